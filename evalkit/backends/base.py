@@ -1,0 +1,41 @@
+"""What every engine looks like from the corridor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from evalkit.records import Request, Response
+
+__all__ = ["Backend"]
+
+
+class Backend(Protocol):
+    """An engine that answers requests; a worker, so it holds resources and never serialises.
+
+    Constructors take one `evalkit.records.ModelSpec` and import their engine there, not at module level.
+    """
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Return what it can do: ``choice``, ``generate``, ``chat``, ``logits``, ``embed``."""
+        ...
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return everything that can change a response: weights, tokenizer, chat template, dtype, revision, options.
+
+        Equal fingerprints mean interchangeable responses; the digest of it is half of the store's key.
+        """
+        ...
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+        """Yield responses batch by batch, in any order, each request exactly once.
+
+        A batch is committed as soon as it is yielded. A request that fails for good yields a response whose
+        `error` says why; it never yields an empty or placeholder answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release weights and connections."""
+        ...

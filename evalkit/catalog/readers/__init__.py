@@ -1,0 +1,1 @@
+"""One reader per upstream format: (task, data location) -> instances."""

@@ -1,0 +1,1 @@
+"""Room 1b: phrasing -> phrasings; pure, seeded functions, one file per family."""

@@ -1,0 +1,138 @@
+"""Names for things that can be plugged in: one class, one instance per kind.
+
+A registry maps a name to ``"module:attribute"`` and imports nothing until the name is used.
+Built-in entries are a table; third parties add theirs through the entry-point group of the kind
+(``evalkit.backends``, ``evalkit.metrics``, ``evalkit.readers``, ``evalkit.mitigations``,
+``evalkit.perturbations``). Both pass through `Registry.load`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from evalkit.errors import RegistryError
+
+__all__ = ["BACKENDS", "METRICS", "MITIGATIONS", "PERTURBATIONS", "READERS", "Registry"]
+
+
+class Registry:
+    """Names of one kind, resolved on first use.
+
+    Parameters
+    ----------
+    kind
+        Singular noun for messages, such as ``backend``.
+    builtin
+        Name to ``module:attribute``.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._builtin = dict(builtin)
+        self._targets: dict[str, tuple[str, str]] | None = None
+
+    @property
+    def group(self) -> str:
+        """Name of the entry-point group third parties use."""
+        return f"evalkit.{self.kind}s"
+
+    def _all(self) -> dict[str, tuple[str, str]]:
+        """Name -> (target, origin), built-ins and entry points together."""
+        if self._targets is None:
+            from importlib.metadata import entry_points
+
+            targets = {name: (target, "evalkit") for name, target in self._builtin.items()}
+            for point in entry_points(group=self.group):
+                origin = point.dist.name if point.dist is not None else "an unnamed package"
+                if point.name in targets:
+                    raise RegistryError(
+                        f"{self.kind} {point.name!r} is registered twice, by {targets[point.name][1]} and by {origin}. "
+                        f"Uninstall one of them or ask {origin} to rename its entry point."
+                    )
+                targets[point.name] = (point.value, origin)
+            self._targets = targets
+        return self._targets
+
+    def names(self) -> list[str]:
+        """Return all known names, sorted."""
+        return sorted(self._all())
+
+    def origin(self, name: str) -> str:
+        """Return the distribution that registered `name`."""
+        return self._entry(name)[1]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def _entry(self, name: str) -> tuple[str, str]:
+        entries = self._all()
+        if name not in entries:
+            close = get_close_matches(name, entries, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise RegistryError(f"{self.kind} {name!r} is not known; {hint}Known: {', '.join(sorted(entries))}.")
+        return entries[name]
+
+    def load(self, name: str) -> Any:
+        """Import and return what is registered under `name`.
+
+        Raises
+        ------
+        RegistryError
+            When the name is unknown (the closest and all known names are listed), or when what is
+            registered cannot be imported.
+        """
+        target, origin = self._entry(name)
+        module_name, _, attribute = target.partition(":")
+        try:
+            found: Any = importlib.import_module(module_name)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise RegistryError(f"{self.kind} {name!r} of {origin} cannot be loaded from {target!r}: {error}.") from error
+        return found
+
+
+BACKENDS = Registry(
+    "backend",
+    {
+        "hf": "evalkit.backends.hf:HFBackend",
+        "scripted": "evalkit.backends.scripted:ScriptedBackend",
+        "openai": "evalkit.backends.openai_http:OpenAIBackend",
+        "vllm": "evalkit.backends.vllm_engine:VLLMBackend",
+        "lm-eval": "evalkit.backends.lm_eval_lm:LMEvalBackend",
+    },
+)
+METRICS = Registry(
+    "metric",
+    {
+        "choice_accuracy": "evalkit.scoring.choice:choice_accuracy",
+        "choice_accuracy_norm": "evalkit.scoring.choice:choice_accuracy_norm",
+        "exact_match": "evalkit.scoring.text:exact_match",
+        "label_match": "evalkit.scoring.text:label_match",
+        "rouge_l": "evalkit.scoring.overlap:rouge_l",
+        "token_f1": "evalkit.scoring.overlap:token_f1",
+        "squad_v2": "evalkit.scoring.overlap:squad_v2",
+        "sentence_bleu": "evalkit.scoring.overlap:sentence_bleu",
+        "math_match": "evalkit.scoring.text:math_match",
+    },
+)
+READERS = Registry(
+    "reader",
+    {
+        "mmlu": "evalkit.catalog.readers.mmlu:read",
+        "bbh": "evalkit.catalog.readers.bbh:read",
+        "superni": "evalkit.catalog.readers.superni:read",
+        "bigbench": "evalkit.catalog.readers.bigbench:read",
+        "glue": "evalkit.catalog.readers.glue:read",
+        "squad": "evalkit.catalog.readers.squad:read",
+        "translation": "evalkit.catalog.readers.translation:read",
+        "math": "evalkit.catalog.readers.math:read",
+        "table": "evalkit.catalog.readers.table:read",
+        "procedural": "evalkit.catalog.readers.procedural:read",
+    },
+)
+MITIGATIONS = Registry("mitigation", {})
+PERTURBATIONS = Registry("perturbation", {})

@@ -1,0 +1,1 @@
+"""Room 8: statistics on arrays; NumPy and SciPy only."""
