@@ -1,0 +1,229 @@
+"""A backend without weights: known behaviours, so that the whole corridor is tested in seconds.
+
+``scripted:BEHAVIOUR[,option=value...]``. Behaviours are told the right answers (`ScriptedBackend.learn`), which no real engine
+is; `evalkit.run` offers them only to backends with the capability ``oracle``. Every behaviour is a pure function of the request,
+what was learned about it and the seed, so batch size and order never matter.
+
+======================= ==============================================================================================
+behaviour               answers
+======================= ==============================================================================================
+``perfect``             the target, always
+``wrong``               a choice or text that is not the target, always
+``knows``               the target on a fixed share ``accuracy`` of the instances, whatever the wording
+``noise``               the target with probability ``accuracy``, drawn anew for every cell
+``sensitive``           like ``noise``, but the probability varies over phrasings with standard deviation ``sd``
+``seen_only``           the target under seen wording; a wrong choice under any other
+``first``               the first choice shown (position bias)
+``copies``              the choice whose label stands last in the prompt (copies a label)
+``refuses``             a polite refusal, which no parser may take for an answer
+``rambles``             the target, hidden in a text that cannot be parsed, under half of the phrasings
+``obeys``               the target under correct instructions, the opposite under others
+``deaf``                the target whatever the instruction says (ignores wrong instructions)
+``uniform``             equal log-probabilities for all choices; empty text
+``nan``                 not-a-number for a share ``rate`` of the requests
+``oom``                 an out-of-memory error for a share ``rate`` of the requests
+``flaky``               a server error for a share ``rate`` of the requests
+``slow``                the target, ``seconds`` later per batch
+``hang``                nothing, for ever
+======================= ==============================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from evalkit.errors import BackendError
+from evalkit.records import ModelSpec, Request, Response
+
+__all__ = ["BEHAVIOURS", "Hint", "ScriptedBackend"]
+
+BEHAVIOURS = (
+    "copies",
+    "deaf",
+    "first",
+    "flaky",
+    "hang",
+    "knows",
+    "nan",
+    "noise",
+    "obeys",
+    "oom",
+    "perfect",
+    "rambles",
+    "refuses",
+    "seen_only",
+    "sensitive",
+    "slow",
+    "uniform",
+    "wrong",
+)
+
+_DEFAULTS = {"accuracy": 0.7, "sd": 0.1, "rate": 0.1, "seconds": 0.05, "seed": 0.0, "batch": 64.0}
+REFUSAL = "I'm sorry, but I am not able to help with that."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """What a behaviour may know about one request."""
+
+    phrasing_id: str
+    """Phrasing of the cell."""
+    instance_id: str
+    """Instance of the cell."""
+    task: str
+    """Task of the cell."""
+    seen: str
+    """Relation of the phrasing to the model."""
+    kind: str
+    """Kind of the phrasing."""
+    target: int | None
+    """Position of the target among the continuations."""
+    labels: tuple[str, ...]
+    """Labels shown."""
+    reference: str
+    """A right answer as text."""
+
+
+class ScriptedBackend:
+    """A backend that behaves as told.
+
+    Parameters
+    ----------
+    spec
+        `ModelSpec.name` is the behaviour with its options, such as ``noise,accuracy=0.6,seed=3``.
+
+    Raises
+    ------
+    BackendError
+        When the behaviour or an option is not known.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        name, *pairs = (part.strip() for part in spec.name.split(","))
+        if name not in BEHAVIOURS:
+            close = get_close_matches(name, BEHAVIOURS, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise BackendError(f"scripted: behaviour {name!r} is not known; {hint}Known: {', '.join(BEHAVIOURS)}.")
+        self.behaviour = name
+        self.options = dict(_DEFAULTS)
+        for pair in pairs:
+            key, _, value = pair.partition("=")
+            try:
+                if key not in self.options:
+                    raise ValueError
+                self.options[key] = float(value)
+            except ValueError:
+                raise BackendError(
+                    f"scripted: option {pair!r} is not understood; known: {', '.join(f'{k}=NUMBER' for k in _DEFAULTS)}."
+                ) from None
+        self._hints: dict[str, Hint] = {}
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Return what it can do; ``oracle`` means it wants `learn` to be called."""
+        return frozenset({"choice", "generate", "chat", "oracle"})
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return behaviour and options (not the batch size, which changes nothing)."""
+        shown = {key: repr(value) for key, value in sorted(self.options.items()) if key not in {"batch", "seconds"}}
+        return {"backend": "scripted", "behaviour": self.behaviour, **shown}
+
+    def learn(self, hints: Mapping[str, Hint]) -> None:
+        """Take in what is right for each request key."""
+        self._hints.update(hints)
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+        """Yield batches of scripted responses."""
+        size = max(1, int(self.options["batch"]))
+        for start in range(0, len(requests), size):
+            while self.behaviour == "hang":
+                time.sleep(0.1)
+            if self.behaviour == "slow":
+                time.sleep(self.options["seconds"])
+            yield [self._answer(request) for request in requests[start : start + size]]
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def _uniform(self, *parts: str) -> float:
+        """Return a number in [0, 1) that depends on the seed and the parts only."""
+        text = "\x1f".join((str(int(self.options["seed"])), self.behaviour, *parts))
+        return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64
+
+    def _answer(self, request: Request) -> Response:
+        key = request.key
+        hint = self._hints.get(key)
+        if hint is None:
+            raise BackendError("scripted: a request came that was never explained; scripted backends run inside 'evalkit run' only.")
+        rate_hit = self._uniform("rate", key) < self.options["rate"]
+        if rate_hit and self.behaviour in {"nan", "oom", "flaky"}:
+            error = {"nan": "nan", "oom": "oom", "flaky": "server error 503"}[self.behaviour]
+            return Response(key=key, finish_reason="error", error=error)
+        if self.behaviour == "refuses":
+            return Response(key=key, text=REFUSAL, finish_reason="stop")
+        if self.behaviour == "rambles" and self._uniform("phrasing", hint.phrasing_id) < 0.5:
+            return Response(
+                key=key, text="Well, there is much to be said about this, on the one hand and the other.", finish_reason="length"
+            )
+        if request.kind == "generate":
+            return Response(key=key, text=self._text(request, hint), finish_reason="stop", prompt_tokens=len(request.text.split()))
+        return self._choice(request, hint)
+
+    def _right(self, hint: Hint) -> bool:
+        """Whether this cell is answered rightly."""
+        cell = (hint.task, hint.phrasing_id, hint.instance_id)
+        accuracy = self.options["accuracy"]
+        match self.behaviour:
+            case "wrong":
+                return False
+            case "knows":
+                return self._uniform(hint.task, hint.instance_id) < accuracy
+            case "noise":
+                return self._uniform(*cell) < accuracy
+            case "sensitive":
+                shift = self.options["sd"] * math.sqrt(12.0) * (self._uniform("shift", hint.task, hint.phrasing_id) - 0.5)
+                return self._uniform(*cell) < min(1.0, max(0.0, accuracy + shift))
+            case "seen_only":
+                return hint.seen == "seen"
+            case "obeys":
+                return hint.kind == "correct"
+        return True
+
+    def _position(self, request: Request, hint: Hint) -> int:
+        """Return the continuation that is chosen."""
+        n_choices = len(request.continuations)
+        if self.behaviour == "first":
+            return 0
+        if self.behaviour == "copies":
+            return max(range(n_choices), key=lambda index: request.text.rfind(hint.labels[index]))
+        target = hint.target if hint.target is not None else 0
+        if self._right(hint):
+            return target
+        return (
+            (target + 1 + int(self._uniform("which", hint.task, hint.phrasing_id, hint.instance_id) * (n_choices - 1))) % n_choices
+            if n_choices > 1
+            else 0
+        )
+
+    def _choice(self, request: Request, hint: Hint) -> Response:
+        n_choices = len(request.continuations)
+        if self.behaviour == "uniform":
+            logprobs = [-math.log(max(n_choices, 1))] * n_choices
+        else:
+            chosen = self._position(request, hint)
+            high, low = math.log(0.9), math.log(0.1 / max(1, n_choices - 1))
+            logprobs = [high if index == chosen else low for index in range(n_choices)]
+        counts = tuple(max(1, len(text.split())) for text in request.continuations)
+        return Response(key=request.key, logprobs=tuple(logprobs), token_counts=counts, prompt_tokens=len(request.text.split()))
+
+    def _text(self, request: Request, hint: Hint) -> str:
+        if self.behaviour == "uniform":
+            return ""
+        if self.behaviour in {"first", "copies"}:
+            return request.text.split()[-1] if request.text.split() else ""
+        return hint.reference if self._right(hint) else f"not {hint.reference}"

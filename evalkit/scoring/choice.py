@@ -1,0 +1,74 @@
+"""Metrics for choice tasks: the answer is the choice with the highest log-probability, or the one named in the text.
+
+Ties go to the choice shown first, in every metric. Log-probabilities that are not finite make the cell missing: an argmax over
+NaN is nobody's answer.
+"""
+
+from __future__ import annotations
+
+import math
+
+from evalkit.scoring.cell import MISSING, Answered, Verdict
+from evalkit.scoring.text import find_label
+
+__all__ = ["choice_accuracy", "choice_accuracy_norm"]
+
+
+def choice_accuracy(answered: Answered) -> Verdict:
+    """Return 1 when the choice with the highest summed log-probability is the target (``acc`` of lm-eval), else 0."""
+    return _pick(answered, answered.response.logprobs)
+
+
+def choice_accuracy_norm(answered: Answered) -> Verdict:
+    """Return 1 when the choice with the highest log-probability per byte of its text is the target (``acc_norm`` of lm-eval), else 0.
+
+    Notes
+    -----
+    The length is that of the answer in UTF-8 bytes, without the space before it, as in lm-eval 0.4: tokens would make the
+    score depend on the tokenizer.
+    """
+    lengths = [max(1, len(label.encode("utf-8", "surrogatepass"))) for label in answered.labels]
+    return _pick(answered, tuple(value / length for value, length in zip(answered.response.logprobs, lengths, strict=False)))
+
+
+def _pick(answered: Answered, values: tuple[float, ...]) -> Verdict:
+    response, instance = answered.response, answered.instance
+    if not response.logprobs:
+        return _from_text(answered)
+    if len(values) != len(instance.choices) or not all(math.isfinite(value) for value in values):
+        return MISSING
+    best = max(range(len(values)), key=lambda shown: values[shown])
+    top = max(response.logprobs)
+    weights = [math.exp(value - top) for value in response.logprobs]
+    total = sum(weights)
+    by_choice = {answered.choice_index(shown): weight / total for shown, weight in enumerate(weights)}
+    chosen = answered.choice_index(best)
+    return Verdict(
+        score=float(_is_right(answered, chosen)),
+        prediction=instance.choices[chosen],
+        probability=by_choice[chosen],
+        target_probability=None if instance.target is None else by_choice[instance.target],
+    )
+
+
+def _is_right(answered: Answered, chosen: int) -> bool:
+    """Whether a choice is the target; a second choice with the target's own text is right too."""
+    instance = answered.instance
+    if instance.target is not None:
+        return chosen == instance.target or instance.choices[chosen] == instance.choices[instance.target]
+    return instance.choices[chosen] in instance.references
+
+
+def _from_text(answered: Answered) -> Verdict:
+    """Score a choice request that an engine without log-probabilities answered by text."""
+    if answered.response.text is None:
+        return MISSING
+    shown = find_label(answered.response.text, answered.labels, texts=_texts(answered))
+    if shown is None:
+        return Verdict(score=0.0, prediction=None, status="unparsed")
+    chosen = answered.choice_index(shown)
+    return Verdict(score=float(_is_right(answered, chosen)), prediction=answered.instance.choices[chosen])
+
+
+def _texts(answered: Answered) -> tuple[str, ...]:
+    return tuple(answered.instance.choices[answered.choice_index(shown)] for shown in range(len(answered.instance.choices)))
