@@ -18,7 +18,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -299,10 +299,8 @@ class Store:
     def close(self) -> None:
         """Close the file; a writer folds the log back so that one file holds everything."""
         if not self.read_only:
-            try:
+            with suppress(sqlite3.DatabaseError):  # the log itself is complete; the next opening folds it back
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.DatabaseError:
-                pass  # the log itself is complete; the next opening folds it back
         self._db.close()
 
     def __enter__(self) -> Store:
