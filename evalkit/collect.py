@@ -1,0 +1,238 @@
+"""The first half of the corridor: what is to be asked, what is stored already, and asking the rest.
+
+`Block` is one (task, phrasing): the request keys of all its instances. Blocks are stored with a digest of everything that
+went into them, so that a resumed run renders only what is new or changed, and scores can be recomputed without model and data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from evalkit.backends.base import Backend
+from evalkit.backends.scripted import Hint
+from evalkit.errors import Interrupted
+from evalkit.plan import request_of
+from evalkit.prompts import PROMPT_VERSION, render_prompt
+from evalkit.records import Instance, Phrasing, Prompt, Request, Response, Seen, Task, digest, instances_digest
+from evalkit.store import Store
+
+__all__ = ["Block", "Job", "Progress", "ask", "block_of", "pending_requests", "store_blocks"]
+
+GROUP = 200_000
+"""Requests handed to a backend at once: enough to sort well, little enough to hold in memory."""
+
+
+class Progress(Protocol):
+    """What shows how far a run is."""
+
+    def begin(self, *, total: int, stored: int) -> None:
+        """Say how many unique requests there are and how many are stored already."""
+        ...
+
+    def advance(self, responses: Sequence[Response]) -> None:
+        """Say that a batch is safe."""
+        ...
+
+    def note(self, message: str) -> None:
+        """Show one line."""
+        ...
+
+    @property
+    def stop_requested(self) -> bool:
+        """Return whether the user asked to stop after the current batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One task with everything chosen for it."""
+
+    task: Task
+    """The task."""
+    phrasings: tuple[Phrasing, ...]
+    """Phrasings, in file order."""
+    instances: tuple[Instance, ...]
+    """Instances, in task order; the same for every phrasing."""
+    shots: tuple[Instance, ...] = ()
+    """Worked instances."""
+    seen: Mapping[str, Seen]
+    """Relation of each phrasing id to the model."""
+    orders: Mapping[str, tuple[tuple[int, ...], ...]]
+    """Choice order per instance, for phrasing ids whose perturbation moves choices."""
+
+    @property
+    def instances_digest(self) -> str:
+        """Return the digest of the ordered instance ids."""
+        return instances_digest([instance.id for instance in self.instances])
+
+    @property
+    def content_digest(self) -> str:
+        """Return the digest of the task, its instances and shots: everything but the phrasings."""
+        return digest([asdict(self.task), [asdict(instance) for instance in self.instances], [asdict(shot) for shot in self.shots]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One (task, phrasing): which request answers each instance."""
+
+    task: str
+    """Task id."""
+    phrasing_id: str
+    """Phrasing id."""
+    inputs: str
+    """Digest of everything the prompts were made from."""
+    keys: tuple[str, ...]
+    """Request key per instance, in instance order."""
+
+
+def _order(job: Job, phrasing: Phrasing, position: int) -> tuple[int, ...]:
+    orders = job.orders.get(phrasing.id)
+    return orders[position] if orders else ()
+
+
+def prompt_of(job: Job, phrasing: Phrasing, position: int) -> Prompt:
+    """Return the prompt of one cell of a job."""
+    return render_prompt(job.task, phrasing, job.instances[position], shots=job.shots, order=_order(job, phrasing, position))
+
+
+def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None) -> Block:
+    """Return the block of a phrasing; the stored one when nothing that went into it changed.
+
+    Parameters
+    ----------
+    job, phrasing
+        What is asked.
+    content
+        `Job.content_digest`, computed once per job.
+    stored
+        Block of an earlier run in the same directory.
+    """
+    wording = asdict(phrasing)
+    for irrelevant in ("meaning", "author", "licence", "source", "dimensions", "tasks"):
+        wording.pop(irrelevant)
+    inputs = digest([PROMPT_VERSION, content, wording, job.orders.get(phrasing.id, ())])
+    if stored is not None and stored.inputs == inputs and len(stored.keys) == len(job.instances):
+        return stored
+    keys = tuple(request_of(prompt_of(job, phrasing, position)).key for position in range(len(job.instances)))
+    return Block(task=job.task.id, phrasing_id=phrasing.id, inputs=inputs, keys=keys)
+
+
+def store_blocks(store: Store, job: Job, blocks: Sequence[Block]) -> None:
+    """Write everything needed to recompute the scores of a job without model and data."""
+    store.put_records(f"task/{job.task.id}", [("task", asdict(job.task))])
+    store.put_records(f"instances/{job.task.id}", [(instance.id, asdict(instance)) for instance in job.instances])
+    rows: list[tuple[str, Any]] = []
+    for phrasing, block in zip(job.phrasings, blocks, strict=True):
+        row = {
+            "phrasing": asdict(phrasing),
+            "seen": job.seen[phrasing.id],
+            "inputs": block.inputs,
+            "keys": "".join(block.keys),
+            "orders": [list(order) for order in job.orders.get(phrasing.id, ())],
+        }
+        rows.append((phrasing.id, row))
+    store.put_records(f"blocks/{job.task.id}", rows)
+
+
+def stored_blocks(store: Store, task_id: str) -> dict[str, Block]:
+    """Return the blocks an earlier run stored for a task, by phrasing id."""
+    found: dict[str, Block] = {}
+    for name, row in store.get_records(f"blocks/{task_id}"):
+        keys = row["keys"]
+        cut = tuple(keys[start : start + 32] for start in range(0, len(keys), 32))
+        found[name] = Block(task=task_id, phrasing_id=name, inputs=row["inputs"], keys=cut)
+    return found
+
+
+def pending_requests(jobs: Sequence[Job], blocks: Mapping[str, Sequence[Block]], missing: set[str]) -> Iterator[tuple[Request, Hint]]:
+    """Yield every request whose key is in `missing`, once, with what a scripted backend may know of it.
+
+    Parameters
+    ----------
+    jobs
+        All tasks.
+    blocks
+        Blocks per task id, in the order of the job's phrasings.
+    missing
+        Request keys without a stored response; emptied as they are yielded.
+    """
+    for job in jobs:
+        for phrasing, block in zip(job.phrasings, blocks[job.task.id], strict=True):
+            for position, key in enumerate(block.keys):
+                if key not in missing:
+                    continue
+                missing.discard(key)
+                prompt = prompt_of(job, phrasing, position)
+                yield request_of(prompt), _hint(job, phrasing, prompt, position)
+
+
+def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
+    instance = job.instances[position]
+    target = instance.target
+    if target is not None and prompt.choice_order:
+        target = prompt.choice_order.index(target)
+    return Hint(
+        phrasing_id=phrasing.id,
+        instance_id=instance.id,
+        task=job.task.id,
+        seen=job.seen[phrasing.id],
+        kind=phrasing.kind,
+        target=target,
+        labels=prompt.labels,
+        reference=instance.references[0] if instance.references else "",
+    )
+
+
+def _groups(pending: Iterable[tuple[Request, Hint]]) -> Iterator[dict[Request, Hint]]:
+    group: dict[Request, Hint] = {}
+    for request, hint in pending:
+        group[request] = hint
+        if len(group) >= GROUP:
+            yield group
+            group = {}
+    if group:
+        yield group
+
+
+def ask(
+    backend: Backend,
+    pending: Iterable[tuple[Request, Hint]],
+    *,
+    fingerprint: str,
+    stores: Sequence[Store],
+    progress: Progress,
+) -> list[Response]:
+    """Ask what is pending and store every batch before the next; return the responses that failed.
+
+    Parameters
+    ----------
+    backend
+        The engine.
+    pending
+        Requests with hints.
+    fingerprint
+        Digest of the backend's fingerprint.
+    stores
+        Where each batch is written: the run's store first, then the cache.
+    progress
+        Told of every batch that is safe.
+
+    Raises
+    ------
+    Interrupted
+        When the user asked to stop; everything acknowledged is stored.
+    """
+    failed: list[Response] = []
+    for group in _groups(pending):
+        if "oracle" in backend.capabilities:
+            backend.learn({request.key: hint for request, hint in group.items()})  # type: ignore[attr-defined]  # offered by the capability
+        for batch in backend.run(list(group)):
+            for store in stores:
+                store.put(fingerprint, batch)
+            failed.extend(response for response in batch if response.error)
+            progress.advance(batch)
+            if progress.stop_requested:
+                raise Interrupted("stopped after the current batch; everything answered so far is stored.")
+    return failed
