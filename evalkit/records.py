@@ -427,6 +427,10 @@ class Estimate:
     """Instances that entered."""
     instances_digest: str = ""
     """Digest of the ordered instance ids, so that what is compared is provably the same."""
+    group: str = ""
+    """Factor level the rows were limited to, such as ``layout=lettered``; empty for all rows."""
+    note: str = ""
+    """Why the value or its interval is undefined; empty when both are defined."""
 
 
 def as_json(record: Any) -> dict[str, Any]:
