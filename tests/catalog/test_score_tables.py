@@ -1,0 +1,156 @@
+"""External score tables: which layout, which columns, which complaints."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evalkit.catalog.score_tables import read_pairs, read_score_table
+from evalkit.errors import TableError
+
+CELLS = "model,task,phrasing_id,instance_id,score,seen,prediction\nm,t,001,i,1,true,yes\nm,t,002,i,,FALSE,\nm,t,003,i,0.5,,no\n"
+AGGREGATED = "model,task,phrasing_id,score,n_instances,layout\nm,t,a,0.480,14042,lettered\nm,t,b,0.47,,inline\n"
+
+
+def written(path: Path, text: str) -> Path:
+    """Write a text file, gzipped when its name says so, and return its path."""
+    content = text.encode("utf-8")
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_cells_read_the_same_from_every_format(tmp_path, name):
+    """CSV, gzipped CSV and Parquet give the same rows; ids keep their zeros, truth values become seen and unseen."""
+    if name.endswith("parquet"):
+        plain = pd.read_csv(written(tmp_path / "x.csv", CELLS), dtype={"phrasing_id": str, "seen": str}, keep_default_na=True)
+        plain.to_parquet(tmp_path / name)
+    else:
+        written(tmp_path / name, CELLS)
+    file = read_score_table(tmp_path / name)
+
+    assert file.layout == "cells"
+    assert list(file.frame["phrasing_id"]) == ["001", "002", "003"]
+    assert list(file.frame["seen"]) == ["seen", "unseen", "unknown"]
+    assert file.frame["score"].isna().tolist() == [False, True, False]
+    assert file.frame["prediction"].isna().tolist() == [False, True, False]
+
+
+def test_aggregated_table_keeps_what_was_printed(tmp_path):
+    """Without instance_id the table is aggregated, and the printed score is kept for the audit."""
+    file = read_score_table(written(tmp_path / "t.csv", AGGREGATED))
+
+    assert file.layout == "aggregated"
+    assert list(file.frame["score_text"]) == ["0.480", "0.47"]
+    assert file.frame["n_instances"].isna().tolist() == [False, True]
+    assert list(file.frame["layout"]) == ["lettered", "inline"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("model,task,phrasing_id,score\n", "a header but no rows"),
+        ("model,score\nm,1\n", "column task, phrasing_id is not there; columns: model, score"),
+        ("model,model\nm,n\n", "column 'model' occurs twice"),
+        ("model,task,phrasing_id,score\nm,t,p,good\n", "column score holds 1 values that are no number, first 'good' in row 1"),
+        ("model,task,phrasing_id,instance_id,score\nm,t,p,i,good\n", "invalid value 'good'"),
+        ("model,task,phrasing_id,instance_id,score\nm,t,p,i\n", "Expected 5 columns, got 4"),
+    ],
+)
+def test_bad_csv_is_refused_with_the_reason(tmp_path, text, message):
+    """Every way a CSV can be wrong has its message, with the path."""
+    path = written(tmp_path / "t.csv", text)
+
+    with pytest.raises(TableError, match=message) as caught:
+        read_score_table(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.parquet"])
+def test_cut_file_is_refused(tmp_path, name):
+    """A compressed or Parquet file that was cut short is refused, not read in part."""
+    whole = "".join([CELLS, *(f"m,t,p{k},i{k * 7919 % 1000},{k % 2},true,yes\n" for k in range(2000))])
+    path = written(tmp_path / name, whole) if name.endswith("gz") else tmp_path / name
+    if name.endswith("parquet"):
+        pd.read_csv(written(tmp_path / "x.csv", whole), dtype=str).to_parquet(path)
+    path.write_bytes(path.read_bytes()[:-200])
+
+    with pytest.raises(TableError, match="cut short"):
+        read_score_table(path)
+
+
+def test_other_encoding_is_refused(tmp_path):
+    """Text that is not UTF-8 is refused instead of being guessed."""
+    path = tmp_path / "t.csv"
+    path.write_bytes("modèle,task,phrasing_id,score\n".encode("latin-1"))
+
+    with pytest.raises(TableError, match="not UTF-8"):
+        read_score_table(path)
+
+
+def test_byte_order_mark_and_unicode_ids_are_read(tmp_path):
+    """A spreadsheet's byte-order mark does not hide the first column; ids may be of any script."""
+    path = tmp_path / "t.csv"
+    path.write_bytes("model,task,phrasing_id,instance_id,score\nм,задача,指示-1,é,1\n".encode("utf-8-sig"))
+
+    assert list(read_score_table(path).frame["phrasing_id"]) == ["指示-1"]
+
+
+def test_directory_puts_files_together_and_counts_repeated_rows_once(tmp_path):
+    """Rows that two files hold alike count once, and the notes say so."""
+    written(tmp_path / "a.csv", AGGREGATED)
+    written(tmp_path / "b.csv", AGGREGATED + "m,t,c,0.5,14042,lettered\n")
+    file = read_score_table(tmp_path)
+
+    assert sorted(file.frame["phrasing_id"]) == ["a", "b", "c"]
+    assert "2 rows stand in more than one file" in file.notes[-1]
+
+
+def test_unknown_suffix_and_absent_file_are_named(tmp_path):
+    """What is no table and what is not there are told apart."""
+    with pytest.raises(TableError, match="there is no such file"):
+        read_score_table(tmp_path / "no.csv")
+    with pytest.raises(TableError, match=r"'\.xlsx' is not a known table format"):
+        read_score_table(written(tmp_path / "t.xlsx", "x"))
+
+
+def test_instructioneval_layout_is_recognised(tmp_path):
+    """The lead paper's columns become ours: unobserved is unseen, shots become part of the task, excluded rows go."""
+    text = (
+        "Model,Dataset,Collection,Type,ID,Shots,Performance,Metric,Include?\n"
+        "m,MMLU_General,NIV2,QA,1,0,0.480516621,Logits,True\n"
+        "m,MMLU_General,MMLU,Unobserved,1,1,0.47,Logits,True\n"
+        "m,MMLU_General,MMLU,Unobserved,2,0,0.1,Logits,False\n"
+    )
+    file = read_score_table(written(tmp_path / "t.csv", text))
+
+    assert file.layout == "instructioneval"
+    assert list(file.frame["phrasing_id"]) == ["NIV2/QA/1", "MMLU/Unobserved/1"]
+    assert list(file.frame["seen"]) == ["seen", "unseen"]
+    assert list(file.frame["task"]) == ["MMLU_General", "MMLU_General (1-shot)"]
+    assert list(file.frame["score_text"]) == ["0.480516621", "0.47"]
+    assert "1 rows with Include? False were left out" in file.notes[-1]
+
+
+@pytest.mark.data
+@pytest.mark.skipif(
+    not os.environ.get("EVALKIT_DATA") or not Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv").is_dir(),
+    reason="needs instructioneval/result_csv under EVALKIT_DATA",
+)
+def test_public_tables_of_the_lead_paper_are_read_whole():
+    """The 16 public files hold 1,072 rows, 140 of which stand in two folders."""
+    file = read_score_table(Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv"))
+
+    assert (len(file.frame), len(set(file.frame["model"]))) == (932, 9)
+
+
+def test_pairs_are_read_and_contradictions_refused(tmp_path):
+    """Each attacked id has one reference; a second, different one is refused with its line."""
+    assert read_pairs(written(tmp_path / "p.csv", "attacked_id,reference_id\na,r\nb,r\n")) == {"a": "r", "b": "r"}
+    with pytest.raises(TableError, match=r"q\.csv:3: attacked_id 'a' has references 'r' and 's'"):
+        read_pairs(written(tmp_path / "q.csv", "attacked_id,reference_id\na,r\na,s\n"))
+    with pytest.raises(TableError, match="attacked_id and reference_id are needed"):
+        read_pairs(written(tmp_path / "r.csv", "x\n1\n"))
