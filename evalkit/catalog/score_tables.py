@@ -19,10 +19,7 @@ instructioneval
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -125,7 +122,7 @@ def _read_file(path: Path) -> ScoreFile:
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error}). Save the table as UTF-8.") from error
-    except (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error) as error:
+    except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
         raise TableError(f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged.") from error
     if frame.empty:
         raise TableError(f"{path}: the table has a header but no rows; at least one is needed.")
@@ -159,8 +156,9 @@ def _layout(names: list[str], path: Path) -> Literal["cells", "aggregated", "ins
 
 
 def _csv_names(path: Path) -> list[str]:
-    with ExitStack() as stack:
-        content = stack.enter_context(gzip.open(path, "rb") if _format(path) == ".csv.gz" else path.open("rb"))
+    import pyarrow as pa
+
+    with pa.input_stream(str(path)) as content:  # unpacks .gz by itself
         header = next(csv.reader(TextIOWrapper(content, encoding="utf-8-sig", newline="")), None)
     if not header:
         raise TableError(f"{path}: the file is empty; a header line and rows are needed.")
