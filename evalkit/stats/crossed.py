@@ -1,0 +1,136 @@
+"""Student intervals for means and gaps when phrasings and instances are crossed random effects."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats as distributions
+
+from evalkit.stats.contrast import gap, on_shared_instances
+from evalkit.stats.location import mean, phrasing_scores
+from evalkit.stats.noise import influence, mean_noise
+from evalkit.stats.resample import Interval, Question, undefined
+
+__all__ = ["gap_interval", "mean_interval", "new_phrasing_interval", "student"]
+
+Scores = Float[np.ndarray, "phrasing instance"]
+Mask = Bool[np.ndarray, " phrasing"]
+
+
+def student(value: float, *, variance: float, df: float, level: float, kind: str) -> Interval:
+    """Return value -+ t(df) sqrt(variance).
+
+    Examples
+    --------
+    >>> found = student(0.5, variance=0.01, df=10, level=0.95, kind="t")
+    >>> round(found.low, 4), round(found.high, 4)
+    (0.2772, 0.7228)
+    """
+    half = float(distributions.t.ppf((1 + level) / 2, df)) * float(np.sqrt(variance))
+    return Interval(value, value - half, value + half, level, kind)
+
+
+def _scored(scores: Scores) -> Scores:
+    """Drop phrasings and instances without a single score."""
+    there = ~np.isnan(scores)
+    return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
+
+
+def mean_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
+    """Return the mean over phrasings with its Student interval.
+
+    Notes
+    -----
+    ``fixed``: variance of the per-instance influence, N - 1 degrees of freedom.
+    ``random``: V = vp / P + Vi, where vp is the phrasing component (0 if negative) and Vi = the variance under new
+    instances; with complete data V = (MSp + MSi - MSe) / (P N). Degrees of freedom by Satterthwaite:
+    V^2 / (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))), A = (vp + e) / P, B = e / P with e the noise of
+    N instances in the contrasts of a[p] (MSe / N).
+    Ten phrasings of one question are not ten questions: the instances enter once, whatever P is.
+    Offered from 2 instances on, ``random`` from 2 phrasings on; see the coverage table for small P.
+
+    References
+    ----------
+    Satterthwaite 1946, Biometrics Bulletin 2. Brennan 2001, section 6.1.
+
+    Examples
+    --------
+    >>> y = np.array([[1.0, 0.0, 1.0, 1.0], [1.0, 0.0, 0.0, 1.0]])
+    >>> round(mean_interval(y, question="fixed").high, 4)
+    1.3867
+    """
+    scores = _scored(scores)
+    value = mean(scores)
+    n_phrasings, n_instances = scores.shape
+    if n_instances < 2:
+        return undefined(value, "fewer than two instances", level=level)
+    noise = mean_noise(scores)
+    if question == "fixed":
+        return student(value, variance=noise.common, df=n_instances - 1, level=level, kind="t/instances")
+    if n_phrasings < 2:
+        return undefined(value, "fewer than two phrasings", level=level)
+    phrasing = max(0.0, float(np.var(phrasing_scores(scores), ddof=1)) - noise.contrast)
+    total = phrasing / n_phrasings + noise.common
+    if total == 0:
+        return Interval(value, value, value, level, "t/phrasings+instances")
+    first, third = (phrasing + noise.contrast) / n_phrasings, noise.contrast / n_phrasings
+    spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + third**2 / ((n_phrasings - 1) * (n_instances - 1))
+    return student(value, variance=total, df=total**2 / spent, level=level, kind="t/phrasings+instances")
+
+
+def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question = "random", level: float = 0.95) -> Interval:
+    """Return seen minus unseen with its Student interval, paired on instances.
+
+    Notes
+    -----
+    D = mean over seen a - mean over unseen a. Vi = variance of D under new instances, from the influence of each
+    instance on D, so whatever both arms share cancels. ``fixed``: Vi with N - 1 degrees of freedom. ``random``:
+    V = vs / Ps + vu / Pu + Vi, vs and vu the phrasing components of the arms (0 if negative), Welch: they may
+    differ. Degrees of freedom by Satterthwaite over the two arms and Vi. Needs two phrasings in each arm.
+
+    References
+    ----------
+    Welch 1947, Biometrika 34. Satterthwaite 1946.
+    """
+    value = gap(scores, seen=seen, unseen=unseen)
+    paired = on_shared_instances(scores, seen, unseen)
+    arms = [arm[(~np.isnan(arm)).any(axis=1)] for arm in (paired[seen], paired[unseen])]
+    n_instances = paired.shape[1]
+    if n_instances < 2 or min(arm.shape[0] for arm in arms) < 1:
+        return undefined(value, "an arm without phrasings, or fewer than two instances", level=level)
+    difference = influence(arms[0]).mean(axis=0) - influence(arms[1]).mean(axis=0)
+    shared = n_instances / (n_instances - 1) * float((difference**2).sum())
+    if question == "fixed":
+        return student(value, variance=shared, df=n_instances - 1, level=level, kind="t/instances")
+    if min(arm.shape[0] for arm in arms) < 2:
+        return undefined(value, "an arm with fewer than two phrasings", level=level)
+    total, spent = shared, shared**2 / (n_instances - 1)
+    for arm in arms:
+        size = arm.shape[0]
+        noise = mean_noise(arm)
+        raw = float(np.var(phrasing_scores(arm), ddof=1))
+        total += max(0.0, raw - noise.contrast) / size
+        spent += (max(raw, noise.contrast) / size) ** 2 / (size - 1)
+    if total == 0:
+        return Interval(value, value, value, level, "t/phrasings+instances")
+    return student(value, variance=total, df=total**2 / spent, level=level, kind="t/phrasings+instances")
+
+
+def new_phrasing_interval(scores: Scores, *, level: float = 0.95) -> Interval:
+    """Return the prediction interval for the score of one new phrasing on these same instances.
+
+    Notes
+    -----
+    mean -+ t(P - 1) std sqrt(1 + 1 / P): exact for normal phrasing effects, because the difficulty of the
+    instances is common to old and new phrasings. P < 2: NaN. The metrics new_phrasing_low and new_phrasing_high
+    are its ends.
+
+    Examples
+    --------
+    >>> found = new_phrasing_interval(np.array([[0.5], [0.6], [0.7]]))
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.103, 1.097)
+    """
+    a = phrasing_scores(_scored(scores))
+    if a.size < 2:
+        return undefined(float(a.mean()) if a.size else float("nan"), "fewer than two phrasings", level=level)
+    variance = float(a.var(ddof=1)) * (1 + 1 / a.size)
+    return student(float(a.mean()), variance=variance, df=a.size - 1, level=level, kind="prediction/new phrasing")

@@ -1,0 +1,76 @@
+"""The noise that N instances leave in a[p]: its covariance over phrasings, and influence of each instance.
+
+``influence[p, i]`` is what instance i adds to a[p] - E a[p], so the sum over instances of its outer product is
+the covariance of a under new instances, whatever cells are missing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+__all__ = ["MeanNoise", "influence", "mean_noise"]
+
+Scores = Float[np.ndarray, "phrasing instance"]
+
+
+def influence(scores: Scores) -> Float[np.ndarray, "phrasing instance"]:
+    """Return (m[p, i] / n[p]) (y[p, i] - a[p]), with m = 1 where scored and 0 where missing.
+
+    Examples
+    --------
+    >>> influence(np.array([[1.0, 0.0, np.nan]])).tolist()
+    [[0.25, -0.25, 0.0]]
+    """
+    there = ~np.isnan(scores)
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    a = np.where(there, scores, 0.0).sum(axis=1, keepdims=True) / count
+    return np.where(there, (scores - a) / count, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanNoise:
+    """How new instances would move a[p], split into what is common to all phrasings and what is not."""
+
+    common: float
+    """Variance of mean over p of a[p] under new instances."""
+    contrast: float
+    """Mean variance of a[p] around that mean, ddof 1: what var(a) contains besides phrasing effects."""
+    df: float
+    """Box's effective number of contrasts (at most P - 1)."""
+    scale: float
+    """Scale of the chi-square that stands for the contrast noise: contrast x (P - 1) / df."""
+    n_instances: int
+    """Instances with a score."""
+
+
+def mean_noise(scores: Scores) -> MeanNoise:
+    """Return the noise of a[p] under new instances.
+
+    Notes
+    -----
+    K = N / (N - 1) sum_i h_i h_i' with h_i the influence of instance i, C = I - 11'/P, M = C K C.
+    common = 1'K1 / P^2, contrast = tr M / (P - 1), df = (tr M)^2 / tr M^2 with the upward bias of tr M^2, about
+    (tr M)^2 / (N - 1), taken off.
+
+    References
+    ----------
+    Box 1954, "Some theorems on quadratic forms applied in the study of analysis of variance problems, I",
+    Annals of Mathematical Statistics 25, theorem 3.1.
+    """
+    h = influence(scores)
+    h = h[:, ~np.isnan(scores).all(axis=0)]
+    n_phrasings, n_instances = h.shape
+    if n_instances < 2 or n_phrasings < 1:
+        nan = float("nan")
+        return MeanNoise(nan, nan, nan, nan, n_instances)
+    factor = n_instances / (n_instances - 1)
+    common = factor * float((h.mean(axis=0) ** 2).sum())
+    centred = h - h.mean(axis=0)
+    inner = factor * (centred @ centred.T)
+    trace = float(np.trace(inner))
+    if n_phrasings < 2 or trace <= 0:
+        return MeanNoise(common, 0.0 if n_phrasings > 1 else float("nan"), float(n_phrasings - 1), 0.0, n_instances)
+    square = float((inner**2).sum()) - trace**2 / (n_instances - 1)
+    df = float(np.clip(trace**2 / square if square > 0 else np.inf, 1.0, n_phrasings - 1))
+    return MeanNoise(common, trace / (n_phrasings - 1), df, trace / df, n_instances)
