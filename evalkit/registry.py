@@ -135,4 +135,21 @@ READERS = Registry(
     },
 )
 MITIGATIONS = Registry("mitigation", {})
-PERTURBATIONS = Registry("perturbation", {})
+PERTURBATIONS = Registry(
+    "perturbation",
+    {
+        "back_translation": "evalkit.perturb.semantic:BACK_TRANSLATION",
+        "character": "evalkit.perturb.character:CHARACTER",
+        "drop": "evalkit.perturb.noise:DROP",
+        "labels": "evalkit.perturb.order:LABELS",
+        "layout": "evalkit.perturb.layout:LAYOUT",
+        "leet": "evalkit.perturb.cipher:LEET",
+        "order": "evalkit.perturb.order:ORDER",
+        "paraphrase": "evalkit.perturb.semantic:PARAPHRASE",
+        "pig_latin": "evalkit.perturb.cipher:PIG_LATIN",
+        "random": "evalkit.perturb.noise:RANDOM",
+        "sentence": "evalkit.perturb.sentence:SENTENCE",
+        "shuffle": "evalkit.perturb.noise:SHUFFLE",
+        "word": "evalkit.perturb.word:WORD",
+    },
+)
