@@ -262,6 +262,8 @@ class Suite:
     """Perturbation specifications applied to every phrasing."""
     limit: int | None = None
     """Instances per task; None for all."""
+    budget: float | None = None
+    """Share of each task's instances that is scored, the same ones under every phrasing; None for all."""
     shots: int = 0
     """Worked instances in each prompt."""
 

@@ -238,6 +238,19 @@ class Store:
                     found[wanted[key]] = _decode(wanted[key], payload)
         return found
 
+    def missing(self, fingerprint: str, request_keys: Iterable[str]) -> list[str]:
+        """Return the keys among `request_keys` that have no stored response, each once, in order of first appearance."""
+        wanted = {storage_key(fingerprint, key): key for key in request_keys}
+        keys = list(wanted)
+        with self._told():
+            for start in range(0, len(keys), _CHUNK):
+                part = keys[start : start + _CHUNK]
+                marks = ",".join("?" * len(part))
+                for (key,) in self._db.execute(f"SELECT key FROM responses WHERE key IN ({marks})", part):
+                    if bytes(key).hex() not in self.damaged:
+                        del wanted[key]
+        return list(wanted.values())
+
     def put_records(self, kind: str, records: Sequence[tuple[str, Any]]) -> None:
         """Write JSON-ready records of one kind, replacing the kind as a whole in one transaction.
 

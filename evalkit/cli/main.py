@@ -1,0 +1,147 @@
+"""Entry point: finds the command, runs it, turns errors into one message and an exit code.
+
+Commands are imported when they are used, so that ``evalkit --help`` stays fast. Option names accept ``_`` for ``-``; abbreviations are
+refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+from evalkit import __version__
+from evalkit.errors import EvalkitError
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS: dict[str, str] = {
+    "run": "Evaluate every phrasing of every task of a suite.",
+    "plan": "Show what a run would do, without doing it.",
+    "score": "Recompute scores and estimates of a run from stored responses.",
+    "report": "Write tables, figures and the page of one or more runs.",
+    "leaderboard": "Rank models from their runs.",
+    "compare": "Compare two runs of the same suite, paired.",
+    "gate": "Decide before a release: pass, regression, or not enough evidence.",
+    "analyse": "Compute the statistics of a score table made elsewhere.",
+    "audit": "Check a published result table for consistency.",
+    "ls": "List tasks, phrasings, suites, models, backends, metrics, ...",
+    "check": "Validate task, phrasing, suite, model and policy files, and runs.",
+    "data": "Show, fetch or locate benchmark data.",
+    "phrasings": "Import, perturb, label and lint phrasings.",
+    "export": "Write a run for other programs.",
+    "doctor": "Show settings, engines, devices, data and caches.",
+    "align": "Train a mitigation for a model.",
+    "watch": "Show a running evaluation from another terminal.",
+}
+"""Command name -> one line of help; the command itself is ``evalkit.cli.<name>:command``."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of a user's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"evalkit.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command name; a typo gets the closest name."""
+        name = args[0]
+        if not name.startswith("-") and name not in COMMANDS:
+            close = get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"no command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their lines, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+        "max_content_width": 110,
+    },
+    epilog="Example: evalkit run --model demo --suite quickstart",
+)
+@click.version_option(__version__, prog_name="evalkit")
+def cli() -> None:
+    """Is this language model's score real, or an accident of how the question was worded?"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments
+        Words after ``evalkit``; those of the process when None.
+    """
+    sys.exit(invoke(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run the command line and return its exit code.
+
+    Exit codes: 0 done or gate passed, 1 regression, 2 usage or invalid files, 3 incomplete or not enough evidence, 4 environment,
+    70 our own fault, 130 and 143 interrupted.
+    """
+    debug = "--debug" in arguments
+    try:
+        outcome: Any = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
+        sys.stdout.flush()
+        return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        _say_usage(error)
+        return 2
+    except click.ClickException as error:
+        _say(error.format_message())
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted.")
+        return 130
+    except EvalkitError as error:
+        if debug:
+            raise
+        _say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the last line of defence: our own fault, said as such
+        if debug:
+            raise
+        _say(
+            f"evalkit failed: {type(error).__name__}: {error}. This is a fault of evalkit; run again with --debug and report what it prints."
+        )
+        return 70
+
+
+def _say_usage(error: click.UsageError) -> None:
+    command = error.ctx.command_path if error.ctx is not None else "evalkit"
+    _say(f"{error.format_message()} Type '{command} --help' for what is accepted.")
+
+
+def _say(message: str) -> None:
+    """Write an error to standard error; control characters of untrusted text are shown, not obeyed."""
+    plain = "".join(char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in message)
+    click.echo(f"Error: {plain}", err=True)

@@ -1,0 +1,125 @@
+"""Options shared by commands, help in groups, and printing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+__all__ = [
+    "GroupedCommand",
+    "GroupedOption",
+    "debug_option",
+    "json_option",
+    "number",
+    "option",
+    "print_json",
+    "print_table",
+    "quiet_option",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class GroupedOption(click.Option):
+    """An option with the heading it stands under in ``--help``."""
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists options under headings and ends with an example."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options group by group, in order of first appearance."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[F], F]:
+    """Return a click option that stands under a heading."""
+    return click.option(*names, cls=GroupedOption, group=group, **kwargs)
+
+
+def quiet_option(function: F) -> F:
+    """Add ``--quiet``."""
+    return option("--quiet", "-q", is_flag=True, group="Output", help="Print only errors and what was asked for.")(function)
+
+
+def debug_option(function: F) -> F:
+    """Add ``--debug``."""
+    return option("--debug", is_flag=True, expose_value=False, group="Output", help="Show the traceback of an error.")(function)
+
+
+def json_option(function: F) -> F:
+    """Add ``--json``."""
+    return option("--json", "as_json", is_flag=True, group="Output", help="Print JSON instead of a table.")(function)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; a number that does not exist is null."""
+    click.echo(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, float) and value != value:
+        return None
+    if isinstance(value, dict):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def number(value: float | None, *, digits: int = 1, scale: float = 100.0) -> str:
+    """Return a fraction in percentage points for a table; a dash when it does not exist.
+
+    >>> number(0.4567)
+    '45.7'
+    >>> number(None)
+    '-'
+    """
+    return "-" if value is None or value != value else f"{value * scale:.{digits}f}"
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print a plain table; columns whose cells are numbers are set right, and wide text is cut on narrow terminals.
+
+    Parameters
+    ----------
+    columns
+        Headings.
+    rows
+        Text cells.
+    title
+        Line above the table.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for position, name in enumerate(columns):
+        numeric = bool(rows) and all(_is_number(row[position]) for row in rows)
+        table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_printable(cell)) for cell in row))
+    Console(highlight=False, soft_wrap=False).print(table)
+
+
+def _is_number(cell: str) -> bool:
+    return cell in {"", "-"} or cell.lstrip("+-")[:1].isdigit()
+
+
+def _printable(cell: str) -> str:
+    return "".join(char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}" for char in cell)

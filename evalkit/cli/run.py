@@ -1,0 +1,71 @@
+"""``evalkit run``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from evalkit.cli.choosing import choosing_options, settings_from
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, print_json, quiet_option
+
+__all__ = ["command"]
+
+
+@click.command(
+    "run",
+    cls=GroupedCommand,
+    epilog="Example: evalkit run --model google/flan-t5-small --suite robustness --data-dir data --limit 100",
+)
+@choosing_options
+@json_option
+@quiet_option
+@debug_option
+def command(as_json: bool, quiet: bool, **given: Any) -> int:
+    """Evaluate every phrasing of every task of a suite.
+
+    Writes a run directory and prints a summary. The same command again goes on where it was interrupted; when it is complete, nothing is
+    computed twice.
+    """
+    from evalkit.cli.progress import ShownProgress, interruptible
+    from evalkit.errors import Interrupted
+    from evalkit.run import run
+
+    settings = settings_from(given)
+    progress = ShownProgress(quiet=quiet or as_json, label=settings.model.display)
+    with interruptible(progress):
+        try:
+            outcome = run(settings, progress)
+        except Interrupted as stop:
+            progress.close()
+            click.echo(f"{stop} To go on, type:\n  {settings.command}", err=True)
+            return progress.signal_exit_code or stop.exit_code
+        finally:
+            progress.close()
+    if as_json:
+        print_json(
+            {
+                "run": str(outcome.path),
+                "manifest": dict(outcome.manifest),
+                "failures": dict(outcome.failures),
+                "exit_code": outcome.exit_code,
+            }
+        )
+        return outcome.exit_code
+    _show(outcome, quiet=quiet)
+    return outcome.exit_code
+
+
+def _show(outcome: Any, *, quiet: bool) -> None:
+    from evalkit.analysis import read_estimates
+    from evalkit.cli.summary import print_summary
+
+    print_summary(outcome.manifest, read_estimates(outcome.path / "estimates.csv"), brief=quiet)
+    counts = outcome.manifest["counts"]
+    if counts["missing"]:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(outcome.failures.items())) or "see the manifest"
+        click.echo(
+            f"{counts['missing']} of {counts['cells']} cells are missing: {reasons}. The same command again asks only for these.", err=True
+        )
+    click.echo(f"Run directory: {outcome.path}")
+    click.echo(f"Report: {outcome.path / 'report.html'}")

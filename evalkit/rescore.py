@@ -1,0 +1,177 @@
+"""The second half of the corridor: stored responses -> scores -> estimates -> files. Needs no model and no benchmark data.
+
+`evalkit run` ends with it, `evalkit score` and `evalkit report` begin with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import StoreError
+from evalkit.prompts import answer_labels
+from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Source, Task
+from evalkit.rundir import RunDir
+from evalkit.scoring import Answered, score_cell
+from evalkit.store import Store
+
+__all__ = ["Counts", "StoredJob", "score_run", "stored_jobs", "stored_scores"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    """One task of a run as it was stored."""
+
+    task: Task
+    """The task."""
+    instances: tuple[Instance, ...]
+    """Its instances."""
+    rows: tuple[Mapping[str, Any], ...]
+    """Per phrasing: the phrasing, its relation to the model, request keys, choice orders."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """Totals of a run, always recomputed from rows."""
+
+    cells: int = 0
+    """Cells planned."""
+    requests: int = 0
+    """Unique requests behind them."""
+    missing: int = 0
+    """Cells without an answer by our fault."""
+    unparsed: int = 0
+    """Cells the model answered unusably."""
+    truncated: int = 0
+    """Cells whose prompt lost part of the instance."""
+    prompt_tokens: int = 0
+    """Tokens of all prompts sent, each unique request once."""
+    answer_tokens: int = 0
+    """Tokens of all choices scored."""
+    boundary: int = 0
+    """Requests whose context tokens were no prefix of context + choice."""
+
+
+def task_from_json(value: Mapping[str, Any]) -> Task:
+    """Return the task of a stored record."""
+    return Task(**{**_tuples(value), "source": Source(**_tuples(value["source"]))})
+
+
+def phrasing_from_json(value: Mapping[str, Any]) -> Phrasing:
+    """Return the phrasing of a stored record."""
+    return Phrasing(**{**_tuples(value), "meaning": Meaning(**value["meaning"])})
+
+
+def instance_from_json(value: Mapping[str, Any]) -> Instance:
+    """Return the instance of a stored record."""
+    return Instance(**_tuples(value))
+
+
+def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
+
+
+def stored_jobs(store: Store, tasks: list[str]) -> Iterator[StoredJob]:
+    """Yield the tasks of a run one at a time.
+
+    Raises
+    ------
+    StoreError
+        When a task of the manifest is not in the store.
+    """
+    for task_id in tasks:
+        found = store.get_records(f"task/{task_id}")
+        if not found:
+            raise StoreError(
+                f"{store.path}: holds nothing of task {task_id!r}, which the manifest names. Run the same 'evalkit run' again."
+            )
+        instances = tuple(instance_from_json(value) for _, value in store.get_records(f"instances/{task_id}"))
+        rows = tuple(value for _, value in store.get_records(f"blocks/{task_id}"))
+        yield StoredJob(task=task_from_json(found[0][1]), instances=instances, rows=rows)
+
+
+def stored_scores(store: Store, *, tasks: list[str], fingerprint: str, model: str, counts: Counts) -> Iterator[Score]:
+    """Yield the score of every cell of a run, task by task, and add up what was used.
+
+    Parameters
+    ----------
+    store
+        The run's responses and records.
+    tasks
+        Task ids of the manifest.
+    fingerprint
+        Digest of the backend's fingerprint.
+    model
+        Model shown in tables.
+    counts
+        Filled in.
+    """
+    unique: set[str] = set()
+    for job in stored_jobs(store, tasks):
+        for row in job.rows:
+            phrasing = phrasing_from_json(row["phrasing"])
+            keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
+            responses = store.get(fingerprint, keys)
+            orders = row["orders"] or [()] * len(keys)
+            for key, instance, order in zip(keys, job.instances, orders, strict=True):
+                response = responses.get(key)
+                if key not in unique:
+                    unique.add(key)
+                    _count_request(counts, response)
+                score = _score(job.task, phrasing, instance, order=tuple(order), response=response, model=model, seen=row["seen"])
+                counts.cells += 1
+                counts.missing += score.status == "missing"
+                counts.unparsed += score.status == "unparsed"
+                counts.truncated += response is not None and response.truncated
+                yield score
+    counts.requests = len(unique)
+
+
+def _count_request(counts: Counts, response: Response | None) -> None:
+    if response is not None:
+        counts.prompt_tokens += response.prompt_tokens
+        counts.answer_tokens += sum(response.token_counts)
+        counts.boundary += response.boundary
+
+
+def _score(
+    task: Task, phrasing: Phrasing, instance: Instance, *, order: tuple[int, ...], response: Response | None, model: str, seen: Any
+) -> Score:
+    if response is None:
+        return score_cell(task, phrasing, instance, model=model, seen=seen)
+    shown = tuple(instance.choices[index] for index in order) if order else instance.choices
+    labels = answer_labels(phrasing, shown) if shown else ()
+    answered = Answered(instance=instance, response=response, labels=labels, order=order)
+    return score_cell(task, phrasing, answered, model=model, seen=seen)
+
+
+def score_run(path: Path, *, read_only: bool = True) -> tuple[dict[str, Any], list[Score], Counts]:
+    """Return manifest, scores and counts of a run directory, recomputed from its responses.
+
+    Raises
+    ------
+    StoreError
+        When the directory is no run, or its store is damaged.
+    """
+    directory = RunDir(path)
+    manifest = directory.manifest()
+    if manifest is None:
+        raise StoreError(f"{path}: is no run directory (no manifest.json). Name a directory that 'evalkit run' wrote.")
+    counts = Counts()
+    with Store(directory.store_path, read_only=read_only) as store:
+        scores = list(
+            stored_scores(
+                store,
+                tasks=list(manifest["suite"]["tasks"]),
+                fingerprint=manifest["model"]["fingerprint_digest"],
+                model=manifest["model"]["label"],
+                counts=counts,
+            )
+        )
+        if store.damaged:
+            raise StoreError(
+                f"{directory.store_path}: {len(store.damaged)} responses fail their checksum and were not used. Run the same 'evalkit run' again to ask them anew."
+            )
+    return manifest, scores, counts

@@ -1,0 +1,344 @@
+"""The corridor itself, top to bottom: choose, ask, score, estimate, write. The only module that knows every room.
+
+`run` resumes by itself: what is stored is not asked again, what changed in a task or phrasing file is, and a model that
+changed is refused.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalkit import __version__, catalog
+from evalkit.backends.base import Backend
+from evalkit.collect import Block, Job, Progress, ask, block_of, pending_requests, store_blocks, stored_blocks
+from evalkit.errors import BackendError, DataMissingError, IncompleteError, StoreError, UsageError
+from evalkit.finish import finish
+from evalkit.paths import cache_dir, default_runs_dir
+from evalkit.records import ModelSpec, Phrasing, Seen, Suite, Task, digest
+from evalkit.registry import BACKENDS, MITIGATIONS
+from evalkit.rundir import RunDir, slug
+from evalkit.selection import pick_instances, pick_phrasings, pick_shots
+from evalkit.store import Store
+
+__all__ = ["Outcome", "Settings", "choose", "open_backend", "run", "run_directory", "suite_record"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run was asked for."""
+
+    model: ModelSpec
+    """The model and how to reach it."""
+    suite: Suite
+    """Tasks, phrasings and settings; options of the command line are already in it."""
+    data_dir: Path | None = None
+    """Where benchmark data lie; None for procedural tasks and the hub's cache."""
+    out: Path | None = None
+    """Run directory; None for one under ``reports/runs`` named after model and suite."""
+    phrasing_files: tuple[Path, ...] = ()
+    """Phrasing files of the user, used besides the shipped ones."""
+    mitigations: tuple[str, ...] = ()
+    """Mitigations wrapped around the backend, innermost first."""
+    available: bool = False
+    """Run with the tasks whose data is there and say what was left out."""
+    fresh: bool = False
+    """Forget what the run directory holds and do not read the cache."""
+    cache: bool = True
+    """Use the cache that runs share."""
+    seed: int = 0
+    """Seed of everything random."""
+    level: float = 0.95
+    """Nominal level of intervals."""
+    resamples: int = 1000
+    """Resamples per interval."""
+    command: str = ""
+    """Command line, for the manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    path: Path
+    """Run directory."""
+    manifest: Mapping[str, Any]
+    """Final manifest."""
+    failures: Mapping[str, int]
+    """Number of failed requests by reason."""
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 when every cell has an answer, else 3."""
+        return IncompleteError.exit_code if self.manifest["counts"]["missing"] else 0
+
+
+def run(settings: Settings, progress: Progress) -> Outcome:
+    """Evaluate a suite and write its run directory.
+
+    Parameters
+    ----------
+    settings
+        What is asked for.
+    progress
+        Shows how far it is; may ask to stop.
+
+    Raises
+    ------
+    EvalkitError
+        Whatever stands in the way, before anything is half-written; `Interrupted` when the user stopped it.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    jobs, left_out = choose(settings, progress)
+    path = run_directory(settings)
+    with RunDir(path) as directory:
+        if settings.fresh:
+            directory.clear()
+        earlier = directory.manifest()
+        _refuse_other_run(directory, earlier, settings)
+        backend = open_backend(settings)
+        try:
+            fingerprint = dict(sorted(backend.fingerprint().items()))
+            _refuse_other_model(directory, earlier, fingerprint)
+            manifest = _manifest(settings, jobs, left_out, fingerprint)
+            attempts = list(earlier["attempts"]) if earlier else []
+            manifest["device"] = str(getattr(backend, "device", ""))
+            directory.write_manifest({**manifest, "state": "partial", "attempts": attempts, "counts": {}})
+            with Store(directory.store_path) as store:
+                failures = _collect(settings, jobs, backend, store=store, fingerprint=digest(fingerprint), progress=progress)
+        finally:
+            backend.close()
+        attempts.append({"started": started.strftime("%Y-%m-%dT%H:%M:%SZ"), "seconds": round(time.monotonic() - clock, 3)})
+        engine = dict(getattr(backend, "stats", None) or {})
+        final = finish(directory, {**manifest, "attempts": attempts, "engine": engine}, level=settings.level, resamples=settings.resamples)
+    return Outcome(path=path, manifest=final, failures=failures)
+
+
+def run_directory(settings: Settings) -> Path:
+    """Return where a run goes: ``--out``, or a name made of model, suite and a digest of what was asked."""
+    if settings.out is not None:
+        return settings.out
+    return default_runs_dir() / f"{slug(settings.model.display)}_{slug(settings.suite.name)}_{digest(_identity(settings), length=8)}"
+
+
+def _identity(settings: Settings) -> dict[str, Any]:
+    """What makes two runs the same run: everything asked for that changes cells."""
+    model = asdict(settings.model)
+    for irrelevant in ("batch_size", "device", "label", "tuned_on"):
+        model.pop(irrelevant)
+    suite = asdict(settings.suite)
+    suite.pop("description")
+    return {
+        "model": {**model, "options": {str(key): str(value) for key, value in model["options"].items()}},
+        "suite": suite,
+        "mitigations": list(settings.mitigations),
+        "phrasing_files": [str(path) for path in settings.phrasing_files],
+        "available": settings.available,
+        "seed": settings.seed,
+    }
+
+
+def choose(settings: Settings, progress: Progress | None = None) -> tuple[list[Job], dict[str, str]]:
+    """Return one job per task, and the tasks left out with the reason.
+
+    Raises
+    ------
+    DataMissingError
+        When benchmark data is missing and `Settings.available` is off; every missing task is named.
+    UsageError
+        When nothing is left to run.
+    """
+    suite = settings.suite
+    tasks = catalog.list_tasks(suite.tasks)
+    present, absent = catalog.available_tasks(tasks, settings.data_dir)
+    if absent and not settings.available:
+        raise DataMissingError(_absent_message(suite, absent))
+    if not present:
+        raise UsageError(f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'.")
+    jobs = [_job(settings, task) for task in present]
+    if progress is not None and absent:
+        progress.note(f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine")
+    return jobs, {task.id: reason for task, reason in absent}
+
+
+def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
+    shown = [f"  {task.id}: {reason}" for task, reason in absent[:3]]
+    more = f"\n  and {len(absent) - 3} more tasks" if len(absent) > 3 else ""
+    head = f"suite {suite.name!r}: data of {len(absent)} tasks is not on this machine:"
+    return (
+        "\n".join([head, *shown]) + more + "\nType 'evalkit data fetch', name another --data-dir, or add --available to run without them."
+    )
+
+
+def _job(settings: Settings, task: Task) -> Job:
+    suite, seed = settings.suite, settings.seed
+    everything = catalog.load_instances(task, settings.data_dir)
+    instances = pick_instances(task, everything, limit=_limit(suite, len(everything)), seed=seed)
+    pool = catalog.load_instances(task, settings.data_dir, split=task.shot_split) if suite.shots and task.shot_split else []
+    phrasings = _phrasings(settings, task)
+    seen: dict[str, Seen] = {phrasing.id: catalog.relation(phrasing, settings.model, task) for phrasing in phrasings}
+    return Job(
+        task=task,
+        phrasings=tuple(phrasings),
+        instances=tuple(instances),
+        shots=tuple(pick_shots(task, pool, instances, shots=suite.shots, seed=seed)),
+        seen=seen,
+        orders={},
+    )
+
+
+def _limit(suite: Suite, n_instances: int) -> int | None:
+    """Instances per task under ``limit`` and ``budget``: the smaller of the two."""
+    share = None if suite.budget is None else max(1, round(suite.budget * n_instances))
+    limits = [limit for limit in (suite.limit, share) if limit is not None]
+    return min(limits) if limits else None
+
+
+def _phrasings(settings: Settings, task: Task) -> list[Phrasing]:
+    suite = settings.suite
+    found = [*catalog.load_phrasings(task, extra=settings.phrasing_files), *catalog.dataset_phrasings(task, settings.data_dir)]
+    wanted = [phrasing for phrasing in found if phrasing.kind in suite.kinds and (not suite.sources or phrasing.source in suite.sources)]
+    if not wanted:
+        raise UsageError(
+            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; sources {', '.join(suite.sources) or 'all'}). Type 'evalkit ls phrasings --task {task.id}'."
+        )
+    return pick_phrasings(task, wanted, number=suite.phrasings, seed=settings.seed)
+
+
+def open_backend(settings: Settings) -> Backend:
+    """Return the backend of a model with its mitigations around it.
+
+    Raises
+    ------
+    BackendError
+        When the engine cannot do what the suite needs.
+    """
+    backend: Backend = BACKENDS.load(settings.model.backend)(settings.model)
+    for text in settings.mitigations:
+        name, _, options = text.partition(":")
+        backend = MITIGATIONS.load(name)(backend, options)
+    if not backend.capabilities & {"choice", "generate"}:
+        raise BackendError(
+            f"{settings.model.display}: backend {settings.model.backend!r} can neither score choices nor generate. Name another backend."
+        )
+    return backend
+
+
+def _refuse_other_run(directory: RunDir, earlier: Mapping[str, Any] | None, settings: Settings) -> None:
+    if earlier is None:
+        return
+    mine, theirs = _identity(settings), earlier["identity"]
+    if digest(mine) != digest(theirs):
+        differing = sorted(key for key in mine if digest(mine[key]) != digest(theirs.get(key)))
+        raise StoreError(
+            f"{directory.path}: holds another run (different {', '.join(differing)}). Name another --out, or add --fresh to forget it."
+        )
+
+
+def _refuse_other_model(directory: RunDir, earlier: Mapping[str, Any] | None, fingerprint: Mapping[str, str]) -> None:
+    if earlier is None or earlier["model"]["fingerprint"] == fingerprint:
+        return
+    theirs = earlier["model"]["fingerprint"]
+    differing = sorted(key for key in {*fingerprint, *theirs} if fingerprint.get(key) != theirs.get(key))
+    raise StoreError(
+        f"{directory.path}: was run with another model: fingerprint {earlier['model']['fingerprint_digest'][:12]} then, {digest(fingerprint)[:12]} now "
+        f"(different {', '.join(differing)}). Name another --out, or add --fresh to forget it."
+    )
+
+
+def suite_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Return what the manifest says of the suite: digests of every task, phrasing and instance list."""
+    tasks = {}
+    for job in jobs:
+        wordings = {
+            phrasing.id: digest(
+                [phrasing.text, phrasing.layout, phrasing.label_space, phrasing.position, phrasing.wrapper, phrasing.cue], length=16
+            )
+            for phrasing in job.phrasings
+        }
+        tasks[job.task.id] = {
+            "benchmark": job.task.benchmark,
+            "digest": job.content_digest,
+            "instances_digest": job.instances_digest,
+            "n_instances": len(job.instances),
+            "phrasings": wordings,
+        }
+    suite = settings.suite
+    return {
+        "name": suite.name,
+        "version": suite.version,
+        "digest": digest([suite.version, tasks]),
+        "limit": suite.limit,
+        "shots": suite.shots,
+        "tasks": tasks,
+    }
+
+
+def _manifest(settings: Settings, jobs: Sequence[Job], left_out: Mapping[str, str], fingerprint: Mapping[str, str]) -> dict[str, Any]:
+    model = settings.model
+    return {
+        "evalkit": __version__,
+        "command": settings.command,
+        "identity": _identity(settings),
+        "suite": suite_record(settings, jobs),
+        "limited": settings.suite.limit is not None or settings.suite.budget is not None or bool(left_out),
+        "left_out": dict(left_out),
+        "model": {
+            "label": model.display,
+            "backend": model.backend,
+            "name": model.name,
+            "revision": model.revision,
+            "dtype": model.dtype,
+            "chat_template": model.chat_template,
+            "tuned_on": None if model.tuned_on is None else list(model.tuned_on),
+            "fingerprint": dict(fingerprint),
+            "fingerprint_digest": digest(fingerprint),
+        },
+        "mitigations": list(settings.mitigations),
+        "seed": settings.seed,
+    }
+
+
+def _collect(
+    settings: Settings, jobs: Sequence[Job], backend: Backend, *, store: Store, fingerprint: str, progress: Progress
+) -> dict[str, int]:
+    """Ask what is not stored; return the number of failures by reason."""
+    blocks: dict[str, list[Block]] = {}
+    for job in jobs:
+        content, stored = job.content_digest, stored_blocks(store, job.task.id)
+        blocks[job.task.id] = [block_of(job, phrasing, content=content, stored=stored.get(phrasing.id)) for phrasing in job.phrasings]
+        store_blocks(store, job, blocks[job.task.id])
+    keys = list(dict.fromkeys(key for task_blocks in blocks.values() for block in task_blocks for key in block.keys))
+    missing = store.missing(fingerprint, keys)
+    caches = [Store(cache_dir() / "responses.sqlite")] if settings.cache else []
+    try:
+        if caches and not settings.fresh:
+            missing = _from_cache(caches[0], store, fingerprint, missing)
+        progress.begin(total=len(keys), stored=len(keys) - len(missing))
+        failed = ask(
+            backend, pending_requests(jobs, blocks, set(missing)), fingerprint=fingerprint, stores=[store, *caches], progress=progress
+        )
+    finally:
+        for cache in caches:
+            cache.close()
+    reasons: dict[str, int] = {}
+    for response in failed:
+        reasons[response.error] = reasons.get(response.error, 0) + 1
+    return reasons
+
+
+def _from_cache(cache: Store, store: Store, fingerprint: str, missing: Sequence[str]) -> list[str]:
+    """Copy what earlier runs stored into this run; return what is still missing."""
+    for start in range(0, len(missing), 5000):
+        found = cache.get(fingerprint, missing[start : start + 5000])
+        store.put(fingerprint, list(found.values()))
+    return store.missing(fingerprint, missing)
+
+
+def with_options(suite: Suite, **changes: Any) -> Suite:
+    """Return a suite with options of the command line in place of its own; None leaves the suite's value."""
+    return replace(suite, **{name: value for name, value in changes.items() if value is not None})
