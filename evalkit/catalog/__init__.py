@@ -1,1 +1,24 @@
 """Room 1: read and validate tasks, phrasings, suites, models and instances."""
+
+from evalkit.catalog.instances import available_tasks, dataset_phrasings, load_instances, task_digest
+from evalkit.catalog.models import known_tuning, load_model, model_from_lm_eval
+from evalkit.catalog.phrasings import load_phrasings, relation
+from evalkit.catalog.tasks import list_suites, list_tasks, load_suite, load_task, suite_tasks, task_ids
+
+__all__ = [
+    "available_tasks",
+    "dataset_phrasings",
+    "known_tuning",
+    "list_suites",
+    "list_tasks",
+    "load_instances",
+    "load_model",
+    "load_phrasings",
+    "load_suite",
+    "load_task",
+    "model_from_lm_eval",
+    "relation",
+    "suite_tasks",
+    "task_digest",
+    "task_ids",
+]

@@ -1,0 +1,199 @@
+"""Where benchmark files lie on this machine, and reading them as text without surprises.
+
+A data directory holds one folder per benchmark in its upstream repository's own layout, and a folder ``hub/`` with
+what `evalkit data fetch` got from the hub (``hub/<owner>--<name>/<file>``, commits in ``hub/fetched.json``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.catalog.yaml_file import read_utf8
+from evalkit.errors import CatalogError, DataMissingError
+from evalkit.paths import cache_dir
+from evalkit.records import Task
+
+__all__ = [
+    "MAX_DATA_BYTES",
+    "Located",
+    "candidates",
+    "csv_rows",
+    "data_directory",
+    "hub_folder",
+    "json_lines",
+    "load_json",
+    "locate",
+    "need",
+]
+
+MAX_DATA_BYTES = 2 * 1024**3
+"""Largest data file read."""
+_MAX_CELL = 16 * 1024 * 1024
+
+
+def data_directory(data_dir: Path | None = None) -> Path:
+    """Return the data directory: the one given, else ``EVALKIT_DATA``, else ``data`` in evalkit's cache folder.
+
+    Raises
+    ------
+    DataMissingError
+        When a directory that was named is not there. The default one need not exist.
+    """
+    named = data_dir
+    origin = "--data-dir"
+    if named is None and (text := os.environ.get("EVALKIT_DATA")):
+        named, origin = Path(text), "EVALKIT_DATA"
+    if named is None:
+        return cache_dir() / "data"
+    named = named.expanduser()
+    if not named.is_dir():
+        what = "is a file" if named.exists() else "is not there"
+        raise DataMissingError(f"{named}: data directory {what} (from {origin}); a directory with one folder per benchmark is expected.")
+    return named
+
+
+@dataclass(frozen=True)
+class Located:
+    """Files that hold the instances of a task."""
+
+    paths: tuple[Path, ...]
+    """Files, at least one, all present."""
+    layout: Literal["local", "hub"]
+    """Whether they have the upstream layout or the hub's."""
+
+
+def hub_folder(root: Path, hub: str) -> Path:
+    """Return where files of a hub data set lie below data directory `root`."""
+    return root / "hub" / hub.replace("/", "--")
+
+
+def _fill(pattern: str, split: str, renamed: Mapping[str, str]) -> str:
+    return pattern.replace("{split}", renamed.get(split, split))
+
+
+def candidates(task: Task, root: Path, split: str) -> list[tuple[tuple[Path, ...], Literal["local", "hub"]]]:
+    """Return the places where the files of a split may lie, the first that is complete wins.
+
+    ``source.local`` may name several files with ``;`` and use ``*``; ``source.options`` may hold ``also`` (further
+    places in the same layout), ``splits`` (split name -> upstream's) and ``hub_splits`` (-> the hub's).
+    """
+    options = task.source.options
+    places: list[tuple[tuple[Path, ...], Literal["local", "hub"]]] = []
+    for pattern in (task.source.local, *options.get("also", ())):
+        if pattern:
+            names = _fill(pattern, split, options.get("splits", {})).split(";")
+            places.append((tuple(root / name.strip() for name in names), "local"))
+    if task.source.hub and task.source.files:
+        folder = hub_folder(root, task.source.hub)
+        names = [_fill(name, split, options.get("hub_splits", {})) for name in task.source.files]
+        places.append((tuple(folder / name for name in names), "hub"))
+    return places
+
+
+def _present(paths: tuple[Path, ...]) -> tuple[Path, ...] | None:
+    """Return existing files with ``*`` filled in, or None when one is absent."""
+    found: list[Path] = []
+    for path in paths:
+        hits = sorted(path.parent.glob(path.name)) if "*" in path.name else [path] if path.is_file() else []
+        if not hits:
+            return None
+        found += hits
+    return tuple(found)
+
+
+def locate(task: Task, data_dir: Path | None, split: str) -> Located:
+    """Return the files that hold one split of a task.
+
+    Raises
+    ------
+    DataMissingError
+        When they are not on this machine: the message names what was looked for, where, and what gets it.
+    """
+    root = data_directory(data_dir)
+    places = candidates(task, root, split)
+    for paths, layout in places:
+        found = _present(paths)
+        if found is not None:
+            return Located(found, layout)
+    raise DataMissingError(missing(task, places))
+
+
+def missing(task: Task, places: list[tuple[tuple[Path, ...], Literal["local", "hub"]]]) -> str:
+    """Return the message for a task whose data is not on this machine."""
+    looked = ", ".join(str(path) for paths, _ in places for path in paths) or "nothing: the task names no files"
+    gets = f"Type: evalkit data fetch {task.benchmark}" if _fetchable(task) else "Place it there by hand; no download is known."
+    return f"{task.id}: data is not on this machine; looked for {looked}. {gets}"
+
+
+def _fetchable(task: Task) -> bool:
+    return bool((task.source.hub and task.source.files) or task.source.options.get("github"))
+
+
+def need(condition: bool, path: Path, line: int, message: str) -> None:
+    """Raise CatalogError ``path:line: message`` unless `condition` holds."""
+    if not condition:
+        raise CatalogError(f"{path}:{line}: {message}")
+
+
+def csv_rows(path: Path, *, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """Yield ``(line, cells)`` of a CSV or TSV file; cells stay texts exactly as they are, blank lines are left out.
+
+    Parameters
+    ----------
+    path
+        UTF-8 file; a byte order mark and any line ends are accepted.
+    delimiter
+        Text between cells.
+    quoted
+        Whether double quotes group (CSV); GLUE's TSV files use them as ordinary letters.
+    """
+    text = read_utf8(path, limit=MAX_DATA_BYTES)
+    csv.field_size_limit(_MAX_CELL)
+    lines = io.StringIO(text, newline="")
+    if quoted:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    line = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise CatalogError(f"{path}:{line}: is not a table: {error}. The file may be cut short; get it again.") from error
+
+
+def load_json(path: Path) -> Any:
+    """Return the content of a JSON file; raise CatalogError with file and line when it is none."""
+    text = read_utf8(path, limit=MAX_DATA_BYTES)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            raise CatalogError(f"{path}:1: file is empty; JSON is expected. Get it again.") from error
+        if error.msg == "Extra data" and text[error.pos : error.pos + 1] in "{[":
+            raise CatalogError(
+                f"{path}:{error.lineno}: is JSON Lines, one JSON document is expected here. Use a reader for .jsonl."
+            ) from error
+        end = " The file may be cut short; get it again." if error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg else ""
+        raise CatalogError(f"{path}:{error.lineno}: is not JSON: {error.msg} (column {error.colno}).{end}") from error
+    except RecursionError as error:
+        raise CatalogError(f"{path}: is nested too deeply to be benchmark data. Get it again.") from error
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield ``(line, value)`` of a JSON Lines file; blank lines are left out."""
+    for number, line in enumerate(read_utf8(path, limit=MAX_DATA_BYTES).split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise CatalogError(f"{path}:{number}: is not a line of JSON: {error}. The file may be cut short; get it again.") from error

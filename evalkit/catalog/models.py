@@ -1,0 +1,216 @@
+"""What stands after ``--model`` -> `ModelSpec`, and what known models were tuned on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from evalkit.catalog.validate import field_names, record
+from evalkit.catalog.yaml_file import load_yaml
+from evalkit.errors import CatalogError, UsageError
+from evalkit.paths import data_root
+from evalkit.records import ModelSpec
+from evalkit.registry import BACKENDS
+
+__all__ = ["KnownModel", "known_models", "known_tuning", "load_model", "model_from_lm_eval", "read_model_file", "shipped_models"]
+
+MODEL_FILE = "evalkit.yaml"
+"""File in a model directory that says how to load it and what it was tuned on."""
+_LM_EVAL_HF = frozenset({"hf", "hf-auto", "huggingface"})
+_LM_EVAL_FIELDS = {"dtype": "dtype", "revision": "revision", "device": "device", "batch_size": "batch_size"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KnownModel:
+    """One entry of ``tasks/models.yaml``."""
+
+    ids: tuple[str, ...]
+    """Exact ids or patterns."""
+    tuned_on: tuple[str, ...]
+    """Collections; see `evalkit.catalog.phrasings.tuned_on_collection` for scopes."""
+    reference: str
+    """Where that is stated: author, title, year, place."""
+    note: str = ""
+    """What a reader of the scores must know."""
+
+
+@lru_cache(maxsize=1)
+def known_models() -> tuple[KnownModel, ...]:
+    """Return what is known of published models' tuning, in the order of the file."""
+    file = load_yaml(data_root("tasks") / "models.yaml", shown="tasks/models.yaml")
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[KnownModel, ...]).validate_python(file.value["models"])
+
+
+def known_tuning(name: str) -> KnownModel | None:
+    """Return what is known of the tuning of a model, by its exact id or a pattern of ``tasks/models.yaml``; None for nothing."""
+    for known in known_models():
+        if any(fnmatchcase(name.lower(), pattern.lower()) for pattern in known.ids):
+            return known
+    return None
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models that come with evalkit: name -> directory."""
+    return {path.parent.name: path.parent for path in sorted(data_root("models").glob(f"*/{MODEL_FILE}"))}
+
+
+def read_model_file(path: Path, *, directory: Path | None = None) -> ModelSpec:
+    """Return the model of one YAML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    directory
+        Model directory it lies in; then `name` may be left out and is the directory.
+
+    Raises
+    ------
+    CatalogError
+        When the file is wrong; all mistakes together.
+    """
+    file = load_yaml(path)
+    value = file.value
+    if directory is not None and isinstance(value, dict):
+        value = {"label": directory.name, **value, "name": str(directory)}
+    model, problems = record(ModelSpec, value, file=file)
+    if isinstance(value, dict) and isinstance(value.get("backend"), str) and value["backend"] not in BACKENDS:
+        problems.append(f"{file.at(('backend',))}: {_unknown_backend(value['backend'])}")
+    if model is None or problems:
+        raise CatalogError(problems)
+    return _with_tuning(model)
+
+
+def _with_tuning(model: ModelSpec) -> ModelSpec:
+    """Return the model with what is known of its tuning, unless it says so itself."""
+    if model.tuned_on is not None:
+        return model
+    known = known_tuning(model.name)
+    return model if known is None else dataclasses.replace(model, tuned_on=known.tuned_on)
+
+
+def _unknown_backend(name: str) -> str:
+    close = get_close_matches(name, BACKENDS.names(), n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"backend {name!r} is not known; {hint}Known: {', '.join(BACKENDS.names())}."
+
+
+def load_model(model: str, **overrides: Any) -> ModelSpec:
+    """Return the specification of what stands after ``--model``.
+
+    Parameters
+    ----------
+    model
+        A model that ships with evalkit (``demo``); a directory; ``BACKEND:REST``; a YAML file; or a hub id, with
+        ``@REVISION`` after it where one is pinned. In this order.
+    **overrides
+        Fields of `ModelSpec` given on the command line; None leaves a field as it is, `options` are merged.
+
+    Raises
+    ------
+    UsageError
+        When nothing of that name is there, or an override has no field.
+    CatalogError
+        When a model file is wrong.
+    """
+    spec = _find(model)
+    strange = sorted(set(overrides) - set(field_names(ModelSpec)))
+    if strange:
+        raise UsageError(f"model option {', '.join(strange)} is not known; accepted: {', '.join(field_names(ModelSpec))}.")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if "options" in given:
+        given["options"] = {**spec.options, **given["options"]}
+    if "tuned_on" in given:
+        given["tuned_on"] = tuple(given["tuned_on"])
+    return dataclasses.replace(spec, **given)
+
+
+def _find(model: str) -> ModelSpec:
+    """Return what a MODEL argument names."""
+    if not model.strip():
+        raise UsageError("--model: is empty; accepted: demo, a directory, a hub id, BACKEND:REST, a YAML file.")
+    shipped = shipped_models()
+    if model in shipped:
+        return read_model_file(shipped[model] / MODEL_FILE, directory=shipped[model])
+    path = Path(model).expanduser()
+    if path.is_dir():
+        own = path / MODEL_FILE
+        return read_model_file(own, directory=path) if own.is_file() else ModelSpec(backend="hf", name=str(path), label=path.resolve().name)
+    if model.endswith((".yaml", ".yml")):
+        if not path.is_file():
+            raise UsageError(f"--model {model}: file is not there; a YAML file with backend and name is expected. Check the path.")
+        return read_model_file(path)
+    prefix, colon, rest = model.partition(":")
+    if colon and "/" not in prefix:
+        if prefix not in BACKENDS:
+            raise UsageError(f"--model {model}: {_unknown_backend(prefix)}")
+        if not rest:
+            raise UsageError(f"--model {model}: nothing stands after {prefix!r} and the colon; accepted: {prefix}:NAME.")
+        return _in_backend(prefix, rest)
+    if model.startswith(("/", "./", "../", "~")) or path.is_file() or model.count("/") > 1:
+        what = "is a file" if path.is_file() else "is not there"
+        raise UsageError(f"--model {model}: directory {what}; a directory with config, weights and tokenizer is expected. Check the path.")
+    if "/" not in model and (close := get_close_matches(model, shipped, n=1, cutoff=0.6)):
+        raise UsageError(
+            f"--model {model}: no such model ships with evalkit; did you mean {close[0]!r}? For a hub id of that name type hf:{model}."
+        )
+    return _in_backend("hf", model)
+
+
+def _in_backend(backend: str, rest: str) -> ModelSpec:
+    """Return ``BACKEND:REST``; REST of the engines that load weights may pin ``NAME@REVISION`` or be a directory."""
+    if backend not in ("hf", "vllm"):
+        return _with_tuning(ModelSpec(backend=backend, name=rest))
+    if Path(rest).expanduser().is_dir():
+        return dataclasses.replace(_find(str(Path(rest).expanduser())), backend=backend)
+    name, _, revision = rest.partition("@")
+    return _with_tuning(ModelSpec(backend=backend, name=name, revision=revision or None))
+
+
+def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSpec:
+    """Return the specification of lm-eval's ``--model NAME --model_args key=value,...``.
+
+    Parameters
+    ----------
+    model
+        ``hf`` and ``vllm`` are our own backends; any other of lm-eval's model types goes through the ``lm-eval`` backend.
+    model_args
+        ``pretrained=X,dtype=float32,...``; keys without a field of ours become backend options.
+    **overrides
+        As in `load_model`.
+
+    Raises
+    ------
+    UsageError
+        When an argument has no ``=``, stands twice, or ``pretrained`` is missing where weights are loaded.
+    """
+    arguments: dict[str, str] = {}
+    for part in filter(None, (item.strip() for item in model_args.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or key.strip() in arguments:
+            wrong = "stands twice" if key.strip() in arguments else "has no value"
+            raise UsageError(f"--model_args: {part!r} {wrong}; accepted: key=value,key=value, such as pretrained=NAME,dtype=float32.")
+        arguments[key.strip()] = value.strip()
+    backend = "hf" if model in _LM_EVAL_HF else "vllm" if model == "vllm" else "lm-eval"
+    if backend == "lm-eval":
+        return load_model(f"lm-eval:{model}", **{**overrides, "options": {**arguments, **(overrides.get("options") or {})}})
+    name = arguments.pop("pretrained", "")
+    if not name:
+        raise UsageError(f"--model_args: 'pretrained' is missing; --model {model} needs pretrained=NAME (a directory or hub id).")
+    fields: dict[str, Any] = {ours: arguments.pop(theirs) for theirs, ours in _LM_EVAL_FIELDS.items() if theirs in arguments}
+    if "batch_size" in fields:
+        text = str(fields.pop("batch_size"))
+        if text.isdigit() and int(text) > 0:
+            fields["batch_size"] = int(text)
+        elif not text.startswith("auto"):
+            raise UsageError(f"--model_args: batch_size is {text!r}; accepted: auto or a whole number from 1.")
+    given = {key: value for key, value in overrides.items() if value is not None}
+    options: Mapping[str, Any] = {**arguments, **given.pop("options", {})}
+    return load_model(f"{backend}:{name}", **{**fields, **given, "options": options})

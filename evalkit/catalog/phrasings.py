@@ -1,0 +1,194 @@
+"""Find, read and validate phrasing files; tell whether a model has seen a phrasing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from evalkit.catalog.tasks import _shown
+from evalkit.catalog.validate import field_names, record
+from evalkit.catalog.yaml_file import Where, YamlFile, load_yaml
+from evalkit.errors import CatalogError
+from evalkit.paths import data_root
+from evalkit.records import ModelSpec, Phrasing, Seen, Task
+from evalkit.templates import slots
+
+__all__ = ["COMMON_SLOTS", "load_phrasings", "read_phrasing_file", "relation", "tuned_on_collection"]
+
+COMMON_SLOTS = frozenset({"category", "choices", "question", "subject"})
+"""Slots every task fills, besides its own fields."""
+_FILE_KEYS = ("tasks", "defaults", "phrasings")
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One phrasing and where it stands."""
+
+    phrasing: Phrasing
+    at: str
+
+
+@lru_cache(maxsize=1024)
+def _read(path: Path, _stamp: tuple[int, int]) -> tuple[_Read, ...]:
+    file = load_yaml(path, shown=_shown(path))
+    found: list[_Read] = []
+    problems: list[str] = []
+    first: dict[str, str] = {}
+    patterns, defaults, entries, base = _split(file, problems)
+    for index, entry in enumerate(entries):
+        where: Where = (*base, index)
+        merged = {**defaults, **entry} if isinstance(entry, dict) else entry
+        if isinstance(merged, dict):
+            merged.setdefault("tasks", patterns)
+        phrasing, wrong = record(Phrasing, merged, file=file, where=where)
+        problems += wrong
+        if phrasing is None:
+            continue
+        if phrasing.id in first:
+            problems.append(f"{file.at((*where, 'id'))}: id {phrasing.id!r} stands here again, first at {first[phrasing.id]}. Rename one.")
+        first.setdefault(phrasing.id, file.at((*where, "id")))
+        found.append(_Read(phrasing, file.at(where)))
+    if not entries and not problems:
+        problems.append(f"{file.at(base)}: holds no phrasings; one or more are expected. Fill it or delete it.")
+    if problems:
+        raise CatalogError(problems)
+    return tuple(found)
+
+
+def _split(file: YamlFile, problems: list[str]) -> tuple[list[Any], dict[str, Any], list[Any], Where]:
+    """Return patterns, defaults, entries and where the entries stand; both forms of a phrasing file."""
+    value = file.value
+    if isinstance(value, list):
+        return [], {}, value, ()
+    if not isinstance(value, dict):
+        problems.append(f"{file.at(())}: a list of phrasings, or a mapping with {', '.join(_FILE_KEYS)}, is expected.")
+        return [], {}, [], ()
+    for key in value:
+        if key not in _FILE_KEYS:
+            problems.append(f"{file.at((key,))}: key {key!r} is not known; accepted: {', '.join(_FILE_KEYS)}.")
+    parts: list[Any] = []
+    for key, kind, empty in (("tasks", list, []), ("defaults", dict, {}), ("phrasings", list, [])):
+        part = value.get(key, empty)
+        if not isinstance(part, kind):
+            problems.append(f"{file.at((key,))}: {key!r} is {part!r}; accepted: a {'list' if kind is list else 'mapping'}.")
+            part = empty
+        parts.append(part)
+    patterns, defaults, entries = parts
+    for key in [key for key in defaults if key not in field_names(Phrasing)]:
+        problems.append(f"{file.at(('defaults', key))}: key {key!r} is not known; accepted: {', '.join(field_names(Phrasing))}.")
+        defaults = {name: item for name, item in defaults.items() if name != key}
+    return patterns, defaults, entries, ("phrasings",)
+
+
+def _stamped(path: Path) -> tuple[_Read, ...]:
+    try:
+        stamp = path.stat()
+    except OSError as error:
+        raise CatalogError(
+            f"{path}: phrasing file cannot be read: {error.strerror}. Run 'evalkit ls phrasings' for shipped ones."
+        ) from error
+    return _read(path, (stamp.st_mtime_ns, stamp.st_size))
+
+
+def read_phrasing_file(path: Path) -> list[Phrasing]:
+    """Return all phrasings of one file; raise CatalogError with all its mistakes."""
+    return [item.phrasing for item in _stamped(path)]
+
+
+def _files(task: Task) -> Iterator[Path]:
+    """Yield the shipped files whose phrasings the task uses: the set named like it, then the sets it names."""
+    folder = data_root("paraphrases") / task.benchmark
+    own = folder / f"{task.name}.yaml"
+    if own.is_file():
+        yield own
+    for name in task.phrasings:
+        path = folder / f"{name}.yaml"
+        if not path.is_file():
+            raise CatalogError(
+                f"{task.id}: phrasing set {name!r} is not there; looked for {_shown(path)}. Correct 'phrasings' of the task."
+            )
+        if path != own:
+            yield path
+
+
+def load_phrasings(task: Task, *, extra: Sequence[Path] = ()) -> list[Phrasing]:
+    """Return the phrasings a task can be asked with, in file order.
+
+    Parameters
+    ----------
+    task
+        The task; the set named like it and the sets it names are read from ``paraphrases/<benchmark>/``.
+    extra
+        Further phrasing files; a phrasing without ``tasks`` is taken for every task.
+
+    Raises
+    ------
+    CatalogError
+        When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task does not fill.
+    """
+    offered = COMMON_SLOTS.union(task.fields)
+    taken: dict[str, _Read] = {}
+    problems: list[str] = []
+    for path in [*_files(task), *extra]:
+        for item in _stamped(path):
+            phrasing = item.phrasing
+            if phrasing.tasks and not any(fnmatchcase(task.id, pattern) for pattern in phrasing.tasks):
+                continue
+            if phrasing.id in taken:
+                problems.append(f"{item.at}: id {phrasing.id!r} stands here again, first at {taken[phrasing.id].at}. Rename one.")
+                continue
+            if strange := sorted(slots(phrasing.text) - offered):
+                problems.append(
+                    f"{item.at}: {task.id} has no slot {', '.join(strange)}; it fills {', '.join(sorted(offered))}. Correct the text."
+                )
+            taken[phrasing.id] = item
+    if problems:
+        raise CatalogError(problems)
+    return [item.phrasing for item in taken.values()]
+
+
+def tuned_on_collection(entry: str) -> tuple[str, str]:
+    """Return collection and scope of one ``tuned_on`` entry.
+
+    ``niv2`` is the whole collection; ``niv2@!superni/*`` is the collection without its phrasings of the tasks the
+    pattern names (they were held out of tuning); ``niv2@mmlu/*`` is only those.
+
+    Examples
+    --------
+    >>> tuned_on_collection("niv2@!superni/*")
+    ('niv2', '!superni/*')
+    """
+    collection, _, scope = entry.partition("@")
+    return collection, scope
+
+
+def relation(phrasing: Phrasing, model: ModelSpec, task: Task) -> Seen:
+    """Return whether the model met wordings of this phrasing's source while it was tuned.
+
+    Parameters
+    ----------
+    phrasing
+        Its `source` decides.
+    model
+        Its `tuned_on` decides; None means that nothing is known of its tuning.
+    task
+        Task the phrasing is used for, since a tuning set may have held tasks out.
+
+    Returns
+    -------
+    str
+        ``seen``, ``unseen``, or ``unknown`` when the model says nothing of its tuning.
+    """
+    if model.tuned_on is None:
+        return "unknown"
+    for entry in model.tuned_on:
+        collection, scope = tuned_on_collection(entry)
+        if collection != phrasing.source:
+            continue
+        if not scope or fnmatchcase(task.id, scope.removeprefix("!")) != scope.startswith("!"):
+            return "seen"
+    return "unseen"

@@ -1,0 +1,283 @@
+"""Train the demo model: a small Transformers checkpoint that knows the procedural benchmark.
+
+Data are the ``train`` splits of all families in the words of the tuning half of the phrasings
+(source ``evalkit-tuning``), rendered by `evalkit.prompts` exactly as an evaluation renders them.
+Nothing else is ever read: no held-out phrasing, no test or validation instance, no held-out rule.
+
+    python tools/train_demo.py --out models/demo --work build/demo
+    python tools/train_demo.py --out build/t5 --work build/t5-work --architecture encoder-decoder --steps 3000
+
+Every batch depends on the seed and its number only, so a run that was stopped goes on from the last
+checkpoint in ``--work`` and ends with the same weights (up to the arithmetic of another number of threads).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+from evalkit.catalog.phrasings import load_phrasings
+from evalkit.catalog.tasks import load_task
+from evalkit.procedural.draft import Draws
+from evalkit.procedural.generate import FAMILIES, stream
+from evalkit.prompts import render_prompt
+from evalkit.records import Instance, Phrasing, Task
+
+TUNING = "evalkit-tuning"
+END, PAD = "</s>", "<pad>"
+SPLIT = r"[0-9]|[A-Z](?![a-z])| ?[A-Z]?[a-z]+| ?[^\sA-Za-z0-9]|\s"
+"""Where words are cut before pairs are merged: digits, lone capitals and signs always stand alone, so that copying
+a string is copying tokens."""
+BATCHES_PER_SORT = 16
+"""Batches whose prompts are sorted by length together."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Everything one family is trained on."""
+
+    task: Task
+    phrasings: list[Phrasing]
+    instances: list[Instance]
+
+
+def build_pools(most: int, seed: int) -> list[Pool]:
+    """Return the training data of every family: at most `most` instances, tuning phrasings only."""
+    pools = []
+    for family in FAMILIES:
+        task = load_task(f"procedural/{family}")
+        phrasings = [item for item in load_phrasings(task) if item.source == TUNING and item.kind == "correct"]
+        pools.append(Pool(task, phrasings, list(islice(stream(family, "train", seed=seed), most))))
+    return pools
+
+
+def draw_pair(pools: list[Pool], draws: Draws) -> tuple[str, str]:
+    """Return one prompt and its answer, leading space included."""
+    pool = draws.pick(pools)
+    instance = draws.pick(pool.instances)
+    prompt = render_prompt(pool.task, draws.pick(pool.phrasings), instance)
+    if instance.target is None:
+        return prompt.text, f" {instance.references[0]}"
+    return prompt.text, prompt.continuations[instance.target]
+
+
+def build_tokenizer(pools: list[Pool], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer trained on training prompts."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=[PAD, END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    draws = Draws("evalkit/tokenizer")
+    tokenizer.train_from_iterator(("".join(draw_pair(pools, draws)) for _ in range(20_000)), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=1024, clean_up_tokenization_spaces=False
+    )
+
+
+def build_model(arguments: argparse.Namespace, tokenizer: PreTrainedTokenizerFast) -> Any:
+    """Return an untrained model of the asked architecture and size."""
+    torch.manual_seed(arguments.seed)
+    shared = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "tie_word_embeddings": True,
+    }
+    width, layers, heads = arguments.width, arguments.layers, arguments.heads
+    if arguments.architecture == "causal":
+        config = LlamaConfig(
+            **shared,
+            bos_token_id=None,
+            hidden_size=width,
+            intermediate_size=width * 8 // 3,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            max_position_embeddings=1024,
+            initializer_range=width**-0.5 / 2,
+        )
+        return LlamaForCausalLM(config)
+    config = T5Config(
+        **shared,
+        decoder_start_token_id=tokenizer.pad_token_id,
+        d_model=width,
+        d_kv=width // heads,
+        d_ff=width * 8 // 3,
+        num_layers=layers,
+        num_decoder_layers=layers,
+        num_heads=heads,
+        dropout_rate=0.0,
+        feed_forward_proj="gated-gelu",
+    )
+    return T5ForConditionalGeneration(config)
+
+
+def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, first: int) -> Iterator[list[tuple[list[int], list[int]]]]:
+    """Yield batches of (prompt tokens, answer tokens) from batch number `first` on, each of similar lengths."""
+    size, number = arguments.batch_size, first
+    while True:
+        block, skip = divmod(number, BATCHES_PER_SORT)
+        draws = Draws(f"evalkit/batches/{arguments.seed}/{block}")
+        pairs = [draw_pair(pools, draws) for _ in range(size * BATCHES_PER_SORT)]
+        prompts = tokenizer([prompt for prompt, _ in pairs], add_special_tokens=False)["input_ids"]
+        answers = tokenizer([answer + END for _, answer in pairs], add_special_tokens=False)["input_ids"]
+        items = sorted(zip(prompts, answers, strict=True), key=lambda item: len(item[0]) + len(item[1]))
+        chunks = draws.shuffled([items[at : at + size] for at in range(0, len(items), size)])
+        yield from chunks[skip:]
+        number = (block + 1) * BATCHES_PER_SORT
+
+
+def padded(rows: list[list[int]], value: int) -> torch.Tensor:
+    """Return rows as one tensor, filled up on the right."""
+    longest = max(map(len, rows))
+    return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
+
+
+def answer_logits(model: Any, batch: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return logits (answer token, vocabulary), targets (answer token,) and the item each token belongs to."""
+    pad = model.config.pad_token_id
+    if model.config.is_encoder_decoder:
+        source = padded([prompt for prompt, _ in batch], pad)
+        labels = padded([answer for _, answer in batch], -100)
+        logits = model(input_ids=source, attention_mask=(source != pad).long(), labels=labels).logits
+        items, places = (labels != -100).nonzero(as_tuple=True)
+        return logits[items, places].float(), labels[items, places], items
+    tokens = padded([prompt + answer for prompt, answer in batch], pad)
+    hidden = model.model(input_ids=tokens).last_hidden_state  # (item, place, width); padding is on the right, so no mask is needed
+    where = [(item, len(prompt) + k) for item, (prompt, answer) in enumerate(batch) for k in range(len(answer))]
+    items, places = torch.tensor(where).T
+    return model.lm_head(hidden[items, places - 1]).float(), tokens[items, places], items
+
+
+def learning_rate(step: int, arguments: argparse.Namespace) -> float:
+    """Return linear warm-up over 2 % of the steps, then half a cosine down to 2 % of the peak."""
+    warm = max(1, arguments.steps // 50)
+    if step < warm:
+        return float(arguments.learning_rate * (step + 1) / warm)
+    done = (step - warm) / max(1, arguments.steps - warm)
+    return float(arguments.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))))
+
+
+def build_optimizer(model: Any, arguments: argparse.Namespace) -> torch.optim.AdamW:
+    """Return AdamW with weight decay on matrices only."""
+    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
+    others = [weight for weight in model.parameters() if weight.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": arguments.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=arguments.learning_rate, betas=(0.9, 0.98))
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint so that an interruption leaves the old one."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace) -> dict[str, float]:
+    """Train in place, resuming from the work folder, and return steps, tokens and seconds."""
+    checkpoint, optimizer = arguments.work / "checkpoint.pt", build_optimizer(model, arguments)
+    recipe = {name: value for name, value in vars(arguments).items() if name not in {"out", "work", "threads", "log_every"}}
+    totals: dict[str, float] = {"steps": 0, "tokens": 0, "seconds": 0.0}
+    if checkpoint.is_file():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["recipe"] != recipe:
+            raise SystemExit(f"{checkpoint}: was made by another recipe, {state['recipe']}. Name another --work or delete it.")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        totals = state["totals"]
+        print(f"resumed at step {totals['steps']}", flush=True)
+    started, before, model_dtype = time.perf_counter(), totals["seconds"], torch.bfloat16
+    window: list[tuple[float, float]] = []
+    model.train()
+    for batch in batches(pools, tokenizer, arguments, int(totals["steps"])):
+        step = int(totals["steps"])
+        if step >= arguments.steps:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, arguments)
+        with torch.autocast("cpu", dtype=model_dtype, enabled=arguments.bf16):
+            logits, targets, items = answer_logits(model, batch)
+        loss = torch.nn.functional.cross_entropy(logits, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        wrong = torch.zeros(len(batch)).index_add(0, items, (logits.argmax(-1) != targets).float())
+        window.append((loss.item(), (wrong == 0).float().mean().item()))
+        totals["steps"] = step + 1
+        totals["tokens"] += sum(len(prompt) + len(answer) for prompt, answer in batch)
+        totals["seconds"] = before + time.perf_counter() - started
+        if (step + 1) % arguments.log_every == 0 or step + 1 == arguments.steps:
+            loss_mean, exact = (sum(values) / len(window) for values in zip(*window, strict=True))
+            rate = totals["tokens"] / totals["seconds"]
+            print(f"step {step + 1} loss {loss_mean:.3f} exact {exact:.3f} tokens/s {rate:.0f} seconds {totals['seconds']:.0f}", flush=True)
+            window.clear()
+            save_checkpoint(
+                checkpoint, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "totals": totals, "recipe": recipe}
+            )
+    return totals
+
+
+def read_arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder that takes the finished checkpoint")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the resumable training state")
+    parser.add_argument("--architecture", choices=("causal", "encoder-decoder"), default="causal")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--batch-size", type=int, default=40)
+    parser.add_argument("--instances", type=int, default=30_000, help="most training instances of a family")
+    parser.add_argument("--width", type=int, default=192)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--heads", type=int, default=6)
+    parser.add_argument("--vocabulary", type=int, default=1536)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--weight-decay", type=float, default=0.05)
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="multiply matrices in bfloat16")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--log-every", type=int, default=100)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train, save in Transformers' format and write what happened to ``training.json`` in the work folder."""
+    arguments = read_arguments()
+    torch.set_num_threads(arguments.threads)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    pools = build_pools(arguments.instances, arguments.seed)
+    for pool in pools:
+        print(f"{pool.task.id}: {len(pool.instances)} instances, {len(pool.phrasings)} phrasings", flush=True)
+    tokenizer = build_tokenizer(pools, arguments.vocabulary)
+    model = build_model(arguments, tokenizer)
+    n_parameters = sum(weight.numel() for weight in model.parameters())
+    print(f"{n_parameters} parameters, {len(tokenizer)} tokens", flush=True)
+    totals = train(model, pools, tokenizer, arguments)
+    model.eval().save_pretrained(arguments.out)
+    tokenizer.save_pretrained(arguments.out)
+    weights = hashlib.sha256((arguments.out / "model.safetensors").read_bytes()).hexdigest()
+    recipe = {name: str(value) if isinstance(value, Path) else value for name, value in vars(arguments).items()}
+    report = {"recipe": recipe, "parameters": n_parameters, "sha256": weights, **totals}
+    (arguments.work / "training.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report), flush=True)
+
+
+if __name__ == "__main__":
+    main()
