@@ -1,0 +1,129 @@
+"""Sessions of the project: ``nox -s tests`` is what a newcomer types, ``nox -l`` lists the rest.
+
+The default backend is virtualenv with pip, not uv: pip honours the index and wheel settings of the machine (``pip config``), which decide
+whether the small CPU build of torch or several gigabytes of CUDA come in.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["tests", "lint", "types", "wheel"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+def group(name: str) -> list[str]:
+    """Return the requirements of a dependency group."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+def beside_data(session: nox.Session) -> dict[str, str]:
+    """Return the environment of tests: no network, few threads, real data where it is known to be."""
+    env = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
+    if "EVALKIT_DATA" in os.environ:
+        env["EVALKIT_DATA"] = os.environ["EVALKIT_DATA"]
+    return env
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test that needs neither GPU nor network, doctests included."""
+    session.install("-e", ".[hf,align,openai,phrasings]", *group("tests"))
+    arguments = session.posargs or ["-n", "2", "--dist", "worksteal"]
+    session.run("python", "-m", "pytest", *arguments, env=beside_data(session))
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the fast tests only."""
+    session.install("-e", ".[hf,align,openai,phrasings]", *group("tests"))
+    session.run("python", "-m", "pytest", "-m", "not slow", "-n", "2", *session.posargs, env=beside_data(session))
+
+
+@nox.session
+def minimal(session: nox.Session) -> None:
+    """Run the tests of the statistics in an environment that holds NumPy, SciPy and jaxtyping alone."""
+    session.install("numpy", "scipy", "jaxtyping", "beartype", "pytest", "hypothesis")
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "tests/stats",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not slow and not oracle",
+        *session.posargs,
+        env={"PYTHONPATH": "."},
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check format, style and docstrings."""
+    session.install(*group("lint"))
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    session.install("-e", ".[openai]", *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build sdist and wheel from it, install into an empty environment, use it from another directory."""
+    session.install("build")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--outdir", folder)
+        built = next(Path(folder).glob("*.whl"))
+        session.install(str(built))
+        with session.chdir(folder):
+            session.run("evalkit", "--version")
+            session.run("evalkit", "ls", "tasks", "--json", silent=True)
+            session.run(
+                "evalkit",
+                "run",
+                "--model",
+                "scripted:seen_only",
+                "--suite",
+                "quickstart",
+                "--tuned-on",
+                "evalkit-tuning",
+                "--limit",
+                "5",
+                "--no-cache",
+            )
+            session.run("python", "-c", "import sys; import evalkit; assert 'torch' not in sys.modules")
+
+
+@nox.session(python=PYTHONS)
+def pythons(session: nox.Session) -> None:
+    """Run the fast tests on every supported Python that is installed."""
+    session.install("-e", ".[hf,align,openai,phrasings]", *group("tests"))
+    session.run("python", "-m", "pytest", "-m", "not slow", env=beside_data(session))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks behind every claim of speed; prints tables, asserts nothing about time."""
+    session.install("-e", ".[hf,align,openai,phrasings]")
+    for script in ("engine", "scale", "budget", "seen"):
+        session.run("python", f"benchmarks/{script}.py", *session.posargs, env=beside_data(session))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Simulate the coverage of every interval and write the table of the docs."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/coverage.py", *session.posargs)
