@@ -19,8 +19,12 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 def _draw_navigation(draws: Draws, knobs: Knobs) -> Draft:
     names = tuple(STEPS)
-    away = [(draws.pick(names), draws.between(1, knobs["max_steps"])) for _ in range(draws.between(1, knobs["max_moves"] // 2))]
-    moves = draws.shuffled(away + [(BACK[name], steps) for name, steps in away])
+    moves: list[tuple[str, int]] = []
+    for _ in range(draws.between(1, knobs["max_legs"])):
+        name, steps = draws.pick(names), draws.between(1, knobs["max_steps"])
+        first = draws.between(1, steps) if draws.chance(0.5) else steps
+        moves += [(name, steps), (BACK[name], first), *([(BACK[name], steps - first)] if first < steps else [])]
+    moves = draws.shuffled(moves)
     if draws.chance(0.5):
         wrong = draws.below(len(moves))
         moves[wrong] = (draws.pick(names), draws.between(1, knobs["max_steps"]))
@@ -67,7 +71,7 @@ NAVIGATION = Family(
     name="navigation",
     kind="choice",
     slots=("moves",),
-    knobs={"max_moves": 4, "max_steps": 5},
+    knobs={"max_legs": 2, "max_steps": 4},
     draw=_draw_navigation,
     labels=("yes", "no"),
 )
