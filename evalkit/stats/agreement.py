@@ -10,8 +10,11 @@ from jaxtyping import Bool, Float, Int
 from evalkit.stats.missing import mean_over
 
 __all__ = [
+    "alpha_of",
+    "alpha_terms",
     "consistency",
     "consistency_per_instance",
+    "equal_partners",
     "fleiss_kappa",
     "flip_rate",
     "krippendorff_alpha",
@@ -46,11 +49,30 @@ def label_counts(labels: Labels) -> Counts:
     return np.bincount(flat, minlength=n_instances * n_labels).reshape(n_instances, n_labels)
 
 
+def equal_partners(labels: Labels) -> Int[np.ndarray, "phrasing instance"]:
+    """For each cell, how many other phrasings gave the same label on the instance; 0 for codes below 0.
+
+    By sorting each instance's labels: cost and memory do not grow with the number of different labels.
+    """
+    order = np.argsort(labels, axis=0, kind="stable")
+    rows = np.take_along_axis(labels, order, axis=0)
+    n_phrasings = rows.shape[0]
+    starts = np.ones(rows.shape, dtype=bool)
+    starts[1:] = rows[1:] != rows[:-1]
+    place = np.arange(n_phrasings)[:, None]
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=0)
+    ends = np.ones(rows.shape, dtype=bool)
+    ends[:-1] = starts[1:]
+    last = np.minimum.accumulate(np.where(ends, place, n_phrasings)[::-1], axis=0)[::-1]
+    equal = np.empty(rows.shape, dtype=np.int64)
+    np.put_along_axis(equal, order, np.where(rows >= 0, last - first, 0), axis=0)
+    return equal
+
+
 def consistency_per_instance(labels: Labels, *, missing: Missing = None) -> Float[np.ndarray, " instance"]:
     """Return per instance the share of unordered phrasing pairs with the same label; NaN without pairs."""
-    counts = label_counts(labels)
     here = np.full(labels.shape[1], labels.shape[0]) if missing is None else (~missing).sum(axis=0)
-    equal = (counts * (counts - 1)).sum(axis=1) / 2
+    equal = equal_partners(labels).sum(axis=0) / 2
     pairs = here * (here - 1) / 2
     return np.where(pairs > 0, equal / np.maximum(pairs, 1), np.nan)
 
@@ -93,6 +115,23 @@ def flip_rate(labels: Labels, *, missing: Missing = None) -> float:
     return 1 - consistency(labels, missing=missing)
 
 
+def alpha_terms(labels: Labels) -> tuple[Float[np.ndarray, " instance"], Float[np.ndarray, "instance label"]]:
+    """Return per instance its observed disagreement and its label counts, both 0 below two labels."""
+    counts = label_counts(labels).astype(np.float64)
+    m = counts.sum(axis=1)
+    counts[m < 2] = 0
+    m = counts.sum(axis=1)
+    return (m**2 - (counts**2).sum(axis=1)) / np.maximum(m - 1, 1), counts
+
+
+def alpha_of(observed: Float[np.ndarray, "*batch"] | float, totals: Float[np.ndarray, "*batch label"]) -> Float[np.ndarray, "*batch"]:
+    """Return alpha from summed disagreement and summed label counts, over any leading axes; NaN when De = 0."""
+    n = totals.sum(axis=-1)
+    expected = n**2 - (totals**2).sum(axis=-1)  # ordered pairs of unlike labels
+    usable = expected > 0
+    return np.asarray(np.where(usable, 1 - observed * (n - 1) / np.where(usable, expected, 1.0), np.nan))
+
+
 def krippendorff_alpha(labels: Labels) -> float:
     """Return Krippendorff's alpha for nominal data with phrasings as coders.
 
@@ -111,17 +150,8 @@ def krippendorff_alpha(labels: Labels) -> float:
     >>> krippendorff_alpha(np.array([[0, 1, 0, 1], [0, 1, 1, 1]]))
     0.5333333333333333
     """
-    counts = label_counts(labels)
-    per_instance = counts.sum(axis=1)
-    counts = counts[per_instance >= 2].astype(np.float64)
-    m = counts.sum(axis=1)
-    n = m.sum()
-    totals = counts.sum(axis=0)
-    expected = n**2 - (totals**2).sum()  # ordered pairs of unlike labels
-    if n == 0 or expected == 0:
-        return float("nan")
-    observed = ((m**2 - (counts**2).sum(axis=1)) / np.maximum(m - 1, 1)).sum()
-    return float(1 - observed * (n - 1) / expected)
+    observed, totals = alpha_terms(labels)
+    return float(alpha_of(observed.sum(), totals.sum(axis=0)))
 
 
 def fleiss_kappa(labels: Labels) -> float:

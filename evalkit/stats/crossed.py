@@ -9,10 +9,13 @@ from evalkit.stats.location import mean, phrasing_scores
 from evalkit.stats.noise import influence, mean_noise
 from evalkit.stats.resample import Interval, Question, undefined
 
-__all__ = ["gap_interval", "mean_interval", "new_phrasing_interval", "student"]
+__all__ = ["WELCH_FROM", "crossed_student", "gap_interval", "mean_interval", "new_phrasing_interval", "student"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
+
+WELCH_FROM = 4
+"""Fewest phrasings in an arm for which its variance is estimated by itself."""
 
 
 def student(value: float, *, variance: float, df: float, level: float, kind: str) -> Interval:
@@ -32,6 +35,47 @@ def _scored(scores: Scores) -> Scores:
     """Drop phrasings and instances without a single score."""
     there = ~np.isnan(scores)
     return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
+
+
+def crossed_student(value: float, terms: Scores, *, degree: int, question: Question, level: float) -> Interval:
+    """Return the Student interval of a statistic that is the mean of `terms` over phrasings and instances.
+
+    Parameters
+    ----------
+    value
+        The estimate.
+    terms
+        What each cell adds, NaN where missing: scores for the mean; for a mean over pairs of phrasings, the mean
+        of the pairs the cell is in.
+    degree
+        Number of phrasings in one term: 1 for means, 2 for pairs.
+    question
+        ``fixed``: instances random. ``random``: phrasings too.
+    level
+        Nominal level.
+
+    Notes
+    -----
+    Vi = variance of the mean of terms under new instances. ``random`` adds degree^2 v / P, v the variance of the
+    phrasing means of terms less what instances put into it (0 if negative): the first-order part of a U statistic.
+    Degrees of freedom by Satterthwaite over P - 1, N - 1 and (P - 1)(N - 1).
+
+    References
+    ----------
+    Hoeffding 1948, "A class of statistics with asymptotically normal distribution", for U statistics.
+    """
+    noise = mean_noise(terms)
+    n_phrasings, n_instances = terms.shape
+    if question == "fixed":
+        return student(value, variance=noise.common, df=n_instances - 1, level=level, kind="t/instances")
+    kind = "t/phrasings+instances"
+    phrasing = max(0.0, float(np.var(phrasing_scores(terms), ddof=1)) - noise.contrast)
+    total = degree**2 * phrasing / n_phrasings + noise.common
+    if total == 0:
+        return Interval(value, value, value, level, kind)
+    first, third = degree**2 * (phrasing + noise.contrast) / n_phrasings, degree**2 * noise.contrast / n_phrasings
+    spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + third**2 / ((n_phrasings - 1) * (n_instances - 1))
+    return student(value, variance=total, df=total**2 / spent, level=level, kind=kind)
 
 
 def mean_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
@@ -62,18 +106,9 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
     n_phrasings, n_instances = scores.shape
     if n_instances < 2:
         return undefined(value, "fewer than two instances", level=level)
-    noise = mean_noise(scores)
-    if question == "fixed":
-        return student(value, variance=noise.common, df=n_instances - 1, level=level, kind="t/instances")
-    if n_phrasings < 2:
+    if question == "random" and n_phrasings < 2:
         return undefined(value, "fewer than two phrasings", level=level)
-    phrasing = max(0.0, float(np.var(phrasing_scores(scores), ddof=1)) - noise.contrast)
-    total = phrasing / n_phrasings + noise.common
-    if total == 0:
-        return Interval(value, value, value, level, "t/phrasings+instances")
-    first, third = (phrasing + noise.contrast) / n_phrasings, noise.contrast / n_phrasings
-    spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + third**2 / ((n_phrasings - 1) * (n_instances - 1))
-    return student(value, variance=total, df=total**2 / spent, level=level, kind="t/phrasings+instances")
+    return crossed_student(value, scores, degree=1, question=question, level=level)
 
 
 def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question = "random", level: float = 0.95) -> Interval:
@@ -84,7 +119,9 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
     D = mean over seen a - mean over unseen a. Vi = variance of D under new instances, from the influence of each
     instance on D, so whatever both arms share cancels. ``fixed``: Vi with N - 1 degrees of freedom. ``random``:
     V = vs / Ps + vu / Pu + Vi, vs and vu the phrasing components of the arms (0 if negative), Welch: they may
-    differ. Degrees of freedom by Satterthwaite over the two arms and Vi. Needs two phrasings in each arm.
+    differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When an arm has fewer than `WELCH_FROM`
+    phrasings the two components are pooled, which takes them as equal: two phrasings say too little about their
+    own variance. Needs two phrasings in each arm.
 
     References
     ----------
@@ -102,13 +139,17 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
         return student(value, variance=shared, df=n_instances - 1, level=level, kind="t/instances")
     if min(arm.shape[0] for arm in arms) < 2:
         return undefined(value, "an arm with fewer than two phrasings", level=level)
-    total, spent = shared, shared**2 / (n_instances - 1)
-    for arm in arms:
-        size = arm.shape[0]
-        noise = mean_noise(arm)
-        raw = float(np.var(phrasing_scores(arm), ddof=1))
-        total += max(0.0, raw - noise.contrast) / size
-        spent += (max(raw, noise.contrast) / size) ** 2 / (size - 1)
+    arm_terms = [(float(np.var(phrasing_scores(arm), ddof=1)), mean_noise(arm).contrast, arm.shape[0]) for arm in arms]
+    sizes = [size for _, _, size in arm_terms]
+    if min(sizes) < WELCH_FROM:
+        degrees = [size - 1 for size in sizes]
+        raw, noise = (sum(d * term[k] for d, term in zip(degrees, arm_terms, strict=True)) / sum(degrees) for k in (0, 1))
+        weight = sum(1 / size for size in sizes)
+        total = shared + max(0.0, raw - noise) * weight
+        spent = shared**2 / (n_instances - 1) + (max(raw - noise, 0.0) * weight) ** 2 / sum(degrees)
+    else:
+        total = shared + sum(max(0.0, raw - noise) / size for raw, noise, size in arm_terms)
+        spent = shared**2 / (n_instances - 1) + sum((max(raw, noise) / size) ** 2 / (size - 1) for raw, noise, size in arm_terms)
     if total == 0:
         return Interval(value, value, value, level, "t/phrasings+instances")
     return student(value, variance=total, df=total**2 / spent, level=level, kind="t/phrasings+instances")

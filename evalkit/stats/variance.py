@@ -14,7 +14,6 @@ from jaxtyping import Float
 __all__ = [
     "Components",
     "components",
-    "components_without_each",
     "g_coefficient",
     "repeated_components",
     "std_excess",
@@ -139,32 +138,6 @@ def components(scores: Scores) -> Components:
     squares = np.asarray((by_row**2).sum()), np.asarray((by_column**2).sum())
     found = _solve(n, (np.asarray(float(n_rows)), np.asarray(float(n_columns))), squares, sums)
     return Components(float(found[0]), float(found[1]), float(found[2]), n_phrasings=n_rows, n_instances=n_columns)
-
-
-def components_without_each(scores: Scores) -> Float[np.ndarray, "instance 3"]:
-    """Return (phrasing, instance, interaction) components with one instance left out, for every instance with a score.
-
-    Notes
-    -----
-    One pass over the matrix: the sums of `components` are updated, not recomputed. For phrasings call it on
-    ``scores.T`` and swap the first two columns.
-    """
-    y, there = _sums(scores)
-    row_counts = there.sum(axis=1, keepdims=True) - there  # (phrasing, left-out instance)
-    row_sums = y.sum(axis=1, keepdims=True) - y
-    columns, column_sums = there.sum(axis=0), y.sum(axis=0)
-    n = columns.sum() - columns
-    by_row = np.where(row_counts > 0, row_sums**2 / np.maximum(row_counts, 1), 0.0).sum(axis=0)
-    terms = column_sums**2 / columns
-    sums = (
-        (y**2).sum() - (y**2).sum(axis=0),
-        by_row,
-        terms.sum() - terms,
-        (y.sum() - column_sums) ** 2 / np.maximum(n, 1),
-    )
-    squares = (row_counts**2).sum(axis=0), (columns**2).sum() - columns**2
-    shape = (row_counts > 0).sum(axis=0).astype(np.float64), np.full(n.shape, columns.size - 1.0)
-    return _solve(np.maximum(n, 1.0), shape, squares, sums)
 
 
 def repeated_components(scores: Float[np.ndarray, "phrasing instance repeat"]) -> Components:

@@ -1,0 +1,108 @@
+"""Intervals for var_instance and var_interaction, and for means over phrasing pairs (consistency, pss).
+
+Each of these is a mean over cells of a term that the cell contributes, so the crossed Student interval of
+`evalkit.stats.crossed` serves them all, normal scores or not.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from evalkit.stats.agreement import consistency, equal_partners
+from evalkit.stats.crossed import crossed_student
+from evalkit.stats.instances import pss
+from evalkit.stats.resample import Interval, Question, undefined
+from evalkit.stats.variance import components
+
+__all__ = ["consistency_interval", "pss_interval", "var_instance_interval", "var_interaction_interval"]
+
+Scores = Float[np.ndarray, "phrasing instance"]
+
+
+def _kept(scores: Scores) -> Scores:
+    there = ~np.isnan(scores)
+    return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
+
+
+def _centred(scores: Scores) -> Scores:
+    """Scores less their phrasing's mean."""
+    return np.asarray(scores - np.nanmean(scores, axis=1, keepdims=True))
+
+
+def _not_negative(found: Interval) -> Interval:
+    return Interval(found.value, max(found.low, 0.0), max(found.high, 0.0), found.level, found.kind) if found.low < 0 else found
+
+
+def var_instance_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
+    """Return var_instance with its interval.
+
+    Notes
+    -----
+    var_instance is the mean over instances and phrasing pairs of c[p, i] c[q, i], c = y - a; the term of a cell is the mean
+    over its partners q. Ends below 0 are cut at 0.
+    """
+    scores = _kept(scores)
+    value = components(scores).instance
+    if min(scores.shape) < 3:
+        return undefined(value, "fewer than three phrasings or instances", level=level)
+    c = _centred(scores)
+    partners = (~np.isnan(c)).sum(axis=0) - 1
+    others = np.nansum(c, axis=0) - c
+    terms = np.where(partners > 0, c * others / np.maximum(partners, 1), np.nan)
+    n = scores.shape[1]
+    terms = _kept(terms * n / (n - 1))
+    return _not_negative(crossed_student(value, terms, degree=2, question=question, level=level))
+
+
+def var_interaction_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
+    """Return var_interaction with its interval.
+
+    Notes
+    -----
+    var_interaction is the mean of squared residuals of the additive fit, times P N / ((P - 1)(N - 1)); those
+    are the terms. Ends below 0 are cut at 0.
+    """
+    scores = _kept(scores)
+    value = components(scores).interaction
+    n_phrasings, n_instances = scores.shape
+    if min(n_phrasings, n_instances) < 3:
+        return undefined(value, "fewer than three phrasings or instances", level=level)
+    c = _centred(scores)
+    residual = c - np.nanmean(c, axis=0)
+    terms = residual**2 * n_phrasings * n_instances / ((n_phrasings - 1) * (n_instances - 1))
+    return _not_negative(crossed_student(value, terms, degree=1, question=question, level=level))
+
+
+def pss_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
+    """Return pss with its interval; the term of a cell is its mean absolute difference to the other phrasings."""
+    scores = _kept(scores)
+    value = pss(scores)
+    if scores.shape[0] < 3 or scores.shape[1] < 2:
+        return undefined(value, "fewer than three phrasings or two instances", level=level)
+    order = np.argsort(scores, axis=0)  # NaN last
+    rows = np.take_along_axis(scores, order, axis=0)
+    there = ~np.isnan(rows)
+    filled = np.where(there, rows, 0.0)
+    count = there.sum(axis=0)
+    rank = np.arange(1, rows.shape[0] + 1)[:, None]
+    below = np.cumsum(filled, axis=0)  # sum of the r lowest
+    total = rows * (2 * rank - count) - 2 * below + below[-1]  # sum over q of abs(y[p] - y[q])
+    terms = np.empty_like(rows)
+    np.put_along_axis(terms, order, np.where(there & (count > 1), total / np.maximum(count - 1, 1), np.nan), axis=0)
+    return crossed_student(value, _kept(terms), degree=2, question=question, level=level)
+
+
+def consistency_interval(
+    labels: Int[np.ndarray, "phrasing instance"],
+    *,
+    missing: Bool[np.ndarray, "phrasing instance"] | None = None,
+    question: Question = "random",
+    level: float = 0.95,
+) -> Interval:
+    """Return consistency with its interval; the term of a cell is the share of the other phrasings that agree with it."""
+    value = consistency(labels, missing=missing)
+    if labels.shape[0] < 3 or labels.shape[1] < 2 or np.isnan(value):
+        return undefined(value, "fewer than three phrasings or two instances", level=level)
+    there = np.ones(labels.shape, dtype=bool) if missing is None else ~missing
+    partners = there.sum(axis=0) - 1
+    terms = np.where(there & (partners > 0), equal_partners(labels) / np.maximum(partners, 1), np.nan)
+    return crossed_student(value, _kept(terms), degree=2, question=question, level=level)
