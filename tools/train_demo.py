@@ -2,7 +2,8 @@
 
 Data are the ``train`` splits of all families in the words of the tuning half of the phrasings
 (source ``evalkit-tuning``), rendered by `evalkit.prompts` exactly as an evaluation renders them.
-Nothing else is ever read: no held-out phrasing, no test or validation instance, no held-out rule.
+Nothing else is ever trained on: no held-out phrasing, no test instance, no held-out rule. Forty validation
+instances per family, in the same words, are looked at every 500 steps for the progress lines; nothing depends on them.
 
     python tools/train_demo.py --out models/demo --work build/demo
     python tools/train_demo.py --out build/t5 --work build/t5-work --architecture encoder-decoder --steps 3000
@@ -39,6 +40,19 @@ END, PAD = "</s>", "<pad>"
 SPLIT = r"[0-9]|[A-Z](?![a-z])| ?[A-Z]?[a-z]+| ?[^\sA-Za-z0-9]|\s"
 """Where words are cut before pairs are merged: digits, lone capitals and signs always stand alone, so that copying
 a string is copying tokens."""
+EASY: dict[str, dict[str, int]] = {
+    "boolean": {"max_leaves": 2},
+    "calendar": {"max_days": 3, "max_shifts": 1},
+    "comparison": {"items": 2},
+    "counting": {"max_count": 3, "min_length": 2},
+    "markov": {"rules": 1, "min_length": 2, "max_length": 3},
+    "navigation": {"max_legs": 1},
+    "regex": {"max_parts": 2, "max_length": 4},
+    "rewrite": {"letters": 4, "min_length": 2, "max_length": 4},
+    "sorting": {"min_items": 2, "max_items": 3},
+    "tracking": {"people": 2, "max_swaps": 1},
+}
+"""Knobs of the easier training instances that training begins with."""
 BATCHES_PER_SORT = 16
 """Batches whose prompts are sorted by length together."""
 
@@ -50,6 +64,8 @@ class Pool:
     task: Task
     phrasings: list[Phrasing]
     instances: list[Instance]
+    easy: list[Instance]
+    validation: list[Instance]
 
 
 def build_pools(most: int, seed: int) -> list[Pool]:
@@ -58,15 +74,21 @@ def build_pools(most: int, seed: int) -> list[Pool]:
     for family in FAMILIES:
         task = load_task(f"procedural/{family}")
         phrasings = [item for item in load_phrasings(task) if item.source == TUNING and item.kind == "correct"]
-        pools.append(Pool(task, phrasings, list(islice(stream(family, "train", seed=seed), most))))
+        instances = {split: list(islice(stream(family, split, seed=seed), n)) for split, n in (("train", most), ("validation", 40))}
+        easy = list(islice(stream(family, "train", seed=seed, knobs=EASY[family]), most))
+        pools.append(Pool(task, phrasings, instances["train"], easy, instances["validation"]))
     return pools
 
 
-def draw_pair(pools: list[Pool], draws: Draws) -> tuple[str, str]:
-    """Return one prompt and its answer, leading space included."""
+def draw_pair(pools: list[Pool], draws: Draws, easy: float) -> tuple[str, str]:
+    """Return one prompt and its answer, leading space included; an easier one with probability `easy`."""
     pool = draws.pick(pools)
-    instance = draws.pick(pool.instances)
-    prompt = render_prompt(pool.task, draws.pick(pool.phrasings), instance)
+    return render_pair(pool, draws.pick(pool.easy if draws.chance(easy) else pool.instances), draws.pick(pool.phrasings))
+
+
+def render_pair(pool: Pool, instance: Instance, phrasing: Phrasing) -> tuple[str, str]:
+    """Return the prompt and answer of one cell."""
+    prompt = render_prompt(pool.task, phrasing, instance)
     if instance.target is None:
         return prompt.text, f" {instance.references[0]}"
     return prompt.text, prompt.continuations[instance.target]
@@ -85,7 +107,7 @@ def build_tokenizer(pools: list[Pool], vocabulary: int) -> PreTrainedTokenizerFa
         vocab_size=vocabulary, special_tokens=[PAD, END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
     draws = Draws("evalkit/tokenizer")
-    tokenizer.train_from_iterator(("".join(draw_pair(pools, draws)) for _ in range(20_000)), trainer)
+    tokenizer.train_from_iterator(("".join(draw_pair(pools, draws, 0.2)) for _ in range(20_000)), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=1024, clean_up_tokenization_spaces=False
     )
@@ -129,16 +151,26 @@ def build_model(arguments: argparse.Namespace, tokenizer: PreTrainedTokenizerFas
     return T5ForConditionalGeneration(config)
 
 
-def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, first: int) -> Iterator[list[tuple[list[int], list[int]]]]:
+Item = tuple[list[int], list[int]]
+"""Tokens of a prompt, tokens of its answer with the end of text."""
+
+
+def encode(pairs: list[tuple[str, str]], tokenizer: Any) -> list[Item]:
+    """Return the tokens of prompts and answers."""
+    prompts = tokenizer([prompt for prompt, _ in pairs], add_special_tokens=False)["input_ids"]
+    answers = tokenizer([answer + END for _, answer in pairs], add_special_tokens=False)["input_ids"]
+    return list(zip(prompts, answers, strict=True))
+
+
+def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, first: int) -> Iterator[list[Item]]:
     """Yield batches of (prompt tokens, answer tokens) from batch number `first` on, each of similar lengths."""
     size, number = arguments.batch_size, first
     while True:
         block, skip = divmod(number, BATCHES_PER_SORT)
         draws = Draws(f"evalkit/batches/{arguments.seed}/{block}")
-        pairs = [draw_pair(pools, draws) for _ in range(size * BATCHES_PER_SORT)]
-        prompts = tokenizer([prompt for prompt, _ in pairs], add_special_tokens=False)["input_ids"]
-        answers = tokenizer([answer + END for _, answer in pairs], add_special_tokens=False)["input_ids"]
-        items = sorted(zip(prompts, answers, strict=True), key=lambda item: len(item[0]) + len(item[1]))
+        easy = max(0.05, 0.8 * (1 - 2 * block * BATCHES_PER_SORT / arguments.steps))  # 80 % at first, 5 % in the second half
+        items = encode([draw_pair(pools, draws, easy) for _ in range(size * BATCHES_PER_SORT)], tokenizer)
+        items.sort(key=lambda item: len(item[0]) + len(item[1]))
         chunks = draws.shuffled([items[at : at + size] for at in range(0, len(items), size)])
         yield from chunks[skip:]
         number = (block + 1) * BATCHES_PER_SORT
@@ -150,7 +182,7 @@ def padded(rows: list[list[int]], value: int) -> torch.Tensor:
     return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
 
 
-def answer_logits(model: Any, batch: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def answer_logits(model: Any, batch: list[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return logits (answer token, vocabulary), targets (answer token,) and the item each token belongs to."""
     pad = model.config.pad_token_id
     if model.config.is_encoder_decoder:
@@ -164,6 +196,23 @@ def answer_logits(model: Any, batch: list[tuple[list[int], list[int]]]) -> tuple
     where = [(item, len(prompt) + k) for item, (prompt, answer) in enumerate(batch) for k in range(len(answer))]
     items, places = torch.tensor(where).T
     return model.lm_head(hidden[items, places - 1]).float(), tokens[items, places], items
+
+
+def exact_share(logits: torch.Tensor, targets: torch.Tensor, items: torch.Tensor, n_items: int) -> float:
+    """Return the share of items whose answer tokens are all the likeliest ones."""
+    wrong = torch.zeros(n_items).index_add(0, items, (logits.argmax(-1) != targets).float())
+    return (wrong == 0).float().mean().item()
+
+
+@torch.no_grad()
+def validate(model: Any, pools: list[Pool], tokenizer: Any) -> str:
+    """Return the share of validation instances answered exactly, per family, each in one tuning phrasing."""
+    shown = []
+    for pool in pools:
+        pairs = [render_pair(pool, instance, pool.phrasings[k % len(pool.phrasings)]) for k, instance in enumerate(pool.validation)]
+        logits, targets, items = answer_logits(model, encode(pairs, tokenizer))
+        shown.append(f"{pool.task.name} {exact_share(logits, targets, items, len(pairs)):.2f}")
+    return ", ".join(shown)
 
 
 def learning_rate(step: int, arguments: argparse.Namespace) -> float:
@@ -203,7 +252,7 @@ def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Nam
         optimizer.load_state_dict(state["optimizer"])
         totals = state["totals"]
         print(f"resumed at step {totals['steps']}", flush=True)
-    started, before, model_dtype = time.perf_counter(), totals["seconds"], torch.bfloat16
+    started, before = time.perf_counter(), totals["seconds"]
     window: list[tuple[float, float]] = []
     model.train()
     for batch in batches(pools, tokenizer, arguments, int(totals["steps"])):
@@ -212,15 +261,14 @@ def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Nam
             break
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, arguments)
-        with torch.autocast("cpu", dtype=model_dtype, enabled=arguments.bf16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.bf16):
             logits, targets, items = answer_logits(model, batch)
         loss = torch.nn.functional.cross_entropy(logits, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        wrong = torch.zeros(len(batch)).index_add(0, items, (logits.argmax(-1) != targets).float())
-        window.append((loss.item(), (wrong == 0).float().mean().item()))
+        window.append((loss.item(), exact_share(logits, targets, items, len(batch))))
         totals["steps"] = step + 1
         totals["tokens"] += sum(len(prompt) + len(answer) for prompt, answer in batch)
         totals["seconds"] = before + time.perf_counter() - started
@@ -229,6 +277,8 @@ def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Nam
             rate = totals["tokens"] / totals["seconds"]
             print(f"step {step + 1} loss {loss_mean:.3f} exact {exact:.3f} tokens/s {rate:.0f} seconds {totals['seconds']:.0f}", flush=True)
             window.clear()
+            if (step + 1) % 500 == 0:
+                print(f"  validation: {validate(model, pools, tokenizer)}", flush=True)
             save_checkpoint(
                 checkpoint, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "totals": totals, "recipe": recipe}
             )
@@ -244,7 +294,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--batch-size", type=int, default=40)
-    parser.add_argument("--instances", type=int, default=30_000, help="most training instances of a family")
+    parser.add_argument("--instances", type=int, default=20_000, help="most training instances of a family")
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=6)
