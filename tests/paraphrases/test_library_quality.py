@@ -1,0 +1,328 @@
+"""The phrasing library keeps its promises: enough phrasings, all different, every field valid."""
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from evalkit import paths, records
+from evalkit.catalog.phrasings import load_phrasings
+from evalkit.catalog.tasks import list_tasks
+from evalkit.catalog.yaml_file import load_yaml
+from evalkit.records import Task
+
+DIMENSIONS = frozenset(
+    {
+        "imperative", "question", "statement", "completion", "conditional", "indirect",
+        "terse", "verbose", "telegraphic",
+        "polite", "informal", "formal", "urgent",
+        "role", "teacher", "expert", "first-person", "third-person", "scenario", "goal",
+        "plain", "jargon", "scientific", "code", "non-native",
+        "definition", "criteria", "procedure", "warning", "prohibition", "format-demand", "structured",
+        "subject-aware", "position-after", "inline", "control",
+    }
+)  # fmt: skip
+"""The vocabulary of `Phrasing.dimensions`; docs/phrasings.md says what each word means."""
+
+MINIMUM = {
+    "bbh": (27, 12),
+    "bigbench": (6, 6),
+    "mmlu": (1, 44),
+    "promptbench": (15, 12),
+}
+"""Benchmark -> (phrasing sets, correct phrasings in each)."""
+
+BINARY_BBH = (
+    "boolean_expressions",
+    "causal_judgement",
+    "formal_fallacies",
+    "hyperbaton",
+    "navigate",
+    "snarks",
+    "sports_understanding",
+    "web_of_lies",
+)
+LITERALS = {
+    "kind": records.Kind,
+    "layout": records.Layout,
+    "label_space": records.LabelSpace,
+    "position": records.Position,
+    "wrapper": records.Wrapper,
+}
+SLOTS = {"mmlu": {"question", "choices", "subject"}}
+MAY_BE_SLOTS = frozenset({"question", "choices", "source_language", "target_language"})
+"""Slots of the other three benchmarks of `MINIMUM`."""
+LIMIT = 0.7
+
+
+def rouge_l(left: tuple[str, ...], right: tuple[str, ...]) -> float:
+    """Return ROUGE-L F1 of two word sequences: 2 LCS / (len left + len right); Lin 2004, equal weight on both."""
+    row = [0] * (len(right) + 1)
+    for word in left:
+        diagonal = 0
+        for j, other in enumerate(right, 1):
+            above = row[j]
+            row[j] = diagonal + 1 if word == other else max(above, row[j - 1])
+            diagonal = above
+    return 2 * row[-1] / (len(left) + len(right)) if left or right else 1.0
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the lower-case words of a text; a slot counts as one word."""
+    return tuple(re.findall(r"[^\W_]+(?:'\w+)?", text.lower()))
+
+
+def slots(text: str) -> set[str]:
+    """Return the names of the slots of a text."""
+    return set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text))
+
+
+@cache
+def library() -> dict[str, tuple[dict[str, Any], ...]]:
+    """Return set name (``bbh/navigate``) -> its phrasings, file defaults filled in."""
+    root = paths.data_root("paraphrases")
+    return {str(path.relative_to(root).with_suffix("")): read(path) for path in sorted(root.rglob("*.yaml"))}
+
+
+def read(path: Path) -> tuple[dict[str, Any], ...]:
+    """Return the phrasings of one file with its defaults filled in."""
+    data = load_yaml(path).value
+    if isinstance(data, list):
+        return tuple(data)
+    defaults = data.get("defaults") or {}
+    return tuple({**defaults, **phrasing} for phrasing in data["phrasings"])
+
+
+def correct(name: str) -> list[dict[str, Any]]:
+    """Return the phrasings of a set that are no controls."""
+    return [p for p in library()[name] if p.get("kind", "correct") == "correct"]
+
+
+def ours() -> list[dict[str, Any]]:
+    """Return every phrasing of the four benchmarks of `MINIMUM`."""
+    return [p for name, phrasings in library().items() if name.split("/")[0] in MINIMUM for p in phrasings]
+
+
+def our_tasks() -> list[Task]:
+    """Return the tasks of the four benchmarks of `MINIMUM`."""
+    return [task for task in list_tasks() if task.benchmark in MINIMUM]
+
+
+def everything() -> list[dict[str, Any]]:
+    """Return every phrasing of the library."""
+    return [p for phrasings in library().values() for p in phrasings]
+
+
+@cache
+def task_phrasings() -> dict[tuple[str, ...], list[tuple[str, tuple[str, ...]]]]:
+    """Return the ids of the correct phrasings that some task uses together -> their (id, words); each set counts as one too."""
+    groups = {tuple(p["id"] for p in correct(name)) for name in library()}
+    for task in list_tasks():
+        groups.add(tuple(p.id for p in load_phrasings(task) if p.kind == "correct"))
+    text = {p["id"]: words(p["text"]) for p in everything()}
+    return {group: [(key, text[key]) for key in group if key in text] for group in groups}
+
+
+def test_rouge_l_counts_the_longest_common_subsequence():
+    """'the cat sat down' and 'the cat down': LCS 3 words, 2 * 3 / (4 + 3) = 6/7."""
+    actual = rouge_l(words("The cat sat down"), words("the cat, down"))
+
+    assert actual == pytest.approx(6 / 7)
+
+
+@pytest.mark.parametrize("benchmark", sorted(MINIMUM))
+def test_every_benchmark_has_the_promised_number_of_phrasings(benchmark):
+    """Each set of the benchmark holds at least the promised number of correct phrasings."""
+    n_sets, n_each = MINIMUM[benchmark]
+    counts = {name: len(correct(name)) for name in library() if name.startswith(f"{benchmark}/")}
+
+    assert len(counts) >= n_sets
+    assert {name: n for name, n in counts.items() if n < n_each} == {}
+
+
+def test_ids_are_unique_over_all_files():
+    """No id is used twice anywhere."""
+    counts = Counter(p["id"] for p in everything())
+
+    assert {key: n for key, n in counts.items() if n > 1} == {}
+
+
+def test_no_text_occurs_twice():
+    """No two phrasings of the library have the same words, whatever their case and punctuation."""
+    seen: dict[tuple[str, ...], list[str]] = {}
+    for phrasing in everything():
+        seen.setdefault(words(phrasing["text"]), []).append(phrasing["id"])
+
+    assert [ids for ids in seen.values() if len(ids) > 1] == []
+
+
+def test_phrasings_of_a_task_are_not_rewordings_of_one_sentence():
+    """Within the phrasings of any task, the word ROUGE-L F1 of every pair stays below 0.7."""
+    close = {}
+    for texts in task_phrasings().values():
+        for (a, left), (b, right) in itertools.combinations(texts, 2):
+            if 2 * min(len(left), len(right)) < LIMIT * (len(left) + len(right)):
+                continue
+            value = rouge_l(left, right)
+            if value >= LIMIT:
+                close[a, b] = round(value, 2)
+
+    assert close == {}
+
+
+def test_phrasings_of_a_task_open_differently():
+    """Within the phrasings of any task, no two begin with the same three words."""
+    same = set()
+    for texts in task_phrasings().values():
+        openings: dict[tuple[str, ...], str] = {}
+        for key, text in texts:
+            first = openings.setdefault(text[:3], key)
+            if first != key:
+                same.add((first, key))
+
+    assert same == set()
+
+
+def test_every_field_is_known_and_valid():
+    """Fields are those of `Phrasing`, and enumerated ones hold an accepted value."""
+    known = {f.name for f in fields(records.Phrasing)}
+    wrong = []
+    for phrasing in everything():
+        wrong += [(phrasing["id"], key) for key in phrasing.keys() - known]
+        wrong += [
+            (phrasing["id"], key, phrasing[key]) for key, kind in LITERALS.items() if phrasing.get(key) not in (None, *get_args(kind))
+        ]
+
+    assert wrong == []
+
+
+def test_every_phrasing_says_who_wrote_it_and_under_which_licence():
+    """Source, author, licence and language are given; what the project wrote is CC-BY-4.0."""
+    lacking = [p["id"] for p in everything() if not all(p.get(k) for k in ("source", "author", "licence", "language"))]
+    other = [p["id"] for p in everything() if p.get("source") == "evalkit" and p.get("licence") != "CC-BY-4.0"]
+
+    assert (lacking, other) == ([], [])
+
+
+def test_every_phrasing_records_its_second_reading():
+    """Each meaning is checked or doubtful, by whom and when; a doubtful one says why."""
+    wrong = []
+    for phrasing in everything():
+        meaning = phrasing.get("meaning") or {}
+        dated = re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(meaning.get("on", "")))
+        known = meaning.get("status") in ("checked", "doubtful") and meaning.get("by") and dated
+        explained = meaning.get("status") != "doubtful" or meaning.get("note")
+        if not (known and explained):
+            wrong.append(phrasing["id"])
+
+    assert wrong == []
+
+
+def test_dimensions_come_from_the_vocabulary():
+    """Every phrasing names at least one dimension, and only words of the vocabulary."""
+    wrong = {p["id"]: p.get("dimensions") for p in everything() if not p.get("dimensions") or set(p["dimensions"]) - DIMENSIONS}
+
+    assert wrong == {}
+
+
+def test_dimensions_agree_with_the_fields():
+    """``position-after``, ``inline`` and ``subject-aware`` are said exactly when the fields and the text say so."""
+    wrong = []
+    for phrasing in ours():
+        dimensions = set(phrasing["dimensions"])
+        facts = {
+            "position-after": phrasing.get("position") == "after",
+            "inline": phrasing.get("position") == "inline",
+            "subject-aware": "subject" in slots(phrasing["text"]),
+        }
+        wrong += [(phrasing["id"], name) for name, fact in facts.items() if fact != (name in dimensions)]
+
+    assert wrong == []
+
+
+def test_slots_are_those_the_benchmark_offers():
+    """A text of the four benchmarks uses no slot its tasks lack."""
+    wrong = [p["id"] for p in ours() if slots(p["text"]) - SLOTS.get(p["id"].split("-")[0], MAY_BE_SLOTS)]
+
+    assert wrong == []
+
+
+def test_braces_occur_in_slots_alone():
+    """No text holds a Jinja block, comment or filter: slots are all there is."""
+    rest = {p["id"]: re.sub(r"\{\{\s*\w+\s*\}\}", "", p["text"]) for p in everything()}
+
+    assert [key for key, text in rest.items() if re.search(r"\{[{%#]|[}%#]\}", text)] == []
+
+
+def test_instance_slots_occur_exactly_in_inline_phrasings():
+    """The instance stands inside the text if and only if the position is inline."""
+    wrong = [p["id"] for p in ours() if ("question" in slots(p["text"])) != (p.get("position") == "inline")]
+
+    assert wrong == []
+
+
+def test_inline_phrasings_hold_a_slot():
+    """An inline phrasing without any slot would ask about nothing."""
+    assert [p["id"] for p in everything() if p.get("position") == "inline" and not slots(p["text"])] == []
+
+
+def test_texts_are_clean():
+    """No stray blanks, tabs, carriage returns, invisible characters or doubled spaces."""
+    bad = re.compile(r"^\s|\s$|[\t\r\u00a0\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]|  | \n")
+
+    assert [p["id"] for p in everything() if bad.search(p["text"])] == []
+
+
+def test_ids_do_not_say_seen_or_unseen():
+    """An id is opaque: whether a model has seen the wording is no property of it."""
+    assert [p["id"] for p in everything() if re.search(r"seen|observed", p["id"])] == []
+
+
+@pytest.mark.parametrize("name", BINARY_BBH)
+def test_binary_subtasks_have_controls(name):
+    """Each two-choice BBH subtask has an opposite and a negated control."""
+    kinds = {p.get("kind", "correct") for p in library()[f"bbh/{name}"]}
+
+    assert {"opposite", "negated"} <= kinds
+
+
+def test_mmlu_has_controls():
+    """The general MMLU set has at least four controls of three kinds."""
+    kinds = [p["kind"] for p in library()["mmlu/general"] if p.get("kind", "correct") != "correct"]
+
+    assert len(kinds) >= 4
+    assert {"opposite", "negated", "null"} <= set(kinds)
+
+
+@pytest.mark.parametrize("benchmark", sorted(MINIMUM))
+def test_each_benchmark_is_varied(benchmark):
+    """Every benchmark shows at least fifteen dimensions, and no single one marks more than half of its phrasings."""
+    phrasings = [p for name in library() if name.startswith(f"{benchmark}/") for p in correct(name)]
+    counts = Counter(d for p in phrasings for d in p["dimensions"])
+
+    assert len(counts) >= 15
+    assert max(counts.values()) <= len(phrasings) / 2
+
+
+def test_label_words_are_named_as_the_task_writes_them():
+    """A correct phrasing that asks for the text of a fixed label, and lists no choices, names every label of its task."""
+    wrong = []
+    for task in our_tasks():
+        for phrasing in load_phrasings(task):
+            if phrasing.kind == "correct" and phrasing.label_space == "text" and phrasing.layout == "none":
+                named = [label for label in task.labels if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", phrasing.text)]
+                wrong += [(phrasing.id, label) for label in task.labels if label not in named]
+
+    assert wrong == []
+
+
+def test_every_task_of_the_four_benchmarks_has_phrasings():
+    """No task of the four benchmarks is left without the promised number of correct phrasings."""
+    counts = {task.id: sum(p.kind == "correct" for p in load_phrasings(task)) for task in our_tasks()}
+
+    assert {key: n for key, n in counts.items() if n < MINIMUM[key.split("/")[0]][1]} == {}
