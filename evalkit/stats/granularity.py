@@ -5,7 +5,6 @@ last decimal h fits n when some k has abs(v - k/n) <= h. With n h well below 1 f
 number of instances behind a published accuracy can be recovered, or shown to differ from the declared one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +25,7 @@ class Fit:
     """A number of instances that explains some of the printed means."""
 
     n: int
-    """Smallest number of instances that fits these rows; its multiples fit as well."""
+    """Number of instances; its multiples fit these rows as well."""
     rows: tuple[int, ...]
     """Indices of the rows that fit it and no number found before it."""
     single: bool
@@ -97,7 +96,8 @@ def find_counts(means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"
 
     Notes
     -----
-    A wrong n fits a row with chance min(1, 2 h n). A number is accepted when, by the binomial tail, fewer than
+    A wrong n fits a row with chance min(1, 2 h n). The n with the largest sum of -log(that chance) over the rows it
+    fits is tried first; multiples of the true n fit as well but are less surprising. A number is accepted when, by the binomial tail, fewer than
     0.01 numbers up to `n_max` are expected to fit as many rows by accident. Means are granted the rounding of
     single precision, since many evaluators average in it. Rows printed too coarsely to tell are never explained.
     """
@@ -118,30 +118,17 @@ def find_counts(means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"
 def _best(
     means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"], rest: Int[np.ndarray, " rest"], n_max: int
 ) -> tuple[int, Int[np.ndarray, " fitting"], float] | None:
-    """Return the smallest n that fits most of the rows left, or its smallest divisor that explains some of them."""
-    tried: Sequence[int] | Int[np.ndarray, " probe"] = rest if rest.size <= 300 else rest[:: rest.size // 300 + 1]
-    probe = np.asarray(tried)
-    best = (0, 0)
+    """Return (n, rows it fits, expected equals by accident) of the most likely n, or None when accident would do as well."""
+    probe = rest if rest.size <= 300 else rest[:: rest.size // 300 + 1]
+    best = (0.0, 0)
     for start in range(1, n_max + 1, 4096):
-        numbers = np.arange(start, min(start + 4096, n_max + 1))
-        counts = fits(means[probe], half[probe], numbers[:, None]).sum(axis=1)
-        at = int(np.argmax(counts))
-        if counts[at] > best[0]:
-            best = (int(counts[at]), int(numbers[at]))
-    found = _accepted(means, half, rest, best[1], n_max)
-    if found is None:
-        return None
-    for part in range(20, 1, -1):  # subtle: a multiple of the true n fits as well, and may fit one accidental row more
-        smaller = _accepted(means, half, rest, found[0] // part, n_max) if found[0] % part == 0 else None
-        if smaller and binom.sf(smaller[1].size - 1, found[1].size, 1 / part) < 1e-6:  # k divisible by `part` too often
-            return smaller
-    return found
-
-
-def _accepted(
-    means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"], rest: Int[np.ndarray, " rest"], n: int, n_max: int
-) -> tuple[int, Int[np.ndarray, " fitting"], float] | None:
-    """(n, rows it fits, expected number of equals by accident), or None when accident would do as well."""
+        numbers = np.arange(start, min(start + 4096, n_max + 1))[:, None]
+        surprise = -np.log(np.minimum(1.0, 2 * half[probe] * numbers))
+        gain = np.where(fits(means[probe], half[probe], numbers), surprise, 0.0).sum(axis=1)
+        at = int(np.argmax(gain))
+        if gain[at] > best[0]:
+            best = (float(gain[at]), start + at)
+    n = best[1]
     if n < 1:
         return None
     rows = rest[fits(means[rest], half[rest], n)]
