@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from evalkit import __version__
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, UsageError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -105,7 +105,8 @@ def invoke(arguments: list[str]) -> int:
     """
     debug = "--debug" in arguments
     try:
-        outcome: Any = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
+        defaults = _defaults()
+        outcome: Any = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False, default_map=defaults)
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as stop:
@@ -134,6 +135,21 @@ def invoke(arguments: list[str]) -> int:
             f"evalkit failed: {type(error).__name__}: {error}. This is a fault of evalkit; run again with --debug and report what it prints."
         )
         return 70
+
+
+def _defaults() -> dict[str, dict[str, Any]]:
+    """Option defaults of the user's files; unknown commands and options in them are refused, since a typo there is silent otherwise."""
+    from evalkit.config import default_map
+
+    defaults = default_map()
+    for name, table in defaults.items():
+        command = cli.get_command(click.Context(cli), name) if name in COMMANDS else None
+        if command is None:
+            raise UsageError(f"evalkit.toml: [{name}] is no command; known: {', '.join(COMMANDS)}.")
+        known = {parameter.name for parameter in command.params}
+        if strange := sorted(set(table) - known):
+            raise UsageError(f"evalkit.toml: [{name}] has no option {strange[0]!r}. Type 'evalkit {name} --help' for all.")
+    return defaults
 
 
 def _say_usage(error: click.UsageError) -> None:
