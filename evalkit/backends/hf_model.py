@@ -1,0 +1,294 @@
+"""Weights in memory: loading, precision, device, and logits at chosen positions only.
+
+Not handled here: which tokens are fed (`hf_causal`, `hf_encdec`, `hf_generate`).
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from evalkit.backends.hf_files import ModelFiles
+from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.records import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["AnswerHead", "Loaded", "is_out_of_memory", "load", "logprobs_of", "max_length", "quiet"]
+
+_DTYPES = ("float32", "bfloat16", "float16")
+_LENGTH_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
+_LONGEST_UNSET = 10**12
+_DEFAULT_LENGTH = 2048
+_CHUNK_ELEMENTS = 1 << 26
+
+
+class Loaded:
+    """A model and its tokenizer on a device.
+
+    Parameters
+    ----------
+    model, tokenizer
+        What Transformers returned.
+    encoder_decoder
+        Whether the model reads prompts with an encoder.
+    longest
+        Most tokens the model may see at once.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, encoder_decoder: bool, longest: int) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.encoder_decoder = encoder_decoder
+        self.longest = longest
+        self.head = AnswerHead(model)
+
+    @property
+    def device(self) -> torch.device:
+        """Return the device that inputs go to."""
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the precision of the weights."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
+
+    @property
+    def dtype_name(self) -> str:
+        """Return the precision of the weights as written in a model specification."""
+        return str(self.dtype).removeprefix("torch.")
+
+
+class AnswerHead:
+    """Runs the vocabulary head only at chosen positions, inside the model's own forward.
+
+    A hook in front of the output embedding selects rows of the hidden states, so whatever the model does around the
+    head (scaling, soft capping, bias) stays the model's own, and no batch x length x vocabulary array exists.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._index: torch.Tensor | None = None
+        self._calls = 0
+        module = model.get_output_embeddings()
+        self.available = module is not None
+        if module is not None:
+            module.register_forward_pre_hook(self._select)
+
+    def _select(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Forward pre-hook: keep the rows of flattened (batch, length) that `at` named."""
+        del module
+        if self._index is None:
+            return None
+        self._calls += 1
+        hidden = args[0]
+        return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, self._index.to(hidden.device)).unsqueeze(0), *args[1:])
+
+    def at(self, index: torch.Tensor, forward: Callable[[], Any]) -> torch.Tensor:
+        """Return logits of shape (positions, vocabulary) from a forward pass.
+
+        Parameters
+        ----------
+        index
+            Positions in the flattened (batch, length) grid.
+        forward
+            Calls the model and returns its output.
+
+        Raises
+        ------
+        BackendError
+            When the model does not call its output embedding exactly once, so that positions cannot be chosen.
+        """
+        self._index, self._calls = index, 0
+        try:
+            logits: torch.Tensor = forward().logits
+        finally:
+            self._index = None
+        if self._calls != 1 or logits.shape[0] != 1 or logits.shape[1] != len(index):
+            raise BackendError("the model bypasses its output embedding, so logits cannot be taken at chosen positions.")
+        return logits[0]
+
+
+def logprobs_of(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Return the log-probability of `tokens` in the distributions `rows` of `logits`, in float32 whatever the weights.
+
+    Parameters
+    ----------
+    logits
+        Shape (positions, vocabulary).
+    rows, tokens
+        Shape (reads,): row of `logits` and token that is read there.
+
+    Notes
+    -----
+    log p = logit - logsumexp(logits), computed in slices so that the float32 copy stays below 256 MB.
+    """
+    import torch
+
+    step = max(1, _CHUNK_ELEMENTS // logits.shape[-1])
+    norm = torch.cat([torch.logsumexp(part.float(), dim=-1) for part in torch.split(logits, step)])
+    return logits[rows, tokens].float() - norm[rows]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Transformers from printing progress bars, advice and warnings."""
+    from transformers import utils
+
+    logging: Any = utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of torch says that memory ran out, on a GPU or on the host."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text or "not enough memory" in text)
+
+
+def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
+    """Return the model of `files` on the device and in the precision that `spec` asks for.
+
+    Raises
+    ------
+    ExtraMissingError
+        When torch or Transformers is not installed.
+    BackendError
+        When device or precision cannot be had, or the files cannot be loaded.
+    """
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise ExtraMissingError("backend 'hf'", "hf") from error
+    device = _device(spec.device)
+    dtype = _dtype(spec, device)
+    trust = bool(spec.options.get("trust_remote_code", False))
+    encoder_decoder = _is_encoder_decoder(files)
+    kind = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
+    placed = {"device_map": spec.options["device_map"]} if spec.options.get("device_map") else {}
+    with quiet():
+        tokenizer = _tokenizer(files, trust)
+        try:
+            model: Any = kind.from_pretrained(
+                files.root,
+                dtype=dtype,
+                trust_remote_code=trust,
+                local_files_only=True,
+                use_safetensors=files.weights[0].suffix == ".safetensors",
+                attn_implementation=spec.options.get("attention"),
+                **placed,
+            )
+            if not placed:
+                model.to(device)
+        except Exception as error:  # any library below may raise anything on a damaged model; one clear line is owed
+            if is_out_of_memory(error):
+                raise BackendError(f"{spec.name}: does not fit on {device}. Use a smaller model, dtype or another device.") from error
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise BackendError(f"{spec.name}: cannot be loaded: {lines[0]}. Check that weights and config.json belong together.") from error
+    model.eval()
+    model.requires_grad_(False)
+    if device.type == "cpu":
+        _cap_threads(torch)
+    return Loaded(model, tokenizer, encoder_decoder=encoder_decoder, longest=max_length(spec, model.config, tokenizer))
+
+
+def _tokenizer(files: ModelFiles, trust: bool) -> Any:
+    """Return the tokenizer of a model directory."""
+    import transformers
+
+    try:
+        return transformers.AutoTokenizer.from_pretrained(files.root, trust_remote_code=trust, local_files_only=True)
+    except Exception as error:  # tokenizer libraries raise bare Exception on damaged files; one clear line is owed
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise BackendError(f"{files.root}: the tokenizer cannot be loaded: {lines[0]}. Fetch the model again.") from error
+
+
+def _is_encoder_decoder(files: ModelFiles) -> bool:
+    """Whether the configuration is one of an encoder-decoder model."""
+    from transformers.models.auto import modeling_auto
+
+    kind = files.config.get("model_type")
+    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return True
+    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return False
+    if "auto_map" in files.config:
+        return "AutoModelForSeq2SeqLM" in files.config["auto_map"]
+    raise BackendError(
+        f"{files.root}: model type {kind!r} is neither a causal nor an encoder-decoder language model that Transformers knows. "
+        "Name a text generation model."
+    )
+
+
+def _device(name: str) -> torch.device:
+    """Return the device a specification names, checked."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BackendError(f"device {name!r}: is not known; auto, cpu, cuda or cuda:i is accepted.") from error
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise BackendError(f"device {name!r}: not on this machine ({torch.cuda.device_count()} CUDA devices). Use --device cpu or auto.")
+    return device
+
+
+def _dtype(spec: ModelSpec, device: torch.device) -> Any:
+    """Return the precision to load in: as asked; for ``auto`` float32 on a CPU and the checkpoint's own elsewhere."""
+    import torch
+
+    if spec.dtype == "auto":
+        return torch.float32 if device.type == "cpu" else "auto"
+    if spec.dtype not in _DTYPES:
+        raise BackendError(f"dtype {spec.dtype!r}: is not known; auto, {', '.join(_DTYPES)} is accepted.")
+    return getattr(torch, spec.dtype)
+
+
+def _cap_threads(torch: Any) -> None:
+    """Use no more threads than the process may run on, and what OMP_NUM_THREADS says when it is set."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        allowed: Sequence[int] | set[int] = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), len(allowed), 16)))
+
+
+def max_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
+    """Return the most tokens a model may see: the option ``max_length``, the configuration, the tokenizer, or 2048.
+
+    References
+    ----------
+    EleutherAI/lm-evaluation-harness:lm_eval/models/utils.py, `resolve_max_length` (same order of sources).
+    """
+    given = spec.options.get("max_length")
+    if given is not None:
+        if not isinstance(given, int) or given < 2:
+            raise BackendError(f"option max_length: {given!r} is not a whole number above 1.")
+        return given
+    text = getattr(config, "text_config", None) or config
+    for owner in (text, config):
+        for key in _LENGTH_KEYS:
+            value = getattr(owner, key, None)
+            if isinstance(value, int):
+                return value
+    length = getattr(tokenizer, "model_max_length", None)
+    return int(length) if length is not None and length < _LONGEST_UNSET else _DEFAULT_LENGTH

@@ -1,0 +1,219 @@
+"""The fast path proves itself: a few real prompts are scored both ways before anything is computed with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from time import perf_counter
+from typing import Protocol
+
+from evalkit.backends.hf_batching import Costs
+from evalkit.backends.hf_causal import Bank, RowScorer, TreeScorer, Work, mask_forms
+from evalkit.backends.hf_encdec import EncoderDecoderRows, EncoderDecoderScorer
+from evalkit.backends.hf_model import Loaded, is_out_of_memory
+
+__all__ = ["VERIFIED", "Path", "Scorer", "choose", "largest_difference", "measured_costs", "tolerance"]
+
+VERIFIED = frozenset(
+    {
+        "bart",
+        "cohere",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "gpt2",
+        "gpt_neox",
+        "granite",
+        "llama",
+        "mbart",
+        "mistral",
+        "mt5",
+        "olmo2",
+        "opt",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "stablelm",
+        "t5",
+        "umt5",
+    }
+)
+"""Model types whose fast path is tested against one row per choice; ALiBi, state-space and unknown ones are not here."""
+
+_SAMPLES = 3
+_LONGEST_SAMPLE = 1024
+_NOISE = {"float32": 1e-4, "float16": 0.06, "bfloat16": 0.25}
+
+
+class Scorer(Protocol):
+    """Gives log-probabilities of continuations, nats."""
+
+    def score(self, works: Sequence[Work], bank: Bank | None = None) -> list[list[float]]:
+        """Return per prompt the log-probability of every continuation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The way that prompts are scored."""
+
+    name: str
+    """``tree``, ``packed`` (encoder-decoder), ``rows`` or ``single``."""
+    scorer: Scorer
+    """What scores."""
+    difference: float
+    """Largest difference from the reference on the samples, nats."""
+    notice: str = ""
+    """Why the fast path is not taken; empty when it is."""
+
+    @property
+    def shares(self) -> bool:
+        """Return whether stored prefixes can be used."""
+        return self.name == "tree"
+
+
+def tolerance(dtype: str, tokens: int) -> float:
+    """Return the largest difference of a log-probability that two ways of computing it may show, nats.
+
+    1e-4 in float32, 0.06 in float16 and 0.25 in bfloat16 for continuations of up to 16 tokens, growing in proportion
+    above: rounding errors of a sum grow with its terms.
+    """
+    return _NOISE[dtype] * max(1.0, tokens / 16)
+
+
+def samples_of(works: Sequence[Work]) -> list[Work]:
+    """Return a few prompts of different lengths, the shortest and a long one among them, two continuations each."""
+    fitting = sorted((w for w in works if len(w.context) <= _LONGEST_SAMPLE), key=lambda w: (len(w.context), w.context))
+    if not fitting:
+        fitting = [min(works, key=lambda w: len(w.context))]
+    chosen = [fitting[i * (len(fitting) - 1) // max(_SAMPLES - 1, 1)] for i in range(_SAMPLES)]
+    unique = list(dict.fromkeys(chosen))
+    return [_two(work) for work in unique]
+
+
+def _two(work: Work) -> Work:
+    """The prompt with its longest and its first continuation; without any, its last tokens stand for one."""
+    if not work.tails:
+        cut = max(1, len(work.context) - 3)
+        return replace(work, context=work.context[:cut], tails=(work.context[cut:] or work.context[:1],))
+    longest = max(work.tails, key=len)
+    return replace(work, tails=tuple(dict.fromkeys((longest[:16], work.tails[0][:16]))))
+
+
+def largest_difference(found: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]) -> float:
+    """Return the largest absolute difference, infinite when one side is not a number and the other is."""
+    worst = 0.0
+    for row, expected in zip(found, reference, strict=True):
+        for a, b in zip(row, expected, strict=True):
+            if math.isfinite(a) and math.isfinite(b):
+                worst = max(worst, abs(a - b))
+            elif math.isfinite(a) != math.isfinite(b):
+                return math.inf
+    return worst
+
+
+def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Path:
+    """Return the fastest way of scoring that agrees with the reference on a few of `works`.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    works
+        Real prompts, whole.
+    forced
+        ``auto``, or ``plain`` to leave the fast path out.
+    """
+    samples = samples_of(works)
+    reference: Scorer = EncoderDecoderRows(loaded, single=True) if loaded.encoder_decoder else RowScorer(loaded, single=True)
+    expected = reference.score(samples)
+    limit = tolerance(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
+    reason = _unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
+    worst = math.inf
+    if not reason:
+        for name, scorer in _fast(loaded):
+            difference = _trial(name, scorer, samples, expected)
+            if difference <= limit:
+                return Path(name, scorer, difference)
+            worst = min(worst, difference)
+        reason = f"the fast path differs by {worst:.2g} nat where {limit:.2g} is allowed"
+    kind = loaded.model.config.model_type
+    notice = f"model type {kind!r}: scoring one row per choice, which is slower and as exact, because {reason}."
+    rows: Scorer = EncoderDecoderRows(loaded) if loaded.encoder_decoder else RowScorer(loaded)
+    difference = _trial("rows", rows, samples, expected)
+    if difference <= limit:
+        return Path("rows", rows, difference, notice)
+    return Path("single", reference, 0.0, f"{notice} Batches differ by {difference:.2g} nat too, so rows are run one at a time.")
+
+
+def _unverified(loaded: Loaded) -> str:
+    """Why the fast path is not tried; empty when it is."""
+    config = loaded.model.config
+    kind = config.get_text_config().model_type
+    if kind not in VERIFIED and config.model_type not in VERIFIED:
+        return "its masks are not verified"
+    if getattr(config, "alibi", False):
+        return "it uses ALiBi positions"
+    if not loaded.head.available:
+        return "it has no output embedding"
+    return ""
+
+
+def _fast(loaded: Loaded) -> list[tuple[str, Scorer]]:
+    """Fast scorers to try, likeliest first."""
+    if loaded.encoder_decoder:
+        return [("packed", EncoderDecoderScorer(loaded))]
+    return [("tree", TreeScorer(loaded, form)) for form in mask_forms(loaded.model.config)]
+
+
+def _trial(name: str, scorer: Scorer, samples: Sequence[Work], expected: Sequence[Sequence[float]]) -> float:
+    """Largest difference from the reference, behind stored prefixes too where the scorer takes them."""
+    try:
+        worst = largest_difference(scorer.score(samples), expected)
+        if isinstance(scorer, TreeScorer) and worst < math.inf:
+            halves = [len(work.context) // 2 for work in samples]
+            split = [(work, half) for work, half in zip(samples, halves, strict=True) if half]
+            if split:
+                bank = scorer.bank([work.context[:half] for work, half in split])
+                behind = [replace(work, context=work.context[half:], prefix=half, slot=slot) for slot, (work, half) in enumerate(split)]
+                kept = [row for row, half in zip(expected, halves, strict=True) if half]
+                worst = max(worst, largest_difference(scorer.score(behind, bank), kept))
+    except Exception as error:  # a model may refuse a 4-D mask or a cache in any way; that means: not this path
+        if is_out_of_memory(error):
+            raise
+        return math.inf
+    del name
+    return worst
+
+
+def measured_costs(scorer: TreeScorer, work: Work) -> Costs:
+    """Return what stored prefixes cost on this machine, from timing a few small forwards over one real prompt.
+
+    Notes
+    -----
+    `launch` is the fixed time of a forward over the time of a token, shared by the eight prefixes one forward stores
+    at least; `copy` the extra time of a row behind a stored prefix, per prefix token. Medians of three, clamped to
+    [1, 64] and [0.02, 0.5], so that a disturbed measurement cannot turn sharing off or on where it is clear.
+    """
+    ids = (work.context * (256 // len(work.context) + 1))[:256]
+    tails = ((ids[0],),)
+    short, long = Work(ids[:8], tails), Work(ids[:136], tails)
+    bank = scorer.bank([ids[:128]])
+    behind = Work(ids[128:136], tails, prefix=128)
+    rows = 8
+
+    def seconds(works: Sequence[Work], stored: Bank | None = None) -> float:
+        times = []
+        for _ in range(3):
+            start = perf_counter()
+            scorer.score(works, stored)
+            times.append(perf_counter() - start)
+        return median(times)
+
+    fixed = seconds([short])
+    token = max((seconds([long]) - fixed) / 128, 1e-9)
+    extra = (seconds([behind] * rows, bank) - seconds([short] * rows)) / (rows * 128)
+    return Costs(copy=min(max(extra / token, 0.02), 0.5), launch=min(max(fixed / token / 8, 1.0), 64.0))
