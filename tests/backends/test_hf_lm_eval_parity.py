@@ -32,9 +32,7 @@ def lm_eval_scores(directory: Path) -> list[list[float]]:
 
     model = HFLM(pretrained=str(directory), device="cpu", dtype="float32", batch_size=1)
     pairs = [(text, choice) for _, text, choices in PROMPTS for choice in choices]
-    asked = [
-        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=i, metadata=("t", i, 1)) for i, pair in enumerate(pairs)
-    ]
+    asked = [Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=i, metadata=("t", i, 1)) for i, pair in enumerate(pairs)]
     found = iter(score for score, _ in model.loglikelihood(asked, disable_tqdm=True))
     return [[next(found) for _ in choices] for _, _, choices in PROMPTS]
 
