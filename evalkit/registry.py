@@ -129,7 +129,7 @@ READERS = Registry(
         "glue": "evalkit.catalog.readers.glue:read",
         "squad": "evalkit.catalog.readers.squad:read",
         "translation": "evalkit.catalog.readers.translation:read",
-        "math": "evalkit.catalog.readers.math:read",
+        "math": "evalkit.catalog.readers.deepmind_math:read",
         "table": "evalkit.catalog.readers.table:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
     },

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jinja2 import Template, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-__all__ = ["FILTERS", "MAX_TEXT", "check", "environment", "render", "slots"]
+__all__ = ["FILTERS", "MAX_TEXT", "check", "environment", "literal", "render", "slots"]
 
 MAX_TEXT = 64 * 1024
 """Most characters of a phrasing text, and of a rendered text (or four times the field values, if that is more)."""
@@ -68,6 +68,19 @@ def check(text: str) -> list[str]:
     problems: list[str] = []
     _check_node(tree, problems, in_loop=False)
     return problems
+
+
+def literal(text: str) -> str:
+    """Return a template that renders to exactly `text`, whatever braces it holds.
+
+    Examples
+    --------
+    >>> render(literal("Close {{ with }}."), {})
+    'Close {{ with }}.'
+    """
+    if not _is_template(text):
+        return text
+    return text.replace("{", "\0").replace("\0", '{{ "{" }}')
 
 
 def _check_node(node: nodes.Node, problems: list[str], *, in_loop: bool) -> None:

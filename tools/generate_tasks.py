@@ -1,4 +1,4 @@
-"""Write the task files of MMLU, BBH, SuperNI, PromptBench and BIG-bench from `tools/facts/`.
+"""Write the task files of MMLU, BBH, SuperNI, BIG-bench and PromptBench from `facts/`.
 
 ``python tools/generate_tasks.py`` writes; ``python tools/generate_tasks.py --check`` exits 1 and names what differs.
 Facts (names, counts, categories) come from the publications named in each citation; descriptions are our own words.
@@ -6,24 +6,16 @@ Facts (names, counts, categories) come from the publications named in each citat
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent / "tasks"
+from promptbench_tasks import Spec, facts, glue, knowledge, logic
+
+ROOT = Path(__file__).resolve().parent.parent / "tasks"
 HEAD = "# Made by tools/generate_tasks.py; change tools/facts/ or that program, not this file.\n"
-
-Spec = dict[str, Any]
-
-
-def facts(name: str) -> list[dict[str, str]]:
-    """Return the rows of one fact table."""
-    with (HERE / "facts" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def dump(spec: Mapping[str, Any], indent: str = "") -> str:
@@ -120,7 +112,66 @@ def bbh() -> Iterator[Spec]:
         yield spec
 
 
-BENCHMARKS = (mmlu, bbh)
+def superni() -> Iterator[Spec]:
+    """Yield the 119 English test tasks; the metric is the published ROUGE-L, for classification tasks too."""
+    for row in facts("superni"):
+        name = row["name"]
+        yield {
+            "name": name,
+            "benchmark": "superni",
+            "version": 1,
+            "reader": "superni",
+            "source": {
+                "local": f"superni/tasks/{name}.json",
+                "options": {
+                    "also": [f"natural-instructions/tasks/{name}.json"],
+                    "limit": 100,
+                    "github": "allenai/natural-instructions",
+                },
+            },
+            "split": "test",
+            "shot_split": "positive_examples",
+            "kind": "generate",
+            "fields": ["question", "input"],
+            "metric": "rouge_l",
+            "max_tokens": 128,
+            "stop": ["\n\n"],
+            "phrasings": [row["category"].lower().replace(" ", "_")],
+            "subject": row["category"].lower(),
+            "category": row["category"],
+            "description": row["description"],
+            "licence": "Apache-2.0 for the benchmark; the file's 'Instance License' for its instances",
+            "citation": "Wang et al., Super-NaturalInstructions, EMNLP 2022, arXiv:2204.07705",
+            "notes": "First 100 instances, as in the published evaluation. No commit is pinned: 'evalkit data fetch' records the one it gets.",
+        }
+
+
+def bigbench() -> Iterator[Spec]:
+    """Yield the six task folders of BIG-bench that the lead paper's code reads and that are public with it."""
+    for row in facts("bigbench"):
+        name = row["name"]
+        inner = f"benchmark_tasks/{name}/task.json"
+        yield {
+            "name": name,
+            "benchmark": "bigbench",
+            "version": 1,
+            "reader": "bigbench",
+            "source": {"local": f"bigbench/{inner}", "options": {"also": [f"bigbench/bigbench/{inner}", f"instructioneval/data/{inner}"]}},
+            "split": "test",
+            "kind": "choice",
+            "fields": ["question", "input"],
+            "metric": "choice_accuracy",
+            "phrasings": ["general"],
+            "subject": row["subject"],
+            "description": row["description"],
+            "n_instances": int(row["n"]),
+            "licence": "Apache-2.0",
+            "citation": "Srivastava et al., Beyond the Imitation Game, TMLR 2023, arXiv:2206.04615",
+            "notes": "Clone google/BIG-bench as 'bigbench' into the data directory.",
+        }
+
+
+BENCHMARKS = (mmlu, bbh, superni, bigbench, glue, knowledge, logic)
 
 
 def expected() -> dict[Path, str]:

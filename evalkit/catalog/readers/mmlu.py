@@ -35,7 +35,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.subject`` picks rows of a file that holds several subjects; the task's name by default.
+        ``source.options.subject`` picks rows of a file that holds several subjects; the task's name without it, all for ``*``.
     data_dir
         Data directory.
     split
@@ -45,12 +45,13 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     subject = str(task.source.options.get("subject", task.name))
     instances: list[Instance] = []
     for path in found.paths:
-        for question, choices, target in _rows(path, subject):
+        topic = path.stem.removesuffix(f"_{split}") if found.layout == "local" else path.parent.name
+        for question, choices, target in _rows(path, subject if subject != "*" else topic):
             position = len(instances)
             instances.append(
                 Instance(
                     id=derived_id(split, position, question, *choices, str(target)),
-                    fields={"question": question},
+                    fields={"question": question, "subject": topic.replace("_", " ")} if subject == "*" else {"question": question},
                     choices=choices,
                     target=target,
                     references=(choices[target],),

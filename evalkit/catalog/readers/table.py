@@ -1,0 +1,115 @@
+"""Any CSV, TSV, JSON Lines, JSON or Parquet file with a row per instance, by a column mapping in the task file.
+
+::
+
+    reader: table
+    source:
+      local: mine/questions.csv
+      options:
+        columns: {id: key, question: text, choices: [a, b, c], target: answer}
+        target_is: letter        # letter | index | number (from 1) | text
+        separator: "|"           # when one column holds all choices or references as text
+
+A field without an entry under `columns` comes from the column of its own name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.catalog.files import locate
+from evalkit.catalog.readers.rows import as_text, derived_id, table_rows
+from evalkit.errors import CatalogError
+from evalkit.records import Instance, Task
+
+__all__ = ["read"]
+
+_TARGETS = ("letter", "index", "number", "text")
+
+
+@dataclass(frozen=True)
+class _Mapping:
+    """What the task file says of the columns."""
+
+    columns: Mapping[str, Any]
+    target_is: str
+    separator: str | None
+
+
+def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
+    """Return one instance per row.
+
+    Raises
+    ------
+    CatalogError
+        When a named column is absent, a target names no choice, or a cell that must hold text is empty.
+    """
+    options = task.source.options
+    mapping = _Mapping(options.get("columns", {}), str(options.get("target_is", "text")), options.get("separator"))
+    if mapping.target_is not in _TARGETS:
+        raise CatalogError(f"{task.id}: source.options.target_is is {mapping.target_is!r}; accepted: {', '.join(_TARGETS)}.")
+    rows = ((f"{path}:{line}", row) for path in locate(task, data_dir, split).paths for line, row in table_rows(path))
+    return [_instance(task, mapping, row, where=where, name=(split, position)) for position, (where, row) in enumerate(rows)]
+
+
+def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:
+    if column not in row:
+        raise CatalogError(f"{where}: has no column {column!r}; it has {', '.join(row)}. Correct source.options.columns.")
+    return row[column]
+
+
+def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
+    """Return the texts of a cell that holds several: a list, JSON text of one, or text with a separator."""
+    if isinstance(value, list):
+        return tuple(as_text(item) for item in value)
+    text = as_text(value)
+    if separator:
+        return tuple(part.strip() for part in text.split(separator))
+    if text.lstrip().startswith("["):
+        try:
+            return tuple(as_text(item) for item in json.loads(text))
+        except json.JSONDecodeError as error:
+            raise CatalogError(f"{where}: {text[:40]!r} is not a list in JSON: {error.msg}. Set source.options.separator.") from error
+    return (text,)
+
+
+def _instance(task: Task, mapping: _Mapping, row: Mapping[str, Any], *, where: str, name: tuple[str, int]) -> Instance:
+    fields = {field: as_text(_cell(row, str(mapping.columns.get(field, field)), where)) for field in task.fields}
+    columns = mapping.columns.get("choices")
+    choices = task.labels
+    if isinstance(columns, list):
+        choices = tuple(as_text(_cell(row, str(column), where)) for column in columns)
+    elif columns is not None:
+        choices = _several(_cell(row, str(columns), where), mapping.separator, where)
+    answer = _cell(row, str(mapping.columns.get("target", "target")), where)
+    target: int | None = None
+    references: tuple[str, ...] = ()
+    if task.kind == "choice":
+        target = _target(as_text(answer), choices, mapping.target_is, where)
+        references = (choices[target],)
+    else:
+        references = _several(answer, mapping.separator, where)
+    key = mapping.columns.get("id")
+    own = derived_id(*name, *fields.values(), *choices, *references) if key is None else as_text(_cell(row, str(key), where))
+    return Instance(id=own, fields=fields, choices=choices, target=target, references=references)
+
+
+def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int:
+    """Return the index of the choice an answer names."""
+    index = -1
+    text = answer.strip()
+    if kind == "letter" and len(text) == 1:
+        index = ord(text.upper()) - ord("A")
+    elif kind in ("index", "number") and text.isdigit():
+        index = int(text) - (kind == "number")
+    elif kind == "text":
+        index = next((at for at, choice in enumerate(choices) if choice.strip() == text), -1)
+    if not 0 <= index < len(choices):
+        raise CatalogError(
+            f"{where}: target {answer!r} names none of {len(choices)} choices (read as {kind}). Correct the cell or target_is."
+        )
+    return index
