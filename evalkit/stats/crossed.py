@@ -56,8 +56,9 @@ def crossed_student(value: float, terms: Scores, *, degree: int, question: Quest
 
     Notes
     -----
-    Vi = variance of the mean of terms under new instances. ``random`` adds degree^2 v / P, v the variance of the
-    phrasing means of terms less what instances put into it (0 if negative): the first-order part of a U statistic.
+    Vi = variance of the mean of terms under new instances. ``random``, pairs: V = Vi + degree^2 v / P, v the variance
+    of the phrasing means of terms less what instances put into it (0 if negative): the first-order part of a U
+    statistic. ``random``, means: see `mean_interval`.
     Degrees of freedom by Satterthwaite over P - 1, N - 1 and (P - 1)(N - 1).
 
     References
@@ -69,12 +70,14 @@ def crossed_student(value: float, terms: Scores, *, degree: int, question: Quest
     if question == "fixed":
         return student(value, variance=noise.common, df=n_instances - 1, level=level, kind="t/instances")
     kind = "t/phrasings+instances"
-    phrasing = max(0.0, float(np.var(phrasing_scores(terms), ddof=1)) - noise.contrast)
-    total = degree**2 * phrasing / n_phrasings + noise.common
+    raw = degree**2 * float(np.var(phrasing_scores(terms), ddof=1)) / n_phrasings
+    contrast = degree**2 * noise.contrast / n_phrasings
+    # subtle: for means the instances' own part is cut at 0, so V never falls below what phrasings show by themselves
+    total = raw + max(0.0, noise.common - contrast) if degree == 1 else noise.common + max(0.0, raw - contrast)
     if total == 0:
         return Interval(value, value, value, level, kind)
-    first, third = degree**2 * (phrasing + noise.contrast) / n_phrasings, degree**2 * noise.contrast / n_phrasings
-    spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + third**2 / ((n_phrasings - 1) * (n_instances - 1))
+    first = raw if degree == 1 else max(raw, contrast)
+    spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + contrast**2 / ((n_phrasings - 1) * (n_instances - 1))
     return student(value, variance=total, df=total**2 / spent, level=level, kind=kind)
 
 
@@ -84,10 +87,9 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
     Notes
     -----
     ``fixed``: variance of the per-instance influence, N - 1 degrees of freedom.
-    ``random``: V = vp / P + Vi, where vp is the phrasing component (0 if negative) and Vi = the variance under new
-    instances; with complete data V = (MSp + MSi - MSe) / (P N). Degrees of freedom by Satterthwaite:
-    V^2 / (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))), A = (vp + e) / P, B = e / P with e the noise of
-    N instances in the contrasts of a[p] (MSe / N).
+    ``random``: V = A + max(0, Vi - B), A = var(a) / P, Vi = variance of the mean under new instances, B = e / P with e the
+    noise of N instances in the contrasts of a[p]; with complete data V = (MSp + MSi - MSe) / (P N), cut at MSp / (P N).
+    Degrees of freedom by Satterthwaite: V^2 / (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))).
     Ten phrasings of one question are not ten questions: the instances enter once, whatever P is.
     Offered from 2 instances on, ``random`` from 2 phrasings on; see the coverage table for small P.
 
@@ -118,9 +120,9 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
     -----
     D = mean over seen a - mean over unseen a. Vi = variance of D under new instances, from the influence of each
     instance on D, so whatever both arms share cancels. ``fixed``: Vi with N - 1 degrees of freedom. ``random``:
-    V = vs / Ps + vu / Pu + Vi, vs and vu the phrasing components of the arms (0 if negative), Welch: they may
-    differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When an arm has fewer than `WELCH_FROM`
-    phrasings the two components are pooled, which takes them as equal: two phrasings say too little about their
+    V = var(a seen) / Ps + var(a unseen) / Pu + max(0, Vi - noise of N instances in the first two), Welch: the two
+    variances may differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When an arm has fewer than `WELCH_FROM`
+    phrasings the two variances are pooled, which takes them as equal: two phrasings say too little about their
     own variance. Needs two phrasings in each arm.
 
     References
@@ -141,15 +143,13 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
         return undefined(value, "an arm with fewer than two phrasings", level=level)
     arm_terms = [(float(np.var(phrasing_scores(arm), ddof=1)), mean_noise(arm).contrast, arm.shape[0]) for arm in arms]
     sizes = [size for _, _, size in arm_terms]
+    private = sum(noise / size for _, noise, size in arm_terms)
+    parts = [(raw / size, size - 1) for raw, _, size in arm_terms]
     if min(sizes) < WELCH_FROM:
-        degrees = [size - 1 for size in sizes]
-        raw, noise = (sum(d * term[k] for d, term in zip(degrees, arm_terms, strict=True)) / sum(degrees) for k in (0, 1))
-        weight = sum(1 / size for size in sizes)
-        total = shared + max(0.0, raw - noise) * weight
-        spent = shared**2 / (n_instances - 1) + (max(raw - noise, 0.0) * weight) ** 2 / sum(degrees)
-    else:
-        total = shared + sum(max(0.0, raw - noise) / size for raw, noise, size in arm_terms)
-        spent = shared**2 / (n_instances - 1) + sum((max(raw, noise) / size) ** 2 / (size - 1) for raw, noise, size in arm_terms)
+        pooled = sum(raw * (size - 1) for raw, _, size in arm_terms) / (sum(sizes) - 2)
+        parts = [(pooled * sum(1 / size for size in sizes), sum(sizes) - 2)]
+    total = sum(part for part, _ in parts) + max(0.0, shared - private)
+    spent = shared**2 / (n_instances - 1) + sum(part**2 / df for part, df in parts)
     if total == 0:
         return Interval(value, value, value, level, "t/phrasings+instances")
     return student(value, variance=total, df=total**2 / spent, level=level, kind="t/phrasings+instances")

@@ -84,24 +84,22 @@ def _scale_draws(a: Float[np.ndarray, " phrasing"], *, n_draws: int, rng: np.ran
     return np.asarray(s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_draws) / 2))
 
 
-def _expected(arm: _Arm, name: str, mu: Draws, s: Draws, *, n: int | None = None) -> Draws:
-    """Expectation of an order statistic mean of `n` phrasings for each draw of (mu, s)."""
-    points, weights = quadrature(name, n or arm.h.size)
-    total = np.zeros(mu.size)
-    for z, w in zip(points, weights, strict=True):
-        if abs(w) > 1e-12:
-            total += w * arm.back(mu + s * z)
-    return total
+def _expected(arm: _Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int) -> dict[str, Draws]:
+    """Expectation of each order statistic mean of `n` phrasings for each draw of (mu, s)."""
+    wanted = {name: quadrature(name, n) for name in names}
+    points = np.unique(np.concatenate([z for z, _ in wanted.values()]))
+    values = arm.back(mu[:, None] + s[:, None] * points)  # (draw, point)
+    return {name: values[:, np.searchsorted(points, z)] @ w for name, (z, w) in wanted.items()}
 
 
 def _order_draws(arm: _Arm, mu: Draws, s: Draws) -> dict[str, Draws]:
     n = arm.h.size
-    plain = [name for name in ORDER_NAMES if name not in {"sensitivity", "saturation", "cps"}]
-    draws = {name: _expected(arm, name, mu, s) for name in plain}
+    plain = tuple(name for name in ORDER_NAMES if name not in {"sensitivity", "saturation", "cps"})
+    draws = _expected(arm, (*plain, "mean"), mu, s, n=n)
     points, weights = quadrature("mean", n)
-    values = arm.back(mu[:, None] + s[:, None] * points)  # (draw, point)
-    mean = values @ weights
-    std0 = np.sqrt((n - 1) / n * np.maximum((values**2) @ weights - mean**2, 0.0))
+    mean = draws.pop("mean")
+    square = arm.back(mu[:, None] + s[:, None] * points) ** 2 @ weights
+    std0 = np.sqrt((n - 1) / n * np.maximum(square - mean**2, 0.0))
     draws["sensitivity"] = np.where(mean > 0, std0 / np.where(mean > 0, mean, 1.0), np.nan)
     draws["saturation"] = 1 - (draws["max"] - mean)
     draws["cps"] = draws["saturation"] * draws["max"]
@@ -210,7 +208,7 @@ def gap_pivots(
     for arm, x, share in zip(arms, a, (common / 2, -common / 2), strict=True):
         s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
         mu = arm.h.mean() + rng.standard_normal(n_draws) * s / np.sqrt(x.size) + share * np.sqrt(arm.variance_factor())
-        lowest.append(_expected(arm, "min", mu, s, n=least))
+        lowest.append(_expected(arm, ("min",), mu, s, n=least)["min"])
         stds.append(_scale_draws(x, n_draws=n_draws, rng=rng))
     draws = {"gap_worst": lowest[0] - lowest[1], "gap_std": stds[0] - stds[1]}
     return {name: Interval(value, *percentile(draws[name], level=level), level, KIND) for name, value in values.items()}
