@@ -89,7 +89,9 @@ def list_choices(phrasing: Phrasing, choices: Sequence[str]) -> str:
     return ""
 
 
-def render_prompt(task: Task, phrasing: Phrasing, instance: Instance, *, shots: Sequence[Instance] = (), order: Sequence[int] = ()) -> Prompt:
+def render_prompt(
+    task: Task, phrasing: Phrasing, instance: Instance, *, shots: Sequence[Instance] = (), order: Sequence[int] = ()
+) -> Prompt:
     """Return the prompt of one cell.
 
     Parameters
@@ -109,7 +111,9 @@ def render_prompt(task: Task, phrasing: Phrasing, instance: Instance, *, shots: 
     """
     choices = _ordered(instance, order)
     if task.kind == "choice" and not choices:
-        raise CatalogError(f"{task.id}: instance {instance.id!r} has no choices but the task is a choice task. Check the task file's reader and kind.")
+        raise CatalogError(
+            f"{task.id}: instance {instance.id!r} has no choices but the task is a choice task. Check the task file's reader and kind."
+        )
     question, listed = _body(task, phrasing, instance, choices)
     head, parts = "", [*(_worked(task, phrasing, shot) for shot in shots)]
     system = ""
@@ -179,7 +183,9 @@ def _inline(task: Task, phrasing: Phrasing, instance: Instance, question: str, l
     fields = {**_fields(task, instance), "question": question, "choices": listed}
     rendered = render(text, fields).rstrip()
     if listed and "choices" not in slots(text) and phrasing.label_space != "text":
-        raise CatalogError(f"phrasing {phrasing.id!r}: asks for {phrasing.label_space} but has no {{{{ choices }}}} slot to show them. Add the slot.")
+        raise CatalogError(
+            f"phrasing {phrasing.id!r}: asks for {phrasing.label_space} but has no {{{{ choices }}}} slot to show them. Add the slot."
+        )
     return rendered
 
 
