@@ -1,0 +1,232 @@
+"""Which phrasings a tuning set holds: seen, near or unseen, with the rows that show it.
+
+``exact``: the phrasing's literal stretches stand in the row as written, in order. ``normalised``: its words do, whatever the
+case, punctuation, line breaks and whatever fills the slots. ``near``: its words do with few edits (`evalkit.phrasings.align`).
+Exact and normalised copies make a phrasing seen. A phrasing of fewer than `LEAST_WORDS` words outside slots is ``unknown``:
+such words stand in any large collection. Not handled: paraphrases that share few words, and translations.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Literal
+
+from evalkit.errors import UsageError
+from evalkit.phrasings.align import Aligner
+from evalkit.phrasings.overlap import Index, chunk_of
+from evalkit.phrasings.patterns import Pattern, make_patterns, normalised_words
+from evalkit.records import Phrasing
+
+__all__ = ["LEAST_WORDS", "NEAR", "Evidence", "Label", "Match", "label_phrasings"]
+
+Match = Literal["exact", "normalised", "near"]
+Label = Literal["seen", "near", "unseen", "unknown"]
+NEAR = 0.8
+"""Least likeness of a near copy."""
+LEAST_WORDS = 4
+"""Fewest words outside slots that a phrasing is judged by."""
+SHORT = 8
+"""A phrasing of fewer words counts as seen only where it stands as a sentence or line of its own."""
+_CHUNK = 8192
+_RANK: dict[str, int] = {"near": 1, "normalised": 2, "exact": 3}
+_EXCERPT = 160
+_LONGEST = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A row that holds a phrasing or a near copy."""
+
+    row: str
+    """File or data set, and number of the row from 1."""
+    match: Match
+    """How the row holds it."""
+    likeness: float
+    """1 for the same words."""
+    excerpt: str
+    """The stretch of the row, at most 160 characters."""
+
+
+class _Row:
+    """One row as it is compared: text, words, and what bounds a likeness; computed once for all patterns."""
+
+    def __init__(self, where: str, text: str, aligner: Aligner) -> None:
+        self.where = where
+        self.text = text
+        self.words = normalised_words(text)[:_LONGEST]
+        self.joined = f" {' '.join(self.words)} "
+        self.held = aligner.row_words(self.words)
+
+
+@dataclass(slots=True, kw_only=True)
+class Finding:
+    """What was found for one phrasing."""
+
+    phrasing_id: str
+    """Phrasing."""
+    label: Label = "unseen"
+    """``seen``, ``near``, ``unseen``, or ``unknown`` when it has too few words."""
+    evidence: list[Evidence] = field(default_factory=list)
+    """Best rows found, best first."""
+
+
+class _Search:
+    """Patterns with the evidence found so far; stops looking for what is settled."""
+
+    def __init__(self, patterns: Sequence[Pattern], *, near: float, keep: int) -> None:
+        self.patterns = patterns
+        self.index = Index(patterns)
+        self.aligner = Aligner(patterns, self.index.vocabulary)
+        self.near = near
+        self.keep = keep
+        self.found: list[list[Evidence]] = [[] for _ in patterns]
+
+    def settled(self, number: int) -> bool:
+        """Return whether enough rows hold the pattern exactly."""
+        found = self.found[number]
+        return len(found) == self.keep and found[-1].match == "exact"
+
+    def look(self, number: int, row: _Row) -> None:
+        """Compare one pattern with one row and keep the row when it is better than what is kept."""
+        pattern = self.patterns[number]
+        found = self.found[number]
+        worst = _RANK[found[-1].match] if len(found) == self.keep else 0
+        likely = self.aligner.bound(number, row.held)
+        if likely < self.near:
+            return
+        whole = likely == 1.0 and _in_order(row.joined, [f" {' '.join(piece)} " for piece in pattern.pieces])
+        if whole:
+            exact = any(_in_order(row.text, literals) for literals in pattern.literals)
+            if len(pattern.words) < SHORT and not _stands_alone(row.text, pattern):
+                return
+            match: Match = "exact" if exact else "normalised"
+            if _RANK[match] > worst:
+                alignment = self.aligner.align(number, row.words)
+                self._add(
+                    number, Evidence(row=row.where, match=match, likeness=1.0, excerpt=_excerpt(row.text, alignment.start, alignment.end))
+                )
+            return
+        if _RANK["near"] <= worst or len(pattern.words) < LEAST_WORDS + 1:
+            return
+        alignment = self.aligner.align(number, row.words)
+        if alignment.likeness >= self.near and (
+            len(pattern.words) >= SHORT or _near_alone(row.words, alignment.start, alignment.end, pattern)
+        ):
+            excerpt = _excerpt(row.text, alignment.start, alignment.end)
+            self._add(number, Evidence(row=row.where, match="near", likeness=round(alignment.likeness, 3), excerpt=excerpt))
+
+    def _add(self, number: int, evidence: Evidence) -> None:
+        found = self.found[number]
+        found.append(evidence)
+        found.sort(key=lambda item: (-_RANK[item.match], -item.likeness))
+        del found[self.keep :]
+
+
+def _in_order(text: str, parts: Iterable[str]) -> bool:
+    """Return whether all parts stand in `text`, one after the other."""
+    position = 0
+    for part in parts:
+        place = text.find(part, position)
+        if place < 0:
+            return False
+        position = place + len(part) - (1 if part.endswith(" ") else 0)
+    return True
+
+
+def _stands_alone(text: str, pattern: Pattern) -> bool:
+    """Return whether the words stand as a sentence, clause or line of their own, not inside a longer one."""
+    gap = r"(?:[\W_]+(?:.{0,2000}?[\W_])?)"
+    body = gap.join(r"[\W_]+".join(map(re.escape, piece)) for piece in pattern.pieces)
+    expression = rf"(?:\A|[\n.:;!?\"'“‘(\[>*#-]\s*){body}(?=\s*(?:\Z|[\n.:;!?\"'”’)\]<{{]|[-–—] ))"
+    return re.search(expression, unicodedata.normalize("NFKC", text), re.IGNORECASE | re.DOTALL) is not None
+
+
+def _near_alone(words: list[str], start: int, end: int, pattern: Pattern) -> bool:
+    """Return whether a short near copy begins or ends the row's text: inside a longer sentence it shows nothing."""
+    return start == 0 or end == len(words) or len(words) <= 3 * len(pattern.words)
+
+
+def _excerpt(text: str, start: int, end: int) -> str:
+    """Return the stretch of `text` from word `start` to word `end`, shortened in the middle."""
+    spans = [match.span() for match in re.finditer(r"[^\W_]+", text)]
+    first = spans[min(start, len(spans) - 1)][0] if spans else 0
+    last = spans[min(max(end, 1), len(spans)) - 1][1] if spans else len(text)
+    shown = " ".join(text[first : max(last, first)].split())
+    return shown if len(shown) <= _EXCERPT else f"{shown[: _EXCERPT // 2 - 2]} ... {shown[-(_EXCERPT // 2 - 3) :]}"
+
+
+def _chunks(rows: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk
+
+
+def _search(search: _Search, rows: Iterable[tuple[str, str]], progress: Callable[[int], None] | None) -> int:
+    """Look through all rows; return their number."""
+    count = 0
+    for chunk in _chunks(rows):
+        texts = [text for _, text in chunk]
+        pairs = chunk_of(texts, search.index.vocabulary)
+        if not count:
+            search.index.fit(pairs, n_rows=len(texts))
+        current: _Row | None = None
+        last = -1
+        found_rows, numbers = search.index.candidates(pairs)
+        for row, number in zip(found_rows.tolist(), numbers.tolist(), strict=True):
+            if search.settled(number):
+                continue
+            if row != last or current is None:
+                where, text = chunk[row]
+                current, last = _Row(where, text, search.aligner), row
+            search.look(number, current)
+        count += len(chunk)
+        if progress is not None:
+            progress(count)
+    return count
+
+
+def label_phrasings(
+    phrasings: Iterable[Phrasing],
+    rows: Iterable[tuple[str, str]],
+    *,
+    near: float = NEAR,
+    keep: int = 3,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[list[Finding], int]:
+    """Return a finding per phrasing, in order, and the number of rows read.
+
+    Parameters
+    ----------
+    phrasings
+        What is looked for.
+    rows
+        (where, text) of every row of the tuning set; read once, in chunks.
+    near
+        Least likeness of a near copy, above 0.5 and at most 1.
+    keep
+        Rows kept as evidence per phrasing.
+    progress
+        Called with the number of rows read so far.
+
+    Raises
+    ------
+    UsageError
+        When `near` is out of range.
+    """
+    if not 0.5 < near <= 1:
+        raise UsageError(f"near: {near} is not accepted; a likeness above 0.5 and at most 1 is. Give one such as {NEAR}.")
+    wanted = list(phrasings)
+    patterns = make_patterns(wanted)
+    able = [pattern for pattern in patterns if len(pattern.words) >= LEAST_WORDS]
+    search = _Search(able, near=near, keep=keep)
+    count = _search(search, rows, progress)
+    findings = {phrasing.id: Finding(phrasing_id=phrasing.id, label="unknown") for phrasing in wanted}
+    for pattern, evidence in zip(able, search.found, strict=True):
+        for phrasing_id in pattern.phrasing_ids:
+            label: Label = "unseen" if not evidence else "near" if evidence[0].match == "near" else "seen"
+            findings[phrasing_id] = Finding(phrasing_id=phrasing_id, label=label, evidence=list(evidence))
+    return [findings[phrasing.id] for phrasing in wanted], count
