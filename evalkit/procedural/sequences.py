@@ -6,8 +6,8 @@ from evalkit.procedural.draft import Draft, Draws, Family, Knobs
 
 __all__ = ["COMPARISON", "COUNTING", "SORTING"]
 
-LETTERS = "FGHJKLMNRSTVWXYZ"
-"""No letters that name choices (A to E) and none that look like a digit."""
+LETTERS = "FGHIJKLMNOPRSTVWXYZ"
+"""No letters that name choices (A to E)."""
 
 
 def _draw_counting(draws: Draws, knobs: Knobs) -> Draft:
