@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from evalkit.backends.base import Backend
 from evalkit.backends.scripted import Hint
@@ -19,6 +19,9 @@ from evalkit.records import Instance, Phrasing, Prompt, Request, Response, Seen,
 from evalkit.store import Store
 
 __all__ = ["Block", "Job", "Progress", "ask", "block_of", "pending_requests", "store_blocks"]
+
+Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+"""Choice order (position shown -> index of the choice) and label order (position shown -> index of the label); empty for upstream's."""
 
 GROUP = 200_000
 """Requests handed to a backend at once: enough to sort well, little enough to hold in memory."""
@@ -59,8 +62,10 @@ class Job:
     """Worked instances."""
     seen: Mapping[str, Seen]
     """Relation of each phrasing id to the model."""
-    orders: Mapping[str, tuple[tuple[int, ...], ...]]
-    """Choice order per instance, for phrasing ids whose perturbation moves choices."""
+    orders: Mapping[str, tuple[Arrangement, ...]]
+    """Choice order and label order per instance, for phrasing ids whose perturbation moves choices or labels."""
+    notes: tuple[str, ...] = ()
+    """What could not be done as asked (an impossible perturbation, instances left out for it)."""
 
     @property
     def instances_digest(self) -> str:
@@ -87,14 +92,15 @@ class Block:
     """Request key per instance, in instance order."""
 
 
-def _order(job: Job, phrasing: Phrasing, position: int) -> tuple[int, ...]:
+def _arrangement(job: Job, phrasing: Phrasing, position: int) -> Arrangement:
     orders = job.orders.get(phrasing.id)
-    return orders[position] if orders else ()
+    return orders[position] if orders else ((), ())
 
 
 def prompt_of(job: Job, phrasing: Phrasing, position: int) -> Prompt:
     """Return the prompt of one cell of a job."""
-    return render_prompt(job.task, phrasing, job.instances[position], shots=job.shots, order=_order(job, phrasing, position))
+    order, names = _arrangement(job, phrasing, position)
+    return render_prompt(job.task, phrasing, job.instances[position], shots=job.shots, order=order, names=names)
 
 
 def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None) -> Block:
@@ -130,7 +136,7 @@ def store_blocks(store: Store, job: Job, blocks: Sequence[Block]) -> None:
             "seen": job.seen[phrasing.id],
             "inputs": block.inputs,
             "keys": "".join(block.keys),
-            "orders": [list(order) for order in job.orders.get(phrasing.id, ())],
+            "orders": [[list(order), list(names)] for order, names in job.orders.get(phrasing.id, ())],
         }
         rows.append((phrasing.id, row))
     store.put_records(f"blocks/{job.task.id}", rows)

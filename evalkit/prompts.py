@@ -47,7 +47,12 @@ def enumerator(index: int, label_space: str) -> str:
     return letters
 
 
-def answer_labels(phrasing: Phrasing, choices: Sequence[str]) -> tuple[str, ...]:
+def _names(phrasing: Phrasing, count: int, names: Sequence[int]) -> list[str]:
+    """Return the bare label of every position shown: ``A``, ``B``, ... unless `names` gives other ones."""
+    return [enumerator(index, phrasing.label_space) for index in (names or range(count))]
+
+
+def answer_labels(phrasing: Phrasing, choices: Sequence[str], names: Sequence[int] = ()) -> tuple[str, ...]:
     """Return what the model is asked to write for each choice: ``A``, ``(A)``, ``1``, or the choice's text.
 
     Parameters
@@ -56,16 +61,18 @@ def answer_labels(phrasing: Phrasing, choices: Sequence[str]) -> tuple[str, ...]
         Gives layout and label space.
     choices
         Choice texts in the order shown.
+    names
+        Per position shown, the index of the label it bears; empty for A, B, C in order.
     """
     if phrasing.label_space == "text":
         return tuple(choices)
-    names = (enumerator(index, phrasing.label_space) for index in range(len(choices)))
+    bare = _names(phrasing, len(choices), names)
     if phrasing.layout in {"parenthesized", "original"}:
-        return tuple(f"({name})" for name in names)
-    return tuple(names)
+        return tuple(f"({name})" for name in bare)
+    return tuple(bare)
 
 
-def list_choices(phrasing: Phrasing, choices: Sequence[str]) -> str:
+def list_choices(phrasing: Phrasing, choices: Sequence[str], names: Sequence[int] = ()) -> str:
     """Return the choices as the phrasing's layout lists them; empty for layout ``none``.
 
     Parameters
@@ -74,23 +81,31 @@ def list_choices(phrasing: Phrasing, choices: Sequence[str]) -> str:
         Gives layout and label space.
     choices
         Choice texts in the order shown.
+    names
+        As in `answer_labels`.
     """
-    names = [enumerator(index, phrasing.label_space) for index in range(len(choices))]
+    bare = _names(phrasing, len(choices), names)
     layout = phrasing.layout
     if layout == "lettered":
-        return "\n".join(f"{name}. {choice}" for name, choice in zip(names, choices, strict=True))
+        return "\n".join(f"{name}. {choice}" for name, choice in zip(bare, choices, strict=True))
     if layout in {"parenthesized", "original"}:
-        return "\n".join(f"({name}) {choice}" for name, choice in zip(names, choices, strict=True))
+        return "\n".join(f"({name}) {choice}" for name, choice in zip(bare, choices, strict=True))
     if layout == "bulleted":
         return "\n".join(f"- {choice}" for choice in choices)
     if layout == "inline":
-        shown = choices if phrasing.label_space == "text" else [f"{name}: {choice}" for name, choice in zip(names, choices, strict=True)]
+        shown = choices if phrasing.label_space == "text" else [f"{name}: {choice}" for name, choice in zip(bare, choices, strict=True)]
         return ", ".join(shown[:-1]) + (" or " if len(shown) > 1 else "") + shown[-1]
     return ""
 
 
 def render_prompt(
-    task: Task, phrasing: Phrasing, instance: Instance, *, shots: Sequence[Instance] = (), order: Sequence[int] = ()
+    task: Task,
+    phrasing: Phrasing,
+    instance: Instance,
+    *,
+    shots: Sequence[Instance] = (),
+    order: Sequence[int] = (),
+    names: Sequence[int] = (),
 ) -> Prompt:
     """Return the prompt of one cell.
 
@@ -102,6 +117,8 @@ def render_prompt(
         Worked instances shown before the instance, in the same words and layout.
     order
         Permutation of the choices: position -> index in ``instance.choices``; empty for upstream order.
+    names
+        Permutation of the labels: position -> index of the label shown there; empty for A, B, C in order.
 
     Raises
     ------
@@ -114,7 +131,7 @@ def render_prompt(
         raise CatalogError(
             f"{task.id}: instance {instance.id!r} has no choices but the task is a choice task. Check the task file's reader and kind."
         )
-    question, listed = _body(task, phrasing, instance, choices)
+    question, listed = _body(task, phrasing, instance, choices, names)
     head, parts = "", [*(_worked(task, phrasing, shot) for shot in shots)]
     system = ""
     if phrasing.position == "inline":
@@ -133,7 +150,7 @@ def render_prompt(
     if phrasing.wrapper == "role":
         head = f"{ROLE_LINE}\n{head}" if head else ROLE_LINE
     text = "\n\n".join(part for part in (head, *parts) if part)
-    labels = answer_labels(phrasing, choices) if choices else ()
+    labels = answer_labels(phrasing, choices, names) if choices else ()
     choice = task.kind == "choice"
     return Prompt(
         task=task.id,
@@ -164,7 +181,7 @@ def _fields(task: Task, instance: Instance) -> dict[str, str]:
     return {"subject": task.subject or task.name.replace("_", " "), "category": task.category, **instance.fields}
 
 
-def _body(task: Task, phrasing: Phrasing, instance: Instance, choices: Sequence[str]) -> tuple[str, str]:
+def _body(task: Task, phrasing: Phrasing, instance: Instance, choices: Sequence[str], names: Sequence[int]) -> tuple[str, str]:
     """Question text and listed choices, as this phrasing shows them."""
     if phrasing.layout == "original" and "input" in instance.fields:
         return instance.fields["input"], ""
@@ -175,7 +192,7 @@ def _body(task: Task, phrasing: Phrasing, instance: Instance, choices: Sequence[
             "use layout lettered, parenthesized or inline, or label_space text."
         )
     shown = bool(choices) and (task.choices_shown or needed)
-    return instance.fields.get("question", ""), list_choices(phrasing, choices) if shown else ""
+    return instance.fields.get("question", ""), list_choices(phrasing, choices, names) if shown else ""
 
 
 def _inline(task: Task, phrasing: Phrasing, instance: Instance, question: str, listed: str) -> str:
@@ -201,7 +218,7 @@ def _worked(task: Task, phrasing: Phrasing, shot: Instance) -> str:
     if phrasing.position == "inline":
         bare = render_prompt(task, replace(phrasing, wrapper="plain"), shot).text
     else:
-        question, listed = _body(task, phrasing, shot, shot.choices)
+        question, listed = _body(task, phrasing, shot, shot.choices, ())
         bare = _close("\n".join(part for part in (question, listed) if part), phrasing.cue)
     return f"{bare} {_answer(task, phrasing, shot)}"
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,13 +114,13 @@ def stored_scores(store: Store, *, tasks: list[str], fingerprint: str, model: st
             phrasing = phrasing_from_json(row["phrasing"])
             keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
             responses = store.get(fingerprint, keys)
-            orders = row["orders"] or [()] * len(keys)
-            for key, instance, order in zip(keys, job.instances, orders, strict=True):
+            orders = row["orders"] or [((), ())] * len(keys)
+            for key, instance, arrangement in zip(keys, job.instances, orders, strict=True):
                 response = responses.get(key)
                 if key not in unique:
                     unique.add(key)
                     _count_request(counts, response)
-                score = _score(job.task, phrasing, instance, order=tuple(order), response=response, model=model, seen=row["seen"])
+                score = _score(job.task, phrasing, instance, arrangement=arrangement, response=response, model=model, seen=row["seen"])
                 counts.cells += 1
                 counts.missing += score.status == "missing"
                 counts.unparsed += score.status == "unparsed"
@@ -137,13 +137,21 @@ def _count_request(counts: Counts, response: Response | None) -> None:
 
 
 def _score(
-    task: Task, phrasing: Phrasing, instance: Instance, *, order: tuple[int, ...], response: Response | None, model: str, seen: Any
+    task: Task,
+    phrasing: Phrasing,
+    instance: Instance,
+    *,
+    arrangement: Sequence[Sequence[int]],
+    response: Response | None,
+    model: str,
+    seen: Any,
 ) -> Score:
     if response is None:
         return score_cell(task, phrasing, instance, model=model, seen=seen)
+    order, names = arrangement
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
-    labels = answer_labels(phrasing, shown) if shown else ()
-    answered = Answered(instance=instance, response=response, labels=labels, order=order)
+    labels = answer_labels(phrasing, shown, names) if shown else ()
+    answered = Answered(instance=instance, response=response, labels=labels, order=tuple(order))
     return score_cell(task, phrasing, answered, model=model, seen=seen)
 
 

@@ -8,56 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit import __version__, catalog
+from evalkit import __version__
 from evalkit.backends.base import Backend
+from evalkit.choosing import Settings, choose
 from evalkit.collect import Block, Job, Progress, ask, block_of, pending_requests, store_blocks, stored_blocks
-from evalkit.errors import BackendError, DataMissingError, IncompleteError, StoreError, UsageError
+from evalkit.errors import BackendError, IncompleteError, StoreError
 from evalkit.finish import finish
 from evalkit.paths import cache_dir, default_runs_dir
-from evalkit.records import ModelSpec, Phrasing, Seen, Suite, Task, digest
+from evalkit.records import digest
 from evalkit.registry import BACKENDS, MITIGATIONS
 from evalkit.rundir import RunDir, slug
-from evalkit.selection import pick_instances, pick_phrasings, pick_shots
 from evalkit.store import Store
 
-__all__ = ["Outcome", "Settings", "choose", "open_backend", "run", "run_directory", "suite_record"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything a run was asked for."""
-
-    model: ModelSpec
-    """The model and how to reach it."""
-    suite: Suite
-    """Tasks, phrasings and settings; options of the command line are already in it."""
-    data_dir: Path | None = None
-    """Where benchmark data lie; None for procedural tasks and the hub's cache."""
-    out: Path | None = None
-    """Run directory; None for one under ``reports/runs`` named after model and suite."""
-    phrasing_files: tuple[Path, ...] = ()
-    """Phrasing files of the user, used besides the shipped ones."""
-    mitigations: tuple[str, ...] = ()
-    """Mitigations wrapped around the backend, innermost first."""
-    available: bool = False
-    """Run with the tasks whose data is there and say what was left out."""
-    fresh: bool = False
-    """Forget what the run directory holds and do not read the cache."""
-    cache: bool = True
-    """Use the cache that runs share."""
-    seed: int = 0
-    """Seed of everything random."""
-    level: float = 0.95
-    """Nominal level of intervals."""
-    resamples: int = 1000
-    """Resamples per interval."""
-    command: str = ""
-    """Command line, for the manifest."""
+__all__ = ["Outcome", "open_backend", "run", "run_directory", "suite_record"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,73 +108,6 @@ def _identity(settings: Settings) -> dict[str, Any]:
         "available": settings.available,
         "seed": settings.seed,
     }
-
-
-def choose(settings: Settings, progress: Progress | None = None) -> tuple[list[Job], dict[str, str]]:
-    """Return one job per task, and the tasks left out with the reason.
-
-    Raises
-    ------
-    DataMissingError
-        When benchmark data is missing and `Settings.available` is off; every missing task is named.
-    UsageError
-        When nothing is left to run.
-    """
-    suite = settings.suite
-    tasks = catalog.list_tasks(suite.tasks)
-    present, absent = catalog.available_tasks(tasks, settings.data_dir)
-    if absent and not settings.available:
-        raise DataMissingError(_absent_message(suite, absent))
-    if not present:
-        raise UsageError(f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'.")
-    jobs = [_job(settings, task) for task in present]
-    if progress is not None and absent:
-        progress.note(f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine")
-    return jobs, {task.id: reason for task, reason in absent}
-
-
-def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
-    shown = [f"  {task.id}: {reason}" for task, reason in absent[:3]]
-    more = f"\n  and {len(absent) - 3} more tasks" if len(absent) > 3 else ""
-    head = f"suite {suite.name!r}: data of {len(absent)} tasks is not on this machine:"
-    return (
-        "\n".join([head, *shown]) + more + "\nType 'evalkit data fetch', name another --data-dir, or add --available to run without them."
-    )
-
-
-def _job(settings: Settings, task: Task) -> Job:
-    suite, seed = settings.suite, settings.seed
-    everything = catalog.load_instances(task, settings.data_dir)
-    instances = pick_instances(task, everything, limit=_limit(suite, len(everything)), seed=seed)
-    pool = catalog.load_instances(task, settings.data_dir, split=task.shot_split) if suite.shots and task.shot_split else []
-    phrasings = _phrasings(settings, task)
-    seen: dict[str, Seen] = {phrasing.id: catalog.relation(phrasing, settings.model, task) for phrasing in phrasings}
-    return Job(
-        task=task,
-        phrasings=tuple(phrasings),
-        instances=tuple(instances),
-        shots=tuple(pick_shots(task, pool, instances, shots=suite.shots, seed=seed)),
-        seen=seen,
-        orders={},
-    )
-
-
-def _limit(suite: Suite, n_instances: int) -> int | None:
-    """Instances per task under ``limit`` and ``budget``: the smaller of the two."""
-    share = None if suite.budget is None else max(1, round(suite.budget * n_instances))
-    limits = [limit for limit in (suite.limit, share) if limit is not None]
-    return min(limits) if limits else None
-
-
-def _phrasings(settings: Settings, task: Task) -> list[Phrasing]:
-    suite = settings.suite
-    found = [*catalog.load_phrasings(task, extra=settings.phrasing_files), *catalog.dataset_phrasings(task, settings.data_dir)]
-    wanted = [phrasing for phrasing in found if phrasing.kind in suite.kinds and (not suite.sources or phrasing.source in suite.sources)]
-    if not wanted:
-        raise UsageError(
-            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; sources {', '.join(suite.sources) or 'all'}). Type 'evalkit ls phrasings --task {task.id}'."
-        )
-    return pick_phrasings(task, wanted, number=suite.phrasings, seed=settings.seed)
 
 
 def open_backend(settings: Settings) -> Backend:
@@ -299,6 +200,7 @@ def _manifest(settings: Settings, jobs: Sequence[Job], left_out: Mapping[str, st
             "fingerprint_digest": digest(fingerprint),
         },
         "mitigations": list(settings.mitigations),
+        "notes": [note for job in jobs for note in job.notes],
         "seed": settings.seed,
     }
 
@@ -337,8 +239,3 @@ def _from_cache(cache: Store, store: Store, fingerprint: str, missing: Sequence[
         found = cache.get(fingerprint, missing[start : start + 5000])
         store.put(fingerprint, list(found.values()))
     return store.missing(fingerprint, missing)
-
-
-def with_options(suite: Suite, **changes: Any) -> Suite:
-    """Return a suite with options of the command line in place of its own; None leaves the suite's value."""
-    return replace(suite, **{name: value for name, value in changes.items() if value is not None})

@@ -15,7 +15,8 @@ from evalkit.cli.options import option
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from evalkit.run import Settings
+    from evalkit.choosing import Settings
+    from evalkit.records import Suite
 
 __all__ = ["choosing_options", "settings_from"]
 
@@ -132,14 +133,14 @@ def settings_from(given: dict[str, Any]) -> Settings:
         When options contradict each other or a value is out of range.
     """
     from evalkit import catalog
+    from evalkit.choosing import Settings
     from evalkit.records import Suite
-    from evalkit.run import Settings, with_options
 
     suite_name, tasks = given["suite"], _names(given["tasks"])
     if bool(suite_name) == bool(tasks):
         raise UsageError("--suite or --tasks: exactly one of the two says what is run. Type 'evalkit ls suites' or 'evalkit ls tasks'.")
     suite = catalog.load_suite(suite_name) if suite_name else Suite(name="tasks", tasks=tasks)
-    suite = with_options(
+    suite = _with_options(
         suite,
         limit=given["limit"],
         phrasings=given["phrasings"],
@@ -163,6 +164,13 @@ def settings_from(given: dict[str, Any]) -> Settings:
         resamples=int(_within("--resamples", given["resamples"], 99, 1_000_001)),
         command=shlex.join(["evalkit", *_without_secrets(sys.argv[1:])]),
     )
+
+
+def _with_options(suite: Suite, **changes: Any) -> Suite:
+    """Return a suite with options of the command line in place of its own; None leaves the suite's value."""
+    from dataclasses import replace
+
+    return replace(suite, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _without_secrets(words: list[str]) -> list[str]:

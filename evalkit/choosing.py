@@ -1,0 +1,180 @@
+"""The start of the corridor: settings -> one job per task, with phrasings, instances, shots and relations chosen.
+
+Reads the catalog and nothing else; loads no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit import catalog
+from evalkit.collect import Arrangement, Job, Progress
+from evalkit.errors import DataMissingError, UsageError
+from evalkit.perturb.apply import apply
+from evalkit.perturb.controls import DERIVED_KINDS, controls
+from evalkit.perturb.order import instance_labels, instance_order
+from evalkit.perturb.spec import Impossible
+from evalkit.records import Instance, ModelSpec, Phrasing, Seen, Suite, Task
+from evalkit.selection import pick_instances, pick_phrasings, pick_shots
+
+__all__ = ["Settings", "choose"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run was asked for."""
+
+    model: ModelSpec
+    """The model and how to reach it."""
+    suite: Suite
+    """Tasks, phrasings and settings; options of the command line are already in it."""
+    data_dir: Path | None = None
+    """Where benchmark data lie; None for procedural tasks and the hub's cache."""
+    out: Path | None = None
+    """Run directory; None for one under ``reports/runs`` named after model and suite."""
+    phrasing_files: tuple[Path, ...] = ()
+    """Phrasing files of the user, used besides the shipped ones."""
+    mitigations: tuple[str, ...] = ()
+    """Mitigations wrapped around the backend, innermost first."""
+    available: bool = False
+    """Run with the tasks whose data is there and say what was left out."""
+    fresh: bool = False
+    """Forget what the run directory holds and do not read the cache."""
+    cache: bool = True
+    """Use the cache that runs share."""
+    seed: int = 0
+    """Seed of everything random."""
+    level: float = 0.95
+    """Nominal level of intervals."""
+    resamples: int = 1000
+    """Resamples per interval."""
+    executor: str = "local"
+    """``local`` or ``ray``."""
+    workers: int = 1
+    """Workers of the executor."""
+    command: str = ""
+    """Command line, for the manifest."""
+
+
+def choose(settings: Settings, progress: Progress | None = None) -> tuple[list[Job], dict[str, str]]:
+    """Return one job per task, and the tasks left out with the reason.
+
+    Raises
+    ------
+    DataMissingError
+        When benchmark data is missing and `Settings.available` is off; every missing task is named.
+    UsageError
+        When nothing is left to run.
+    """
+    suite = settings.suite
+    tasks = catalog.list_tasks(suite.tasks)
+    present, absent = catalog.available_tasks(tasks, settings.data_dir)
+    if absent and not settings.available:
+        raise DataMissingError(_absent_message(suite, absent))
+    if not present:
+        raise UsageError(f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'.")
+    own = {task.id: _own_phrasings(settings, task) for task in present}
+    jobs = [_job(settings, task, own) for task in present]
+    if progress is not None:
+        if absent:
+            progress.note(f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine")
+        for note in _gathered([note for job in jobs for note in job.notes]):
+            progress.note(note)
+    return jobs, {task.id: reason for task, reason in absent}
+
+
+def _gathered(notes: Sequence[str]) -> list[str]:
+    """Return at most three notes and how many more there are."""
+    return [*notes[:3], *([f"and {len(notes) - 3} more such notes, all in the manifest"] if len(notes) > 3 else [])]
+
+
+def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
+    shown = [f"  {reason}" for _, reason in absent[:2]]
+    more = f"\n  and {len(absent) - 2} more tasks" if len(absent) > 2 else ""
+    head = f"suite {suite.name!r}: data of {len(absent)} tasks is not on this machine:"
+    return (
+        "\n".join([head, *shown]) + more + "\nType 'evalkit data fetch', name another --data-dir, or add --available to run without them."
+    )
+
+
+def _own_phrasings(settings: Settings, task: Task) -> list[Phrasing]:
+    """Every authored, imported or upstream phrasing of a task, before any choice."""
+    return [*catalog.load_phrasings(task, extra=settings.phrasing_files), *catalog.dataset_phrasings(task, settings.data_dir)]
+
+
+def _job(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]) -> Job:
+    suite, seed = settings.suite, settings.seed
+    everything = catalog.load_instances(task, settings.data_dir)
+    instances = pick_instances(task, everything, limit=_limit(suite, len(everything)), seed=seed)
+    pool = catalog.load_instances(task, settings.data_dir, split=task.shot_split) if suite.shots and task.shot_split else []
+    phrasings, notes = _phrasings(settings, task, own)
+    instances, orders, left_out = _arranged(phrasings, instances)
+    if left_out:
+        notes.append(f"{task.id}: {left_out} instances left out under every phrasing, because their choices cannot be moved")
+    if not instances:
+        raise UsageError(f"{task.id}: no instance is left whose choices can be moved. Leave the task or the perturbation out.")
+    seen: dict[str, Seen] = {phrasing.id: catalog.relation(phrasing, settings.model, task) for phrasing in phrasings}
+    return Job(
+        task=task,
+        phrasings=tuple(phrasings),
+        instances=tuple(instances),
+        shots=tuple(pick_shots(task, pool, instances, shots=suite.shots, seed=seed)),
+        seen=seen,
+        orders=orders,
+        notes=tuple(notes),
+    )
+
+
+def _limit(suite: Suite, n_instances: int) -> int | None:
+    """Instances per task under ``limit`` and ``budget``: the smaller of the two."""
+    share = None if suite.budget is None else max(1, round(suite.budget * n_instances))
+    limits = [limit for limit in (suite.limit, share) if limit is not None]
+    return min(limits) if limits else None
+
+
+def _phrasings(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]) -> tuple[list[Phrasing], list[str]]:
+    """Return the phrasings of a run: chosen ones, derived controls, perturbed copies; and what could not be made."""
+    suite = settings.suite
+    found = own[task.id]
+    wanted = [phrasing for phrasing in found if phrasing.kind in suite.kinds and (not suite.sources or phrasing.source in suite.sources)]
+    chosen = pick_phrasings(task, wanted, number=suite.phrasings, seed=settings.seed)
+    correct = [phrasing for phrasing in chosen if phrasing.kind == "correct"]
+    notes: list[str] = []
+    derivable = [kind for kind in suite.kinds if kind in DERIVED_KINDS]
+    if derivable:
+        others = [phrasing for other, phrasings in own.items() if other != task.id for phrasing in phrasings]
+        made, refused = controls(task, correct, others, seed=settings.seed, kinds=derivable)
+        chosen, notes = [*chosen, *made], [f"{task.id}: {refusal}" for refusal in refused]
+    if suite.perturbations:
+        made, refused = apply(correct, suite.perturbations, seed=settings.seed, protected_words=task.labels)
+        chosen, notes = [*chosen, *made], [*notes, *(f"{task.id}: {refusal}" for refusal in refused)]
+    if not chosen:
+        raise UsageError(
+            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; sources {', '.join(suite.sources) or 'all'}). "
+            f"Type 'evalkit ls phrasings --task {task.id}'."
+        )
+    return chosen, notes
+
+
+def _arranged(
+    phrasings: Sequence[Phrasing], instances: Sequence[Instance]
+) -> tuple[list[Instance], dict[str, tuple[Arrangement, ...]], int]:
+    """Return the instances every phrasing can show, the arrangements of those that move choices, and how many instances fell out.
+
+    An instance whose choices cannot be moved under one phrasing leaves under all, so that all phrasings keep the same instances.
+    """
+    moving = [phrasing for phrasing in phrasings if "order" in phrasing.perturbation or "labels" in phrasing.perturbation]
+    kept: list[Instance] = []
+    orders: dict[str, list[Arrangement]] = {phrasing.id: [] for phrasing in moving}
+    for instance in instances:
+        found = {phrasing.id: (instance_order(phrasing, instance), instance_labels(phrasing, instance)) for phrasing in moving}
+        if any(isinstance(part, Impossible) for pair in found.values() for part in pair):
+            continue
+        kept.append(instance)
+        for name, (order, names) in found.items():
+            if isinstance(order, tuple) and isinstance(names, tuple):
+                shown = tuple(names[index] for index in order) if order and names else names
+                orders[name].append((order, shown))
+    return kept, {name: tuple(pairs) for name, pairs in orders.items()}, len(instances) - len(kept)
