@@ -205,6 +205,10 @@ class Phrasing:
     """Specification of the perturbation that made it; empty for none."""
     tasks: tuple[str, ...] = ()
     """Task ids or patterns (``mmlu/*``) it is written for; filled from its file."""
+    origin: str = ""
+    """Where an imported text stands upstream: ``path:line@commit sha256:digest`` of the file it was read from."""
+    published: float | None = None
+    """Accuracy that its collection published for it, a fraction; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
