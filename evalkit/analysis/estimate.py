@@ -1,0 +1,181 @@
+"""Score table -> estimates: per task, per benchmark and over all tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit import stats
+from evalkit.analysis.over_tasks import OneTask, over_tasks
+from evalkit.analysis.per_task import Options, task_statistics
+from evalkit.records import Estimate, digest, instances_digest
+from evalkit.scores import Block, ScoreTable
+from evalkit.stats.resample import Interval
+
+__all__ = ["estimate", "headline_phrasings"]
+
+FRACTIONS = frozenset(
+    [
+        "mean",
+        "median",
+        "min",
+        "max",
+        "q05",
+        "q25",
+        "q75",
+        "q95",
+        "worst_3",
+        "cvar10",
+        "spread",
+        "saturation",
+        "cps",
+        "seen_mean",
+        "unseen_mean",
+        "worst_instance",
+        "best_instance",
+        "pss",
+        "consistency",
+        "flip_rate",
+        "label_entropy",
+        "unparsed_rate",
+        "truncated_rate",
+        "missing_rate",
+        "g_coefficient",
+    ]
+)
+"""Metrics that lie in [0, 1]; ends of intervals are cut there, which costs no coverage."""
+DIFFERENCES = frozenset(["gap", "gap_worst"])
+"""Metrics that lie in [-1, 1]."""
+POSITIVE = frozenset(["std", "std0", "std_excess", "sensitivity", "seen_std", "unseen_std", "var_instance", "var_interaction"])
+"""Metrics that are never negative."""
+
+
+def estimate(
+    table: ScoreTable,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    question: stats.Question = "random",
+    reference: str | Mapping[str, str] | None = None,
+    chance: Mapping[str, float] | None = None,
+    group: str = "",
+) -> list[Estimate]:
+    """Return every headline statistic per task, per benchmark and over all tasks of every model.
+
+    Parameters
+    ----------
+    table
+        Cells.
+    level
+        Level of intervals.
+    n_resamples
+        Resamples of the intervals that are made by resampling.
+    seed
+        Seed; every (model, task) draws from a stream of its own, so other tasks change nothing.
+    question
+        ``random``: intervals for new phrasings on new instances. ``fixed``: these phrasings on new instances.
+    reference
+        Clean phrasing of drop rates, or attacked id -> reference id; None: perturbed phrasings against their origin.
+    chance
+        Task id -> score of guessing, for accuracy_norm.
+    group
+        Written into every row: the factor level the table was limited to.
+
+    Notes
+    -----
+    Headline statistics are over correct, unperturbed phrasings; where a task has none of these, over all of its
+    phrasings. Benchmark rows have task ``all``; suite rows benchmark and task ``all``.
+    """
+    rows: list[Estimate] = []
+    for model in table.models:
+        tasks = []
+        for task in table.tasks(model):
+            options = Options(
+                level=level,
+                question=question,
+                n_resamples=n_resamples,
+                reference=reference,
+                chance=None if chance is None else chance.get(task),
+            )
+            rng = np.random.default_rng(int(digest([seed, model, task, group, "intervals"], length=16), 16))
+            tasks.append(_one_task(table.block(model, task), options, rng))
+        rows += _rows(model, tasks, level=level, group=group)
+    return rows
+
+
+def headline_phrasings(block: Block) -> npt.NDArray[np.bool_]:
+    """Return which phrasings headline statistics are over: correct and unperturbed, or all when none is."""
+    chosen = (np.array(block.kinds) == "correct") & (np.array(block.perturbations) == "")
+    return chosen if chosen.any() else np.ones_like(chosen)
+
+
+def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTask:
+    headline = headline_phrasings(block)
+    return OneTask(
+        task=block.task,
+        benchmark=block.benchmark,
+        found=task_statistics(block, headline=headline, options=options, rng=rng),
+        phrasing_ids=tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept),
+        seen=tuple(name for name, kept in zip(block.seen, headline, strict=True) if kept),
+        a=np.asarray(stats.phrasing_scores(block.values[headline])),
+        n_instances=len(block.instance_ids),
+        digest=block.instances_digest,
+    )
+
+
+def _rows(model: str, tasks: Sequence[OneTask], *, level: float, group: str) -> list[Estimate]:
+    rows = []
+    for task in tasks:
+        rows += [
+            _row(
+                model,
+                task.benchmark,
+                task.task,
+                name,
+                found,
+                counts=(1, len(task.phrasing_ids), task.n_instances),
+                ids=task.digest,
+                group=group,
+            )
+            for name, found in task.found.items()
+        ]
+    benchmarks = sorted({task.benchmark for task in tasks} - {""})
+    for benchmark in [*benchmarks, "all"]:
+        part = [task for task in tasks if benchmark in {"all", task.benchmark}]
+        phrasings = len({name for task in part for name in task.phrasing_ids})
+        instances = sum(task.n_instances for task in part)
+        ids = instances_digest([f"{task.task}={task.digest}" for task in part])
+        rows += [
+            _row(model, benchmark, "all", name, found, counts=(used, phrasings, instances), ids=ids, group=group)
+            for name, (found, used) in over_tasks(part, level=level).items()
+        ]
+    return rows
+
+
+def _row(
+    model: str, benchmark: str, task: str, metric: str, found: Interval, *, counts: tuple[int, int, int], ids: str, group: str
+) -> Estimate:
+    none = found.kind.startswith("none: ")
+    lowest = 0.0 if metric in FRACTIONS | POSITIVE else -1.0 if metric in DIFFERENCES else -math.inf
+    highest = 1.0 if metric in FRACTIONS | DIFFERENCES else math.inf
+    return Estimate(
+        model=model,
+        benchmark=benchmark,
+        task=task,
+        metric=metric,
+        value=found.value,
+        low=math.nan if none else float(np.clip(found.low, lowest, highest)),
+        high=math.nan if none else float(np.clip(found.high, lowest, highest)),
+        level=found.level,
+        interval="none" if none else found.kind,
+        n_tasks=counts[0],
+        n_phrasings=counts[1],
+        n_instances=counts[2],
+        instances_digest=ids,
+        group=group,
+        note=found.kind.removeprefix("none: ") if none else "",
+    )

@@ -1,0 +1,123 @@
+"""``estimates.csv``: the contract's columns, then group, note and schema; the same estimates give the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalkit.errors import TableError
+from evalkit.records import Estimate
+from evalkit.scores.files import whole_file
+
+__all__ = ["COLUMNS", "SCHEMA", "guarded", "read_estimates", "write_estimates"]
+
+SCHEMA = "evalkit.estimates/1"
+"""Schema version, in the last column of every row."""
+COLUMNS = (
+    *("model", "benchmark", "task", "metric", "value", "low", "high", "level", "interval"),
+    *("n_tasks", "n_phrasings", "n_instances", "instances_digest", "group", "note", "schema"),
+)
+"""Columns of the file in order."""
+TEXTS = ("model", "benchmark", "task", "metric", "interval", "instances_digest", "group", "note")
+NUMBERS = ("value", "low", "high", "level")
+COUNTS = ("n_tasks", "n_phrasings", "n_instances")
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that make a spreadsheet take text for a formula."""
+
+
+def guarded(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula: an apostrophe goes before a dangerous first character.
+
+    Examples
+    --------
+    >>> guarded("=1+1"), guarded("mmlu"), guarded("'quoted'")
+    ("'=1+1", 'mmlu', "''quoted'")
+    """
+    return f"'{text}" if text.startswith((*DANGEROUS, "'")) else text
+
+
+def _unguarded(text: str) -> str:
+    return text[1:] if text.startswith("'") else text
+
+
+def write_estimates(estimates: Sequence[Estimate], path: Path | str) -> None:
+    """Write estimates at full precision, sorted; a number that does not exist is an empty cell.
+
+    Parameters
+    ----------
+    estimates
+        Rows in any order.
+    path
+        File that is replaced whole.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in sorted(estimates, key=_order):
+        cells = {name: guarded(getattr(row, name)) for name in TEXTS}
+        cells |= {name: "" if math.isnan(getattr(row, name)) else repr(float(getattr(row, name))) for name in NUMBERS}
+        cells |= {name: str(getattr(row, name)) for name in COUNTS}
+        writer.writerow([cells.get(name, SCHEMA) for name in COLUMNS])
+    with whole_file(Path(path)) as file:
+        file.write(out.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def _order(row: Estimate) -> tuple[str, bool, str, bool, str, str, str]:
+    """Model, then benchmark and task with ``all`` last, then group and metric."""
+    return (row.model, row.benchmark == "all", row.benchmark, row.task == "all", row.task, row.group, row.metric)
+
+
+def read_estimates(path: Path | str) -> list[Estimate]:
+    """Return the estimates of a file that `write_estimates` wrote.
+
+    Raises
+    ------
+    TableError
+        When the file is absent, of another schema, or damaged, naming the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TableError(f"{path}: there is no such file; an estimates.csv is expected. Check the path.")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            if tuple(header) != COLUMNS:
+                raise TableError(f"{path}:1: columns {', '.join(header) or 'none'}; an estimates.csv has {', '.join(COLUMNS)}.")
+            return [_estimate(row, path, number) for number, row in enumerate(rows, start=2)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path}: not a CSV in UTF-8 ({error}); it is damaged. Type: evalkit score RUN to make it again.") from error
+
+
+def _estimate(row: list[str], path: Path, number: int) -> Estimate:
+    if len(row) != len(COLUMNS):
+        raise TableError(f"{path}:{number}: {len(row)} cells, expected {len(COLUMNS)}; the file was cut short or edited.")
+    cells = dict(zip(COLUMNS, row, strict=True))
+    if cells["schema"] != SCHEMA:
+        raise TableError(f"{path}:{number}: schema {cells['schema']!r} is not {SCHEMA!r}; the file is of another version of evalkit.")
+    try:
+        numbers = {name: float(cells[name]) if cells[name] else math.nan for name in NUMBERS}
+        counts = {name: int(cells[name]) for name in COUNTS}
+    except ValueError as error:
+        raise TableError(f"{path}:{number}: {error}; the file is damaged.") from error
+    texts = {name: _unguarded(cells[name]) for name in TEXTS}
+    return Estimate(
+        model=texts["model"],
+        benchmark=texts["benchmark"],
+        task=texts["task"],
+        metric=texts["metric"],
+        value=numbers["value"],
+        low=numbers["low"],
+        high=numbers["high"],
+        level=numbers["level"],
+        interval=texts["interval"],
+        n_tasks=counts["n_tasks"],
+        n_phrasings=counts["n_phrasings"],
+        n_instances=counts["n_instances"],
+        instances_digest=texts["instances_digest"],
+        group=texts["group"],
+        note=texts["note"],
+    )

@@ -1,0 +1,119 @@
+"""Unweighted means over tasks of the statistics of each task, with intervals that take tasks as random.
+
+mean, seen_mean, unseen_mean and gap are means over the cells of a (phrasing, task) layout of phrasing scores, so
+where tasks share phrasings they get the crossed interval of that layout: phrasings and tasks random, instances
+inside. Every other statistic gets the Student interval over tasks: other tasks of this kind, the phrasings as
+they are where tasks share them. One task: its own interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.stats.crossed import gap_interval, mean_interval, student
+from evalkit.stats.resample import Interval, undefined
+
+__all__ = ["OneTask", "over_tasks"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+LEAST_TASKS = 3
+"""Fewest tasks for an interval over tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneTask:
+    """What one task brings to the mean over tasks."""
+
+    task: str
+    """Task id."""
+    benchmark: str
+    """Its benchmark."""
+    found: dict[str, Interval]
+    """Metric -> value with interval."""
+    phrasing_ids: tuple[str, ...]
+    """Ids of the headline phrasings."""
+    seen: tuple[str, ...]
+    """Their relation to the model's tuning data."""
+    a: Floats
+    """Their scores, mean over instances."""
+    n_instances: int
+    """Instances of the task."""
+    digest: str
+    """Digest of its ordered instance ids."""
+
+
+def over_tasks(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interval, int]]:
+    """Return metric -> (mean over tasks with interval, number of tasks that have the metric).
+
+    Parameters
+    ----------
+    tasks
+        Tasks of one model, in any order; at least one.
+    level
+        Level of intervals.
+
+    Notes
+    -----
+    A task where the metric is undefined is left out and the count says so; the note of the interval names how many.
+    """
+    metrics = list(dict.fromkeys(name for task in tasks for name in task.found))
+    layout, seen = _layout(tasks)
+    return {metric: _one(metric, tasks, layout, seen, level=level) for metric in metrics}
+
+
+def _one(metric: str, tasks: Sequence[OneTask], layout: Floats | None, seen: npt.NDArray[np.str_], *, level: float) -> tuple[Interval, int]:
+    found = [task.found[metric] for task in tasks if metric in task.found]
+    defined = [interval for interval in found if not math.isnan(interval.value)]
+    values = np.array([interval.value for interval in defined])
+    if len(tasks) == 1:
+        return found[0], len(defined)
+    if not defined:
+        return undefined(math.nan, f"undefined in every task ({found[0].kind.removeprefix('none: ')})", level=level), 0
+    value = float(values.mean())
+    if metric in {"new_phrasing_low", "new_phrasing_high"}:
+        return undefined(value, "end of a prediction interval", level=level), len(defined)
+    if layout is not None and len(defined) == len(tasks) >= LEAST_TASKS:
+        crossed = _crossed(metric, layout, seen, level)
+        if crossed is not None and not math.isnan(crossed.low):
+            shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
+            return Interval(value, crossed.low + shift, crossed.high + shift, level, crossed.kind.replace("instances", "tasks")), len(
+                defined
+            )
+    return _over_values(values, len(tasks), level), len(defined)
+
+
+def _over_values(values: Floats, n_tasks: int, level: float) -> Interval:
+    value = float(values.mean())
+    if values.size < LEAST_TASKS:
+        return undefined(value, f"fewer than {LEAST_TASKS} tasks", level=level)
+    return student(value, variance=float(values.var(ddof=1)) / values.size, df=values.size - 1, level=level, kind="t/tasks")
+
+
+def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str_]]:
+    """(phrasing, task) scores where at least half of the phrasings occur in two tasks or more; None otherwise."""
+    ids = sorted({name for task in tasks for name in task.phrasing_ids})
+    row = {name: number for number, name in enumerate(ids)}
+    layout = np.full((len(ids), len(tasks)), np.nan)
+    seen = np.full(len(ids), "unknown", dtype="<U8")
+    for column, task in enumerate(tasks):
+        rows = [row[name] for name in task.phrasing_ids]
+        layout[rows, column] = task.a
+        seen[rows] = task.seen
+    shared = ((~np.isnan(layout)).sum(axis=1) > 1).mean() if layout.size else 0.0
+    return (layout if shared >= 0.5 else None), seen
+
+
+def _crossed(metric: str, layout: Floats, seen: npt.NDArray[np.str_], level: float) -> Interval | None:
+    if metric == "mean":
+        return mean_interval(layout, level=level)
+    if metric in {"seen_mean", "unseen_mean"}:
+        return mean_interval(layout[seen == metric.removesuffix("_mean")], level=level)
+    if metric == "gap":
+        return gap_interval(layout, seen=seen == "seen", unseen=seen == "unseen", level=level)
+    return None

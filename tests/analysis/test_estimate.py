@@ -1,0 +1,179 @@
+"""From cells to estimates: known answers, levels, and reasons for what is undefined."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalkit.analysis import estimate
+from evalkit.analysis.per_task import drop_pairs
+from evalkit.scores import ScoreTable
+
+
+def table_of(scores, *, model="m", task="b/t", **by_phrasing) -> ScoreTable:
+    """Return the table of a matrix (phrasing, instance); keyword columns have one value per phrasing."""
+    scores = np.asarray(scores, dtype=float)
+    p, n = scores.shape
+    columns = {name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()}
+    base = {
+        "model": model,
+        "task": task,
+        "phrasing_id": np.repeat([f"p{k}" for k in range(p)], n),
+        "instance_id": np.tile([f"i{k:04d}" for k in range(n)], p),
+        "score": scores.ravel(),
+    }
+    return ScoreTable.from_frame(pd.DataFrame({**base, **columns}))
+
+
+def random_scores(p: int, n: int, seed: int = 0) -> np.ndarray:
+    """Return 0/1 scores whose instances differ in difficulty."""
+    rng = np.random.default_rng(seed)
+    return (rng.random((p, n)) < rng.random(n)).astype(float)
+
+
+def values_of(table: ScoreTable, task: str = "b/t", **options) -> dict[str, float]:
+    """Return metric -> value of one task."""
+    return {row.metric: row.value for row in estimate(table, **options) if row.task == task}
+
+
+def test_worked_answers():
+    """Phrasings at 0.6 and 0.4: mean 0.5, std0 0.1, std 0.1414, sensitivity 0.1 / 0.5 = 0.2, spread 0.2."""
+    found = values_of(table_of([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]))
+
+    assert [round(found[name], 4) for name in ("mean", "std0", "std", "sensitivity", "spread")] == [0.5, 0.1, 0.1414, 0.2, 0.2]
+
+
+def test_model_that_is_right_only_on_seen_wording():
+    """Two seen phrasings right, two unseen wrong: gap 1, worst_instance 0, best_instance 1."""
+    found = values_of(table_of([[1] * 4, [1] * 4, [0] * 4, [0] * 4], seen=["seen", "seen", "unseen", "unseen"]))
+
+    assert [found[name] for name in ("gap", "seen_mean", "unseen_mean", "worst_instance", "best_instance")] == [1, 1, 0, 0, 1]
+
+
+def test_drop_rate_of_a_stated_reference():
+    """Clean 0.8, attacked 0.6: pdr 1 - 0.6/0.8 = 0.25."""
+    table = table_of([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
+
+    assert values_of(table, reference="p0")["pdr"] == pytest.approx(0.25)
+    assert values_of(table, reference={"p1": "p0"})["pdr"] == pytest.approx(0.25)
+    assert "pdr" not in values_of(table)
+
+
+def test_perturbed_phrasings_are_set_against_their_origin_and_kept_out_of_the_headline():
+    """A perturbed phrasing's id begins with its origin's; it enters pdr and not the mean."""
+    table = table_of([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]], phrasing_id=["a.b", "a.b.word-0123"], perturbation=["", "word"])
+    found = values_of(table)
+
+    assert drop_pairs(table.block("m", "b/t"), None) == {"a.b.word-0123": "a.b"}
+    assert (found["mean"], round(found["pdr"], 6)) == (0.8, 0.25)
+
+
+def test_accuracy_norm_needs_the_score_of_guessing():
+    """0.625 on four choices is half-way from guessing to perfect."""
+    table = table_of([[1, 1, 1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]])
+
+    assert values_of(table, chance={"b/t": 0.25})["accuracy_norm"] == pytest.approx(0.5)
+    assert "accuracy_norm" not in values_of(table)
+
+
+def test_reliance_is_correct_minus_wrong_and_wrong_phrasings_stay_out_of_the_mean():
+    """Controls enter reliance only, all together and kind by kind."""
+    table = table_of([[1, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], kind=["correct", "wrong", "null"])
+    found = values_of(table)
+
+    assert [found[name] for name in ("mean", "reliance", "reliance_wrong", "reliance_null")] == [0.75, 0.5, 0.5, 0.5]
+
+
+def test_consistency_counts_answers_and_not_scores():
+    """Two phrasings that give the same wrong answer agree."""
+    scores = np.zeros((2, 3))
+    frame = table_of(scores).frame.assign(prediction=pd.Categorical(["x", "y", "z", "x", "y", "w"]))
+    found = values_of(ScoreTable.from_frame(frame))
+
+    assert found["consistency"] == pytest.approx(2 / 3)
+
+
+def test_suite_rows_are_unweighted_means_over_tasks():
+    """A task of 4 instances counts as much as one of 2."""
+    table = ScoreTable.concat([table_of([[1, 1, 1, 1]], task="b/t"), table_of([[0, 1]], task="c/u")])
+    rows = {(row.benchmark, row.task): row for row in estimate(table) if row.metric == "mean"}
+
+    assert rows["all", "all"].value == 0.75
+    assert (rows["b", "all"].value, rows["c", "all"].value) == (1.0, 0.5)
+    assert (rows["all", "all"].n_tasks, rows["all", "all"].n_instances) == (2, 6)
+
+
+@pytest.mark.parametrize(
+    ("table", "metric", "note"),
+    [
+        (table_of([[1, 0]], seen=["seen"]), "gap", "no unseen phrasings"),
+        (table_of([[1, 0]], seen=["unknown"]), "gap", "no seen phrasings"),
+        (table_of([[1, 0]]), "std", "fewer than two phrasings or instances"),
+        (table_of([[1], [0]]), "mean", "fewer than two instances"),
+        (table_of([[1, 0], [0, 0]]), "consistency", "no predictions in the table"),
+    ],
+)
+def test_what_is_undefined_says_why(table, metric, note):
+    """A value or interval that does not exist is NaN, and its row says why."""
+    row = next(row for row in estimate(table) if row.metric == metric and row.task == "b/t")
+
+    assert math.isnan(row.low)
+    assert (row.interval, row.note) == ("none", note)
+
+
+def test_single_phrasing_has_no_spread_but_a_mean():
+    """One phrasing: std undefined, std0 and spread 0, the mean stays."""
+    found = values_of(table_of([[1, 0, 1, 1]]))
+
+    assert found["mean"] == 0.75
+    assert math.isnan(found["std"])
+    assert (found["std0"], found["spread"]) == (0, 0)
+
+
+def test_estimates_do_not_depend_on_row_order_or_other_tasks():
+    """The same cells give the same numbers, shuffled or with another task beside them."""
+    one, other = table_of(random_scores(6, 40)), table_of(random_scores(5, 30, seed=1), task="b/u")
+    shuffled = ScoreTable.from_frame(one.frame.sample(frac=1, random_state=3))
+    expected = [str(row) for row in estimate(one) if row.task == "b/t"]
+
+    assert [str(row) for row in estimate(shuffled) if row.task == "b/t"] == expected
+    assert [str(row) for row in estimate(ScoreTable.concat([other, one])) if row.task == "b/t"] == expected
+
+
+def test_intervals_stay_within_what_is_possible():
+    """A score near 1 has no interval beyond 1."""
+    scores = np.ones((4, 30))
+    scores[0, 0] = 0
+    rows = [row for row in estimate(table_of(scores)) if row.metric in {"mean", "best_instance", "max"} and not math.isnan(row.high)]
+
+    assert all(0 <= row.low <= row.high <= 1 for row in rows)
+    assert len(rows) >= 3
+
+
+def test_level_and_question_change_the_interval_and_its_name():
+    """A lower level is narrower; with phrasings held fixed the interval says so."""
+    table = table_of(random_scores(8, 60))
+    wide, narrow = ({row.metric: row for row in estimate(table, level=level)}["mean"] for level in (0.95, 0.5))
+    fixed = next(row for row in estimate(table, question="fixed") if row.metric == "mean")
+
+    assert narrow.high - narrow.low < wide.high - wide.low
+    assert (wide.interval, fixed.interval) == ("t/phrasings+instances", "t/instances")
+
+
+def test_shared_phrasings_get_the_crossed_interval_over_tasks():
+    """Where tasks share their phrasings, phrasings and tasks are both random in the interval of the mean."""
+    tables = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}", seen=["seen"] * 3 + ["unseen"] * 3) for k in range(4)]
+    rows = {row.metric: row for row in estimate(ScoreTable.concat(tables)) if row.task == "all" and row.benchmark == "b"}
+
+    assert (rows["mean"].interval, rows["gap"].interval, rows["std"].interval) == ("t/phrasings+tasks", "t/phrasings+tasks", "t/tasks")
+
+
+def test_missing_cells_are_left_out_and_counted():
+    """A missing cell changes no mean of the others and shows in missing_rate."""
+    scores = np.array([[1, 0, 1, 1], [1, np.nan, 1, 0]])
+    found = values_of(table_of(scores))
+
+    assert found["missing_rate"] == 0.125
+    assert found["max"] == 0.75
+    assert found["min"] == pytest.approx(2 / 3)
