@@ -6,9 +6,10 @@ Each of these is a mean over cells of a term that the cell contributes, so the c
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy import stats as distributions
 
 from evalkit.stats.agreement import consistency, equal_partners
-from evalkit.stats.crossed import crossed_student
+from evalkit.stats.crossed import KINDS, crossed_variance, student
 from evalkit.stats.instances import pss
 from evalkit.stats.resample import Interval, Question, undefined
 from evalkit.stats.variance import components
@@ -16,6 +17,9 @@ from evalkit.stats.variance import components
 __all__ = ["consistency_interval", "pss_interval", "var_instance_interval", "var_interaction_interval"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
+
+LEAST_PAIRED = 10
+"""Fewest phrasings for an interval of consistency or pss over new phrasings."""
 
 
 def _kept(scores: Scores) -> Scores:
@@ -28,8 +32,16 @@ def _centred(scores: Scores) -> Scores:
     return np.asarray(scores - np.nanmean(scores, axis=1, keepdims=True))
 
 
-def _not_negative(found: Interval) -> Interval:
-    return Interval(found.value, max(found.low, 0.0), max(found.high, 0.0), found.level, found.kind) if found.low < 0 else found
+def _cube_root(value: float, terms: Scores, *, degree: int, question: Question, level: float) -> Interval:
+    """Student interval of a variance on the cube-root scale (Wilson and Hilferty), where it is less skewed; cut at 0."""
+    variance, df = crossed_variance(terms, degree=degree, question=question)
+    kind = KINDS[question]
+    if not value > 0 or np.isnan(variance):
+        plain = student(value, variance=variance, df=df, level=level, kind=kind)
+        return Interval(value, max(plain.low, 0.0), max(plain.high, 0.0), level, kind)
+    root = np.cbrt(value)
+    half = float(distributions.t.ppf((1 + level) / 2, df)) * float(np.sqrt(variance)) / (3 * root**2)
+    return Interval(value, float(max(root - half, 0.0) ** 3), float((root + half) ** 3), level, kind)
 
 
 def var_instance_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
@@ -38,7 +50,7 @@ def var_instance_interval(scores: Scores, *, question: Question = "random", leve
     Notes
     -----
     var_instance is the mean over instances and phrasing pairs of c[p, i] c[q, i], c = y - a; the term of a cell is the mean
-    over its partners q. Ends below 0 are cut at 0.
+    over its partners q. On the cube-root scale, cut at 0.
     """
     scores = _kept(scores)
     value = components(scores).instance
@@ -50,7 +62,7 @@ def var_instance_interval(scores: Scores, *, question: Question = "random", leve
     terms = np.where(partners > 0, c * others / np.maximum(partners, 1), np.nan)
     n = scores.shape[1]
     terms = _kept(terms * n / (n - 1))
-    return _not_negative(crossed_student(value, terms, degree=2, question=question, level=level))
+    return _cube_root(value, terms, degree=2, question=question, level=level)
 
 
 def var_interaction_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
@@ -59,7 +71,7 @@ def var_interaction_interval(scores: Scores, *, question: Question = "random", l
     Notes
     -----
     var_interaction is the mean of squared residuals of the additive fit, times P N / ((P - 1)(N - 1)); those
-    are the terms. Ends below 0 are cut at 0.
+    are the terms. On the cube-root scale, cut at 0.
     """
     scores = _kept(scores)
     value = components(scores).interaction
@@ -69,15 +81,27 @@ def var_interaction_interval(scores: Scores, *, question: Question = "random", l
     c = _centred(scores)
     residual = c - np.nanmean(c, axis=0)
     terms = residual**2 * n_phrasings * n_instances / ((n_phrasings - 1) * (n_instances - 1))
-    return _not_negative(crossed_student(value, terms, degree=1, question=question, level=level))
+    return _cube_root(value, terms, degree=1, question=question, level=level)
+
+
+def _pairs(value: float, terms: Scores, *, question: Question, level: float) -> Interval:
+    """Student interval of a mean over phrasing pairs; NaN for new phrasings when there are fewer than `LEAST_PAIRED`."""
+    n_phrasings = terms.shape[0]
+    if question == "random" and n_phrasings < LEAST_PAIRED:
+        return undefined(value, f"fewer than {LEAST_PAIRED} phrasings", level=level)
+    variance, df = crossed_variance(terms, degree=2, question=question)
+    if np.isnan(variance):
+        return undefined(value, "fewer than two instances", level=level)
+    found = student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+    return Interval(value, max(found.low, 0.0), min(found.high, 1.0), level, found.kind)
 
 
 def pss_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
     """Return pss with its interval; the term of a cell is its mean absolute difference to the other phrasings."""
     scores = _kept(scores)
     value = pss(scores)
-    if scores.shape[0] < 3 or scores.shape[1] < 2:
-        return undefined(value, "fewer than three phrasings or two instances", level=level)
+    if scores.shape[0] < 2 or scores.shape[1] < 2:
+        return undefined(value, "fewer than two phrasings or instances", level=level)
     order = np.argsort(scores, axis=0)  # NaN last
     rows = np.take_along_axis(scores, order, axis=0)
     there = ~np.isnan(rows)
@@ -88,7 +112,7 @@ def pss_interval(scores: Scores, *, question: Question = "random", level: float 
     total = rows * (2 * rank - count) - 2 * below + below[-1]  # sum over q of abs(y[p] - y[q])
     terms = np.empty_like(rows)
     np.put_along_axis(terms, order, np.where(there & (count > 1), total / np.maximum(count - 1, 1), np.nan), axis=0)
-    return crossed_student(value, _kept(terms), degree=2, question=question, level=level)
+    return _pairs(value, _kept(terms), question=question, level=level)
 
 
 def consistency_interval(
@@ -100,9 +124,9 @@ def consistency_interval(
 ) -> Interval:
     """Return consistency with its interval; the term of a cell is the share of the other phrasings that agree with it."""
     value = consistency(labels, missing=missing)
-    if labels.shape[0] < 3 or labels.shape[1] < 2 or np.isnan(value):
-        return undefined(value, "fewer than three phrasings or two instances", level=level)
+    if labels.shape[1] < 2 or np.isnan(value):
+        return undefined(value, "fewer than two phrasings or instances", level=level)
     there = np.ones(labels.shape, dtype=bool) if missing is None else ~missing
     partners = there.sum(axis=0) - 1
     terms = np.where(there & (partners > 0), equal_partners(labels) / np.maximum(partners, 1), np.nan)
-    return crossed_student(value, _kept(terms), degree=2, question=question, level=level)
+    return _pairs(value, _kept(terms), question=question, level=level)

@@ -9,11 +9,22 @@ from evalkit.stats.location import mean, phrasing_scores
 from evalkit.stats.noise import influence, mean_noise
 from evalkit.stats.resample import Interval, Question, undefined
 
-__all__ = ["WELCH_FROM", "crossed_student", "gap_interval", "mean_interval", "new_phrasing_interval", "student"]
+__all__ = [
+    "WELCH_FROM",
+    "crossed_error",
+    "crossed_student",
+    "crossed_variance",
+    "gap_interval",
+    "mean_interval",
+    "new_phrasing_interval",
+    "student",
+]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
+KINDS: dict[Question, str] = {"fixed": "t/instances", "random": "t/phrasings+instances"}
+"""Kind of interval per question."""
 WELCH_FROM = 4
 """Fewest phrasings in an arm for which its variance is estimated by itself."""
 
@@ -37,48 +48,59 @@ def _scored(scores: Scores) -> Scores:
     return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
 
 
-def crossed_student(value: float, terms: Scores, *, degree: int, question: Question, level: float) -> Interval:
-    """Return the Student interval of a statistic that is the mean of `terms` over phrasings and instances.
+def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> tuple[float, float]:
+    """Return the variance of the mean of `terms` over phrasings and instances, and its degrees of freedom.
 
     Parameters
     ----------
-    value
-        The estimate.
     terms
-        What each cell adds, NaN where missing: scores for the mean; for a mean over pairs of phrasings, the mean
-        of the pairs the cell is in.
+        What each cell adds, NaN where missing, no empty row or column: scores for the mean; for a mean over pairs
+        of phrasings, the mean of the pairs the cell is in.
     degree
         Number of phrasings in one term: 1 for means, 2 for pairs.
     question
         ``fixed``: instances random. ``random``: phrasings too.
-    level
-        Nominal level.
 
     Notes
     -----
-    Vi = variance of the mean of terms under new instances. ``random``, pairs: V = Vi + degree^2 v / P, v the variance
-    of the phrasing means of terms less what instances put into it (0 if negative): the first-order part of a U
-    statistic. ``random``, means: see `mean_interval`.
-    Degrees of freedom by Satterthwaite over P - 1, N - 1 and (P - 1)(N - 1).
+    Vi = variance of the mean of terms under new instances. ``random``, pairs: V = Vi + 4 ((P - 1) / (P - 2))^2 v / P, v
+    the variance of the phrasing means of terms less what instances put into it (0 if negative): the delete-one
+    variance of a U statistic. ``random``, means: see `mean_interval`. Degrees of freedom by Satterthwaite over P - 1, N - 1 and
+    (P - 1)(N - 1). NaN below two instances or, ``random``, two phrasings.
 
     References
     ----------
     Hoeffding 1948, "A class of statistics with asymptotically normal distribution", for U statistics.
     """
-    noise = mean_noise(terms)
     n_phrasings, n_instances = terms.shape
+    if n_instances < 2 or n_phrasings < (2 if question == "random" else 1):
+        return float("nan"), float("nan")
+    noise = mean_noise(terms)
     if question == "fixed":
-        return student(value, variance=noise.common, df=n_instances - 1, level=level, kind="t/instances")
-    kind = "t/phrasings+instances"
-    raw = degree**2 * float(np.var(phrasing_scores(terms), ddof=1)) / n_phrasings
-    contrast = degree**2 * noise.contrast / n_phrasings
+        return noise.common, float(n_instances - 1)
+    # degree 2: what a phrasing is worth when left out, the delete-one factor of a mean over pairs
+    factor = (degree * (n_phrasings - 1) / (n_phrasings - degree)) ** 2 if n_phrasings > degree > 1 else degree**2
+    raw = factor * float(np.var(phrasing_scores(terms), ddof=1)) / n_phrasings
+    contrast = factor * noise.contrast / n_phrasings
     # subtle: for means the instances' own part is cut at 0, so V never falls below what phrasings show by themselves
     total = raw + max(0.0, noise.common - contrast) if degree == 1 else noise.common + max(0.0, raw - contrast)
-    if total == 0:
-        return Interval(value, value, value, level, kind)
     first = raw if degree == 1 else max(raw, contrast)
     spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + contrast**2 / ((n_phrasings - 1) * (n_instances - 1))
-    return student(value, variance=total, df=total**2 / spent, level=level, kind=kind)
+    return total, total**2 / spent if spent > 0 else float(n_instances - 1)
+
+
+def crossed_student(value: float, terms: Scores, *, degree: int, question: Question, level: float) -> Interval:
+    """Return the Student interval of `value`, the mean of `terms`, with the error of `crossed_variance`."""
+    variance, df = crossed_variance(terms, degree=degree, question=question)
+    if np.isnan(variance):
+        return undefined(value, "fewer than two phrasings or instances", level=level)
+    return student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+
+
+def crossed_error(scores: Scores, *, question: Question) -> tuple[float, float, float]:
+    """Return the mean over phrasings of `scores`, its variance and degrees of freedom; NaN where there are none."""
+    scores = _scored(scores)
+    return (mean(scores), *crossed_variance(scores, question=question))
 
 
 def mean_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
@@ -105,10 +127,9 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
     """
     scores = _scored(scores)
     value = mean(scores)
-    n_phrasings, n_instances = scores.shape
-    if n_instances < 2:
+    if scores.shape[1] < 2:
         return undefined(value, "fewer than two instances", level=level)
-    if question == "random" and n_phrasings < 2:
+    if question == "random" and scores.shape[0] < 2:
         return undefined(value, "fewer than two phrasings", level=level)
     return crossed_student(value, scores, degree=1, question=question, level=level)
 
@@ -138,7 +159,7 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
     difference = influence(arms[0]).mean(axis=0) - influence(arms[1]).mean(axis=0)
     shared = n_instances / (n_instances - 1) * float((difference**2).sum())
     if question == "fixed":
-        return student(value, variance=shared, df=n_instances - 1, level=level, kind="t/instances")
+        return student(value, variance=shared, df=n_instances - 1, level=level, kind=KINDS["fixed"])
     if min(arm.shape[0] for arm in arms) < 2:
         return undefined(value, "an arm with fewer than two phrasings", level=level)
     arm_terms = [(float(np.var(phrasing_scores(arm), ddof=1)), mean_noise(arm).contrast, arm.shape[0]) for arm in arms]
@@ -151,8 +172,8 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
     total = sum(part for part, _ in parts) + max(0.0, shared - private)
     spent = shared**2 / (n_instances - 1) + sum(part**2 / df for part, df in parts)
     if total == 0:
-        return Interval(value, value, value, level, "t/phrasings+instances")
-    return student(value, variance=total, df=total**2 / spent, level=level, kind="t/phrasings+instances")
+        return Interval(value, value, value, level, KINDS["random"])
+    return student(value, variance=total, df=total**2 / spent, level=level, kind=KINDS["random"])
 
 
 def new_phrasing_interval(scores: Scores, *, level: float = 0.95) -> Interval:

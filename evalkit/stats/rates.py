@@ -1,0 +1,60 @@
+"""How often something happened: unparsed, truncated, missing, refused, answered with a label."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats as distributions
+
+from evalkit.stats.resample import Interval, undefined
+
+__all__ = ["rate", "rate_interval", "rate_per_phrasing"]
+
+Flags = Bool[np.ndarray, "phrasing instance"]
+
+
+def rate(flags: Flags, *, of: Flags | None = None) -> float:
+    """Return the share of cells where `flags` is true, among the cells `of` (default: all); NaN for no cells.
+
+    Notes
+    -----
+    unparsed_rate, truncated_rate, refusal_rate and label_adherence are rates among cells that are not missing;
+    missing_rate is among all cells.
+
+    Examples
+    --------
+    >>> rate(np.array([[True, False], [False, False]]))
+    0.25
+    """
+    within = np.ones(flags.shape, dtype=bool) if of is None else of
+    return float((flags & within).sum() / within.sum()) if within.any() else float("nan")
+
+
+def rate_per_phrasing(flags: Flags, *, of: Flags | None = None) -> Float[np.ndarray, " phrasing"]:
+    """Return the same share for each phrasing.
+
+    Examples
+    --------
+    >>> rate_per_phrasing(np.array([[True, False], [False, False]])).tolist()
+    [0.5, 0.0]
+    """
+    within = np.ones(flags.shape, dtype=bool) if of is None else of
+    count = within.sum(axis=1)
+    return np.where(count > 0, (flags & within).sum(axis=1) / np.maximum(count, 1), np.nan)
+
+
+def rate_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
+    """Return hits / n with Wilson's interval, for one phrasing on independent instances.
+
+    References
+    ----------
+    Wilson 1927, JASA 22. Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial Proportion".
+
+    Examples
+    --------
+    >>> found = rate_interval(8, 10)
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.49, 0.943)
+    """
+    if n < 1:
+        return undefined(float("nan"), "no cells", level=level)
+    found = distributions.binomtest(hits, n).proportion_ci(level, method="wilson")
+    return Interval(hits / n, float(found.low), float(found.high), level, "wilson/instances")
