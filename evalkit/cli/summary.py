@@ -12,39 +12,41 @@ from evalkit.records import Estimate
 
 __all__ = ["print_summary", "summary_rows"]
 
-COLUMNS = (
-    ("mean", "mean"),
-    ("std", "std"),
-    ("spread", "spread"),
-    ("min", "worst"),
-    ("gap", "gap seen-unseen"),
-    ("consistency", "consistency"),
+STATISTICS = (
+    ("mean", "mean score"),
+    ("std", "std over phrasings"),
+    ("spread", "spread (max - min)"),
+    ("min", "worst phrasing"),
+    ("seen_mean", "mean, seen wording"),
+    ("unseen_mean", "mean, unseen wording"),
+    ("gap", "gap (seen - unseen)"),
+    ("consistency", "same answer, two phrasings"),
+    ("worst_instance", "right under every phrasing"),
 )
+"""Metric of ``estimates.csv`` -> words of the summary."""
 
 
-def summary_rows(estimates: Sequence[Estimate], *, brief: bool = False) -> list[list[str]]:
-    """Return the rows of the summary: a line per benchmark and one for all, in percentage points.
+def summary_rows(estimates: Sequence[Estimate], *, brief: bool = False) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of the summary: a column per benchmark and one for all, in percentage points.
 
     Parameters
     ----------
     estimates
         All estimates of a run.
     brief
-        Only the line for all.
+        Only the column for all.
     """
     values = {(row.benchmark, row.metric): row for row in estimates if row.task == "all" and not row.group}
     benchmarks = sorted({row.benchmark for row in estimates if row.benchmark != "all"})
-    shown = ["all"] if brief else [*benchmarks, "all"]
-    if len(benchmarks) == 1:
-        shown = benchmarks
-    rows = []
-    for benchmark in shown:
-        first = next((row for (name, _), row in values.items() if name == benchmark), None)
-        if first is None:
-            continue
-        sizes = [str(first.n_tasks), str(first.n_phrasings), str(first.n_instances)]
-        rows.append([benchmark, *sizes, *(_cell(values.get((benchmark, metric))) for metric, _ in COLUMNS)])
-    return rows
+    shown = benchmarks if len(benchmarks) == 1 else ["all"] if brief else [*benchmarks, "all"]
+    first = {name: next((row for (benchmark, _), row in values.items() if benchmark == name), None) for name in shown}
+    rows = [["tasks / phrasings / instances", *(_sizes(first[name]) for name in shown)]]
+    rows += [[words, *(_cell(values.get((name, metric))) for name in shown)] for metric, words in STATISTICS]
+    return ["", *shown], rows
+
+
+def _sizes(row: Estimate | None) -> str:
+    return "-" if row is None else f"{row.n_tasks:,} / {row.n_phrasings:,} / {row.n_instances:,}"
 
 
 def _cell(row: Estimate | None) -> str:
@@ -59,8 +61,8 @@ def print_summary(manifest: Mapping[str, Any], estimates: Sequence[Estimate], *,
     title = (
         f"{manifest['model']['label']} on {manifest['suite']['name']}, percentage points, {manifest['intervals']['level']:.0%} intervals"
     )
-    heads = ["benchmark", "tasks", "phrasings", "instances", *(f"{head}" for _, head in COLUMNS)]
-    print_table(heads, summary_rows(estimates, brief=brief), title=title)
+    heads, rows = summary_rows(estimates, brief=brief)
+    print_table(heads, rows, title=title)
     counts = manifest["counts"]
     click.echo(
         f"{counts['cells']:,} cells, {counts['requests']:,} requests: {counts['missing']} missing, {counts['unparsed']} unparsed, {counts['truncated']} truncated"
