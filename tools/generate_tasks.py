@@ -161,7 +161,6 @@ def bigbench() -> Iterator[Spec]:
             "kind": "choice",
             "fields": ["question", "input"],
             "metric": "choice_accuracy",
-            "phrasings": ["general"],
             "subject": row["subject"],
             "description": row["description"],
             "n_instances": int(row["n"]),

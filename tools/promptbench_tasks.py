@@ -52,7 +52,7 @@ def promptbench(name: str, **rest: Any) -> Spec:
         "name": name,
         "benchmark": "promptbench",
         "version": 1,
-        **rest,
+        **{key: value for key, value in rest.items() if value != []},
         "citation": "; ".join(part for part in (citation, PROMPTBENCH) if part),
     }
 
@@ -81,6 +81,7 @@ def glue() -> Iterator[Spec]:
             labels=row["labels"].split("|"),
             choices_shown=False,
             metric="choice_accuracy",
+            phrasings=[] if row["glue"] == row["name"] else [row["glue"]],
             subject=row["subject"],
             category="GLUE",
             description=row["description"],

@@ -127,9 +127,12 @@ def locate(task: Task, data_dir: Path | None, split: str) -> Located:
 
 def missing(task: Task, places: list[tuple[tuple[Path, ...], Literal["local", "hub"]]]) -> str:
     """Return the message for a task whose data is not on this machine."""
-    looked = ", ".join(str(path) for paths, _ in places for path in paths) or "nothing: the task names no files"
-    gets = f"Type: evalkit data fetch {task.benchmark}" if _fetchable(task) else "Place it there by hand; no download is known."
-    return f"{task.id}: data is not on this machine; looked for {looked}. {gets}"
+    looked: list[str] = []
+    for paths, _ in places:
+        absent = [str(path) for path in paths if _present((path,)) is None]
+        looked.append(", ".join(absent[:2]) + (f" and {len(absent) - 2} more" if len(absent) > 2 else ""))
+    gets = f"Type: evalkit data fetch {task.benchmark}" if _fetchable(task) else f"Place it there by hand. {task.notes}".rstrip()
+    return f"{task.id}: data is not on this machine; looked for {', or '.join(looked) or 'nothing, since the task names no files'}. {gets}"
 
 
 def _fetchable(task: Task) -> bool:

@@ -51,7 +51,7 @@ def known_models() -> tuple[KnownModel, ...]:
 def known_tuning(name: str) -> KnownModel | None:
     """Return what is known of the tuning of a model, by its exact id or a pattern of ``tasks/models.yaml``; None for nothing."""
     for known in known_models():
-        if any(fnmatchcase(name.lower(), pattern.lower()) for pattern in known.ids):
+        if any(fnmatchcase(name, pattern) for pattern in known.ids):
             return known
     return None
 
@@ -76,11 +76,13 @@ def read_model_file(path: Path, *, directory: Path | None = None) -> ModelSpec:
     CatalogError
         When the file is wrong; all mistakes together.
     """
-    file = load_yaml(path)
+    problems: list[str] = []
+    file = load_yaml(path, problems=problems)
     value = file.value
     if directory is not None and isinstance(value, dict):
         value = {"label": directory.name, **value, "name": str(directory)}
-    model, problems = record(ModelSpec, value, file=file)
+    model, wrong = record(ModelSpec, value, file=file)
+    problems += wrong
     if isinstance(value, dict) and isinstance(value.get("backend"), str) and value["backend"] not in BACKENDS:
         problems.append(f"{file.at(('backend',))}: {_unknown_backend(value['backend'])}")
     if model is None or problems:

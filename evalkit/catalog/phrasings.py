@@ -34,9 +34,9 @@ class _Read:
 
 @lru_cache(maxsize=1024)
 def _read(path: Path, _stamp: tuple[int, int]) -> tuple[_Read, ...]:
-    file = load_yaml(path, shown=_shown(path))
-    found: list[_Read] = []
     problems: list[str] = []
+    file = load_yaml(path, shown=_shown(path), problems=problems)
+    found: list[_Read] = []
     first: dict[str, str] = {}
     patterns, defaults, entries, base = _split(file, problems)
     for index, entry in enumerate(entries):

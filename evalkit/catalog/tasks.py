@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -47,11 +48,21 @@ def _shown(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _read_task(path: Path, _stamp: tuple[int, int]) -> Task:
-    file = load_yaml(path, shown=_shown(path))
-    task, problems = record(Task, file.value, file=file)
+    problems: list[str] = []
+    file = load_yaml(path, shown=_shown(path), problems=problems)
+    task, wrong = record(Task, file.value, file=file)
+    problems += wrong
     if task is None or problems:
         raise CatalogError(problems)
-    return task
+    return _beside(task, path)
+
+
+def _beside(task: Task, path: Path) -> Task:
+    """Return the task with a data file that lies beside its own file; shipped tasks name files of the data directory only."""
+    local = task.source.local
+    if not local or "{" in local or path.is_relative_to(data_root("tasks")) or not (path.parent / local).is_file():
+        return task
+    return dataclasses.replace(task, source=dataclasses.replace(task.source, local=str((path.parent / local).resolve())))
 
 
 def read_task_file(path: Path) -> Task:
@@ -149,8 +160,17 @@ def _unknown(name: str, shipped: dict[str, Path]) -> str:
 
 def read_suite_file(path: Path) -> Suite:
     """Return the suite of one YAML file; raise CatalogError with all its mistakes."""
-    file = load_yaml(path, shown=_shown(path))
-    suite, problems = record(Suite, file.value, file=file)
+    problems: list[str] = []
+    file = load_yaml(path, shown=_shown(path), problems=problems)
+    suite, wrong = record(Suite, file.value, file=file)
+    problems += wrong
+    patterns = file.value.get("tasks") if isinstance(file.value, dict) else None
+    for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
+        try:
+            if isinstance(pattern, str) and not _is_file_name(pattern):
+                _matching(pattern, _shipped(data_root("tasks")))
+        except CatalogError as error:
+            problems += [f"{file.at(('tasks', index))}: {problem}" for problem in error.problems]
     if suite is None or problems:
         raise CatalogError(problems)
     return suite

@@ -65,18 +65,32 @@ def record(kind: type[Spec], value: Any, *, file: YamlFile, where: Where = ()) -
             f"{file.at(where)}: {_shown(value)} stands where a mapping is expected; accepted keys: {', '.join(field_names(kind))}."
         ]
     problems: list[str] = list(_unknown_keys(kind, value, file=file, where=where))
+    built, wrong = _built(kind, value)
+    if wrong is None:
+        return None, [*problems, f"{file.at(where)}: holds a number that is not finite; accepted: ordinary numbers. Correct it."]
+    problems += [_type_problem(item, file=file, where=where) for item in wrong]
+    spoilt = {str(item["loc"][0]) for item in wrong if item["loc"]}
+    rest = built
+    if wrong:
+        kept = {key: item for key, item in value.items() if key not in spoilt}
+        rest, _ = _built(kind, {**_PLACEHOLDERS[kind], **kept})
+        built = None
+    found: list[tuple[Where, str]] = [] if rest is None else list(_CHECKS[kind](rest))
+    problems += [f"{file.at(where + place)}: {message}" for place, message in found if place[0] not in spoilt]
+    return built, problems
+
+
+def _built(kind: type[Spec], value: Any) -> tuple[Spec | None, list[Any] | None]:
+    """Return the record and pydantic's errors; None instead of errors for a number that JSON cannot hold."""
     from pydantic import ValidationError
 
-    built: Spec | None = None
     try:
-        built = _adapter(kind).validate_json(json.dumps(value, allow_nan=False), strict=True)
-    except ValueError as error:
-        if not isinstance(error, ValidationError):  # json.dumps found nan or inf
-            return None, [*problems, f"{file.at(where)}: holds a number that is not finite; accepted: ordinary numbers. Correct it."]
-        problems += [_type_problem(item, file=file, where=where) for item in error.errors()]
-    wrong: list[tuple[Where, str]] = [] if built is None else list(_CHECKS[kind](built))
-    problems += [f"{file.at(where + place)}: {message}" for place, message in wrong]
-    return built, problems
+        built: Spec = _adapter(kind).validate_json(json.dumps(value, allow_nan=False), strict=True)
+    except ValidationError as error:
+        return None, list(error.errors())
+    except ValueError:  # json.dumps found nan or inf
+        return None, None
+    return built, []
 
 
 def _unknown_keys(kind: type, value: Mapping[str, Any], *, file: YamlFile, where: Where) -> Iterator[str]:
@@ -189,4 +203,11 @@ def _check_model(model: ModelSpec) -> Iterator[tuple[Where, str]]:
         yield ("batch_size",), f"batch_size is {model.batch_size}; accepted: 1 and up, or leave it out for automatic."
 
 
+_PLACEHOLDERS: dict[type, dict[str, Any]] = {
+    Task: {"name": "x", "benchmark": "x", "reader": "table"},
+    Phrasing: {"id": "x", "text": "x", "source": "x"},
+    Suite: {"name": "x", "tasks": ["x"]},
+    ModelSpec: {"backend": "hf", "name": "x"},
+}
+"""What stands in for required fields that are wrong, so that the other fields can still be checked."""
 _CHECKS: dict[type, Any] = {Task: _check_task, Phrasing: _check_phrasing, Suite: _check_suite, ModelSpec: _check_model}

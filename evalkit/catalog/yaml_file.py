@@ -79,7 +79,7 @@ def read_utf8(path: Path, *, limit: int = MAX_BYTES) -> str:
         raise CatalogError(f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8. Save the file as UTF-8.") from error
 
 
-def load_yaml(path: Path, *, shown: str | None = None) -> YamlFile:
+def load_yaml(path: Path, *, shown: str | None = None, problems: list[str] | None = None) -> YamlFile:
     """Return the content of one YAML file with line numbers.
 
     Parameters
@@ -88,16 +88,19 @@ def load_yaml(path: Path, *, shown: str | None = None) -> YamlFile:
         File to read.
     shown
         Name for messages; the path itself when None.
+    problems
+        Takes mistakes that leave the rest readable (a key twice, a tag, an alias), so that the caller can find more before
+        it raises; without it they are raised here.
 
     Raises
     ------
     CatalogError
         With every mistake that can be told apart, each with file and line.
     """
-    return parse_yaml(read_utf8(path), shown or str(path))
+    return parse_yaml(read_utf8(path), shown or str(path), problems=problems)
 
 
-def parse_yaml(text: str, shown: str) -> YamlFile:
+def parse_yaml(text: str, shown: str, *, problems: list[str] | None = None) -> YamlFile:
     """Return the content of YAML text with line numbers; see `load_yaml`."""
     walk = _Walk(text, shown)
     try:
@@ -113,7 +116,9 @@ def parse_yaml(text: str, shown: str) -> YamlFile:
         raise CatalogError(f"{shown}: holds a lone surrogate, which is no text. Remove it.") from error
     finally:
         walk.close()
-    if walk.problems:
+    if problems is not None:
+        problems += walk.problems
+    elif walk.problems:
         raise CatalogError(walk.problems)
     return YamlFile(shown, value, walk.lines)
 
@@ -188,12 +193,13 @@ class _Walk:
         while not self._parser.check_event(yaml.MappingEndEvent):
             event = self._parser.get_event()
             key = self._value(event, (*where, "\0key"))
-            if not isinstance(key, str) or key == "<<":
-                self._wrong(event, f"key {key!r} is not accepted; keys are texts. Put it in quotes or write merged keys out.")
-                key = f"\0{len(found)}"
-            elif key in found:
-                self._wrong(event, f"key {key!r} stands here again, first on line {self.lines[(*where, key)]}. Keep one.")
-                key = f"\0{len(found)}"
+            if not isinstance(key, str) or key == "<<" or key in found:
+                if isinstance(key, str) and key in found:
+                    self._wrong(event, f"key {key!r} stands here again, first on line {self.lines[(*where, key)]}. Keep one.")
+                else:
+                    self._wrong(event, f"key {key!r} is not accepted; keys are texts. Put it in quotes or write merged keys out.")
+                self._value(self._parser.get_event(), (*where, "\0dropped"))
+                continue
             self.lines[(*where, key)] = event.start_mark.line + 1
             found[key] = self._value(self._parser.get_event(), (*where, key))
         self._parser.get_event()

@@ -1,0 +1,164 @@
+"""Validate files of any kind; the kind is told by what a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.catalog.models import KnownModel, read_model_file
+from evalkit.catalog.phrasings import read_phrasing_file
+from evalkit.catalog.tasks import read_suite_file, read_task_file
+from evalkit.catalog.validate import field_names
+from evalkit.catalog.yaml_file import load_yaml
+from evalkit.errors import CatalogError, EvalkitError
+from evalkit.paths import data_root
+from evalkit.records import ModelSpec, Suite, Task
+
+__all__ = ["check_file", "check_paths", "kind_of", "shipped_files", "yaml_files"]
+
+
+def _mark(kind: Any, *others: Any) -> frozenset[str]:
+    """Return the keys that only `kind` has."""
+    return frozenset(field_names(kind)).difference(*(field_names(other) for other in others))
+
+
+_MARKS: Mapping[str, frozenset[str]] = {
+    "phrasings": frozenset({"phrasings", "defaults"}),
+    "known models": frozenset({"models"}),
+    "task": frozenset({"benchmark", "reader", "metric"}),
+    "model": frozenset({"backend", "tuned_on", "chat_template", "dtype"}),
+    "suite": frozenset({"tasks", "sources", "kinds", "limit", "shots"}),
+    "policy": frozenset({"rules", "margins", "margin", "policy", "estimates", "alpha"}),
+}
+"""Kind -> keys that speak for it, most telling kind first on a tie."""
+
+
+def kind_of(value: Any) -> str | None:
+    """Return the kind of file a parsed value is; None when nothing speaks for any.
+
+    Examples
+    --------
+    >>> kind_of({"name": "x", "benchmark": "mine", "reader": "table"})
+    'task'
+    >>> kind_of([{"id": "a", "text": "b"}])
+    'phrasings'
+    """
+    if isinstance(value, list):
+        return "phrasings"
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("phrasings"), list) and not {"benchmark", "reader"} & value.keys():
+        return "phrasings"
+    votes = {kind: len(marks & value.keys()) for kind, marks in _MARKS.items()}
+    best = max(votes, key=lambda kind: votes[kind])
+    return best if votes[best] else None
+
+
+def _check_known_models(path: Path) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    file = load_yaml(path)
+    entries = file.value.get("models")
+    try:
+        TypeAdapter(tuple[KnownModel, ...]).validate_python(entries)
+    except ValidationError as error:
+        raise CatalogError(
+            [f"{file.at(('models', *item['loc']))}: {'.'.join(map(str, item['loc']))}: {item['msg']}." for item in error.errors()]
+        ) from error
+    for index, entry in enumerate(entries):
+        if strange := sorted(set(entry) - set(field_names(KnownModel))):
+            raise CatalogError(
+                f"{file.at(('models', index))}: key {strange[0]!r} is not known; accepted: {', '.join(field_names(KnownModel))}."
+            )
+
+
+_CHECKS: Mapping[str, Callable[[Path], object]] = {
+    "phrasings": read_phrasing_file,
+    "known models": _check_known_models,
+    "task": read_task_file,
+    "model": lambda path: read_model_file(path, directory=path.parent if path.name == "evalkit.yaml" else None),
+    "suite": read_suite_file,
+}
+
+
+def check_file(path: Path, *, policy: Callable[[], Callable[[Path], object]] | None = None) -> tuple[str, list[str]]:
+    """Return the kind of a file and all that is wrong with it.
+
+    Parameters
+    ----------
+    path
+        YAML file.
+    policy
+        Gives the function that reads a gate policy and raises when it is wrong; called only when there is a policy file.
+        Without it a policy's YAML alone is checked.
+
+    Returns
+    -------
+    tuple
+        Kind (``unknown`` when it cannot be told) and messages with file and line; none when the file is fine.
+    """
+    kind = "unknown"
+    try:
+        broken: list[str] = []
+        file = load_yaml(path, problems=broken)
+        told = kind_of(file.value)
+        if told is None:
+            kinds = f"a task ({', '.join(field_names(Task)[:4])}, ...), a suite ({', '.join(field_names(Suite)[:4])}, ...), a model ({', '.join(field_names(ModelSpec)[:2])}, ...)"
+            return kind, [f"{path}:1: cannot be told what it is; expected are {kinds}, phrasings or a policy."]
+        kind = told
+        if kind == "policy":
+            if broken:
+                raise CatalogError(broken)
+            if policy is not None:
+                policy()(path)
+        else:
+            _CHECKS[kind](path)
+    except CatalogError as error:
+        return kind, list(error.problems)
+    except EvalkitError as error:
+        return kind, str(error).splitlines()
+    return kind, []
+
+
+def yaml_files(paths: Iterable[Path]) -> list[Path]:
+    """Return files, and the YAML files below directories, sorted; raise CatalogError for what is not there or holds none."""
+    found: list[Path] = []
+    problems: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(item for item in path.rglob("*") if item.suffix in (".yaml", ".yml") and item.is_file())
+            if not inside:
+                problems.append(f"{path}: holds no YAML file (.yaml, .yml). Check the path.")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            problems.append(f"{path}: is not there. Check the path.")
+    if problems:
+        raise CatalogError(problems)
+    return list(dict.fromkeys(found))
+
+
+def shipped_files() -> list[Path]:
+    """Return all task, suite, phrasing and model files that come with evalkit."""
+    folders = [data_root(kind) for kind in ("tasks", "paraphrases", "models")]
+    return [path for folder in folders for path in sorted(folder.rglob("*.yaml"))]
+
+
+def check_paths(
+    paths: Iterable[Path], *, policy: Callable[[], Callable[[Path], object]] | None = None
+) -> tuple[dict[Path, str], list[str]]:
+    """Return the kind of every file, and all that is wrong with all of them, ids that stand in two files included."""
+    kinds: dict[Path, str] = {}
+    problems: list[str] = []
+    first: dict[str, Path] = {}
+    for path in yaml_files(paths):
+        kinds[path], wrong = check_file(path, policy=policy)
+        problems += wrong
+        if kinds[path] == "phrasings" and not wrong:
+            for phrasing in read_phrasing_file(path):
+                if phrasing.id in first:
+                    problems.append(f"{path}:1: id {phrasing.id!r} stands in {first[phrasing.id]} too. Rename one.")
+                first.setdefault(phrasing.id, path)
+    return kinds, problems

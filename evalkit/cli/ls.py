@@ -1,0 +1,139 @@
+"""``evalkit ls``: what there is to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, print_table
+from evalkit.errors import UsageError
+
+__all__ = ["KINDS", "command"]
+
+Rows = list[dict[str, Any]]
+
+
+def _tasks(patterns: tuple[str, ...]) -> Rows:
+    from evalkit.catalog.tasks import list_tasks
+
+    return [
+        {
+            "task": task.id,
+            "kind": task.kind,
+            "metric": task.metric,
+            "instances": task.n_instances,
+            "category": task.category,
+            "description": task.description,
+        }
+        for task in list_tasks(patterns or ("*",))
+    ]
+
+
+def _phrasings(patterns: tuple[str, ...]) -> Rows:
+    from evalkit.catalog.phrasings import load_phrasings
+    from evalkit.catalog.tasks import list_tasks
+
+    found: dict[str, dict[str, Any]] = {}
+    for task in list_tasks(patterns or ("*",)):
+        for phrasing in load_phrasings(task):
+            row = {"phrasing": phrasing.id, "source": phrasing.source, "kind": phrasing.kind, "layout": phrasing.layout}
+            row |= {"answers": phrasing.label_space, "checked": phrasing.meaning.status, "text": phrasing.text}
+            found.setdefault(phrasing.id, row)
+    return list(found.values())
+
+
+def _suites(patterns: tuple[str, ...]) -> Rows:
+    from evalkit.catalog.tasks import list_suites
+
+    return [
+        {
+            "suite": suite.name,
+            "tasks": " ".join(suite.tasks),
+            "phrasings": suite.phrasings or "all",
+            "limit": suite.limit or "all",
+            "description": suite.description,
+        }
+        for suite in list_suites()
+    ]
+
+
+def _models(patterns: tuple[str, ...]) -> Rows:
+    from evalkit.catalog.models import MODEL_FILE, known_models, read_model_file, shipped_models
+
+    rows: Rows = []
+    for name, path in shipped_models().items():
+        model = read_model_file(path / MODEL_FILE, directory=path)
+        rows.append({"model": name, "tuned_on": _tuning(model.tuned_on), "reference": "ships with evalkit"})
+    rows += [{"model": " ".join(known.ids), "tuned_on": _tuning(known.tuned_on), "reference": known.reference} for known in known_models()]
+    return rows
+
+
+def _tuning(tuned_on: tuple[str, ...] | None) -> str:
+    return "unknown" if tuned_on is None else " ".join(tuned_on) or "nothing"
+
+
+def _registered(kind: str) -> Callable[[tuple[str, ...]], Rows]:
+    """Return a lister of one registry; nothing registered is imported."""
+
+    def rows(patterns: tuple[str, ...]) -> Rows:
+        from evalkit import registry
+
+        entries: registry.Registry = getattr(registry, kind)
+        return [{entries.kind: name, "from": entries.origin(name)} for name in entries.names()]
+
+    return rows
+
+
+KINDS: Mapping[str, Callable[[tuple[str, ...]], Rows]] = {
+    "tasks": _tasks,
+    "phrasings": _phrasings,
+    "suites": _suites,
+    "models": _models,
+    "backends": _registered("BACKENDS"),
+    "metrics": _registered("METRICS"),
+    "perturbations": _registered("PERTURBATIONS"),
+    "mitigations": _registered("MITIGATIONS"),
+    "readers": _registered("READERS"),
+}
+"""What can be listed -> the function that lists it."""
+_BY_TASK = ("tasks", "phrasings")
+_LONG = ("description", "text", "reference")
+
+
+@click.command("ls", cls=GroupedCommand, epilog="Example: evalkit ls phrasings --task mmlu/anatomy")
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@option("--task", "patterns", multiple=True, metavar="TASK", help="Only these tasks, or phrasings of these; ids, patterns, benchmarks.")
+@json_option
+@debug_option
+def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
+    """List tasks, phrasings, suites, models, backends, metrics, perturbations, mitigations or readers."""
+    if patterns and kind not in _BY_TASK:
+        raise UsageError(f"--task: cannot be used with {kind!r}; accepted with {' and '.join(_BY_TASK)}.")
+    rows = KINDS[kind](patterns)
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo(f"no {kind}")
+    elif kind in _BY_TASK:
+        _print_lines(rows)
+    else:
+        columns = list(rows[0])
+        print_table(columns, [[str(row[name]) for name in columns] for row in rows])
+
+
+def _print_lines(rows: Rows) -> None:
+    """Print long lists as aligned lines; the terminal's width cuts nothing, so they can be searched."""
+    columns = list(rows[0])
+    cells = [[_plain("" if row[name] is None else str(row[name])) for name in columns] for row in rows]
+    widths = [max(len(line[index]) for line in [columns, *cells]) for index in range(len(columns))]
+    for line in [columns, *cells]:
+        padded = (cell if columns[index] in _LONG else cell.ljust(widths[index]) for index, cell in enumerate(line))
+        click.echo("  ".join(padded).rstrip())
+    click.echo(f"{len(rows)} {'tasks' if columns[0] == 'task' else 'phrasings'}", err=True)
+
+
+def _plain(text: str) -> str:
+    """Return text on one line, without control characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
