@@ -14,6 +14,7 @@ __all__ = [
     "alpha_terms",
     "consistency",
     "consistency_per_instance",
+    "entropy_per_instance",
     "equal_partners",
     "fleiss_kappa",
     "flip_rate",
@@ -182,6 +183,22 @@ def fleiss_kappa(labels: Labels) -> float:
     return float((agreement - chance) / (1 - chance)) if chance < 1 else float("nan")
 
 
+def entropy_per_instance(labels: Labels) -> Float[np.ndarray, " instance"]:
+    """Return per instance the entropy, in nats, of its labels over phrasings; NaN without labels.
+
+    Examples
+    --------
+    >>> entropy_per_instance(np.array([[0, -1], [1, -1]])).round(4).tolist()
+    [0.6931, nan]
+    """
+    # each cell adds -log(share of its label) / m: sum_c n_c / m log(m / n_c)
+    there = labels >= 0
+    m = there.sum(axis=0)
+    same = np.where(there, equal_partners(labels) + 1, 1)
+    total = np.where(there, np.log(np.maximum(m, 1)) - np.log(same), 0.0).sum(axis=0)
+    return np.where(m > 0, total / np.maximum(m, 1), np.nan)
+
+
 def label_entropy(labels: Labels, n_labels: int) -> float:
     """Return the mean over instances of the entropy of the labels over phrasings, divided by log(n_labels).
 
@@ -208,11 +225,5 @@ def label_entropy(labels: Labels, n_labels: int) -> float:
     """
     if n_labels < 2:
         return float("nan")
-    counts = label_counts(labels).astype(np.float64)
-    m = counts.sum(axis=1)
-    counts, m = counts[m > 0], m[m > 0]
-    if m.size == 0:
-        return float("nan")
-    share = counts / m[:, None]
-    entropy = -np.where(share > 0, share * np.log(np.where(share > 0, share, 1.0)), 0.0).sum(axis=1)
-    return float(abs(entropy.mean()) / np.log(n_labels))
+    mean = float(mean_over(entropy_per_instance(labels)))
+    return mean / float(np.log(n_labels))

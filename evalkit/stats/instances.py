@@ -8,12 +8,13 @@ from jaxtyping import Float
 
 from evalkit.stats.missing import mean_over
 
-__all__ = ["best_instance", "pss", "pss_per_instance", "robust_drop", "worst_instance"]
+__all__ = ["best_instance", "pss", "pss_per_instance", "robust_drop", "worst_instance", "worst_per_instance"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 
 
-def _worst(scores: Scores) -> Float[np.ndarray, " instance"]:
+def worst_per_instance(scores: Scores) -> Float[np.ndarray, " instance"]:
+    """Return the lowest score of each instance over phrasings; NaN without scores."""
     lowest = np.where(np.isnan(scores), np.inf, scores).min(axis=0, initial=np.inf)
     return np.where(np.isinf(lowest), np.nan, lowest)
 
@@ -35,7 +36,7 @@ def worst_instance(scores: Scores) -> float:
     >>> worst_instance(np.array([[1.0, 1.0], [1.0, 0.0]]))
     0.5
     """
-    return float(mean_over(_worst(scores)))
+    return float(mean_over(worst_per_instance(scores)))
 
 
 def best_instance(scores: Scores) -> float:
@@ -46,7 +47,7 @@ def best_instance(scores: Scores) -> float:
     >>> best_instance(np.array([[1.0, 0.0], [1.0, 0.0]]))
     0.5
     """
-    return float(mean_over(-_worst(-scores)))
+    return float(mean_over(-worst_per_instance(-scores)))
 
 
 def robust_drop(scores: Scores, *, reference: int) -> float:
