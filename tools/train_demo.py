@@ -53,6 +53,8 @@ EASY: dict[str, dict[str, int]] = {
     "tracking": {"people": 2, "max_swaps": 1},
 }
 """Knobs of the easier training instances that training begins with."""
+TOKENIZER_PROMPTS = 20_000
+"""Prompts the tokenizer is trained on."""
 BATCHES_PER_SORT = 16
 """Batches whose prompts are sorted by length together."""
 
@@ -107,7 +109,7 @@ def build_tokenizer(pools: list[Pool], vocabulary: int) -> PreTrainedTokenizerFa
         vocab_size=vocabulary, special_tokens=[PAD, END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
     draws = Draws("evalkit/tokenizer")
-    tokenizer.train_from_iterator(("".join(draw_pair(pools, draws, 0.2)) for _ in range(20_000)), trainer)
+    tokenizer.train_from_iterator(("".join(draw_pair(pools, draws, 0.2)) for _ in range(TOKENIZER_PROMPTS)), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=1024, clean_up_tokenization_spaces=False
     )
