@@ -137,7 +137,7 @@ def _of_labels(block: Block, headline: Mask, options: Options) -> dict[str, Inte
     """Agreement of the answers; needs recorded predictions."""
     labels, level = block.labels[headline].astype(np.int64), options.level
     names = ("consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy")
-    if (labels < 0).all():
+    if (labels < 0).all() and not (block.status[headline] == STATUSES.index("unparsed")).any():
         return {name: undefined(math.nan, "no predictions in the table", level=level) for name in names}
     missing = block.status[headline] == STATUSES.index("missing")
     same = consistency_interval(labels, missing=missing, question=options.question, level=level)

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from evalkit.errors import ExtraMissingError
 from evalkit.scoring.cell import Answered, Verdict
-from evalkit.scoring.text import normalise
+from evalkit.scoring.text import is_refusal, normalise
 
 __all__ = ["lcs_length", "rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
 
@@ -126,7 +126,7 @@ def _best(answered: Answered, metric: Callable[[str, str], float]) -> Verdict:
     text = answered.response.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
-    if not text.strip():
+    if not text.strip() or is_refusal(text):
         return Verdict(score=0.0, prediction=None, status="unparsed")
     said = text.strip()
     return Verdict(

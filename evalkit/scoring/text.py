@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from evalkit.scoring.cell import Answered, Verdict
 
-__all__ = ["NORMALISATION", "exact_match", "find_label", "label_match", "math_match", "normalise"]
+__all__ = ["NORMALISATION", "exact_match", "find_label", "is_refusal", "label_match", "math_match", "normalise"]
 
 NORMALISATION = 1
 """Version of the rule; part of what a score means."""
@@ -43,13 +43,31 @@ def normalise(text: str) -> str:
     return text
 
 
+_REFUSAL = re.compile(
+    r"^(?:(?:i['’]?m|i am)\s+(?:very\s+|so\s+)?(?:sorry|afraid|unable|not able)|sorry\b|(?:i|we)\s+(?:can['’]?t|cannot|can not|won['’]?t|will not)\s+(?:help|assist|answer|provide|do|comply)"
+    r"|as an? (?:ai|language model)|(?:i|we) (?:must|have to) (?:decline|refuse)|i (?:do not|don['’]?t) (?:feel comfortable|have the ability))",
+    re.I,
+)
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether a text opens like a refusal to answer.
+
+    A list of openings, so it misses refusals in other words and languages; it is meant for a rate, not for a verdict on one answer.
+
+    >>> is_refusal("I'm sorry, but I can't help with that."), is_refusal("Sorry is the answer"), is_refusal("no")
+    (True, True, False)
+    """
+    return _REFUSAL.match(normalise(text)) is not None
+
+
 def exact_match(answered: Answered) -> Verdict:
     """Return 1 when the first line of the normalised text equals a normalised reference, else 0; an empty text is unparsed."""
     text = answered.response.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
     said = normalise(text.strip().split("\n", 1)[0])
-    if not said:
+    if not said or (is_refusal(text) and not any(said == normalise(reference) for reference in answered.instance.references)):
         return Verdict(score=0.0, prediction=None, status="unparsed")
     return Verdict(score=float(any(said == normalise(reference) for reference in answered.instance.references)), prediction=said)
 
