@@ -15,7 +15,7 @@ from typing import Any
 
 from evalkit.errors import RegistryError
 
-__all__ = ["BACKENDS", "METRICS", "MITIGATIONS", "PERTURBATIONS", "READERS", "Registry"]
+__all__ = ["BACKENDS", "IMPORTERS", "METRICS", "MITIGATIONS", "PERTURBATIONS", "READERS", "Registry"]
 
 
 class Registry:
@@ -132,6 +132,17 @@ READERS = Registry(
         "math": "evalkit.catalog.readers.deepmind_math:read",
         "table": "evalkit.catalog.readers.table:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
+    },
+)
+IMPORTERS = Registry(
+    "importer",
+    {
+        "flan": "evalkit.phrasings.importers.flan:import_flan",
+        "promptbench": "evalkit.phrasings.importers.promptbench:import_promptbench",
+        "prompteval": "evalkit.phrasings.importers.tables:import_prompteval",
+        "promptsource": "evalkit.phrasings.importers.promptsource:import_promptsource",
+        "superni": "evalkit.phrasings.importers.superni:import_superni",
+        "table": "evalkit.phrasings.importers.tables:import_table",
     },
 )
 MITIGATIONS = Registry("mitigation", {})
