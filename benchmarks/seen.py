@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,14 @@ class Filler:
         follow: dict[str, list[str]] = defaultdict(list)
         for phrasing in phrasings:
             words = normalised_words(phrasing.text)
-            for first, second in zip(words, words[1:], strict=False):
+            for first, second in pairwise(words):
                 follow[first].append(second)
         self.follow, self.starts, self.rng = dict(follow), sorted(follow), rng
-        body = [f"{a}{b}" for a in "b c d f g h l m n p r s t v".split() for b in ("an", "et", "ilo", "ora", "une", "ack", "ish", "ead")]
+        body = [
+            f"{a}{b}"
+            for a in ["b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v"]
+            for b in ("an", "et", "ilo", "ora", "une", "ack", "ish", "ead")
+        ]
         self.body = np.array([*sorted(follow), *body, *(f"{a}{b}" for a in body for b in body)])
         weights = 1 / np.arange(1, len(self.body) + 1)
         self.cumulative = np.cumsum(weights / weights.sum())
@@ -127,6 +132,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--share", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     phrasings = library()
@@ -137,13 +143,15 @@ def main() -> None:
             file.writelines(json.dumps(row) + "\n" for row in generated)
         size = path.stat().st_size
         start = time.perf_counter()
-        findings, count = label_phrasings(phrasings, training_rows(str(path)))
+        findings, count = label_phrasings(phrasings, training_rows(str(path)), workers=options.workers)
         seconds = time.perf_counter() - start
     table: dict[str, Counter[str]] = defaultdict(Counter)
     for finding in findings:
         table[truth.get(finding.phrasing_id, "decoy (not planted)")][finding.label] += 1
     print(f"{len(phrasings)} phrasings, {len(truth)} planted; {count} rows, {size / 1e6:.0f} MB")
-    print(f"{seconds:.1f} s, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    print(
+        f"{seconds:.1f} s, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB, of the largest worker {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB"
+    )
     print("planted as | n | seen | near | unseen | recall (seen or near)")
     for way in [*WAYS, "decoy (not planted)"]:
         row = table[way]

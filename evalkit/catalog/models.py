@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from evalkit.catalog.collections import is_collection_file
 from evalkit.catalog.validate import field_names, record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError, UsageError
@@ -87,7 +88,15 @@ def read_model_file(path: Path, *, directory: Path | None = None) -> ModelSpec:
         problems.append(f"{file.at(('backend',))}: {_unknown_backend(value['backend'])}")
     if model is None or problems:
         raise CatalogError(problems)
-    return _with_tuning(model)
+    return _with_tuning(_located(model, path.parent))
+
+
+def _located(model: ModelSpec, folder: Path) -> ModelSpec:
+    """Return the model with the collection files it names looked for beside its own file."""
+    if model.tuned_on is None:
+        return model
+    entries = tuple(str(folder / entry) if is_collection_file(entry) else entry for entry in model.tuned_on)
+    return dataclasses.replace(model, tuned_on=entries)
 
 
 def _with_tuning(model: ModelSpec) -> ModelSpec:

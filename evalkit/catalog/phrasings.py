@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from evalkit.catalog.collections import is_collection_file, relation_in
 from evalkit.catalog.tasks import _shown
 from evalkit.catalog.validate import field_names, record
 from evalkit.catalog.yaml_file import Where, YamlFile, load_yaml
@@ -174,7 +175,8 @@ def relation(phrasing: Phrasing, model: ModelSpec, task: Task) -> Seen:
     phrasing
         Its `source` decides.
     model
-        Its `tuned_on` decides; None means that nothing is known of its tuning.
+        Its `tuned_on` decides; None means that nothing is known of its tuning. An entry that names a collection file (see
+        `evalkit.catalog.collections`) decides by what was found in the tuning set, whatever the phrasing's source.
     task
         Task the phrasing is used for, since a tuning set may have held tasks out.
 
@@ -185,10 +187,17 @@ def relation(phrasing: Phrasing, model: ModelSpec, task: Task) -> Seen:
     """
     if model.tuned_on is None:
         return "unknown"
+    found: Seen = "unseen"
     for entry in model.tuned_on:
+        if is_collection_file(entry):
+            said = relation_in(entry, phrasing)
+            if said == "seen":
+                return "seen"
+            found = "unknown" if said == "unknown" else found
+            continue
         collection, scope = tuned_on_collection(entry)
         if collection != phrasing.source:
             continue
         if not scope or fnmatchcase(task.id, scope.removeprefix("!")) != scope.startswith("!"):
             return "seen"
-    return "unseen"
+    return found

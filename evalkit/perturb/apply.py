@@ -48,14 +48,14 @@ def generator(*parts: Any) -> np.random.Generator:
 def identified(made: Phrasing, origin: Phrasing, *, label: str, stamp: Sequence[Any]) -> Phrasing:
     """Return `made` with its own id, `of`, `perturbation`, source and an unchecked meaning.
 
-    The id is the origin's, the perturbation's name and ten digits of the digest of `stamp` and the text, so the same
+    The id is the origin's, the perturbation's name and ten digits of the digest of `stamp` and what a prompt shows of it, so the same
     edit has the same id on every machine and a changed dictionary gives a new one.
     """
     name = label.partition(":")[0]
     label = f"{origin.perturbation}+{label}" if origin.perturbation else label
     return replace(
         made,
-        id=f"{origin.id}.{name}-{digest([origin.id, label, *stamp, made.text], length=10)}",
+        id=f"{origin.id}.{name}-{digest([origin.id, label, *stamp, *_content(made)], length=10)}",
         of=origin.id,
         perturbation=label,
         source=origin.source if origin.source.endswith(DERIVED) else origin.source + DERIVED,

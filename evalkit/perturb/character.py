@@ -94,7 +94,7 @@ def character(phrasing: Phrasing, rng: np.random.Generator, options: Options) ->
     choices: list[tuple[Word, list[str]]] = [(word, [k for k in kinds if _positions(word.text, k)]) for word in words]
     able = [(word, fitting) for word, fitting in choices if fitting]
     if not able:
-        return Impossible(f"no word of at least {options['least']} letters outside slots and label words can take a {kind} edit")
+        return Impossible(f"no word of at least {options['least']} letters outside slots and label words can take an edit of kind {kind!r}")
     count = max(1, round(options["rate"] * len(able)))
     chosen = rng.choice(len(able), size=min(count, len(able)), replace=False)
     edits = {}

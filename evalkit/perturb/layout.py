@@ -102,7 +102,9 @@ def layout(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Ph
     found = [(kind, other) for kind in kinds for other in _GRAMMAR[kind](phrasing, options["protected_words"]) if other != phrasing]
     able = sorted({kind for kind, _ in found})
     if not able:
-        return Impossible(f"its text, cue {phrasing.cue!r} and layout {phrasing.layout!r} hold nothing that {options['kind']} could change")
+        return Impossible(
+            f"its text, cue {phrasing.cue!r} and layout {phrasing.layout!r} hold nothing that kind {options['kind']!r} could change"
+        )
     kind = able[int(rng.integers(len(able)))]
     fitting = [other for other_kind, other in found if other_kind == kind]
     return fitting[int(rng.integers(len(fitting)))]

@@ -33,7 +33,7 @@ verb.perception verb.possession verb.social verb.stative verb.weather adj.ppl
 _LEXNAMES = _LEXNAMES_WORDS.split()
 _POS_NUMBER = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
 _DETERMINERS_WORDS = """
-a an the this that these those its his her their our your my each every any some no one which what
+a an the this these those its his her their our your my each every any some one
 """
 _DETERMINERS = frozenset(_DETERMINERS_WORDS.split())
 _BEFORE_VERB_WORDS = """
@@ -109,7 +109,15 @@ class WordNet:
                 """Map nothing: the multilingual index needs a second copy of WordNet."""
 
         self._reader = Reader(root if not isinstance(root, Path) else str(root), object())
+        self._counted = self._has("cntlist.rev")
         self._irregular = {pos: self._irregular_lemmas(f"{name}.exc") for pos, name in (("n", "noun"), ("v", "verb"))}
+
+    def _has(self, file: str) -> bool:
+        try:
+            with self._reader.open(file) as lines:
+                return bool(lines.readline())
+        except (OSError, KeyError):  # a zip pointer says KeyError or OSError for a file it lacks
+            return False
 
     def _irregular_lemmas(self, file: str) -> frozenset[str]:
         """Lemmas with an irregular form, whose regular forms must not be made up."""
@@ -127,26 +135,28 @@ class WordNet:
 
     def count(self, lemma: str, pos: str) -> int:
         """Return how often the lemma's senses were tagged in WordNet's corpus (0 where no counts are shipped)."""
-        try:
-            return sum(int(entry.count()) for entry in self._reader.lemmas(lemma, pos))
-        except OSError:
-            return 0
+        return sum(int(entry.count()) for entry in self._reader.lemmas(lemma, pos)) if self._counted else 0
 
     def synonyms(self, lemma: str, pos: str, *, senses: int) -> list[str]:
-        """Return single-word synonyms of the first `senses` senses, most usual sense first, without `lemma` itself."""
+        """Return single-word synonyms of the first `senses` senses, most usual sense first, without `lemma` itself.
+
+        Where WordNet's corpus counts are there, a synonym must have been met at least once in that sense: this keeps out
+        words such as ``lucifer`` for a match.
+        """
         found: dict[str, None] = {}
         for synset in self._reader.synsets(lemma, pos)[:senses]:
-            for name in synset.lemma_names():
-                if name.isalpha() and name.islower() and name != lemma:
+            for entry in synset.lemmas():
+                name = entry.name()
+                if name.isalpha() and name.islower() and name != lemma and (not self._counted or entry.count() > 0):
                     found.setdefault(name)
         return list(found)
 
     def part_of_speech(self, words: Sequence[str], index: int) -> str | None:
         """Return ``n``, ``v``, ``a`` or ``r`` for ``words[index]`` in its sentence, or None when WordNet lacks it.
 
-        Rules, first that fits: the only part of speech there is; a verb at the sentence start before a determiner or
-        question word, or after ``to``, ``please``, a modal and the like; after a determiner a noun, unless another noun
-        follows an adjective; ``-ly`` an adverb; else the part of speech WordNet's corpus counts most often.
+        Rules, first that fits: the only part of speech there is; a verb after ``to``, ``please``, a modal and the like, or
+        before a determiner or question word and not after one; after a determiner a noun, unless another noun follows an
+        adjective; ``-ly`` an adverb; else the part of speech WordNet's corpus counts most often.
         """
         word = words[index].lower()
         able = [pos for pos in "nvar" if self.lemma(word, pos) is not None]
@@ -154,7 +164,7 @@ class WordNet:
             return able[0] if able else None
         before = words[index - 1].lower() if index else ""
         after = words[index + 1].lower() if index + 1 < len(words) else ""
-        if "v" in able and (before in _BEFORE_VERB or (not before and after in _AFTER_VERB)):
+        if "v" in able and (before in _BEFORE_VERB or (before not in _DETERMINERS and after in _AFTER_VERB)):
             return "v"
         if before in _DETERMINERS:
             noun_follows = bool(after) and self.lemma(after, "n") is not None and after not in _AFTER_VERB

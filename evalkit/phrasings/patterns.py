@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from evalkit.records import Phrasing
 
@@ -55,6 +56,10 @@ class Pattern:
     """Phrasings with these words."""
     pieces: tuple[tuple[str, ...], ...]
     """Words of every literal stretch, in order."""
+    open_start: bool
+    """Whether a slot stands before the first word."""
+    open_end: bool
+    """Whether a slot stands after the last word."""
     literals: tuple[tuple[str, ...], ...]
     """Per phrasing, its literal stretches as written, edges trimmed: what an exact copy holds in order."""
 
@@ -71,15 +76,17 @@ class Pattern:
 
 def make_patterns(phrasings: Iterable[Phrasing]) -> list[Pattern]:
     """Return one pattern per distinct sequence of words, in order of first use."""
-    found: dict[tuple[tuple[str, ...], ...], list[Phrasing]] = {}
+    found: dict[tuple[Any, ...], list[Phrasing]] = {}
     for phrasing in phrasings:
-        pieces = tuple(words for piece in pieces_of(phrasing.text) if (words := tuple(normalised_words(piece))))
-        found.setdefault(pieces, []).append(phrasing)
+        stretches = [tuple(normalised_words(piece)) for piece in pieces_of(phrasing.text)]
+        pieces = tuple(words for words in stretches if words)
+        found.setdefault((pieces, bool(pieces) and not stretches[0], bool(pieces) and not stretches[-1]), []).append(phrasing)
     return [
-        Pattern(
-            tuple(phrasing.id for phrasing in group),
-            pieces,
-            tuple(tuple(literal for piece in pieces_of(phrasing.text) if (literal := piece.strip())) for phrasing in group),
-        )
-        for pieces, group in found.items()
+        Pattern(tuple(phrasing.id for phrasing in group), pieces, start, end, tuple(map(_literals, group)))
+        for (pieces, start, end), group in found.items()
     ]
+
+
+def _literals(phrasing: Phrasing) -> tuple[str, ...]:
+    """Return the literal stretches of a phrasing as written, edges trimmed."""
+    return tuple(literal for piece in pieces_of(phrasing.text) if (literal := piece.strip()))

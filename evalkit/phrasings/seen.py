@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal
 
 from evalkit.errors import UsageError
 from evalkit.phrasings.align import Aligner
-from evalkit.phrasings.overlap import Index, chunk_of
+from evalkit.phrasings.overlap import Chunk, Index, chunk_of
 from evalkit.phrasings.patterns import Pattern, make_patterns, normalised_words
 from evalkit.records import Phrasing
 
@@ -90,6 +91,22 @@ class _Search:
         found = self.found[number]
         return len(found) == self.keep and found[-1].match == "exact"
 
+    def chunk(self, rows: Sequence[tuple[str, str]], pairs: Chunk | None = None) -> dict[int, list[Evidence]]:
+        """Return the evidence in one chunk of rows by pattern number, best first; does not depend on other chunks."""
+        pairs = chunk_of([text for _, text in rows], self.index.vocabulary) if pairs is None else pairs
+        self.found = [[] for _ in self.patterns]
+        current: _Row | None = None
+        last = -1
+        found_rows, numbers = self.index.candidates(pairs)
+        for row, number in zip(found_rows.tolist(), numbers.tolist(), strict=True):
+            if self.settled(number):
+                continue
+            if row != last or current is None:
+                where, text = rows[row]
+                current, last = _Row(where, text, self.aligner), row
+            self.look(number, current)
+        return {number: evidence for number, evidence in enumerate(self.found) if evidence}
+
     def look(self, number: int, row: _Row) -> None:
         """Compare one pattern with one row and keep the row when it is better than what is kept."""
         pattern = self.patterns[number]
@@ -120,10 +137,12 @@ class _Search:
             self._add(number, Evidence(row=row.where, match="near", likeness=round(alignment.likeness, 3), excerpt=excerpt))
 
     def _add(self, number: int, evidence: Evidence) -> None:
-        found = self.found[number]
-        found.append(evidence)
-        found.sort(key=lambda item: (-_RANK[item.match], -item.likeness))
-        del found[self.keep :]
+        self.found[number] = _best([*self.found[number], evidence], self.keep)
+
+
+def _best(evidence: list[Evidence], keep: int) -> list[Evidence]:
+    """Return the best rows, first come first among equals."""
+    return sorted(evidence, key=lambda item: (-_RANK[item.match], -item.likeness))[:keep]
 
 
 def _in_order(text: str, parts: Iterable[str]) -> bool:
@@ -141,8 +160,9 @@ def _stands_alone(text: str, pattern: Pattern) -> bool:
     """Return whether the words stand as a sentence, clause or line of their own, not inside a longer one."""
     gap = r"(?:[\W_]+(?:.{0,2000}?[\W_])?)"
     body = gap.join(r"[\W_]+".join(map(re.escape, piece)) for piece in pattern.pieces)
-    expression = rf"(?:\A|[\n.:;!?\"'“‘(\[>*#-]\s*){body}(?=\s*(?:\Z|[\n.:;!?\"'”’)\]<{{]|[-–—] ))"
-    return re.search(expression, unicodedata.normalize("NFKC", text), re.IGNORECASE | re.DOTALL) is not None
+    start = r"(?<!\w)" if pattern.open_start else r"(?:\A|[\n.:;!?\"'“‘(\[>*#-]\s*)"
+    end = r"(?!\w)" if pattern.open_end else r"(?=\s*(?:\Z|[\n.:;!?\"'”’)\]<{]|[-–—](?!\w)))"
+    return re.search(start + body + end, unicodedata.normalize("NFKC", text), re.IGNORECASE | re.DOTALL) is not None
 
 
 def _near_alone(words: list[str], start: int, end: int, pattern: Pattern) -> bool:
@@ -165,28 +185,49 @@ def _chunks(rows: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
         yield chunk
 
 
-def _search(search: _Search, rows: Iterable[tuple[str, str]], progress: Callable[[int], None] | None) -> int:
-    """Look through all rows; return their number."""
-    count = 0
-    for chunk in _chunks(rows):
-        texts = [text for _, text in chunk]
-        pairs = chunk_of(texts, search.index.vocabulary)
-        if not count:
-            search.index.fit(pairs, n_rows=len(texts))
-        current: _Row | None = None
-        last = -1
-        found_rows, numbers = search.index.candidates(pairs)
-        for row, number in zip(found_rows.tolist(), numbers.tolist(), strict=True):
-            if search.settled(number):
-                continue
-            if row != last or current is None:
-                where, text = chunk[row]
-                current, last = _Row(where, text, search.aligner), row
-            search.look(number, current)
-        count += len(chunk)
-        if progress is not None:
-            progress(count)
-    return count
+_worker: _Search | None = None
+"""Search of a worker process."""
+
+
+def _start_worker(search: _Search) -> None:
+    global _worker
+    _worker = search
+
+
+def _work(rows: Sequence[tuple[str, str]]) -> tuple[int, dict[int, list[Evidence]]]:
+    """Return size and evidence of one chunk, in a worker process."""
+    if _worker is None:
+        raise RuntimeError("worker process was not started")
+    return len(rows), _worker.chunk(rows)
+
+
+def _results(search: _Search, rows: Iterable[tuple[str, str]], workers: int) -> Iterator[tuple[int, dict[int, list[Evidence]]]]:
+    """Yield size and evidence of every chunk, in order; the first one also says which word pairs are worth looking up."""
+    chunks = _chunks(rows)
+    first = next(chunks, None)
+    if first is None:
+        return
+    pairs = chunk_of([text for _, text in first], search.index.vocabulary)
+    search.index.fit(pairs, n_rows=len(first))
+    yield len(first), search.chunk(first, pairs)
+    second = next(chunks, None)
+    if second is None:
+        return
+    if workers == 1:
+        for chunk in chain([second], chunks):
+            yield len(chunk), search.chunk(chunk)
+        return
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(search,)) as pool:
+        waiting: deque[Future[tuple[int, dict[int, list[Evidence]]]]] = deque()
+        for chunk in chain([second], chunks):
+            waiting.append(pool.submit(_work, chunk))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def label_phrasings(
@@ -195,6 +236,7 @@ def label_phrasings(
     *,
     near: float = NEAR,
     keep: int = 3,
+    workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[Finding], int]:
     """Return a finding per phrasing, in order, and the number of rows read.
@@ -209,6 +251,8 @@ def label_phrasings(
         Least likeness of a near copy, above 0.5 and at most 1.
     keep
         Rows kept as evidence per phrasing.
+    workers
+        Processes that look; results do not depend on it.
     progress
         Called with the number of rows read so far.
 
@@ -223,10 +267,17 @@ def label_phrasings(
     patterns = make_patterns(wanted)
     able = [pattern for pattern in patterns if len(pattern.words) >= LEAST_WORDS]
     search = _Search(able, near=near, keep=keep)
-    count = _search(search, rows, progress)
+    found: list[list[Evidence]] = [[] for _ in able]
+    count = 0
+    for size, evidence in _results(search, rows, workers):
+        count += size
+        for number, better in evidence.items():
+            found[number] = _best(found[number] + better, keep)
+        if progress is not None:
+            progress(count)
     findings = {phrasing.id: Finding(phrasing_id=phrasing.id, label="unknown") for phrasing in wanted}
-    for pattern, evidence in zip(able, search.found, strict=True):
+    for pattern, rows_found in zip(able, found, strict=True):
         for phrasing_id in pattern.phrasing_ids:
-            label: Label = "unseen" if not evidence else "near" if evidence[0].match == "near" else "seen"
-            findings[phrasing_id] = Finding(phrasing_id=phrasing_id, label=label, evidence=list(evidence))
+            label: Label = "unseen" if not rows_found else "near" if rows_found[0].match == "near" else "seen"
+            findings[phrasing_id] = Finding(phrasing_id=phrasing_id, label=label, evidence=list(rows_found))
     return [findings[phrasing.id] for phrasing in wanted], count
