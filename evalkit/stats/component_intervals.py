@@ -18,8 +18,10 @@ __all__ = ["consistency_interval", "pss_interval", "var_instance_interval", "var
 
 Scores = Float[np.ndarray, "phrasing instance"]
 
-LEAST_PAIRED = 10
-"""Fewest phrasings for an interval of consistency or pss over new phrasings."""
+LEAST_PAIRED = 30
+"""Fewest phrasings for an interval of consistency, pss or var_interaction over new phrasings."""
+LEAST_INSTANCE = 10
+"""Fewest phrasings for an interval of var_instance over new phrasings."""
 
 
 def _kept(scores: Scores) -> Scores:
@@ -35,7 +37,7 @@ def _centred(scores: Scores) -> Scores:
 def _cube_root(value: float, terms: Scores, *, degree: int, question: Question, level: float) -> Interval:
     """Student interval of a variance on the cube-root scale (Wilson and Hilferty), where it is less skewed; cut at 0."""
     variance, df = crossed_variance(terms, degree=degree, question=question)
-    kind = KINDS[question]
+    kind = KINDS[question].replace("t/", "t-cube-root/")
     if not value > 0 or np.isnan(variance):
         plain = student(value, variance=variance, df=df, level=level, kind=kind)
         return Interval(value, max(plain.low, 0.0), max(plain.high, 0.0), level, kind)
@@ -54,8 +56,8 @@ def var_instance_interval(scores: Scores, *, question: Question = "random", leve
     """
     scores = _kept(scores)
     value = components(scores).instance
-    if min(scores.shape) < 3:
-        return undefined(value, "fewer than three phrasings or instances", level=level)
+    if min(scores.shape) < 2 or (question == "random" and scores.shape[0] < LEAST_INSTANCE):
+        return undefined(value, f"fewer than {LEAST_INSTANCE if question == 'random' else 2} phrasings", level=level)
     c = _centred(scores)
     partners = (~np.isnan(c)).sum(axis=0) - 1
     others = np.nansum(c, axis=0) - c
@@ -71,29 +73,30 @@ def var_interaction_interval(scores: Scores, *, question: Question = "random", l
     Notes
     -----
     var_interaction is the mean of squared residuals of the additive fit, times P N / ((P - 1)(N - 1)); those
-    are the terms. On the cube-root scale, cut at 0.
+    are the terms. Ends below 0 are cut at 0.
     """
     scores = _kept(scores)
     value = components(scores).interaction
     n_phrasings, n_instances = scores.shape
-    if min(n_phrasings, n_instances) < 3:
-        return undefined(value, "fewer than three phrasings or instances", level=level)
+    if min(n_phrasings, n_instances) < 2 or (question == "random" and n_phrasings < LEAST_PAIRED):
+        return undefined(value, f"fewer than {LEAST_PAIRED if question == 'random' else 2} phrasings", level=level)
     c = _centred(scores)
     residual = c - np.nanmean(c, axis=0)
     terms = residual**2 * n_phrasings * n_instances / ((n_phrasings - 1) * (n_instances - 1))
-    return _cube_root(value, terms, degree=1, question=question, level=level)
+    variance, df = crossed_variance(terms, question=question)
+    found = student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+    return Interval(value, max(found.low, 0.0), max(found.high, 0.0), level, found.kind)
 
 
 def _pairs(value: float, terms: Scores, *, question: Question, level: float) -> Interval:
-    """Student interval of a mean over phrasing pairs; NaN for new phrasings when there are fewer than `LEAST_PAIRED`."""
+    """Interval of a mean over phrasing pairs of how far they differ, cube-root scale; NaN for new phrasings when there are fewer than `LEAST_PAIRED`."""
     n_phrasings = terms.shape[0]
     if question == "random" and n_phrasings < LEAST_PAIRED:
         return undefined(value, f"fewer than {LEAST_PAIRED} phrasings", level=level)
-    variance, df = crossed_variance(terms, degree=2, question=question)
-    if np.isnan(variance):
+    if np.isnan(value) or terms.shape[1] < 2:
         return undefined(value, "fewer than two instances", level=level)
-    found = student(value, variance=variance, df=df, level=level, kind=KINDS[question])
-    return Interval(value, max(found.low, 0.0), min(found.high, 1.0), level, found.kind)
+    found = _cube_root(value, terms, degree=2, question=question, level=level)
+    return Interval(value, found.low, min(found.high, 1.0), level, found.kind)
 
 
 def pss_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
@@ -122,11 +125,12 @@ def consistency_interval(
     question: Question = "random",
     level: float = 0.95,
 ) -> Interval:
-    """Return consistency with its interval; the term of a cell is the share of the other phrasings that agree with it."""
+    """Return consistency with its interval; that of flip_rate, turned round."""
     value = consistency(labels, missing=missing)
     if labels.shape[1] < 2 or np.isnan(value):
         return undefined(value, "fewer than two phrasings or instances", level=level)
     there = np.ones(labels.shape, dtype=bool) if missing is None else ~missing
     partners = there.sum(axis=0) - 1
-    terms = np.where(there & (partners > 0), equal_partners(labels) / np.maximum(partners, 1), np.nan)
-    return _pairs(value, _kept(terms), question=question, level=level)
+    terms = np.where(there & (partners > 0), 1 - equal_partners(labels) / np.maximum(partners, 1), np.nan)
+    flips = _pairs(1 - value, _kept(terms), question=question, level=level)
+    return Interval(value, 1 - flips.high, 1 - flips.low, level, flips.kind)

@@ -3,16 +3,17 @@
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats as distributions
+from scipy.special import ndtr, ndtri
 
 from evalkit.stats.contrast import gap, on_shared_instances
 from evalkit.stats.location import mean, phrasing_scores
 from evalkit.stats.noise import influence, mean_noise
+from evalkit.stats.rates import rate_interval
 from evalkit.stats.resample import Interval, Question, undefined
 
 __all__ = [
     "WELCH_FROM",
     "crossed_error",
-    "crossed_student",
     "crossed_variance",
     "gap_interval",
     "mean_interval",
@@ -63,8 +64,8 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
 
     Notes
     -----
-    Vi = variance of the mean of terms under new instances. ``random``, pairs: V = Vi + 4 ((P - 1) / (P - 2))^2 v / P, v
-    the variance of the phrasing means of terms less what instances put into it (0 if negative): the delete-one
+    Vi = variance of the mean of terms under new instances. ``random``, pairs: V = Vi + 4 ((P - 1) / (P - 2))^2 v / P,
+    v the variance of the phrasing means of terms less what instances put into it (0 if negative): the delete-one
     variance of a U statistic. ``random``, means: see `mean_interval`. Degrees of freedom by Satterthwaite over P - 1, N - 1 and
     (P - 1)(N - 1). NaN below two instances or, ``random``, two phrasings.
 
@@ -78,7 +79,7 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     noise = mean_noise(terms)
     if question == "fixed":
         return noise.common, float(n_instances - 1)
-    # degree 2: what a phrasing is worth when left out, the delete-one factor of a mean over pairs
+    # subtle: (P - 1) / (P - 2) makes the pair case the delete-one variance, which few phrasings need
     factor = (degree * (n_phrasings - 1) / (n_phrasings - degree)) ** 2 if n_phrasings > degree > 1 else degree**2
     raw = factor * float(np.var(phrasing_scores(terms), ddof=1)) / n_phrasings
     contrast = factor * noise.contrast / n_phrasings
@@ -87,14 +88,6 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     first = raw if degree == 1 else max(raw, contrast)
     spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + contrast**2 / ((n_phrasings - 1) * (n_instances - 1))
     return total, total**2 / spent if spent > 0 else float(n_instances - 1)
-
-
-def crossed_student(value: float, terms: Scores, *, degree: int, question: Question, level: float) -> Interval:
-    """Return the Student interval of `value`, the mean of `terms`, with the error of `crossed_variance`."""
-    variance, df = crossed_variance(terms, degree=degree, question=question)
-    if np.isnan(variance):
-        return undefined(value, "fewer than two phrasings or instances", level=level)
-    return student(value, variance=variance, df=df, level=level, kind=KINDS[question])
 
 
 def crossed_error(scores: Scores, *, question: Question) -> tuple[float, float, float]:
@@ -112,6 +105,8 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
     ``random``: V = A + max(0, Vi - B), A = var(a) / P, Vi = variance of the mean under new instances, B = e / P with e the
     noise of N instances in the contrasts of a[p]; with complete data V = (MSp + MSi - MSe) / (P N), cut at MSp / (P N).
     Degrees of freedom by Satterthwaite: V^2 / (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))).
+    Scores in [0, 1] get the interval on the probit scale, where the mean of few and unequal phrasings is less skewed.
+    All scores 0 or all 1: Wilson's interval for that many instances, since a width of 0 would claim certainty.
     Ten phrasings of one question are not ten questions: the instances enter once, whatever P is.
     Offered from 2 instances on, ``random`` from 2 phrasings on; see the coverage table for small P.
 
@@ -123,7 +118,7 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
     --------
     >>> y = np.array([[1.0, 0.0, 1.0, 1.0], [1.0, 0.0, 0.0, 1.0]])
     >>> round(mean_interval(y, question="fixed").high, 4)
-    1.3867
+    0.99
     """
     scores = _scored(scores)
     value = mean(scores)
@@ -131,7 +126,22 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
         return undefined(value, "fewer than two instances", level=level)
     if question == "random" and scores.shape[0] < 2:
         return undefined(value, "fewer than two phrasings", level=level)
-    return crossed_student(value, scores, degree=1, question=question, level=level)
+    variance, df = crossed_variance(scores, question=question)
+    values = scores[~np.isnan(scores)]
+    if values.min() < 0 or values.max() > 1:
+        return student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+    if variance == 0 and value in {0.0, 1.0}:
+        return rate_interval(int(value) * scores.shape[1], scores.shape[1], level=level)
+    return _probit(value, variance=variance, df=df, level=level, kind=KINDS[question].replace("t/", "t-probit/"))
+
+
+def _probit(value: float, *, variance: float, df: float, level: float, kind: str) -> Interval:
+    """Student interval on the probit scale (delta method), for a mean that lies in [0, 1] with its interval."""
+    if variance == 0 or not 0 < value < 1:
+        return Interval(value, value, value, level, kind)
+    h = float(ndtri(value))
+    half = float(distributions.t.ppf((1 + level) / 2, df)) * float(np.sqrt(2 * np.pi * variance)) * float(np.exp(h**2 / 2))
+    return Interval(value, float(ndtr(h - half)), float(ndtr(h + half)), level, kind)
 
 
 def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question = "random", level: float = 0.95) -> Interval:

@@ -12,6 +12,7 @@ from evalkit.stats.instances import best_instance, robust_drop, worst_instance, 
 from evalkit.stats.location import phrasing_scores
 from evalkit.stats.missing import mean_over
 from evalkit.stats.noise import influence, mean_noise
+from evalkit.stats.rates import rate_interval
 from evalkit.stats.resample import Interval, batches, bca, percentile, undefined
 
 __all__ = [
@@ -30,18 +31,20 @@ FEW = "fewer than two instances"
 
 
 def mean_of_instances(values: Float[np.ndarray, " instance"], *, value: float | None = None, level: float = 0.95) -> Interval:
-    """Return the mean of one number per instance with its Student interval; NaN are left out.
+    """Return the mean of one number per instance with its Student interval, Wilson's for 0 and 1; NaN are left out.
 
     Examples
     --------
     >>> found = mean_of_instances(np.array([0.0, 1.0, 1.0, 1.0]))
     >>> round(found.low, 4), round(found.high, 4)
-    (-0.0456, 1.5456)
+    (0.3006, 0.9544)
     """
     kept = values[~np.isnan(values)]
     centre = float(mean_over(values)) if value is None else value
     if kept.size < 2:
         return undefined(centre, FEW, level=level)
+    if ((kept == 0) | (kept == 1)).all():
+        return rate_interval(int(kept.sum()), kept.size, level=level)
     return student(centre, variance=float(kept.var(ddof=1)) / kept.size, df=kept.size - 1, level=level, kind=KINDS["fixed"])
 
 

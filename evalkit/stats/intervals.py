@@ -35,7 +35,14 @@ def _reasoned(found: Interval, reason: str) -> Interval:
     return undefined(found.value, reason, level=found.level)
 
 
-def score_intervals(scores: Scores, *, rng: np.random.Generator, question: Question = "random", level: float = 0.95) -> dict[str, Interval]:
+def score_intervals(
+    scores: Scores,
+    *,
+    rng: np.random.Generator,
+    question: Question = "random",
+    level: float = 0.95,
+    n_draws: int = 4000,
+) -> dict[str, Interval]:
     """Return every estimate that needs scores alone, by metric name.
 
     Parameters
@@ -48,6 +55,8 @@ def score_intervals(scores: Scores, *, rng: np.random.Generator, question: Quest
         ``fixed`` or ``random``.
     level
         Nominal level.
+    n_draws
+        Draws of the pivotal intervals.
 
     Returns
     -------
@@ -57,18 +66,21 @@ def score_intervals(scores: Scores, *, rng: np.random.Generator, question: Quest
 
     Notes
     -----
-    ========================================================  ==========================  ==============================
-    metric                                                    fixed                       random
-    ========================================================  ==========================  ==============================
-    mean                                                      Student                     Student, Satterthwaite
-    std, std0, std_excess, var_phrasing                       non-central chi-square      pivotal (chi-square)
-    quantiles, min, max, spread, worst, cvar10,               none: order statistics of   pivotal, normal on the
-    sensitivity, saturation, cps, g_coefficient               noisy means are biased      probit scale
-    var_instance, var_interaction                             Student, cube root          Student, cube root
-    pss                                                       Student                     Student, from 10 phrasings
-    worst_instance, best_instance                             Student                     none: they move with P
-    new_phrasing                                              none                        prediction interval
-    ========================================================  ==========================  ==============================
+    =================================================  ============================  =====================================
+    metric                                             fixed                         random
+    =================================================  ============================  =====================================
+    mean                                               Student, probit scale         Student, Satterthwaite, probit scale
+    std, std0, std_excess, var_phrasing                non-central chi-square        pivotal (chi-square)
+    quantiles, min, max, spread, worst_3, cvar10,      none: order statistics of     pivotal, normal on the probit scale
+    sensitivity, saturation, cps, g_coefficient        noisy means are biased
+    var_instance                                       Student, cube root            Student, cube root, from P = 10
+    var_interaction                                    Student                       Student, from P = 30
+    pss, consistency, flip_rate                        Student, cube root            Student, cube root, from P = 30
+    worst_instance, best_instance, alpha, entropy      Student, Wilson for 0/1; BCa  none: they move with P
+    new_phrasing                                       none                          prediction interval
+    gap                                                Student, paired               Student, Welch and Satterthwaite
+    gap_worst, gap_std                                 none                          pivotal, from 4 phrasings per arm
+    =================================================  ============================  =====================================
     """
     a = phrasing_scores(scores)
     result = {name: undefined(float(function(a)), RANDOM_ONLY, level=level) for name, function in FROM_MEANS.items()}
@@ -77,7 +89,7 @@ def score_intervals(scores: Scores, *, rng: np.random.Generator, question: Quest
     result["best_instance"] = best_instance_interval(scores, level=level)
     result["new_phrasing"] = new_phrasing_interval(scores, level=level)
     if question == "random":
-        result |= pivots(scores, rng=rng, level=level)
+        result |= pivots(scores, rng=rng, level=level, n_draws=n_draws)
         result["worst_instance"] = _reasoned(result["worst_instance"], FIXED_ONLY)
         result["best_instance"] = _reasoned(result["best_instance"], FIXED_ONLY)
     else:
@@ -91,14 +103,21 @@ def score_intervals(scores: Scores, *, rng: np.random.Generator, question: Quest
 
 
 def gap_intervals(
-    scores: Scores, *, seen: Mask, unseen: Mask, rng: np.random.Generator, question: Question = "random", level: float = 0.95
+    scores: Scores,
+    *,
+    seen: Mask,
+    unseen: Mask,
+    rng: np.random.Generator,
+    question: Question = "random",
+    level: float = 0.95,
+    n_draws: int = 4000,
 ) -> dict[str, Interval]:
     """Return gap, gap_worst and gap_std; the last two with an interval for new phrasings only."""
     if not (seen.any() and unseen.any()):
         reason = f"no {'seen' if unseen.any() else 'unseen'} phrasing"
         return {name: undefined(float("nan"), reason, level=level) for name in GAPS_FROM_MEANS}
     result = {"gap": gap_interval(scores, seen=seen, unseen=unseen, question=question, level=level)}
-    others = gap_pivots(scores, seen=seen, unseen=unseen, rng=rng, level=level)
+    others = gap_pivots(scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws)
     if question == "fixed":
         others = {name: _reasoned(found, RANDOM_ONLY) for name, found in others.items()}
     return result | others
