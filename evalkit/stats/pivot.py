@@ -77,8 +77,11 @@ def _scale_draws(a: Float[np.ndarray, " phrasing"], *, n_draws: int, rng: np.ran
     n, s = a.size, float(a.std(ddof=1))
     if normal:
         return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draws)))
+    fourth_scale = float(((a - a.mean()) ** 2).sum()) ** 2
+    if fourth_scale == 0.0:  # equal scores up to rounding: nothing varies
+        return np.zeros(n_draws)
     centre = float(distributions.trim_mean(a, min(0.5, 1 / (2 * np.sqrt(n - 4)))))
-    kurtosis = n * float(((a - centre) ** 4).sum()) / float(((a - a.mean()) ** 2).sum()) ** 2
+    kurtosis = n * float(((a - centre) ** 4).sum()) / fourth_scale
     error = np.sqrt(max(kurtosis - (n - 3) / n, 0.0) / (n - 1))
     shift = n / (n - 1.96)
     return np.asarray(s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_draws) / 2))
