@@ -127,3 +127,10 @@ def coverage(session: nox.Session) -> None:
     """Simulate the coverage of every interval and write the table of the docs."""
     session.install("-e", ".")
     session.run("python", "benchmarks/coverage.py", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Run the long form of the fault campaign and print its table."""
+    session.install("-e", ".")
+    session.run("python", "tests/faults/campaign.py", *(session.posargs or ["--kills", "200"]), env=beside_data(session))

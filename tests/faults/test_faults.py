@@ -1,0 +1,40 @@
+"""The short form of the fault campaign; ``nox -s faults`` runs the long one."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _campaign() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fault_campaign", Path(__file__).parent / "campaign.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fault_campaign"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+CAMPAIGN = _campaign()
+
+
+@pytest.mark.slow
+def test_killed_runs_lose_nothing_and_end_equal_to_an_undisturbed_one(tmp_path: Path) -> None:
+    """Promises 1 and 2: acknowledged is kept; resumed equals uninterrupted."""
+    report = CAMPAIGN.kill_until_complete(tmp_path, kills=4, seed=1)
+
+    assert (report.kills, report.lost, report.changed, report.differing) == (4, 0, 0, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", CAMPAIGN.FAULTS, ids=lambda fault: fault.__name__.removeprefix("fault_"))
+def test_a_fault_has_the_expected_outcome(fault: object, tmp_path: Path) -> None:
+    """What is expected is observed, for every fault we know how to inject."""
+    expected, observed, holds = fault(tmp_path)  # type: ignore[operator]
+
+    assert holds, f"expected {expected}; observed {observed}"
