@@ -42,6 +42,8 @@ def facts(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+SERVED = "https://wjdcloud.blob.core.windows.net/dataset/promptbench/dataset"
+"""Where microsoft/promptbench:promptbench/dataload/dataset.py gets the files that its repository does not hold."""
 PROMPTBENCH = "set of Zhu et al., PromptBench, 2023, arXiv:2306.04528"
 
 
@@ -167,7 +169,8 @@ def knowledge() -> Iterator[Spec]:
         n_instances=160,
         licence="Apache-2.0",
         citation="Saxton et al., Analysing Mathematical Reasoning Abilities of Neural Models, ICLR 2019, arXiv:1904.01557",
-        notes="The first 8 questions of each of PromptBench's 20 modules; which 8 PromptBench drew is not published.",
+        notes="The first 8 questions of each of PromptBench's 20 modules; which 8 PromptBench drew is not published. "
+        "Unpack mathematics_dataset-v1.0.tar.gz (google-deepmind/mathematics_dataset) in the data directory.",
     )
 
 
@@ -182,7 +185,10 @@ def translation() -> Iterator[Spec]:
     yield promptbench(
         "un_multi",
         reader="translation",
-        source={"local": "promptbench/data/un_multi.json", "options": {"also": ["un_multi/un_multi.json"]}},
+        source={
+            "local": "promptbench/data/un_multi.json",
+            "options": {"also": ["un_multi/un_multi.json"], "url": f"{SERVED}/un_multi.json"},
+        },
         split="test",
         **shared,
         stop=["\n"],
@@ -211,7 +217,8 @@ def translation() -> Iterator[Spec]:
         languages=["de", "en", "fr"],
         licence="CC-BY-NC-ND-4.0",
         citation="Cettolo et al., Overview of the IWSLT 2017 Evaluation Campaign, IWSLT 2017",
-        notes="English with German and French, both ways; PromptBench scores 242 sentence pairs that it does not publish.",
+        notes="English with German and French, both ways; PromptBench scores 242 sentence pairs that it does not publish. "
+        "Unpack the test sets of wit3.fbk.eu/2017-01 below iwslt2017/ in the data directory, a folder per direction (en-de/ ...).",
     )
 
 
@@ -222,7 +229,7 @@ def logic() -> Iterator[Spec]:
         reader="table",
         source={
             "local": "promptbench/data/bool_logic.json",
-            "options": {"columns": {"target": "answer"}, "also": ["bool_logic/bool_logic.json"]},
+            "options": {"columns": {"target": "answer"}, "also": ["bool_logic/bool_logic.json"], "url": f"{SERVED}/bool_logic.json"},
         },
         split="test",
         kind="choice",
@@ -241,7 +248,7 @@ def logic() -> Iterator[Spec]:
         reader="bigbench",
         source={
             "local": "promptbench/data/valid_parentheses.json",
-            "options": {"limit": 100, "also": ["valid_parentheses/valid_parentheses.json"]},
+            "options": {"limit": 100, "also": ["valid_parentheses/valid_parentheses.json"], "url": f"{SERVED}/valid_parentheses.json"},
         },
         split="test",
         kind="choice",

@@ -24,7 +24,7 @@ def _mark(kind: Any, *others: Any) -> frozenset[str]:
 
 
 _MARKS: Mapping[str, frozenset[str]] = {
-    "phrasings": frozenset({"phrasings", "defaults"}),
+    "phrasings": frozenset({"defaults"}),
     "known models": frozenset({"models"}),
     "task": frozenset({"benchmark", "reader", "metric"}),
     "model": frozenset({"backend", "tuned_on", "chat_template", "dtype"}),

@@ -1,4 +1,4 @@
-"""Get benchmark files onto this machine: from the hub or GitHub, by commit, without running anything of theirs.
+"""Get benchmark files onto this machine: from the hub, GitHub (by commit) or a URL, without running anything of theirs.
 
 What was got is recorded in ``hub/fetched.json`` of the data directory: source, revision asked for, commit, SHA-256 of
 every file. A task that pins a commit always gets that one; ``--revision`` is for those that pin none.
@@ -32,9 +32,9 @@ class Wanted:
     """One file to get."""
 
     origin: str
-    """``hub`` or ``github``."""
+    """``hub``, ``github`` or ``url``."""
     repository: str
-    """Repository id, ``owner/name``."""
+    """Repository id, ``owner/name``; for a URL all before the file name."""
     revision: str | None
     """Commit or branch; None for the default branch."""
     path: str
@@ -48,13 +48,13 @@ class Fetched:
     """One file that was got, as recorded."""
 
     origin: str
-    """``hub`` or ``github``."""
+    """``hub``, ``github`` or ``url``."""
     repository: str
-    """Repository id, ``owner/name``."""
+    """Repository id, ``owner/name``; for a URL all before the file name."""
     revision: str
     """What was asked for."""
     commit: str
-    """Commit it comes from."""
+    """Commit it comes from; empty for a URL."""
     path: str
     """File in the repository."""
     sha256: str
@@ -82,6 +82,11 @@ def needed(tasks: Iterable[Task], root: Path, *, revision: str | None = None) ->
             folder, _, inside = source.local.partition("/")
             pinned = source.options.get("github_revision") or revision
             item = Wanted(origin="github", repository=str(github), revision=pinned, path=inside, place=root / folder / inside)
+            wanted.setdefault(item.place, item)
+            found = True
+        elif url := source.options.get("url"):
+            base, _, name = str(url).rpartition("/")
+            item = Wanted(origin="url", repository=base, revision=None, path=name, place=root / source.local)
             wanted.setdefault(item.place, item)
             found = True
         elif source.hub:
@@ -149,7 +154,7 @@ def fetch(wanted: Sequence[Wanted], root: Path, *, force: bool = False, said: Ca
                     sha256=checksum,
                 )
             )
-            said(f"{item.repository}@{commit[:10]} {item.path}")
+            said(f"{item.repository}@{commit[:10]} {item.path}" if commit else f"{item.repository}/{item.path}")
     finally:
         if got:
             _record(root, got)
@@ -177,7 +182,9 @@ def _record(root: Path, got: Sequence[Fetched]) -> None:
 
 
 def _commit(item: Wanted) -> str:
-    """Return the commit a revision stands for."""
+    """Return the commit a revision stands for; a URL has none."""
+    if item.origin == "url":
+        return ""
     if item.revision and _COMMIT.match(item.revision):
         return item.revision
     if item.origin == "hub":
@@ -200,7 +207,7 @@ def _download(item: Wanted, commit: str, root: Path) -> None:
         )
         return
     base = os.environ.get("EVALKIT_GITHUB_RAW", "https://raw.githubusercontent.com")
-    data = _get(f"{base}/{item.repository}/{commit}/{item.path}", {})
+    data = _get(f"{item.repository}/{item.path}" if item.origin == "url" else f"{base}/{item.repository}/{commit}/{item.path}", {})
     draft = item.place.with_name(item.place.name + ".part")
     draft.write_bytes(data)
     os.replace(draft, item.place)

@@ -136,7 +136,7 @@ def missing(task: Task, places: list[tuple[tuple[Path, ...], Literal["local", "h
 
 
 def _fetchable(task: Task) -> bool:
-    return bool((task.source.hub and task.source.files) or task.source.options.get("github"))
+    return bool((task.source.hub and task.source.files) or task.source.options.get("github") or task.source.options.get("url"))
 
 
 def need(condition: bool, path: Path, line: int, message: str) -> None:

@@ -92,17 +92,20 @@ def parse_options(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 
 def _lettered(block: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split ``(A) x`` choices; a letter counts only in its turn, so brackets inside a choice stay content."""
-    starts: list[tuple[int, int]] = []
-    for match in _LETTERED.finditer(block):
-        turn = match.start() == 0 or block[match.start() - 1] in " \n"
-        if turn and match[1] == chr(ord("A") + len(starts)):
-            starts.append((match.start(), match.end()))
-    if not starts or starts[0][0] != 0:
-        return (), ()
-    ends = [start for start, _ in starts[1:]] + [len(block)]
-    labels = tuple(chr(ord("A") + index) for index in range(len(starts)))
-    return labels, tuple(block[begin:end].strip() for (_, begin), end in zip(starts, ends, strict=True))
+    """Split ``(A) x`` choices, one a line; all in one line where a file has them so.
+
+    A letter counts only in its turn, so brackets inside a choice stay content.
+    """
+    for before in ("\n", " \n"):
+        starts: list[tuple[int, int]] = []
+        for match in _LETTERED.finditer(block):
+            if match[1] == chr(ord("A") + len(starts)) and (match.start() == 0 or block[match.start() - 1] in before):
+                starts.append((match.start(), match.end()))
+        if len(starts) >= 2 and starts[0][0] == 0:
+            ends = [start for start, _ in starts[1:]] + [len(block)]
+            labels = tuple(chr(ord("A") + index) for index in range(len(starts)))
+            return labels, tuple(block[begin:end].strip() for (_, begin), end in zip(starts, ends, strict=True))
+    return (), ()
 
 
 def _target(target: str, options: tuple[str, ...], choices: tuple[str, ...]) -> int | None:
