@@ -73,7 +73,7 @@ def estimate(
     level
         Level of intervals.
     n_resamples
-        Resamples of the intervals that are made by resampling.
+        Draws of the intervals that need draws.
     seed
         Seed; every (model, task) draws from a stream of its own, so other tasks change nothing.
     question
@@ -91,15 +91,18 @@ def estimate(
     phrasings. Benchmark rows have task ``all``; suite rows benchmark and task ``all``.
     """
     rows: list[Estimate] = []
+    probabilities = bool(table.frame["probability"].notna().any())
     for model in table.models:
         tasks = []
         for task in table.tasks(model):
+            confidence = table.block(model, task, value="probability").values if probabilities else None
             options = Options(
                 level=level,
                 question=question,
-                n_resamples=n_resamples,
+                n_draws=n_resamples,
                 reference=reference,
                 chance=None if chance is None else chance.get(task),
+                confidence=confidence,
             )
             rng = np.random.default_rng(int(digest([seed, model, task, group, "intervals"], length=16), 16))
             tasks.append(_one_task(table.block(model, task), options, rng))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -12,15 +13,16 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.scores import STATUSES, Block
-from evalkit.stats.component_intervals import consistency_interval, pss_interval, var_instance_interval, var_interaction_interval
-from evalkit.stats.crossed import gap_interval, mean_interval, new_phrasing_interval
-from evalkit.stats.pivot import gap_pivots, pivots
-from evalkit.stats.resample import Interval, undefined
+from evalkit.stats.fixed_intervals import mean_of_instances
 
 __all__ = ["Options", "drop_pairs", "task_statistics"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+Found: TypeAlias = dict[str, stats.Interval]
+
+HALF_WIDTH = 0.01
+"""Half-width that required_phrasings is asked for: one percentage point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +33,18 @@ class Options:
     """Level of intervals."""
     question: stats.Question = "random"
     """``fixed``: these phrasings on new instances; ``random``: new phrasings too."""
-    n_resamples: int = 1000
-    """Resamples of the intervals that need them."""
+    n_draws: int = 4000
+    """Draws of the intervals that need them."""
     reference: str | Mapping[str, str] | None = None
     """Clean phrasing for drop rates, or attacked id -> reference id; None: perturbed phrasings against their origin."""
     chance: float | None = None
     """Score of guessing, for accuracy_norm."""
+    confidence: Floats | None = None
+    """(P, N) probability of the given answer, for ece."""
 
 
-def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.random.Generator) -> dict[str, Interval]:
-    """Return every statistic of a block that its columns allow.
+def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.random.Generator) -> Found:
+    """Return metric -> value with interval, for every statistic that the block's columns allow.
 
     Parameters
     ----------
@@ -52,111 +56,101 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
         Level, question, references.
     rng
         Source of all draws.
+
+    Notes
+    -----
+    Asked for new phrasings, a statistic that has an interval for these phrasings only gets that one; the kind of
+    the interval says so. ``none:`` and a reason stand in the kind where there is no interval.
     """
     scores = block.values[headline]
     arms = np.array(block.seen)[headline]
-    seen, unseen = arms == "seen", arms == "unseen"
-    found = _of_means(scores, options, rng)
-    found |= _of_arms(scores, seen, unseen, options, rng)
-    found |= _of_instances(scores, options)
-    found |= _of_labels(block, headline, options)
+    found = _of_scores(scores, options, rng)
+    found |= _of_arms(scores, arms == "seen", arms == "unseen", options, rng)
+    found |= _of_labels(block, headline, options, rng)
     found |= _of_status(block.status[headline], options)
     found |= _of_drops(block, options)
     found |= _of_kinds(block, options)
     if options.chance is not None:
-        value = stats.accuracy_norm(found["mean"].value, options.chance)
-        ends = [stats.accuracy_norm(end, options.chance) for end in (found["mean"].low, found["mean"].high)]
-        found["accuracy_norm"] = Interval(value, ends[0], ends[1], options.level, found["mean"].kind)
+        mean = found["mean"]
+        value, low, high = (stats.accuracy_norm(number, options.chance) for number in (mean.value, mean.low, mean.high))
+        found["accuracy_norm"] = stats.Interval(value, low, high, mean.level, mean.kind)
+    if options.confidence is not None:
+        calibration = stats.ece(options.confidence[headline].ravel(), scores.ravel())
+        found["ece"] = stats.undefined(calibration, "not offered: biased upward with few cells per bin", level=options.level)
     return found
 
 
-def _of_means(scores: Floats, options: Options, rng: np.random.Generator) -> dict[str, Interval]:
-    """Statistics of the phrasing means and variance components."""
-    found = {"mean": mean_interval(scores, question=options.question, level=options.level)}
-    if options.question == "fixed":
-        found |= {
-            name: interval
-            for name, interval in stats.bootstrap(
-                scores, rng=rng, question="fixed", n_resamples=options.n_resamples, level=options.level
-            ).items()
-            if name != "mean"
-        }
-    else:
-        found |= pivots(scores, rng=rng, level=options.level)
-    found["var_instance"] = var_instance_interval(scores, question=options.question, level=options.level)
-    found["var_interaction"] = var_interaction_interval(scores, question=options.question, level=options.level)
-    new = new_phrasing_interval(scores, level=options.level)
+def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Found:
+    """Statistics of phrasing means, variance components and instances."""
+    level = options.level
+    found = _both(partial(stats.score_intervals, scores, rng=rng, level=level, n_draws=options.n_draws), options.question)
+    new = found.pop("new_phrasing")
     for name, end in (("new_phrasing_low", new.low), ("new_phrasing_high", new.high)):
-        found[name] = undefined(
-            end, "end of a prediction interval" if not math.isnan(end) else new.kind.removeprefix("none: "), level=options.level
-        )
+        reason = new.kind.removeprefix("none: ") if math.isnan(end) else "end of a prediction interval"
+        found[name] = stats.undefined(end, reason, level=level)
+    found["required_phrasings"] = _required(scores, level)
     return found
 
 
-def _of_arms(scores: Floats, seen: Mask, unseen: Mask, options: Options, rng: np.random.Generator) -> dict[str, Interval]:
+def _required(scores: Floats, level: float) -> stats.Interval:
+    """Phrasings for a half-width of one point on these instances, and why there may be none."""
+    parts = stats.components(scores)
+    if math.isnan(parts.phrasing):
+        return stats.undefined(math.nan, "fewer than two phrasings or instances", level=level)
+    needed = stats.required_phrasings(parts, half=HALF_WIDTH, level=level)
+    reason = f"for a half-width of {HALF_WIDTH:g} on these instances" if needed else f"no number gives a half-width of {HALF_WIDTH:g}"
+    return stats.undefined(float(needed) if needed else math.nan, reason, level=level)
+
+
+def _of_arms(scores: Floats, seen: Mask, unseen: Mask, options: Options, rng: np.random.Generator) -> Found:
     """Statistics of seen and unseen phrasings and their gaps."""
-    found: dict[str, Interval] = {}
+    level, n_draws = options.level, options.n_draws
+    found: Found = {}
     for name, arm in (("seen", seen), ("unseen", unseen)):
-        if arm.any():
-            found[f"{name}_mean"] = mean_interval(scores[arm], question=options.question, level=options.level)
-            found[f"{name}_std"] = (
-                undefined(stats.std(scores[arm]), "these phrasings", level=options.level)
-                if options.question == "fixed"
-                else pivots(scores[arm], rng=rng, level=options.level)["std"]
-            )
-        else:
-            found[f"{name}_mean"] = found[f"{name}_std"] = undefined(math.nan, f"no {name} phrasings", level=options.level)
-    if not (seen.any() and unseen.any()):
-        which = "seen" if not seen.any() else "unseen"
-        return found | {name: undefined(math.nan, f"no {which} phrasings", level=options.level) for name in ("gap", "gap_worst", "gap_std")}
-    found["gap"] = gap_interval(scores, seen=seen, unseen=unseen, question=options.question, level=options.level)
-    return found | gap_pivots(scores, seen=seen, unseen=unseen, rng=rng, level=options.level)
+        part, none = scores[arm], stats.undefined(math.nan, f"no {name} phrasing", level=level)
+        of_arm = _both(partial(stats.score_intervals, part, rng=rng, level=level, n_draws=n_draws), options.question) if arm.any() else {}
+        found[f"{name}_mean"], found[f"{name}_std"] = of_arm.get("mean", none), of_arm.get("std", none)
+    gaps = partial(stats.gap_intervals, scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws)
+    return found | _both(gaps, options.question)
 
 
-def _mean_over_instances(values: Floats, level: float) -> Interval:
-    """Mean of one number per instance with its Student interval; these phrasings, new instances."""
-    known = values[~np.isnan(values)]
-    if known.size == 0:
-        return undefined(math.nan, "no instance has a value", level=level)
-    return mean_interval(known[None, :], question="fixed", level=level)
+def _both(statistics: Callable[..., Found], question: stats.Question) -> Found:
+    """Return the intervals for the question asked; those for these phrasings where new phrasings have none."""
+    found = statistics(question=question)
+    if question == "random" and any(math.isnan(interval.low) for interval in found.values()):
+        fixed = statistics(question="fixed")
+        found = {
+            name: fixed[name] if math.isnan(interval.low) and not math.isnan(fixed[name].low) else interval
+            for name, interval in found.items()
+        }
+    return found
 
 
-def _of_instances(scores: Floats, options: Options) -> dict[str, Interval]:
-    there = ~np.isnan(scores).all(axis=0)
-    kept = scores[:, there]
-    worst = np.nanmin(kept, axis=0) if kept.size else np.empty(0)
-    best = np.nanmax(kept, axis=0) if kept.size else np.empty(0)
-    return {
-        "worst_instance": _mean_over_instances(worst, options.level),
-        "best_instance": _mean_over_instances(best, options.level),
-        "pss": pss_interval(scores, question=options.question, level=options.level),
-    }
-
-
-def _of_labels(block: Block, headline: Mask, options: Options) -> dict[str, Interval]:
+def _of_labels(block: Block, headline: Mask, options: Options, rng: np.random.Generator) -> Found:
     """Agreement of the answers; needs recorded predictions."""
     labels, level = block.labels[headline].astype(np.int64), options.level
-    names = ("consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy")
-    if (labels < 0).all() and not (block.status[headline] == STATUSES.index("unparsed")).any():
-        return {name: undefined(math.nan, "no predictions in the table", level=level) for name in names}
-    missing = block.status[headline] == STATUSES.index("missing")
-    same = consistency_interval(labels, missing=missing, question=options.question, level=level)
+    if (labels < 0).all():
+        names = ("consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy")
+        return {name: stats.undefined(math.nan, "no predictions in the table", level=level) for name in names}
     n_labels = len(np.unique(labels[labels >= 0]))
-    return {
-        "consistency": same,
-        "flip_rate": Interval(1 - same.value, 1 - same.high, 1 - same.low, level, same.kind),
-        "krippendorff_alpha": undefined(stats.krippendorff_alpha(labels), "not offered", level=level),
-        "fleiss_kappa": undefined(stats.fleiss_kappa(labels), "not offered", level=level),
-        "label_entropy": undefined(stats.label_entropy(labels, n_labels), "not offered", level=level),
+    missing = block.status[headline] == STATUSES.index("missing")
+    found = _both(partial(stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level), options.question)
+    kappa = stats.fleiss_kappa(labels)
+    return found | {
+        "fleiss_kappa": stats.undefined(kappa, "not offered" if not math.isnan(kappa) else "needs complete answers", level=level)
     }
 
 
-def _of_status(status: npt.NDArray[np.int8], options: Options) -> dict[str, Interval]:
-    """Shares of cells that were unparsed, truncated or missing."""
-    found = {}
-    for name in ("unparsed", "truncated", "missing"):
-        share = (status == STATUSES.index(name)).astype(np.float64)
-        found[f"{name}_rate"] = _mean_over_instances(share.mean(axis=0), options.level)
+def _of_status(status: npt.NDArray[np.int8], options: Options) -> Found:
+    """Shares of cells: missing of all, unparsed and truncated of those that are not missing."""
+    missing = status == STATUSES.index("missing")
+    found = {"missing_rate": mean_of_instances(missing.mean(axis=0), level=options.level)}
+    for name in ("unparsed", "truncated"):
+        flags = np.where(missing, np.nan, status == STATUSES.index(name))
+        count = np.maximum((~missing).sum(axis=0), 1)
+        share = np.where(missing.all(axis=0), np.nan, np.nansum(flags, axis=0) / count)
+        value = stats.rate(status == STATUSES.index(name), of=~missing)
+        found[f"{name}_rate"] = mean_of_instances(share, value=value, level=options.level)
     return found
 
 
@@ -186,45 +180,24 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
     return pairs
 
 
-def _of_drops(block: Block, options: Options) -> dict[str, Interval]:
+def _of_drops(block: Block, options: Options) -> Found:
     """Performance drop rate over pairs, and the drop to the worst case of each instance."""
     pairs = drop_pairs(block, options.reference)
     if not pairs:
         return {}
     row = {name: number for number, name in enumerate(block.phrasing_ids)}
+    rows = np.array([(row[attacked], row[clean]) for attacked, clean in pairs.items()])
     a = stats.phrasing_scores(block.values)
-    attacked, clean = (a[[row[name] for name in names]] for names in (pairs, pairs.values()))
     found = {
-        "pdr": _drop_interval(block.values, [(row[x], row[y]) for x, y in pairs.items()], options.level),
-        "pdr_std": undefined(stats.pdr_std(attacked, clean), "not offered", level=options.level),
+        "pdr": stats.pdr_interval(block.values, pairs=rows, level=options.level),
+        "pdr_std": stats.undefined(stats.pdr_std(a[rows[:, 0]], a[rows[:, 1]]), "not offered", level=options.level),
     }
     if isinstance(options.reference, str):
-        found["robust_drop"] = undefined(
-            stats.robust_drop(block.values, reference=row[options.reference]), "not offered", level=options.level
-        )
+        found["robust_drop"] = stats.robust_drop_interval(block.values, reference=row[options.reference], level=options.level)
     return found
 
 
-def _drop_interval(scores: Floats, pairs: list[tuple[int, int]], level: float) -> Interval:
-    """Mean drop rate with the delta-method interval over instances; these pairs, new instances."""
-    there = ~np.isnan(scores)
-    count = np.maximum(there.sum(axis=1), 1)
-    a = stats.phrasing_scores(scores)
-    residual = np.where(there, scores - a[:, None], 0.0) / count[:, None]  # influence of each instance on a[p]
-    attacked, clean = np.array([x for x, _ in pairs]), np.array([y for _, y in pairs])
-    value = stats.pdr(a[attacked], a[clean])
-    usable = a[clean] > 0
-    if math.isnan(value) or scores.shape[1] < 2:
-        return undefined(value, "a reference score of 0" if math.isnan(value) else "fewer than two instances", level=level)
-    attacked, clean = attacked[usable], clean[usable]
-    shift = -residual[attacked] / a[clean][:, None] + (a[attacked] / a[clean] ** 2)[:, None] * residual[clean]
-    influence = shift.mean(axis=0)
-    n = influence.size
-    found = mean_interval((influence * n)[None, :], question="fixed", level=level)
-    return Interval(value, value + found.low - found.value, value + found.high - found.value, level, "delta/instances")
-
-
-def _of_kinds(block: Block, options: Options) -> dict[str, Interval]:
+def _of_kinds(block: Block, options: Options) -> Found:
     """Mean of correct phrasings minus mean of wrong ones, over all wrong kinds and for each."""
     kinds = np.array(block.kinds)
     correct = (kinds == "correct") & (np.array(block.perturbations) == "")
@@ -233,6 +206,6 @@ def _of_kinds(block: Block, options: Options) -> dict[str, Interval]:
         return {}
     masks = {"reliance": kinds != "correct"} | {f"reliance_{kind}": kinds == kind for kind in others}
     return {
-        name: gap_interval(block.values, seen=correct, unseen=wrong, question=options.question, level=options.level)
+        name: stats.gap_interval(block.values, seen=correct, unseen=wrong, question=options.question, level=options.level)
         for name, wrong in masks.items()
     }
