@@ -1,0 +1,284 @@
+"""vLLM: ``vllm:NAME``, for causal models on GPUs.
+
+Choices of one token each are read off the next-token distribution (the engine's prefix cache works for these); longer ones take one
+prompt per choice with prompt log-probabilities, which bypass that cache. Prompts are encoded as by the Transformers backend, so
+boundary, chat template and shortening are the same. Not handled here: encoder-decoder models, adapters, several nodes.
+
+References
+----------
+vllm-project/vllm issues #13409 and #13949: prompt log-probabilities and the prefix cache.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from evalkit.backends import hf_files
+from evalkit.backends.hf_tokens import Encoded, Encoder
+from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.records import ModelSpec, Request, Response
+
+__all__ = ["VLLMBackend"]
+
+_WINDOW = 2048
+"""Requests handed to the engine at once; it schedules them itself."""
+_MOST_LABELS = 128
+"""Token ids whose log-probabilities one request may name."""
+_ENGINE_OPTIONS: dict[str, type] = {
+    "enforce_eager": bool,
+    "gpu_memory_utilization": float,
+    "kv_cache_dtype": str,
+    "max_logprobs": int,
+    "max_model_len": int,
+    "max_num_batched_tokens": int,
+    "max_num_seqs": int,
+    "quantization": str,
+    "tensor_parallel_size": int,
+}
+_CHANGES_NUMBERS = ("kv_cache_dtype", "max_model_len", "quantization", "tensor_parallel_size")
+_OTHER_OPTIONS = frozenset({"allow_pickle", "trust_remote_code"})
+
+
+class VLLMBackend:
+    """A model run by vLLM.
+
+    Parameters
+    ----------
+    spec
+        What to load. Options: those of the engine listed in ``_ENGINE_OPTIONS``, ``allow_pickle``, ``trust_remote_code``.
+
+    Raises
+    ------
+    BackendError
+        When the model cannot be found or the engine does not start.
+    ExtraMissingError
+        When vLLM is not installed.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        options = _engine_options(spec)
+        template = hf_files.read_template(spec.chat_template)
+        try:
+            import vllm
+        except ImportError as error:
+            raise ExtraMissingError("backend 'vllm'", "vllm") from error
+        self._vllm = vllm
+        self._spec = spec
+        self._files = hf_files.locate(replace(spec, options={k: v for k, v in spec.options.items() if k in _OTHER_OPTIONS}))
+        if self._files.config.get("is_encoder_decoder"):
+            raise BackendError(f"{spec.name}: is an encoder-decoder model, which vLLM does not run. Use --model hf:{spec.name}.")
+        self._options = options
+        self._engine: Any = self._started(options)
+        config = self._engine.llm_engine.model_config
+        self._dtype = str(config.dtype).removeprefix("torch.")
+        # subtle: the engine wants room for one generated token behind prompt and continuation
+        self._encoder = Encoder(
+            self._engine.get_tokenizer(),
+            encoder_decoder=False,
+            longest=int(config.max_model_len) - 2,
+            template=template if template is not None else spec.chat_template,
+        )
+        self._names_ids = self._can_name_ids()
+        self._seen = {"requests": 0, "boundary": 0, "truncated": 0, "failed": 0, "one_token": 0, "prompts": 0, "prompt_tokens": 0}
+
+    def _started(self, options: Mapping[str, Any]) -> Any:
+        """Start the engine."""
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        given = {"max_logprobs": _MOST_LABELS, **options}
+        try:
+            return self._vllm.LLM(
+                model=str(self._files.root),
+                dtype=self._spec.dtype,
+                seed=self._spec.seed,
+                trust_remote_code=bool(self._spec.options.get("trust_remote_code")),
+                enable_prefix_caching=True,
+                **given,
+            )
+        except (RuntimeError, ValueError, OSError, TypeError, NotImplementedError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BackendError(
+                f"{self._spec.name}: vLLM does not start: {first} Check device, memory and options; --debug shows more."
+            ) from error
+
+    def _can_name_ids(self) -> bool:
+        """Whether the engine gives log-probabilities of the token ids a request names, however unlikely they are."""
+        try:
+            self._vllm.SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=[0])
+        except TypeError:
+            return False
+        return True
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Return what it can do."""
+        return frozenset({"choice", "generate", "chat"} if self._encoder.template else {"choice", "generate"})
+
+    @property
+    def device(self) -> str:
+        """Return where it runs."""
+        return "cuda"
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Return what was asked of the engine: requests, prompts with their tokens, and how many were settled by one token."""
+        return dict(self._seen)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return everything that can change a response, the engine's version included."""
+        spec = replace(self._spec, options={k: v for k, v in self._spec.options.items() if k in _OTHER_OPTIONS})
+        found = hf_files.fingerprint(spec, self._files, dtype=self._dtype, template=self._encoder.template)
+        engine = {key: str(self._options[key]) for key in _CHANGES_NUMBERS if key in self._options}
+        return {
+            **found,
+            "backend": "vllm",
+            "engine": str(self._vllm.__version__),
+            **{f"engine_{key}": value for key, value in engine.items()},
+        }
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+        """Yield responses window by window, each request exactly once.
+
+        Raises
+        ------
+        BackendError
+            When the engine dies; what was yielded is safe.
+        """
+        for start in range(0, len(requests), _WINDOW):
+            items = self._encoder.encode(requests[start : start + _WINDOW])
+            self._seen["requests"] += len(items)
+            self._seen["boundary"] += sum(item.boundary for item in items)
+            self._seen["truncated"] += sum(item.truncated for item in items)
+            failed = [item for item in items if item.error]
+            if failed:
+                yield [self._failure(item, item.error) for item in failed]
+            sound = [item for item in items if not item.error]
+            texts = [item for item in sound if item.request.kind == "generate"]
+            single = [item for item in sound if item.request.kind == "choice" and self._one_token(item)]
+            done = {item.request.key for item in (*texts, *single)}
+            if texts:
+                yield self._generated(texts)
+            if single:
+                answered, rest = self._next_token(single)
+                yield answered
+                done -= {item.request.key for item in rest}
+            longer = [item for item in sound if item.request.key not in done]
+            if longer:
+                yield self._behind_prompts(longer)
+
+    def _one_token(self, item: Encoded) -> bool:
+        return all(len(tail) == 1 for tail in item.tails) and len({tail[0] for tail in item.tails}) <= _MOST_LABELS
+
+    def _asked(self, prompts: Sequence[Sequence[int]], parameters: Sequence[Any]) -> list[Any]:
+        """Outputs of the engine, in the order of the prompts."""
+        self._seen["prompts"] += len(prompts)
+        self._seen["prompt_tokens"] += sum(map(len, prompts))
+        try:
+            outputs = self._engine.generate(
+                [{"prompt_token_ids": list(ids)} for ids in prompts], sampling_params=list(parameters), use_tqdm=False
+            )
+        except (RuntimeError, ValueError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BackendError(
+                f"{self._spec.name}: vLLM failed: {first} What was answered is stored; type the same command again."
+            ) from error
+        return list(outputs)
+
+    def _generated(self, items: Sequence[Encoded]) -> list[Response]:
+        """Greedy texts."""
+        parameters = [
+            self._vllm.SamplingParams(temperature=0.0, max_tokens=item.request.max_tokens, stop=list(item.request.stop) or None)
+            for item in items
+        ]
+        found = []
+        for item, output in zip(items, self._asked([item.context for item in items], parameters), strict=True):
+            answer = output.outputs[0]
+            if answer.finish_reason not in {"stop", "length"}:
+                found.append(self._failure(item, f"engine gave up ({answer.finish_reason})"))
+            else:
+                found.append(self._response(item, text=answer.text, finish_reason=answer.finish_reason))
+        return found
+
+    def _next_token(self, items: Sequence[Encoded]) -> tuple[list[Response], list[Encoded]]:
+        """Choices of one token from the next-token distribution; and the items of which some token was not given."""
+        parameters = [self._next_token_parameters(item) for item in items]
+        answered: list[Response] = []
+        rest: list[Encoded] = []
+        for item, output in zip(items, self._asked([item.context for item in items], parameters), strict=True):
+            given = output.outputs[0].logprobs
+            values = {token: entry.logprob for token, entry in given[0].items()} if given else {}
+            if any(tail[0] not in values for tail in item.tails):
+                rest.append(item)
+                continue
+            self._seen["one_token"] += 1
+            answered.append(self._scored(item, [values[tail[0]] for tail in item.tails]))
+        return answered, rest
+
+    def _next_token_parameters(self, item: Encoded) -> Any:
+        """Parameters that ask for the labels' log-probabilities."""
+        if self._names_ids:
+            ids = list(dict.fromkeys(tail[0] for tail in item.tails))
+            return self._vllm.SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=ids, detokenize=False)
+        most = int(self._options.get("max_logprobs", _MOST_LABELS))
+        return self._vllm.SamplingParams(temperature=0.0, max_tokens=1, logprobs=most, detokenize=False)
+
+    def _behind_prompts(self, items: Sequence[Encoded]) -> list[Response]:
+        """Choices of any length: every different one behind its prompt, read off the prompt's log-probabilities."""
+        rows = [(item, tail) for item in items for tail in dict.fromkeys(item.tails)]
+        parameter = self._vllm.SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False)
+        outputs = self._asked([(*item.context, *tail) for item, tail in rows], [parameter] * len(rows))
+        sums: dict[tuple[str, tuple[int, ...]], float] = {}
+        for (item, tail), output in zip(rows, outputs, strict=True):
+            positions = output.prompt_logprobs[len(item.context) :]
+            sums[item.request.key, tail] = math.fsum(position[token].logprob for position, token in zip(positions, tail, strict=True))
+        return [self._scored(item, [sums[item.request.key, tail] for tail in item.tails]) for item in items]
+
+    def _scored(self, item: Encoded, values: Sequence[float]) -> Response:
+        if not all(map(math.isfinite, values)):
+            return self._failure(item, "nan")
+        return self._response(item, logprobs=tuple(map(float, values)), token_counts=tuple(map(len, item.tails)))
+
+    def _failure(self, item: Encoded, error: str) -> Response:
+        self._seen["failed"] += 1
+        return self._response(item, error=error, finish_reason="error")
+
+    def _response(self, item: Encoded, **found: Any) -> Response:
+        """Response with what is known of the prompt."""
+        return Response(
+            key=item.request.key,
+            sent=item.sent,
+            truncated=item.truncated,
+            boundary=item.boundary,
+            prompt_tokens=len(item.context),
+            **found,
+        )
+
+    def close(self) -> None:
+        """Release the engine."""
+        self._engine = None
+        gc.collect()
+
+
+def _engine_options(spec: ModelSpec) -> dict[str, Any]:
+    """Options for the engine with their types; anything else is refused."""
+    if spec.device not in {"auto", "cuda"}:
+        raise BackendError(f"device {spec.device!r}: vLLM takes the GPUs it is shown; set CUDA_VISIBLE_DEVICES and leave --device out.")
+    unknown = sorted(set(spec.options) - set(_ENGINE_OPTIONS) - _OTHER_OPTIONS)
+    if unknown:
+        known = ", ".join(sorted({*_ENGINE_OPTIONS, *_OTHER_OPTIONS}))
+        raise BackendError(f"option {unknown[0]!r}: backend 'vllm' does not know it; {known} are accepted. Remove it.")
+    found: dict[str, Any] = {}
+    for name, value in spec.options.items():
+        if name in _ENGINE_OPTIONS:
+            kind = _ENGINE_OPTIONS[name]
+            try:
+                found[name] = str(value).lower() in {"true", "1"} if kind is bool else kind(value)
+            except (TypeError, ValueError):
+                raise BackendError(f"option {name}: {value!r} is no {kind.__name__}. Give a number.") from None
+    if spec.batch_size is not None:
+        found.setdefault("max_num_seqs", spec.batch_size)
+    return found
