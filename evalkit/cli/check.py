@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -40,6 +41,5 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
 
 def _policy_reader() -> Callable[[Path], object]:
     """Return the gate's own reader of policies."""
-    from evalkit.gate import load_policy
-
-    return load_policy
+    reader: Callable[[Path], object] = import_module("evalkit.gate").load_policy
+    return reader
