@@ -227,6 +227,18 @@ def summary(rows: list[tuple[Regime, str, str, float, int]], n_draws: int) -> st
     return "\n".join(lines) + "\n"
 
 
+def write(rows: list[tuple[Regime, str, str, float, int]], n_draws: int, out: Path) -> None:
+    """Write both files; called after every regime, so that an interrupted run leaves what it has."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["question", "metric", "n_phrasings", "n_instances", "variance", "scores", "missing", "coverage", "draws"])
+        for regime, question, name, coverage, n in sorted(rows, key=lambda row: (row[1], row[2], str(row[0]))):
+            point = [regime.n_phrasings, regime.n_instances, regime.share, regime.kind, regime.missing]
+            writer.writerow([question, name, *point, round(coverage, 4), n])
+    (out / "coverage.md").write_text(summary(rows, n_draws), encoding="utf-8")
+
+
 def main() -> None:
     """Run the grid and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -242,16 +254,7 @@ def main() -> None:
         for done, found in enumerate(pool.imap_unordered(simulate, jobs), start=1):
             rows += found
             print(f"{done}/{len(jobs)}", flush=True)
-    rows.sort(key=lambda row: (row[1], row[2], str(row[0])))
-    options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["question", "metric", "n_phrasings", "n_instances", "variance", "scores", "missing", "coverage", "draws"])
-        for regime, question, name, coverage, n in rows:
-            writer.writerow(
-                [question, name, regime.n_phrasings, regime.n_instances, regime.share, regime.kind, regime.missing, round(coverage, 4), n]
-            )
-    (options.out / "coverage.md").write_text(summary(rows, options.draws), encoding="utf-8")
+            write(rows, options.draws, options.out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,16 @@ from evalkit.stats.instances import pss
 from evalkit.stats.resample import Interval, Question, undefined
 from evalkit.stats.variance import components
 
-__all__ = ["consistency_interval", "pss_interval", "var_instance_interval", "var_interaction_interval"]
+__all__ = [
+    "LEAST_INSTANCE",
+    "LEAST_PAIRED",
+    "consistency_interval",
+    "consistency_terms",
+    "pss_interval",
+    "pss_terms",
+    "var_instance_interval",
+    "var_interaction_interval",
+]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 
@@ -99,12 +108,8 @@ def _pairs(value: float, terms: Scores, *, question: Question, level: float) -> 
     return Interval(value, found.low, min(found.high, 1.0), level, found.kind)
 
 
-def pss_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
-    """Return pss with its interval; the term of a cell is its mean absolute difference to the other phrasings."""
-    scores = _kept(scores)
-    value = pss(scores)
-    if scores.shape[0] < 2 or scores.shape[1] < 2:
-        return undefined(value, "fewer than two phrasings or instances", level=level)
+def pss_terms(scores: Scores) -> Scores:
+    """Return for each cell its mean absolute difference to the other phrasings of its instance; NaN without any."""
     order = np.argsort(scores, axis=0)  # NaN last
     rows = np.take_along_axis(scores, order, axis=0)
     there = ~np.isnan(rows)
@@ -115,7 +120,23 @@ def pss_interval(scores: Scores, *, question: Question = "random", level: float 
     total = rows * (2 * rank - count) - 2 * below + below[-1]  # sum over q of abs(y[p] - y[q])
     terms = np.empty_like(rows)
     np.put_along_axis(terms, order, np.where(there & (count > 1), total / np.maximum(count - 1, 1), np.nan), axis=0)
-    return _pairs(value, _kept(terms), question=question, level=level)
+    return terms
+
+
+def pss_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
+    """Return pss with its interval; the term of a cell is its mean absolute difference to the other phrasings."""
+    scores = _kept(scores)
+    value = pss(scores)
+    if scores.shape[0] < 2 or scores.shape[1] < 2:
+        return undefined(value, "fewer than two phrasings or instances", level=level)
+    return _pairs(value, _kept(pss_terms(scores)), question=question, level=level)
+
+
+def consistency_terms(labels: Int[np.ndarray, "phrasing instance"], missing: Bool[np.ndarray, "phrasing instance"] | None) -> Scores:
+    """Return for each cell the share of the other phrasings that agree with it; NaN where missing or alone."""
+    there = np.ones(labels.shape, dtype=bool) if missing is None else ~missing
+    partners = there.sum(axis=0) - 1
+    return np.where(there & (partners > 0), equal_partners(labels) / np.maximum(partners, 1), np.nan)
 
 
 def consistency_interval(
@@ -129,8 +150,6 @@ def consistency_interval(
     value = consistency(labels, missing=missing)
     if labels.shape[1] < 2 or np.isnan(value):
         return undefined(value, "fewer than two phrasings or instances", level=level)
-    there = np.ones(labels.shape, dtype=bool) if missing is None else ~missing
-    partners = there.sum(axis=0) - 1
-    terms = np.where(there & (partners > 0), 1 - equal_partners(labels) / np.maximum(partners, 1), np.nan)
+    terms = 1 - consistency_terms(labels, missing)
     flips = _pairs(1 - value, _kept(terms), question=question, level=level)
     return Interval(value, 1 - flips.high, 1 - flips.low, level, flips.kind)

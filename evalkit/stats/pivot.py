@@ -24,7 +24,18 @@ from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.resample import Interval, percentile, undefined
 from evalkit.stats.variance import components
 
-__all__ = ["LEAST_IN_ARM", "ORDER_NAMES", "PIVOTAL_NAMES", "SCALE_NAMES", "gap_pivots", "pivots"]
+__all__ = [
+    "LEAST_IN_ARM",
+    "ORDER_NAMES",
+    "PIVOTAL_NAMES",
+    "SCALE_NAMES",
+    "Arm",
+    "as_normal",
+    "far_from_normal",
+    "gap_pivots",
+    "order_draws",
+    "pivots",
+]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
@@ -43,30 +54,34 @@ KIND = "pivot/phrasings+instances"
 
 
 @dataclass(frozen=True, slots=True)
-class _Arm:
+class Arm:
     """Phrasing means of one arm on the scale where they are taken as normal."""
 
     h: Float[np.ndarray, " phrasing"]
+    """Phrasing means on the scale."""
     bounded: bool
+    """Whether the scale is the probit of a score in [0, 1]; else the score itself."""
 
     def back(self, h: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """Return scores for values on the scale."""
         return np.asarray(ndtr(h)) if self.bounded else h
 
     def variance_factor(self) -> float:
-        """What a variance of scores is worth on the scale h, at the mean (delta method)."""
+        """Return what a variance of scores is worth on the scale h, at the mean (delta method)."""
         return float(2 * np.pi * np.exp(self.h.mean() ** 2)) if self.bounded else 1.0
 
 
-def _arm(scores: Scores) -> _Arm:
+def as_normal(scores: Scores) -> Arm:
+    """Return the phrasing means of a matrix on the scale where they are taken as normal."""
     a = phrasing_scores(scores)
     if np.nanmin(scores) < 0 or np.nanmax(scores) > 1:
-        return _Arm(a, bounded=False)
+        return Arm(a, bounded=False)
     floor = 0.5 / np.maximum((~np.isnan(scores)).sum(axis=1), 1)
-    return _Arm(np.asarray(ndtri(np.clip(a, floor, 1 - floor))), bounded=True)
+    return Arm(np.asarray(ndtri(np.clip(a, floor, 1 - floor))), bounded=True)
 
 
-def _not_normal(h: Float[np.ndarray, " phrasing"]) -> bool:
-    """Whether the phrasing scores are too far from normal for a normal model; never below 8 phrasings."""
+def far_from_normal(h: Float[np.ndarray, " phrasing"]) -> bool:
+    """Return whether the phrasing scores are too far from normal for a normal model; never below 8 phrasings."""
     if h.size < 8 or h.size > 5000 or h.min() == h.max():
         return False
     return bool(distributions.shapiro(h).pvalue < NORMAL_P)
@@ -87,7 +102,7 @@ def _scale_draws(a: Float[np.ndarray, " phrasing"], *, n_draws: int, rng: np.ran
     return np.asarray(s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_draws) / 2))
 
 
-def _expected(arm: _Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int) -> dict[str, Draws]:
+def _expected(arm: Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int) -> dict[str, Draws]:
     """Expectation of each order statistic mean of `n` phrasings for each draw of (mu, s)."""
     wanted = {name: quadrature(name, n) for name in names}
     points = np.unique(np.concatenate([z for z, _ in wanted.values()]))
@@ -95,7 +110,8 @@ def _expected(arm: _Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int)
     return {name: values[:, np.searchsorted(points, z)] @ w for name, (z, w) in wanted.items()}
 
 
-def _order_draws(arm: _Arm, mu: Draws, s: Draws) -> dict[str, Draws]:
+def order_draws(arm: Arm, mu: Draws, s: Draws) -> dict[str, Draws]:
+    """Return what every statistic in `ORDER_NAMES` expects, for each draw of (mu, s)."""
     n = arm.h.size
     plain = tuple(name for name in ORDER_NAMES if name not in {"sensitivity", "saturation", "cps"})
     draws = _expected(arm, (*plain, "mean"), mu, s, n=n)
@@ -159,13 +175,13 @@ def pivots(scores: Scores, *, rng: np.random.Generator, n_draws: int = 4000, lev
     values = _values(scores, a)
     if n_phrasings < 2 or n_instances < 2:
         return {name: undefined(value, "fewer than two phrasings or instances", level=level) for name, value in values.items()}
-    noise, arm = mean_noise(scores), _arm(scores)
-    normal = not _not_normal(arm.h)
+    noise, arm = mean_noise(scores), as_normal(scores)
+    normal = not far_from_normal(arm.h)
     draws: dict[str, Draws] = {}
     if normal:
         common = _common(noise.common, noise.contrast / n_phrasings, n_instances, n_draws=n_draws, rng=rng) * arm.variance_factor()
         s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
-        draws |= _order_draws(arm, arm.h.mean() + rng.standard_normal(n_draws) * np.sqrt(s**2 / n_phrasings + common), s)
+        draws |= order_draws(arm, arm.h.mean() + rng.standard_normal(n_draws) * np.sqrt(s**2 / n_phrasings + common), s)
     if normal or n_phrasings >= 20:
         found = components(scores).clipped
         s = _scale_draws(a, n_draws=n_draws, rng=rng, normal=normal)
@@ -200,8 +216,8 @@ def gap_pivots(
     if least < LEAST_IN_ARM or n_instances < 2:
         reason = f"fewer than {LEAST_IN_ARM} phrasings in an arm" if n_instances > 1 else "fewer than two instances"
         return {name: undefined(value, reason, level=level) for name, value in values.items()}
-    arms = [_arm(matrix) for matrix in matrices]
-    if any(_not_normal(arm.h) for arm in arms):
+    arms = [as_normal(matrix) for matrix in matrices]
+    if any(far_from_normal(arm.h) for arm in arms):
         return {name: undefined(value, "phrasing scores are far from normal", level=level) for name, value in values.items()}
     difference = influence(matrices[0]).mean(axis=0) - influence(matrices[1]).mean(axis=0)
     shared = n_instances / (n_instances - 1) * float((difference**2).sum())
