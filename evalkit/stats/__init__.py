@@ -14,6 +14,7 @@ from evalkit.stats.agreement import (
     label_entropy,
 )
 from evalkit.stats.association import distance_rho
+from evalkit.stats.compare import consistency_difference, difference_intervals, on_shared_cells
 from evalkit.stats.component_intervals import consistency_interval, pss_interval, var_instance_interval, var_interaction_interval
 from evalkit.stats.contrast import accuracy_norm, gap, gap_std, gap_worst, on_shared_instances, pdr, pdr_std, reliance
 from evalkit.stats.crossed import gap_interval, mean_interval, new_phrasing_interval
@@ -51,6 +52,7 @@ from evalkit.stats.ranking import competition_rank, kendall_w, p_best, rank_inte
 from evalkit.stats.rates import rate, rate_interval, rate_per_phrasing
 from evalkit.stats.resample import Interval, Question, bootstrap, resampled_means, undefined
 from evalkit.stats.spread import cps, saturation, sensitivity, sensitivity_over_tasks, spread, std, std0
+from evalkit.stats.suite import over_tasks, suite_gap_interval, suite_mean_interval
 from evalkit.stats.variance import (
     Components,
     components,
@@ -82,11 +84,13 @@ __all__ = [
     "competition_rank",
     "components",
     "consistency",
+    "consistency_difference",
     "consistency_interval",
     "consistency_per_instance",
     "cps",
     "cvar10",
     "designs",
+    "difference_intervals",
     "distance_rho",
     "ece",
     "entropy_interval",
@@ -121,7 +125,9 @@ __all__ = [
     "non_inferiority",
     "noncentral_interval",
     "normal_scores",
+    "on_shared_cells",
     "on_shared_instances",
+    "over_tasks",
     "p_best",
     "paired_difference",
     "pdr",
@@ -155,6 +161,8 @@ __all__ = [
     "std",
     "std0",
     "std_excess",
+    "suite_gap_interval",
+    "suite_mean_interval",
     "undefined",
     "var_instance",
     "var_instance_interval",
