@@ -33,7 +33,8 @@ verb.perception verb.possession verb.social verb.stative verb.weather adj.ppl
 _LEXNAMES = _LEXNAMES_WORDS.split()
 _POS_NUMBER = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
 _DETERMINERS_WORDS = """
-a an the this these those its his her their our your my each every any some one
+a an the this these those its his her their our your my each every any some one both all two
+three many several few other another
 """
 _DETERMINERS = frozenset(_DETERMINERS_WORDS.split())
 _BEFORE_VERB_WORDS = """
@@ -44,6 +45,7 @@ _AFTER_VERB_WORDS = """
 a an the this that these those its whether which what if how who each every all one only it
 """
 _AFTER_VERB = frozenset(_AFTER_VERB_WORDS.split())
+_AFTER_NOUN = frozenset({"is", "are", "was", "were", "has", "have", "of"})
 _VOWELS = "aeiou"
 
 
@@ -155,7 +157,7 @@ class WordNet:
         """Return ``n``, ``v``, ``a`` or ``r`` for ``words[index]`` in its sentence, or None when WordNet lacks it.
 
         Rules, first that fits: the only part of speech there is; a verb after ``to``, ``please``, a modal and the like, or
-        before a determiner or question word and not after one; after a determiner a noun, unless another noun follows an
+        before a determiner or question word and not after one; a noun before ``is``, ``are`` and the like; after a determiner a noun, unless another noun follows an
         adjective; ``-ly`` an adverb; else the part of speech WordNet's corpus counts most often.
         """
         word = words[index].lower()
@@ -166,6 +168,8 @@ class WordNet:
         after = words[index + 1].lower() if index + 1 < len(words) else ""
         if "v" in able and (before in _BEFORE_VERB or (before not in _DETERMINERS and after in _AFTER_VERB)):
             return "v"
+        if after in _AFTER_NOUN and "n" in able:
+            return "n"
         if before in _DETERMINERS:
             noun_follows = bool(after) and self.lemma(after, "n") is not None and after not in _AFTER_VERB
             return "a" if "a" in able and noun_follows else "n" if "n" in able else able[0]
