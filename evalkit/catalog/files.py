@@ -97,6 +97,21 @@ def candidates(task: Task, root: Path, split: str) -> list[tuple[tuple[Path, ...
     return places
 
 
+def _check_commit(task: Task, root: Path, paths: tuple[Path, ...]) -> None:
+    """Raise CatalogError when a hub file is recorded at another commit than the task pins; files placed by hand have no record."""
+    record = root / "hub" / "fetched.json"
+    if task.source.hub is None or task.source.revision is None or not record.is_file():
+        return
+    entries = load_json(record)
+    commits = {(item.get("repository"), item.get("path")): item.get("commit") for item in entries} if isinstance(entries, list) else {}
+    for path in paths:
+        commit = commits.get((task.source.hub, path.relative_to(hub_folder(root, task.source.hub)).as_posix()))
+        if commit not in (None, task.source.revision):
+            raise CatalogError(
+                f"{path}: is of commit {commit}, the task pins {task.source.revision}. Type: evalkit data fetch --force {task.id}"
+            )
+
+
 def _present(paths: tuple[Path, ...]) -> tuple[Path, ...] | None:
     """Return existing files with ``*`` filled in, or None when one is absent."""
     found: list[Path] = []
@@ -121,6 +136,8 @@ def locate(task: Task, data_dir: Path | None, split: str) -> Located:
     for paths, layout in places:
         found = _present(paths)
         if found is not None:
+            if layout == "hub":
+                _check_commit(task, root, found)
             return Located(found, layout)
     raise DataMissingError(missing(task, places))
 

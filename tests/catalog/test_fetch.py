@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 
 from evalkit.catalog import load_instances, load_task
 from evalkit.catalog.fetch import Wanted, fetch, fetched, needed
-from evalkit.errors import EnvironmentFault
+from evalkit.errors import CatalogError, EnvironmentFault
 from evalkit.records import Source, Task
 
 COMMIT = "c30699e8356da336a370243923dbaf21066bb9fe"
@@ -92,6 +92,17 @@ def test_a_source_without_pin_records_the_commit_it_got(hub: HTTPServer, tmp_pat
     wanted, _ = needed([loose], tmp_path)
 
     assert {(item.revision, item.commit) for item in fetch(wanted, tmp_path)} == {("default branch", BRANCH_COMMIT)}
+
+
+def test_files_of_another_commit_than_pinned_are_refused(hub: HTTPServer, tmp_path: Path) -> None:
+    """What an older version of the task file fetched does not pass for the pinned data."""
+    task = load_task("mmlu/anatomy")
+    loose = replace(task, source=replace(task.source, revision=None))
+    fetch(needed([loose], tmp_path)[0], tmp_path)
+
+    assert len(load_instances(loose, tmp_path)) == 135
+    with pytest.raises(CatalogError, match=rf"is of commit {BRANCH_COMMIT}, the task pins {COMMIT}\. Type: evalkit data fetch --force"):
+        load_instances(task, tmp_path)
 
 
 def test_a_file_the_hub_does_not_have_is_one_message(hub: HTTPServer, tmp_path: Path) -> None:

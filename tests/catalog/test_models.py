@@ -85,6 +85,17 @@ def test_models_that_ship_are_found_by_the_name_of_their_folder() -> None:
         assert load_model(name).name == str(path)
 
 
+def test_a_typo_of_a_shipped_model_is_noticed_before_the_hub_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare word close to a model that ships is no hub id."""
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample/evalkit.yaml").write_text("backend: hf\ntuned_on: []\n")
+    monkeypatch.setattr("evalkit.catalog.models.data_root", lambda kind: tmp_path)
+
+    assert load_model("sample").label == "sample"
+    with pytest.raises(UsageError, match=r"--model smaple: no such model ships with evalkit; did you mean 'sample'\? .* type hf:smaple"):
+        load_model("smaple")
+
+
 def test_overrides_replace_fields_and_none_leaves_them() -> None:
     """Options are merged, a wrong option is named."""
     spec = load_model("gpt2", dtype="float32", revision=None, tuned_on=["p3"], options={"a": 1})
