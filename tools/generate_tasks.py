@@ -147,7 +147,7 @@ def superni() -> Iterator[Spec]:
 
 
 def bigbench() -> Iterator[Spec]:
-    """Yield the six task folders of BIG-bench that the lead paper's code reads and that are public with it."""
+    """Yield the six task folders of BIG-bench that jiudingsun01/InstructionEval carries."""
     for row in facts("bigbench"):
         name = row["name"]
         inner = f"benchmark_tasks/{name}/task.json"

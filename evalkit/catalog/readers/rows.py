@@ -19,7 +19,7 @@ def derived_id(split: str, position: int, *content: str) -> str:
     Examples
     --------
     >>> derived_id("test", 7, "What is 1 + 1?", "2")
-    'test-00007-b18a6b9b'
+    'test-00007-81720194'
     """
     return f"{split}-{position:05d}-{digest(list(content), length=8)}"
 
