@@ -6,12 +6,16 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.rescore import score_run
 from evalkit.rundir import RunDir
 
-__all__ = ["finish", "library_versions"]
+if TYPE_CHECKING:
+    from evalkit.evidence import Evidence
+    from evalkit.scores import ScoreTable
+
+__all__ = ["evidence_of", "finish", "library_versions"]
 
 _LIBRARIES = (
     "numpy",
@@ -42,6 +46,28 @@ def library_versions() -> dict[str, str]:
     return found
 
 
+def evidence_of(directory: RunDir, manifest: Mapping[str, Any], table: ScoreTable, *, level: float, flips: int | None = None) -> Evidence:
+    """Return what is looked at beyond estimates: phrasings, flips, what to look at first.
+
+    Parameters
+    ----------
+    directory, manifest, table
+        A run with its cells.
+    level
+        Of the intervals of phrasings.
+    flips
+        Instances per task shown side by side; None for the default.
+    """
+    from evalkit.evidence import gather
+    from evalkit.rescore import stored_jobs
+    from evalkit.store import Store
+
+    fingerprint = manifest["model"]["fingerprint_digest"]
+    with Store(directory.store_path, read_only=True) as store:
+        jobs = stored_jobs(store, list(manifest["suite"]["tasks"]))
+        return gather(table, jobs, answers=lambda keys: store.get(fingerprint, keys), level=level, flips=flips)
+
+
 def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resamples: int) -> dict[str, Any]:
     """Write scores, estimates, report and final manifest of a run directory this process owns; return the manifest.
 
@@ -55,6 +81,7 @@ def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resa
         Of the intervals.
     """
     from evalkit.analysis import estimate, write_estimates
+    from evalkit.report.run_view import RunView
     from evalkit.report.writing import write_report
     from evalkit.scores import ScoreTable
 
@@ -72,6 +99,7 @@ def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resa
         "intervals": {"level": level, "resamples": resamples},
         "counts": asdict(counts),
     }
-    write_report(directory.path, final, table=table, estimates=estimates)
+    run = RunView(manifest=final, evidence=evidence_of(directory, final, table, level=level), estimates=estimates)
+    write_report(directory.path, run)
     directory.write_manifest(final)
     return final

@@ -1,0 +1,265 @@
+"""Which figures a run has data for, with captions; and the reason for those it has not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evalkit.evidence import Evidence, TaskView
+from evalkit.records import Estimate
+from evalkit.report.figures import (
+    Dot,
+    HeatMap,
+    IntervalRow,
+    LadderLine,
+    ScoreRow,
+    TaskPoint,
+    VarianceRow,
+    plot_gap,
+    plot_heatmap,
+    plot_ladder,
+    plot_scores,
+    plot_task_map,
+    plot_variance,
+)
+from evalkit.report.text import share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["MOST_ROWS", "Drawing", "by_task", "drawings"]
+
+MOST_ROWS = 24
+"""Most rows of a figure on the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """One figure, or why there is none."""
+
+    name: str
+    """File name without ending."""
+    title: str
+    """What it shows, in words."""
+    caption: str = ""
+    """How to read it, with interval, numbers, shares."""
+    draw: Callable[[], Axes] | None = None
+    """Draws it; None when there is no data for it."""
+    why: str = ""
+    """Why there is none."""
+
+
+def by_task(estimates: Sequence[Estimate]) -> dict[str, dict[str, Estimate]]:
+    """Return task id -> metric -> estimate; rows over tasks stand under ``all`` (the whole run) and ``benchmark/``."""
+    found: dict[str, dict[str, Estimate]] = {}
+    for row in estimates:
+        if row.group:
+            continue
+        key = row.task if row.task != "all" else "all" if row.benchmark == "all" else f"{row.benchmark}/"
+        found.setdefault(key, {})[row.metric] = row
+    return found
+
+
+def drawings(evidence: Evidence, estimates: Sequence[Estimate], *, counts: Mapping[str, Any]) -> Iterator[Drawing]:
+    """Yield every figure of one run in the order of the page.
+
+    Parameters
+    ----------
+    evidence, estimates
+        Of the run.
+    counts
+        Totals of its manifest, for captions.
+    """
+    values = by_task(estimates)
+    foot = _foot(evidence, counts)
+    yield _scores(evidence, values, foot)
+    yield _gap(evidence, values, foot)
+    yield _variance(evidence, values, foot)
+    yield _heatmap(evidence, foot)
+    yield _ladder(evidence, foot)
+    yield _task_map(evidence, values, foot)
+
+
+def _foot(evidence: Evidence, counts: Mapping[str, Any]) -> str:
+    cells = counts.get("cells", 0) or 1
+    n_phrasings = sum(row.headline for view in evidence.tasks for row in view.phrasings)
+    n_instances = sum(view.n_instances for view in evidence.tasks)
+    return (
+        f"{evidence.level:.0%} intervals; {len(evidence.tasks)} tasks, {n_phrasings} phrasings (counted per task), {n_instances} instances; "
+        f"missing {share(counts.get('missing', 0) / cells)}, unparsed {share(counts.get('unparsed', 0) / cells)}."
+    )
+
+
+def _names(views: Sequence[TaskView]) -> dict[str, str]:
+    """Task id -> name without benchmark, where that is unambiguous."""
+    names = [view.task.name for view in views]
+    return {view.task.id: view.task.name if names.count(view.task.name) == 1 else view.task.id for view in views}
+
+
+def _value(values: Mapping[str, Mapping[str, Estimate]], task: str, metric: str, end: str = "value") -> float:
+    row = values.get(task, {}).get(metric)
+    return math.nan if row is None else float(getattr(row, end))
+
+
+def _most(views: Sequence[TaskView], values: Mapping[str, Mapping[str, Estimate]], metric: str) -> tuple[list[TaskView], str]:
+    """The tasks with the largest values of a metric, in order of their mean, and what to say when some are left out."""
+
+    def size(view: TaskView) -> float:
+        value = _value(values, view.task.id, metric)
+        return -1.0 if math.isnan(value) else abs(value)
+
+    kept = sorted(views, key=lambda view: (-size(view), view.task.id))[:MOST_ROWS]
+    kept.sort(key=lambda view: (-_order(_value(values, view.task.id, "mean")), view.task.id))
+    said = "" if len(kept) == len(views) else f" The {len(kept)} of {len(views)} tasks with the largest {metric} are shown."
+    return kept, said
+
+
+def _order(value: float) -> float:
+    return -1.0 if math.isnan(value) else value
+
+
+def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
+    views, said = _most(evidence.tasks, values, "std")
+    names = _names(evidence.tasks)
+    rows = [
+        ScoreRow(
+            label=names[view.task.id],
+            dots=[Dot(score=row.score, seen=row.seen) for row in view.phrasings if row.headline],
+            mean=_value(values, view.task.id, "mean"),
+            low=_value(values, view.task.id, "mean", "low"),
+            high=_value(values, view.task.id, "mean", "high"),
+            new_low=_value(values, view.task.id, "new_phrasing_low"),
+            new_high=_value(values, view.task.id, "new_phrasing_high"),
+            chance=view.chance,
+        )
+        for view in views
+    ]
+    return Drawing(
+        name="scores",
+        title="Score under every phrasing, by task",
+        caption=f"A mark is one phrasing: filled blue circle seen, open orange diamond unseen, grey square unknown. Thick line: interval of the mean; thin line: where the score under one new phrasing would lie; dashed: guessing.{said} {foot}",
+        draw=lambda: plot_scores(rows),
+    )
+
+
+def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
+    title = "Seen minus unseen wording, by task"
+    with_gap = [view for view in evidence.tasks if not math.isnan(_value(values, view.task.id, "gap"))]
+    if not with_gap:
+        arms = sorted({row.seen for view in evidence.tasks for row in view.phrasings})
+        return Drawing(name="gap", title=title, why=f"No task has seen and unseen phrasings: all are {' or '.join(arms)}.")
+    views, said = _most(with_gap, values, "gap")
+    names = _names(evidence.tasks)
+    rows = [_interval_row(values, view.task.id, "gap", names[view.task.id]) for view in views]
+    rows.sort(key=lambda row: -row.value)
+    if len(evidence.tasks) > 1:
+        rows.append(_interval_row(values, "all", "gap", "all tasks", total=True))
+    return Drawing(
+        name="gap",
+        title=title,
+        caption=f"Right of 0: unseen wording is worse. Orange and blue: the interval leaves out 0.{said} {foot}",
+        draw=lambda: plot_gap(rows),
+    )
+
+
+def _interval_row(values: Mapping[str, Mapping[str, Estimate]], task: str, metric: str, label: str, *, total: bool = False) -> IntervalRow:
+    value, low, high = (_value(values, task, metric, end) for end in ("value", "low", "high"))
+    return IntervalRow(label=label, value=value, low=low, high=high, total=total)
+
+
+def _variance(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
+    title = "What a score depends on"
+    views, said = _most(evidence.tasks, values, "var_phrasing")
+    names = _names(evidence.tasks)
+    rows = []
+    for view in views:
+        parts = [max(0.0, _value(values, view.task.id, f"var_{part}")) for part in ("phrasing", "instance", "interaction")]
+        if sum(parts) > 0:  # NaN is not above 0 either
+            phrasing, instance, interaction = (part / sum(parts) for part in parts)
+            rows.append(VarianceRow(label=names[view.task.id], phrasing=phrasing, instance=instance, interaction=interaction))
+    if not rows:
+        return Drawing(name="variance", title=title, why="Variance components need two phrasings, two instances and scores that differ.")
+    rows.sort(key=lambda row: -row.phrasing)
+    return Drawing(
+        name="variance",
+        title=title,
+        caption=f"Crossed random effects of phrasing and instance; negative components count as 0. A large first part: wording moves the score as a whole. A large last part: wording decides which instances are right.{said} {foot}",
+        draw=lambda: plot_variance(rows),
+    )
+
+
+def _heatmap(evidence: Evidence, foot: str) -> Drawing:
+    title = "Scores by task and phrasing"
+    views = [view for view in evidence.tasks if sum(row.headline for row in view.phrasings) > 1]
+    if len(views) < 2:
+        return Drawing(name="heatmap", title=title, why="A map needs two tasks with two phrasings each.")
+    names = _names(evidence.tasks)
+    scores = {view.task.id: {row.phrasing_id: row.score for row in view.phrasings if row.headline} for view in views}
+    first = scores[views[0].task.id].keys()
+    if all(found.keys() == first for found in scores.values()):
+        ids = sorted(first, key=lambda name: sum(_order(found[name]) for found in scores.values()))
+        grid = [[scores[view.task.id][name] for name in ids] for view in views]
+        columns = "phrasings, lowest mean score first"
+    else:
+        width = max(len(found) for found in scores.values())
+        grid = [[*sorted(scores[view.task.id].values(), key=_order), *[math.nan] * width][:width] for view in views]
+        columns = "each task's own phrasings, lowest score first"
+    return Drawing(
+        name="heatmap",
+        title=title,
+        caption=f"{columns.capitalize()}. {foot}",
+        draw=lambda: plot_heatmap(HeatMap(tasks=[names[view.task.id] for view in views], values=grid, columns=columns)),
+    )
+
+
+def _ladder(evidence: Evidence, foot: str) -> Drawing:
+    title = "Score under perturbed wording"
+    clean = {(view.task.id, row.phrasing_id): row.score for view in evidence.tasks for row in view.phrasings if not row.perturbation}
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for view in evidence.tasks:
+        for row in view.phrasings:
+            origin = clean.get((view.task.id, row.phrasing_id.rpartition(".")[0]))
+            if row.perturbation and origin is not None and not math.isnan(row.score) and not math.isnan(origin):
+                pairs.setdefault(row.perturbation, []).append((row.score, origin))
+    if not pairs:
+        return Drawing(name="ladder", title=title, why="No phrasing of this run is perturbed; add --perturb to a run.")
+    rungs = [
+        LadderLine(
+            label=name,
+            score=sum(one for one, _ in found) / len(found),
+            low=math.nan,
+            high=math.nan,
+            clean=sum(other for _, other in found) / len(found),
+        )
+        for name, found in sorted(pairs.items())
+    ]
+    return Drawing(
+        name="ladder",
+        title=title,
+        caption=f"Means over tasks and phrasings; the dotted line joins a perturbation to the same phrasings unperturbed. {foot}",
+        draw=lambda: plot_ladder(rungs),
+    )
+
+
+def _task_map(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
+    title = "Task map: confidence and prompt uncertainty"
+    names = _names(evidence.tasks)
+    found = [
+        TaskPoint(
+            label=names[view.task.id],
+            uncertainty=_value(values, view.task.id, "prompt_uncertainty"),
+            confidence=_value(values, view.task.id, "confidence"),
+        )
+        for view in evidence.tasks
+    ]
+    known = [point for point in found if not math.isnan(point.uncertainty) and not math.isnan(point.confidence)]
+    if not known:
+        return Drawing(name="task_map", title=title, why="Prompt uncertainty is not among the estimates of this run.")
+    return Drawing(
+        name="task_map",
+        title=title,
+        caption=f"Right: answers depend on the wording (ambiguous). Upper left: easy. Lower left: difficult. {foot}",
+        draw=lambda: plot_task_map(known),
+    )

@@ -1,0 +1,40 @@
+"""Figures: each ``plot_x(data, *, ax=None)`` draws on an Axes and returns it; it computes, shows and saves nothing.
+
+Scores come as fractions and are drawn in percentage points. Seen is a filled blue circle, unseen an open orange diamond, unknown a grey
+square, in every figure.
+"""
+
+from evalkit.report.figures.budget import BudgetPoint, plot_budget
+from evalkit.report.figures.change import ChangeRow, plot_change
+from evalkit.report.figures.distance import DistancePoint, plot_distance
+from evalkit.report.figures.forest import IntervalRow, plot_gap
+from evalkit.report.figures.heatmap import HeatMap, plot_heatmap
+from evalkit.report.figures.ladder import LadderLine, plot_ladder
+from evalkit.report.figures.ranks import RankRow, plot_ranks
+from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
+from evalkit.report.figures.task_map import TaskPoint, plot_task_map
+from evalkit.report.figures.variance import VarianceRow, plot_variance
+
+__all__ = [
+    "BudgetPoint",
+    "ChangeRow",
+    "DistancePoint",
+    "Dot",
+    "HeatMap",
+    "IntervalRow",
+    "LadderLine",
+    "RankRow",
+    "ScoreRow",
+    "TaskPoint",
+    "VarianceRow",
+    "plot_budget",
+    "plot_change",
+    "plot_distance",
+    "plot_gap",
+    "plot_heatmap",
+    "plot_ladder",
+    "plot_ranks",
+    "plot_scores",
+    "plot_task_map",
+    "plot_variance",
+]

@@ -1,0 +1,133 @@
+"""``report.html``: one file that needs nothing else, under a Content-Security-Policy that allows nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from evalkit.paths import data_root
+from evalkit.report.drawings import Drawing, by_task, drawings
+from evalkit.report.page_data import page_data
+from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
+from evalkit.report.run_view import Comparison, RunView
+from evalkit.report.sections import answers, limits, looks_text, provenance
+from evalkit.report.text import bracket, estimate_text, markdown_cell, points, script_json, share, signed, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["drawn", "environment", "policy", "render_markdown", "render_page", "template_text"]
+
+STATIC_ROWS = 150
+"""Phrasings in the table before the script takes over."""
+STATIC_FLIPS = 2
+"""Instances side by side before the script takes over."""
+
+
+def template_text(name: str) -> str:
+    """Return the text of a template file."""
+    return (data_root("reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def environment() -> Environment:
+    """Return the template environment: everything escaped, hidden characters shown, undefined names refused."""
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    names = ("report.html.j2", "report.md.j2", "macros.html.j2")
+    env = Environment(
+        loader=DictLoader({name: template_text(name) for name in names}),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {"points": points, "signed": signed, "share": share, "estimate": estimate_text, "cell": markdown_cell}
+    env.globals["bracket"] = bracket
+    return env
+
+
+def policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy of a page: its own style, its own script, images inside it, nothing else."""
+
+    def source(text: str) -> str:
+        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+    return f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def drawn(drawing: Drawing) -> str:
+    """Return a drawing as an element of the page; empty when there is none."""
+    if drawing.draw is None:
+        return ""
+    from evalkit.report.figures.canvas import figure_bytes
+    from evalkit.report.svg import inline_svg
+
+    return inline_svg(figure_bytes(drawing.draw(), form="text-svg"), name=drawing.name, label=escape(visible(drawing.title)))
+
+
+def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, Any]:
+    """Return what the templates of page and Markdown share.
+
+    Parameters
+    ----------
+    run
+        The run.
+    comparison
+        With a baseline, when one is given.
+    """
+    values = by_task(run.estimates)
+    return {
+        "manifest": run.manifest,
+        "evidence": run.evidence,
+        "answers": answers(values.get("all", {}), run.evidence),
+        "limits": limits(run.manifest),
+        "looks": looks_text(run.evidence.looks),
+        "benchmarks": benchmark_rows(values),
+        "tasks": task_rows(run.evidence, values),
+        "provenance": provenance(run.manifest),
+        "comparison": comparison,
+    }
+
+
+def render_markdown(run: RunView, *, comparison: Comparison | None = None) -> str:
+    """Return the short text form of the page."""
+    return environment().get_template("report.md.j2").render(context(run, comparison=comparison))
+
+
+def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
+    """Return the page of one run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    comparison
+        With a baseline, when one is given.
+    """
+    from markupsafe import Markup
+
+    evidence = run.evidence
+    shown = [(drawing, Markup(drawn(drawing))) for drawing in drawings(evidence, run.estimates, counts=run.manifest["counts"])]
+    style, script = template_text("report.css"), template_text("report.js")
+    rows = phrasing_rows(evidence)
+    flips = [flip for view in evidence.tasks for flip in view.flips]
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            context(run, comparison=comparison),
+            policy=policy(style, script),
+            style=Markup(style),
+            script=Markup(script),
+            data=Markup(script_json(page_data(evidence))),
+            figures=shown,
+            phrasings=rows[:STATIC_ROWS],
+            n_phrasings=len(rows),
+            flips=[flip_view(flip) for flip in flips[:STATIC_FLIPS]],
+            n_flips=len(flips),
+            n_flipping=sum(view.n_flipping for view in evidence.tasks),
+        )
+    )

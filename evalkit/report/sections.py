@@ -1,0 +1,243 @@
+"""The words of the page: three answers, limits, what to look at first, provenance. Numbers come in, text goes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.evidence import Evidence, Looks
+from evalkit.records import Estimate
+from evalkit.report.text import bracket, points, share, signed
+
+__all__ = ["Answer", "Limit", "answers", "limits", "looks_text", "provenance"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One of the three questions of the first screen."""
+
+    question: str
+    """The question."""
+    value: str
+    """The number, in percentage points."""
+    interval: str
+    """Its interval in brackets."""
+    verdict: str
+    """The answer in words."""
+    detail: str
+    """What stands beside it."""
+    tone: str = "plain"
+    """``plain``, ``good``, ``bad`` or ``open``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Something a reader must know before believing the numbers."""
+
+    head: str
+    """In a few words."""
+    text: str
+    """What it means and what to do."""
+    severe: bool = False
+    """Whether numbers are incomplete because of it."""
+
+
+def answers(values: Mapping[str, Estimate], evidence: Evidence) -> list[Answer]:
+    """Return the three answers: how good, how sensitive to wording, worse on unseen wording.
+
+    Parameters
+    ----------
+    values
+        Metric -> estimate over the whole run.
+    evidence
+        Its tasks, for the level of guessing.
+    """
+    return [_how_good(values, evidence), _how_sensitive(values), _how_unseen(values)]
+
+
+def _get(values: Mapping[str, Estimate], metric: str) -> tuple[float, float, float]:
+    row = values.get(metric)
+    return (math.nan, math.nan, math.nan) if row is None else (row.value, row.low, row.high)
+
+
+def _how_good(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
+    value, low, high = _get(values, "mean")
+    known = [view.chance for view in evidence.tasks if not math.isnan(view.chance)]
+    chance = sum(known) / len(known) if known and len(known) == len(evidence.tasks) else math.nan
+    if math.isnan(value):
+        verdict = "No score: every cell is missing."
+    elif math.isnan(chance):
+        verdict = "Mean score over tasks and wordings, of 100."
+    elif not math.isnan(low) and low <= chance:
+        verdict = f"Not told apart from guessing, which gives {points(chance)}."
+    else:
+        verdict = f"Guessing gives {points(chance)}."
+    best, worst = _get(values, "max")[0], _get(values, "min")[0]
+    detail = f"Best wording {points(best)}, worst {points(worst)}, mean over tasks."
+    tone = "bad" if verdict.startswith("Not told") else "plain"
+    return Answer(question="How good?", value=points(value), interval=bracket(low, high), verdict=verdict, detail=detail, tone=tone)
+
+
+def _how_sensitive(values: Mapping[str, Estimate]) -> Answer:
+    value, low, high = _get(values, "std")
+    excess = _get(values, "std_excess")[0]
+    spread = _get(values, "spread")[0]
+    row = values.get("std")
+    n_phrasings = row.n_phrasings if row else 0
+    if math.isnan(value):
+        return Answer(
+            question="How sensitive to wording?",
+            value="–",
+            interval="",
+            verdict="Not known: it takes two phrasings of a task.",
+            detail="",
+            tone="open",
+        )
+    verdict = "Standard deviation of the score over wordings of the same task."
+    if not math.isnan(excess):
+        verdict += f" {points(excess)} of it is wording, the rest is the draw of instances."
+    detail = f"From best to worst wording: {points(spread)} (spread, mean over tasks, {n_phrasings} phrasings)."
+    return Answer(question="How sensitive to wording?", value=points(value), interval=bracket(low, high), verdict=verdict, detail=detail)
+
+
+def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
+    question = "Worse on unseen wording?"
+    value, low, high = _get(values, "gap")
+    seen, unseen = _get(values, "seen_mean")[0], _get(values, "unseen_mean")[0]
+    if math.isnan(value):
+        row = values.get("gap")
+        why = row.note if row is not None and row.note else "no task has seen and unseen phrasings"
+        return Answer(question=question, value="–", interval="", verdict=f"Not known: {why}.", detail="", tone="open")
+    detail = f"Seen {points(seen)}, unseen {points(unseen)}; seen minus unseen."
+    if math.isnan(low):
+        row = values["gap"]
+        verdict, tone = f"No interval: {row.note}." if row.note else "No interval.", "open"
+    elif low > 0:
+        verdict, tone = f"Yes: {points(value)} points lower on unseen wording.", "bad"
+    elif high < 0:
+        verdict, tone = f"No: {points(-value)} points higher on unseen wording.", "good"
+    else:
+        verdict, tone = "Not told apart from no difference: the interval holds 0.", "plain"
+    return Answer(question=question, value=signed(value), interval=bracket(low, high), verdict=verdict, detail=detail, tone=tone)
+
+
+def limits(manifest: Mapping[str, Any]) -> list[Limit]:
+    """Return everything that limits what the numbers of a run mean, gravest first.
+
+    Parameters
+    ----------
+    manifest
+        Of the run.
+    """
+    found = [*_of_cells(manifest["counts"]), *_of_suite(manifest), *_of_model(manifest)]
+    notes = list(manifest.get("notes", ()))
+    if notes:
+        shown = "; ".join(notes[:3]) + (f"; and {len(notes) - 3} more, in the manifest" if len(notes) > 3 else "")
+        found.append(Limit(head="Not done as asked", text=f"{shown}."))
+    return sorted(found, key=lambda limit: not limit.severe)
+
+
+def _of_cells(counts: Mapping[str, Any]) -> Iterator[Limit]:
+    cells = counts["cells"] or 1
+    if counts["missing"]:
+        yield Limit(
+            head=f"{counts['missing']:,} of {counts['cells']:,} cells missing ({share(counts['missing'] / cells)})",
+            text="The engine gave no answer. They are left out, not counted as wrong. The same 'evalkit run' again asks only for these.",
+            severe=True,
+        )
+    if counts["unparsed"]:
+        yield Limit(
+            head=f"{counts['unparsed']:,} answers unparsed ({share(counts['unparsed'] / cells)})",
+            text="The model answered, but not in a form that can be scored. They count as wrong; the table of phrasings says where.",
+        )
+    if counts["truncated"]:
+        yield Limit(
+            head=f"{counts['truncated']:,} prompts truncated ({share(counts['truncated'] / cells)})",
+            text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
+        )
+
+
+def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
+    suite = manifest["identity"]["suite"]
+    if suite.get("limit") is not None:
+        yield Limit(
+            head=f"Limited to {suite['limit']} instances per task",
+            text="A part of the suite, drawn with a seed; not comparable with published scores.",
+        )
+    if suite.get("budget") is not None:
+        yield Limit(
+            head=f"Budget of {share(suite['budget'])} of the instances",
+            text="A part of the suite, the same instances under every phrasing.",
+        )
+    left_out = manifest.get("left_out") or {}
+    if left_out:
+        names = ", ".join(list(left_out)[:5]) + (", …" if len(left_out) > 5 else "")
+        yield Limit(head=f"{len(left_out)} tasks left out", text=f"Their data is not on this machine: {names}.", severe=True)
+
+
+def _of_model(manifest: Mapping[str, Any]) -> Iterator[Limit]:
+    tuned_on = manifest["model"]["tuned_on"]
+    if tuned_on is None:
+        yield Limit(
+            head="Seen and unseen unknown",
+            text="Nothing is said of what the model was tuned on, so no gap can be given. Say it with --tuned-on.",
+        )
+    benchmarks = {task["benchmark"] for task in manifest["suite"]["tasks"].values()}
+    if tuned_on and "niv2" in tuned_on and "mmlu" in benchmarks:
+        yield Limit(
+            head="Tuned on SuperNI, which contains MMLU",
+            text="57 of SuperNI's training tasks are MMLU subjects. A model tuned on them may have seen the questions, not only wordings like these.",
+        )
+
+
+def looks_text(looks: Looks) -> list[str]:
+    """Return what to look at first, as sentences."""
+    if not looks.most:
+        return ["Every wording of a task gives the same score: there is no spread to explain."] if looks.n else []
+    n, held = len(looks.most), share(looks.held)
+    first = (
+        f"{n} of {looks.n} phrasings (counted per task) hold {held} of the spread; {looks.n_low} of them lie below the mean of their task."
+    )
+    found = [first]
+    if looks.n_low:
+        by_knowledge = looks.n_low - looks.n_by_format
+        found.append(
+            f"Of these {looks.n_low}, {looks.n_by_format} fail by format (answers that cannot be used make up half of the loss or more) "
+            f"and {by_knowledge} fail with answers that are readable and wrong."
+        )
+    if not math.isnan(looks.noise):
+        found.append(
+            f"About {share(looks.noise)} of the spread would be there by the draw of instances alone"
+            + (": do not read much into single phrasings." if looks.noise > 0.5 else ".")
+        )
+    return found
+
+
+def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return label and text of everything needed to repeat the run."""
+    model, suite, counts = manifest["model"], manifest["suite"], manifest["counts"]
+    attempts = manifest.get("attempts") or []
+    rows = [
+        ("Command", manifest.get("command") or "–"),
+        ("Model", f"{model['backend']}: {model['name']}"),
+        ("Revision", model.get("revision") or "–"),
+        ("Number format", model.get("dtype") or "–"),
+        ("Chat template", model.get("chat_template") or "–"),
+        ("Tuned on", "unknown" if model["tuned_on"] is None else ", ".join(model["tuned_on"]) or "nothing"),
+        ("Mitigations", ", ".join(manifest.get("mitigations") or ()) or "none"),
+        ("Fingerprint", model["fingerprint_digest"]),
+        *((f"Fingerprint, {name}", str(value)) for name, value in model["fingerprint"].items()),
+        ("Suite", f"{suite['name']}, version {suite['version']}, digest {suite['digest']}"),
+        ("Shots", str(suite.get("shots", 0))),
+        ("Seed", str(manifest["seed"])),
+        ("Device", manifest.get("device") or "–"),
+        ("Started", ", ".join(attempt["started"] for attempt in attempts) or "–"),
+        ("Seconds", f"{sum(attempt['seconds'] for attempt in attempts):.1f} in {len(attempts)} attempts" if attempts else "–"),
+        ("Cells", f"{counts['cells']:,} from {counts['requests']:,} requests"),
+        ("Tokens", f"{counts['prompt_tokens']:,} of prompts, {counts['answer_tokens']:,} of choices"),
+        ("Intervals", f"{manifest['intervals']['level']:.0%}, {manifest['intervals']['resamples']} resamples"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in {"evalkit": manifest["evalkit"], **manifest["versions"]}.items())),
+    ]
+    return [(name, str(value)) for name, value in rows]

@@ -1,0 +1,120 @@
+"""Untrusted text made safe to look at, and numbers as they are shown: fractions in, percentage points out."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from evalkit.records import Estimate
+
+__all__ = ["bracket", "estimate_text", "finite", "markdown_cell", "points", "script_json", "share", "signed", "visible"]
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: Any) -> str:
+    r"""Return text with every control, direction and other hidden character spelled out; line breaks and tabs stay.
+
+    Joiners (U+200C, U+200D) stay too: scripts and emoji need them.
+
+    Examples
+    --------
+    >>> visible("a\u202eb\r\nc\x00")
+    'a⟨U+202E⟩b\nc⟨U+0000⟩'
+    """
+    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", str(text).replace("\r\n", "\n"))
+
+
+def script_json(value: Any) -> str:
+    r"""Return JSON that is safe inside a script element: nothing in it can end the element or a line of script.
+
+    Examples
+    --------
+    >>> script_json({"a": "</script>"})
+    '{"a":"\\u003c/script\\u003e"}'
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def finite(value: float | None, *, digits: int = 4) -> float | None:
+    """Return a rounded number for JSON; None where it does not exist."""
+    return None if value is None or value != value else round(float(value), digits)
+
+
+def points(value: float | None, *, digits: int = 1) -> str:
+    """Return a fraction in percentage points; a dash where it does not exist.
+
+    Examples
+    --------
+    >>> points(0.4567), points(None), points(-0.00001)
+    ('45.7', '–', '0.0')
+    """
+    if value is None or value != value:
+        return "–"
+    text = f"{value * 100:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed(value: float | None, *, digits: int = 1) -> str:
+    """Return a difference in percentage points with its sign.
+
+    Examples
+    --------
+    >>> signed(0.031), signed(-0.2), signed(0.0)
+    ('+3.1', '−20.0', '0.0')
+    """
+    text = points(value, digits=digits)
+    return f"+{text}" if value is not None and value > 0 and float(text) != 0 else text
+
+
+def share(value: float | None) -> str:
+    """Return a share in per cent; something that is not nothing never shows as 0%.
+
+    Examples
+    --------
+    >>> share(0.25), share(0.0), share(0.0001), share(0.99999)
+    ('25%', '0%', '<1%', '>99%')
+    """
+    if value is None or value != value:
+        return "–"
+    if 0 < value < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < value < 1 else f"{value:.0%}"
+
+
+def bracket(low: float, high: float) -> str:
+    """Return an interval in percentage points, or nothing where there is none.
+
+    Examples
+    --------
+    >>> bracket(0.1, 0.25)
+    '[10.0, 25.0]'
+    """
+    return "" if low != low or high != high else f"[{points(low)}, {points(high)}]"
+
+
+def estimate_text(row: Estimate | None) -> str:
+    """Return ``estimate [low, high]`` in percentage points; a dash where it does not exist."""
+    if row is None:
+        return "–"
+    return f"{points(row.value)} {bracket(row.low, row.high)}".strip()
+
+
+def markdown_cell(text: Any) -> str:
+    r"""Return untrusted text for one cell or line of Markdown: no markup, no HTML, no line break.
+
+    Examples
+    --------
+    >>> markdown_cell("a|b\n<i>*c*")
+    'a\\|b &lt;i&gt;\\*c\\*'
+    """
+    line = " ".join(visible(text).split())
+    for char, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        line = line.replace(char, safe)
+    return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", line)
