@@ -1,0 +1,273 @@
+"""Any model type of lm-eval as a backend: ``lm-eval:NAME,key=value,...``, through its `loglikelihood` and `generate_until`.
+
+lm-eval's own caches are never switched on: its response cache does not know the model, its request cache not the prompt; ours knows both.
+What its API models write in place of an answer that did not come is taken for what it is: no answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.records import ModelSpec, Request, Response, digest
+
+__all__ = ["LMEvalBackend"]
+
+_GROUP = 512
+"""Requests handed to lm-eval at once: enough to sort by length, little enough to lose."""
+_NO_ANSWER = "\x00evalkit: no answer\x00"
+_IRRELEVANT = frozenset({"batch_size", "device", "max_batch_size", "num_concurrent", "max_retries", "timeout"})
+"""Arguments that change no response."""
+_SECRET = ("key", "token", "secret", "password")
+
+
+class LMEvalBackend:
+    """A model of lm-eval as a backend.
+
+    Parameters
+    ----------
+    spec
+        `ModelSpec.name` is lm-eval's model type and its arguments, such as ``hf,pretrained=gpt2``; options are further arguments.
+
+    Raises
+    ------
+    BackendError
+        When lm-eval does not know the type or cannot make the model.
+    ExtraMissingError
+        When lm-eval is not installed.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        try:
+            from lm_eval.api.instance import Instance
+            from lm_eval.api.registry import get_model
+            from lm_eval.utils import simple_parse_args_string
+        except ImportError as error:
+            raise ExtraMissingError("backend 'lm-eval'", "hf") from error
+        self._instance = Instance
+        self._type, _, rest = spec.name.partition(",")
+        self._arguments = {**_arguments(spec), **simple_parse_args_string(rest), **dict(spec.options)}
+        if secret := [name for name in self._arguments if any(mark in name.lower().split("_") for mark in _SECRET)]:
+            raise BackendError(
+                f"lm-eval:{self._type}: argument {secret[0]!r} would stand in the manifest. Keys belong into the environment."
+            )
+        try:
+            self._class = get_model(self._type)
+        except ValueError as error:
+            raise BackendError(
+                f"lm-eval: model type {self._type!r} is not known to lm-eval {version('lm_eval')}. {_first_line(error)}"
+            ) from error
+        except ImportError as error:
+            raise BackendError(f"lm-eval:{self._type}: cannot be imported: {_first_line(error)}. Install what it needs.") from error
+        self._model = self._made()
+        self._template = self._chat_template(spec.chat_template)
+        self._mark_missing_answers()
+        self._seen = {"requests": 0, "failed": 0}
+
+    def _made(self) -> Any:
+        """Make lm-eval's model."""
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                return self._class.create_from_arg_obj(dict(self._arguments))
+        except Exception as error:  # foreign code: whatever it raises is told, with the traceback under --debug
+            raise BackendError(f"lm-eval:{self._type}: cannot be made: {_first_line(error)}. Check its arguments.") from error
+
+    def _chat_template(self, wanted: str) -> str | None:
+        """Text of the chat template in use; None for none."""
+        if wanted == "none":
+            return None
+        if wanted != "auto":
+            raise BackendError(
+                f"lm-eval:{self._type}: chat template {wanted!r} cannot be used; 'auto' (the model's own) or 'none' is accepted."
+            )
+        try:
+            return str(self._model.chat_template(True) or "")
+        except Exception as error:  # foreign code, as above
+            raise BackendError(f"lm-eval:{self._type}: has no chat template ({_first_line(error)}). Use --chat-template none.") from error
+
+    def _mark_missing_answers(self) -> None:
+        """Have API models write a mark where no answer came, not an empty text that would be scored as wrong."""
+        module = sys.modules.get("lm_eval.models.api_models")
+        if module is not None and hasattr(module, "LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER"):
+            vars(module)["LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER"] = _NO_ANSWER
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Return what it can do."""
+        return frozenset({"choice", "generate"} if self._template is None else {"choice", "generate", "chat"})
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Return the number of requests asked and failed."""
+        return dict(self._seen)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return everything known that can change a response; directories among the arguments enter by their content."""
+        kept = {name: value for name, value in sorted(self._arguments.items()) if name not in _IRRELEVANT}
+        return {
+            "backend": "lm-eval",
+            "lm_eval": version("lm_eval"),
+            "type": self._type,
+            "class": f"{type(self._model).__module__}.{type(self._model).__qualname__}",
+            "arguments": json.dumps({name: str(value) for name, value in kept.items()}, sort_keys=True),
+            "content": digest({name: _content(value, kept.get("revision")) for name, value in kept.items()}),
+            "chat_template": "none" if self._template is None else hashlib.sha256(self._template.encode()).hexdigest(),
+        }
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+        """Yield responses group by group, each request exactly once.
+
+        Raises
+        ------
+        BackendError
+            When lm-eval's model fails; what was yielded is safe.
+        """
+        for kind, answer in (("choice", self._choices), ("generate", self._texts)):
+            wanted = (request for request in requests if request.kind == kind)
+            while group := list(islice(wanted, _GROUP)):
+                self._seen["requests"] += len(group)
+                yield answer(group)
+
+    def _sent(self, request: Request) -> str:
+        """Text sent, after the chat template."""
+        if self._template is None:
+            return f"{request.system}\n\n{request.text}" if request.system else request.text
+        system = [{"role": "system", "content": request.system}] if request.system else []
+        text: str = self._model.apply_chat_template([*system, {"role": "user", "content": request.text}])
+        return text
+
+    def _asked(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Results of one of lm-eval's methods, in the order of the arguments."""
+        kind = "generate_until" if method == "generate_until" else "loglikelihood"
+        asked = [
+            self._instance(request_type=kind, doc={}, arguments=pair, idx=0, metadata=("evalkit", index, 1))
+            for index, pair in enumerate(arguments)
+        ]
+        function = getattr(self._model, method)
+        quiet = {"disable_tqdm": True} if "disable_tqdm" in inspect.signature(function).parameters else {}
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                found = list(function(asked, **quiet))
+        except Exception as error:  # foreign code: whatever it raises ends the run, with the traceback under --debug
+            raise BackendError(
+                f"lm-eval:{self._type}: {method} failed: {_first_line(error)}. What was answered is stored; type the same command again."
+            ) from error
+        if len(found) != len(asked):
+            raise BackendError(
+                f"lm-eval:{self._type}: {method} gave {len(found)} results for {len(asked)} requests; nothing of it was used."
+            )
+        return found
+
+    def _choices(self, requests: Sequence[Request]) -> list[Response]:
+        """Log-likelihoods of continuations."""
+        pairs: list[tuple[str, str]] = []
+        for request in requests:
+            sent = self._sent(request)
+            tails = request.continuations if self._template is None else [text.removeprefix(" ") for text in request.continuations]
+            pairs += [(sent, tail) for tail in tails]
+        values = iter(self._asked("loglikelihood", pairs))
+        found = []
+        at = 0
+        for request in requests:
+            logprobs = tuple(float(next(values)[0]) for _ in request.continuations)
+            mine = pairs[at : at + len(logprobs)]
+            at += len(logprobs)
+            if all(map(math.isfinite, logprobs)):
+                counts = self._counts(mine)
+                found.append(
+                    Response(
+                        key=request.key,
+                        logprobs=logprobs,
+                        token_counts=tuple(tail for _, tail in counts),
+                        prompt_tokens=counts[0][0] if counts else 0,
+                        sent=mine[0][0] if mine[0][0] != request.text else "",
+                    )
+                )
+            else:
+                found.append(self._failure(request, "nan"))
+        return found
+
+    def _counts(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+        """Tokens of prompts and continuations; empty where lm-eval's model does not tell."""
+        encode = getattr(self._model, "_encode_pair", None)
+        if encode is None or not all(context for context, _ in pairs):
+            return []
+        return [(len(context), len(tail)) for context, tail in (encode(*pair) for pair in pairs)]
+
+    def _texts(self, requests: Sequence[Request]) -> list[Response]:
+        """Greedy texts."""
+        sent = [self._sent(request) for request in requests]
+        settings = [
+            {"until": list(request.stop), "max_gen_toks": request.max_tokens, "do_sample": False, "temperature": 0.0}
+            for request in requests
+        ]
+        found = []
+        for request, text, said in zip(requests, sent, self._asked("generate_until", list(zip(sent, settings, strict=True))), strict=True):
+            if not isinstance(said, str) or said == _NO_ANSWER:
+                found.append(self._failure(request, "no answer came"))
+                continue
+            ends = [at for at in (said.find(stop) for stop in request.stop if stop) if at >= 0]
+            cut = said[: min(ends)] if ends else said
+            found.append(
+                Response(key=request.key, text=cut, finish_reason="stop" if ends else "", sent=text if text != request.text else "")
+            )
+        return found
+
+    def _failure(self, request: Request, error: str) -> Response:
+        self._seen["failed"] += 1
+        return Response(key=request.key, finish_reason="error", error=error)
+
+    def close(self) -> None:
+        """Release the model."""
+        self._model = None
+
+
+def _arguments(spec: ModelSpec) -> dict[str, Any]:
+    """What the common options say, in lm-eval's names; only what was given."""
+    given = {
+        "dtype": (spec.dtype, "auto"),
+        "device": (spec.device, "auto"),
+        "revision": (spec.revision, None),
+        "batch_size": (spec.batch_size, None),
+    }
+    return {name: value for name, (value, empty) in given.items() if value != empty}
+
+
+def _content(value: Any, revision: Any) -> str:
+    """Digest of a file or directory; commit of a hub model in the local cache; empty for anything else."""
+    if not isinstance(value, str) or not value:
+        return ""
+    path = Path(value).expanduser()
+    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else []
+    if files:
+        found = []
+        for file in files:
+            with file.open("rb") as stream:
+                found.append([file.name, hashlib.file_digest(stream, "sha256").hexdigest()])
+        return digest(found)
+    if value.count("/") > 1 or any(letter in value for letter in " :@\\"):
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        known = try_to_load_from_cache(value, "config.json", revision=None if revision is None else str(revision))
+    except HFValidationError:
+        return ""
+    return Path(known).parent.name if isinstance(known, str) else ""
+
+
+def _first_line(error: BaseException) -> str:
+    """First line of an exception's message without its closing stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".")[:300] if lines else type(error).__name__
