@@ -67,7 +67,8 @@ def mean_noise(scores: Scores) -> MeanNoise:
     factor = n_instances / (n_instances - 1)
     common = factor * float((h.mean(axis=0) ** 2).sum())
     centred = h - h.mean(axis=0)
-    inner = factor * (centred @ centred.T)
+    # trace and sum of squares are the same either way round; 100,000 phrasings must not make a square of that size
+    inner = factor * (centred @ centred.T if n_phrasings <= n_instances else centred.T @ centred)
     trace = float(np.trace(inner))
     if n_phrasings < 2 or trace <= 0:
         return MeanNoise(common, 0.0 if n_phrasings > 1 else float("nan"), float(n_phrasings - 1), 0.0, n_instances)
