@@ -1,6 +1,7 @@
 """Room 9: score table -> estimates, by calling `evalkit.stats` with named axes; and ``estimates.csv``."""
 
+from evalkit.analysis.aggregated import NEEDS_CELLS, estimate_aggregated
 from evalkit.analysis.estimate import estimate, headline_phrasings
 from evalkit.analysis.estimates_file import guarded, read_estimates, write_estimates
 
-__all__ = ["estimate", "guarded", "headline_phrasings", "read_estimates", "write_estimates"]
+__all__ = ["NEEDS_CELLS", "estimate", "estimate_aggregated", "guarded", "headline_phrasings", "read_estimates", "write_estimates"]

@@ -15,7 +15,7 @@ from evalkit.records import Estimate, digest, instances_digest
 from evalkit.scores import Block, ScoreTable
 from evalkit.stats.resample import Interval
 
-__all__ = ["estimate", "headline_phrasings"]
+__all__ = ["estimate", "headline_phrasings", "rows_of_model"]
 
 FRACTIONS = frozenset(
     [
@@ -106,7 +106,7 @@ def estimate(
             )
             rng = np.random.default_rng(int(digest([seed, model, task, group, "intervals"], length=16), 16))
             tasks.append(_one_task(table.block(model, task), options, rng))
-        rows += _rows(model, tasks, level=level, group=group)
+        rows += rows_of_model(model, tasks, level=level, group=group)
     return rows
 
 
@@ -130,7 +130,20 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
     )
 
 
-def _rows(model: str, tasks: Sequence[OneTask], *, level: float, group: str) -> list[Estimate]:
+def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: str) -> list[Estimate]:
+    """Return the rows of one model: every task, every benchmark, all tasks.
+
+    Parameters
+    ----------
+    model
+        Model.
+    tasks
+        Its tasks, at least one.
+    level
+        Level of intervals over tasks.
+    group
+        Factor level the rows were limited to.
+    """
     rows = []
     for task in tasks:
         rows += [

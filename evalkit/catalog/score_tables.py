@@ -105,7 +105,7 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
 
     frame = pd.concat([part.frame.astype(dict.fromkeys(part.frame.select_dtypes("category"), object)) for part in parts], ignore_index=True)
     distinct = frame.drop_duplicates(ignore_index=True)
-    notes = [note for part in parts for note in part.notes]
+    notes = list(dict.fromkeys(note for part in parts for note in part.notes))
     if len(distinct) < len(frame):
         notes.append(f"{path}: {len(frame) - len(distinct)} rows stand in more than one file with the same values and count once")
     return ScoreFile(frame=distinct, layout=parts[0].layout, origin=str(path), notes=tuple(notes))
@@ -242,7 +242,7 @@ def _from_instructioneval(frame: pd.DataFrame, path: Path) -> ScoreFile:
     out["n_instances"] = text["Dataset"].map(PUBLISHED_SIZES).astype("float64")
     out["shots"], out["metric"] = text["Shots"], text["Metric"]
     kept = text["Include?"].str.lower() != "false"
-    notes = [f"{path}: layout instructioneval; a phrasing is Collection/Type/ID, seen unless Type or Collection says Unobserved"]
+    notes = ["layout instructioneval: a phrasing is Collection/Type/ID, seen unless Type or Collection says Unobserved"]
     if not kept.all():
         notes.append(f"{path}: {int((~kept).sum())} rows with Include? False were left out")
     return ScoreFile(frame=out[kept].reset_index(drop=True), layout="instructioneval", origin=str(path), notes=tuple(notes))

@@ -1,0 +1,135 @@
+"""Estimates from a table whose rows are mean scores of phrasings: what can be said without instances.
+
+Without instances nothing is known of the noise they leave in a phrasing's score, so intervals are over phrasings
+alone: Student for means, Welch for gaps, chi-square for standard deviations. Everything that needs cells is
+absent, with that reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from evalkit import stats
+from evalkit.analysis.estimate import rows_of_model
+from evalkit.analysis.over_tasks import OneTask
+from evalkit.errors import TableError
+from evalkit.records import Estimate
+from evalkit.stats.phrasing_only import gap_of_phrasings, mean_of_phrasings, std_of_phrasings
+
+__all__ = ["NEEDS_CELLS", "estimate_aggregated"]
+
+NEEDS_CELLS = (
+    *("std_excess", "var_phrasing", "var_instance", "var_interaction", "g_coefficient", "required_phrasings"),
+    *("worst_instance", "best_instance", "pss", "consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy"),
+    *("unparsed_rate", "truncated_rate", "missing_rate"),
+)
+"""Metrics that an aggregated table cannot give."""
+
+
+def estimate_aggregated(
+    frame: pd.DataFrame, *, level: float = 0.95, reference: str | Mapping[str, str] | None = None, group: str = "", origin: str = "table"
+) -> list[Estimate]:
+    """Return the estimates of phrasing scores per task, per benchmark and over all tasks.
+
+    Parameters
+    ----------
+    frame
+        ``model, task, phrasing_id, score``, optionally ``benchmark, seen, n_instances``.
+    level
+        Level of intervals.
+    reference
+        Clean phrasing of drop rates, or attacked id -> reference id.
+    group
+        Written into every row.
+    origin
+        Name for messages.
+
+    Raises
+    ------
+    TableError
+        When a score lies outside [0, 1], or a phrasing has two rows in one model and task.
+    """
+    score = frame["score"].to_numpy(dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        outside = (score < 0) | (score > 1)
+    if outside.any():
+        first = float(score[int(np.argmax(outside))])
+        hint = " Divide percentages by 100." if 1 < first <= 100 else ""
+        raise TableError(
+            f"{origin}: {int(outside.sum())} of {score.size} scores lie outside [0, 1], first {first:g}; scores are fractions.{hint}"
+        )
+    twice = frame.duplicated(["model", "task", "phrasing_id"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise TableError(
+            f"{origin}: {int(twice.sum())} phrasings have more than one row, first model {row['model']!r}, task {row['task']!r}, phrasing "
+            f"{row['phrasing_id']!r}; one row each is accepted. Name the column that tells them apart with --factor."
+        )
+    rows: list[Estimate] = []
+    for model, part in frame.groupby("model", observed=True, sort=True):
+        tasks = [_one_task(str(task), cells, level, reference) for task, cells in part.groupby("task", observed=True, sort=True)]
+        rows += rows_of_model(str(model), tasks, level=level, group=group)
+    return rows
+
+
+def _one_task(task: str, cells: pd.DataFrame, level: float, reference: str | Mapping[str, str] | None) -> OneTask:
+    cells = cells.sort_values("phrasing_id", key=lambda column: column.astype(str))
+    ids = tuple(str(name) for name in cells["phrasing_id"])
+    a = cells["score"].to_numpy(dtype=np.float64)
+    seen = tuple(str(x) for x in cells["seen"]) if "seen" in cells else ("unknown",) * len(ids)
+    benchmark = str(cells["benchmark"].iloc[0]) if "benchmark" in cells else task.partition("/")[0] if "/" in task else ""
+    sizes = cells["n_instances"].dropna().unique() if "n_instances" in cells else np.array([])
+    found = _statistics(a, np.array(seen), level)
+    found |= _drops(ids, a, reference, level)
+    found |= {name: stats.undefined(math.nan, "needs one row per instance", level=level) for name in NEEDS_CELLS}
+    return OneTask(
+        task=task,
+        benchmark=benchmark,
+        found=found,
+        phrasing_ids=ids,
+        seen=seen,
+        a=a,
+        n_instances=int(sizes[0]) if sizes.size == 1 else 0,
+        digest="",
+    )
+
+
+def _statistics(a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], level: float) -> dict[str, stats.Interval]:
+    reason = "needs one row per instance"
+    found = {name: stats.undefined(float(function(a)), reason, level=level) for name, function in stats.FROM_MEANS.items()}
+    found["mean"], found["std"] = mean_of_phrasings(a, level=level), std_of_phrasings(a, level=level)
+    arms = {name: a[seen == name] for name in ("seen", "unseen")}
+    for name, arm in arms.items():
+        none = stats.undefined(math.nan, f"no {name} phrasing", level=level)
+        found[f"{name}_mean"] = mean_of_phrasings(arm, level=level) if arm.size else none
+        found[f"{name}_std"] = std_of_phrasings(arm, level=level) if arm.size else none
+    absent = next((name for name, arm in arms.items() if np.isnan(arm).all()), "")
+    for name, function in stats.GAPS_FROM_MEANS.items():
+        value = math.nan if absent else float(function(arms["seen"], arms["unseen"]))
+        found[name] = stats.undefined(value, f"no {absent} phrasing" if absent else reason, level=level)
+    if not absent:
+        found["gap"] = gap_of_phrasings(arms["seen"], arms["unseen"], level=level)
+    return found
+
+
+def _drops(
+    ids: tuple[str, ...], a: npt.NDArray[np.float64], reference: str | Mapping[str, str] | None, level: float
+) -> dict[str, stats.Interval]:
+    place = {name: number for number, name in enumerate(ids)}
+    if isinstance(reference, str):
+        pairs = {name: reference for name in ids if name != reference} if reference in place else {}
+    else:
+        pairs = {attacked: clean for attacked, clean in (reference or {}).items() if {attacked, clean} <= set(place)}
+    if not pairs:
+        return {}
+    attacked, clean = (a[[place[name] for name in names]] for names in (pairs, pairs.values()))
+    reason = "needs one row per instance"
+    return {
+        "pdr": stats.undefined(stats.pdr(attacked, clean), reason, level=level),
+        "pdr_std": stats.undefined(stats.pdr_std(attacked, clean), reason, level=level),
+    }

@@ -1,0 +1,199 @@
+"""``evalkit analyse TABLE``: the statistics of a score table made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, print_json, print_table, quiet_option
+from evalkit.errors import TableError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evalkit.catalog.score_tables import ScoreFile
+    from evalkit.records import Estimate
+
+__all__ = ["command"]
+
+GROUP = "What is computed"
+SHOWN = ("mean", "std", "spread", "min", "gap", "consistency")
+"""Metrics of the printed table, beside seen and unseen."""
+
+
+@click.command(
+    "analyse",
+    cls=GroupedCommand,
+    short_help="Compute the statistics of a score table made elsewhere.",
+    epilog="Example: evalkit analyse scores.csv --out analysis --factor layout",
+)
+@click.argument("table", type=click.Path(path_type=Path))
+@option("--out", type=click.Path(path_type=Path), metavar="DIR", group="Output", help="Write estimates.csv into this directory.")
+@option(
+    "--factor", "factors", multiple=True, metavar="NAME", group=GROUP, help="Column to group by; every level is analysed too. Repeatable."
+)
+@option("--reference", metavar="ID", group=GROUP, help="Clean phrasing for drop rates.")
+@option(
+    "--pairs",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group=GROUP,
+    help="CSV attacked_id,reference_id: each attack's own clean phrasing.",
+)
+@option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    group=GROUP,
+    help="Level of intervals.",
+)
+@option(
+    "--resamples", type=click.IntRange(min=100), default=4000, show_default=True, group=GROUP, help="Draws of intervals that need draws."
+)
+@option(
+    "--question",
+    type=click.Choice(["random", "fixed", "both"]),
+    default="random",
+    show_default=True,
+    group=GROUP,
+    help="Intervals for new phrasings (random), for these phrasings (fixed), or both.",
+)
+@option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the draws.")
+@json_option
+@quiet_option
+@debug_option
+def command(table: Path, **settings: Any) -> None:
+    """Analyse a per-instance or aggregated score table: CSV, CSV.gz, Parquet, a run, or a folder of tables.
+
+    Per instance: model, task, phrasing_id, instance_id, score, and optionally seen, prediction, target, probability, repeat.
+    Aggregated: the same without instance_id. Scores are fractions; an empty score is missing. What cannot be computed is absent with
+    the reason.
+    """
+    from evalkit.analysis import write_estimates
+    from evalkit.catalog.score_tables import read_pairs, read_score_table
+
+    if settings["reference"] and settings["pairs"]:
+        raise UsageError("--reference and --pairs are both given; one of them is accepted.")
+    file = read_score_table(table)
+    reference = read_pairs(settings["pairs"]) if settings["pairs"] else settings["reference"]
+    estimates = _estimates(file, reference, settings)
+    if settings["out"]:
+        write_estimates(estimates, settings["out"] / "estimates.csv")
+    if settings["as_json"]:
+        print_json(
+            {"table": file.origin, "layout": file.layout, "notes": list(file.notes), "estimates": [asdict(row) for row in estimates]}
+        )
+        return
+    if not settings["quiet"]:
+        for note in file.notes:
+            click.echo(note)
+    _print(estimates, settings["level"])
+    if not settings["quiet"]:
+        for line in _reasons(estimates):
+            click.echo(line)
+        if settings["out"]:
+            click.echo(f"{len(estimates)} estimates in {settings['out'] / 'estimates.csv'}")
+
+
+def _estimates(file: ScoreFile, reference: str | Mapping[str, str] | None, settings: Mapping[str, Any]) -> list[Estimate]:
+    """Estimates of the whole table, then of every level of every factor."""
+    frame = file.frame
+    absent = [name for name in settings["factors"] if name not in frame]
+    if absent:
+        raise UsageError(f"--factor {absent[0]}: {file.origin} has no such column; columns: {', '.join(map(str, frame.columns))}.")
+    if reference is not None:
+        _check_reference(frame, reference, file.origin)
+    parts: list[tuple[str, pd.DataFrame]] = [("", frame)]
+    for name in settings["factors"]:
+        parts += [(f"{name}={value}", part) for value, part in frame.groupby(name, observed=True, sort=True)]
+    rows: list[Estimate] = []
+    for group, part in parts:
+        try:
+            rows += _one_part(file, part, group, reference, settings)
+        except TableError:
+            if group or not settings["factors"]:
+                raise
+            # subtle: the factor may be what tells two rows of one phrasing apart, so that only its levels can be analysed
+            if not frame.duplicated([name for name in ("model", "task", "phrasing_id", "instance_id") if name in frame]).any():
+                raise
+    return rows
+
+
+def _one_part(
+    file: ScoreFile, frame: pd.DataFrame, group: str, reference: str | Mapping[str, str] | None, settings: Mapping[str, Any]
+) -> list[Estimate]:
+    from evalkit.analysis import estimate, estimate_aggregated
+    from evalkit.scores import ScoreTable
+
+    if file.layout != "cells":
+        return estimate_aggregated(frame, level=settings["level"], reference=reference, group=group, origin=file.origin)
+    table = ScoreTable.from_frame(frame, origin=file.origin)
+    rows: list[Estimate] = []
+    for question in ("random", "fixed") if settings["question"] == "both" else (settings["question"],):
+        label = ", ".join(
+            part for part in (group, "phrasings=fixed" if settings["question"] == "both" and question == "fixed" else "") if part
+        )
+        rows += estimate(
+            table,
+            level=settings["level"],
+            n_resamples=settings["resamples"],
+            seed=settings["seed"],
+            question=question,
+            reference=reference,
+            group=label,
+        )
+    return rows
+
+
+def _check_reference(frame: pd.DataFrame, reference: str | Mapping[str, str], origin: str) -> None:
+    known = {str(name) for name in frame["phrasing_id"].unique()}
+    wanted = {reference} if isinstance(reference, str) else {*reference, *reference.values()}
+    strange = sorted(wanted - known)
+    if strange and (isinstance(reference, str) or len(strange) == len(wanted)):
+        raise UsageError(f"{origin}: no phrasing {strange[0]!r} to compare with; phrasings: {', '.join(sorted(known)[:10])}.")
+
+
+def _print(estimates: Sequence[Estimate], level: float) -> None:
+    """Print a line per group, model and task, in percentage points."""
+    lines: dict[tuple[str, str, str], dict[str, Estimate]] = {}
+    for row in estimates:
+        if row.task != "all" or row.benchmark == "all":
+            lines.setdefault((row.group, row.model, row.task), {})[row.metric] = row
+    sizes = {(group, model): sum(1 for g, m, task in lines if (g, m) == (group, model) and task != "all") for group, model, _ in lines}
+    kept = {key: found for key, found in lines.items() if key[2] != "all" or sizes[key[0], key[1]] > 1}
+    grouped = any(group for group, _, _ in kept)
+    heads = [*(["group"] if grouped else []), "model", "task", "P", "N", *SHOWN[:1], "seen", "unseen", *SHOWN[1:]]
+    rows = []
+    for (group, model, task), found in kept.items():
+        first = next(iter(found.values()))
+        arms = [_arm(found, name) for name in ("seen", "unseen")]
+        cells = [_cell(found.get(name)) for name in SHOWN]
+        rows.append(
+            [*([group] if grouped else []), model, task, str(first.n_phrasings), str(first.n_instances or "-"), cells[0], *arms, *cells[1:]]
+        )
+    print_table(heads, rows, title=f"percentage points, {level:.0%} intervals; seen and unseen: mean ± std over phrasings (ddof 1)")
+
+
+def _arm(found: Mapping[str, Estimate], name: str) -> str:
+    mean, std = found.get(f"{name}_mean"), found.get(f"{name}_std")
+    return "-" if mean is None or mean.value != mean.value else f"{number(mean.value)} ± {number(std.value if std else None)}"
+
+
+def _cell(row: Estimate | None) -> str:
+    if row is None or row.value != row.value:
+        return "-"
+    return number(row.value) if row.low != row.low else f"{number(row.value)} [{number(row.low)}, {number(row.high)}]"
+
+
+def _reasons(estimates: Sequence[Estimate]) -> list[str]:
+    """Why a value is undefined, one line per reason."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for row in estimates:
+        if row.value != row.value and row.task != "all":
+            by_reason.setdefault(row.note or "undefined", {})[row.metric] = None
+    return [f"undefined ({reason}): {', '.join(metrics)}" for reason, metrics in by_reason.items()]

@@ -1,0 +1,222 @@
+"""`evalkit analyse`: from a file to numbers, and every kind of bad file."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from evalkit.analysis import read_estimates
+from evalkit.cli.analyse import command
+from evalkit.errors import EvalkitError, TableError, UsageError
+
+
+def cells(scores, **by_phrasing) -> pd.DataFrame:
+    """Return the per-instance table of a matrix (phrasing, instance)."""
+    scores = np.asarray(scores, dtype=float)
+    p, n = scores.shape
+    columns = {name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()}
+    return pd.DataFrame(
+        {
+            "model": "m",
+            "task": "b/t",
+            "phrasing_id": np.repeat([f"p{k}" for k in range(p)], n),
+            "instance_id": np.tile([f"i{k}" for k in range(n)], p),
+            "score": scores.ravel(),
+            **columns,
+        }
+    )
+
+
+def analyse(path: Path, *options: str) -> list[dict]:
+    """Run the command with --json and return its estimates."""
+    result = CliRunner().invoke(command, [str(path), "--json", *options], catch_exceptions=False)
+    assert result.exit_code == 0
+    return json.loads(result.stdout)["estimates"]
+
+
+def test_values_are_the_same_from_csv_gz_and_parquet(tmp_path):
+    """The format of the file does not change a digit."""
+    frame = cells(np.random.default_rng(0).integers(0, 2, (6, 40)), seen=["seen"] * 3 + ["unseen"] * 3)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_csv(tmp_path / "t.csv.gz", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    first, *others = (analyse(tmp_path / name) for name in ("t.csv", "t.csv.gz", "t.parquet"))
+
+    assert others == [first, first]
+
+
+def test_out_holds_what_json_prints(tmp_path):
+    """estimates.csv has the same rows as the JSON."""
+    cells([[1, 0, 1, 1], [1, 0, 0, 1]]).to_csv(tmp_path / "t.csv", index=False)
+    printed = analyse(tmp_path / "t.csv", "--out", str(tmp_path / "out"))
+    written = read_estimates(tmp_path / "out" / "estimates.csv")
+
+    assert len(written) == len(printed)
+    assert {(row.task, row.metric) for row in written} == {(row["task"], row["metric"]) for row in printed}
+
+
+def test_factor_adds_a_group_per_level(tmp_path):
+    """--factor analyses every level of a column beside the whole."""
+    cells([[1, 1, 1, 0], [1, 0, 0, 0]], layout=["lettered", "inline"]).to_csv(tmp_path / "t.csv", index=False)
+    means = {
+        row["group"]: row["value"]
+        for row in analyse(tmp_path / "t.csv", "--factor", "layout")
+        if row["metric"] == "mean" and row["task"] != "all"
+    }
+
+    assert means == {"": 0.5, "layout=inline": 0.25, "layout=lettered": 0.75}
+
+
+def test_factor_may_be_what_tells_rows_apart(tmp_path):
+    """Rows of one cell at several shots are refused as a whole and fine per level."""
+    frame = pd.concat([cells([[1, 0]]).assign(shots=0), cells([[1, 1]]).assign(shots=5)])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    means = {
+        row["group"]: row["value"]
+        for row in analyse(tmp_path / "t.csv", "--factor", "shots")
+        if row["metric"] == "mean" and row["task"] != "all"
+    }
+
+    assert means == {"shots=0": 0.5, "shots=5": 1.0}
+
+
+def test_reference_and_pairs_give_drop_rates(tmp_path):
+    """Clean 0.8, attacked 0.6: 1 - 0.6 / 0.8 = 0.25, by reference and by pair."""
+    cells([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]]).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "pairs.csv").write_text("attacked_id,reference_id\np1,p0\n")
+    by_reference, by_pair = (
+        {row["metric"]: row["value"] for row in analyse(tmp_path / "t.csv", *option) if row["task"] == "b/t"}["pdr"]
+        for option in (["--reference", "p0"], ["--pairs", str(tmp_path / "pairs.csv")])
+    )
+
+    assert (round(by_reference, 9), round(by_pair, 9)) == (0.25, 0.25)
+
+
+def test_both_questions_are_answered_when_asked(tmp_path):
+    """--question both adds rows for these phrasings under a group of their own."""
+    cells(np.random.default_rng(0).integers(0, 2, (8, 60))).to_csv(tmp_path / "t.csv", index=False)
+    found = {
+        row["group"]: row["interval"].partition("/")[2]
+        for row in analyse(tmp_path / "t.csv", "--question", "both")
+        if row["metric"] == "mean"
+    }
+
+    assert found == {"": "phrasings+instances", "phrasings=fixed": "instances"}
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "message"),
+    [
+        (cells([[1, 2]]), TableError, r"1 of 2 values lie outside \[0, 1\], first 2"),
+        (cells([[48.1, 50.0]]), TableError, "Divide percentages by 100"),
+        (pd.concat([cells([[1, 0]])] * 2), TableError, "2 cells occur twice"),
+        (cells([[1, 0]]).drop(columns="task"), TableError, "column task is not there"),
+        (cells([[1, 0]]).head(0), TableError, "a header but no rows"),
+        (cells([[1, 0]], seen=["maybe"]), TableError, "column seen holds 'maybe'"),
+        (cells([[1, 0]]).drop(columns="instance_id"), TableError, "1 phrasings have more than one row"),
+    ],
+)
+def test_bad_tables_end_with_a_message_and_exit_code_2(tmp_path, frame, error, message):
+    """No bad table ends in a number or a traceback."""
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    result = CliRunner().invoke(command, [str(tmp_path / "t.csv")])
+
+    assert isinstance(result.exception, error)
+    assert isinstance(result.exception, EvalkitError)
+    assert result.exception.exit_code == 2
+    with pytest.raises(error, match=message):
+        raise result.exception
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--factor", "colour"], "--factor colour: .* has no such column"),
+        (["--reference", "p9"], "no phrasing 'p9' to compare with; phrasings: p0, p1"),
+        (["--reference", "p0", "--pairs", "x.csv"], "--reference and --pairs are both given"),
+    ],
+)
+def test_options_that_cannot_be_honoured_are_refused(tmp_path, options, message):
+    """An option that names something that is not there is no silent no-op."""
+    cells([[1, 0], [1, 1]]).to_csv(tmp_path / "t.csv", index=False)
+    result = CliRunner().invoke(command, [str(tmp_path / "t.csv"), *options])
+
+    assert isinstance(result.exception, UsageError)
+    with pytest.raises(UsageError, match=message):
+        raise result.exception
+
+
+@pytest.mark.parametrize(
+    ("frame", "line"),
+    [
+        (cells([[1, 0, 1]]), "undefined (fewer than two phrasings"),
+        (cells([[1], [0]]), "fewer than two"),
+        (cells([[1, 0], [0, 0]], seen=["seen", "seen"]), "undefined (no unseen phrasing): unseen_mean, unseen_std, gap"),
+        (cells([[1, 0], [0, 0]]), "undefined (no predictions in the table): consistency"),
+    ],
+)
+def test_what_cannot_be_computed_is_printed_with_its_reason(tmp_path, frame, line):
+    """One phrasing, one instance, one arm, no predictions: a dash in the table and a line that says why."""
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    result = CliRunner().invoke(command, [str(tmp_path / "t.csv")], catch_exceptions=False)
+
+    assert result.exit_code == 0
+    assert line in " ".join(result.stdout.split())
+
+
+def test_aggregated_tables_give_what_can_be_said_without_instances(tmp_path):
+    """Phrasings at 0.6 and 0.4 seen, 0.3 and 0.5 unseen: gap 0.1; consistency is absent with its reason."""
+    (tmp_path / "t.csv").write_text(
+        "model,task,phrasing_id,score,seen\nm,t,a,0.6,seen\nm,t,b,0.4,seen\nm,t,c,0.3,unseen\nm,t,d,0.5,unseen\n"
+    )
+    found = {row["metric"]: row for row in analyse(tmp_path / "t.csv") if row["task"] == "t"}
+
+    assert found["gap"]["value"] == pytest.approx(0.1)
+    assert found["gap"]["interval"] == "welch/phrasings"
+    assert found["std"]["interval"] == "chi-square/phrasings"
+    assert (found["consistency"]["value"], found["consistency"]["note"]) == (None, "needs one row per instance")
+    assert found["spread"]["value"] == pytest.approx(0.3)
+
+
+def test_unicode_ids_and_a_hundred_thousand_phrasings(tmp_path):
+    """Any script and 10^5 phrasings go through."""
+    n = 100_000
+    frame = pd.DataFrame(
+        {"model": "模型", "task": "задача", "phrasing_id": [f"指示{k}" for k in range(n)], "score": np.linspace(0.4, 0.6, n)}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    found = {row["metric"]: row for row in analyse(tmp_path / "t.parquet") if row["task"] == "задача"}
+
+    assert found["mean"]["value"] == pytest.approx(0.5)
+    assert found["mean"]["n_phrasings"] == n
+
+
+def test_a_hundred_thousand_phrasings_with_instances(tmp_path):
+    """10^5 phrasings on three instances are analysed cell by cell."""
+    scores = np.random.default_rng(0).integers(0, 2, (100_000, 3))
+    cells(scores).to_parquet(tmp_path / "t.parquet")
+    found = {row["metric"]: row["value"] for row in analyse(tmp_path / "t.parquet") if row["task"] == "b/t"}
+
+    assert found["mean"] == pytest.approx(scores.mean())
+
+
+@pytest.mark.data
+@pytest.mark.skipif(
+    not os.environ.get("EVALKIT_DATA") or not Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv").is_dir(),
+    reason="needs instructioneval/result_csv under EVALKIT_DATA",
+)
+def test_lead_papers_mmlu_row():
+    """Flan-T5-XL on MMLU: 48.1 +- 0.3 seen and 47.5 +- 0.9 unseen (Sun et al. 2023, table 1)."""
+    path = Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv/Main/MMLU/Flan-T5-XL.csv")
+    found = {
+        row["metric"]: round(100 * row["value"], 1) for row in analyse(path) if row["task"] == "MMLU_General" and row["value"] is not None
+    }
+    printed = CliRunner().invoke(command, [str(path)], catch_exceptions=False, env={"COLUMNS": "200"}).stdout
+
+    assert [found[name] for name in ("seen_mean", "seen_std", "unseen_mean", "unseen_std")] == [48.1, 0.3, 47.5, 0.9]
+    assert "48.1 ± 0.3" in printed
+    assert "47.5 ± 0.9" in printed
