@@ -6,6 +6,7 @@ changed is refused.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -81,9 +82,16 @@ def run(settings: Settings, progress: Progress) -> Outcome:
         finally:
             backend.close()
         attempts.append({"started": started.strftime("%Y-%m-%dT%H:%M:%SZ"), "seconds": round(time.monotonic() - clock, 3)})
-        engine = dict(getattr(backend, "stats", None) or {})
+        engine = {name: _finite(value) for name, value in dict(getattr(backend, "stats", None) or {}).items()}
         final = finish(directory, {**manifest, "attempts": attempts, "engine": engine}, level=settings.level, resamples=settings.resamples)
     return Outcome(path=path, manifest=final, failures=failures)
+
+
+def _finite(value: Any) -> Any:
+    """Return an engine's counter as JSON can hold it: what is undefined is None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, int | str | bool) or value is None else str(value)
 
 
 def run_directory(settings: Settings) -> Path:
