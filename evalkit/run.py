@@ -81,9 +81,11 @@ def run(settings: Settings, progress: Progress) -> Outcome:
                 failures = _collect(settings, jobs, backend, store=store, fingerprint=digest(fingerprint), progress=progress)
         finally:
             backend.close()
-        attempts.append({"started": started.strftime("%Y-%m-%dT%H:%M:%SZ"), "seconds": round(time.monotonic() - clock, 3)})
         engine = {name: _finite(value) for name, value in dict(getattr(backend, "stats", None) or {}).items()}
-        final = finish(directory, {**manifest, "attempts": attempts, "engine": engine}, level=settings.level, resamples=settings.resamples)
+        attempts.append(
+            {"started": started.strftime("%Y-%m-%dT%H:%M:%SZ"), "seconds": round(time.monotonic() - clock, 3), "engine": engine}
+        )
+        final = finish(directory, {**manifest, "attempts": attempts}, level=settings.level, resamples=settings.resamples)
     return Outcome(path=path, manifest=final, failures=failures)
 
 
@@ -91,6 +93,8 @@ def _finite(value: Any) -> Any:
     """Return an engine's counter as JSON can hold it: what is undefined is None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _finite(item) for name, item in value.items()}
     return value if isinstance(value, int | str | bool) or value is None else str(value)
 
 
