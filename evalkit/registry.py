@@ -132,6 +132,7 @@ READERS = Registry(
         "math": "evalkit.catalog.readers.deepmind_math:read",
         "table": "evalkit.catalog.readers.table:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
+        "lm_eval": "evalkit.catalog.lm_eval_tasks:read",
     },
 )
 IMPORTERS = Registry(

@@ -12,8 +12,8 @@ from evalkit.registry import READERS
 
 __all__ = ["available_tasks", "dataset_phrasings", "load_instances", "task_digest"]
 
-_EMBEDDED = frozenset({"procedural"})
-"""Readers whose instances are made by evalkit and need no files."""
+_EMBEDDED = frozenset({"lm_eval", "procedural"})
+"""Readers whose instances are made by evalkit or by another library and need no files of ours."""
 
 
 def load_instances(task: Task, data_dir: Path | None = None, split: str | None = None) -> list[Instance]:

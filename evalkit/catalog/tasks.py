@@ -106,7 +106,7 @@ def list_tasks(patterns: Iterable[str] = ("*",)) -> list[Task]:
     ----------
     patterns
         Ids (``bbh/navigate``), patterns (``mmlu/*``), benchmarks (``mmlu``), bare names that only one benchmark
-        has (``navigate``), or paths of task files.
+        has (``navigate``), paths of task files, or tasks of lm-eval (``lm_eval:boolq``).
 
     Raises
     ------
@@ -118,6 +118,11 @@ def list_tasks(patterns: Iterable[str] = ("*",)) -> list[Task]:
     problems: list[str] = []
     for pattern in patterns:
         try:
+            if pattern.startswith("lm_eval:"):
+                from evalkit.catalog.lm_eval_tasks import resolve
+
+                found.update((task.id, task) for task in resolve(pattern) if task.id not in found)
+                continue
             if _is_file_name(pattern):
                 task = read_task_file(Path(pattern))
                 found.setdefault(task.id, task)
