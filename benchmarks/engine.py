@@ -1,0 +1,271 @@
+"""CPU seconds of evalkit's Transformers backend beside lm-eval's `hf` backend, on the same models and prompts in one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/engine.py
+    OMP_NUM_THREADS=1 python benchmarks/engine.py --scaling scaling.csv
+
+Models are random ones of about 20 million parameters, made on the spot, float32. Loading is not counted; tokenisation,
+the start-up proof and the measuring of costs are. lm-eval runs with the faster of its batch sizes 1 and 16, tried on
+the first prompts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import platform
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine_workloads import Workload, corpus, generation, make_model, prompts
+
+from evalkit.records import ModelSpec, Request, Response
+
+GOALS = {
+    "causal long": {"lm-eval": 4.0, "per choice": 3.5},
+    "causal letters": {"lm-eval": 2.5, "per choice": 4.0},
+    "encoder-decoder long": {"lm-eval": 3.0},
+    "encoder-decoder letters": {"lm-eval": 4.0},
+    "generation": {"lm-eval": 1.8},
+}
+
+
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    """Return CPU seconds of the process and what `action` returned."""
+    start = time.process_time()
+    found = action()
+    return time.process_time() - start, found
+
+
+def workloads(models: dict[str, Path], *, phrasings: int, instances: int) -> list[Workload]:
+    """Return the workloads of the table."""
+    size: dict[str, Any] = {"phrasings": phrasings, "instances": instances, "choices": 4, "instruction": 18, "first": "instruction"}
+    long = tuple(prompts(**size, body=55, letters=False))
+    letters = tuple(prompts(**size, body=50, letters=True))
+    fewer = tuple(prompts(**{**size, "instances": max(1, instances // 5)}, body=90, letters=False))
+    stop = calibrated_stop(models["causal"], [request.text for request in fewer[:20]])
+    return [
+        Workload("causal long", "causal", long),
+        Workload("causal letters", "causal", letters),
+        Workload("encoder-decoder long", "encoder-decoder", long),
+        Workload("encoder-decoder letters", "encoder-decoder", letters),
+        Workload("generation", "causal", tuple(generation(fewer, stop=stop, max_tokens=56))),
+    ]
+
+
+def calibrated_stop(model: Path, texts: Sequence[str], mean: float = 9.4) -> list[str]:
+    """Return stop texts that end this random model's answers after about `mean` tokens."""
+    import torch
+    import transformers as tf
+
+    tokenizer, net = tf.AutoTokenizer.from_pretrained(model), tf.AutoModelForCausalLM.from_pretrained(model).eval()
+    rows = []
+    for text in texts:
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            out = net.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=56, do_sample=False)[0, ids.shape[1] :]
+        rows.append([tokenizer.decode(out[:n]) for n in range(1, len(out) + 1)])
+    chosen: list[str] = []
+    letters = "zxvwgkqjyfbhmpucdltnsriaeo"
+    while len(chosen) < len(letters):
+        lengths = [next((n for n, text in enumerate(row, 1) if any(stop in text for stop in chosen)), len(row)) for row in rows]
+        if sum(lengths) / len(lengths) <= mean:
+            break
+        chosen.append(letters[len(chosen)])
+    return chosen
+
+
+def ours(model: Path, requests: Sequence[Request], **options: Any) -> tuple[float, list[Response], dict[str, Any]]:
+    """CPU seconds, responses in order and statistics of evalkit."""
+    from evalkit.backends.hf import HFBackend
+
+    backend = HFBackend(ModelSpec(backend="hf", name=str(model), device="cpu", dtype="float32", options=options))
+    seconds, found = timed(lambda: {r.key: r for batch in backend.run(requests) for r in batch})
+    return seconds, [found[request.key] for request in requests], dict(backend.stats)
+
+
+def lm_eval_instances(requests: Sequence[Request]) -> list[Any]:
+    """Requests as lm-eval takes them."""
+    from lm_eval.api.instance import Instance
+
+    found = []
+    for i, request in enumerate(requests):
+        if request.kind == "choice":
+            found += [
+                Instance(request_type="loglikelihood", doc={}, arguments=(request.text, choice), idx=i, metadata=("t", i, 1))
+                for choice in request.continuations
+            ]
+        else:
+            settings = {"until": list(request.stop), "max_gen_toks": request.max_tokens, "do_sample": False}
+            found.append(Instance(request_type="generate_until", doc={}, arguments=(request.text, settings), idx=i, metadata=("t", i, 1)))
+    return found
+
+
+def lm_eval(model: Path, requests: Sequence[Request]) -> tuple[float, list[Any], int]:
+    """CPU seconds, answers and batch size of lm-eval's `hf` backend."""
+    from lm_eval.models.huggingface import HFLM
+
+    def run(size: int, chosen: Sequence[Request]) -> tuple[float, list[Any]]:
+        lm = HFLM(pretrained=str(model), device="cpu", dtype="float32", batch_size=size)
+        asked = lm_eval_instances(chosen)
+        if requests[0].kind == "generate":
+            return timed(lambda: lm.generate_until(asked, disable_tqdm=True))
+        return timed(lambda: [score for score, _ in lm.loglikelihood(asked, disable_tqdm=True)])
+
+    trial = requests[: max(16, len(requests) // 16)]
+    size = min((1, 16), key=lambda n: run(n, trial)[0])
+    seconds, found = run(size, requests)
+    return seconds, found, size
+
+
+def per_choice(model: Path, requests: Sequence[Request]) -> tuple[float, list[float]]:
+    """CPU seconds and scores of one row per choice in batches of 32, logits everywhere."""
+    import torch
+    import transformers as tf
+
+    tokenizer, net = tf.AutoTokenizer.from_pretrained(model), tf.AutoModelForCausalLM.from_pretrained(model).eval()
+
+    def run() -> list[float]:
+        rows = []
+        for request in requests:
+            n = len(tokenizer(request.text)["input_ids"])
+            rows += [(ids, n) for ids in tokenizer([request.text + choice for choice in request.continuations])["input_ids"]]
+        order = sorted(range(len(rows)), key=lambda i: -len(rows[i][0]))
+        found = [0.0] * len(rows)
+        for start in range(0, len(order), 32):
+            batch = order[start : start + 32]
+            width = max(len(rows[i][0]) for i in batch)
+            ids = torch.zeros(len(batch), width, dtype=torch.long)
+            for row, i in enumerate(batch):
+                ids[row, : len(rows[i][0])] = torch.tensor(rows[i][0])
+            with torch.inference_mode():
+                logprobs = torch.log_softmax(net(ids, use_cache=False).logits, -1)
+            for row, i in enumerate(batch):
+                whole, n = rows[i]
+                found[i] = float(logprobs[row, range(n - 1, len(whole) - 1), whole[n:]].sum())
+        return found
+
+    return timed(run)
+
+
+def agreement(requests: Sequence[Request], responses: Sequence[Response], other: Sequence[Any]) -> dict[str, Any]:
+    """How far two sets of answers agree."""
+    if requests[0].kind == "generate":
+        return {"same texts": sum(r.text == o for r, o in zip(responses, other, strict=True)), "of": len(requests)}
+    scores = iter(other)
+    worst, changed = 0.0, 0
+    for request, response in zip(requests, responses, strict=True):
+        row = [next(scores) for _ in request.continuations]
+        worst = max(worst, *(abs(a - b) for a, b in zip(response.logprobs, row, strict=True)))
+        changed += max(range(len(row)), key=row.__getitem__) != max(range(len(row)), key=response.logprobs.__getitem__)
+    return {"largest difference, nat": worst, "changed decisions": changed, "of": len(requests)}
+
+
+def compare(workload: Workload, model: Path, *, contenders: Sequence[str]) -> dict[str, Any]:
+    """Run one workload with every contender."""
+    requests = workload.requests
+    seconds, responses, stats = ours(model, requests)
+    row: dict[str, Any] = {"workload": workload.name, "requests": len(requests), "evalkit": seconds}
+    row["tokens"] = {k: stats[k] for k in ("naive", "planned", "computed", "reused", "generated", "forwards")}
+    row["mean prompt"] = sum(r.prompt_tokens for r in responses) / len(responses)
+    row["path"], row["costs"], row["seconds"] = stats["path"], stats["costs"], stats["seconds"]
+    if "lm-eval" in contenders:
+        other, found, size = lm_eval(model, requests)
+        row["lm-eval"] = {"seconds": other, "batch": size, "ratio": other / seconds, **agreement(requests, responses, found)}
+    if "per choice" in contenders and workload.model == "causal" and requests[0].kind == "choice":
+        other, scores = per_choice(model, requests)
+        row["per choice"] = {"seconds": other, "ratio": other / seconds, **agreement(requests, responses, scores)}
+    for name, goal in GOALS[workload.name].items():
+        if name in row:
+            row[name]["goal"] = goal
+    return row
+
+
+def scaling(model: Path) -> list[dict[str, float]]:
+    """Return cost and memory against phrasings, instances, choices and prompt length, one varied at a time."""
+    base = {"phrasings": 5, "instances": 40, "choices": 4, "body": 50}
+    steps = {"phrasings": (1, 2, 5, 10, 20), "instances": (10, 40, 160, 640), "choices": (2, 4, 8, 16), "body": (25, 50, 100, 200, 400)}
+    rows = []
+    for name, values in steps.items():
+        for value in values:
+            size: dict[str, Any] = {**base, name: value}
+            for first in ("instruction", "instance"):
+                requests = prompts(**size, instruction=18, letters=False, first=first)
+                seconds, _, stats = ours(model, requests)
+                rows.append(
+                    {
+                        "varied": name,
+                        "first": first,
+                        **size,
+                        "seconds": seconds,
+                        "naive": stats["naive"],
+                        "planned": stats["planned"],
+                        "computed": stats["computed"],
+                        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                    }
+                )
+                print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def main() -> None:
+    """Run what was asked for and print it as a table and as JSON lines."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--phrasings", type=int, default=10)
+    parser.add_argument("--instances", type=int, default=100)
+    parser.add_argument("--only", default="", help="run workloads whose name holds this")
+    parser.add_argument("--contenders", default="lm-eval,per choice")
+    parser.add_argument("--scaling", type=Path, help="write cost against size to this CSV file instead")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    import torch
+    from transformers.utils import logging as library
+
+    library.disable_progress_bar()
+    torch.set_num_threads(1)
+    names = ("evalkit", "torch", "transformers", "tokenizers", "lm-eval")
+    print(
+        json.dumps(
+            {"machine": platform.processor() or platform.machine(), "python": sys.version.split()[0], **{n: installed(n) for n in names}}
+        )
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        texts = corpus()
+        models = {kind: make_model(Path(directory), kind, texts) for kind in ("causal", "encoder-decoder")}
+        if args.scaling:
+            write_csv(args.scaling, scaling(models["causal"]))
+            return
+        for workload in workloads(models, phrasings=args.phrasings, instances=args.instances):
+            if args.only in workload.name:
+                row = compare(workload, models[workload.model], contenders=args.contenders.split(","))
+                print(json.dumps(row), flush=True)
+
+
+def installed(name: str) -> str:
+    """Version of a distribution, or that it is not installed as one."""
+    try:
+        return version(name)
+    except ModuleNotFoundError:
+        return "not installed"
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    """Write rows with a header."""
+    import csv
+
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
