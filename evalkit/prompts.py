@@ -135,7 +135,7 @@ def render_prompt(
     head, parts = "", [*(_worked(task, phrasing, shot) for shot in shots)]
     system = ""
     if phrasing.position == "inline":
-        parts.append(_close(_inline(task, phrasing, instance, question, listed), phrasing.cue))
+        parts.append(_close(_inline(task, phrasing, instance, (question, listed), choices), phrasing.cue))
     else:
         instruction = render(phrasing.text, _fields(task, instance)).strip()
         block = "\n".join(part for part in (question, listed) if part)
@@ -195,9 +195,20 @@ def _body(task: Task, phrasing: Phrasing, instance: Instance, choices: Sequence[
     return instance.fields.get("question", ""), list_choices(phrasing, choices, names) if shown else ""
 
 
-def _inline(task: Task, phrasing: Phrasing, instance: Instance, question: str, listed: str) -> str:
-    text = phrasing.text
-    fields = {**_fields(task, instance), "question": question, "choices": listed}
+class _Choices(tuple[str, ...]):
+    """Choice texts for a template: a loop sees each, ``{{ choices }}`` prints the listing of the layout."""
+
+    listed: str = ""
+
+    def __str__(self) -> str:
+        return self.listed
+
+
+def _inline(task: Task, phrasing: Phrasing, instance: Instance, body: tuple[str, str], choices: Sequence[str]) -> str:
+    text, (question, listed) = phrasing.text, body
+    offered = _Choices(choices)
+    offered.listed = listed or list_choices(phrasing, choices)
+    fields = {**_fields(task, instance), "question": question, "choices": offered, "labels": _Choices(task.labels)}
     rendered = render(text, fields).rstrip()
     if listed and "choices" not in slots(text) and phrasing.label_space != "text":
         raise CatalogError(

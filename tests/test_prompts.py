@@ -126,3 +126,10 @@ def test_braces_in_an_instance_are_text() -> None:
         "{{ 7*7 }} {% for x in y %}"
         in render_prompt(TASK, replace(PHRASING, position="inline", text="{{ question }} {{ choices }}"), evil).text
     )
+
+
+def test_a_loop_over_choices_sees_each_of_them() -> None:
+    """Imported templates list choices in their own way."""
+    looped = "{{ question }}{% for choice in choices %} [{{ choice }}]{% endfor %}"
+
+    assert text(position="inline", layout="none", label_space="text", text=looped).startswith("Which is warm? [red] [blue]")
