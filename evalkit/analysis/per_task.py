@@ -15,7 +15,7 @@ from evalkit import stats
 from evalkit.scores import STATUSES, Block
 from evalkit.stats.fixed_intervals import mean_of_instances
 
-__all__ = ["Options", "drop_pairs", "task_statistics"]
+__all__ = ["Options", "best_of_both", "drop_pairs", "task_statistics"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -83,7 +83,7 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
 def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Found:
     """Statistics of phrasing means, variance components and instances."""
     level = options.level
-    found = _both(partial(stats.score_intervals, scores, rng=rng, level=level, n_draws=options.n_draws), options.question)
+    found = best_of_both(partial(stats.score_intervals, scores, rng=rng, level=level, n_draws=options.n_draws), options.question)
     new = found.pop("new_phrasing")
     for name, end in (("new_phrasing_low", new.low), ("new_phrasing_high", new.high)):
         reason = new.kind.removeprefix("none: ") if math.isnan(end) else "end of a prediction interval"
@@ -108,19 +108,29 @@ def _of_arms(scores: Floats, seen: Mask, unseen: Mask, options: Options, rng: np
     found: Found = {}
     for name, arm in (("seen", seen), ("unseen", unseen)):
         part, none = scores[arm], stats.undefined(math.nan, f"no {name} phrasing", level=level)
-        of_arm = _both(partial(stats.score_intervals, part, rng=rng, level=level, n_draws=n_draws), options.question) if arm.any() else {}
+        of_arm = (
+            best_of_both(partial(stats.score_intervals, part, rng=rng, level=level, n_draws=n_draws), options.question) if arm.any() else {}
+        )
         found[f"{name}_mean"], found[f"{name}_std"] = of_arm.get("mean", none), of_arm.get("std", none)
     gaps = partial(stats.gap_intervals, scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws)
-    return found | _both(gaps, options.question)
+    return found | best_of_both(gaps, options.question)
 
 
-def _both(statistics: Callable[..., Found], question: stats.Question) -> Found:
-    """Return the intervals for the question asked; those for these phrasings where new phrasings have none."""
+def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> Found:
+    """Return the intervals for the question asked; those for these phrasings where new phrasings have none.
+
+    Parameters
+    ----------
+    statistics
+        Function of ``question`` that returns metric -> interval.
+    question
+        ``random`` or ``fixed``.
+    """
     found = statistics(question=question)
     if question == "random" and any(math.isnan(interval.low) for interval in found.values()):
         fixed = statistics(question="fixed")
         found = {
-            name: fixed[name] if math.isnan(interval.low) and not math.isnan(fixed[name].low) else interval
+            name: fixed[name] if math.isnan(interval.low) and name in fixed and not math.isnan(fixed[name].low) else interval
             for name, interval in found.items()
         }
     return found
@@ -134,7 +144,7 @@ def _of_labels(block: Block, headline: Mask, options: Options, rng: np.random.Ge
         return {name: stats.undefined(math.nan, "no predictions in the table", level=level) for name in names}
     n_labels = len(np.unique(labels[labels >= 0]))
     missing = block.status[headline] == STATUSES.index("missing")
-    found = _both(partial(stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level), options.question)
+    found = best_of_both(partial(stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level), options.question)
     kappa = stats.fleiss_kappa(labels)
     return found | {
         "fleiss_kappa": stats.undefined(kappa, "not offered" if not math.isnan(kappa) else "needs complete answers", level=level)

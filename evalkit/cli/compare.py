@@ -1,0 +1,187 @@
+"""``evalkit compare RUN_A RUN_B``: paired comparison of two runs or score tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, print_json, print_table, quiet_option
+from evalkit.errors import ComparisonError
+
+if TYPE_CHECKING:
+    from evalkit.compare import Comparison
+    from evalkit.scores import ScoreTable
+
+__all__ = ["command"]
+
+GROUP = "What is compared"
+
+
+@click.command(
+    "compare",
+    cls=GroupedCommand,
+    short_help="Compare two runs of the same suite, paired.",
+    epilog="Example: evalkit compare runs/base runs/tuned --margin 0.01",
+)
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@option(
+    "--margin",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="FRACTION",
+    group=GROUP,
+    help="Also test that RUN_B is at most this much worse (0.01 is one point).",
+)
+@option("--model-a", metavar="NAME", group=GROUP, help="Model of RUN_A, when it holds several.")
+@option("--model-b", metavar="NAME", group=GROUP, help="Model of RUN_B, when it holds several.")
+@option(
+    "--question",
+    type=click.Choice(["random", "fixed"]),
+    default="random",
+    show_default=True,
+    group=GROUP,
+    help="Intervals for new phrasings, or for these.",
+)
+@option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    group=GROUP,
+    help="Level of intervals.",
+)
+@option(
+    "--resamples", type=click.IntRange(min=100), default=4000, show_default=True, group=GROUP, help="Draws of intervals that need draws."
+)
+@option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the draws.")
+@option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    group="Output",
+    help="Write estimates.csv of the differences into this directory.",
+)
+@json_option
+@quiet_option
+@debug_option
+def command(run_a: Path, run_b: Path, **settings: Any) -> None:
+    """Compare RUN_B with RUN_A: every headline estimate, difference, interval and test; flips by task, phrasing and instance.
+
+    Each is a run directory or a per-instance score table. Differences are RUN_B minus RUN_A. Refused when suites, phrasings or
+    instances differ.
+    """
+    from evalkit.analysis import write_estimates
+    from evalkit.compare import Settings, compare_suites, compare_tables
+
+    notes: list[str] = []
+    compare_suites(_suite(run_a, notes), _suite(run_b, notes))
+    tables = [_table(path, settings[f"model_{side}"]) for path, side in ((run_a, "a"), (run_b, "b"))]
+    found = compare_tables(
+        *tables,
+        settings=Settings(
+            level=settings["level"],
+            n_resamples=settings["resamples"],
+            seed=settings["seed"],
+            question=settings["question"],
+            margin=settings["margin"],
+        ),
+    )
+    if settings["out"]:
+        write_estimates(found.estimates, settings["out"] / "estimates.csv")
+    if settings["as_json"]:
+        print_json({"notes": notes, **asdict(found)})
+        return
+    if not settings["quiet"]:
+        for note in notes:
+            click.echo(note)
+    _print(found, settings["level"], settings["margin"])
+
+
+def _suite(path: Path, notes: list[str]) -> dict[str, Any] | None:
+    """What the manifest of a run says of its suite; None for a plain table."""
+    manifest = path / "manifest.json"
+    if not manifest.is_file():
+        return None
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ComparisonError(f"{manifest}: cannot be read ({error}); what the run is of is unknown. Type: evalkit check {path}") from error
+    if content.get("state") != "complete":
+        notes.append(f"{path}: the run is {content.get('state', 'of unknown state')}; cells it lacks are left out of both")
+    suite = content.get("suite")
+    if not isinstance(suite, dict):
+        raise ComparisonError(f"{manifest}: says nothing of its suite; what the run is of is unknown. Run it again.")
+    return suite
+
+
+def _table(path: Path, model: str | None) -> ScoreTable:
+    from evalkit.catalog.score_tables import read_score_table
+    from evalkit.scores import ScoreTable
+
+    if (path / "scores.parquet").is_file():
+        table = ScoreTable.read_parquet(path / "scores.parquet")
+    else:
+        file = read_score_table(path)
+        if file.layout != "cells":
+            raise ComparisonError(
+                f"{path}: has no instances; a paired comparison needs one row per instance. Name a run or a per-instance table."
+            )
+        table = ScoreTable.from_frame(file.frame, origin=file.origin)
+    return table.select({"model": model}) if model else table
+
+
+def _print(found: Comparison, level: float, margin: float | None) -> None:
+    """Print differences of all tasks together, tests by task, and the phrasings and instances that moved."""
+    overall = [row for row in found.estimates if (row.benchmark, row.task) == ("all", "all") and row.value == row.value]
+    rows = [
+        [
+            row.metric,
+            number(row.value),
+            "-" if row.low != row.low else f"[{number(row.low)}, {number(row.high)}]",
+            row.interval if row.low == row.low else row.note,
+        ]
+        for row in overall
+    ]
+    print_table(
+        ["estimate", "difference", f"{level:.0%} interval", "kind"],
+        rows,
+        title=f"{found.new} minus {found.old}, percentage points, mean over tasks",
+    )
+    heads = ["task", "difference", "lost", "gained", "cells", "p", "Holm", "BH", *(["bound", "not worse"] if margin else [])]
+    lines = []
+    for test in found.tests:
+        verdict = [number(test.bound), "-" if test.not_worse is None else "yes" if test.not_worse else "no"] if margin else []
+        lines.append(
+            [
+                test.task,
+                number(test.difference),
+                str(test.lost),
+                str(test.gained),
+                str(test.n_cells),
+                *map(_p, (test.p, test.p_holm, test.p_bh)),
+                *verdict,
+            ]
+        )
+    print_table(heads, lines, title="tests paired on instances (signs of whole instances exchanged; exact for scores of 0 and 1)")
+    click.echo(f"Wilcoxon signed rank over tasks: p = {_p(found.wilcoxon)}")
+    moved = sorted((row for row in found.by_phrasing if row.lost + row.gained), key=lambda row: (row.p, -row.lost - row.gained))[:10]
+    if moved:
+        print_table(
+            ["task", "phrasing", "lost", "gained", "instances", "McNemar p", "Holm"],
+            [[row.task, row.phrasing_id, str(row.lost), str(row.gained), str(row.n), _p(row.p), _p(row.p_holm)] for row in moved],
+            title="phrasings that moved most",
+        )
+    if found.by_instance:
+        print_table(
+            ["task", "instance", "lost", "gained", "phrasings"],
+            [[row.task, row.instance_id, str(row.lost), str(row.gained), str(row.n)] for row in found.by_instance[:10]],
+            title=f"instances that moved most, of {len(found.by_instance)} that moved",
+        )
+
+
+def _p(value: float) -> str:
+    return "-" if value != value else f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
