@@ -88,6 +88,12 @@ def draw_pair(pools: list[Pool], draws: Draws, easy: float) -> tuple[str, str]:
     return render_pair(pool, draws.pick(pool.easy if draws.chance(easy) else pool.instances), draws.pick(pool.phrasings))
 
 
+def copy_pair(pools: list[Pool], draws: Draws) -> tuple[str, str]:
+    """Return a training question and the same question again: practice in copying, which most families need first."""
+    question = draws.pick(draws.pick(pools).instances).fields["question"]
+    return f"{question}\n", question
+
+
 def render_pair(pool: Pool, instance: Instance, phrasing: Phrasing) -> tuple[str, str]:
     """Return the prompt and answer of one cell."""
     prompt = render_prompt(pool.task, phrasing, instance)
@@ -170,8 +176,11 @@ def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, fi
     while True:
         block, skip = divmod(number, BATCHES_PER_SORT)
         draws = Draws(f"evalkit/batches/{arguments.seed}/{block}")
-        easy = max(0.05, 0.8 * (1 - 2 * block * BATCHES_PER_SORT / arguments.steps))  # 80 % at first, 5 % in the second half
-        items = encode([draw_pair(pools, draws, easy) for _ in range(size * BATCHES_PER_SORT)], tokenizer)
+        done = block * BATCHES_PER_SORT / arguments.steps
+        easy = max(0.05, 0.8 * (1 - 2 * done))  # 80 % at first, 5 % in the second half
+        copies = max(0.0, 0.5 * (1 - 5 * done))  # 50 % at first, none after a fifth of the steps
+        pairs = [copy_pair(pools, draws) if draws.chance(copies) else draw_pair(pools, draws, easy) for _ in range(size * BATCHES_PER_SORT)]
+        items = encode(pairs, tokenizer)
         items.sort(key=lambda item: len(item[0]) + len(item[1]))
         chunks = draws.shuffled([items[at : at + size] for at in range(0, len(items), size)])
         yield from chunks[skip:]
@@ -226,12 +235,15 @@ def learning_rate(step: int, arguments: argparse.Namespace) -> float:
     return float(arguments.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))))
 
 
-def build_optimizer(model: Any, arguments: argparse.Namespace) -> torch.optim.AdamW:
-    """Return AdamW with weight decay on matrices only."""
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    others = [weight for weight in model.parameters() if weight.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": arguments.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=arguments.learning_rate, betas=(0.9, 0.98))
+def build_optimizers(model: Any, arguments: argparse.Namespace) -> list[torch.optim.Optimizer]:
+    """Return Muon (K. Jordan and others, 2024) for the matrices inside the layers and AdamW for all other weights."""
+    inside = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "layers" in name] if arguments.muon else []
+    known = {id(weight) for weight in inside}
+    others = [weight for weight in model.parameters() if id(weight) not in known]
+    adam = torch.optim.AdamW(others, lr=arguments.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    if not inside:
+        return [adam]
+    return [adam, torch.optim.Muon(inside, lr=arguments.learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -243,7 +255,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace) -> dict[str, float]:
     """Train in place, resuming from the work folder, and return steps, tokens and seconds."""
-    checkpoint, optimizer = arguments.work / "checkpoint.pt", build_optimizer(model, arguments)
+    checkpoint, optimizers = arguments.work / "checkpoint.pt", build_optimizers(model, arguments)
     recipe = {name: value for name, value in vars(arguments).items() if name not in {"out", "work", "threads", "log_every"}}
     totals: dict[str, float] = {"steps": 0, "tokens": 0, "seconds": 0.0}
     if checkpoint.is_file():
@@ -251,7 +263,8 @@ def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Nam
         if state["recipe"] != recipe:
             raise SystemExit(f"{checkpoint}: was made by another recipe, {state['recipe']}. Name another --work or delete it.")
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         totals = state["totals"]
         print(f"resumed at step {totals['steps']}", flush=True)
     started, before = time.perf_counter(), totals["seconds"]
@@ -261,15 +274,16 @@ def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Nam
         step = int(totals["steps"])
         if step >= arguments.steps:
             break
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = learning_rate(step, arguments)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.bf16):
             logits, targets, items = answer_logits(model, batch)
         loss = torch.nn.functional.cross_entropy(logits, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+        model.zero_grad(set_to_none=True)
         window.append((loss.item(), exact_share(logits, targets, items, len(batch))))
         totals["steps"] = step + 1
         totals["tokens"] += sum(len(prompt) + len(answer) for prompt, answer in batch)
@@ -281,9 +295,8 @@ def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Nam
             window.clear()
             if (step + 1) % 500 == 0:
                 print(f"  validation: {validate(model, pools, tokenizer)}", flush=True)
-            save_checkpoint(
-                checkpoint, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "totals": totals, "recipe": recipe}
-            )
+            states = [optimizer.state_dict() for optimizer in optimizers]
+            save_checkpoint(checkpoint, {"model": model.state_dict(), "optimizers": states, "totals": totals, "recipe": recipe})
     return totals
 
 
@@ -296,13 +309,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--batch-size", type=int, default=40)
-    parser.add_argument("--instances", type=int, default=20_000, help="most training instances of a family")
+    parser.add_argument("--instances", type=int, default=12_000, help="most training instances of a family")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=1536)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--weight-decay", type=float, default=0.05)
+    parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True, help="Muon for matrices; AdamW alone without")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="multiply matrices in bfloat16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log-every", type=int, default=100)

@@ -87,7 +87,7 @@ REWRITE = Family(
     name="rewrite",
     kind="generate",
     slots=("rule", "left", "right", "string"),
-    knobs={"letters": 6, "max_left": 2, "max_right": 2, "min_length": 4, "max_length": 7},
+    knobs={"letters": 6, "max_left": 2, "max_right": 2, "min_length": 3, "max_length": 6},
     draw=_draw_rewrite,
     has_rules=True,
 )
@@ -95,7 +95,7 @@ MARKOV = Family(
     name="markov",
     kind="generate",
     slots=("program", "string"),
-    knobs={"letters": 4, "rules": 2, "max_left": 2, "min_length": 3, "max_length": 5, "max_steps": 4},
+    knobs={"letters": 4, "rules": 2, "max_left": 2, "min_length": 3, "max_length": 4, "max_steps": 4},
     draw=_draw_markov,
     has_rules=True,
 )

@@ -15,11 +15,10 @@ def _draw_counting(draws: Draws, knobs: Knobs) -> Draft:
     count = draws.between(0, knobs["max_count"])
     length = max(knobs["min_length"], count) + draws.between(0, 2)
     string = "".join(draws.shuffled([letter] * count + [draws.pick(others) for _ in range(length - count)]))
-    first = max(0, count - draws.below(4))
     return Draft(
         question=f"Letter: {letter}\nString: {string}",
         answer=str(count),
-        choices=tuple(str(number) for number in range(first, first + 4)),
+        choices=tuple(str(number) for number in range(knobs["max_count"] + 1)),
         rule=letter,
         slots={"letter": letter, "string": string},
     )
@@ -48,7 +47,7 @@ COUNTING = Family(
     name="counting",
     kind="choice",
     slots=("letter", "string"),
-    knobs={"others": 2, "max_count": 5, "min_length": 4},
+    knobs={"others": 2, "max_count": 4, "min_length": 3},
     draw=_draw_counting,
     has_rules=True,
 )

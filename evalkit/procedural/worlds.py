@@ -71,7 +71,7 @@ NAVIGATION = Family(
     name="navigation",
     kind="choice",
     slots=("moves",),
-    knobs={"max_legs": 2, "max_steps": 4},
+    knobs={"max_legs": 2, "max_steps": 3},
     draw=_draw_navigation,
     labels=("yes", "no"),
 )

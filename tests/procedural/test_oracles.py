@@ -93,11 +93,10 @@ def test_boolean_agrees_with_a_rewriting_evaluator() -> None:
 
 
 def test_counting_agrees_with_str_count() -> None:
-    """The answer is str.count, it is among the four choices, and they are four neighbouring numbers."""
+    """The answer is str.count, and the choices are the numbers from zero to four."""
     for instance in items("counting"):
-        numbers = [int(choice) for choice in instance.choices]
         assert instance.references == (str(instance.fields["string"].count(instance.fields["letter"])),)
-        assert numbers == list(range(numbers[0], numbers[0] + 4))
+        assert instance.choices == ("0", "1", "2", "3", "4")
 
 
 def test_sorting_takes_the_minimum_again_and_again() -> None:
