@@ -1,5 +1,7 @@
 """Identities and invariances that every score matrix must satisfy."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -79,7 +81,7 @@ def test_worst_and_best_instance_bracket_all_phrasings(scores):
     """worst_instance <= min <= mean <= max <= best_instance."""
     values = [stats.worst_instance(scores), stats.min(scores), stats.mean(scores), stats.max(scores), stats.best_instance(scores)]
 
-    assert all(low <= high + 1e-12 for low, high in zip(values, values[1:], strict=False))
+    assert all(low <= high + 1e-12 for low, high in itertools.pairwise(values))
 
 
 @given(scores=FRACTIONS)
@@ -157,7 +159,7 @@ def test_spread_at_grows_with_the_number_of_phrasings(scores):
 
     assert close(values[0], 0.0)
     assert close(values[-1], stats.spread(scores))
-    assert all(low <= high + 1e-9 for low, high in zip(values, values[1:], strict=False))
+    assert all(low <= high + 1e-9 for low, high in itertools.pairwise(values))
 
 
 @given(logprobs=arrays(np.float64, st.integers(2, 5).map(lambda n: (n, n)), elements=st.integers(-20, 0).map(float)))

@@ -1,0 +1,255 @@
+"""Intervals: which question they answer, what they refuse, that seeds count, and what they must not do."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from evalkit import stats
+
+
+def crossed(rng: np.random.Generator, *, shape: tuple[int, int] = (8, 100), wording: float = 0.05) -> np.ndarray:
+    """0/1 scores with wording and difficulty effects."""
+    chance = np.clip(0.6 + wording * rng.normal(size=(shape[0], 1)) + 0.2 * rng.normal(size=shape[1]), 0, 1)
+    return (rng.random(shape) < chance).astype(float)
+
+
+@pytest.fixture
+def scores() -> np.ndarray:
+    """One matrix of 8 phrasings and 100 instances."""
+    return crossed(np.random.default_rng(1))
+
+
+HALVES = np.arange(8) < 4
+
+
+def test_equal_seeds_give_equal_intervals_and_others_do_not(scores):
+    """A documented seed that is ignored is worse than none."""
+
+    def ends(seed: int) -> list[float]:
+        found = stats.score_intervals(scores, rng=np.random.default_rng(seed)) | stats.bootstrap(scores, rng=np.random.default_rng(seed))
+        return [found[name].low for name in ("min", "spread", "q25", "mean")]
+
+    assert ends(5) == ends(5)
+    assert ends(5) != ends(6)
+
+
+def test_resamples_do_not_depend_on_the_batch_size(scores, monkeypatch):
+    """Batches bound memory; they must not change a number."""
+    whole = stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=50)
+    monkeypatch.setattr("evalkit.stats.resample.BATCH_CELLS", 700)
+
+    assert np.array_equal(stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=50), whole)
+
+
+def test_every_resample_asked_for_is_drawn(scores):
+    """1,237 asked, 1,237 given."""
+    assert stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=1237).shape == (1237, 8)
+
+
+def test_resampled_means_are_means_of_whole_instances(scores):
+    """Two equal phrasings stay equal in every resample, which single-cell resampling would not keep."""
+    twins = np.vstack([scores[0], scores[0]])
+    drawn = stats.resampled_means(twins, rng=np.random.default_rng(2), n_resamples=100)
+
+    assert np.array_equal(drawn[:, 0], drawn[:, 1])
+    assert np.unique(drawn[:, 0]).size > 1
+
+
+def test_new_phrasings_make_the_interval_of_the_mean_wider_when_wording_matters():
+    """With strong wording effects the random question is the more uncertain one."""
+    scores = crossed(np.random.default_rng(3), wording=0.2)
+    fixed, new = (stats.mean_interval(scores, question=question) for question in ("fixed", "random"))
+
+    assert new.high - new.low > 1.5 * (fixed.high - fixed.low)
+    assert (fixed.kind, new.kind) == ("t-probit/instances", "t-probit/phrasings+instances")
+
+
+def test_ten_phrasings_of_one_question_are_not_ten_questions(scores):
+    """Copying all phrasings ten times leaves the interval alone; treating cells as independent would cut it by sqrt 10."""
+    once, copied = (stats.mean_interval(np.tile(scores, (k, 1)), question="fixed") for k in (1, 10))
+    naive = 1.96 * math.sqrt(0.24 / (10 * scores.size))
+
+    assert copied.high - copied.low == pytest.approx(once.high - once.low)
+    assert copied.high - copied.low > 3 * 2 * naive
+
+
+def test_every_estimate_has_an_interval_or_a_reason(scores):
+    """NaN ends come with a kind that starts with none and says why; offered intervals are ordered."""
+    for question in ("fixed", "random"):
+        rng = np.random.default_rng(0)
+        found = stats.score_intervals(scores, rng=rng, question=question)
+        found |= stats.gap_intervals(scores, seen=HALVES, unseen=~HALVES, rng=rng, question=question)
+        found |= stats.label_intervals(scores.astype(int), n_labels=2, rng=rng, question=question)
+        for name, one in found.items():
+            refused = one.kind.startswith("none: ")
+            assert math.isnan(one.low) == math.isnan(one.high) == refused, (question, name, one)
+            assert refused or one.low <= one.high, (question, name, one)
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (np.ones((1, 20)) * 0.5, "phrasing"),
+        (np.array([[0.5], [0.25], [0.75]]), "instance"),
+    ],
+)
+def test_one_phrasing_or_one_instance_has_reasons_not_numbers(scores, words):
+    """For new phrasings a mean needs two of each; the reason names what is short."""
+    found = stats.mean_interval(scores)
+
+    assert math.isnan(found.low)
+    assert words in found.kind
+
+
+def test_all_right_does_not_claim_certainty():
+    """20 instances all right under 3 phrasings: Wilson's lower end for 20 of 20, not a width of 0."""
+    found = stats.mean_interval(np.ones((3, 20)))
+
+    assert found.low == pytest.approx(scipy_stats.binomtest(20, 20).proportion_ci(method="wilson").low)
+
+
+def test_gap_without_unseen_phrasings_says_so(scores):
+    """The reason names the empty arm."""
+    nobody = np.zeros(8, dtype=bool)
+    found = stats.gap_intervals(scores, seen=~nobody, unseen=nobody, rng=np.random.default_rng(0))
+
+    assert found["gap"].kind == "none: no unseen phrasing"
+
+
+def test_small_arms_get_no_interval_for_their_worst_phrasing(scores):
+    """Two seen phrasings say nothing about how bad a seen phrasing can be."""
+    seen = np.arange(8) < 2
+    found = stats.gap_intervals(scores, seen=seen, unseen=~seen, rng=np.random.default_rng(0))
+
+    assert found["gap_worst"].kind == "none: fewer than 4 phrasings in an arm"
+    assert not math.isnan(found["gap"].low)
+
+
+def test_far_from_normal_phrasings_get_no_interval_for_order_statistics():
+    """One broken phrasing among 30: no normal model for min or spread; the std keeps an interval that uses the kurtosis."""
+    rng = np.random.default_rng(4)
+    scores = crossed(rng, shape=(30, 400), wording=0.01)
+    scores[0] = 0.0
+    found = stats.score_intervals(scores, rng=rng)
+
+    assert found["min"].kind == "none: phrasing scores are far from normal"
+    assert found["std"].kind == "pivot-kurtosis/phrasings+instances"
+
+
+def test_pairing_on_instances_is_used(scores):
+    """A constant improvement of one in twenty-five cells is clear when paired and invisible to an unpaired test."""
+    rng = np.random.default_rng(5)
+    new = np.where(rng.random(scores.shape) < 0.04, 1.0, scores)
+    paired = stats.sign_flip((new - scores).sum(axis=0), rng=rng)
+    unpaired = scipy_stats.ttest_ind(scores.mean(axis=0), new.mean(axis=0)).pvalue
+
+    assert paired < 0.01
+    assert unpaired > 0.05
+
+
+def test_difference_of_a_run_and_itself_is_zero_and_certain(scores):
+    """Everything cancels when nothing changed."""
+    found = stats.difference_intervals(scores, scores, rng=np.random.default_rng(0))
+
+    assert (found["mean"].low, found["mean"].high) == (0.0, 0.0)
+    assert (found["spread"].low, found["spread"].high) == pytest.approx((0.0, 0.0), abs=1e-9)
+
+
+def test_difference_uses_cells_scored_in_both_runs_only(scores):
+    """A cell that failed in the new run is no loss."""
+    new = scores.copy()
+    new[:, :30] = np.nan
+
+    assert stats.difference_intervals(scores, new, rng=np.random.default_rng(0))["mean"].value == 0.0
+
+
+def test_difference_refuses_unequal_shapes(scores):
+    """Arms scored on different instances are not compared."""
+    with pytest.raises(ValueError, match=r"old has shape \(8, 100\), new \(8, 99\)"):
+        stats.difference_intervals(scores, scores[:, 1:], rng=np.random.default_rng(0))
+
+
+def test_non_inferiority_needs_a_margin_and_respects_it():
+    """Five points worse on every tenth instance is inferior by a margin of 0.01 and not by 0.2."""
+    old = crossed(np.random.default_rng(6), shape=(4, 500))
+    new = old.copy()
+    new[:, ::10] = 0.0
+
+    assert not stats.non_inferiority(old, new, margin=0.01).holds
+    assert stats.non_inferiority(old, new, margin=0.2).holds
+    with pytest.raises(ValueError, match="margin is 0"):
+        stats.non_inferiority(old, new, margin=0)
+
+
+def test_clustered_mcnemar_does_not_count_phrasings_as_instances():
+    """Five instances that all flip under all ten phrasings: p of five coin tosses, not of fifty."""
+    old, new = np.zeros((10, 20)), np.zeros((10, 20))
+    new[:, :5] = 1.0
+
+    assert stats.mcnemar_clustered(old, new) == pytest.approx(2 / 2**5)
+
+
+def test_clustered_mcnemar_refuses_fractions():
+    """The message names the score and the test to use."""
+    with pytest.raises(ValueError, match=r"a score is 0\.5; 0 and 1 are accepted. Use sign_flip"):
+        stats.mcnemar_clustered(np.zeros((2, 3)), np.full((2, 3), 0.5))
+
+
+def test_suite_of_shared_phrasings_does_not_treat_tasks_as_independent():
+    """A phrasing that is bad everywhere: 20 tasks leave the wording uncertainty of one."""
+    rng = np.random.default_rng(7)
+    wording = 0.1 * rng.normal(size=(6, 1))
+    tasks = [0.5 + wording + 0.1 * rng.normal(size=(6, 200)) for _ in range(20)]
+    shared = stats.suite_mean_interval(tasks)
+    apart = stats.over_tasks([stats.mean_interval(task) for task in tasks])
+
+    assert shared.high - shared.low > 3 * (apart.high - apart.low)
+    assert shared.value == pytest.approx(apart.value)
+
+
+def test_suite_of_one_task_is_the_task():
+    """Mean and gap over one task have the intervals of that task (unbounded scores, so no probit scale)."""
+    rng = np.random.default_rng(8)
+    task = 5 + rng.normal(size=(8, 1)) + rng.normal(size=(8, 50))
+    mean, gap = stats.suite_mean_interval([task]), stats.suite_gap_interval([task], seen=HALVES, unseen=~HALVES)
+    one, two = stats.mean_interval(task), stats.gap_interval(task, seen=HALVES, unseen=~HALVES)
+
+    assert (mean.low, mean.high) == pytest.approx((one.low, one.high), rel=2e-3)
+    assert (gap.low, gap.high) == pytest.approx((two.low, two.high))
+
+
+def test_a_task_without_an_interval_leaves_the_suite_without_one():
+    """A suite interval over nine of ten tasks would be a silent number."""
+    one = stats.Interval(0.5, 0.4, 0.6, 0.95, "t/instances")
+    found = stats.over_tasks([one, stats.undefined(0.5, "one phrasing")])
+
+    assert math.isnan(found.low)
+    assert found.kind == "none: 1 of 2 tasks without an interval (none: one phrasing)"
+
+
+def test_prediction_interval_is_wider_than_that_of_the_mean(scores):
+    """One new phrasing varies more than the mean of many."""
+    new, mean = stats.new_phrasing_interval(scores), stats.mean_interval(scores)
+
+    assert new.high - new.low > mean.high - mean.low
+
+
+def test_unequal_models_have_disjoint_ranks():
+    """Model 1 is best in every resample, the other two change places."""
+    draws = np.array([[0.1, 0.9, 0.2], [0.3, 0.8, 0.2]])
+    low, high = stats.rank_intervals(draws)
+
+    assert (low.tolist(), high.tolist()) == ([2, 1, 2], [3, 1, 3])
+    assert stats.p_best(draws).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_a_hundred_thousand_phrasings_do_not_exhaust_memory():
+    """Order statistics beyond 400 phrasings use points, not a matrix; 10^5 x 2 cells finish."""
+    rng = np.random.default_rng(9)
+    scores = np.clip(0.5 + 0.1 * rng.normal(size=(100_000, 1)) + 0.05 * rng.normal(size=(100_000, 2)), 0, 1)
+    found = stats.score_intervals(scores, rng=rng, n_draws=100)
+
+    assert found["q05"].low < found["q05"].high
+    assert found["std"].value == pytest.approx(0.106, abs=0.005)
