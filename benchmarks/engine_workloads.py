@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.records import Request
 
-VOCABULARY = 16_000
+VOCABULARY = 32_000
 SPECIAL = ["<pad>", "</s>", "<unk>"]
 SYLLABLES = (
     "ba",

@@ -192,7 +192,7 @@ class TreeScorer:
             for choice, tail in enumerate(tree.reads)
             for node, token in tail
         ]
-        return summed(self._loaded, kwargs, reads, [len(work.tails) for work in works])
+        return summed(self._loaded, kwargs, reads, [len(work.tails) for work in works], trim=True)
 
 
 class RowScorer:
@@ -283,7 +283,9 @@ def visible(works: Sequence[Work], positions: NDArray[np.int64], bank: Bank | No
     return allowed, key
 
 
-def summed(loaded: Loaded, kwargs: dict[str, Any], reads: Sequence[tuple[int, int, int, int]], counts: Sequence[int]) -> list[list[float]]:
+def summed(
+    loaded: Loaded, kwargs: dict[str, Any], reads: Sequence[tuple[int, int, int, int]], counts: Sequence[int], *, trim: bool = False
+) -> list[list[float]]:
     """Return log-probabilities per prompt and continuation, nats, from one forward.
 
     Parameters
@@ -296,13 +298,15 @@ def summed(loaded: Loaded, kwargs: dict[str, Any], reads: Sequence[tuple[int, in
         Prompt, continuation, position in the flattened grid, token.
     counts
         Continuations of every prompt.
+    trim
+        See `AnswerHead.at`.
     """
     import torch
 
     index, rows = np.unique(np.array([read[2] for read in reads], dtype=np.int64), return_inverse=True)
     device = loaded.device
     with torch.inference_mode():
-        logits = loaded.head.at(torch.from_numpy(index).to(device), lambda: loaded.model(**kwargs))
+        logits = loaded.head.at(torch.from_numpy(index).to(device), lambda: loaded.model(**kwargs), trim=trim)
         tokens = torch.tensor([read[3] for read in reads], device=logits.device)
         found = logprobs_of(logits, torch.from_numpy(rows).to(logits.device), tokens).double().cpu().numpy()
     sums = [np.zeros(count) for count in counts]

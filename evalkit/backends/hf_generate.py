@@ -199,7 +199,7 @@ class CausalSession:
             "use_cache": True,
         }
         last = [row * ids.shape[1] + len(work.context) - 1 for row, work in enumerate(self._works)]
-        logits = self._loaded.head.at(torch.tensor(last, device=device), lambda: self._loaded.model(**kwargs))
+        logits = self._loaded.head.at(torch.tensor(last, device=device), lambda: self._loaded.model(**kwargs), trim=True)
         self._cache, self._keys = cache, keys
         self._valid = allowed[np.arange(len(last)), [len(work.context) - 1 for work in self._works]]
         return _likeliest(logits)

@@ -75,10 +75,16 @@ class AnswerHead:
     def __init__(self, model: Any) -> None:
         self._index: torch.Tensor | None = None
         self._calls = 0
+        self._trim = False
+        self._shape: tuple[int, ...] | None = None
         module = model.get_output_embeddings()
         self.available = module is not None
         if module is not None:
             module.register_forward_pre_hook(self._select)
+        last = _last_mlp(model)
+        if last is not None:
+            last.register_forward_pre_hook(self._narrow)
+            last.register_forward_hook(self._widen)
 
     def _select(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Forward pre-hook: keep the rows of flattened (batch, length) that `at` named."""
@@ -89,7 +95,26 @@ class AnswerHead:
         hidden = args[0]
         return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, self._index.to(hidden.device)).unsqueeze(0), *args[1:])
 
-    def at(self, index: torch.Tensor, forward: Callable[[], Any]) -> torch.Tensor:
+    def _narrow(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Forward pre-hook of the last layer's MLP: nothing reads its other rows, so they are not computed."""
+        del module
+        self._shape = None
+        if self._index is None or not self._trim or len(args) != 1:
+            return None
+        hidden = args[0]
+        self._shape = tuple(hidden.shape)
+        return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, self._index.to(hidden.device)).unsqueeze(0),)
+
+    def _widen(self, module: Any, args: Any, output: Any) -> Any:
+        """Forward hook of the last layer's MLP: put the computed rows back in their places, zeros elsewhere."""
+        del module, args
+        if self._shape is None or self._index is None:
+            return None
+        rows = output.new_zeros((self._shape[0] * self._shape[1], output.shape[-1]))
+        rows.index_copy_(0, self._index.to(output.device), output[0])
+        return rows.view(*self._shape[:2], -1)
+
+    def at(self, index: torch.Tensor, forward: Callable[[], Any], *, trim: bool = False) -> torch.Tensor:
         """Return logits of shape (positions, vocabulary) from a forward pass.
 
         Parameters
@@ -98,13 +123,15 @@ class AnswerHead:
             Positions in the flattened (batch, length) grid.
         forward
             Calls the model and returns its output.
+        trim
+            Leave out what the last layer's MLP computes for other positions.
 
         Raises
         ------
         BackendError
             When the model does not call its output embedding exactly once, so that positions cannot be chosen.
         """
-        self._index, self._calls = index, 0
+        self._index, self._calls, self._trim = index, 0, trim
         try:
             logits: torch.Tensor = forward().logits
         finally:
@@ -112,6 +139,15 @@ class AnswerHead:
         if self._calls != 1 or logits.shape[0] != 1 or logits.shape[1] != len(index):
             raise BackendError("the model bypasses its output embedding, so logits cannot be taken at chosen positions.")
         return logits[0]
+
+
+def _last_mlp(model: Any) -> Any:
+    """Return the MLP of the last layer of a decoder-only model, where it is found under its usual name."""
+    if model.config.is_encoder_decoder:
+        return None
+    base = model.base_model
+    layers = getattr(base, "layers", None) or getattr(base, "h", None) or getattr(getattr(base, "decoder", None), "layers", None)
+    return getattr(layers[-1], "mlp", None) if layers else None
 
 
 def logprobs_of(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
