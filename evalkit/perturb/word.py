@@ -33,7 +33,7 @@ over under between among about above below before after is are was were be been 
 would shall should may might must not no never none nothing neither only all any each every both either one two three four five
 first second i you he she it we they me him her us them my your his its our their who whom whose which what when where why how
 there here very more most less least same other such just also too please yes true false correct incorrect right wrong option
-options choice choices letter letters number numbers label labels answer answers
+options choice choices letter letters number numbers label labels answer answers except save instead like up down out off back away sure able know be let
 """
 _CLOSED = frozenset(_CLOSED_WORDS.split())
 """Words that carry the logic or the answer format; a synonym would change what is asked."""

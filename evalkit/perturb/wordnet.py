@@ -142,14 +142,15 @@ class WordNet:
     def synonyms(self, lemma: str, pos: str, *, senses: int) -> list[str]:
         """Return single-word synonyms of the first `senses` senses, most usual sense first, without `lemma` itself.
 
-        Where WordNet's corpus counts are there, a synonym must have been met at least once in that sense: this keeps out
-        words such as ``lucifer`` for a match.
+        The shared sense must be among the first `senses` of the synonym too, and where WordNet's corpus counts are there the
+        synonym must have been met in it: this keeps out words that mostly mean something else (``lick`` for ``solve``).
         """
         found: dict[str, None] = {}
         for synset in self._reader.synsets(lemma, pos)[:senses]:
             for entry in synset.lemmas():
                 name = entry.name()
-                if name.isalpha() and name.islower() and name != lemma and (not self._counted or entry.count() > 0):
+                usual = synset in self._reader.synsets(name, pos)[:senses]
+                if name.isalpha() and name.islower() and name != lemma and usual and (not self._counted or entry.count() > 0):
                     found.setdefault(name)
         return list(found)
 
