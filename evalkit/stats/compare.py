@@ -22,6 +22,7 @@ from evalkit.stats.resample import Interval, Question, percentile, undefined
 __all__ = ["consistency_difference", "difference_intervals", "on_shared_cells"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
+Kept = Float[np.ndarray, "kept_phrasing kept_instance"]
 Draws = Float[np.ndarray, " draw"]
 Labels = Int[np.ndarray, "phrasing instance"]
 Missing = Bool[np.ndarray, "phrasing instance"] | None
@@ -30,7 +31,7 @@ MOST_SIMULATED = 400
 """Most degrees of freedom whose chi-square draws are built from normal ones; beyond, they are normal themselves."""
 
 
-def on_shared_cells(old: Scores, new: Scores) -> tuple[Scores, Scores]:
+def on_shared_cells(old: Scores, new: Scores) -> tuple[Kept, Kept]:
     """Return both matrices with every cell missing that is missing in either, empty phrasings and instances dropped."""
     gone = np.isnan(old) | np.isnan(new)
     rows, columns = ~gone.all(axis=1), ~gone.all(axis=0)
@@ -96,7 +97,7 @@ def _correlation(x: Float[np.ndarray, " phrasing"], y: Float[np.ndarray, " phras
 
 def difference_intervals(
     old: Scores,
-    new: Scores,
+    new: Float[np.ndarray, "_ _"],
     *,
     rng: np.random.Generator,
     question: Question = "random",

@@ -33,7 +33,7 @@ LEAST_INSTANCE = 10
 """Fewest phrasings for an interval of var_instance over new phrasings."""
 
 
-def _kept(scores: Scores) -> Scores:
+def _kept(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
     there = ~np.isnan(scores)
     return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
 

@@ -16,6 +16,7 @@ __all__ = [
     "crossed_error",
     "crossed_variance",
     "gap_interval",
+    "mean_difference_interval",
     "mean_interval",
     "new_phrasing_interval",
     "student",
@@ -30,7 +31,7 @@ WELCH_FROM = 4
 """Fewest phrasings in an arm for which its variance is estimated by itself."""
 
 
-def student(value: float, *, variance: float, df: float, level: float, kind: str) -> Interval:
+def student(value: float, *, variance: float, df: float | int, level: float, kind: str) -> Interval:
     """Return value -+ t(df) sqrt(variance).
 
     Examples
@@ -43,7 +44,7 @@ def student(value: float, *, variance: float, df: float, level: float, kind: str
     return Interval(value, value - half, value + half, level, kind)
 
 
-def _scored(scores: Scores) -> Scores:
+def _scored(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
     """Drop phrasings and instances without a single score."""
     there = ~np.isnan(scores)
     return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
@@ -135,7 +136,24 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
     return _probit(value, variance=variance, df=df, level=level, kind=KINDS[question].replace("t/", "t-probit/"))
 
 
-def _probit(value: float, *, variance: float, df: float, level: float, kind: str) -> Interval:
+def mean_difference_interval(changes: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
+    """Return the mean of cell differences of two runs with its Student interval; like `mean_interval`, without bounds.
+
+    Examples
+    --------
+    >>> found = mean_difference_interval(np.array([[0.0, 0.1], [0.1, 0.0]]))
+    >>> found.value
+    0.05
+    """
+    changes = _scored(changes)
+    value = mean(changes)
+    variance, df = crossed_variance(changes, question=question)
+    if np.isnan(variance):
+        return undefined(value, "fewer than two phrasings or instances", level=level)
+    return student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+
+
+def _probit(value: float, *, variance: float, df: float | int, level: float, kind: str) -> Interval:
     """Student interval on the probit scale (delta method), for a mean that lies in [0, 1] with its interval."""
     if variance == 0 or not 0 < value < 1:
         return Interval(value, value, value, level, kind)

@@ -13,7 +13,7 @@ MOST = 100_000
 """Most phrasings per arm a search considers."""
 
 
-def half_width(found: Components, *, n_phrasings: int, n_instances: float, level: float = 0.95) -> float:
+def half_width(found: Components, *, n_phrasings: int, n_instances: float | int, level: float = 0.95) -> float:
     """Return the expected half-width of the interval of the mean over new phrasings and new instances.
 
     Parameters
@@ -50,7 +50,7 @@ def half_width(found: Components, *, n_phrasings: int, n_instances: float, level
     return float(distributions.t.ppf((1 + level) / 2, total**2 / spent) * np.sqrt(total))
 
 
-def required_phrasings(found: Components, *, half: float, n_instances: float = float("inf"), level: float = 0.95) -> int | None:
+def required_phrasings(found: Components, *, half: float | int, n_instances: float | int = float("inf"), level: float = 0.95) -> int | None:
     """Return the smallest number of phrasings with an expected half-width of the mean of at most `half`.
 
     Parameters
@@ -98,7 +98,7 @@ def gap_power(
     *,
     n_seen: int,
     n_unseen: int,
-    n_instances: float,
+    n_instances: float | int,
     var_gap_instance: float = 0.0,
     level: float = 0.95,
 ) -> float:

@@ -103,7 +103,7 @@ def max(scores: Scores) -> float:
     return _of("max", scores)
 
 
-def quantile(scores: Scores, q: float) -> float:
+def quantile(scores: Scores, q: float | int) -> float:
     """Return the `q` quantile over phrasings of a[p]; `q` is a fraction in [0, 1].
 
     Notes

@@ -227,7 +227,7 @@ class NonInferiority:
     """Whether the bound lies above minus the margin."""
 
 
-def non_inferiority(old: Scores, new: Scores, *, margin: float, question: Question = "fixed", level: float = 0.95) -> NonInferiority:
+def non_inferiority(old: Scores, new: Scores, *, margin: float | int, question: Question = "fixed", level: float = 0.95) -> NonInferiority:
     """Test whether new is at most `margin` (a fraction, above 0) worse than old, paired on cells.
 
     Notes

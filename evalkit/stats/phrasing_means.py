@@ -16,6 +16,7 @@ from evalkit.stats.missing import mean_over, ordered, pick, std_over
 __all__ = ["FROM_MEANS", "GAPS_FROM_MEANS", "lowest_expected", "lowest_mean", "quantile_of", "spread_of"]
 
 Means = Float[np.ndarray, "*batch phrasing"]
+Others = Float[np.ndarray, "*batch other"]
 Values = Float[np.ndarray, "*batch"]
 
 
@@ -23,9 +24,9 @@ def quantile_of(a: Means, q: float) -> Values:
     """Return the `q` quantile over phrasings, linear between order statistics (Hyndman and Fan type 7)."""
     rows, count = ordered(a)
     place = q * (count - 1)
-    below = np.floor(place).astype(np.int64)
+    below = np.asarray(np.floor(place)).astype(np.int64)
     low = pick(rows, below)
-    high = pick(rows, np.minimum(below + 1, count - 1))
+    high = pick(rows, np.asarray(np.minimum(below + 1, count - 1)))
     return np.asarray(low + (place - below) * (high - low))
 
 
@@ -71,12 +72,12 @@ def spread_of(a: Means, *, at: int | None = None) -> Values:
     if at is not None:
         return np.asarray(-lowest_expected(-a, at) - lowest_expected(a, at))
     rows, count = ordered(a)
-    return np.asarray(pick(rows, count - 1) - pick(rows, np.where(count > 0, 0, -1)))
+    return np.asarray(pick(rows, np.asarray(count - 1)) - pick(rows, np.where(count > 0, 0, -1)))
 
 
 def _max_of(a: Means) -> Values:
     rows, count = ordered(a)
-    return pick(rows, count - 1)
+    return pick(rows, np.asarray(count - 1))
 
 
 def _min_of(a: Means) -> Values:
@@ -119,15 +120,15 @@ FROM_MEANS: dict[str, Callable[[Means], Values]] = {
 """Name -> function of a[p], vectorised over leading axes."""
 
 
-def _gap(seen: Means, unseen: Means) -> Values:
+def _gap(seen: Means, unseen: Others) -> Values:
     return np.asarray(_mean_of(seen) - _mean_of(unseen))
 
 
-def _gap_std(seen: Means, unseen: Means) -> Values:
+def _gap_std(seen: Means, unseen: Others) -> Values:
     return np.asarray(std_over(seen, ddof=1) - std_over(unseen, ddof=1))
 
 
-def _gap_worst(seen: Means, unseen: Means) -> Values:
+def _gap_worst(seen: Means, unseen: Others) -> Values:
     at = int(np.minimum(ordered(seen)[1], ordered(unseen)[1]).min(initial=2**31))
     return np.asarray(lowest_expected(seen, at) - lowest_expected(unseen, at))
 

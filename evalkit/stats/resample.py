@@ -133,7 +133,7 @@ def bca(draws: Float[np.ndarray, " draw"], *, value: float, influence: Float[np.
     return float(low), float(high)
 
 
-def _influence(values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " unit"]:
+def _influence(values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " kept_unit"]:
     """Delete-one values, centred and turned round, on the scale n - 1 that makes two factors comparable."""
     n = values.size
     return (np.nanmean(values) - values) * (n - 1) / n if n > 1 and not np.isnan(values).all() else np.zeros(0)

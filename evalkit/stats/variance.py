@@ -59,7 +59,7 @@ def _positive(value: float) -> float:
     return value if value > 0 or np.isnan(value) else 0.0
 
 
-def _sums(scores: Scores) -> tuple[Float[np.ndarray, "phrasing instance"], Float[np.ndarray, "phrasing instance"]]:
+def _sums(scores: Scores) -> tuple[Float[np.ndarray, "kept_phrasing kept_instance"], Float[np.ndarray, "kept_phrasing kept_instance"]]:
     """Scores centred on their mean with 0 for missing, and the mask of scored cells, empty rows and columns dropped."""
     there = ~np.isnan(scores)
     there = there[there.any(axis=1)][:, there.any(axis=0)]
