@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -63,7 +64,7 @@ def evidence_of(directory: RunDir, manifest: Mapping[str, Any], table: ScoreTabl
     from evalkit.store import Store
 
     fingerprint = manifest["model"]["fingerprint_digest"]
-    with Store(directory.store_path, read_only=True) as store:
+    with Store(directory.store_path, read_only=not os.access(directory.path, os.W_OK)) as store:  # a reader leaves its log files behind
         jobs = stored_jobs(store, list(manifest["suite"]["tasks"]))
         return gather(table, jobs, answers=lambda keys: store.get(fingerprint, keys), level=level, flips=flips)
 

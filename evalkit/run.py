@@ -7,11 +7,13 @@ changed is refused.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from evalkit import __version__
@@ -251,3 +253,16 @@ def _from_cache(cache: Store, store: Store, fingerprint: str, missing: Sequence[
         found = cache.get(fingerprint, missing[start : start + 5000])
         store.put(fingerprint, list(found.values()))
     return store.missing(fingerprint, missing)
+
+
+class _Callable(ModuleType):
+    """Lets ``evalkit.run(...)`` be called in a notebook, although ``evalkit.run`` is also this module."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Do what `evalkit.notebook.run` does."""
+        from evalkit.notebook import run as in_notebook
+
+        return in_notebook(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

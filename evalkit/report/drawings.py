@@ -29,7 +29,7 @@ from evalkit.report.text import share
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MOST_ROWS", "Drawing", "by_task", "drawings"]
+__all__ = ["MOST_ROWS", "Drawing", "by_task", "drawings", "value_of"]
 
 MOST_ROWS = 24
 """Most rows of a figure on the page."""
@@ -45,8 +45,8 @@ class Drawing:
     """What it shows, in words."""
     caption: str = ""
     """How to read it, with interval, numbers, shares."""
-    draw: Callable[[], Axes] | None = None
-    """Draws it; None when there is no data for it."""
+    draw: Callable[[Axes | None], Axes] | None = None
+    """Draws it on the given Axes or on new ones; None when there is no data for it."""
     why: str = ""
     """Why there is none."""
 
@@ -98,9 +98,14 @@ def _names(views: Sequence[TaskView]) -> dict[str, str]:
     return {view.task.id: view.task.name if names.count(view.task.name) == 1 else view.task.id for view in views}
 
 
-def _value(values: Mapping[str, Mapping[str, Estimate]], task: str, metric: str, end: str = "value") -> float:
-    row = values.get(task, {}).get(metric)
+def value_of(values: Mapping[str, Estimate], metric: str, end: str = "value") -> float:
+    """Return the value of a metric, or an end of its interval; NaN when there is none."""
+    row = values.get(metric)
     return math.nan if row is None else float(getattr(row, end))
+
+
+def _value(values: Mapping[str, Mapping[str, Estimate]], task: str, metric: str, end: str = "value") -> float:
+    return value_of(values.get(task, {}), metric, end)
 
 
 def _most(views: Sequence[TaskView], values: Mapping[str, Mapping[str, Estimate]], metric: str) -> tuple[list[TaskView], str]:
@@ -140,7 +145,7 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
         name="scores",
         title="Score under every phrasing, by task",
         caption=f"A mark is one phrasing: filled blue circle seen, open orange diamond unseen, grey square unknown. Thick line: interval of the mean; thin line: where the score under one new phrasing would lie; dashed: guessing.{said} {foot}",
-        draw=lambda: plot_scores(rows),
+        draw=lambda ax: plot_scores(rows, ax=ax),
     )
 
 
@@ -160,7 +165,7 @@ def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot:
         name="gap",
         title=title,
         caption=f"Right of 0: unseen wording is worse. Orange and blue: the interval leaves out 0.{said} {foot}",
-        draw=lambda: plot_gap(rows),
+        draw=lambda ax: plot_gap(rows, ax=ax),
     )
 
 
@@ -186,7 +191,7 @@ def _variance(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], 
         name="variance",
         title=title,
         caption=f"Crossed random effects of phrasing and instance; negative components count as 0. A large first part: wording moves the score as a whole. A large last part: wording decides which instances are right.{said} {foot}",
-        draw=lambda: plot_variance(rows),
+        draw=lambda ax: plot_variance(rows, ax=ax),
     )
 
 
@@ -210,7 +215,7 @@ def _heatmap(evidence: Evidence, foot: str) -> Drawing:
         name="heatmap",
         title=title,
         caption=f"{columns.capitalize()}. {foot}",
-        draw=lambda: plot_heatmap(HeatMap(tasks=[names[view.task.id] for view in views], values=grid, columns=columns)),
+        draw=lambda ax: plot_heatmap(HeatMap(tasks=[names[view.task.id] for view in views], values=grid, columns=columns), ax=ax),
     )
 
 
@@ -239,7 +244,7 @@ def _ladder(evidence: Evidence, foot: str) -> Drawing:
         name="ladder",
         title=title,
         caption=f"Means over tasks and phrasings; the dotted line joins a perturbation to the same phrasings unperturbed. {foot}",
-        draw=lambda: plot_ladder(rungs),
+        draw=lambda ax: plot_ladder(rungs, ax=ax),
     )
 
 
@@ -261,5 +266,5 @@ def _task_map(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], 
         name="task_map",
         title=title,
         caption=f"Right: answers depend on the wording (ambiguous). Upper left: easy. Lower left: difficult. {foot}",
-        draw=lambda: plot_task_map(known),
+        draw=lambda ax: plot_task_map(known, ax=ax),
     )

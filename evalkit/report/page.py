@@ -35,7 +35,7 @@ def environment() -> Environment:
     """Return the template environment: everything escaped, hidden characters shown, undefined names refused."""
     from jinja2 import DictLoader, Environment, StrictUndefined
 
-    names = ("report.html.j2", "report.md.j2", "macros.html.j2")
+    names = ("report.html.j2", "report.md.j2", "comparison.html.j2", "macros.html.j2")
     env = Environment(
         loader=DictLoader({name: template_text(name) for name in names}),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -49,13 +49,14 @@ def environment() -> Environment:
     return env
 
 
-def policy(style: str, script: str) -> str:
+def policy(style: str, script: str | None = None) -> str:
     """Return the Content-Security-Policy of a page: its own style, its own script, images inside it, nothing else."""
+    allowed = f"script-src {_hashed(script)}; " if script is not None else ""
+    return f"default-src 'none'; style-src {_hashed(style)}; {allowed}img-src data:; base-uri 'none'; form-action 'none'"
 
-    def source(text: str) -> str:
-        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
-    return f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+def _hashed(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
 def drawn(drawing: Drawing) -> str:
@@ -65,7 +66,7 @@ def drawn(drawing: Drawing) -> str:
     from evalkit.report.figures.canvas import figure_bytes
     from evalkit.report.svg import inline_svg
 
-    return inline_svg(figure_bytes(drawing.draw(), form="text-svg"), name=drawing.name, label=escape(visible(drawing.title)))
+    return inline_svg(figure_bytes(drawing.draw(None), form="text-svg"), name=drawing.name, label=escape(visible(drawing.title)))
 
 
 def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, Any]:

@@ -95,10 +95,10 @@ def _how_sensitive(values: Mapping[str, Estimate]) -> Answer:
             detail="",
             tone="open",
         )
-    verdict = "Standard deviation of the score over wordings of the same task."
+    verdict = "Standard deviation of a task's score over its wordings."
+    detail = f"Best minus worst wording: {points(spread)} on average over tasks; {n_phrasings} phrasings."
     if not math.isnan(excess):
-        verdict += f" {points(excess)} of it is wording, the rest is the draw of instances."
-    detail = f"From best to worst wording: {points(spread)} (spread, mean over tasks, {n_phrasings} phrasings)."
+        detail += f" Without the noise of finite instances the standard deviation is {points(excess)}."
     return Answer(question="How sensitive to wording?", value=points(value), interval=bracket(low, high), verdict=verdict, detail=detail)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from evalkit.report.figures.canvas import INK
+from evalkit.report.figures.canvas import COLOURS, INK
 
 __all__ = ["inline_svg"]
 
 _STYLE = re.compile(r' style="([^"]*)"')
 _FONT = re.compile(r"(?:(?P<weight>bold|[1-9]00) )?(?P<size>[\d.]+px) (?P<family>.+)")
+_NAMES = {colour: name for name, colour in COLOURS.items()}
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<\?xml[^>]*>|<!DOCTYPE[^>]*>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
 
 
@@ -28,7 +29,8 @@ def inline_svg(svg: bytes, *, name: str, label: str) -> str:
     Notes
     -----
     Under a strict Content-Security-Policy style attributes and style elements are refused, so declarations become presentation
-    attributes. The ink of the house style becomes ``currentColor``.
+    attributes. The ink of the house style becomes ``currentColor``; the colours of seen, unseen and unknown become classes, so that the page's
+    own shades of them are used, dark or light.
     """
     text = _DROPPED.sub("", svg.decode("utf-8"))
     text = _STYLE.sub(_attributes, text)
@@ -45,7 +47,8 @@ def inline_svg(svg: bytes, *, name: str, label: str) -> str:
 
 def _attributes(found: re.Match[str]) -> str:
     """``style="a: b; c: d"`` as ``a="b" c="d"``."""
-    out = []
+    out: list[str] = []
+    classes: list[str] = []
     for declaration in found.group(1).split(";"):
         key, _, value = (part.strip() for part in declaration.partition(":"))
         value = value.replace("'", "")
@@ -53,8 +56,10 @@ def _attributes(found: re.Match[str]) -> str:
         if font:
             out += [f'font-size="{font["size"]}"', 'font-family="system-ui, sans-serif"']
             out += [f'font-weight="{font["weight"]}"'] if font["weight"] else []
+        elif value in _NAMES and key in {"fill", "stroke"}:
+            classes.append(f"{key}-{_NAMES[value]}")
         elif key == "font-family":
             out.append('font-family="system-ui, sans-serif"')
         elif key:
             out.append(f'{key}="{value}"')
-    return "".join(f" {attribute}" for attribute in out)
+    return "".join(f" {attribute}" for attribute in ([f'class="{" ".join(classes)}"'] if classes else []) + out)

@@ -74,18 +74,20 @@ def signed(value: float | None, *, digits: int = 1) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share in per cent; something that is not nothing never shows as 0%.
+    """Return a share in per cent; something that is neither nothing nor all never shows as 0% or 100%.
 
     Examples
     --------
-    >>> share(0.25), share(0.0), share(0.0001), share(0.99999)
-    ('25%', '0%', '<1%', '>99%')
+    >>> share(0.25), share(0.0), share(0.0101), share(0.0001), share(0.9999)
+    ('25%', '0%', '1.0%', '<0.1%', '>99%')
     """
     if value is None or value != value:
         return "–"
-    if 0 < value < 0.01:
-        return "<1%"
-    return ">99%" if 0.99 < value < 1 else f"{value:.0%}"
+    if 0 < value < 0.001:
+        return "<0.1%"
+    if 0.99 < value < 1:
+        return ">99%"
+    return f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
 
 
 def bracket(low: float, high: float) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from evalkit.report.leaderboard import leaderboard_csv, leaderboard_row
 from evalkit.report.page import render_markdown, render_page
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.rundir import write_atomic
 
-__all__ = ["write_figures", "write_report"]
+if TYPE_CHECKING:
+    from evalkit.report.comparison_page import Ranks
+    from evalkit.report.drawings import Drawing
+
+__all__ = ["write_comparison", "write_figures", "write_report"]
+
+FORMS: tuple[Literal["svg", "png"], ...] = ("svg", "png")
+"""Forms every figure is written in."""
 
 
 def write_report(path: Path, run: RunView, *, comparison: Comparison | None = None) -> None:
@@ -29,27 +38,41 @@ def write_report(path: Path, run: RunView, *, comparison: Comparison | None = No
     write_atomic(path / "report.md", render_markdown(run, comparison=comparison))
 
 
-def write_figures(path: Path, run: RunView) -> tuple[list[Path], dict[str, str]]:
-    """Write every figure of a run as SVG and PNG; return the files, and why the others are not there.
+def write_comparison(path: Path, runs: Sequence[RunView], names: Sequence[str], ranks: Ranks) -> None:
+    """Write ``comparison.html`` of several runs of one suite.
+
+    Parameters
+    ----------
+    path
+        Directory it goes to.
+    runs, names, ranks
+        As for `evalkit.report.comparison_page.render_comparison`.
+    """
+    from evalkit.report.comparison_page import render_comparison
+
+    write_atomic(path / "comparison.html", render_comparison(runs, names, ranks))
+
+
+def write_figures(path: Path, found: Iterable[Drawing]) -> tuple[list[Path], dict[str, str]]:
+    """Write figures as SVG and PNG; return the files, and why the others are not there.
 
     Parameters
     ----------
     path
         Folder they go to.
-    run
-        The run.
+    found
+        Figures, as `evalkit.report.drawings.drawings` yields them.
     """
-    from evalkit.report.drawings import drawings
     from evalkit.report.figures.canvas import figure_bytes
 
     written: list[Path] = []
     absent: dict[str, str] = {}
-    for drawing in drawings(run.evidence, run.estimates, counts=run.manifest["counts"]):
+    for drawing in found:
         if drawing.draw is None:
             absent[drawing.name] = drawing.why
             continue
-        ax = drawing.draw()
-        for form in ("svg", "png"):
+        ax = drawing.draw(None)
+        for form in FORMS:
             write_atomic(path / f"{drawing.name}.{form}", figure_bytes(ax, form=form))
             written.append(path / f"{drawing.name}.{form}")
     return written, absent

@@ -19,9 +19,9 @@
   const signed = (value) => (value !== null && value >= 0.0005 ? "+" : "") + points(value);
   const share = (value) => {
     if (value === null) return "–";
-    if (value > 0 && value < 0.01) return "<1%";
+    if (value > 0 && value < 0.001) return "<0.1%";
     if (value > 0.99 && value < 1) return ">99%";
-    return Math.round(value * 100) + "%";
+    return (value * 100).toFixed(value > 0 && value < 0.1 ? 1 : 0) + "%";
   };
   const relation = (name) => make("span", { class: "seen seen-" + name }, name);
   const bar = (parts) => {
@@ -68,11 +68,11 @@
     const interval = row[at.low] === null ? "" : " [" + points(row[at.low]) + ", " + points(row[at.high]) + "]";
     return make("tr", {},
       make("td", { class: "text", dir: "auto" }, T[row[at.text]] || T[row[at.id]], " ", make("span", { class: "id" }, note(row))),
-      make("td", { dir: "auto" }, T[row[at.task]]),
-      make("td", { dir: "auto" }, T[row[at.source]]),
-      make("td", {}, relation(T[row[at.seen]])),
       make("td", {}, points(row[at.score]), make("span", { class: "ci-text" }, interval), intervalBar(row[at.low], row[at.score], row[at.high])),
       make("td", {}, signed(row[at.deviation])),
+      make("td", {}, relation(T[row[at.seen]])),
+      make("td", { dir: "auto" }, T[row[at.task]]),
+      make("td", { dir: "auto" }, T[row[at.source]]),
       make("td", {}, share(row[at.share])),
       make("td", {}, share(row[at.unparsed]), row[at.by_format] ? " " : "", row[at.by_format] ? make("span", { class: "flag" }, "format") : ""),
       make("td", {}, String(row[at.n])));

@@ -61,5 +61,5 @@ def plot_gap(rows: Sequence[IntervalRow], *, ax: Axes | None = None) -> Axes:
         widest = max((abs(end) for row in rows for end in (row.value, row.low, row.high) if not math.isnan(end)), default=0.1) * POINTS
         ax.set_xlim(-1.05 * max(widest, 1), 1.05 * max(widest, 1))
         ax.xaxis.grid(True)
-        ax.set_xlabel("gap, seen minus unseen, percentage points (right: unseen wording is worse)", fontsize=7)
+        ax.set_xlabel("seen minus unseen, percentage points")
     return ax

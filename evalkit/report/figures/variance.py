@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.report.figures.canvas import COLOURS, LIGHT, POINTS, axes_for, house_style, label_rows
+from evalkit.report.figures.canvas import LIGHT, POINTS, axes_for, house_style, label_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +29,8 @@ class VarianceRow:
 
 
 PARTS = (
-    ("phrasing", COLOURS["unseen"], "phrasing"),
-    ("instance", COLOURS["seen"], "instance"),
+    ("phrasing", "#8a63b0", "phrasing"),
+    ("instance", "#2f8f83", "instance"),
     ("interaction", LIGHT, "phrasing × instance and rest"),
 )
 
