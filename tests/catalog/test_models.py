@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.catalog import known_tuning, load_model, model_from_lm_eval
 from evalkit.catalog.models import known_models, shipped_models
-from evalkit.errors import CatalogError, EvalkitError, UsageError
+from evalkit.errors import BackendError, CatalogError, EvalkitError, UsageError
 
 
 def facts(model: str) -> tuple[str, str, str | None, tuple[str, ...] | None]:
@@ -46,7 +46,7 @@ def test_a_model_argument_names_backend_and_model(model: str, expected: tuple[ob
 )
 def test_a_mistyped_model_is_one_message(model: str, message: str) -> None:
     """The message repeats what was typed."""
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises((UsageError, BackendError)) as caught:
         load_model(model)
 
     assert message in str(caught.value)
