@@ -22,6 +22,7 @@ from evalkit.analysis.per_task import best_of_both
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate, digest
 from evalkit.scores import STATUSES, Block, ScoreTable
+from evalkit.stats.crossed import mean_difference_interval
 
 __all__ = ["Comparison", "FlipCount", "Settings", "TaskTest", "compare_suites", "compare_tables"]
 
@@ -193,7 +194,7 @@ def compare_tables(old: ScoreTable, new: ScoreTable, *, settings: Settings | Non
     return Comparison(
         old=models[0],
         new=models[1],
-        estimates=rows_of_model(label, rows, level=settings.level, group=""),
+        estimates=rows_of_model(label, rows, level=settings.level, group="", differences=True),
         tests=tests,
         wilcoxon=stats.wilcoxon_over_tasks(
             *(np.array([np.nanmean(stats.phrasing_scores(pair[k].values)) for pair in pairs]) for k in (0, 1))
@@ -288,7 +289,7 @@ def _gap_differences(old: Block, new: Block, settings: Settings) -> Found:
 
 
 def _mean_difference(old: Floats, new: Floats, *, question: stats.Question, level: float) -> Found:
-    return {"mean": stats.mean_interval(stats.paired_difference(old, new), question=question, level=level)}
+    return {"mean": mean_difference_interval(stats.paired_difference(old, new), question=question, level=level)}
 
 
 def _label_differences(old: Block, new: Block, settings: Settings) -> Found:

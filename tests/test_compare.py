@@ -72,6 +72,16 @@ def test_every_headline_estimate_has_its_difference():
     assert found["mean"].high - found["mean"].low < 0.1
 
 
+def test_intervals_of_differences_know_no_bounds():
+    """A spread that shrinks has a negative difference, inside its interval and not cut at 0."""
+    old, new = runs(6, 80, 0.05, tasks=5)
+    rows = [row for row in compare_tables(new, old).estimates if row.low == row.low and row.task == "all"]
+
+    assert not [row.metric for row in rows if not row.low <= row.value <= row.high]
+    assert {row.interval for row in rows if row.metric == "mean"} == {"t/phrasings+tasks"}
+    assert next(row.value for row in rows if row.metric == "mean") < 0
+
+
 def test_a_run_against_itself_has_no_difference():
     """Nothing lost, nothing gained, p 1, not worse by any margin."""
     old, _ = runs(4, 50, 0.0, tasks=3)

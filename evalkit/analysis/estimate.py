@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +131,7 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
     )
 
 
-def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: str) -> list[Estimate]:
+def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: str, differences: bool = False) -> list[Estimate]:
     """Return the rows of one model: every task, every benchmark, all tasks.
 
     Parameters
@@ -143,6 +144,8 @@ def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: 
         Level of intervals over tasks.
     group
         Factor level the rows were limited to.
+    differences
+        Whether the values are differences of two runs, whose intervals know no bounds.
     """
     rows = []
     for task in tasks:
@@ -167,25 +170,23 @@ def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: 
         ids = instances_digest([f"{task.task}={task.digest}" for task in part])
         rows += [
             _row(model, benchmark, "all", name, found, counts=(used, phrasings, instances), ids=ids, group=group)
-            for name, (found, used) in over_tasks(part, level=level).items()
+            for name, (found, used) in over_tasks(part, level=level, differences=differences).items()
         ]
-    return rows
+    return rows if differences else [_bounded(row) for row in rows]
 
 
 def _row(
     model: str, benchmark: str, task: str, metric: str, found: Interval, *, counts: tuple[int, int, int], ids: str, group: str
 ) -> Estimate:
     none = found.kind.startswith("none: ")
-    lowest = 0.0 if metric in FRACTIONS | POSITIVE else -1.0 if metric in DIFFERENCES else -math.inf
-    highest = 1.0 if metric in FRACTIONS | DIFFERENCES else math.inf
     return Estimate(
         model=model,
         benchmark=benchmark,
         task=task,
         metric=metric,
         value=found.value,
-        low=math.nan if none else float(np.clip(found.low, lowest, highest)),
-        high=math.nan if none else float(np.clip(found.high, lowest, highest)),
+        low=math.nan if none else found.low,
+        high=math.nan if none else found.high,
         level=found.level,
         interval="none" if none else found.kind,
         n_tasks=counts[0],
@@ -195,3 +196,10 @@ def _row(
         group=group,
         note=found.kind.removeprefix("none: ") if none else "",
     )
+
+
+def _bounded(row: Estimate) -> Estimate:
+    """Cut the ends of an interval where the metric ends."""
+    lowest = 0.0 if row.metric in FRACTIONS | POSITIVE else -1.0 if row.metric in DIFFERENCES else -math.inf
+    highest = 1.0 if row.metric in FRACTIONS | DIFFERENCES else math.inf
+    return replace(row, low=float(np.clip(row.low, lowest, highest)), high=float(np.clip(row.high, lowest, highest)))

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.stats.crossed import gap_interval, mean_interval, student
+from evalkit.stats.crossed import gap_interval, mean_difference_interval, mean_interval, student
 from evalkit.stats.resample import Interval, undefined
 
 __all__ = ["OneTask", "over_tasks"]
@@ -48,7 +48,7 @@ class OneTask:
     """Digest of its ordered instance ids."""
 
 
-def over_tasks(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interval, int]]:
+def over_tasks(tasks: Sequence[OneTask], *, level: float, differences: bool = False) -> dict[str, tuple[Interval, int]]:
     """Return metric -> (mean over tasks with interval, number of tasks that have the metric).
 
     Parameters
@@ -57,6 +57,8 @@ def over_tasks(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Int
         Tasks of one model, in any order; at least one.
     level
         Level of intervals.
+    differences
+        Whether the values are differences of two runs, which know no bounds.
 
     Notes
     -----
@@ -64,10 +66,11 @@ def over_tasks(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Int
     """
     metrics = list(dict.fromkeys(name for task in tasks for name in task.found))
     layout, seen = _layout(tasks)
-    return {metric: _one(metric, tasks, layout, seen, level=level) for metric in metrics}
+    crossed = {} if layout is None or len(tasks) < LEAST_TASKS else _crossed(layout, seen, level, differences=differences)
+    return {metric: _one(metric, tasks, crossed.get(metric), level=level) for metric in metrics}
 
 
-def _one(metric: str, tasks: Sequence[OneTask], layout: Floats | None, seen: npt.NDArray[np.str_], *, level: float) -> tuple[Interval, int]:
+def _one(metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, level: float) -> tuple[Interval, int]:
     found = [task.found[metric] for task in tasks if metric in task.found]
     defined = [interval for interval in found if not math.isnan(interval.value)]
     values = np.array([interval.value for interval in defined])
@@ -78,17 +81,13 @@ def _one(metric: str, tasks: Sequence[OneTask], layout: Floats | None, seen: npt
     value = float(values.mean())
     if metric in {"new_phrasing_low", "new_phrasing_high"}:
         return undefined(value, "end of a prediction interval", level=level), len(defined)
-    if layout is not None and len(defined) == len(tasks) >= LEAST_TASKS:
-        crossed = _crossed(metric, layout, seen, level)
-        if crossed is not None and not math.isnan(crossed.low):
-            shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
-            return Interval(value, crossed.low + shift, crossed.high + shift, level, crossed.kind.replace("instances", "tasks")), len(
-                defined
-            )
-    return _over_values(values, len(tasks), level), len(defined)
+    if crossed is not None and len(defined) == len(tasks) and not math.isnan(crossed.low):
+        shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
+        return Interval(value, crossed.low + shift, crossed.high + shift, level, crossed.kind.replace("instances", "tasks")), len(defined)
+    return _over_values(values, level), len(defined)
 
 
-def _over_values(values: Floats, n_tasks: int, level: float) -> Interval:
+def _over_values(values: Floats, level: float) -> Interval:
     value = float(values.mean())
     if values.size < LEAST_TASKS:
         return undefined(value, f"fewer than {LEAST_TASKS} tasks", level=level)
@@ -109,11 +108,12 @@ def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str
     return (layout if shared >= 0.5 else None), seen
 
 
-def _crossed(metric: str, layout: Floats, seen: npt.NDArray[np.str_], level: float) -> Interval | None:
-    if metric == "mean":
-        return mean_interval(layout, level=level)
-    if metric in {"seen_mean", "unseen_mean"}:
-        return mean_interval(layout[seen == metric.removesuffix("_mean")], level=level)
-    if metric == "gap":
-        return gap_interval(layout, seen=seen == "seen", unseen=seen == "unseen", level=level)
-    return None
+def _crossed(layout: Floats, seen: npt.NDArray[np.str_], level: float, *, differences: bool) -> dict[str, Interval]:
+    """Intervals of the metrics that are means over the cells of the layout; phrasings and tasks random."""
+    mean = mean_difference_interval if differences else mean_interval
+    arms = {name: seen == name for name in ("seen", "unseen")}
+    found = {"mean": mean(layout, level=level)}
+    found |= {f"{name}_mean": mean(layout[arm], level=level) for name, arm in arms.items() if arm.any()}
+    if all(arm.any() for arm in arms.values()):
+        found["gap"] = gap_interval(layout, seen=arms["seen"], unseen=arms["unseen"], level=level)
+    return found
