@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "phrasings": {*BASE, "catalog", "templates", "perturb", "rundir"},
     "collect": {"errors", "records", "backends", "plan", "prompts", "store"},
     "rescore": {"errors", "records", "prompts", "rundir", "scoring", "store"},
+    "lm_eval_export": {"errors", "records", "plan", "prompts", "rescore", "rundir", "store"},
 }
 """Room -> rooms it may import from; a room not named here (run, finish, cli, ...) may import every room."""
 HEAVY = {
