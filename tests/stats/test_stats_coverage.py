@@ -1,0 +1,96 @@
+"""Intervals hold their level, power is what the formula says: small simulations; the whole grid is benchmarks/coverage.py."""
+
+import numpy as np
+import pytest
+
+from evalkit import stats
+
+pytestmark = pytest.mark.slow
+DRAWS = 400
+BAND = (0.915, 0.985)  # 93% to 97% and 1.4 errors of 400 draws on either side
+
+
+def normal(rng: np.random.Generator, *, p: int, n: int) -> np.ndarray:
+    """Scores of deviation 0.2 around 0.5, a tenth of the variance from wording, three tenths from difficulty."""
+    parts = rng.normal(size=(p, 1)) * np.sqrt(0.1) + rng.normal(size=n) * np.sqrt(0.3) + rng.normal(size=(p, n)) * np.sqrt(0.6)
+    return 0.5 + 0.2 * parts
+
+
+@pytest.mark.parametrize(("p", "n"), [(5, 200), (10, 50)])
+def test_intervals_over_new_phrasings_hold_their_level(p, n):
+    """mean, gap, std, std_excess, spread and min; the last two against the mean of their values over all draws."""
+    rng = np.random.default_rng(20261121)
+    seen = np.arange(p) < p // 2
+    truths = {"mean": 0.5, "gap": 0.0, "std": 0.2 * np.sqrt(0.1 + 0.6 / n), "std_excess": 0.2 * np.sqrt(0.1)}
+    rows: dict[str, list[tuple[float, float, float]]] = {}
+    for _ in range(DRAWS):
+        scores = normal(rng, p=p, n=n)
+        found = stats.score_intervals(scores, rng=rng, n_draws=400)
+        found["gap"] = stats.gap_interval(scores, seen=seen, unseen=~seen)
+        for name in (*truths, "spread", "min"):
+            rows.setdefault(name, []).append((found[name].value, found[name].low, found[name].high))
+    coverage = {}
+    for name, ends in rows.items():
+        value, low, high = np.array(ends).T
+        target = truths.get(name, value.mean())
+        coverage[name] = float(((low <= target) & (target <= high)).mean())
+
+    assert {name: share for name, share in coverage.items() if not BAND[0] <= share <= BAND[1]} == {}
+
+
+def test_intervals_over_new_instances_hold_their_level():
+    """mean, gap and std_excess of eight phrasings that stay what they are."""
+    rng = np.random.default_rng(20261121)
+    wording = rng.normal(size=(8, 1)) * np.sqrt(0.1)
+    seen = np.arange(8) < 4
+    true = 0.5 + 0.2 * wording[:, 0]
+    truths = {"mean": true.mean(), "gap": true[seen].mean() - true[~seen].mean(), "std_excess": true.std(ddof=1)}
+    hits = dict.fromkeys(truths, 0)
+    for _ in range(DRAWS):
+        scores = 0.5 + 0.2 * (wording + rng.normal(size=80) * np.sqrt(0.3) + rng.normal(size=(8, 80)) * np.sqrt(0.6))
+        found = {"mean": stats.mean_interval(scores, question="fixed"), **stats.noncentral_interval(scores)}
+        found["gap"] = stats.gap_interval(scores, seen=seen, unseen=~seen, question="fixed")
+        for name, target in truths.items():
+            hits[name] += found[name].low <= target <= found[name].high
+
+    assert {name: n / DRAWS for name, n in hits.items() if not BAND[0] <= n / DRAWS <= BAND[1]} == {}
+
+
+def test_prediction_interval_holds_a_new_phrasing():
+    """The ninth phrasing, on the same instances, falls into the interval of the first eight."""
+    rng = np.random.default_rng(20261121)
+    hits = 0
+    for _ in range(1000):
+        scores = normal(rng, p=9, n=60)
+        found = stats.new_phrasing_interval(scores[:8])
+        hits += found.low <= scores[8].mean() <= found.high
+
+    assert 0.93 <= hits / 1000 <= 0.97
+
+
+def test_naive_percentile_intervals_of_the_std_do_not_cover():
+    """Why the bootstrap is not what tables show: noise counted twice puts the interval above the truth."""
+    rng = np.random.default_rng(20261121)
+    hits = 0
+    for _ in range(200):
+        scores = 0.5 + 0.2 * (rng.normal(size=(40, 1)) * 0.05 + rng.normal(size=(40, 50)))
+        found = stats.bootstrap(scores, rng=rng, question="fixed", n_resamples=200)["std"]
+        hits += found.low <= 0.2 * np.sqrt(0.05**2 + 1 / 50) <= found.high
+
+    assert hits / 200 < 0.2
+
+
+@pytest.mark.parametrize(("n_seen", "n_unseen", "n"), [(5, 5, 200), (10, 10, 50), (3, 6, 500)])
+def test_power_of_the_gap_is_what_the_formula_says(n_seen, n_unseen, n):
+    """Share of 1,000 simulated runs whose interval excludes 0, against `gap_power`, within 0.06."""
+    rng = np.random.default_rng(20261121)
+    found = stats.Components(0.0009, 0.04, 0.02, n_phrasings=10, n_instances=100)
+    seen = np.arange(n_seen + n_unseen) < n_seen
+    rejected = 0
+    for _ in range(1000):
+        parts = 0.03 * rng.normal(size=(seen.size, 1)) + 0.2 * rng.normal(size=n) + np.sqrt(0.02) * rng.normal(size=(seen.size, n))
+        one = stats.gap_interval(0.5 + 0.05 * seen[:, None] + parts, seen=seen, unseen=~seen)
+        rejected += not one.low <= 0 <= one.high
+    power = stats.gap_power(0.05, found, n_seen=n_seen, n_unseen=n_unseen, n_instances=n)
+
+    assert rejected / 1000 == pytest.approx(power, abs=0.06)
