@@ -14,6 +14,7 @@ from evalkit.records import Phrasing, Position, digest
 from evalkit.templates import MAX_TEXT, check, slots
 
 __all__ = [
+    "MAX_CELL",
     "MAX_FILE",
     "ImportOptions",
     "Imported",
@@ -28,6 +29,8 @@ __all__ = [
 
 MAX_FILE = 256 * 1024 * 1024
 """Largest file an importer reads, bytes."""
+MAX_CELL = 16 * 1024 * 1024
+"""Longest cell of a table, characters."""
 COMMON_NAMES = {"content": "question", "options_": "choices", "options": "choices", "topic": "subject", "answer_choices": "choices"}
 """Slot names of published collections -> ours; a mapping given by the user comes first."""
 _FORMAT = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -120,7 +123,7 @@ def from_format_string(text: str, rename: Mapping[str, str]) -> str:
         return f"\2 {names.get(name, name)} \3"
 
     converted = _FORMAT.sub(slot, text.translate({0: None, 1: None, 2: None, 3: None}))
-    escaped = re.sub(r"\{(?=[{%#])", "{{ '{' }}", converted.replace("\0", "{").replace("\1", "}"))
+    escaped = re.sub(r"\{(?=[{%#\x02])", "{{ '{' }}", converted.replace("\0", "{").replace("\1", "}"))
     return escaped.replace("\2", "{{").replace("\3", "}}")
 
 

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from evalkit.errors import CatalogError
-from evalkit.phrasings.importers.imported import Imported, ImportOptions, SourceFile, add, read_source, wanted
+from evalkit.phrasings.importers.imported import MAX_CELL, Imported, ImportOptions, SourceFile, add, read_source, wanted
 from evalkit.records import Phrasing
 
 __all__ = ["LICENCE", "import_superni", "plain_as_template"]
@@ -65,6 +65,7 @@ def _task(source: SourceFile, options: ImportOptions) -> Imported:
 def _table(source: SourceFile, options: ImportOptions) -> Imported:
     """Rewrites or definitions of a CSV."""
     found = Imported()
+    csv.field_size_limit(MAX_CELL)
     reader = csv.DictReader(io.StringIO(source.text, newline=""))
     try:
         columns = reader.fieldnames or []

@@ -12,6 +12,7 @@ from typing import Any
 
 from evalkit.errors import CatalogError
 from evalkit.phrasings.importers.imported import (
+    MAX_CELL,
     Imported,
     ImportOptions,
     SourceFile,
@@ -40,6 +41,7 @@ _CHOICES = {
 def _rows(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield (line, row) of a JSONL, CSV or TSV file."""
     if source.path.suffix.lower() in {".csv", ".tsv"}:
+        csv.field_size_limit(MAX_CELL)
         reader = csv.DictReader(io.StringIO(source.text, newline=""), delimiter="\t" if source.path.suffix.lower() == ".tsv" else ",")
         try:
             for row in reader:

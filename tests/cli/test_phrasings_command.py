@@ -1,0 +1,142 @@
+"""``evalkit phrasings``: import, perturb, seen and lint from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evalkit.catalog.phrasings import read_phrasing_file
+from evalkit.cli.main import invoke
+
+SET = 'tasks: [bbh/navigate]\ndefaults: {source: evalkit, author: us, licence: CC-BY-4.0}\nphrasings:\n  - {id: a, text: "Say whether the walk ends where it began, Yes or No.", layout: original, label_space: text}\n'
+
+
+@pytest.fixture
+def phrasings(tmp_path):
+    """Return a small phrasing file."""
+    path = tmp_path / "set.yaml"
+    path.write_text(SET)
+    return path
+
+
+def test_import_writes_a_file_that_lints(tmp_path, capsys):
+    """Imported phrasings go into a file the catalog reads; what is left out is said."""
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"prompt": "Sort the {items}."}\n{"prompt": "{}"}\n')
+    out = tmp_path / "out.yaml"
+    code = invoke(
+        [
+            "phrasings",
+            "import",
+            "table",
+            str(source),
+            "--collection",
+            "mine",
+            "--map",
+            "text=prompt",
+            "--map",
+            "question=items",
+            "--out",
+            str(out),
+        ]
+    )
+    (made,) = read_phrasing_file(out)
+    captured = capsys.readouterr()
+
+    assert code == 0
+    assert (made.text, made.source) == ("Sort the {{ question }}.", "mine")
+    assert captured.out == f"1 phrasings read, 1 left out; written to {out}\n"
+    assert f"{source}:2: slot {{}} is not a plain name" in captured.err
+
+
+def test_perturb_writes_copies_and_names_refusals(phrasings, tmp_path, capsys):
+    """Label words of the file's tasks are protected, and the meaning check is recorded when asked for."""
+    out = tmp_path / "out.yaml"
+    code = invoke(
+        [
+            "phrasings",
+            "perturb",
+            str(phrasings),
+            "--perturb",
+            "random",
+            "--perturb",
+            "pig_latin:n=2",
+            "--check",
+            "--out",
+            str(out),
+            "--seed",
+            "4",
+        ]
+    )
+    made = read_phrasing_file(out)
+
+    assert code == 0
+    assert [item.perturbation for item in made] == ["random", "pig_latin"]
+    assert all("Yes" in item.text and "No" in item.text and item.meaning.by.startswith("slots") for item in made)
+    assert "made 1 of 2" in capsys.readouterr().err
+
+
+def test_perturb_needs_files_or_a_task(capsys):
+    """Neither is a usage error with the remedy."""
+    assert invoke(["phrasings", "perturb", "--perturb", "drop"]) == 2
+    assert "needs phrasing files or --task, and not both" in capsys.readouterr().err
+
+
+def test_seen_writes_a_collection_with_evidence(phrasings, tmp_path, capsys):
+    """The collection file says which row holds the phrasing."""
+    rows = tmp_path / "sft.jsonl"
+    rows.write_text(
+        json.dumps({"instruction": "Hello."})
+        + "\n"
+        + json.dumps({"instruction": "SAY whether the walk ends where it began: yes or no"})
+        + "\n"
+    )
+    out = tmp_path / "tuning.yaml"
+    code = invoke(["phrasings", "seen", str(phrasings), "--training", str(rows), "--out", str(out), "--json"])
+    found = json.loads(capsys.readouterr().out)
+
+    assert code == 0
+    assert found["counts"] == {"seen": 1, "near": 0, "unseen": 0, "unknown": 0}
+    assert found["phrasings"]["a"]["evidence"][0]["row"] == f"{rows}:2"
+    assert out.is_file()
+
+
+def test_an_output_file_is_not_overwritten_unasked(phrasings, tmp_path, capsys):
+    """A second run into the same file is refused, and done with --overwrite."""
+    words = ["phrasings", "perturb", str(phrasings), "--perturb", "drop", "--out", str(tmp_path / "out.yaml")]
+
+    assert [invoke(words), invoke(words), invoke([*words, "--overwrite"])] == [0, 2, 0]
+    assert "is there already and is not overwritten" in capsys.readouterr().err
+
+
+def test_lint_exits_with_2_on_findings(phrasings, tmp_path, capsys):
+    """Findings go to standard error with file, line and code; a clean file exits with 0."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(SET.replace("Say whether", "Say {{ oops }} whether"))
+
+    assert invoke(["phrasings", "lint", str(phrasings)]) == 0
+    assert invoke(["phrasings", "lint", str(bad)]) == 2
+    assert f"{bad}:4: slot: phrasing 'a': slot 'oops' is not filled by bbh/navigate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["import", "flam", "x.py"], "importer 'flam' is not known; did you mean 'flan'?"),
+        (["import", "table", "x.jsonl", "--map", "text"], "--map 'text': is not accepted; OURS=THEIRS is"),
+        (["import", "flan", "gone.py"], "gone.py: cannot be read"),
+        (["seen", "--training", "gone.jsonl"], "gone.jsonl: no such file or folder"),
+        (["lint", "gone"], "gone: is not there"),
+        (["perturb", "gone.yaml", "--perturb", "drop:rate=7"], "gone.yaml"),
+    ],
+)
+def test_mistakes_are_one_message(words, message, tmp_path, monkeypatch, capsys):
+    """No traceback; the value and the remedy are named."""
+    monkeypatch.chdir(tmp_path)
+    code = invoke(["phrasings", *words])
+    captured = capsys.readouterr().err
+
+    assert code in {2, 4}
+    assert message in captured
+    assert "Traceback" not in captured
