@@ -35,7 +35,7 @@ def beside_data(session: nox.Session) -> dict[str, str]:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test that needs neither GPU nor network, doctests included."""
-    session.install("-e", ".[hf,align,openai,phrasings]", *group("tests"))
+    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("tests"))
     arguments = session.posargs or ["-n", "2", "--dist", "worksteal"]
     session.run("python", "-m", "pytest", *arguments, env=beside_data(session))
 
@@ -43,7 +43,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def quick(session: nox.Session) -> None:
     """Run the fast tests only."""
-    session.install("-e", ".[hf,align,openai,phrasings]", *group("tests"))
+    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("tests"))
     session.run("python", "-m", "pytest", "-m", "not slow", "-n", "2", *session.posargs, env=beside_data(session))
 
 
@@ -110,7 +110,7 @@ def wheel(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def pythons(session: nox.Session) -> None:
     """Run the fast tests on every supported Python that is installed."""
-    session.install("-e", ".[hf,align,openai,phrasings]", *group("tests"))
+    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("tests"))
     session.run("python", "-m", "pytest", "-m", "not slow", env=beside_data(session))
 
 

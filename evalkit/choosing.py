@@ -54,6 +54,8 @@ class Settings:
     """``local`` or ``ray``."""
     workers: int = 1
     """Workers of the executor."""
+    address: str | None = None
+    """Address of a running Ray cluster; None starts one on this machine."""
     command: str = ""
     """Command line, for the manifest."""
 

@@ -132,10 +132,16 @@ def open_backend(settings: Settings) -> Backend:
     BackendError
         When the engine cannot do what the suite needs.
     """
-    backend: Backend = BACKENDS.load(settings.model.backend)(settings.model)
-    for text in settings.mitigations:
-        name, _, options = text.partition(":")
-        backend = MITIGATIONS.load(name)(backend, options)
+    backend: Backend
+    if settings.executor == "ray":
+        from evalkit.executors.ray_pool import RayBackend
+
+        backend = RayBackend(settings.model, workers=settings.workers, mitigations=settings.mitigations, address=settings.address)
+    else:
+        backend = BACKENDS.load(settings.model.backend)(settings.model)
+        for text in settings.mitigations:
+            name, _, options = text.partition(":")
+            backend = MITIGATIONS.load(name)(backend, options)
     if not backend.capabilities & {"choice", "generate"}:
         raise BackendError(
             f"{settings.model.display}: backend {settings.model.backend!r} can neither score choices nor generate. Name another backend."

@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "gate": {"errors", "records"},
     "backends": {"errors", "records", "registry"},
     "mitigations": {"errors", "records", "registry", "backends", "prompts", "perturb"},
+    "executors": {"errors", "records", "registry", "backends"},
     "store": {"errors", "records"},
     "rundir": {"errors", "records"},
     "scoring": {"errors", "records", "registry"},

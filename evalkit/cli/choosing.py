@@ -116,6 +116,25 @@ def choosing_options(function: F) -> F:
         option("--available", is_flag=True, group=_WHERE, help="Run with the tasks whose data is there; the run is marked so."),
         option("--fresh", is_flag=True, group=_WHERE, help="Forget what the run directory and the cache hold."),
         option("--cache/--no-cache", "cache", default=True, group=_WHERE, help="Share responses between runs (default: yes)."),
+        option(
+            "--executor",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            group=_MODEL,
+            help="Where requests are answered.",
+        ),
+        option(
+            "--workers",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            group=_MODEL,
+            help="Workers of --executor ray, one model each.",
+        ),
+        option(
+            "--address", metavar="HOST:PORT", default=None, group=_MODEL, help="Running Ray cluster; default: start one on this machine."
+        ),
         option("--level", type=float, default=0.95, show_default=True, group=_STATS, help="Level of intervals."),
         option("--resamples", type=int, default=1000, show_default=True, group=_STATS, help="Resamples per interval."),
     ]
@@ -161,6 +180,9 @@ def settings_from(given: dict[str, Any]) -> Settings:
         cache=given["cache"],
         seed=given["seed"],
         level=_within("--level", given["level"], 0.5, 1.0),
+        executor=given["executor"],
+        workers=given["workers"],
+        address=given["address"],
         resamples=int(_within("--resamples", given["resamples"], 99, 1_000_001)),
         command=shlex.join(["evalkit", *_without_secrets(sys.argv[1:])]),
     )
