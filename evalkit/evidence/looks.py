@@ -28,7 +28,7 @@ def looks_of(views: Sequence[TaskView]) -> Looks:
     most: list[PhrasingView] = []
     held = 0.0
     for row in ranked:
-        if held >= HELD or row.share == 0:
+        if held >= HELD - 1e-12 or row.share == 0:
             break
         most.append(row)
         held += row.share

@@ -1,0 +1,138 @@
+"""A small run made by hand: two tasks, four phrasings, six instances, everything known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from evalkit.analysis import estimate
+from evalkit.evidence import gather
+from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Task
+from evalkit.report.run_view import RunView
+from evalkit.rescore import StoredJob
+from evalkit.scores import ScoreTable
+
+HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\u202egnp.exe\x00{{ 7 * 7 }}"
+RIGHT = {"p1": "111110", "p2": "111100", "p3": "110000", "p4": "100000"}
+"""Which of the six instances each phrasing gets right."""
+SEEN = {"p1": "seen", "p2": "seen", "p3": "unseen", "p4": "unseen"}
+
+
+def key_of(task: str, phrasing: str, number: int) -> str:
+    """Return a request key of 32 characters."""
+    return f"{task}-{phrasing}-{number}".ljust(32, "0")
+
+
+def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Response]]:
+    task = Task(name=name, benchmark="toy", reader="table", chance=0.5, licence="CC0-1.0", citation="The authors, 2026")
+    instances = tuple(
+        Instance(id=f"i{number}", fields={"question": f"Question {number}? {text}"}, choices=("yes", "no"), target=0, references=("yes",))
+        for number in range(6)
+    )
+    rows: list[dict[str, Any]] = []
+    scores: list[Score] = []
+    responses: dict[str, Response] = {}
+    for phrasing_id, right in RIGHT.items():
+        status = "doubtful" if phrasing_id == "p3" else "checked"
+        phrasing = Phrasing(id=phrasing_id, text=f"Wording {phrasing_id}. {text}", source="evalkit", meaning=Meaning(status=status))
+        swapped = phrasing_id == "p2"  # its choices were shown in the other order
+        keys = [key_of(name, phrasing_id, number) for number in range(6)]
+        orders = [[[1, 0], []] for _ in range(6)] if swapped else []
+        rows.append({"phrasing": asdict(phrasing), "seen": SEEN[phrasing_id], "keys": "".join(keys), "orders": orders})
+        for number, mark in enumerate(right):
+            unparsed = phrasing_id == "p4" and mark == "0"
+            chosen = 0.9 if mark == "1" else 0.2
+            shown = (1 - chosen, chosen) if swapped else (chosen, 1 - chosen)
+            responses[keys[number]] = (
+                Response(key=keys[number], text=f"rambling {text}", finish_reason="stop")
+                if unparsed
+                else Response(key=keys[number], logprobs=tuple(math.log(value) for value in shown), token_counts=(1, 1))
+            )
+            scores.append(
+                Score(
+                    model=f"model {text}",
+                    benchmark="toy",
+                    task=task.id,
+                    phrasing_id=phrasing_id,
+                    phrasing_source="evalkit",
+                    seen=SEEN[phrasing_id],
+                    layout="lettered",
+                    label_space="letters",
+                    perturbation="",
+                    kind="correct",
+                    instance_id=f"i{number}",
+                    score=float(mark),
+                    status="unparsed" if unparsed else "ok",
+                    prediction=None if unparsed else "yes" if mark == "1" else "no",
+                    target="yes",
+                    probability=None if unparsed else max(shown),
+                    target_probability=None if unparsed else chosen,
+                )
+            )
+    return StoredJob(task=task, instances=instances, rows=tuple(rows)), scores, responses
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., RunView]:
+    """Return a function that makes a run, with a text put into everything that comes from outside."""
+
+    def make(text: str = "plain", **changes: Any) -> RunView:
+        parts = [_job(name, text) for name in ("first", "second")]
+        table = ScoreTable.from_scores([score for _, scores, _ in parts for score in scores])
+        responses = {key: response for _, _, found in parts for key, response in found.items()}
+        evidence = gather(
+            table,
+            [job for job, _, _ in parts],
+            answers=lambda keys: {key: responses[key] for key in keys if key in responses},
+            flips=changes.pop("flips", None),
+        )
+        return RunView(manifest=manifest_of(text, **changes), evidence=evidence, estimates=estimate(table, n_resamples=100))
+
+    return make
+
+
+def manifest_of(text: str, **changes: Any) -> dict[str, Any]:
+    """Return a manifest with fixed content."""
+    tasks = {
+        f"toy/{name}": {"benchmark": "toy", "digest": "d" * 32, "instances_digest": "i" * 16, "n_instances": 6, "phrasings": {}}
+        for name in ("first", "second")
+    }
+    base: dict[str, Any] = {
+        "schema": 1,
+        "state": "complete",
+        "evalkit": "0.0.0",
+        "command": f"evalkit run --model {text}",
+        "identity": {"suite": {"limit": None, "budget": None}},
+        "suite": {"name": f"suite {text}", "version": 1, "digest": "s" * 32, "limit": None, "shots": 0, "tasks": tasks},
+        "left_out": {},
+        "model": {
+            "label": f"model {text}",
+            "backend": "scripted",
+            "name": text,
+            "revision": None,
+            "dtype": "auto",
+            "chat_template": "none",
+            "tuned_on": ["flan"],
+            "fingerprint": {"behaviour": text},
+            "fingerprint_digest": "f" * 32,
+        },
+        "mitigations": [],
+        "notes": [],
+        "seed": 0,
+        "device": "",
+        "attempts": [{"started": "2026-11-21T00:00:00Z", "seconds": 1.5}],
+        "versions": {"python": "3"},
+        "intervals": {"level": 0.95, "resamples": 100},
+        "counts": {"cells": 48, "requests": 48, "missing": 0, "unparsed": 10, "truncated": 0, "prompt_tokens": 480, "answer_tokens": 96},
+    }
+    return {**base, **changes}
+
+
+@pytest.fixture(scope="session")
+def run_view(make_run: Callable[..., RunView]) -> RunView:
+    """Return the plain run."""
+    return make_run()
