@@ -47,12 +47,14 @@ def _cube_root(value: float, terms: Scores, *, degree: int, question: Question, 
     """Student interval of a variance on the cube-root scale (Wilson and Hilferty), where it is less skewed; cut at 0."""
     variance, df = crossed_variance(terms, degree=degree, question=question)
     kind = KINDS[question].replace("t/", "t-cube-root/")
+    plain = student(value, variance=variance, df=df, level=level, kind=kind)
     if not value > 0 or np.isnan(variance):
-        plain = student(value, variance=variance, df=df, level=level, kind=kind)
         return Interval(value, max(plain.low, 0.0), max(plain.high, 0.0), level, kind)
     root = np.cbrt(value)
     half = float(distributions.t.ppf((1 + level) / 2, df)) * float(np.sqrt(variance)) / (3 * root**2)
-    return Interval(value, float(max(root - half, 0.0) ** 3), float((root + half) ** 3), level, kind)
+    # subtle: a variance of 0 cannot be approached on the root scale, so 0 is in when the plain interval has it
+    low = 0.0 if plain.low <= 0 else float(max(root - half, 0.0) ** 3)
+    return Interval(value, low, float((root + half) ** 3), level, kind)
 
 
 def var_instance_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:

@@ -11,7 +11,7 @@ from evalkit.stats.crossed import KINDS, student
 from evalkit.stats.instances import best_instance, robust_drop, worst_instance, worst_per_instance
 from evalkit.stats.location import phrasing_scores
 from evalkit.stats.missing import mean_over
-from evalkit.stats.noise import influence, mean_noise
+from evalkit.stats.noise import MeanNoise, influence, mean_noise
 from evalkit.stats.rates import rate_interval
 from evalkit.stats.resample import Interval, batches, bca, percentile, undefined
 
@@ -113,7 +113,8 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
     Notes
     -----
     Q = sum_p (a[p] - mean)^2 is about g times a non-central chi-square with f degrees of freedom and non-centrality
-    sum_p (true a[p] - true mean)^2 / g; g and f (Box) from the noise of a[p]. The non-centralities that leave Q at the two tails
+    S / g, S = sum_p (true a[p] - true mean)^2. With M the covariance of the centred a, Q expects tr M + S and has variance
+    2 tr M^2 + 4 d'Md, d the true deviations; g and f give the chi-square both (Box for S = 0). The non-centralities that leave Q at the two tails
     give the interval for std_excess, the std of these phrasings with endless instances; adding the noise of N instances
     back gives the one for std. A bootstrap of the instances counts that noise twice. Below two phrasings or
     instances: NaN.
@@ -145,12 +146,12 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
         "var_phrasing": excess,
         "std_excess": float(np.sqrt(max(excess, 0.0))),
     }
-    if noise.scale == 0:
-        low = high = raw
-    else:
-        q = raw * spare / noise.scale
-        low = _noncentrality(q, df=noise.df, tail=(1 + level) / 2) * noise.scale / spare
-        high = _noncentrality(q, df=noise.df, tail=(1 - level) / 2) * noise.scale / spare
+    low = high = raw
+    if noise.contrast > 0:
+        scale, df = _matched_chi_square(noise, raw=raw, spare=spare)
+        q = raw * spare / scale
+        low = _noncentrality(q, df=df, tail=(1 + level) / 2) * scale / spare
+        high = _noncentrality(q, df=df, tail=(1 - level) / 2) * scale / spare
     share = spare / n_phrasings
     ends = {
         "std": [np.sqrt(end + noise.contrast) for end in (low, high)],
@@ -159,6 +160,15 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
         "std_excess": [np.sqrt(end) for end in (low, high)],
     }
     return {name: Interval(values[name], float(ends[name][0]), float(ends[name][1]), level, "noncentral/instances") for name in names}
+
+
+def _matched_chi_square(noise: MeanNoise, *, raw: float, spare: int) -> tuple[float, float]:
+    """Scale g and degrees of freedom f of the non-central chi-square that has the mean and variance of Q."""
+    trace = noise.contrast * spare
+    signal = max(raw * spare - trace, 0.0)
+    variance = 2 * noise.square + 4 * max(noise.along - noise.square, 0.0)
+    scale = variance / (2 * trace + 4 * signal)
+    return scale, trace / scale
 
 
 def _noncentrality(q: float, *, df: float, tail: float) -> float:

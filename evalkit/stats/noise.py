@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from evalkit.stats.missing import mean_over
+
 __all__ = ["MeanNoise", "influence", "mean_noise"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
@@ -38,10 +40,12 @@ class MeanNoise:
     """Mean variance of a[p] around that mean, ddof 1: what var(a) contains besides phrasing effects."""
     df: float
     """Box's effective number of contrasts (at most P - 1)."""
-    scale: float
-    """Scale of the chi-square that stands for the contrast noise: contrast x (P - 1) / df."""
     n_instances: int
     """Instances with a score."""
+    square: float = 0.0
+    """tr M^2, M the covariance of the contrasts."""
+    along: float = 0.0
+    """c'Mc, c the centred phrasing means: noise in the direction in which the phrasings differ."""
 
 
 def mean_noise(scores: Scores) -> MeanNoise:
@@ -63,7 +67,7 @@ def mean_noise(scores: Scores) -> MeanNoise:
     n_phrasings, n_instances = h.shape
     if n_instances < 2 or n_phrasings < 1:
         nan = float("nan")
-        return MeanNoise(nan, nan, nan, nan, n_instances)
+        return MeanNoise(nan, nan, nan, n_instances)
     factor = n_instances / (n_instances - 1)
     common = factor * float((h.mean(axis=0) ** 2).sum())
     centred = h - h.mean(axis=0)
@@ -71,7 +75,12 @@ def mean_noise(scores: Scores) -> MeanNoise:
     inner = factor * (centred @ centred.T if n_phrasings <= n_instances else centred.T @ centred)
     trace = float(np.trace(inner))
     if n_phrasings < 2 or trace <= 0:
-        return MeanNoise(common, 0.0 if n_phrasings > 1 else float("nan"), float(n_phrasings - 1), 0.0, n_instances)
-    square = float((inner**2).sum()) - trace**2 / (n_instances - 1)
-    df = float(np.clip(trace**2 / square if square > 0 else np.inf, 1.0, n_phrasings - 1))
-    return MeanNoise(common, trace / (n_phrasings - 1), df, trace / df, n_instances)
+        return MeanNoise(common, 0.0 if n_phrasings > 1 else float("nan"), float(n_phrasings - 1), n_instances)
+    # subtle: the squares of M = C K C sum to those of the smaller Gram matrix, so 10^5 phrasings need no P x P
+    gram = centred @ centred.T if n_phrasings <= n_instances else centred.T @ centred
+    square = max(factor**2 * float((gram**2).sum()) - trace**2 / (n_instances - 1), trace**2 / (n_phrasings - 1))
+    df = float(np.clip(trace**2 / square, 1.0, n_phrasings - 1))
+    a = scores[:, ~np.isnan(scores).all(axis=0)]
+    means = np.asarray(mean_over(a, axis=1))
+    along = factor * float((((means - means.mean()) @ centred) ** 2).sum())
+    return MeanNoise(common, trace / (n_phrasings - 1), df, n_instances, square=square, along=along)
