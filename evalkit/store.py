@@ -136,7 +136,10 @@ class Store:
         with self._told():
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            target = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+            # subtle: reading a file without a log as if it could change would leave an empty log beside it
+            alone = read_only and not path.with_name(f"{path.name}-wal").exists()
+            mode = "ro&immutable=1" if alone else "ro" if read_only else "rwc"
+            target = f"{path.resolve().as_uri()}?mode={mode}"
             self._db = sqlite3.connect(target, uri=True, timeout=30.0, isolation_level=None, check_same_thread=False)
             self._prepare()
 
