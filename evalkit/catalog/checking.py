@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.catalog.models import KnownModel, read_model_file
 from evalkit.catalog.phrasings import read_phrasing_file
+from evalkit.catalog.policies import read_policy_file
 from evalkit.catalog.tasks import read_suite_file, read_task_file
 from evalkit.catalog.validate import field_names
 from evalkit.catalog.yaml_file import load_yaml
@@ -29,7 +30,7 @@ _MARKS: Mapping[str, frozenset[str]] = {
     "task": frozenset({"benchmark", "reader", "metric"}),
     "model": frozenset({"backend", "tuned_on", "chat_template", "dtype"}),
     "suite": frozenset({"tasks", "sources", "kinds", "limit", "shots"}),
-    "policy": frozenset({"rules", "margins", "margin", "policy", "estimates", "alpha"}),
+    "policy": frozenset({"rules", "waivers", "correction", "level", "power", "min_power", "inconclusive", "allow_limited"}),
 }
 """Kind -> keys that speak for it, most telling kind first on a tie."""
 
@@ -79,19 +80,17 @@ _CHECKS: Mapping[str, Callable[[Path], object]] = {
     "task": read_task_file,
     "model": lambda path: read_model_file(path, directory=path.parent if path.name == "evalkit.yaml" else None),
     "suite": read_suite_file,
+    "policy": read_policy_file,
 }
 
 
-def check_file(path: Path, *, policy: Callable[[], Callable[[Path], object]] | None = None) -> tuple[str, list[str]]:
+def check_file(path: Path) -> tuple[str, list[str]]:
     """Return the kind of a file and all that is wrong with it.
 
     Parameters
     ----------
     path
         YAML file.
-    policy
-        Gives the function that reads a gate policy and raises when it is wrong; called only when there is a policy file.
-        Without it a policy's YAML alone is checked.
 
     Returns
     -------
@@ -100,20 +99,13 @@ def check_file(path: Path, *, policy: Callable[[], Callable[[Path], object]] | N
     """
     kind = "unknown"
     try:
-        broken: list[str] = []
-        file = load_yaml(path, problems=broken)
+        file = load_yaml(path, problems=[])
         told = kind_of(file.value)
         if told is None:
             kinds = f"a task ({', '.join(field_names(Task)[:4])}, ...), a suite ({', '.join(field_names(Suite)[:4])}, ...), a model ({', '.join(field_names(ModelSpec)[:2])}, ...)"
             return kind, [f"{path}:1: cannot be told what it is; expected are {kinds}, phrasings or a policy."]
         kind = told
-        if kind == "policy":
-            if broken:
-                raise CatalogError(broken)
-            if policy is not None:
-                policy()(path)
-        else:
-            _CHECKS[kind](path)
+        _CHECKS[kind](path)
     except CatalogError as error:
         return kind, list(error.problems)
     except EvalkitError as error:
@@ -141,20 +133,18 @@ def yaml_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def shipped_files() -> list[Path]:
-    """Return all task, suite, phrasing and model files that come with evalkit."""
-    folders = [data_root(kind) for kind in ("tasks", "paraphrases", "models")]
+    """Return all task, suite, phrasing, model and policy files that come with evalkit."""
+    folders = [*(data_root(kind) for kind in ("tasks", "paraphrases", "models")), data_root("reports") / "baselines"]
     return [path for folder in folders for path in sorted(folder.rglob("*.yaml"))]
 
 
-def check_paths(
-    paths: Iterable[Path], *, policy: Callable[[], Callable[[Path], object]] | None = None
-) -> tuple[dict[Path, str], list[str]]:
+def check_paths(paths: Iterable[Path]) -> tuple[dict[Path, str], list[str]]:
     """Return the kind of every file, and all that is wrong with all of them, ids that stand in two files included."""
     kinds: dict[Path, str] = {}
     problems: list[str] = []
     first: dict[str, Path] = {}
     for path in yaml_files(paths):
-        kinds[path], wrong = check_file(path, policy=policy)
+        kinds[path], wrong = check_file(path)
         problems += wrong
         if kinds[path] == "phrasings" and not wrong:
             for phrasing in read_phrasing_file(path):

@@ -10,22 +10,30 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from evalkit.catalog.yaml_file import Where, YamlFile
+from evalkit.policy import METRICS as POLICY_METRICS
+from evalkit.policy import Policy, Rule, Waiver
 from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
 from evalkit.registry import METRICS, READERS, Registry
 from evalkit.templates import check as check_template
 
 __all__ = ["field_names", "record"]
 
-Spec = TypeVar("Spec", Task, Phrasing, ModelSpec, Suite)
+Spec = TypeVar("Spec", Task, Phrasing, ModelSpec, Suite, Policy)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}\Z")
 """Names of tasks, benchmarks, suites and phrasings: safe as file names everywhere."""
 _ADAPTERS: dict[type, Any] = {}
-_NESTED: dict[tuple[type, str], type] = {(Task, "source"): Source, (Phrasing, "meaning"): Meaning}
+_NESTED: dict[tuple[type, str], type] = {
+    (Task, "source"): Source,
+    (Phrasing, "meaning"): Meaning,
+    (Policy, "rules"): Rule,
+    (Policy, "waivers"): Waiver,
+}
 
 
 def _adapter(kind: type) -> Any:
@@ -47,7 +55,7 @@ def record(kind: type[Spec], value: Any, *, file: YamlFile, where: Where = ()) -
     Parameters
     ----------
     kind
-        `Task`, `Phrasing`, `ModelSpec` or `Suite`.
+        `Task`, `Phrasing`, `ModelSpec`, `Suite` or `Policy`.
     value
         What stands in the file.
     file
@@ -101,6 +109,10 @@ def _unknown_keys(kind: type, value: Mapping[str, Any], *, file: YamlFile, where
             nested = _NESTED.get((kind, key))
             if nested is not None and isinstance(inner, dict):
                 yield from _unknown_keys(nested, inner, file=file, where=(*where, key))
+            elif nested is not None and isinstance(inner, list):
+                for place, item in enumerate(inner):
+                    if isinstance(item, dict):
+                        yield from _unknown_keys(nested, item, file=file, where=(*where, key, place))
             continue
         close = get_close_matches(key, known, n=1)
         hint = f"did you mean {close[0]!r}? Accepted: " if close else "accepted: "
@@ -203,11 +215,66 @@ def _check_model(model: ModelSpec) -> Iterator[tuple[Where, str]]:
         yield ("batch_size",), f"batch_size is {model.batch_size}; accepted: 1 and up, or leave it out for automatic."
 
 
+def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
+    """Yield what types cannot say about a gate policy."""
+    if not policy.name.strip():
+        yield ("name",), "name is empty; accepted: a name for the policy."
+    if not policy.rules:
+        yield (
+            ("rules",),
+            "rules is empty; accepted: one or more, such as {metric: mean, margin: 0.02}. A gate without rules passes anything.",
+        )
+    if not 0.5 < policy.level < 1:
+        yield ("level",), f"level is {policy.level}; accepted: above 0.5 and below 1, such as 0.95."
+    if not 0 < policy.power < 1:
+        yield ("power",), f"power is {policy.power}; accepted: above 0 and below 1, such as 0.8."
+    for field in ("min_power", "missing"):
+        if not 0 <= getattr(policy, field) < 1:
+            yield (field,), f"{field} is {getattr(policy, field)}; accepted: 0 to below 1."
+    told: dict[tuple[object, ...], int] = {}
+    for place, rule in enumerate(policy.rules):
+        if message := _unknown_metric(rule.metric):
+            yield ("rules", place, "metric"), message
+        if not 0 < rule.margin < 1:
+            yield (
+                ("rules", place, "margin"),
+                f"margin is {rule.margin}; accepted: a fraction above 0 and below 1 (0.02 is two points). No number of instances shows a change of 0.",
+            )
+        first = told.setdefault((rule.metric, rule.scope, rule.tasks), place)
+        if first != place:
+            yield ("rules", place), f"rule {place + 1} checks {rule.metric} by {rule.scope} again, as rule {first + 1} does. Keep one."
+    for place, waiver in enumerate(policy.waivers):
+        if message := _unknown_metric(waiver.metric):
+            yield ("waivers", place, "metric"), message
+        if not waiver.reason.strip():
+            yield ("waivers", place, "reason"), "reason is empty; accepted: why the failure is accepted."
+        try:
+            date.fromisoformat(waiver.expires)
+        except ValueError:
+            yield ("waivers", place, "expires"), f"expires is {_shown(waiver.expires)}; accepted: a day such as 2027-01-31."
+
+
+def _unknown_metric(name: str) -> str | None:
+    """Return what is wrong with the name of a metric of a gate, or None."""
+    if name in POLICY_METRICS:
+        return None
+    close = get_close_matches(name, POLICY_METRICS, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"metric {name!r} is not one a gate can check; {hint}Accepted: {', '.join(POLICY_METRICS)}."
+
+
 _PLACEHOLDERS: dict[type, dict[str, Any]] = {
     Task: {"name": "x", "benchmark": "x", "reader": "table"},
     Phrasing: {"id": "x", "text": "x", "source": "x"},
     Suite: {"name": "x", "tasks": ["x"]},
     ModelSpec: {"backend": "hf", "name": "x"},
+    Policy: {"name": "x", "rules": [{"metric": "mean", "margin": 0.5}]},
 }
 """What stands in for required fields that are wrong, so that the other fields can still be checked."""
-_CHECKS: dict[type, Any] = {Task: _check_task, Phrasing: _check_phrasing, Suite: _check_suite, ModelSpec: _check_model}
+_CHECKS: dict[type, Any] = {
+    Task: _check_task,
+    Phrasing: _check_phrasing,
+    Suite: _check_suite,
+    ModelSpec: _check_model,
+    Policy: _check_policy,
+}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -27,7 +25,7 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     """
     from evalkit.catalog.checking import check_paths, shipped_files
 
-    kinds, problems = check_paths(paths or shipped_files(), policy=_policy_reader)
+    kinds, problems = check_paths(paths or shipped_files())
     if as_json:
         print_json({"files": {str(path): kind for path, kind in kinds.items()}, "problems": problems})
         return 2 if problems else 0
@@ -37,9 +35,3 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     if not quiet:
         click.echo(f"{len(kinds)} files ({counts}): {len(problems)} mistakes" if problems else f"{len(kinds)} files ({counts}): all fine")
     return 2 if problems else 0
-
-
-def _policy_reader() -> Callable[[Path], object]:
-    """Return the gate's own reader of policies."""
-    reader: Callable[[Path], object] = import_module("evalkit.gate").load_policy
-    return reader

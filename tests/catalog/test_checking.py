@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from evalkit.catalog.checking import check_paths, kind_of, shipped_files
-from evalkit.errors import CatalogError, GateError
+from evalkit.catalog.policies import read_policy_file
+from evalkit.errors import CatalogError
 
 
 @pytest.mark.parametrize(
@@ -54,14 +55,16 @@ def test_mistakes_of_all_files_come_together(tmp_path: Path) -> None:
     assert [problem for problem in problems if "b.yaml" in problem and "a.yaml too" in problem]
 
 
-def test_a_policy_is_read_by_the_gate(tmp_path: Path) -> None:
-    """The function that reads policies is asked for only when there is one."""
-    (tmp_path / "p.yaml").write_text("rules: []\n")
+def test_a_policy_is_read_by_the_reader_of_the_gate(tmp_path: Path) -> None:
+    """What `check` accepts the gate accepts, since both read policies with one function."""
+    (tmp_path / "p.yaml").write_text("name: p\nrules: []\n")
 
-    def reader(path: Path) -> None:
-        raise GateError(f"{path}:1: no rules")
+    kinds, problems = check_paths([tmp_path])
 
-    assert check_paths([tmp_path], policy=lambda: reader) == ({tmp_path / "p.yaml": "policy"}, [f"{tmp_path}/p.yaml:1: no rules"])
+    assert kinds == {tmp_path / "p.yaml": "policy"}
+    assert [problem.partition(";")[0] for problem in problems] == [f"{tmp_path}/p.yaml:2: rules is empty"]
+    with pytest.raises(CatalogError, match="rules is empty"):
+        read_policy_file(tmp_path / "p.yaml")
 
 
 def test_paths_that_are_not_there_are_all_named(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""Gate policies: read one file whole, and the one that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evalkit.catalog.validate import record
+from evalkit.catalog.yaml_file import load_yaml
+from evalkit.errors import CatalogError
+from evalkit.paths import data_root
+from evalkit.policy import Policy
+
+__all__ = ["default_policy_path", "read_policy_file"]
+
+
+def default_policy_path() -> Path:
+    """Return the policy that is used when none is named."""
+    return data_root("reports") / "baselines" / "default_policy.yaml"
+
+
+def read_policy_file(path: Path) -> Policy:
+    """Return the policy of one YAML file.
+
+    Raises
+    ------
+    CatalogError
+        When the file is wrong; all mistakes together, each with file and line.
+    """
+    problems: list[str] = []
+    file = load_yaml(path, problems=problems)
+    policy, wrong = record(Policy, file.value, file=file)
+    problems += wrong
+    if policy is None or problems:
+        raise CatalogError(problems)
+    return policy
