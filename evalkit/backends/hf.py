@@ -19,19 +19,36 @@ from evalkit.backends.hf_batching import Costs
 from evalkit.backends.hf_causal import TreeScorer, Work
 from evalkit.backends.hf_engine import Budget, Engine
 from evalkit.backends.hf_generate import Greedy, LibraryGreedy, plain_settings
-from evalkit.backends.hf_model import Loaded, load, quiet
+from evalkit.backends.hf_model import Loaded, dtype_of, load, quiet, tokenizer_of
 from evalkit.backends.hf_proof import Path, choose, measured_costs, tolerance
 from evalkit.backends.hf_stops import Stops, end_tokens
 from evalkit.backends.hf_tokens import Encoded, Encoder
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec, Request, Response
 
-__all__ = ["HFBackend"]
+__all__ = ["HFBackend", "fingerprint_of"]
 
 _log = logging.getLogger(__name__)
 _WINDOW = 16384
 _WORTH_MEASURING = 500
 _OPTIONS = frozenset({"allow_pickle", "attention", "device_map", "max_length", "path", "token_budget", "trust_remote_code"})
+
+
+def fingerprint_of(spec: ModelSpec) -> dict[str, str]:
+    """Return what `HFBackend(spec).fingerprint()` returns, without loading weights.
+
+    Raises
+    ------
+    BackendError
+        When the model cannot be found or is not acceptable.
+    """
+    template = hf_files.read_template(spec.chat_template)
+    files = hf_files.locate(spec)
+    if spec.chat_template == "auto":
+        with quiet():
+            own = tokenizer_of(files, bool(spec.options.get("trust_remote_code")))
+        template = Encoder(own, encoder_decoder=False, longest=1, template="auto").template
+    return hf_files.fingerprint(spec, files, dtype=dtype_of(spec, files), template=template or "")
 
 
 class HFBackend:
@@ -146,13 +163,11 @@ class HFBackend:
             return
         engine = self._ready(choices or texts)
         if choices:
-            with quiet():
-                for scored in engine.score(choices):
-                    yield [self._scored(item, answer) for item, answer in scored]
+            for scored in engine.score(choices):
+                yield [self._scored(item, answer) for item, answer in scored]
         if texts:
-            with quiet():
-                for generated in engine.generate(texts):
-                    yield [self._generated(item, answer) for item, answer in generated]
+            for generated in engine.generate(texts):
+                yield [self._generated(item, answer) for item, answer in generated]
 
     def _ready(self, items: Sequence[Encoded]) -> Engine:
         """Return the engine, choosing and proving the path on first use."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from evalkit.backends.hf_batching import Costs, PrefixGroup, batches, branches, chains, prefix_groups
 from evalkit.backends.hf_causal import Bank, TreeScorer, Work
 from evalkit.backends.hf_generate import Greedy, LibraryGreedy
-from evalkit.backends.hf_model import Loaded, is_out_of_memory
+from evalkit.backends.hf_model import Loaded, is_out_of_memory, quiet
 from evalkit.backends.hf_proof import Path
 from evalkit.backends.hf_tokens import Encoded
 
@@ -199,7 +199,8 @@ class Engine:
         failed = False
         found: Sequence[Any] = []
         try:
-            found = run(units)
+            with quiet():
+                found = run(units)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

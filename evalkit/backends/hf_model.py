@@ -5,9 +5,10 @@ Not handled here: which tokens are fed (`hf_causal`, `hf_encdec`, `hf_generate`)
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,10 @@ from evalkit.records import ModelSpec
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AnswerHead", "Loaded", "is_out_of_memory", "load", "logprobs_of", "max_length", "quiet"]
+__all__ = ["AnswerHead", "Loaded", "dtype_of", "is_out_of_memory", "load", "logprobs_of", "max_length", "quiet", "tokenizer_of"]
 
 _DTYPES = ("float32", "bfloat16", "float16")
+_SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 _LENGTH_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
 _LONGEST_UNSET = 10**12
 _DEFAULT_LENGTH = 2048
@@ -216,21 +218,22 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     except ImportError as error:
         raise ExtraMissingError("backend 'hf'", "hf") from error
     device = _device(spec.device)
-    dtype = _dtype(spec, device)
+    dtype = getattr(torch, dtype_of(spec, files))
     trust = bool(spec.options.get("trust_remote_code", False))
     encoder_decoder = _is_encoder_decoder(files)
-    kind = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
+    kind: Any = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
     placed = {"device_map": spec.options["device_map"]} if spec.options.get("device_map") else {}
     with quiet():
-        tokenizer = _tokenizer(files, trust)
+        tokenizer = tokenizer_of(files, trust)
         try:
-            model: Any = kind.from_pretrained(
+            model, report = kind.from_pretrained(
                 files.root,
                 dtype=dtype,
                 trust_remote_code=trust,
                 local_files_only=True,
                 use_safetensors=files.weights[0].suffix == ".safetensors",
                 attn_implementation=spec.options.get("attention"),
+                output_loading_info=True,
                 **placed,
             )
             if not placed:
@@ -240,6 +243,7 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
                 raise BackendError(f"{spec.name}: does not fit on {device}. Use a smaller model, dtype or another device.") from error
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise BackendError(f"{spec.name}: cannot be loaded: {lines[0]}. Check that weights and config.json belong together.") from error
+    _complete(spec.name, report)
     model.eval()
     model.requires_grad_(False)
     if device.type == "cpu":
@@ -247,7 +251,15 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     return Loaded(model, tokenizer, encoder_decoder=encoder_decoder, longest=max_length(spec, model.config, tokenizer))
 
 
-def _tokenizer(files: ModelFiles, trust: bool) -> Any:
+def _complete(name: str, report: Mapping[str, Any]) -> None:
+    """Refuse a model some of whose weights were not in the files and would be random."""
+    for key, what in (("missing_keys", "is missing"), ("mismatched_keys", "has another shape")):
+        found = sorted(map(str, report.get(key) or ()))
+        if found:
+            raise BackendError(f"{name}: weight {found[0]} {what} ({len(found)} in all). Check that weights and config.json belong together.")
+
+
+def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
     """Return the tokenizer of a model directory."""
     import transformers
 
@@ -290,15 +302,28 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _dtype(spec: ModelSpec, device: torch.device) -> Any:
+def dtype_of(spec: ModelSpec, files: ModelFiles) -> str:
     """Return the precision to load in: as asked; for ``auto`` float32 on a CPU and the checkpoint's own elsewhere."""
-    import torch
-
     if spec.dtype == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
+        return "float32" if _device(spec.device).type == "cpu" else _stored_dtype(files)
     if spec.dtype not in _DTYPES:
         raise BackendError(f"dtype {spec.dtype!r}: is not known; auto, {', '.join(_DTYPES)} is accepted.")
-    return getattr(torch, spec.dtype)
+    return spec.dtype
+
+
+def _stored_dtype(files: ModelFiles) -> str:
+    """Precision of a checkpoint: what its configuration says, else that of its first tensor, else float32."""
+    named = files.config.get("dtype") or files.config.get("torch_dtype")
+    if named in _DTYPES:
+        return str(named)
+    first = files.weights[0]
+    if first.suffix == ".safetensors":
+        with first.open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        for name, tensor in header.items():
+            if name != "__metadata__" and tensor.get("dtype") in _SAFETENSORS:
+                return _SAFETENSORS[tensor["dtype"]]
+    return "float32"
 
 
 def _cap_threads(torch: Any) -> None:

@@ -196,6 +196,10 @@ class Encoder:
                 return Encoded(request, error="empty prompt, and the tokenizer has no start token", sent=sent)
             context = (self._start_id,)
             found = tuple(tail[1:] if tail[:1] == context else tail for tail in found)
+        if request.kind == "generate" and request.max_tokens < 1:
+            return Encoded(request, context, error=f"max_tokens is {request.max_tokens}, so nothing can be generated", sent=sent)
+        if request.kind == "choice" and not request.continuations:
+            return Encoded(request, context, error="no continuation to score", sent=sent)
         for choice, tail in zip(request.continuations, found, strict=True):
             if not tail:
                 return Encoded(request, context, error=f"continuation {choice!r} has no token of its own", sent=sent)

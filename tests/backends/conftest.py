@@ -24,7 +24,9 @@ def _byte_level() -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator([WORDS] * 4, trainers.BpeTrainer(vocab_size=420, special_tokens=SPECIAL, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        [WORDS] * 4, trainers.BpeTrainer(vocab_size=420, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+    )
     return tokenizer
 
 
@@ -36,7 +38,9 @@ def _sentencepiece_like(*, end: bool) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always", split=True)
     letters = sorted(set(WORDS))
-    trainer = trainers.UnigramTrainer(vocab_size=220, special_tokens=SPECIAL, unk_token="<unk>", initial_alphabet=letters)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=220, special_tokens=SPECIAL, unk_token="<unk>", initial_alphabet=letters, show_progress=False
+    )
     tokenizer.train_from_iterator([WORDS] * 4, trainer)
     single = "$A </s>" if end else "<s> $A"
     tokenizer.post_processor = processors.TemplateProcessing(
