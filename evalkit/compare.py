@@ -24,7 +24,7 @@ from evalkit.records import Estimate, digest
 from evalkit.scores import STATUSES, Block, ScoreTable
 from evalkit.stats.crossed import mean_difference_interval
 
-__all__ = ["Comparison", "FlipCount", "Settings", "TaskTest", "compare_suites", "compare_tables"]
+__all__ = ["Comparison", "FlipCount", "Settings", "TaskTest", "compare_suites", "compare_tables", "paired_blocks"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Found: TypeAlias = dict[str, stats.Interval]
@@ -210,6 +210,17 @@ def _only_model(table: ScoreTable, side: str) -> str:
             f"compare: the {side} table holds models {', '.join(table.models)}; one each is compared. Name it with --model-a and --model-b."
         )
     return table.models[0]
+
+
+def paired_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]:
+    """Return the headline blocks of every task of two tables of one model each, cell for cell the same.
+
+    Raises
+    ------
+    ComparisonError
+        As `compare_tables`.
+    """
+    return _aligned(old, new, [_only_model(table, side) for table, side in ((old, "old"), (new, "new"))])
 
 
 def _aligned(old: ScoreTable, new: ScoreTable, models: Sequence[str]) -> list[tuple[Block, Block]]:

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from evalkit.rescore import score_run
-from evalkit.rundir import RunDir
+from evalkit.rundir import RunDir, file_digest
 
 if TYPE_CHECKING:
     from evalkit.evidence import Evidence
@@ -99,6 +99,7 @@ def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resa
         "versions": library_versions(),
         "intervals": {"level": level, "resamples": resamples},
         "counts": asdict(counts),
+        "scores_digest": file_digest(directory.scores_path),
     }
     run = RunView(manifest=final, evidence=evidence_of(directory, final, table, level=level), estimates=estimates)
     write_report(directory.path, run)

@@ -8,6 +8,7 @@ lock on ``run.lock``, which vanishes with the process, so there are no stale loc
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from typing import Any
 from evalkit.errors import StoreError
 from evalkit.records import digest
 
-__all__ = ["MANIFEST_SCHEMA", "RunDir", "is_run_dir", "read_manifest", "slug", "write_atomic"]
+__all__ = ["MANIFEST_SCHEMA", "RunDir", "file_digest", "is_run_dir", "read_manifest", "slug", "write_atomic"]
 
 MANIFEST_SCHEMA = 1
 """Version of ``manifest.json``."""
@@ -88,6 +89,12 @@ def _told(path: Path, error: OSError, *, needed: int = 0) -> StoreError:
     if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
         return StoreError(f"{path}: cannot be written ({error.strerror}). Check the folder's permissions, or name another --out.")
     return StoreError(f"{path}: {error.strerror or error}. Check the folder, or name another --out.")
+
+
+def file_digest(path: Path) -> str:
+    """Return the hex blake2b digest of a file's bytes, as the manifest holds it for ``scores.parquet``."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def is_run_dir(path: Path) -> bool:
