@@ -3,7 +3,7 @@
 There are thousands of phrasings and millions of rows, so the phrasings' word pairs are the index and rows stream past it.
 A copy with up to E edited words keeps all but 2E of its word pairs, wherever it stands in a longer row; a row that shows
 fewer cannot hold a near copy. This is an exact filter for hard edits, where MinHash would estimate the likeness of whole
-texts, which an instruction inside a long row hardly moves (docs/decisions/0009-seen-detector.md has both measured).
+texts, which an instruction inside a long row hardly moves (docs/decisions/0006-seen-detector.md has both measured).
 """
 
 from __future__ import annotations
