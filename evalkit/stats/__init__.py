@@ -52,7 +52,7 @@ from evalkit.stats.ranking import competition_rank, kendall_w, p_best, rank_inte
 from evalkit.stats.rates import rate, rate_interval, rate_per_phrasing
 from evalkit.stats.resample import Interval, Question, bootstrap, resampled_means, undefined
 from evalkit.stats.spread import cps, saturation, sensitivity, sensitivity_over_tasks, spread, std, std0
-from evalkit.stats.suite import over_tasks, suite_gap_interval, suite_mean_interval
+from evalkit.stats.suite import over_tasks, suite_bootstrap, suite_gap_interval, suite_mean_interval
 from evalkit.stats.variance import (
     Components,
     components,
@@ -161,6 +161,7 @@ __all__ = [
     "std",
     "std0",
     "std_excess",
+    "suite_bootstrap",
     "suite_gap_interval",
     "suite_mean_interval",
     "undefined",

@@ -9,12 +9,13 @@ Question ``fixed``: these phrasings on new instances; only instances are drawn.
 Question ``random``: new phrasings too; both are drawn.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.special import ndtr, ndtri
 
 from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
@@ -25,6 +26,8 @@ Question = Literal["fixed", "random"]
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
+MOST_LEFT_OUT = 2000
+"""Most phrasings for which BCa leaves each of them out in turn."""
 BATCH_CELLS = 4_000_000
 """Most numbers in one batch of weights: 32 MB in double precision."""
 
@@ -147,9 +150,41 @@ def _without_instance(scores: Scores) -> Float[np.ndarray, "instance phrasing"]:
     return np.where(count > 0, (filled.sum(axis=1, keepdims=True) - filled) / np.maximum(count, 1), np.nan).T
 
 
-def _arms_drawn(seen: Mask, unseen: Mask, n_draws: int, rng: np.random.Generator) -> list[Int[np.ndarray, "draw arm"]]:
-    rows = [np.flatnonzero(seen), np.flatnonzero(unseen)]
-    return [arm[rng.integers(0, arm.size, size=(n_draws, arm.size))] if arm.size else np.empty((n_draws, 0), np.int64) for arm in rows]
+def _without_phrasing(a: Float[np.ndarray, " phrasing"]) -> Float[np.ndarray, "row phrasing"]:
+    """a[p] with one phrasing missing, for every phrasing; nothing beyond `MOST_LEFT_OUT` phrasings, where one says little."""
+    if not 1 < a.size <= MOST_LEFT_OUT:
+        return np.empty((0, a.size))
+    return np.where(np.eye(a.size, dtype=bool), np.nan, a)
+
+
+def _statistics(seen: Mask | None, unseen: Mask | None) -> dict[str, Callable[[Float[np.ndarray, "..."]], Float[np.ndarray, "..."]]]:
+    """Every statistic as a function of a[..., p], the gaps only when both arms are there."""
+    found: dict[str, Callable[[Float[np.ndarray, ...]], Float[np.ndarray, ...]]] = dict(FROM_MEANS)
+    if seen is None or unseen is None or not (seen.any() and unseen.any()):
+        return found
+    for name, of_arms in GAPS_FROM_MEANS.items():
+        found[name] = partial(_of_arms, of_arms=of_arms, seen=seen, unseen=unseen)
+    return found
+
+
+def _of_arms(
+    a: Float[np.ndarray, "..."],
+    *,
+    of_arms: Callable[[Float[np.ndarray, "..."], Float[np.ndarray, "..."]], Float[np.ndarray, "..."]],
+    seen: Mask,
+    unseen: Mask,
+) -> Float[np.ndarray, "..."]:
+    return of_arms(a[..., seen], a[..., unseen])
+
+
+def _redrawn(drawn: Float[np.ndarray, "draw phrasing"], groups: list[Mask], rng: np.random.Generator) -> Float[np.ndarray, "draw phrasing"]:
+    """Draw phrasings with replacement within each group; a phrasing in no group stays where it is."""
+    result = drawn.copy()
+    for group in groups:
+        members = np.flatnonzero(group)
+        rows = members[rng.integers(0, members.size, size=(drawn.shape[0], members.size))]
+        result[:, members] = np.take_along_axis(drawn, rows, axis=1)
+    return result
 
 
 def bootstrap(
@@ -193,32 +228,26 @@ def bootstrap(
     Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1.
     """
     kind = f"{method}/{'phrasings+instances' if question == 'random' else 'instances'}"
-    a = np.asarray(_plain_means(scores))
+    a = _plain_means(scores)
     drawn = resampled_means(scores, rng=rng, n_resamples=n_resamples)
-    left_out = _without_instance(scores) if method == "bca" else np.empty((0, a.size))
-    rows = rng.integers(0, a.size, size=(n_resamples, a.size)) if question == "random" else None
-    draws = drawn if rows is None else np.take_along_axis(drawn, rows, axis=1)
-    without = np.array([np.delete(a, p) for p in range(a.size)]) if question == "random" and a.size > 1 else np.empty((0, 0))
+    whole, by_arm = drawn, drawn
+    if question == "random" and a.size:
+        whole = _redrawn(drawn, [np.ones(a.size, dtype=bool)], rng)
+        arms = [arm for arm in (seen, unseen) if arm is not None and arm.any()]
+        by_arm = _redrawn(drawn, arms, rng)
+    left_out = [_without_instance(scores)] if method == "bca" else []
+    if method == "bca" and question == "random":
+        left_out.append(_without_phrasing(a))
     result = {}
-    for name, function in FROM_MEANS.items():
+    for name, function in _statistics(seen, unseen).items():
         value = float(function(a))
-        values = function(draws)
+        values = function(by_arm if name in GAPS_FROM_MEANS else whole)
         if method == "percentile":
             low, high = percentile(values, level=level)
         else:
-            units = [_influence(function(left_out))] + ([_influence(function(without))] if without.size else [])
+            units = [_influence(function(rows)) for rows in left_out if rows.shape[0]]
             low, high = bca(values, value=value, influence=np.concatenate(units), level=level)
         result[name] = Interval(value, low, high, level, kind)
-    if seen is not None and unseen is not None and seen.any() and unseen.any():
-        arms = _arms_drawn(seen, unseen, n_resamples, rng) if question == "random" else None
-        for name, of_arms in GAPS_FROM_MEANS.items():
-            value = float(of_arms(a[seen], a[unseen]))
-            if arms is None:
-                values = of_arms(drawn[:, seen], drawn[:, unseen])
-            else:
-                values = of_arms(np.take_along_axis(drawn, arms[0], axis=1), np.take_along_axis(drawn, arms[1], axis=1))
-            low, high = percentile(values, level=level)
-            result[name] = Interval(value, low, high, level, kind.replace("bca", "percentile"))
     return result
 
 

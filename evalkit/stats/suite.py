@@ -17,9 +17,10 @@ from evalkit.stats.crossed import KINDS, student
 from evalkit.stats.location import phrasing_scores
 from evalkit.stats.missing import mean_over
 from evalkit.stats.noise import influence, mean_noise
-from evalkit.stats.resample import Interval, Question, undefined
+from evalkit.stats.phrasing_means import FROM_MEANS
+from evalkit.stats.resample import Interval, Question, percentile, resampled_means, undefined
 
-__all__ = ["over_tasks", "suite_gap_interval", "suite_mean_interval"]
+__all__ = ["over_tasks", "suite_bootstrap", "suite_gap_interval", "suite_mean_interval"]
 
 Scores = Float[np.ndarray, "phrasing _"]
 Mask = Bool[np.ndarray, " phrasing"]
@@ -149,3 +150,70 @@ def _gap_noise(matrix: Scores, arms: Sequence[Mask]) -> float:
     n = matrix.shape[1]
     difference = influence(matrix[arms[0]]).mean(axis=0) - influence(matrix[arms[1]]).mean(axis=0)
     return float(n / (n - 1) * (difference**2).sum())
+
+
+def suite_bootstrap(
+    matrices: Sequence[Scores],
+    *,
+    rng: np.random.Generator,
+    question: Question = "random",
+    tasks: Literal["fixed", "random"] = "fixed",
+    shared_phrasings: bool = True,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Return the percentile interval of every statistic of a[p], averaged over tasks, resampling on up to three levels.
+
+    Parameters
+    ----------
+    matrices
+        One matrix per task.
+    rng
+        Source of the draws.
+    question
+        ``fixed``: instances are drawn, within each task. ``random``: phrasings too.
+    tasks
+        ``random``: whole tasks are drawn on top.
+    shared_phrasings
+        Row p is the same phrasing in all tasks, so a resample draws the same rows everywhere.
+    n_resamples
+        Number of resamples.
+    level
+        Nominal level.
+
+    Notes
+    -----
+    The raw engine, with the shortcomings of `evalkit.stats.bootstrap`. A task whose statistic is undefined is left out.
+
+    Raises
+    ------
+    ValueError
+        When `shared_phrasings` and the tasks have different numbers of phrasings.
+    """
+    sizes = {matrix.shape[0] for matrix in matrices}
+    if shared_phrasings and len(sizes) > 1:
+        raise ValueError(
+            f"suite_bootstrap: tasks have {min(sizes)} to {max(sizes)} phrasings; equal numbers are accepted. Say shared_phrasings=False."
+        )
+    rows = rng.integers(0, max(sizes, default=1), size=(n_resamples, max(sizes, default=1)))
+    draws: dict[str, list[Float[np.ndarray, " draw"]]] = {name: [] for name in FROM_MEANS}
+    for matrix in matrices:
+        drawn = resampled_means(matrix, rng=rng, n_resamples=n_resamples)
+        if question == "random":
+            if not shared_phrasings:
+                rows = rng.integers(0, matrix.shape[0], size=(n_resamples, matrix.shape[0]))
+            drawn = np.take_along_axis(drawn, rows, axis=1)
+        for name, function in FROM_MEANS.items():
+            draws[name].append(function(drawn))
+    chosen = rng.integers(0, max(len(matrices), 1), size=(len(matrices), n_resamples))
+    levels = ["tasks"] * (tasks == "random") + ["phrasings"] * (question == "random") + ["instances"]
+    result = {}
+    for name, function in FROM_MEANS.items():
+        value = float(mean_over(np.array([float(function(phrasing_scores(matrix))) for matrix in matrices], dtype=np.float64)))
+        by_task = np.array(draws[name]).reshape(len(matrices), n_resamples)
+        if tasks == "random" and len(matrices):
+            by_task = np.take_along_axis(by_task, chosen, axis=0)
+        result[name] = Interval(
+            value, *percentile(np.asarray(mean_over(by_task, axis=0)), level=level), level, f"percentile/{'+'.join(levels)}"
+        )
+    return result

@@ -253,3 +253,37 @@ def test_a_hundred_thousand_phrasings_do_not_exhaust_memory():
 
     assert found["q05"].low < found["q05"].high
     assert found["std"].value == pytest.approx(0.106, abs=0.005)
+
+
+def test_gap_is_resampled_within_its_arms(scores):
+    """Phrasings of one arm never stand in for the other: arms that differ by exactly 1 keep a gap of exactly 1."""
+    split = np.repeat(np.where(HALVES, 1.0, 0.0)[:, None], 30, axis=1)
+    for method in ("percentile", "bca"):
+        found = stats.bootstrap(split, rng=np.random.default_rng(0), seen=HALVES, unseen=~HALVES, method=method)["gap"]
+        assert (found.low, found.value, found.high) == (1.0, 1.0, 1.0)
+
+
+def test_bca_of_the_gap_is_near_its_student_interval():
+    """Four phrasings against four with 400 instances, fixed question: two good methods agree to a tenth of the width."""
+    scores = crossed(np.random.default_rng(11), shape=(8, 400))
+    arms = {"seen": HALVES, "unseen": ~HALVES}
+    ours = stats.gap_interval(scores, question="fixed", **arms)
+    found = stats.bootstrap(scores, rng=np.random.default_rng(0), question="fixed", method="bca", n_resamples=4000, **arms)["gap"]
+
+    assert (found.low, found.high) == pytest.approx((ours.low, ours.high), abs=0.1 * (ours.high - ours.low))
+
+
+def test_tasks_drawn_on_top_widen_the_suite():
+    """Ten tasks of very different level: drawing tasks adds their variation, and drawing the same rows keeps shared wording."""
+    rng = np.random.default_rng(12)
+    tasks = [np.clip(level + 0.05 * rng.normal(size=(5, 40)), 0, 1) for level in np.linspace(0.1, 0.9, 10)]
+    fixed, drawn = (stats.suite_bootstrap(tasks, rng=np.random.default_rng(0), tasks=kind)["mean"] for kind in ("fixed", "random"))
+
+    assert drawn.high - drawn.low > 5 * (fixed.high - fixed.low)
+    assert drawn.kind == "percentile/tasks+phrasings+instances"
+
+
+def test_suite_of_unequal_phrasings_cannot_share_them():
+    """Sharing rows between tasks of 2 and 3 phrasings has no meaning."""
+    with pytest.raises(ValueError, match="tasks have 2 to 3 phrasings"):
+        stats.suite_bootstrap([np.ones((2, 3)), np.ones((3, 3))], rng=np.random.default_rng(0))
