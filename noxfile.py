@@ -134,3 +134,19 @@ def faults(session: nox.Session) -> None:
     """Run the long form of the fault campaign and print its table."""
     session.install("-e", ".")
     session.run("python", "tests/faults/campaign.py", *(session.posargs or ["--kills", "200"]), env=beside_data(session))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz every reader and parser with atheris, coverage-guided."""
+    session.install("-e", ".", "atheris")
+    session.run("python", "tests/hostile/fuzz.py", *(session.posargs or ["--seconds", "60"]))
+
+
+@nox.session
+def supply(session: nox.Session) -> None:
+    """Look for known vulnerabilities in what the extras install, and write a software bill of materials."""
+    session.install("-e", ".[hf,openai,phrasings]")
+    session.install("pip-audit", "cyclonedx-bom")
+    session.run("cyclonedx-py", "environment", "--output-format", "JSON", "--output-file", "build/sbom.json")
+    session.run("pip-audit", "--skip-editable", *session.posargs)

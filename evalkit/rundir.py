@@ -115,7 +115,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: is no run directory (no manifest.json). Name a directory that 'evalkit run' wrote.")
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise StoreError(f"{file}: cannot be read ({error}). Run the same 'evalkit run' again to write it anew.") from error
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise StoreError(f"{file}: is not a manifest of evalkit. Name a directory that 'evalkit run' wrote.")

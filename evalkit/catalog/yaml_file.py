@@ -102,7 +102,10 @@ def load_yaml(path: Path, *, shown: str | None = None, problems: list[str] | Non
 
 def parse_yaml(text: str, shown: str, *, problems: list[str] | None = None) -> YamlFile:
     """Return the content of YAML text with line numbers; see `load_yaml`."""
-    walk = _Walk(text, shown)
+    try:
+        walk = _Walk(text, shown)
+    except UnicodeEncodeError as error:
+        raise CatalogError(f"{shown}:1: holds a lone surrogate, which is no text. Remove it.") from error
     try:
         value = walk.document()
     except yaml.MarkedYAMLError as error:
@@ -112,8 +115,6 @@ def parse_yaml(text: str, shown: str, *, problems: list[str] | None = None) -> Y
     except yaml.YAMLError as error:
         line = text[: getattr(error, "position", 0)].count("\n") + 1
         raise CatalogError(f"{shown}:{line}: is not YAML: {getattr(error, 'reason', error)}. Remove the character.") from error
-    except UnicodeEncodeError as error:
-        raise CatalogError(f"{shown}: holds a lone surrogate, which is no text. Remove it.") from error
     finally:
         walk.close()
     if problems is not None:
