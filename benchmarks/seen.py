@@ -142,15 +142,16 @@ def main() -> None:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in generated)
         size = path.stat().st_size
-        start = time.perf_counter()
+        start, own = time.perf_counter(), time.process_time()
         findings, count = label_phrasings(phrasings, training_rows(str(path)), workers=options.workers)
         seconds = time.perf_counter() - start
+        cpu = time.process_time() - own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     table: dict[str, Counter[str]] = defaultdict(Counter)
     for finding in findings:
         table[truth.get(finding.phrasing_id, "decoy (not planted)")][finding.label] += 1
     print(f"{len(phrasings)} phrasings, {len(truth)} planted; {count} rows, {size / 1e6:.0f} MB")
     print(
-        f"{seconds:.1f} s, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB, of the largest worker {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB"
+        f"{seconds:.1f} s ({cpu:.1f} s of CPU), peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB, of the largest worker {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB"
     )
     print("planted as | n | seen | near | unseen | recall (seen or near)")
     for way in [*WAYS, "decoy (not planted)"]:

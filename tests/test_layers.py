@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "compare": {"errors", "records", "scores", "stats", "analysis", "rundir"},
     "evidence": {"errors", "records", "scores", "stats", "analysis"},
     "report": {"gate", "policy", "standings", "errors", "records", "scores", "evidence", "paths", "rundir"},
-    "phrasings": {*BASE, "catalog", "templates", "perturb", "rundir"},
+    "phrasings": {*BASE, "catalog", "templates", "perturb", "rundir", "scoring"},
     "collect": {"errors", "records", "backends", "plan", "prompts", "store"},
     "rescore": {"errors", "records", "prompts", "rundir", "scoring", "store"},
     "lm_eval_export": {"errors", "records", "plan", "prompts", "rescore", "rundir", "store"},

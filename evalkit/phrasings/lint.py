@@ -24,6 +24,7 @@ from evalkit.perturb.spans import protected_spans
 from evalkit.phrasings.meaning import labels_kept
 from evalkit.phrasings.patterns import normalised_words, pieces_of
 from evalkit.records import Phrasing, Task
+from evalkit.scoring.overlap import lcs_length
 from evalkit.templates import check, slots
 
 __all__ = ["CODES", "LONGEST", "NEAR_DUPLICATE", "Finding", "lint_files", "lint_paths", "phrasing_files", "rouge_l"]
@@ -75,25 +76,13 @@ class _Item:
 def rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
     """Return the ROUGE-L F measure of two word sequences: 2 LCS / (length + length); 1 for two empty ones.
 
-    The longest common subsequence (LCS) is computed bit-parallel: one integer operation per word.
-
     References
     ----------
-    Lin. ROUGE: a package for automatic evaluation of summaries, 2004, section 3.2 (beta = 1). Hyyrö, Bit-parallel LCS-length
-    computation revisited, 2004.
+    Lin. ROUGE: a package for automatic evaluation of summaries, 2004, section 3.2 (beta = 1).
     """
     if not first or not second:
         return float(not first and not second)
-    places: dict[str, int] = {}
-    for position, word in enumerate(first):
-        places[word] = places.get(word, 0) | 1 << position
-    mask = (1 << len(first)) - 1
-    row = mask
-    for word in second:
-        shared = row & places.get(word, 0)
-        row = ((row + shared) | (row - shared)) & mask
-    common = len(first) - row.bit_count()
-    return 2 * common / (len(first) + len(second))
+    return 2 * lcs_length(first, second) / (len(first) + len(second))
 
 
 def _raw(path: Path) -> Iterator[Finding]:
