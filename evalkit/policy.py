@@ -27,7 +27,7 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "consistency": "share of phrasing pairs with the same answer; falls",
         "gap": "seen mean minus unseen mean; rises",
         "spread": "best minus worst phrasing; rises",
-        "std": "standard deviation over phrasings; rises",
+        "std": "standard deviation over phrasings without the noise of the instances, root mean square over tasks; rises",
         "unparsed_rate": "share of answers that could not be used, refusals among them; rises",
         "collateral_damage": "share of what the baseline had right that the candidate has wrong; its margin is a ceiling",
     }

@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 from evalkit.stats.paired import sign_flip
 from evalkit.stats.resample import resampled_means
 
-__all__ = ["Harm", "convex_harm", "linear_harm", "null_error", "ratio_harm"]
+__all__ = ["Harm", "convex_harm", "linear_harm", "null_error", "ratio_harm", "swapped_p"]
 
 Units = Float[np.ndarray, " instance"]
 Scores = Float[np.ndarray, "phrasing instance"]
@@ -50,6 +50,23 @@ class Harm:
     """Lower one-sided bound of the harm."""
     high: float
     """Upper one-sided bound of the harm: below the margin exactly when `p_margin` is below 1 - level."""
+    guard: float = 0.0
+    """What `high` adds to the harm for bias, besides the error."""
+    rate: float = 0.5
+    """How fast the error falls: as instances to the power of minus this."""
+    root: tuple[float, float] | None = None
+    """For a harm that is tested as a square: old value and error of the square."""
+
+    def noticed(self, z: float) -> float:
+        """Return the true harm that puts the test of no harm `z` standard errors up on average.
+
+        >>> Harm(0.0, 0.01, 99.0, 1.0, 0.01, 0.0, 0.0).noticed(2.0)
+        0.02
+        """
+        if self.root is None:
+            return z * self.error
+        old, error = self.root
+        return float(np.sqrt(old**2 + z * error) - old)
 
 
 def _undefined(value: float = float("nan")) -> Harm:
@@ -117,7 +134,8 @@ def _exceeds(statistic: float, df: float) -> float:
 def _one_sided(units: Units, *, rng: np.random.Generator) -> float:
     """One-sided p of a positive sum when each instance's sign is exchangeable: exact for multiples of a common step."""
     total = float(units.sum())
-    sizes = np.abs(units[units != 0])
+    sizes = np.abs(units)
+    sizes = sizes[sizes > 1e-9 * sizes.max(initial=0.0)]  # subtle: what rounding left of 0 is no smallest step
     if not sizes.size:
         return 1.0
     whole = units / sizes.min()
@@ -281,25 +299,48 @@ def convex_harm(
     kept = [pair for pair in pairs if pair[0].shape[1] > 1]
     if not kept or len(kept) < len(pairs):
         return _undefined()
-    now, swapped = np.zeros(2), np.zeros(n_draws)
-    drawn = np.zeros((2, n_draws))
+    now, drawn = np.zeros(2), np.zeros((2, n_draws))
     for old, new in kept:
-        a = [np.nanmean(scores, axis=1) for scores in (old, new)]
-        now += [float(statistic(x)) for x in a]
-        step = _swapped_steps(old, new, rng=rng, n_draws=n_draws)
-        swapped += statistic(a[1] - step) - statistic(a[0] + step)
+        now += [float(statistic(np.nanmean(scores, axis=1))) for scores in (old, new)]
         resampled = resampled_means(np.vstack([old, new]), rng=rng, n_resamples=n_draws)
         drawn += [statistic(resampled[:, : old.shape[0]]), statistic(resampled[:, old.shape[0] :])]
-    now, swapped, drawn = now / len(kept), swapped / len(kept), drawn / len(kept)
+    now, drawn = now / len(kept), drawn / len(kept)
     value = float(now[1] - now[0])
-    p_none = (1 + int((swapped >= value - 1e-12).sum())) / (1 + n_draws)
+    p_none = swapped_p(kept, statistic, rng=rng, n_draws=n_draws)
     bias = np.maximum(np.nanmean(drawn, axis=1) - now, 0.0)
     guarded = value - float(bias[1]) + float(TIED * bias[0])
     n = len(kept) ** 2 / sum(1 / old.shape[1] for old, _ in kept)
     error = max(float(np.nanstd(drawn[1] - drawn[0], ddof=1)), float(np.sqrt(margin * (1 - margin) / n)))
     df = max(1.0, n - 1)
     reach = float(distributions.t.ppf(level, df)) * error
-    return Harm(value, error, df, p_none, _exceeds((margin - guarded) / error, df), value - reach, guarded + reach)
+    return Harm(value, error, df, p_none, _exceeds((margin - guarded) / error, df), value - reach, guarded + reach, guarded - value)
+
+
+def swapped_p(pairs: Sequence[tuple[Scores, Scores]], statistic: Convex, *, rng: np.random.Generator, n_draws: int = 1000) -> float:
+    """Return the one-sided p of "old and new are exchangeable", for new - old of a statistic of phrasing scores.
+
+    Notes
+    -----
+    Instances are swapped between old and new at random, all phrasings together, all tasks at once;
+    p = (1 + draws with at least the observed difference) / (1 + n_draws). The statistic is averaged over tasks.
+
+    References
+    ----------
+    Phipson and Smyth 2010, "Permutation P-values should never be zero", Statistical Applications in Genetics 9.
+
+    Examples
+    --------
+    >>> y = np.eye(4)
+    >>> swapped_p([(y, y)], lambda a: -a.min(axis=-1), rng=np.random.default_rng(0), n_draws=99)
+    1.0
+    """
+    observed, drawn = 0.0, np.zeros(n_draws)
+    for old, new in pairs:
+        a = [np.nanmean(scores, axis=1) for scores in (old, new)]
+        observed += float(statistic(a[1])) - float(statistic(a[0]))
+        step = _swapped_steps(old, new, rng=rng, n_draws=n_draws)
+        drawn += statistic(a[1] - step) - statistic(a[0] + step)
+    return (1 + int((drawn >= observed - 1e-9).sum())) / (1 + n_draws)
 
 
 def _swapped_steps(old: Scores, new: Scores, *, rng: np.random.Generator, n_draws: int) -> Float[np.ndarray, "draw phrasing"]:

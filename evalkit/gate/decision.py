@@ -1,0 +1,317 @@
+"""Measured harms -> one outcome: pass, regression, or not enough evidence.
+
+A check is a *regression* when its harm is significantly above 0 (p corrected over all deciding checks) and its estimate exceeds
+the margin; it *passes* when a harm of the margin or more is rejected and the design could have noticed such a harm; anything
+else is *inconclusive*. So, with level 0.95: when nothing changed, some check of a policy says regression in at most
+5% of releases; and when any deciding metric is worse by its margin, a candidate passes in at most 5%, since every
+deciding check must pass. A ceiling (``collateral_damage``) is tested from both sides against the ceiling itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from fnmatch import fnmatchcase
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+
+from evalkit.gate.measures import Measured
+from evalkit.policy import Policy, Waiver
+from evalkit.stats import benjamini_hochberg, holm
+from evalkit.stats.harm import Harm
+
+__all__ = ["CEILINGS", "EXIT_CODES", "Check", "Decision", "Outcome", "decide"]
+
+Outcome = Literal["pass", "regression", "inconclusive"]
+OfCheck = Literal["pass", "regression", "inconclusive", "skipped"]
+
+EXIT_CODES: Mapping[str, int] = {"pass": 0, "regression": 1, "inconclusive": 3}
+"""Exit code of every outcome."""
+CEILINGS = frozenset({"collateral_damage"})
+"""Metrics whose margin is a ceiling, not a change."""
+HOPELESS = 1000
+"""Times the present instances from which a number is no advice any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One rule on one scope, judged. Numbers are fractions; harm above 0 is worse."""
+
+    metric: str
+    """Metric."""
+    scope: str
+    """``suite``, a benchmark, or a task id."""
+    margin: float
+    """Harm that must be excluded."""
+    outcome: OfCheck
+    """What this check says by itself."""
+    counts: bool
+    """Whether it takes part in the decision."""
+    why: str
+    """One sentence."""
+    informational: bool = False
+    """Shown only."""
+    waiver: str = ""
+    """Reason of the waiver in force, empty for none."""
+    old: float = math.nan
+    """Baseline."""
+    new: float = math.nan
+    """Candidate."""
+    harm: float = math.nan
+    """How much worse, after - before in the harmful direction."""
+    low: float = math.nan
+    """Lower one-sided bound of the harm."""
+    high: float = math.nan
+    """Upper one-sided bound of the harm."""
+    p_none: float = math.nan
+    """p of no harm (of the ceiling or less), uncorrected."""
+    p_corrected: float = math.nan
+    """The same, corrected over the deciding checks."""
+    p_margin: float = math.nan
+    """p of a harm of the margin or more."""
+    detectable: float = math.nan
+    """Smallest harm that would be noticed with the policy's power."""
+    power: float = math.nan
+    """Chance that a harm of the margin would be noticed."""
+    instances_needed: int | None = None
+    """Instances at which the same estimate would decide; None when it decides, or no realistic number would."""
+    phrasings_needed: int | None = None
+    """Phrasings at which it would decide on the present instances; None when none would, or it is not known."""
+    n_tasks: int = 0
+    """Tasks."""
+    n_phrasings: int = 0
+    """Phrasings over all tasks."""
+    n_instances: int = 0
+    """Instances over all tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The outcome and everything it rests on."""
+
+    outcome: Outcome
+    """Pass, regression, or inconclusive."""
+    why: str
+    """One sentence."""
+    policy: Policy
+    """The policy."""
+    checks: tuple[Check, ...]
+    """Every check, in the order of the policy."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know besides."""
+    candidate: Mapping[str, Any]
+    """Candidate: ``model``, ``run``, ``fingerprint``."""
+    baseline: Mapping[str, Any]
+    """Baseline likewise."""
+    suite: Mapping[str, Any]
+    """Suite: ``name``, ``digest``."""
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command."""
+        return EXIT_CODES[self.outcome]
+
+    def of(self, outcome: str) -> list[Check]:
+        """Return the deciding checks with an outcome."""
+        return [check for check in self.checks if check.counts and check.outcome == outcome]
+
+
+def decide(
+    measured: Sequence[Measured],
+    policy: Policy,
+    *,
+    today: date,
+    candidate: Mapping[str, Any] | None = None,
+    baseline: Mapping[str, Any] | None = None,
+    suite: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Decision:
+    """Return the decision.
+
+    Parameters
+    ----------
+    measured
+        What `measure` returned for the policy.
+    policy
+        The policy.
+    today
+        Day that waivers are held against.
+    candidate, baseline, suite
+        Shown in every output.
+    notes
+        From `admit`.
+    """
+    corrected = _corrected(measured, policy)
+    n_deciding = sum(not one.rule.informational and one.harm is not None for one in measured)
+    checks = [_check(one, p, policy, n_checks=max(1, n_deciding)) for one, p in zip(measured, corrected, strict=True)]
+    checks, said = _waived(checks, policy, today)
+    by_rule = [one.rule.inconclusive or policy.inconclusive for one in measured]
+    outcome, why = _outcome(checks, by_rule)
+    return Decision(
+        outcome=outcome,
+        why=why,
+        policy=policy,
+        checks=tuple(checks),
+        notes=(*notes, *said),
+        candidate=candidate or {},
+        baseline=baseline or {},
+        suite=suite or {},
+    )
+
+
+def _corrected(measured: Sequence[Measured], policy: Policy) -> list[float]:
+    """Return the p of no harm, corrected over the checks that decide; those of the others as they are."""
+    p = np.array([math.nan if one.harm is None else one.harm.p_none for one in measured])
+    deciding = np.array([not one.rule.informational for one in measured], dtype=bool)
+    if policy.correction != "none":
+        p[deciding] = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}[policy.correction](p[deciding])
+    return [float(x) for x in p]
+
+
+def _check(one: Measured, p: float, policy: Policy, *, n_checks: int) -> Check:
+    rule, harm = one.rule, one.harm
+    head: dict[str, Any] = {"metric": rule.metric, "scope": one.scope, "margin": rule.margin, "informational": rule.informational}
+    if harm is None:
+        skipped = rule.absent == "skip"
+        why = f"could not be measured: {one.absent}" + ("; the rule says to skip it then" if skipped else "")
+        return Check(**head, outcome="skipped" if skipped else "inconclusive", counts=not (skipped or rule.informational), why=why)
+    alpha = 1 - policy.level
+    share = alpha if rule.informational or policy.correction == "none" else alpha / n_checks
+    normal = NormalDist()
+    notice = normal.inv_cdf(1 - share)
+    power = _power(harm, rule.margin, notice)
+    beyond = p < alpha and (rule.metric in CEILINGS or harm.value > rule.margin)
+    within = harm.p_margin < alpha
+    outcome: OfCheck = "regression" if beyond else "pass" if within and power >= policy.min_power else "inconclusive"
+    plan = _needed(one, policy, notice) if outcome == "inconclusive" else (None, None)
+    return Check(
+        **head,
+        outcome=outcome,
+        counts=not rule.informational,
+        why=_why(outcome, one, p, policy, within=within, power=power),
+        old=one.old,
+        new=one.new,
+        harm=harm.value,
+        low=harm.low,
+        high=harm.high,
+        p_none=harm.p_none,
+        p_corrected=p,
+        p_margin=harm.p_margin,
+        detectable=harm.noticed(notice + normal.inv_cdf(policy.power)),
+        power=power,
+        instances_needed=plan[0],
+        phrasings_needed=plan[1],
+        n_tasks=one.n_tasks,
+        n_phrasings=one.n_phrasings,
+        n_instances=one.n_instances,
+    )
+
+
+def _power(harm: Harm, margin: float, notice: float) -> float:
+    """Chance that a harm of the margin is significantly above 0."""
+    if harm.error <= 0:
+        return 1.0
+    return NormalDist().cdf(margin / harm.error - notice)
+
+
+def _why(outcome: str, one: Measured, p: float, policy: Policy, *, within: bool, power: float) -> str:
+    assert one.harm is not None  # for the type checker; callers have looked
+    what, margin, value, high = one.rule.metric, f"{one.rule.margin:.1%}", f"{one.harm.value:+.1%}", f"{one.harm.high:+.1%}"
+    if one.rule.metric in CEILINGS:
+        if outcome == "regression":
+            return f"{what} is {one.harm.value:.1%}, above the ceiling of {margin} (p = {p:.2g})"
+        if outcome == "pass":
+            return f"{what} is {one.harm.value:.1%}, at most {one.harm.high:.1%}, below the ceiling of {margin}"
+        return f"{what} is {one.harm.value:.1%}, between {max(0.0, one.harm.low):.1%} and {one.harm.high:.1%}: the ceiling of {margin} lies inside"
+    if outcome == "regression":
+        return f"{what} is worse by {value}, more than the margin of {margin}, and by more than chance (p = {p:.2g})"
+    if outcome == "pass":
+        return f"{what} is worse by at most {high} (estimate {value}), less than the margin of {margin}"
+    if within:
+        return f"{what} looks the same, but a loss of {margin} would be noticed with {power:.0%} chance only; the policy asks for {policy.min_power:.0%}"
+    if p < 1 - policy.level and one.harm.value > 0:
+        return f"{what} is worse by {value}, by more than chance, but whether by {margin} or more is open (at most {high})"
+    return f"{what} may be worse by up to {high} (estimate {value}); a loss of {margin} is not excluded"
+
+
+def _needed(one: Measured, policy: Policy, notice: float) -> tuple[int | None, int | None]:
+    """Instances, and phrasings on the present instances, at which the present estimate would decide with the policy's power."""
+    harm, rule, normal = one.harm, one.rule, NormalDist()
+    assert harm is not None  # for the type checker; callers have looked
+    ceiling = rule.metric in CEILINGS
+    plan = normal.inv_cdf(policy.power)
+    if harm.value < rule.margin:
+        room, reach = rule.margin - harm.value, harm.guard + (normal.inv_cdf(policy.level) + plan) * harm.error
+    else:
+        room, reach = harm.value - (rule.margin if ceiling else 0.0), (notice + plan) * harm.error
+    enough = (notice + normal.inv_cdf(policy.min_power)) * harm.error / rule.margin if policy.min_power > 0 else 0.0
+    most = max(reach / room if room > 0 else math.inf, enough)
+    if most > HOPELESS**harm.rate:
+        return None, None
+    factor = most ** (1 / harm.rate)
+    instances = max(math.ceil(one.n_instances * factor), one.n_instances + 1)
+    share = one.phrasing_share
+    rest = math.nan if math.isnan(share) else 1 / factor - (1 - share)  # what phrasings may leave of the squared error
+    phrasings = math.ceil(one.n_phrasings * share / rest) if rest > 0 else None
+    return instances, phrasings if phrasings is not None and one.n_phrasings < phrasings < HOPELESS * one.n_phrasings else None
+
+
+def _waived(checks: Sequence[Check], policy: Policy, today: date) -> tuple[list[Check], list[str]]:
+    """Checks with the waivers in force, and what is to be said of waivers."""
+    said = []
+    in_force: list[Waiver] = []
+    for waiver in policy.waivers:
+        if date.fromisoformat(waiver.expires) < today:
+            said.append(f"The waiver of {waiver.metric} ({waiver.scope}) expired on {waiver.expires} and is ignored: {waiver.reason}")
+        else:
+            in_force.append(waiver)
+    used: set[int] = set()
+    done = []
+    for check in checks:
+        place = next(
+            (n for n, waiver in enumerate(in_force) if waiver.metric == check.metric and fnmatchcase(check.scope, waiver.scope)), None
+        )
+        if place is None or not check.counts or check.outcome not in {"regression", "inconclusive"}:
+            done.append(check)
+            continue
+        used.add(place)
+        waiver = in_force[place]
+        done.append(replace(check, counts=False, waiver=f"{waiver.reason} (until {waiver.expires})"))
+        said.append(f"Waived until {waiver.expires}: {check.outcome} of {check.metric} ({check.scope}). Reason: {waiver.reason}")
+    for place, waiver in enumerate(in_force):
+        if place not in used:
+            said.append(f"The waiver of {waiver.metric} ({waiver.scope}) was not needed; it can be removed.")
+    return done, said
+
+
+def _outcome(checks: Sequence[Check], by_rule: Sequence[str]) -> tuple[Outcome, str]:
+    deciding = [(check, short) for check, short in zip(checks, by_rule, strict=True) if check.counts]
+    bad = [check for check, _ in deciding if check.outcome == "regression"]
+    short = [(check, means) for check, means in deciding if check.outcome == "inconclusive"]
+    good = [check for check, _ in deciding if check.outcome == "pass"]
+    waived = [check for check in checks if check.waiver]
+    if bad:
+        return "regression", f"{_named(bad)} worse by more than the margin."
+    failing = [check for check, means in short if means == "fail"]
+    if failing:
+        return "regression", f"Not enough evidence on {_named(failing)}, which the policy counts as a regression."
+    reported = [check for check, means in short if means == "report"]
+    if reported:
+        return "inconclusive", f"Not enough evidence on {_named(reported)}."
+    if not good and not waived:
+        return "inconclusive", "No deciding rule could be applied, so nothing is shown."
+    passed = [f"{len(good)} of {len(good) + len(short) + len(waived)} deciding checks are within their margins"]
+    if short:
+        passed.append(f"not enough evidence on {_named([check for check, _ in short])}, which the policy lets pass")
+    if waived:
+        passed.append(f"{_named(waived)} waived")
+    return "pass", "; ".join(passed) + "."
+
+
+def _named(checks: Sequence[Check]) -> str:
+    names = [check.metric if check.scope == "suite" else f"{check.metric} ({check.scope})" for check in checks]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
