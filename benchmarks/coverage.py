@@ -9,6 +9,7 @@ no cell or one in ten missing. Half of the phrasings (rounded down) are called s
 import argparse
 import csv
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -207,10 +208,12 @@ def simulate(job: tuple[Regime, int, int]) -> list[tuple[Regime, str, str, float
 
 def summary(rows: list[tuple[Regime, str, str, float, int]], n_draws: int) -> str:
     """Return the Markdown page: range of coverage per metric, question, kind of score and P."""
+    most = max(Counter((question, name) for _, question, name, _, _ in rows).values())
     lines = [
         "# Coverage of the intervals",
         "",
         f"Written by `nox -s coverage` (`benchmarks/coverage.py`), {n_draws} simulated matrices per point of the grid.",
+        f"At most {most} of the {len(list(grid()))} points of the grid were simulated for a metric in this run.",
         "Every number is the share of nominal 95% intervals that hold the truth; the range is over N in {50, 200, 1000}, four mixes of",
         "variance, and no or one tenth of the cells missing. The single points are in `coverage.csv`.",
         f"One point has a simulation error of {np.sqrt(0.95 * 0.05 / n_draws):.3f}; `out` counts points outside 93% to 97% by more than two of these.",

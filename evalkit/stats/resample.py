@@ -229,9 +229,11 @@ def bootstrap(
     """
     kind = f"{method}/{'phrasings+instances' if question == 'random' else 'instances'}"
     a = _plain_means(scores)
+    if np.isnan(a).all():  # no phrasing, no instance, or nothing scored
+        return {name: undefined(float("nan"), "no scores", level=level) for name in _statistics(seen, unseen)}
     drawn = resampled_means(scores, rng=rng, n_resamples=n_resamples)
     whole, by_arm = drawn, drawn
-    if question == "random" and a.size:
+    if question == "random":
         whole = _redrawn(drawn, [np.ones(a.size, dtype=bool)], rng)
         arms = [arm for arm in (seen, unseen) if arm is not None and arm.any()]
         by_arm = _redrawn(drawn, arms, rng)

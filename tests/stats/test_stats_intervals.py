@@ -287,3 +287,21 @@ def test_suite_of_unequal_phrasings_cannot_share_them():
     """Sharing rows between tasks of 2 and 3 phrasings has no meaning."""
     with pytest.raises(ValueError, match="tasks have 2 to 3 phrasings"):
         stats.suite_bootstrap([np.ones((2, 3)), np.ones((3, 3))], rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("question", ["fixed", "random"])
+@pytest.mark.parametrize(
+    "bad",
+    [np.empty((0, 0)), np.empty((0, 5)), np.empty((3, 0)), np.full((3, 4), np.nan), np.ones((1, 1)), np.full((4, 9), 0.5)],
+    ids=["empty", "no phrasing", "no instance", "all missing", "one cell", "constant"],
+)
+def test_degenerate_matrices_warn_about_nothing_and_crash_nowhere(bad, question):
+    """Every door returns an estimate or NaN with a reason; warnings are errors in this test run."""
+    rng = np.random.default_rng(0)
+    half = np.arange(bad.shape[0]) < bad.shape[0] // 2
+    found = stats.score_intervals(bad, rng=rng, question=question, n_draws=50)
+    found |= stats.gap_intervals(bad, seen=half, unseen=~half, rng=rng, question=question, n_draws=50)
+    found |= stats.bootstrap(bad, rng=rng, question=question, method="bca", n_resamples=20)
+    found["suite"] = stats.suite_mean_interval([bad, bad], question=question)
+
+    assert {name for name, one in found.items() if math.isnan(one.value) and not math.isnan(one.low)} == set()
