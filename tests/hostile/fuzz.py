@@ -51,7 +51,7 @@ def main() -> int:
     for target in (*targets.TEXTS, *targets.FILES):
         command = [sys.executable, __file__, "--target", target, "--seconds", str(options.seconds)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
-        cases = next((line.split(":")[1].strip() for line in done.stderr.splitlines() if "number_of_executed_units" in line), "?")
+        cases = next((line.rsplit(":", 1)[1].strip() for line in done.stderr.splitlines() if "number_of_executed_units" in line), "?")
         bad += done.returncode != 0
         print(f"| {target} | {cases} | {'clean' if done.returncode == 0 else 'CRASH: ' + done.stderr[-400:]} |", flush=True)
     return 1 if bad else 0
