@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from evalkit.errors import StoreError
 
 if TYPE_CHECKING:
-    from evalkit.report.run_view import RunView
+    from evalkit.report.run_view import Comparison, RunView
     from evalkit.scores import ScoreTable
 
-__all__ = ["read_run", "read_table"]
+__all__ = ["against", "read_run", "read_table"]
 
 
 def read_table(path: Path) -> ScoreTable:
@@ -59,3 +59,52 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
     estimates = read_estimates(path / "estimates.csv")
     evidence = evidence_of(RunDir(path), manifest, table, level=manifest["intervals"]["level"], flips=flips)
     return RunView(manifest=manifest, evidence=evidence, estimates=estimates)
+
+
+def against(path: Path, run: RunView, baseline: Path) -> Comparison:
+    """Return the comparison of a run with a baseline: paired where both ran the same suite, side by side otherwise.
+
+    Parameters
+    ----------
+    path, run
+        The run and where it lies.
+    baseline
+        Run directory of the baseline.
+
+    Raises
+    ------
+    EvalkitError
+        When the baseline is no run, was never finished, or a file of it is damaged.
+    """
+    from dataclasses import replace
+
+    from evalkit.analysis import read_estimates
+    from evalkit.compare import Settings, compare_tables
+    from evalkit.report.run_view import Changed, side_by_side
+    from evalkit.rundir import read_manifest
+
+    manifest, table = read_manifest(baseline), read_table(baseline)
+    estimates = read_estimates(baseline / "estimates.csv")
+    if manifest["suite"]["digest"] != run.manifest["suite"]["digest"]:
+        return side_by_side(run, manifest, estimates)
+    settings = Settings(level=run.evidence.level, n_resamples=1000, seed=int(run.manifest["seed"]))
+    found = compare_tables(table, read_table(path), settings=settings)
+    texts = {(row.task, row.phrasing_id): row.text for view in run.evidence.tasks for row in view.phrasings}
+    worst = sorted(found.by_phrasing, key=lambda row: (row.gained - row.lost, row.task, row.phrasing_id))[:5]
+    return replace(
+        side_by_side(run, manifest, estimates, differences=found.estimates),
+        lost=sum(row.lost for row in found.by_phrasing),
+        gained=sum(row.gained for row in found.by_phrasing),
+        changed=tuple(
+            Changed(
+                task=row.task,
+                text=texts.get((row.task, row.phrasing_id)) or row.phrasing_id,
+                lost=row.lost,
+                gained=row.gained,
+                n=row.n,
+                p=row.p_holm,
+            )
+            for row in worst
+            if row.lost > row.gained
+        ),
+    )

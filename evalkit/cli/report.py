@@ -48,17 +48,12 @@ def command(
 
 
 def _one(path: Path, figures: bool, baseline: Path | None, flips: int | None, out: Path | None) -> tuple[list[Path], dict[str, str]]:
-    from evalkit.analysis import read_estimates
     from evalkit.report.drawings import drawings
-    from evalkit.report.run_view import side_by_side
     from evalkit.report.writing import write_figures, write_report
-    from evalkit.rundir import read_manifest
-    from evalkit.stored_run import read_run
+    from evalkit.stored_run import against, read_run
 
     run = read_run(path, flips=flips)
-    comparison = None
-    if baseline is not None:
-        comparison = side_by_side(run, read_manifest(baseline), read_estimates(baseline / "estimates.csv"))
+    comparison = None if baseline is None else against(path, run, baseline)
     target = out or path
     write_report(target, run, comparison=comparison)
     written = [target / name for name in ("report.html", "report.md", "leaderboard.csv")]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis import headline_phrasings
+from evalkit.evidence.budget import budget_steps
 from evalkit.evidence.flips import Answers, flips_of
 from evalkit.evidence.looks import doubtful_effect, looks_of
 from evalkit.evidence.views import Evidence, PhrasingView, TaskView
@@ -59,6 +60,7 @@ def gather(table: ScoreTable, jobs: Iterable[StoredJob], *, answers: Answers, le
         level=level,
         tasks=tuple(views),
         looks=looks_of(views),
+        budget=budget_steps(table, level=level),
         n_doubtful=n_doubtful,
         doubtful=doubtful_effect(views) if n_doubtful else (),
     )

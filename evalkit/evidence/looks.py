@@ -38,7 +38,7 @@ def looks_of(views: Sequence[TaskView]) -> Looks:
         most=tuple(most),
         held=held,
         noise=_noise(rows),
-        n_low=len(low),
+        lowest=tuple(low),
         n_by_format=sum(row.by_format for row in low),
         features=tuple(_features(rows)),
     )

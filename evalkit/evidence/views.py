@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evalkit.records import Task
 
-__all__ = ["Doubtful", "Evidence", "Feature", "Flip", "Looks", "PhrasingView", "Side", "TaskView"]
+__all__ = ["BudgetStep", "Doubtful", "Evidence", "Feature", "Flip", "Looks", "PhrasingView", "Side", "TaskView"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +157,8 @@ class Looks:
     """Share of squared deviations they hold."""
     noise: float
     """Part of the variance between phrasings that sampling of instances alone would give; NaN when unknown."""
-    n_low: int
-    """How many of `most` lie below the mean of their task."""
+    lowest: tuple[PhrasingView, ...]
+    """Those of `most` that lie below the mean of their task, largest share first."""
     n_by_format: int
     """How many of those fail by format, not by knowledge."""
     features: tuple[Feature, ...]
@@ -178,6 +178,18 @@ class Doubtful:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetStep:
+    """How precise a part of the run would have been."""
+
+    line: str
+    """What is cut: instances or phrasings."""
+    cells: int
+    """Cells asked."""
+    half_width: float
+    """Half-width of the interval of a task's mean, mean over tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything of one run that is shown beside its estimates."""
 
@@ -189,6 +201,8 @@ class Evidence:
     """Its tasks, sorted by id."""
     looks: Looks
     """What to look at first."""
+    budget: tuple[BudgetStep, ...]
+    """Precision that parts of the run would have had; empty when components of variance are unknown."""
     n_doubtful: int
     """Phrasings of doubtful meaning, counted once per task."""
     doubtful: tuple[Doubtful, ...]

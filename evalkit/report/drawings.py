@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.evidence import Evidence, TaskView
 from evalkit.records import Estimate
 from evalkit.report.figures import (
+    BudgetPoint,
     Dot,
     HeatMap,
     IntervalRow,
@@ -17,6 +18,7 @@ from evalkit.report.figures import (
     ScoreRow,
     TaskPoint,
     VarianceRow,
+    plot_budget,
     plot_gap,
     plot_heatmap,
     plot_ladder,
@@ -79,6 +81,7 @@ def drawings(evidence: Evidence, estimates: Sequence[Estimate], *, counts: Mappi
     yield _variance(evidence, values, foot)
     yield _heatmap(evidence, foot)
     yield _ladder(evidence, foot)
+    yield _budget(evidence, foot)
     yield _task_map(evidence, values, foot)
 
 
@@ -245,6 +248,19 @@ def _ladder(evidence: Evidence, foot: str) -> Drawing:
         title=title,
         caption=f"Means over tasks and phrasings; the dotted line joins a perturbation to the same phrasings unperturbed. {foot}",
         draw=lambda ax: plot_ladder(rungs, ax=ax),
+    )
+
+
+def _budget(evidence: Evidence, foot: str) -> Drawing:
+    title = "What fewer cells would have told"
+    points = [BudgetPoint(line=step.line, cells=step.cells, half_width=step.half_width) for step in evidence.budget]
+    if not points:
+        return Drawing(name="budget", title=title, why="The precision of a part needs two phrasings and two instances of a task.")
+    return Drawing(
+        name="budget",
+        title=title,
+        caption=f"Half-width of the interval of a task's mean, mean over tasks, had only a part of the instances or of the phrasings been asked. The lower line is the better way to save. {foot}",
+        draw=lambda ax: plot_budget(points, ax=ax),
     )
 
 

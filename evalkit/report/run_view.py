@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.evidence import Evidence
 from evalkit.records import Estimate
 
-__all__ = ["Comparison", "ComparisonRow", "RunView", "side_by_side"]
+__all__ = ["Changed", "Comparison", "ComparisonRow", "RunView", "side_by_side"]
 
 HEADLINE = ("mean", "std", "spread", "min", "seen_mean", "unseen_mean", "gap", "consistency", "unparsed_rate")
 """Statistics that are compared."""
@@ -47,6 +47,24 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """One phrasing under which answers changed."""
+
+    task: str
+    """Task id."""
+    text: str
+    """Text of the phrasing, or its id when it was not stored."""
+    lost: int
+    """Instances right in the baseline and wrong now."""
+    gained: int
+    """Instances wrong in the baseline and right now."""
+    n: int
+    """Instances with a score in both."""
+    p: float
+    """Exact McNemar p, adjusted over all phrasings by Holm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A run against a baseline."""
 
@@ -56,10 +74,18 @@ class Comparison:
     """Statistics of the whole run."""
     note: str
     """How the differences are to be read."""
+    lost: int = 0
+    """Cells right in the baseline and wrong now; 0 when cells were not paired."""
+    gained: int = 0
+    """Cells wrong in the baseline and right now."""
+    changed: Sequence[Changed] = ()
+    """Phrasings that lost most, worst first."""
 
 
-def side_by_side(run: RunView, manifest: Mapping[str, Any], estimates: Sequence[Estimate]) -> Comparison:
-    """Return the headline statistics of a run beside those of a baseline, without intervals of the differences.
+def side_by_side(
+    run: RunView, manifest: Mapping[str, Any], estimates: Sequence[Estimate], *, differences: Sequence[Estimate] = ()
+) -> Comparison:
+    """Return the headline statistics of a run beside those of a baseline.
 
     Parameters
     ----------
@@ -67,15 +93,31 @@ def side_by_side(run: RunView, manifest: Mapping[str, Any], estimates: Sequence[
         The run.
     manifest, estimates
         Of the baseline.
+    differences
+        Paired differences, this run minus the baseline; empty when the two cannot be paired.
     """
-    mine, theirs = (
+    mine, theirs, paired = (
         {row.metric: row for row in rows if row.task == "all" and row.benchmark == "all" and not row.group}
-        for rows in (run.estimates, estimates)
+        for rows in (run.estimates, estimates, differences)
     )
-    rows = [
-        ComparisonRow(metric=metric, mine=mine[metric], theirs=theirs[metric], difference=mine[metric].value - theirs[metric].value)
-        for metric in HEADLINE
-        if metric in mine and metric in theirs
-    ]
-    note = "Intervals are of each run alone; 'evalkit compare' pairs the two on instances and gives intervals of the differences."
+    rows = []
+    for metric in HEADLINE:
+        if metric not in mine or metric not in theirs:
+            continue
+        found = paired.get(metric)
+        rows.append(
+            ComparisonRow(
+                metric=metric,
+                mine=mine[metric],
+                theirs=theirs[metric],
+                difference=mine[metric].value - theirs[metric].value if found is None else found.value,
+                low=math.nan if found is None else found.low,
+                high=math.nan if found is None else found.high,
+            )
+        )
+    note = (
+        "Differences are paired: the same phrasings on the same instances, cells that both runs have. Their intervals are for new phrasings and instances."
+        if differences
+        else "The two runs cannot be paired, so differences have no intervals."
+    )
     return Comparison(manifest=manifest, rows=rows, note=note)

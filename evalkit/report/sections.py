@@ -197,14 +197,12 @@ def looks_text(looks: Looks) -> list[str]:
     if not looks.most:
         return ["Every wording of a task gives the same score: there is no spread to explain."] if looks.n else []
     n, held = len(looks.most), share(looks.held)
-    first = (
-        f"{n} of {looks.n} phrasings (counted per task) hold {held} of the spread; {looks.n_low} of them lie below the mean of their task."
-    )
+    first = f"{n} of {looks.n} phrasings (counted per task) hold {held} of the spread; {len(looks.lowest)} of them lie below the mean of their task."
     found = [first]
-    if looks.n_low:
-        by_knowledge = looks.n_low - looks.n_by_format
+    if looks.lowest:
+        by_knowledge = len(looks.lowest) - looks.n_by_format
         found.append(
-            f"Of these {looks.n_low}, {looks.n_by_format} fail by format (answers that cannot be used make up half of the loss or more) "
+            f"Of these {len(looks.lowest)}, {looks.n_by_format} fail by format (answers that cannot be used make up half of the loss or more) "
             f"and {by_knowledge} fail with answers that are readable and wrong."
         )
     if not math.isnan(looks.noise):

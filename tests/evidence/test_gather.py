@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from itertools import pairwise
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_first_look_names_the_fewest_phrasings_that_hold_most_of_the_spread():
 
     assert [row.phrasing_id for row in looks.most] == ["t"]
     assert looks.held == pytest.approx(0.8)
-    assert (looks.n, looks.n_low, looks.n_by_format) == (5, 1, 0)
+    assert (looks.n, len(looks.lowest), looks.n_by_format) == (5, 1, 0)
 
 
 def test_first_look_is_empty_when_every_phrasing_scores_the_same():
@@ -189,3 +190,17 @@ def test_ranks_count_under_how_many_phrasings_a_model_leads():
         ("B", 2, pytest.approx((1 / 3, 2 / 3))),
     ]
     assert (agreement, shared) == (pytest.approx(1 / 9), 3)
+
+
+def test_half_of_the_instances_or_phrasings_is_less_precise() -> None:
+    """The whole run stands at the end of both lines, and every line falls."""
+    steps = evidence({"p": "11110000", "q": "11000000", "r": "11111100", "s": "10101010"}).budget
+    lines = {line: [step for step in steps if step.line == line] for line in dict.fromkeys(step.line for step in steps)}
+
+    assert [line[-1].cells for line in lines.values()] == [32, 32]
+    assert all(a.half_width > b.half_width for line in lines.values() for a, b in pairwise(line))
+
+
+def test_no_budget_is_told_from_a_single_phrasing() -> None:
+    """Without two phrasings there are no components of variance."""
+    assert evidence({"p": "1100"}).budget == ()

@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pytest
 
 from evalkit.analysis import estimate
 from evalkit.evidence import gather
-from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Task
+from evalkit.records import Estimate, Instance, Meaning, Phrasing, Response, Score, Task
 from evalkit.report.run_view import RunView
 from evalkit.rescore import StoredJob
 from evalkit.scores import ScoreTable
@@ -102,9 +102,16 @@ def make_run() -> Callable[..., RunView]:
             answers=lambda keys: {key: responses[key] for key in keys if key in responses},
             flips=changes.pop("flips", None),
         )
-        return RunView(manifest=manifest_of(text, **changes), evidence=evidence, estimates=estimate(table, n_resamples=100))
+        return RunView(
+            manifest=manifest_of(text, **changes), evidence=evidence, estimates=[_steady(row) for row in estimate(table, n_resamples=100)]
+        )
 
     return make
+
+
+def _steady(row: Estimate) -> Estimate:
+    """Return an estimate with an interval of five points on either side: what is tested here is how intervals are shown."""
+    return row if math.isnan(row.value) else replace(row, low=row.value - 0.05, high=row.value + 0.05, interval="fixed", note="")
 
 
 def manifest_of(text: str, **changes: Any) -> dict[str, Any]:

@@ -56,10 +56,10 @@ def test_figures_are_written_alone_and_the_rest_is_explained(runs: list[Path], t
     told = json.loads(capsys.readouterr().out)
 
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        f"{name}.{form}" for name in ("scores", "gap", "variance", "heatmap") for form in ("svg", "png")
+        f"{name}.{form}" for name in ("scores", "gap", "variance", "heatmap", "budget") for form in ("svg", "png")
     }
     assert set(told["not_drawn"]) == {"ladder", "task_map"}
-    assert len(told["written"]) == 11
+    assert len(told["written"]) == 13
 
 
 def test_number_of_flips_is_an_option(runs: list[Path], tmp_path: Path) -> None:
@@ -71,7 +71,22 @@ def test_number_of_flips_is_an_option(runs: list[Path], tmp_path: Path) -> None:
 def test_baseline_stands_beside_the_run(runs: list[Path], tmp_path: Path) -> None:
     """The section against the baseline names its model."""
     assert invoke(["report", str(runs[0]), "--baseline", str(runs[1]), "--out", str(tmp_path), "--quiet"]) == 0
-    assert "Against the baseline seen_only" in (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    page, text = (tmp_path / "report.html").read_text(encoding="utf-8"), (tmp_path / "report.md").read_text(encoding="utf-8")
+
+    assert "Against the baseline seen_only" in text.replace("\\", "")
+    assert "Differences are paired: the same phrasings on the same instances" in page
+    assert "cells were right in the baseline and are wrong now" in page
+
+
+def test_baseline_of_another_suite_is_not_paired(runs: list[Path], tmp_path: Path) -> None:
+    """Both stand there, the page says that they differ, and no interval is claimed."""
+    other = evalkit.run("scripted:perfect", out=tmp_path / "other", quiet=True, **{**OPTIONS, "limit": 4}).path
+
+    assert invoke(["report", str(runs[0]), "--baseline", str(other), "--out", str(tmp_path), "--quiet"]) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert "The two suites differ" in page
+    assert "The two runs cannot be paired, so differences have no intervals." in page
 
 
 def test_several_runs_make_one_page(runs: list[Path], tmp_path: Path) -> None:
@@ -128,7 +143,7 @@ def test_loaded_run_draws_on_axes(runs: list[Path]) -> None:
     run = evalkit.load_run(str(runs[0]))
 
     assert [label.get_text() for label in run.plot("gap").get_yticklabels()][-1] == "all tasks"
-    assert run.figures == ("scores", "gap", "variance", "heatmap")
+    assert run.figures == ("scores", "gap", "variance", "heatmap", "budget")
     with pytest.raises(UsageError, match="figure 'score': is not known; known: scores, gap"):
         run.plot("score")
     with pytest.raises(UsageError, match="figure 'ladder': cannot be drawn from this run"):
