@@ -19,7 +19,7 @@ from evalkit.backends.hf_batching import Costs
 from evalkit.backends.hf_causal import TreeScorer, Work
 from evalkit.backends.hf_engine import Budget, Engine
 from evalkit.backends.hf_generate import Greedy, LibraryGreedy, plain_settings
-from evalkit.backends.hf_model import Loaded, dtype_of, load, quiet, tokenizer_of
+from evalkit.backends.hf_model import Loaded, dtype_of, is_out_of_memory, load, quiet, tokenizer_of
 from evalkit.backends.hf_proof import Path, choose, measured_costs, tolerance
 from evalkit.backends.hf_stops import Stops, end_tokens
 from evalkit.backends.hf_tokens import Encoded, Encoder
@@ -174,11 +174,18 @@ class HFBackend:
         if self._engine is None:
             loaded = self.loaded
             works = [Work(item.context, item.tails) for item in items]
-            with quiet():
-                path = choose(loaded, works, forced=str(self._spec.options.get("path", "auto")))
-                costs = Costs()
-                if isinstance(path.scorer, TreeScorer) and len(items) >= _WORTH_MEASURING and loaded.longest >= 256:
-                    costs = measured_costs(path.scorer, works[0])
+            try:
+                with quiet():
+                    path = choose(loaded, works, forced=str(self._spec.options.get("path", "auto")))
+                    costs = Costs()
+                    if isinstance(path.scorer, TreeScorer) and len(items) >= _WORTH_MEASURING and loaded.longest >= 256:
+                        costs = measured_costs(path.scorer, works[0])
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise BackendError(
+                    f"{self._spec.display}: no memory left to score one prompt. Use a smaller dtype or another device."
+                ) from error
             if path.notice:
                 _log.warning("%s: %s", self._spec.display, path.notice)
             budget = Budget.on(loaded.device.type, self._spec.batch_size)

@@ -72,6 +72,24 @@ class Bank:
         """Return the padded length."""
         return int(self.lengths.max())
 
+    @classmethod
+    def join(cls, banks: Sequence[Bank], order: Sequence[int]) -> Bank:
+        """Return one bank over several, its slots in the order that `order` gives their running number."""
+        import torch
+
+        if len(banks) == 1 and list(order) == sorted(order):
+            return banks[0]
+        width = max(bank.width for bank in banks)
+        place = np.argsort(np.asarray(order))
+        keys, values = (
+            [
+                torch.cat([torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[2])) for part in layer])[torch.from_numpy(place)]
+                for layer in zip(*(getattr(bank, name) for bank in banks), strict=True)
+            ]
+            for name in ("keys", "values")
+        )
+        return cls(keys, values, np.concatenate([bank.lengths for bank in banks])[place])
+
     def cache(self, slots: Sequence[int]) -> Any:
         """Return a Transformers cache that holds the prefix of every row."""
         import torch

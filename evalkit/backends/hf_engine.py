@@ -161,19 +161,23 @@ class Engine:
         """Stored states of prefixes; None when they do not fit, so that prompts are fed whole."""
         if not isinstance(self.path.scorer, TreeScorer):
             return None
-        padded = max(map(len, prefixes)) * len(prefixes)
+        scorer = self.path.scorer
+        parts = batches([len(prefix) for prefix in prefixes], budget=self.budget.tokens)
         try:
-            bank = self.path.scorer.bank(prefixes)
+            with quiet():
+                banks = [scorer.bank([prefixes[i] for i in part]) for part in parts]
+                bank = Bank.join(banks, [i for part in parts for i in part])
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             self.counts.halvings += 1
             self.budget.stored = max(1, self.budget.stored // 2)
             return None
+        padded = sum(max(len(prefixes[i]) for i in part) * len(part) for part in parts)
         self.counts.planned += sum(map(len, prefixes))
         self.counts.prefix += padded
         self.counts.computed += padded
-        self.counts.forwards += 1
+        self.counts.forwards += len(parts)
         return bank
 
     def _within_head(self, units: list[_Unit]) -> Iterator[list[_Unit]]:

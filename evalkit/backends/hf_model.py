@@ -256,7 +256,9 @@ def _complete(name: str, report: Mapping[str, Any]) -> None:
     for key, what in (("missing_keys", "is missing"), ("mismatched_keys", "has another shape")):
         found = sorted(map(str, report.get(key) or ()))
         if found:
-            raise BackendError(f"{name}: weight {found[0]} {what} ({len(found)} in all). Check that weights and config.json belong together.")
+            raise BackendError(
+                f"{name}: weight {found[0]} {what} ({len(found)} in all). Check that weights and config.json belong together."
+            )
 
 
 def tokenizer_of(files: ModelFiles, trust: bool) -> Any:

@@ -1,0 +1,153 @@
+"""The fast path proves itself, and computes what the plan says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.backends.hf_batching import common_prefix
+from evalkit.records import ModelSpec, Request
+
+torch = pytest.importorskip("torch")
+WORDS = ("planet", "boat", "dog", "fox", "hill", "water", "sentence", "letter", "reply", "true", "red", "home", "largest", "none", "eight")
+
+
+def spec_of(directory: Path, **fields: Any) -> ModelSpec:
+    """Specification of a local model in float32 on the CPU."""
+    return ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32", **fields)
+
+
+def grid_of(phrasings: int, instances: int, *, letters: bool, first: str = "instruction") -> list[Request]:
+    """Prompts of phrasings x instances with four continuations."""
+    rng = random.Random(3)
+
+    def some(n: int) -> str:
+        return " ".join(rng.choices(WORDS, k=n))
+
+    asked = [some(rng.randint(8, 24)) + "." for _ in range(phrasings)]
+    found = []
+    for n in range(instances):
+        body = f"{n} {some(rng.randint(12, 40))}?"
+        choices = (" A", " B", " C", " D") if letters else tuple(f" {some(4)}" for _ in range(4))
+        parts = [(i, body) if first == "instruction" else (body, i) for i in asked]
+        found += [Request(kind="choice", text=f"{a}\n\n{b}\nAnswer:", continuations=choices) for a, b in parts]
+    return found
+
+
+@pytest.mark.parametrize("broken", ["mask", "position"])
+def test_a_fast_path_that_is_wrong_is_not_taken(model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """A mask that hides nothing, or positions that are off, are found at the start; the numbers come out right anyway."""
+    from evalkit.backends import hf_causal
+    from evalkit.backends.hf import HFBackend
+
+    requests = grid_of(2, 4, letters=False)
+    right = {r.key: r for batch in HFBackend(spec_of(model_dir("llama"), options={"path": "plain"})).run(requests) for r in batch}
+    name = "visible" if broken == "mask" else "grid"
+    original = getattr(hf_causal, name)
+
+    def wrong(*args: Any) -> Any:
+        first, second = original(*args)
+        return (first | True, second) if broken == "mask" else (first, second + 3 * (second > second.min() + 4))
+
+    monkeypatch.setattr(hf_causal, name, wrong)
+    backend = HFBackend(spec_of(model_dir("llama")))
+    found = {r.key: r for batch in backend.run(requests) for r in batch}
+
+    assert backend.stats["path"] == "rows"
+    assert "the fast path differs by" in backend.stats["notice"]
+    for key, response in found.items():
+        assert response.logprobs == pytest.approx(right[key].logprobs, abs=1e-4)
+
+
+def test_an_encoder_decoder_path_that_is_wrong_is_not_taken(model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of continuations that see each other are found at the start."""
+    from evalkit.backends import hf_encdec
+    from evalkit.backends.hf import HFBackend
+
+    original = hf_encdec._decoder_grid
+
+    def wrong(*args: Any) -> Any:
+        ids, positions, blocks, reads = original(*args)
+        return ids, positions, blocks * 0, reads
+
+    monkeypatch.setattr(hf_encdec, "_decoder_grid", wrong)
+    backend = HFBackend(spec_of(model_dir("t5", "end")))
+    list(backend.run(grid_of(2, 3, letters=False)))
+
+    assert backend.stats["path"] == "rows"
+
+
+@pytest.mark.parametrize("letters", [True, False])
+@pytest.mark.parametrize("first", ["instruction", "instance"])
+def test_computed_tokens_are_those_of_the_formula(model_dir: Callable[..., Path], letters: bool, first: str) -> None:
+    """Prefixes once, the rest of every prompt, k - 1 tokens per continuation: within 3 % of that, padding included."""
+    import transformers as tf
+
+    from evalkit.backends.hf import HFBackend
+
+    tokenizer = tf.AutoTokenizer.from_pretrained(model_dir("llama"))
+    phrasings, instances = (3, 100) if first == "instruction" else (20, 24)
+    requests = grid_of(phrasings, instances, letters=letters, first=first)
+    ids = [tokenizer(request.text)["input_ids"] for request in requests]
+    by_phrasing = [ids[p::phrasings] for p in range(phrasings)]
+    by_instance = [ids[n * phrasings : (n + 1) * phrasings] for n in range(instances)]
+    formula = 0
+    for group in by_phrasing if first == "instruction" else by_instance:
+        shared = min(min(common_prefix(group[0], other), len(other) - 1) for other in group)
+        formula += shared + sum(len(prompt) - shared for prompt in group)
+    for request, prompt in zip(requests, ids, strict=True):
+        tails = [tuple(tokenizer(request.text + choice)["input_ids"][len(prompt) :]) for choice in request.continuations]
+        formula += len({tail[:j] for tail in tails for j in range(1, len(tail))})
+    backend = HFBackend(spec_of(model_dir("llama")))
+    list(backend.run(requests))
+
+    assert backend.stats["computed"] <= 1.03 * formula
+    assert backend.stats["planned"] == pytest.approx(formula, rel=0.03)
+
+
+def test_the_vocabulary_head_runs_at_answer_positions_only(model_dir: Callable[..., Path]) -> None:
+    """That is one position per distinct beginning of a continuation, whatever the length of the prompt."""
+    import transformers as tf
+
+    from evalkit.backends.hf import HFBackend
+
+    tokenizer = tf.AutoTokenizer.from_pretrained(model_dir("llama"))
+    tails = [
+        tuple(tokenizer("Answer:" + choice)["input_ids"][len(tokenizer("Answer:")["input_ids"]) :]) for choice in (" A", " B", " C", " D")
+    ]
+    backend = HFBackend(spec_of(model_dir("llama")))
+    requests = grid_of(3, 20, letters=True)
+    list(backend.run(requests[:4]))
+    rows = []
+    backend.loaded.model.get_output_embeddings().register_forward_hook(lambda module, args, output: rows.append(output.shape[:-1].numel()))
+    list(backend.run(requests[4:]))
+
+    assert sum(rows) == (len(requests) - 4) * len({tail[:j] for tail in tails for j in range(len(tail))})
+
+
+def test_finished_rows_are_dropped_from_generation(model_dir: Callable[..., Path]) -> None:
+    """Tokens fed one by one are those after each row's first, not the longest row's for all."""
+    from evalkit.backends.hf import HFBackend
+
+    backend = HFBackend(spec_of(model_dir("llama")))
+    requests = [Request(kind="generate", text=f"Two dogs and {i}", max_tokens=n) for i, n in enumerate((1, 2, 3, 30))]
+    list(backend.run(requests))
+
+    assert backend.stats["generated"] == sum(request.max_tokens - 1 for request in requests)
+
+
+def test_costs_are_measured_when_there_is_enough_to_do(model_dir: Callable[..., Path]) -> None:
+    """Over 500 prompts the costs of sharing come from this machine, within the clamped ranges."""
+    from evalkit.backends.hf import HFBackend
+
+    backend = HFBackend(spec_of(model_dir("llama")))
+    list(backend.run(grid_of(4, 130, letters=True)))
+    costs = backend.stats["costs"]
+
+    assert 0.02 <= costs["copy"] <= 0.5
+    assert 1.0 <= costs["launch"] <= 64.0
+    assert backend.stats["reused"] > 0
