@@ -121,6 +121,37 @@ def test_flan_modules_are_read_and_never_run(tmp_path, monkeypatch):
     ]
 
 
+def test_the_answer_slot_is_the_one_most_targets_show(tmp_path):
+    """A summary is the answer of a summarising task; writing the text from it is an inverted pattern."""
+    text = """P = {"xsum": [
+        ("Sum up: {text}", "{summary}"),
+        ("{text}\\nIn short?", "So: {summary}"),
+        ("Write a text on {summary}", "{text}"),
+        ("Make up a text and a title.", "{text} {title}"),
+    ]}
+    """
+    found = import_flan(write(tmp_path / "t.py", text), options())
+
+    assert [item.text for item in found.phrasings] == ["Sum up: {{ text }}", "{{ text }}\nIn short?"]
+    assert [line.partition("'xsum': ")[2] for line in found.skipped] == [
+        "the answer stands in the input (summary)",
+        "its target is '{text} {title}', so it asks for something else than 'summary'",
+    ]
+
+
+def test_few_shot_patterns_are_read_from_their_calls(tmp_path):
+    """Prefixes of FLAN v2 become the start of the text and the cue."""
+    text = """FEW = {"trivia": [
+        Shots(inputs="Tell: {question}", targets="{answer}", inputs_prefix="Q: ", targets_prefix="A: ", x_y_delimiter="\\n"),
+        Shots(inputs=make(), targets="{answer}"),
+    ]}
+    """
+    found = import_flan(write(tmp_path / "t.py", text), options())
+
+    assert [(item.text, item.cue) for item in found.phrasings] == [("Q: Tell: {{ question }}", "A:")]
+    assert [line.rsplit(": ", 1)[1] for line in found.skipped] == ["a pattern is computed, not written out; texts are accepted"]
+
+
 def test_flan_phrasings_record_where_they_come_from(tmp_path):
     """Collection, licence, file, line, commit and digest are there, and the choices are listed as FLAN lists them."""
     found = import_flan(write(tmp_path / "templates.py", FLAN), options("flan", commit="abc123", tasks=("promptbench/rte",)))

@@ -1,18 +1,26 @@
-"""FLAN template modules: Python files that assign a dictionary of patterns, read as syntax and never executed.
+"""FLAN template modules: Python files that assign dictionaries of patterns, read as syntax and never executed.
 
 What is looked for: module-level assignments (plain or annotated) of a dictionary literal, task name -> list or tuple of
-patterns; a pattern is a pair (input, target) of texts, or one text. Texts may be put together with ``+`` or stand beside
+patterns. A pattern is a pair (input, target) of texts, one text, or a call with keywords ``inputs`` and ``targets`` (FLAN
+v2's few-shot patterns, whose prefixes become part of the text and the cue). Texts may be put together with ``+`` or stand beside
 each other; anything computed otherwise is left out and named. Slots are ``{name}``, ``{options_}`` lists the choices.
+
+Which slot holds the answer differs by task (``answer``, ``summary``, ``highlights``): it is the one that most targets of the task
+show. Patterns that show it in the input, or ask for something else, are FLAN's inverted ones and are left out.
 
 References
 ----------
-Wei et al. Finetuned language models are zero-shot learners, ICLR 2022; google-research/FLAN:flan/templates.py, flan/v2/templates.py.
+Wei et al. Finetuned language models are zero-shot learners, ICLR 2022; Longpre et al. The Flan collection, ICML 2023;
+google-research/FLAN:flan/templates.py, flan/v2/templates.py.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.errors import CatalogError
@@ -32,7 +40,8 @@ __all__ = ["LICENCE", "import_flan", "literal"]
 
 LICENCE = "Apache-2.0"
 _LIMIT = 16 * 1024 * 1024
-_ANSWERS = frozenset({"answer", "target", "label"})
+_LISTED = frozenset({"options", "options_", "options_str"})
+"""Slots that FLAN fills with the listed choices."""
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -66,31 +75,53 @@ def dictionaries(tree: ast.Module) -> list[ast.Dict]:
     return [value for value in values if isinstance(value, ast.Dict)]
 
 
-def _pattern(node: ast.expr, task: str, *, source: SourceFile, options: ImportOptions, found: Imported) -> None:
-    """Add one pattern of a task, or say why not."""
-    where = f"{source.path}:{node.lineno}"
-    target: str | None = "{answer}"
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """One pattern as it is written; a None is a text that is computed."""
+
+    line: int
+    text: str | None
+    target: str | None
+    cue: str = ""
+
+
+def _read(node: ast.expr) -> _Pattern:
+    """Return one element of a task's list."""
+    if isinstance(node, ast.Call):
+        given = {keyword.arg: literal(keyword.value) for keyword in node.keywords}
+        text, before = given.get("inputs"), given.get("inputs_prefix", "")
+        cue = given.get("targets_prefix", "")
+        whole = None if text is None or before is None else before + text
+        return _Pattern(node.lineno, whole, None if cue is None else given.get("targets"), (cue or "").strip())
     if isinstance(node, ast.Tuple | ast.List) and node.elts:
-        text = literal(node.elts[0])
-        target = literal(node.elts[1]) if len(node.elts) > 1 else target
-    else:
-        text = literal(node)
-    if text is None or target is None:
-        found.skipped.append(f"{where}: task {task!r}: a pattern is computed, not written out; texts are accepted")
+        return _Pattern(node.lineno, literal(node.elts[0]), literal(node.elts[1]) if len(node.elts) > 1 else "{answer}")
+    return _Pattern(node.lineno, literal(node), "{answer}")
+
+
+def _answer_slot(patterns: Sequence[_Pattern]) -> str:
+    """Return the slot that most targets show, the first met on a tie; ``answer`` when none shows any."""
+    counts = Counter(slot for pattern in patterns if pattern.target for slot in dict.fromkeys(_SLOT.findall(pattern.target)))
+    return counts.most_common(1)[0][0] if counts else "answer"
+
+
+def _add_pattern(pattern: _Pattern, task: str, answer: str, *, source: SourceFile, options: ImportOptions, found: Imported) -> None:
+    """Add one pattern of a task, or say why not."""
+    where = f"{source.path}:{pattern.line}: task {task!r}"
+    if pattern.text is None or pattern.target is None:
+        found.skipped.append(f"{where}: a pattern is computed, not written out; texts are accepted")
         return
-    slots = set(_SLOT.findall(text))
-    if slots & _ANSWERS:
-        found.skipped.append(f"{where}: task {task!r}: the answer stands in the input ({', '.join(sorted(slots & _ANSWERS))})")
+    slots = set(_SLOT.findall(pattern.text))
+    if answer in slots:
+        found.skipped.append(f"{where}: the answer stands in the input ({answer})")
         return
-    if not set(_SLOT.findall(target)) & _ANSWERS:
-        found.skipped.append(f"{where}: task {task!r}: its target is {target!r}, so it asks for something else than the answer")
+    if answer not in _SLOT.findall(pattern.target):
+        found.skipped.append(f"{where}: its target is {pattern.target!r}, so it asks for something else than {answer!r}")
         return
     try:
-        converted = from_format_string(text, options.rename)
+        converted = from_format_string(pattern.text, options.rename)
     except CatalogError as error:
-        found.skipped.append(f"{where}: task {task!r}: {error}")
+        found.skipped.append(f"{where}: {error}")
         return
-    listed = "options_" in slots
     phrasing = Phrasing(
         id="new",
         text=converted,
@@ -98,11 +129,11 @@ def _pattern(node: ast.expr, task: str, *, source: SourceFile, options: ImportOp
         author="FLAN authors",
         licence=LICENCE,
         position=position_of(converted),
-        layout="bulleted" if listed else "none",
+        layout="bulleted" if slots & _LISTED else "none",
         label_space="text",
-        cue="",
+        cue=pattern.cue,
     )
-    add(found, phrasing, name=task, source=source, line=node.lineno, options=options)
+    add(found, phrasing, name=task, source=source, line=pattern.line, options=options)
 
 
 def import_flan(path: Path, options: ImportOptions) -> Imported:
@@ -130,8 +161,10 @@ def import_flan(path: Path, options: ImportOptions) -> Imported:
                 continue
             met = True
             if wanted(task, options):
-                for node in value.elts:
-                    _pattern(node, task, source=source, options=options, found=found)
+                patterns = [_read(node) for node in value.elts]
+                answer = _answer_slot(patterns)
+                for pattern in patterns:
+                    _add_pattern(pattern, task, answer, source=source, options=options, found=found)
     if not met:
         raise CatalogError(f"{path}:1: holds no dictionary of task name -> list of patterns. Name a FLAN templates.py.")
     return found

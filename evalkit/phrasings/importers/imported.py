@@ -31,7 +31,14 @@ MAX_FILE = 256 * 1024 * 1024
 """Largest file an importer reads, bytes."""
 MAX_CELL = 16 * 1024 * 1024
 """Longest cell of a table, characters."""
-COMMON_NAMES = {"content": "question", "options_": "choices", "options": "choices", "topic": "subject", "answer_choices": "choices"}
+COMMON_NAMES = {
+    "content": "question",
+    "options_": "choices",
+    "options_str": "choices",
+    "options": "choices",
+    "topic": "subject",
+    "answer_choices": "choices",
+}
 """Slot names of published collections -> ours; a mapping given by the user comes first."""
 _FORMAT = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _NAME = re.compile(r"[^\W\d]\w*\Z")
