@@ -19,6 +19,8 @@ Ask = Callable[[Int[np.ndarray, "cell 2"]], Float[np.ndarray, " cell"]]
 """Scores the cells asked for: (phrasing, instance) indices in, scores out; NaN for a cell that failed."""
 
 KIND = "posterior/cells"
+LOOK_DRAWS = 120
+"""Draws of the fits between batches; the last one has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +201,12 @@ def spend(
         scores[cells[:, 0], cells[:, 1]] = ask(cells)
         tried[cells[:, 0], cells[:, 1]] = True
         last = look == looks[-1]
-        if np.isnan(scores).all() or not (last or half_width is not None or choose == "adaptive"):
+        if np.isnan(scores).all() or last or (half_width is None and choose == "balanced"):
             continue
-        result = estimate_distribution(scores, rng=rng, covariates=covariates)
+        result = estimate_distribution(scores, rng=rng, covariates=covariates, n_draws=LOOK_DRAWS)
         found = result.found[metric]
-        if half_width is not None and (found.high - found.low) / 2 <= half_width:
+        if half_width is not None and (found.high - found.low) / 2 <= 0.95 * half_width:  # few draws: a narrow look may be luck
             break
-    if result is None:
+    if np.isnan(scores).all():
         raise ValueError(f"spend: none of {int(tried.sum())} cells got a score; nothing can be estimated.")
-    return result
+    return estimate_distribution(scores, rng=rng, covariates=covariates)

@@ -2,12 +2,12 @@
 
 P(y[p, i] = 1) = sigmoid(s[p] b[i] + theta[p])
 
-theta[p]  ease of phrasing p: X gamma + a Student effect of scale sigma (6 degrees of freedom), or, for a share pi of
-          broken phrasings, normal around -1.5 with deviation 1.5;
+theta[p]  ease of phrasing p: X gamma + a Student effect of scale sigma (8 degrees of freedom), or, for a share pi of
+          broken phrasings, normal around -1.5 with deviation 1.5; pi is 0 with chance 0.8, else Beta(1, 19);
 s[p]      slope, log-normal around 1 with deviation `SLOPE`; 1 for the one-parameter model;
 b[i]      ease of instance i: Z delta + a draw from an unknown distribution on a grid of -7 ... 7 logits, which has a
           Dirichlet prior around a normal (deviation 2.5), so instances that everything gets right are no surprise;
-sigma     half-normal with scale 0.5 logits: phrasings of one instruction rarely differ by more.
+sigma     half-normal with scale 0.3 logits: phrasings of one instruction rarely differ by more than twice that.
 
 The estimand is the score over *these* instances: scored cells count as they are, the others as the number of
 successes still to come, with its noise. That noise is what plain fits leave out, and why their spread is wrong.
@@ -29,12 +29,14 @@ BASE = np.exp(-0.5 * (GRID / 2.5) ** 2) / np.exp(-0.5 * (GRID / 2.5) ** 2).sum()
 MASS = 4.0
 """Weight of the base distribution of instances, in instances."""
 SLOPE = 0.2
-SCALE = 0.5
+SCALE = 0.3
 """Scale of the half-normal prior of sigma, logits."""
-FREEDOM = 6.0
+FREEDOM = 8.0
 BROKEN_AT, BROKEN_BY = -1.5, 1.5
 BROKEN_PRIOR = (1.0, 19.0)
-"""Beta prior of the share of broken phrasings: one in twenty."""
+"""Beta prior of the share of broken phrasings where there are any: one in twenty."""
+NONE_BROKEN = 0.8
+"""Prior chance that no phrasing at all is broken; without it every sparse matrix might hide one, and no spread were narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class _Chain:
         """Log-likelihood of the scored cells of each phrasing."""
         eta = np.exp(log_slope)[self.rows] * b[self.columns] + theta[self.rows]
         terms = self.y * log_expit(eta) + (1 - self.y) * log_expit(-eta)
-        return np.bincount(self.rows, weights=terms, minlength=self.n_phrasings)
+        return np.asarray(np.bincount(self.rows, weights=terms, minlength=self.n_phrasings))
 
     def _ease(self) -> Float[np.ndarray, " instance"]:
         return self.u + self.z @ self.delta
@@ -169,11 +171,20 @@ class _Chain:
         student = gammaln((FREEDOM + 1) / 2) - gammaln(FREEDOM / 2) - 0.5 * np.log(FREEDOM * np.pi)
         whole = student - (FREEDOM + 1) / 2 * np.log1p(effect**2 / FREEDOM) - np.log(self.sigma) + np.log1p(-self.broken_share)
         shifted = (self.theta - BROKEN_AT) / BROKEN_BY
-        broken = -0.5 * shifted**2 - np.log(BROKEN_BY * np.sqrt(2 * np.pi)) + np.log(self.broken_share)
+        broken = -0.5 * shifted**2 - np.log(BROKEN_BY * np.sqrt(2 * np.pi)) + np.log(max(self.broken_share, 1e-300))
         self.broken = self.rng.random(self.n_phrasings) < expit(broken - whole)
-        self.broken_share = float(self.rng.beta(BROKEN_PRIOR[0] + self.broken.sum(), BROKEN_PRIOR[1] + (~self.broken).sum()))
+        self.broken_share = self._share()
         self.precision = self.rng.gamma((FREEDOM + 1) / 2, 2 / (FREEDOM + effect**2))
         self.precision[self.broken] = 1.0
+
+    def _share(self) -> float:
+        """Draw the share of broken phrasings; exactly 0 where none is broken at all."""
+        n_broken, (a, b) = int(self.broken.sum()), BROKEN_PRIOR
+        if n_broken == 0:
+            accident = np.exp(gammaln(a + b) - gammaln(b) + gammaln(b + self.n_phrasings) - gammaln(a + b + self.n_phrasings))
+            if self.rng.random() < NONE_BROKEN / (NONE_BROKEN + (1 - NONE_BROKEN) * accident):
+                return 0.0
+        return float(self.rng.beta(a + n_broken, b + self.n_phrasings - n_broken))
 
     def _phrasing_covariates(self) -> None:
         """Draw gamma from its normal posterior given theta; prior deviation 0.5 each."""
@@ -210,7 +221,7 @@ def _standard(features: Float[np.ndarray, "item feature"] | None, n_items: int) 
     if features is None:
         return np.zeros((n_items, 0))
     deviation = features.std(axis=0)
-    return (features - features.mean(axis=0))[:, deviation > 0] / deviation[deviation > 0]
+    return np.asarray((features - features.mean(axis=0))[:, deviation > 0] / deviation[deviation > 0])
 
 
 def sample_posterior(

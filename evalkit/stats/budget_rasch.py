@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy import sparse
 from scipy.special import expit
 
 __all__ = ["Rasch", "fit_rasch", "predicted_scores"]
@@ -67,12 +68,17 @@ def fit_rasch(
     """
     n_phrasings, n_instances = scores.shape
     rows, columns = np.nonzero(~np.isnan(scores))
-    parts = [np.eye(n_phrasings)[rows], np.eye(n_instances)[columns]]
+    cells = np.arange(rows.size)
+    ones = np.ones(rows.size)
+    parts = [
+        sparse.csr_array((ones, (cells, rows)), shape=(rows.size, n_phrasings)),
+        sparse.csr_array((ones, (cells, columns)), shape=(rows.size, n_instances)),
+    ]
     if phrasing_covariates is not None:
-        parts.append(phrasing_covariates[rows])
+        parts.append(sparse.csr_array(phrasing_covariates[rows]))
     if instance_covariates is not None:
-        parts.append(instance_covariates[columns])
-    weights = _ridge_logistic(np.concatenate(parts, axis=1), scores[rows, columns], penalty, most_steps)
+        parts.append(sparse.csr_array(instance_covariates[columns]))
+    weights = _ridge_logistic(sparse.csr_array(sparse.hstack(parts)), scores[rows, columns], penalty, most_steps)
     theta, b = weights[:n_phrasings], weights[n_phrasings : n_phrasings + n_instances]
     rest = weights[n_phrasings + n_instances :]
     if phrasing_covariates is not None:
@@ -83,18 +89,16 @@ def fit_rasch(
     return Rasch(theta, b)
 
 
-def _ridge_logistic(
-    x: Float[np.ndarray, "cell weight"], y: Float[np.ndarray, " cell"], penalty: float, most_steps: int
-) -> Float[np.ndarray, " weight"]:
+def _ridge_logistic(x: sparse.csr_array, y: Float[np.ndarray, " cell"], penalty: float, most_steps: int) -> Float[np.ndarray, " weight"]:
     weights = np.zeros(x.shape[1])
     for _ in range(most_steps):
         p = expit(x @ weights)
         gradient = x.T @ (y - p) - penalty * weights
-        hessian = (x * (p * (1 - p))[:, None]).T @ x
+        hessian = (x.T @ sparse.diags_array(p * (1 - p)) @ x).toarray()
         hessian[np.diag_indices_from(hessian)] += penalty
         step = np.linalg.solve(hessian, gradient)
         weights += step * min(1.0, 3.0 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-8:
+        if np.abs(step).max() < 1e-6:
             break
     return weights
 
