@@ -3,7 +3,8 @@
 mean, seen_mean, unseen_mean and gap are means over the cells of a (phrasing, task) layout of phrasing scores, so
 where tasks share phrasings they get the crossed interval of that layout: phrasings and tasks random, instances
 inside. Every other statistic gets the Student interval over tasks: other tasks of this kind, the phrasings as
-they are where tasks share them. One task: its own interval.
+they are where tasks share them. Two tasks say nothing about others: the ends of their intervals are averaged, which holds
+for these two. One task: its own interval.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["OneTask", "over_tasks"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 LEAST_TASKS = 3
-"""Fewest tasks for an interval over tasks."""
+"""Fewest tasks for an interval that takes tasks as random."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +85,18 @@ def _one(metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, lev
     if crossed is not None and len(defined) == len(tasks) and not math.isnan(crossed.low):
         shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
         return Interval(value, crossed.low + shift, crossed.high + shift, level, crossed.kind.replace("instances", "tasks")), len(defined)
-    return _over_values(values, level), len(defined)
+    if len(defined) < LEAST_TASKS:
+        return _averaged(defined, level), len(defined)
+    return student(value, variance=float(values.var(ddof=1)) / values.size, df=values.size - 1, level=level, kind="t/tasks"), len(defined)
 
 
-def _over_values(values: Floats, level: float) -> Interval:
-    value = float(values.mean())
-    if values.size < LEAST_TASKS:
-        return undefined(value, f"fewer than {LEAST_TASKS} tasks", level=level)
-    return student(value, variance=float(values.var(ddof=1)) / values.size, df=values.size - 1, level=level, kind="t/tasks")
+def _averaged(found: Sequence[Interval], level: float) -> Interval:
+    """Mean of one or two tasks with the means of their ends: these tasks, at least the level whatever the tasks share."""
+    value, low, high = (float(np.mean([getattr(one, name) for one in found])) for name in ("value", "low", "high"))
+    if math.isnan(low):
+        return undefined(value, f"fewer than {LEAST_TASKS} tasks, and one without an interval", level=level)
+    kinds = sorted({one.kind.partition("/")[2] for one in found})
+    return Interval(value, low, high, level, f"average/{'+'.join(kinds)}")
 
 
 def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str_]]:

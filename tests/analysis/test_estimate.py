@@ -169,6 +169,16 @@ def test_shared_phrasings_get_the_crossed_interval_over_tasks():
     assert [rows[name].interval.partition("/")[2] for name in ("mean", "gap", "std")] == ["phrasings+tasks", "phrasings+tasks", "tasks"]
 
 
+def test_two_tasks_get_the_average_of_their_intervals():
+    """Two tasks say nothing about other tasks; the interval is for these two and says so."""
+    tables = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}") for k in range(2)]
+    rows = [row for row in estimate(ScoreTable.concat(tables)) if row.metric == "mean" and row.benchmark == "b"]
+    by_task = {row.task: row for row in rows}
+
+    assert by_task["all"].interval == "average/phrasings+instances"
+    assert by_task["all"].low == pytest.approx((by_task["b/t0"].low + by_task["b/t1"].low) / 2)
+
+
 def test_missing_cells_are_left_out_and_counted():
     """A missing cell changes no mean of the others and shows in missing_rate."""
     scores = np.array([[1, 0, 1, 1], [1, np.nan, 1, 0]])
