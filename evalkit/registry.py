@@ -146,7 +146,16 @@ IMPORTERS = Registry(
         "table": "evalkit.phrasings.importers.tables:import_table",
     },
 )
-MITIGATIONS = Registry("mitigation", {})
+MITIGATIONS = Registry(
+    "mitigation",
+    {
+        "calibrate": "evalkit.mitigations.calibration:calibrate",
+        "conjugate": "evalkit.mitigations.rewording:conjugate",
+        "ensemble": "evalkit.mitigations.ensemble:ensemble",
+        "prefix": "evalkit.mitigations.rewording:prefix",
+        "recast": "evalkit.mitigations.rewording:recast",
+    },
+)
 PERTURBATIONS = Registry(
     "perturbation",
     {
