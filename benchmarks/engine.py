@@ -91,6 +91,12 @@ def ours(model: Path, requests: Sequence[Request], **options: Any) -> tuple[floa
     return seconds, [found[request.key] for request in requests], dict(backend.stats)
 
 
+def warm(backend: Any, requests: Sequence[Request]) -> None:
+    """Let a backend choose and prove its path on a few requests."""
+    for _ in backend.run(requests[:16]):
+        pass
+
+
 def lm_eval_instances(requests: Sequence[Request]) -> list[Any]:
     """Requests as lm-eval takes them."""
     from lm_eval.api.instance import Instance
@@ -222,7 +228,7 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=100)
     parser.add_argument("--only", default="", help="run workloads whose name holds this")
     parser.add_argument("--contenders", default="lm-eval,per choice")
-    parser.add_argument("--scaling", type=Path, help="write cost against size to this CSV file instead")
+    parser.add_argument("--scaling", type=Path, help="write cost against size to this CSV file instead, and a figure beside it")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -241,7 +247,9 @@ def main() -> None:
         texts = corpus()
         models = {kind: make_model(Path(directory), kind, texts) for kind in ("causal", "encoder-decoder")}
         if args.scaling:
-            write_csv(args.scaling, scaling(models["causal"]))
+            rows = scaling(models["causal"])
+            write_csv(args.scaling, rows)
+            draw(args.scaling.with_suffix(".svg"), rows)
             return
         for workload in workloads(models, phrasings=args.phrasings, instances=args.instances):
             if args.only in workload.name:
@@ -255,6 +263,30 @@ def installed(name: str) -> str:
         return version(name)
     except ModuleNotFoundError:
         return "not installed"
+
+
+def draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Draw CPU seconds against each size, and tokens as computed beside naively scored ones."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot as plt
+
+    names = {"phrasings": "phrasings", "instances": "instances", "choices": "choices", "body": "words of instance text"}
+    figure, axes = plt.subplots(1, len(names), figsize=(13, 3.2), layout="constrained")
+    for axis, (name, label) in zip(axes, names.items(), strict=True):
+        for first, mark in (("instruction", "o-"), ("instance", "s--")):
+            chosen = [row for row in rows if row["varied"] == name and row["first"] == first]
+            axis.plot([row[name] for row in chosen], [row["seconds"] for row in chosen], mark, label=f"{first} first")
+        reference = [row for row in rows if row["varied"] == name and row["first"] == "instruction"]
+        rate = sum(row["seconds"] for row in reference) / sum(row["computed"] for row in reference)
+        axis.plot(
+            [row[name] for row in reference], [row["naive"] * rate for row in reference], ":", color="grey", label="every choice apart"
+        )
+        axis.set(xlabel=label, xscale="log", yscale="log")
+    axes[0].set_ylabel("CPU seconds")
+    axes[0].legend()
+    figure.savefig(path, metadata={"Date": None})
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, float]]) -> None:

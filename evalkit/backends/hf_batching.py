@@ -36,7 +36,7 @@ class Branches:
     """Per continuation and token: the node whose distribution predicts it (-1: the last prompt token), and the token."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def branches(tails: tuple[Ids, ...]) -> Branches:
     """Return the tree of the continuations `tails`.
 
@@ -72,7 +72,7 @@ def branches(tails: tuple[Ids, ...]) -> Branches:
     return Branches(tuple(tokens), tuple(depths), ancestors, tuple(reads))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def chains(tails: tuple[Ids, ...]) -> tuple[tuple[Ids, ...], tuple[tuple[tuple[int, int, int], ...], ...]]:
     """Return the fewest separate chains that predict every continuation, and where each token is read.
 

@@ -218,8 +218,11 @@ class Engine:
         if len(units) == 1:
             return [(units[0].encoded, "oom")]
         half = len(units) // 2
-        self.budget.tokens = max(1, min(self.budget.tokens, sum(self._width(w) for w in works)) // 2)
-        self.budget.rows = half if self.budget.rows is None else min(self.budget.rows, half)
+        fed = sum(self._width(work) for work in works)
+        if units[0].encoded.request.kind == "generate":
+            self.budget.generating = max(1, min(self.budget.generating, fed + sum(u.encoded.request.max_tokens for u in units)) // 2)
+        else:
+            self.budget.tokens = max(1, min(self.budget.tokens, fed) // 2)
         return [
             *self._attempt(units[:half], run, works[:half]),
             *self._attempt(units[half:], run, works[half:]),
