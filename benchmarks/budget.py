@@ -109,12 +109,61 @@ def regret(scores: Floats, budget: int, rng: np.random.Generator, method: str) -
     return float(truth.max() - truth[found.phrasing])
 
 
-def table(heads: list[str], rows: list[list[str]]) -> None:
-    """Print a Markdown table."""
-    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
+def line(cells: list[str], *, heads: bool = False) -> None:
+    """Print a row of a Markdown table."""
+    print("| " + " | ".join(cells) + " |" + ("\n|" + "---|" * len(cells) if heads else ""), flush=True)
+
+
+HEADS = [
+    *("regime", "cells", "averages", "Rasch (penalty 0.01)", "Rasch (0.3, best)", "evalkit", "order statistics covered", "mean covered"),
+    *("true spread", "spread of averages", "evalkit spread", "spread covered", "CPU s"),
+]
+
+
+def by_regime(repeats: int, seed: int) -> dict[int, list[dict[str, float]]]:
+    """Print errors and coverage by regime and budget; return all of them by budget."""
+    everything: dict[int, list[dict[str, float]]] = {budget: [] for budget in BUDGETS}
+    line(HEADS, heads=True)
+    for regime in REGIMES:
+        for budget in BUDGETS:
+            found = []
+            for one in np.random.SeedSequence([seed, REGIMES.index(regime), budget]).spawn(repeats):
+                rng = np.random.default_rng(one)
+                found.append(one_fit(simulate(regime, rng), budget, rng))
+            everything[budget] += found
+            mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+            errors = [f"{mean[name]:.3f}" for name in ("averages", "rasch 0.01", "rasch 0.3", "ours")]
+            shares = [f"{mean[name]:.2f}" for name in ("covered", "mean covered")]
+            spreads = [f"{mean[name]:.3f}" for name in ("spread", "spread averages", "spread ours")]
+            line([regime, str(budget), *errors, *shares, *spreads, f"{mean['spread covered']:.2f}", f"{mean['seconds']:.2f}"])
+    return everything
+
+
+NAMES = {"averages": "averages", "plain Rasch, penalty 0.01": "rasch 0.01", "plain Rasch, best penalty": "rasch 0.3", "evalkit": "ours"}
+
+
+def overall(everything: dict[int, list[dict[str, float]]]) -> None:
+    """Print the errors over all regimes beside the published ones."""
+    print()
+    line(["W1 error, all regimes", *map(str, BUDGETS)], heads=True)
+    for name, key in NAMES.items():
+        line([name, *(f"{np.mean([one[key] for one in everything[budget]]):.3f}" for budget in BUDGETS)])
+    for name, values in ANCHOR.items():
+        line([f"PromptEval on MMLU: {name}", *(f"{value:.3f}" for value in values)])
+
+
+def choosing(repeats: int, seed: int) -> None:
+    """Print what adaptive choice and the searches bring."""
+    print()
+    line(["regime", "W1 adaptive, 800", "W1 balanced, 800", "regret uniform, 1600", "regret halving", "regret rejects"], heads=True)
+    for regime in REGIMES:
+        rngs = [np.random.default_rng([seed, REGIMES.index(regime), k]) for k in range(max(4, repeats // 3))]
+        pairs = [(simulate(regime, rng), rng) for rng in rngs]
+        error = [np.mean([adaptive(y, 800, rng) for y, rng in pairs]), np.mean([one_fit(y, 800, rng)["ours"] for y, rng in pairs])]
+        many = [
+            np.mean([regret(y, 1600, rng, method) for y, rng in pairs for _ in range(10)]) for method in ("uniform", "halving", "rejects")
+        ]
+        line([regime, *(f"{value:.3f}" for value in (*error, *many))])
 
 
 def main() -> None:
@@ -124,66 +173,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="leave out adaptive choice and search")
     settings = parser.parse_args()
-    rows, everything = [], {budget: [] for budget in BUDGETS}
-    for regime in REGIMES:
-        for budget in BUDGETS:
-            seeds = np.random.SeedSequence([settings.seed, REGIMES.index(regime), budget]).spawn(settings.repeats)
-            found = []
-            for seed in seeds:
-                rng = np.random.default_rng(seed)
-                found.append(one_fit(simulate(regime, rng), budget, rng))
-            everything[budget] += found
-            mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-            rows.append(
-                [
-                    regime,
-                    str(budget),
-                    *(f"{mean[name]:.3f}" for name in ("averages", "rasch 0.01", "rasch 0.3", "ours")),
-                    *(f"{mean[name]:.2f}" for name in ("covered", "mean covered")),
-                    *(f"{mean[name]:.3f}" for name in ("spread", "spread averages", "spread ours")),
-                    f"{mean['spread covered']:.2f}",
-                    f"{mean['seconds']:.2f}",
-                ]
-            )
-    heads = [
-        "regime",
-        "cells",
-        "averages",
-        "Rasch (penalty 0.01)",
-        "Rasch (0.3, best)",
-        "evalkit",
-        "order statistics covered",
-        "mean covered",
-        "true spread",
-        "spread of averages",
-        "evalkit spread",
-        "spread covered",
-        "CPU s",
-    ]
-    table(heads, rows)
-    lines = []
-    for name, key in (
-        ("averages", "averages"),
-        ("plain Rasch, penalty 0.01", "rasch 0.01"),
-        ("plain Rasch, best penalty", "rasch 0.3"),
-        ("evalkit", "ours"),
-    ):
-        lines.append([name, *(f"{np.mean([one[key] for one in everything[budget]]):.3f}" for budget in BUDGETS)])
-    lines += [[f"PromptEval on MMLU: {name}", *(f"{value:.3f}" for value in values)] for name, values in ANCHOR.items()]
-    table(["W1 error, all regimes", *map(str, BUDGETS)], lines)
-    if settings.quick:
-        return
-    lines = []
-    for regime in REGIMES:
-        rngs = [np.random.default_rng([settings.seed, REGIMES.index(regime), k]) for k in range(max(4, settings.repeats // 3))]
-        matrices = [simulate(regime, rng) for rng in rngs]
-        pairs = list(zip(matrices, rngs, strict=True))
-        error = [np.mean([adaptive(y, 800, rng) for y, rng in pairs]), np.mean([one_fit(y, 800, rng)["ours"] for y, rng in pairs])]
-        many = [
-            np.mean([regret(y, 1600, rng, method) for y, rng in pairs for _ in range(10)]) for method in ("uniform", "halving", "rejects")
-        ]
-        lines.append([regime, *(f"{value:.3f}" for value in (*error, *many))])
-    table(["regime", "W1 adaptive, 800", "W1 balanced, 800", "regret uniform, 1600", "regret halving", "regret rejects"], lines)
+    overall(by_regime(settings.repeats, settings.seed))
+    if not settings.quick:
+        choosing(settings.repeats, settings.seed)
 
 
 if __name__ == "__main__":

@@ -88,8 +88,12 @@ def main() -> None:
     """Run the cases and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="only the first case")
+    parser.add_argument("--write", nargs=4, metavar=("TABLE", "P", "N", "TASKS"), help=argparse.SUPPRESS)
     parser.add_argument("--measure", nargs=2, metavar=("TABLE", "RESAMPLES"), help=argparse.SUPPRESS)
     settings = parser.parse_args()
+    if settings.write:
+        write(Path(settings.write[0]), *map(int, settings.write[1:]))
+        return
     if settings.measure:
         print(json.dumps(measure(settings.measure[0], int(settings.measure[1]))))
         return
