@@ -28,7 +28,7 @@ from evalkit.registry import BACKENDS, MITIGATIONS
 from evalkit.rundir import RunDir, slug
 from evalkit.store import Store
 
-__all__ = ["Outcome", "open_backend", "run", "run_directory", "suite_record"]
+__all__ = ["Outcome", "open_backend", "run", "run_directory", "same_run", "suite_record"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +122,11 @@ def _identity(settings: Settings) -> dict[str, Any]:
         "available": settings.available,
         "seed": settings.seed,
     }
+
+
+def same_run(manifest: Mapping[str, Any], settings: Settings) -> bool:
+    """Return whether a manifest is that of the run `settings` ask for."""
+    return digest(_identity(settings)) == digest(manifest["identity"])
 
 
 def open_backend(settings: Settings) -> Backend:
