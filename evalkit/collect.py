@@ -18,7 +18,7 @@ from evalkit.prompts import PROMPT_VERSION, render_prompt
 from evalkit.records import Instance, Phrasing, Prompt, Request, Response, Seen, Task, digest, instances_digest
 from evalkit.store import Store
 
-__all__ = ["Block", "Job", "Progress", "ask", "block_of", "pending_requests", "store_blocks"]
+__all__ = ["Block", "Job", "Pending", "Progress", "ask", "block_of", "pending_requests", "store_blocks"]
 
 Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """Choice order (position shown -> index of the choice) and label order (position shown -> index of the label); empty for upstream's."""
@@ -153,8 +153,22 @@ def stored_blocks(store: Store, task_id: str) -> dict[str, Block]:
     return found
 
 
-def pending_requests(jobs: Sequence[Job], blocks: Mapping[str, Sequence[Block]], missing: set[str]) -> Iterator[tuple[Request, Hint]]:
-    """Yield every request whose key is in `missing`, once, with what a scripted backend may know of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """One request to be asked, with what some backends want to know beside it."""
+
+    request: Request
+    """The request."""
+    hint: Hint
+    """What a scripted backend may know."""
+    alternates: tuple[tuple[Request, Hint], ...] = ()
+    """The same instance under other phrasings of the run, for mitigations that want them."""
+
+
+def pending_requests(
+    jobs: Sequence[Job], blocks: Mapping[str, Sequence[Block]], missing: set[str], *, n_alternates: int = 0
+) -> Iterator[Pending]:
+    """Yield every request whose key is in `missing`, once, with what is to be known beside it.
 
     Parameters
     ----------
@@ -164,6 +178,8 @@ def pending_requests(jobs: Sequence[Job], blocks: Mapping[str, Sequence[Block]],
         Blocks per task id, in the order of the job's phrasings.
     missing
         Request keys without a stored response; emptied as they are yielded.
+    n_alternates
+        How many other phrasings of the same instance come with each request.
     """
     for job in jobs:
         for phrasing, block in zip(job.phrasings, blocks[job.task.id], strict=True):
@@ -172,7 +188,21 @@ def pending_requests(jobs: Sequence[Job], blocks: Mapping[str, Sequence[Block]],
                     continue
                 missing.discard(key)
                 prompt = prompt_of(job, phrasing, position)
-                yield request_of(prompt), _hint(job, phrasing, prompt, position)
+                yield Pending(
+                    request=request_of(prompt),
+                    hint=_hint(job, phrasing, prompt, position),
+                    alternates=_alternates(job, phrasing, position, n_alternates),
+                )
+
+
+def _alternates(job: Job, phrasing: Phrasing, position: int, number: int) -> tuple[tuple[Request, Hint], ...]:
+    """Return the same instance under other correct phrasings whose choices stand in the same order, drawn by phrasing id."""
+    if not number:
+        return ()
+    others = [other for other in job.phrasings if other.id != phrasing.id and other.kind == "correct" and other.id not in job.orders]
+    others.sort(key=lambda other: digest([phrasing.id, other.id]))
+    prompts = [(other, prompt_of(job, other, position)) for other in others[:number]]
+    return tuple((request_of(prompt), _hint(job, other, prompt, position)) for other, prompt in prompts)
 
 
 def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
@@ -192,20 +222,20 @@ def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
     )
 
 
-def _groups(pending: Iterable[tuple[Request, Hint]]) -> Iterator[dict[Request, Hint]]:
-    group: dict[Request, Hint] = {}
-    for request, hint in pending:
-        group[request] = hint
+def _groups(pending: Iterable[Pending]) -> Iterator[list[Pending]]:
+    group: list[Pending] = []
+    for one in pending:
+        group.append(one)
         if len(group) >= GROUP:
             yield group
-            group = {}
+            group = []
     if group:
         yield group
 
 
 def ask(
     backend: Backend,
-    pending: Iterable[tuple[Request, Hint]],
+    pending: Iterable[Pending],
     *,
     fingerprint: str,
     stores: Sequence[Store],
@@ -218,7 +248,7 @@ def ask(
     backend
         The engine.
     pending
-        Requests with hints.
+        Requests with what is to be known beside them.
     fingerprint
         Digest of the backend's fingerprint.
     stores
@@ -234,8 +264,12 @@ def ask(
     failed: list[Response] = []
     for group in _groups(pending):
         if "oracle" in backend.capabilities:
-            backend.learn({request.key: hint for request, hint in group.items()})  # type: ignore[attr-defined]  # offered by the capability
-        for batch in backend.run(list(group)):
+            hints = {one.request.key: one.hint for one in group}
+            hints.update({other.key: hint for one in group for other, hint in one.alternates})
+            backend.learn(hints)  # type: ignore[attr-defined]  # offered by the capability
+        if "alternates" in backend.capabilities:
+            backend.relate({one.request.key: tuple(other for other, _ in one.alternates) for one in group})  # type: ignore[attr-defined]  # likewise
+        for batch in backend.run([one.request for one in group]):
             for store in stores:
                 store.put(fingerprint, batch)
             failed.extend(response for response in batch if response.error)

@@ -123,7 +123,12 @@ class ExpandingBackend:
     def _explain(self, parts: Mapping[str, Sequence[Request]], unique: Sequence[Request]) -> None:
         """Hand hints and alternates on: a part is about the same cell as its request."""
         if "oracle" in self._inner.capabilities:
-            hints = {part.key: self._hints[key] for key, asked in parts.items() for part in asked if key in self._hints}
+            hints = {
+                part.key: self._hints.get(part.key, self._hints[key])
+                for key, asked in parts.items()
+                for part in asked
+                if key in self._hints
+            }
             self._inner.learn(hints)  # type: ignore[attr-defined]  # offered by the capability
 
     def _combined(self, request: Request, responses: Sequence[Response]) -> Response:

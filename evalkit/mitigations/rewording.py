@@ -62,7 +62,7 @@ _LETTER = re.compile(r"^\s*\(?[A-Z0-9]{1,2}\)?$")
 def recast_request(request: Request) -> Request:
     r"""Return a choice request over label words as one over letters, the words listed before the cue; others come back unchanged.
 
-    >>> made = recast_request(Request(kind="choice", text="Is it?\\nAnswer:", continuations=(" yes", " no")))
+    >>> made = recast_request(Request(kind="choice", text="Is it?\nAnswer:", continuations=(" yes", " no")))
     >>> print(made.text, made.continuations)
     Is it?
     A. yes
