@@ -20,11 +20,11 @@ def choice_accuracy(answered: Answered) -> Verdict:
 
 
 def choice_accuracy_norm(answered: Answered) -> Verdict:
-    """Return 1 when the choice with the highest log-probability per byte of its text is the target (``acc_norm`` of lm-eval), else 0.
+    """Return 1 when the choice with the highest log-probability per byte of its text is the target (``acc_bytes`` of lm-eval), else 0.
 
     Notes
     -----
-    The length is that of the answer in UTF-8 bytes, without the space before it, as in lm-eval 0.4: tokens would make the
+    The length is that of the answer in UTF-8 bytes, without the space before it, as in lm-eval: tokens would make the
     score depend on the tokenizer.
     """
     lengths = [max(1, len(label.encode("utf-8", "surrogatepass"))) for label in answered.labels]
