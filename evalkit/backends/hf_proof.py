@@ -27,7 +27,6 @@ VERIFIED = frozenset(
         "gpt_neox",
         "granite",
         "llama",
-        "mbart",
         "mistral",
         "mt5",
         "olmo2",

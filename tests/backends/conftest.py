@@ -64,6 +64,19 @@ def _settings(kind: str, vocabulary: int) -> Any:
         "max_position_embeddings": 512,
     }
     wide = {"initializer_range": 0.15}
+    seq2seq = {
+        "vocab_size": vocabulary,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "decoder_start_token_id": 0,
+        "d_model": 48,
+        "d_kv": 12,
+        "d_ff": 96,
+        "num_layers": 2,
+        "num_heads": 4,
+        "tie_word_embeddings": False,
+        "n_positions": 512,
+    }
     made = {
         "llama": lambda: tf.LlamaConfig(**rope, **wide),
         "qwen2": lambda: tf.Qwen2Config(**rope, **wide),
@@ -78,6 +91,13 @@ def _settings(kind: str, vocabulary: int) -> Any:
             query_pre_attn_scalar=12,
             layer_types=["sliding_attention", "full_attention", "sliding_attention"],
         ),
+        "gemma": lambda: tf.GemmaConfig(**rope, **wide, head_dim=12),
+        "granite": lambda: tf.GraniteConfig(**rope, **wide),
+        "olmo2": lambda: tf.Olmo2Config(**rope, **wide),
+        "phi": lambda: tf.PhiConfig(**{**rope, "num_key_value_heads": 4}, **wide),
+        "phi3": lambda: tf.Phi3Config(**rope, **wide, sliding_window=16, original_max_position_embeddings=512),
+        "stablelm": lambda: tf.StableLmConfig(**rope, **wide, partial_rotary_factor=0.5),
+        "cohere": lambda: tf.CohereConfig(**rope, **wide),
         "gpt2": lambda: tf.GPT2Config(**common, **wide, n_embd=48, n_layer=3, n_head=4, n_positions=512),
         "gpt_neox": lambda: tf.GPTNeoXConfig(
             **common,
@@ -100,21 +120,9 @@ def _settings(kind: str, vocabulary: int) -> Any:
         ),
         "bloom": lambda: tf.BloomConfig(**common, **wide, hidden_size=48, n_layer=3, n_head=4),
         "mamba": lambda: tf.MambaConfig(**common, hidden_size=48, num_hidden_layers=2, state_size=8, initializer_range=0.15),
-        "t5": lambda: tf.T5Config(
-            vocab_size=vocabulary,
-            pad_token_id=0,
-            eos_token_id=1,
-            decoder_start_token_id=0,
-            d_model=48,
-            d_kv=12,
-            d_ff=96,
-            num_layers=2,
-            num_heads=4,
-            feed_forward_proj="gated-gelu",
-            tie_word_embeddings=False,
-            initializer_factor=1.0,
-            n_positions=512,
-        ),
+        "t5": lambda: tf.T5Config(**seq2seq, feed_forward_proj="gated-gelu"),
+        "mt5": lambda: tf.MT5Config(**seq2seq),
+        "umt5": lambda: tf.UMT5Config(**seq2seq),
         "bart": lambda: tf.BartConfig(
             **common,
             d_model=48,

@@ -14,6 +14,14 @@ torch = pytest.importorskip("torch")
 FAST = ["llama", "qwen2", "qwen3", "mistral", "gemma2", "gemma3", "gpt2", "gpt_neox", "opt"]
 PLAIN = ["bloom", "mamba"]
 ENCODER_DECODER = ["t5", "bart"]
+MORE_FAST = ["gemma", "granite", "olmo2", "phi", "phi3", "stablelm", "cohere"]
+MORE_ENCODER_DECODER = ["mt5", "umt5"]
+ALL = [
+    *FAST,
+    *PLAIN,
+    *ENCODER_DECODER,
+    *(pytest.param(kind, marks=pytest.mark.slow) for kind in MORE_FAST + MORE_ENCODER_DECODER),
+]
 INSTRUCTIONS = ("Pick the letter of the one correct reply.", "Read the sentence and say which of them it is, no more:")
 QUESTIONS = (
     "Which planet is the largest of all?",
@@ -68,16 +76,17 @@ def one_by_one(directory: Path, requests: Sequence[Request]) -> list[list[float]
     return rows
 
 
-@pytest.mark.parametrize("kind", FAST + PLAIN + ENCODER_DECODER)
+@pytest.mark.parametrize("kind", ALL)
 def test_log_likelihoods_equal_those_of_one_row_per_choice(model_dir: Callable[..., Path], kind: str) -> None:
     """Fast or fallen back, every log-likelihood is within 1e-4 nat of the library's and no decision changes."""
-    pieces = "end" if kind in ENCODER_DECODER else "bytes"
+    encoder_decoder = kind in ENCODER_DECODER + MORE_ENCODER_DECODER
+    pieces = "end" if encoder_decoder else "bytes"
     directory = model_dir(kind, pieces)
     requests = choice_requests()
     found, stats = answers(directory, requests)
     expected = one_by_one(directory, requests)
 
-    assert stats["path"] == ("rows" if kind in PLAIN else "packed" if kind in ENCODER_DECODER else "tree")
+    assert stats["path"] == ("rows" if kind in PLAIN else "packed" if encoder_decoder else "tree")
     assert bool(stats["notice"]) == (kind in PLAIN)
     for response, scores in zip(found, expected, strict=True):
         assert list(response.logprobs) == pytest.approx(scores, abs=1e-4)
@@ -111,10 +120,10 @@ def library_texts(directory: Path, requests: Sequence[Request]) -> list[str]:
     return texts
 
 
-@pytest.mark.parametrize("kind", FAST + PLAIN + ENCODER_DECODER)
+@pytest.mark.parametrize("kind", ALL)
 def test_generation_equals_the_librarys(model_dir: Callable[..., Path], kind: str) -> None:
     """Batched generation behind shared prefixes writes the same text as the library, prompt by prompt."""
-    directory = model_dir(kind, "end" if kind in ENCODER_DECODER else "bytes")
+    directory = model_dir(kind, "end" if kind in ENCODER_DECODER + MORE_ENCODER_DECODER else "bytes")
     texts = dict.fromkeys(request.text for request in choice_requests())
     requests = [
         Request(kind="generate", text=text, max_tokens=5 + i % 14, stop=(("t", "X\n") if i % 2 else ())) for i, text in enumerate(texts)
@@ -123,3 +132,12 @@ def test_generation_equals_the_librarys(model_dir: Callable[..., Path], kind: st
 
     assert [response.text for response in found] == library_texts(directory, requests)
     assert {response.finish_reason for response in found} <= {"stop", "length"}
+
+
+def test_every_verified_type_is_tested_here(model_dir: Callable[..., Path]) -> None:
+    """A model type enters the list of the fast path together with its test."""
+    from evalkit.backends.hf_proof import VERIFIED
+
+    aliases = {"gemma3": "gemma3_text"}
+
+    assert {aliases.get(kind, kind) for kind in FAST + MORE_FAST + ENCODER_DECODER + MORE_ENCODER_DECODER} == VERIFIED
