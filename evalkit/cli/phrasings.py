@@ -46,7 +46,7 @@ def command() -> None:
 @json_option
 @quiet_option
 @debug_option
-def import_(importer: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, **given: Any) -> None:
+def import_(importer: str, paths: tuple[Path, ...], *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Read phrasings of a collection published elsewhere and write them as a phrasing file.
 
     FORMAT is flan (template modules, parsed and never executed), promptsource, superni, promptbench, prompteval, or table (JSONL, CSV or
@@ -129,7 +129,7 @@ def _written(path: Path | None) -> str:
 @json_option
 @quiet_option
 @debug_option
-def perturb(paths: tuple[Path, ...], task_id: str | None, specs: tuple[str, ...], as_json: bool, quiet: bool, **given: Any) -> None:
+def perturb(paths: tuple[Path, ...], task_id: str | None, specs: tuple[str, ...], *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Make derived phrasings by seeded rules. An edit that cannot be made is named and gives no copy."""
     from evalkit.perturb.apply import apply
     from evalkit.phrasings.writing import write_phrasings
@@ -209,7 +209,7 @@ def _checked(copies: Sequence[Phrasing], originals: Sequence[Phrasing], labels: 
 @json_option
 @quiet_option
 @debug_option
-def seen(paths: tuple[Path, ...], training: tuple[str, ...], as_json: bool, quiet: bool, **given: Any) -> None:
+def seen(paths: tuple[Path, ...], training: tuple[str, ...], *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Label phrasings seen, near, unseen or unknown for a tuning set, with the rows that show it.
 
     Looks for all shipped phrasings, or for those of FILE... The file written by --out can stand in a model's tuned_on.

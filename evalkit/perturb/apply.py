@@ -64,7 +64,7 @@ def identified(made: Phrasing, origin: Phrasing, *, label: str, stamp: Sequence[
 
 
 def _copies(
-    phrasing: Phrasing, spec: PerturbationSpec, options: Mapping[str, Any], rng: np.random.Generator
+    phrasing: Phrasing, spec: PerturbationSpec, options: Mapping[str, Any], *, rng: np.random.Generator
 ) -> Iterator[Phrasing | Impossible]:
     """Yield one result per try."""
     edit = load(spec.name).edit
@@ -86,7 +86,7 @@ def _perturbed(
     known = {_content(phrasing)}
     reason = f"{_TRIES * spec.n} tries gave no further different text"
     made = 0
-    for result in _copies(phrasing, spec, options, rng):
+    for result in _copies(phrasing, spec, options, rng=rng):
         if isinstance(result, Impossible):
             reason = result.reason
             break

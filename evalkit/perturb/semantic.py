@@ -62,7 +62,7 @@ def unmask(text: str, kept: Sequence[str]) -> str | None:
     return _MARK.sub(lambda match: kept[int(match.group(1))], text)
 
 
-def _rewritten(phrasing: Phrasing, rewrite: Rewriter, ask: str, words: Sequence[str]) -> Phrasing | Impossible:
+def _rewritten(phrasing: Phrasing, rewrite: Rewriter, *, ask: str, words: Sequence[str]) -> Phrasing | Impossible:
     """Return the phrasing with its text sent through `rewrite`, as part of `ask`."""
     masked, kept = mask(phrasing.text, words)
     if not _MARK.sub("", masked).strip():
@@ -98,7 +98,7 @@ def paraphrase(phrasing: Phrasing, rng: np.random.Generator, options: Options) -
         raise UsageError("perturbation 'paraphrase': no model is given; BACKEND:NAME is accepted. Write it as paraphrase:model=hf:FOLDER.")
     rewrite = backend_paraphraser(_model_spec(model)) if isinstance(model, str) else model
     style = STYLES[int(rng.integers(len(STYLES)))]
-    return _rewritten(phrasing, rewrite, _ASK.replace("{style}", style), options["protected_words"])
+    return _rewritten(phrasing, rewrite, ask=_ASK.replace("{style}", style), words=options["protected_words"])
 
 
 def back_translation(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phrasing | Impossible:
@@ -117,7 +117,7 @@ def back_translation(phrasing: Phrasing, rng: np.random.Generator, options: Opti
     if not options["there"] or not options["back"]:
         raise UsageError("perturbation 'back_translation': two models are needed. Write it as back_translation:there=FOLDER,back=FOLDER.")
     there, back = (seq2seq(model) if isinstance(model, str) else model for model in (options["there"], options["back"]))
-    return _rewritten(phrasing, lambda texts: back(there(texts)), "{text}", options["protected_words"])
+    return _rewritten(phrasing, lambda texts: back(there(texts)), ask="{text}", words=options["protected_words"])
 
 
 def _model_spec(text: str) -> ModelSpec:

@@ -83,7 +83,7 @@ def _sentence(text: str, words: list[Word], index: int) -> tuple[list[str], int]
     return [word.text for word in words[first : last + 1]], index - first
 
 
-def _candidates(wordnet: WordNet, words: list[str], index: int, senses: int) -> list[str]:
+def _candidates(wordnet: WordNet, words: list[str], index: int, *, senses: int) -> list[str]:
     """Return the synonyms of one word in its form, usual sense first."""
     text = words[index].lower()
     pos = None if text in _CLOSED else wordnet.part_of_speech(words, index)
@@ -126,7 +126,7 @@ def word(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
     words = free_words(phrasing.text, options["protected_words"])
     able: list[tuple[Word, list[str]]] = []
     for index, entry in enumerate(words):
-        found = _candidates(wordnet, *_sentence(phrasing.text, words, index), options["senses"])
+        found = _candidates(wordnet, *_sentence(phrasing.text, words, index), senses=options["senses"])
         if found:
             able.append((entry, found))
     if not able:

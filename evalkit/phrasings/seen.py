@@ -17,7 +17,7 @@ from itertools import chain, islice
 from typing import Literal
 
 from evalkit.errors import UsageError
-from evalkit.phrasings.align import Aligner
+from evalkit.phrasings.align import Aligner, Alignment
 from evalkit.phrasings.overlap import Chunk, Index, chunk_of
 from evalkit.phrasings.patterns import Pattern, make_patterns, normalised_words
 from evalkit.records import Phrasing
@@ -130,9 +130,7 @@ class _Search:
         if _RANK["near"] <= worst or len(pattern.words) < LEAST_WORDS + 1:
             return
         alignment = self.aligner.align(number, row.words)
-        if alignment.likeness >= self.near and (
-            len(pattern.words) >= SHORT or _near_alone(row.words, alignment.start, alignment.end, pattern)
-        ):
+        if alignment.likeness >= self.near and (len(pattern.words) >= SHORT or _near_alone(row.words, alignment, pattern)):
             excerpt = _excerpt(row.text, alignment.start, alignment.end)
             self._add(number, Evidence(row=row.where, match="near", likeness=round(alignment.likeness, 3), excerpt=excerpt))
 
@@ -165,9 +163,9 @@ def _stands_alone(text: str, pattern: Pattern) -> bool:
     return re.search(start + body + end, unicodedata.normalize("NFKC", text), re.IGNORECASE | re.DOTALL) is not None
 
 
-def _near_alone(words: list[str], start: int, end: int, pattern: Pattern) -> bool:
+def _near_alone(words: list[str], place: Alignment, pattern: Pattern) -> bool:
     """Return whether a short near copy begins or ends the row's text: inside a longer sentence it shows nothing."""
-    return start == 0 or end == len(words) or len(words) <= 3 * len(pattern.words)
+    return place.start == 0 or place.end == len(words) or len(words) <= 3 * len(pattern.words)
 
 
 def _excerpt(text: str, start: int, end: int) -> str:
