@@ -1,4 +1,4 @@
-"""Small random models with tokenizers made on the spot, saved as ordinary model directories."""
+"""Small random models with tokenizers made on the spot, saved as ordinary model directories; fixtures of the misbehaving server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from misbehaving_server import open_backend, server
+
+__all__ = ["open_backend", "server"]
 
 WORDS = (
     "Pick the letter of the one correct reply. Which planet is the largest of all? Read the sentence and say whether it is true. "
