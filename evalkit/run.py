@@ -23,8 +23,8 @@ from evalkit.collect import Block, Job, Progress, ask, block_of, pending_request
 from evalkit.errors import BackendError, IncompleteError, StoreError
 from evalkit.finish import finish
 from evalkit.paths import cache_dir, default_runs_dir
+from evalkit.mitigations.applying import opened
 from evalkit.records import digest
-from evalkit.registry import BACKENDS, MITIGATIONS
 from evalkit.rundir import RunDir, slug
 from evalkit.store import Store
 
@@ -143,10 +143,7 @@ def open_backend(settings: Settings) -> Backend:
 
         backend = RayBackend(settings.model, workers=settings.workers, mitigations=settings.mitigations, address=settings.address)
     else:
-        backend = BACKENDS.load(settings.model.backend)(settings.model)
-        for text in settings.mitigations:
-            name, _, options = text.partition(":")
-            backend = MITIGATIONS.load(name)(backend, options)
+        backend = opened(settings.model, settings.mitigations)
     if not backend.capabilities & {"choice", "generate"}:
         raise BackendError(
             f"{settings.model.display}: backend {settings.model.backend!r} can neither score choices nor generate. Name another backend."
@@ -246,9 +243,8 @@ def _collect(
         if caches and not settings.fresh:
             missing = _from_cache(caches[0], store, fingerprint, missing)
         progress.begin(total=len(keys), stored=len(keys) - len(missing))
-        failed = ask(
-            backend, pending_requests(jobs, blocks, set(missing)), fingerprint=fingerprint, stores=[store, *caches], progress=progress
-        )
+        pending = pending_requests(jobs, blocks, set(missing), n_alternates=getattr(backend, "n_alternates", 0))
+        failed = ask(backend, pending, fingerprint=fingerprint, stores=[store, *caches], progress=progress)
     finally:
         for cache in caches:
             cache.close()
