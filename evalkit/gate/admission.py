@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from evalkit.compare import compare_suites
 from evalkit.errors import ComparisonError, GateError, IncompleteError
 from evalkit.policy import Policy
+from evalkit.scores import ScoreTable
 
-__all__ = ["admit"]
+__all__ = ["admit", "verify"]
 
 Manifest = Mapping[str, Any]
 
@@ -29,10 +32,10 @@ def admit(candidate: Manifest, baseline: Manifest, *, policy: Policy) -> list[st
     GateError
         When suites, phrasings, instances or settings differ, or a run was limited and the policy does not allow it.
     IncompleteError
-        When a run was not finished or misses more cells than the policy tolerates.
+        When a run was not finished.
     """
     for side, manifest in (("candidate", candidate), ("baseline", baseline)):
-        _whole(side, manifest, policy)
+        _finished(side, manifest)
     try:
         compare_suites(baseline["suite"], candidate["suite"])
     except ComparisonError as error:
@@ -42,21 +45,60 @@ def admit(candidate: Manifest, baseline: Manifest, *, policy: Policy) -> list[st
     return _notes(candidate, baseline)
 
 
-def _whole(side: str, manifest: Manifest, policy: Policy) -> None:
+def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) -> None:
+    """Refuse cells that are not those of their manifest; everything is counted from the rows.
+
+    Parameters
+    ----------
+    table
+        Cells of the run.
+    manifest
+        Its manifest.
+    side
+        ``candidate`` or ``baseline``, for messages.
+    policy
+        Says how many cells may be missing.
+
+    Raises
+    ------
+    GateError
+        When model, tasks, phrasings or number of instances are others than the manifest's.
+    IncompleteError
+        When more cells are missing than the policy tolerates.
+    """
+    label = str(manifest["model"]["label"])
+    if table.models != [label]:
+        raise GateError(f"{side}: scores.parquet holds model {', '.join(table.models)}, the manifest {label!r}. Type: evalkit score RUN")
+    tasks = dict(manifest["suite"]["tasks"])
+    if set(table.tasks(label)) != set(tasks):
+        odd = sorted(set(table.tasks(label)) ^ set(tasks))
+        raise GateError(f"{side}: scores.parquet and manifest differ in {len(odd)} tasks, first {odd[0]!r}. Type: evalkit score RUN")
+    cells = there = 0
+    for task, told in tasks.items():
+        block = table.block(label, task)
+        if set(block.phrasing_ids) != set(told["phrasings"]) or len(block.instance_ids) != told["n_instances"]:
+            raise GateError(
+                f"{side}: {task} has {len(block.phrasing_ids)} phrasings and {len(block.instance_ids)} instances in scores.parquet, "
+                f"{len(told['phrasings'])} and {told['n_instances']} in the manifest, or others. Type: evalkit score RUN"
+            )
+        cells += block.values.size
+        there += int((~np.isnan(block.values)).sum())
+    share = 1 - there / cells
+    if share > policy.missing:
+        raise IncompleteError(
+            f"{side}: {cells - there} of {cells} cells ({share:.2%}) are missing; policy {policy.name!r} tolerates {policy.missing:.2%}. "
+            f"Fill them: {manifest.get('command') or 'run it again'}"
+        )
+
+
+def _finished(side: str, manifest: Manifest) -> None:
     counts = manifest.get("counts") or {}
     if "cells" not in counts:
         raise IncompleteError(
             f"{side}: the run was not finished (state {manifest.get('state')!r}). Finish it: {manifest.get('command') or 'run it again'}"
         )
-    cells, missing = int(counts["cells"]), int(counts["missing"])
-    if cells < 1:
+    if int(counts["cells"]) < 1:
         raise GateError(f"{side}: the run has no cells; there is nothing to decide on. Run the suite.")
-    share = missing / cells
-    if share > policy.missing:
-        raise IncompleteError(
-            f"{side}: {missing} of {cells} cells ({share:.2%}) are missing; policy {policy.name!r} tolerates {policy.missing:.2%}. "
-            f"Run it again to fill them: {manifest.get('command') or 'evalkit run'}"
-        )
 
 
 def _unlimited(side: str, manifest: Manifest, policy: Policy) -> None:

@@ -146,8 +146,8 @@ def decide(
         From `admit`.
     """
     corrected = _corrected(measured, policy)
-    n_deciding = sum(not one.rule.informational and one.harm is not None for one in measured)
-    checks = [_check(one, p, policy, n_checks=max(1, n_deciding)) for one, p in zip(measured, corrected, strict=True)]
+    sizes = {kind: sum(one.rule.informational is kind and one.harm is not None for one in measured) for kind in (False, True)}
+    checks = [_check(one, p, policy, n_checks=sizes[one.rule.informational]) for one, p in zip(measured, corrected, strict=True)]
     checks, said = _waived(checks, policy, today)
     by_rule = [one.rule.inconclusive or policy.inconclusive for one in measured]
     outcome, why = _outcome(checks, by_rule)
@@ -164,11 +164,13 @@ def decide(
 
 
 def _corrected(measured: Sequence[Measured], policy: Policy) -> list[float]:
-    """Return the p of no harm, corrected over the checks that decide; those of the others as they are."""
+    """Return the p of no harm, corrected over the checks that decide, and over the informational ones by themselves."""
     p = np.array([math.nan if one.harm is None else one.harm.p_none for one in measured])
-    deciding = np.array([not one.rule.informational for one in measured], dtype=bool)
+    informational = np.array([one.rule.informational for one in measured], dtype=bool)
     if policy.correction != "none":
-        p[deciding] = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}[policy.correction](p[deciding])
+        correct = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}[policy.correction]
+        for family in (informational, ~informational):
+            p[family] = correct(p[family])
     return [float(x) for x in p]
 
 
@@ -180,7 +182,7 @@ def _check(one: Measured, p: float, policy: Policy, *, n_checks: int) -> Check:
         why = f"could not be measured: {one.absent}" + ("; the rule says to skip it then" if skipped else "")
         return Check(**head, outcome="skipped" if skipped else "inconclusive", counts=not (skipped or rule.informational), why=why)
     alpha = 1 - policy.level
-    share = alpha if rule.informational or policy.correction == "none" else alpha / n_checks
+    share = alpha if policy.correction == "none" else alpha / max(1, n_checks)
     normal = NormalDist()
     notice = normal.inv_cdf(1 - share)
     power = _power(harm, rule.margin, notice)
@@ -220,22 +222,24 @@ def _power(harm: Harm, margin: float, notice: float) -> float:
 
 def _why(outcome: str, one: Measured, p: float, policy: Policy, *, within: bool, power: float) -> str:
     assert one.harm is not None  # for the type checker; callers have looked
-    what, margin, value, high = one.rule.metric, f"{one.rule.margin:.1%}", f"{one.harm.value:+.1%}", f"{one.harm.high:+.1%}"
+    harm, what, margin = one.harm, one.rule.metric, f"{100 * one.rule.margin:.1f}"
+    chance = f"p = {p:.2g}"
     if one.rule.metric in CEILINGS:
         if outcome == "regression":
-            return f"{what} is {one.harm.value:.1%}, above the ceiling of {margin} (p = {p:.2g})"
+            return f"{what} is {100 * harm.value:.1f} points, above the ceiling of {margin} ({chance})"
         if outcome == "pass":
-            return f"{what} is {one.harm.value:.1%}, at most {one.harm.high:.1%}, below the ceiling of {margin}"
-        return f"{what} is {one.harm.value:.1%}, between {max(0.0, one.harm.low):.1%} and {one.harm.high:.1%}: the ceiling of {margin} lies inside"
+            return f"{what} is {100 * harm.value:.1f} points, at most {100 * harm.high:.1f}, below the ceiling of {margin}"
+        return f"{what} lies between {max(0.0, 100 * harm.low):.1f} and {100 * harm.high:.1f} points, the ceiling of {margin} among them"
+    size = f"{what} is {'worse' if harm.value >= 0 else 'better'} by {abs(100 * harm.value):.1f} points"
     if outcome == "regression":
-        return f"{what} is worse by {value}, more than the margin of {margin}, and by more than chance (p = {p:.2g})"
+        return f"{size}, more than the margin of {margin}, and by more than chance ({chance})"
     if outcome == "pass":
-        return f"{what} is worse by at most {high} (estimate {value}), less than the margin of {margin}"
+        return f"{size}; worse by {max(0.0, 100 * harm.high):.1f} at most, less than the margin of {margin}"
     if within:
-        return f"{what} looks the same, but a loss of {margin} would be noticed with {power:.0%} chance only; the policy asks for {policy.min_power:.0%}"
-    if p < 1 - policy.level and one.harm.value > 0:
-        return f"{what} is worse by {value}, by more than chance, but whether by {margin} or more is open (at most {high})"
-    return f"{what} may be worse by up to {high} (estimate {value}); a loss of {margin} is not excluded"
+        return f"{size}, but a loss of {margin} would be noticed with {power:.0%} chance only; the policy asks for {policy.min_power:.0%}"
+    if p < 1 - policy.level and harm.value > 0:
+        return f"{size}, by more than chance ({chance}); whether by {margin} or more is open (at most {100 * harm.high:.1f})"
+    return f"{size}; a loss of up to {100 * harm.high:.1f} is not excluded, {margin} is the margin"
 
 
 def _needed(one: Measured, policy: Policy, notice: float) -> tuple[int | None, int | None]:

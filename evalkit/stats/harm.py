@@ -88,7 +88,8 @@ def null_error(units: Units, weights: Units, *, at: float, edge: float) -> float
     at
         Expectation under the hypothesis; the observed mean lies on the other side of it than `edge`.
     edge
-        Worst number an instance can have; it is given probability even when no instance shows it.
+        Worst number an instance can have; it is given probability even when no instance shows it. Taken further out when
+        missing cells let an instance stand for more than itself.
 
     Notes
     -----
@@ -107,11 +108,12 @@ def null_error(units: Units, weights: Units, *, at: float, edge: float) -> float
     >>> round(null_error(np.zeros(100), np.full(100, 0.01), at=0.02, edge=1.0), 4)
     0.014
     """
+    edge = max(edge, float(units.max())) if edge > at else min(edge, float(units.min()))
     scale = edge - at
     x = (units - at) / scale  # the edge is at 1, the hypothesis at 0; the mean lies below
     centre = float(weights @ x)
     n = 1 / float((weights**2).sum())
-    if centre >= 0:
+    if centre >= -1e-9:
         return float(abs(scale)) * float(np.sqrt(weights @ (x - centre) ** 2 / n))
     room = 1 - x  # 0 for an instance at the edge
     if (room > 1e-12).all() and float((weights / np.maximum(room, 1e-300)).sum()) <= 1:

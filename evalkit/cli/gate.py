@@ -1,0 +1,109 @@
+"""``evalkit gate CANDIDATE --baseline BASELINE``: decide before a release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, quiet_option
+
+if TYPE_CHECKING:
+    from evalkit.gate import Decision, Explanation
+
+__all__ = ["command"]
+
+FORMATS = ("text", "json", "github", "junit", "sarif", "markdown")
+FILES = {"json": "gate.json", "junit": "gate.xml", "markdown": "gate.md", "sarif": "gate.sarif"}
+"""Format -> file in ``--out``."""
+COLOURS = {"pass": "green", "regression": "red", "inconclusive": "yellow"}
+NAMED = 10
+"""Phrasings and instances that ``--explain`` names."""
+
+
+@click.command(
+    "gate",
+    cls=GroupedCommand,
+    short_help="Decide before a release: pass, regression, or not enough evidence.",
+    epilog="Example: evalkit gate reports/runs/candidate --baseline reports/runs/last_release --explain",
+)
+@click.argument("candidate", type=click.Path(path_type=Path))
+@option(
+    "--baseline", type=click.Path(path_type=Path), required=True, metavar="RUN", group="Decision", help="Run directory of the last release."
+)
+@option("--policy", type=click.Path(path_type=Path), metavar="FILE", group="Decision", help="Policy file; default: the one that ships.")
+@option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, group="Output", help="What is printed.")
+@option("--out", type=click.Path(path_type=Path), metavar="DIR", group="Output", help=f"Also write {', '.join(FILES.values())} there.")
+@option("--explain", is_flag=True, group="Output", help="Name the phrasings and instances that moved most.")
+@option("--exit-zero", is_flag=True, group="Output", help="Exit 0 whatever the outcome; errors keep their code.")
+@json_option
+@quiet_option
+@debug_option
+def command(
+    candidate: Path,
+    baseline: Path,
+    policy: Path | None,
+    form: str,
+    out: Path | None,
+    explain: bool,
+    exit_zero: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Decide whether CANDIDATE may replace the baseline: pass (exit 0), regression (1), or not enough evidence (3).
+
+    Both are run directories of the same suite. They are compared on the same phrasings and instances; where that is not possible,
+    or a run cannot be read or was limited, there is an error and never a pass.
+    """
+    from datetime import UTC, datetime
+
+    from evalkit import __version__
+    from evalkit.catalog.policies import default_policy_path, read_policy_file
+    from evalkit.gate_runs import gate_runs
+    from evalkit.report.gate_ci import gate_sarif
+
+    if out is not None:
+        for name in FILES.values():  # subtle: an earlier pass must not outlive an error of today
+            (out / name).unlink(missing_ok=True)
+    rules = read_policy_file(policy or default_policy_path())
+    decision, explanation = gate_runs(
+        candidate, baseline, policy=rules, today=datetime.now(UTC).date(), explained=NAMED if explain or out is not None else 0
+    )
+    location = str(policy) if policy is not None else "default_policy.yaml"
+    forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}
+    if out is not None:
+        _write(out, decision, explanation, forms)
+    shown = explanation if explain else None
+    form = "json" if as_json else form
+    if form == "text":
+        _print_text(decision, shown, brief=quiet)
+    else:
+        click.echo(forms.get(form) or _rendered(form, decision, shown), nl=False)
+    return 0 if exit_zero else decision.exit_code
+
+
+def _rendered(form: str, decision: Decision, explanation: Explanation | None) -> str:
+    from evalkit.report.gate_ci import gate_github, gate_junit
+    from evalkit.report.gate_formats import gate_json, gate_markdown
+
+    if form == "json":
+        return gate_json(decision, explanation)
+    if form == "markdown":
+        return gate_markdown(decision, explanation)
+    return gate_github(decision) if form == "github" else gate_junit(decision)
+
+
+def _write(out: Path, decision: Decision, explanation: Explanation | None, forms: dict[str, str]) -> None:
+    from evalkit.rundir import write_atomic
+
+    for form, name in FILES.items():
+        write_atomic(out / name, forms.get(form) or _rendered(form, decision, explanation))
+
+
+def _print_text(decision: Decision, explanation: Explanation | None, *, brief: bool) -> None:
+    from evalkit.report.gate_formats import gate_text
+
+    first, rest = gate_text(decision, explanation).split("\n", 1)
+    click.secho(first, fg=COLOURS[decision.outcome], bold=True)
+    click.echo(rest.split("\n", 1)[0] if brief else rest, nl=brief)

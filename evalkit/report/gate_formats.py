@@ -1,0 +1,258 @@
+"""A gate decision as text, JSON and Markdown; `evalkit.report.gate_ci` has the forms that CI systems read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from evalkit.gate import Check, Decision, Explanation, Mover
+from evalkit.report.escaping import markdown, plain
+
+__all__ = ["HEADLINES", "SCHEMA", "gate_json", "gate_markdown", "gate_text", "told"]
+
+SCHEMA = "evalkit.gate/1"
+"""Schema of ``gate.json``."""
+HEADLINES: Mapping[str, str] = {"pass": "pass", "regression": "regression", "inconclusive": "not enough evidence"}
+"""Outcome -> words."""
+MARKER = "<!-- evalkit-gate -->"
+"""First line of the Markdown form, by which a comment can be found again."""
+COLUMNS = ("check", "baseline", "candidate", "worse by", "at most", "margin", "outcome")
+POINTS = "Percentage points; 'worse by' is counted so that more is worse, 'at most' is its one-sided bound."
+
+
+def gate_json(decision: Decision, explanation: Explanation | None = None) -> str:
+    """Return ``gate.json``: fractions at full precision, null where undefined, exit code and every check."""
+    body = {
+        "schema": SCHEMA,
+        "outcome": decision.outcome,
+        "exit_code": decision.exit_code,
+        "why": decision.why,
+        "suite": dict(decision.suite),
+        "candidate": dict(decision.candidate),
+        "baseline": dict(decision.baseline),
+        "policy": asdict(decision.policy),
+        "checks": [asdict(check) for check in decision.checks],
+        "notes": list(decision.notes),
+    }
+    if explanation is not None:
+        body["explanation"] = asdict(explanation)
+    return json.dumps(_clean(body), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def points(value: float, *, sign: bool = False, digits: int = 1) -> str:
+    """Return a fraction in percentage points; a dash where it does not exist.
+
+    >>> points(0.0123), points(-0.5, sign=True), points(float("nan"))
+    ('1.2', '-50.0', '-')
+    """
+    return "-" if math.isnan(value) else f"{100 * value:{'+' if sign else ''}.{digits}f}"
+
+
+def told(check: Check) -> str:
+    """Return the outcome of a check in words, with what keeps it from deciding."""
+    word = HEADLINES.get(check.outcome, check.outcome)
+    if check.waiver:
+        return f"{word}, waived"
+    return f"{word}, informational" if check.informational else word
+
+
+def _name(check: Check) -> str:
+    return check.metric if check.scope == "suite" else f"{check.metric} {check.scope}"
+
+
+def _said(check: Check) -> str:
+    return check.why if check.scope == "suite" else f"{check.scope}: {check.why}"
+
+
+def _row(check: Check) -> list[str]:
+    return [
+        _name(check),
+        points(check.old),
+        points(check.new),
+        points(check.harm, sign=True),
+        points(check.high, sign=True),
+        points(check.margin),
+        told(check),
+    ]
+
+
+def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
+    """Return the checks worth a line of their own, and a line for each group of the others.
+
+    Deciding checks, those over the suite and regressions stand alone; the rest of informational checks is counted.
+    """
+    kept: list[Check] = []
+    counted: dict[str, dict[str, int]] = {}
+    for check in decision.checks:
+        if not check.informational or check.scope == "suite" or check.outcome == "regression":
+            kept.append(check)
+        else:
+            words = counted.setdefault(check.metric, {})
+            words[HEADLINES.get(check.outcome, check.outcome)] = words.get(HEADLINES.get(check.outcome, check.outcome), 0) + 1
+    lines = [
+        f"{metric}: {sum(words.values())} more informational checks ({', '.join(f'{n} {word}' for word, n in sorted(words.items()))})"
+        for metric, words in counted.items()
+    ]
+    return kept, lines
+
+
+def _needs(decision: Decision) -> Iterator[str]:
+    """What would decide the deciding checks that lack evidence."""
+    for check in decision.of("inconclusive"):
+        if math.isnan(check.harm):
+            yield f"{_name(check)}: {check.why}."
+            continue
+        ways = []
+        if check.instances_needed is not None:
+            ways.append(f"about {check.instances_needed:,} instances (now {check.n_instances:,})")
+        if check.phrasings_needed is not None:
+            ways.append(f"about {check.phrasings_needed:,} phrasings (now {check.n_phrasings:,})")
+        advice = (
+            " or ".join(ways) + " would decide, if the estimate stays"
+            if ways
+            else "the estimate lies at the margin; no realistic number of instances would decide"
+        )
+        yield f"{_name(check)}: {advice}; a change of {points(check.detectable)} points would be noticed with {decision.policy.power:.0%} chance."
+
+
+def _identity(side: Mapping[str, Any]) -> str:
+    return f"{side.get('model', '?')} [{str(side.get('fingerprint', ''))[:8]}] {side.get('run', '')}".rstrip()
+
+
+def gate_text(decision: Decision, explanation: Explanation | None = None) -> str:
+    """Return the terminal form; untrusted text is on one line and harmless."""
+    checks, counted = shown_checks(decision)
+    lines = [
+        f"gate: {HEADLINES[decision.outcome]} (exit code {decision.exit_code})",
+        decision.why,
+        "",
+        f"candidate  {plain(_identity(decision.candidate))}",
+        f"baseline   {plain(_identity(decision.baseline))}",
+        f"suite      {plain(str(decision.suite.get('name', '?')))} [{str(decision.suite.get('digest', ''))[:8]}]",
+        f"policy     {plain(decision.policy.name)}, one-sided level {decision.policy.level:g}, {decision.policy.correction.replace('_', '-')} correction",
+        "",
+        *_table(COLUMNS, [_row(check) for check in checks]),
+        POINTS,
+        *counted,
+    ]
+    if bad := decision.of("regression"):
+        lines += ["", "Regressions:", *(f"  {_said(check)}." for check in bad)]
+    if needs := list(_needs(decision)):
+        lines += ["", "How much more would decide:", *(f"  {line}" for line in needs)]
+    if decision.notes:
+        lines += ["", "Notes:", *(f"  {plain(note, limit=400)}" for note in decision.notes)]
+    if explanation is not None:
+        lines += ["", *_explained_text(explanation)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of an aligned table: first and last column to the left, numbers to the right."""
+    cells = [list(columns), *([plain(cell, limit=60) for cell in row] for row in rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(columns))]
+    last = len(columns) - 1
+    return [
+        "  ".join(
+            cell.ljust(width) if k in {0, last} else cell.rjust(width) for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _mover_row(mover: Mover) -> list[str]:
+    return [
+        f"{mover.task} {mover.name}",
+        points(mover.old),
+        points(mover.new),
+        str(mover.lost),
+        str(mover.gained),
+        str(mover.n),
+        points(mover.share, digits=3),
+    ]
+
+
+MOVERS = ("", "baseline", "candidate", "lost", "gained", "cells", "points of the mean")
+
+
+def _explained_text(explanation: Explanation) -> list[str]:
+    lines = [f"Phrasings that pull the mean down most ({len(explanation.phrasings)} of {explanation.n_phrasings} that got worse):"]
+    lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.phrasings])
+    lines += ["", f"Instances that pull the mean down most ({len(explanation.instances)} of {explanation.n_instances} that got worse):"]
+    lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.instances])
+    answers = [mover for mover in explanation.instances if mover.answers]
+    if answers:
+        lines += ["", "What was answered before and is answered now:"]
+        lines += [f"  {plain(mover.task)} {plain(mover.name, limit=60)}: {_answers(mover)}" for mover in answers]
+    return lines
+
+
+def _answers(mover: Mover) -> str:
+    changes = "; ".join(f"'{plain(before, limit=40)}' -> '{plain(now, limit=40)}'" for before, now in mover.answers)
+    return f"{changes} (correct: '{plain(mover.target, limit=40)}')" if mover.target else changes
+
+
+def gate_markdown(decision: Decision, explanation: Explanation | None = None) -> str:
+    """Return a summary for a pull request or a job page; untrusted text is escaped."""
+    checks, counted = shown_checks(decision)
+    lines = [
+        MARKER,
+        f"### evalkit gate: {HEADLINES[decision.outcome]}",
+        "",
+        markdown(decision.why, limit=1000),
+        "",
+        *_markdown_table(COLUMNS, [_row(check) for check in checks]),
+        "",
+        f"{POINTS} Policy {markdown(decision.policy.name)}, one-sided level {decision.policy.level:g}.",
+        *(f"- {markdown(line)}" for line in counted),
+    ]
+    if bad := decision.of("regression"):
+        lines += ["", "**Regressions**", "", *(f"- {markdown(_said(check))}" for check in bad)]
+    if needs := list(_needs(decision)):
+        lines += ["", "**How much more would decide**", "", *(f"- {markdown(line, limit=400)}" for line in needs)]
+    lines += ["", "| | model | fingerprint | run |", "|---|---|---|---|"]
+    for side, shown in (("candidate", decision.candidate), ("baseline", decision.baseline)):
+        cells = [markdown(str(shown.get(name, ""))) for name in ("model", "fingerprint", "run")]
+        lines.append(f"| {side} | {' | '.join(cells)} |")
+    lines += ["", f"Suite {markdown(str(decision.suite.get('name', '')))}, digest {markdown(str(decision.suite.get('digest', '')))}."]
+    lines += ["", *(f"- {markdown(note, limit=400)}" for note in decision.notes)] if decision.notes else []
+    if explanation is not None:
+        lines += _explained_markdown(explanation)
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = ["---", *("---:" for _ in columns[1:])]
+    return [
+        f"| {' | '.join(columns)} |",
+        f"|{'|'.join(rule)}|",
+        *(f"| {' | '.join(markdown(cell) for cell in row)} |" for row in rows),
+    ]
+
+
+def _explained_markdown(explanation: Explanation) -> list[str]:
+    lines = []
+    for title, movers, number in (
+        ("Phrasings", explanation.phrasings, explanation.n_phrasings),
+        ("Instances", explanation.instances, explanation.n_instances),
+    ):
+        lines += ["", f"<details><summary>{title} that pull the mean down most ({len(movers)} of {number} that got worse)</summary>", ""]
+        lines += _markdown_table(MOVERS, [_mover_row(mover) for mover in movers])
+        answers = [
+            f"- {markdown(mover.task)} {markdown(mover.name)}: {markdown(_answers(mover), limit=400)}" for mover in movers if mover.answers
+        ]
+        lines += ["", *answers] if answers else []
+        lines += ["", "</details>"]
+    return lines
