@@ -115,10 +115,22 @@ def pythons(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Run the tests of the report page in Chromium, with the accessibility rules of axe-core from npm."""
+    session.install("-e", ".", *group("tests"))
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        session.run("npm", "pack", "axe-core@4.14.1", external=True, silent=True)
+        session.run("tar", "xzf", "axe-core-4.14.1.tgz", external=True)
+        axe = Path(folder) / "package" / "axe.min.js"
+        with session.chdir(Path(__file__).parent):
+            session.run("python", "-m", "pytest", "-m", "browser", *session.posargs, env={**beside_data(session), "EVALKIT_AXE": str(axe)})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks behind every claim of speed; prints tables, asserts nothing about time."""
     session.install("-e", ".[hf,align,openai,phrasings]")
-    for script in ("engine", "scale", "budget", "seen"):
+    for script in ("engine", "scale", "budget", "seen", "page"):
         session.run("python", f"benchmarks/{script}.py", *session.posargs, env=beside_data(session))
 
 

@@ -16,6 +16,8 @@ __all__ = ["SHARES", "budget_steps"]
 
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Parts of the instances or of the phrasings."""
+WIDEST = 0.5
+"""Half-width of an interval over the whole scale; what is wider says nothing and is left out."""
 LINES = ("fewer instances", "fewer phrasings")
 
 
@@ -64,6 +66,7 @@ def _line(name: str, rows: Sequence[Sequence[tuple[int, float]]]) -> list[Budget
     steps: list[BudgetStep] = []
     for column in zip(*rows, strict=True):
         cells = sum(size for size, _ in column)
-        if not steps or steps[-1].cells < cells:
-            steps.append(BudgetStep(line=name, cells=cells, half_width=float(np.mean([half for _, half in column]))))
+        half_width = float(np.mean([half for _, half in column]))
+        if half_width <= WIDEST and (not steps or steps[-1].cells < cells):
+            steps.append(BudgetStep(line=name, cells=cells, half_width=half_width))
     return steps

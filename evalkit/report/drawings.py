@@ -255,7 +255,9 @@ def _budget(evidence: Evidence, foot: str) -> Drawing:
     title = "What fewer cells would have told"
     points = [BudgetPoint(line=step.line, cells=step.cells, half_width=step.half_width) for step in evidence.budget]
     if not points:
-        return Drawing(name="budget", title=title, why="The precision of a part needs two phrasings and two instances of a task.")
+        return Drawing(
+            name="budget", title=title, why="It needs two phrasings and two instances of a task, and an interval narrower than the scale."
+        )
     return Drawing(
         name="budget",
         title=title,

@@ -12,7 +12,7 @@ from evalkit.report.drawings import Drawing, by_task, drawings
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView
-from evalkit.report.sections import answers, limits, looks_text, provenance
+from evalkit.report.sections import answers, limits, looks_text, metric_name, provenance
 from evalkit.report.text import bracket, estimate_text, markdown_cell, points, script_json, share, signed, visible
 
 if TYPE_CHECKING:
@@ -44,7 +44,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters |= {"points": points, "signed": signed, "share": share, "estimate": estimate_text, "cell": markdown_cell}
+    env.filters |= {
+        "points": points,
+        "signed": signed,
+        "share": share,
+        "estimate": estimate_text,
+        "cell": markdown_cell,
+        "metric": metric_name,
+    }
     env.globals["bracket"] = bracket
     return env
 

@@ -11,7 +11,26 @@ from evalkit.evidence import Evidence, Looks
 from evalkit.records import Estimate
 from evalkit.report.text import bracket, points, share, signed
 
-__all__ = ["Answer", "Limit", "answers", "limits", "looks_text", "provenance"]
+__all__ = ["Answer", "Limit", "answers", "limits", "looks_text", "metric_name", "provenance"]
+
+
+NAMES = {
+    "mean": "mean score",
+    "std": "std over phrasings",
+    "spread": "spread (max − min)",
+    "min": "worst phrasing",
+    "seen_mean": "mean, seen wording",
+    "unseen_mean": "mean, unseen wording",
+    "gap": "gap (seen − unseen)",
+    "consistency": "same answer, two phrasings",
+    "unparsed_rate": "unparsed answers",
+}
+"""What statistics are called in tables."""
+
+
+def metric_name(metric: str) -> str:
+    """Return what a statistic is called in tables."""
+    return NAMES.get(metric, metric)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

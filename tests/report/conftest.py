@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
+import importlib.util
 import math
 import shutil
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,11 +19,6 @@ from evalkit.report.run_view import RunView
 from evalkit.rescore import StoredJob
 from evalkit.scores import ScoreTable
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-"""Chromium without a window, and without any request of its own."""
 RIGHT = {"p1": "111110", "p2": "111100", "p3": "110000", "p4": "100000"}
 """Which of the six instances each phrasing gets right."""
 SEEN = {"p1": "seen", "p2": "seen", "p3": "unseen", "p4": "unseen"}
@@ -157,87 +147,24 @@ def run_view(make_run: Callable[..., RunView]) -> RunView:
     return make_run()
 
 
-class Browser:
-    """A headless Chromium, driven through chromedriver's own protocol.
-
-    Parameters
-    ----------
-    driver, binary
-        Programs.
-    folder
-        A new, empty folder for the profile.
-    """
-
-    def __init__(self, driver: str, binary: str, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.process = subprocess.Popen([driver, f"--port={self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.session = ""
-        for _ in range(200):
-            try:
-                self.call("GET", "/status")
-                break
-            except OSError:
-                time.sleep(0.1)
-        flags = [*FLAGS, f"--user-data-dir={folder}", "--window-size=1200,900", "--hide-scrollbars"]
-        options = {"binary": binary, "args": flags}
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        self.session = "/session/" + self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Send one command and return its value."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{self.session}{path}", method=method, data=data)
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return json.load(answer)["value"]
-
-    def tell(self, command: str, **parameters: Any) -> Any:
-        """Send one command of the DevTools protocol."""
-        return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
-
-    def open(self, path: Path, *, width: int = 1200, height: int = 900) -> None:
-        """Open a file in a window of a size."""
-        self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        self.call("POST", "/url", {"url": path.as_uri()})
-
-    def ask(self, script: str) -> Any:
-        """Return what a script returns."""
-        return self.call("POST", "/execute/sync", {"script": script, "args": []})
-
-    def press(self, key: str) -> None:
-        """Press a key once, wherever the focus is."""
-        code = {"Tab": 9, "Enter": 13}[key]
-        text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            self.tell("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
-
-    def messages(self) -> list[str]:
-        """Return what the console said since it was asked last."""
-        return [entry["message"] for entry in self.call("POST", "/se/log", {"type": "browser"})]
-
-    def picture(self, path: Path) -> bytes:
-        """Save the window as a PNG and return it."""
-        data = base64.b64decode(self.tell("Page.captureScreenshot", format="png")["data"])
-        path.write_bytes(data)
-        return data
-
-    def close(self) -> None:
-        """End browser and driver."""
-        try:
-            self.call("DELETE", "")
-        finally:
-            self.process.terminate()
-            self.process.wait()
+def _driver() -> Any:
+    """Return the module that drives Chromium; benchmarks use it too."""
+    path = Path(__file__).parents[2] / "benchmarks" / "chromium.py"
+    spec = importlib.util.spec_from_file_location("chromium_driver", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Return a browser, or skip."""
     driver = shutil.which("chromedriver")
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if driver is None or binary is None:
         pytest.skip("no chromium and chromedriver on this machine (Debian: apt-get install chromium chromium-driver)")
-    started = Browser(driver, binary, tmp_path_factory.mktemp("profile"))
+    started = _driver().Browser(driver, binary, tmp_path_factory.mktemp("profile"))
     yield started
     started.close()

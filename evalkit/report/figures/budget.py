@@ -27,7 +27,7 @@ class BudgetPoint:
 
 
 def plot_budget(points: Sequence[BudgetPoint], *, ax: Axes | None = None) -> Axes:
-    """Draw half-width against cells, both on logarithmic axes, a line per design.
+    """Draw half-width against cells, the latter on a logarithmic axis, a line per design.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ def plot_budget(points: Sequence[BudgetPoint], *, ax: Axes | None = None) -> Axe
     ax
         Axes to draw on; a new figure's when None.
     """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     with house_style():
         ax = axes_for(ax, height=2.6)
         styles = [(COLOURS["seen"], "o"), (COLOURS["unseen"], "D"), (COLOURS["unknown"], "s")]
@@ -51,7 +53,10 @@ def plot_budget(points: Sequence[BudgetPoint], *, ax: Axes | None = None) -> Axe
                 label=line,
             )
         ax.set_xscale("log")
-        ax.set_yscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_ylim(bottom=0)
         ax.grid(True)
         ax.set_xlabel("cells asked")
         ax.set_ylabel("half-width, percentage points")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["Dot", "ScoreRow", "plot_scores"]
 
 
+CROWD = 60
+"""Phrasings in a row above which marks are smaller, fainter and in more lanes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
     """One phrasing."""
@@ -65,9 +69,11 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
         ax = axes_for(ax, height=0.75 + 0.27 * len(rows))
         chances = {row.chance for row in rows if not math.isnan(row.chance)}
         points_axis(ax, "score, percentage points", chance=chances.pop() if len(chances) == 1 else None)
+        crowded = max((len(row.dots) for row in rows), default=0) > CROWD
+        lanes = 6 if crowded else 3
         for arm in ("unknown", "seen", "unseen"):
             dots = [
-                (dot.score * POINTS, place - 0.12 - 0.09 * (number % 3))
+                (dot.score * POINTS, place - 0.1 - 0.3 * (number % lanes) / lanes)
                 for place, row in enumerate(rows)
                 for number, dot in enumerate(row.dots)
                 if dot.seen == arm and not math.isnan(dot.score)
@@ -78,11 +84,11 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
                     [y for _, y in dots],
                     linestyle="none",
                     marker=MARKERS[arm],
-                    markersize=3.2,
+                    markersize=2.2 if crowded else 3.2,
                     markeredgewidth=0.7,
                     markeredgecolor=COLOURS[arm],
                     markerfacecolor="none" if arm == "unseen" else COLOURS[arm],
-                    alpha=0.75,
+                    alpha=0.4 if crowded else 0.75,
                     label=arm,
                     zorder=3,
                 )
