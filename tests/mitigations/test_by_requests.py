@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -170,3 +171,37 @@ def test_a_wrong_option_is_one_message(make: object, options: str, message: str)
     """What is accepted is named."""
     with pytest.raises(UsageError, match=message):
         make(Fake(), options)  # type: ignore[operator]
+
+
+def test_an_ensemble_of_noisy_wordings_is_better_than_one(tmp_path: Path) -> None:
+    """Right with probability 0.6 under each wording: a majority of 15 is right far more often, through the whole corridor."""
+    from evalkit import catalog
+    from evalkit.choosing import Settings
+    from evalkit.records import Suite
+    from evalkit.rescore import score_run
+    from evalkit.run import run
+
+    class Silent:
+        """Progress that shows nothing."""
+
+        stop_requested = False
+
+        def begin(self, *, total: int, stored: int) -> None:
+            """Show nothing."""
+
+        def advance(self, responses: object) -> None:
+            """Show nothing."""
+
+        def note(self, message: str) -> None:
+            """Show nothing."""
+
+    means = []
+    for mitigations in ((), ("ensemble:m=15",)):
+        suite = Suite(name="toy", tasks=("procedural/boolean",), limit=40)
+        model = catalog.load_model("scripted:noise,accuracy=0.6", tuned_on=())
+        out = tmp_path / str(len(mitigations))
+        run(Settings(model=model, suite=suite, out=out, cache=False, resamples=100, mitigations=mitigations), Silent())
+        scores = [score.score or 0.0 for score in score_run(out)[1]]
+        means.append(sum(scores) / len(scores))
+
+    assert means[1] - means[0] > 0.1
