@@ -20,7 +20,8 @@ _KEPT = re.compile(
     r"|https?://\S+"
     r"|(?<!\w)'[^'\n]{1,40}'(?!\w)"
     r'|"[^"\n]{1,40}"'
-    r"|[‘“][^’”\n]{1,40}[’”](?!\w)",
+    r"|[‘“][^’”\n]{1,40}[’”](?!\w)"
+    r"|(?<![\w'’])(?:[B-F]|A(?=[,.;)\]?!]|\s+(?:or|and)\b))(?![\w'’])",
     re.DOTALL,
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
@@ -56,7 +57,7 @@ def _labels(words: tuple[str, ...]) -> re.Pattern[str] | None:
 def protected_spans(text: str, words: Iterable[str] = ()) -> list[tuple[int, int]]:
     """Return the parts of `text` that no perturbation may touch, as sorted, disjoint (start, end).
 
-    Slots, Jinja tags and comments, ``{name}`` slots of other template languages, backtick code, addresses, quoted words
+    Capital letters that name choices (B to F, and A before a comma, a bracket or ``or``), slots, Jinja tags and comments, ``{name}`` slots of other template languages, backtick code, addresses, quoted words
     (at most 40 characters: an answer the model is told to give) and the label words in `words`.
 
     Parameters

@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -179,15 +178,14 @@ class WordNet:
         return max(able, key=lambda pos: (self.count(self.lemma(word, pos) or word, pos), -"nvar".index(pos)))
 
 
-@lru_cache(maxsize=4)
-def _opened(root: str) -> WordNet:
-    return WordNet(Path(root))
+_OPEN: dict[str, WordNet] = {}
+"""Dictionaries read so far by folder; nltk keeps their files open, so they are kept too."""
 
 
 def open_wordnet(data: str = "") -> WordNet:
     """Return WordNet, read once per folder; see `find_wordnet` for where it is looked for."""
     root = find_wordnet(data)
-    return _opened(str(root)) if isinstance(root, Path) else WordNet(root)
+    return _OPEN.get(str(root)) or _OPEN.setdefault(str(root), WordNet(root))
 
 
 def _doubled(lemma: str) -> str:

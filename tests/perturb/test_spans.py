@@ -19,6 +19,8 @@ from evalkit.perturb.spans import free_words, protected_spans, rewrite_free, sub
         ("don't and can't", []),
         ("see https://example.org/a?b=c now", ["https://example.org/a?b=c"]),
         ("fill {slot} in", ["{slot}"]),
+        ("A reply: A, B or (C)", ["A", "B", "C"]),
+        ("Q: A: I", []),
     ],
 )
 def test_slots_tags_code_and_quoted_words_are_protected(text, kept):
