@@ -234,7 +234,7 @@ def logic() -> Iterator[Spec]:
         split="test",
         kind="choice",
         fields=["question"],
-        labels=["true", "false"],
+        labels=["True", "False"],
         choices_shown=False,
         metric="choice_accuracy",
         subject="Boolean expressions",

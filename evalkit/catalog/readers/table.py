@@ -108,6 +108,8 @@ def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int
         index = int(text) - (kind == "number")
     elif kind == "text":
         index = next((at for at, choice in enumerate(choices) if choice.strip() == text), -1)
+        alike = [at for at, choice in enumerate(choices) if choice.strip().casefold() == text.casefold()]
+        index = alike[0] if index < 0 and len(alike) == 1 else index  # upstream writes true where prompts ask for True
     if not 0 <= index < len(choices):
         raise CatalogError(
             f"{where}: target {answer!r} names none of {len(choices)} choices (read as {kind}). Correct the cell or target_is."
