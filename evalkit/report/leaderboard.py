@@ -8,8 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.records import Estimate
+from evalkit.report.escaping import csv_text, markdown
+from evalkit.standings import Standings
 
-__all__ = ["COLUMNS", "leaderboard_csv", "leaderboard_row"]
+__all__ = [
+    "COLUMNS",
+    "leaderboard_csv",
+    "leaderboard_html",
+    "leaderboard_markdown",
+    "leaderboard_notes",
+    "leaderboard_row",
+    "leaderboard_rows",
+    "shown_cells",
+]
 
 _STATISTICS = (
     ("mean", "mean"),
@@ -39,11 +50,15 @@ COLUMNS: tuple[str, ...] = (
     "suite",
     "suite_digest",
     "evalkit",
+    "p_best",
+    "tied_with",
+    "kendall_w",
     "schema",
 )
 """Columns in order."""
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version of the columns; 2 added ``p_best``, ``tied_with`` and ``kendall_w``."""
 
 
 def leaderboard_row(manifest: Mapping[str, Any], estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -68,9 +83,37 @@ def leaderboard_row(manifest: Mapping[str, Any], estimates: Sequence[Estimate]) 
         suite=manifest["suite"]["name"],
         suite_digest=manifest["suite"]["digest"],
         evalkit=manifest["evalkit"],
+        p_best=None,
+        tied_with="",
+        kendall_w=None,
+        limited=bool(manifest.get("limited")),
         schema=SCHEMA,
     )
     return row
+
+
+def leaderboard_rows(runs: Sequence[tuple[str, Mapping[str, Any], Sequence[Estimate]]], order: Standings) -> list[dict[str, Any]]:
+    """Return the rows of several runs, best first.
+
+    Parameters
+    ----------
+    runs
+        Name, manifest and estimates of each run.
+    order
+        Their standings.
+    """
+    rows = {name: leaderboard_row(manifest, estimates) for name, manifest, estimates in runs}
+    for standing in order.rows:
+        rows[standing.model].update(
+            model=standing.model,
+            rank=standing.rank,
+            rank_low=standing.rank_low,
+            rank_high=standing.rank_high,
+            p_best=standing.p_best,
+            tied_with="; ".join(standing.tied_with),
+            kendall_w=order.kendall_w,
+        )
+    return [rows[standing.model] for standing in order.rows]
 
 
 def leaderboard_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -87,5 +130,106 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" \"'")[:1] in {"=", "+", "-", "@", "\t", "\r"} or value[:1] in {"\t", "\r"} else value
+        return csv_text(value)
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def leaderboard_markdown(rows: Sequence[Mapping[str, Any]], order: Standings) -> str:
+    """Return the leaderboard as a Markdown table with what it says and does not say.
+
+    Parameters
+    ----------
+    rows
+        From `leaderboard_rows`.
+    order
+        The standings they were made of.
+    """
+    heads = [head for head, _ in SHOWN]
+    lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(['---:', '---', *('---:' for _ in heads[2:])])}|"]
+    lines += [f"| {' | '.join(markdown(cell) for cell in shown_cells(row))} |" for row in rows]
+    return "\n".join([*lines, "", *(f"{markdown(sentence, limit=600)}  " for sentence in leaderboard_notes(rows, order))]) + "\n"
+
+
+SHOWN: tuple[tuple[str, str], ...] = (
+    ("rank", "rank"),
+    ("model", "model"),
+    ("mean", "mean"),
+    ("seen", "seen_mean"),
+    ("unseen", "unseen_mean"),
+    ("gap", "gap"),
+    ("std", "std"),
+    ("spread", "spread"),
+    ("worst phrasing", "worst_phrasing"),
+    ("consistency", "consistency"),
+    ("first", "p_best"),
+)
+"""Heading and column of the forms that people read."""
+
+
+def shown_cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a row for a table: percentage points with intervals, rank with its interval."""
+    cells = []
+    for _, column in SHOWN:
+        if column == "rank":
+            ends = "" if row["rank_low"] == row["rank_high"] else f" [{row['rank_low']}, {row['rank_high']}]"
+            cells.append(f"{row['rank']}{ends}")
+        elif column == "model":
+            cells.append(str(row["model"]))
+        elif column == "p_best":
+            cells.append(_points(row["p_best"], digits=0) + ("%" if row["p_best"] is not None else ""))
+        else:
+            low, high = row[f"{column}_low"], row[f"{column}_high"]
+            known = low is not None and low == low
+            cells.append(_points(row[column]) + (f" [{_points(low)}, {_points(high)}]" if known else ""))
+    return cells
+
+
+def _points(value: float | None, *, digits: int = 1) -> str:
+    return "-" if value is None or value != value else f"{100 * value:.{digits}f}"
+
+
+def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> list[str]:
+    """Return what a reader must know of a leaderboard, a sentence each."""
+    about = "new phrasings and new instances" if order.question == "random" else "these phrasings on new instances"
+    notes = [
+        f"Percentage points, {order.level:.0%} intervals; unweighted means over tasks. Suite {rows[0]['suite']}, digest {rows[0]['suite_digest']}.",
+        f"Models share a rank when the interval of their paired difference, for {about}, contains 0; brackets hold the interval of the rank.",
+    ]
+    if order.kendall_w == order.kendall_w:
+        notes.append(f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: every wording gives the same order).")
+    place = {row["model"]: number for number, row in enumerate(rows)}
+    pairs = [(standing.model, other) for standing in order.rows for other in standing.tied_with if place[standing.model] < place[other]]
+    if pairs:
+        notes.append(f"Not distinguishable: {'; '.join(f'{one} and {other}' for one, other in pairs)}.")
+    if any(row.get("limited") for row in rows):
+        notes.append("The runs were limited to a part of the suite, the same for all.")
+    if order.n_dropped:
+        notes.append(f"{order.n_dropped} cells that a model misses were left out for all models in ranks and differences.")
+    return notes
+
+
+def leaderboard_html(rows: Sequence[Mapping[str, Any]], order: Standings) -> str:
+    """Return the leaderboard as a page that needs nothing else and runs no script.
+
+    Parameters
+    ----------
+    rows
+        From `leaderboard_rows`.
+    order
+        The standings they were made of.
+    """
+    from jinja2 import DictLoader
+    from markupsafe import Markup
+
+    from evalkit.report.page import environment, policy, template_text
+
+    name, style = "leaderboard.html.j2", template_text("report.css")
+    env = environment().overlay(loader=DictLoader({name: template_text(name)}))
+    return env.get_template(name).render(
+        policy=policy(style),
+        style=Markup(style),
+        suite=rows[0]["suite"],
+        heads=[head for head, _ in SHOWN],
+        rows=[shown_cells(row) for row in rows],
+        notes=leaderboard_notes(rows, order),
+    )
