@@ -149,9 +149,14 @@ IMPORTERS = Registry(
 MITIGATIONS = Registry(
     "mitigation",
     {
+        "adapter": "evalkit.mitigations.adapters:adapter",
+        "arithmetic": "evalkit.mitigations.arithmetic:arithmetic",
         "calibrate": "evalkit.mitigations.calibration:calibrate",
         "conjugate": "evalkit.mitigations.rewording:conjugate",
+        "contrast": "evalkit.mitigations.arithmetic:contrast",
         "ensemble": "evalkit.mitigations.ensemble:ensemble",
+        "instructive": "evalkit.mitigations.instructive:instructive",
+        "interpolate": "evalkit.mitigations.weights:interpolate",
         "prefix": "evalkit.mitigations.rewording:prefix",
         "recast": "evalkit.mitigations.rewording:recast",
     },

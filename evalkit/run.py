@@ -22,8 +22,8 @@ from evalkit.choosing import Settings, choose
 from evalkit.collect import Block, Job, Progress, ask, block_of, pending_requests, store_blocks, stored_blocks
 from evalkit.errors import BackendError, IncompleteError, StoreError
 from evalkit.finish import finish
-from evalkit.paths import cache_dir, default_runs_dir
 from evalkit.mitigations.applying import opened
+from evalkit.paths import cache_dir, default_runs_dir
 from evalkit.records import digest
 from evalkit.rundir import RunDir, slug
 from evalkit.store import Store

@@ -8,9 +8,9 @@ from __future__ import annotations
 import gc
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any
 
@@ -83,14 +83,16 @@ class HFBackend:
         )
         self._dtype = self._loaded.dtype_name
         self._stops = Stops(self._loaded.tokenizer, end_tokens(self._loaded.model, self._loaded.tokenizer))
+        self._virtual: tuple[int, ...] = ()
+        self._adapted: dict[str, str] = {}
         self._engine: Engine | None = None
         self._seconds = {"encoding": 0.0, "waiting_for_encoding": 0.0}
         self._seen = {"requests": 0, "boundary": 0, "truncated": 0, "unstable": 0, "failed": 0}
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do."""
-        return frozenset({"choice", "generate", "chat"} if self._encoder.template else {"choice", "generate"})
+        """Return what it can do; ``logits`` stands for `loaded`, `encode`, `stops`, `adapt` and `files`."""
+        return frozenset({"choice", "generate", "logits"} | ({"chat"} if self._encoder.template else set()))
 
     @property
     def loaded(self) -> Loaded:
@@ -104,6 +106,61 @@ class HFBackend:
         if self._loaded is None:
             raise BackendError(f"{self._spec.name}: the backend is closed. Make a new one.")
         return self._loaded
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Return what was asked for."""
+        return self._spec
+
+    @property
+    def stops(self) -> Stops:
+        """Return what decides when a generation ends."""
+        return self._stops
+
+    @property
+    def files(self) -> hf_files.ModelFiles:
+        """Return the files the model was loaded from."""
+        return self._files
+
+    @property
+    def device(self) -> str:
+        """Return the device the model is on; empty after `close`."""
+        return str(self._loaded.device) if self._loaded is not None else ""
+
+    def adapt(self, change: Callable[[Loaded], None], *, virtual: tuple[int, ...] = (), label: str) -> None:
+        """Change the model in place before it is used.
+
+        Parameters
+        ----------
+        change
+            Changes weights or modules of the loaded model.
+        virtual
+            Ids put before every prompt; `change` made the model understand those beyond its vocabulary.
+        label
+            What enters the fingerprint under ``adapter``.
+
+        Raises
+        ------
+        BackendError
+            When the model has answered already.
+        """
+        if self._engine is not None:
+            raise BackendError(f"{self._spec.display}: has answered already and cannot be changed any more. Open it again.")
+        loaded = self.loaded
+        change(loaded)
+        before = self._adapted.get("adapter", "")
+        self._adapted["adapter"] = f"{before} | {label}" if before else label
+        self._virtual = virtual + self._virtual
+        longest = loaded.longest - len(self._virtual)
+        template = self._encoder.template or "none"
+        self._encoder = Encoder(loaded.tokenizer, encoder_decoder=loaded.encoder_decoder, longest=longest, template=template)
+
+    def encode(self, requests: Sequence[Request]) -> list[Encoded]:
+        """Return requests as the ids that are fed, in order."""
+        found = self._encoder.encode(requests)
+        if not self._virtual:
+            return found
+        return [item if item.error else replace(item, context=self._virtual + item.context) for item in found]
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -127,7 +184,7 @@ class HFBackend:
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return everything that can change a response."""
-        return hf_files.fingerprint(self._spec, self._files, dtype=self._dtype, template=self._encoder.template)
+        return {**hf_files.fingerprint(self._spec, self._files, dtype=self._dtype, template=self._encoder.template), **self._adapted}
 
     def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
         """Yield responses batch by batch, in any order, each request exactly once."""
@@ -145,7 +202,7 @@ class HFBackend:
     def _encode(self, requests: Sequence[Request]) -> list[Encoded]:
         """Encode one window; runs beside the device."""
         start = perf_counter()
-        found = self._encoder.encode(requests)
+        found = self.encode(requests)
         self._seconds["encoding"] += perf_counter() - start
         return found
 
@@ -188,7 +245,7 @@ class HFBackend:
                 ) from error
             if path.notice:
                 _log.warning("%s: %s", self._spec.display, path.notice)
-            budget = Budget.on(loaded.device.type, self._spec.batch_size)
+            budget = Budget.on(loaded, self._spec.batch_size)
             if self._spec.options.get("token_budget"):
                 budget.tokens = budget.stored = int(self._spec.options["token_budget"])
             self._engine = Engine(loaded, path, self._greedy(loaded, path), budget, costs)

@@ -17,8 +17,8 @@ from typing import Any
 
 from evalkit.backends.base import Backend
 from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.mitigations.applying import opened
 from evalkit.records import ModelSpec, Request, Response
-from evalkit.registry import BACKENDS, MITIGATIONS
 
 __all__ = ["MAX_TRIES", "RayBackend"]
 
@@ -43,12 +43,7 @@ class _Worker:
     """What runs in a worker process: one backend, built once."""
 
     def __init__(self, spec: dict[str, Any], mitigations: tuple[str, ...]) -> None:
-        model = ModelSpec(**spec)
-        backend: Backend = BACKENDS.load(model.backend)(model)
-        for text in mitigations:
-            name, _, options = text.partition(":")
-            backend = MITIGATIONS.load(name)(backend, options)
-        self._backend = backend
+        self._backend: Backend = opened(ModelSpec(**spec), mitigations)
 
     def describe(self) -> tuple[dict[str, str], list[str]]:
         """Return fingerprint and capabilities."""
