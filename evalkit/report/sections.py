@@ -192,7 +192,7 @@ def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
         )
     left_out = manifest.get("left_out") or {}
     if left_out:
-        names = ", ".join(list(left_out)[:5]) + (", …" if len(left_out) > 5 else "")
+        names = ", ".join(list(left_out)[:5]) + (" and others" if len(left_out) > 5 else "")
         yield Limit(head=f"{len(left_out)} tasks left out", text=f"Their data is not on this machine: {names}.", severe=True)
 
 
