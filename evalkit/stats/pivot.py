@@ -195,7 +195,10 @@ def _interval(value: float, draws: Draws | None, *, kind: str, level: float) -> 
         return undefined(value, "phrasing scores are far from normal", level=level)
     if np.isnan(value):
         return undefined(value, "the estimate is undefined", level=level)
-    return Interval(value, *percentile(draws, level=level), level, kind)
+    if draws.min() == draws.max():
+        return undefined(value, "phrasing scores do not vary", level=level)
+    low, high = percentile(draws, level=level)
+    return Interval(value, min(low, value), max(high, value), level, kind)
 
 
 def gap_pivots(
