@@ -46,6 +46,13 @@ class GroupedCommand(click.Command):
             with formatter.section(heading):
                 formatter.write_dl(records)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples one a line and never broken, so that they can be copied."""
+        if self.epilog:
+            formatter.write_paragraph()
+            for line in self.epilog.split(" or: "):
+                formatter.write(f"  {line.strip()}\n" if line.startswith("Example") else f"       or: {line.strip()}\n")
+
 
 def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[F], F]:
     """Return a click option that stands under a heading."""
