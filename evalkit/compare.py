@@ -318,7 +318,7 @@ def _label_differences(old: Block, new: Block, settings: Settings) -> Found:
 
 def _tests(pairs: Sequence[tuple[Block, Block]], settings: Settings) -> list[TaskTest]:
     """Tests of every task with both corrections, then of all tasks together."""
-    tests = [_test(old.task, old.values, new.values, settings) for old, new in pairs]
+    tests = [_test(old.task, old.values, new.values, settings=settings) for old, new in pairs]
     p = np.array([test.p for test in tests])
     tests = [
         replace(test, p_holm=float(holm), p_bh=float(bh))
@@ -338,10 +338,10 @@ def _tests(pairs: Sequence[tuple[Block, Block]], settings: Settings) -> list[Tas
         method="sign flip/instances",
     )
     by_task = np.array([test.difference for test in tests])[None, :]  # subtle: tasks stand where instances do
-    return [*tests, _with_margin(whole, np.zeros_like(by_task), by_task, "fixed", settings)]
+    return [*tests, _with_margin(whole, np.zeros_like(by_task), by_task, question="fixed", settings=settings)]
 
 
-def _test(task: str, old: Floats, new: Floats, settings: Settings) -> TaskTest:
+def _test(task: str, old: Floats, new: Floats, *, settings: Settings) -> TaskTest:
     change = stats.paired_difference(old, new)
     there = ~np.isnan(change)
     counts = stats.flips(old, new)
@@ -356,10 +356,10 @@ def _test(task: str, old: Floats, new: Floats, settings: Settings) -> TaskTest:
     difference = stats.mean(change) if there.any() else math.nan
     test = TaskTest(task=task, difference=difference, lost=counts.lost, gained=counts.gained, n_cells=counts.n, p=p, method=method)
     question = settings.question if old.shape[0] > 1 else "fixed"
-    return _with_margin(test, old, new, question, settings)
+    return _with_margin(test, old, new, question=question, settings=settings)
 
 
-def _with_margin(test: TaskTest, old: Floats, new: Floats, question: stats.Question, settings: Settings) -> TaskTest:
+def _with_margin(test: TaskTest, old: Floats, new: Floats, *, question: stats.Question, settings: Settings) -> TaskTest:
     if settings.margin is None:
         return test
     found = stats.non_inferiority(old, new, margin=settings.margin, question=question, level=settings.level)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evalkit import stats
+from evalkit.analysis.between_models import between_models
 from evalkit.analysis.estimate import rows_of_model
 from evalkit.analysis.over_tasks import OneTask
 from evalkit.errors import TableError
@@ -71,13 +72,17 @@ def estimate_aggregated(
             f"{row['phrasing_id']!r}; one row each is accepted. Name the column that tells them apart with --factor."
         )
     rows: list[Estimate] = []
+    by_model: dict[str, list[OneTask]] = {}
     for model, part in frame.groupby("model", observed=True, sort=True):
-        tasks = [_one_task(str(task), cells, level, reference) for task, cells in part.groupby("task", observed=True, sort=True)]
+        tasks = [
+            _one_task(str(task), cells, level=level, reference=reference) for task, cells in part.groupby("task", observed=True, sort=True)
+        ]
         rows += rows_of_model(str(model), tasks, level=level, group=group)
-    return rows
+        by_model[str(model)] = tasks
+    return rows + between_models(by_model, level=level, group=group)
 
 
-def _one_task(task: str, cells: pd.DataFrame, level: float, reference: str | Mapping[str, str] | None) -> OneTask:
+def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | Mapping[str, str] | None) -> OneTask:
     cells = cells.sort_values("phrasing_id", key=lambda column: column.astype(str))
     ids = tuple(str(name) for name in cells["phrasing_id"])
     a = cells["score"].to_numpy(dtype=np.float64)
@@ -85,7 +90,7 @@ def _one_task(task: str, cells: pd.DataFrame, level: float, reference: str | Map
     benchmark = str(cells["benchmark"].iloc[0]) if "benchmark" in cells else task.partition("/")[0] if "/" in task else ""
     sizes = cells["n_instances"].dropna().unique() if "n_instances" in cells else np.array([])
     found = _statistics(a, np.array(seen), level)
-    found |= _drops(ids, a, reference, level)
+    found |= _drops(ids, a, reference, level=level)
     found |= {name: stats.undefined(math.nan, "needs one row per instance", level=level) for name in NEEDS_CELLS}
     return OneTask(
         task=task,
@@ -118,7 +123,7 @@ def _statistics(a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], level: f
 
 
 def _drops(
-    ids: tuple[str, ...], a: npt.NDArray[np.float64], reference: str | Mapping[str, str] | None, level: float
+    ids: tuple[str, ...], a: npt.NDArray[np.float64], reference: str | Mapping[str, str] | None, *, level: float
 ) -> dict[str, stats.Interval]:
     place = {name: number for number, name in enumerate(ids)}
     if isinstance(reference, str):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.between_models import between_models
 from evalkit.analysis.over_tasks import OneTask, over_tasks
 from evalkit.analysis.per_task import Options, task_statistics
 from evalkit.records import Estimate, digest, instances_digest
@@ -89,9 +90,11 @@ def estimate(
     Notes
     -----
     Headline statistics are over correct, unperturbed phrasings; where a task has none of these, over all of its
-    phrasings. Benchmark rows have task ``all``; suite rows benchmark and task ``all``.
+    phrasings. Benchmark rows have task ``all``; suite rows benchmark and task ``all``. With several models their ranks
+    and Kendall's W follow (see `evalkit.analysis.between_models`).
     """
     rows: list[Estimate] = []
+    by_model: dict[str, list[OneTask]] = {}
     probabilities = bool(table.frame["probability"].notna().any())
     for model in table.models:
         tasks = []
@@ -108,7 +111,8 @@ def estimate(
             rng = np.random.default_rng(int(digest([seed, model, task, group, "intervals"], length=16), 16))
             tasks.append(_one_task(table.block(model, task), options, rng))
         rows += rows_of_model(model, tasks, level=level, group=group)
-    return rows
+        by_model[model] = tasks
+    return rows + between_models(by_model, level=level, group=group)
 
 
 def headline_phrasings(block: Block) -> npt.NDArray[np.bool_]:
@@ -151,9 +155,7 @@ def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: 
     for task in tasks:
         rows += [
             _row(
-                model,
-                task.benchmark,
-                task.task,
+                (model, task.benchmark, task.task),
                 name,
                 found,
                 counts=(1, len(task.phrasing_ids), task.n_instances),
@@ -169,20 +171,19 @@ def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: 
         instances = sum(task.n_instances for task in part)
         ids = instances_digest([f"{task.task}={task.digest}" for task in part])
         rows += [
-            _row(model, benchmark, "all", name, found, counts=(used, phrasings, instances), ids=ids, group=group)
+            _row((model, benchmark, "all"), name, found, counts=(used, phrasings, instances), ids=ids, group=group)
             for name, (found, used) in over_tasks(part, level=level, differences=differences).items()
         ]
     return rows if differences else [_bounded(row) for row in rows]
 
 
-def _row(
-    model: str, benchmark: str, task: str, metric: str, found: Interval, *, counts: tuple[int, int, int], ids: str, group: str
-) -> Estimate:
+def _row(where: tuple[str, str, str], metric: str, found: Interval, *, counts: tuple[int, int, int], ids: str, group: str) -> Estimate:
+    """Row of one metric at (model, benchmark, task)."""
     none = found.kind.startswith("none: ")
     return Estimate(
-        model=model,
-        benchmark=benchmark,
-        task=task,
+        model=where[0],
+        benchmark=where[1],
+        task=where[2],
         metric=metric,
         value=found.value,
         low=math.nan if none else found.low,

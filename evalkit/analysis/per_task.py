@@ -65,8 +65,8 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
     scores = block.values[headline]
     arms = np.array(block.seen)[headline]
     found = _of_scores(scores, options, rng)
-    found |= _of_arms(scores, arms == "seen", arms == "unseen", options, rng)
-    found |= _of_labels(block, headline, options, rng)
+    found |= _of_arms(scores, arms == "seen", arms == "unseen", options=options, rng=rng)
+    found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)
     found |= _of_drops(block, options)
     found |= _of_kinds(block, options)
@@ -102,7 +102,7 @@ def _required(scores: Floats, level: float) -> stats.Interval:
     return stats.undefined(float(needed) if needed else math.nan, reason, level=level)
 
 
-def _of_arms(scores: Floats, seen: Mask, unseen: Mask, options: Options, rng: np.random.Generator) -> Found:
+def _of_arms(scores: Floats, seen: Mask, unseen: Mask, *, options: Options, rng: np.random.Generator) -> Found:
     """Statistics of seen and unseen phrasings and their gaps."""
     level, n_draws = options.level, options.n_draws
     found: Found = {}
@@ -136,7 +136,7 @@ def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> 
     return found
 
 
-def _of_labels(block: Block, headline: Mask, options: Options, rng: np.random.Generator) -> Found:
+def _of_labels(block: Block, headline: Mask, *, options: Options, rng: np.random.Generator) -> Found:
     """Agreement of the answers; needs recorded predictions."""
     labels, level = block.labels[headline].astype(np.int64), options.level
     if (labels < 0).all():

@@ -114,7 +114,7 @@ def _estimates(file: ScoreFile, reference: str | Mapping[str, str] | None, setti
     rows: list[Estimate] = []
     for group, part in parts:
         try:
-            rows += _one_part(file, part, group, reference, settings)
+            rows += _one_part(file, part, group, reference=reference, settings=settings)
         except TableError:
             if group or not settings["factors"]:
                 raise
@@ -125,7 +125,7 @@ def _estimates(file: ScoreFile, reference: str | Mapping[str, str] | None, setti
 
 
 def _one_part(
-    file: ScoreFile, frame: pd.DataFrame, group: str, reference: str | Mapping[str, str] | None, settings: Mapping[str, Any]
+    file: ScoreFile, frame: pd.DataFrame, group: str, *, reference: str | Mapping[str, str] | None, settings: Mapping[str, Any]
 ) -> list[Estimate]:
     from evalkit.analysis import estimate, estimate_aggregated
     from evalkit.scores import ScoreTable
@@ -160,9 +160,10 @@ def _check_reference(frame: pd.DataFrame, reference: str | Mapping[str, str], or
 
 def _print(estimates: Sequence[Estimate], level: float) -> None:
     """Print a line per group, model and task, in percentage points."""
+    single = {row.model for row in estimates if row.metric == "mean"}  # kendall_w has a line of its own
     lines: dict[tuple[str, str, str], dict[str, Estimate]] = {}
     for row in estimates:
-        if row.task != "all" or row.benchmark == "all":
+        if row.model in single and (row.task != "all" or row.benchmark == "all"):
             lines.setdefault((row.group, row.model, row.task), {})[row.metric] = row
     sizes = {(group, model): sum(1 for g, m, task in lines if (g, m) == (group, model) and task != "all") for group, model, _ in lines}
     kept = {key: found for key, found in lines.items() if key[2] != "all" or sizes[key[0], key[1]] > 1}
@@ -177,6 +178,10 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
             [*([group] if grouped else []), model, task, str(first.n_phrasings), str(first.n_instances or "-"), cells[0], *arms, *cells[1:]]
         )
     print_table(heads, rows, title=f"percentage points, {level:.0%} intervals; seen and unseen: mean ± std over phrasings (ddof 1)")
+    for row in estimates:
+        if row.metric == "kendall_w" and row.value == row.value and (row.task != "all" or row.n_tasks > 1):
+            group = f" ({row.group})" if row.group else ""
+            click.echo(f"Kendall's W of the order of models over phrasings, {row.task}{group}: {row.value:.3f}")
 
 
 def _arm(found: Mapping[str, Estimate], name: str) -> str:

@@ -84,7 +84,7 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         labels=labels,
         label_names=label_names,
         status=status,
-        targets=_targets(rows["target"], i_codes, shape[1], label_names),
+        targets=_targets(rows["target"], i_codes, n_instances=shape[1], label_names=label_names),
         seen=of_phrasing["seen"],
         kinds=of_phrasing["kind"],
         sources=of_phrasing["phrasing_source"],
@@ -101,7 +101,7 @@ def _fill(numbers: Floats, flat: Ints, shape: tuple[int, int]) -> Floats:
     return (total / count).reshape(shape)
 
 
-def _targets(target: pd.Series, i_codes: Ints, n_instances: int, label_names: tuple[str, ...]) -> npt.NDArray[np.int32]:
+def _targets(target: pd.Series, i_codes: Ints, *, n_instances: int, label_names: tuple[str, ...]) -> npt.NDArray[np.int32]:
     """(N,) codes of the targets among the predictions."""
     place = {name: code for code, name in enumerate(label_names)}
     codes, names = _dense(target)

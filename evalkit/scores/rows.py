@@ -71,7 +71,7 @@ def _columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     out["benchmark"] = _text(frame["benchmark"], "benchmark", origin) if "benchmark" in frame else _benchmark(out["task"])
     for name, default in TEXT_DEFAULTS.items():
         out[name] = _text(frame[name], name, origin, default=default) if name in frame else _constant(default, len(frame))
-    _check_values(out["seen"], "seen", SEEN, origin)
+    _check_values(out["seen"], "seen", allowed=SEEN, origin=origin)
     out["prediction"] = (
         _text(frame["prediction"], "prediction", origin, default=None) if "prediction" in frame else _constant(None, len(frame))
     )
@@ -127,7 +127,7 @@ def _benchmark(task: pd.Categorical) -> pd.Categorical:
     return pd.Categorical.from_codes(cast(Any, lookup[task.codes]), categories=pd.Index(order, dtype=object))
 
 
-def _check_values(column: pd.Categorical, name: str, allowed: Sequence[str], origin: str) -> None:
+def _check_values(column: pd.Categorical, name: str, *, allowed: Sequence[str], origin: str) -> None:
     strange = [text for text in column.categories if text not in allowed]
     if strange:
         raise TableError(f"{origin}: column {name} holds {strange[0]!r}; accepted: {', '.join(allowed)}.")
@@ -162,7 +162,7 @@ def _status(frame: pd.DataFrame, score: Floats, origin: str) -> pd.Categorical:
     codes = np.where(missing, STATUSES.index("missing"), 0)
     if "status" in frame:
         given = _text(frame["status"], "status", origin, default="")
-        _check_values(given, "status", (*STATUSES, ""), origin)
+        _check_values(given, "status", allowed=(*STATUSES, ""), origin=origin)
         lookup = np.array([STATUSES.index(text) if text else -1 for text in given.categories])
         stated = lookup[given.codes]
         codes = np.where(stated >= 0, stated, codes)

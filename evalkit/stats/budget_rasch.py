@@ -78,7 +78,7 @@ def fit_rasch(
         parts.append(sparse.csr_array(phrasing_covariates[rows]))
     if instance_covariates is not None:
         parts.append(sparse.csr_array(instance_covariates[columns]))
-    weights = _ridge_logistic(sparse.csr_array(sparse.hstack(parts)), scores[rows, columns], penalty, most_steps)
+    weights = _ridge_logistic(sparse.csr_array(sparse.hstack(parts)), scores[rows, columns], penalty=penalty, most_steps=most_steps)
     theta, b = weights[:n_phrasings], weights[n_phrasings : n_phrasings + n_instances]
     rest = weights[n_phrasings + n_instances :]
     if phrasing_covariates is not None:
@@ -89,7 +89,7 @@ def fit_rasch(
     return Rasch(theta, b)
 
 
-def _ridge_logistic(x: sparse.csr_array, y: Float[np.ndarray, " cell"], penalty: float, most_steps: int) -> Float[np.ndarray, " weight"]:
+def _ridge_logistic(x: sparse.csr_array, y: Float[np.ndarray, " cell"], *, penalty: float, most_steps: int) -> Float[np.ndarray, " weight"]:
     weights = np.zeros(x.shape[1])
     for _ in range(most_steps):
         p = expit(x @ weights)

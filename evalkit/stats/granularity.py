@@ -105,7 +105,7 @@ def find_counts(means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"
     results: list[Fit] = []
     rest = np.flatnonzero(~np.isnan(means))
     while rest.size and len(results) < most:
-        fit = _best(means, width, rest, n_max)
+        fit = _best(means, width, rest, n_max=n_max)
         if fit is None:
             break
         n, rows, chance = fit
@@ -116,7 +116,7 @@ def find_counts(means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"
 
 
 def _best(
-    means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"], rest: Int[np.ndarray, " rest"], n_max: int
+    means: Float[np.ndarray, " row"], half: Float[np.ndarray, " row"], rest: Int[np.ndarray, " rest"], *, n_max: int
 ) -> tuple[int, Int[np.ndarray, " fitting"], float] | None:
     """Return (n, rows it fits, expected equals by accident) of the most likely n, or None when accident would do as well."""
     probe = rest if rest.size <= 300 else rest[:: rest.size // 300 + 1]

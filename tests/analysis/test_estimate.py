@@ -169,6 +169,16 @@ def test_shared_phrasings_get_the_crossed_interval_over_tasks():
     assert [rows[name].interval.partition("/")[2] for name in ("mean", "gap", "std")] == ["phrasings+tasks", "phrasings+tasks", "tasks"]
 
 
+def test_several_models_get_ranks_and_the_agreement_of_phrasings():
+    """Three models, two of them tied: ranks 1, 2.5, 2.5 and competition ranks 1, 2, 2; phrasings agree fully on the order."""
+    tables = [table_of(scores, model=name) for name, scores in (("a", np.ones((3, 4))), ("b", np.zeros((3, 4))), ("c", np.zeros((3, 4))))]
+    rows = {(row.model, row.metric): row.value for row in estimate(ScoreTable.concat(tables)) if row.task == "b/t"}
+
+    assert [rows[model, "rank"] for model in "abc"] == [1.0, 2.5, 2.5]
+    assert [rows[model, "competition_rank"] for model in "abc"] == [1.0, 2.0, 2.0]
+    assert rows["all", "kendall_w"] == pytest.approx(1.0)
+
+
 def test_two_tasks_get_the_average_of_their_intervals():
     """Two tasks say nothing about other tasks; the interval is for these two and says so."""
     tables = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}") for k in range(2)]
