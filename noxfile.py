@@ -76,7 +76,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly."""
-    session.install("-e", ".[openai]", *group("types"))
+    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("types"))
     session.run("mypy")
 
 
