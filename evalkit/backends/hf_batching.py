@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 __all__ = ["Branches", "Costs", "PrefixGroup", "batches", "branches", "chains", "common_prefix", "prefix_groups"]
 
 Ids = tuple[int, ...]
-_PADDING = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def chains(tails: tuple[Ids, ...]) -> tuple[tuple[Ids, ...], tuple[tuple[tuple[i
     return tuple(kept), reads
 
 
-def batches(lengths: Sequence[int], *, budget: int, rows: int | None = None) -> list[list[int]]:
+def batches(lengths: Sequence[int], *, budget: int, rows: int | None = None, padding: float = 0.02) -> list[list[int]]:
     """Return batches of indices, longest first, none padded beyond `budget` tokens unless it is a single row.
 
     Parameters
@@ -111,11 +110,9 @@ def batches(lengths: Sequence[int], *, budget: int, rows: int | None = None) -> 
         Most tokens of a batch, padding included.
     rows
         Most rows of a batch; None for no limit.
-
-    Notes
-    -----
-    A batch that holds at least a quarter of the budget is closed early when the next row would raise its padding above
-    2 % of it: smaller batches cost less than padding.
+    padding
+        Share of padding above which a batch is closed early, once it holds a quarter of the budget: smaller batches
+        cost less than padding.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     found: list[list[int]] = []
@@ -124,7 +121,7 @@ def batches(lengths: Sequence[int], *, budget: int, rows: int | None = None) -> 
     for i in order:
         widest = lengths[current[0]] if current else lengths[i]
         padded = (len(current) + 1) * widest
-        wasteful = 4 * filled >= budget and padded - filled - lengths[i] > _PADDING * padded
+        wasteful = 4 * filled >= budget and padded - filled - lengths[i] > padding * padded
         if current and (padded > budget or wasteful or (rows is not None and len(current) >= rows)):
             found.append(current)
             current, filled = [], 0

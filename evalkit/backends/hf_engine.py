@@ -56,11 +56,14 @@ class Budget:
     """Rows of a batch; None for no limit."""
 
     @classmethod
-    def on(cls, device: str, rows: int | None) -> Budget:
-        """Return the budget for a kind of device: small batches keep a CPU's caches warm, large ones fill a GPU."""
-        if device == "cpu":
-            return cls(tokens=1024, generating=4096, stored=2048, rows=rows)
-        return cls(tokens=16384, generating=65536, stored=16384, rows=rows)
+    def on(cls, loaded: Loaded, rows: int | None) -> Budget:
+        """Return the budget for a model: small batches keep a CPU's caches warm, large ones fill a GPU.
+
+        Rows that generate together keep their key and value states: as many as fit into 512 MB on a CPU, 8 GB on a GPU.
+        """
+        if loaded.device.type == "cpu":
+            return cls(tokens=1024, generating=max(1024, min(16384, (512 << 20) // loaded.state_bytes)), stored=2048, rows=rows)
+        return cls(tokens=16384, generating=max(4096, min(131072, (8 << 30) // loaded.state_bytes)), stored=16384, rows=rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Engine:
             self.counts.naive += len(item.context)
         for bank, units in self._waves(items, shares=shares):
             lengths = [len(u.work.context) + u.encoded.request.max_tokens for u in units]
-            for batch in batches(lengths, budget=self.budget.generating, rows=self.budget.rows):
+            for batch in batches(lengths, budget=self.budget.generating, rows=self.budget.rows, padding=0.5):
 
                 def run(chosen: Sequence[_Unit], stored: Bank | None = bank) -> list[list[int] | str]:
                     found = greedy.run([u.work for u in chosen], [u.encoded.request for u in chosen], stored)

@@ -66,6 +66,16 @@ class Loaded:
         """Return the precision of the weights as written in a model specification."""
         return str(self.dtype).removeprefix("torch.")
 
+    @property
+    def state_bytes(self) -> int:
+        """Return the bytes of key and value states per token, 2 x layers x heads x width x bytes of a number."""
+        config = self.model.config.get_text_config()
+        heads = getattr(config, "num_attention_heads", None) or 1
+        width = getattr(config, "head_dim", None) or getattr(config, "hidden_size", 1024) // heads
+        layers = getattr(config, "num_hidden_layers", None) or 32
+        shared = getattr(config, "num_key_value_heads", None) or heads
+        return max(1, 2 * layers * shared * width * self.dtype.itemsize)
+
 
 class AnswerHead:
     """Runs the vocabulary head only at chosen positions, inside the model's own forward.
