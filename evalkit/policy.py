@@ -90,7 +90,7 @@ class Policy:
     power: float = 0.8
     """Power that plans ("how much more would decide") aim at."""
     min_power: float = 0.5
-    """Least power to notice a loss of the margin that a pass needs; 0 for none."""
+    """Least power to notice a loss of the margin that a pass needs, unless the candidate is shown not to be worse; 0 for none."""
     inconclusive: Short = "report"
     """What short evidence means: an outcome of its own (exit 3), a regression, or a pass."""
     missing: float = 0.0

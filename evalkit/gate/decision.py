@@ -1,8 +1,8 @@
 """Measured harms -> one outcome: pass, regression, or not enough evidence.
 
 A check is a *regression* when its harm is significantly above 0 (p corrected over all deciding checks) and its estimate exceeds
-the margin; it *passes* when a harm of the margin or more is rejected and the design could have noticed such a harm; anything
-else is *inconclusive*. So, with level 0.95: when nothing changed, some check of a policy says regression in at most
+the margin; it *passes* when a harm of the margin or more is rejected and the design could have noticed such a harm (or the
+candidate is shown not to be worse at all); anything else is *inconclusive*. So, with level 0.95: when nothing changed, some check of a policy says regression in at most
 5% of releases; and when any deciding metric is worse by its margin, a candidate passes in at most 5%, since every
 deciding check must pass. A ceiling (``collateral_damage``) is tested from both sides against the ceiling itself.
 """
@@ -188,7 +188,7 @@ def _check(one: Measured, p: float, policy: Policy, *, n_checks: int) -> Check:
     power = _power(harm, rule.margin, notice)
     beyond = p < alpha and (rule.metric in CEILINGS or harm.value > rule.margin)
     within = harm.p_margin < alpha
-    outcome: OfCheck = "regression" if beyond else "pass" if within and power >= policy.min_power else "inconclusive"
+    outcome: OfCheck = "regression" if beyond else "pass" if within and (power >= policy.min_power or harm.high <= 0) else "inconclusive"
     plan = _needed(one, policy, notice) if outcome == "inconclusive" else (None, None)
     return Check(
         **head,
