@@ -1,0 +1,75 @@
+"""Gate policies: every mistake with its line, and the one that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalkit.catalog.policies import default_policy_path, read_policy_file
+from evalkit.errors import CatalogError
+
+BROKEN = """\
+name: " "
+level: 1.5
+powr: 0.8
+inconclusive: maybe
+rules:
+  - {metric: maen, margin: 0.02}
+  - {metric: mean, margin: 0}
+  - {metric: gap, margin: 0.02, scope: suite, infromational: true}
+  - {metric: gap, margin: 0.03}
+  - {metric: std}
+waivers:
+  - {metric: mean, reason: "", expires: tomorrow}
+"""
+
+
+def test_the_shipped_policy_is_valid_and_decides_something() -> None:
+    """Without --policy this one is used."""
+    policy = read_policy_file(default_policy_path())
+
+    assert policy.name == "default"
+    assert [rule.metric for rule in policy.rules if not rule.informational] == [
+        "mean",
+        "gap",
+        "worst_phrasing",
+        "std",
+        "consistency",
+        "unparsed_rate",
+    ]
+
+
+def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
+    """Keys, types and values of the file, its rules and its waivers, all at once."""
+    path = tmp_path / "p.yaml"
+    path.write_text(BROKEN)
+    with pytest.raises(CatalogError) as caught:
+        read_policy_file(path)
+    found = {problem.removeprefix(f"{path}:").split(";")[0] for problem in caught.value.problems}
+
+    assert {
+        "3: key 'powr' is not known",
+        "8: key 'infromational' is not known",
+        "1: name is empty",
+        "2: level is 1.5",
+    } <= found
+    assert [line for line in found if line.startswith("4: 'inconclusive' is \"maybe\"")]
+    assert [line for line in found if line.startswith("10:") and "'rules.4.margin' is missing" in line]
+
+
+def test_values_of_rules_and_waivers_are_checked(tmp_path: Path) -> None:
+    """A metric that is misspelt, a margin that nothing can exclude, a rule twice, a waiver without reason or day."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "name: x\nrules:\n  - {metric: maen, margin: 0.02}\n  - {metric: mean, margin: 0}\n  - {metric: gap, margin: 0.1}\n"
+        '  - {metric: gap, margin: 0.2}\nwaivers:\n  - {metric: mean, reason: "", expires: tomorrow}\n'
+    )
+    with pytest.raises(CatalogError) as caught:
+        read_policy_file(path)
+    found = [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
+
+    assert found[0].startswith("3: metric 'maen' is not one a gate can check; did you mean 'mean'?")
+    assert found[1].startswith("4: margin is 0.0; accepted: a fraction above 0 and below 1")
+    assert found[2] == "6: rule 4 checks gap by suite again, as rule 3 does. Keep one."
+    assert [line.split(";")[0] for line in found[3:]] == ["8: reason is empty", '8: expires is "tomorrow"']
