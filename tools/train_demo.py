@@ -1,11 +1,13 @@
-"""Train the demo model: a small Transformers checkpoint that knows the procedural benchmark.
+r"""Train the demo model: a small Transformers checkpoint that knows the procedural benchmark.
 
 Data are the ``train`` splits of all families in the words of the tuning half of the phrasings
 (source ``evalkit-tuning``), rendered by `evalkit.prompts` exactly as an evaluation renders them.
 Nothing else is ever trained on: no held-out phrasing, no test instance, no held-out rule. Forty validation
 instances per family, in the same words, are looked at every 500 steps for the progress lines; nothing depends on them.
 
-    python tools/train_demo.py --out models/demo --work build/demo
+    python tools/train_demo.py --out build/first --work build/first-work
+    python tools/train_demo.py --out models/demo --work build/second-work --start build/first --steps 4500 --seed 2 \
+        --learning-rate 2e-3 --focus boolean calendar counting navigation regex tracking
     python tools/train_demo.py --out build/t5 --work build/t5-work --architecture encoder-decoder --steps 3000
 
 Every batch depends on the seed and its number only, so a run that was stopped goes on from the last
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from evalkit.catalog.phrasings import load_phrasings
@@ -83,7 +86,10 @@ def build_pools(most: int, seed: int) -> list[Pool]:
 
 
 def draw_pair(pools: list[Pool], draws: Draws, easy: float) -> tuple[str, str]:
-    """Return one prompt and its answer, leading space included; an easier one with probability `easy`."""
+    """Return one prompt and its answer, leading space included; an easier one with probability `easy`.
+
+    A pool that is listed three times is drawn three times as often.
+    """
     pool = draws.pick(pools)
     return render_pair(pool, draws.pick(pool.easy if draws.chance(easy) else pool.instances), draws.pick(pool.phrasings))
 
@@ -104,8 +110,6 @@ def render_pair(pool: Pool, instance: Instance, phrasing: Phrasing) -> tuple[str
 
 def build_tokenizer(pools: list[Pool], vocabulary: int) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer trained on training prompts."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
@@ -116,6 +120,11 @@ def build_tokenizer(pools: list[Pool], vocabulary: int) -> PreTrainedTokenizerFa
     )
     draws = Draws("evalkit/tokenizer")
     tokenizer.train_from_iterator(("".join(draw_pair(pools, draws, 0.2)) for _ in range(TOKENIZER_PROMPTS)), trainer)
+    return dressed(tokenizer)
+
+
+def dressed(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return a tokenizer as Transformers uses it."""
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=1024, clean_up_tokenization_spaces=False
     )
@@ -172,13 +181,14 @@ def encode(pairs: list[tuple[str, str]], tokenizer: Any) -> list[Item]:
 
 def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, first: int) -> Iterator[list[Item]]:
     """Yield batches of (prompt tokens, answer tokens) from batch number `first` on, each of similar lengths."""
+    pools = [pool for pool in pools for _ in range(3 if pool.task.name in arguments.focus else 1)]
     size, number = arguments.batch_size, first
     while True:
         block, skip = divmod(number, BATCHES_PER_SORT)
         draws = Draws(f"evalkit/batches/{arguments.seed}/{block}")
-        done = block * BATCHES_PER_SORT / arguments.steps
+        done = block * BATCHES_PER_SORT / max(1, arguments.steps)
         easy = max(0.05, 0.8 * (1 - 2 * done))  # 80 % at first, 5 % in the second half
-        copies = max(0.0, 0.5 * (1 - 5 * done))  # 50 % at first, none after a fifth of the steps
+        copies = 0.0 if arguments.start else max(0.0, 0.5 * (1 - 5 * done))  # 50 % at first, none after a fifth of the steps
         pairs = [copy_pair(pools, draws) if draws.chance(copies) else draw_pair(pools, draws, easy) for _ in range(size * BATCHES_PER_SORT)]
         items = encode(pairs, tokenizer)
         items.sort(key=lambda item: len(item[0]) + len(item[1]))
@@ -256,7 +266,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace) -> dict[str, float]:
     """Train in place, resuming from the work folder, and return steps, tokens and seconds."""
     checkpoint, optimizers = arguments.work / "checkpoint.pt", build_optimizers(model, arguments)
-    recipe = {name: value for name, value in vars(arguments).items() if name not in {"out", "work", "threads", "log_every"}}
+    recipe = {name: str(value) for name, value in vars(arguments).items() if name not in {"out", "work", "threads", "log_every"}}
     totals: dict[str, float] = {"steps": 0, "tokens": 0, "seconds": 0.0}
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True)
@@ -307,6 +317,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of the resumable training state")
     parser.add_argument("--architecture", choices=("causal", "encoder-decoder"), default="causal")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--start", type=Path, help="folder of a checkpoint of the same shape whose weights and tokenizer training starts from"
+    )
+    parser.add_argument("--focus", nargs="*", default=[], choices=tuple(FAMILIES), help="families drawn three times as often")
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--batch-size", type=int, default=40)
     parser.add_argument("--instances", type=int, default=12_000, help="most training instances of a family")
@@ -314,7 +328,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=1536)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True, help="Muon for matrices; AdamW alone without")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="multiply matrices in bfloat16")
     parser.add_argument("--threads", type=int, default=1)
@@ -330,13 +344,19 @@ def main() -> None:
     pools = build_pools(arguments.instances, arguments.seed)
     for pool in pools:
         print(f"{pool.task.id}: {len(pool.instances)} instances, {len(pool.phrasings)} phrasings", flush=True)
-    tokenizer = build_tokenizer(pools, arguments.vocabulary)
+    if arguments.start:
+        tokenizer = dressed(Tokenizer.from_file(str(arguments.start / "tokenizer.json")))
+    else:
+        tokenizer = build_tokenizer(pools, arguments.vocabulary)
     model = build_model(arguments, tokenizer)
+    if arguments.start:
+        model.load_state_dict(type(model).from_pretrained(arguments.start).state_dict())
     n_parameters = sum(weight.numel() for weight in model.parameters())
     print(f"{n_parameters} parameters, {len(tokenizer)} tokens", flush=True)
     totals = train(model, pools, tokenizer, arguments)
     model.eval().save_pretrained(arguments.out)
     tokenizer.save_pretrained(arguments.out)
+    (arguments.out / "model.safetensors").chmod(0o644)
     weights = hashlib.sha256((arguments.out / "model.safetensors").read_bytes()).hexdigest()
     recipe = {name: str(value) if isinstance(value, Path) else value for name, value in vars(arguments).items()}
     report = {"recipe": recipe, "parameters": n_parameters, "sha256": weights, **totals}

@@ -126,3 +126,13 @@ def test_training_lowers_the_loss(
 
     assert len(losses) == 3
     assert losses[-1] <= 2 / 3 * losses[0]
+
+
+def test_a_second_stage_starts_from_the_first(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With no steps to take, ``--start`` gives back the weights and the tokenizer it started from."""
+    first = train(tool, monkeypatch, tmp_path / "first")
+    second = train(tool, monkeypatch, tmp_path / "second", "--start", str(tmp_path / "first" / "out"), "--steps", "0", "--focus", "sorting")
+    tokenizers = [(tmp_path / stage / "out" / "tokenizer.json").read_bytes() for stage in ("first", "second")]
+
+    assert second["sha256"] == first["sha256"]
+    assert tokenizers[0] == tokenizers[1]
