@@ -23,6 +23,8 @@ __all__ = ["Block", "Job", "Pending", "Progress", "ask", "block_of", "pending_re
 Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """Choice order (position shown -> index of the choice) and label order (position shown -> index of the label); empty for upstream's."""
 
+KEY_LENGTH = 32
+"""Hex digits of a request key."""
 GROUP = 200_000
 """Requests handed to a backend at once: enough to sort well, little enough to hold in memory."""
 
@@ -88,8 +90,12 @@ class Block:
     """Phrasing id."""
     inputs: str
     """Digest of everything the prompts were made from."""
-    keys: tuple[str, ...]
-    """Request key per instance, in instance order."""
+    keys: str
+    """Request key per instance, in instance order, side by side: 32 hex digits each, so that ten million are held and compared at once."""
+
+    def key(self, position: int) -> str:
+        """Return the request key of one instance."""
+        return self.keys[position * KEY_LENGTH : (position + 1) * KEY_LENGTH]
 
 
 def _arrangement(job: Job, phrasing: Phrasing, position: int) -> Arrangement:
@@ -119,9 +125,9 @@ def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None
     for irrelevant in ("meaning", "author", "licence", "source", "dimensions", "tasks", "origin", "published"):
         wording.pop(irrelevant)
     inputs = digest([PROMPT_VERSION, content, wording, job.orders.get(phrasing.id, ())])
-    if stored is not None and stored.inputs == inputs and len(stored.keys) == len(job.instances):
+    if stored is not None and stored.inputs == inputs and len(stored.keys) == KEY_LENGTH * len(job.instances):
         return stored
-    keys = tuple(request_of(prompt_of(job, phrasing, position)).key for position in range(len(job.instances)))
+    keys = "".join(request_of(prompt_of(job, phrasing, position)).key for position in range(len(job.instances)))
     return Block(task=job.task.id, phrasing_id=phrasing.id, inputs=inputs, keys=keys)
 
 
@@ -136,7 +142,7 @@ def store_blocks(store: Store, job: Job, blocks: Sequence[Block]) -> None:
             "phrasing": asdict(phrasing),
             "seen": job.seen[phrasing.id],
             "inputs": block.inputs,
-            "keys": "".join(block.keys),
+            "keys": block.keys,
             "orders": [[list(order), list(names)] for order, names in job.orders.get(phrasing.id, ())],
         }
         rows.append((phrasing.id, row))
@@ -146,10 +152,8 @@ def store_blocks(store: Store, job: Job, blocks: Sequence[Block]) -> None:
 def stored_blocks(store: Store, task_id: str) -> dict[str, Block]:
     """Return the blocks an earlier run stored for a task, by phrasing id."""
     found: dict[str, Block] = {}
-    for name, row in store.get_records(f"blocks/{task_id}"):
-        keys = row["keys"]
-        cut = tuple(keys[start : start + 32] for start in range(0, len(keys), 32))
-        found[name] = Block(task=task_id, phrasing_id=name, inputs=row["inputs"], keys=cut)
+    for name, row in store.get_records(f"blocks/{task_id}", skip_damaged=True):  # what is damaged is made anew
+        found[name] = Block(task=task_id, phrasing_id=name, inputs=row["inputs"], keys=row["keys"])
     return found
 
 
@@ -183,7 +187,10 @@ def pending_requests(
     """
     for job in jobs:
         for phrasing, block in zip(job.phrasings, blocks[job.task.id], strict=True):
-            for position, key in enumerate(block.keys):
+            if not missing:
+                return
+            for position in range(len(job.instances)):
+                key = block.key(position)
                 if key not in missing:
                     continue
                 missing.discard(key)

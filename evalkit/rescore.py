@@ -178,8 +178,10 @@ def score_run(path: Path, *, read_only: bool = True) -> tuple[dict[str, Any], li
                 counts=counts,
             )
         )
-        if store.damaged:
+        if n_damaged := len(store.damaged):
+            if not read_only:
+                store.set_aside(manifest["model"]["fingerprint_digest"])
             raise StoreError(
-                f"{directory.store_path}: {len(store.damaged)} responses fail their checksum and were not used. Run the same 'evalkit run' again to ask them anew."
+                f"{directory.store_path}: {n_damaged} responses fail their checksum and were not used. Run the same 'evalkit run' again to ask them anew."
             )
     return manifest, scores, counts

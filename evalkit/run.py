@@ -22,6 +22,7 @@ from evalkit.choosing import Settings, choose
 from evalkit.collect import Block, Job, Progress, ask, block_of, pending_requests, store_blocks, stored_blocks
 from evalkit.errors import BackendError, IncompleteError, StoreError
 from evalkit.finish import finish
+from evalkit.mitigations.adapters import refuse_overlap
 from evalkit.mitigations.applying import opened
 from evalkit.paths import cache_dir, default_runs_dir
 from evalkit.records import digest
@@ -65,6 +66,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     """
     started, clock = datetime.now(UTC), time.monotonic()
     jobs, left_out = choose(settings, progress)
+    refuse_overlap(settings.mitigations, [phrasing.id for job in jobs for phrasing in job.phrasings])
     path = run_directory(settings)
     with RunDir(path) as directory:
         if settings.fresh:
@@ -236,13 +238,12 @@ def _collect(
         content, stored = job.content_digest, stored_blocks(store, job.task.id)
         blocks[job.task.id] = [block_of(job, phrasing, content=content, stored=stored.get(phrasing.id)) for phrasing in job.phrasings]
         store_blocks(store, job, blocks[job.task.id])
-    keys = list(dict.fromkeys(key for task_blocks in blocks.values() for block in task_blocks for key in block.keys))
-    missing = store.missing(fingerprint, keys)
+    missing, total = store.missing_in(fingerprint, (block.keys for task_blocks in blocks.values() for block in task_blocks))
     caches = [Store(cache_dir() / "responses.sqlite")] if settings.cache else []
     try:
         if caches and not settings.fresh:
             missing = _from_cache(caches[0], store, fingerprint, missing)
-        progress.begin(total=len(keys), stored=len(keys) - len(missing))
+        progress.begin(total=total, stored=total - len(missing))
         pending = pending_requests(jobs, blocks, set(missing), n_alternates=getattr(backend, "n_alternates", 0))
         failed = ask(backend, pending, fingerprint=fingerprint, stores=[store, *caches], progress=progress)
     finally:

@@ -1,11 +1,12 @@
 """Room 5: responses in SQLite, so that what was acknowledged is never lost, doubled or silently changed.
 
-One file holds many responses, keyed by digest(backend fingerprint, request). The same class serves the run directory and the cache
+One file holds many responses, keyed by backend fingerprint and request. The same class serves the run directory and the cache
 that runs share. Choices and their measurements are in ``docs/decisions/0004-store.md``:
 
 * WAL, ``synchronous=FULL``, one transaction per batch: kill -9 and power loss keep every acknowledged batch.
 * Rows are inserted once and never updated; a key that exists is left alone.
-* Every row carries a blake2b checksum over key and payload; a row that fails it is reported and treated as absent, never used.
+* Every row carries a blake2b checksum over fingerprint, key and payload; a row that fails it is reported, treated as absent, never used, and
+  kept in ``set_aside`` when it is asked anew.
 * Where WAL is not to be had (some network disks), the rollback journal is used instead: slower, as safe.
 
 Not handled here: what a run is (`evalkit.rundir`) and which requests are wanted (`evalkit.plan`).
@@ -13,20 +14,21 @@ Not handled here: what a run is (`evalkit.rundir`) and which requests are wanted
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import StoreError
+from evalkit.key_sets import KEY_BYTES, absent
 from evalkit.records import Response
+from evalkit.response_rows import checksum, decode, encode, key_bytes
 
-__all__ = ["SCHEMA", "Integrity", "Store", "storage_key"]
+__all__ = ["SCHEMA", "Integrity", "Store"]
 
 SCHEMA = 1
 """Version of the tables; raised with a migration in `_MIGRATIONS`."""
@@ -34,11 +36,19 @@ SCHEMA = 1
 APPLICATION_ID = 0x65766B74  # "evkt"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, payload BLOB NOT NULL, checksum BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS responses (id INTEGER PRIMARY KEY, model INTEGER NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL,
+  UNIQUE (model, key));
+CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, model INTEGER, key BLOB, payload BLOB, checksum BLOB);
 CREATE TABLE IF NOT EXISTS records (kind TEXT NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL,
   PRIMARY KEY (kind, id)) WITHOUT ROWID;
 """
+_MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {}
+"""Schema version -> what makes the next version of it, inside one transaction. Empty: version 1 is the first."""
+
 _CHUNK = 500
+_MANY = 50_000
+"""Keys from which on all keys of a model are read at once to find what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +58,7 @@ class Integrity:
     n_responses: int
     """Rows read."""
     damaged: tuple[str, ...]
-    """Hex keys (or record ids) of rows whose checksum fails."""
+    """Request keys in hex (or record ids) of rows whose checksum fails."""
     structure: tuple[str, ...]
     """What SQLite itself reports; empty when sound."""
 
@@ -56,59 +66,6 @@ class Integrity:
     def sound(self) -> bool:
         """Return whether nothing is damaged."""
         return not self.damaged and not self.structure
-
-
-def storage_key(fingerprint: str, request_key: str) -> bytes:
-    """Return the 16-byte key of a response.
-
-    Parameters
-    ----------
-    fingerprint
-        Digest of the backend's fingerprint.
-    request_key
-        `Request.key`.
-    """
-    return hashlib.blake2b(f"{fingerprint}\x1f{request_key}".encode(), digest_size=16).digest()
-
-
-def _checksum(*parts: bytes) -> bytes:
-    state = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
-    return state.digest()
-
-
-def _encode(response: Response) -> bytes:
-    """Payload of a response: a compact JSON list; defaults at the end are cut off."""
-    row: list[Any] = [
-        list(response.logprobs),
-        list(response.token_counts),
-        response.text,
-        response.finish_reason,
-        response.error,
-        int(response.truncated),
-        response.sent,
-        response.prompt_tokens,
-        int(response.boundary),
-    ]
-    return json.dumps(row, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
-
-
-def _decode(request_key: str, payload: bytes) -> Response:
-    logprobs, counts, text, finish, error, truncated, sent, prompt_tokens, boundary = json.loads(payload)
-    return Response(
-        key=request_key,
-        logprobs=tuple(logprobs),
-        token_counts=tuple(counts),
-        text=text,
-        finish_reason=finish,
-        error=error,
-        truncated=bool(truncated),
-        sent=sent,
-        prompt_tokens=prompt_tokens,
-        boundary=bool(boundary),
-    )
 
 
 class Store:
@@ -131,6 +88,7 @@ class Store:
         self.path = path
         self.read_only = read_only
         self.damaged: set[str] = set()
+        self._models: dict[str, int] = {}
         if read_only and not path.is_file():
             raise StoreError(f"{path}: no such file; a run directory holds responses.sqlite. Check the path.")
         with self._told():
@@ -156,6 +114,8 @@ class Store:
                 f"{self.path}: schema {version} is newer than {SCHEMA}, the newest this evalkit reads. Update evalkit: pip install -U evalkit"
             )
         if self.read_only:
+            if not empty and version < SCHEMA:
+                self._db = self._migrated_copy(version)
             return
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
@@ -164,6 +124,27 @@ class Store:
         if empty:
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
             db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={SCHEMA}; COMMIT;")
+        elif version < SCHEMA:
+            with self._transaction() as writing:
+                self._migrate(writing)
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        """Bring an older file to `SCHEMA`, step by step; all or nothing."""
+        version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have done it meanwhile
+        while version < SCHEMA:
+            if version not in _MIGRATIONS:
+                raise StoreError(f"{self.path}: schema {version} is too old; {SCHEMA} is written. Run the same command with another --out.")
+            _MIGRATIONS[version](db)
+            version += 1
+            db.execute(f"PRAGMA user_version={version}")
+
+    def _migrated_copy(self, version: int) -> sqlite3.Connection:
+        """A copy in memory, migrated: a reader changes no file."""
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.backup(copy)
+        self._db.close()
+        self._migrate(copy)
+        return copy
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -203,59 +184,105 @@ class Store:
                 raise
             self._db.execute("COMMIT")
 
+    def _model(self, fingerprint: str, db: sqlite3.Connection | None = None) -> int | None:
+        """Number of a fingerprint; given a connection that may write, an unknown one gets a number."""
+        if fingerprint in self._models:
+            return self._models[fingerprint]
+        if db is not None:
+            db.execute("INSERT OR IGNORE INTO models (fingerprint) VALUES (?)", (fingerprint,))
+        row = self._db.execute("SELECT id FROM models WHERE fingerprint=?", (fingerprint,)).fetchone()
+        return None if row is None else int(row[0])
+
     def put(self, fingerprint: str, responses: Sequence[Response]) -> None:
         """Write a batch in one transaction; when this returns, the batch survives a crash.
 
         Keys that exist are left as they are. Responses with an error are not stored: our failure is not an answer, so the next run
         asks again.
         """
+        name = fingerprint.encode()
         rows = []
         for response in responses:
             if response.error:
                 continue
-            key, payload = storage_key(fingerprint, response.key), _encode(response)
-            rows.append((key, payload, _checksum(key, payload)))
+            key, payload = key_bytes(response.key), encode(response)
+            rows.append((key, payload, checksum(name, key, payload)))
         if not rows:
             return
+        self.set_aside(fingerprint)
         with self._transaction() as db:
-            repaired = [(key,) for key, _, _ in rows if key.hex() in self.damaged]
-            db.executemany("DELETE FROM responses WHERE key=?", repaired)
-            db.executemany("INSERT OR IGNORE INTO responses VALUES (?,?,?)", rows)
-        self.damaged.difference_update(key.hex() for (key,) in repaired)
+            model = self._model(fingerprint, db)
+            db.executemany(f"INSERT OR IGNORE INTO responses (model, key, payload, checksum) VALUES ({model},?,?,?)", rows)
+        self._models[fingerprint] = int(model or 0)  # subtle: known only once committed
+
+    def set_aside(self, fingerprint: str) -> int:
+        """Move the rows found `damaged` so far out of the way, so that they are asked anew; return how many. They are kept for inspection."""
+        keys = [(self._model(fingerprint), bytes.fromhex(key)) for key in sorted(self.damaged)]
+        if keys:
+            with self._transaction() as db:
+                moved = "INSERT INTO set_aside (model, key, payload, checksum) SELECT model, key, payload, checksum FROM responses"
+                db.executemany(f"{moved} WHERE model=? AND key=?", keys)
+                db.executemany("DELETE FROM responses WHERE model=? AND key=?", keys)
+            self.damaged.clear()
+        return len(keys)
 
     def get(self, fingerprint: str, request_keys: Iterable[str]) -> dict[str, Response]:
         """Return the stored responses among `request_keys`; damaged rows are noted in `damaged` and left out."""
-        wanted = {storage_key(fingerprint, key): key for key in request_keys}
-        found: dict[str, Response] = {}
+        wanted = {key_bytes(key): key for key in request_keys}
+        name, found = fingerprint.encode(), dict[str, Response]()
         keys = list(wanted)
         with self._told():
-            for start in range(0, len(keys), _CHUNK):
+            model = self._model(fingerprint)
+            for start in range(0, len(keys) if model is not None else 0, _CHUNK):
                 part = keys[start : start + _CHUNK]
-                marks = ",".join("?" * len(part))
-                for key, payload, checksum in self._db.execute(
-                    f"SELECT key, payload, checksum FROM responses WHERE key IN ({marks})", part
+                for key, payload, mark in self._db.execute(
+                    f"SELECT key, payload, checksum FROM responses WHERE model={model} AND key IN ({','.join('?' * len(part))})", part
                 ):
-                    if _checksum(key, payload) != checksum:
+                    if checksum(name, key, payload) != mark:
                         self.damaged.add(bytes(key).hex())
                         continue
-                    found[wanted[key]] = _decode(wanted[key], payload)
+                    found[wanted[key]] = decode(wanted[key], payload)
         return found
 
     def missing(self, fingerprint: str, request_keys: Iterable[str]) -> list[str]:
         """Return the keys among `request_keys` that have no stored response, each once, in order of first appearance."""
-        wanted = {storage_key(fingerprint, key): key for key in request_keys}
-        keys = list(wanted)
+        wanted = {key_bytes(key): key for key in request_keys}
+        return [wanted[key] for key in self._absent(fingerprint, b"".join(wanted))[0]]
+
+    def missing_in(self, fingerprint: str, blocks: Iterable[str]) -> tuple[list[str], int]:
+        """Return what `missing` does for keys that stand side by side in hex, 32 digits each, and how many distinct keys there are."""
+        lacking, distinct = self._absent(fingerprint, b"".join(bytes.fromhex(block) for block in blocks))
+        return [key.hex() for key in lacking], distinct
+
+    def _absent(self, fingerprint: str, wanted: bytes) -> tuple[list[bytes], int]:
         with self._told():
-            for start in range(0, len(keys), _CHUNK):
-                part = keys[start : start + _CHUNK]
-                marks = ",".join("?" * len(part))
-                for (key,) in self._db.execute(f"SELECT key FROM responses WHERE key IN ({marks})", part):
-                    if bytes(key).hex() not in self.damaged:
-                        del wanted[key]
-        return list(wanted.values())
+            model = self._model(fingerprint)
+            stored = b"" if model is None else self._stored(model, wanted)
+        if self.damaged:
+            sound = (stored[start : start + KEY_BYTES] for start in range(0, len(stored), KEY_BYTES))
+            stored = b"".join(key for key in sound if key.hex() not in self.damaged)
+        return absent(wanted, stored)
+
+    def _stored(self, model: int, wanted: bytes) -> bytes:
+        """Keys of a model, side by side; all of them when many are wanted, else only those wanted."""
+        if len(wanted) >= _MANY * KEY_BYTES:
+            spelt = (  # subtle: a text made inside SQLite is twice as fast as rows, and sixteenths keep it below SQLite's limit of 1e9 bytes
+                self._db.execute(
+                    f"SELECT group_concat(hex(key), '') FROM responses WHERE model={model} AND key >= ? {'AND key < ?' if part < 15 else ''}",
+                    [bytes([16 * part]), bytes([16 * (part + 1)])] if part < 15 else [bytes([16 * part])],
+                ).fetchone()[0]
+                for part in range(16)
+            )
+            return b"".join(bytes.fromhex(text) for text in spelt if text)
+        found: list[bytes] = []
+        keys = [wanted[start : start + KEY_BYTES] for start in range(0, len(wanted), KEY_BYTES)]
+        for start in range(0, len(keys), _CHUNK):
+            part = keys[start : start + _CHUNK]
+            query = f"SELECT key FROM responses WHERE model={model} AND key IN ({','.join('?' * len(part))})"
+            found.extend(key for (key,) in self._db.execute(query, part))
+        return b"".join(found)
 
     def put_records(self, kind: str, records: Sequence[tuple[str, Any]]) -> None:
-        """Write JSON-ready records of one kind, replacing the kind as a whole in one transaction.
+        """Write JSON-ready records of one kind, replacing the kind as a whole in one transaction; what is there already is left alone.
 
         Parameters
         ----------
@@ -267,13 +294,24 @@ class Store:
         rows = []
         for position, (name, value) in enumerate(records):
             payload = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
-            rows.append((kind, name, position, payload, _checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload)))
+            rows.append((kind, name, position, payload, checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload)))
+        with self._told():
+            there = self._db.execute("SELECT id, payload, checksum FROM records WHERE kind=? ORDER BY position", (kind,)).fetchall()
+        if there == [(name, payload, mark) for _, name, _, payload, mark in rows]:
+            return
         with self._transaction() as db:
             db.execute("DELETE FROM records WHERE kind=?", (kind,))
             db.executemany("INSERT INTO records VALUES (?,?,?,?,?)", rows)
 
-    def get_records(self, kind: str) -> list[tuple[str, Any]]:
+    def get_records(self, kind: str, *, skip_damaged: bool = False) -> list[tuple[str, Any]]:
         """Return the records of one kind in order.
+
+        Parameters
+        ----------
+        kind
+            As for `put_records`.
+        skip_damaged
+            Leave out records that fail their checksum; for what is about to be written anew.
 
         Raises
         ------
@@ -282,10 +320,12 @@ class Store:
         """
         out = []
         with self._told():
-            for name, payload, checksum in self._db.execute(
+            for name, payload, mark in self._db.execute(
                 "SELECT id, payload, checksum FROM records WHERE kind=? ORDER BY position", (kind,)
             ):
-                if _checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != checksum:
+                if checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != mark:
+                    if skip_damaged:
+                        continue
                     raise StoreError(f"{self.path}: record {kind}/{name} fails its checksum. Run the same command again to write it anew.")
                 out.append((name, json.loads(payload)))
         return out
@@ -301,12 +341,13 @@ class Store:
         count = 0
         try:
             structure = tuple(row[0] for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok")
-            for key, payload, checksum in self._db.execute("SELECT key, payload, checksum FROM responses"):
+            names = {number: name.encode() for number, name in self._db.execute("SELECT id, fingerprint FROM models")}
+            for model, key, payload, mark in self._db.execute("SELECT model, key, payload, checksum FROM responses"):
                 count += 1
-                if _checksum(key, payload) != checksum:
+                if checksum(names.get(model, b""), key, payload) != mark:
                     damaged.append(bytes(key).hex())
-            for kind, name, payload, checksum in self._db.execute("SELECT kind, id, payload, checksum FROM records"):
-                if _checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != checksum:
+            for kind, name, payload, mark in self._db.execute("SELECT kind, id, payload, checksum FROM records"):
+                if checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != mark:
                     damaged.append(f"{kind}/{name}")
         except sqlite3.DatabaseError as error:
             structure = (str(error),)

@@ -9,7 +9,8 @@ import pytest
 
 from evalkit.errors import StoreError
 from evalkit.records import Response
-from evalkit.store import Store, storage_key
+from evalkit.response_rows import key_bytes
+from evalkit.store import Store
 
 
 def response(name: str, value: float = -1.5) -> Response:
@@ -65,7 +66,7 @@ def test_a_flipped_bit_is_noticed_and_repaired_by_asking_again(tmp_path: Path) -
 
     with Store(path) as store:
         assert store.get("fp", ["k"]) == {}
-        assert store.check().damaged == (storage_key("fp", "k").hex(),)
+        assert store.check().damaged == (key_bytes("k").hex(),)
         assert store.missing("fp", ["k"]) == ["k"]
         store.put("fp", [response("k")])
         assert store.get("fp", ["k"])["k"] == response("k")
