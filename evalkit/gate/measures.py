@@ -131,7 +131,7 @@ def _linear(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy, rng: 
     harms = np.concatenate([one.harm for one in units])
     found = linear_harm(harms, weights, margin=rule.margin, edge=edge, level=policy.level, rng=rng)
     within = sum(one.within / one.harm.size for one in units) / len(units) ** 2
-    share = min(1.0, within / found.error**2) if found.error > 0 else math.nan
+    share = float(np.minimum(1.0, within / found.error**2)) if found.error > 0 else math.nan  # NaN stays NaN
     return _with_counts(rule, scope, kept, units, found, share)
 
 

@@ -113,7 +113,7 @@ def null_error(units: Units, weights: Units, *, at: float, edge: float) -> float
     x = (units - at) / scale  # the edge is at 1, the hypothesis at 0; the mean lies below
     centre = float(weights @ x)
     n = 1 / float((weights**2).sum())
-    if centre >= -1e-9:
+    if centre >= -1e-13:
         return float(abs(scale)) * float(np.sqrt(weights @ (x - centre) ** 2 / n))
     room = 1 - x  # 0 for an instance at the edge
     if (room > 1e-12).all() and float((weights / np.maximum(room, 1e-300)).sum()) <= 1:
