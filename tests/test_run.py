@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -199,6 +200,39 @@ def test_scores_are_recomputed_without_model_and_data(tmp_path: Path, monkeypatc
         finish(directory, read_manifest(tmp_path / "run"), level=0.95, resamples=100)
 
     assert (tmp_path / "run" / "estimates.csv").read_bytes() == before
+
+
+def _behind(path: Path, statement: str) -> None:
+    """Change a store behind evalkit's back."""
+    db = sqlite3.connect(path / "responses.sqlite")
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+
+def test_a_damaged_response_is_named_and_asked_anew_by_the_same_command(tmp_path: Path) -> None:
+    """Detected, never used; typing the same line again mends it, to the last byte."""
+    run(settings("noise", tmp_path / "run"), Silent())
+    before = [(tmp_path / "run" / name).read_bytes() for name in ("scores.parquet", "estimates.csv")]
+    _behind(tmp_path / "run", "UPDATE responses SET payload=x'5b5d' WHERE id IN (5, 9)")
+    with pytest.raises(StoreError, match="2 responses fail their checksum"):
+        run(settings("noise", tmp_path / "run"), Silent())
+    progress = Silent()
+    run(settings("noise", tmp_path / "run"), progress)
+
+    assert progress.asked == 2
+    assert [(tmp_path / "run" / name).read_bytes() for name in ("scores.parquet", "estimates.csv")] == before
+
+
+def test_a_damaged_record_is_made_anew(tmp_path: Path) -> None:
+    """Which request answers which cell is rendered again; nothing is asked again."""
+    run(settings("noise", tmp_path / "run"), Silent())
+    before = (tmp_path / "run" / "scores.parquet").read_bytes()
+    _behind(tmp_path / "run", "UPDATE records SET payload=x'7b7d' WHERE kind LIKE 'blocks/%' AND position=1")
+    progress = Silent()
+    run(settings("noise", tmp_path / "run"), progress)
+
+    assert (progress.asked, (tmp_path / "run" / "scores.parquet").read_bytes() == before) == (0, True)
 
 
 def test_two_processes_on_one_run_do_not_mix(tmp_path: Path) -> None:

@@ -1,37 +1,68 @@
-"""``evalkit check``: validate files before they are used."""
+"""``evalkit check``: validate files before they are used, and verify runs after they were written."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.options import GroupedCommand, debug_option, json_option, print_json, quiet_option
 
+if TYPE_CHECKING:
+    from evalkit.run_check import RunCheck
+
 __all__ = ["command"]
 
 
-@click.command("check", cls=GroupedCommand, epilog="Example: evalkit check tasks/mine.yaml paraphrases/")
+@click.command("check", cls=GroupedCommand, epilog="Example: evalkit check tasks/mine.yaml paraphrases/ reports/runs/demo")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @json_option
 @quiet_option
 @debug_option
 def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
-    """Validate task, phrasing, suite, model and policy files: all mistakes at once, each with file and line.
+    """Validate task, phrasing, suite, model and policy files: all mistakes at once, each with file and line. Verify run directories: every row, count and number.
 
-    PATH is a file or a folder; without any, the files that come with evalkit are checked. The kind of a file is told by what it holds.
-    Exit code 2 when something is wrong.
+    PATH is a file, a folder, a run directory or a responses.sqlite (a run's or the cache's); without any, the files that come with evalkit
+    are checked. The kind of a file is told by what it holds. Exit code 2 when a file is wrong, 4 when a run is damaged, 3 when a run
+    is not finished.
     """
     from evalkit.catalog.checking import check_paths, shipped_files
+    from evalkit.run_check import check_run, check_store
+    from evalkit.rundir import is_run_dir
 
-    kinds, problems = check_paths(paths or shipped_files())
+    runs = [check_run(path) for path in paths if is_run_dir(path) or (path / "responses.sqlite").is_file()]
+    runs += [check_store(path) for path in paths if path.suffix == ".sqlite"]
+    files = [path for path in paths if path not in {run.path for run in runs}]
+    kinds, problems = check_paths(files or shipped_files()) if files or not paths else ({}, [])
+    code = _exit_code(runs, problems)
     if as_json:
-        print_json({"files": {str(path): kind for path, kind in kinds.items()}, "problems": problems})
-        return 2 if problems else 0
+        verdicts = {str(run.path): {"state": run.state, "checked": list(run.checked), "problems": list(run.problems)} for run in runs}
+        print_json({"files": {str(path): kind for path, kind in kinds.items()}, "problems": problems, "runs": verdicts})
+        return code
+    for run in runs:
+        _show(run, quiet=quiet)
     for problem in problems:
         click.echo(problem, err=True)
     counts = ", ".join(f"{number} {kind}" for kind, number in sorted(Counter(kinds.values()).items()))
-    if not quiet:
+    if kinds and not quiet:
         click.echo(f"{len(kinds)} files ({counts}): {len(problems)} mistakes" if problems else f"{len(kinds)} files ({counts}): all fine")
-    return 2 if problems else 0
+    return code
+
+
+def _exit_code(runs: Sequence[RunCheck], problems: Sequence[str]) -> int:
+    """Damage weighs more than a wrong file, and that more than a run that is not finished."""
+    codes = {run.exit_code for run in runs} | ({2} if problems else set())
+    return next((code for code in (4, 2, 3) if code in codes), 0)
+
+
+def _show(run: RunCheck, *, quiet: bool) -> None:
+    if not quiet:
+        for line in run.checked:
+            click.echo(f"  {line}")
+    for problem in run.problems:
+        click.echo(problem, err=True)
+    if not quiet or run.state != "sound":
+        click.echo(f"{run.path}: {run.state}")
