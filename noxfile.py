@@ -81,6 +81,19 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Check that the generated pages are current and build the site, warnings as errors; ``nox -s docs -- serve`` shows it."""
+    session.install("-e", ".[phrasings]", *group("docs"))
+    session.run("python", "tools/generate_cli_page.py", "--check")
+    session.run("python", "tools/generate_phrasing_page.py", "--check")
+    quiet = {"NO_MKDOCS_2_WARNING": "1"}
+    if session.posargs:
+        session.run("mkdocs", *session.posargs, env=quiet)
+    else:
+        session.run("mkdocs", "build", "--strict", "--site-dir", "build/site", env=quiet)
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """Build sdist and wheel from it, install into an empty environment, use it from another directory."""
     session.install("build")

@@ -30,7 +30,9 @@ __all__ = [
     "Source",
     "Suite",
     "Task",
+    "as_json",
     "digest",
+    "instances_digest",
 ]
 
 Seen = Literal["seen", "unseen", "unknown"]

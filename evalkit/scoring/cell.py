@@ -13,7 +13,7 @@ from evalkit.errors import ScoringError
 from evalkit.records import Instance, Phrasing, Response, Score, Seen, Status, Task
 from evalkit.registry import METRICS
 
-__all__ = ["Answered", "Verdict", "score_cell"]
+__all__ = ["Answered", "Verdict", "score_cell", "target_text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

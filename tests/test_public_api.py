@@ -1,0 +1,106 @@
+"""What is public is said once, sorted, and complete; importing evalkit stays light."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+from doc_blocks import ROOT
+
+import evalkit
+
+MODULES = ["evalkit", *sorted(name for _, name, _ in pkgutil.walk_packages(evalkit.__path__, "evalkit.") if not name.endswith("__main__"))]
+DOCUMENTED = sorted(
+    {name for page in (ROOT / "docs" / "reference").glob("*.md") for name in re.findall(r"^::: (\S+)", page.read_text(), re.M)}
+)
+"""Modules on the reference pages: what others may build on."""
+HEAVY = ("torch", "transformers", "vllm", "lm_eval", "matplotlib", "pandas", "scipy", "nltk", "datasets", "peft", "ray", "httpx", "pyarrow")
+
+
+def order(name: str) -> tuple[int, str]:
+    """Return the sorting key of the linter (RUF022): constants, classes, functions."""
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2, name)
+
+
+def own(module: ModuleType) -> set[str]:
+    """Return the public functions and classes that a module defines itself."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == module.__name__
+    }
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_sorted_and_every_name_is_there(name):
+    """``__all__`` names what exists, once, in order."""
+    module = importlib.import_module(name)
+    names = list(getattr(module, "__all__", []))
+
+    assert names == sorted(set(names), key=order)
+    assert [one for one in names if not hasattr(module, one)] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_a_documented_module_exports_what_it_defines(name):
+    """Nothing public of a reference page is left out of ``__all__``, and a package exports all it brings in."""
+    module = importlib.import_module(name)
+    public = own(module)
+    if hasattr(module, "__path__") and name != "evalkit":
+        brought = {key: value for key, value in vars(module).items() if not key.startswith("_") and not inspect.ismodule(value)}
+        public |= {key for key, value in brought.items() if getattr(value, "__module__", "").startswith(name)}
+
+    assert public - set(module.__all__) == set()
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_everything_exported_of_a_documented_module_is_explained(name):
+    """A function or class on a reference page has a docstring of its own."""
+    module = importlib.import_module(name)
+    things = {one: getattr(module, one) for one in module.__all__}
+
+    assert [one for one, value in things.items() if (inspect.isfunction(value) or inspect.isclass(value)) and not value.__doc__] == []
+
+
+def loaded_by(code: str) -> list[str]:
+    """Run code in a fresh interpreter; return the heavy packages it loaded."""
+    ask = f"\nimport sys; print('LOADED', *sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code + ask], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()[1:]
+
+
+def test_import_evalkit_loads_nothing_heavy():
+    """``import evalkit`` brings no engine, no plotting and no tables."""
+    assert loaded_by("import evalkit") == []
+
+
+def test_the_check_of_loaded_packages_can_fail():
+    """The check above sees a package that is loaded."""
+    assert loaded_by("import nltk.stem.porter")[:1] == ["nltk"]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["gate", "--help"]], ids=" ".join)
+def test_help_loads_nothing_heavy(words):
+    """Help answers at once, because nothing heavy is imported for it."""
+    code = f"from evalkit.cli.main import invoke\nassert invoke({words!r}) == 0"
+
+    assert loaded_by(code) == []
+
+
+def test_the_root_exports_what_notebooks_need():
+    """The package's own names are few, and stay."""
+    assert evalkit.__all__ == ["__version__", "load_run", "run"]
+    assert callable(evalkit.run)
+    assert callable(evalkit.load_run)
+
+
+def test_a_name_that_is_not_there_is_refused_as_python_does():
+    """``evalkit.nothing`` is an AttributeError, in spite of late loading."""
+    with pytest.raises(AttributeError, match="module 'evalkit' has no attribute 'nothing'"):
+        _ = evalkit.nothing
