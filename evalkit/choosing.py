@@ -12,6 +12,7 @@ from pathlib import Path
 from evalkit import catalog
 from evalkit.collect import Arrangement, Job, Progress
 from evalkit.errors import DataMissingError, UsageError
+from evalkit.mitigations.adapters import trained_phrasings
 from evalkit.perturb.apply import apply
 from evalkit.perturb.controls import DERIVED_KINDS, controls
 from evalkit.perturb.order import instance_labels, instance_order
@@ -117,7 +118,10 @@ def _job(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]) 
         notes.append(f"{task.id}: {left_out} instances left out under every phrasing, because their choices cannot be moved")
     if not instances:
         raise UsageError(f"{task.id}: no instance is left whose choices can be moved. Leave the task or the perturbation out.")
-    seen: dict[str, Seen] = {phrasing.id: catalog.relation(phrasing, settings.model, task) for phrasing in phrasings}
+    trained = trained_phrasings(settings.mitigations)
+    seen: dict[str, Seen] = {
+        phrasing.id: "seen" if phrasing.id in trained else catalog.relation(phrasing, settings.model, task) for phrasing in phrasings
+    }
     return Job(
         task=task,
         phrasings=tuple(phrasings),
