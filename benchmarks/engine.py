@@ -47,9 +47,9 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
 def workloads(models: dict[str, Path], *, phrasings: int, instances: int) -> list[Workload]:
     """Return the workloads of the table."""
     size: dict[str, Any] = {"phrasings": phrasings, "instances": instances, "choices": 4, "instruction": 18, "first": "instruction"}
-    long = tuple(prompts(**size, body=55, letters=False))
-    letters = tuple(prompts(**size, body=50, letters=True))
-    fewer = tuple(prompts(**{**size, "instances": max(1, instances // 5)}, body=90, letters=False))
+    long = tuple(prompts(**size, body=86, letters=False))
+    letters = tuple(prompts(**size, body=82, letters=True))
+    fewer = tuple(prompts(**{**size, "instances": max(1, instances // 5)}, body=86, letters=False))
     stop = calibrated_stop(models["causal"], [request.text for request in fewer[:20]])
     return [
         Workload("causal long", "causal", long),

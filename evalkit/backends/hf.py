@@ -248,15 +248,15 @@ class HFBackend:
             budget = Budget.on(loaded, self._spec.batch_size)
             if self._spec.options.get("token_budget"):
                 budget.tokens = budget.stored = int(self._spec.options["token_budget"])
-            self._engine = Engine(loaded, path, self._greedy(loaded, path), budget, costs)
+            self._engine = Engine(loaded, path, self._greedy(loaded, path, budget), budget, costs)
         return self._engine
 
-    def _greedy(self, loaded: Loaded, path: Path) -> Greedy | LibraryGreedy:
+    def _greedy(self, loaded: Loaded, path: Path, budget: Budget) -> Greedy | LibraryGreedy:
         """Return the way of generating that the model allows."""
         fast = isinstance(path.scorer, TreeScorer) or path.name == "packed"
         if not fast or not plain_settings(loaded.model.generation_config):
             return LibraryGreedy(loaded, self._stops)
-        return Greedy(loaded, path.scorer if isinstance(path.scorer, TreeScorer) else None, self._stops)
+        return Greedy(loaded, path.scorer if isinstance(path.scorer, TreeScorer) else None, self._stops, feeding=budget.tokens)
 
     def _scored(self, item: Encoded, answer: list[float] | str) -> Response:
         """Response to a choice request; what is not finite is an error, never a number."""

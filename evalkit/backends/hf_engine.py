@@ -240,11 +240,13 @@ class Engine:
             torch.cuda.empty_cache()
 
     def _count_batch(self, works: Sequence[Work]) -> None:
-        """Count one forward over `works`."""
+        """Count one forward over `works`, or the forwards that feed them before they generate."""
         widths = [self._width(work) for work in works]
+        generates = not works[0].tails
+        parts = self.greedy.parts(works) if generates and isinstance(self.greedy, Greedy) else [list(range(len(works)))]
         self.counts.planned += sum(widths)
-        self.counts.computed += max(widths) * len(widths)
-        self.counts.forwards += 1
+        self.counts.computed += sum(max(widths[i] for i in part) * len(part) for part in parts)
+        self.counts.forwards += len(parts)
 
     def snapshot(self) -> Counts:
         """Return a copy of the counts, with what generation fed."""

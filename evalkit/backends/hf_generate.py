@@ -12,7 +12,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from evalkit.backends.hf_batching import batches
 from evalkit.backends.hf_causal import Bank, TreeScorer, Work, grid, visible
 from evalkit.backends.hf_encdec import encoder_batch, start_token
 from evalkit.backends.hf_model import Loaded, quiet
@@ -48,8 +50,8 @@ def plain_settings(config: Any) -> bool:
 class Session(Protocol):
     """States of a batch of rows that generate in step."""
 
-    def first(self) -> list[int]:
-        """Return the first token of every row, -1 where the logits are not finite."""
+    def first(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Feed the prompts in `parts` and return the first token of every row, -1 where the logits are not finite."""
         ...
 
     def step(self, tokens: Sequence[int]) -> list[int]:
@@ -72,13 +74,20 @@ class Greedy:
         Masks of a decoder-only model; None for an encoder-decoder one.
     stops
         When rows end.
+    feeding
+        Most tokens of prompts that are fed at once, padding included; rows fed in parts generate together.
     """
 
-    def __init__(self, loaded: Loaded, scorer: TreeScorer | None, stops: Stops) -> None:
+    def __init__(self, loaded: Loaded, scorer: TreeScorer | None, stops: Stops, *, feeding: int) -> None:
         self._loaded = loaded
         self._scorer = scorer
         self._stops = stops
+        self._feeding = feeding
         self.passes = 0
+
+    def parts(self, works: Sequence[Work]) -> list[list[int]]:
+        """Return the parts in which prompts are fed."""
+        return batches([len(work.context) for work in works], budget=self._feeding)
 
     def run(self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None) -> list[list[int] | None]:
         """Return the generated ids of every prompt, None where the logits were not finite."""
@@ -91,7 +100,7 @@ class Greedy:
         broken: set[int] = set()
         alive = list(range(len(works)))
         with torch.inference_mode():
-            tokens = session.first()
+            tokens = session.first(self.parts(works))
             while True:
                 kept = []
                 for place, (row, token) in enumerate(zip(alive, tokens, strict=True)):
@@ -177,19 +186,38 @@ class CausalSession:
         self._valid = np.zeros((0, 0), dtype=np.bool_)
         self._next = np.array([work.prefix + len(work.context) for work in works])
 
-    def first(self) -> list[int]:
-        """Feed the prompts and return the first token of every row."""
+    def first(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Feed the prompts part by part and return the first token of every row."""
+        import torch
+
+        fed = [self._feed([self._works[i] for i in part]) for part in parts]
+        place = np.argsort(np.array([i for part in parts for i in part]))
+        width = max(keys.shape[1] for _, keys, _, _ in fed)
+        layer = _growing_layer()
+        merged = []
+        for depth in range(len(fed[0][0].layers)):
+            pair = []
+            for name in ("keys", "values"):
+                states = [getattr(cache.layers[depth], name) for cache, _, _, _ in fed]
+                joined = torch.cat([torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[2])) for part in states])
+                pair.append(joined[torch.from_numpy(place).to(joined.device)])
+            merged.append(_grown(layer, *pair))
+        cache: Any = fed[0][0]
+        cache.layers = merged
+        self._cache = cache
+        self._keys = np.concatenate([np.pad(keys, ((0, 0), (0, width - keys.shape[1]))) for _, keys, _, _ in fed])[place]
+        self._valid = np.concatenate([np.pad(valid, ((0, 0), (0, width - valid.shape[1]))) for _, _, valid, _ in fed])[place]
+        tokens = [token for _, _, _, found in fed for token in found]
+        return [tokens[i] for i in place]
+
+    def _feed(self, works: Sequence[Work]) -> tuple[Any, NDArray[np.int64], NDArray[np.bool_], list[int]]:
+        """Feed some prompts: states, positions of their keys, which of them are real, and the first tokens."""
         import torch
         from transformers import DynamicCache
 
-        ids, positions = grid(self._works)
-        allowed, keys = visible(self._works, positions, self._bank)
-        cache: Any = DynamicCache()
-        if self._bank is not None:
-            cache = self._bank.cache([work.slot for work in self._works])
-        layer = _growing_layer()
-        cache.layer_class_to_replicate = layer
-        cache.layers = [_regrown(layer, old) for old in cache.layers]
+        ids, positions = grid(works)
+        allowed, keys = visible(works, positions, self._bank)
+        cache: Any = DynamicCache() if self._bank is None else self._bank.cache([work.slot for work in works])
         device = self._loaded.device
         kwargs = {
             "input_ids": torch.from_numpy(ids).to(device),
@@ -198,11 +226,10 @@ class CausalSession:
             "past_key_values": cache,
             "use_cache": True,
         }
-        last = [row * ids.shape[1] + len(work.context) - 1 for row, work in enumerate(self._works)]
+        last = [row * ids.shape[1] + len(work.context) - 1 for row, work in enumerate(works)]
         logits = self._loaded.head.at(torch.tensor(last, device=device), lambda: self._loaded.model(**kwargs), trim=True)
-        self._cache, self._keys = cache, keys
-        self._valid = allowed[np.arange(len(last)), [len(work.context) - 1 for work in self._works]]
-        return _likeliest(logits)
+        valid = allowed[np.arange(len(works)), [len(work.context) - 1 for work in works]]
+        return cache, keys, valid, _likeliest(logits)
 
     def step(self, tokens: Sequence[int]) -> list[int]:
         """Feed one token per row and return the next ones."""
@@ -233,11 +260,11 @@ class CausalSession:
         self._keys, self._valid, self._next = self._keys[rows], self._valid[rows], self._next[rows]
 
 
-def _regrown(layer: Any, old: Any) -> Any:
-    """Return a growing layer that starts from the states of `old`."""
+def _grown(layer: Any, keys: Any, values: Any) -> Any:
+    """Return a growing layer that starts from these states."""
     new = layer()
-    new.lazy_initialization(old.keys, old.values)
-    new.keys, new.values = old.keys, old.values
+    new.lazy_initialization(keys, values)
+    new.keys, new.values = keys, values
     return new
 
 
@@ -261,10 +288,19 @@ class EncoderDecoderSession:
         self._states: Any = None
         self._mask: Any = None
 
-    def first(self) -> list[int]:
-        """Run the encoder and return the first token of every row."""
-        prompts, self._mask = encoder_batch(self._works, self._loaded.device)
-        self._states = self._loaded.model.get_encoder()(input_ids=prompts, attention_mask=self._mask).last_hidden_state
+    def first(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Run the encoder part by part and return the first token of every row."""
+        import torch
+
+        device = self._loaded.device
+        _, self._mask = encoder_batch(self._works, device)
+        rows = []
+        for part in parts:
+            prompts, mask = encoder_batch([self._works[i] for i in part], device)
+            states = self._loaded.model.get_encoder()(input_ids=prompts, attention_mask=mask).last_hidden_state
+            rows.append(torch.nn.functional.pad(states, (0, 0, 0, self._mask.shape[1] - states.shape[1])))
+        place = torch.tensor([i for part in parts for i in part]).argsort()
+        self._states = torch.cat(rows)[place.to(device)]
         return self.step([start_token(self._loaded.model.config)] * len(self._works))
 
     def step(self, tokens: Sequence[int]) -> list[int]:
