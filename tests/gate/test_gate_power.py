@@ -1,0 +1,36 @@
+"""The simulation behind the table of the docs, small: error rates held, losses noticed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _benchmark() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "gate_power.py"
+    spec = importlib.util.spec_from_file_location("gate_power", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gate_power"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_error_rates_hold_and_losses_are_noticed() -> None:
+    """60 releases: at most 5% false alarms and 5% passes at the margin, plus three standard errors; twice the margin is noticed."""
+    power = _benchmark()
+    policy = power.deciding(power.read_policy_file(power.default_policy_path()))
+
+    found = power.simulate(power.REGIMES[0], releases=60, policy=policy, seed=3, metrics=("mean", "worst_phrasing", "std"))
+
+    assert found["nothing"]["regression"] <= 0.05 + 3 * (0.05 * 0.95 / 120) ** 0.5
+    assert found["nothing"]["pass"] >= 0.5
+    for metric in ("mean", "worst_phrasing", "std"):
+        assert found[metric]["1"]["pass"] <= 0.05 + 3 * (0.05 * 0.95 / 60) ** 0.5
+        assert found[metric]["2"]["regression"] >= 0.8
