@@ -8,13 +8,14 @@ lock on ``run.lock``, which vanishes with the process, so there are no stale loc
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 from evalkit.errors import StoreError
 from evalkit.records import digest
 
-__all__ = ["MANIFEST_SCHEMA", "RunDir", "file_digest", "is_run_dir", "read_manifest", "slug", "write_atomic"]
+__all__ = ["MANIFEST_SCHEMA", "RunDir", "file_digest", "is_run_dir", "part_path", "read_manifest", "slug", "write_atomic"]
 
 MANIFEST_SCHEMA = 1
 """Version of ``manifest.json``."""
@@ -47,6 +48,32 @@ def slug(text: str, *, length: int = 60) -> str:
     return f"{plain or 'x'}-{digest(text, length=6)}"
 
 
+def part_path(path: Path) -> Path:
+    """Return where the next content of a file is written before it is moved there; what dead processes left there is removed.
+
+    Parameters
+    ----------
+    path
+        The file. Its folder exists.
+    """
+    stem = f".{path.name[:100]}.{slug(socket.gethostname(), length=40)}."
+    for left in path.parent.glob(f"{glob.escape(stem)}*.part"):
+        number = left.name[len(stem) :].split("-")[0]
+        if number.isdigit() and not _alive(int(number)):
+            left.unlink(missing_ok=True)
+    return path.parent / f"{stem}{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that it is either the old one or the whole new one, also after a power loss.
 
@@ -56,19 +83,15 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         When the disk is full or the folder cannot be written; the old file is untouched.
     """
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-    temporary: str | None = None
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        temporary = part_path(path)
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
-        temporary = None
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -77,8 +100,8 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     except OSError as error:
         raise _told(path, error, needed=len(data)) from error
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _told(path: Path, error: OSError, *, needed: int = 0) -> StoreError:

@@ -29,14 +29,14 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def guarded(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: an apostrophe goes before a dangerous first character.
+    """Return text that no spreadsheet takes for a formula: an apostrophe goes before a dangerous first character, also behind blanks and quotes.
 
     Examples
     --------
     >>> guarded("=1+1"), guarded("mmlu"), guarded("'quoted'")
     ("'=1+1", 'mmlu', "''quoted'")
     """
-    return f"'{text}" if text.startswith((*DANGEROUS, "'")) else text
+    return f"'{text}" if text.startswith("'") or text.lstrip(" \"'").startswith(DANGEROUS) or text.startswith(DANGEROUS) else text
 
 
 def _unguarded(text: str) -> str:

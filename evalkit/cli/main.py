@@ -125,6 +125,11 @@ def invoke(arguments: list[str]) -> int:
             raise
         _say(str(error))
         return error.exit_code
+    except MemoryError:
+        if debug:
+            raise
+        _say("out of memory; what was answered so far is stored. Free some memory or lower --batch-size, then run the same command again.")
+        return 4
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

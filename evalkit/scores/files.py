@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import TableError
+from evalkit.rundir import part_path
 from evalkit.scores.rows import NUMBERS
 
 __all__ = ["SCHEMA", "read_parquet", "whole_file", "write_parquet"]
@@ -25,9 +26,9 @@ ROW_GROUP = 1 << 20
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing so that readers see its old or its new content, never part; survives power loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_path(path)
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

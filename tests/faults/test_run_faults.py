@@ -1,0 +1,212 @@
+"""Faults that can be injected without a process of their own: full disk, vanished folder, stale lock, clock, moved cache."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+
+import pytest
+
+from evalkit import catalog
+from evalkit.choosing import Settings
+from evalkit.errors import StoreError
+from evalkit.records import Response, Suite
+from evalkit.run import run
+from evalkit.rundir import RunDir, read_manifest, write_atomic
+from evalkit.store import Store
+
+SUITE = Suite(name="toy", tasks=("procedural/boolean",), limit=6, phrasings=4)
+
+
+class Watching:
+    """Progress that counts and may do something after the first batch."""
+
+    stop_requested = False
+
+    def __init__(self, then: object = None) -> None:
+        self.asked = 0
+        self.then = then
+
+    def begin(self, *, total: int, stored: int) -> None:
+        """Take note of nothing."""
+
+    def advance(self, responses: Sequence[Response]) -> None:
+        """Count; the first time, do what was asked for."""
+        if not self.asked and callable(self.then):
+            self.then()
+        self.asked += len(responses)
+
+    def note(self, message: str) -> None:
+        """Show nothing."""
+
+
+def settings(out: Path, *, cache: bool = False) -> Settings:
+    """Return settings of a small run."""
+    model = replace(catalog.load_model("scripted:noise,batch=8"), label="toy")
+    return Settings(model=model, suite=SUITE, out=out, cache=cache, resamples=100)
+
+
+def test_a_full_disk_under_the_store_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    """SQLite meets its limit of pages as it would meet the end of the disk; later there is room again."""
+    answers = [Response(key=f"k{index}", text="x" * 500, finish_reason="stop") for index in range(2000)]
+    path = tmp_path / "r.sqlite"
+    with Store(path) as store:
+        store.put("fp", answers[:20])
+        store._db.execute("PRAGMA max_page_count=60")
+        with pytest.raises(StoreError, match=r"the disk is full .* MiB free"):
+            store.put("fp", answers)
+        assert store.count() == 20
+    with Store(path) as store:
+        store.put("fp", answers)
+        assert (store.count(), store.check().sound) == (2000, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(errno.ENOSPC, "the disk is full; .* MiB are needed"), (errno.EDQUOT, "the disk is full"), (errno.EROFS, "cannot be written")],
+)
+def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(
+    code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No half file, no temporary one."""
+    target = tmp_path / "estimates.csv"
+    write_atomic(target, "old")
+
+    def fail(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match=said):
+        write_atomic(target, "new")
+
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("estimates.csv", "old")]
+
+
+def test_no_space_at_the_start_is_said_before_the_model_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few MiB are asked for before anything begins."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("evalkit.rundir.shutil.disk_usage", lambda path: usage._replace(free=2**20))
+    monkeypatch.setattr("evalkit.run.open_backend", lambda *arguments: pytest.fail("the model was loaded"))
+
+    with pytest.raises(StoreError, match=r"only 1\.0 MiB are free; a run needs at least 16 MiB"):
+        run(settings(tmp_path / "run"), Watching())
+
+
+def test_a_folder_that_vanishes_is_said_and_the_next_run_starts_afresh(tmp_path: Path) -> None:
+    """Somebody removed the run directory while it was written."""
+    out = tmp_path / "run"
+    with pytest.raises(StoreError, match="run"):
+        run(settings(out), Watching(lambda: shutil.rmtree(out)))
+    shutil.rmtree(out, ignore_errors=True)
+
+    assert run(settings(out), Watching()).exit_code == 0
+
+
+def test_what_a_dead_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    """The temporary file of a killed process goes when the file is written next; that of a living one stays."""
+    target = tmp_path / "x.csv"
+    script = "import sys, os, pathlib; from evalkit.rundir import part_path; part_path(pathlib.Path(sys.argv[1])).write_text('half'); os._exit(9)"
+    subprocess.run([sys.executable, "-c", script, str(target)])
+    write_atomic(tmp_path / "other.csv", "x")
+    before = len(list(tmp_path.glob(".x.csv.*.part")))
+    living = subprocess.Popen(
+        [sys.executable, "-c", script.replace("os._exit(9)", "print(1, flush=True); sys.stdin.read()"), str(target)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert living.stdout is not None
+    living.stdout.readline()
+    write_atomic(target, "whole")
+    left = [path.name for path in tmp_path.glob(".x.csv.*.part")]
+    living.communicate()
+
+    assert (before, len(left), f".{living.pid}-" in left[0]) == (1, 1, True)
+
+
+def test_a_lock_of_a_dead_process_is_no_lock_even_if_its_pid_lives(tmp_path: Path) -> None:
+    """The lock is the system's and dies with its owner; the text in the file, here with the number of a living process, decides nothing."""
+    script = "import sys, time, pathlib; from evalkit.rundir import RunDir; RunDir(pathlib.Path(sys.argv[1])).acquire(); print(1, flush=True); time.sleep(60)"
+    owner = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    owner.stdout.readline()
+    with pytest.raises(StoreError, match=f"another process is working on this run \\(pid {owner.pid} on .* since 20"):
+        RunDir(tmp_path / "run").acquire()
+    owner.send_signal(signal.SIGKILL)
+    owner.communicate()
+    (tmp_path / "run" / "run.lock").write_text(f"pid {os.getpid()} on here since 2026-01-01T00:00:00Z")
+
+    with RunDir(tmp_path / "run") as directory:
+        assert f"pid {os.getpid()}" in (directory.path / "run.lock").read_text()
+
+
+class Backwards(datetime):
+    """A clock that jumps back a day each time it is read."""
+
+    reads = 0
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        """Return a time before the last one."""
+        cls.reads += 1
+        return datetime(2026, 11, 21, tzinfo=UTC) - timedelta(days=cls.reads)
+
+
+def test_a_clock_that_jumps_back_changes_no_result_and_no_duration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Durations come from the monotonic clock; nothing is named or ordered by time."""
+    run(settings(tmp_path / "plain"), Watching())
+    monkeypatch.setattr("evalkit.run.datetime", Backwards)
+    monkeypatch.setattr("evalkit.rundir.datetime", Backwards)
+    monkeypatch.setattr(time, "time", lambda: -1.0)
+    for _ in range(2):
+        run(settings(tmp_path / "odd"), Watching())
+    attempts = read_manifest(tmp_path / "odd")["attempts"]
+
+    assert (Backwards.reads > 0, len(attempts), all(attempt["seconds"] >= 0 for attempt in attempts)) == (True, 2, True)
+    for name in ("scores.parquet", "estimates.csv", "leaderboard.csv"):
+        assert (tmp_path / "odd" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+
+
+def test_a_cache_and_a_run_from_another_machine_serve_at_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in either depends on where it lies."""
+    first = Watching()
+    run(settings(tmp_path / "here", cache=True), first)
+    shutil.copytree(Path(os.environ["EVALKIT_HOME"]), tmp_path / "far" / "home")
+    shutil.copytree(tmp_path / "here", tmp_path / "far" / "copy")
+    shutil.rmtree(os.environ["EVALKIT_HOME"])
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path / "far" / "home"))
+    anew, copied = Watching(), Watching()
+    run(settings(tmp_path / "new", cache=True), anew)
+    run(settings(tmp_path / "far" / "copy"), copied)
+
+    assert (first.asked, anew.asked, copied.asked) == (24, 0, 0)
+    assert (tmp_path / "new" / "scores.parquet").read_bytes() == (tmp_path / "here" / "scores.parquet").read_bytes()
+
+
+def test_a_damaged_cache_is_named_and_not_used(tmp_path: Path) -> None:
+    """A flipped byte in a shared row: that one is asked, and put right in the cache."""
+    import sqlite3
+
+    run(settings(tmp_path / "one", cache=True), Watching())
+    cache = Path(os.environ["EVALKIT_HOME"]) / "responses.sqlite"
+    db = sqlite3.connect(cache)
+    db.execute("UPDATE responses SET payload=x'5b5d' WHERE id=7")
+    db.commit()
+    db.close()
+    second, third = Watching(), Watching()
+    run(settings(tmp_path / "two", cache=True), second)
+    run(settings(tmp_path / "three", cache=True), third)
+
+    assert (second.asked, third.asked) == (1, 0)
+    assert (tmp_path / "two" / "scores.parquet").read_bytes() == (tmp_path / "one" / "scores.parquet").read_bytes()
+    cache.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    with pytest.raises(StoreError, match=r"responses\.sqlite: is damaged"):
+        run(settings(tmp_path / "four", cache=True), Watching())
