@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -60,6 +59,14 @@ def write(path: Path, n_phrasings: int, n_instances: int, n_tasks: int) -> None:
     pd.concat(frames).to_parquet(path)
 
 
+def peak_gib() -> float:
+    """Return the peak resident memory of this process; `ru_maxrss` would count what its parent once had."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024**2
+    return float("nan")
+
+
 def measure(path: str, n_resamples: int) -> dict[str, float]:
     """Analyse the table in this process and return what it cost."""
     from evalkit import stats
@@ -80,7 +87,7 @@ def measure(path: str, n_resamples: int) -> dict[str, float]:
             stats.bootstrap(block.values, rng=rng, seen=seen, unseen=~seen, question="random", method=method, n_resamples=n_resamples)
     times.append(time.process_time())
     read, analyse, resample = np.diff(times).tolist()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    memory = peak_gib()
     return {"cells": len(table), "rows": len(rows), "read": read, "analyse": analyse, "resample": resample, "memory": memory}
 
 
