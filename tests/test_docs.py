@@ -70,6 +70,16 @@ def test_shell_blocks_with_the_demo_model_run(tmp_path, monkeypatch):
     assert typed
     assert [(line, said) for line, code, said in outcomes if code != 0] == []
     assert len(list(Path("reports/runs").glob("*/report.html"))) == 1
+    shown, page = numbers(outcomes[-1][2]), numbers((ROOT / "docs" / "first_steps.md").read_text())
+    assert len(page) == 9
+    assert {name: shown[name] for name in page if abs(shown[name] - page[name]) > 1.0} == {}, (
+        "first_steps.md shows other numbers than come out"
+    )
+
+
+def numbers(text: str) -> dict[str, float]:
+    """Return the values of the summary in a text, in percentage points; a point of leeway is for other processors."""
+    return {name: float(value) for name, value in re.findall(r"^([a-z][^\n\[\]:/]{5,28}?) +(-?\d+\.\d) \[", text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("block", SHELL, ids=ids)
