@@ -118,6 +118,10 @@ def adapter(backend: Backend, options: str) -> Backend:
             f"{path}: holds no PEFT adapter (adapter_config.json and adapter_model.safetensors). Name the --out of 'evalkit align' once it has finished; "
             "a fully tuned model is named with --model."
         )
+    if "adapter" in engine.fingerprint():
+        raise UsageError(
+            f"--mitigation adapter:path={path}: the model bears an adapter already, and each was trained without the other. Name one of them."
+        )
     _refuse_other_base(engine, path, read_record(path))
     config: Any = peft.PeftConfig.from_pretrained(str(path))
     kind = str(getattr(config.peft_type, "value", config.peft_type))
@@ -128,8 +132,7 @@ def adapter(backend: Backend, options: str) -> Backend:
     if kind == "PROMPT_TUNING":
         weights = load_file(path / "adapter_model.safetensors")["prompt_embeddings"]
         first = engine.loaded.model.get_input_embeddings()
-        # subtle: the first id beyond all rows, of an earlier soft prompt too
-        start = int(first.weight.shape[0]) + int(getattr(first, "n_virtual", 0))
+        start = int(first.weight.shape[0])
         count = int(config.num_virtual_tokens)
         if weights.shape[1] != first.weight.shape[1]:
             raise _other_shape(engine, path, f"its vectors have {weights.shape[1]} numbers where the model's have {first.weight.shape[1]}")
@@ -172,8 +175,7 @@ def _append(loaded: Loaded, vectors: Any) -> None:
         def __init__(self, old: Any, extra: Any) -> None:
             super().__init__()
             self.old = old
-            self.n_virtual = len(extra) + int(getattr(old, "n_virtual", 0))
-            self.first = int(old.weight.shape[0]) + int(getattr(old, "n_virtual", 0))
+            self.first = int(old.weight.shape[0])
             self.extra: torch.Tensor
             self.register_buffer("extra", extra.to(old.weight), persistent=False)
 

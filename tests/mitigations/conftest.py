@@ -40,7 +40,7 @@ def build(directory: Path, kind: str, seed: int) -> Path:
     logging.disable_progress_bar()
     tokenizer = _tokenizer()
     torch.manual_seed(seed)
-    shared = {"vocab_size": len(tokenizer), "pad_token_id": 0, "eos_token_id": 1}
+    shared: dict[str, Any] = {"vocab_size": len(tokenizer), "pad_token_id": 0, "eos_token_id": 1}
     model: Any
     if kind == "causal":
         config = tf.LlamaConfig(

@@ -281,6 +281,37 @@ def test_phrasings_trained_on_are_refused_in_an_evaluation(small_model: Callable
     refuse_overlap([text, "calibrate"], ["other"])
 
 
+def test_what_has_no_meaning_together_is_refused(small_model: Callable[..., Path], tmp_path: Path) -> None:
+    """Two adapters trained apart, an adapter behind new weights, a prefix that cannot be applied, an unfinished training."""
+    prompt, prefix = tmp_path / "prompt", tmp_path / "prefix"
+    trained(small_model(), prompt, recipe(steps=5))
+    trained(small_model(), prefix, recipe("prefix", steps=5))
+    spec = ModelSpec(backend="hf", name=str(small_model()), device="cpu")
+
+    with pytest.raises(UsageError, match="bears an adapter already"):
+        opened(spec, [f"adapter:path={prompt}", f"adapter:path={prompt}"])
+    with pytest.raises(BackendError, match="weights are not those of"):
+        opened(spec, [f"interpolate:with={small_model(seed=2)}", f"adapter:path={prompt}"])
+    with pytest.raises(BackendError, match="kind PREFIX_TUNING are not applied"):
+        opened(spec, [f"adapter:path={prefix}"])
+    with pytest.raises(BackendError, match="holds no PEFT adapter"):
+        opened(spec, [f"adapter:path={tmp_path}"])
+
+
+def test_a_soft_prompt_can_be_decoded_instructively(small_model: Callable[..., Path], tmp_path: Path) -> None:
+    """Composition that has a meaning: both branches bear the soft prompt, and each prompt costs its tokens."""
+    trained(small_model(), tmp_path / "out", recipe(steps=5))
+    spec = ModelSpec(backend="hf", name=str(small_model()), device="cpu")
+    request = replace(probe(), body=(9, 25))
+    prompts = []
+    for mitigations in ((), (f"adapter:path={tmp_path / 'out'}", "instructive:noise=opposite"), ("instructive:noise=opposite",)):
+        (found,) = next(iter(opened(spec, mitigations).run([request])))
+        prompts.append(found.prompt_tokens)
+
+    assert prompts[1] == prompts[2] + 2 * 3
+    assert prompts[2] > 2 * prompts[0]
+
+
 def test_too_few_paraphrases_are_refused() -> None:
     """A reference, a paraphrase and one for validation are the least."""
     with pytest.raises(UsageError, match="too few paraphrases: at most 2 of its 2"):
