@@ -26,7 +26,7 @@ def group(name: str) -> list[str]:
 
 def beside_data(session: nox.Session) -> dict[str, str]:
     """Return the environment of tests: no network, few threads, real data where it is known to be."""
-    env = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
+    env = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
     if "EVALKIT_DATA" in os.environ:
         env["EVALKIT_DATA"] = os.environ["EVALKIT_DATA"]
     return env
