@@ -198,7 +198,7 @@ def measured_costs(scorer: TreeScorer, work: Work) -> Costs:
     [1, 64] and [0.02, 0.5], so that a disturbed measurement cannot turn sharing off or on where it is clear.
     """
     ids = (work.context * (256 // len(work.context) + 1))[:256]
-    tails = ((ids[0],),)
+    tails = ((work.context[-1],),)  # subtle: the first ids may be those of a soft prompt, which no answer can hold
     short, long = Work(ids[:8], tails), Work(ids[:136], tails)
     bank = scorer.bank([ids[:128]])
     behind = Work(ids[128:136], tails, prefix=128)
