@@ -139,7 +139,8 @@ def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> 
 def _of_labels(block: Block, headline: Mask, *, options: Options, rng: np.random.Generator) -> Found:
     """Agreement of the answers; needs recorded predictions."""
     labels, level = block.labels[headline].astype(np.int64), options.level
-    if (labels < 0).all():
+    answered_unusably = block.status[headline] == STATUSES.index("unparsed")
+    if (labels < 0).all() and not answered_unusably.any():
         names = ("consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy")
         return {name: stats.undefined(math.nan, "no predictions in the table", level=level) for name in names}
     n_labels = len(np.unique(labels[labels >= 0]))

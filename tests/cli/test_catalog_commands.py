@@ -70,7 +70,7 @@ def test_check_of_good_files_exits_with_0(tmp_path: Path, capsys: pytest.Capture
 
     code, out, _ = run(capsys, "check", "--json", str(tmp_path / "t.yaml"))
 
-    assert (code, json.loads(out)) == (0, {"files": {str(tmp_path / "t.yaml"): "task"}, "problems": []})
+    assert (code, json.loads(out)) == (0, {"files": {str(tmp_path / "t.yaml"): "task"}, "problems": [], "runs": {}})
 
 
 def test_data_status_counts_what_is_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
