@@ -367,3 +367,17 @@ def test_the_command_trains_and_refuses_leakage(
     assert f"adapter:path={tmp_path / 'out'}" in capsys.readouterr().out
     assert invoke(command) == 2
     assert "holds a finished training" in capsys.readouterr().err
+
+
+def test_costs_are_measured_behind_a_soft_prompt(small_model: Callable[..., Path], tmp_path: Path) -> None:
+    """What the engine times on a real prompt holds no answer that the vocabulary lacks."""
+    from evalkit.backends.hf_causal import TreeScorer, Work, mask_forms
+    from evalkit.backends.hf_proof import measured_costs
+
+    trained(small_model(), tmp_path / "out", recipe(steps=5))
+    backend: Any = opened(ModelSpec(backend="hf", name=str(small_model()), device="cpu"), [f"adapter:path={tmp_path / 'out'}"])
+    (item,) = backend.encode([probe()])
+    scorer = TreeScorer(backend.loaded, mask_forms(backend.loaded.model.config)[0])
+
+    assert max(item.context) >= len(backend.loaded.tokenizer)
+    assert measured_costs(scorer, Work(item.context, item.tails)).launch >= 1.0
