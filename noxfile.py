@@ -174,4 +174,4 @@ def supply(session: nox.Session) -> None:
     session.install("-e", ".[hf,openai,phrasings]")
     session.install("pip-audit", "cyclonedx-bom")
     session.run("cyclonedx-py", "environment", "--output-format", "JSON", "--output-file", "build/sbom.json")
-    session.run("pip-audit", "--skip-editable", *session.posargs)
+    session.run("pip-audit", "--skip-editable", "--strict", *session.posargs)

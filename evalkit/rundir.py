@@ -45,7 +45,7 @@ def slug(text: str, *, length: int = 60) -> str:
     reserved = plain.split(".")[0].lower() in {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
     if plain == text and plain and not reserved:
         return plain
-    return f"{plain or 'x'}-{digest(text, length=6)}"
+    return f"{'x-' if reserved else ''}{plain or 'x'}-{digest(text, length=6)}"
 
 
 def part_path(path: Path) -> Path:

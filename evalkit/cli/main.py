@@ -42,6 +42,10 @@ COMMANDS: dict[str, str] = {
 """Command name -> one line of help; the command itself is ``evalkit.cli.<name>:command``."""
 
 
+PIPE_CLOSED = 141
+"""Exit code when the reader of standard output went away (128 + SIGPIPE): never 0, lest a gate pass unread, and never 1."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported on first use."""
 
@@ -132,7 +136,9 @@ def invoke(arguments: list[str]) -> int:
         return 4
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return PIPE_CLOSED
+    except SystemExit:  # click's way of saying that the pipe was closed; its 1 would mean a regression
+        return PIPE_CLOSED
     except Exception as error:  # the last line of defence: our own fault, said as such
         if debug:
             raise

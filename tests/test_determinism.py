@@ -1,0 +1,46 @@
+"""The same inputs give the same bytes, whatever the hash seed, locale, threads, batch size, order and number of interruptions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import os, sys
+from evalkit.cli.main import invoke
+sys.exit(invoke(["run", "--model", "scripted:noise,batch=" + sys.argv[2], "--tasks", sys.argv[3], "--limit", "8", "--phrasings", "4",
+    "--tuned-on", "evalkit-tuning", "--no-cache", "--quiet", "--resamples", "200", "--out", sys.argv[1]]))
+"""
+RESULTS = ("scores.parquet", "estimates.csv", "leaderboard.csv")
+WORLDS = {
+    "plain": ({"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "TZ": "UTC"}, "16"),
+    "other": (
+        {
+            "PYTHONHASHSEED": "4242",
+            "OMP_NUM_THREADS": "2",
+            "OPENBLAS_NUM_THREADS": "2",
+            "TZ": "Asia/Kathmandu",
+            "LC_ALL": "C",
+            "LANG": "tr_TR.UTF-8",
+        },
+        "16",
+    ),
+}
+
+
+@pytest.mark.slow
+def test_hash_seed_threads_locale_and_zone_change_no_byte(tmp_path: Path) -> None:
+    """One run in two worlds, in processes of their own."""
+    tasks = "procedural/boolean,procedural/rewrite"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / name), batch, tasks], env={**os.environ, **env})
+        for name, (env, batch) in WORLDS.items()
+    ]
+    assert [process.wait() for process in processes] == [0, 0]
+    found = [[(tmp_path / name / file).read_bytes() for file in RESULTS] for name in WORLDS]
+
+    assert found[0] == found[1]
