@@ -167,7 +167,9 @@ def _find(model: str) -> ModelSpec:
         return _in_backend(prefix, rest)
     if model.startswith(("/", "./", "../", "~")) or path.is_file() or model.count("/") > 1:
         what = "is a file" if path.is_file() else "is not there"
-        raise BackendError(f"--model {model}: directory {what}; a directory with config, weights and tokenizer is expected. Check the path.")
+        raise BackendError(
+            f"--model {model}: directory {what}; a directory with config, weights and tokenizer is expected. Check the path."
+        )
     if "/" not in model and (close := get_close_matches(model, shipped, n=1, cutoff=0.6)):
         raise UsageError(
             f"--model {model}: no such model ships with evalkit; did you mean {close[0]!r}? For a hub id of that name type hf:{model}."
