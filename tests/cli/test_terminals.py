@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,7 +114,6 @@ def _no_constant(text: str) -> float:
         ["report", "RUN"],
         ["analyse", "TABLE"],
         ["audit", "TABLE"],
-        ["gate", "COPY", "--baseline", "RUN"],
         ["watch", "RUN"],
         ["data", "status"],
         [*RUN, "--no-cache", "--out", "OUT"],
@@ -130,8 +128,7 @@ def test_json_is_json(
     (tmp_path / "table.csv").write_text(
         "model,task,phrasing_id,instance_id,score\nm,t,p,1,1\nm,t,p,2,\nm,t,q,1,0\nm,t,q,2,1\n", encoding="utf-8"
     )
-    places = {"RUN": str(finished), "TABLE": "table.csv", "OUT": "out", "COPY": "copy"}
-    shutil.copytree(finished, tmp_path / "copy")
+    places = {"RUN": str(finished), "TABLE": "table.csv", "OUT": "out"}
     code = invoke([*(places.get(word, word) for word in words), "--json"])
     shown = capsys.readouterr()
 
