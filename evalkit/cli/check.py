@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     runs += [check_store(path) for path in paths if path.suffix == ".sqlite"]
     files = [path for path in paths if path not in {run.path for run in runs}]
     kinds, problems = check_paths(files or shipped_files()) if files or not paths else ({}, [])
+    problems = [*problems, *_linted(kinds, problems)]
     code = _exit_code(runs, problems)
     if as_json:
         verdicts = {str(run.path): {"state": run.state, "checked": list(run.checked), "problems": list(run.problems)} for run in runs}
@@ -50,6 +51,15 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     if kinds and not quiet:
         click.echo(f"{len(kinds)} files ({counts}): {len(problems)} mistakes" if problems else f"{len(kinds)} files ({counts}): all fine")
     return code
+
+
+def _linted(kinds: Mapping[Path, str], problems: Sequence[str]) -> list[str]:
+    """What lint objects to in the phrasing files that can be read; a file with mistakes is linted once they are mended."""
+    from evalkit.phrasings.lint import lint_paths
+
+    wrong = {problem.split(":", 1)[0] for problem in problems}
+    able = [path for path, kind in kinds.items() if kind == "phrasings" and str(path) not in wrong]
+    return [str(finding) for finding in lint_paths(able)] if able else []
 
 
 def _exit_code(runs: Sequence[RunCheck], problems: Sequence[str]) -> int:

@@ -113,3 +113,12 @@ def test_listing_tasks_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_check_lints_phrasing_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A text that is valid but holds an invisible character is named with its line."""
+    (tmp_path / "p.yaml").write_text('- {id: z-1, source: me, text: "Say which\\u200b one it is."}\n', encoding="utf-8")
+
+    code, _, err = run(capsys, "check", str(tmp_path / "p.yaml"))
+
+    assert (code, "p.yaml:1" in err, "invisible" in err) == (2, True, True)
