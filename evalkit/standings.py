@@ -126,7 +126,7 @@ def _aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Cells, bool, int
     blocks = [{task: table.block(table.models[0], task) for task in table.tasks(table.models[0])} for _, table in tables]
     first, found, phrasings, dropped = blocks[0], [], set(), 0
     for (name, _), others in zip(tables[1:], blocks[1:], strict=True):
-        _refuse_others(tables[0][0], first, name, others)
+        _refuse_others(tables[0][0], first, other=name, blocks=others)
     for task, block in first.items():
         rows = headline_phrasings(block)
         values = np.array([others[task].values[rows] for others in blocks])
@@ -140,7 +140,7 @@ def _aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Cells, bool, int
     return found, len(phrasings) == 1 and len(first) > 1, dropped
 
 
-def _refuse_others(name: str, first: dict[str, Block], other: str, blocks: dict[str, Block]) -> None:
+def _refuse_others(name: str, first: dict[str, Block], *, other: str, blocks: dict[str, Block]) -> None:
     odd = sorted(set(first) ^ set(blocks))
     if odd:
         raise ComparisonError(

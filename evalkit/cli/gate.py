@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, quiet_option
+from evalkit.errors import StoreError
 
 if TYPE_CHECKING:
     from evalkit.gate import Decision, Explanation
@@ -40,17 +41,7 @@ NAMED = 10
 @json_option
 @quiet_option
 @debug_option
-def command(
-    candidate: Path,
-    baseline: Path,
-    policy: Path | None,
-    form: str,
-    out: Path | None,
-    explain: bool,
-    exit_zero: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def command(candidate: Path, baseline: Path, policy: Path | None, out: Path | None, form: str, **flags: bool) -> int:
     """Decide whether CANDIDATE may replace the baseline: pass (exit 0), regression (1), or not enough evidence (3).
 
     Both are run directories of the same suite. They are compared on the same phrasings and instances; where that is not possible,
@@ -64,23 +55,31 @@ def command(
     from evalkit.report.gate_ci import gate_sarif
 
     if out is not None:
-        for name in FILES.values():  # subtle: an earlier pass must not outlive an error of today
-            (out / name).unlink(missing_ok=True)
+        _forget(out)
     rules = read_policy_file(policy or default_policy_path())
     decision, explanation = gate_runs(
-        candidate, baseline, policy=rules, today=datetime.now(UTC).date(), explained=NAMED if explain or out is not None else 0
+        candidate, baseline, policy=rules, today=datetime.now(UTC).date(), explained=NAMED if flags["explain"] or out is not None else 0
     )
     location = str(policy) if policy is not None else "default_policy.yaml"
     forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}
     if out is not None:
-        _write(out, decision, explanation, forms)
-    shown = explanation if explain else None
-    form = "json" if as_json else form
+        _write(out, decision, explanation, forms=forms)
+    shown = explanation if flags["explain"] else None
+    form = "json" if flags["as_json"] else form
     if form == "text":
-        _print_text(decision, shown, brief=quiet)
+        _print_text(decision, shown, brief=flags["quiet"])
     else:
         click.echo(forms.get(form) or _rendered(form, decision, shown), nl=False)
-    return 0 if exit_zero else decision.exit_code
+    return 0 if flags["exit_zero"] else decision.exit_code
+
+
+def _forget(out: Path) -> None:
+    """Remove an earlier decision: a pass of yesterday must not outlive an error of today."""
+    for name in FILES.values():
+        try:
+            (out / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"--out {out}: {error.strerror or error}; a folder that can be written is accepted. Name another.") from error
 
 
 def _rendered(form: str, decision: Decision, explanation: Explanation | None) -> str:
@@ -94,7 +93,7 @@ def _rendered(form: str, decision: Decision, explanation: Explanation | None) ->
     return gate_github(decision) if form == "github" else gate_junit(decision)
 
 
-def _write(out: Path, decision: Decision, explanation: Explanation | None, forms: dict[str, str]) -> None:
+def _write(out: Path, decision: Decision, explanation: Explanation | None, *, forms: dict[str, str]) -> None:
     from evalkit.rundir import write_atomic
 
     for form, name in FILES.items():

@@ -49,9 +49,7 @@ GROUP = "Statistics"
 @json_option
 @quiet_option
 @debug_option
-def command(
-    runs: tuple[Path, ...], out: Path | None, html: Path | None, markdown: Path | None, as_json: bool, quiet: bool, **settings: Any
-) -> int:
+def command(runs: tuple[Path, ...], out: Path | None, html: Path | None, markdown: Path | None, **settings: Any) -> int:
     """Rank models from their runs, which must be of one suite.
 
     Models share a rank when their paired difference cannot be told from 0. Runs of different suites, or with other phrasings or
@@ -87,7 +85,7 @@ def command(
     ):
         if path is not None:
             write_atomic(path, text)
-    if as_json:
+    if settings["as_json"]:
         print_json(
             {
                 "leaderboard": rows,
@@ -97,7 +95,7 @@ def command(
                 "dropped_cells": order.n_dropped,
             }
         )
-    elif not quiet:
+    elif not settings["quiet"]:
         print_table([head for head, _ in SHOWN], [shown_cells(row) for row in rows], title=f"Leaderboard of {rows[0]['suite']}")
         click.echo("\n".join(leaderboard_notes(rows, order)))
     return 0

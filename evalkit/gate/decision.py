@@ -194,7 +194,7 @@ def _check(one: Measured, p: float, policy: Policy, *, n_checks: int) -> Check:
         **head,
         outcome=outcome,
         counts=not rule.informational,
-        why=_why(outcome, one, p, policy, within=within, power=power),
+        why=_why(outcome, one, p, policy=policy, within=within, power=power),
         old=one.old,
         new=one.new,
         harm=harm.value,
@@ -220,7 +220,7 @@ def _power(harm: Harm, margin: float, notice: float) -> float:
     return NormalDist().cdf(margin / harm.error - notice)
 
 
-def _why(outcome: str, one: Measured, p: float, policy: Policy, *, within: bool, power: float) -> str:
+def _why(outcome: str, one: Measured, p: float, *, policy: Policy, within: bool, power: float) -> str:
     assert one.harm is not None  # for the type checker; callers have looked
     harm, what, margin = one.harm, one.rule.metric, f"{100 * one.rule.margin:.1f}"
     chance = f"p = {p:.2g}"

@@ -85,7 +85,7 @@ def measure(pairs: Sequence[Pair], policy: Policy) -> list[Measured]:
     policy
         The rules.
     """
-    return [_measured(rule, scope, group, policy) for rule in policy.rules for scope, group in _scopes(rule, pairs)]
+    return [_measured(rule, scope, group, policy=policy) for rule in policy.rules for scope, group in _scopes(rule, pairs)]
 
 
 def _scopes(rule: Rule, pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
@@ -98,12 +98,12 @@ def _scopes(rule: Rule, pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
     return [(", ".join(rule.tasks) or "suite", chosen)]
 
 
-def _measured(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy) -> Measured:
+def _measured(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy) -> Measured:
     if not pairs:
         return Measured(rule=rule, scope=scope, absent="no task of the suite has such a name")
     rng = np.random.default_rng(int(digest([rule.metric, rule.margin, scope, "gate"], length=16), 16))
     measured = _convex if rule.metric in CONVEX else _ratio if rule.metric == "collateral_damage" else _linear
-    return measured(rule, scope, pairs, policy, rng)
+    return measured(rule, scope, pairs, policy=policy, rng=rng)
 
 
 def _kept(pairs: Sequence[Pair], function: Callable[[Block, Block], _Units]) -> tuple[list[Pair], list[_Units], str]:
@@ -122,7 +122,7 @@ def _kept(pairs: Sequence[Pair], function: Callable[[Block, Block], _Units]) -> 
     return kept, units, reason
 
 
-def _linear(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy, rng: np.random.Generator) -> Measured:
+def _linear(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator) -> Measured:
     kept, units, reason = _kept(pairs, LINEAR[rule.metric])
     if not kept:
         return Measured(rule=rule, scope=scope, absent=reason)
@@ -132,10 +132,10 @@ def _linear(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy, rng: 
     found = linear_harm(harms, weights, margin=rule.margin, edge=edge, level=policy.level, rng=rng)
     within = sum(one.within / one.harm.size for one in units) / len(units) ** 2
     share = float(np.minimum(1.0, within / found.error**2)) if found.error > 0 else math.nan  # NaN stays NaN
-    return _with_counts(rule, scope, kept, units, found, share)
+    return _with_counts(rule, scope, kept, units=units, found=found, share=share)
 
 
-def _ratio(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy, rng: np.random.Generator) -> Measured:
+def _ratio(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator) -> Measured:
     lost, right = [], []
     for old, new in pairs:
         there = ~(np.isnan(old.values) | np.isnan(new.values))
@@ -151,11 +151,11 @@ def _ratio(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy, rng: n
     weights = _weights([lost[n].size for n in kept])
     top, bottom = (np.concatenate([rows[n] for n in kept]) for rows in (lost, right))
     found = ratio_harm(top, bottom, weights, margin=rule.margin, level=policy.level)
-    done = _with_counts(rule, scope, [pairs[n] for n in kept], [units[n] for n in kept], found, math.nan)
+    done = _with_counts(rule, scope, [pairs[n] for n in kept], units=[units[n] for n in kept], found=found, share=math.nan)
     return replace(done, old=0.0, new=found.value)
 
 
-def _convex(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy, rng: np.random.Generator) -> Measured:
+def _convex(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator) -> Measured:
     statistic, least = CONVEX[rule.metric]
     shared = [(pair, stats.on_shared_cells(pair[0].values, pair[1].values)) for pair in pairs]
     used = [(pair, cells) for pair, cells in shared if cells[0].shape[0] >= least and cells[0].shape[1] > 1]
@@ -170,11 +170,11 @@ def _convex(rule: Rule, scope: str, pairs: Sequence[Pair], policy: Policy, rng: 
         values = np.array([[float(statistic(np.nanmean(scores, axis=1))) for scores in cells] for cells in cells_of]).mean(axis=0)
     sign = -1.0 if rule.metric == "worst_phrasing" else 1.0
     units = [_Units(np.zeros(cells[0].shape[1]), math.nan, math.nan) for _, cells in used]
-    done = _with_counts(rule, scope, [pair for pair, _ in used], units, found, math.nan)
+    done = _with_counts(rule, scope, [pair for pair, _ in used], units=units, found=found, share=math.nan)
     return replace(done, old=sign * float(values[0]), new=sign * float(values[1]))
 
 
-def _with_counts(rule: Rule, scope: str, pairs: Sequence[Pair], units: Sequence[_Units], found: Harm, share: float) -> Measured:
+def _with_counts(rule: Rule, scope: str, pairs: Sequence[Pair], *, units: Sequence[_Units], found: Harm, share: float) -> Measured:
     undefined = math.isnan(found.p_margin)
     return Measured(
         rule=rule,

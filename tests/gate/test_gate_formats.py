@@ -161,11 +161,12 @@ def test_an_error_leaves_no_older_decision_behind(toy: Any, tmp_path: Path, caps
         (["--baseline", "OLD", "--policy", "nowhere.yaml"], 2, "nowhere.yaml: cannot be read"),
         (["--baseline", "NEW"], 2, "candidate and baseline at once"),
         ([], 2, "--baseline"),
+        (["--baseline", "OLD", "--out", "OLD/manifest.json"], 4, "a folder that can be written is accepted"),
     ],
 )
 def test_wrong_arguments_are_errors(toy: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str) -> None:
     """Never a pass, always the reason."""
     paths = {"OLD": str(toy.run("old", toy.scores(0.7))), "NEW": str(toy.run("new", toy.scores(0.7)))}
 
-    assert invoke(["gate", paths["NEW"], *(paths.get(word, word) for word in arguments)]) == code
+    assert invoke(["gate", paths["NEW"], *(word.replace("OLD", paths["OLD"]).replace("NEW", paths["NEW"]) for word in arguments)]) == code
     assert said in capsys.readouterr().err
