@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "phrasing_library.md"
 Sets = dict[tuple[str, str], list[Phrasing]]
 
 
-def library() -> Sets:
+def all_sets() -> Sets:
     """Return the shipped phrasings by (benchmark, set)."""
     root = data_root("paraphrases")
     return {(path.parent.name, path.stem): read_phrasing_file(path) for path in sorted(root.glob("*/*.yaml"))}
@@ -89,7 +89,7 @@ def page(sets: Sets) -> str:
 
 def main() -> None:
     """Write the page, or say whether it is current."""
-    text = page(library())
+    text = page(all_sets())
     if "--check" in sys.argv[1:]:
         current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
         print(f"{PAGE.name} is {'current' if current else 'out of date; type: python tools/generate_phrasing_page.py'}")
