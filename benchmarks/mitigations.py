@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import catalog
+from evalkit.analysis import read_estimates
 from evalkit.choosing import Settings
 from evalkit.cli.main import invoke
 from evalkit.cli.progress import ShownProgress
@@ -30,7 +31,7 @@ from evalkit.run import run
 from evalkit.scores import ScoreTable
 
 FAMILIES = ("boolean", "calendar", "comparison", "counting", "markov", "navigation", "regex", "rewrite", "sorting", "tracking")
-MEASURES = {"mean": "mean", "min": "worst phrasing", "std": "std", "consistency": "consistency", "reliance": "reliance on the instruction"}
+MEASURES = {"mean": "mean", "min": "worst phrasing", "std": "std", "consistency": "consistency"}
 REQUESTS = (
     "instructive:noise=null",
     "instructive:noise=opposite",
@@ -96,6 +97,8 @@ class Bench:
             for row in estimates
             if (row.task, row.benchmark) == ("all", "all") and row.metric in MEASURES
         }
+        own = read_estimates(out / "estimates.csv")
+        found["reliance"] = next((row.value for row in own if (row.task, row.benchmark, row.metric) == ("all", "all", "reliance")), None)
         self.keep(key, found)
 
     def keep(self, key: str, found: dict[str, Any]) -> None:
@@ -163,14 +166,18 @@ def without_training(bench: Bench) -> None:
 
 def table(results: dict[str, Any]) -> str:
     """Return the before/after table: differences to the plain model in percentage points with intervals, and cost."""
-    lines = [f"| method / seed | {' | '.join(MEASURES.values())} | prompt tokens per request | run, s | trained parameters | training, s |"]
-    lines.append("|" + " --- |" * (len(MEASURES) + 5))
+    lines = [
+        f"| method / seed | {' | '.join(MEASURES.values())} | reliance on the instruction (not paired) | prompt tokens per request | run, s | trained parameters | training, s |"
+    ]
+    lines.append("|" + " --- |" * (len(MEASURES) + 6))
     for key, found in results.items():
         if "failed" in found:
-            lines.append(f"| {key} | failed: {found['failed']} |" + " |" * (len(MEASURES) + 3))
+            lines.append(f"| {key} | failed: {found['failed']} |" + " |" * (len(MEASURES) + 4))
             continue
         cells = [_shown(found["difference"].get(metric)) for metric in MEASURES]
+        reliance = found.get("reliance")
         cost = [
+            "-" if reliance is None or reliance != reliance else f"{100 * reliance:.1f}",
             f"{found['tokens']:.0f}",
             f"{found['seconds']:.0f}",
             f"{found.get('trained_parameters', 0):,}",
