@@ -44,6 +44,7 @@ VERIFIED = frozenset(
 
 _SAMPLES = 3
 _LONGEST_SAMPLE = 1024
+_LARGE = 100.0
 _NOISE = {"float32": 1e-4, "float16": 0.06, "bfloat16": 0.25}
 
 
@@ -103,12 +104,16 @@ def _two(work: Work) -> Work:
 
 
 def largest_difference(found: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]) -> float:
-    """Return the largest absolute difference, infinite when one side is not a number and the other is."""
+    """Return the largest difference, infinite when one side is not a number and the other is.
+
+    Differences are absolute up to log-probabilities of -100 nat and relative to them (per 100 nat) beyond, because the
+    rounding of a float grows with its size.
+    """
     worst = 0.0
     for row, expected in zip(found, reference, strict=True):
         for a, b in zip(row, expected, strict=True):
             if math.isfinite(a) and math.isfinite(b):
-                worst = max(worst, abs(a - b))
+                worst = max(worst, abs(a - b) / max(1.0, abs(b) / _LARGE))
             elif math.isfinite(a) != math.isfinite(b):
                 return math.inf
     return worst

@@ -151,3 +151,23 @@ def test_costs_are_measured_when_there_is_enough_to_do(model_dir: Callable[..., 
     assert 0.02 <= costs["copy"] <= 0.5
     assert 1.0 <= costs["launch"] <= 64.0
     assert backend.stats["reused"] > 0
+
+
+def test_rounding_of_large_log_probabilities_does_not_end_the_fast_path(model_dir: Callable[..., Path]) -> None:
+    """Sums of several hundred nat differ in the fourth place by float32 alone; the tolerance grows with them."""
+    from evalkit.backends.hf import HFBackend
+
+    backend = HFBackend(spec_of(model_dir("t5_large_logits", "end")))
+    found = [r for batch in backend.run(grid_of(2, 4, letters=False)) for r in batch]
+
+    assert min(value for response in found for value in response.logprobs) < -150
+    assert backend.stats["path"] == "packed"
+
+
+def test_differences_are_relative_beyond_a_hundred_nat() -> None:
+    """0.004 at -400 nat counts as 0.001, at -40 nat as 0.004; a number beside NaN is infinitely far."""
+    from evalkit.backends.hf_proof import largest_difference
+
+    assert largest_difference([[-400.004]], [[-400.0]]) == pytest.approx(0.001)
+    assert largest_difference([[-40.004]], [[-40.0]]) == pytest.approx(0.004)
+    assert largest_difference([[float("nan")]], [[-1.0]]) == float("inf")
