@@ -137,8 +137,8 @@ def invoke(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except SystemExit:  # click's way of saying that the pipe was closed; its 1 would mean a regression
-        return PIPE_CLOSED
+    except SystemExit as stop:  # shell completion ends with 0; click ends with 1 when the pipe was closed, which would mean a regression
+        return PIPE_CLOSED if stop.code else 0
     except Exception as error:  # the last line of defence: our own fault, said as such
         if debug:
             raise

@@ -35,6 +35,10 @@ class GroupedOption(click.Option):
 class GroupedCommand(click.Command):
     """A command whose help lists options under headings and ends with an example."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["context_settings"] = {"help_option_names": ["-h", "--help"], **(kwargs.get("context_settings") or {})}
+        super().__init__(*args, **kwargs)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, in order of first appearance."""
         groups: dict[str, list[tuple[str, str]]] = {}
