@@ -64,9 +64,27 @@ def evidence_of(directory: RunDir, manifest: Mapping[str, Any], table: ScoreTabl
     from evalkit.store import Store
 
     fingerprint = manifest["model"]["fingerprint_digest"]
+    far = distances_of(directory, table)
     with Store(directory.store_path, read_only=not os.access(directory.path, os.W_OK)) as store:  # a reader leaves its log files behind
         jobs = stored_jobs(store, list(manifest["suite"]["tasks"]))
-        return gather(table, jobs, answers=lambda keys: store.get(fingerprint, keys), level=level, flips=flips)
+        return gather(table, jobs, answers=lambda keys: store.get(fingerprint, keys), level=level, flips=flips, distances=far)
+
+
+def distances_of(directory: RunDir, table: ScoreTable) -> dict[str, dict[str, float]]:
+    """Return task id -> phrasing id -> distance to the seen phrasings, for the headline phrasings that a run has represented."""
+    from evalkit.analysis import headline_phrasings
+    from evalkit.representations import distances
+    from evalkit.store import Store
+
+    model = table.models[0]
+    found = {}
+    with Store(directory.store_path, read_only=not os.access(directory.path, os.W_OK)) as store:
+        for task in table.tasks(model):
+            block = table.block(model, task)
+            kept = headline_phrasings(block)
+            seen = {name: block.seen[row] for row, name in enumerate(block.phrasing_ids) if kept[row]}
+            found[task] = distances(store, task, seen=seen)
+    return found
 
 
 def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resamples: int) -> dict[str, Any]:
@@ -81,18 +99,22 @@ def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resa
     level, resamples
         Of the intervals.
     """
-    from evalkit.analysis import estimate, write_estimates
+    from evalkit.analysis import estimate, phrasing_rows, write_estimates, write_phrasings
+    from evalkit.answers import Answers
     from evalkit.report.run_view import RunView
     from evalkit.report.writing import write_report
     from evalkit.scores import ScoreTable
 
     body = {key: value for key, value in manifest.items() if key != "schema"}
     directory.write_manifest({**body, "state": "partial", "counts": {}})
-    _, scores, counts = score_run(directory.path, read_only=False)
+    answers = Answers()
+    _, scores, counts = score_run(directory.path, read_only=False, collector=answers)
     table = ScoreTable.from_scores(scores)
     table.write_parquet(directory.scores_path)
-    estimates = estimate(table, level=level, n_resamples=resamples, seed=int(body["seed"]))
+    far = distances_of(directory, table)
+    estimates = estimate(table, level=level, n_resamples=resamples, seed=int(body["seed"]), answers=answers.blocks, distances=far)
     write_estimates(estimates, directory.estimates_path)
+    write_phrasings(phrasing_rows(table, answers.blocks, far), directory.path / "phrasings.csv")
     final = {
         **body,
         "state": "partial" if counts.missing else "complete",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evalkit.errors import StoreError
 from evalkit.prompts import answer_labels
@@ -17,7 +17,7 @@ from evalkit.rundir import RunDir
 from evalkit.scoring import Answered, score_cell
 from evalkit.store import Store
 
-__all__ = ["Counts", "StoredJob", "score_run", "stored_jobs", "stored_scores"]
+__all__ = ["Collector", "Counts", "StoredJob", "score_run", "stored_jobs", "stored_scores"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,22 @@ class Counts:
     """Tokens of all choices scored."""
     boundary: int = 0
     """Requests whose context tokens were no prefix of context + choice."""
+
+
+class Collector(Protocol):
+    """What wants to see the answers while they are scored; `evalkit.answers.Answers` is one."""
+
+    def begin(self, task: Task, instances: Sequence[Instance], phrasing_ids: Sequence[str]) -> None:
+        """Make ready for a task."""
+        ...
+
+    def cell(self, phrasing: int, position: int, *, answered: Answered | None, score: Score) -> None:
+        """Take in one cell."""
+        ...
+
+    def end(self) -> None:
+        """Close the task."""
+        ...
 
 
 def task_from_json(value: Mapping[str, Any]) -> Task:
@@ -92,7 +108,9 @@ def stored_jobs(store: Store, tasks: list[str]) -> Iterator[StoredJob]:
         yield StoredJob(task=task_from_json(found[0][1]), instances=instances, rows=rows)
 
 
-def stored_scores(store: Store, *, tasks: list[str], fingerprint: str, model: str, counts: Counts) -> Iterator[Score]:
+def stored_scores(
+    store: Store, *, tasks: list[str], fingerprint: str, model: str, counts: Counts, collector: Collector | None = None
+) -> Iterator[Score]:
     """Yield the score of every cell of a run, task by task, and add up what was used.
 
     Parameters
@@ -107,25 +125,35 @@ def stored_scores(store: Store, *, tasks: list[str], fingerprint: str, model: st
         Model shown in tables.
     counts
         Filled in.
+    collector
+        Shown every answer.
     """
     unique: set[str] = set()
     for job in stored_jobs(store, tasks):
-        for row in job.rows:
+        if collector is not None:
+            collector.begin(job.task, job.instances, [str(row["phrasing"]["id"]) for row in job.rows])
+        for place, row in enumerate(job.rows):
             phrasing = phrasing_from_json(row["phrasing"])
             keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
             responses = store.get(fingerprint, keys)
             orders = row["orders"] or [((), ())] * len(keys)
-            for key, instance, arrangement in zip(keys, job.instances, orders, strict=True):
+            cells = zip(keys, job.instances, orders, strict=True)
+            for position, (key, instance, arrangement) in enumerate(cells):
                 response = responses.get(key)
                 if key not in unique:
                     unique.add(key)
                     _count_request(counts, response)
-                score = _score(job.task, phrasing, instance, arrangement=arrangement, response=response, model=model, seen=row["seen"])
+                answered = None if response is None else _answered(phrasing, instance, arrangement, response)
+                score = score_cell(job.task, phrasing, answered or instance, model=model, seen=row["seen"])
                 counts.cells += 1
                 counts.missing += score.status == "missing"
                 counts.unparsed += score.status == "unparsed"
                 counts.truncated += response is not None and response.truncated
+                if collector is not None:
+                    collector.cell(place, position, answered=answered, score=score)
                 yield score
+        if collector is not None:
+            collector.end()
     counts.requests = len(unique)
 
 
@@ -136,27 +164,24 @@ def _count_request(counts: Counts, response: Response | None) -> None:
         counts.boundary += response.boundary
 
 
-def _score(
-    task: Task,
-    phrasing: Phrasing,
-    instance: Instance,
-    *,
-    arrangement: Sequence[Sequence[int]],
-    response: Response | None,
-    model: str,
-    seen: Any,
-) -> Score:
-    if response is None:
-        return score_cell(task, phrasing, instance, model=model, seen=seen)
+def _answered(phrasing: Phrasing, instance: Instance, arrangement: Sequence[Sequence[int]], response: Response) -> Answered:
     order, names = arrangement
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
     labels = answer_labels(phrasing, shown, names) if shown else ()
-    answered = Answered(instance=instance, response=response, labels=labels, order=tuple(order))
-    return score_cell(task, phrasing, answered, model=model, seen=seen)
+    return Answered(instance=instance, response=response, labels=labels, order=tuple(order))
 
 
-def score_run(path: Path, *, read_only: bool = True) -> tuple[dict[str, Any], list[Score], Counts]:
+def score_run(path: Path, *, read_only: bool = True, collector: Collector | None = None) -> tuple[dict[str, Any], list[Score], Counts]:
     """Return manifest, scores and counts of a run directory, recomputed from its responses.
+
+    Parameters
+    ----------
+    path
+        Run directory.
+    read_only
+        Leave damaged rows where they are.
+    collector
+        Shown every answer.
 
     Raises
     ------
@@ -176,6 +201,7 @@ def score_run(path: Path, *, read_only: bool = True) -> tuple[dict[str, Any], li
                 fingerprint=manifest["model"]["fingerprint_digest"],
                 model=manifest["model"]["label"],
                 counts=counts,
+                collector=collector,
             )
         )
         if n_damaged := len(store.damaged):

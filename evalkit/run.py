@@ -26,6 +26,7 @@ from evalkit.mitigations.adapters import refuse_overlap
 from evalkit.mitigations.applying import opened
 from evalkit.paths import cache_dir, default_runs_dir
 from evalkit.records import digest
+from evalkit.representations import represent
 from evalkit.rundir import RunDir, slug
 from evalkit.store import Store
 
@@ -83,6 +84,8 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             directory.write_manifest({**manifest, "state": "partial", "attempts": attempts, "counts": {}})
             with Store(directory.store_path) as store:
                 failures = _collect(settings, jobs, backend, store=store, fingerprint=digest(fingerprint), progress=progress)
+                if settings.representations:
+                    represent(jobs, backend, store, n_instances=settings.representations, seed=settings.seed, progress=progress)
         finally:
             backend.close()
         engine = {name: _finite(value) for name, value in dict(getattr(backend, "stats", None) or {}).items()}

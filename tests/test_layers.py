@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"gate", "policy", "standings", "errors", "records", "scores", "evidence", "paths", "rundir"},
     "phrasings": {*BASE, "catalog", "templates", "perturb", "rundir", "scoring"},
     "collect": {"errors", "records", "backends", "plan", "prompts", "store"},
+    "answers": {"records", "scores", "scoring"},
     "rescore": {"errors", "records", "prompts", "rundir", "scoring", "store"},
     "lm_eval_export": {"errors", "records", "plan", "prompts", "rescore", "rundir", "store"},
 }

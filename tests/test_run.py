@@ -4,61 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from toy_runs import SUITE, Silent, settings
 
 from evalkit import catalog
 from evalkit.analysis import read_estimates
 from evalkit.backends.scripted import ScriptedBackend
-from evalkit.choosing import Settings
 from evalkit.errors import Interrupted, StoreError
 from evalkit.finish import finish
-from evalkit.records import Response, Suite
 from evalkit.rescore import score_run
 from evalkit.run import run
 from evalkit.rundir import RunDir, read_manifest
-
-TASKS = ("procedural/boolean", "procedural/comparison", "procedural/rewrite")
-SUITE = Suite(name="toy", tasks=TASKS, limit=10, phrasings=8)
-
-
-class Silent:
-    """Progress that only counts; may ask to stop after some batches."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.asked = 0
-        self.batches = 0
-        self.stop_after = stop_after
-
-    def begin(self, *, total: int, stored: int) -> None:
-        """Take note of nothing."""
-
-    def advance(self, responses: Sequence[Response]) -> None:
-        """Count."""
-        self.asked += len(responses)
-        self.batches += 1
-
-    def note(self, message: str) -> None:
-        """Show nothing."""
-
-    @property
-    def stop_requested(self) -> bool:
-        """Return whether enough batches were seen."""
-        return self.stop_after is not None and self.batches >= self.stop_after
-
-
-def settings(script: str, out: Path, *, suite: Suite = SUITE, tuned_on: tuple[str, ...] | None = ("evalkit-tuning",)) -> Settings:
-    """Return settings of a small run."""
-    return Settings(
-        model=replace(catalog.load_model(f"scripted:{script}", tuned_on=tuned_on), label="toy"),
-        suite=suite,
-        out=out,
-        cache=False,
-        resamples=100,
-    )
 
 
 def estimates(out: Path, task: str = "all") -> dict[str, float]:

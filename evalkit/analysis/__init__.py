@@ -3,5 +3,16 @@
 from evalkit.analysis.aggregated import NEEDS_CELLS, estimate_aggregated
 from evalkit.analysis.estimate import estimate, headline_phrasings
 from evalkit.analysis.estimates_file import guarded, read_estimates, write_estimates
+from evalkit.analysis.phrasings_file import phrasing_rows, write_phrasings
 
-__all__ = ["NEEDS_CELLS", "estimate", "estimate_aggregated", "guarded", "headline_phrasings", "read_estimates", "write_estimates"]
+__all__ = [
+    "NEEDS_CELLS",
+    "estimate",
+    "estimate_aggregated",
+    "guarded",
+    "headline_phrasings",
+    "phrasing_rows",
+    "read_estimates",
+    "write_estimates",
+    "write_phrasings",
+]

@@ -14,7 +14,7 @@ from evalkit.analysis.between_models import between_models
 from evalkit.analysis.over_tasks import OneTask, over_tasks
 from evalkit.analysis.per_task import Options, task_statistics
 from evalkit.records import Estimate, digest, instances_digest
-from evalkit.scores import Block, ScoreTable
+from evalkit.scores import AnswerBlock, Block, ScoreTable
 from evalkit.stats.resample import Interval
 
 __all__ = ["estimate", "headline_phrasings", "rows_of_model"]
@@ -46,12 +46,18 @@ FRACTIONS = frozenset(
         "truncated_rate",
         "missing_rate",
         "g_coefficient",
+        "prompt_uncertainty",
+        "confidence",
+        "refusal_rate",
+        "label_adherence",
     ]
 )
 """Metrics that lie in [0, 1]; ends of intervals are cut there, which costs no coverage."""
 DIFFERENCES = frozenset(["gap", "gap_worst"])
 """Metrics that lie in [-1, 1]."""
-POSITIVE = frozenset(["std", "std0", "std_excess", "sensitivity", "seen_std", "unseen_std", "var_instance", "var_interaction"])
+POSITIVE = frozenset(
+    ["std", "std0", "std_excess", "sensitivity", "seen_std", "unseen_std", "var_instance", "var_interaction", "posix", "brier"]
+)
 """Metrics that are never negative."""
 
 
@@ -65,6 +71,8 @@ def estimate(
     reference: str | Mapping[str, str] | None = None,
     chance: Mapping[str, float] | None = None,
     group: str = "",
+    answers: Mapping[str, AnswerBlock] | None = None,
+    distances: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Estimate]:
     """Return every headline statistic per task, per benchmark and over all tasks of every model.
 
@@ -86,6 +94,10 @@ def estimate(
         Task id -> score of guessing, for accuracy_norm.
     group
         Written into every row: the factor level the table was limited to.
+    answers
+        Task id -> what the one model of the table answered, for posix, prompt_uncertainty, confidence, brier, refusal_rate and label_adherence.
+    distances
+        Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none was asked for.
 
     Notes
     -----
@@ -107,6 +119,8 @@ def estimate(
                 reference=reference,
                 chance=None if chance is None else chance.get(task),
                 confidence=confidence,
+                answers=(answers or {}).get(task),
+                distances=None if distances is None else distances.get(task, {}),
             )
             rng = np.random.default_rng(int(digest([seed, model, task, group, "intervals"], length=16), 16))
             tasks.append(_one_task(table.block(model, task), options, rng))

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.analysis.from_distances import NOT_POOLED
 from evalkit.stats.crossed import gap_interval, mean_difference_interval, mean_interval, student
 from evalkit.stats.resample import Interval, undefined
 
@@ -77,6 +78,8 @@ def _one(metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, lev
     values = np.array([interval.value for interval in defined])
     if len(tasks) == 1:
         return found[0], len(defined)
+    if metric in NOT_POOLED:
+        return undefined(math.nan, "never pooled over tasks", level=level), 0
     if not defined:
         return undefined(math.nan, f"undefined in every task ({found[0].kind.removeprefix('none: ')})", level=level), 0
     value = float(values.mean())

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.scores import STATUSES, Block
+from evalkit.analysis.from_answers import answer_statistics
+from evalkit.analysis.from_distances import distance_statistics
+from evalkit.scores import STATUSES, AnswerBlock, Block
 from evalkit.stats.fixed_intervals import mean_of_instances
 
 __all__ = ["Options", "best_of_both", "drop_pairs", "task_statistics"]
@@ -41,6 +43,10 @@ class Options:
     """Score of guessing, for accuracy_norm."""
     confidence: Floats | None = None
     """(P, N) probability of the given answer, for ece."""
+    answers: AnswerBlock | None = None
+    """What was answered, for the statistics that need more than scores."""
+    distances: Mapping[str, float] | None = None
+    """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so not spoken of."""
 
 
 def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.random.Generator) -> Found:
@@ -76,7 +82,14 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
         found["accuracy_norm"] = stats.Interval(value, low, high, mean.level, mean.kind)
     if options.confidence is not None:
         calibration = stats.ece(options.confidence[headline].ravel(), scores.ravel())
-        found["ece"] = stats.undefined(calibration, "not offered: biased upward with few cells per bin", level=options.level)
+        reason = "no probabilities recorded" if math.isnan(calibration) else "not offered: biased upward with few cells per bin"
+        found["ece"] = stats.undefined(calibration, reason, level=options.level)
+    if options.answers is not None:
+        found |= answer_statistics(options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level)
+    if options.distances is not None:
+        ids = tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept)
+        a = np.asarray(stats.phrasing_scores(scores))
+        found |= distance_statistics(a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level)
     return found
 
 

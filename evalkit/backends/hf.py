@@ -14,9 +14,13 @@ from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evalkit.backends import hf_files
 from evalkit.backends.hf_batching import Costs
 from evalkit.backends.hf_causal import TreeScorer, Work
+from evalkit.backends.hf_embed import last_states
 from evalkit.backends.hf_engine import Budget, Engine
 from evalkit.backends.hf_generate import Greedy, LibraryGreedy, plain_settings
 from evalkit.backends.hf_model import Loaded, dtype_of, is_out_of_memory, load, quiet, tokenizer_of
@@ -92,7 +96,7 @@ class HFBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         """Return what it can do; ``logits`` stands for `loaded`, `encode`, `stops`, `adapt` and `files`."""
-        return frozenset({"choice", "generate", "logits"} | ({"chat"} if self._encoder.template else set()))
+        return frozenset({"choice", "embed", "generate", "logits"} | ({"chat"} if self._encoder.template else set()))
 
     @property
     def loaded(self) -> Loaded:
@@ -198,6 +202,23 @@ class HFBackend:
                 self._seconds["waiting_for_encoding"] += perf_counter() - start
                 ahead = pool.submit(self._encode, windows[number + 1]) if number + 1 < len(windows) else None
                 yield from self._window(items)
+
+    def embed(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return the hidden state behind each prompt, shape (request, width); see `hf_embed.last_states`.
+
+        Raises
+        ------
+        BackendError
+            When a prompt cannot be asked, or the model has no vocabulary head.
+        """
+        items = self.encode(requests)
+        for item in items:
+            if item.error or not item.context:
+                raise BackendError(
+                    f"{self._spec.display}: a prompt cannot be encoded ({item.error or 'empty'}). Leave --representations out."
+                )
+        with quiet():
+            return last_states(self.loaded, [item.context for item in items])
 
     def _encode(self, requests: Sequence[Request]) -> list[Encoded]:
         """Encode one window; runs beside the device."""

@@ -136,6 +136,14 @@ def choosing_options(function: F) -> F:
             "--address", metavar="HOST:PORT", default=None, group=_MODEL, help="Running Ray cluster; default: start one on this machine."
         ),
         option("--level", type=float, default=0.95, show_default=True, group=_STATS, help="Level of intervals."),
+        option(
+            "--representations",
+            type=click.IntRange(0),
+            metavar="N",
+            default=0,
+            group=_STATS,
+            help="Also keep the model's hidden state of every phrasing on N instances, for its distance to the seen ones (backend hf).",
+        ),
         option("--resamples", type=int, default=1000, show_default=True, group=_STATS, help="Resamples per interval."),
     ]
     for add in reversed(options):
@@ -180,6 +188,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
         cache=given["cache"],
         seed=given["seed"],
         level=_within("--level", given["level"], 0.5, 1.0),
+        representations=given["representations"],
         executor=given["executor"],
         workers=given["workers"],
         address=given["address"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,7 +30,15 @@ FLIPS = 300
 """Instances shown side by side in a whole run, unless a number per task is asked for."""
 
 
-def gather(table: ScoreTable, jobs: Iterable[StoredJob], *, answers: Answers, level: float = 0.95, flips: int | None = None) -> Evidence:
+def gather(
+    table: ScoreTable,
+    jobs: Iterable[StoredJob],
+    *,
+    answers: Answers,
+    level: float = 0.95,
+    flips: int | None = None,
+    distances: Mapping[str, Mapping[str, float]] | None = None,
+) -> Evidence:
     """Return the evidence of one run.
 
     Parameters
@@ -44,6 +53,8 @@ def gather(table: ScoreTable, jobs: Iterable[StoredJob], *, answers: Answers, le
         Level of the intervals of phrasings.
     flips
         Instances per task shown side by side; None: 3 to 25, so that a run shows about `FLIPS`.
+    distances
+        Task id -> phrasing id -> distance to the seen phrasings.
 
     Notes
     -----
@@ -53,6 +64,7 @@ def gather(table: ScoreTable, jobs: Iterable[StoredJob], *, answers: Answers, le
     tasks = set(table.tasks(model))
     wanted = max(3, min(25, FLIPS // max(1, len(tasks)))) if flips is None else flips
     views = [_task_view(table, model, job, answers=answers, level=level, flips=wanted) for job in jobs if job.task.id in tasks]
+    views = [_with_distances(view, (distances or {}).get(view.task.id, {})) for view in views]
     views = _with_shares(sorted(views, key=lambda view: view.task.id))
     n_doubtful = sum(row.meaning == "doubtful" for view in views for row in view.phrasings if row.headline)
     return Evidence(
@@ -166,10 +178,16 @@ def _wilson(hits: int, n: int, level: float) -> tuple[float, float]:
     return found.low, found.high
 
 
+def _with_distances(view: TaskView, distances: Mapping[str, float]) -> TaskView:
+    """The same task with the distance of each phrasing and its change against the seen ones."""
+    seen = [row.score for row in view.phrasings if row.headline and row.seen == "seen" and not math.isnan(row.score)]
+    level = float(np.mean(seen)) if seen else math.nan
+    rows = [replace(row, distance=distances.get(row.phrasing_id, math.nan), change=row.score - level) for row in view.phrasings]
+    return replace(view, phrasings=tuple(rows))
+
+
 def _with_shares(views: Sequence[TaskView]) -> list[TaskView]:
     """The same tasks with each headline phrasing's share of all squared deviations."""
-    from dataclasses import replace
-
     squares = [row.deviation**2 for view in views for row in view.phrasings if row.headline and not math.isnan(row.deviation)]
     total = sum(squares)
     if not total:

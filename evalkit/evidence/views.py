@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from evalkit.records import Task
@@ -59,6 +60,10 @@ class PhrasingView:
     """Share of all squared deviations of the suite; 0 outside the headline."""
     by_format: bool
     """Whether it is low because answers could not be used: without them it would make up half of its deviation or more."""
+    distance: float = math.nan
+    """Distance of its representation to those of the seen phrasings; NaN when none was asked for."""
+    change: float = math.nan
+    """Score minus mean score of the seen headline phrasings of the task; NaN without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

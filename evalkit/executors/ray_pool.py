@@ -122,7 +122,7 @@ class RayBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         """Return what the workers' backend can do."""
-        return frozenset(self._capabilities)
+        return frozenset(self._capabilities) - {"embed"}
 
     @property
     def stats(self) -> dict[str, int]:

@@ -75,7 +75,7 @@ class MixingBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         """Return what the model can do, without its inner workings."""
-        return self._inner.capabilities - {"logits"}
+        return self._inner.capabilities - {"logits", "embed"}
 
     @property
     def device(self) -> str:

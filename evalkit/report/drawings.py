@@ -11,6 +11,7 @@ from evalkit.evidence import Evidence, TaskView
 from evalkit.records import Estimate
 from evalkit.report.figures import (
     BudgetPoint,
+    DistancePoint,
     Dot,
     HeatMap,
     IntervalRow,
@@ -19,6 +20,7 @@ from evalkit.report.figures import (
     TaskPoint,
     VarianceRow,
     plot_budget,
+    plot_distance,
     plot_gap,
     plot_heatmap,
     plot_ladder,
@@ -35,6 +37,8 @@ __all__ = ["MOST_ROWS", "Drawing", "by_task", "drawings", "value_of"]
 
 MOST_ROWS = 24
 """Most rows of a figure on the page."""
+MOST_TASKS = 4
+"""Most tasks with a figure of their own where tasks must not be pooled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ def drawings(evidence: Evidence, estimates: Sequence[Estimate], *, counts: Mappi
     yield _ladder(evidence, foot)
     yield _budget(evidence, foot)
     yield _task_map(evidence, values, foot)
+    yield from _distances(evidence, values, foot)
 
 
 def _foot(evidence: Evidence, counts: Mapping[str, Any]) -> str:
@@ -279,10 +284,41 @@ def _task_map(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], 
     ]
     known = [point for point in found if not math.isnan(point.uncertainty) and not math.isnan(point.confidence)]
     if not known:
-        return Drawing(name="task_map", title=title, why="Prompt uncertainty is not among the estimates of this run.")
+        return Drawing(name="task_map", title=title, why="It needs the log-probability of every choice under two phrasings or more.")
     return Drawing(
         name="task_map",
         title=title,
         caption=f"Right: answers depend on the wording (ambiguous). Upper left: easy. Lower left: difficult. {foot}",
         draw=lambda ax: plot_task_map(known, ax=ax),
     )
+
+
+def _distances(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Iterator[Drawing]:
+    """One figure per task, never pooled: those with the most unseen phrasings, at most `MOST_TASKS`."""
+    title = "Distance from the seen wording and score"
+    known = {
+        view.task.id: [row for row in view.phrasings if row.headline and not math.isnan(row.distance) and not math.isnan(row.change)]
+        for view in evidence.tasks
+    }
+    views = [view for view in evidence.tasks if any(row.seen == "unseen" for row in known[view.task.id])]
+    if not views:
+        why = "It needs the distance of unseen phrasings to seen ones: add --representations N to a run of a Transformers model with --tuned-on."
+        yield Drawing(name="distance", title=title, why=why)
+        return
+    names = _names(evidence.tasks)
+    views.sort(key=lambda view: (-sum(row.seen == "unseen" for row in known[view.task.id]), view.task.id))
+    for number, view in enumerate(views[:MOST_TASKS], start=1):
+        points = [DistancePoint(distance=row.distance, change=row.change, seen=row.seen) for row in known[view.task.id]]
+        rho, p = (_value(values, view.task.id, name) for name in ("distance_rho", "distance_p"))
+        told = (
+            "Too few unseen phrasings for a correlation."
+            if math.isnan(rho)
+            else f"Spearman's rho of the unseen phrasings {rho:.2f}, permutation p {p:.3f}."
+        )
+        more = f" {len(views)} tasks have distances; those with the most unseen phrasings are drawn." if len(views) > MOST_TASKS else ""
+        yield Drawing(
+            name="distance" if number == 1 else f"distance_{number}",
+            title=f"{title}: {names[view.task.id]}",
+            caption=f"Distance: mean Euclidean distance of the model's last hidden states to those of the seen phrasings. Below the line: worse than the mean of the seen ones. {told} Tasks are never pooled.{more} {foot}",
+            draw=lambda ax, points=points: plot_distance(points, ax=ax),  # type: ignore[misc]  # the default binds this task's points
+        )

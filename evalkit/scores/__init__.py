@@ -5,8 +5,9 @@ so the array is ragged over tasks and never padded. Text columns are held as int
 sorted list of names, so ten million cells need about half a gigabyte.
 """
 
+from evalkit.scores.answers import AnswerBlock
 from evalkit.scores.block import Block
 from evalkit.scores.rows import COLUMNS, KEY, STATUSES
 from evalkit.scores.table import ScoreTable
 
-__all__ = ["COLUMNS", "KEY", "STATUSES", "Block", "ScoreTable"]
+__all__ = ["COLUMNS", "KEY", "STATUSES", "AnswerBlock", "Block", "ScoreTable"]

@@ -13,7 +13,7 @@ from evalkit.stats.agreement import (
     label_counts,
     label_entropy,
 )
-from evalkit.stats.association import distance_rho
+from evalkit.stats.association import distance_rho, distance_to_seen
 from evalkit.stats.compare import consistency_difference, difference_intervals, on_shared_cells
 from evalkit.stats.component_intervals import consistency_interval, pss_interval, var_instance_interval, var_interaction_interval
 from evalkit.stats.contrast import accuracy_norm, gap, gap_std, gap_worst, on_shared_instances, pdr, pdr_std, reliance
@@ -31,7 +31,17 @@ from evalkit.stats.fixed_intervals import (
 )
 from evalkit.stats.instances import best_instance, pss, pss_per_instance, robust_drop, worst_instance
 from evalkit.stats.intervals import gap_intervals, label_intervals, score_intervals
-from evalkit.stats.likelihood import brier, ece, posix, posix_of_set, prompt_uncertainty
+from evalkit.stats.likelihood import (
+    answer_confidence,
+    brier,
+    brier_per_cell,
+    ece,
+    posix,
+    posix_of_set,
+    posix_per_instance,
+    prompt_uncertainty,
+    uncertainty_per_instance,
+)
 from evalkit.stats.location import cvar10, instance_scores, max, mean, median, min, phrasing_scores, quantile, worst_k
 from evalkit.stats.multiplicity import benjamini_hochberg, holm
 from evalkit.stats.normal_order import normal_scores
@@ -75,11 +85,13 @@ __all__ = [
     "Question",
     "accuracy_norm",
     "alpha_interval",
+    "answer_confidence",
     "benjamini_hochberg",
     "best_instance",
     "best_instance_interval",
     "bootstrap",
     "brier",
+    "brier_per_cell",
     "cohen_h",
     "competition_rank",
     "components",
@@ -92,6 +104,7 @@ __all__ = [
     "designs",
     "difference_intervals",
     "distance_rho",
+    "distance_to_seen",
     "ece",
     "entropy_interval",
     "fleiss_kappa",
@@ -137,6 +150,7 @@ __all__ = [
     "pivots",
     "posix",
     "posix_of_set",
+    "posix_per_instance",
     "prompt_uncertainty",
     "pss",
     "pss_interval",
@@ -164,6 +178,7 @@ __all__ = [
     "suite_bootstrap",
     "suite_gap_interval",
     "suite_mean_interval",
+    "uncertainty_per_instance",
     "undefined",
     "var_instance",
     "var_instance_interval",

@@ -1,10 +1,39 @@
-"""Does distance from seen wording go with lower scores: rank correlation within a task, permutation test."""
+"""Does distance from seen wording go with lower scores: distances, rank correlation within a task, permutation test."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-__all__ = ["distance_rho"]
+__all__ = ["distance_rho", "distance_to_seen"]
+
+
+def distance_to_seen(vectors: Float[np.ndarray, "phrasing width"], seen: Bool[np.ndarray, " phrasing"]) -> Float[np.ndarray, " phrasing"]:
+    """Return the mean Euclidean distance of each phrasing's representation to those of the seen phrasings, itself left out.
+
+    Parameters
+    ----------
+    vectors
+        One representation per phrasing; a row with NaN has none.
+    seen
+        Which phrasings are seen.
+
+    Notes
+    -----
+    NaN for a phrasing without a representation, and where no other phrasing is seen.
+
+    Examples
+    --------
+    >>> distance_to_seen(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), np.array([True, True, False])).tolist()
+    [5.0, 5.0, 7.5]
+    """
+    known = seen & ~np.isnan(vectors).any(axis=1)
+    found = np.full(seen.size, np.nan)
+    for row in range(seen.size):
+        others = known.copy()
+        others[row] = False
+        if others.any():
+            found[row] = np.linalg.norm(vectors[others] - vectors[row], axis=1).mean()
+    return found
 
 
 def distance_rho(

@@ -4,11 +4,25 @@ Log-probabilities are natural (nats) and summed over the tokens of the answer.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from evalkit.stats.missing import mean_over
 
-__all__ = ["brier", "ece", "posix", "posix_of_set", "prompt_uncertainty"]
+__all__ = [
+    "answer_confidence",
+    "brier",
+    "brier_per_cell",
+    "ece",
+    "posix",
+    "posix_of_set",
+    "posix_per_instance",
+    "prompt_uncertainty",
+    "uncertainty_per_instance",
+]
+
+LogProbs = Float[np.ndarray, "phrasing instance choice"]
+Tokens = Int[np.ndarray, "phrasing instance choice"]
+Cells = Int[np.ndarray, "phrasing instance"]
 
 
 def posix_of_set(logprobs: Float[np.ndarray, "answer phrasing"], lengths: Int[np.ndarray, " answer"]) -> float:
@@ -56,6 +70,104 @@ def posix(sets: list[tuple[Float[np.ndarray, "_ _"], Int[np.ndarray, " _"]]]) ->
     0.5
     """
     return float(mean_over(np.array([posix_of_set(logprobs, lengths) for logprobs, lengths in sets], dtype=np.float64)))
+
+
+def posix_per_instance(logprobs: LogProbs, tokens: Tokens, *, picked: Cells, form: Cells) -> Float[np.ndarray, " instance"]:
+    """Return POSIX of the phrasings of every instance of a task whose choices are scored.
+
+    Parameters
+    ----------
+    logprobs
+        Log-probability of every choice, nats, summed over its tokens; NaN where there is none.
+    tokens
+        Tokens of every choice.
+    picked
+        The choice each phrasing answers with; -1 for none.
+    form
+        Phrasings with the same number on an instance ask for the choices in the same texts; -1 for none.
+
+    Notes
+    -----
+    The answer r_q is the choice picked under phrasing q, and every phrasing has its log-probability, so nothing more has to be
+    asked. Only pairs that write their answers alike are compared: the probability of "B" and that of "Paris" are not of one
+    answer. With equal forms and nothing missing it is `posix_of_set` of each instance; missing cells leave their pairs out; no pair: NaN.
+
+    Examples
+    --------
+    >>> logprobs = np.array([[[-1.0, -4.0]], [[-3.0, -2.0]]])  # two phrasings, one instance, two choices; picked 0 and 1
+    >>> alike, tokens = np.zeros((2, 1), dtype=int), np.array([[[2, 1]], [[2, 1]]])
+    >>> posix_per_instance(logprobs, tokens, picked=np.array([[0], [1]]), form=alike).tolist()  # as in posix_of_set
+    [1.5]
+    """
+    total, count = np.zeros(picked.shape[1]), np.zeros(picked.shape[1])
+    for mine in range(picked.shape[0]):
+        answer, length, comparable = _answer(logprobs, tokens, picked, form, mine=mine)
+        distance = np.abs(answer - answer[mine]) / length[mine]
+        kept = comparable & ~np.isnan(distance)
+        kept[mine] = False
+        total += np.where(kept, distance, 0.0).sum(axis=0)
+        count += kept.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _answer(
+    logprobs: LogProbs, tokens: Tokens, picked: Cells, form: Cells, *, mine: int
+) -> tuple[Float[np.ndarray, "phrasing instance"], Float[np.ndarray, "phrasing instance"], np.ndarray]:
+    """Log-probability and length under every phrasing of the answer that phrasing `mine` gives, and which of them write it alike."""
+    place = np.broadcast_to(np.maximum(picked[mine], 0)[None, :, None], (*picked.shape, 1))
+    answer = np.take_along_axis(logprobs, place, axis=2)[:, :, 0]
+    length = np.take_along_axis(tokens, place, axis=2)[:, :, 0].astype(np.float64)
+    return answer, np.where(length < 1, np.nan, length), (form == form[mine]) & (form[mine] >= 0) & (picked[mine] >= 0)
+
+
+def uncertainty_per_instance(
+    logprobs: LogProbs, tokens: Tokens, *, picked: Cells, form: Cells, others: Bool[np.ndarray, "phrasing phrasing"]
+) -> Float[np.ndarray, " instance"]:
+    """Return the prompt uncertainty of every instance of a task whose choices are scored.
+
+    Parameters
+    ----------
+    logprobs, tokens, picked, form
+        As for `posix_per_instance`.
+    others
+        ``others[q, p]``: whether p is one of the phrasings that q is held against.
+
+    Notes
+    -----
+    Mean over pairs (q, p) of abs(p(y0 given q) - p(y0 given p)), y0 the choice picked under q and p = exp(mean token log-probability); see
+    `prompt_uncertainty`. Pairs that write their answers differently and pairs with a missing cell are left out; no pair: NaN.
+
+    Examples
+    --------
+    >>> logprobs = np.log(np.array([[[0.75, 0.25]], [[0.5, 0.5]]]))
+    >>> pair, alike = np.array([[False, True], [False, False]]), np.zeros((2, 1), dtype=int)
+    >>> found = uncertainty_per_instance(logprobs, np.ones((2, 1, 2), dtype=int), picked=alike, form=alike, others=pair)
+    >>> found.round(6).tolist()
+    [0.25]
+    """
+    total, count = np.zeros(picked.shape[1]), np.zeros(picked.shape[1])
+    for mine in np.flatnonzero(others.any(axis=1)):
+        answer, length, comparable = _answer(logprobs, tokens, picked, form, mine=int(mine))
+        probability = np.exp(answer / length)
+        change = np.abs(probability - probability[mine])
+        kept = comparable & others[mine][:, None] & ~np.isnan(change)
+        total += np.where(kept, change, 0.0).sum(axis=0)
+        count += kept.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def answer_confidence(logprobs: LogProbs, tokens: Tokens, *, picked: Cells) -> Float[np.ndarray, "phrasing instance"]:
+    """Return exp(mean token log-probability) of the choice given in every cell; NaN where there is none.
+
+    Examples
+    --------
+    >>> answer_confidence(np.log(np.array([[[0.25, 0.5]]])), np.array([[[2, 1]]]), picked=np.array([[0]])).tolist()
+    [[0.5]]
+    """
+    place = np.maximum(picked, 0)[:, :, None]
+    answer = np.take_along_axis(logprobs, place, axis=2)[:, :, 0]
+    length = np.take_along_axis(tokens, place, axis=2)[:, :, 0].astype(np.float64)
+    return np.where((picked >= 0) & (length >= 1), np.exp(answer / np.where(length < 1, np.nan, length)), np.nan)
 
 
 def prompt_uncertainty(original: Float[np.ndarray, " instance"], perturbed: Float[np.ndarray, "phrasing instance"]) -> float:
@@ -138,10 +250,18 @@ def brier(probabilities: Float[np.ndarray, "cell label"], targets: Int[np.ndarra
     >>> brier(np.array([[0.75, 0.25], [0.5, 0.5]]), np.array([0, 1]))  # (0.125 + 0.5) / 2
     0.3125
     """
-    kept = ~np.isnan(probabilities).any(axis=1) & (targets >= 0)
-    p = probabilities[kept]
-    if p.shape[0] == 0:
-        return float("nan")
-    truth = np.zeros_like(p)
-    truth[np.arange(p.shape[0]), targets[kept]] = 1.0
-    return float(((p - truth) ** 2).sum(axis=1).mean())
+    return float(mean_over(brier_per_cell(probabilities, targets)))
+
+
+def brier_per_cell(probabilities: Float[np.ndarray, "cell label"], targets: Int[np.ndarray, " cell"]) -> Float[np.ndarray, " cell"]:
+    """Return the Brier score of every cell; NaN where a probability is missing or the target is below 0.
+
+    Examples
+    --------
+    >>> brier_per_cell(np.array([[0.75, 0.25], [0.5, 0.5]]), np.array([0, -1])).tolist()
+    [0.125, nan]
+    """
+    truth = np.zeros_like(probabilities)
+    known = np.flatnonzero(targets >= 0)
+    truth[known, targets[known]] = 1.0
+    return np.where(targets >= 0, ((probabilities - truth) ** 2).sum(axis=1), np.nan)

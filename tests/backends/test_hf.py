@@ -297,3 +297,22 @@ def test_loading_and_scoring_print_nothing(model_dir: Callable[..., Path], capfd
     run(spec_of(directory), [ASK, Request(kind="generate", text="Two dogs", max_tokens=3)])
 
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("kind", "pieces"), [("llama", "bytes"), ("gpt2", "bytes"), ("t5", "end")])
+def test_a_representation_is_the_last_hidden_state_behind_the_prompt(model_dir: Callable[..., Path], kind: str, pieces: str) -> None:
+    """In a padded batch as alone: the last prompt token of a causal model, the decoder's start of an encoder-decoder."""
+    from evalkit.backends.hf import HFBackend
+
+    backend = HFBackend(spec_of(model_dir(kind, pieces)))
+    requests = [ASK, Request(kind="choice", text="Yes or no?", continuations=(" yes",))]
+    found = backend.embed(requests)
+    for row, item in zip(found, backend.encode(requests), strict=True):
+        ids = torch.tensor([item.context])
+        extra = {"decoder_input_ids": torch.tensor([[backend.loaded.model.config.decoder_start_token_id]])} if kind == "t5" else {}
+        with torch.no_grad():
+            output = backend.loaded.model(ids, output_hidden_states=True, **extra)
+        states = output.decoder_hidden_states if kind == "t5" else output.hidden_states
+        expected = states[-1][0, -1]
+        assert torch.allclose(torch.from_numpy(row) / torch.from_numpy(row).norm(), expected / expected.norm(), atol=1e-5)
+    backend.close()

@@ -153,6 +153,16 @@ def test_task_map_places_and_names_tasks() -> None:
     assert [text.get_text() for text in ax.texts] == ["t"]
 
 
+def test_names_on_the_task_map_do_not_cover_each_other() -> None:
+    """Two tasks side by side: their names stand on different sides."""
+    ax = plot_task_map(
+        [TaskPoint(label="left_task", uncertainty=0.1, confidence=0.5), TaskPoint(label="right_task", uncertainty=0.11, confidence=0.5)]
+    )
+    first, second = ({"left": text.get_ha(), "up": text.get_va()}.items() for text in ax.texts)
+
+    assert list(first) != list(second)
+
+
 def test_distance_draws_changes_in_points() -> None:
     """A loss of 5 at distance 2."""
     ax = plot_distance([DistancePoint(distance=2.0, change=-0.05, seen="unseen")])

@@ -272,11 +272,12 @@ def test_data_for_the_script_hold_every_phrasing_and_flip(tree: Tree) -> None:
 
 
 def test_figures_without_data_say_why(tree: Tree) -> None:
-    """No perturbed phrasing, no prompt uncertainty: two sentences instead of two figures."""
+    """No perturbed phrasing, no log-probabilities, no representations: three sentences instead of three figures."""
     text = next(one["text"] for one in tree.all("ul") if one["attributes"].get("class") == "absent")
 
     assert "No phrasing of this run is perturbed" in text
-    assert "Prompt uncertainty is not among the estimates" in text
+    assert "log-probability of every choice under two phrasings" in text
+    assert "add --representations N" in text
 
 
 def test_a_baseline_is_set_beside_the_run(run_view: RunView) -> None:

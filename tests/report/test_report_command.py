@@ -56,10 +56,10 @@ def test_figures_are_written_alone_and_the_rest_is_explained(runs: list[Path], t
     told = json.loads(capsys.readouterr().out)
 
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        f"{name}.{form}" for name in ("scores", "gap", "variance", "heatmap", "budget") for form in ("svg", "png")
+        f"{name}.{form}" for name in ("scores", "gap", "variance", "heatmap", "budget", "task_map") for form in ("svg", "png")
     }
-    assert set(told["not_drawn"]) == {"ladder", "task_map"}
-    assert len(told["written"]) == 13
+    assert set(told["not_drawn"]) == {"distance", "ladder"}
+    assert len(told["written"]) == 15
 
 
 def test_number_of_flips_is_an_option(runs: list[Path], tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_loaded_run_draws_on_axes(runs: list[Path]) -> None:
     run = evalkit.load_run(str(runs[0]))
 
     assert [label.get_text() for label in run.plot("gap").get_yticklabels()][-1] == "all tasks"
-    assert run.figures == ("scores", "gap", "variance", "heatmap", "budget")
+    assert run.figures == ("scores", "gap", "variance", "heatmap", "budget", "task_map")
     with pytest.raises(UsageError, match="figure 'score': is not known; known: scores, gap"):
         run.plot("score")
     with pytest.raises(UsageError, match="figure 'ladder': cannot be drawn from this run"):

@@ -1,0 +1,119 @@
+"""``phrasings.csv``: one row per task and phrasing, with the rates and calibration that are asked for per phrasing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit import stats
+from evalkit.analysis.estimate import headline_phrasings
+from evalkit.analysis.estimates_file import guarded
+from evalkit.analysis.from_answers import brier_cells
+from evalkit.analysis.from_distances import changes
+from evalkit.scores import STATUSES, AnswerBlock, Block, ScoreTable
+from evalkit.scores.files import whole_file
+
+__all__ = ["COLUMNS", "SCHEMA", "phrasing_rows", "write_phrasings"]
+
+SCHEMA = "evalkit.phrasings/1"
+"""Schema version, in the last column of every row."""
+RATES = ("unparsed_rate", "truncated_rate", "missing_rate", "refusal_rate", "label_adherence")
+COLUMNS = (
+    *("model", "benchmark", "task", "phrasing_id", "phrasing_source", "seen", "kind", "perturbation", "n_instances"),
+    *("score", "ece", "brier", *RATES, "distance", "change", "schema"),
+)
+"""Columns of the file in order."""
+
+
+def phrasing_rows(
+    table: ScoreTable, answers: Mapping[str, AnswerBlock], distances: Mapping[str, Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    """Return one row per task and phrasing of the first model of a table.
+
+    Parameters
+    ----------
+    table
+        Cells.
+    answers
+        Task id -> its answers; tasks without them have no brier, refusal_rate and label_adherence.
+    distances
+        Task id -> phrasing id -> distance to the seen phrasings.
+
+    Notes
+    -----
+    ``score`` is the plain mean of the scored cells, ``n_instances`` how many these are. Rates are among cells that are not missing, but for
+    missing_rate, which is among all cells asked. ``change`` is the score minus the mean score of the seen headline phrasings. What is undefined is NaN.
+    """
+    model = table.models[0]
+    rows: list[dict[str, Any]] = []
+    for task in table.tasks(model):
+        block = table.block(model, task)
+        rows += _of_task(block, table.block(model, task, value="probability").values, answers.get(task), distances.get(task, {}))
+    return rows
+
+
+def _of_task(
+    block: Block, confidence: npt.NDArray[np.float64], answers: AnswerBlock | None, distances: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    missing = block.status == STATUSES.index("missing")
+    nothing = np.full(block.values.shape, np.nan)
+    a = np.asarray(stats.phrasing_scores(block.values))
+    columns = {
+        "score": a,
+        "distance": np.array([distances.get(name, math.nan) for name in block.phrasing_ids]),
+        "change": changes(a, headline_phrasings(block) & (np.array(block.seen) == "seen")),
+        "brier": stats.phrasing_scores(nothing if answers is None else brier_cells(answers)),
+        "refusal_rate": stats.phrasing_scores(nothing if answers is None else answers.refused),
+        "label_adherence": stats.phrasing_scores(nothing if answers is None else answers.adheres),
+        "missing_rate": stats.rate_per_phrasing(missing),
+        "unparsed_rate": stats.rate_per_phrasing(block.status == STATUSES.index("unparsed"), of=~missing),
+        "truncated_rate": stats.rate_per_phrasing(block.status == STATUSES.index("truncated"), of=~missing),
+    }
+    return [
+        {
+            "model": block.model,
+            "benchmark": block.benchmark,
+            "task": block.task,
+            "phrasing_id": name,
+            "phrasing_source": block.sources[row],
+            "seen": block.seen[row],
+            "kind": block.kinds[row],
+            "perturbation": block.perturbations[row],
+            "n_instances": int((~np.isnan(block.values[row])).sum()),
+            "ece": stats.ece(confidence[row], block.values[row]),
+            **{column: float(values[row]) for column, values in columns.items()},
+        }
+        for row, name in enumerate(block.phrasing_ids)
+    ]
+
+
+def write_phrasings(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows at full precision; a number that does not exist is an empty cell.
+
+    Parameters
+    ----------
+    rows
+        As `phrasing_rows` returns them.
+    path
+        File that is replaced whole.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_cell(row[name]) if name != "schema" else SCHEMA for name in COLUMNS])
+    with whole_file(path) as file:
+        file.write(out.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(value)
+    return guarded(value) if isinstance(value, str) else str(value)
