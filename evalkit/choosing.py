@@ -106,7 +106,8 @@ def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
 
 def _own_phrasings(settings: Settings, task: Task) -> list[Phrasing]:
     """Every authored, imported or upstream phrasing of a task, before any choice."""
-    return [*catalog.load_phrasings(task, extra=settings.phrasing_files), *catalog.dataset_phrasings(task, settings.data_dir)]
+    authored = catalog.load_phrasings(task, extra=settings.phrasing_files, sources=settings.suite.sources)
+    return [*authored, *catalog.dataset_phrasings(task, settings.data_dir)]
 
 
 def _job(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]) -> Job:

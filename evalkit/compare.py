@@ -18,7 +18,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.estimate import headline_phrasings, rows_of_model
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.analysis.per_task import best_of_both
+from evalkit.analysis.per_task import best_of_both, reliance_of
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate, digest
 from evalkit.scores import STATUSES, Block, ScoreTable
@@ -188,7 +188,10 @@ def compare_tables(old: ScoreTable, new: ScoreTable, *, settings: Settings | Non
     settings = settings or Settings()
     models = [_only_model(table, side) for table, side in ((old, "old"), (new, "new"))]
     pairs = _aligned(old, new, models)
-    rows = [_differences(a, b, settings) for a, b in pairs]
+    rows = [
+        _differences(a, b, settings, reliance=_reliance_differences(old.block(models[0], a.task), new.block(models[1], a.task), settings))
+        for a, b in pairs
+    ]
     tests = _tests(pairs, settings)
     label = f"{models[1]} - {models[0]}"
     return Comparison(
@@ -243,31 +246,17 @@ def _aligned(old: ScoreTable, new: ScoreTable, models: Sequence[str]) -> list[tu
 
 
 def _headline(block: Block) -> Block:
-    kept = headline_phrasings(block)
-
-    def chosen(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
-
-    return replace(
-        block,
-        values=block.values[kept],
-        labels=block.labels[kept],
-        status=block.status[kept],
-        phrasing_ids=chosen(block.phrasing_ids),
-        seen=chosen(block.seen),
-        kinds=chosen(block.kinds),
-        sources=chosen(block.sources),
-        perturbations=chosen(block.perturbations),
-    )
+    return block.limited(headline_phrasings(block))
 
 
-def _differences(old: Block, new: Block, settings: Settings) -> OneTask:
-    """Difference of every headline estimate of one task."""
+def _differences(old: Block, new: Block, settings: Settings, *, reliance: Found) -> OneTask:
+    """Difference of every headline estimate of one task, and of its reliance on the instruction."""
     rng = np.random.default_rng(int(digest([settings.seed, old.task, "differences"], length=16), 16))
     intervals = partial(stats.difference_intervals, old.values, new.values, rng=rng, level=settings.level, n_draws=settings.n_resamples)
     found = best_of_both(intervals, settings.question)
     found |= _gap_differences(old, new, settings)
     found |= _label_differences(old, new, settings)
+    found |= reliance
     change = stats.paired_difference(old.values, new.values)
     return OneTask(
         task=old.task,
@@ -301,6 +290,13 @@ def _gap_differences(old: Block, new: Block, settings: Settings) -> Found:
 
 def _mean_difference(old: Floats, new: Floats, *, question: stats.Question, level: float) -> Found:
     return {"mean": mean_difference_interval(stats.paired_difference(old, new), question=question, level=level)}
+
+
+def _reliance_differences(old: Block, new: Block, settings: Settings) -> Found:
+    """Difference of the reliance on the instruction, on the phrasings and controls both have."""
+    first, second = (one.limited(np.isin(one.phrasing_ids, other.phrasing_ids)) for one, other in ((old, new), (new, old)))
+    change = replace(first, values=stats.paired_difference(first.values, second.values))
+    return reliance_of(change, question=settings.question, level=settings.level)
 
 
 def _label_differences(old: Block, new: Block, settings: Settings) -> Found:

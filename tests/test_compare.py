@@ -72,6 +72,18 @@ def test_every_headline_estimate_has_its_difference():
     assert found["mean"].high - found["mean"].low < 0.1
 
 
+def test_reliance_on_the_instruction_is_compared():
+    """Old: correct 1, negated 0, so reliance 1. New: correct 1, negated 1/2 (deaf to half of the negations), so the difference is -1/2."""
+    kinds = {"kind": ["correct", "correct", "negated"]}
+    old, new = (table_of([[1] * 8, [1] * 8, row], model=name, **kinds) for name, row in (("a", [0] * 8), ("b", [1, 0] * 4)))
+    found = {row.metric: row for row in compare_tables(old, new, settings=Settings(question="fixed")).estimates if row.task == "b/t"}
+
+    assert found["mean"].value == 0.0
+    assert found["reliance"].value == found["reliance_negated"].value == -0.5
+    assert found["reliance"].low < -0.5 < found["reliance"].high < 0
+    assert "reliance" not in {row.metric for row in compare_tables(*runs(3, 8, 0.1)).estimates}
+
+
 def test_intervals_of_differences_know_no_bounds():
     """A spread that shrinks has a negative difference, inside its interval and not cut at 0."""
     old, new = runs(6, 80, 0.05, tasks=5)

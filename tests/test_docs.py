@@ -168,7 +168,7 @@ def test_counts_in_the_readme_are_current():
     from evalkit.catalog.phrasings import read_phrasing_file
 
     text = (ROOT / "README.md").read_text()
-    phrasings = sum(len(read_phrasing_file(path)) for path in data_root("paraphrases").glob("*/*.yaml"))
+    phrasings = sum(len(read_phrasing_file(path)) for path in data_root("paraphrases").rglob("*.yaml"))
     tasks = {path.name: len(list(path.glob("*.yaml"))) for path in data_root("tasks").iterdir() if path.is_dir() and path.name != "suites"}
     said = {name: int(count) for name, count in re.findall(r"(MMLU|BBH|SuperNI|PromptBench) \((\d+)", text)}
 

@@ -20,9 +20,10 @@ Sets = dict[tuple[str, str], list[Phrasing]]
 
 
 def all_sets() -> Sets:
-    """Return the shipped phrasings by (benchmark, set)."""
+    """Return the shipped phrasings by (benchmark, set); sets of a source kept apart are named ``source/set``."""
     root = data_root("paraphrases")
-    return {(path.parent.name, path.stem): read_phrasing_file(path) for path in sorted(root.glob("*/*.yaml"))}
+    paths = {path.relative_to(root).with_suffix("").parts: path for path in root.rglob("*.yaml")}
+    return {(parts[0], "/".join(parts[1:])): read_phrasing_file(path) for parts, path in sorted(paths.items())}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -17,7 +17,7 @@ from evalkit.analysis.from_distances import distance_statistics
 from evalkit.scores import STATUSES, AnswerBlock, Block
 from evalkit.stats.fixed_intervals import mean_of_instances
 
-__all__ = ["Options", "best_of_both", "drop_pairs", "task_statistics"]
+__all__ = ["Options", "best_of_both", "drop_pairs", "reliance_of", "task_statistics"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -75,7 +75,7 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
     found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)
     found |= _of_drops(block, options)
-    found |= _of_kinds(block, options)
+    found |= reliance_of(block, question=options.question, level=options.level)
     if options.chance is not None:
         mean = found["mean"]
         value, low, high = (stats.accuracy_norm(number, options.chance) for number in (mean.value, mean.low, mean.high))
@@ -221,8 +221,8 @@ def _of_drops(block: Block, options: Options) -> Found:
     return found
 
 
-def _of_kinds(block: Block, options: Options) -> Found:
-    """Mean of correct phrasings minus mean of wrong ones, over all wrong kinds and for each."""
+def reliance_of(block: Block, *, question: stats.Question, level: float) -> Found:
+    """Return the mean of correct phrasings minus the mean of wrong ones, over all wrong kinds and for each; empty without controls."""
     kinds = np.array(block.kinds)
     correct = (kinds == "correct") & (np.array(block.perturbations) == "")
     others = sorted(set(kinds) - {"correct"})
@@ -230,6 +230,5 @@ def _of_kinds(block: Block, options: Options) -> Found:
         return {}
     masks = {"reliance": kinds != "correct"} | {f"reliance_{kind}": kinds == kind for kind in others}
     return {
-        name: stats.gap_interval(block.values, seen=correct, unseen=wrong, question=options.question, level=options.level)
-        for name, wrong in masks.items()
+        name: stats.gap_interval(block.values, seen=correct, unseen=wrong, question=question, level=level) for name, wrong in masks.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -18,7 +18,7 @@ from evalkit.paths import data_root
 from evalkit.records import ModelSpec, Phrasing, Seen, Task
 from evalkit.templates import slots
 
-__all__ = ["COMMON_SLOTS", "load_phrasings", "read_phrasing_file", "relation", "tuned_on_collection"]
+__all__ = ["COMMON_SLOTS", "load_phrasings", "read_phrasing_file", "relation", "sources_apart", "tuned_on_collection"]
 
 COMMON_SLOTS = frozenset({"category", "choices", "question", "subject"})
 """Slots every task fills, besides its own fields."""
@@ -100,8 +100,13 @@ def read_phrasing_file(path: Path) -> list[Phrasing]:
     return [item.phrasing for item in _stamped(path)]
 
 
-def _files(task: Task) -> Iterator[Path]:
-    """Yield the shipped files whose phrasings the task uses: the set named like it, then the sets it names."""
+def sources_apart(benchmark: str) -> tuple[str, ...]:
+    """Return the sources of a benchmark that have a folder of their own (``paraphrases/<benchmark>/<source>/``): used only where they are named."""
+    return tuple(sorted(path.name for path in (data_root("paraphrases") / benchmark).glob("*/")))
+
+
+def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
+    """Yield the shipped files whose phrasings the task uses: the set named like it, the sets it names, then both of the named sources kept apart."""
     folder = data_root("paraphrases") / task.benchmark
     own = folder / f"{task.name}.yaml"
     if own.is_file():
@@ -114,9 +119,12 @@ def _files(task: Task) -> Iterator[Path]:
             )
         if path != own:
             yield path
+    for source in sources_apart(task.benchmark):
+        apart = [folder / source / f"{name}.yaml" for name in dict.fromkeys((task.name, *task.phrasings))]
+        yield from (path for path in apart if source in sources and path.is_file())
 
 
-def load_phrasings(task: Task, *, extra: Sequence[Path] = ()) -> list[Phrasing]:
+def load_phrasings(task: Task, *, extra: Sequence[Path] = (), sources: Collection[str] = ()) -> list[Phrasing]:
     """Return the phrasings a task can be asked with, in file order.
 
     Parameters
@@ -125,6 +133,8 @@ def load_phrasings(task: Task, *, extra: Sequence[Path] = ()) -> list[Phrasing]:
         The task; the set named like it and the sets it names are read from ``paraphrases/<benchmark>/``.
     extra
         Further phrasing files; a phrasing without ``tasks`` is taken for every task.
+    sources
+        Sources asked for by name. Phrasings of other sources are not left out; those of `sources_apart` are added when they are named.
 
     Raises
     ------
@@ -134,7 +144,7 @@ def load_phrasings(task: Task, *, extra: Sequence[Path] = ()) -> list[Phrasing]:
     offered = COMMON_SLOTS.union(task.fields)
     taken: dict[str, _Read] = {}
     problems: list[str] = []
-    for path in [*_files(task), *extra]:
+    for path in [*_files(task, sources), *extra]:
         for item in _stamped(path):
             phrasing = item.phrasing
             if phrasing.tasks and not any(fnmatchcase(task.id, pattern) for pattern in phrasing.tasks):

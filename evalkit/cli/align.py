@@ -20,12 +20,14 @@ _DATA = "What it is trained on"
 _HOW = "How it is trained"
 _MADE = "Checkpoints made of checkpoints"
 MERGES = ("interpolate", "model-stock")
+RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.0001}
+"""Learning rates by default: ours, chosen on validation phrasings of the demo model."""
 
 
 @click.command(
     "align",
     cls=GroupedCommand,
-    epilog="Example: evalkit align --method soft-prompt --model demo --tasks 'procedural/*' --sources evalkit-tuning --out build/prompt",
+    epilog="Example: evalkit align --method soft-prompt --model demo --tasks 'procedural/*' --sources evalkit-tuning,evalkit-paraphrase --out build/prompt",
 )
 @option(
     "--method",
@@ -49,7 +51,7 @@ MERGES = ("interpolate", "model-stock")
 @option("--data-dir", type=click.Path(path_type=Path), envvar="EVALKIT_DATA", metavar="DIR", group=_DATA, help="[env: EVALKIT_DATA]")
 @option("--n-tokens", type=int, default=10, show_default=True, group=_HOW, help="Positions of a soft prompt or prefix.")
 @option("--kl-weight", type=float, default=0.8, show_default=True, group=_HOW, help="Weight of the KL term; 0 for none.")
-@option("--learning-rate", type=float, default=None, group=_HOW, help="Default: 0.01 for soft-prompt and prefix, else 0.0003.")
+@option("--learning-rate", type=float, default=None, group=_HOW, help="Default: 0.01 for soft-prompt and prefix, 0.001 for contrastive, 0.0001 for full.")
 @option("--steps", type=int, default=500, show_default=True, group=_HOW, help="Most steps.")
 @option("--batch-size", type=int, default=16, show_default=True, group=_HOW, help="Pairs of prompts per step.")
 @option("--validate-every", type=int, default=25, show_default=True, group=_HOW, help="Steps between validations and checkpoints.")
@@ -99,7 +101,7 @@ def _trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool
 
     rate = given["learning_rate"]
     if rate is None:
-        rate = 0.01 if method in {"soft-prompt", "prefix"} else 0.0003
+        rate = RATES[method]
     names = ("n_tokens", "kl_weight", "steps", "batch_size", "validate_every", "patience", "rank", "seed")
     recipe = Recipe(method=method, learning_rate=rate, **{name: given[name] for name in names})
     materials = _materials(given)
@@ -134,7 +136,7 @@ def _material(task: Task, given: dict[str, Any]) -> Material:
     sources = {part.strip() for part in (given["sources"] or "").split(",") if part.strip()}
     phrasings = [
         phrasing
-        for phrasing in catalog.load_phrasings(task, extra=given["phrasing_file"])
+        for phrasing in catalog.load_phrasings(task, extra=given["phrasing_file"], sources=sources)
         if phrasing.kind == "correct" and (not sources or phrasing.source in sources)
     ]
     training, validation = divided(task, phrasings, share=given["validation_share"], seed=given["seed"])
@@ -169,8 +171,4 @@ def _show(method: str, report: dict[str, Any], out: Path) -> None:
         f"{report['trained_parameters']:,} of {report['model_parameters']:,} parameters, {report['steps']} steps ({report['stopped']}), {report['seconds']:.0f} s"
     )
     use = f"--model {out}" if method == "full" else f"--model MODEL --mitigation adapter:path={out}"
-    click.echo(
-        f"To use it, type: evalkit run {use} --suite SUITE"
-        if method != "prefix"
-        else f"{out}: load it with PEFT; evalkit does not apply prefixes."
-    )
+    click.echo(f"To use it, type: evalkit run {use} --suite SUITE")

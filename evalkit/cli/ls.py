@@ -32,12 +32,12 @@ def _tasks(patterns: tuple[str, ...]) -> Rows:
 
 
 def _phrasings(patterns: tuple[str, ...]) -> Rows:
-    from evalkit.catalog.phrasings import load_phrasings
+    from evalkit.catalog.phrasings import load_phrasings, sources_apart
     from evalkit.catalog.tasks import list_tasks
 
     found: dict[str, dict[str, Any]] = {}
     for task in list_tasks(patterns or ("*",)):
-        for phrasing in load_phrasings(task):
+        for phrasing in load_phrasings(task, sources=sources_apart(task.benchmark)):
             row = {"phrasing": phrasing.id, "source": phrasing.source, "kind": phrasing.kind, "layout": phrasing.layout}
             row |= {"answers": phrasing.label_space, "checked": phrasing.meaning.status, "text": phrasing.text}
             found.setdefault(phrasing.id, row)

@@ -1,7 +1,7 @@
 """Trained adapters at run time: any soft prompt or LoRA in PEFT's format, on the fast path of the engine.
 
-A soft prompt becomes N tokens beyond the vocabulary that stand before every prompt: the same computation as PEFT's, and a prefix that the engine stores once.
-A LoRA is merged into the weights. Prefix tuning is trained and saved, but not applied here: its states belong to no token, so the engine cannot feed them.
+A soft prompt, or a prefix of every layer, becomes N tokens beyond the vocabulary that stand before every prompt: the same computation as PEFT's, and a prefix that
+the engine stores once. A LoRA is merged into the weights.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from evalkit.backends.base import Backend
 from evalkit.errors import BackendError, ExtraMissingError, UsageError
 from evalkit.mitigations.applying import inner_workings
 from evalkit.mitigations.options import read_options
+from evalkit.mitigations.prefixes import apply_prefix, extend_embedding
 
 if TYPE_CHECKING:
     from evalkit.backends.hf import HFBackend
@@ -136,11 +137,14 @@ def adapter(backend: Backend, options: str) -> Backend:
         count = int(config.num_virtual_tokens)
         if weights.shape[1] != first.weight.shape[1]:
             raise _other_shape(engine, path, f"its vectors have {weights.shape[1]} numbers where the model's have {first.weight.shape[1]}")
-        engine.adapt(lambda loaded: _append(loaded, weights[:count]), virtual=tuple(range(start, start + count)), label=label)
+        engine.adapt(lambda loaded: _appended(loaded, weights[:count]), virtual=tuple(range(start, start + count)), label=label)
         return backend
-    if kind in {"PREFIX_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT", "ADAPTION_PROMPT"}:
+    if kind == "PREFIX_TUNING":
+        apply_prefix(engine, path, config, load_file(path / "adapter_model.safetensors")["prompt_embeddings"], label=label)
+        return backend
+    if kind in {"P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT", "ADAPTION_PROMPT"}:
         raise BackendError(
-            f"{path}: adapters of kind {kind} are not applied by evalkit; prompt tuning and LoRA are. Load it with PEFT itself."
+            f"{path}: adapters of kind {kind} are not applied by evalkit; prompt tuning, prefix tuning and LoRA are. Load it with PEFT itself."
         )
     engine.adapt(lambda loaded: _merge(loaded, engine, path), label=label)
     return backend
@@ -165,32 +169,8 @@ def _other_shape(engine: HFBackend, path: Path, why: str) -> BackendError:
     return BackendError(f"{path}: does not fit {engine.spec.name}: {why}. Name an adapter of this model.")
 
 
-def _append(loaded: Loaded, vectors: Any) -> None:
-    """Make the input embedding understand ids beyond its rows, without touching its weights or the output head."""
-    import torch
-
-    class Extended(torch.nn.Module):
-        """The old embedding, and the soft prompt behind its last row."""
-
-        def __init__(self, old: Any, extra: Any) -> None:
-            super().__init__()
-            self.old = old
-            self.first = int(old.weight.shape[0])
-            self.extra: torch.Tensor
-            self.register_buffer("extra", extra.to(old.weight), persistent=False)
-
-        @property
-        def weight(self) -> Any:
-            """The rows of the vocabulary."""
-            return self.old.weight
-
-        def forward(self, ids: Any) -> Any:
-            virtual = ids >= self.first
-            known = self.old(ids.masked_fill(virtual, 0))
-            chosen = self.extra[(ids - self.first).clamp(0, len(self.extra) - 1)]
-            return torch.where(virtual.unsqueeze(-1), chosen.to(known.dtype), known)
-
-    loaded.model.set_input_embeddings(Extended(loaded.model.get_input_embeddings(), vectors))
+def _appended(loaded: Loaded, vectors: Any) -> None:
+    extend_embedding(loaded, vectors)
 
 
 def _merge(loaded: Loaded, engine: HFBackend, path: Path) -> None:

@@ -57,6 +57,8 @@ def align(backend: Backend, materials: Sequence[Material], recipe: Recipe, *, ou
     BackendError
         When the model cannot be trained this way.
     """
+    from evalkit.backends.hf_model import quiet
+
     _check(recipe)
     engine = inner_workings(backend, "align")
     if (out / RECORD).is_file():
@@ -71,7 +73,8 @@ def align(backend: Backend, materials: Sequence[Material], recipe: Recipe, *, ou
         model = trainable_model(loaded.model, recipe, str(engine.files.root.resolve()))
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     frozen = frozen_digest(model)
-    report = train(model, trainable, sampler, recipe, checkpoint=out / "training.pt", said=said)
+    with quiet():
+        report = train(model, trainable, sampler, recipe, checkpoint=out / "training.pt", said=said)
     if frozen_digest(model) != frozen:
         raise BackendError(
             f"{engine.spec.display}: frozen weights changed in training; the result is not saved. Report this as a fault of evalkit."
@@ -86,7 +89,8 @@ def align(backend: Backend, materials: Sequence[Material], recipe: Recipe, *, ou
         **summary(materials),
         **report,
     }
-    _save(model, engine.files.root, recipe, out)
+    with quiet():
+        _save(model, engine.files.root, recipe, out)
     (out / f"{RECORD}.part").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (out / f"{RECORD}.part").replace(out / RECORD)
     (out / "training.pt").unlink(missing_ok=True)

@@ -111,14 +111,14 @@ def _spoilt(text: str, noise: str, rng: random.Random) -> str:
     return " ".join(kept)
 
 
-def noisy(request: Request, noise: str) -> Request:
-    r"""Return the request with its instruction spoilt; the same request always in the same way.
+def noisy(request: Request, noise: str, seed: int = 0) -> Request:
+    r"""Return the request with its instruction spoilt; the same request and seed always in the same way.
 
     >>> request = Request(kind="choice", text="Say yes or no.\n\nIs it?\nAnswer:", body=(16, 22))
     >>> noisy(request, "null").text
     'Is it?\nAnswer:'
     """
-    rng = random.Random(digest([noise, request.text, request.system]))
+    rng = random.Random(digest([noise, seed, request.text, request.system]))
     text, (start, end) = request.text, request.body
     system = _spoilt(request.system, noise, rng) if request.system else ""
     for first, last in reversed(instruction_spans(request)):
@@ -134,6 +134,8 @@ def noisy(request: Request, noise: str) -> Request:
 def instructive(backend: Backend, options: str) -> Backend:
     """Return the backend decoding against a noisy instruction (``--mitigation instructive:eps=0.3,noise=null``); two prompts per request.
 
+    ``seed`` draws the words of noises ``shuffled`` and ``random``.
+
     Raises
     ------
     UsageError
@@ -141,11 +143,11 @@ def instructive(backend: Backend, options: str) -> Backend:
     BackendError
         When the backend gives no logits.
     """
-    given = read_options("instructive", options, {"eps": 0.3, "noise": "null"})
+    given = read_options("instructive", options, {"eps": 0.3, "noise": "null", "seed": 0})
     if not 0 <= given["eps"] < 1 or given["noise"] not in NOISES:
         raise UsageError(
             f"--mitigation instructive: eps={given['eps']}, noise={given['noise']}; eps is from 0 to below 1, noise one of {', '.join(NOISES)}."
         )
     inner = inner_workings(backend, "instructive")
-    noise = Branch(backend=inner, weight=-given["eps"], reword=lambda request: noisy(request, given["noise"]))
+    noise = Branch(backend=inner, weight=-given["eps"], reword=lambda request: noisy(request, given["noise"], given["seed"]))
     return MixingBackend([Branch(backend=inner, weight=1.0), noise], shown("instructive", given))

@@ -1,7 +1,7 @@
 """What is trained on: pairs of one instance in two wordings that ask for the same answer text.
 
-Phrasings are divided into training and validation ones; inside a task only phrasings that want the same form of answer (text, letter, letter in brackets) are paired,
-and the first of them is the reference. Every batch depends on the seed and its number alone, so that a training that was stopped goes on exactly.
+A paraphrase is paired with the phrasing it was made from (its ``of``) when that is among those given. Where no phrasing says so, phrasings of a task that want the same
+form of answer (text, letter, letter in brackets) are paired, and the first of them is the reference. Some paraphrases are kept for validation. Every batch depends on the seed and its number alone, so that a training that was stopped goes on exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evalkit.errors import UsageError
 from evalkit.prompts import render_prompt
 from evalkit.records import Instance, Phrasing, Request, Task, digest
 
-__all__ = ["Material", "Pair", "Sampler", "divided"]
+__all__ = ["Material", "Pair", "Sampler", "couples", "divided"]
 
 FEWEST = 3
 """Phrasings of one form of answer a task needs: a reference, a paraphrase, and one for validation."""
@@ -63,7 +63,7 @@ def _form(task: Task, phrasing: Phrasing) -> Form:
 
 
 def divided(task: Task, phrasings: Sequence[Phrasing], *, share: float, seed: int) -> tuple[tuple[Phrasing, ...], tuple[Phrasing, ...]]:
-    """Return training and validation phrasings; the forms of answer with fewer than three phrasings are left out.
+    """Return training and validation phrasings, references among the training ones; phrasings that no pair can use are left out.
 
     Parameters
     ----------
@@ -72,34 +72,53 @@ def divided(task: Task, phrasings: Sequence[Phrasing], *, share: float, seed: in
     phrasings
         All that may be used.
     share
-        Share of each form that is kept for validation, one at least.
+        Share of the paraphrases (of each form) that is kept for validation, one at least.
     seed
         Decides which.
 
     Raises
     ------
     UsageError
-        When no form of answer has three phrasings.
+        When there are fewer than two paraphrases of given phrasings, and no form of answer has three phrasings.
     """
+    known = {phrasing.id: phrasing for phrasing in phrasings}
+    made = [p for p in phrasings if p.of in known and _form(task, p) == _form(task, known[p.of])]
+    if len(made) >= FEWEST - 1:
+        training, validation = _parted(made, share=share, seed=seed, fewest=1)
+        references = {phrasing.of for phrasing in made}
+        return (*(phrasing for phrasing in phrasings if phrasing.id in references and phrasing not in made), *training), tuple(validation)
     forms: dict[Form, list[Phrasing]] = {}
     for phrasing in phrasings:
         forms.setdefault(_form(task, phrasing), []).append(phrasing)
-    training: list[Phrasing] = []
-    validation: list[Phrasing] = []
-    for members in forms.values():
-        if len(members) < FEWEST:
-            continue
-        ordered = sorted(members, key=lambda phrasing: digest([seed, phrasing.id]))
-        n = min(max(1, round(share * len(ordered))), len(ordered) - 2)
-        validation += ordered[:n]
-        training += ordered[n:]
-    if not training:
+    parts = [_parted(members, share=share, seed=seed, fewest=2) for members in forms.values() if len(members) >= FEWEST]
+    if not parts:
         most = max((len(members) for members in forms.values()), default=0)
         raise UsageError(
             f"{task.id}: too few paraphrases: at most {most} of its {len(phrasings)} phrasings ask for the same form of answer, and {FEWEST} are needed "
-            "(a reference, a paraphrase, one for validation). Add phrasings, or leave the task out."
+            f"(a reference, a paraphrase, one for validation); {len(made)} of them are paraphrases of others of them, and 2 would do. Add phrasings, or leave the task out."
         )
-    return tuple(training), tuple(validation)
+    return tuple(p for training, _ in parts for p in training), tuple(p for _, validation in parts for p in validation)
+
+
+def _parted(members: Sequence[Phrasing], *, share: float, seed: int, fewest: int) -> tuple[list[Phrasing], list[Phrasing]]:
+    """Return training members, `fewest` at least, and validation members, one at least."""
+    ordered = sorted(members, key=lambda phrasing: digest([seed, phrasing.id]))
+    n = min(max(1, round(share * len(ordered))), len(ordered) - fewest)
+    return ordered[n:], ordered[:n]
+
+
+def couples(material: Material, *, validation: bool) -> list[tuple[Phrasing, Phrasing]]:
+    """Return (reference, paraphrase) for every training or validation paraphrase; references are always training phrasings."""
+    known = {phrasing.id: phrasing for phrasing in material.training}
+    members = material.validation if validation else material.training
+    named = [(known[phrasing.of], phrasing) for phrasing in members if phrasing.of in known]
+    if named:
+        return named
+    firsts: dict[Form, Phrasing] = {}
+    for phrasing in material.training:
+        firsts.setdefault(_form(material.task, phrasing), phrasing)
+    pairs = [(firsts[_form(material.task, phrasing)], phrasing) for phrasing in members]
+    return [(reference, paraphrase) for reference, paraphrase in pairs if reference is not paraphrase]
 
 
 class Sampler:
@@ -142,7 +161,7 @@ class Sampler:
         """Return a batch of one task and one couple of phrasings: every other member is a hard negative, the same wording about another instance."""
         rng = random.Random(f"{self._seed}/kin/{number}")
         material = rng.choice(self._materials)
-        reference, paraphrase = self._couple(rng, material, validation=False)
+        reference, paraphrase = rng.choice(couples(material, validation=False))
         found: list[Pair] = []
         for instance in rng.sample(material.instances, len(material.instances)):
             pair = self._pair(material, instance, reference, paraphrase)
@@ -160,7 +179,7 @@ class Sampler:
         found: list[Pair] = []
         for _ in range(_TRIES * size):
             material = rng.choice(self._materials)
-            reference, paraphrase = self._couple(rng, material, validation=validation)
+            reference, paraphrase = rng.choice(couples(material, validation=validation))
             instance = rng.choice(material.held if validation else material.instances)
             pair = self._pair(material, instance, reference, paraphrase)
             if pair is not None:
@@ -171,15 +190,6 @@ class Sampler:
             f"{', '.join(material.task.id for material in self._materials)}: no pairs of prompts fit the model ({self._longest} tokens) and end in the same answer "
             "tokens. Leave long tasks out."
         )
-
-    @staticmethod
-    def _couple(rng: random.Random, material: Material, *, validation: bool) -> tuple[Phrasing, Phrasing]:
-        """Return reference and paraphrase, of one form."""
-        paraphrase = rng.choice(material.validation if validation else material.training)
-        form = _form(material.task, paraphrase)
-        alike = [phrasing for phrasing in material.training if _form(material.task, phrasing) == form]
-        reference = alike[0]
-        return reference, paraphrase if paraphrase is not reference else rng.choice(alike[1:])
 
     def _pair(self, material: Material, instance: Instance, reference: Phrasing, paraphrase: Phrasing) -> Pair | None:
         """Return the pair, or None when a prompt does not fit or the answers are not the same tokens."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from evalkit.errors import UsageError
 from evalkit.perturb.apply import Refusal, generator, identified
@@ -39,9 +40,14 @@ def null(phrasing: Phrasing) -> Phrasing | Impossible:
     return replace(phrasing, text="\n".join(slots))
 
 
+@lru_cache(maxsize=8192)
+def _has_words(text: str) -> bool:
+    return bool(free_words(text, least=2))
+
+
 def wrong(phrasing: Phrasing, others: Sequence[Phrasing], *, seed: int) -> Phrasing | Impossible:
     """Return the phrasing with the words of another task's instruction; layout, labels, cue and position stay its own."""
-    able = [other for other in others if other.kind == "correct" and not _SLOT.search(other.text) and free_words(other.text, least=2)]
+    able = [other for other in others if other.kind == "correct" and not _SLOT.search(other.text) and _has_words(other.text)]
     if not able:
         return Impossible("no instruction of another task without slots is given")
     if phrasing.position == "inline":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -55,6 +55,24 @@ class Block:
     def instances_digest(self) -> str:
         """Digest of the ordered instance ids."""
         return instances_digest(self.instance_ids)
+
+    def limited(self, kept: npt.NDArray[np.bool_]) -> Block:
+        """Return the phrasings that a mask of shape (P,) keeps."""
+
+        def chosen(texts: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
+
+        return replace(
+            self,
+            values=self.values[kept],
+            labels=self.labels[kept],
+            status=self.status[kept],
+            phrasing_ids=chosen(self.phrasing_ids),
+            seen=chosen(self.seen),
+            kinds=chosen(self.kinds),
+            sources=chosen(self.sources),
+            perturbations=chosen(self.perturbations),
+        )
 
 
 def dense_block(rows: pd.DataFrame, value: str) -> Block:

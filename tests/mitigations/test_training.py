@@ -18,15 +18,17 @@ import pytest
 
 from evalkit.cli.main import invoke
 from evalkit.errors import BackendError, UsageError
-from evalkit.mitigations import training
+from evalkit.mitigations import prefixes, training
 from evalkit.mitigations.adapters import refuse_overlap, trained_phrasings
 from evalkit.mitigations.alignment import align, frozen_digest, trainable_model
 from evalkit.mitigations.applying import opened
 from evalkit.mitigations.objectives import capped, contrastive_terms, info_nce
-from evalkit.mitigations.pairs import Material, Sampler, divided
+from evalkit.mitigations.pairs import Material, Sampler, couples, divided
 from evalkit.mitigations.training import Recipe
 from evalkit.records import Instance, ModelSpec, Phrasing, Request, Task
 
+PEFT_OLD = "ignore:.*(past_key_values|is_gradient_checkpointing). is deprecated:FutureWarning"
+"""What PEFT 0.21 makes Transformers 5.24 say."""
 KINDS = ("causal", "encoder-decoder")
 MARGIN = 0.02
 """Most nats per token that cross-entropy on training pairs may rise: none is expected, float noise is allowed."""
@@ -109,9 +111,10 @@ def with_peft(base: Path, adapter: Path, request: Request) -> list[float]:
     return found
 
 
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", ["soft-prompt", "contrastive"])
+@pytest.mark.filterwarnings(PEFT_OLD)
+@pytest.mark.parametrize(
+    ("kind", "method"), [*((kind, method) for kind in KINDS for method in ("soft-prompt", "contrastive")), ("causal", "prefix")]
+)
 def test_a_saved_adapter_is_loaded_by_plain_peft_and_gives_the_same_numbers(
     small_model: Callable[..., Path], tmp_path: Path, kind: str, method: str
 ) -> None:
@@ -124,9 +127,51 @@ def test_a_saved_adapter_is_loaded_by_plain_peft_and_gives_the_same_numbers(
 
     assert found.logprobs == pytest.approx(with_peft(base, out, probe()), abs=1e-4)
     assert found.logprobs != pytest.approx(before.logprobs, abs=1e-3)
-    assert found.prompt_tokens - before.prompt_tokens == (3 if method == "soft-prompt" else 0)
+    assert found.prompt_tokens - before.prompt_tokens == (0 if method == "contrastive" else 3)
     assert backend.fingerprint()["adapter"]
     assert backend.fingerprint() != plain.fingerprint()
+
+
+@pytest.mark.filterwarnings(PEFT_OLD)
+@pytest.mark.parametrize("method", ["soft-prompt", "prefix"])
+def test_generation_behind_virtual_tokens_is_that_of_plain_peft(small_model: Callable[..., Path], tmp_path: Path, method: str) -> None:
+    """Token by token the likeliest continuation under PEFT alone, with several requests of different lengths in one batch."""
+    import peft
+    import torch
+    import transformers as tf
+
+    base, out = small_model(), tmp_path / "out"
+    trained(base, out, recipe(method))
+    requests = [Request(kind="generate", text=text, max_tokens=6) for text in ("Say it.\n\nTrue or False 77\nAnswer:", "One", "not True and")]
+    backend = opened(ModelSpec(backend="hf", name=str(base), device="cpu"), [f"adapter:path={out}"])
+    found = {response.key: response.text for batch in backend.run(requests) for response in batch}
+    tokenizer: Any = tf.AutoTokenizer.from_pretrained(base)
+    model: Any = peft.PeftModel.from_pretrained(tf.AutoModelForCausalLM.from_pretrained(base), str(out)).eval()
+
+    for request in requests:
+        ids = tokenizer(request.text)["input_ids"]
+        start = len(ids)
+        with torch.no_grad():
+            while len(ids) < start + 6 and ids[-1] != tokenizer.eos_token_id:
+                fed = torch.tensor([ids])
+                ids.append(int(model(input_ids=fed, attention_mask=torch.ones_like(fed)).logits[0, -1].argmax()))
+        assert found[request.key] == tokenizer.decode(ids[start:], skip_special_tokens=True)
+
+
+def test_a_prefix_that_would_not_be_what_peft_computes_is_refused(
+    small_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys put in without the rotation undone are noticed before the model answers; so are prefixes of decoders."""
+    out = tmp_path / "out"
+    trained(small_model(), out, recipe("prefix", steps=5))
+    spec = ModelSpec(backend="hf", name=str(small_model()), device="cpu")
+    monkeypatch.setattr(prefixes, "_unrotated", lambda model, layer, keys: keys)
+
+    with pytest.raises(BackendError, match="nats from PEFT's own, so this kind of attention is not supported"):
+        opened(spec, [f"adapter:path={out}"])
+    trained(small_model("encoder-decoder"), tmp_path / "decoder", recipe("prefix", steps=5))
+    with pytest.raises(BackendError, match="feeds the decoder of an encoder-decoder model no states"):
+        opened(replace(spec, name=str(small_model("encoder-decoder"))), [f"adapter:path={tmp_path / 'decoder'}"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -282,18 +327,15 @@ def test_phrasings_trained_on_are_refused_in_an_evaluation(small_model: Callable
 
 
 def test_what_has_no_meaning_together_is_refused(small_model: Callable[..., Path], tmp_path: Path) -> None:
-    """Two adapters trained apart, an adapter behind new weights, a prefix that cannot be applied, an unfinished training."""
-    prompt, prefix = tmp_path / "prompt", tmp_path / "prefix"
+    """Two adapters trained apart, an adapter behind new weights, an unfinished training."""
+    prompt = tmp_path / "prompt"
     trained(small_model(), prompt, recipe(steps=5))
-    trained(small_model(), prefix, recipe("prefix", steps=5))
     spec = ModelSpec(backend="hf", name=str(small_model()), device="cpu")
 
     with pytest.raises(UsageError, match="bears an adapter already"):
         opened(spec, [f"adapter:path={prompt}", f"adapter:path={prompt}"])
     with pytest.raises(BackendError, match="weights are not those of"):
         opened(spec, [f"interpolate:with={small_model(seed=2)}", f"adapter:path={prompt}"])
-    with pytest.raises(BackendError, match="kind PREFIX_TUNING are not applied"):
-        opened(spec, [f"adapter:path={prefix}"])
     with pytest.raises(BackendError, match="holds no PEFT adapter"):
         opened(spec, [f"adapter:path={tmp_path}"])
 
@@ -326,6 +368,29 @@ def test_training_and_validation_phrasings_do_not_overlap(share: float) -> None:
     assert {p.id for p in train} & {p.id for p in validation} == set()
     assert len(train) >= 2
     assert len(validation) >= 1
+
+
+def test_paraphrases_are_paired_with_the_phrasing_they_were_made_from() -> None:
+    """Only their own originals are references; paraphrases alone are divided; what no pair uses is left out."""
+    originals = phrasings(3)
+    made = [replace(p, id=f"{p.id}-{k}", of=p.id, text=f"{p.text} {k}") for p in originals[:2] for k in range(3)]
+    train, validation = divided(task(), [*originals, *made], share=0.3, seed=0)
+    whole = replace(material(), training=train, validation=validation)
+    pairs = [couples(whole, validation=side) for side in (False, True)]
+
+    assert len(validation) == len(pairs[1]) == 2
+    assert {p.id for p in train} == {"tiny-truth-0", "tiny-truth-1", *(p.id for p in made if p not in validation)}
+    assert all(paraphrase.of == reference.id for side in pairs for reference, paraphrase in side)
+    assert {paraphrase.id for _, paraphrase in pairs[1]} == {p.id for p in validation}
+
+
+def test_a_paraphrase_that_wants_another_form_of_answer_is_no_pair() -> None:
+    """Letters are not compared with label words: such a phrasing counts as an original of its own."""
+    originals = phrasings(3)
+    other = [replace(originals[0], id=f"letters-{k}", of=originals[0].id, layout="lettered", label_space="letters") for k in range(2)]
+    train, validation = divided(task(), [*originals, *other], share=0.3, seed=0)
+
+    assert {p.label_space for p in (*train, *validation)} == {"text"}
 
 
 def test_info_nce_of_a_worked_example() -> None:

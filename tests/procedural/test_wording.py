@@ -15,6 +15,7 @@ from evalkit.procedural.generate import FAMILIES
 from evalkit.prompts import render_prompt
 from evalkit.records import Phrasing, Task
 
+PARAPHRASES = "evalkit-paraphrase"
 HALVES = ("evalkit-heldout", "evalkit-tuning")
 ROUGE_LIMIT = 0.7
 
@@ -60,9 +61,47 @@ def test_phrasings_of_a_family_are_not_rewordings_of_each_other(family: str) -> 
     assert len(set(openings)) == len(openings)
 
 
+@cache
+def paraphrases(family: str) -> tuple[Phrasing, ...]:
+    """Return the paraphrases of a family that mitigations are trained on."""
+    task = load_task(f"procedural/{family}")
+    return tuple(item for item in load_phrasings(task, sources=[PARAPHRASES]) if item.source == PARAPHRASES)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_has_eight_paraphrases_of_tuning_phrasings(family: str) -> None:
+    """Each is of another tuning phrasing and asks for the same form of answer in the same place; only the words differ."""
+    known = {item.id: item for item in phrasings(family)}
+    found = paraphrases(family)
+    shared = ("position", "layout", "label_space", "cue", "kind", "tasks", "wrapper", "language")
+
+    assert len({item.of for item in found}) == len(found) == 8
+    assert {known[item.of].source for item in found} == {"evalkit-tuning"}
+    assert all(getattr(item, name) == getattr(known[item.of], name) for item in found for name in shared)
+    assert {item.meaning.status for item in found} == {"checked"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_paraphrases_are_no_rewordings_of_any_other_phrasing(family: str) -> None:
+    """ROUGE-L to every phrasing and control stays below 0.7, and no opening is shared: what is held out stays held out."""
+    everything = load_phrasings(load_task(f"procedural/{family}"), sources=[PARAPHRASES])
+    texts = {item.id: words(item.text) for item in everything}
+    openings = [tuple(re.findall(r"[\w{}']+", item.text.lower())[:3]) for item in (*phrasings(family), *paraphrases(family))]
+
+    assert all(rouge_l(texts[one.id], texts[name]) < ROUGE_LIMIT for one in paraphrases(family) for name in texts if name != one.id)
+    assert len(set(openings)) == len(openings)
+
+
+def test_paraphrases_are_used_only_where_their_source_is_named() -> None:
+    """No task meets them by itself, so that suites stay what they are; held-out rules share those of their family."""
+    for task in list_tasks(["procedural/*"]):
+        assert PARAPHRASES not in {item.source for item in load_phrasings(task)}
+        assert len(load_phrasings(task, sources=[PARAPHRASES, "other"])) == len(load_phrasings(task)) + 8
+
+
 def test_no_text_and_no_id_occurs_twice() -> None:
     """Ids and texts are unique over all families, controls included."""
-    found = [item for family in FAMILIES for item in load_phrasings(load_task(f"procedural/{family}"))]
+    found = [item for family in FAMILIES for item in load_phrasings(load_task(f"procedural/{family}"), sources=[PARAPHRASES])]
 
     assert len({item.id for item in found}) == len(found)
     assert len({item.text for item in found}) == len(found)
@@ -106,7 +145,7 @@ def test_every_phrasing_was_read_again() -> None:
 def test_every_phrasing_asks_every_task(task: Task) -> None:
     """Each prompt holds every part of its question, offers all answers, and ends before the answer."""
     instance = load_instances(task)[0]
-    for phrasing in load_phrasings(task):
+    for phrasing in load_phrasings(task, sources=[PARAPHRASES]):
         prompt = render_prompt(task, phrasing, instance)
         shown = prompt.text if phrasing.position != "inline" else prompt.text + instance.fields["question"]
         assert all(part in shown for part in instance.fields["question"].split("\n"))
@@ -121,7 +160,7 @@ def test_inline_phrasings_carry_the_whole_question(family: str) -> None:
     task = load_task(f"procedural/{family}")
     instance = load_instances(task)[0]
     needed = {"rewrite": ("left", "right", "string")}.get(family, FAMILIES[family].slots)
-    inline = [item for item in phrasings(family) if item.position == "inline"]
+    inline = [item for item in (*phrasings(family), *paraphrases(family)) if item.position == "inline"]
 
     assert inline
     for phrasing in inline:
