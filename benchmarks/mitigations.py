@@ -149,7 +149,11 @@ def parts(table: ScoreTable) -> dict[str, ScoreTable]:
     """Return the aligned families in both halves, in held-out phrasings with controls, and the other families in held-out phrasings."""
     aligned, others = ([f"procedural/{family}" for family in families] for families in (ALIGNED, OTHERS))
     held = {"phrasing_source": ["evalkit-heldout", "evalkit-heldout+perturbed"]}  # the second: derived wrong instructions
-    return {"both": table.select({"task": aligned}), "held": table.select({"task": aligned, **held}), "others": table.select({"task": others, **held})}
+    return {
+        "both": table.select({"task": aligned}),
+        "held": table.select({"task": aligned, **held}),
+        "others": table.select({"task": others, **held}),
+    }
 
 
 def differences(plain: ScoreTable, table: ScoreTable) -> dict[str, list[float]]:
@@ -193,7 +197,9 @@ def of_training(bench: Bench, seed: int) -> None:
         return
     base = bench.spec.name
     bench.evaluate("arithmetic: plain + 0.5 (full tuning - plain)", seed, mitigations=(f"arithmetic:tuned={first},base={base},scale=0.5",))
-    bench.evaluate("contrast: full tuning + 0.5 (full tuning - plain)", seed, model=first, mitigations=(f"contrast:with={base},weight=0.5",))
+    bench.evaluate(
+        "contrast: full tuning + 0.5 (full tuning - plain)", seed, model=first, mitigations=(f"contrast:with={base},weight=0.5",)
+    )
     for alpha in (0.25, 0.5, 0.75) if seed == 0 else (0.5,):
         bench.evaluate(f"interpolate with full tuning, alpha {alpha}", seed, mitigations=(f"interpolate:with={first},alpha={alpha}",))
     names = ["--method", "model-stock", "--model", bench.given.model, "--with", str(first), "--with", str(second)]

@@ -51,7 +51,13 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
 @option("--data-dir", type=click.Path(path_type=Path), envvar="EVALKIT_DATA", metavar="DIR", group=_DATA, help="[env: EVALKIT_DATA]")
 @option("--n-tokens", type=int, default=10, show_default=True, group=_HOW, help="Positions of a soft prompt or prefix.")
 @option("--kl-weight", type=float, default=0.8, show_default=True, group=_HOW, help="Weight of the KL term; 0 for none.")
-@option("--learning-rate", type=float, default=None, group=_HOW, help="Default: 0.01 for soft-prompt and prefix, 0.001 for contrastive, 0.0001 for full.")
+@option(
+    "--learning-rate",
+    type=float,
+    default=None,
+    group=_HOW,
+    help="Default: 0.01 for soft-prompt and prefix, 0.001 for contrastive, 0.0001 for full.",
+)
 @option("--steps", type=int, default=500, show_default=True, group=_HOW, help="Most steps.")
 @option("--batch-size", type=int, default=16, show_default=True, group=_HOW, help="Pairs of prompts per step.")
 @option("--validate-every", type=int, default=25, show_default=True, group=_HOW, help="Steps between validations and checkpoints.")

@@ -94,7 +94,9 @@ def apply_prefix(engine: HFBackend, path: Path, config: Any, states: torch.Tenso
         )
     first = int(engine.loaded.model.get_input_embeddings().weight.shape[0])
     virtual = tuple(range(first, first + count))
-    per_layer = states[:count].float().view(count, len(layers), 2, heads, -1).permute(1, 2, 3, 0, 4)  # (layer, key or value, head, N, width)
+    per_layer = (
+        states[:count].float().view(count, len(layers), 2, heads, -1).permute(1, 2, 3, 0, 4)
+    )  # (layer, key or value, head, N, width)
 
     def change(loaded: Loaded) -> None:
         wanted = _by_peft(loaded, path)

@@ -142,7 +142,9 @@ def test_generation_behind_virtual_tokens_is_that_of_plain_peft(small_model: Cal
 
     base, out = small_model(), tmp_path / "out"
     trained(base, out, recipe(method))
-    requests = [Request(kind="generate", text=text, max_tokens=6) for text in ("Say it.\n\nTrue or False 77\nAnswer:", "One", "not True and")]
+    requests = [
+        Request(kind="generate", text=text, max_tokens=6) for text in ("Say it.\n\nTrue or False 77\nAnswer:", "One", "not True and")
+    ]
     backend = opened(ModelSpec(backend="hf", name=str(base), device="cpu"), [f"adapter:path={out}"])
     found = {response.key: response.text for batch in backend.run(requests) for response in batch}
     tokenizer: Any = tf.AutoTokenizer.from_pretrained(base)
