@@ -6,8 +6,9 @@ Reads the catalog and nothing else; loads no model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from evalkit import catalog
 from evalkit.collect import Arrangement, Job, Progress
@@ -20,7 +21,11 @@ from evalkit.perturb.spec import Impossible
 from evalkit.records import Instance, ModelSpec, Phrasing, Seen, Suite, Task
 from evalkit.selection import pick_instances, pick_phrasings, pick_shots
 
-__all__ = ["Settings", "choose"]
+__all__ = ["PAIRED_FROM", "Design", "Settings", "choose", "design_of"]
+
+Design: TypeAlias = Literal["full", "paired", "balanced", "adaptive", "search"]
+PAIRED_FROM = 50
+"""Instances per phrasing from which a budget is spent on the same instances under every phrasing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +86,17 @@ def choose(settings: Settings, progress: Progress | None = None) -> tuple[list[J
     if not present:
         raise UsageError(f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'.")
     own = {task.id: _own_phrasings(settings, task) for task in present}
-    jobs = [_job(settings, task, own) for task in present]
+    chosen = {
+        task.id: pick_instances(task, catalog.load_instances(task, settings.data_dir), limit=suite.limit, seed=settings.seed)
+        for task in present
+    }
+    design = design_of(suite, [len(instances) for instances in chosen.values()])
+    if design == "paired" and suite.budget is not None:
+        chosen = {
+            task.id: pick_instances(task, chosen[task.id], limit=max(1, round(suite.budget * len(chosen[task.id]))), seed=settings.seed)
+            for task in present
+        }
+    jobs = [replace(_job(settings, task, own, chosen[task.id]), design=design) for task in present]
     if progress is not None:
         if absent:
             progress.note(f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine")
@@ -110,10 +125,57 @@ def _own_phrasings(settings: Settings, task: Task) -> list[Phrasing]:
     return [*authored, *catalog.dataset_phrasings(task, settings.data_dir)]
 
 
-def _job(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]) -> Job:
+def design_of(suite: Suite, sizes: Sequence[int]) -> Design:
+    """Return which cells of a run are asked.
+
+    Parameters
+    ----------
+    suite
+        With its budget.
+    sizes
+        Instances of every task, after ``limit``.
+
+    Notes
+    -----
+    Left to itself a budget is paired where it pays for `PAIRED_FROM` instances under every phrasing of every task, or where phrasings are perturbed
+    or controls, whose differences need the same instances; otherwise it is balanced.
+
+    Raises
+    ------
+    UsageError
+        When options contradict each other.
+    """
+    mixed = bool(suite.perturbations) or set(suite.kinds) != {"correct"}
+    wanted = suite.budget_design
+    if suite.find is not None:
+        if suite.budget is None:
+            raise UsageError("--find: needs a budget to search with, such as --budget 0.1. Add one.")
+        if wanted is not None or suite.half_width is not None:
+            raise UsageError("--find: chooses its own cells and when to stop. Leave --budget-design and --half-width out.")
+        design: Design = "search"
+    elif suite.half_width is not None:
+        if wanted == "paired":
+            raise UsageError("--half-width: stops sparse designs only. Choose --budget-design balanced or adaptive, or leave it out.")
+        design = wanted or "balanced"
+    elif suite.budget is None:
+        if wanted is not None:
+            raise UsageError(
+                f"--budget-design {wanted}: says how a budget is spent, and there is none. Add --budget, such as --budget 0.05."
+            )
+        return "full"
+    else:
+        enough = min((round(suite.budget * size) for size in sizes), default=0) >= PAIRED_FROM
+        design = wanted or ("paired" if mixed or enough else "balanced")
+    if mixed and design != "paired":
+        raise UsageError(
+            "--budget: perturbed copies and controls are held against their origin on the same instances, which a sparse design does not give. "
+            "Use --budget-design paired, or leave --perturb and --kinds out."
+        )
+    return design
+
+
+def _job(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]], instances: Sequence[Instance]) -> Job:
     suite, seed = settings.suite, settings.seed
-    everything = catalog.load_instances(task, settings.data_dir)
-    instances = pick_instances(task, everything, limit=_limit(suite, len(everything)), seed=seed)
     pool = catalog.load_instances(task, settings.data_dir, split=task.shot_split) if suite.shots and task.shot_split else []
     phrasings, notes = _phrasings(settings, task, own)
     instances, orders, left_out = _arranged(phrasings, instances)
@@ -134,13 +196,6 @@ def _job(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]) 
         orders=orders,
         notes=tuple(notes),
     )
-
-
-def _limit(suite: Suite, n_instances: int) -> int | None:
-    """Instances per task under ``limit`` and ``budget``: the smaller of the two."""
-    share = None if suite.budget is None else max(1, round(suite.budget * n_instances))
-    limits = [limit for limit in (suite.limit, share) if limit is not None]
-    return min(limits) if limits else None
 
 
 def _phrasings(settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]) -> tuple[list[Phrasing], list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from evalkit.backends.base import Backend
 from evalkit.backends.scripted import Hint
@@ -66,6 +66,8 @@ class Job:
     """Relation of each phrasing id to the model."""
     orders: Mapping[str, tuple[Arrangement, ...]]
     """Choice order and label order per instance, for phrasing ids whose perturbation moves choices or labels."""
+    design: Literal["full", "paired", "balanced", "adaptive", "search"] = "full"
+    """Which cells are asked: all of these instances (``full``; ``paired``: they are a part, the same under every phrasing), or a sparse design."""
     notes: tuple[str, ...] = ()
     """What could not be done as asked (an impossible perturbation, instances left out for it)."""
 

@@ -133,13 +133,13 @@ def compare_suites(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None)
     ComparisonError
         Naming tasks, wordings, instances and settings that differ.
     """
+    for side, suite in (("old", old), ("new", new)):
+        if (design := ((suite or {}).get("budget") or {}).get("design", "paired")) != "paired":
+            _refuse([f"{side} is a sparse run (--budget, design {design}), whose phrasings were asked on different instances"])
     if old is None or new is None or (old.get("digest") and old.get("digest") == new.get("digest")):
         return
-    problems = [
-        f"{name} {old.get(name)!r} and {new.get(name)!r}"
-        for name in ("name", "version", "limit", "shots")
-        if old.get(name) != new.get(name)
-    ]
+    settings = ("name", "version", "limit", "shots")
+    problems = [f"{name} {old.get(name)!r} and {new.get(name)!r}" for name in settings if old.get(name) != new.get(name)]
     tasks = [dict(suite.get("tasks") or {}) for suite in (old, new)]
     problems += _only_in_one("task", tasks[0], tasks[1])
     for task in sorted(set(tasks[0]) & set(tasks[1])):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from evalkit.choosing import Settings, choose
 from evalkit.collect import Job, prompt_of
 from evalkit.errors import EvalkitError
@@ -20,6 +22,7 @@ from evalkit.records import ModelSpec, Request, digest
 from evalkit.registry import BACKENDS
 from evalkit.run import run_directory, same_run
 from evalkit.rundir import is_run_dir, read_manifest
+from evalkit.spending import first_design, known_beforehand
 from evalkit.store import Store
 
 __all__ = ["Forecast", "TaskForecast", "forecast"]
@@ -55,7 +58,9 @@ class TaskForecast:
     instances: int = 0
     """Instances."""
     cells: int = 0
-    """Phrasings times instances."""
+    """Cells that are asked: phrasings times instances, or what the budget pays for."""
+    not_asked: int = 0
+    """Cells that a sparse design leaves out."""
     requests: int = 0
     """Unique requests that no task before asks."""
     stored: int = 0
@@ -78,6 +83,8 @@ class Forecast:
     """One row per task."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Tasks whose data is not on this machine, with the reason."""
+    design: str = "full"
+    """``full``, ``paired`` (the instances are a part), or the sparse design of the budget."""
     tokens_by: str = "characters"
     """``tokenizer`` (counted), ``sample`` (counted on some requests per task) or ``characters`` (assumed 4 a token)."""
     stored_in_run: int = 0
@@ -115,12 +122,18 @@ def forecast(settings: Settings) -> Forecast:
     path = run_directory(settings)
     found = Forecast(run=str(path), left_out=left_out)
     found.notes += [note for job in jobs for note in job.notes]
+    found.design = jobs[0].design
+    if not all(known_beforehand(job, settings.suite) for job in jobs):
+        found.notes.append(
+            "which cells are asked follows from the answers; counted are as many cells of a balanced design, and there may be fewer"
+        )
     count, found.tokens_by = _tokenizer(settings.model)
     answered = _Answered(settings, path, found)
     try:
         met: set[str] = set()
         for job in jobs:
-            found.tasks.append(_task(job, met, answered, count, found))
+            asked = first_design(job, settings.suite, seed=settings.seed)
+            found.tasks.append(_task(job, asked, met, answered, count=count, found=found))
     finally:
         answered.close()
     _add_time(found, settings, path)
@@ -128,8 +141,8 @@ def forecast(settings: Settings) -> Forecast:
     return found
 
 
-def _task(job: Job, met: set[str], answered: _Answered, count: Tokenizer | None, found: Forecast) -> TaskForecast:
-    """Count one task; `met` holds the keys of the tasks before."""
+def _task(job: Job, asked: np.ndarray, met: set[str], answered: _Answered, *, count: Tokenizer | None, found: Forecast) -> TaskForecast:
+    """Count the cells `asked` of one task; `met` holds the keys of the tasks before."""
     relations = Counter(job.seen[phrasing.id] for phrasing in job.phrasings)
     row = TaskForecast(
         task=job.task.id,
@@ -138,10 +151,11 @@ def _task(job: Job, met: set[str], answered: _Answered, count: Tokenizer | None,
         unseen=relations["unseen"],
         unknown=relations["unknown"],
         instances=len(job.instances),
-        cells=len(job.phrasings) * len(job.instances),
+        cells=int(asked.sum()),
+        not_asked=int((~asked).sum()),
     )
     fresh: dict[str, Request] = {}
-    for request in _requests(job):
+    for request in _requests(job, asked):
         if request.key not in met:
             met.add(request.key)
             fresh[request.key] = request
@@ -152,9 +166,9 @@ def _task(job: Job, met: set[str], answered: _Answered, count: Tokenizer | None,
     return row
 
 
-def _requests(job: Job) -> Iterator[Request]:
-    for phrasing in job.phrasings:
-        for position in range(len(job.instances)):
+def _requests(job: Job, asked: np.ndarray) -> Iterator[Request]:
+    for row, phrasing in enumerate(job.phrasings):
+        for position in np.flatnonzero(asked[row]).tolist():
             yield request_of(prompt_of(job, phrasing, position))
 
 

@@ -9,14 +9,14 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from evalkit.rescore import score_run
+from evalkit.rescore import Counts, score_run
 from evalkit.rundir import RunDir, file_digest
 
 if TYPE_CHECKING:
     from evalkit.evidence import Evidence
     from evalkit.scores import ScoreTable
 
-__all__ = ["evidence_of", "finish", "library_versions"]
+__all__ = ["distances_of", "evidence_of", "finish", "library_versions"]
 
 _LIBRARIES = (
     "numpy",
@@ -64,10 +64,10 @@ def evidence_of(directory: RunDir, manifest: Mapping[str, Any], table: ScoreTabl
     from evalkit.store import Store
 
     fingerprint = manifest["model"]["fingerprint_digest"]
-    far = distances_of(directory, table)
+    far, curve = distances_of(directory, table), (manifest.get("budget") or {}).get("curve", ())
     with Store(directory.store_path, read_only=not os.access(directory.path, os.W_OK)) as store:  # a reader leaves its log files behind
         jobs = stored_jobs(store, list(manifest["suite"]["tasks"]))
-        return gather(table, jobs, answers=lambda keys: store.get(fingerprint, keys), level=level, flips=flips, distances=far)
+        return gather(table, jobs, answers=lambda keys: store.get(fingerprint, keys), level=level, flips=flips, distances=far, curve=curve)
 
 
 def distances_of(directory: RunDir, table: ScoreTable) -> dict[str, dict[str, float]]:
@@ -85,6 +85,30 @@ def distances_of(directory: RunDir, table: ScoreTable) -> dict[str, dict[str, fl
             seen = {name: block.seen[row] for row, name in enumerate(block.phrasing_ids) if kept[row]}
             found[task] = distances(store, task, seen=seen)
     return found
+
+
+def _budget_of(directory: RunDir, table: ScoreTable, counts: Counts, *, level: float) -> dict[str, Any]:
+    """Return what the manifest says of a sparse run: cells, what parts of them would have told, what a search found."""
+    from evalkit.analysis import curve_of, headline_phrasings
+    from evalkit.designs import get_search
+    from evalkit.store import Store
+
+    model = table.models[0]
+    lines, asked, found = [], {}, {}
+    with Store(directory.store_path, read_only=True) as store:
+        for task in table.tasks(model):
+            block = table.block(model, task)
+            asked[task] = {"asked": int(block.asked.sum()), "cells": int(block.asked.size)}
+            lines.append(curve_of(block.values[headline_phrasings(block)], level=level))
+            search = get_search(store, task)
+            if search is not None:
+                found[task] = {"want": search["want"], "phrasing_id": search["order"][0]}
+    steps = zip(*[line for line in lines if line], strict=False)
+    curve = [
+        {"line": "cells of this run", "cells": sum(cells for cells, _ in step), "half_width": sum(half for _, half in step) / len(step)}
+        for step in steps
+    ]
+    return {"asked": counts.cells, "not_asked": counts.not_asked, "tasks": asked, "curve": curve, **({"found": found} if found else {})}
 
 
 def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resamples: int) -> dict[str, Any]:
@@ -121,6 +145,7 @@ def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resa
         "versions": library_versions(),
         "intervals": {"level": level, "resamples": resamples},
         "counts": asdict(counts),
+        **({"budget": _budget_of(directory, table, counts, level=level)} if counts.not_asked else {}),
         "scores_digest": file_digest(directory.scores_path),
     }
     run = RunView(manifest=final, evidence=evidence_of(directory, final, table, level=level), estimates=estimates)

@@ -105,7 +105,10 @@ def look(run: Path, *, level: float = 0.95) -> Interim:
         raise StoreError(f"{run}: nothing was asked yet. Wait until the model is loaded, or check that the run still works.")
     table = ScoreTable.from_scores(scores)
     rows = tuple(_task(table, manifest["model"]["label"], task, level) for task in begun)
-    planned = sum(len(entry["phrasings"]) * entry["n_instances"] for entry in manifest["suite"]["tasks"].values())
+    begun_cells = {row.task: row.total for row in rows}
+    planned = sum(
+        begun_cells.get(task, len(entry["phrasings"]) * entry["n_instances"]) for task, entry in manifest["suite"]["tasks"].items()
+    )
     return Interim(
         model=manifest["model"]["label"],
         suite=manifest["suite"]["name"],
@@ -126,7 +129,7 @@ def _task(table: ScoreTable, model: str, task: str, level: float) -> TaskInterim
             phrasing_id=name,
             seen=block.seen[index],
             done=int(there[index].sum()),
-            total=there.shape[1],
+            total=int(block.asked[index].sum()),
             mean=_mean(block.values[index : index + 1], level),
         )
         for index, name in enumerate(block.phrasing_ids)
@@ -134,7 +137,7 @@ def _task(table: ScoreTable, model: str, task: str, level: float) -> TaskInterim
     return TaskInterim(
         task=task,
         done=int(there.sum()),
-        total=int(there.size),
+        total=int(block.asked.sum()),
         mean=_mean(block.values[begun], level),
         spread=spread(block.values[begun][:, shared]) if shared.any() else float("nan"),
         shared_instances=int(shared.sum()),

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Seen = Literal["seen", "unseen", "unknown"]
-Status = Literal["ok", "unparsed", "truncated", "missing"]
+Status = Literal["ok", "unparsed", "truncated", "missing", "not_asked"]
 Kind = Literal["correct", "wrong", "null", "random", "shuffled", "opposite", "negated"]
 Position = Literal["before", "after", "inline"]
 Layout = Literal["lettered", "parenthesized", "bulleted", "inline", "none", "original"]
@@ -269,7 +269,13 @@ class Suite:
     limit: int | None = None
     """Instances per task; None for all."""
     budget: float | None = None
-    """Share of each task's instances that is scored, the same ones under every phrasing; None for all."""
+    """Share of the cells of each task that is asked; None for all."""
+    budget_design: Literal["paired", "balanced", "adaptive"] | None = None
+    """Which cells these are; None: by the rule of `evalkit.choosing`."""
+    half_width: tuple[str, float] | None = None
+    """Statistic and half-width of its interval at which a task stops asking; None: spend the whole budget."""
+    find: Literal["best", "worst"] | None = None
+    """Spend the budget on finding the best or the worst phrasing; None for the distribution of all."""
     shots: int = 0
     """Worked instances in each prompt."""
 
@@ -392,9 +398,9 @@ class Score:
     instance_id: str
     """Instance id."""
     score: float | None
-    """Score in [0, 1]; None when missing, never 0 then."""
+    """Score in [0, 1]; None when missing or not asked, never 0 then."""
     status: Status
-    """``ok``, ``unparsed`` (score 0), ``truncated`` (scored, prompt was cut) or ``missing``."""
+    """``ok``, ``unparsed`` (score 0), ``truncated`` (scored, prompt was cut), ``missing``, or ``not_asked`` (left out by the design of the run)."""
     prediction: str | None
     """What the model answered, as choice text or normalised text; None when unparsed or missing."""
     target: str

@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from evalkit.designs import get_design
 from evalkit.errors import StoreError
 from evalkit.prompts import answer_labels
-from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Source, Task
+from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Seen, Source, Task
 from evalkit.rundir import RunDir
 from evalkit.scoring import Answered, score_cell
 from evalkit.store import Store
 
-__all__ = ["Collector", "Counts", "StoredJob", "score_run", "stored_jobs", "stored_scores"]
+__all__ = ["Collector", "Counts", "StoredJob", "score_run", "scored", "stored_jobs", "stored_scores"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,9 @@ class Counts:
     """Totals of a run, always recomputed from rows."""
 
     cells: int = 0
-    """Cells planned."""
+    """Cells that were to be asked."""
+    not_asked: int = 0
+    """Cells that the design of the run leaves out; neither missing nor wrong, and not among `cells`."""
     requests: int = 0
     """Unique requests behind them."""
     missing: int = 0
@@ -132,19 +135,27 @@ def stored_scores(
     for job in stored_jobs(store, tasks):
         if collector is not None:
             collector.begin(job.task, job.instances, [str(row["phrasing"]["id"]) for row in job.rows])
+        designs = get_design(store, job.task.id, n_instances=len(job.instances))
         for place, row in enumerate(job.rows):
             phrasing = phrasing_from_json(row["phrasing"])
             keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
-            responses = store.get(fingerprint, keys)
+            design = designs.get(phrasing.id)
+            responses = store.get(fingerprint, keys if design is None else [keys[position] for position in design.nonzero()[0]])
             orders = row["orders"] or [((), ())] * len(keys)
             cells = zip(keys, job.instances, orders, strict=True)
             for position, (key, instance, arrangement) in enumerate(cells):
                 response = responses.get(key)
+                asked = design is None or bool(design[position])
+                answered, score = scored(
+                    job.task, phrasing, instance, arrangement=arrangement, response=response, about=(model, row["seen"]), asked=asked
+                )
+                if not asked:
+                    counts.not_asked += 1
+                    yield score
+                    continue
                 if key not in unique:
                     unique.add(key)
                     _count_request(counts, response)
-                answered = None if response is None else _answered(phrasing, instance, arrangement, response)
-                score = score_cell(job.task, phrasing, answered or instance, model=model, seen=row["seen"])
                 counts.cells += 1
                 counts.missing += score.status == "missing"
                 counts.unparsed += score.status == "unparsed"
@@ -164,11 +175,40 @@ def _count_request(counts: Counts, response: Response | None) -> None:
         counts.boundary += response.boundary
 
 
-def _answered(phrasing: Phrasing, instance: Instance, arrangement: Sequence[Sequence[int]], response: Response) -> Answered:
+def scored(
+    task: Task,
+    phrasing: Phrasing,
+    instance: Instance,
+    *,
+    arrangement: Sequence[Sequence[int]],
+    response: Response | None,
+    about: tuple[str, Seen],
+    asked: bool = True,
+) -> tuple[Answered | None, Score]:
+    """Return the answer of one cell, None when there is none, and its score.
+
+    Parameters
+    ----------
+    task, phrasing, instance
+        The cell.
+    arrangement
+        Choice order and label order; empty for upstream's.
+    response
+        What was stored for it.
+    about
+        Model shown in tables, and relation of the phrasing to it.
+    asked
+        Whether the design of the run asks this cell.
+    """
+    model, seen = about
+    if response is None or not asked:
+        bare = score_cell(task, phrasing, instance, model=model, seen=seen)
+        return None, bare if asked else replace(bare, status="not_asked")
     order, names = arrangement
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
     labels = answer_labels(phrasing, shown, names) if shown else ()
-    return Answered(instance=instance, response=response, labels=labels, order=tuple(order))
+    answered = Answered(instance=instance, response=response, labels=labels, order=tuple(order))
+    return answered, score_cell(task, phrasing, answered, model=model, seen=seen)
 
 
 def score_run(path: Path, *, read_only: bool = True, collector: Collector | None = None) -> tuple[dict[str, Any], list[Score], Counts]:

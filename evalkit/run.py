@@ -19,7 +19,7 @@ from typing import Any
 from evalkit import __version__
 from evalkit.backends.base import Backend
 from evalkit.choosing import Settings, choose
-from evalkit.collect import Block, Job, Progress, ask, block_of, pending_requests, store_blocks, stored_blocks
+from evalkit.collect import Job, Progress
 from evalkit.errors import BackendError, IncompleteError, StoreError
 from evalkit.finish import finish
 from evalkit.mitigations.adapters import refuse_overlap
@@ -28,6 +28,7 @@ from evalkit.paths import cache_dir, default_runs_dir
 from evalkit.records import digest
 from evalkit.representations import represent
 from evalkit.rundir import RunDir, slug
+from evalkit.spending import Asker, spend_budget
 from evalkit.store import Store
 
 __all__ = ["Outcome", "open_backend", "run", "run_directory", "same_run", "suite_record"]
@@ -119,6 +120,9 @@ def _identity(settings: Settings) -> dict[str, Any]:
         model.pop(irrelevant)
     suite = asdict(settings.suite)
     suite.pop("description")
+    for name in ("budget_design", "half_width", "find"):  # what is not asked for leaves the identity as it was before the option existed
+        if suite[name] is None:
+            suite.pop(name)
     return {
         "model": {**model, "options": {str(key): str(value) for key, value in model["options"].items()}},
         "suite": suite,
@@ -195,14 +199,30 @@ def suite_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any]:
             "n_instances": len(job.instances),
             "phrasings": wordings,
         }
-    suite = settings.suite
+    suite, budget = settings.suite, _budget_record(settings, jobs)
+    sparse = budget is not None and budget["design"] != "paired"
     return {
         "name": suite.name,
         "version": suite.version,
-        "digest": digest([suite.version, tasks]),
+        "digest": digest([suite.version, tasks, *([budget] if sparse else [])]),
         "limit": suite.limit,
         "shots": suite.shots,
         "tasks": tasks,
+        **({} if budget is None else {"budget": budget}),
+    }
+
+
+def _budget_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any] | None:
+    """What the manifest says of the design of a budgeted run; None when every cell is asked."""
+    suite, design = settings.suite, jobs[0].design
+    if design == "full":
+        return None
+    return {
+        "design": design,
+        "fraction": suite.budget,
+        "half_width": None if suite.half_width is None else list(suite.half_width),
+        "find": suite.find,
+        "seed": settings.seed,
     }
 
 
@@ -213,7 +233,7 @@ def _manifest(settings: Settings, jobs: Sequence[Job], left_out: Mapping[str, st
         "command": settings.command,
         "identity": _identity(settings),
         "suite": suite_record(settings, jobs),
-        "limited": settings.suite.limit is not None or settings.suite.budget is not None or bool(left_out),
+        "limited": settings.suite.limit is not None or jobs[0].design != "full" or bool(left_out),
         "left_out": dict(left_out),
         "model": {
             "label": model.display,
@@ -236,34 +256,14 @@ def _collect(
     settings: Settings, jobs: Sequence[Job], backend: Backend, *, store: Store, fingerprint: str, progress: Progress
 ) -> dict[str, int]:
     """Ask what is not stored; return the number of failures by reason."""
-    blocks: dict[str, list[Block]] = {}
-    for job in jobs:
-        content, stored = job.content_digest, stored_blocks(store, job.task.id)
-        blocks[job.task.id] = [block_of(job, phrasing, content=content, stored=stored.get(phrasing.id)) for phrasing in job.phrasings]
-        store_blocks(store, job, blocks[job.task.id])
-    missing, total = store.missing_in(fingerprint, (block.keys for task_blocks in blocks.values() for block in task_blocks))
     caches = [Store(cache_dir() / "responses.sqlite")] if settings.cache else []
     try:
-        if caches and not settings.fresh:
-            missing = _from_cache(caches[0], store, fingerprint, missing)
-        progress.begin(total=total, stored=total - len(missing))
-        pending = pending_requests(jobs, blocks, set(missing), n_alternates=getattr(backend, "n_alternates", 0))
-        failed = ask(backend, pending, fingerprint=fingerprint, stores=[store, *caches], progress=progress)
+        asker = Asker(jobs, backend, stores=[store, *caches], fingerprint=fingerprint, fresh=settings.fresh, progress=progress)
+        spend_budget(asker, settings.suite, seed=settings.seed)
     finally:
         for cache in caches:
             cache.close()
-    reasons: dict[str, int] = {}
-    for response in failed:
-        reasons[response.error] = reasons.get(response.error, 0) + 1
-    return reasons
-
-
-def _from_cache(cache: Store, store: Store, fingerprint: str, missing: Sequence[str]) -> list[str]:
-    """Copy what earlier runs stored into this run; return what is still missing."""
-    for start in range(0, len(missing), 5000):
-        found = cache.get(fingerprint, missing[start : start + 5000])
-        store.put(fingerprint, list(found.values()))
-    return store.missing(fingerprint, missing)
+    return asker.reasons()
 
 
 class _Callable(ModuleType):

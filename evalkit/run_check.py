@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import __version__
+from evalkit.answers import Answers
 from evalkit.errors import EvalkitError, IncompleteError, StoreError
+from evalkit.finish import distances_of
 from evalkit.rescore import Counts, stored_scores
 from evalkit.rundir import RunDir, file_digest, read_manifest
 from evalkit.store import Store
@@ -125,17 +127,22 @@ def _derived_problems(directory: RunDir, manifest: Mapping[str, Any], checked: l
     from evalkit.scores import ScoreTable
 
     problems: list[str] = []
-    counts = Counts()
+    counts, answers = Counts(), Answers()
     with Store(directory.store_path, read_only=True) as store:
         model = manifest["model"]
         rows = stored_scores(
-            store, tasks=list(manifest["suite"]["tasks"]), fingerprint=model["fingerprint_digest"], model=model["label"], counts=counts
+            store,
+            tasks=list(manifest["suite"]["tasks"]),
+            fingerprint=model["fingerprint_digest"],
+            model=model["label"],
+            counts=counts,
+            collector=answers,
         )
         table = ScoreTable.from_scores(list(rows))
     differing = [
         f"{name} {manifest['counts'].get(name)} instead of {value}"
         for name, value in asdict(counts).items()
-        if manifest["counts"].get(name) != value
+        if manifest["counts"].get(name, 0) != value
     ]
     if differing:
         problems.append(
@@ -149,7 +156,14 @@ def _derived_problems(directory: RunDir, manifest: Mapping[str, Any], checked: l
         checked.append(f"estimates.csv can be read; made by evalkit {manifest['evalkit']}, so not recomputed by {__version__}")
         return problems
     settings = manifest["intervals"]
-    again = estimate(table, level=settings["level"], n_resamples=settings["resamples"], seed=int(manifest["seed"]))
+    again = estimate(
+        table,
+        level=settings["level"],
+        n_resamples=settings["resamples"],
+        seed=int(manifest["seed"]),
+        answers=answers.blocks,
+        distances=distances_of(directory, table),
+    )
     if _rows(read_estimates(directory.estimates_path)) == _rows(again):
         checked.append(f"estimates.csv: {len(again):,} estimates, all recomputed to the last digit")
     else:

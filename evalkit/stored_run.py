@@ -85,7 +85,8 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
 
     manifest, table = read_manifest(baseline), read_table(baseline)
     estimates = read_estimates(baseline / "estimates.csv")
-    if manifest["suite"]["digest"] != run.manifest["suite"]["digest"]:
+    sparse = any((one["suite"].get("budget") or {}).get("design", "paired") != "paired" for one in (manifest, run.manifest))
+    if sparse or manifest["suite"]["digest"] != run.manifest["suite"]["digest"]:
         return side_by_side(run, manifest, estimates)
     settings = Settings(level=run.evidence.level, n_resamples=1000, seed=int(run.manifest["seed"]))
     found = compare_tables(table, read_table(path), settings=settings)

@@ -42,7 +42,8 @@ ALLOWED: dict[str, set[str]] = {
     "phrasings": {*BASE, "catalog", "templates", "perturb", "rundir", "scoring"},
     "collect": {"errors", "records", "backends", "plan", "prompts", "store"},
     "answers": {"records", "scores", "scoring"},
-    "rescore": {"errors", "records", "prompts", "rundir", "scoring", "store"},
+    "designs": {"store"},
+    "rescore": {"errors", "records", "designs", "prompts", "rundir", "scoring", "store"},
     "lm_eval_export": {"errors", "records", "plan", "prompts", "rescore", "rundir", "store"},
 }
 """Room -> rooms it may import from; a room not named here (run, finish, cli, ...) may import every room."""

@@ -4,13 +4,17 @@ from evalkit.analysis.aggregated import NEEDS_CELLS, estimate_aggregated
 from evalkit.analysis.estimate import estimate, headline_phrasings
 from evalkit.analysis.estimates_file import guarded, read_estimates, write_estimates
 from evalkit.analysis.phrasings_file import phrasing_rows, write_phrasings
+from evalkit.analysis.sparse import curve_of, phrasing_estimates, phrasing_intervals
 
 __all__ = [
     "NEEDS_CELLS",
+    "curve_of",
     "estimate",
     "estimate_aggregated",
     "guarded",
     "headline_phrasings",
+    "phrasing_estimates",
+    "phrasing_intervals",
     "phrasing_rows",
     "read_estimates",
     "write_estimates",

@@ -13,6 +13,7 @@ from evalkit import stats
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.over_tasks import OneTask, over_tasks
 from evalkit.analysis.per_task import Options, task_statistics
+from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
 from evalkit.scores import AnswerBlock, Block, ScoreTable
 from evalkit.stats.resample import Interval
@@ -143,7 +144,7 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
         found=task_statistics(block, headline=headline, options=options, rng=rng),
         phrasing_ids=tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept),
         seen=tuple(name for name, kept in zip(block.seen, headline, strict=True) if kept),
-        a=np.asarray(stats.phrasing_scores(block.values[headline])),
+        a=phrasing_estimates(block, headline),
         n_instances=len(block.instance_ids),
         digest=block.instances_digest,
     )

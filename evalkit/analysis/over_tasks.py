@@ -5,6 +5,8 @@ where tasks share phrasings they get the crossed interval of that layout: phrasi
 inside. Every other statistic gets the Student interval over tasks: other tasks of this kind, the phrasings as
 they are where tasks share them. Two tasks say nothing about others: the ends of their intervals are averaged, which holds
 for these two. One task: its own interval.
+
+Sparse runs, whose tasks have posterior estimates, get the interval for these tasks: what is not known is the cells not asked.
 """
 
 from __future__ import annotations
@@ -85,6 +87,8 @@ def _one(metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, lev
     value = float(values.mean())
     if metric in {"new_phrasing_low", "new_phrasing_high"}:
         return undefined(value, "end of a prediction interval", level=level), len(defined)
+    if any(interval.kind.startswith("posterior/") for interval in defined):
+        return _of_these_tasks(defined, level), len(defined)
     if crossed is not None and len(defined) == len(tasks) and not math.isnan(crossed.low):
         shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
         return Interval(value, crossed.low + shift, crossed.high + shift, level, crossed.kind.replace("instances", "tasks")), len(defined)
@@ -100,6 +104,19 @@ def _averaged(found: Sequence[Interval], level: float) -> Interval:
         return undefined(value, f"fewer than {LEAST_TASKS} tasks, and one without an interval", level=level)
     kinds = sorted({one.kind.partition("/")[2] for one in found})
     return Interval(value, low, high, level, f"average/{'+'.join(kinds)}")
+
+
+def _of_these_tasks(found: Sequence[Interval], level: float) -> Interval:
+    """Mean of posterior estimates that know nothing of each other: deviations add as squares, below and above for themselves."""
+    value = float(np.mean([one.value for one in found]))
+    below, above = (float(np.sqrt(sum(end * end for end in ends))) / len(found) for ends in _reaches(found))
+    if math.isnan(below + above):
+        return undefined(value, "one task has no interval", level=level)
+    return Interval(value, value - below, value + above, level, "posterior/cells of these tasks")
+
+
+def _reaches(found: Sequence[Interval]) -> tuple[list[float], list[float]]:
+    return [one.value - one.low for one in found], [one.high - one.value for one in found]
 
 
 def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str_]]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.from_answers import answer_statistics
 from evalkit.analysis.from_distances import distance_statistics
+from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.scores import STATUSES, AnswerBlock, Block
 from evalkit.stats.fixed_intervals import mean_of_instances
 
@@ -23,6 +24,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Found: TypeAlias = dict[str, stats.Interval]
 
+FEW_LABELS = "not estimated from a sparse design: entropy of few labels is too low"
 HALF_WIDTH = 0.01
 """Half-width that required_phrasings is asked for: one percentage point."""
 
@@ -70,8 +72,11 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
     """
     scores = block.values[headline]
     arms = np.array(block.seen)[headline]
-    found = _of_scores(scores, options, rng)
-    found |= _of_arms(scores, arms == "seen", arms == "unseen", options=options, rng=rng)
+    if block.asked[headline].all():
+        found = _of_scores(scores, options, rng)
+        found |= _of_arms(scores, arms == "seen", arms == "unseen", options=options, rng=rng)
+    else:
+        found = sparse_statistics(scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level)
     found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)
     found |= _of_drops(block, options)
@@ -88,7 +93,7 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
         found |= answer_statistics(options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level)
     if options.distances is not None:
         ids = tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept)
-        a = np.asarray(stats.phrasing_scores(scores))
+        a = phrasing_estimates(block, headline)
         found |= distance_statistics(a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level)
     return found
 
@@ -157,8 +162,10 @@ def _of_labels(block: Block, headline: Mask, *, options: Options, rng: np.random
         names = ("consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy")
         return {name: stats.undefined(math.nan, "no predictions in the table", level=level) for name in names}
     n_labels = len(np.unique(labels[labels >= 0]))
-    missing = block.status[headline] == STATUSES.index("missing")
+    missing = np.isin(block.status[headline], [STATUSES.index("missing"), STATUSES.index("not_asked")])
     found = best_of_both(partial(stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level), options.question)
+    if not block.asked[headline].all():
+        found["label_entropy"] = stats.undefined(math.nan, FEW_LABELS, level=level)
     kappa = stats.fleiss_kappa(labels)
     return found | {
         "fleiss_kappa": stats.undefined(kappa, "not offered" if not math.isnan(kappa) else "needs complete answers", level=level)
@@ -166,15 +173,14 @@ def _of_labels(block: Block, headline: Mask, *, options: Options, rng: np.random
 
 
 def _of_status(status: npt.NDArray[np.int8], options: Options) -> Found:
-    """Shares of cells: missing of all, unparsed and truncated of those that are not missing."""
-    missing = status == STATUSES.index("missing")
-    found = {"missing_rate": mean_of_instances(missing.mean(axis=0), level=options.level)}
-    for name in ("unparsed", "truncated"):
-        flags = np.where(missing, np.nan, status == STATUSES.index(name))
-        count = np.maximum((~missing).sum(axis=0), 1)
-        share = np.where(missing.all(axis=0), np.nan, np.nansum(flags, axis=0) / count)
-        value = stats.rate(status == STATUSES.index(name), of=~missing)
-        found[f"{name}_rate"] = mean_of_instances(share, value=value, level=options.level)
+    """Shares of the cells asked: missing of all, unparsed and truncated of those that are not missing."""
+    asked, missing = status != STATUSES.index("not_asked"), status == STATUSES.index("missing")
+    found = {}
+    for name, within in (("missing", asked), ("unparsed", asked & ~missing), ("truncated", asked & ~missing)):
+        flags = (status == STATUSES.index(name)) & within
+        count = within.sum(axis=0)
+        share = np.where(count > 0, flags.sum(axis=0) / np.maximum(count, 1), np.nan)
+        found[f"{name}_rate"] = mean_of_instances(share, value=stats.rate(flags, of=within), level=options.level)
     return found
 
 

@@ -17,6 +17,7 @@ from evalkit.analysis.estimate import headline_phrasings
 from evalkit.analysis.estimates_file import guarded
 from evalkit.analysis.from_answers import brier_cells
 from evalkit.analysis.from_distances import changes
+from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.scores import STATUSES, AnswerBlock, Block, ScoreTable
 from evalkit.scores.files import whole_file
 
@@ -48,7 +49,7 @@ def phrasing_rows(
 
     Notes
     -----
-    ``score`` is the plain mean of the scored cells, ``n_instances`` how many these are. Rates are among cells that are not missing, but for
+    ``score`` is the plain mean of the scored cells, in a sparse run the posterior mean over all instances; ``n_instances`` is how many cells were scored. Rates are among cells that are not missing, but for
     missing_rate, which is among all cells asked. ``change`` is the score minus the mean score of the seen headline phrasings. What is undefined is NaN.
     """
     model = table.models[0]
@@ -64,17 +65,19 @@ def _of_task(
 ) -> list[dict[str, Any]]:
     missing = block.status == STATUSES.index("missing")
     nothing = np.full(block.values.shape, np.nan)
+    headline = headline_phrasings(block)
     a = np.asarray(stats.phrasing_scores(block.values))
+    a[headline] = phrasing_estimates(block, headline)
     columns = {
         "score": a,
         "distance": np.array([distances.get(name, math.nan) for name in block.phrasing_ids]),
-        "change": changes(a, headline_phrasings(block) & (np.array(block.seen) == "seen")),
+        "change": changes(a, headline & (np.array(block.seen) == "seen")),
         "brier": stats.phrasing_scores(nothing if answers is None else brier_cells(answers)),
         "refusal_rate": stats.phrasing_scores(nothing if answers is None else answers.refused),
         "label_adherence": stats.phrasing_scores(nothing if answers is None else answers.adheres),
-        "missing_rate": stats.rate_per_phrasing(missing),
-        "unparsed_rate": stats.rate_per_phrasing(block.status == STATUSES.index("unparsed"), of=~missing),
-        "truncated_rate": stats.rate_per_phrasing(block.status == STATUSES.index("truncated"), of=~missing),
+        "missing_rate": stats.rate_per_phrasing(missing, of=block.asked),
+        "unparsed_rate": stats.rate_per_phrasing(block.status == STATUSES.index("unparsed"), of=block.asked & ~missing),
+        "truncated_rate": stats.rate_per_phrasing(block.status == STATUSES.index("truncated"), of=block.asked & ~missing),
     }
     return [
         {

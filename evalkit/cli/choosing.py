@@ -73,7 +73,29 @@ def choosing_options(function: F) -> F:
             type=float,
             metavar="FRACTION",
             group=_WHAT,
-            help="Score only this share of each task's instances, the same ones under every phrasing.",
+            help="Ask only this share of the cells (phrasing, instance) of each task.",
+        ),
+        option(
+            "--budget-design",
+            type=click.Choice(["paired", "balanced", "adaptive"]),
+            default=None,
+            group=_WHAT,
+            help="Which cells: the same instances under every phrasing, all instances a few times each, or those that tell most. "
+            "Default: paired from 50 instances per phrasing on, else balanced.",
+        ),
+        option(
+            "--half-width",
+            metavar="[METRIC=]FRACTION",
+            default=None,
+            group=_WHAT,
+            help="Stop asking about a task when half the interval of its mean (or spread=0.05, std=..., min=...) is this narrow.",
+        ),
+        option(
+            "--find",
+            type=click.Choice(["best", "worst"]),
+            default=None,
+            group=_WHAT,
+            help="Spend the budget on finding the best or the worst phrasing of each task.",
         ),
         option(
             "--tuned-on",
@@ -175,6 +197,9 @@ def settings_from(given: dict[str, Any]) -> Settings:
         shots=given["shots"],
         perturbations=(*suite.perturbations, *given["perturbations"]) if given["perturbations"] else None,
         budget=_within("--budget", given["budget"], 0.0, 1.0) if given["budget"] is not None else None,
+        budget_design=given["budget_design"],
+        half_width=_half_width(given["half_width"]),
+        find=given["find"],
     )
     return Settings(
         model=_model(given),
@@ -218,6 +243,27 @@ def _without_secrets(words: list[str]) -> list[str]:
 
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+
+
+def _half_width(text: str | None) -> tuple[str, float] | None:
+    """Return metric and half-width.
+
+    >>> _half_width("0.02"), _half_width("spread=0.05")
+    (('mean', 0.02), ('spread', 0.05))
+    """
+    if text is None:
+        return None
+    metric, _, number = text.rpartition("=")
+    accepted = ("mean", "median", "min", "max", "std", "spread", "cvar10", "q05", "q95")
+    if metric and metric not in accepted:
+        raise UsageError(f"--half-width: {metric!r} cannot decide when to stop; {', '.join(accepted)} can, such as spread=0.05.")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise UsageError(f"--half-width: {text!r} is not understood; a fraction between 0 and 1 is accepted, such as 0.02 or spread=0.05.")
+    return metric or "mean", value
 
 
 def _within(name: str, value: float, low: float, high: float) -> float:

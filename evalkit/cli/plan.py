@@ -100,7 +100,7 @@ def _sized(pilot: Path | None, components: str | None, difference: float | None,
 
 
 def _as_json(found: Forecast) -> dict[str, Any]:
-    names = ("phrasings", "cells", "requests", "stored", "prompt_tokens", "naive_tokens", "answer_tokens")
+    names = ("phrasings", "cells", "not_asked", "requests", "stored", "prompt_tokens", "naive_tokens", "answer_tokens")
     return {**asdict(found), "pending": found.pending, "total": {name: found.total(name) for name in names}}
 
 
@@ -128,6 +128,12 @@ def _show(found: Forecast, *, quiet: bool) -> None:
     }[found.tokens_by]
     cells, requests = int(found.total("cells")), int(found.total("requests"))
     click.echo(f"{len(found.tasks)} tasks, {cells:,} cells, {requests:,} unique requests")
+    if found.design != "full":
+        rest = int(found.total("not_asked"))
+        click.echo(
+            f"Budget, design {found.design}: "
+            + (f"{rest:,} of {cells + rest:,} cells are not asked" if rest else "the instances shown are a part")
+        )
     click.echo(
         f"Stored already: {found.stored_in_run:,} in the run directory, {found.stored_in_cache:,} in the cache; to ask: {found.pending:,}"
     )

@@ -39,7 +39,10 @@ def summary_rows(estimates: Sequence[Estimate], *, brief: bool = False) -> tuple
     values = {(row.benchmark, row.metric): row for row in estimates if row.task == "all" and not row.group}
     benchmarks = sorted({row.benchmark for row in estimates if row.benchmark != "all"})
     shown = benchmarks if len(benchmarks) == 1 else ["all"] if brief else [*benchmarks, "all"]
-    first = {name: next((row for (benchmark, _), row in values.items() if benchmark == name), None) for name in shown}
+    first = {
+        name: max((row for (benchmark, _), row in values.items() if benchmark == name), key=lambda row: row.n_tasks, default=None)
+        for name in shown
+    }
     rows = [["tasks / phrasings / instances", *(_sizes(first[name]) for name in shown)]]
     rows += [[words, *(_cell(values.get((name, metric))) for name in shown)] for metric, words in STATISTICS]
     return ["", *shown], rows
@@ -67,6 +70,14 @@ def print_summary(manifest: Mapping[str, Any], estimates: Sequence[Estimate], *,
     click.echo(
         f"{counts['cells']:,} cells, {counts['requests']:,} requests: {counts['missing']} missing, {counts['unparsed']} unparsed, {counts['truncated']} truncated"
     )
+    if "budget" in manifest:
+        told = manifest["budget"]
+        design = manifest["suite"]["budget"]["design"]
+        click.echo(
+            f"Sparse run ({design}): {told['asked']:,} cells asked, {told['not_asked']:,} not asked; estimates are for all cells, from a model of those asked"
+        )
+        for task, found in told.get("found", {}).items():
+            click.echo(f"Found: {found['want']} phrasing of {task}: {found['phrasing_id']}")
     if manifest["left_out"]:
         click.echo(
             f"{len(manifest['left_out'])} tasks left out (--available): {', '.join(list(manifest['left_out'])[:3])}{', ...' if len(manifest['left_out']) > 3 else ''}"

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.analysis import headline_phrasings
+from evalkit.analysis import headline_phrasings, phrasing_estimates, phrasing_intervals
 from evalkit.evidence.budget import budget_steps
 from evalkit.evidence.flips import Answers, flips_of
 from evalkit.evidence.looks import doubtful_effect, looks_of
-from evalkit.evidence.views import Evidence, PhrasingView, TaskView
+from evalkit.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
 from evalkit.records import Instance, Task
 from evalkit.scores import STATUSES, Block, ScoreTable
 
@@ -38,6 +38,7 @@ def gather(
     level: float = 0.95,
     flips: int | None = None,
     distances: Mapping[str, Mapping[str, float]] | None = None,
+    curve: Sequence[Mapping[str, Any]] = (),
 ) -> Evidence:
     """Return the evidence of one run.
 
@@ -55,6 +56,8 @@ def gather(
         Instances per task shown side by side; None: 3 to 25, so that a run shows about `FLIPS`.
     distances
         Task id -> phrasing id -> distance to the seen phrasings.
+    curve
+        Of a sparse run: what parts of its cells would have told, as its manifest has it.
 
     Notes
     -----
@@ -72,7 +75,7 @@ def gather(
         level=level,
         tasks=tuple(views),
         looks=looks_of(views),
-        budget=budget_steps(table, level=level),
+        budget=tuple(BudgetStep(**step) for step in curve) or budget_steps(table, level=level),
         n_doubtful=n_doubtful,
         doubtful=doubtful_effect(views) if n_doubtful else (),
     )
@@ -116,13 +119,18 @@ def _chance(task: Task, instances: Sequence[Instance]) -> float:
 
 def _phrasings(block: Block, headline: npt.NDArray[np.bool_], rows: Mapping[str, Mapping[str, Any]], level: float) -> list[PhrasingView]:
     a = np.asarray(stats.phrasing_scores(block.values))
+    a[headline] = phrasing_estimates(block, headline)
+    sparse = phrasing_intervals(block, headline, level=level)
+    ends = {} if sparse is None else dict(zip(np.flatnonzero(headline).tolist(), sparse.tolist(), strict=True))
     mean = float(np.nanmean(a[headline])) if (~np.isnan(a[headline])).any() else math.nan
-    shares = {name: (block.status == STATUSES.index(name)).mean(axis=1) for name in ("unparsed", "truncated", "missing")}
+    shares = {
+        name: stats.rate_per_phrasing(block.status == STATUSES.index(name), of=block.asked) for name in ("unparsed", "truncated", "missing")
+    }
     found = []
     for number, name in enumerate(block.phrasing_ids):
         row = rows.get(name, {})
         wording = row.get("phrasing", {})
-        low, high = _interval(block.values[number], level)
+        low, high = ends[number] if number in ends else _interval(block.values[number], level)
         unparsed = float(shares["unparsed"][number])
         found.append(
             PhrasingView(

@@ -41,9 +41,9 @@ class PhrasingView:
     headline: bool
     """Whether headline statistics are over it (correct and unperturbed)."""
     score: float
-    """Mean over instances."""
+    """Mean over instances; in a sparse run its posterior mean."""
     low: float
-    """Lower end of its interval: this phrasing, new instances."""
+    """Lower end of its interval: this phrasing, new instances; in a sparse run, these instances."""
     high: float
     """Upper end of its interval."""
     n: int

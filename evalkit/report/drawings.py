@@ -266,8 +266,17 @@ def _budget(evidence: Evidence, foot: str) -> Drawing:
     return Drawing(
         name="budget",
         title=title,
-        caption=f"Half-width of the interval of a task's mean, mean over tasks, had only a part of the instances or of the phrasings been asked. The lower line is the better way to save. {foot}",
+        caption=f"{_budget_words(points)} {foot}",
         draw=lambda ax: plot_budget(points, ax=ax),
+    )
+
+
+def _budget_words(points: Sequence[BudgetPoint]) -> str:
+    if points[0].line == "cells of this run":
+        return "Sparse run: half-width of the interval of a task's mean, mean over tasks, for all cells that were asked and had only a part of them been asked."
+    return (
+        "Half-width of the interval of a task's mean, mean over tasks, had only a part of the instances or of the phrasings been asked. "
+        "The lower line is the better way to save."
     )
 
 

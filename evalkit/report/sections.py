@@ -185,7 +185,20 @@ def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
             head=f"Limited to {suite['limit']} instances per task",
             text="A part of the suite, drawn with a seed; not comparable with published scores.",
         )
-    if suite.get("budget") is not None:
+    design = (manifest["suite"].get("budget") or {}).get("design", "paired")
+    if design != "paired":
+        cells = manifest["budget"]
+        yield Limit(
+            head=f"Sparse run: {cells['asked']:,} of {cells['asked'] + cells['not_asked']:,} cells asked ({share(cells['asked'] / (cells['asked'] + cells['not_asked']))}, {design})",
+            text="Phrasings were asked on different instances. Scores of phrasings, their mean, spread, gap and quantiles are estimates for all cells from "
+            "a model of those asked, with intervals for these phrasings on these instances. Cells not asked are neither missing nor wrong; flips are among cells asked.",
+        )
+        for task, found in sorted(cells.get("found", {}).items())[:5]:
+            yield Limit(
+                head=f"Search in {task}: {found['want']} phrasing {found['phrasing_id']}",
+                text="Found with this budget; the true one may be another, a point or more away.",
+            )
+    elif suite.get("budget") is not None:
         yield Limit(
             head=f"Budget of {share(suite['budget'])} of the instances",
             text="A part of the suite, the same instances under every phrasing.",

@@ -52,6 +52,11 @@ class Block:
     """(P,) perturbations, empty for none."""
 
     @property
+    def asked(self) -> npt.NDArray[np.bool_]:
+        """(P, N) cells that were asked; False where the design of a run left them out."""
+        return np.asarray(self.status != STATUSES.index("not_asked"))
+
+    @property
     def instances_digest(self) -> str:
         """Digest of the ordered instance ids."""
         return instances_digest(self.instance_ids)
@@ -87,7 +92,7 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
     status = np.append(rows["status"].cat.codes.to_numpy().astype(np.int8), np.int8(STATUSES.index("missing")))[first]
     label_codes, label_names = _dense(rows["prediction"])
     labels = np.append(label_codes, -1).astype(np.int32)[first]
-    labels[np.isin(status, [STATUSES.index("unparsed"), STATUSES.index("missing")])] = -1
+    labels[np.isin(status, [STATUSES.index(name) for name in ("unparsed", "missing", "not_asked")])] = -1
     some_row = np.zeros(shape[0], dtype=np.int64)
     some_row[p_codes] = np.arange(len(rows))
     of_phrasing = {name: tuple(str(x) for x in rows[name].iloc[some_row]) for name in PHRASING_COLUMNS}

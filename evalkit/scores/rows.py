@@ -15,7 +15,7 @@ __all__ = ["COLUMNS", "KEY", "NUMBERS", "PHRASING_COLUMNS", "STATUSES", "normali
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-STATUSES = ("ok", "unparsed", "truncated", "missing")
+STATUSES = ("ok", "unparsed", "truncated", "missing", "not_asked")
 """Names behind the codes of `Block.status`."""
 KEY = ("model", "task", "phrasing_id", "instance_id")
 """Columns that name a cell; rows are sorted by them."""
@@ -166,9 +166,10 @@ def _status(frame: pd.DataFrame, score: Floats, origin: str) -> pd.Categorical:
         lookup = np.array([STATUSES.index(text) if text else -1 for text in given.categories])
         stated = lookup[given.codes]
         codes = np.where(stated >= 0, stated, codes)
+    scoreless = np.isin(codes, [STATUSES.index("missing"), STATUSES.index("not_asked")])
     for wrong, what in (
-        ((codes == STATUSES.index("missing")) & ~missing, "status missing but a score; a missing cell has none, not 0"),
-        ((codes != STATUSES.index("missing")) & missing, "no score but a status other than missing; only missing cells have none"),
+        (scoreless & ~missing, "status missing or not_asked but a score; such a cell has none, not 0"),
+        (~scoreless & missing, "no score but a status other than missing or not_asked; only such cells have none"),
         ((codes == STATUSES.index("unparsed")) & (score > 0), "status unparsed but a score above 0; an unusable answer scores 0"),
     ):
         if wrong.any():

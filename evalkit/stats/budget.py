@@ -12,7 +12,7 @@ from evalkit.stats.budget_model import Covariates, Posterior, sample_posterior
 from evalkit.stats.phrasing_means import FROM_MEANS
 from evalkit.stats.resample import Interval
 
-__all__ = ["Budgeted", "estimate_distribution", "next_cells", "spend", "wasserstein"]
+__all__ = ["Budgeted", "estimate_distribution", "gather_cells", "next_cells", "spend", "wasserstein"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Ask = Callable[[Int[np.ndarray, "cell 2"]], Float[np.ndarray, " cell"]]
@@ -150,7 +150,7 @@ def next_cells(
     return np.array(chosen, dtype=np.int64).reshape(-1, 2)
 
 
-def spend(
+def gather_cells(
     ask: Ask,
     shape: tuple[int, int],
     *,
@@ -160,8 +160,8 @@ def spend(
     metric: str = "mean",
     choose: Literal["balanced", "adaptive"] = "balanced",
     covariates: Covariates | None = None,
-) -> Budgeted:
-    """Score cells batch by batch until the budget is spent or an interval is narrow enough.
+) -> Scores:
+    """Score cells batch by batch until the budget is spent or an interval is narrow enough; return all scores, NaN where there is none.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def spend(
 
     Notes
     -----
-    Four batches, or as many as early stopping needs looks. The posterior does not depend on why a cell was chosen, so neither
+    Four batches, or eight where early stopping looks at them. The posterior does not depend on why a cell was chosen, so neither
     looking early nor choosing adaptively biases it, as far as the model holds.
     """
     scores = np.full(shape, np.nan)
@@ -207,6 +207,28 @@ def spend(
         found = result.found[metric]
         if half_width is not None and (found.high - found.low) / 2 <= 0.95 * half_width:  # few draws: a narrow look may be luck
             break
+    return scores
+
+
+def spend(
+    ask: Ask,
+    shape: tuple[int, int],
+    *,
+    budget: int,
+    rng: np.random.Generator,
+    half_width: float | None = None,
+    metric: str = "mean",
+    choose: Literal["balanced", "adaptive"] = "balanced",
+    covariates: Covariates | None = None,
+) -> Budgeted:
+    """Return the distribution of phrasing scores from the cells that `gather_cells` scores; parameters as there.
+
+    Raises
+    ------
+    ValueError
+        When no cell got a score.
+    """
+    scores = gather_cells(ask, shape, budget=budget, rng=rng, half_width=half_width, metric=metric, choose=choose, covariates=covariates)
     if np.isnan(scores).all():
-        raise ValueError(f"spend: none of {int(tried.sum())} cells got a score; nothing can be estimated.")
+        raise ValueError(f"spend: none of {budget} cells got a score; nothing can be estimated.")
     return estimate_distribution(scores, rng=rng, covariates=covariates)

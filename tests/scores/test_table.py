@@ -186,8 +186,9 @@ def test_absent_column_is_named():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"score": 0.0, "status": "missing"}, "a missing cell has none, not 0"),
-        ({"score": None, "status": "ok"}, "only missing cells have none"),
+        ({"score": 0.0, "status": "missing"}, "such a cell has none, not 0"),
+        ({"score": None, "status": "ok"}, "only such cells have none"),
+        ({"score": 0.0, "status": "not_asked"}, "missing or not_asked but a score"),
         ({"score": 0.5, "status": "unparsed"}, "an unusable answer scores 0"),
         ({"seen": "observed"}, "column seen holds 'observed'; accepted: seen, unseen, unknown"),
         ({"status": "odd"}, "column status holds 'odd'"),
