@@ -62,7 +62,7 @@ def _pivot_differences(old: Scores, new: Scores, *, rng: np.random.Generator, n_
     arms = [as_normal(scores) for scores in (old, new)]
     draws: dict[str, Draws] = {}
     if not any(far_from_normal(arm.h) for arm in arms):
-        noise = mean_noise(paired_difference(old, new))
+        noise = mean_noise(paired_difference(old, new), squares=False)
         extra = max(0.0, noise.common - noise.contrast / n_phrasings) * (n_instances - 1) / rng.chisquare(n_instances - 1, size=n_draws)
         common = np.sqrt(extra) * rng.standard_normal(n_draws) / 2
         r = _correlation(arms[0].h, arms[1].h)

@@ -6,7 +6,7 @@ Each of these is a mean over cells of a term that the cell contributes, so the c
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import stats as distributions
+from scipy.special import stdtrit
 
 from evalkit.stats.agreement import consistency, equal_partners
 from evalkit.stats.crossed import KINDS, crossed_variance, student
@@ -35,6 +35,8 @@ LEAST_INSTANCE = 10
 
 def _kept(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
     there = ~np.isnan(scores)
+    if scores.size and there.all():
+        return scores
     return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
 
 
@@ -51,10 +53,25 @@ def _cube_root(value: float, terms: Scores, *, degree: int, question: Question, 
     if not value > 0 or np.isnan(variance):
         return Interval(value, max(plain.low, 0.0), max(plain.high, 0.0), level, kind)
     root = np.cbrt(value)
-    half = float(distributions.t.ppf((1 + level) / 2, df)) * float(np.sqrt(variance)) / (3 * root**2)
+    half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance)) / (3 * root**2)
     # subtle: a variance of 0 cannot be approached on the root scale, so 0 is in when the plain interval has it
     low = 0.0 if plain.low <= 0 else float(max(root - half, 0.0) ** 3)
     return Interval(value, low, float((root + half) ** 3), level, kind)
+
+
+def _zero_one(scores: Scores) -> bool:
+    return bool(np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all())
+
+
+def _arcsine(value: float, *, variance: float, df: float, bound: float, level: float, kind: str) -> Interval:
+    """Student interval of a value in [0, bound] on the scale asin sqrt(value / bound), as concave in the chances behind it as near 0."""
+    inner = min(value, bound * (1 - 1e-9))
+    if not inner > 0 or np.isnan(variance):
+        return student(value, variance=variance, df=df, level=level, kind=kind)
+    angle = float(np.arcsin(np.sqrt(inner / bound)))
+    half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance / (inner * (bound - inner)))) / 2
+    low, high = max(angle - half, 0.0), min(angle + half, np.pi / 2)
+    return Interval(value, min(bound * float(np.sin(low)) ** 2, value), max(bound * float(np.sin(high)) ** 2, value), level, kind)
 
 
 def var_instance_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
@@ -95,19 +112,32 @@ def var_interaction_interval(scores: Scores, *, question: Question = "random", l
     residual = c - np.nanmean(c, axis=0)
     terms = residual**2 * n_phrasings * n_instances / ((n_phrasings - 1) * (n_instances - 1))
     variance, df = crossed_variance(terms, question=question)
+    if question == "random" and _zero_one(scores):
+        return _arcsine(value, variance=variance, df=df, bound=0.25, level=level, kind="t-arcsine/phrasings+instances")
     found = student(value, variance=variance, df=df, level=level, kind=KINDS[question])
     return Interval(value, max(found.low, 0.0), max(found.high, 0.0), level, found.kind)
 
 
-def _pairs(value: float, terms: Scores, *, question: Question, level: float) -> Interval:
-    """Interval of a mean over phrasing pairs of how far they differ, cube-root scale; NaN for new phrasings when there are fewer than `LEAST_PAIRED`."""
+def _pairs(value: float, terms: Scores, *, bound: float | None, question: Question, level: float) -> Interval:
+    """Interval of a mean over phrasing pairs of how far they differ; NaN for new phrasings when there are fewer than `LEAST_PAIRED`.
+
+    ``fixed``: cube-root scale. ``random``: arcsine scale for labels, whose disagreement has a `bound`; without one, reciprocal scale,
+    because phrasings that happen to be alike make the estimate and its error small together.
+    """
     n_phrasings = terms.shape[0]
     if question == "random" and n_phrasings < LEAST_PAIRED:
         return undefined(value, f"fewer than {LEAST_PAIRED} phrasings", level=level)
     if np.isnan(value) or terms.shape[1] < 2:
         return undefined(value, "fewer than two instances", level=level)
-    found = _cube_root(value, terms, degree=2, question=question, level=level)
-    return Interval(value, found.low, min(found.high, 1.0), level, found.kind)
+    if question == "fixed":
+        found = _cube_root(value, terms, degree=2, question=question, level=level)
+        return Interval(value, found.low, min(found.high, 1.0), level, found.kind)
+    variance, df = crossed_variance(terms, degree=2, question=question)
+    if bound is not None or not value > 0:
+        return _arcsine(value, variance=variance, df=df, bound=bound or 1.0, level=level, kind="t-arcsine/phrasings+instances")
+    half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance)) / value  # of 1 / value, times value
+    high = value / (1 - half) if half < 1 else 1.0
+    return Interval(value, value / (1 + half), max(min(high, 1.0), value), level, "t-reciprocal/phrasings+instances")
 
 
 def pss_terms(scores: Scores) -> Scores:
@@ -128,10 +158,11 @@ def pss_terms(scores: Scores) -> Scores:
 def pss_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
     """Return pss with its interval; the term of a cell is its mean absolute difference to the other phrasings."""
     scores = _kept(scores)
-    value = pss(scores)
     if scores.shape[0] < 2 or scores.shape[1] < 2:
-        return undefined(value, "fewer than two phrasings or instances", level=level)
-    return _pairs(value, _kept(pss_terms(scores)), question=question, level=level)
+        return undefined(pss(scores), "fewer than two phrasings or instances", level=level)
+    terms = _kept(pss_terms(scores))
+    value = float(np.nanmean(terms, axis=0).mean()) if terms.size else float("nan")
+    return _pairs(value, terms, bound=0.5 if _zero_one(scores) else None, question=question, level=level)
 
 
 def consistency_terms(labels: Int[np.ndarray, "phrasing instance"], missing: Bool[np.ndarray, "phrasing instance"] | None) -> Scores:
@@ -153,5 +184,7 @@ def consistency_interval(
     if labels.shape[1] < 2 or np.isnan(value):
         return undefined(value, "fewer than two phrasings or instances", level=level)
     terms = 1 - consistency_terms(labels, missing)
-    flips = _pairs(1 - value, _kept(terms), question=question, level=level)
+    known = np.unique(labels if missing is None else labels[~missing])
+    bound = 1.0 if known.size and known[0] < 0 else 1 - 1 / max(known.size, 2)  # an unparsed answer agrees with nothing
+    flips = _pairs(1 - value, _kept(terms), bound=bound, question=question, level=level)
     return Interval(value, 1 - flips.high, 1 - flips.low, level, flips.kind)

@@ -2,8 +2,7 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats as distributions
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 
 from evalkit.stats.contrast import gap, on_shared_instances
 from evalkit.stats.location import mean, phrasing_scores
@@ -40,14 +39,14 @@ def student(value: float, *, variance: float, df: float | int, level: float, kin
     >>> round(found.low, 4), round(found.high, 4)
     (0.2772, 0.7228)
     """
-    half = float(distributions.t.ppf((1 + level) / 2, df)) * float(np.sqrt(variance))
+    half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance))
     return Interval(value, value - half, value + half, level, kind)
 
 
 def _scored(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
     """Drop phrasings and instances without a single score."""
     there = ~np.isnan(scores)
-    return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
+    return scores if scores.size and there.all() else np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
 
 
 def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> tuple[float, float]:
@@ -77,7 +76,7 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     n_phrasings, n_instances = terms.shape
     if n_instances < 2 or n_phrasings < (2 if question == "random" else 1):
         return float("nan"), float("nan")
-    noise = mean_noise(terms)
+    noise = mean_noise(terms, squares=False)
     if question == "fixed":
         return noise.common, float(n_instances - 1)
     # subtle: (P - 1) / (P - 2) makes the pair case the delete-one variance, which few phrasings need
@@ -158,7 +157,7 @@ def _probit(value: float, *, variance: float, df: float | int, level: float, kin
     if variance == 0 or not 0 < value < 1:
         return Interval(value, value, value, level, kind)
     h = float(ndtri(value))
-    half = float(distributions.t.ppf((1 + level) / 2, df)) * float(np.sqrt(2 * np.pi * variance)) * float(np.exp(h**2 / 2))
+    half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(2 * np.pi * variance)) * float(np.exp(h**2 / 2))
     return Interval(value, float(ndtr(h - half)), float(ndtr(h + half)), level, kind)
 
 
@@ -190,7 +189,7 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
         return student(value, variance=shared, df=n_instances - 1, level=level, kind=KINDS["fixed"])
     if min(arm.shape[0] for arm in arms) < 2:
         return undefined(value, "an arm with fewer than two phrasings", level=level)
-    arm_terms = [(float(np.var(phrasing_scores(arm), ddof=1)), mean_noise(arm).contrast, arm.shape[0]) for arm in arms]
+    arm_terms = [(float(np.var(phrasing_scores(arm), ddof=1)), mean_noise(arm, squares=False).contrast, arm.shape[0]) for arm in arms]
     sizes = [size for _, _, size in arm_terms]
     private = sum(noise / size for _, noise, size in arm_terms)
     parts = [(raw / size, size - 1) for raw, _, size in arm_terms]

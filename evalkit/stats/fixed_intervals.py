@@ -2,8 +2,8 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import stats as distributions
 from scipy.optimize import brentq
+from scipy.special import chdtr, chndtr
 
 from evalkit.stats.agreement import alpha_of, alpha_terms, entropy_per_instance, krippendorff_alpha, label_entropy
 from evalkit.stats.contrast import pdr
@@ -173,10 +173,10 @@ def _matched_chi_square(noise: MeanNoise, *, raw: float, spare: int) -> tuple[fl
 
 def _noncentrality(q: float, *, df: float, tail: float) -> float:
     """Non-centrality at which a chi-square with `df` lies below `q` with chance `tail`; 0 when even 0 is too much."""
-    if distributions.chi2.cdf(q, df) <= tail:
+    if chdtr(df, q) <= tail:
         return 0.0
     top = 2 * q + 60 + 12 * float(np.sqrt(2 * q + 60))
-    return float(brentq(lambda x: distributions.ncx2.cdf(q, df, x) - tail, 0.0, top, xtol=1e-6 * max(q, 1.0))) if q > 0 else 0.0
+    return float(brentq(lambda x: chndtr(q, df, x) - tail, 0.0, top, xtol=1e-6 * max(q, 1.0))) if q > 0 else 0.0
 
 
 def alpha_interval(

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from evalkit.stats.component_intervals import consistency_interval, pss_interval, var_instance_interval, var_interaction_interval
+from evalkit.stats.contrast import on_shared_instances
 from evalkit.stats.crossed import gap_interval, mean_interval, new_phrasing_interval
 from evalkit.stats.fixed_intervals import (
     alpha_interval,
@@ -16,6 +17,7 @@ from evalkit.stats.fixed_intervals import (
     noncentral_interval,
     worst_instance_interval,
 )
+from evalkit.stats.instances import best_instance, worst_instance
 from evalkit.stats.location import phrasing_scores
 from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.pivot import gap_pivots, pivots
@@ -82,17 +84,19 @@ def score_intervals(
     gap_worst, gap_std                                 none                          pivotal, from 4 phrasings per arm
     =================================================  ============================  =====================================
     """
-    a = phrasing_scores(scores)
-    result = {name: undefined(float(function(a)), RANDOM_ONLY, level=level) for name, function in FROM_MEANS.items()}
+    result: dict[str, Interval] = {}
+    if question == "fixed":
+        a = phrasing_scores(scores)
+        result = {name: undefined(float(function(a)), RANDOM_ONLY, level=level) for name, function in FROM_MEANS.items()}
     result["mean"] = mean_interval(scores, question=question, level=level)
-    result["worst_instance"] = worst_instance_interval(scores, level=level)
-    result["best_instance"] = best_instance_interval(scores, level=level)
     result["new_phrasing"] = new_phrasing_interval(scores, level=level)
-    if question == "random":
+    if question == "random":  # every name of FROM_MEANS but mean
         result |= pivots(scores, rng=rng, level=level, n_draws=n_draws)
-        result["worst_instance"] = _reasoned(result["worst_instance"], FIXED_ONLY)
-        result["best_instance"] = _reasoned(result["best_instance"], FIXED_ONLY)
+        result["worst_instance"] = undefined(worst_instance(scores), FIXED_ONLY, level=level)
+        result["best_instance"] = undefined(best_instance(scores), FIXED_ONLY, level=level)
     else:
+        result["worst_instance"] = worst_instance_interval(scores, level=level)
+        result["best_instance"] = best_instance_interval(scores, level=level)
         result |= noncentral_interval(scores, level=level)
         result["g_coefficient"] = undefined(g_coefficient(scores), RANDOM_ONLY, level=level)
         result["new_phrasing"] = _reasoned(result["new_phrasing"], RANDOM_ONLY)
@@ -117,10 +121,11 @@ def gap_intervals(
         reason = f"no {'seen' if unseen.any() else 'unseen'} phrasing"
         return {name: undefined(float("nan"), reason, level=level) for name in GAPS_FROM_MEANS}
     result = {"gap": gap_interval(scores, seen=seen, unseen=unseen, question=question, level=level)}
-    others = gap_pivots(scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws)
-    if question == "fixed":
-        others = {name: _reasoned(found, RANDOM_ONLY) for name, found in others.items()}
-    return result | others
+    if question == "random":
+        return result | gap_pivots(scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws)
+    a = phrasing_scores(on_shared_instances(scores, seen, unseen))
+    values = {name: float(GAPS_FROM_MEANS[name](a[seen], a[unseen])) for name in ("gap_worst", "gap_std")}
+    return result | {name: undefined(value, RANDOM_ONLY, level=level) for name, value in values.items()}
 
 
 def label_intervals(

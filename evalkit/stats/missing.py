@@ -54,5 +54,5 @@ def pick(values: Float[np.ndarray, "*batch item"], index: Int[np.ndarray, "*batc
     if size == 0:
         return np.full(index.shape, np.nan)
     inside = (index >= 0) & (index < size)
-    taken = np.take_along_axis(values, np.clip(index, 0, size - 1)[..., None], axis=-1)[..., 0]
+    taken = np.take_along_axis(values, np.minimum(np.maximum(index, 0), size - 1)[..., None], axis=-1)[..., 0]
     return np.where(inside, taken, np.nan)

@@ -10,18 +10,25 @@ __all__ = ["QUANTILES", "normal_scores", "quadrature"]
 
 GRID = np.linspace(-7.0, 7.0, 141)
 """Standard normal quadrature points."""
+COARSE = 40
+"""Most draws for which every second point is enough: no order statistic deviates by less than 0.19 then, and the error is below 1e-8."""
 EXACT = 400
 """Most draws whose order statistics are integrated; beyond, each is put at Blom's point."""
 QUANTILES = {"median": 0.5, "q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95}
 """Quantile metrics and their level."""
 
 
+def _grid(n: int) -> Float[np.ndarray, " grid"]:
+    return GRID[::2] if n <= COARSE else GRID
+
+
 @lru_cache(maxsize=32)
 def _densities(n: int) -> Float[np.ndarray, "item grid"]:
-    """Quadrature weights on `GRID` of the density of each order statistic of `n` normal draws, smallest first."""
+    """Quadrature weights on the grid of the density of each order statistic of `n` normal draws, smallest first."""
+    grid = _grid(n)
     r = np.arange(1, n + 1, dtype=np.float64)[:, None]
     log_factor = gammaln(n + 1) - gammaln(r) - gammaln(n - r + 1)
-    log_density = log_factor + (r - 1) * log_ndtr(GRID) + (n - r) * log_ndtr(-GRID) - GRID**2 / 2
+    log_density = log_factor + (r - 1) * log_ndtr(grid) + (n - r) * log_ndtr(-grid) - grid**2 / 2
     density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
     return np.asarray(density / density.sum(axis=1, keepdims=True))
 
@@ -64,7 +71,7 @@ def normal_scores(n: int) -> Float[np.ndarray, " item"]:
     """
     if n > EXACT:
         return np.asarray(ndtri((np.arange(1, n + 1) - 0.375) / (n + 0.25)))
-    return np.asarray(_densities(n) @ GRID)
+    return np.asarray(_densities(n) @ _grid(n))
 
 
 def quadrature(name: str, n: int) -> tuple[Float[np.ndarray, " point"], Float[np.ndarray, " point"]]:
@@ -85,9 +92,10 @@ def quadrature(name: str, n: int) -> tuple[Float[np.ndarray, " point"], Float[np
     """
     coefficients = _coefficients(name, n)
     if name == "mean" or n <= EXACT:
+        grid = _grid(n)
         if name == "mean":
-            density = np.exp(-(GRID**2) / 2)
-            return GRID, density / density.sum()
-        return GRID, coefficients @ _densities(n)
+            density = np.exp(-(grid**2) / 2)
+            return grid, density / density.sum()
+        return grid, coefficients @ _densities(n)
     used = coefficients != 0
     return normal_scores(n)[used], coefficients[used]

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats as distributions
-from scipy.special import ndtr, ndtri
+from scipy.special import gammaln, log_ndtr, ndtr, ndtri
 
 from evalkit.stats.contrast import on_shared_instances
 from evalkit.stats.location import phrasing_scores
 from evalkit.stats.noise import MeanNoise, influence, mean_noise
 from evalkit.stats.normal_order import quadrature
 from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
-from evalkit.stats.resample import Interval, percentile, undefined
-from evalkit.stats.variance import components
+from evalkit.stats.resample import Interval, percentile, percentiles, undefined
+from evalkit.stats.variance import Components, components
 
 __all__ = [
     "LEAST_IN_ARM",
@@ -48,6 +48,8 @@ SCALE_NAMES = ("std", "std0", "var_phrasing", "std_excess", "g_coefficient")
 PIVOTAL_NAMES = ORDER_NAMES + SCALE_NAMES
 LEAST_IN_ARM = 4
 """Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than asked."""
+MOST_SKEW = 0.3
+"""Largest skewness put into a normal model; beyond, its quantiles would cross."""
 NORMAL_P = 0.001
 """Shapiro-Wilk p below which phrasing scores are not taken as normal."""
 KIND = "pivot/phrasings+instances"
@@ -102,23 +104,32 @@ def _scale_draws(a: Float[np.ndarray, " phrasing"], *, n_draws: int, rng: np.ran
     return np.asarray(s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_draws) / 2))
 
 
-def _expected(arm: Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int) -> dict[str, Draws]:
+def _points(arm: Arm, mu: Draws, s: Draws, z: Float[np.ndarray, " point"], skew: Draws) -> Float[np.ndarray, "draw point"]:
+    """Scores at the standard normal points `z` for each draw of (mu, s), with a little skewness (Cornish and Fisher)."""
+    return arm.back(mu[:, None] + s[:, None] * (z + skew[:, None] / 6 * (z**2 - 1)))
+
+
+def _expected(arm: Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int, skew: Draws) -> dict[str, Draws]:
     """Expectation of each order statistic mean of `n` phrasings for each draw of (mu, s)."""
     wanted = {name: quadrature(name, n) for name in names}
     points = np.unique(np.concatenate([z for z, _ in wanted.values()]))
-    values = arm.back(mu[:, None] + s[:, None] * points)  # (draw, point)
-    return {name: values[:, np.searchsorted(points, z)] @ w for name, (z, w) in wanted.items()}
+    values = _points(arm, mu, s, points, skew)  # (draw, point)
+    found = {name: values[:, np.searchsorted(points, z)] @ w for name, (z, w) in wanted.items()}
+    if "mean" in wanted:
+        z, w = wanted["mean"]
+        found["mean square"] = values[:, np.searchsorted(points, z)] ** 2 @ w
+    return found
 
 
-def order_draws(arm: Arm, mu: Draws, s: Draws) -> dict[str, Draws]:
-    """Return what every statistic in `ORDER_NAMES` expects, for each draw of (mu, s)."""
+def order_draws(arm: Arm, mu: Draws, s: Draws, *, share: float = 0.0) -> dict[str, Draws]:
+    """Return what every statistic in `ORDER_NAMES` expects, for each draw of (mu, s); `share` of var(a) is noise of 0/1 scores."""
     n = arm.h.size
+    s, skew = _binomial(arm, mu, s, share)
     plain = tuple(name for name in ORDER_NAMES if name not in {"sensitivity", "saturation", "cps"})
-    draws = _expected(arm, (*plain, "mean"), mu, s, n=n)
-    points, weights = quadrature("mean", n)
-    mean = draws.pop("mean")
-    square = arm.back(mu[:, None] + s[:, None] * points) ** 2 @ weights
-    std0 = np.sqrt((n - 1) / n * np.maximum(square - mean**2, 0.0))
+    draws = _expected(arm, (*plain, "mean"), mu, s, n=n, skew=skew)
+    mean, square = draws.pop("mean"), draws.pop("mean square")
+    shrunk = np.sqrt(2 / n) * np.exp(gammaln(n / 2) - gammaln((n - 1) / 2))  # what std0 of n normal draws expects, over s
+    std0 = shrunk * np.sqrt(np.maximum(square - mean**2, 0.0))
     draws["sensitivity"] = np.where(mean > 0, std0 / np.where(mean > 0, mean, 1.0), np.nan)
     draws["saturation"] = 1 - (draws["max"] - mean)
     draws["cps"] = draws["saturation"] * draws["max"]
@@ -130,8 +141,37 @@ def _common(shared: float, private: float, n_instances: int, *, n_draws: int, rn
     return np.asarray(max(0.0, shared - private) * (n_instances - 1) / rng.chisquare(n_instances - 1, size=n_draws))
 
 
-def _values(scores: Scores, a: Float[np.ndarray, " phrasing"]) -> dict[str, float]:
-    found = components(scores)
+def _noise_share(scores: Scores, arm: Arm, noise: MeanNoise) -> float:
+    """Return the part of var(a) that the noise of N instances makes up, from 0 to 1; 0 unless all scores are 0 or 1."""
+    if not arm.bounded or not np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all():
+        return 0.0
+    raw = float(arm.back(arm.h).var(ddof=1))
+    return min(noise.contrast / raw, 1.0) if raw > 0 else 0.0
+
+
+def _binomial(arm: Arm, mu: Draws, s: Draws, share: float) -> tuple[Draws, Draws]:
+    """Return s at `mu`, and the skewness left on the probit scale, when a `share` of var(a) is the noise of 0/1 scores.
+
+    Notes
+    -----
+    The noise in a[p] has variance p (1 - p) / N, on the probit scale in proportion to v(h) = ndtr(h) ndtr(-h) / density(h)^2: instances that
+    happen to be easy make the mean higher and its noise other. Its third moment is (1 - 2p) p (1 - p) / N^2, that with wording effects
+    (w the share of noise) (w^2 + 3 w (1 - w) + 3 pi / 4 (1 - w)^2) (1 - 2p) / (p (1 - p)) var(a)^2; a normal value on the probit scale
+    has the same with w = 0, so the difference is left over.
+    """
+    if share == 0.0:
+        return s, np.zeros_like(s)
+    centre = arm.h.mean()
+    log_ratio = log_ndtr(mu) + log_ndtr(-mu) + mu**2 - log_ndtr(centre) - log_ndtr(-centre) - centre**2
+    s = s * np.sqrt(1 - share + share * np.exp(log_ratio))
+    p = np.clip(ndtr(mu), 1e-9, 1 - 1e-9)
+    probit = 3 * np.pi / 4
+    surplus = share**2 + 3 * share * (1 - share) + probit * ((1 - share) ** 2 - 1)
+    skew = surplus * (1 - 2 * p) / (p * (1 - p)) * s * np.exp(-(mu**2) / 2) / np.sqrt(2 * np.pi)
+    return s, np.clip(skew, -MOST_SKEW, MOST_SKEW)
+
+
+def _values(found: Components, a: Float[np.ndarray, " phrasing"]) -> dict[str, float]:
     held = found.clipped.instance + found.clipped.interaction
     total = held + found.clipped.phrasing
     values = {name: float(FROM_MEANS[name](a)) for name in PIVOTAL_NAMES if name in FROM_MEANS}
@@ -172,7 +212,8 @@ def pivots(scores: Scores, *, rng: np.random.Generator, n_draws: int = 4000, lev
     scores = scores[there.any(axis=1)][:, there.any(axis=0)]
     a = phrasing_scores(scores)
     n_phrasings, n_instances = scores.shape
-    values = _values(scores, a)
+    found = components(scores)
+    values = _values(found, a)
     if n_phrasings < 2 or n_instances < 2:
         return {name: undefined(value, "fewer than two phrasings or instances", level=level) for name, value in values.items()}
     noise, arm = mean_noise(scores), as_normal(scores)
@@ -181,23 +222,24 @@ def pivots(scores: Scores, *, rng: np.random.Generator, n_draws: int = 4000, lev
     if normal:
         common = _common(noise.common, noise.contrast / n_phrasings, n_instances, n_draws=n_draws, rng=rng) * arm.variance_factor()
         s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
-        draws |= order_draws(arm, arm.h.mean() + rng.standard_normal(n_draws) * np.sqrt(s**2 / n_phrasings + common), s)
+        mu = arm.h.mean() + rng.standard_normal(n_draws) * np.sqrt(s**2 / n_phrasings + common)
+        draws |= order_draws(arm, mu, s, share=_noise_share(scores, arm, noise))
     if normal or n_phrasings >= 20:
-        found = components(scores).clipped
         s = _scale_draws(a, n_draws=n_draws, rng=rng, normal=normal)
-        draws |= _variance_draws(s, noise, values, found.instance + found.interaction, rng)
+        draws |= _variance_draws(s, noise, values, found.clipped.instance + found.clipped.interaction, rng)
     kind = KIND if normal else KIND.replace("pivot", "pivot-kurtosis")
-    return {name: _interval(value, draws.get(name), kind=kind, level=level) for name, value in values.items()}
+    ends = dict(zip(draws, zip(*percentiles(np.stack(list(draws.values())), level=level), strict=True), strict=True)) if draws else {}
+    return {name: _interval(value, draws.get(name), ends.get(name), kind=kind, level=level) for name, value in values.items()}
 
 
-def _interval(value: float, draws: Draws | None, *, kind: str, level: float) -> Interval:
-    if draws is None:
+def _interval(value: float, draws: Draws | None, ends: tuple[float, float] | None, *, kind: str, level: float) -> Interval:
+    if draws is None or ends is None:
         return undefined(value, "phrasing scores are far from normal", level=level)
     if np.isnan(value):
         return undefined(value, "the estimate is undefined", level=level)
     if draws.min() == draws.max():
         return undefined(value, "phrasing scores do not vary", level=level)
-    low, high = percentile(draws, level=level)
+    low, high = ends
     return Interval(value, min(low, value), max(high, value), level, kind)
 
 
@@ -224,13 +266,13 @@ def gap_pivots(
         return {name: undefined(value, "phrasing scores are far from normal", level=level) for name, value in values.items()}
     difference = influence(matrices[0]).mean(axis=0) - influence(matrices[1]).mean(axis=0)
     shared = n_instances / (n_instances - 1) * float((difference**2).sum())
-    private = sum(mean_noise(matrix).contrast / matrix.shape[0] for matrix in matrices)
+    private = sum(mean_noise(matrix, squares=False).contrast / matrix.shape[0] for matrix in matrices)
     common = np.sqrt(_common(shared, private, n_instances, n_draws=n_draws, rng=rng)) * rng.standard_normal(n_draws)
     lowest, stds = [], []
     for arm, x, share in zip(arms, a, (common / 2, -common / 2), strict=True):
         s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
         mu = arm.h.mean() + rng.standard_normal(n_draws) * s / np.sqrt(x.size) + share * np.sqrt(arm.variance_factor())
-        lowest.append(_expected(arm, ("min",), mu, s, n=least)["min"])
+        lowest.append(_expected(arm, ("min",), mu, s, n=least, skew=np.zeros(n_draws))["min"])
         stds.append(_scale_draws(x, n_draws=n_draws, rng=rng))
     draws = {"gap_worst": lowest[0] - lowest[1], "gap_std": stds[0] - stds[1]}
     return {name: Interval(value, *percentile(draws[name], level=level), level, KIND) for name, value in values.items()}

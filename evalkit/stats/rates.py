@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats as distributions
+from scipy.special import ndtri
 
 from evalkit.stats.resample import Interval, undefined
 
@@ -56,5 +56,7 @@ def rate_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
     """
     if n < 1:
         return undefined(float("nan"), "no cells", level=level)
-    found = distributions.binomtest(hits, n).proportion_ci(level, method="wilson")
-    return Interval(hits / n, float(found.low), float(found.high), level, "wilson/instances")
+    z = float(ndtri((1 + level) / 2))
+    centre, half = (hits + z**2 / 2) / (n + z**2), z / (n + z**2) * float(np.sqrt(hits * (n - hits) / n + z**2 / 4))
+    low, high = 0.0 if hits == 0 else max(centre - half, 0.0), 1.0 if hits == n else min(centre + half, 1.0)
+    return Interval(hits / n, low, high, level, "wilson/instances")

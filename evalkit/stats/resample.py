@@ -20,7 +20,7 @@ from scipy.special import ndtr, ndtri
 
 from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 
-__all__ = ["Interval", "Question", "batches", "bca", "bootstrap", "percentile", "resampled_means", "undefined"]
+__all__ = ["Interval", "Question", "batches", "bca", "bootstrap", "percentile", "percentiles", "resampled_means", "undefined"]
 
 Question = Literal["fixed", "random"]
 Scores = Float[np.ndarray, "phrasing instance"]
@@ -99,6 +99,15 @@ def percentile(draws: Float[np.ndarray, " draw"], *, level: float) -> tuple[floa
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def percentiles(rows: Float[np.ndarray, "statistic draw"], *, level: float) -> tuple[list[float], list[float]]:
+    """Return the lower and the upper ends of `percentile` for every row."""
+    if np.isnan(rows).any():
+        ends = [percentile(row, level=level) for row in rows]
+        return [low for low, _ in ends], [high for _, high in ends]
+    low, high = np.quantile(rows, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return low.tolist(), high.tolist()
 
 
 def bca(draws: Float[np.ndarray, " draw"], *, value: float, influence: Float[np.ndarray, " unit"], level: float) -> tuple[float, float]:

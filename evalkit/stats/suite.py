@@ -94,7 +94,7 @@ def suite_mean_interval(matrices: Sequence[Scores], *, question: Question = "ran
     kept = ~np.isnan(means).any(axis=0)
     value = float(means[:, kept].mean()) if kept.any() else float("nan")
     n_tasks, n_phrasings = len(matrices), int(kept.sum())
-    noises = [mean_noise(matrix[kept]) for matrix in matrices]
+    noises = [mean_noise(matrix[kept], squares=False) for matrix in matrices]
     if n_phrasings < (2 if question == "random" else 1) or any(noise.n_instances < 2 for noise in noises):
         return undefined(value, "fewer than two phrasings in all tasks, or a task with fewer than two instances", level=level)
     common = sum(noise.common for noise in noises) / n_tasks**2
@@ -134,7 +134,9 @@ def suite_gap_interval(
         return student(value, variance=total, df=total**2 / spent if spent > 0 else 1.0, level=level, kind=KINDS["fixed"])
     over = means.mean(axis=0)
     raw = [float(over[arm].var(ddof=1)) for arm in arms]
-    private = sum(mean_noise(matrix[arm]).contrast * scale / size for matrix in paired for arm, size in zip(arms, sizes, strict=True))
+    private = sum(
+        mean_noise(matrix[arm], squares=False).contrast * scale / size for matrix in paired for arm, size in zip(arms, sizes, strict=True)
+    )
     if min(sizes) < 4:
         pooled = sum(v * (size - 1) for v, size in zip(raw, sizes, strict=True)) / (sum(sizes) - 2)
         parts = [(pooled * sum(1 / size for size in sizes), sum(sizes) - 2)]

@@ -62,8 +62,10 @@ def _positive(value: float) -> float:
 def _sums(scores: Scores) -> tuple[Float[np.ndarray, "kept_phrasing kept_instance"], Float[np.ndarray, "kept_phrasing kept_instance"]]:
     """Scores centred on their mean with 0 for missing, and the mask of scored cells, empty rows and columns dropped."""
     there = ~np.isnan(scores)
-    there = there[there.any(axis=1)][:, there.any(axis=0)]
-    kept = scores[~np.isnan(scores).all(axis=1)][:, ~np.isnan(scores).all(axis=0)]
+    if there.all() and scores.size:
+        return scores - scores.mean(), np.ones(scores.shape)
+    rows, columns = there.any(axis=1), there.any(axis=0)
+    there, kept = there[rows][:, columns], scores[rows][:, columns]
     centre = np.nanmean(kept) if kept.size else 0.0
     return np.where(there, kept - centre, 0.0), there.astype(np.float64)
 

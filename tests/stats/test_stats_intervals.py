@@ -7,6 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalkit import stats
+from evalkit.stats.component_intervals import consistency_interval, pss_interval
 
 
 def crossed(rng: np.random.Generator, *, shape: tuple[int, int] = (8, 100), wording: float = 0.05) -> np.ndarray:
@@ -305,3 +306,38 @@ def test_degenerate_matrices_warn_about_nothing_and_crash_nowhere(bad, question)
     found["suite"] = stats.suite_mean_interval([bad, bad], question=question)
 
     assert {name for name, one in found.items() if math.isnan(one.value) and not math.isnan(one.low)} == set()
+
+
+@pytest.mark.parametrize("question", ["fixed", "random"])
+@pytest.mark.parametrize("share_missing", [0.0, 0.1])
+def test_consistency_of_right_and_wrong_has_the_interval_of_pss_turned_round(question, share_missing):
+    """For 0/1 scores pss = 1 - consistency of correctness, and so are the ends."""
+    rng = np.random.default_rng(3)
+    scores = (rng.random((30, 40)) < rng.random(40)).astype(float)
+    missing = rng.random(scores.shape) < share_missing
+    scores[missing] = np.nan
+    pss = pss_interval(scores, question=question)
+    labels = np.where(missing, -1, np.nan_to_num(scores)).astype(np.int64)
+    found = consistency_interval(labels, missing=missing, question=question)
+
+    assert (found.value, found.low, found.high) == pytest.approx((1 - pss.value, 1 - pss.high, 1 - pss.low), rel=1e-12)
+    assert found.kind == pss.kind
+
+
+def test_disagreement_with_unparsed_answers_may_reach_one():
+    """Unparsed answers agree with nothing, so the interval is not held below 1 - 1 / number of labels."""
+    labels = np.full((30, 20), -1)
+    labels[:2] = 0
+    found = consistency_interval(labels, question="random")
+
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.value < 0.01
+
+
+def test_interval_of_graded_differences_holds_its_estimate():
+    """The pss of fractions for new phrasings: the reciprocal scale leaves the ends in [0, 1], however wide."""
+    rng = np.random.default_rng(0)
+    for spread in (0.001, 0.05, 0.3):
+        found = pss_interval(np.clip(0.5 + spread * rng.normal(size=(30, 3)), 0, 1))
+        assert found.kind == "t-reciprocal/phrasings+instances"
+        assert 0 <= found.low <= found.value <= found.high <= 1
