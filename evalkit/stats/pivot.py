@@ -48,6 +48,8 @@ SCALE_NAMES = ("std", "std0", "var_phrasing", "std_excess", "g_coefficient")
 PIVOTAL_NAMES = ORDER_NAMES + SCALE_NAMES
 LEAST_IN_ARM = 4
 """Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than asked."""
+MOST_PROBIT = 4.0
+"""Farthest a mean is followed on the probit scale when its noise is worked out: 0.99997."""
 MOST_SKEW = 0.3
 """Largest skewness put into a normal model; beyond, its quantiles would cross."""
 NORMAL_P = 0.001
@@ -161,14 +163,14 @@ def _binomial(arm: Arm, mu: Draws, s: Draws, share: float) -> tuple[Draws, Draws
     """
     if share == 0.0:
         return s, np.zeros_like(s)
-    centre = arm.h.mean()
-    log_ratio = log_ndtr(mu) + log_ndtr(-mu) + mu**2 - log_ndtr(centre) - log_ndtr(-centre) - centre**2
-    s = s * np.sqrt(1 - share + share * np.exp(log_ratio))
-    p = np.clip(ndtr(mu), 1e-9, 1 - 1e-9)
+    ends = np.clip(np.append(mu, arm.h.mean()), -MOST_PROBIT, MOST_PROBIT)
+    log_noise = log_ndtr(ends) + log_ndtr(-ends) + ends**2
+    s = s * np.sqrt(1 - share + share * np.exp(log_noise[:-1] - log_noise[-1]))
+    p = ndtr(ends[:-1])
     probit = 3 * np.pi / 4
     surplus = share**2 + 3 * share * (1 - share) + probit * ((1 - share) ** 2 - 1)
-    skew = surplus * (1 - 2 * p) / (p * (1 - p)) * s * np.exp(-(mu**2) / 2) / np.sqrt(2 * np.pi)
-    return s, np.clip(skew, -MOST_SKEW, MOST_SKEW)
+    density = np.exp(-(ends[:-1] ** 2) / 2) / np.sqrt(2 * np.pi)
+    return s, np.clip(surplus * (1 - 2 * p) / (p * (1 - p)) * s * density, -MOST_SKEW, MOST_SKEW)
 
 
 def _values(found: Components, a: Float[np.ndarray, " phrasing"]) -> dict[str, float]:
