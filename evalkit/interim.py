@@ -95,9 +95,8 @@ def look(run: Path, *, level: float = 0.95) -> Interim:
         begun = [task for task in tasks if store.get_records(f"blocks/{task}")]
         found = stored_scores(
             store,
+            manifest=manifest,
             tasks=begun,
-            fingerprint=manifest["model"]["fingerprint_digest"],
-            model=manifest["model"]["label"],
             counts=Counts(),
         )
         scores = list(found)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from evalkit.designs import get_design
 from evalkit.errors import StoreError
+from evalkit.precision import NOISE, could_turn, noise
 from evalkit.prompts import answer_labels
 from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Seen, Source, Task
 from evalkit.rundir import RunDir
@@ -55,6 +56,8 @@ class Counts:
     """Tokens of all choices scored."""
     boundary: int = 0
     """Requests whose context tokens were no prefix of context + choice."""
+    unstable: int | None = None
+    """Cells whose two best choices lie within the rounding of the model's precision; None where that is not known."""
 
 
 class Collector(Protocol):
@@ -112,7 +115,7 @@ def stored_jobs(store: Store, tasks: list[str]) -> Iterator[StoredJob]:
 
 
 def stored_scores(
-    store: Store, *, tasks: list[str], fingerprint: str, model: str, counts: Counts, collector: Collector | None = None
+    store: Store, *, manifest: Mapping[str, Any], tasks: Sequence[str], counts: Counts, collector: Collector | None = None
 ) -> Iterator[Score]:
     """Yield the score of every cell of a run, task by task, and add up what was used.
 
@@ -120,18 +123,19 @@ def stored_scores(
     ----------
     store
         The run's responses and records.
+    manifest
+        Of the run: says which model answered and in what precision.
     tasks
-        Task ids of the manifest.
-    fingerprint
-        Digest of the backend's fingerprint.
-    model
-        Model shown in tables.
+        Ids of the tasks that are wanted.
     counts
         Filled in.
     collector
         Shown every answer.
     """
     unique: set[str] = set()
+    fingerprint, model = manifest["model"]["fingerprint_digest"], manifest["model"]["label"]
+    dtype = manifest["model"]["fingerprint"].get("dtype", "")
+    counts.unstable = 0 if dtype in NOISE else None
     for job in stored_jobs(store, tasks):
         if collector is not None:
             collector.begin(job.task, job.instances, [str(row["phrasing"]["id"]) for row in job.rows])
@@ -160,6 +164,8 @@ def stored_scores(
                 counts.missing += score.status == "missing"
                 counts.unparsed += score.status == "unparsed"
                 counts.truncated += response is not None and response.truncated
+                if counts.unstable is not None and answered is not None:
+                    counts.unstable += _could_turn(job.task, answered, dtype)
                 if collector is not None:
                     collector.cell(place, position, answered=answered, score=score)
                 yield score
@@ -173,6 +179,18 @@ def _count_request(counts: Counts, response: Response | None) -> None:
         counts.prompt_tokens += response.prompt_tokens
         counts.answer_tokens += sum(response.token_counts)
         counts.boundary += response.boundary
+
+
+def _could_turn(task: Task, answered: Answered, dtype: str) -> bool:
+    """Whether rounding could turn the choice that was made, by the value that the task's metric compares."""
+    logprobs = answered.response.logprobs
+    if not logprobs or len(logprobs) != len(answered.labels):
+        return False
+    per_byte = task.metric == "choice_accuracy_norm"
+    sizes = [max(1, len(label.encode("utf-8", "surrogatepass"))) if per_byte else 1 for label in answered.labels]
+    texts = [answered.instance.choices[answered.choice_index(shown)] for shown in range(len(sizes))]
+    limit = noise(dtype, max(answered.response.token_counts, default=1)) / min(sizes)
+    return could_turn(((text, value / size) for text, value, size in zip(texts, logprobs, sizes, strict=True)), limit)
 
 
 def scored(
@@ -237,9 +255,8 @@ def score_run(path: Path, *, read_only: bool = True, collector: Collector | None
         scores = list(
             stored_scores(
                 store,
+                manifest=manifest,
                 tasks=list(manifest["suite"]["tasks"]),
-                fingerprint=manifest["model"]["fingerprint_digest"],
-                model=manifest["model"]["label"],
                 counts=counts,
                 collector=collector,
             )

@@ -129,20 +129,14 @@ def _derived_problems(directory: RunDir, manifest: Mapping[str, Any], checked: l
     problems: list[str] = []
     counts, answers = Counts(), Answers()
     with Store(directory.store_path, read_only=True) as store:
-        model = manifest["model"]
         rows = stored_scores(
-            store,
-            tasks=list(manifest["suite"]["tasks"]),
-            fingerprint=model["fingerprint_digest"],
-            model=model["label"],
-            counts=counts,
-            collector=answers,
+            store, manifest=manifest, tasks=list(manifest["suite"]["tasks"]), counts=counts, collector=answers
         )
         table = ScoreTable.from_scores(list(rows))
     differing = [
         f"{name} {manifest['counts'].get(name)} instead of {value}"
         for name, value in asdict(counts).items()
-        if manifest["counts"].get(name, 0) != value
+        if name in manifest["counts"] and manifest["counts"][name] != value  # an earlier version did not count everything
     ]
     if differing:
         problems.append(

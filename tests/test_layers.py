@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent / "evalkit"
 BASE = {"errors", "records", "registry", "paths"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "precision": set(),
     "records": {"errors"},
     "registry": {"errors"},
     "paths": {"errors"},
@@ -24,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "selection": {"errors", "records"},
     "gate": {"errors", "records", "policy", "scores", "stats", "analysis", "compare"},
     "standings": {"errors", "records", "scores", "stats", "analysis"},
-    "backends": {"errors", "records", "registry"},
+    "backends": {"errors", "precision", "records", "registry"},
     "mitigations": {*BASE, "backends", "prompts", "perturb"},
     "executors": {"errors", "records", "registry", "backends", "mitigations"},
     "key_sets": set(),
@@ -43,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "collect": {"errors", "records", "backends", "plan", "prompts", "store"},
     "answers": {"records", "scores", "scoring"},
     "designs": {"store"},
-    "rescore": {"errors", "records", "designs", "prompts", "rundir", "scoring", "store"},
+    "rescore": {"errors", "precision", "records", "designs", "prompts", "rundir", "scoring", "store"},
     "lm_eval_export": {"errors", "records", "plan", "prompts", "rescore", "rundir", "store"},
 }
 """Room -> rooms it may import from; a room not named here (run, finish, cli, ...) may import every room."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from toy_runs import SUITE, Silent, settings
 from evalkit import catalog
 from evalkit.analysis import read_estimates
 from evalkit.backends.scripted import ScriptedBackend
+from evalkit.cli.summary import print_summary
 from evalkit.errors import Interrupted, StoreError
 from evalkit.finish import finish
+from evalkit.records import Request, Response
+from evalkit.report.sections import limits
 from evalkit.rescore import score_run
 from evalkit.run import run
 from evalkit.rundir import RunDir, read_manifest
@@ -237,3 +241,40 @@ def test_seen_is_unknown_when_nothing_is_said_of_the_tuning(tmp_path: Path) -> N
     _, scores, _ = score_run(tmp_path / "run")
 
     assert {score.seen for score in scores} == {"unknown"}
+
+
+class Close(ScriptedBackend):
+    """Says which precision its weights have, and answers some requests so closely that rounding decides."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return the fingerprint with a precision."""
+        return {**super().fingerprint(), "dtype": "bfloat16"}
+
+    def run(self, requests: Sequence[Request]) -> Iterator[list[Response]]:
+        """Answer half of the requests with margins of a tenth of a nat, the others with two nats."""
+        for batch in super().run(requests):
+            close = {response.key: response.key[0] < "8" for response in batch}
+            yield [
+                replace(r, logprobs=tuple(-(0.1 if close[r.key] else 2.0) * i for i in range(len(r.logprobs))), boundary=close[r.key])
+                for r in batch
+            ]
+
+
+def test_decisions_within_rounding_are_counted_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cells whose best two choices lie closer than the precision resolves stand in the manifest, the summary and the report."""
+    plain = run(settings("noise", tmp_path / "plain"), Silent())
+    monkeypatch.setattr("evalkit.backends.scripted.ScriptedBackend", Close)
+    close = run(settings("noise", tmp_path / "close", suite=replace(SUITE, tasks=("procedural/comparison",))), Silent())
+    counts = close.manifest["counts"]
+    print_summary(close.manifest, read_estimates(tmp_path / "close" / "estimates.csv"))
+    said = capsys.readouterr().out
+    heads = [limit.head for limit in limits(close.manifest)]
+
+    assert plain.manifest["counts"]["unstable"] is None
+    assert 0 < counts["boundary"] == counts["unstable"] < counts["cells"] == counts["requests"]
+    assert f"{counts['unstable']:,} decisions lie within the rounding" in said
+    assert f"{counts['boundary']:,} prompts merge with their choices" in said
+    assert any(head.startswith(f"{counts['unstable']:,} decisions within rounding") for head in heads)
+    assert any(head.endswith("prompts merge with their answer") for head in heads)

@@ -24,10 +24,11 @@ from evalkit.backends.hf_embed import last_states
 from evalkit.backends.hf_engine import Budget, Engine
 from evalkit.backends.hf_generate import Greedy, LibraryGreedy, plain_settings
 from evalkit.backends.hf_model import Loaded, dtype_of, is_out_of_memory, load, quiet, tokenizer_of
-from evalkit.backends.hf_proof import Path, choose, measured_costs, tolerance
+from evalkit.backends.hf_proof import Path, choose, measured_costs
 from evalkit.backends.hf_stops import Stops, end_tokens
 from evalkit.backends.hf_tokens import Encoded, Encoder
 from evalkit.errors import BackendError
+from evalkit.precision import could_turn, noise
 from evalkit.records import ModelSpec, Request, Response
 
 __all__ = ["HFBackend", "fingerprint_of"]
@@ -285,9 +286,7 @@ class HFBackend:
             return self._failure(item, answer)
         if not all(map(math.isfinite, answer)):
             return self._failure(item, "nan")
-        best = sorted(answer, reverse=True)[:2]
-        if len(best) == 2 and best[0] - best[1] < tolerance(self._dtype, max(map(len, item.tails))):
-            self._seen["unstable"] += 1
+        self._seen["unstable"] += could_turn(zip(item.tails, answer, strict=True), noise(self._dtype, max(map(len, item.tails))))
         return self._response(item, logprobs=tuple(answer), token_counts=tuple(map(len, item.tails)))
 
     def _generated(self, item: Encoded, answer: list[int] | str) -> Response:

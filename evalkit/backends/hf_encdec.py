@@ -1,8 +1,7 @@
 """Encoder-decoder models: the encoder runs once per prompt, all continuations share one decoder row.
 
-Each distinct continuation is a block of the row: start token, then its tokens but the last. Blocks do not see each
-other. Relative positions are the same inside every block; absolute decoder positions are set per block through a hook
-on the decoder's position embedding.
+The row is the start token with the continuations as branches behind it, as behind the last token of a decoder-only
+model's prompt. Relative positions are set by `hf_t5`, absolute ones through a hook on the decoder's position embedding.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evalkit.backends.hf_batching import chains
-from evalkit.backends.hf_causal import Bank, Work, summed
+from evalkit.backends.hf_batching import branches, chains
+from evalkit.backends.hf_causal import Bank, Work, grid, summed, visible
 from evalkit.backends.hf_model import Loaded
+from evalkit.backends.hf_t5 import T5Attention
 
 if TYPE_CHECKING:
     import torch
@@ -61,12 +60,13 @@ class EncoderDecoderScorer:
         self._loaded = loaded
         self._start = start_token(loaded.model.config)
         self._positions: torch.Tensor | None = None
+        self._relative = T5Attention(loaded.model)
         embedding = getattr(loaded.model.get_decoder(), "embed_positions", None)
         if embedding is not None:
             embedding.register_forward_hook(self._place)
 
     def _place(self, module: Any, args: Any, output: Any) -> Any:
-        """Forward hook of absolute decoder positions: look up the positions of the blocks instead."""
+        """Forward hook of absolute decoder positions: look up the positions of the branches instead."""
         import torch
 
         del args, output
@@ -75,13 +75,12 @@ class EncoderDecoderScorer:
         return torch.nn.functional.embedding(self._positions + getattr(module, "offset", 0), module.weight)
 
     @contextmanager
-    def _placed(self, positions: NDArray[np.int64]) -> Iterator[None]:
-        """While inside, decoder positions are `positions`, shape (row, length)."""
-        import torch
-
-        self._positions = torch.from_numpy(positions).to(self._loaded.device)
+    def _placed(self, positions: torch.Tensor, mask: torch.Tensor) -> Iterator[None]:
+        """While inside, decoder positions are `positions`, shape (row, length), and prompts padded as `mask` says."""
+        self._positions = positions
         try:
-            yield
+            with self._relative.placed(positions, mask):
+                yield
         finally:
             self._positions = None
 
@@ -91,45 +90,31 @@ class EncoderDecoderScorer:
 
         if bank is not None:
             raise ValueError("encoder-decoder prompts share no prefix")
-        ids, positions, blocks, reads = _decoder_grid(works, self._start)
+        rows = [Work((self._start,), work.tails) for work in works]
+        ids, positions = grid(rows)
         device, dtype = self._loaded.device, self._loaded.dtype
         prompts, mask = encoder_batch(works, device)
         kwargs: dict[str, Any] = {
-            "input_ids": prompts,
             "attention_mask": mask,
             "decoder_input_ids": torch.from_numpy(ids).to(device),
             "use_cache": False,
         }
         if ids.shape[1] > 1:
-            allowed = (blocks[:, :, None] == blocks[:, None, :]) & np.tri(ids.shape[1], dtype=np.bool_)
+            allowed, _ = visible(rows, positions, None)
             hidden = torch.from_numpy(~allowed).to(device)
             lowest = torch.finfo(dtype).min
             kwargs["decoder_attention_mask"] = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, lowest)[:, None]
-        with self._placed(positions):
+        reads = [
+            (row, choice, row * ids.shape[1] + 1 + node, token)  # node -1 is the start token
+            for row, work in enumerate(works)
+            for choice, tail in enumerate(branches(work.tails).reads)
+            for node, token in tail
+        ]
+        with torch.inference_mode(), self._placed(torch.from_numpy(positions).to(device), mask):
+            kwargs["encoder_outputs"] = self._loaded.model.get_encoder()(
+                input_ids=prompts, attention_mask=None if self._relative.available else mask
+            )
             return summed(self._loaded, kwargs, reads, [len(work.tails) for work in works])
-
-
-def _decoder_grid(
-    works: Sequence[Work], start: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], list[tuple[int, int, int, int]]]:
-    """Decoder ids, positions and block numbers, each of shape (row, length), and what is read where."""
-    plans = [chains(work.tails) for work in works]
-    width = max(sum(len(chain) + 1 for chain in kept) for kept, _ in plans)
-    ids = np.full((len(works), width), start, dtype=np.int64)
-    positions = np.zeros((len(works), width), dtype=np.int64)
-    blocks = np.full((len(works), width), -1, dtype=np.int64)
-    reads = []
-    for row, (kept, found) in enumerate(plans):
-        offsets, at = [], 0
-        for number, chain in enumerate(kept):
-            offsets.append(at)
-            ids[row, at + 1 : at + 1 + len(chain)] = chain
-            positions[row, at : at + 1 + len(chain)] = np.arange(len(chain) + 1)
-            blocks[row, at : at + 1 + len(chain)] = number
-            at += len(chain) + 1
-        for choice, tail in enumerate(found):
-            reads += [(row, choice, row * width + offsets[chain] + offset, token) for chain, offset, token in tail]
-    return ids, positions, blocks, reads
 
 
 class EncoderDecoderRows:

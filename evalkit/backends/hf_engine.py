@@ -127,9 +127,10 @@ class Engine:
     def _width(self, work: Work) -> int:
         """Tokens of one prompt's row or rows in a batch, without padding."""
         if self.loaded.encoder_decoder:
+            if self.path.name == "packed":
+                return work.width + 1  # the start token
             kept, _ = chains(work.tails)
-            decoder = sum(len(chain) + 1 for chain in kept)
-            return len(work.context) + decoder if self.path.name == "packed" else len(work.context) * len(kept) + decoder
+            return len(work.context) * len(kept) + sum(len(chain) + 1 for chain in kept)
         if self.path.name == "tree":
             return work.width
         kept, _ = chains(work.tails)

@@ -13,8 +13,9 @@ from evalkit.backends.hf_batching import Costs
 from evalkit.backends.hf_causal import Bank, RowScorer, TreeScorer, Work, mask_forms
 from evalkit.backends.hf_encdec import EncoderDecoderRows, EncoderDecoderScorer
 from evalkit.backends.hf_model import Loaded, is_out_of_memory
+from evalkit.precision import noise
 
-__all__ = ["VERIFIED", "Path", "Scorer", "choose", "largest_difference", "measured_costs", "tolerance"]
+__all__ = ["VERIFIED", "Path", "Scorer", "choose", "largest_difference", "measured_costs"]
 
 VERIFIED = frozenset(
     {
@@ -45,7 +46,6 @@ VERIFIED = frozenset(
 _SAMPLES = 3
 _LONGEST_SAMPLE = 1024
 _LARGE = 100.0
-_NOISE = {"float32": 1e-4, "float16": 0.06, "bfloat16": 0.25}
 
 
 class Scorer(Protocol):
@@ -73,15 +73,6 @@ class Path:
     def shares(self) -> bool:
         """Return whether stored prefixes can be used."""
         return self.name == "tree"
-
-
-def tolerance(dtype: str, tokens: int) -> float:
-    """Return the largest difference of a log-probability that two ways of computing it may show, nats.
-
-    1e-4 in float32, 0.06 in float16 and 0.25 in bfloat16 for continuations of up to 16 tokens, growing in proportion
-    above: rounding errors of a sum grow with its terms.
-    """
-    return _NOISE[dtype] * max(1.0, tokens / 16)
 
 
 def samples_of(works: Sequence[Work]) -> list[Work]:
@@ -134,7 +125,7 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     samples = samples_of(works)
     reference: Scorer = EncoderDecoderRows(loaded, single=True) if loaded.encoder_decoder else RowScorer(loaded, single=True)
     expected = reference.score(samples)
-    limit = tolerance(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
+    limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
     reason = _unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
     worst = math.inf
     if not reason:

@@ -176,6 +176,16 @@ def _of_cells(counts: Mapping[str, Any]) -> Iterator[Limit]:
             head=f"{counts['truncated']:,} prompts truncated ({share(counts['truncated'] / cells)})",
             text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
         )
+    if counts.get("unstable"):
+        yield Limit(
+            head=f"{counts['unstable']:,} decisions within rounding ({share(counts['unstable'] / cells)})",
+            text="The two best choices lie closer together than the model's number format resolves: another batch or machine may answer otherwise.",
+        )
+    if counts.get("boundary"):
+        yield Limit(
+            head=f"{counts['boundary']:,} of {counts['requests']:,} prompts merge with their answer",
+            text="The tokenizer joins the end of the prompt with the choice. They are scored by lm-eval's rule, which may read a choice short.",
+        )
 
 
 def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:

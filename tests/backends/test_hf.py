@@ -188,14 +188,14 @@ def test_batch_size_does_not_change_the_numbers(model_dir: Callable[..., Path]) 
 def test_half_precision_scores_stay_near_full_precision(model_dir: Callable[..., Path]) -> None:
     """bfloat16 weights take the fast path, and sums stay within the stated tolerance of the plain path's."""
     from evalkit.backends.hf import HFBackend
-    from evalkit.backends.hf_proof import tolerance
+    from evalkit.precision import noise
 
     fast, plain = (HFBackend(spec_of(model_dir("llama"), dtype="bfloat16", options={"path": path})) for path in ("auto", "plain"))
     found, expected = ({r.key: r for batch in b.run(requests_of(12)) for r in batch} for b in (fast, plain))
 
     assert (fast.stats["path"], plain.stats["path"]) == ("tree", "rows")
     for key, response in found.items():
-        assert response.logprobs == pytest.approx(expected[key].logprobs, abs=tolerance("bfloat16", 4))
+        assert response.logprobs == pytest.approx(expected[key].logprobs, abs=noise("bfloat16", 4))
 
 
 def test_generation_ends_at_the_first_stop_or_at_the_limit(model_dir: Callable[..., Path]) -> None:

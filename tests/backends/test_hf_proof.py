@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evalkit.backends.hf_batching import common_prefix
+from evalkit.backends.hf_causal import visible
 from evalkit.records import ModelSpec, Request
 
 torch = pytest.importorskip("torch")
@@ -64,17 +66,15 @@ def test_a_fast_path_that_is_wrong_is_not_taken(model_dir: Callable[..., Path], 
 
 
 def test_an_encoder_decoder_path_that_is_wrong_is_not_taken(model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of continuations that see each other are found at the start."""
+    """Branches of continuations that see each other are found at the start."""
     from evalkit.backends import hf_encdec
     from evalkit.backends.hf import HFBackend
 
-    original = hf_encdec._decoder_grid
+    def wrong(works: Any, positions: Any, bank: Any) -> Any:
+        allowed, keys = visible(works, positions, bank)
+        return allowed | np.tri(allowed.shape[1], dtype=np.bool_), keys
 
-    def wrong(*args: Any) -> Any:
-        ids, positions, blocks, reads = original(*args)
-        return ids, positions, blocks * 0, reads
-
-    monkeypatch.setattr(hf_encdec, "_decoder_grid", wrong)
+    monkeypatch.setattr(hf_encdec, "visible", wrong)
     backend = HFBackend(spec_of(model_dir("t5", "end")))
     list(backend.run(grid_of(2, 3, letters=False)))
 
