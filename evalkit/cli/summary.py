@@ -79,7 +79,9 @@ def print_summary(manifest: Mapping[str, Any], estimates: Sequence[Estimate], *,
         for task, found in told.get("found", {}).items():
             click.echo(f"Found: {found['want']} phrasing of {task}: {found['phrasing_id']}")
     if counts.get("unstable"):
-        click.echo(f"{counts['unstable']:,} decisions lie within the rounding of the model's number format and may turn on another machine.")
+        click.echo(
+            f"{counts['unstable']:,} decisions lie within the rounding of the model's number format and may turn on another machine."
+        )
     if counts.get("boundary"):
         click.echo(f"{counts['boundary']:,} prompts merge with their choices in the tokenizer; scored by lm-eval's rule.")
     if manifest["left_out"]:
