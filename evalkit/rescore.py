@@ -95,7 +95,7 @@ def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
 
 
-def stored_jobs(store: Store, tasks: list[str]) -> Iterator[StoredJob]:
+def stored_jobs(store: Store, tasks: Sequence[str]) -> Iterator[StoredJob]:
     """Yield the tasks of a run one at a time.
 
     Raises

@@ -222,7 +222,8 @@ class VLLMBackend:
         """Parameters that ask for the labels' log-probabilities."""
         if self._names_ids:
             ids = list(dict.fromkeys(tail[0] for tail in item.tails))
-            return self._vllm.SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=ids, detokenize=False)
+            # subtle: some versions return nothing for named ids alone, others want the two to agree
+            return self._vllm.SamplingParams(temperature=0.0, max_tokens=1, logprobs=len(ids), logprob_token_ids=ids, detokenize=False)
         most = int(self._options.get("max_logprobs", _MOST_LABELS))
         return self._vllm.SamplingParams(temperature=0.0, max_tokens=1, logprobs=most, detokenize=False)
 
