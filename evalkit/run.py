@@ -83,6 +83,8 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             attempts = list(earlier["attempts"]) if earlier else []
             manifest["device"] = str(getattr(backend, "device", ""))
             directory.write_manifest({**manifest, "state": "partial", "attempts": attempts, "counts": {}})
+            if (watch := getattr(progress, "watch", None)) is not None:
+                watch(lambda: getattr(backend, "stats", None) or {})
             with Store(directory.store_path) as store:
                 failures = _collect(settings, jobs, backend, store=store, fingerprint=digest(fingerprint), progress=progress)
                 if settings.representations:

@@ -24,7 +24,7 @@ from evalkit.backends.hf_embed import last_states
 from evalkit.backends.hf_engine import Budget, Engine
 from evalkit.backends.hf_generate import Greedy, LibraryGreedy, plain_settings
 from evalkit.backends.hf_model import Loaded, dtype_of, is_out_of_memory, load, quiet, tokenizer_of
-from evalkit.backends.hf_proof import Path, choose, measured_costs
+from evalkit.backends.hf_proof import Path, choose, compiled, measured_costs
 from evalkit.backends.hf_stops import Stops, end_tokens
 from evalkit.backends.hf_tokens import Encoded, Encoder
 from evalkit.errors import BackendError
@@ -36,7 +36,7 @@ __all__ = ["HFBackend", "fingerprint_of"]
 _log = logging.getLogger(__name__)
 _WINDOW = 16384
 _WORTH_MEASURING = 500
-_OPTIONS = frozenset({"allow_pickle", "attention", "device_map", "max_length", "path", "token_budget", "trust_remote_code"})
+_OPTIONS = frozenset({"allow_pickle", "attention", "compile", "device_map", "max_length", "path", "token_budget", "trust_remote_code"})
 
 
 def fingerprint_of(spec: ModelSpec) -> dict[str, str]:
@@ -63,8 +63,8 @@ class HFBackend:
     ----------
     spec
         What to load and how. Options: ``max_length`` (most tokens), ``token_budget`` (tokens of a batch), ``path``
-        (``auto`` or ``plain``: one row per choice), ``attention`` (implementation name), ``device_map``,
-        ``allow_pickle``, ``trust_remote_code``.
+        (``auto`` or ``plain``: one row per choice), ``attention`` (implementation name), ``compile`` (compiler for scoring:
+        true or its name), ``device_map``, ``allow_pickle``, ``trust_remote_code``.
 
     Raises
     ------
@@ -256,6 +256,8 @@ class HFBackend:
             try:
                 with quiet():
                     path = choose(loaded, works, forced=str(self._spec.options.get("path", "auto")))
+                    if how := self._spec.options.get("compile"):
+                        path = compiled(loaded, path, works, "inductor" if how is True else str(how))
                     costs = Costs()
                     if isinstance(path.scorer, TreeScorer) and len(items) >= _WORTH_MEASURING and loaded.longest >= 256:
                         costs = measured_costs(path.scorer, works[0])

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from evalkit.backends.hf_batching import Costs, PrefixGroup, batches, branches, chains, prefix_groups
 from evalkit.backends.hf_causal import Bank, TreeScorer, Work
 from evalkit.backends.hf_generate import Greedy, LibraryGreedy
-from evalkit.backends.hf_model import Loaded, is_out_of_memory, quiet
+from evalkit.backends.hf_model import Loaded, is_out_of_memory, quiet, uncompiled
 from evalkit.backends.hf_proof import Path
 from evalkit.backends.hf_tokens import Encoded
 
@@ -113,7 +113,8 @@ class Engine:
             for batch in batches(lengths, budget=self.budget.generating, rows=self.budget.rows, padding=0.5):
 
                 def run(chosen: Sequence[_Unit], stored: Bank | None = bank) -> list[list[int] | str]:
-                    found = greedy.run([u.work for u in chosen], [u.encoded.request for u in chosen], stored)
+                    with uncompiled():  # growing states would be compiled anew at every step
+                        found = greedy.run([u.work for u in chosen], [u.encoded.request for u in chosen], stored)
                     return ["nan" if ids is None else ids for ids in found]
 
                 chosen = [units[i] for i in batch]

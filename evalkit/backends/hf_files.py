@@ -235,7 +235,7 @@ def fingerprint(spec: ModelSpec, files: ModelFiles, *, dtype: str, template: str
     Batch size, device and the path that computes (fast or plain) stay out: they agree to the tolerance that the
     start-up proof enforces.
     """
-    options = {k: v for k, v in sorted(spec.options.items()) if k in ("max_length", "trust_remote_code", "add_bos_token") and v}
+    options = {k: v for k, v in sorted(spec.options.items()) if k in ("compile", "max_length", "trust_remote_code", "add_bos_token") and v}
     return {
         "backend": "hf",
         "weights": _hash_all(files.weights),

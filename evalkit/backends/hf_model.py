@@ -9,7 +9,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.hf_files import ModelFiles
@@ -19,7 +19,7 @@ from evalkit.records import ModelSpec
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AnswerHead", "Loaded", "dtype_of", "is_out_of_memory", "load", "logprobs_of", "max_length", "quiet", "tokenizer_of"]
+__all__ = ["AnswerHead", "Loaded", "dtype_of", "is_out_of_memory", "load", "logprobs_of", "max_length", "quiet", "tokenizer_of", "uncompiled"]
 
 _DTYPES = ("float32", "bfloat16", "float16")
 _SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
@@ -200,6 +200,14 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def uncompiled() -> AbstractContextManager[None]:
+    """Run the model as it is, compiled or not."""
+    import torch
+
+    stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from evalkit.backends.hf_encdec import EncoderDecoderRows, EncoderDecoderScorer
 from evalkit.backends.hf_model import Loaded, is_out_of_memory
 from evalkit.precision import noise
 
-__all__ = ["VERIFIED", "Path", "Scorer", "choose", "largest_difference", "measured_costs"]
+__all__ = ["VERIFIED", "Path", "Scorer", "choose", "compiled", "largest_difference", "measured_costs"]
 
 VERIFIED = frozenset(
     {
@@ -142,6 +142,34 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     if difference <= limit:
         return Path("rows", rows, difference, notice)
     return Path("single", reference, 0.0, f"{notice} Batches differ by {difference:.2g} nat too, so rows are run one at a time.")
+
+
+def compiled(loaded: Loaded, path: Path, works: Sequence[Work], how: str) -> Path:
+    """Return the path with the model compiled, where that leaves the numbers as they are; else as it was, with a notice.
+
+    Parameters
+    ----------
+    loaded, path
+        The model and how it scores.
+    works
+        Real prompts, whole.
+    how
+        Name of a compiler of `torch.compile`, such as ``inductor``.
+    """
+    samples = samples_of(works)
+    expected = path.scorer.score(samples)
+    limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
+    base = loaded.model.base_model
+    try:
+        base.compile(backend=how, dynamic=True)
+        difference = _trial(path.name, path.scorer, samples, expected)
+    except Exception:  # compilers may refuse in any way; the plain model is at hand
+        difference = math.inf
+    if difference <= limit:
+        return replace(path, difference=max(path.difference, difference))
+    base._compiled_call_impl = None
+    why = "the compiler fails" if math.isinf(difference) else f"compiled it differs by {difference:.2g} nat where {limit:.2g} is allowed"
+    return replace(path, notice=f"{path.notice} Not compiled, because {why}.".strip())
 
 
 def _unverified(loaded: Loaded) -> str:

@@ -32,7 +32,7 @@ def command(as_json: bool, quiet: bool, **given: Any) -> int:
     from evalkit.run import run
 
     settings = settings_from(given)
-    progress = ShownProgress(quiet=quiet or as_json, label=settings.model.display)
+    progress = ShownProgress(quiet=quiet, label=settings.model.display, as_json=as_json)
     with interruptible(progress):
         try:
             outcome = run(settings, progress)

@@ -171,3 +171,29 @@ def test_differences_are_relative_beyond_a_hundred_nat() -> None:
     assert largest_difference([[-400.004]], [[-400.0]]) == pytest.approx(0.001)
     assert largest_difference([[-40.004]], [[-40.0]]) == pytest.approx(0.004)
     assert largest_difference([[float("nan")]], [[-1.0]]) == float("inf")
+
+
+def test_a_compiled_model_scores_the_same_and_generates_as_before(model_dir: Callable[..., Path]) -> None:
+    """The option traces the model; log-probabilities and texts do not move. What the compiler does to it is the compiler's."""
+    from evalkit.backends.hf import HFBackend
+
+    requests = [*grid_of(3, 4, letters=False), Request(kind="generate", text="The red fox", max_tokens=6)]
+    plain, traced = (HFBackend(spec_of(model_dir("llama"), options=options)) for options in ({}, {"compile": "eager"}))
+    expected, found = ({r.key: r for batch in backend.run(requests) for r in batch} for backend in (plain, traced))
+
+    assert (traced.stats["path"], traced.stats["notice"]) == ("tree", "")
+    assert traced.loaded.model.base_model._compiled_call_impl is not None
+    for key, response in found.items():
+        assert response.logprobs == pytest.approx(expected[key].logprobs, abs=1e-4)
+        assert response.text == expected[key].text
+
+
+def test_a_compiler_that_fails_is_left_out_and_named(model_dir: Callable[..., Path]) -> None:
+    """An unknown compiler costs a notice, not the run."""
+    from evalkit.backends.hf import HFBackend
+
+    backend = HFBackend(spec_of(model_dir("llama"), options={"compile": "no-such-compiler"}))
+    found = [r for batch in backend.run(grid_of(2, 2, letters=True)) for r in batch]
+
+    assert (backend.stats["path"], len(found)) == ("tree", 4)
+    assert backend.stats["notice"] == "Not compiled, because the compiler fails."
