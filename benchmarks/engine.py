@@ -180,6 +180,7 @@ def compare(workload: Workload, model: Path, *, contenders: Sequence[str]) -> di
     seconds, responses, stats = ours(model, requests)
     row: dict[str, Any] = {"workload": workload.name, "requests": len(requests), "evalkit": seconds}
     row["tokens"] = {k: stats[k] for k in ("naive", "planned", "computed", "reused", "generated", "forwards")}
+    row["padding"] = stats["computed"] / stats["planned"] - 1
     row["mean prompt"] = sum(r.prompt_tokens for r in responses) / len(responses)
     row["path"], row["costs"], row["seconds"] = stats["path"], stats["costs"], stats["seconds"]
     if "lm-eval" in contenders:
@@ -196,8 +197,9 @@ def compare(workload: Workload, model: Path, *, contenders: Sequence[str]) -> di
 
 def scaling(model: Path) -> list[dict[str, float]]:
     """Return cost and memory against phrasings, instances, choices and prompt length, one varied at a time."""
-    base = {"phrasings": 5, "instances": 40, "choices": 4, "body": 50}
-    steps = {"phrasings": (1, 2, 5, 10, 20), "instances": (10, 40, 160, 640), "choices": (2, 4, 8, 16), "body": (25, 50, 100, 200, 400)}
+    base = {"phrasings": 5, "instances": 16, "choices": 4, "body": 50}
+    # instances first and upwards, so that the peak of the process tells whether memory grows with them
+    steps = {"instances": (4, 16, 64, 128), "phrasings": (1, 2, 4, 8, 16), "choices": (2, 4, 8, 16), "body": (25, 50, 100, 200)}
     rows = []
     for name, values in steps.items():
         for value in values:

@@ -198,6 +198,18 @@ def test_half_precision_scores_stay_near_full_precision(model_dir: Callable[...,
         assert response.logprobs == pytest.approx(expected[key].logprobs, abs=noise("bfloat16", 4))
 
 
+def test_a_model_spread_by_a_device_map_gives_the_same_answers(model_dir: Callable[..., Path]) -> None:
+    """Layers placed one by one (all on the CPU here; several GPUs elsewhere) score and generate as in one piece."""
+    requests = [*requests_of(6), Request(kind="generate", text="The red fox", max_tokens=5)]
+    places = {"model.embed_tokens": "cpu", **{f"model.layers.{n}": "cpu" for n in range(3)}}
+    places |= {"model.norm": "cpu", "model.rotary_emb": "cpu", "lm_head": "cpu"}
+    spread, whole = (run(spec_of(model_dir("llama"), options=options), requests) for options in ({"device_map": places}, {}))
+
+    for response, other in zip(spread, whole, strict=True):
+        assert response.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+        assert response.text == other.text
+
+
 def test_generation_ends_at_the_first_stop_or_at_the_limit(model_dir: Callable[..., Path]) -> None:
     """The stop text is cut off and the reason says which of the two it was."""
     limit = Request(kind="generate", text="Two dogs follow", max_tokens=12)
