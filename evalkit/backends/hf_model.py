@@ -19,7 +19,18 @@ from evalkit.records import ModelSpec
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AnswerHead", "Loaded", "dtype_of", "is_out_of_memory", "load", "logprobs_of", "max_length", "quiet", "tokenizer_of", "uncompiled"]
+__all__ = [
+    "AnswerHead",
+    "Loaded",
+    "dtype_of",
+    "is_out_of_memory",
+    "load",
+    "logprobs_of",
+    "max_length",
+    "quiet",
+    "tokenizer_of",
+    "uncompiled",
+]
 
 _DTYPES = ("float32", "bfloat16", "float16")
 _SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
