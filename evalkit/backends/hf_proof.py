@@ -163,7 +163,7 @@ def compiled(loaded: Loaded, path: Path, works: Sequence[Work], how: str) -> Pat
     try:
         base.compile(backend=how, dynamic=True)
         difference = _trial(path.name, path.scorer, samples, expected)
-    except Exception:  # compilers may refuse in any way; the plain model is at hand
+    except RuntimeError:  # the compiler's own errors are of this kind; whatever it does to a forward, the trial catches
         difference = math.inf
     if difference <= limit:
         return replace(path, difference=max(path.difference, difference))
