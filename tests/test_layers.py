@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "gate": {"errors", "records", "policy", "scores", "stats", "analysis", "compare"},
     "standings": {"errors", "records", "scores", "stats", "analysis"},
     "backends": {"errors", "precision", "records", "registry"},
-    "mitigations": {*BASE, "backends", "prompts", "perturb"},
+    "mitigations": {*BASE, "precision", "backends", "prompts", "perturb"},
     "executors": {"errors", "records", "registry", "backends", "mitigations"},
     "key_sets": set(),
     "response_rows": {"records", "key_sets"},

@@ -159,13 +159,13 @@ def _by_peft(loaded: Loaded, path: Path) -> torch.Tensor:
 def _refuse_difference(loaded: Loaded, virtual: tuple[int, ...], wanted: torch.Tensor, where: str) -> None:
     import torch
 
-    from evalkit.backends.hf_proof import tolerance
+    from evalkit.precision import noise
 
     ids = torch.tensor([(*virtual, *_PROBE)], device=loaded.device)
     with torch.inference_mode():
         found = torch.log_softmax(loaded.model(input_ids=ids).logits[0, -1].float(), dim=-1)
     difference = float((found - wanted).abs().max())
-    if not difference <= tolerance(loaded.dtype_name, 1):
+    if not difference <= noise(loaded.dtype_name, 1):
         raise BackendError(
             f"{where} a prefix put in gives log-probabilities {difference:.2g} nats from PEFT's own, so this kind of attention is not supported. Train a soft prompt."
         )
