@@ -8,7 +8,10 @@ instances per family, in the same words, are looked at every 500 steps for the p
     python tools/train_demo.py --out build/first --work build/first-work
     python tools/train_demo.py --out models/demo --work build/second-work --start build/first --steps 4500 --seed 2 \
         --learning-rate 2e-3 --focus boolean calendar counting navigation regex tracking
-    python tools/train_demo.py --out build/t5 --work build/t5-work --architecture encoder-decoder --steps 3000
+    python tools/train_demo.py --out build/bart-first --work build/bart-first-work --architecture bart --steps 6000 \
+        --no-muon --no-bf16 --learning-rate 1e-3 --copies 0.8 --copies-until 0.4
+    python tools/train_demo.py --out models/demo-bart --work build/bart-work --architecture bart --start build/bart-first --seed 2 --steps 3500 \
+        --no-muon --no-bf16 --learning-rate 1e-3 --focus boolean calendar comparison counting navigation regex tracking
 
 Every batch depends on the seed and its number only, so a run that was stopped goes on from the last
 checkpoint in ``--work`` and ends with the same weights (up to the arithmetic of another number of threads).
@@ -29,7 +32,7 @@ from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.tasks import load_task
@@ -153,6 +156,25 @@ def build_model(arguments: argparse.Namespace, tokenizer: PreTrainedTokenizerFas
             initializer_range=width**-0.5 / 2,
         )
         return LlamaForCausalLM(config)
+    if arguments.architecture == "bart":
+        return BartForConditionalGeneration(
+            BartConfig(
+                **shared,
+                bos_token_id=None,
+                forced_eos_token_id=None,
+                decoder_start_token_id=tokenizer.pad_token_id,
+                d_model=width,
+                encoder_layers=layers,
+                decoder_layers=layers,
+                encoder_attention_heads=heads,
+                decoder_attention_heads=heads,
+                encoder_ffn_dim=width * 4,
+                decoder_ffn_dim=width * 4,
+                dropout=0.0,
+                max_position_embeddings=1024,
+                init_std=width**-0.5 / 2,
+            )
+        )
     config = T5Config(
         **shared,
         decoder_start_token_id=tokenizer.pad_token_id,
@@ -188,7 +210,7 @@ def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, fi
         draws = Draws(f"evalkit/batches/{arguments.seed}/{block}")
         done = block * BATCHES_PER_SORT / max(1, arguments.steps)
         easy = max(0.05, 0.8 * (1 - 2 * done))  # 80 % at first, 5 % in the second half
-        copies = 0.0 if arguments.start else max(0.0, 0.5 * (1 - 5 * done))  # 50 % at first, none after a fifth of the steps
+        copies = 0.0 if arguments.start else max(0.0, arguments.copies * (1 - done / arguments.copies_until))
         pairs = [copy_pair(pools, draws) if draws.chance(copies) else draw_pair(pools, draws, easy) for _ in range(size * BATCHES_PER_SORT)]
         items = encode(pairs, tokenizer)
         items.sort(key=lambda item: len(item[0]) + len(item[1]))
@@ -247,7 +269,7 @@ def learning_rate(step: int, arguments: argparse.Namespace) -> float:
 
 def build_optimizers(model: Any, arguments: argparse.Namespace) -> list[torch.optim.Optimizer]:
     """Return Muon (K. Jordan and others, 2024) for the matrices inside the layers and AdamW for all other weights."""
-    inside = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "layers" in name] if arguments.muon else []
+    inside = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "layer" in name] if arguments.muon else []
     known = {id(weight) for weight in inside}
     others = [weight for weight in model.parameters() if id(weight) not in known]
     adam = torch.optim.AdamW(others, lr=arguments.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
@@ -315,13 +337,15 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder that takes the finished checkpoint")
     parser.add_argument("--work", type=Path, required=True, help="folder of the resumable training state")
-    parser.add_argument("--architecture", choices=("causal", "encoder-decoder"), default="causal")
+    parser.add_argument("--architecture", choices=("causal", "bart", "t5"), default="causal")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--start", type=Path, help="folder of a checkpoint of the same shape whose weights and tokenizer training starts from"
     )
     parser.add_argument("--focus", nargs="*", default=[], choices=tuple(FAMILIES), help="families drawn three times as often")
     parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--copies", type=float, default=0.5, help="share of items that are copied questions, at first")
+    parser.add_argument("--copies-until", type=float, default=0.2, help="share of the steps after which no questions are copied")
     parser.add_argument("--batch-size", type=int, default=40)
     parser.add_argument("--instances", type=int, default=12_000, help="most training instances of a family")
     parser.add_argument("--width", type=int, default=128)
