@@ -15,6 +15,7 @@ from scipy import stats as distributions
 
 from evalkit import stats
 from evalkit.analysis import headline_phrasings
+from evalkit.analysis.between_models import resampled_scores
 from evalkit.errors import ComparisonError
 from evalkit.records import digest
 from evalkit.scores import Block, ScoreTable
@@ -164,13 +165,7 @@ def _draws(cells: Cells, *, shared: bool, question: stats.Question, rng: np.rand
     total = np.zeros((n_resamples, n_models))
     common = rng.integers(0, cells[0].shape[1], size=(n_resamples, cells[0].shape[1])) if shared and question == "random" else None
     for task in cells:
-        n_phrasings = task.shape[1]
-        drawn = stats.resampled_means(task.reshape(n_models * n_phrasings, -1), rng=rng, n_resamples=n_resamples)
-        drawn = drawn.reshape(n_resamples, n_models, n_phrasings)
-        if question == "random":
-            rows = rng.integers(0, n_phrasings, size=(n_resamples, n_phrasings)) if common is None else common
-            drawn = np.take_along_axis(drawn, rows[:, None, :], axis=2)
-        total += np.nanmean(drawn, axis=2)
+        total += resampled_scores(task, question=question, rng=rng, n_resamples=n_resamples, rows=common)
     return total / len(cells)
 
 

@@ -79,7 +79,7 @@ def estimate_aggregated(
         ]
         rows += rows_of_model(str(model), tasks, level=level, group=group)
         by_model[str(model)] = tasks
-    return rows + between_models(by_model, level=level, group=group)
+    return rows + between_models(by_model, level=level, group=group, question="random", rng=np.random.default_rng(0), n_resamples=1000)
 
 
 def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | Mapping[str, str] | None) -> OneTask:
@@ -90,7 +90,12 @@ def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | 
     benchmark = str(cells["benchmark"].iloc[0]) if "benchmark" in cells else task.partition("/")[0] if "/" in task else ""
     sizes = cells["n_instances"].dropna().unique() if "n_instances" in cells else np.array([])
     found = _statistics(a, np.array(seen), level)
-    found |= _drops(ids, a, reference, level=level)
+    pairs = _pairs(ids, reference)
+    attacked, clean = (np.array([a[ids.index(name)] for name in names]) for names in (pairs, pairs.values()))
+    if pairs:
+        reason = "needs one row per instance"
+        found["pdr"] = stats.undefined(stats.pdr(attacked, clean), reason, level=level)
+        found["pdr_std"] = stats.undefined(stats.pdr_std(attacked, clean), reason, level=level)
     found |= {name: stats.undefined(math.nan, "needs one row per instance", level=level) for name in NEEDS_CELLS}
     return OneTask(
         task=task,
@@ -101,6 +106,7 @@ def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | 
         a=a,
         n_instances=int(sizes[0]) if sizes.size == 1 else 0,
         digest="",
+        drops=tuple(stats.drop_rates(attacked, clean).tolist()) if pairs else (),
     )
 
 
@@ -122,19 +128,8 @@ def _statistics(a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], level: f
     return found
 
 
-def _drops(
-    ids: tuple[str, ...], a: npt.NDArray[np.float64], reference: str | Mapping[str, str] | None, *, level: float
-) -> dict[str, stats.Interval]:
-    place = {name: number for number, name in enumerate(ids)}
+def _pairs(ids: tuple[str, ...], reference: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Attacked id -> reference id, where both are there."""
     if isinstance(reference, str):
-        pairs = {name: reference for name in ids if name != reference} if reference in place else {}
-    else:
-        pairs = {attacked: clean for attacked, clean in (reference or {}).items() if {attacked, clean} <= set(place)}
-    if not pairs:
-        return {}
-    attacked, clean = (a[[place[name] for name in names]] for names in (pairs, pairs.values()))
-    reason = "needs one row per instance"
-    return {
-        "pdr": stats.undefined(stats.pdr(attacked, clean), reason, level=level),
-        "pdr_std": stats.undefined(stats.pdr_std(attacked, clean), reason, level=level),
-    }
+        return {name: reference for name in ids if name != reference} if reference in ids else {}
+    return {attacked: clean for attacked, clean in (reference or {}).items() if {attacked, clean} <= set(ids)}

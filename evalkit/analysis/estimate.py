@@ -12,7 +12,8 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.over_tasks import OneTask, over_tasks
-from evalkit.analysis.per_task import Options, task_statistics
+from evalkit.analysis.per_task import Options, drops_of, task_statistics
+from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
 from evalkit.scores import AnswerBlock, Block, ScoreTable
@@ -20,6 +21,8 @@ from evalkit.stats.resample import Interval
 
 __all__ = ["estimate", "headline_phrasings", "rows_of_model"]
 
+MOST_RANKED = 1000
+"""Most resamples behind the ranks of models."""
 FRACTIONS = frozenset(
     [
         "mean",
@@ -60,6 +63,10 @@ POSITIVE = frozenset(
     ["std", "std0", "std_excess", "sensitivity", "seen_std", "unseen_std", "var_instance", "var_interaction", "posix", "brier"]
 )
 """Metrics that are never negative."""
+
+
+WIDEST = {"std0": 0.5} | dict.fromkeys(("std", "std_excess", "seen_std", "unseen_std"), math.sqrt(0.5))
+"""Largest deviation that fractions can have: half of them 0, half of them 1; sample deviations are largest for two phrasings."""
 
 
 def estimate(
@@ -127,7 +134,8 @@ def estimate(
             tasks.append(_one_task(table.block(model, task), options, rng))
         rows += rows_of_model(model, tasks, level=level, group=group)
         by_model[model] = tasks
-    return rows + between_models(by_model, level=level, group=group)
+    rng = np.random.default_rng(int(digest([seed, group, "ranks"], length=16), 16))
+    return rows + between_models(by_model, level=level, group=group, question=question, rng=rng, n_resamples=min(n_resamples, MOST_RANKED))
 
 
 def headline_phrasings(block: Block) -> npt.NDArray[np.bool_]:
@@ -147,6 +155,8 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
         a=phrasing_estimates(block, headline),
         n_instances=len(block.instance_ids),
         digest=block.instances_digest,
+        values=block.values[headline],
+        drops=drops_of(block, options.reference),
     )
 
 
@@ -166,7 +176,7 @@ def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: 
     differences
         Whether the values are differences of two runs, whose intervals know no bounds.
     """
-    rows = []
+    rows: list[Estimate] = []
     for task in tasks:
         rows += [
             _row(
@@ -187,7 +197,9 @@ def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: 
         ids = instances_digest([f"{task.task}={task.digest}" for task in part])
         rows += [
             _row((model, benchmark, "all"), name, found, counts=(used, phrasings, instances), ids=ids, group=group)
-            for name, (found, used) in over_tasks(part, level=level, differences=differences).items()
+            for name, (found, used) in (
+                over_tasks(part, level=level, differences=differences) | ({} if differences else pooled(part, level=level))
+            ).items()
         ]
     return rows if differences else [_bounded(row) for row in rows]
 
@@ -217,5 +229,5 @@ def _row(where: tuple[str, str, str], metric: str, found: Interval, *, counts: t
 def _bounded(row: Estimate) -> Estimate:
     """Cut the ends of an interval where the metric ends."""
     lowest = 0.0 if row.metric in FRACTIONS | POSITIVE else -1.0 if row.metric in DIFFERENCES else -math.inf
-    highest = 1.0 if row.metric in FRACTIONS | DIFFERENCES else math.inf
+    highest = 1.0 if row.metric in FRACTIONS | DIFFERENCES else WIDEST.get(row.metric, math.inf)
     return replace(row, low=float(np.clip(row.low, lowest, highest)), high=float(np.clip(row.high, lowest, highest)))

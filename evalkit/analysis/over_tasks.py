@@ -50,6 +50,10 @@ class OneTask:
     """Instances of the task."""
     digest: str
     """Digest of its ordered instance ids."""
+    values: Floats | None = None
+    """(P, N) scores of the headline phrasings; None without instances."""
+    drops: tuple[float, ...] = ()
+    """Drop rate of every pair of an attacked phrasing and its reference."""
 
 
 def over_tasks(tasks: Sequence[OneTask], *, level: float, differences: bool = False) -> dict[str, tuple[Interval, int]]:

@@ -18,7 +18,7 @@ from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.scores import STATUSES, AnswerBlock, Block
 from evalkit.stats.fixed_intervals import mean_of_instances
 
-__all__ = ["Options", "best_of_both", "drop_pairs", "reliance_of", "task_statistics"]
+__all__ = ["Options", "best_of_both", "drop_pairs", "drops_of", "reliance_of", "task_statistics"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -208,6 +208,15 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
         if origin:
             pairs[name] = origin
     return pairs
+
+
+def drops_of(block: Block, reference: str | Mapping[str, str] | None) -> tuple[float, ...]:
+    """Return the drop rate of every pair of `drop_pairs`, in that order; NaN where the reference scores 0."""
+    score = dict(zip(block.phrasing_ids, stats.phrasing_scores(block.values).tolist(), strict=True))
+    pairs = drop_pairs(block, reference)
+    return tuple(
+        stats.drop_rates(np.array([score[attacked] for attacked in pairs]), np.array([score[clean] for clean in pairs.values()])).tolist()
+    )
 
 
 def _of_drops(block: Block, options: Options) -> Found:

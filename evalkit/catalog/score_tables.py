@@ -148,9 +148,10 @@ def _layout(names: list[str], path: Path) -> Literal["cells", "aggregated", "ins
         return "instructioneval"
     absent = [name for name in ("model", "task", "phrasing_id", "score") if name not in names]
     if absent:
+        hint = " A column per phrasing or model has to become rows first, for instance with pandas.melt." if "score" in absent else ""
         raise TableError(
             f"{path}: column {', '.join(absent)} is not there; columns: {', '.join(names)}. Accepted: model, task, phrasing_id, score, with "
-            f"instance_id (per instance) or without (aggregated), or the layout {', '.join(INSTRUCTIONEVAL)}."
+            f"instance_id (per instance) or without (aggregated), or the layout {', '.join(INSTRUCTIONEVAL)}.{hint}"
         )
     return "cells" if "instance_id" in names else "aggregated"
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, print_json, print_table, quiet_option
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, p_value, print_json, print_table, quiet_option
 from evalkit.errors import TableError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalkit.analysis import PairedTest
     from evalkit.catalog.score_tables import ScoreFile
     from evalkit.records import Estimate
 
@@ -63,6 +64,12 @@ SHOWN = ("mean", "std", "spread", "min", "gap", "consistency")
     group=GROUP,
     help="Intervals for new phrasings (random), for these phrasings (fixed), or both.",
 )
+@option(
+    "--tests",
+    is_flag=True,
+    group=GROUP,
+    help="Also test every pair of models, and every attacked phrasing against its reference, paired on instances: tests.csv.",
+)
 @option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the draws.")
 @json_option
 @quiet_option
@@ -82,17 +89,27 @@ def command(table: Path, **settings: Any) -> None:
     file = read_score_table(table)
     reference = read_pairs(settings["pairs"]) if settings["pairs"] else settings["reference"]
     estimates = _estimates(file, reference, settings)
+    tests = _tests(file, reference, settings) if settings["tests"] else []
     if settings["out"]:
         write_estimates(estimates, settings["out"] / "estimates.csv")
+        _write_more(file, tests, settings)
     if settings["as_json"]:
         print_json(
-            {"table": file.origin, "layout": file.layout, "notes": list(file.notes), "estimates": [asdict(row) for row in estimates]}
+            {
+                "table": file.origin,
+                "layout": file.layout,
+                "notes": list(file.notes),
+                "estimates": [asdict(row) for row in estimates],
+                "tests": [asdict(test) for test in tests],
+            }
         )
         return
     if not settings["quiet"]:
         for note in file.notes:
             click.echo(note)
     _print(estimates, settings["level"])
+    if settings["tests"]:
+        _print_tests(tests)
     if not settings["quiet"]:
         for line in _reasons(estimates):
             click.echo(line)
@@ -121,7 +138,49 @@ def _estimates(file: ScoreFile, reference: str | Mapping[str, str] | None, setti
             # subtle: the factor may be what tells two rows of one phrasing apart, so that only its levels can be analysed
             if not frame.duplicated([name for name in ("model", "task", "phrasing_id", "instance_id") if name in frame]).any():
                 raise
+            continue
+        if group and reference is not None:
+            rows += _drops_of_group(file, frame, part, group, reference=reference, settings=settings)
     return rows
+
+
+def _drops_of_group(
+    file: ScoreFile, frame: pd.DataFrame, part: pd.DataFrame, group: str, *, reference: str | Mapping[str, str], settings: Mapping[str, Any]
+) -> list[Estimate]:
+    """Drop rates of a factor level whose references lie outside it: attacks of one kind against the clean phrasing."""
+    import pandas as pd
+
+    ids = set(part["phrasing_id"].astype(str))
+    pairs = dict.fromkeys(ids - {reference}, reference) if isinstance(reference, str) else {a: c for a, c in reference.items() if a in ids}
+    absent = set(pairs.values()) - ids
+    if not absent:
+        return []
+    clean = frame[frame["phrasing_id"].astype(str).isin(absent)]
+    found = _one_part(file, pd.concat([part, clean]), group, reference=pairs, settings=settings)
+    return [row for row in found if row.metric.startswith("pdr")]
+
+
+def _tests(file: ScoreFile, reference: str | Mapping[str, str] | None, settings: Mapping[str, Any]) -> list[PairedTest]:
+    from evalkit.analysis import paired_tests
+    from evalkit.scores import ScoreTable
+
+    if file.layout != "cells":
+        raise UsageError(f"--tests: {file.origin} has no instances; a paired test needs one row per instance. Leave --tests out.")
+    return paired_tests(ScoreTable.from_frame(file.frame, origin=file.origin), reference=reference, seed=settings["seed"])
+
+
+def _write_more(file: ScoreFile, tests: Sequence[PairedTest], settings: Mapping[str, Any]) -> None:
+    """Write tests.csv where tests were asked for, and phrasings.csv of a per-instance table that has one row per cell."""
+    from evalkit.analysis import phrasing_rows, write_phrasings, write_tests
+    from evalkit.scores import ScoreTable
+
+    if settings["tests"]:
+        write_tests(tests, settings["out"] / "tests.csv")
+    keys = ["model", "task", "phrasing_id", "instance_id", *(["repeat"] if "repeat" in file.frame else [])]
+    if file.layout == "cells" and not file.frame.duplicated(keys).any():
+        table = ScoreTable.from_frame(file.frame, origin=file.origin)
+        rows = [row for model in table.models for row in phrasing_rows(table.select({"model": model}), {}, {})]
+        write_phrasings(rows, settings["out"] / "phrasings.csv")
 
 
 def _one_part(
@@ -182,6 +241,32 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
         if row.metric == "kendall_w" and row.value == row.value and (row.task != "all" or row.n_tasks > 1):
             group = f" ({row.group})" if row.group else ""
             click.echo(f"Kendall's W of the order of models over phrasings, {row.task}{group}: {row.value:.3f}")
+
+
+def _print_tests(tests: Sequence[PairedTest]) -> None:
+    """Print a table per kind of comparison."""
+    for kind, title in (("models", "pairs of models"), ("phrasings", "attacked phrasings against their reference")):
+        rows = [
+            [
+                *([test.model] if kind == "phrasings" else []),
+                test.task,
+                f"{test.new} - {test.old}",
+                number(test.difference),
+                str(test.lost),
+                str(test.gained),
+                str(test.n_instances),
+                *map(p_value, (test.p, test.p_holm_task, test.p_holm, test.p_bh)),
+            ]
+            for test in tests
+            if test.kind == kind
+        ]
+        if rows:
+            heads = [*(["model"] if kind == "phrasings" else []), "task", "new - old", "difference", "lost", "gained", "N"]
+            print_table(
+                [*heads, "p", "Holm, task", "Holm, all", "BH, all"],
+                rows,
+                title=f"{title}, exact and paired on instances; differences in percentage points",
+            )
 
 
 def _arm(found: Mapping[str, Estimate], name: str) -> str:

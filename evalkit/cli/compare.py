@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, print_json, print_table, quiet_option
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, p_value, print_json, print_table, quiet_option
 from evalkit.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -162,17 +162,17 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
                 str(test.lost),
                 str(test.gained),
                 str(test.n_cells),
-                *map(_p, (test.p, test.p_holm, test.p_bh)),
+                *map(p_value, (test.p, test.p_holm, test.p_bh)),
                 *verdict,
             ]
         )
     print_table(heads, lines, title="tests paired on instances (signs of whole instances exchanged; exact for scores of 0 and 1)")
-    click.echo(f"Wilcoxon signed rank over tasks: p = {_p(found.wilcoxon)}")
+    click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
     moved = sorted((row for row in found.by_phrasing if row.lost + row.gained), key=lambda row: (row.p, -row.lost - row.gained))[:10]
     if moved:
         print_table(
             ["task", "phrasing", "lost", "gained", "instances", "McNemar p", "Holm"],
-            [[row.task, row.phrasing_id, str(row.lost), str(row.gained), str(row.n), _p(row.p), _p(row.p_holm)] for row in moved],
+            [[row.task, row.phrasing_id, str(row.lost), str(row.gained), str(row.n), p_value(row.p), p_value(row.p_holm)] for row in moved],
             title="phrasings that moved most",
         )
     if found.by_instance:
@@ -181,7 +181,3 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
             [[row.task, row.instance_id, str(row.lost), str(row.gained), str(row.n)] for row in found.by_instance[:10]],
             title=f"instances that moved most, of {len(found.by_instance)} that moved",
         )
-
-
-def _p(value: float) -> str:
-    return "-" if value != value else f"{value:.1e}" if value < 0.001 else f"{value:.3f}"

@@ -16,6 +16,7 @@ __all__ = [
     "json_option",
     "number",
     "option",
+    "p_value",
     "print_json",
     "print_table",
     "quiet_option",
@@ -102,6 +103,15 @@ def number(value: float | None, *, digits: int = 1, scale: float = 100.0) -> str
     '-'
     """
     return "-" if value is None or value != value else f"{value * scale:.{digits}f}"
+
+
+def p_value(value: float) -> str:
+    """Return a p value for a table.
+
+    >>> p_value(0.04321), p_value(0.00012)
+    ('0.043', '1.2e-04')
+    """
+    return "-" if value != value else f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:

@@ -16,7 +16,7 @@ from evalkit.stats.agreement import (
 from evalkit.stats.association import distance_rho, distance_to_seen
 from evalkit.stats.compare import consistency_difference, difference_intervals, on_shared_cells
 from evalkit.stats.component_intervals import consistency_interval, pss_interval, var_instance_interval, var_interaction_interval
-from evalkit.stats.contrast import accuracy_norm, gap, gap_std, gap_worst, on_shared_instances, pdr, pdr_std, reliance
+from evalkit.stats.contrast import accuracy_norm, drop_rates, gap, gap_std, gap_worst, on_shared_instances, pdr, pdr_std, reliance
 from evalkit.stats.crossed import gap_interval, mean_interval, new_phrasing_interval
 from evalkit.stats.design import Design, designs, gap_power, half_width, required_phrasings
 from evalkit.stats.effect import cohen_h, hedges_g
@@ -50,7 +50,9 @@ from evalkit.stats.paired import (
     NonInferiority,
     flips,
     mcnemar,
+    mcnemar_chi2,
     mcnemar_clustered,
+    mcnemar_mid,
     non_inferiority,
     paired_difference,
     sign_flip,
@@ -59,7 +61,7 @@ from evalkit.stats.paired import (
 from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.pivot import gap_pivots, pivots
 from evalkit.stats.ranking import competition_rank, kendall_w, p_best, rank_intervals
-from evalkit.stats.rates import rate, rate_interval, rate_per_phrasing
+from evalkit.stats.rates import rare_rate_interval, rate, rate_interval, rate_per_phrasing
 from evalkit.stats.resample import Interval, Question, bootstrap, resampled_means, undefined
 from evalkit.stats.spread import cps, saturation, sensitivity, sensitivity_over_tasks, spread, std, std0
 from evalkit.stats.suite import over_tasks, suite_bootstrap, suite_gap_interval, suite_mean_interval
@@ -105,6 +107,7 @@ __all__ = [
     "difference_intervals",
     "distance_rho",
     "distance_to_seen",
+    "drop_rates",
     "ece",
     "entropy_interval",
     "fleiss_kappa",
@@ -129,7 +132,9 @@ __all__ = [
     "label_intervals",
     "max",
     "mcnemar",
+    "mcnemar_chi2",
     "mcnemar_clustered",
+    "mcnemar_mid",
     "mean",
     "mean_interval",
     "median",
@@ -157,6 +162,7 @@ __all__ = [
     "pss_per_instance",
     "quantile",
     "rank_intervals",
+    "rare_rate_interval",
     "rate",
     "rate_interval",
     "rate_per_phrasing",

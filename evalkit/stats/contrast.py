@@ -11,7 +11,7 @@ from evalkit.stats.location import phrasing_scores
 from evalkit.stats.missing import mean_over
 from evalkit.stats.phrasing_means import GAPS_FROM_MEANS
 
-__all__ = ["accuracy_norm", "gap", "gap_std", "gap_worst", "on_shared_instances", "pdr", "pdr_std", "reliance"]
+__all__ = ["accuracy_norm", "drop_rates", "gap", "gap_std", "gap_worst", "on_shared_instances", "pdr", "pdr_std", "reliance"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
@@ -90,7 +90,14 @@ def gap_std(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
     return _gap_of("gap_std", scores, seen, unseen)
 
 
-def _drops(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pair"]) -> Float[np.ndarray, " pair"]:
+def drop_rates(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pair"]) -> Float[np.ndarray, " pair"]:
+    """Return the drop rate of each pair, 1 - a[attacked] / a[reference]; NaN where the reference is 0 or NaN.
+
+    Examples
+    --------
+    >>> drop_rates(np.array([0.5, 0.5]), np.array([1.0, 0.0])).tolist()
+    [0.5, nan]
+    """
     usable = reference > 0
     return np.where(usable, 1 - attacked / np.where(usable, reference, 1.0), np.nan)
 
@@ -112,7 +119,7 @@ def pdr(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pai
     >>> round(pdr(np.array([0.6]), np.array([0.8])), 4)
     0.25
     """
-    return float(mean_over(_drops(attacked, reference)))
+    return float(mean_over(drop_rates(attacked, reference)))
 
 
 def pdr_std(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pair"]) -> float:
@@ -123,7 +130,7 @@ def pdr_std(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, "
     >>> round(pdr_std(np.array([0.6, 0.8]), np.array([0.8, 0.8])), 4)
     0.125
     """
-    drops = _drops(attacked, reference)
+    drops = drop_rates(attacked, reference)
     drops = drops[~np.isnan(drops)]
     return float(drops.std()) if drops.size else float("nan")
 

@@ -12,7 +12,7 @@ from evalkit.stats.instances import best_instance, robust_drop, worst_instance, 
 from evalkit.stats.location import phrasing_scores
 from evalkit.stats.missing import mean_over
 from evalkit.stats.noise import MeanNoise, influence, mean_noise
-from evalkit.stats.rates import rate_interval
+from evalkit.stats.rates import rare_rate_interval
 from evalkit.stats.resample import Interval, batches, bca, percentile, undefined
 
 __all__ = [
@@ -44,7 +44,7 @@ def mean_of_instances(values: Float[np.ndarray, " instance"], *, value: float | 
     if kept.size < 2:
         return undefined(centre, FEW, level=level)
     if ((kept == 0) | (kept == 1)).all():
-        return rate_interval(int(kept.sum()), kept.size, level=level)
+        return rare_rate_interval(int(kept.sum()), kept.size, level=level)
     return student(centre, variance=float(kept.var(ddof=1)) / kept.size, df=kept.size - 1, level=level, kind=KINDS["fixed"])
 
 

@@ -177,6 +177,31 @@ def test_several_models_get_ranks_and_the_agreement_of_phrasings():
     assert [rows[model, "rank"] for model in "abc"] == [1.0, 2.5, 2.5]
     assert [rows[model, "competition_rank"] for model in "abc"] == [1.0, 2.0, 2.0]
     assert rows["all", "kendall_w"] == pytest.approx(1.0)
+    assert [rows[model, "rank_low"] for model in "abc"] == [1.0, 2.0, 2.0]
+    assert [rows[model, "rank_high"] for model in "abc"] == [1.0, 2.0, 2.0]
+    assert [rows[model, "p_best"] for model in "abc"] == [1.0, 0.0, 0.0]
+
+
+def test_ranks_can_be_by_the_best_phrasing_and_models_on_other_instances_have_no_interval():
+    """Model b has the best single phrasing and the lower mean; b lacks an instance, so no resample is shared."""
+    a, b = np.full((2, 10), 1.0), np.full((2, 9), 1.0)
+    a[:, :3], b[1, :6] = 0.0, 0.0
+    rows = {(row.model, row.metric): row for row in estimate(ScoreTable.concat([table_of(a, model="a"), table_of(b, model="b")]))}
+
+    assert [rows[model, "rank"].value for model in "ab"] == [1.0, 2.0]
+    assert [rows[model, "rank_max"].value for model in "ab"] == [2.0, 1.0]
+    assert np.isnan(rows["a", "rank_low"].value)
+    assert rows["a", "rank_low"].note == "the models were not scored on the same phrasings and instances"
+
+
+def test_deviation_of_fractions_has_no_end_beyond_what_fractions_can_do():
+    """Two phrasings: a chi-square interval would reach several hundred points; fractions deviate by 0.71 at most."""
+    scores = np.repeat([[1.0], [0.0]], 40, axis=1)
+    scores[0, :10], scores[1, :5] = 0.0, 1.0
+    rows = {row.metric: row for row in estimate(table_of(scores)) if row.task == "b/t"}
+
+    assert rows["std"].value < rows["std"].high == pytest.approx(np.sqrt(0.5))
+    assert rows["std0"].high <= 0.5
 
 
 def test_two_tasks_get_the_average_of_their_intervals():

@@ -96,6 +96,42 @@ def test_reference_and_pairs_give_drop_rates(tmp_path):
     assert (round(by_reference, 9), round(by_pair, 9)) == (0.25, 0.25)
 
 
+def test_drop_rates_per_factor_level_use_the_reference_outside_it(tmp_path):
+    """Clean 0.75; word attack 0.5; sentence attack 0.25: each kind of attack has its own drop rate, the clean level none."""
+    table = cells([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]], attack=["clean", "word", "sentence"])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    rows = analyse(tmp_path / "t.csv", "--reference", "p0", "--factor", "attack")
+    found = {row["group"]: row["value"] for row in rows if row["metric"] == "pdr" and row["task"] == "b/t"}
+    means = {row["group"]: row["value"] for row in rows if row["metric"] == "mean" and row["task"] == "b/t"}
+
+    assert found == pytest.approx({"": 0.5, "attack=word": 1 / 3, "attack=sentence": 2 / 3})
+    assert means["attack=word"] == 0.5
+
+
+def test_tests_of_models_are_printed_and_written(tmp_path):
+    """Two models, one phrasing, 6 lost and none gained: p = 2 / 2^6; aggregated tables are refused."""
+    both = pd.concat([cells([[1] * 8]), cells([[1, 1] + [0] * 6]).assign(model="n")])
+    both.to_csv(tmp_path / "t.csv", index=False)
+    result = CliRunner().invoke(
+        command, [str(tmp_path / "t.csv"), "--tests", "--out", str(tmp_path / "o"), "--json"], catch_exceptions=False
+    )
+    (test,) = json.loads(result.stdout)["tests"]
+
+    assert (test["lost"], test["gained"], test["p"], test["p_holm"]) == (6, 0, pytest.approx(0.03125), pytest.approx(0.03125))
+    assert pd.read_csv(tmp_path / "o" / "tests.csv")["p"][0] == pytest.approx(0.03125)
+    assert pd.read_csv(tmp_path / "o" / "phrasings.csv")["score"].tolist() == [1.0, 0.25]
+    both.drop(columns="instance_id").drop_duplicates(["model", "task", "phrasing_id"]).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(UsageError, match="has no instances; a paired test needs one row per instance"):
+        CliRunner().invoke(command, [str(tmp_path / "a.csv"), "--tests"], catch_exceptions=False, standalone_mode=False)
+
+
+def test_wide_tables_are_told_how_to_become_long(tmp_path):
+    """One column per phrasing is not guessed at."""
+    (tmp_path / "w.csv").write_text("model,task,p0,p1\nm,t,0.5,0.6\n")
+    with pytest.raises(TableError, match=r"melt"):
+        CliRunner().invoke(command, [str(tmp_path / "w.csv")], catch_exceptions=False, standalone_mode=False)
+
+
 def test_both_questions_are_answered_when_asked(tmp_path):
     """--question both adds rows for these phrasings under a group of their own."""
     cells(np.random.default_rng(0).integers(0, 2, (8, 60))).to_csv(tmp_path / "t.csv", index=False)

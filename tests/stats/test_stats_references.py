@@ -231,6 +231,22 @@ def test_wilson_interval_equals_scipy():
     assert (stats.rate_interval(8, 10).low, stats.rate_interval(8, 10).high) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize("n", [50, 200, 1000])
+@pytest.mark.parametrize("expected_misses", [0.1, 0.5])
+def test_rates_next_to_one_are_held_where_wilson_lets_go(n, expected_misses):
+    """Exact coverage by summing the binomial: Wilson holds a tenth of a miss in n with 90.5%, the modified interval with 98% or more."""
+    true = 1 - expected_misses / n
+    hits = np.arange(max(0, n - 15), n + 1)
+    chance = scipy_stats.binom.pmf(hits, n, true)
+
+    def held(interval) -> float:
+        ends = [interval(int(k), n) for k in hits]
+        return float(sum(p for p, found in zip(chance, ends, strict=True) if found.low <= true <= found.high))
+
+    assert held(stats.rate_interval) < 0.92
+    assert 0.98 <= held(stats.rare_rate_interval) <= 0.997
+
+
 def test_noncentral_interval_reduces_to_the_exact_one_for_two_phrasings(rng):
     """P = 2 far apart: the interval of the std is that of the paired difference divided by sqrt 2."""
     scores = rng.normal(size=(2, 400)) + np.array([[0.0], [1.0]])

@@ -1,0 +1,108 @@
+"""Readings of "the deviation over all tasks" that published tables use, each under a name of its own.
+
+A mean over tasks hides what was averaged. Beside ``std`` over all tasks (the mean of the tasks' deviations) there are:
+the deviation of one list of all phrasing scores, the root mean square of the tasks' deviations, the same weighted by
+degrees of freedom, and the deviation of each phrasing's mean over tasks. The drop rate over all pairs of all tasks is the
+same thing for `pdr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.analysis.over_tasks import OneTask
+from evalkit.stats.resample import Interval, undefined
+
+__all__ = ["POOLED", "pooled"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+NOTE = "pooled over tasks; intervals are those of the tasks"
+
+
+def _listed(scores: Sequence[Floats]) -> Floats:
+    joined = np.concatenate(scores)
+    return joined[~np.isnan(joined)]
+
+
+def _deviation(values: Floats, ddof: int) -> float:
+    return float(values.std(ddof=ddof)) if values.size > ddof else float("nan")
+
+
+def _rms(scores: Sequence[Floats], ddof: int) -> float:
+    variances = np.array([_deviation(a[~np.isnan(a)], ddof) ** 2 for a in scores])
+    known = variances[~np.isnan(variances)]
+    return float(np.sqrt(known.mean())) if known.size else float("nan")
+
+
+def _within(scores: Sequence[Floats]) -> float:
+    kept = [a[~np.isnan(a)] for a in scores]
+    spare = sum(a.size - 1 for a in kept if a.size > 1)
+    return float(np.sqrt(sum(((a - a.mean()) ** 2).sum() for a in kept if a.size > 1) / spare)) if spare else float("nan")
+
+
+POOLED: dict[str, Callable[[Sequence[Floats]], float]] = {
+    "mean_pooled": lambda scores: float(_listed(scores).mean()) if _listed(scores).size else float("nan"),
+    "std_pooled": lambda scores: _deviation(_listed(scores), 1),
+    "std0_pooled": lambda scores: _deviation(_listed(scores), 0),
+    "std_rms": lambda scores: _rms(scores, 1),
+    "std0_rms": lambda scores: _rms(scores, 0),
+    "std_within": _within,
+}
+"""Name -> function of the tasks' lists of phrasing scores: mean and deviation (sample, population) of one list of all of them; root mean square
+of the tasks' deviations; the same weighted by the tasks' degrees of freedom, the pooled deviation of analysis of variance."""
+
+
+def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interval, int]]:
+    """Return metric -> (value, number of tasks) of every pooled reading, for two tasks or more.
+
+    Parameters
+    ----------
+    tasks
+        Tasks of one model.
+    level
+        Written into the intervals, which have no ends.
+
+    Notes
+    -----
+    The names of `POOLED`, with ``seen_`` and ``unseen_`` in front for one arm; ``std_of_means`` and ``std0_of_means``, deviation over the
+    phrasings that all tasks have of their mean over tasks; ``pdr_pooled`` and ``pdr_std_pooled``, mean and population deviation over
+    all pairs of all tasks.
+    """
+    if len(tasks) < 2:
+        return {}
+    arms = {"": [task.a for task in tasks]}
+    for name in ("seen", "unseen"):
+        chosen = [task.a[np.array(task.seen) == name] for task in tasks]
+        if all(a.size for a in chosen):
+            arms[f"{name}_"] = chosen
+    values = {f"{arm}{name}": function(scores) for arm, scores in arms.items() for name, function in POOLED.items()}
+    values |= _of_means(tasks)
+    drops = [np.array(task.drops) for task in tasks if task.drops]
+    if drops:
+        one_list = _listed(drops)
+        values["pdr_pooled"] = float(one_list.mean()) if one_list.size else float("nan")
+        values["pdr_std_pooled"] = _deviation(one_list, 0)
+    return {name: (undefined(value, NOTE, level=level), len(tasks)) for name, value in values.items()}
+
+
+def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:
+    """Deviation of the phrasings' means over tasks, for phrasings that all tasks have and the arms among them."""
+    scores = [dict(zip(task.phrasing_ids, task.a.tolist(), strict=True)) for task in tasks]
+    seen = [dict(zip(task.phrasing_ids, task.seen, strict=True)) for task in tasks]
+    ids = [name for name in scores[0] if all(name in one for one in scores)]
+    if len(ids) < 2:
+        return {}
+    means = np.mean([[one[name] for name in ids] for one in scores], axis=0)
+    found: dict[str, float] = {}
+    for arm in ("", "seen", "unseen"):
+        kept = means[[not arm or all(one[name] == arm for one in seen) for name in ids]]
+        kept = kept[~np.isnan(kept)]
+        if kept.size:
+            prefix = f"{arm}_" if arm else ""
+            found |= {f"{prefix}std_of_means": _deviation(kept, 1), f"{prefix}std0_of_means": _deviation(kept, 0)}
+    return found

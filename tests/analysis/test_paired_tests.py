@@ -1,0 +1,91 @@
+"""Tests between models and between phrasings of one table, against statsmodels and by hand."""
+
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from evalkit.analysis import paired_tests, write_tests
+from evalkit.scores import ScoreTable
+
+
+def table(scores: np.ndarray) -> ScoreTable:
+    """Return the table of (model, phrasing, instance) scores on one task."""
+    rows = [("abc"[m], "t", f"p{p}", f"i{i}", value) for (m, p, i), value in np.ndenumerate(scores)]
+    return ScoreTable.from_frame(pd.DataFrame(rows, columns=["model", "task", "phrasing_id", "instance_id", "score"]))
+
+
+@pytest.fixture
+def scores() -> np.ndarray:
+    """Three models, three phrasings, 60 instances, 0/1."""
+    rng = np.random.default_rng(5)
+    return (rng.random((3, 3, 60)) < np.array([0.8, 0.6, 0.55])[:, None, None]).astype(float)
+
+
+def test_pairs_of_models_under_one_phrasing_equal_statsmodels(scores):
+    """Exact, corrected chi-square, Holm and Benjamini-Hochberg over the three pairs, to the last digit printed."""
+    found = [test for test in paired_tests(table(scores[:, :1])) if test.kind == "models"]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    tables = []
+    for first, second in pairs:
+        old, new = scores[first, 0], scores[second, 0]
+        tables.append([[0, int((old > new).sum())], [int((old < new).sum()), 0]])
+    exact = [mcnemar(cells, exact=True).pvalue for cells in tables]
+
+    assert [(test.old, test.new) for test in found] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [test.p for test in found] == pytest.approx(exact, rel=1e-12)
+    assert [test.p_chi2 for test in found] == pytest.approx([mcnemar(cells, exact=False).pvalue for cells in tables], rel=1e-12)
+    assert [test.p_holm for test in found] == pytest.approx(multipletests(exact, method="holm")[1], rel=1e-12)
+    assert [test.p_bh_task for test in found] == pytest.approx(multipletests(exact, method="fdr_bh")[1], rel=1e-12)
+
+
+def test_pairs_of_models_over_phrasings_count_instances_not_cells(scores):
+    """Three copies of a phrasing give the p of one, not that of three times as many instances."""
+    once = paired_tests(table(scores[:2, :1]))[0]
+    thrice = paired_tests(table(np.repeat(scores[:2, :1], 3, axis=1)))[0]
+
+    assert thrice.lost == 3 * once.lost
+    assert thrice.p == pytest.approx(once.p, rel=1e-9)
+    assert np.isnan(thrice.p_chi2)
+
+
+def test_attacked_phrasings_are_tested_against_their_reference(scores):
+    """Two attacks per model against p0, corrected within the model and over all six."""
+    found = [test for test in paired_tests(table(scores), reference="p0") if test.kind == "phrasings"]
+    first = found[0]
+    clean, attacked = scores[0, 0], scores[0, 1]
+
+    assert len(found) == 6
+    assert (first.model, first.old, first.new) == ("a", "p0", "p1")
+    assert first.drop == pytest.approx(1 - attacked.mean() / clean.mean())
+    assert first.p == pytest.approx(mcnemar([[0, (clean > attacked).sum()], [(clean < attacked).sum(), 0]], exact=True).pvalue)
+    p = [test.p for test in found]
+    assert [test.p_holm for test in found] == pytest.approx(multipletests(p, method="holm")[1])
+    assert [test.p_holm_task for test in found[:2]] == pytest.approx(multipletests(p[:2], method="holm")[1])
+
+
+def test_models_scored_on_other_instances_are_compared_on_shared_ones(scores):
+    """Model b lacks ten instances: 50 are left, and missing cells count for neither side."""
+    full = table(scores[:2])
+    frame = full.frame
+    lacking = frame[~((frame["model"] == "b") & frame["instance_id"].isin([f"i{k}" for k in range(10)]))]
+    found = paired_tests(ScoreTable.from_frame(lacking))[0]
+
+    assert found.n_instances == 50
+    assert found.score_old == pytest.approx(scores[0, :, 10:].mean())
+
+
+def test_fractions_are_tested_by_sign_flips_and_the_file_keeps_every_digit(scores, tmp_path):
+    """Scores that are not 0 or 1 have no McNemar p; the seed decides."""
+    graded = table(np.clip(scores[:2] * 0.7 + 0.1, 0, 1))
+    tests = paired_tests(graded, seed=3)
+    write_tests(tests, tmp_path / "tests.csv")
+    rows = list(csv.DictReader((tmp_path / "tests.csv").read_text(encoding="utf-8").splitlines()))
+
+    assert tests == paired_tests(graded, seed=3)
+    assert rows[0]["method"] == "sign flip/instances"
+    assert float(rows[0]["p"]) == tests[0].p
+    assert rows[0]["p_mid"] == ""
