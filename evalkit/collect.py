@@ -29,6 +29,14 @@ GROUP = 200_000
 """Requests handed to a backend at once: enough to sort well, little enough to hold in memory."""
 
 
+class Keeps(Protocol):
+    """What a batch is written to."""
+
+    def put(self, fingerprint: str, responses: Sequence[Response]) -> None:
+        """Write a batch; see `Store.put`."""
+        ...
+
+
 class Progress(Protocol):
     """What shows how far a run is."""
 
@@ -247,7 +255,7 @@ def ask(
     pending: Iterable[Pending],
     *,
     fingerprint: str,
-    stores: Sequence[Store],
+    stores: Sequence[Keeps],
     progress: Progress,
 ) -> list[Response]:
     """Ask what is pending and store every batch before the next; return the responses that failed.

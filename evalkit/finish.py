@@ -66,7 +66,7 @@ def evidence_of(directory: RunDir, manifest: Mapping[str, Any], table: ScoreTabl
     fingerprint = manifest["model"]["fingerprint_digest"]
     far, curve = distances_of(directory, table), (manifest.get("budget") or {}).get("curve", ())
     with Store(directory.store_path, read_only=not os.access(directory.path, os.W_OK)) as store:  # a reader leaves its log files behind
-        jobs = stored_jobs(store, list(manifest["suite"]["tasks"]))
+        jobs = stored_jobs(store, manifest["suite"]["tasks"])
         return gather(table, jobs, answers=lambda keys: store.get(fingerprint, keys), level=level, flips=flips, distances=far, curve=curve)
 
 
@@ -132,8 +132,7 @@ def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resa
     body = {key: value for key, value in manifest.items() if key != "schema"}
     directory.write_manifest({**body, "state": "partial", "counts": {}})
     answers = Answers()
-    _, scores, counts = score_run(directory.path, read_only=False, collector=answers)
-    table = ScoreTable.from_scores(scores)
+    _, table, counts = score_run(directory.path, read_only=False, collector=answers, collect=ScoreTable.from_scores)
     table.write_parquet(directory.scores_path)
     far = distances_of(directory, table)
     estimates = estimate(table, level=level, n_resamples=resamples, seed=int(body["seed"]), answers=answers.blocks, distances=far)
@@ -147,6 +146,7 @@ def finish(directory: RunDir, manifest: Mapping[str, Any], *, level: float, resa
         "counts": asdict(counts),
         **({"budget": _budget_of(directory, table, counts, level=level)} if counts.not_asked else {}),
         "scores_digest": file_digest(directory.scores_path),
+        "estimates_digest": file_digest(directory.estimates_path),
     }
     run = RunView(manifest=final, evidence=evidence_of(directory, final, table, level=level), estimates=estimates)
     write_report(directory.path, run)

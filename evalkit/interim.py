@@ -90,9 +90,9 @@ def look(run: Path, *, level: float = 0.95) -> Interim:
     directory = RunDir(run)
     if not directory.store_path.is_file():
         raise StoreError(f"{run}: nothing was asked yet. Wait until the model is loaded, or check that the run still works.")
-    tasks = list(manifest["suite"]["tasks"])
+    tasks = manifest["suite"]["tasks"]
     with Store(directory.store_path, read_only=True) as store:
-        begun = [task for task in tasks if store.get_records(f"blocks/{task}")]
+        begun = {task: entry for task, entry in tasks.items() if store.get_records(f"blocks/{task}")}
         found = stored_scores(
             store,
             manifest=manifest,

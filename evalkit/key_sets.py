@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["KEY_BYTES", "absent"]
+__all__ = ["KEY_BYTES", "absent", "first_places"]
 
 KEY_BYTES = 16
 """Bytes of a key."""
@@ -49,6 +49,26 @@ def absent(wanted: bytes, stored: bytes) -> tuple[list[bytes], int]:
         lacking = np.ones(len(head), dtype=bool)
     starts = np.sort(places[lacking]) * KEY_BYTES
     return [wanted[start : start + KEY_BYTES] for start in starts.tolist()], len(head)
+
+
+def first_places(keys: bytes) -> Any:
+    """Return where every distinct key stands first, as an array of positions in ascending order.
+
+    Parameters
+    ----------
+    keys
+        Keys side by side, 16 bytes each, with repetitions.
+
+    >>> first_places(b"a" * 16 + b"b" * 16 + b"a" * 16).tolist()
+    [0, 1]
+    """
+    import numpy as np
+
+    head, tail = _halves(keys)
+    order = np.lexsort((np.arange(len(head)), tail, head))
+    head, tail = head[order], tail[order]
+    new = np.append(True, (head[1:] != head[:-1]) | (tail[1:] != tail[:-1]))[: len(head)]
+    return np.sort(order[new])
 
 
 def _halves(keys: bytes) -> tuple[Any, Any]:

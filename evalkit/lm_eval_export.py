@@ -88,7 +88,7 @@ def export_run(run: Path, out: Path) -> int:
     exported: list[_Exported] = []
     left_out: dict[str, str] = {}
     with Store(RunDir(run).store_path, read_only=True) as store:
-        for job in stored_jobs(store, list(manifest["suite"]["tasks"])):
+        for job in stored_jobs(store, manifest["suite"]["tasks"]):
             if job.task.metric not in METRICS:
                 left_out[job.task.id] = job.task.metric
                 continue

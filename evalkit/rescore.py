@@ -5,21 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from evalkit.designs import get_design
 from evalkit.errors import StoreError
+from evalkit.key_sets import first_places
 from evalkit.precision import NOISE, could_turn, noise
 from evalkit.prompts import answer_labels
-from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Seen, Source, Task
+from evalkit.records import Instance, Meaning, Phrasing, Response, Score, Seen, Source, Task, instances_digest
 from evalkit.rundir import RunDir
 from evalkit.scoring import Answered, score_cell
 from evalkit.store import Store
 
 __all__ = ["Collector", "Counts", "StoredJob", "score_run", "scored", "stored_jobs", "stored_scores"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +99,47 @@ def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
 
 
-def stored_jobs(store: Store, tasks: Sequence[str]) -> Iterator[StoredJob]:
+class _Used:
+    """What the unique requests of a run used; plain arrays, since ten million keys in a set would be a gigabyte."""
+
+    def __init__(self) -> None:
+        self._keys = bytearray()
+        self._columns = {name: array("q") for name in ("prompt_tokens", "answer_tokens", "boundary")}
+
+    def add(self, key: str, response: Response | None) -> None:
+        """Take in one cell."""
+        self._keys += bytes.fromhex(key)
+        prompt, answer, boundary = self._columns.values()
+        prompt.append(0 if response is None else response.prompt_tokens)
+        answer.append(0 if response is None else sum(response.token_counts))
+        boundary.append(0 if response is None else response.boundary)
+
+    def fill(self, counts: Counts) -> None:
+        """Write the totals, each request once."""
+        import numpy as np
+
+        first = first_places(bytes(self._keys))
+        counts.requests = len(first)
+        for name, column in self._columns.items():
+            setattr(counts, name, int(np.frombuffer(column, dtype=np.int64)[first].sum()) if column else 0)
+
+
+def stored_jobs(store: Store, tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[StoredJob]:
     """Yield the tasks of a run one at a time.
+
+    Parameters
+    ----------
+    store
+        The run's responses and records.
+    tasks
+        The tasks of the manifest: id -> its entry.
 
     Raises
     ------
     StoreError
-        When a task of the manifest is not in the store.
+        When a task of the manifest is not in the store, or not with the phrasings and instances that the manifest names.
     """
-    for task_id in tasks:
+    for task_id, entry in tasks.items():
         found = store.get_records(f"task/{task_id}")
         if not found:
             raise StoreError(
@@ -111,11 +147,18 @@ def stored_jobs(store: Store, tasks: Sequence[str]) -> Iterator[StoredJob]:
             )
         instances = tuple(instance_from_json(value) for _, value in store.get_records(f"instances/{task_id}"))
         rows = tuple(value for _, value in store.get_records(f"blocks/{task_id}"))
+        if set(entry["phrasings"]) != {row["phrasing"]["id"] for row in rows} or entry["instances_digest"] != instances_digest(
+            [instance.id for instance in instances]
+        ):
+            raise StoreError(
+                f"{store.path}: holds other phrasings or instances of task {task_id!r} than manifest.json names, so the two are not of one run, or a run "
+                "was interrupted just then. Run the same 'evalkit run' again."
+            )
         yield StoredJob(task=task_from_json(found[0][1]), instances=instances, rows=rows)
 
 
 def stored_scores(
-    store: Store, *, manifest: Mapping[str, Any], tasks: Sequence[str], counts: Counts, collector: Collector | None = None
+    store: Store, *, manifest: Mapping[str, Any], tasks: Iterable[str], counts: Counts, collector: Collector | None = None
 ) -> Iterator[Score]:
     """Yield the score of every cell of a run, task by task, and add up what was used.
 
@@ -132,11 +175,11 @@ def stored_scores(
     collector
         Shown every answer.
     """
-    unique: set[str] = set()
+    used = _Used()
     fingerprint, model = manifest["model"]["fingerprint_digest"], manifest["model"]["label"]
     dtype = manifest["model"]["fingerprint"].get("dtype", "")
     counts.unstable = 0 if dtype in NOISE else None
-    for job in stored_jobs(store, tasks):
+    for job in stored_jobs(store, {task: manifest["suite"]["tasks"][task] for task in tasks}):
         if collector is not None:
             collector.begin(job.task, job.instances, [str(row["phrasing"]["id"]) for row in job.rows])
         designs = get_design(store, job.task.id, n_instances=len(job.instances))
@@ -157,9 +200,7 @@ def stored_scores(
                     counts.not_asked += 1
                     yield score
                     continue
-                if key not in unique:
-                    unique.add(key)
-                    _count_request(counts, response)
+                used.add(key, response)
                 counts.cells += 1
                 counts.missing += score.status == "missing"
                 counts.unparsed += score.status == "unparsed"
@@ -171,14 +212,7 @@ def stored_scores(
                 yield score
         if collector is not None:
             collector.end()
-    counts.requests = len(unique)
-
-
-def _count_request(counts: Counts, response: Response | None) -> None:
-    if response is not None:
-        counts.prompt_tokens += response.prompt_tokens
-        counts.answer_tokens += sum(response.token_counts)
-        counts.boundary += response.boundary
+    used.fill(counts)
 
 
 def _could_turn(task: Task, answered: Answered, dtype: str) -> bool:
@@ -229,7 +263,13 @@ def scored(
     return answered, score_cell(task, phrasing, answered, model=model, seen=seen)
 
 
-def score_run(path: Path, *, read_only: bool = True, collector: Collector | None = None) -> tuple[dict[str, Any], list[Score], Counts]:
+def score_run(
+    path: Path,
+    *,
+    read_only: bool = True,
+    collector: Collector | None = None,
+    collect: Callable[[Iterable[Score]], T] = list,  # type: ignore[assignment]  # list is such a callable
+) -> tuple[dict[str, Any], T, Counts]:
     """Return manifest, scores and counts of a run directory, recomputed from its responses.
 
     Parameters
@@ -237,9 +277,11 @@ def score_run(path: Path, *, read_only: bool = True, collector: Collector | None
     path
         Run directory.
     read_only
-        Leave damaged rows where they are.
+        Leave damaged rows where they are, instead of moving them out of the way.
     collector
         Shown every answer.
+    collect
+        What the scores are gathered in as they come, such as `evalkit.scores.ScoreTable.from_scores`.
 
     Raises
     ------
@@ -252,11 +294,11 @@ def score_run(path: Path, *, read_only: bool = True, collector: Collector | None
         raise StoreError(f"{path}: is no run directory (no manifest.json). Name a directory that 'evalkit run' wrote.")
     counts = Counts()
     with Store(directory.store_path, read_only=read_only) as store:
-        scores = list(
+        scores = collect(
             stored_scores(
                 store,
                 manifest=manifest,
-                tasks=list(manifest["suite"]["tasks"]),
+                tasks=manifest["suite"]["tasks"],
                 counts=counts,
                 collector=collector,
             )

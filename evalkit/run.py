@@ -6,10 +6,11 @@ changed is refused.
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from evalkit import __version__
 from evalkit.backends.base import Backend
 from evalkit.choosing import Settings, choose
 from evalkit.collect import Job, Progress
-from evalkit.errors import BackendError, IncompleteError, StoreError
+from evalkit.errors import BackendError, IncompleteError, StoreError, UsageError
 from evalkit.finish import finish
 from evalkit.mitigations.adapters import refuse_overlap
 from evalkit.mitigations.applying import opened
@@ -28,8 +29,12 @@ from evalkit.paths import cache_dir, default_runs_dir
 from evalkit.records import digest
 from evalkit.representations import represent
 from evalkit.rundir import RunDir, slug
+from evalkit.shared_cache import SharedCache
 from evalkit.spending import Asker, spend_budget
 from evalkit.store import Store
+
+_NAMED = 5
+"""Settings named when two runs differ; the rest are counted."""
 
 __all__ = ["Outcome", "open_backend", "run", "run_directory", "same_run", "suite_record"]
 
@@ -70,6 +75,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     jobs, left_out = choose(settings, progress)
     refuse_overlap(settings.mitigations, [phrasing.id for job in jobs for phrasing in job.phrasings])
     path = run_directory(settings)
+    _refuse_package(path)
     with RunDir(path) as directory:
         if settings.fresh:
             directory.clear()
@@ -162,15 +168,31 @@ def open_backend(settings: Settings) -> Backend:
     return backend
 
 
+def _refuse_package(path: Path) -> None:
+    if path.resolve().is_relative_to(Path(__file__).resolve().parent):
+        raise UsageError(f"--out: {path} lies inside the installed package, which the next update replaces. Name another directory.")
+
+
 def _refuse_other_run(directory: RunDir, earlier: Mapping[str, Any] | None, settings: Settings) -> None:
     if earlier is None:
         return
     mine, theirs = _identity(settings), earlier["identity"]
     if digest(mine) != digest(theirs):
-        differing = sorted(key for key in mine if digest(mine[key]) != digest(theirs.get(key)))
+        differing = list(_differences(theirs, mine))
+        more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
         raise StoreError(
-            f"{directory.path}: holds another run (different {', '.join(differing)}). Name another --out, or add --fresh to forget it."
+            f"{directory.path}: holds another run (different {', '.join(differing[:_NAMED])}{more}). Name another --out, or add --fresh to forget it."
         )
+
+
+def _differences(theirs: Any, mine: Any, name: str = "") -> Iterator[str]:
+    """Name every setting that is not the same, with both values."""
+    if isinstance(theirs, Mapping) and isinstance(mine, Mapping):
+        for key in sorted({*theirs, *mine}):
+            yield from _differences(theirs.get(key), mine.get(key), f"{name}.{key}" if name else str(key))
+    elif digest(theirs) != digest(mine):
+        shown = [text if len(text) <= 60 else f"{text[:60]}..." for text in (json.dumps(value, default=str) for value in (theirs, mine))]
+        yield f"{name}: {shown[0]} then, {shown[1]} now"
 
 
 def _refuse_other_model(directory: RunDir, earlier: Mapping[str, Any] | None, fingerprint: Mapping[str, str]) -> None:
@@ -258,12 +280,12 @@ def _collect(
     settings: Settings, jobs: Sequence[Job], backend: Backend, *, store: Store, fingerprint: str, progress: Progress
 ) -> dict[str, int]:
     """Ask what is not stored; return the number of failures by reason."""
-    caches = [Store(cache_dir() / "responses.sqlite")] if settings.cache else []
+    cache = SharedCache(cache_dir() / "responses.sqlite", progress.note) if settings.cache else None
     try:
-        asker = Asker(jobs, backend, stores=[store, *caches], fingerprint=fingerprint, fresh=settings.fresh, progress=progress)
+        asker = Asker(jobs, backend, store=store, cache=cache, fingerprint=fingerprint, fresh=settings.fresh, progress=progress)
         spend_budget(asker, settings.suite, seed=settings.seed)
     finally:
-        for cache in caches:
+        if cache is not None:
             cache.close()
     return asker.reasons()
 

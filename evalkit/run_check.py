@@ -129,8 +129,8 @@ def _derived_problems(directory: RunDir, manifest: Mapping[str, Any], checked: l
     problems: list[str] = []
     counts, answers = Counts(), Answers()
     with Store(directory.store_path, read_only=True) as store:
-        rows = stored_scores(store, manifest=manifest, tasks=list(manifest["suite"]["tasks"]), counts=counts, collector=answers)
-        table = ScoreTable.from_scores(list(rows))
+        rows = stored_scores(store, manifest=manifest, tasks=manifest["suite"]["tasks"], counts=counts, collector=answers)
+        table = ScoreTable.from_scores(rows)
     differing = [
         f"{name} {manifest['counts'].get(name)} instead of {value}"
         for name, value in asdict(counts).items()

@@ -82,7 +82,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     StoreError
         When the disk is full or the folder cannot be written; the old file is untouched.
     """
-    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content  # JSON spells a lone surrogate just so
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +164,7 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self._place: tuple[int, int] | None = None
 
     @property
     def store_path(self) -> Path:
@@ -217,6 +218,15 @@ class RunDir:
             os.close(handle)
             raise _told(self.path, error) from error
         self._lock = handle
+        self._place = self._identity()
+
+    def _identity(self) -> tuple[int, int] | None:
+        """What the file system knows the directory by, whatever it is called; None where there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def release(self) -> None:
         """Give the lock back."""
@@ -229,7 +239,18 @@ class RunDir:
         return read_manifest(self.path) if is_run_dir(self.path) else None
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
-        """Write the manifest with its own digest."""
+        """Write the manifest with its own digest.
+
+        Raises
+        ------
+        StoreError
+            When the directory was moved, removed or replaced since its lock was taken: what was answered is not here then.
+        """
+        if self._place is not None and self._identity() != self._place:
+            raise StoreError(
+                f"{self.path}: was moved, removed or replaced while the run worked; what was answered is where the directory went. "
+                "Run the same command again with --out naming that place."
+            )
         body = {"schema": MANIFEST_SCHEMA, **content}
         write_atomic(
             self.path / "manifest.json", json.dumps({**body, "digest": digest(body)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -243,6 +264,7 @@ class RunDir:
             "responses.sqlite-wal",
             "responses.sqlite-shm",
             "scores.parquet",
+            "scores.probabilities.parquet",
             "estimates.csv",
             "leaderboard.csv",
         ):

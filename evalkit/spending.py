@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.backends.base import Backend
-from evalkit.collect import Block, Job, Progress, ask, block_of, pending_requests, store_blocks, stored_blocks
+from evalkit.collect import Block, Job, Keeps, Progress, ask, block_of, pending_requests, store_blocks, stored_blocks
 from evalkit.designs import SPARSE, put_design, put_search
 from evalkit.records import Response, Suite, digest
 from evalkit.rescore import scored
+from evalkit.shared_cache import SharedCache
 from evalkit.stats.budget import gather_cells
 from evalkit.stats.budget_design import balanced_design
 from evalkit.stats.budget_search import find_phrasing
@@ -59,8 +60,10 @@ class Asker:
         All tasks.
     backend
         The model.
-    stores
-        The run's store, then the cache when it is used.
+    store
+        The run's store.
+    cache
+        The responses that runs share, when they are used.
     fingerprint
         Digest of the backend's fingerprint.
     fresh
@@ -70,10 +73,19 @@ class Asker:
     """
 
     def __init__(
-        self, jobs: Sequence[Job], backend: Backend, *, stores: Sequence[Store], fingerprint: str, fresh: bool, progress: Progress
+        self,
+        jobs: Sequence[Job],
+        backend: Backend,
+        *,
+        store: Store,
+        cache: SharedCache | None,
+        fingerprint: str,
+        fresh: bool,
+        progress: Progress,
     ) -> None:
-        self.jobs, self.backend, self.stores, self.fingerprint, self.progress = jobs, backend, stores, fingerprint, progress
-        self.cache = None if fresh or len(stores) < 2 else stores[1]
+        self.jobs, self.backend, self.store, self.fingerprint, self.progress = jobs, backend, store, fingerprint, progress
+        self.stores: list[Keeps] = [store] if cache is None else [store, cache]
+        self.cache = None if fresh else cache
         self.blocks: dict[str, list[Block]] = {}
         self.failed: dict[str, Response] = {}
         for job in jobs:
@@ -82,11 +94,6 @@ class Asker:
                 block_of(job, phrasing, content=content, stored=stored.get(phrasing.id)) for phrasing in job.phrasings
             ]
             store_blocks(self.store, job, self.blocks[job.task.id])
-
-    @property
-    def store(self) -> Store:
-        """The run's store."""
-        return self.stores[0]
 
     def missing(self, masks: Mapping[str, Mask] | None = None) -> tuple[list[str], int]:
         """Return the request keys without an answer and the number of unique ones, of the cells of `masks`; None: of all cells."""
@@ -110,10 +117,7 @@ class Asker:
         """Copy what earlier runs stored into this run; return what is still missing."""
         if self.cache is None:
             return list(missing)
-        for start in range(0, len(missing), 5000):
-            found = self.cache.get(self.fingerprint, missing[start : start + 5000])
-            self.store.put(self.fingerprint, list(found.values()))
-        return self.store.missing(self.fingerprint, missing)
+        return self.cache.copy_to(self.store, self.fingerprint, missing)
 
     def scores(self, job: Job, cells: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the scores of cells (phrasing, instance) of a task; NaN without an answer."""

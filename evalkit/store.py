@@ -33,6 +33,8 @@ __all__ = ["SCHEMA", "Integrity", "Store"]
 SCHEMA = 1
 """Version of the tables; raised with a migration in `_MIGRATIONS`."""
 
+BUSY_SECONDS = 30.0
+"""How long another process's lock is waited for."""
 APPLICATION_ID = 0x65766B74  # "evkt"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -98,7 +100,7 @@ class Store:
             alone = read_only and not path.with_name(f"{path.name}-wal").exists()
             mode = "ro&immutable=1" if alone else "ro" if read_only else "rwc"
             target = f"{path.resolve().as_uri()}?mode={mode}"
-            self._db = sqlite3.connect(target, uri=True, timeout=30.0, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(target, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._prepare()
 
     def _prepare(self) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from evalkit.errors import StoreError
 
 if TYPE_CHECKING:
+    from evalkit.records import Estimate
     from evalkit.report.run_view import Comparison, RunView
     from evalkit.scores import ScoreTable
 
-__all__ = ["against", "read_run", "read_table"]
+__all__ = ["against", "read_own_estimates", "read_run", "read_table"]
 
 
 def read_table(path: Path) -> ScoreTable:
@@ -20,14 +21,39 @@ def read_table(path: Path) -> ScoreTable:
     Raises
     ------
     EvalkitError
-        When the run was not finished, or the file is damaged.
+        When the run was not finished, or the file is damaged or not the one that the manifest was written for.
     """
     from evalkit.scores import ScoreTable
 
-    file = path / "scores.parquet"
+    return ScoreTable.read_parquet(_sealed(path, "scores.parquet", "scores_digest"))
+
+
+def read_own_estimates(path: Path) -> list[Estimate]:
+    """Return the estimates of a run.
+
+    Raises
+    ------
+    EvalkitError
+        As `read_table`.
+    """
+    from evalkit.analysis import read_estimates
+
+    return read_estimates(_sealed(path, "estimates.csv", "estimates_digest"))
+
+
+def _sealed(path: Path, name: str, seal: str) -> Path:
+    """A file of a run, after refusing one that its manifest was not written for; early manifests seal no estimates."""
+    from evalkit.rundir import file_digest, read_manifest
+
+    file = path / name
     if not file.is_file():
         raise StoreError(f"{file}: is not there; the run was not finished. Type: evalkit score {path}")
-    return ScoreTable.read_parquet(file)
+    digest = read_manifest(path).get(seal)
+    if digest is not None and digest != file_digest(file):
+        raise StoreError(
+            f"{file}: is not the file its manifest was written for; it was changed, damaged or copied. Type: evalkit score {path}"
+        )
+    return file
 
 
 def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None = None) -> RunView:
@@ -47,7 +73,6 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
     EvalkitError
         When it is no run, was never finished, or a file of it is damaged.
     """
-    from evalkit.analysis import read_estimates
     from evalkit.finish import evidence_of
     from evalkit.report.run_view import RunView
     from evalkit.rundir import RunDir, read_manifest
@@ -56,7 +81,7 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
     if "intervals" not in manifest:
         raise StoreError(f"{path}: the run was not finished. Type: {manifest.get('command') or f'evalkit score {path}'}")
     table = read_table(path) if table is None else table
-    estimates = read_estimates(path / "estimates.csv")
+    estimates = read_own_estimates(path)
     evidence = evidence_of(RunDir(path), manifest, table, level=manifest["intervals"]["level"], flips=flips)
     return RunView(manifest=manifest, evidence=evidence, estimates=estimates)
 
@@ -78,13 +103,12 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
     """
     from dataclasses import replace
 
-    from evalkit.analysis import read_estimates
     from evalkit.compare import Settings, compare_tables
     from evalkit.report.run_view import Changed, side_by_side
     from evalkit.rundir import read_manifest
 
     manifest, table = read_manifest(baseline), read_table(baseline)
-    estimates = read_estimates(baseline / "estimates.csv")
+    estimates = read_own_estimates(baseline)
     sparse = any((one["suite"].get("budget") or {}).get("design", "paired") != "paired" for one in (manifest, run.manifest))
     if sparse or manifest["suite"]["digest"] != run.manifest["suite"]["digest"]:
         return side_by_side(run, manifest, estimates)

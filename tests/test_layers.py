@@ -44,7 +44,8 @@ ALLOWED: dict[str, set[str]] = {
     "collect": {"errors", "records", "backends", "plan", "prompts", "store"},
     "answers": {"records", "scores", "scoring"},
     "designs": {"store"},
-    "rescore": {"errors", "precision", "records", "designs", "prompts", "rundir", "scoring", "store"},
+    "rescore": {"errors", "precision", "records", "designs", "key_sets", "prompts", "rundir", "scoring", "store"},
+    "shared_cache": {"errors", "records", "store"},
     "lm_eval_export": {"errors", "records", "plan", "prompts", "rescore", "rundir", "store"},
 }
 """Room -> rooms it may import from; a room not named here (run, finish, cli, ...) may import every room."""

@@ -21,7 +21,7 @@ from evalkit.scores import ScoreTable
 from evalkit.store import Store
 
 RUN = Path(__file__).parent / "golden" / "run_v1"
-KEPT = ("manifest.json", "responses.sqlite", "scores.parquet", "estimates.csv")
+KEPT = ("manifest.json", "responses.sqlite", "scores.parquet", "scores.probabilities.parquet", "estimates.csv")
 
 
 @pytest.fixture

@@ -88,14 +88,20 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
     if options.confidence is not None:
         calibration = stats.ece(options.confidence[headline].ravel(), scores.ravel())
         reason = "no probabilities recorded" if math.isnan(calibration) else "not offered: biased upward with few cells per bin"
-        found["ece"] = stats.undefined(calibration, reason, level=options.level)
+        found["ece"] = _settled(stats.undefined(calibration, reason, level=options.level))
     if options.answers is not None:
-        found |= answer_statistics(options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level)
+        of_answers = answer_statistics(options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level)
+        found |= {name: _settled(one) for name, one in of_answers.items()}
     if options.distances is not None:
         ids = tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept)
         a = phrasing_estimates(block, headline)
         found |= distance_statistics(a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level)
     return found
+
+
+def _settled(found: stats.Interval) -> stats.Interval:
+    """Three digits of a statistic of probabilities: these carry the noise of float32 (about 1e-6), so more would differ between two equal runs."""
+    return stats.Interval(round(found.value, 3), round(found.low, 3), round(found.high, 3), found.level, found.kind)
 
 
 def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Found:

@@ -121,9 +121,10 @@ def _suite(path: Path, notes: list[str]) -> dict[str, Any] | None:
 def _table(path: Path, model: str | None) -> ScoreTable:
     from evalkit.catalog.score_tables import read_score_table
     from evalkit.scores import ScoreTable
+    from evalkit.stored_run import read_table
 
-    if (path / "scores.parquet").is_file():
-        table = ScoreTable.read_parquet(path / "scores.parquet")
+    if (path / "manifest.json").is_file() and (path / "scores.parquet").is_file():
+        table = read_table(path)
     else:
         file = read_score_table(path)
         if file.layout != "cells":

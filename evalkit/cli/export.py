@@ -69,7 +69,7 @@ def _responses(run: Path) -> Iterator[dict[str, Any]]:
 
     manifest = read_manifest(run)
     with Store(RunDir(run).store_path, read_only=True) as store:
-        for job in stored_jobs(store, list(manifest["suite"]["tasks"])):
+        for job in stored_jobs(store, manifest["suite"]["tasks"]):
             for row in job.rows:
                 keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
                 found = store.get(manifest["model"]["fingerprint_digest"], keys)

@@ -103,11 +103,10 @@ def command(runs: tuple[Path, ...], out: Path | None, html: Path | None, markdow
 
 def _read(runs: Sequence[Path]) -> list[tuple[str, dict[str, Any], Any, Any]]:
     """Name, manifest, estimates and cells of every run; refuses unfinished runs and other suites."""
-    from evalkit.analysis import read_estimates
     from evalkit.compare import compare_suites
     from evalkit.errors import IncompleteError
     from evalkit.rundir import read_manifest
-    from evalkit.stored_run import read_table
+    from evalkit.stored_run import read_own_estimates, read_table
 
     manifests = [read_manifest(path) for path in runs]
     for path, manifest in zip(runs, manifests, strict=True):
@@ -120,6 +119,5 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, dict[str, Any], Any, Any]]:
     labels = [str(manifest["model"]["label"]) for manifest in manifests]
     names = [label if labels.count(label) == 1 else f"{label} ({path.name})" for label, path in zip(labels, runs, strict=True)]
     return [
-        (name, manifest, read_estimates(path / "estimates.csv"), read_table(path))
-        for name, manifest, path in zip(names, manifests, runs, strict=True)
+        (name, manifest, read_own_estimates(path), read_table(path)) for name, manifest, path in zip(names, manifests, runs, strict=True)
     ]

@@ -1,4 +1,8 @@
-"""``scores.parquet``: the same rows give the same bytes, and a file is whole or absent."""
+"""``scores.parquet``: the same rows give the same bytes, and a file is whole or absent.
+
+Probabilities stand in a file of their own beside it, in the same order of rows. They carry the last digits of a float32 sum, which depend on
+batch size and kernel; scores and predictions do not.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,15 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import TableError
-from evalkit.rundir import part_path
+from evalkit.rundir import file_digest, part_path
 from evalkit.scores.rows import NUMBERS
 
-__all__ = ["SCHEMA", "read_parquet", "whole_file", "write_parquet"]
+__all__ = ["SCHEMA", "probabilities_path", "read_parquet", "whole_file", "write_parquet", "write_probabilities"]
 
 SCHEMA = "evalkit.scores/1"
 """Schema version, under ``evalkit_schema`` in the metadata of the file."""
 ROW_GROUP = 1 << 20
+_APART = ("probability", "target_probability")
 
 
 @contextmanager
@@ -44,7 +49,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write the rows of a score table; text as dictionaries, missing numbers as null, no time stamp.
+    """Write the rows of a score table without its probabilities; text as dictionaries, missing numbers as null, no time stamp.
 
     Parameters
     ----------
@@ -57,7 +62,8 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     import pyarrow.parquet as pq
 
     arrays: list[Any] = []
-    for name in frame.columns:
+    names = [name for name in frame.columns if name not in _APART]
+    for name in names:
         if name in NUMBERS:
             numbers = frame[name].to_numpy(dtype=np.float64)
             arrays.append(pa.array(numbers, mask=np.isnan(numbers)))
@@ -65,9 +71,47 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
             arrays.append(pa.array(frame[name].to_numpy()))
         else:
             arrays.append(_dictionary(frame[name]))
-    table = pa.table(arrays, names=list(frame.columns)).replace_schema_metadata({"evalkit_schema": SCHEMA})
+    table = pa.table(arrays, names=names).replace_schema_metadata({"evalkit_schema": SCHEMA})
     with whole_file(path) as file:
         pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def probabilities_path(scores: Path) -> Path:
+    """Return where the probabilities of a ``scores.parquet`` lie: ``scores.probabilities.parquet`` beside it."""
+    return scores.with_suffix(".probabilities.parquet")
+
+
+def write_probabilities(frame: pd.DataFrame, scores: Path) -> None:
+    """Write the probabilities of a score table beside the ``scores.parquet`` that was just written of it, whose digest they hold.
+
+    Parameters
+    ----------
+    frame
+        Rows of a `evalkit.scores.ScoreTable`.
+    scores
+        The ``scores.parquet`` of these rows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [frame[name].to_numpy(dtype=np.float64) for name in _APART]
+    table = pa.table([pa.array(column, mask=np.isnan(column)) for column in columns], names=list(_APART))
+    table = table.replace_schema_metadata({"evalkit_schema": SCHEMA, "scores": file_digest(scores)})
+    with whole_file(probabilities_path(scores)) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def _with_probabilities(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Put the probabilities beside their rows, where there are any of just these rows."""
+    import pyarrow.parquet as pq
+
+    beside = probabilities_path(path)
+    if _APART[0] in frame or not beside.is_file():
+        return frame
+    table = pq.read_table(beside, memory_map=False)
+    if (table.schema.metadata or {}).get(b"scores", b"").decode() != file_digest(path) or len(table) != len(frame):
+        return frame  # those of other scores
+    return frame.assign(**{name: table[name].to_numpy() for name in _APART})
 
 
 def _dictionary(column: pd.Series) -> Any:
@@ -84,7 +128,7 @@ def _dictionary(column: pd.Series) -> Any:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Return the rows of a ``scores.parquet``, text columns as categories.
+    """Return the rows of a ``scores.parquet``, text columns as categories, with the probabilities that lie beside it.
 
     Raises
     ------
@@ -104,7 +148,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
                 f"{path}: schema {stated or 'not stated'!r} is not {SCHEMA!r}; the file was not written by this version of evalkit. "
                 "Type: evalkit analyse FILE for tables made elsewhere, or evalkit score RUN to make it again."
             )
-        frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
+        frame = _with_probabilities(table.unify_dictionaries().to_pandas(), path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(
             f"{path}: not a whole Parquet file ({error}); it was cut short or damaged. Type: evalkit score RUN to make it again."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +18,8 @@ from evalkit.scores.rows import COLUMNS, NUMBERS, normalised
 
 __all__ = ["ScoreTable", "Where"]
 
+_PORTION = 200_000
+"""Records turned into columns at once."""
 Where: TypeAlias = Mapping[str, str | Collection[str]]
 """Column name to the value or values a row must hold in it."""
 
@@ -33,16 +35,19 @@ class ScoreTable:
         self._slices = _group_slices(frame)
 
     @classmethod
-    def from_scores(cls, scores: Sequence[Score]) -> ScoreTable:
-        """Return the table of score records, whatever their order.
+    def from_scores(cls, scores: Iterable[Score]) -> ScoreTable:
+        """Return the table of score records, whatever their order; read a portion at a time, so that records need not all be there at once.
 
         Raises
         ------
         TableError
             As `from_frame`.
         """
-        columns = {name: pd.Series([getattr(score, name) for score in scores], dtype=object) for name in COLUMNS}
-        return cls.from_frame(pd.DataFrame(columns), origin="scores")
+        rows, parts = iter(scores), list[ScoreTable]()
+        while (portion := list(islice(rows, _PORTION))) or not parts:
+            columns = {name: pd.Series([getattr(score, name) for score in portion], dtype=object) for name in COLUMNS}
+            parts.append(cls.from_frame(pd.DataFrame(columns), origin="scores"))
+        return parts[0] if len(parts) == 1 else cls.concat(parts)
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, origin: str = "score table") -> ScoreTable:
@@ -145,10 +150,14 @@ class ScoreTable:
         return dense_block(rows, value)
 
     def write_parquet(self, path: Path | str) -> None:
-        """Write the table: same rows, same bytes, whatever order they came in. See `evalkit.scores.files`."""
-        from evalkit.scores.files import write_parquet
+        """Write the table: same rows, same bytes, whatever order they came in; probabilities beside it. See `evalkit.scores.files`."""
+        from evalkit.scores.files import probabilities_path, write_parquet, write_probabilities
 
         write_parquet(self._frame, Path(path))
+        if self._frame["probability"].notna().any():
+            write_probabilities(self._frame, Path(path))
+        else:
+            probabilities_path(Path(path)).unlink(missing_ok=True)
 
     @classmethod
     def read_parquet(cls, path: Path | str) -> ScoreTable:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,11 +17,15 @@ from pathlib import Path
 
 import pytest
 
+import evalkit
 from evalkit import catalog
 from evalkit.choosing import Settings
-from evalkit.errors import StoreError
+from evalkit.cli.main import invoke
+from evalkit.errors import StoreError, UsageError
 from evalkit.records import Response, Suite
+from evalkit.rescore import score_run
 from evalkit.run import run
+from evalkit.run_check import check_run
 from evalkit.rundir import RunDir, read_manifest, write_atomic
 from evalkit.store import Store
 
@@ -34,6 +39,7 @@ class Watching:
 
     def __init__(self, then: object = None) -> None:
         self.asked = 0
+        self.notes: list[str] = []
         self.then = then
 
     def begin(self, *, total: int, stored: int) -> None:
@@ -46,7 +52,8 @@ class Watching:
         self.asked += len(responses)
 
     def note(self, message: str) -> None:
-        """Show nothing."""
+        """Keep it."""
+        self.notes.append(message)
 
 
 def settings(out: Path, *, cache: bool = False) -> Settings:
@@ -193,8 +200,6 @@ def test_a_cache_and_a_run_from_another_machine_serve_at_any_path(tmp_path: Path
 
 def test_a_damaged_cache_is_named_and_not_used(tmp_path: Path) -> None:
     """A flipped byte in a shared row: that one is asked, and put right in the cache."""
-    import sqlite3
-
     run(settings(tmp_path / "one", cache=True), Watching())
     cache = Path(os.environ["EVALKIT_HOME"]) / "responses.sqlite"
     db = sqlite3.connect(cache)
@@ -207,6 +212,93 @@ def test_a_damaged_cache_is_named_and_not_used(tmp_path: Path) -> None:
 
     assert (second.asked, third.asked) == (1, 0)
     assert (tmp_path / "two" / "scores.parquet").read_bytes() == (tmp_path / "one" / "scores.parquet").read_bytes()
-    cache.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-    with pytest.raises(StoreError, match=r"responses\.sqlite: is damaged"):
-        run(settings(tmp_path / "four", cache=True), Watching())
+
+
+@pytest.mark.parametrize(
+    "harm", ["random bytes", "a folder in its place", "a file where its folder should be", "removed mid-run", "locked"]
+)
+def test_a_cache_that_cannot_be_used_stops_no_run(harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shared cache is a convenience: the run says once what is wrong and goes on without it."""
+    run(settings(tmp_path / "one"), Watching())
+    home = tmp_path / "home"
+    monkeypatch.setenv("EVALKIT_HOME", str(home))
+    cache = home / "responses.sqlite"
+    watching = Watching(lambda: shutil.rmtree(home) if harm == "removed mid-run" else None)
+    locked = None
+    if harm == "a file where its folder should be":
+        home.write_text("")
+    elif harm != "removed mid-run":
+        home.mkdir()
+        if harm == "random bytes":
+            cache.write_bytes(os.urandom(9000))
+        elif harm == "locked":
+            Store(cache).close()
+            monkeypatch.setattr("evalkit.store.BUSY_SECONDS", 0.1)
+            locked = sqlite3.connect(cache, isolation_level=None)
+            locked.execute("BEGIN EXCLUSIVE")
+        else:
+            cache.mkdir()
+    outcome = run(settings(tmp_path / "two", cache=True), watching)
+    if locked is not None:
+        locked.close()
+
+    assert (outcome.exit_code, watching.asked) == (0, 24)
+    assert [
+        note for note in watching.notes if "the shared cache is not used; the run goes on without it" in note
+    ] or harm == "removed mid-run"
+    assert (tmp_path / "two" / "scores.parquet").read_bytes() == (tmp_path / "one" / "scores.parquet").read_bytes()
+
+
+def test_a_run_directory_renamed_mid_run_is_said_and_goes_on_under_its_new_name(tmp_path: Path) -> None:
+    """What was answered is where the directory went; nothing is written under the old name."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    with pytest.raises(StoreError, match=r"was moved, removed or replaced while the run worked.*--out naming that place"):
+        run(settings(old), Watching(lambda: old.rename(new)))
+    resumed = Watching()
+
+    assert not (old / "scores.parquet").exists()
+    assert (run(settings(new), resumed).exit_code, resumed.asked) == (0, 0)
+
+
+def test_a_manifest_of_another_run_is_noticed(tmp_path: Path) -> None:
+    """Swapped in, it is refused by a resumed run, and the store does not pass for its own."""
+    run(settings(tmp_path / "one"), Watching())
+    run(replace(settings(tmp_path / "two"), suite=replace(SUITE, phrasings=3), seed=9), Watching())
+    shutil.copy(tmp_path / "two" / "manifest.json", tmp_path / "one" / "manifest.json")
+
+    with pytest.raises(StoreError, match=r"holds another run \(different seed: 9 then, 0 now, suite.phrasings: 3 then, 4 now\)"):
+        run(settings(tmp_path / "one"), Watching())
+    with pytest.raises(StoreError, match="holds other phrasings or instances of task 'procedural/boolean' than manifest"):
+        score_run(tmp_path / "one")
+    assert check_run(tmp_path / "one").state == "damaged"
+
+
+@pytest.mark.parametrize("name", ["scores.parquet", "estimates.csv"])
+def test_a_table_of_another_run_is_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that the manifest was not written for is reported by no command."""
+    run(settings(tmp_path / "one"), Watching())
+    run(replace(settings(tmp_path / "two"), seed=9), Watching())
+    shutil.copy(tmp_path / "two" / name, tmp_path / "one" / name)
+    codes = [invoke([*words, str(tmp_path / "one")]) for words in (["report"], ["leaderboard", "--out", str(tmp_path / "l.csv")])]
+
+    assert codes == [4, 4]
+    assert capsys.readouterr().err.count("is not the file its manifest was written for") == 2
+    assert invoke(["score", "--quiet", str(tmp_path / "one")]) == 0
+    assert invoke(["report", str(tmp_path / "one")]) == 0
+
+
+def test_a_command_line_in_no_known_encoding_leaves_a_manifest_that_can_be_read(tmp_path: Path) -> None:
+    """Under an ASCII locale a name with an accent reaches Python as lone surrogates."""
+    run(replace(settings(tmp_path / "run"), command="evalkit run --out h\udcc3\udca9"), Watching())
+
+    assert read_manifest(tmp_path / "run")["command"] == "evalkit run --out h\udcc3\udca9"
+    assert (tmp_path / "run" / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_into_the_installed_package() -> None:
+    """A run directory there would go with the next update."""
+    inside = Path(evalkit.__file__).parent / "runs"
+
+    with pytest.raises(UsageError, match="lies inside the installed package"):
+        run(settings(inside), Watching())
+    assert not inside.exists()
