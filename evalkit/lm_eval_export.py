@@ -84,7 +84,7 @@ def export_run(run: Path, out: Path) -> int:
     """
     if out.is_file():
         raise UsageError(f"--out: {out} is a file; a directory is expected.")
-    manifest, scores, _ = score_run(run)
+    manifest, scores, _ = score_run(run, collect=list)
     exported: list[_Exported] = []
     left_out: dict[str, str] = {}
     with Store(RunDir(run).store_path, read_only=True) as store:

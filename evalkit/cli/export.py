@@ -56,7 +56,7 @@ def _scores(run: Path) -> Iterator[dict[str, Any]]:
 
     from evalkit.rescore import score_run
 
-    _, scores, _ = score_run(run)
+    _, scores, _ = score_run(run, collect=list)
     for score in scores:
         yield asdict(score)
 
