@@ -24,6 +24,8 @@ STATISTICS = (
     ("worst_instance", "right under every phrasing"),
 )
 """Metric of ``estimates.csv`` -> words of the summary."""
+ASKED_FOR = (("pdr", "lost when perturbed, %"), ("reliance", "correct - control wording"))
+"""Rows that stand there only when the run holds perturbed phrasings or controls."""
 
 
 def summary_rows(estimates: Sequence[Estimate], *, brief: bool = False) -> tuple[list[str], list[list[str]]]:
@@ -45,6 +47,11 @@ def summary_rows(estimates: Sequence[Estimate], *, brief: bool = False) -> tuple
     }
     rows = [["tasks / phrasings / instances", *(_sizes(first[name]) for name in shown)]]
     rows += [[words, *(_cell(values.get((name, metric))) for name in shown)] for metric, words in STATISTICS]
+    rows += [
+        [words, *(_cell(values.get((name, metric))) for name in shown)]
+        for metric, words in ASKED_FOR
+        if any((row := values.get((name, metric))) is not None and row.value == row.value for name in shown)
+    ]
     return ["", *shown], rows
 
 

@@ -79,14 +79,15 @@ def drawings(evidence: Evidence, estimates: Sequence[Estimate], *, counts: Mappi
         Totals of its manifest, for captions.
     """
     values = by_task(estimates)
-    foot = _foot(evidence, counts)
+    counted = _foot(evidence, counts)
+    foot = f"{evidence.level:.0%} intervals; {counted}"
     yield _scores(evidence, values, foot)
     yield _gap(evidence, values, foot)
-    yield _variance(evidence, values, foot)
-    yield _heatmap(evidence, foot)
-    yield _ladder(evidence, foot)
+    yield _variance(evidence, values, counted)
+    yield _heatmap(evidence, counted)
+    yield _ladder(evidence, counted)
     yield _budget(evidence, foot)
-    yield _task_map(evidence, values, foot)
+    yield _task_map(evidence, values, counted)
     yield from _distances(evidence, values, foot)
 
 
@@ -95,7 +96,7 @@ def _foot(evidence: Evidence, counts: Mapping[str, Any]) -> str:
     n_phrasings = sum(row.headline for view in evidence.tasks for row in view.phrasings)
     n_instances = sum(view.n_instances for view in evidence.tasks)
     return (
-        f"{evidence.level:.0%} intervals; {len(evidence.tasks)} tasks, {n_phrasings} phrasings (counted per task), {n_instances} instances; "
+        f"{len(evidence.tasks)} tasks, {n_phrasings} phrasings (counted per task), {n_instances} instances; "
         f"missing {share(counts.get('missing', 0) / cells)}, unparsed {share(counts.get('unparsed', 0) / cells)}."
     )
 

@@ -12,7 +12,7 @@ from evalkit.report.drawings import Drawing, by_task, drawings
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView
-from evalkit.report.sections import answers, limits, looks_text, metric_name, provenance
+from evalkit.report.sections import answers, controls, limits, looks_text, metric_name, provenance
 from evalkit.report.text import bracket, estimate_text, markdown_cell, points, script_json, share, signed, visible
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "answers": answers(values.get("all", {}), run.evidence),
         "limits": limits(run.manifest),
         "looks": looks_text(run.evidence.looks),
+        "controls": controls(values.get("all", {})),
         "benchmarks": benchmark_rows(values),
         "tasks": task_rows(run.evidence, values),
         "provenance": provenance(run.manifest),

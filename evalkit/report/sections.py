@@ -11,7 +11,7 @@ from evalkit.evidence import Evidence, Looks
 from evalkit.records import Estimate
 from evalkit.report.text import bracket, points, share, signed
 
-__all__ = ["Answer", "Limit", "answers", "limits", "looks_text", "metric_name", "provenance"]
+__all__ = ["Answer", "Limit", "answers", "controls", "limits", "looks_text", "metric_name", "provenance"]
 
 
 NAMES = {
@@ -24,13 +24,16 @@ NAMES = {
     "gap": "gap (seen − unseen)",
     "consistency": "same answer, two phrasings",
     "unparsed_rate": "unparsed answers",
+    "pdr": "lost under perturbation, % of the clean score",
+    "reliance": "correct − control instruction, all controls",
 }
 """What statistics are called in tables."""
 
 
 def metric_name(metric: str) -> str:
     """Return what a statistic is called in tables."""
-    return NAMES.get(metric, metric)
+    kind = metric.removeprefix("reliance_")
+    return f"correct − {kind} instruction" if kind != metric else NAMES.get(metric, metric)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ def answers(values: Mapping[str, Estimate], evidence: Evidence) -> list[Answer]:
     evidence
         Its tasks, for the level of guessing.
     """
-    return [_how_good(values, evidence), _how_sensitive(values), _how_unseen(values)]
+    return [_how_good(values, evidence), _how_sensitive(values, evidence), _how_unseen(values)]
 
 
 def _get(values: Mapping[str, Estimate], metric: str) -> tuple[float, float, float]:
@@ -85,26 +88,24 @@ def _how_good(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
     value, low, high = _get(values, "mean")
     known = [view.chance for view in evidence.tasks if not math.isnan(view.chance)]
     chance = sum(known) / len(known) if known and len(known) == len(evidence.tasks) else math.nan
+    tone = "plain"
     if math.isnan(value):
         verdict = "No score: every cell is missing."
     elif math.isnan(chance):
         verdict = "Mean score over tasks and wordings, of 100."
     elif not math.isnan(low) and low <= chance:
-        verdict = f"Not told apart from guessing, which gives {points(chance)}."
+        verdict, tone = f"Not clearly better than guessing, which gives {points(chance)}.", "bad"
     else:
         verdict = f"Guessing gives {points(chance)}."
     best, worst = _get(values, "max")[0], _get(values, "min")[0]
     detail = f"Best wording {points(best)}, worst {points(worst)}, mean over tasks."
-    tone = "bad" if verdict.startswith("Not told") else "plain"
     return Answer(question="How good?", value=points(value), interval=bracket(low, high), verdict=verdict, detail=detail, tone=tone)
 
 
-def _how_sensitive(values: Mapping[str, Estimate]) -> Answer:
+def _how_sensitive(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
     value, low, high = _get(values, "std")
     excess = _get(values, "std_excess")[0]
     spread = _get(values, "spread")[0]
-    row = values.get("std")
-    n_phrasings = row.n_phrasings if row else 0
     if math.isnan(value):
         return Answer(
             question="How sensitive to wording?",
@@ -115,7 +116,9 @@ def _how_sensitive(values: Mapping[str, Estimate]) -> Answer:
             tone="open",
         )
     verdict = "Standard deviation of a task's score over its wordings."
-    detail = f"Best minus worst wording: {points(spread)} on average over tasks; {n_phrasings} phrasings."
+    sizes = sorted(sum(row.headline for row in view.phrasings) for view in evidence.tasks) or [0]
+    each = f"{sizes[0]} wordings each" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} wordings each"
+    detail = f"Best minus worst wording: {points(spread)}, mean over tasks with {each}."
     if not math.isnan(excess):
         detail += f" Without the noise of finite instances the standard deviation is {points(excess)}."
     return Answer(question="How sensitive to wording?", value=points(value), interval=bracket(low, high), verdict=verdict, detail=detail)
@@ -138,7 +141,7 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
     elif high < 0:
         verdict, tone = f"No: {points(-value)} points higher on unseen wording.", "good"
     else:
-        verdict, tone = "Not told apart from no difference: the interval holds 0.", "plain"
+        verdict, tone = "No clear difference: the interval includes 0.", "plain"
     return Answer(question=question, value=signed(value), interval=bracket(low, high), verdict=verdict, detail=detail, tone=tone)
 
 
@@ -153,27 +156,31 @@ def limits(manifest: Mapping[str, Any]) -> list[Limit]:
     found = [*_of_cells(manifest["counts"]), *_of_suite(manifest), *_of_model(manifest)]
     notes = list(manifest.get("notes", ()))
     if notes:
-        shown = "; ".join(notes[:3]) + (f"; and {len(notes) - 3} more, in the manifest" if len(notes) > 3 else "")
-        found.append(Limit(head="Not done as asked", text=f"{shown}."))
+        more = f" {len(notes) - 1} more such note{'s' if len(notes) > 2 else ''} in manifest.json." if len(notes) > 1 else ""
+        found.append(Limit(head="Not done as asked", text=f"{notes[0].removesuffix('.')}.{more}"))
     return sorted(found, key=lambda limit: not limit.severe)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _of_cells(counts: Mapping[str, Any]) -> Iterator[Limit]:
     cells = counts["cells"] or 1
     if counts["missing"]:
         yield Limit(
-            head=f"{counts['missing']:,} of {counts['cells']:,} cells missing ({share(counts['missing'] / cells)})",
+            head=f"{counts['missing']:,} of {_counted(counts['cells'], 'cell')} missing ({share(counts['missing'] / cells)})",
             text="The engine gave no answer. They are left out, not counted as wrong. The same 'evalkit run' again asks only for these.",
             severe=True,
         )
     if counts["unparsed"]:
         yield Limit(
-            head=f"{counts['unparsed']:,} answers unparsed ({share(counts['unparsed'] / cells)})",
+            head=f"{_counted(counts['unparsed'], 'answer')} unparsed ({share(counts['unparsed'] / cells)})",
             text="The model answered, but not in a form that can be scored. They count as wrong; the table of phrasings says where.",
         )
     if counts["truncated"]:
         yield Limit(
-            head=f"{counts['truncated']:,} prompts truncated ({share(counts['truncated'] / cells)})",
+            head=f"{_counted(counts['truncated'], 'prompt')} truncated ({share(counts['truncated'] / cells)})",
             text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
         )
     if counts.get("unstable"):
@@ -192,7 +199,7 @@ def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
     suite = manifest["identity"]["suite"]
     if suite.get("limit") is not None:
         yield Limit(
-            head=f"Limited to {suite['limit']} instances per task",
+            head=f"Limited to {_counted(suite['limit'], 'instance')} per task",
             text="A part of the suite, drawn with a seed; not comparable with published scores.",
         )
     design = (manifest["suite"].get("budget") or {}).get("design", "paired")
@@ -216,7 +223,7 @@ def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
     left_out = manifest.get("left_out") or {}
     if left_out:
         names = ", ".join(list(left_out)[:5]) + (" and others" if len(left_out) > 5 else "")
-        yield Limit(head=f"{len(left_out)} tasks left out", text=f"Their data is not on this machine: {names}.", severe=True)
+        yield Limit(head=f"{_counted(len(left_out), 'task')} left out", text=f"Their data is not on this machine: {names}.", severe=True)
 
 
 def _of_model(manifest: Mapping[str, Any]) -> Iterator[Limit]:
@@ -239,20 +246,27 @@ def looks_text(looks: Looks) -> list[str]:
     if not looks.most:
         return ["Every wording of a task gives the same score: there is no spread to explain."] if looks.n else []
     n, held = len(looks.most), share(looks.held)
-    first = f"{n} of {looks.n} phrasings (counted per task) hold {held} of the spread; {len(looks.lowest)} of them lie below the mean of their task."
-    found = [first]
+    found = [
+        f"{n} of {_counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest)} of them score below the mean of their task."
+    ]
     if looks.lowest:
         by_knowledge = len(looks.lowest) - looks.n_by_format
         found.append(
-            f"Of these {len(looks.lowest)}, {looks.n_by_format} fail by format (answers that cannot be used make up half of the loss or more) "
-            f"and {by_knowledge} fail with answers that are readable and wrong."
+            f"Of these {len(looks.lowest)}, {looks.n_by_format or 'none'} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that cannot be used make up half of the loss or more) "
+            f"and {by_knowledge or 'none'} by knowledge (answers that can be read and are wrong)."
         )
     if not math.isnan(looks.noise):
         found.append(
-            f"About {share(looks.noise)} of the spread would be there by the draw of instances alone"
+            f"The draw of instances alone would make about {share(looks.noise)} of this spread"
             + (": do not read much into single phrasings." if looks.noise > 0.5 else ".")
         )
     return found
+
+
+def controls(values: Mapping[str, Estimate]) -> list[Estimate]:
+    """Return what damaged and misleading wording does, as far as the run asked for it: drop rate and reliance, all controls first."""
+    names = [name for name in ("pdr", "reliance", *sorted(name for name in values if name.startswith("reliance_"))) if name in values]
+    return [values[name] for name in names if not math.isnan(values[name].value)]
 
 
 def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -268,13 +282,13 @@ def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Tuned on", "unknown" if model["tuned_on"] is None else ", ".join(model["tuned_on"]) or "nothing"),
         ("Mitigations", ", ".join(manifest.get("mitigations") or ()) or "none"),
         ("Fingerprint", model["fingerprint_digest"]),
-        *((f"Fingerprint, {name}", str(value)) for name, value in model["fingerprint"].items()),
+        *((f"Fingerprint, {name}", str(value) or "–") for name, value in model["fingerprint"].items()),
         ("Suite", f"{suite['name']}, version {suite['version']}, digest {suite['digest']}"),
         ("Shots", str(suite.get("shots", 0))),
         ("Seed", str(manifest["seed"])),
         ("Device", manifest.get("device") or "–"),
         ("Started", ", ".join(attempt["started"] for attempt in attempts) or "–"),
-        ("Seconds", f"{sum(attempt['seconds'] for attempt in attempts):.1f} in {len(attempts)} attempts" if attempts else "–"),
+        ("Seconds", f"{sum(attempt['seconds'] for attempt in attempts):.1f} in {_counted(len(attempts), 'attempt')}" if attempts else "–"),
         ("Cells", f"{counts['cells']:,} from {counts['requests']:,} requests"),
         ("Tokens", f"{counts['prompt_tokens']:,} of prompts, {counts['answer_tokens']:,} of choices"),
         ("Intervals", f"{manifest['intervals']['level']:.0%}, {manifest['intervals']['resamples']} resamples"),

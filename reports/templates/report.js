@@ -23,6 +23,10 @@
     if (value > 0.99 && value < 1) return ">99%";
     return (value * 100).toFixed(value > 0 && value < 0.1 ? 1 : 0) + "%";
   };
+  const breakable = (id) => {
+    const end = id.indexOf("/") + 1;
+    return [id.slice(0, end), make("wbr"), id.slice(end)];
+  };
   const relation = (name) => make("span", { class: "seen seen-" + name }, name);
   const bar = (parts) => {
     const svg = drawn("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" });
@@ -57,7 +61,7 @@
   }
   const note = (row) => {
     const parts = [T[row[at.id]]];
-    if (T[row[at.layout]]) parts.push(T[row[at.layout]] + ", " + T[row[at.label_space]]);
+    if (!["", "none"].includes(T[row[at.layout]])) parts.push(T[row[at.layout]] + ", " + T[row[at.label_space]]);
     if (T[row[at.kind]] !== "correct") parts.push(T[row[at.kind]]);
     if (T[row[at.perturbation]]) parts.push(T[row[at.perturbation]]);
     if (T[row[at.dimensions]]) parts.push(T[row[at.dimensions]]);
@@ -70,11 +74,11 @@
       make("td", { class: "text", dir: "auto" }, T[row[at.text]] || T[row[at.id]], " ", make("span", { class: "id" }, note(row))),
       make("td", {}, points(row[at.score]), make("span", { class: "ci-text" }, interval), intervalBar(row[at.low], row[at.score], row[at.high])),
       make("td", {}, signed(row[at.deviation])),
-      make("td", {}, relation(T[row[at.seen]])),
-      make("td", { dir: "auto" }, T[row[at.task]]),
-      make("td", { dir: "auto" }, T[row[at.source]]),
       make("td", {}, share(row[at.share])),
       make("td", {}, share(row[at.unparsed]), row[at.by_format] ? " " : "", row[at.by_format] ? make("span", { class: "flag" }, "format") : ""),
+      make("td", {}, relation(T[row[at.seen]])),
+      make("td", { class: "name", dir: "auto" }, ...breakable(T[row[at.task]])),
+      make("td", { class: "name", dir: "auto" }, T[row[at.source]]),
       make("td", {}, String(row[at.n])));
   };
   const showMore = () => {
@@ -187,6 +191,7 @@
   };
   if (tasks.size) {
     options(picker.elements.task, tasks.keys());
+    picker.elements.task.value = [...tasks.keys()].sort((a, b) => data.flipping[b][0] - data.flipping[a][0])[0]; // where wording decides most
     picker.hidden = false;
     picker.elements.task.addEventListener("change", fill);
     picker.elements.instance.addEventListener("change", showFlip);

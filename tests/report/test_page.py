@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -16,10 +17,10 @@ import pytest
 from evalkit.report.drawings import by_task
 from evalkit.report.page import render_markdown, render_page, template_text
 from evalkit.report.run_view import RunView, side_by_side
-from evalkit.report.sections import answers, limits
+from evalkit.report.sections import answers, limits, looks_text
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\u202egnp.exe\x00{{ 7 * 7 }}"
-VOID = {"meta", "input", "br", "link", "img", "hr"}
+VOID = {"meta", "input", "br", "link", "img", "hr", "wbr"}
 
 
 class Tree(HTMLParser):
@@ -145,7 +146,7 @@ def test_every_relation_of_gap_and_interval_has_its_own_words(run_view: RunView)
     cases = {
         (0.1, 0.05, 0.15): "Yes: 10.0 points lower on unseen wording.",
         (-0.1, -0.15, -0.05): "No: 10.0 points higher on unseen wording.",
-        (0.1, -0.05, 0.25): "Not told apart from no difference: the interval holds 0.",
+        (0.1, -0.05, 0.25): "No clear difference: the interval includes 0.",
         (float("nan"), float("nan"), float("nan")): "Not known: no seen phrasings.",
     }
     found = {
@@ -158,6 +159,26 @@ def test_every_relation_of_gap_and_interval_has_its_own_words(run_view: RunView)
     assert list(found.values()) == list(cases.values())
 
 
+def test_what_to_look_at_first_tells_format_from_knowledge(run_view: RunView) -> None:
+    """Both phrasings that hold the loss fail by format; with that taken back, by knowledge."""
+    found = run_view.evidence.looks
+
+    assert looks_text(found)[1].startswith("Of these 2, 2 fail by format (")
+    assert looks_text(replace(found, n_by_format=0))[1].startswith("Of these 2, none fail by format (")
+    assert looks_text(replace(found, n_by_format=1))[1].endswith("and 1 by knowledge (answers that can be read and are wrong).")
+
+
+def test_damaged_and_misleading_wording_has_its_own_table(run_view: RunView) -> None:
+    """Drop rate and reliance stand on the page when the run has them, and no empty table stands there otherwise."""
+    plain = next(row for row in run_view.estimates if row.task == row.benchmark == "all" and row.metric == "mean")
+    extra = [replace(plain, metric=name, value=0.25, low=0.2, high=0.3) for name in ("pdr", "reliance", "reliance_wrong")]
+    run = replace(run_view, estimates=[*run_view.estimates, *extra])
+
+    assert "Damaged and misleading wording" not in render_page(run_view) + render_markdown(run_view)
+    assert "| correct − wrong instruction | 25.0 [20.0, 30.0] |" in render_markdown(run)
+    assert "lost under perturbation, % of the clean score" in render_page(run)
+
+
 def test_everything_that_limits_the_numbers_is_said(run_view: RunView) -> None:
     """Missing cells first, then the rest; nothing when there is nothing."""
     manifest = dict(run_view.manifest)
@@ -168,7 +189,7 @@ def test_everything_that_limits_the_numbers_is_said(run_view: RunView) -> None:
 
     assert [limit.head for limit in limits(manifest)] == [
         "3 of 48 cells missing (6.2%)",
-        "1 tasks left out",
+        "1 task left out",
         "10 answers unparsed (21%)",
         "2 prompts truncated (4.2%)",
         "Limited to 6 instances per task",

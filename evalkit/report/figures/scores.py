@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Dot", "ScoreRow", "plot_scores"]
 
 
+LONG = 12
+"""Rows above which the scale stands on top as well, where reading begins."""
 CROWD = 60
 """Phrasings in a row above which marks are smaller, fainter and in more lanes."""
 
@@ -73,7 +75,7 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
         lanes = 6 if crowded else 3
         for arm in ("unknown", "seen", "unseen"):
             dots = [
-                (dot.score * POINTS, place - 0.1 - 0.3 * (number % lanes) / lanes)
+                (dot.score * POINTS, place + 0.06 - 0.44 * (number % lanes) / (lanes - 1))
                 for place, row in enumerate(rows)
                 for number, dot in enumerate(row.dots)
                 if dot.seen == arm and not math.isnan(dot.score)
@@ -97,13 +99,15 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
             if len(chances) and not math.isnan(row.chance):
                 ax.plot([row.chance * POINTS] * 2, [place - 0.4, place + 0.4], color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
         label_rows(ax, [row.label for row in rows])
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+        long = len(rows) > LONG
+        ax.tick_params(axis="x", labeltop=long)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=2.2 if long else 0.2)
     return ax
 
 
 def _interval(ax: Axes, place: int, row: ScoreRow) -> None:
     """Thin: a new phrasing. Thick: the mean. Tick: the mean itself."""
-    y = place + 0.2
+    y = place + 0.27
     if not math.isnan(row.new_low) and not math.isnan(row.new_high):
         ends = [max(0.0, row.new_low) * POINTS, min(1.0, row.new_high) * POINTS]
         ax.plot(ends, [y, y], color=INK, linewidth=0.7, solid_capstyle="butt", gid=f"new-{place}")
