@@ -44,6 +44,8 @@ class Settings:
     """Phrasing files of the user, used besides the shipped ones."""
     mitigations: tuple[str, ...] = ()
     """Mitigations wrapped around the backend, innermost first."""
+    limited: bool = False
+    """Whether an option limits the run to fewer instances than the suite itself asks for."""
     available: bool = False
     """Run with the tasks whose data is there and say what was left out."""
     fresh: bool = False

@@ -257,7 +257,7 @@ def _manifest(settings: Settings, jobs: Sequence[Job], left_out: Mapping[str, st
         "command": settings.command,
         "identity": _identity(settings),
         "suite": suite_record(settings, jobs),
-        "limited": settings.suite.limit is not None or jobs[0].design != "full" or bool(left_out),
+        "limited": settings.limited or jobs[0].design != "full" or bool(left_out),
         "left_out": dict(left_out),
         "model": {
             "label": model.display,

@@ -278,3 +278,15 @@ def test_decisions_within_rounding_are_counted_and_said(
     assert f"{counts['boundary']:,} prompts merge with their choices" in said
     assert any(head.startswith(f"{counts['unstable']:,} decisions within rounding") for head in heads)
     assert any(head.endswith("prompts merge with their answer") for head in heads)
+
+
+def test_limit_that_the_suite_sets_itself_is_no_limited_run(tmp_path: Path) -> None:
+    """A suite of three instances stands for itself; fewer than it asks for, by an option, are a part of it."""
+    import evalkit
+
+    path = tmp_path / "small.yaml"
+    path.write_text("name: small\ndescription: Three instances.\ntasks: [procedural/boolean]\nphrasings: 2\nlimit: 3\n", encoding="utf-8")
+    whole = evalkit.run("scripted:perfect", str(path), out=tmp_path / "whole", no_cache=True, quiet=True)
+    part = evalkit.run("scripted:perfect", str(path), out=tmp_path / "part", limit=2, no_cache=True, quiet=True)
+
+    assert (whole.manifest["limited"], part.manifest["limited"]) == (False, True)

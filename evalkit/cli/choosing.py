@@ -188,14 +188,14 @@ def settings_from(given: dict[str, Any]) -> Settings:
     suite_name, tasks = given["suite"], _names(given["tasks"])
     if bool(suite_name) == bool(tasks):
         raise UsageError("--suite or --tasks: exactly one of the two says what is run. Type 'evalkit ls suites' or 'evalkit ls tasks'.")
-    suite = catalog.load_suite(suite_name) if suite_name else Suite(name="tasks", tasks=tasks)
+    named = catalog.load_suite(suite_name) if suite_name else Suite(name="tasks", tasks=tasks)
     suite = _with_options(
-        suite,
+        named,
         limit=given["limit"],
         phrasings=given["phrasings"],
         kinds=_names(given["kinds"]) or None,
         shots=given["shots"],
-        perturbations=(*suite.perturbations, *given["perturbations"]) if given["perturbations"] else None,
+        perturbations=(*named.perturbations, *given["perturbations"]) if given["perturbations"] else None,
         budget=_within("--budget", given["budget"], 0.0, 1.0) if given["budget"] is not None else None,
         budget_design=given["budget_design"],
         half_width=_half_width(given["half_width"]),
@@ -208,6 +208,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
         out=given["out"],
         phrasing_files=tuple(given["phrasing_file"]),
         mitigations=tuple(given["mitigations"]),
+        limited=(suite.limit, suite.budget) != (named.limit, named.budget),
         available=given["available"],
         fresh=given["fresh"],
         cache=given["cache"],
