@@ -280,13 +280,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=None, help="JSON file of all rates")
     parser.add_argument("--regimes", nargs="*", default=None, help="names; default all")
+    parser.add_argument(
+        "--metrics", nargs="*", default=None, help="metrics that are bent; default all, none after the option: nothing changed only"
+    )
     arguments = parser.parse_args()
     policy = deciding(read_policy_file(default_policy_path()))
     rows = []
     for regime in REGIMES:
         if arguments.regimes and regime.name not in arguments.regimes:
             continue
-        rows.append(simulate(regime, releases=arguments.releases, policy=policy, seed=arguments.seed))
+        rows.append(simulate(regime, releases=arguments.releases, policy=policy, seed=arguments.seed, metrics=arguments.metrics))
         print(printed(rows[-1:], [rule.metric for rule in policy.rules]), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps(rows, indent=1))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -104,6 +105,8 @@ def choose(settings: Settings, progress: Progress | None = None) -> tuple[list[J
             progress.note(f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine")
         for note in _gathered([note for job in jobs for note in job.notes]):
             progress.note(note)
+        for note in _unmet_collections(settings.model, jobs):
+            progress.note(note)
     return jobs, {task.id: reason for task, reason in absent}
 
 
@@ -113,12 +116,20 @@ def _gathered(notes: Sequence[str]) -> list[str]:
 
 
 def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
-    shown = [f"  {reason}" for _, reason in absent[:2]]
-    more = f"\n  and {len(absent) - 2} more tasks" if len(absent) > 2 else ""
-    head = f"suite {suite.name!r}: data of {len(absent)} tasks is not on this machine:"
+    more = f"; and {len(absent) - 1} more" if len(absent) > 1 else ""
     return (
-        "\n".join([head, *shown]) + more + "\nType 'evalkit data fetch', name another --data-dir, or add --available to run without them."
+        f"suite {suite.name!r}: data of {len(absent)} task{'s' if more else ''} is not on this machine:\n  {absent[0][1]}{more}\n"
+        "Type 'evalkit data fetch', name another --data-dir, or add --available to run without."
     )
+
+
+def _unmet_collections(model: ModelSpec, jobs: Sequence[Job]) -> list[str]:
+    """Say of every collection in ``tuned_on`` that no phrasing comes from when its name looks like a slip; all would count as unseen."""
+    sources = {phrasing.source for job in jobs for phrasing in job.phrasings}
+    known = sources | catalog.known_collections()
+    names = [catalog.tuned_on_collection(entry)[0] for entry in model.tuned_on or () if not catalog.is_collection_file(entry)]
+    close = {name: get_close_matches(name, sorted(known), n=1, cutoff=0.7) for name in names if name not in known}
+    return [f"--tuned-on: no phrasing comes from {name!r}; did you mean {found[0]!r}?" for name, found in close.items() if found]
 
 
 def _own_phrasings(settings: Settings, task: Task) -> list[Phrasing]:

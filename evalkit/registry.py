@@ -71,8 +71,8 @@ class Registry:
         entries = self._all()
         if name not in entries:
             close = get_close_matches(name, entries, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise RegistryError(f"{self.kind} {name!r} is not known; {hint}Known: {', '.join(sorted(entries))}.")
+            hint = f"; did you mean {close[0]!r}? " if close else ". "
+            raise RegistryError(f"{self.kind} {name!r} is not known{hint}Known: {', '.join(sorted(entries))}.")
         return entries[name]
 
     def load(self, name: str) -> Any:

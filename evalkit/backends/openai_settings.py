@@ -133,8 +133,8 @@ def _typed(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name not in known:
             close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise BackendError(f"openai: option {name!r} is not known; {hint}Known: {', '.join(known)}.")
+            hint = f"; did you mean {close[0]!r}? " if close else ". "
+            raise BackendError(f"openai: option {name!r} is not known{hint}Known: {', '.join(known)}.")
         found[name] = _converted(name, value, types[name])
     return found
 

@@ -107,8 +107,8 @@ class ScriptedBackend:
         name, *pairs = (part.strip() for part in spec.name.split(","))
         if name not in BEHAVIOURS:
             close = get_close_matches(name, BEHAVIOURS, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise BackendError(f"scripted: behaviour {name!r} is not known; {hint}Known: {', '.join(BEHAVIOURS)}.")
+            hint = f"; did you mean {close[0]!r}? " if close else ". "
+            raise BackendError(f"scripted: behaviour {name!r} is not known{hint}Known: {', '.join(BEHAVIOURS)}.")
         self.behaviour = name
         self.options = dict(_DEFAULTS)
         for pair in pairs:

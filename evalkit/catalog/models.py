@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.collections import is_collection_file
+from evalkit.catalog.phrasings import tuned_on_collection
 from evalkit.catalog.validate import field_names, record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import BackendError, CatalogError, UsageError
@@ -18,7 +19,16 @@ from evalkit.paths import data_root
 from evalkit.records import ModelSpec
 from evalkit.registry import BACKENDS
 
-__all__ = ["KnownModel", "known_models", "known_tuning", "load_model", "model_from_lm_eval", "read_model_file", "shipped_models"]
+__all__ = [
+    "KnownModel",
+    "known_collections",
+    "known_models",
+    "known_tuning",
+    "load_model",
+    "model_from_lm_eval",
+    "read_model_file",
+    "shipped_models",
+]
 
 MODEL_FILE = "evalkit.yaml"
 """File in a model directory that says how to load it and what it was tuned on."""
@@ -55,6 +65,11 @@ def known_tuning(name: str) -> KnownModel | None:
         if any(fnmatchcase(name, pattern) for pattern in known.ids):
             return known
     return None
+
+
+def known_collections() -> frozenset[str]:
+    """Return every collection that some published model was tuned on."""
+    return frozenset(tuned_on_collection(entry)[0] for known in known_models() for entry in known.tuned_on)
 
 
 def shipped_models() -> dict[str, Path]:
@@ -109,8 +124,8 @@ def _with_tuning(model: ModelSpec) -> ModelSpec:
 
 def _unknown_backend(name: str) -> str:
     close = get_close_matches(name, BACKENDS.names(), n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"backend {name!r} is not known; {hint}Known: {', '.join(BACKENDS.names())}."
+    hint = f"; did you mean {close[0]!r}? " if close else ". "
+    return f"backend {name!r} is not known{hint}Known: {', '.join(BACKENDS.names())}."
 
 
 def load_model(model: str, **overrides: Any) -> ModelSpec:

@@ -159,8 +159,8 @@ def _unknown(name: str, shipped: dict[str, Path]) -> str:
     bare = {task_id.partition("/")[2]: task_id for task_id in shipped}
     close = get_close_matches(name, [*shipped, *benchmarks], n=3, cutoff=0.7)
     close = close or [bare[found] for found in get_close_matches(name.rpartition("/")[2], bare, n=3, cutoff=0.7)]
-    hint = f"did you mean {' or '.join(repr(item) for item in close)}? " if close else ""
-    return f"task {name!r} is not known; {hint}Benchmarks: {', '.join(benchmarks)}. Run 'evalkit ls tasks' for all."
+    hint = f"; did you mean {' or '.join(repr(item) for item in close)}? " if close else ". "
+    return f"task {name!r} is not known{hint}Benchmarks: {', '.join(benchmarks)}. Run 'evalkit ls tasks' for all."
 
 
 def read_suite_file(path: Path) -> Suite:
@@ -200,8 +200,8 @@ def load_suite(name: str) -> Suite:
     files = _suite_files()
     if name not in files:
         close = get_close_matches(name, files, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise CatalogError(f"suite {name!r} is not known; {hint}Known: {', '.join(files)}. Or give the path of a suite file (.yaml).")
+        hint = f"; did you mean {close[0]!r}? " if close else ". "
+        raise CatalogError(f"suite {name!r} is not known{hint}Known: {', '.join(files)}. Or give the path of a suite file (.yaml).")
     return read_suite_file(files[name])
 
 

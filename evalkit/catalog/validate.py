@@ -148,8 +148,8 @@ def _registered(registry: Registry, name: str) -> str | None:
     if name in registry:
         return None
     close = get_close_matches(name, registry.names(), n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{registry.kind} {name!r} is not known; {hint}Run 'evalkit ls {registry.kind}s' for all."
+    hint = f"; did you mean {close[0]!r}? " if close else ". "
+    return f"{registry.kind} {name!r} is not known{hint}Run 'evalkit ls {registry.kind}s' for all."
 
 
 def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
@@ -259,8 +259,8 @@ def _unknown_metric(name: str) -> str | None:
     if name in POLICY_METRICS:
         return None
     close = get_close_matches(name, POLICY_METRICS, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"metric {name!r} is not one a gate can check; {hint}Accepted: {', '.join(POLICY_METRICS)}."
+    hint = f"; did you mean {close[0]!r}? " if close else ". "
+    return f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(POLICY_METRICS)}."
 
 
 _PLACEHOLDERS: dict[type, dict[str, Any]] = {

@@ -227,16 +227,25 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
     sizes = {(group, model): sum(1 for g, m, task in lines if (g, m) == (group, model) and task != "all") for group, model, _ in lines}
     kept = {key: found for key, found in lines.items() if key[2] != "all" or sizes[key[0], key[1]] > 1}
     grouped = any(group for group, _, _ in kept)
-    heads = [*(["group"] if grouped else []), "model", "task", "P", "N", *SHOWN[:1], "seen", "unseen", *SHOWN[1:]]
+    several = len({model for _, model, _ in kept}) > 1
+    heads = [*(["group"] if grouped else []), *(["model"] if several else []), "task", "P", "N", *SHOWN[:1], "seen", "unseen", *SHOWN[1:]]
     rows = []
     for (group, model, task), found in kept.items():
         first = next(iter(found.values()))
         arms = [_arm(found, name) for name in ("seen", "unseen")]
         cells = [_cell(found.get(name)) for name in SHOWN]
         rows.append(
-            [*([group] if grouped else []), model, task, str(first.n_phrasings), str(first.n_instances or "-"), cells[0], *arms, *cells[1:]]
+            [
+                *([group] if grouped else []),
+                *([model] if several else []),
+                *(task, str(first.n_phrasings), str(first.n_instances or "-")),
+                *(cells[0], *arms, *cells[1:]),
+            ]
         )
-    print_table(heads, rows, title=f"percentage points, {level:.0%} intervals; seen and unseen: mean ± std over phrasings (ddof 1)")
+    empty = {place for place in range(len(heads)) if all(row[place] == "-" for row in rows)}
+    heads, *rows = [[cell for place, cell in enumerate(row) if place not in empty] for row in (heads, *rows)]
+    about = "" if several or not kept else f"{next(iter(kept))[1]}, "
+    print_table(heads, rows, title=f"{about}percentage points, {level:.0%} intervals; seen and unseen: mean ± std over phrasings (ddof 1)")
     for row in estimates:
         if row.metric == "kendall_w" and row.value == row.value and (row.task != "all" or row.n_tasks > 1):
             group = f" ({row.group})" if row.group else ""

@@ -164,8 +164,14 @@ def _defaults() -> dict[str, dict[str, Any]]:
 
 
 def _say_usage(error: click.UsageError) -> None:
+    """Say what is wrong on one line, though click lists choices below each other; a group without a command gets its help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
     command = error.ctx.command_path if error.ctx is not None else "evalkit"
-    _say(f"{error.format_message()} Type '{command} --help' for what is accepted.")
+    message = " ".join(error.format_message().split())
+    end = "" if message.endswith((".", "?")) else "."
+    _say(f"{message}{end} Type '{command} --help' for what is accepted.")
 
 
 def _say(message: str) -> None:

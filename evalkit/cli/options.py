@@ -22,6 +22,8 @@ __all__ = [
     "quiet_option",
 ]
 
+READABLE = 12
+"""Characters of a text column that a narrow terminal leaves."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -115,7 +117,7 @@ def p_value(value: float) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print a plain table; columns whose cells are numbers are set right, and wide text is cut on narrow terminals.
+    """Print a plain table; columns whose cells are numbers are set right, and long text is folded on narrow terminals.
 
     Parameters
     ----------
@@ -126,19 +128,27 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     title
         Line above the table.
     """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    needed = 0
     for position, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[position]) for row in rows)
-        table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+        width = max(cell_len(text) for text in (name, *(row[position] for row in rows)))
+        least = width if numeric else min(width, READABLE)
+        needed += least + 2
+        table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold", min_width=least)
     for row in rows:
         table.add_row(*(Text(_printable(cell)) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=200)
+    if title:
+        console.print(Text(_printable(title), style="italic"), soft_wrap=True)
+    console.width = max(needed, console.width)  # wider than the terminal rather than without a column
     console.print(table)
 
 

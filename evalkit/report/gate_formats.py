@@ -121,11 +121,12 @@ def _needs(decision: Decision) -> Iterator[str]:
         if check.phrasings_needed is not None:
             ways.append(f"about {check.phrasings_needed:,} phrasings (now {check.n_phrasings:,})")
         advice = (
-            " or ".join(ways) + " would decide, if the estimate stays"
+            " or ".join(ways).capitalize() + " would decide, if the estimate stays"
             if ways
-            else "the estimate lies at the margin; no realistic number of instances would decide"
+            else "The estimate lies at the margin; no realistic number of instances would decide"
         )
-        yield f"{_name(check)}: {advice}; a change of {points(check.detectable)} points would be noticed with {decision.policy.power:.0%} chance."
+        why = check.why.removeprefix(f"{check.metric} is ").removeprefix(f"{check.metric} ")
+        yield f"{_name(check)}: {why}. {advice}; a change of {points(check.detectable)} points would be noticed with {decision.policy.power:.0%} chance."
 
 
 def _identity(side: Mapping[str, Any]) -> str:
