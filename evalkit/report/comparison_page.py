@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evalkit.errors import ComparisonError
 from evalkit.evidence import Evidence
@@ -13,7 +14,7 @@ from evalkit.report.drawings import Drawing, by_task, value_of
 from evalkit.report.figures import ChangeRow, Dot, IntervalRow, RankRow, ScoreRow, plot_change, plot_gap, plot_ranks, plot_scores
 from evalkit.report.page import drawn, environment, policy, template_text
 from evalkit.report.run_view import RunView
-from evalkit.report.sections import limits
+from evalkit.report.sections import Limit, limits
 
 __all__ = ["Ranks", "comparison_drawings", "refuse_different_suites", "render_comparison", "run_names"]
 
@@ -161,14 +162,21 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
             style=Markup(style),
             suite=runs[0].manifest["suite"],
             level=runs[0].evidence.level,
-            models=[
-                {"name": name, "run": run, "values": found.get("all", {}), "limits": limits(run.manifest)} for name, run, found in models
-            ],
+            models=[{"name": name, "run": run, "values": found.get("all", {})} for name, run, found in models],
+            limits=_shared_limits(models),
             ranks={row.model: row for row in ranks.rows},
             tasks=_task_table(runs[0].evidence, [found for _, _, found in models]),
             figures=figures,
         )
     )
+
+
+def _shared_limits(models: Sequence[tuple[str, RunView, Any]]) -> list[tuple[str, tuple[Limit, ...]]]:
+    """Names of the models that share their limits, and the limits; those without any are left out."""
+    found: dict[tuple[Limit, ...], list[str]] = {}
+    for name, run, _ in models:
+        found.setdefault(tuple(limits(run.manifest)), []).append(name)
+    return [("All runs" if len(names) == len(models) > 1 else ", ".join(names), said) for said, names in found.items() if said]
 
 
 def _task_table(evidence: Evidence, values: Sequence[dict[str, dict[str, Estimate]]]) -> list[tuple[str, list[Estimate | None]]]:
