@@ -19,6 +19,7 @@ instructioneval
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -123,6 +124,12 @@ def _read_file(path: Path) -> ScoreFile:
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error}). Save the table as UTF-8.") from error
     except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
+        if wrong := re.search(r"CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to double: invalid value '(.*)'", str(error)):
+            where = f" in line {wrong[2]}" if wrong[2] else ""
+            raise TableError(
+                f"{path}: column {names[int(wrong[1])]} holds {wrong[3]!r}{where}, which is no number; numbers are accepted, empty means missing."
+                f"{_percent_hint(wrong[3])}"
+            ) from error
         raise TableError(f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged.") from error
     if frame.empty:
         raise TableError(f"{path}: the table has a header but no rows; at least one is needed.")
@@ -212,6 +219,10 @@ def _mapped(column: pd.Series, rule: Any) -> pd.Series:
     return texts.map(rules).astype("category")
 
 
+def _percent_hint(text: str) -> str:
+    return " Leave the % sign out and divide by 100." if text.strip().endswith("%") else ""
+
+
 def _numbers(column: pd.Series, name: str, path: Path) -> pd.Series:
     import pandas as pd
 
@@ -222,7 +233,7 @@ def _numbers(column: pd.Series, name: str, path: Path) -> pd.Series:
         first = int(strange.to_numpy().argmax())
         raise TableError(
             f"{path}: column {name} holds {int(strange.sum())} values that are no number, first {texts.iloc[first]!r} in row {first + 1}; "
-            "numbers are accepted, empty means missing."
+            f"numbers are accepted, empty means missing.{_percent_hint(texts.iloc[first])}"
         )
     return numbers
 

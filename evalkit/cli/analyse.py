@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 GROUP = "What is computed"
+MOST_NAMED = 5
+"""Most tasks whose missing cells are named in print."""
 SHOWN = ("mean", "std", "spread", "min", "gap", "consistency")
 """Metrics of the printed table, beside seen and unseen."""
 
@@ -290,9 +292,13 @@ def _cell(row: Estimate | None) -> str:
 
 
 def _reasons(estimates: Sequence[Estimate]) -> list[str]:
-    """Why a value is undefined, one line per reason."""
+    """What was left out, and why a value is undefined, one line per reason."""
     by_reason: dict[str, dict[str, None]] = {}
+    lacking = [row for row in estimates if row.metric == "missing_rate" and row.value > 0 and row.task != "all" and not row.group]
+    left_out = [f"missing and left out: {row.value:.2%} of the cells of {row.model}, {row.task}" for row in lacking[:MOST_NAMED]]
+    if len(lacking) > MOST_NAMED:
+        left_out.append(f"missing and left out: cells of {len(lacking) - MOST_NAMED} more tasks (missing_rate)")
     for row in estimates:
         if row.value != row.value and row.task != "all":
             by_reason.setdefault(row.note or "undefined", {})[row.metric] = None
-    return [f"undefined ({reason}): {', '.join(metrics)}" for reason, metrics in by_reason.items()]
+    return [*left_out, *(f"undefined ({reason}): {', '.join(metrics)}" for reason, metrics in by_reason.items())]

@@ -85,6 +85,8 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     contrast = factor * noise.contrast / n_phrasings
     # subtle: for means the instances' own part is cut at 0, so V never falls below what phrasings show by themselves
     total = raw + max(0.0, noise.common - contrast) if degree == 1 else noise.common + max(0.0, raw - contrast)
+    if total == 0:  # phrasings with one and the same mean by accident do not make it certain
+        return noise.common, float(n_instances - 1)
     first = raw if degree == 1 else max(raw, contrast)
     spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + contrast**2 / ((n_phrasings - 1) * (n_instances - 1))
     return total, total**2 / spent if spent > 0 else float(n_instances - 1)
@@ -198,8 +200,8 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
         parts = [(pooled * sum(1 / size for size in sizes), sum(sizes) - 2)]
     total = sum(part for part, _ in parts) + max(0.0, shared - private)
     spent = shared**2 / (n_instances - 1) + sum(part**2 / df for part, df in parts)
-    if total == 0:
-        return Interval(value, value, value, level, KINDS["random"])
+    if total == 0:  # the phrasings of an arm have one and the same mean by accident
+        return student(value, variance=shared, df=n_instances - 1, level=level, kind=KINDS["random"])
     return student(value, variance=total, df=total**2 / spent, level=level, kind=KINDS["random"])
 
 

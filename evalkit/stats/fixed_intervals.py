@@ -146,6 +146,8 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
         "var_phrasing": excess,
         "std_excess": float(np.sqrt(max(excess, 0.0))),
     }
+    if raw == 0:
+        return {name: undefined(values[name], "phrasing scores do not vary", level=level) for name in names}
     low = high = raw
     if noise.contrast > 0:
         scale, df = _matched_chi_square(noise, raw=raw, spare=spare)
@@ -153,9 +155,10 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
         low = _noncentrality(q, df=df, tail=(1 + level) / 2) * scale / spare
         high = _noncentrality(q, df=df, tail=(1 - level) / 2) * scale / spare
     share = spare / n_phrasings
+    at_n = [min(low + noise.contrast, raw), max(high + noise.contrast, raw)]  # a raw variance below that of noise alone stays inside
     ends = {
-        "std": [np.sqrt(end + noise.contrast) for end in (low, high)],
-        "std0": [np.sqrt(share * (end + noise.contrast)) for end in (low, high)],
+        "std": [np.sqrt(end) for end in at_n],
+        "std0": [np.sqrt(share * end) for end in at_n],
         "var_phrasing": [low, high],
         "std_excess": [np.sqrt(end) for end in (low, high)],
     }

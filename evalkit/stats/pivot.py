@@ -238,7 +238,7 @@ def _interval(value: float, draws: Draws | None, ends: tuple[float, float] | Non
     if draws is None or ends is None:
         return undefined(value, "phrasing scores are far from normal", level=level)
     if np.isnan(value):
-        return undefined(value, "the estimate is undefined", level=level)
+        return undefined(value, "fewer phrasings than the statistic needs, or a mean of 0", level=level)
     if draws.min() == draws.max():
         return undefined(value, "phrasing scores do not vary", level=level)
     low, high = ends

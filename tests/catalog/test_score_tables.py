@@ -56,7 +56,7 @@ def test_aggregated_table_keeps_what_was_printed(tmp_path):
         ("model,score\nm,1\n", "column task, phrasing_id is not there; columns: model, score"),
         ("model,model\nm,n\n", "column 'model' occurs twice"),
         ("model,task,phrasing_id,score\nm,t,p,good\n", "column score holds 1 values that are no number, first 'good' in row 1"),
-        ("model,task,phrasing_id,instance_id,score\nm,t,p,i,good\n", "invalid value 'good'"),
+        ("model,task,phrasing_id,instance_id,score\nm,t,p,i,good\n", "column score holds 'good' in line 2, which is no number"),
         ("model,task,phrasing_id,instance_id,score\nm,t,p,i\n", "Expected 5 columns, got 4"),
     ],
 )

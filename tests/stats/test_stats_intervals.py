@@ -341,3 +341,26 @@ def test_interval_of_graded_differences_holds_its_estimate():
         found = pss_interval(np.clip(0.5 + spread * rng.normal(size=(30, 3)), 0, 1))
         assert found.kind == "t-reciprocal/phrasings+instances"
         assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@pytest.mark.parametrize("question", ["fixed", "random"])
+def test_equal_phrasing_means_do_not_claim_certainty(question):
+    """Two phrasings, each right on 30 of 40 instances but not on the same ones: the mean is not known exactly, and their deviation has no interval."""
+    scores = np.ones((2, 40))
+    scores[0, :10], scores[1, 5:15] = 0.0, 0.0
+    found = stats.score_intervals(scores, rng=np.random.default_rng(0), question=question)
+
+    assert found["mean"].low < 0.75 - 0.05
+    assert found["mean"].high > 0.75 + 0.05
+    assert found["std"].kind == "none: phrasing scores do not vary"
+    gap = stats.gap_interval(np.tile(scores, (2, 1)), seen=np.arange(4) < 2, unseen=np.arange(4) >= 2, question=question)
+    assert gap.value == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_interval_of_the_deviation_holds_its_estimate(seed):
+    """Also where the phrasings differ by less than noise alone would make them."""
+    scores = (np.random.default_rng(seed).random((4, 30)) < 0.5).astype(float)
+    found = stats.noncentral_interval(scores)["std"]
+
+    assert found.low != found.low or found.low <= found.value <= found.high
