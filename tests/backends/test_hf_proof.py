@@ -173,6 +173,27 @@ def test_differences_are_relative_beyond_a_hundred_nat() -> None:
     assert largest_difference([[float("nan")]], [[-1.0]]) == float("inf")
 
 
+@pytest.mark.parametrize("letters", [True, False])
+def test_an_encoder_reads_every_prompt_once_and_a_decoder_every_beginning_once(model_dir: Callable[..., Path], letters: bool) -> None:
+    """Prompt tokens, one start token, and one position per different beginning of the choices: within 3 % of that."""
+    import transformers as tf
+
+    from evalkit.backends.hf import HFBackend
+
+    tokenizer = tf.AutoTokenizer.from_pretrained(model_dir("t5", "end"))
+    requests = grid_of(4, 60, letters=letters)
+    formula = 0
+    for request in requests:
+        tails = [tuple(ids) for ids in tokenizer(list(request.continuations), add_special_tokens=False)["input_ids"]]
+        beginnings = {tail[:n] for tail in tails for n in range(1, len(tail))}
+        formula += len(tokenizer(request.text)["input_ids"]) + 1 + len(beginnings)
+    backend = HFBackend(spec_of(model_dir("t5", "end")))
+    list(backend.run(requests))
+
+    assert backend.stats["planned"] == formula
+    assert formula <= backend.stats["computed"] <= 1.03 * formula
+
+
 def test_a_compiled_model_scores_the_same_and_generates_as_before(model_dir: Callable[..., Path]) -> None:
     """The option traces the model; log-probabilities and texts do not move. What the compiler does to it is the compiler's."""
     from evalkit.backends.hf import HFBackend
