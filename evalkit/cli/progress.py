@@ -40,6 +40,7 @@ class ShownProgress:
         self._as_json = as_json
         self._stats: Callable[[], Mapping[str, Any]] | None = None
         self._naive = 0
+        self._computed: int | None = None
         self._stored = 0
         self.signal_exit_code = 0
         self._stop = False
@@ -101,6 +102,7 @@ class ShownProgress:
         self._tokens += sum(response.prompt_tokens for response in responses)
         self._naive += sum(_apart(response) for response in responses)
         self._failed += sum(bool(response.error) for response in responses)
+        self._computed = dict(self._stats()).get("computed") if self._stats is not None else None
         if self.quiet:
             return
         if self._bar is not None:
@@ -115,7 +117,6 @@ class ShownProgress:
         """
         seconds = time.monotonic() - self._began
         asked = self._done - self._stored
-        computed = dict(self._stats() or {}).get("computed") if self._stats is not None else None
         return {
             "done": self._done,
             "total": self._total,
@@ -124,7 +125,7 @@ class ShownProgress:
             "seconds": round(seconds, 3),
             "requests_per_second": round(asked / seconds, 3) if asked and seconds else None,
             "tokens_per_second": round(self._tokens / seconds, 3) if asked and seconds else None,
-            "saved": round(1 - computed / self._naive, 4) if isinstance(computed, int) and computed and self._naive else None,
+            "saved": round(1 - self._computed / self._naive, 4) if self._computed and self._naive else None,
             "seconds_left": round((self._total - self._done) * seconds / asked, 1) if asked else None,
         }
 

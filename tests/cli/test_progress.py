@@ -42,6 +42,7 @@ def test_json_lines_say_the_same(clock: list[float], capsys: pytest.CaptureFixtu
     progress = ShownProgress(quiet=False, label="toy", as_json=True)
     progress.note("a note")
     answered(progress, clock)
+    progress.watch(dict)  # a closed engine has no counters any more
     progress.close()
     progress.close()
     captured = capsys.readouterr()
