@@ -18,6 +18,7 @@ from evalkit import stats
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.estimate import rows_of_model
 from evalkit.analysis.over_tasks import OneTask
+from evalkit.analysis.per_task import normed
 from evalkit.errors import TableError
 from evalkit.records import Estimate
 from evalkit.stats.phrasing_only import gap_of_phrasings, mean_of_phrasings, std_of_phrasings
@@ -33,7 +34,13 @@ NEEDS_CELLS = (
 
 
 def estimate_aggregated(
-    frame: pd.DataFrame, *, level: float = 0.95, reference: str | Mapping[str, str] | None = None, group: str = "", origin: str = "table"
+    frame: pd.DataFrame,
+    *,
+    level: float = 0.95,
+    reference: str | Mapping[str, str] | None = None,
+    chance: Mapping[str, float] | None = None,
+    group: str = "",
+    origin: str = "table",
 ) -> list[Estimate]:
     """Return the estimates of phrasing scores per task, per benchmark and over all tasks.
 
@@ -45,6 +52,8 @@ def estimate_aggregated(
         Level of intervals.
     reference
         Clean phrasing of drop rates, or attacked id -> reference id.
+    chance
+        Task id -> score of guessing, for accuracy_norm.
     group
         Written into every row.
     origin
@@ -75,14 +84,15 @@ def estimate_aggregated(
     by_model: dict[str, list[OneTask]] = {}
     for model, part in frame.groupby("model", observed=True, sort=True):
         tasks = [
-            _one_task(str(task), cells, level=level, reference=reference) for task, cells in part.groupby("task", observed=True, sort=True)
+            _one_task(str(task), cells, level=level, reference=reference, chance=(chance or {}).get(str(task)))
+            for task, cells in part.groupby("task", observed=True, sort=True)
         ]
         rows += rows_of_model(str(model), tasks, level=level, group=group)
         by_model[str(model)] = tasks
     return rows + between_models(by_model, level=level, group=group, question="random", rng=np.random.default_rng(0), n_resamples=1000)
 
 
-def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | Mapping[str, str] | None) -> OneTask:
+def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | Mapping[str, str] | None, chance: float | None) -> OneTask:
     cells = cells.sort_values("phrasing_id", key=lambda column: column.astype(str))
     ids = tuple(str(name) for name in cells["phrasing_id"])
     a = cells["score"].to_numpy(dtype=np.float64)
@@ -90,13 +100,16 @@ def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | 
     benchmark = str(cells["benchmark"].iloc[0]) if "benchmark" in cells else task.partition("/")[0] if "/" in task else ""
     sizes = cells["n_instances"].dropna().unique() if "n_instances" in cells else np.array([])
     found = _statistics(a, np.array(seen), level)
-    pairs = _pairs(ids, reference)
+    pairs, reason = _pairs(ids, reference), "needs one row per instance"
     attacked, clean = (np.array([a[ids.index(name)] for name in names]) for names in (pairs, pairs.values()))
     if pairs:
-        reason = "needs one row per instance"
         found["pdr"] = stats.undefined(stats.pdr(attacked, clean), reason, level=level)
         found["pdr_std"] = stats.undefined(stats.pdr_std(attacked, clean), reason, level=level)
-    found |= {name: stats.undefined(math.nan, "needs one row per instance", level=level) for name in NEEDS_CELLS}
+    if isinstance(reference, str) and pairs:
+        found["cohen_h"] = stats.undefined(stats.cohen_h(float(clean[0]), float(np.nanmean(attacked))), reason, level=level)
+    if chance is not None:
+        found["accuracy_norm"] = normed(found["mean"], chance)
+    found |= {name: stats.undefined(math.nan, reason, level=level) for name in NEEDS_CELLS}
     return OneTask(
         task=task,
         benchmark=benchmark,

@@ -18,7 +18,7 @@ from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.scores import STATUSES, AnswerBlock, Block
 from evalkit.stats.fixed_intervals import mean_of_instances
 
-__all__ = ["Options", "best_of_both", "drop_pairs", "drops_of", "reliance_of", "task_statistics"]
+__all__ = ["Options", "best_of_both", "drop_pairs", "drops_of", "normed", "reliance_of", "task_statistics"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -82,9 +82,7 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
     found |= _of_drops(block, options)
     found |= reliance_of(block, question=options.question, level=options.level)
     if options.chance is not None:
-        mean = found["mean"]
-        value, low, high = (stats.accuracy_norm(number, options.chance) for number in (mean.value, mean.low, mean.high))
-        found["accuracy_norm"] = stats.Interval(value, low, high, mean.level, mean.kind)
+        found["accuracy_norm"] = normed(found["mean"], options.chance)
     if options.confidence is not None:
         calibration = stats.ece(options.confidence[headline].ravel(), scores.ravel())
         reason = "no probabilities recorded" if math.isnan(calibration) else "not offered: biased upward with few cells per bin"
@@ -102,6 +100,12 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
 def _settled(found: stats.Interval) -> stats.Interval:
     """Three digits of a statistic of probabilities: these carry the noise of float32 (about 1e-6), so more would differ between two equal runs."""
     return stats.Interval(round(found.value, 3), round(found.low, 3), round(found.high, 3), found.level, found.kind)
+
+
+def normed(mean: stats.Interval, chance: float) -> stats.Interval:
+    """Return accuracy_norm of a mean, with the ends of its interval moved alike."""
+    value, low, high = (stats.accuracy_norm(number, chance) for number in (mean.value, mean.low, mean.high))
+    return stats.Interval(value, low, high, mean.level, mean.kind)
 
 
 def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Found:
@@ -238,8 +242,17 @@ def _of_drops(block: Block, options: Options) -> Found:
         "pdr_std": stats.undefined(stats.pdr_std(a[rows[:, 0]], a[rows[:, 1]]), "not offered", level=options.level),
     }
     if isinstance(options.reference, str):
+        found |= _of_effects(block.values[row[options.reference]], block.values[rows[:, 0]], a[rows[:, 0]], options)
         found["robust_drop"] = stats.robust_drop_interval(block.values, reference=row[options.reference], level=options.level)
     return found
+
+
+def _of_effects(clean: Floats, attacked: Floats, a: Floats, options: Options) -> Found:
+    """Effect sizes of all other phrasings against the clean one."""
+    mean = float(np.nanmean(clean)) if not np.isnan(clean).all() else math.nan
+    values = {"cohen_h": stats.cohen_h(mean, float(np.nanmean(a)) if not np.isnan(a).all() else math.nan)}
+    values["hedges_g"] = stats.hedges_g(clean, attacked.ravel())
+    return {name: stats.undefined(value, "not offered", level=options.level) for name, value in values.items()}
 
 
 def reliance_of(block: Block, *, question: stats.Question, level: float) -> Found:

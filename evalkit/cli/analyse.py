@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +47,14 @@ SHOWN = ("mean", "std", "spread", "min", "gap", "consistency")
     metavar="FILE",
     group=GROUP,
     help="CSV attacked_id,reference_id: each attack's own clean phrasing.",
+)
+@option(
+    "--chance",
+    "chances",
+    multiple=True,
+    metavar="F|TASK=F",
+    group=GROUP,
+    help="Score of guessing, of all tasks or one: accuracy_norm. Repeatable.",
 )
 @option(
     "--level",
@@ -191,8 +200,9 @@ def _one_part(
     from evalkit.analysis import estimate, estimate_aggregated
     from evalkit.scores import ScoreTable
 
+    chance = _chances(settings["chances"], [str(task) for task in frame["task"].unique()])
     if file.layout != "cells":
-        return estimate_aggregated(frame, level=settings["level"], reference=reference, group=group, origin=file.origin)
+        return estimate_aggregated(frame, level=settings["level"], reference=reference, chance=chance, group=group, origin=file.origin)
     table = ScoreTable.from_frame(frame, origin=file.origin)
     rows: list[Estimate] = []
     for question in ("random", "fixed") if settings["question"] == "both" else (settings["question"],):
@@ -206,9 +216,25 @@ def _one_part(
             seed=settings["seed"],
             question=question,
             reference=reference,
+            chance=chance,
             group=label,
         )
     return rows
+
+
+def _chances(given: Sequence[str], tasks: Sequence[str]) -> dict[str, float]:
+    """Return task -> score of guessing."""
+    found: dict[str, float] = {}
+    for text in given:
+        task, _, digits = text.rpartition("=")
+        try:
+            chance = float(digits)
+        except ValueError:
+            chance = math.nan
+        if not 0 <= chance < 1:
+            raise UsageError(f"--chance: {text!r} is no score of guessing; accepted: F or TASK=F with F from 0 to below 1, such as 0.25.")
+        found |= dict.fromkeys([task] if task else tasks, chance)
+    return found
 
 
 def _check_reference(frame: pd.DataFrame, reference: str | Mapping[str, str], origin: str) -> None:

@@ -108,6 +108,14 @@ def consistency(labels: Labels, *, missing: Missing = None) -> float:
 def flip_rate(labels: Labels, *, missing: Missing = None) -> float:
     """Return 1 - consistency: the share of phrasing pairs whose answers differ; 0 iff every instance has one answer.
 
+    Notes
+    -----
+    Complement of `consistency`; an unparsed answer differs from everything. P = 1 or no pair: NaN.
+
+    References
+    ----------
+    Nalbandyan et al. 2025, "SCORE" (arXiv 2503.00137), whose consistency rate it complements.
+
     Examples
     --------
     >>> flip_rate(np.array([[0, 1], [0, 2]]))

@@ -65,6 +65,10 @@ def gap_worst(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
     With m = min(P seen, P unseen), each arm's term is the exact mean of min a[p] over its subsets of m
     phrasings, because a minimum falls with P. NaN when an arm is empty.
 
+    References
+    ----------
+    Sun et al. 2023 (arXiv 2306.11270), for the gap; the worst case at matched P is ours.
+
     Examples
     --------
     >>> a = np.array([[0.5], [0.25], [0.75]])  # seen 0.5; unseen 0.25 and 0.75, on average 0.5 at m = 1
@@ -81,6 +85,10 @@ def gap_std(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
     -----
     Negative: unseen wording makes scores less steady.
 
+    References
+    ----------
+    Sun et al. 2023 (arXiv 2306.11270), for the two deviations.
+
     Examples
     --------
     >>> a = np.array([[0.5], [0.5], [0.5], [1.0]])
@@ -92,6 +100,14 @@ def gap_std(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
 
 def drop_rates(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pair"]) -> Float[np.ndarray, " pair"]:
     """Return the drop rate of each pair, 1 - a[attacked] / a[reference]; NaN where the reference is 0 or NaN.
+
+    Notes
+    -----
+    The terms of `pdr`; in (-inf, 1], negative when the change helped.
+
+    References
+    ----------
+    Zhu et al. 2023, "PromptBench" (arXiv 2306.04528).
 
     Examples
     --------
@@ -125,6 +141,15 @@ def pdr(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pai
 def pdr_std(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pair"]) -> float:
     """Return the population standard deviation over pairs of the drop rate, as PromptBench prints it.
 
+    Notes
+    -----
+    sqrt(mean over pairs of (drop - pdr)^2), drop = 1 - a[attacked] / a[reference]. Undefined pairs are left out; one pair: 0; NaN when
+    none is left.
+
+    References
+    ----------
+    Zhu et al. 2023, "PromptBench" (arXiv 2306.04528).
+
     Examples
     --------
     >>> round(pdr_std(np.array([0.6, 0.8]), np.array([0.8, 0.8])), 4)
@@ -157,6 +182,14 @@ def reliance(scores: Scores, *, correct: Mask, wrong: Mask) -> float:
 
 def accuracy_norm(score: float, chance: float) -> float:
     """Return (score - chance) / (1 - chance): 0 for guessing, 1 for always right; NaN when chance is 1.
+
+    Notes
+    -----
+    0 for guessing, 1 for all right, negative below chance. NaN for a NaN score.
+
+    References
+    ----------
+    Srivastava et al. 2022, "Beyond the Imitation Game" (BIG-bench, arXiv 2206.04615), normalised preferred metric with chance at 0.
 
     Examples
     --------

@@ -214,6 +214,10 @@ def new_phrasing_interval(scores: Scores, *, level: float = 0.95) -> Interval:
     instances is common to old and new phrasings. P < 2: NaN. The metrics new_phrasing_low and new_phrasing_high
     are its ends.
 
+    References
+    ----------
+    Hahn 1969, "Factors for Calculating Two-Sided Prediction Intervals for Samples from a Normal Distribution", JASA 64.
+
     Examples
     --------
     >>> found = new_phrasing_interval(np.array([[0.5], [0.6], [0.7]]))

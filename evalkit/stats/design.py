@@ -70,6 +70,10 @@ def required_phrasings(found: Components, *, half: float | int, n_instances: flo
         At least 2; None when no number of phrasings is enough, because vi / N alone is too large: more
         instances are needed then.
 
+    Notes
+    -----
+    The smallest P with `half_width` <= `half`. NaN components: None.
+
     References
     ----------
     Lior et al. 2025, "ReliableEval" (arXiv 2505.22169), for the question; the formula is that of `half_width`.
@@ -82,7 +86,7 @@ def required_phrasings(found: Components, *, half: float | int, n_instances: flo
     """
     if not half > 0:
         raise ValueError(f"required_phrasings: half is {half}; a fraction above 0 is accepted, such as 0.01 for one point.")
-    if half_width(found, n_phrasings=MOST, n_instances=n_instances, level=level) > half:
+    if not half_width(found, n_phrasings=MOST, n_instances=n_instances, level=level) <= half:  # NaN is not enough either
         return None
     low, high = 1, MOST  # half-width at low is too wide, at high narrow enough
     while high - low > 1:

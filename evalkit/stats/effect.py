@@ -9,6 +9,10 @@ __all__ = ["cohen_h", "hedges_g"]
 def cohen_h(first: float, second: float) -> float:
     """Return 2 (asin sqrt second - asin sqrt first) / pi: Cohen's h of two shares, scaled to [-1, 1].
 
+    Notes
+    -----
+    0 for equal shares, 1 from 0 to 1. A share outside [0, 1] or NaN: NaN.
+
     References
     ----------
     Cohen 1988, "Statistical Power Analysis", section 6.2; the division by pi follows IBM/unitxt:src/unitxt/metrics.py.

@@ -25,7 +25,7 @@ def worst_instance(scores: Scores) -> float:
     Notes
     -----
     For 0/1 scores the share of instances that are always right. Missing cells are left out, which can only
-    raise it, and it falls as P grows. An instance without scores is left out. worst_instance <= min a[p].
+    raise it, and it falls as P grows. An instance without scores is left out; NaN when all are. worst_instance <= min a[p].
 
     References
     ----------
@@ -41,6 +41,15 @@ def worst_instance(scores: Scores) -> float:
 
 def best_instance(scores: Scores) -> float:
     """Return mean over instances of max over phrasings: how often some wording gets it right.
+
+    Notes
+    -----
+    mean_i max_p y[p, i] over instances with a score; for 0/1 scores the share of instances right at least once. Grows with P. NaN
+    without any score.
+
+    References
+    ----------
+    Cao et al. 2024 (arXiv 2406.10248), for the best and the worst prompt of an instance.
 
     Examples
     --------

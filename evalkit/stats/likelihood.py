@@ -64,6 +64,15 @@ def posix_of_set(logprobs: Float[np.ndarray, "answer phrasing"], lengths: Int[np
 def posix(sets: list[tuple[Float[np.ndarray, "_ _"], Int[np.ndarray, " _"]]]) -> float:
     """Return the mean of `posix_of_set` over sets (one per instance); undefined sets are left out.
 
+    Notes
+    -----
+    mean over sets of (1 / (P (P - 1))) sum_{p, q} abs(log P(r_q | x_p) - log P(r_q | x_q)) / len r_q, nats per token. No defined set:
+    NaN.
+
+    References
+    ----------
+    Chatterjee et al. 2024 (arXiv 2410.02185), equation 1.
+
     Examples
     --------
     >>> posix([(np.zeros((2, 2)), np.array([1, 1])), (np.array([[0.0, -1.0], [-1.0, 0.0]]), np.array([1, 1]))])

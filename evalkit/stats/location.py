@@ -58,6 +58,10 @@ def mean(scores: Scores) -> float:
     phrasings random: under a phrasing drawn from the population these were drawn from.
     NaN without any score. P = 1: the score itself.
 
+    References
+    ----------
+    Mizrahi et al. 2024 (arXiv 2401.00595), average performance (AvgP).
+
     Examples
     --------
     >>> mean(np.array([[0.6], [0.4]]))
@@ -68,6 +72,14 @@ def mean(scores: Scores) -> float:
 
 def median(scores: Scores) -> float:
     """Return the median over phrasings of a[p]; linear between the two middle ones.
+
+    Notes
+    -----
+    Middle order statistic of a[p]. NaN without any score; P = 1: the score itself.
+
+    References
+    ----------
+    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for order statistics over phrasings.
 
     Examples
     --------
@@ -84,6 +96,10 @@ def min(scores: Scores) -> float:
     -----
     Falls as P grows: compare models at the same P. NaN without any score.
 
+    References
+    ----------
+    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for order statistics over phrasings.
+
     Examples
     --------
     >>> min(np.array([[0.5], [0.25]]))
@@ -94,6 +110,14 @@ def min(scores: Scores) -> float:
 
 def max(scores: Scores) -> float:
     """Return the score of the best phrasing, max over p of a[p]; grows with P.
+
+    Notes
+    -----
+    Maximum performance (MaxP). Grows with P: compare models at the same P. NaN without any score; P = 1: the score itself.
+
+    References
+    ----------
+    Mizrahi et al. 2024 (arXiv 2401.00595), maximum performance.
 
     Examples
     --------
@@ -109,6 +133,7 @@ def quantile(scores: Scores, q: float | int) -> float:
     Notes
     -----
     Linear between order statistics (type 7), NumPy's default. q05, q25, q75 and q95 are this at 0.05 ... 0.95.
+    NaN without any score; P = 1: the score itself.
 
     Raises
     ------
@@ -133,6 +158,10 @@ def quantile(scores: Scores, q: float | int) -> float:
 def worst_k(scores: Scores, k: int) -> float:
     """Return the mean of the `k` lowest a[p]; NaN when fewer than `k` phrasings have scores.
 
+    Notes
+    -----
+    sum of the k smallest a[p] / k. Falls as P grows. NaN below k phrasings with scores.
+
     References
     ----------
     Cao et al. 2024, "On the Worst Prompt Performance of Large Language Models" (arXiv 2406.10248), for the idea.
@@ -149,6 +178,15 @@ def worst_k(scores: Scores, k: int) -> float:
 
 def cvar10(scores: Scores) -> float:
     """Return the mean of the lowest tenth of a[p]: of the ceil(P / 10) lowest phrasings.
+
+    Notes
+    -----
+    With a[(1)] <= ... <= a[(P)] and k = ceil(P / 10): (a[(1)] + ... + a[(k)]) / k; up to ten phrasings it is the minimum. NaN without
+    any score.
+
+    References
+    ----------
+    Rockafellar and Uryasev 2000, "Optimization of Conditional Value-at-Risk", for the mean of a tail.
 
     Examples
     --------

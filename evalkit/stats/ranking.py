@@ -10,6 +10,14 @@ __all__ = ["competition_rank", "kendall_w", "p_best", "rank_intervals"]
 def competition_rank(scores: Float[np.ndarray, " model"]) -> Int[np.ndarray, " model"]:
     """Return ranks with 1 for the highest score; equal scores share the smallest rank ("1 2 2 4"); NaN ranks last.
 
+    Notes
+    -----
+    1 + number of models with a higher score.
+
+    References
+    ----------
+    `scipy.stats.rankdata` with method "min".
+
     Examples
     --------
     >>> competition_rank(np.array([0.5, 0.75, 0.5, 0.25])).tolist()
@@ -64,6 +72,10 @@ def rank_intervals(
     level
         Nominal level.
 
+    Notes
+    -----
+    Ends are rounded outwards to whole ranks; a model that is NaN in a resample ranks last in it.
+
     References
     ----------
     Goldstein and Spiegelhalter 1996, "League Tables and Their Limitations", JRSS A 159.
@@ -81,6 +93,14 @@ def rank_intervals(
 
 def p_best(draws: Float[np.ndarray, "draw model"]) -> Float[np.ndarray, " model"]:
     """Return the share of resamples in which each model has the highest score; a tie is shared out equally.
+
+    Notes
+    -----
+    mean over resamples of (1 if first) / number of models tied for first; adds up to 1 over models. NaN counts as lowest.
+
+    References
+    ----------
+    Goldstein and Spiegelhalter 1996, JRSS A 159, for league tables with their uncertainty.
 
     Examples
     --------

@@ -19,6 +19,10 @@ def rate(flags: Flags, *, of: Flags | None = None) -> float:
     unparsed_rate, truncated_rate, refusal_rate and label_adherence are rates among cells that are not missing;
     missing_rate is among all cells.
 
+    References
+    ----------
+    Wilson 1927, JASA 22, for the interval of a share that `rate_interval` gives.
+
     Examples
     --------
     >>> rate(np.array([[True, False], [False, False]]))
@@ -30,6 +34,14 @@ def rate(flags: Flags, *, of: Flags | None = None) -> float:
 
 def rate_per_phrasing(flags: Flags, *, of: Flags | None = None) -> Float[np.ndarray, " phrasing"]:
     """Return the same share for each phrasing.
+
+    Notes
+    -----
+    share[p] = sum_i flags[p, i] / number of cells of p in `of`; NaN for a phrasing without cells.
+
+    References
+    ----------
+    As `rate`.
 
     Examples
     --------

@@ -43,6 +43,14 @@ def std(scores: Scores) -> float:
 def std0(scores: Scores) -> float:
     """Return the population standard deviation (ddof 0) over phrasings of a[p]; 0 for one phrasing.
 
+    Notes
+    -----
+    std0 = sqrt(sum_p (a[p] - mean)^2 / P) = std sqrt((P - 1) / P). NaN without any score.
+
+    References
+    ----------
+    Xu et al. 2023, "MultiInstruct" (arXiv 2212.10773), inside its sensitivity.
+
     Examples
     --------
     >>> round(std0(np.array([[0.6], [0.4]])), 4)
@@ -120,6 +128,10 @@ def sensitivity_over_tasks(values: Float[np.ndarray, " task"]) -> tuple[float, i
 def saturation(scores: Scores) -> float:
     """Return 1 - (max - mean) over phrasings of a[p]: 1 when the best phrasing is no better than the mean one.
 
+    Notes
+    -----
+    In [0, 1] for scores in [0, 1]. P = 1: 1. NaN without any score.
+
     References
     ----------
     Mizrahi et al. 2024, "State of What Art? A Call for Multi-Prompt LLM Evaluation" (arXiv 2401.00595), section 5.
@@ -134,6 +146,10 @@ def saturation(scores: Scores) -> float:
 
 def cps(scores: Scores) -> float:
     """Return the combined performance score, saturation x max; never above max.
+
+    Notes
+    -----
+    cps = (1 - (max - mean)) max. P = 1: the score itself. NaN without any score.
 
     References
     ----------

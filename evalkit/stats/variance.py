@@ -179,6 +179,14 @@ def repeated_components(scores: Float[np.ndarray, "phrasing instance repeat"]) -
 def var_phrasing(scores: Scores) -> float:
     """Return the variance of phrasing effects, negative estimates as they are; NaN below two phrasings or instances.
 
+    Notes
+    -----
+    Complete data: (MSp - MSe) / N, see `components`.
+
+    References
+    ----------
+    Brennan 2001, "Generalizability Theory", chapter 3.
+
     Examples
     --------
     >>> var_phrasing(np.array([[1.0, 0.0], [1.0, 0.0]]))
@@ -190,6 +198,14 @@ def var_phrasing(scores: Scores) -> float:
 def var_instance(scores: Scores) -> float:
     """Return the variance of instance effects (difficulty), negative estimates as they are.
 
+    Notes
+    -----
+    Complete data: (MSi - MSe) / P, see `components`. NaN below two phrasings or instances.
+
+    References
+    ----------
+    Brennan 2001, "Generalizability Theory", chapter 3.
+
     Examples
     --------
     >>> var_instance(np.array([[1.0, 0.0], [1.0, 0.0]]))
@@ -200,6 +216,14 @@ def var_instance(scores: Scores) -> float:
 
 def var_interaction(scores: Scores) -> float:
     """Return the variance of phrasing x instance effects together with noise between repeats.
+
+    Notes
+    -----
+    Complete data: MSe, see `components`. NaN below two phrasings or instances.
+
+    References
+    ----------
+    Brennan 2001, "Generalizability Theory", chapter 3.
 
     Examples
     --------
@@ -217,6 +241,11 @@ def std_excess(scores: Scores) -> float:
     var(a) of `std` expects var_phrasing + var_interaction / N; the second part is subtracted. 0 when the raw
     component is negative: then the phrasings differ by less than noise alone would make them. The raw sign is
     that of `var_phrasing`.
+    NaN below two phrasings or instances.
+
+    References
+    ----------
+    Brennan 2001, "Generalizability Theory", chapter 3, for the component; its root is a metric of ours.
 
     Examples
     --------

@@ -125,6 +125,27 @@ def test_tests_of_models_are_printed_and_written(tmp_path):
         CliRunner().invoke(command, [str(tmp_path / "a.csv"), "--tests"], catch_exceptions=False, standalone_mode=False)
 
 
+def test_chance_and_reference_give_normalised_scores_and_effects(tmp_path):
+    """0.625 on four choices is half way; clean 0.75 and attacked 0.5: h = 2 (asin sqrt 0.5 - asin sqrt 0.75) / pi = -1/6."""
+    table = cells([[1, 1, 1, 0], [1, 1, 0, 0]])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    found = {
+        row["metric"]: row["value"] for row in analyse(tmp_path / "t.csv", "--chance", "0.25", "--reference", "p0") if row["task"] == "b/t"
+    }
+    table.groupby(["model", "task", "phrasing_id"], as_index=False)["score"].mean().to_csv(tmp_path / "a.csv", index=False)
+    other = {
+        row["metric"]: row["value"]
+        for row in analyse(tmp_path / "a.csv", "--chance", "b/t=0.25", "--reference", "p0")
+        if row["task"] == "b/t"
+    }
+
+    assert found["accuracy_norm"] == other["accuracy_norm"] == pytest.approx(0.5)
+    assert found["cohen_h"] == other["cohen_h"] == pytest.approx(-1 / 6)
+    assert found["hedges_g"] < 0
+    with pytest.raises(UsageError, match="is no score of guessing"):
+        CliRunner().invoke(command, [str(tmp_path / "t.csv"), "--chance", "25"], catch_exceptions=False, standalone_mode=False)
+
+
 def test_wide_tables_are_told_how_to_become_long(tmp_path):
     """One column per phrasing is not guessed at."""
     (tmp_path / "w.csv").write_text("model,task,p0,p1\nm,t,0.5,0.6\n")
