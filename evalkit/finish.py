@@ -99,7 +99,7 @@ def _budget_of(directory: RunDir, table: ScoreTable, counts: Counts, *, level: f
         for task in table.tasks(model):
             block = table.block(model, task)
             asked[task] = {"asked": int(block.asked.sum()), "cells": int(block.asked.size)}
-            lines.append(curve_of(block.values[headline_phrasings(block)], level=level))
+            lines.append(curve_of(block, headline_phrasings(block), level=level))
             search = get_search(store, task)
             if search is not None:
                 found[task] = {"want": search["want"], "phrasing_id": search["order"][0]}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from evalkit.errors import UsageError
 from evalkit.scores import ScoreTable
-from evalkit.stats import Components, Design, components, designs
+from evalkit.stats import Components, Design, components, designs, phrasing_scores
 from evalkit.stored_run import read_table
 
 __all__ = ["Pilot", "Sizing", "pilot_of", "size", "stated"]
@@ -29,6 +29,10 @@ class Pilot:
     """Variance components of its scores."""
     gap_variance: float
     """Variance over instances of the gap itself; 0 when it cannot be told."""
+    a: Mapping[str, float] = field(default_factory=dict)
+    """Phrasing id -> its score, where a run is the pilot."""
+    seen: Mapping[str, str] = field(default_factory=dict)
+    """Phrasing id -> its relation to the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,16 @@ def _pilots(table: ScoreTable, run: Path) -> list[Pilot]:
             block = table.block(model, task, where=plain)
             mine = _within_arms(block.values, block.seen)
             if not np.isnan(mine.phrasing):
-                found.append(Pilot(task=task, components=mine, gap_variance=_gap_variance(block.values, block.seen, mine)))
+                ids, a = block.phrasing_ids, phrasing_scores(block.values)
+                found.append(
+                    Pilot(
+                        task=task,
+                        components=mine,
+                        gap_variance=_gap_variance(block.values, block.seen, mine),
+                        a={name: float(score) for name, score in zip(ids, a, strict=True)},
+                        seen=dict(zip(ids, block.seen, strict=True)),
+                    )
+                )
     if not found:
         raise UsageError(f"--pilot: {run} has no task with two phrasings and two instances; a pilot needs both. Run it with more.")
     return found
@@ -150,7 +163,8 @@ def size(
     Notes
     -----
     *One task* has the mean components over tasks. The mean over T tasks with phrasings and instances of their own has
-    components a T-th of that.
+    components a T-th of that. Where tasks share their phrasings (57 subjects, one set of instructions), only what a phrasing does in one task and not in
+    the others is averaged out: with vc the variance that phrasings have in common over tasks, the component is vc + (vp - vc) / T.
     """
     if not gap > 0:
         raise UsageError(f"--difference: {gap * 100:g} points cannot be looked for; a number above 0 is accepted, such as 2.")
@@ -159,7 +173,7 @@ def size(
     number = len(pilots)
     if number > 1:
         shared = Components(
-            mean.phrasing / number,
+            _in_common(pilots) + (mean.phrasing - _in_common(pilots)) / number,
             mean.instance / number,
             mean.interaction / number,
             n_phrasings=mean.n_phrasings,
@@ -177,6 +191,20 @@ def size(
         )
         for scope in scopes
     ]
+
+
+def _in_common(pilots: Sequence[Pilot]) -> float:
+    """Variance of phrasings over tasks: phrasing component of the (phrasing, task) scores, within arms, between 0 and the mean over tasks.
+
+    0 where fewer than half of the phrasings occur in two tasks: they are then phrasings of their own.
+    """
+    ids = sorted({name for pilot in pilots for name in pilot.a})
+    layout = np.array([[pilot.a.get(name, np.nan) for pilot in pilots] for name in ids])
+    if not ids or ((~np.isnan(layout)).sum(axis=1) > 1).mean() < 0.5:
+        return 0.0
+    seen = [next(pilot.seen[name] for pilot in pilots if name in pilot.seen) for name in ids]
+    found = _within_arms(layout, seen).phrasing
+    return 0.0 if np.isnan(found) else float(np.clip(found, 0.0, max(0.0, _mean(pilots).phrasing)))
 
 
 def _mean(pilots: Sequence[Pilot]) -> Components:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.records import digest
 from evalkit.scores import Block
-from evalkit.stats.budget import KIND, LOOK_DRAWS, Budgeted, estimate_distribution
+from evalkit.stats.budget import LOOK_DRAWS, Budgeted, central, estimate_distribution, posterior_interval
+from evalkit.stats.budget_model import Covariates
 
 __all__ = ["curve_of", "phrasing_estimates", "phrasing_intervals", "posterior", "sparse_statistics"]
 
@@ -33,13 +34,15 @@ SHARES = (0.25, 0.5)
 """Parts of the cells asked whose half-width is drawn beside that of all of them."""
 
 
-def posterior(scores: Floats, *, level: float = 0.95, n_draws: int = 300) -> Budgeted | None:
+def posterior(scores: Floats, *, seen: Mask, unseen: Mask, level: float = 0.95, n_draws: int = 300) -> Budgeted | None:
     """Return what the cells asked say of all phrasings; None when no cell has a score.
 
     Parameters
     ----------
     scores
         (P, N) scores, NaN where not asked or missing.
+    seen, unseen
+        (P,) arms; they enter as a covariate, so that each has a level of its own and few cells do not draw their gap towards 0.
     level
         Level of intervals.
     n_draws
@@ -47,15 +50,24 @@ def posterior(scores: Floats, *, level: float = 0.95, n_draws: int = 300) -> Bud
     """
     if np.isnan(scores).all():
         return None
-    return _posterior(np.ascontiguousarray(scores).tobytes(), scores.shape, level, n_draws)
+    arms = seen.astype(np.float64) - unseen
+    return _posterior(np.ascontiguousarray(scores).tobytes(), arms.tobytes(), scores.shape, level, n_draws)
 
 
 @lru_cache(maxsize=256)
-def _posterior(cells: bytes, shape: tuple[int, int], level: float, n_draws: int) -> Budgeted:
+def _posterior(cells: bytes, arms: bytes, shape: tuple[int, int], level: float, n_draws: int) -> Budgeted:
     scores = np.frombuffer(cells, dtype=np.float64).reshape(shape)
-    known = np.nan_to_num(scores, nan=-1.0)
-    seed = int(digest([shape, known.ravel().tolist()], length=16), 16)
-    return estimate_distribution(scores, rng=np.random.default_rng(seed), level=level, n_draws=n_draws)
+    seed = int(digest([shape, np.nan_to_num(scores, nan=-1.0).ravel().tolist()], length=16), 16)
+    covariates = Covariates(phrasing=np.frombuffer(arms, dtype=np.float64)[:, None])
+    return estimate_distribution(scores, rng=np.random.default_rng(seed), covariates=covariates, level=level, n_draws=n_draws)
+
+
+def _of_block(block: Block, headline: Mask, *, level: float = 0.95) -> Budgeted | None:
+    """Posterior of the headline phrasings of a sparse block; None for any other block."""
+    if block.asked[headline].all():
+        return None
+    relation = np.array(block.seen)[headline]
+    return posterior(block.values[headline], seen=relation == "seen", unseen=relation == "unseen", level=level)
 
 
 def sparse_statistics(scores: Floats, *, seen: Mask, unseen: Mask, level: float) -> dict[str, stats.Interval]:
@@ -73,7 +85,7 @@ def sparse_statistics(scores: Floats, *, seen: Mask, unseen: Mask, level: float)
     found = {name: stats.undefined(math.nan, reason, level=level) for name, reason in NOT_SPARSE.items()}
     found["pss"] = stats.pss_interval(scores, question="fixed", level=level)
     arms = {"seen": seen, "unseen": unseen}
-    fit = posterior(scores, level=level)
+    fit = posterior(scores, seen=seen, unseen=unseen, level=level)
     if fit is None:
         names = (*stats.FROM_MEANS, *stats.GAPS_FROM_MEANS, *(f"{arm}_{what}" for arm in arms for what in ("mean", "std")))
         return found | {name: stats.undefined(math.nan, "no cell has a score", level=level) for name in names}
@@ -83,48 +95,39 @@ def sparse_statistics(scores: Floats, *, seen: Mask, unseen: Mask, level: float)
         for what in ("mean", "std"):
             function = stats.FROM_MEANS[what]
             none = stats.undefined(math.nan, f"no {arm} phrasing", level=level)
-            found[f"{arm}_{what}"] = _interval(function(draws[:, mask]), level) if mask.any() else none
+            found[f"{arm}_{what}"] = posterior_interval(function(draws[:, mask]), level=level) if mask.any() else none
     absent = next((arm for arm, mask in arms.items() if not mask.any()), "")
     for name, gap in stats.GAPS_FROM_MEANS.items():
         none = stats.undefined(math.nan, f"no {absent} phrasing", level=level)
-        found[name] = none if absent else _interval(gap(draws[:, seen], draws[:, unseen]), level)
+        found[name] = none if absent else posterior_interval(gap(draws[:, seen], draws[:, unseen]), level=level)
     return found
-
-
-def _interval(draws: Floats, level: float) -> stats.Interval:
-    """Median and central part of draws."""
-    if np.isnan(draws).all():
-        return stats.undefined(math.nan, "fewer than two phrasings", level=level)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return stats.Interval(float(np.median(draws)), float(low), float(high), level, KIND)
 
 
 def phrasing_estimates(block: Block, headline: Mask) -> Floats:
     """Return the score of every headline phrasing: its mean over instances, or its posterior mean where the design is sparse."""
-    scores = block.values[headline]
-    fit = None if block.asked[headline].all() else posterior(scores)
-    return np.asarray(stats.phrasing_scores(scores)) if fit is None else fit.phrasing
+    fit = _of_block(block, headline)
+    return np.asarray(stats.phrasing_scores(block.values[headline])) if fit is None else fit.phrasing
 
 
 def phrasing_intervals(block: Block, headline: Mask, *, level: float) -> Floats | None:
     """Return (P, 2) ends of the posterior intervals of the headline phrasings of a sparse design; None for any other."""
-    fit = None if block.asked[headline].all() else posterior(block.values[headline], level=level)
+    fit = _of_block(block, headline, level=level)
     if fit is None:
         return None
-    return np.asarray(np.quantile(fit.posterior.scores, [(1 - level) / 2, (1 + level) / 2], axis=0).T)
+    return np.clip(np.stack(central(fit.posterior.scores, level=level), axis=1), 0.0, 1.0)
 
 
-def curve_of(scores: Floats, *, level: float) -> list[tuple[int, float]]:
+def curve_of(block: Block, headline: Mask, *, level: float) -> list[tuple[int, float]]:
     """Return (cells, half-width of the mean) had only a part of the cells been asked, and for all of them; empty without a score.
 
     Parameters
     ----------
-    scores
-        (P, N) scores of a sparse design.
+    block, headline
+        Cells of a sparse design, and which of its phrasings count.
     level
         Level of intervals.
     """
-    whole = posterior(scores, level=level)
+    whole, scores, relation = _of_block(block, headline, level=level), block.values[headline], np.array(block.seen)[headline]
     if whole is None:
         return []
     places = np.argwhere(~np.isnan(scores))
@@ -134,7 +137,7 @@ def curve_of(scores: Floats, *, level: float) -> list[tuple[int, float]]:
         kept = places[order[: round(share * len(places))]]
         part = np.full(scores.shape, np.nan)
         part[kept[:, 0], kept[:, 1]] = scores[kept[:, 0], kept[:, 1]]
-        fit = posterior(part, level=level, n_draws=LOOK_DRAWS)
+        fit = posterior(part, seen=relation == "seen", unseen=relation == "unseen", level=level, n_draws=LOOK_DRAWS)
         if fit is not None:
             steps.append((len(kept), _half(fit)))
     return [*steps, (len(places), _half(whole))]

@@ -10,15 +10,17 @@ from jaxtyping import Bool, Float, Int
 from evalkit.stats.budget_design import balanced_design, scored_cells
 from evalkit.stats.budget_model import Covariates, Posterior, sample_posterior
 from evalkit.stats.phrasing_means import FROM_MEANS
-from evalkit.stats.resample import Interval
+from evalkit.stats.resample import Interval, undefined
 
-__all__ = ["Budgeted", "estimate_distribution", "gather_cells", "next_cells", "spend", "wasserstein"]
+__all__ = ["Budgeted", "central", "estimate_distribution", "gather_cells", "next_cells", "posterior_interval", "spend", "wasserstein"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Ask = Callable[[Int[np.ndarray, "cell 2"]], Float[np.ndarray, " cell"]]
 """Scores the cells asked for: (phrasing, instance) indices in, scores out; NaN for a cell that failed."""
 
 KIND = "posterior/cells"
+WIDER = 1.2
+"""Factor that intervals of everything but the mean are widened by; chosen on simulated matrices, see docs/budget.md."""
 LOOK_DRAWS = 120
 """Draws of the fits between batches; the last one has all."""
 
@@ -71,7 +73,8 @@ def estimate_distribution(
     Each posterior draw is a whole set of phrasing scores. The estimate of the r-th lowest is the median over draws of
     the r-th lowest, which minimises the expected Wasserstein-1 error; a statistic is the median over draws of the statistic.
     So the spread is neither that of noisy means (too wide) nor that of shrunken ones (too narrow). The estimand is these phrasings
-    on these instances, all cells; with every cell scored the answer is exact.
+    on these instances, all cells; with every cell scored the answer is exact. Intervals reach `WIDER` times as far as the posterior's on either side,
+    that of the mean just as far: without that, order statistics were held by 90 to 92% of 95% intervals in simulation, the mean by 94%.
 
     References
     ----------
@@ -80,22 +83,40 @@ def estimate_distribution(
     """
     posterior = sample_posterior(scores, rng=rng, covariates=covariates, n_draws=n_draws)
     ranked = np.sort(posterior.scores, axis=1)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(ranked, tails, axis=0)
-    found = {}
-    for name, function in FROM_MEANS.items():
-        draws = function(posterior.scores)
-        ends = np.quantile(draws, tails)
-        found[name] = Interval(float(np.median(draws)), float(ends[0]), float(ends[1]), level, KIND)
+    low, high = central(ranked, level=level)
+    found = {name: posterior_interval(function(posterior.scores), level=level) for name, function in FROM_MEANS.items()}
+    ends = np.quantile(posterior.scores.mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    found["mean"] = Interval(found["mean"].value, float(ends[0]), float(ends[1]), level, KIND)
     return Budgeted(
         quantiles=np.asarray(np.median(ranked, axis=0)),
-        low=low,
-        high=high,
+        low=np.maximum(low, 0.0),
+        high=np.minimum(high, 1.0),
         phrasing=np.asarray(posterior.scores.mean(axis=0)),
         found=found,
         n_cells=int((~np.isnan(scores)).sum()),
         posterior=posterior,
     )
+
+
+def central(draws: Float[np.ndarray, "draw *what"], *, level: float) -> tuple[Float[np.ndarray, "*what"], Float[np.ndarray, "*what"]]:
+    """Return the ends of the central part of draws, each `WIDER` times as far from the median as it is.
+
+    Examples
+    --------
+    >>> [round(float(end), 2) for end in central(np.linspace(0.0, 1.0, 101), level=0.5)]
+    [0.2, 0.8]
+    """
+    middle = np.median(draws, axis=0)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return middle - WIDER * (middle - low), middle + WIDER * (high - middle)
+
+
+def posterior_interval(draws: Float[np.ndarray, " draw"], *, level: float) -> Interval:
+    """Return the median of draws of a statistic with the interval of `central`; undefined when no draw is defined."""
+    if np.isnan(draws).any():
+        return undefined(float("nan"), "fewer than two phrasings", level=level)
+    low, high = central(draws, level=level)
+    return Interval(float(np.median(draws)), float(low), float(high), level, KIND)
 
 
 def wasserstein(one: Float[np.ndarray, " phrasing"], other: Float[np.ndarray, " phrasing"]) -> float:
