@@ -91,6 +91,7 @@ def _budget_of(directory: RunDir, table: ScoreTable, counts: Counts, *, level: f
     """Return what the manifest says of a sparse run: cells, what parts of them would have told, what a search found."""
     from evalkit.analysis import curve_of, headline_phrasings
     from evalkit.designs import get_search
+    from evalkit.evidence import OF_THIS_RUN
     from evalkit.store import Store
 
     model = table.models[0]
@@ -105,7 +106,7 @@ def _budget_of(directory: RunDir, table: ScoreTable, counts: Counts, *, level: f
                 found[task] = {"want": search["want"], "phrasing_id": search["order"][0]}
     steps = zip(*[line for line in lines if line], strict=False)
     curve = [
-        {"line": "cells of this run", "cells": sum(cells for cells, _ in step), "half_width": sum(half for _, half in step) / len(step)}
+        {"line": OF_THIS_RUN, "cells": sum(cells for cells, _ in step), "half_width": sum(half for _, half in step) / len(step)}
         for step in steps
     ]
     return {"asked": counts.cells, "not_asked": counts.not_asked, "tasks": asked, "curve": curve, **({"found": found} if found else {})}

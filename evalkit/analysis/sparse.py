@@ -114,7 +114,7 @@ def phrasing_intervals(block: Block, headline: Mask, *, level: float) -> Floats 
     fit = _of_block(block, headline, level=level)
     if fit is None:
         return None
-    return np.clip(np.stack(central(fit.posterior.scores, level=level), axis=1), 0.0, 1.0)
+    return np.asarray(np.clip(np.stack(central(fit.posterior.scores, level=level), axis=1), 0.0, 1.0))
 
 
 def curve_of(block: Block, headline: Mask, *, level: float) -> list[tuple[int, float]]:

@@ -4,6 +4,6 @@ Cells and stored records come in, plain records go out; `evalkit.report` draws t
 """
 
 from evalkit.evidence.gather import gather
-from evalkit.evidence.views import Doubtful, Evidence, Feature, Flip, Looks, PhrasingView, Side, TaskView
+from evalkit.evidence.views import OF_THIS_RUN, Doubtful, Evidence, Feature, Flip, Looks, PhrasingView, Side, TaskView
 
-__all__ = ["Doubtful", "Evidence", "Feature", "Flip", "Looks", "PhrasingView", "Side", "TaskView", "gather"]
+__all__ = ["OF_THIS_RUN", "Doubtful", "Evidence", "Feature", "Flip", "Looks", "PhrasingView", "Side", "TaskView", "gather"]

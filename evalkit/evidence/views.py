@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.records import Task
 
-__all__ = ["BudgetStep", "Doubtful", "Evidence", "Feature", "Flip", "Looks", "PhrasingView", "Side", "TaskView"]
+__all__ = ["OF_THIS_RUN", "BudgetStep", "Doubtful", "Evidence", "Feature", "Flip", "Looks", "PhrasingView", "Side", "TaskView"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +180,10 @@ class Doubtful:
     """With them."""
     without: float
     """Without them."""
+
+
+OF_THIS_RUN = "cells of this run"
+"""Line of the budget figure that is made of a sparse run's own cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evalkit.evidence import Evidence, TaskView
+from evalkit.evidence import OF_THIS_RUN, Evidence, TaskView
 from evalkit.records import Estimate
 from evalkit.report.figures import (
     BudgetPoint,
@@ -137,6 +137,9 @@ def _order(value: float) -> float:
 def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
     views, said = _most(evidence.tasks, values, "std")
     names = _names(evidence.tasks)
+    sparse = (
+        " Sparse run: marks are posterior means, which lie closer together than the scores they stand for." if _is_sparse(evidence) else ""
+    )
     rows = [
         ScoreRow(
             label=names[view.task.id],
@@ -153,7 +156,7 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
     return Drawing(
         name="scores",
         title="Score under every phrasing, by task",
-        caption=f"A mark is one phrasing: filled blue circle seen, open orange diamond unseen, grey square unknown. Thick line: interval of the mean; thin line: where the score under one new phrasing would lie; dashed: guessing.{said} {foot}",
+        caption=f"A mark is one phrasing: filled blue circle seen, open orange diamond unseen, grey square unknown. Thick line: interval of the mean; thin line: where the score under one new phrasing would lie; dashed: guessing.{sparse}{said} {foot}",
         draw=lambda ax: plot_scores(rows, ax=ax),
     )
 
@@ -267,13 +270,17 @@ def _budget(evidence: Evidence, foot: str) -> Drawing:
     return Drawing(
         name="budget",
         title=title,
-        caption=f"{_budget_words(points)} {foot}",
+        caption=f"{_budget_words(evidence)} {foot}",
         draw=lambda ax: plot_budget(points, ax=ax),
     )
 
 
-def _budget_words(points: Sequence[BudgetPoint]) -> str:
-    if points[0].line == "cells of this run":
+def _is_sparse(evidence: Evidence) -> bool:
+    return bool(evidence.budget) and evidence.budget[0].line == OF_THIS_RUN
+
+
+def _budget_words(evidence: Evidence) -> str:
+    if _is_sparse(evidence):
         return "Sparse run: half-width of the interval of a task's mean, mean over tasks, for all cells that were asked and had only a part of them been asked."
     return (
         "Half-width of the interval of a task's mean, mean over tasks, had only a part of the instances or of the phrasings been asked. "
