@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "analysis": {"errors", "records", "scores", "stats", "rundir"},
     "audit": {"errors", "records", "scores", "stats"},
     "compare": {"errors", "records", "scores", "stats", "analysis", "rundir"},
+    "candidates": {"records", "scores", "compare"},
     "evidence": {"errors", "records", "scores", "stats", "analysis"},
     "report": {"gate", "policy", "standings", "errors", "records", "scores", "evidence", "paths", "rundir"},
     "phrasings": {*BASE, "catalog", "templates", "perturb", "rundir", "scoring"},

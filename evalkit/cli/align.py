@@ -140,11 +140,11 @@ def _material(task: Task, given: dict[str, Any]) -> Material:
             f"--split {task.split}: is the split that {task.id} is scored on; training on it would be leakage. Name another split."
         )
     sources = {part.strip() for part in (given["sources"] or "").split(",") if part.strip()}
-    phrasings = [
-        phrasing
-        for phrasing in catalog.load_phrasings(task, extra=given["phrasing_file"], sources=sources)
-        if phrasing.kind == "correct" and (not sources or phrasing.source in sources)
-    ]
+    known = catalog.load_phrasings(task, extra=given["phrasing_file"], sources=sources)
+    if absent := sorted(sources - {phrasing.source for phrasing in known}):
+        there = ", ".join(sorted({phrasing.source for phrasing in known}))
+        raise UsageError(f"--sources {','.join(absent)}: {task.id} has no phrasing of it; there are {there}, and those kept apart. Correct it.")
+    phrasings = [phrasing for phrasing in known if phrasing.kind == "correct" and (not sources or phrasing.source in sources)]
     training, validation = divided(task, phrasings, share=given["validation_share"], seed=given["seed"])
     found = usable(task, catalog.load_instances(task, given["data_dir"], split=given["split"]))
     chosen = pick_instances(task, found, limit=min(given["instances"], len(found)), seed=given["seed"])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
 from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, p_value, print_json, print_table, quiet_option
-from evalkit.errors import ComparisonError
+from evalkit.errors import ComparisonError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.compare import Comparison
@@ -24,11 +25,11 @@ GROUP = "What is compared"
 @click.command(
     "compare",
     cls=GroupedCommand,
-    short_help="Compare two runs of the same suite, paired.",
+    short_help="Compare runs of the same suite, paired.",
     epilog="Example: evalkit compare runs/base runs/tuned --margin 0.01",
 )
 @click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("run_b", type=click.Path(path_type=Path))
+@click.argument("runs_b", metavar="RUN_B...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option(
     "--margin",
     type=click.FloatRange(0, 1, min_open=True),
@@ -68,28 +69,35 @@ GROUP = "What is compared"
 @json_option
 @quiet_option
 @debug_option
-def command(run_a: Path, run_b: Path, **settings: Any) -> None:
+def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     """Compare RUN_B with RUN_A: every headline estimate, difference, interval and test; flips by task, phrasing and instance.
 
     Each is a run directory or a per-instance score table. Differences are RUN_B minus RUN_A. Refused when suites, phrasings or
-    instances differ.
+    instances differ. Several RUN_B are shown side by side with what they cost, and the best of those that needed no training is
+    suggested when its interval, widened for the choice, lies above 0.
     """
     from evalkit.analysis import write_estimates
     from evalkit.compare import Settings, compare_suites, compare_tables
 
     notes: list[str] = []
-    compare_suites(_suite(run_a, notes), _suite(run_b, notes))
-    tables = [_table(path, settings[f"model_{side}"]) for path, side in ((run_a, "a"), (run_b, "b"))]
-    found = compare_tables(
-        *tables,
-        settings=Settings(
-            level=settings["level"],
-            n_resamples=settings["resamples"],
-            seed=settings["seed"],
-            question=settings["question"],
-            margin=settings["margin"],
-        ),
+    first = _suite(run_a, notes)
+    for run_b in runs_b:
+        compare_suites(first, _suite(run_b, notes))
+    plain, *tables = [_table(run_a, settings["model_a"]), *(_table(path, settings["model_b"]) for path in runs_b)]
+    how = Settings(
+        level=settings["level"],
+        n_resamples=settings["resamples"],
+        seed=settings["seed"],
+        question=settings["question"],
+        margin=settings["margin"],
     )
+    if len(runs_b) > 1:
+        if settings["margin"]:
+            raise UsageError(f"--margin: is tested for one RUN_B, and {len(runs_b)} are named. Name one.")
+        others = list(zip(runs_b, tables, strict=True))
+        show_many((run_a, plain), others, how, out=settings["out"], as_json=settings["as_json"], notes=[] if settings["quiet"] else notes)
+        return
+    found = compare_tables(plain, *tables, settings=how)
     if settings["out"]:
         write_estimates(found.estimates, settings["out"] / "estimates.csv")
     if settings["as_json"]:
@@ -99,6 +107,8 @@ def command(run_a: Path, run_b: Path, **settings: Any) -> None:
         for note in notes:
             click.echo(note)
     _print(found, settings["level"], settings["margin"])
+    if line := cost_text(cost_of(manifest_of(run_a), manifest_of(runs_b[0]))):
+        click.echo(line)
 
 
 def _suite(path: Path, notes: list[str]) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evalkit.backends.hf import HFBackend
     from evalkit.backends.hf_model import Loaded
 
-__all__ = ["RECORD", "adapter", "base_marks", "read_record", "refuse_overlap", "trained_phrasings"]
+__all__ = ["RECORD", "adapter", "adapter_paths", "base_marks", "read_record", "refuse_overlap", "trained_phrasings"]
 
 RECORD = "evalkit.json"
 """Name of the record beside the weights."""
@@ -65,13 +65,14 @@ def _options(options: str) -> dict[str, Any]:
 
 def trained_phrasings(mitigations: Sequence[str]) -> frozenset[str]:
     """Return the ids of all phrasings that the adapters among some mitigations were trained or validated on."""
-    found: set[str] = set()
-    for text in mitigations:
-        name, _, options = text.partition(":")
-        if name == "adapter":
-            record = read_record(Path(_options(options)["path"]).expanduser())
-            found.update(record.get("training", ()), record.get("validation", ()))
-    return frozenset(found)
+    records = [read_record(path) for path in adapter_paths(mitigations)]
+    return frozenset(name for record in records for part in ("training", "validation") for name in record.get(part, ()))
+
+
+def adapter_paths(mitigations: Sequence[str]) -> list[Path]:
+    """Return the directories of the adapters among some mitigations."""
+    parts = [text.partition(":") for text in mitigations]
+    return [Path(_options(options)["path"]).expanduser() for name, _, options in parts if name == "adapter"]
 
 
 def refuse_overlap(mitigations: Sequence[str], phrasings: Iterable[str]) -> None:

@@ -268,17 +268,22 @@ ARGUMENTS += ["--validate-every", "2", "--batch-size", "4", "--patience", "99", 
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on(small_model: Callable[..., Path], tmp_path: Path) -> None:
-    """After kill -9 the same command goes on from the last checkpoint and finishes."""
+    """After kill -9 the same command goes on from the last checkpoint and ends with the weights of a training that ran through."""
     command = ["align", "--model", str(small_model()), "--out", str(tmp_path / "out"), "--device", "cpu", *ARGUMENTS]
-    process = subprocess.Popen([sys.executable, "-m", "evalkit", *command], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-m", "evalkit", *command], env=environment)
     while not (tmp_path / "out" / "training.pt").is_file() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = sorted(path.name for path in (tmp_path / "out").iterdir())
-    outcome = subprocess.run([sys.executable, "-m", "evalkit", *command], capture_output=True, text=True, check=True)
+    outcome = subprocess.run([sys.executable, "-m", "evalkit", *command], capture_output=True, text=True, check=True, env=environment)
+    whole = [*command[:4], str(tmp_path / "whole"), *command[5:]]
+    subprocess.run([sys.executable, "-m", "evalkit", *whole], capture_output=True, text=True, check=True, env=environment)
+    weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("out", "whole")]
 
     assert "evalkit.json" not in left
+    assert weights[0] == weights[1]
     assert "goes on at step" in outcome.stderr
     assert json.loads((tmp_path / "out" / "evalkit.json").read_text())["steps"] == 60
 
@@ -428,6 +433,8 @@ def test_the_command_trains_and_refuses_leakage(
     """``evalkit align`` writes what ``--mitigation adapter`` takes; the scored split and a finished --out are refused."""
     command = ["align", "--model", str(small_model()), "--out", str(tmp_path / "out"), "--device", "cpu", *ARGUMENTS, "--steps", "4"]
 
+    assert invoke([*command, "--sources", "evalkit-tuning,nosuch"]) == 2
+    assert "--sources nosuch: procedural/boolean has no phrasing of it" in capsys.readouterr().err
     assert invoke([*command, "--split", "test_instance"]) == 2
     assert "training on it would be leakage" in capsys.readouterr().err
     assert invoke(command) == 0

@@ -1,0 +1,143 @@
+"""``evalkit compare RUN_A RUN_B RUN_C ...``: several changed models against one plain model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import number, print_json, print_table
+
+if TYPE_CHECKING:
+    from evalkit.candidates import Cost, Suggestion
+    from evalkit.compare import Settings
+    from evalkit.records import Estimate
+    from evalkit.scores import ScoreTable
+
+__all__ = ["cost_of", "cost_text", "manifest_of", "show_many"]
+
+SHOWN = {
+    "mean": "mean",
+    "unseen_mean": "unseen mean",
+    "gap": "gap",
+    "min": "worst phrasing",
+    "std": "std",
+    "consistency": "consistency",
+    "reliance": "reliance",
+}
+
+
+def show_many(
+    plain: tuple[Path, ScoreTable],
+    others: Sequence[tuple[Path, ScoreTable]],
+    settings: Settings,
+    *,
+    out: Path | None,
+    as_json: bool,
+    notes: Sequence[str],
+) -> None:
+    """Print what every run changes and costs, and the best training-free one with its interval."""
+    from evalkit.analysis import write_estimates
+    from evalkit.candidates import Candidate, changes_of, suggestion
+
+    names = _names([path for path, _ in others])
+    base = manifest_of(plain[0])
+    found = [Candidate(name=name, table=table, cost=cost_of(base, manifest_of(path))) for name, (path, table) in zip(names, others, strict=True)]
+    changes = [changes_of(plain[1], candidate, settings) for candidate in found]
+    best = suggestion(plain[1], found, changes, settings)
+    if out:
+        write_estimates([row for rows in changes for row in rows], out / "estimates.csv")
+    if as_json:
+        candidates = [
+            {"name": one.name, "cost": asdict(one.cost), "estimates": [asdict(row) for row in rows]}
+            for one, rows in zip(found, changes, strict=True)
+        ]
+        print_json({"notes": list(notes), "candidates": candidates, "best_training_free": None if best is None else asdict(best)})
+        return
+    for note in notes:
+        click.echo(note)
+    rows = [[one.name, *_cells(change), *_costs(one.cost)] for one, change in zip(found, changes, strict=True)]
+    title = f"minus {plain[1].models[0]}, percentage points, mean over tasks with {settings.level:.0%} intervals"
+    print_table(["run", *SHOWN.values(), "tokens", "trained parameters"], rows, title=title)
+    click.echo(_said(best))
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return folder names, or whole paths where two folders have the same name."""
+    names = [path.resolve().name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+
+
+def _cells(change: Sequence[Estimate]) -> list[str]:
+    rows = {row.metric: row for row in change if (row.benchmark, row.task) == ("all", "all")}
+    cells = []
+    for metric in SHOWN:
+        row = rows.get(metric)
+        if row is None or row.value != row.value:
+            cells.append("-")
+        else:
+            cells.append(number(row.value) + ("" if row.low != row.low else f" [{number(row.low)}, {number(row.high)}]"))
+    return cells
+
+
+def _costs(cost: Cost) -> list[str]:
+    ratio = "-" if cost.tokens_ratio is None else f"x {cost.tokens_ratio:.2f}"
+    return [ratio, "-" if cost.trained_parameters is None else f"{cost.trained_parameters:,}"]
+
+
+def cost_text(cost: Cost) -> str:
+    """Return the cost of one change as a line; empty when nothing is known."""
+    parts = [] if cost.tokens_ratio is None else [f"prompt tokens per request x {cost.tokens_ratio:.2f}"]
+    if cost.trained_parameters:
+        parts.append(f"{cost.trained_parameters:,} parameters trained in {cost.training_seconds or 0:.0f} s")
+    return "cost: " + ", ".join(parts) if parts else ""
+
+
+def _said(best: Suggestion | None) -> str:
+    if best is None:
+        return "No suggestion: none of the runs is of the same model without training."
+    what = "unseen phrasings" if best.metric == "unseen_mean" else "the mean"
+    interval = f"{number(best.value)} [{number(best.low)}, {number(best.high)}]"
+    chosen = f"best of {best.n_candidates} on {what}, {best.level:.1%} interval, so that the choice is paid for"
+    if best.holds:
+        return f"Without training, {best.name} is suggested: {interval} ({chosen})."
+    return f"No suggestion: the best without training, {best.name}, has {interval}, which does not lie above 0 ({chosen})."
+
+
+def cost_of(plain: Mapping[str, Any], changed: Mapping[str, Any]) -> Cost:
+    """Return what a run costs beside the plain one, by their manifests and what `evalkit align` left beside weights; empty manifests say nothing."""
+    from evalkit.candidates import Cost
+
+    if not plain.get("counts") or not changed.get("counts"):
+        return Cost()
+    marks = [run["model"]["fingerprint"] for run in (plain, changed)]
+    same = all(marks[0].get(name) == marks[1].get(name) for name in ("weights", "adapter"))
+    record = {} if same else _trained(changed)
+    per_request = [run["counts"]["prompt_tokens"] / run["counts"]["requests"] for run in (plain, changed)]
+    return Cost(
+        tokens_ratio=per_request[1] / per_request[0] if per_request[0] else None,
+        trained_parameters=0 if same else record.get("trained_parameters"),
+        training_seconds=0.0 if same else record.get("seconds"),
+        training_free=same,
+    )
+
+
+def _trained(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of the adapter or checkpoint a run used, where it still lies there."""
+    from evalkit.mitigations.adapters import adapter_paths, read_record
+
+    for path in [*adapter_paths(run.get("mitigations") or ()), Path(run["model"]["name"])]:
+        if record := read_record(path):
+            return record
+    return {}
+
+
+def manifest_of(path: Path) -> dict[str, Any]:
+    """Return the manifest of a run; empty for a plain table."""
+    file = path / "manifest.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return content
