@@ -217,27 +217,34 @@ def by_method(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def table_of(results: dict[str, Any]) -> str:
-    """Return the before/after table: differences to the plain model in percentage points, and cost.
+    """Return the before/after tables: what held-out wordings gain, then what it costs elsewhere; differences to the plain model in percentage points.
 
     Over several seeds: the mean, and from the lowest to the highest end of their intervals.
     """
-    heads = ["method", "seeds", *COLUMNS.values(), "trained parameters", "training, CPU s", "prompt tokens per request"]
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    wording, elsewhere = list(COLUMNS)[:5], list(COLUMNS)[5:]
+    costs = ["trained parameters", "training, CPU s", "prompt tokens per request"]
+    first = [["method", "seeds", *(COLUMNS[metric] for metric in wording)]]
+    second = [["method", *(COLUMNS[metric] for metric in elsewhere), *costs]]
+    failures = []
     for name, found in by_method(results).items():
         fine = [result for result in found if "failed" not in result]
         if len(fine) < len(found):
             why = "; ".join(dict.fromkeys(result["failed"] for result in found if "failed" in result))
-            lines.append(f"| {name} | {len(found) - len(fine)} of {len(found)} failed: {why} |" + " |" * (len(heads) - 2))
+            failures.append(f"- {name}: {len(found) - len(fine)} of {len(found)} failed: {why}")
         if not fine or name == "plain":
             continue
-        cells = [over_seeds([result["difference"].get(metric) for result in fine]) for metric in COLUMNS]
-        cost = [
-            f"{fine[0].get('trained_parameters', 0):,}",
-            f"{sum(result.get('training_seconds', 0) for result in fine) / len(fine):.0f}",
-            f"{sum(result['prompt_tokens'] for result in fine) / len(fine):.0f}",
-        ]
-        lines.append(f"| {name} | {len(fine)} | {' | '.join([*cells, *cost])} |")
-    return "\n".join(lines) + "\n"
+        cells = {metric: over_seeds([result["difference"].get(metric) for result in fine]) for metric in COLUMNS}
+        cost = [f"{fine[0].get('trained_parameters', 0):,}"]
+        cost += [f"{sum(result.get(part, 0) for result in fine) / len(fine):.0f}" for part in ("training_seconds", "prompt_tokens")]
+        first.append([name, str(len(fine)), *(cells[metric] for metric in wording)])
+        second.append([name, *(cells[metric] for metric in elsewhere), *cost])
+    return "\n".join([*markdown(first), "", *markdown(second), "", *failures]).rstrip("\n") + "\n"
+
+
+def markdown(rows: list[list[str]]) -> list[str]:
+    """Return the lines of a table; the first row is its head."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
 
 def over_seeds(cells: Iterable[list[float] | None]) -> str:
