@@ -213,8 +213,11 @@ def pending_requests(
 
 
 def _alternates(job: Job, phrasing: Phrasing, position: int, number: int) -> tuple[tuple[Request, Hint], ...]:
-    """Return the same instance under other correct phrasings whose choices stand in the same order, drawn by phrasing id."""
-    if not number:
+    """Return the same instance under other correct phrasings whose choices stand in the same order, drawn by phrasing id; none for a control.
+
+    A negated or wrong instruction means something else than they do: answering it by them would hide whether the model reads it.
+    """
+    if not number or phrasing.kind != "correct":
         return ()
     others = [other for other in job.phrasings if other.id != phrasing.id and other.kind == "correct" and other.id not in job.orders]
     others.sort(key=lambda other: digest([phrasing.id, other.id]))

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.choosing import Settings
 from evalkit.errors import BackendError, UsageError
 from evalkit.mitigations.calibration import CONTENT_FREE, calibrate, calibrated
 from evalkit.mitigations.ensemble import ensemble, mean_logprobs, voted
 from evalkit.mitigations.rewording import PREFIX, conjugate, prefix, recast, recast_request
-from evalkit.records import Request, Response
+from evalkit.records import ModelSpec, Request, Response, Suite
+from evalkit.run import run
+from evalkit.scores import ScoreTable
 
 CHOICE = Request(kind="choice", text="Say it.\n\nIs water wet?\nAnswer:", continuations=(" yes", " no"), body=(9, 22))
 FREE = Request(kind="generate", text="Say it.\n\nIs water wet?\nAnswer:", body=(9, 22), max_tokens=5)
@@ -88,6 +91,20 @@ def test_an_ensemble_asks_its_alternates_and_takes_the_mean() -> None:
 
     assert found.logprobs == pytest.approx(mean_logprobs(parts))
     assert backend.stats["cost of ensemble:how=mean,m=3"] == 3.0  # type: ignore[attr-defined]
+
+
+def test_controls_are_not_outvoted_by_correct_instructions(tmp_path: Path) -> None:
+    """A reader that obeys scores the same on its negated control with and without an ensemble, while correct phrasings cost three requests."""
+    suite = Suite(name="s", tasks=("procedural/boolean",), phrasings=3, kinds=("correct", "negated"), limit=4)
+    runs = []
+    for name, mitigations in (("plain", ()), ("voted", ("ensemble:m=3,how=vote",))):
+        model = ModelSpec(backend="scripted", name="obeys", label=name)
+        run(Settings(model=model, suite=suite, out=tmp_path / name, mitigations=mitigations, cache=False, resamples=100))
+        frame = ScoreTable.read_parquet(tmp_path / name / "scores.parquet").frame
+        runs.append(frame.loc[frame["kind"] == "negated", ["phrasing_id", "instance_id", "score", "prediction"]].reset_index(drop=True))
+
+    assert len(runs[0]) == 4
+    assert runs[0].to_dict("list") == runs[1].to_dict("list")
 
 
 def test_a_vote_goes_to_the_majority() -> None:
