@@ -143,7 +143,9 @@ def _material(task: Task, given: dict[str, Any]) -> Material:
     known = catalog.load_phrasings(task, extra=given["phrasing_file"], sources=sources)
     if absent := sorted(sources - {phrasing.source for phrasing in known}):
         there = ", ".join(sorted({phrasing.source for phrasing in known}))
-        raise UsageError(f"--sources {','.join(absent)}: {task.id} has no phrasing of it; there are {there}, and those kept apart. Correct it.")
+        raise UsageError(
+            f"--sources {','.join(absent)}: {task.id} has no phrasing of it; there are {there}, and those kept apart. Correct it."
+        )
     phrasings = [phrasing for phrasing in known if phrasing.kind == "correct" and (not sources or phrasing.source in sources)]
     training, validation = divided(task, phrasings, share=given["validation_share"], seed=given["seed"])
     found = usable(task, catalog.load_instances(task, given["data_dir"], split=given["split"]))

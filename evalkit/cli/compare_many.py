@@ -46,7 +46,9 @@ def show_many(
 
     names = _names([path for path, _ in others])
     base = manifest_of(plain[0])
-    found = [Candidate(name=name, table=table, cost=cost_of(base, manifest_of(path))) for name, (path, table) in zip(names, others, strict=True)]
+    found = [
+        Candidate(name=name, table=table, cost=cost_of(base, manifest_of(path))) for name, (path, table) in zip(names, others, strict=True)
+    ]
     changes = [changes_of(plain[1], candidate, settings) for candidate in found]
     best = suggestion(plain[1], found, changes, settings)
     if out:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from toy_runs import Silent
 
 from evalkit.choosing import Settings
 from evalkit.errors import BackendError, UsageError
@@ -99,7 +100,7 @@ def test_controls_are_not_outvoted_by_correct_instructions(tmp_path: Path) -> No
     runs = []
     for name, mitigations in (("plain", ()), ("voted", ("ensemble:m=3,how=vote",))):
         model = ModelSpec(backend="scripted", name="obeys", label=name)
-        run(Settings(model=model, suite=suite, out=tmp_path / name, mitigations=mitigations, cache=False, resamples=100))
+        run(Settings(model=model, suite=suite, out=tmp_path / name, mitigations=mitigations, cache=False, resamples=100), Silent())
         frame = ScoreTable.read_parquet(tmp_path / name / "scores.parquet").frame
         runs.append(frame.loc[frame["kind"] == "negated", ["phrasing_id", "instance_id", "score", "prediction"]].reset_index(drop=True))
 
