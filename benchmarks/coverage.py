@@ -47,8 +47,6 @@ ROUND = 100
 """Matrices of one point that are simulated at a time."""
 CENTRES = 500
 """Matrices behind the expected value of an order statistic: its error is a twentieth of the statistic's own deviation."""
-EDGE = 0.001
-"""A truth this close to 0 or 1 is on the edge of what is possible, and an interval that ends there holds it too often."""
 
 
 @dataclass(frozen=True)
@@ -294,8 +292,10 @@ class Row:
 
     @property
     def edge(self) -> bool:
-        """Whether the truth is at 0 or 1, the end of what the metric can be; a gap of 0 is in the middle."""
-        return not self.metric.startswith("gap") and (abs(self.truth) < EDGE * (self.metric != "var_phrasing") or self.truth > 1 - EDGE)
+        """Whether the truth is at the end of what the metric can be: 0 for a variance, less than one instance from 0 or 1 for a share of instances."""
+        if self.metric in {"worst_instance", "best_instance"}:
+            return self.regime.n_instances * min(self.truth, 1 - self.truth) < 1
+        return self.metric.startswith("var_") and self.truth == 0
 
     @property
     def out(self) -> bool:
@@ -333,7 +333,8 @@ def page(rows: list[Row], state: State) -> str:
         f"Pivotal intervals used {PIVOTS} draws; what an order statistic expects comes from {CENTRES:,} further matrices.",
         "Every number is the share of nominal 95% intervals that hold the truth; `mean` is over the points of a line. The single points are in `coverage.csv`.",
         f"One point has a simulation error of {np.sqrt(0.95 * 0.05 / most):.3f}; `out` counts points outside 93% to 97% by more than two of these.",
-        "`edge` counts points whose truth lies at 0 or 1, where an interval that ends there holds it more often than asked; they are left out of the other columns.",
+        "`edge` counts points whose truth is 0 (variance of difficulty where instances are alike) or less than one instance of N away from 0 or 1",
+        "(`worst_instance`, `best_instance`); an interval that cannot go further holds such a truth more often than asked, so these points are left out of the other columns.",
         "",
         "| question | metric | scores | P | lowest | mean | highest | points | out | edge |",
         "|---|---|---|---|---|---|---|---|---|---|",

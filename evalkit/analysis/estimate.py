@@ -127,6 +127,7 @@ def estimate(
                 reference=reference,
                 chance=None if chance is None else chance.get(task),
                 confidence=confidence,
+                repeats=table.repeats(model, task),
                 answers=(answers or {}).get(task),
                 distances=None if distances is None else distances.get(task, {}),
             )

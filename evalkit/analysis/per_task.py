@@ -43,6 +43,8 @@ class Options:
     """Clean phrasing for drop rates, or attacked id -> reference id; None: perturbed phrasings against their origin."""
     chance: float | None = None
     """Score of guessing, for accuracy_norm."""
+    repeats: npt.NDArray[np.float64] | None = None
+    """(P, N, R) scores of repeated cells, for var_repeat."""
     confidence: Floats | None = None
     """(P, N) probability of the given answer, for ece."""
     answers: AnswerBlock | None = None
@@ -83,6 +85,8 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
     found |= reliance_of(block, question=options.question, level=options.level)
     if options.chance is not None:
         found["accuracy_norm"] = normed(found["mean"], options.chance)
+    if options.repeats is not None:
+        found |= _of_repeats(options.repeats[headline], options.level)
     if options.confidence is not None:
         calibration = stats.ece(options.confidence[headline].ravel(), scores.ravel())
         reason = "no probabilities recorded" if math.isnan(calibration) else "not offered: biased upward with few cells per bin"
@@ -118,6 +122,17 @@ def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Fo
         found[name] = stats.undefined(end, reason, level=level)
     found["required_phrasings"] = _required(scores, level)
     return found
+
+
+def _of_repeats(cube: npt.NDArray[np.float64], level: float) -> Found:
+    """Variance between repeats of a cell, and the interaction without it; nothing where no cell has a second one."""
+    parts = stats.repeated_components(cube)
+    if math.isnan(parts.repeat):
+        return {}
+    return {
+        "var_repeat": stats.undefined(parts.repeat, "not offered", level=level),
+        "var_interaction": stats.undefined(parts.interaction, "not offered: repeats are taken out", level=level),
+    }
 
 
 def _required(scores: Floats, level: float) -> stats.Interval:

@@ -12,7 +12,7 @@ import pandas as pd
 from evalkit.records import instances_digest
 from evalkit.scores.rows import PHRASING_COLUMNS, STATUSES
 
-__all__ = ["Block", "dense_block"]
+__all__ = ["Block", "dense_block", "dense_repeats"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -113,6 +113,19 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         sources=of_phrasing["phrasing_source"],
         perturbations=of_phrasing["perturbation"],
     )
+
+
+def dense_repeats(rows: pd.DataFrame, value: str) -> Floats:
+    """Return (P, N, R) scores of the sorted rows of one (model, task), repeats in their order; NaN where there is none."""
+    p_codes, phrasing_ids = _dense(rows["phrasing_id"])
+    i_codes, instance_ids = _dense(rows["instance_id"])
+    flat = p_codes * len(instance_ids) + i_codes  # ascending, because the rows are sorted
+    leads = np.flatnonzero(np.diff(flat, prepend=-1))
+    sizes = np.diff(np.append(leads, len(flat)))
+    nth = np.arange(len(flat)) - np.repeat(leads, sizes)
+    cube = np.full((len(phrasing_ids), len(instance_ids), int(sizes.max(initial=1))), np.nan)
+    cube[p_codes, i_codes, nth] = rows[value].to_numpy(dtype=np.float64)
+    return cube
 
 
 def _fill(numbers: Floats, flat: Ints, shape: tuple[int, int]) -> Floats:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from evalkit.errors import TableError
 from evalkit.records import Score
-from evalkit.scores.block import Block, dense_block
+from evalkit.scores.block import Block, dense_block, dense_repeats
 from evalkit.scores.rows import COLUMNS, NUMBERS, normalised
 
 __all__ = ["ScoreTable", "Where"]
@@ -148,6 +148,16 @@ class ScoreTable:
             if rows.empty:
                 raise TableError(f"score table: model {model!r}, task {task!r}: no row has {_spelled(where)}.")
         return dense_block(rows, value)
+
+    def repeats(self, model: str, task: str) -> npt.NDArray[np.float64] | None:
+        """Return the scores of every repeat of one model on one task, shaped (phrasing, instance, repeat); None without a repeat column.
+
+        Parameters
+        ----------
+        model, task
+            Names as in `models` and `tasks`.
+        """
+        return dense_repeats(self._frame.iloc[self._slices[model, task]], "score") if "repeat" in self._frame else None
 
     def write_parquet(self, path: Path | str) -> None:
         """Write the table: same rows, same bytes, whatever order they came in; probabilities beside it. See `evalkit.scores.files`."""

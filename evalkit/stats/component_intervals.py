@@ -121,8 +121,8 @@ def var_interaction_interval(scores: Scores, *, question: Question = "random", l
 def _pairs(value: float, terms: Scores, *, bound: float | None, question: Question, level: float) -> Interval:
     """Interval of a mean over phrasing pairs of how far they differ; NaN for new phrasings when there are fewer than `LEAST_PAIRED`.
 
-    ``fixed``: cube-root scale. ``random``: arcsine scale for labels, whose disagreement has a `bound`; without one, reciprocal scale,
-    because phrasings that happen to be alike make the estimate and its error small together.
+    ``fixed``: cube-root scale. ``random``: arcsine scale for labels, whose disagreement has a `bound`; none without one, because
+    that of graded scores fell to 91% where wording decides much (cube root, power 2/3, logarithm and reciprocal were tried).
     """
     n_phrasings = terms.shape[0]
     if question == "random" and n_phrasings < LEAST_PAIRED:
@@ -132,12 +132,10 @@ def _pairs(value: float, terms: Scores, *, bound: float | None, question: Questi
     if question == "fixed":
         found = _cube_root(value, terms, degree=2, question=question, level=level)
         return Interval(value, found.low, min(found.high, 1.0), level, found.kind)
+    if bound is None:
+        return undefined(value, "offered for scores of 0 and 1 only", level=level)
     variance, df = crossed_variance(terms, degree=2, question=question)
-    if bound is not None or not value > 0:
-        return _arcsine(value, variance=variance, df=df, bound=bound or 1.0, level=level, kind="t-arcsine/phrasings+instances")
-    half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance)) / value  # of 1 / value, times value
-    high = value / (1 - half) if half < 1 else 1.0
-    return Interval(value, value / (1 + half), max(min(high, 1.0), value), level, "t-reciprocal/phrasings+instances")
+    return _arcsine(value, variance=variance, df=df, bound=bound, level=level, kind="t-arcsine/phrasings+instances")
 
 
 def pss_terms(scores: Scores) -> Scores:

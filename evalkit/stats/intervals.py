@@ -76,8 +76,8 @@ def score_intervals(
     quantiles, min, max, spread, worst_3, cvar10,      none: order statistics of     pivotal, normal on the probit scale
     sensitivity, saturation, cps, g_coefficient        noisy means are biased
     var_instance                                       Student, cube root            Student, cube root, from P = 10
-    var_interaction                                    Student                       Student, from P = 30
-    pss, consistency, flip_rate                        Student, cube root            Student, cube root, from P = 30
+    var_interaction                                    Student                       Student, arcsine for 0/1, from P = 30
+    pss, consistency, flip_rate                        Student, cube root            Student, arcsine, labels or 0/1, from P = 30
     worst_instance, best_instance, alpha, entropy      Student, Wilson for 0/1; BCa  none: they move with P
     new_phrasing                                       none                          prediction interval
     gap                                                Student, paired               Student, Welch and Satterthwaite

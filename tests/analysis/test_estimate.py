@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalkit import stats
 from evalkit.analysis import estimate
 from evalkit.analysis.per_task import drop_pairs
 from evalkit.scores import ScoreTable
@@ -202,6 +203,20 @@ def test_deviation_of_fractions_has_no_end_beyond_what_fractions_can_do():
 
     assert rows["std"].value < rows["std"].high == pytest.approx(np.sqrt(0.5))
     assert rows["std0"].high <= 0.5
+
+
+def test_repeats_of_a_cell_have_their_own_component():
+    """Equal cell means on both repeats would hide it: 2 phrasings, 2 instances, 2 repeats, the doctest of repeated_components."""
+    cube = np.array([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]])
+    rows = [("m", "b/t", f"p{p}", f"i{i}", r, value) for (p, i, r), value in np.ndenumerate(cube)]
+    frame = pd.DataFrame(rows, columns=["model", "task", "phrasing_id", "instance_id", "repeat", "score"])
+    table = ScoreTable.from_frame(frame.sample(frac=1, random_state=0))
+    found = {row.metric: row.value for row in estimate(table) if row.task == "b/t"}
+
+    assert table.repeats("m", "b/t").tolist() == cube.tolist()
+    assert found["var_repeat"] == 0.25
+    assert found["var_interaction"] == pytest.approx(stats.repeated_components(cube).interaction)
+    assert ScoreTable.from_frame(frame[frame["repeat"] == 0].drop(columns="repeat")).repeats("m", "b/t") is None
 
 
 def test_two_tasks_get_the_average_of_their_intervals():
