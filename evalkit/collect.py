@@ -289,7 +289,8 @@ def ask(
             backend.learn(hints)  # type: ignore[attr-defined]  # offered by the capability
         if "alternates" in backend.capabilities:
             backend.relate({one.request.key: tuple(other for other, _ in one.alternates) for one in group})  # type: ignore[attr-defined]  # likewise
-        for batch in backend.run([one.request for one in group]):
+        batches = backend.run([one.request for one in group])
+        for batch in getattr(progress, "watched", iter)(batches):  # offered by a progress that ends a run whose model hangs
             for store in stores:
                 store.put(fingerprint, batch)
             failed.extend(response for response in batch if response.error)

@@ -32,23 +32,24 @@ def absent(wanted: bytes, stored: bytes) -> tuple[list[bytes], int]:
     import numpy as np
 
     head, tail = _halves(wanted)
-    order = np.argsort(head, kind="stable")
+    order = np.argsort(head)
     head, tail = head[order], tail[order]
-    first = np.append(True, head[1:] != head[:-1])[: len(head)]
+    starts = np.flatnonzero(np.append(True, head[1:] != head[:-1])[: len(head)])
     have, have_tail = _halves(stored)
     if np.any(have[1:] < have[:-1]):
-        sorting = np.argsort(have, kind="stable")
+        sorting = np.argsort(have)
         have, have_tail = have[sorting], have_tail[sorting]
     if _clash(head, tail) or _clash(have, have_tail):
         return _absent_by_sets(wanted, stored)
-    head, tail, places = head[first], tail[first], order[first]
+    head, tail = head[starts], tail[starts]
+    places = np.minimum.reduceat(order, starts) if len(starts) else order  # subtle: the sort is not stable, which is twice as fast
     if len(have):
         at = np.minimum(np.searchsorted(have, head), len(have) - 1)
         lacking = (have[at] != head) | (have_tail[at] != tail)
     else:
         lacking = np.ones(len(head), dtype=bool)
-    starts = np.sort(places[lacking]) * KEY_BYTES
-    return [wanted[start : start + KEY_BYTES] for start in starts.tolist()], len(head)
+    found = np.sort(places[lacking]) * KEY_BYTES
+    return [wanted[start : start + KEY_BYTES] for start in found.tolist()], len(head)
 
 
 def first_places(keys: bytes) -> Any:

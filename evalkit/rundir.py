@@ -105,6 +105,10 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def _told(path: Path, error: OSError, *, needed: int = 0) -> StoreError:
+    if error.errno == errno.ENOSPC and path.parent.is_dir() and os.statvfs(path.parent).f_ffree == 0:
+        return StoreError(
+            f"{path}: the disk is full: no file can be made there any more (no inodes). Remove some files, then run the same command again."
+        )
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StoreError(
             f"{path}: the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. Free some space, then run the same command again."

@@ -15,6 +15,7 @@ Not handled here: what a run is (`evalkit.rundir`) and which requests are wanted
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -155,6 +156,10 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             text = str(error)
+            if "unable to open" in text and self.path.parent.is_dir() and os.statvfs(self.path.parent).f_ffree == 0:
+                raise StoreError(
+                    f"{self.path}: the disk is full: no file can be made there any more (no inodes). Remove some files, then run the same command again."
+                ) from error
             if "full" in text:
                 free = shutil.disk_usage(self.path.parent).free
                 raise StoreError(

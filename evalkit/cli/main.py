@@ -129,11 +129,6 @@ def invoke(arguments: list[str]) -> int:
             raise
         _say(str(error))
         return error.exit_code
-    except MemoryError:
-        if debug:
-            raise
-        _say("out of memory; what was answered so far is stored. Free some memory or lower --batch-size, then run the same command again.")
-        return 4
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
@@ -142,10 +137,20 @@ def invoke(arguments: list[str]) -> int:
     except Exception as error:  # the last line of defence: our own fault, said as such
         if debug:
             raise
+        if _out_of_memory(error):
+            _say(
+                "out of memory; what was answered so far is stored. Free some memory or lower --batch-size, then run the same command again."
+            )
+            return 4
         _say(
             f"evalkit failed: {type(error).__name__}: {error}. This is a fault of evalkit; run again with --debug and report what it prints."
         )
         return 70
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out; a library that cannot be mapped says so as an ImportError."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in ("failed to map segment", "annot allocate memory"))
 
 
 def _defaults() -> dict[str, dict[str, Any]]:

@@ -37,6 +37,7 @@ class ShownProgress:
     def __init__(self, *, quiet: bool, label: str, as_json: bool = False) -> None:
         self.quiet = quiet or (as_json and sys.stderr.isatty())
         self.label = label
+        self.watched: Callable[[Iterator[Sequence[Response]]], Iterator[Sequence[Response]]] = iter
         self._as_json = as_json
         self._stats: Callable[[], Mapping[str, Any]] | None = None
         self._naive = 0

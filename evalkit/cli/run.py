@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from evalkit.cli.choosing import choosing_options, settings_from
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, print_json, quiet_option
+from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, quiet_option
 
 __all__ = ["command"]
 
@@ -18,21 +18,31 @@ __all__ = ["command"]
     epilog="Example: evalkit run --model google/flan-t5-small --suite robustness --data-dir data --limit 100",
 )
 @choosing_options
+@option(
+    "--stall-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    metavar="SECONDS",
+    group="How the model is loaded",
+    help="End the run, resumable, when no batch came for so long; stacks go to stall.txt. Default: wait.",
+)
 @json_option
 @quiet_option
 @debug_option
-def command(as_json: bool, quiet: bool, **given: Any) -> int:
+def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: Any) -> int:
     """Evaluate every phrasing of every task of a suite.
 
     Writes a run directory and prints a summary. The same command again goes on where it was interrupted; when it is complete, nothing is
     computed twice.
     """
     from evalkit.cli.progress import ShownProgress, interruptible
+    from evalkit.cli.stall import StallWatch
     from evalkit.errors import Interrupted
-    from evalkit.run import run
+    from evalkit.run import run, run_directory
 
     settings = settings_from(given)
     progress = ShownProgress(quiet=quiet, label=settings.model.display, as_json=as_json)
+    progress.watched = StallWatch(stall_timeout, log=run_directory(settings) / "stall.txt", command=settings.command).watched
     with interruptible(progress):
         try:
             outcome = run(settings, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -29,6 +30,10 @@ from evalkit.run_check import check_run
 from evalkit.rundir import RunDir, read_manifest, write_atomic
 from evalkit.store import Store
 
+RUN = [
+    *(sys.executable, "-m", "evalkit", "run", "--model", "scripted:noise,batch=8", "--tasks", "procedural/boolean", "--limit", "6"),
+    *("--phrasings", "4", "--no-cache", "--resamples", "100", "--quiet"),
+]
 SUITE = Suite(name="toy", tasks=("procedural/boolean",), limit=6, phrasings=4)
 
 
@@ -302,3 +307,63 @@ def test_nothing_is_written_into_the_installed_package() -> None:
     with pytest.raises(UsageError, match="lies inside the installed package"):
         run(settings(inside), Watching())
     assert not inside.exists()
+
+
+@pytest.mark.slow
+def test_a_model_that_hangs_ends_the_run_resumably_when_asked_to(tmp_path: Path) -> None:
+    """--stall-timeout: stacks in the run directory, the line to go on, exit 4; what was answered before is stored and not asked again."""
+    words = ["--tasks", "procedural/boolean", "--limit", "6", "--phrasings", "4", "--no-cache", "--resamples", "100", "--quiet"]
+    command = [sys.executable, "-m", "evalkit", "run", *words, "--out", str(tmp_path / "run"), "--stall-timeout", "2", "--model"]
+    slow = subprocess.run([*command, "scripted:slow,seconds=0.7,batch=8"], capture_output=True, text=True)
+    shutil.rmtree(tmp_path / "run")
+    hung = subprocess.run([*command, "scripted:hang"], capture_output=True, text=True)
+    stacks = (tmp_path / "run" / "stall.txt").read_text(encoding="utf-8")
+
+    assert (slow.returncode, hung.returncode) == (0, 4), slow.stderr + hung.stderr
+    assert "the model gave no answer for 2 s (--stall-timeout)" in hung.stderr
+    assert "To go on, type:" in hung.stderr
+    assert "scripted.py" in stacks
+    with RunDir(tmp_path / "run"):  # the lock went with the process
+        pass
+
+
+@pytest.mark.slow
+def test_memory_limited_by_the_system_ends_with_one_message_and_loses_nothing(tmp_path: Path) -> None:
+    """RLIMIT_AS, from so little that nothing starts to enough: exit 4 with one message, or 0, never a traceback; then the run completes.
+
+    OpenBLAS ends the process itself, with exit 1 and its own message, when it gets no memory for its buffers.
+    """
+    command = [*RUN, "--out", str(tmp_path / "run")]
+    codes = []
+    for mib in (150, 250, 350, 450, 650, 1000):
+        limit = mib * 2**20
+        done = subprocess.run(
+            command, capture_output=True, text=True, preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        )
+        codes.append(done.returncode)
+        assert done.returncode in {0, 4} or "OpenBLAS" in done.stderr, (mib, done.returncode, done.stderr)
+        assert "Traceback" not in done.stderr, (mib, done.stderr)
+    whole = subprocess.run(command, capture_output=True, text=True)
+
+    assert 4 in codes
+    assert whole.returncode == 0, whole.stderr
+    assert check_run(tmp_path / "run").state == "sound"
+
+
+@pytest.mark.slow
+def test_no_inodes_left_is_said_and_the_run_goes_on_when_there_are(tmp_path: Path) -> None:
+    """A tmpfs with few inodes: exit 4 and one message; with more of them the same line completes."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=5", "tmpfs", str(place)], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        full = subprocess.run([*RUN, "--out", str(place / "run")], capture_output=True, text=True)
+        subprocess.run(["mount", "-o", "remount,nr_inodes=1000", str(place)], check=True)
+        whole = subprocess.run([*RUN, "--out", str(place / "run")], capture_output=True, text=True)
+        state = check_run(place / "run").state
+    finally:
+        subprocess.run(["umount", "-l", str(place)], capture_output=True)
+
+    assert (full.returncode, whole.returncode, state) == (4, 0, "sound"), full.stderr + whole.stderr
+    assert ("disk is full" in full.stderr, "Traceback" in full.stderr) == (True, False), full.stderr
