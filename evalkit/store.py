@@ -272,14 +272,14 @@ class Store:
     def _stored(self, model: int, wanted: bytes) -> bytes:
         """Keys of a model, side by side; all of them when many are wanted, else only those wanted."""
         if len(wanted) >= _MANY * KEY_BYTES:
-            spelt = (  # subtle: a text made inside SQLite is twice as fast as rows, and sixteenths keep it below SQLite's limit of 1e9 bytes
+            parts = (  # subtle: one value made inside SQLite is five times as fast as rows, and sixteenths keep it below SQLite's limit of 1e9 bytes
                 self._db.execute(
-                    f"SELECT group_concat(hex(key), '') FROM responses WHERE model={model} AND key >= ? {'AND key < ?' if part < 15 else ''}",
+                    f"SELECT CAST(group_concat(key, '') AS BLOB) FROM responses WHERE model={model} AND key >= ? {'AND key < ?' if part < 15 else ''}",
                     [bytes([16 * part]), bytes([16 * (part + 1)])] if part < 15 else [bytes([16 * part])],
                 ).fetchone()[0]
                 for part in range(16)
             )
-            return b"".join(bytes.fromhex(text) for text in spelt if text)
+            return b"".join(part for part in parts if part)
         found: list[bytes] = []
         keys = [wanted[start : start + KEY_BYTES] for start in range(0, len(wanted), KEY_BYTES)]
         for start in range(0, len(keys), _CHUNK):

@@ -44,3 +44,27 @@ def test_hash_seed_threads_locale_and_zone_change_no_byte(tmp_path: Path) -> Non
     found = [[(tmp_path / name / file).read_bytes() for file in RESULTS] for name in WORLDS]
 
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_the_batch_size_of_a_real_model_changes_no_byte(tmp_path: Path) -> None:
+    """The demo model in float32, one request at a time and as many as fit: log-probabilities differ in the last digits, results do not."""
+    words = [
+        "--tasks",
+        "procedural/boolean,procedural/rewrite",
+        "--limit",
+        "6",
+        "--phrasings",
+        "3",
+        "--no-cache",
+        "--quiet",
+        "--resamples",
+        "100",
+    ]
+    for size in ("1", "auto"):
+        command = [sys.executable, "-m", "evalkit", "run", "--model", "demo", *words, "--batch-size", size, "--out", str(tmp_path / size)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    found = [[(tmp_path / size / file).read_bytes() for file in RESULTS] for size in ("1", "auto")]
+
+    assert found[0] == found[1]
