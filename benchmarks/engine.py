@@ -272,11 +272,13 @@ def draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     import matplotlib
 
     matplotlib.use("svg")
+    import numpy as np
     from matplotlib import pyplot as plt
 
     names = {"phrasings": "phrasings", "instances": "instances", "choices": "choices", "body": "words of instance text"}
-    figure, axes = plt.subplots(1, len(names), figsize=(13, 3.2), layout="constrained")
-    for axis, (name, label) in zip(axes, names.items(), strict=True):
+    names = {name: label for name, label in names.items() if any(row["varied"] == name for row in rows)}
+    figure, axes = plt.subplots(1, len(names), figsize=(3.25 * len(names), 3.2), layout="constrained")
+    for axis, (name, label) in zip(np.atleast_1d(axes), names.items(), strict=True):
         for first, mark in (("instruction", "o-"), ("instance", "s--")):
             chosen = [row for row in rows if row["varied"] == name and row["first"] == first]
             axis.plot([row[name] for row in chosen], [row["seconds"] for row in chosen], mark, label=f"{first} first")
@@ -286,8 +288,8 @@ def draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
             [row[name] for row in reference], [row["naive"] * rate for row in reference], ":", color="grey", label="every choice apart"
         )
         axis.set(xlabel=label, xscale="log", yscale="log")
-    axes[0].set_ylabel("CPU seconds")
-    axes[0].legend()
+    figure.axes[0].set_ylabel("CPU seconds")
+    figure.axes[0].legend()
     figure.savefig(path, metadata={"Date": None})
 
 
