@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from evalkit.compare import Settings, compare_suites, compare_tables
 from evalkit.errors import ComparisonError
+from evalkit.records import digest
+from evalkit.rundir import MANIFEST_SCHEMA
 from evalkit.scores import ScoreTable
 
 
@@ -214,7 +216,8 @@ def test_command_compares_run_directories(tmp_path):
     old, new = runs(3, 30, 0.2, tasks=2)
     for name, table, record in (("a", old, suite()), ("b", new, suite()), ("c", new, suite(digest="x", shots=5))):
         table.write_parquet(tmp_path / name / "scores.parquet")
-        (tmp_path / name / "manifest.json").write_text(json.dumps({"state": "complete", "suite": record}))
+        manifest = {"schema": MANIFEST_SCHEMA, "state": "complete", "suite": record}
+        (tmp_path / name / "manifest.json").write_text(json.dumps(manifest | {"digest": digest(manifest)}))
     done = CliRunner().invoke(command, [str(tmp_path / "a"), str(tmp_path / "b"), "--json", "--margin", "0.02"], catch_exceptions=False)
     table = CliRunner().invoke(command, [str(tmp_path / "a"), str(tmp_path / "b")], catch_exceptions=False)
     refused = CliRunner().invoke(command, [str(tmp_path / "a"), str(tmp_path / "c")])
