@@ -55,7 +55,8 @@ class Answers:
         for shown in range(len(choices)):
             index = answered.choice_index(shown)
             self._logprobs[phrasing, position, index] = response.logprobs[shown]
-            self._tokens[phrasing, position, index] = response.token_counts[shown]
+            if response.token_counts:  # a backend without a tokenizer knows none: 0 stands, and what divides by it is undefined
+                self._tokens[phrasing, position, index] = response.token_counts[shown]
             labels[index] = answered.labels[shown]
         forms = self._forms[position]
         self._form[phrasing, position] = forms.setdefault(tuple(labels), len(forms))

@@ -354,7 +354,7 @@ class Response:
     logprobs: tuple[float, ...] = ()
     """Log-probability of every continuation, nats, summed over its tokens."""
     token_counts: tuple[int, ...] = ()
-    """Tokens of every continuation."""
+    """Tokens of every continuation; empty when the backend does not know them."""
     text: str | None = None
     """Generated text, stop text removed."""
     finish_reason: Literal["", "stop", "length", "error"] = ""

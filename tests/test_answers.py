@@ -40,7 +40,7 @@ def test_posix_and_brier_are_those_of_the_stored_log_probabilities(tmp_path: Pat
     manifest, scores, _ = score_run(tmp_path / "run")
     picked = {(score.phrasing_id, score.instance_id): score.prediction for score in scores}
     with Store(tmp_path / "run" / "responses.sqlite", read_only=True) as store:
-        (job,) = stored_jobs(store, ["procedural/boolean"])
+        (job,) = stored_jobs(store, manifest["suite"]["tasks"])
         answers = {}
         for row in job.rows:
             keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]

@@ -15,6 +15,8 @@ from evalkit.candidates import Candidate, Cost, changes_of, suggestion
 from evalkit.cli.compare import command
 from evalkit.compare import Settings
 from evalkit.errors import UsageError
+from evalkit.records import digest
+from evalkit.rundir import MANIFEST_SCHEMA
 from evalkit.scores import ScoreTable
 
 HOW = Settings(n_resamples=100)
@@ -88,8 +90,9 @@ def write_run(folder: Path, scores: ScoreTable, *, tokens: int, weights: str = "
     scores.write_parquet(folder / "scores.parquet")
     model = {"name": str(folder), "fingerprint": {"weights": weights}}
     suite = {"digest": "d", "name": "s", "tasks": {}}
-    manifest = {"state": "complete", "suite": suite, "model": model, "mitigations": list(mitigations)}
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "counts": {"requests": 10, "prompt_tokens": tokens}}))
+    manifest: dict[str, Any] = {"schema": MANIFEST_SCHEMA, "state": "complete", "suite": suite, "model": model, "mitigations": list(mitigations)}
+    manifest["counts"] = {"requests": 10, "prompt_tokens": tokens}
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"digest": digest(manifest)}))
     return str(folder)
 
 

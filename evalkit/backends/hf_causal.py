@@ -155,7 +155,8 @@ class TreeScorer:
             ids[row, : len(prefix)] = prefix
         cache: Any = DynamicCache()
         with torch.inference_mode():
-            self._loaded.model.base_model(input_ids=torch.from_numpy(ids).to(self._loaded.device), past_key_values=cache, use_cache=True)
+            tokens = torch.from_numpy(ids).to(self._loaded.device)
+            self._loaded.model.base_model(input_ids=tokens, use_cache=True, **self._loaded.cached(cache))
         return Bank([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], lengths)
 
     def masks(self, allowed: NDArray[np.bool_], query: NDArray[np.int64], key: NDArray[np.int64]) -> Any:
@@ -202,8 +203,7 @@ class TreeScorer:
             kwargs["attention_mask"] = self.masks(allowed, positions, key)
             kwargs["position_ids"] = torch.from_numpy(positions).to(device)
         if bank is not None:
-            kwargs["past_key_values"] = bank.cache([work.slot for work in works])
-            kwargs["use_cache"] = True
+            kwargs |= {"use_cache": True, **self._loaded.cached(bank.cache([work.slot for work in works]))}
         reads = [
             (row, choice, row * ids.shape[1] + len(work.context) + node, token)  # node -1 is the last prompt token
             for row, (work, tree) in enumerate(zip(works, trees, strict=True))

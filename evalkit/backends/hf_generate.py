@@ -223,8 +223,8 @@ class CausalSession:
             "input_ids": torch.from_numpy(ids).to(device),
             "position_ids": torch.from_numpy(positions).to(device),
             "attention_mask": self._scorer.masks(allowed, positions, keys),
-            "past_key_values": cache,
             "use_cache": True,
+            **self._loaded.cached(cache),
         }
         last = [row * ids.shape[1] + len(work.context) - 1 for row, work in enumerate(works)]
         logits = self._loaded.head.at(torch.tensor(last, device=device), lambda: self._loaded.model(**kwargs), trim=True)
@@ -243,8 +243,8 @@ class CausalSession:
             "input_ids": torch.tensor(tokens, device=device)[:, None],
             "position_ids": torch.from_numpy(query).to(device),
             "attention_mask": self._scorer.masks(self._valid[:, None, :], query, self._keys),
-            "past_key_values": self._cache,
             "use_cache": True,
+            **self._loaded.cached(self._cache),
         }
         self._next = self._next + 1
         return _likeliest(self._loaded.model(**kwargs).logits[:, -1])
@@ -312,8 +312,8 @@ class EncoderDecoderSession:
             encoder_outputs=BaseModelOutput(last_hidden_state=self._states),
             attention_mask=self._mask,
             decoder_input_ids=torch.tensor(tokens, device=self._loaded.device)[:, None],
-            past_key_values=self._cache,
             use_cache=True,
+            **self._loaded.cached(self._cache),
         )
         return _likeliest(output.logits[:, -1])
 

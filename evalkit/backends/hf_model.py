@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -59,6 +60,11 @@ class Loaded:
         self.encoder_decoder = encoder_decoder
         self.longest = longest
         self.head = AnswerHead(model)
+        self._cache_name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+
+    def cached(self, cache: Any) -> dict[str, Any]:
+        """Return the argument that hands key and value states to the model: ``cache`` from Transformers 5.24 on, ``past_key_values`` before."""
+        return {self._cache_name: cache}
 
     @property
     def device(self) -> torch.device:

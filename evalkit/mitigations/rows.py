@@ -109,8 +109,8 @@ class Rows:
             encoder_outputs=BaseModelOutput(last_hidden_state=self._states),
             attention_mask=self._mask,
             decoder_input_ids=fed,
-            past_key_values=self._cache,
             use_cache=True,
+            **self._loaded.cached(self._cache),
         )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
@@ -124,10 +124,8 @@ class Rows:
         else:
             positions = self._mask.sum(dim=1, keepdim=True)
             self._mask = torch.cat([self._mask, torch.ones_like(fed)], dim=1)
-        kwargs: dict[str, Any] = {"position_ids": positions} if self._placed else {}
-        logits: torch.Tensor = self._loaded.model(
-            input_ids=fed, attention_mask=self._mask, past_key_values=self._cache, use_cache=True, **kwargs
-        ).logits
+        kwargs = self._loaded.cached(self._cache) | ({"position_ids": positions} if self._placed else {})
+        logits: torch.Tensor = self._loaded.model(input_ids=fed, attention_mask=self._mask, use_cache=True, **kwargs).logits
         return logits[:, -1]
 
     def keep(self, rows: Sequence[int]) -> None:

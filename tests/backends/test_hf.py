@@ -249,11 +249,12 @@ def test_choosing_a_plain_path_is_noticed_once(model_dir: Callable[..., Path], c
     assert [record.message.split("because ")[1] for record in caplog.records] == ["its masks are not verified."]
 
 
-def test_margins_within_the_noise_are_counted(model_dir: Callable[..., Path]) -> None:
-    """Two equal continuations are a decision that rounding may turn."""
-    from evalkit.backends.hf import HFBackend
+def test_margins_within_the_noise_are_counted(model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two continuations within the noise, here a wide one, are a decision that rounding may turn; two equal ones are no decision."""
+    from evalkit.backends import hf
 
-    backend = HFBackend(spec_of(model_dir("llama")))
+    monkeypatch.setattr(hf, "noise", lambda dtype, tokens: 1e3)
+    backend = hf.HFBackend(spec_of(model_dir("llama")))
     list(backend.run([replace(ASK, continuations=(" A", " A")), ASK]))
 
     assert (backend.stats["unstable"], backend.stats["requests"]) == (1, 2)

@@ -102,4 +102,4 @@ def _overlaps(box: Bbox, others: Sequence[Bbox]) -> int:
     >>> _overlaps(Bbox.from_bounds(0, 0, 2, 2), [Bbox.from_bounds(1, 1, 2, 2), Bbox.from_bounds(5, 5, 1, 1)])
     1
     """
-    return sum(box.overlaps(other) for other in others)
+    return sum(bool(box.overlaps(other)) for other in others)
