@@ -64,9 +64,9 @@ def test_posix_and_brier_are_those_of_the_stored_log_probabilities(tmp_path: Pat
     found = estimates(tmp_path / "run", "procedural/boolean")
 
     assert len({form for _, form in answers.values()}) > 1
-    assert found["posix"] == pytest.approx(np.mean(posix))
-    assert found["brier"] == pytest.approx(np.mean(brier))
-    assert np.mean([float(row["brier"]) for row in per_phrasing(tmp_path / "run")]) == pytest.approx(found["brier"])
+    assert found["posix"] == pytest.approx(np.mean(posix), abs=5e-4)
+    assert found["brier"] == pytest.approx(np.mean(brier), abs=5e-4)
+    assert np.mean([float(row["brier"]) for row in per_phrasing(tmp_path / "run")]) == pytest.approx(found["brier"], abs=5e-4)
 
 
 def test_refusals_are_counted_and_keep_to_no_label(tmp_path: Path) -> None:
