@@ -90,7 +90,13 @@ def write_run(folder: Path, scores: ScoreTable, *, tokens: int, weights: str = "
     scores.write_parquet(folder / "scores.parquet")
     model = {"name": str(folder), "fingerprint": {"weights": weights}}
     suite = {"digest": "d", "name": "s", "tasks": {}}
-    manifest: dict[str, Any] = {"schema": MANIFEST_SCHEMA, "state": "complete", "suite": suite, "model": model, "mitigations": list(mitigations)}
+    manifest: dict[str, Any] = {
+        "schema": MANIFEST_SCHEMA,
+        "state": "complete",
+        "suite": suite,
+        "model": model,
+        "mitigations": list(mitigations),
+    }
     manifest["counts"] = {"requests": 10, "prompt_tokens": tokens}
     (folder / "manifest.json").write_text(json.dumps(manifest | {"digest": digest(manifest)}))
     return str(folder)
