@@ -5,9 +5,9 @@ Not handled here: which tokens are fed (`hf_causal`, `hf_encdec`, `hf_generate`)
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
-import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
