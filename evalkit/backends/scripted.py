@@ -23,7 +23,7 @@ behaviour               answers
 ``nan``                 not-a-number for a share ``rate`` of the requests
 ``oom``                 an out-of-memory error for a share ``rate`` of the requests
 ``flaky``               a server error for a share ``rate`` of the requests
-``slow``                the target, ``seconds`` later per batch
+``slow``                the target, 0.05 seconds later per batch
 ``hang``                nothing, for ever
 ======================= ==============================================================================================
 """
@@ -63,7 +63,7 @@ BEHAVIOURS = (
     "wrong",
 )
 
-_DEFAULTS = {"accuracy": 0.7, "sd": 0.1, "rate": 0.1, "seconds": 0.05, "seed": 0.0, "batch": 64.0}
+_DEFAULTS = {"accuracy": 0.7, "sd": 0.1, "rate": 0.1, "seconds": 0.0, "seed": 0.0, "batch": 64.0}
 REFUSAL = "I'm sorry, but I am not able to help with that."
 
 
@@ -110,7 +110,7 @@ class ScriptedBackend:
             hint = f"; did you mean {close[0]!r}? " if close else ". "
             raise BackendError(f"scripted: behaviour {name!r} is not known{hint}Known: {', '.join(BEHAVIOURS)}.")
         self.behaviour = name
-        self.options = dict(_DEFAULTS)
+        self.options = _DEFAULTS | ({"seconds": 0.05} if name == "slow" else {})
         for pair in pairs:
             key, _, value = pair.partition("=")
             try:
@@ -143,8 +143,7 @@ class ScriptedBackend:
         for start in range(0, len(requests), size):
             while self.behaviour == "hang":
                 time.sleep(0.1)
-            if self.behaviour == "slow":
-                time.sleep(self.options["seconds"])
+            time.sleep(self.options["seconds"])
             yield [self._answer(request) for request in requests[start : start + size]]
 
     def close(self) -> None:

@@ -22,6 +22,20 @@ from pathlib import Path
 
 RESULTS = ("scores.parquet", "estimates.csv", "leaderboard.csv")
 BATCH = 16
+COUNTED = """
+import os
+from evalkit.backends.scripted import ScriptedBackend
+from evalkit.cli.main import main
+answer = ScriptedBackend.run
+def run(self, requests):
+    for batch in answer(self, requests):
+        with open(os.environ["ANSWERED"], "a") as log:
+            log.write(f"{len(batch)}\\n")
+        yield batch
+ScriptedBackend.run = run
+main()
+"""
+"""A command line of evalkit that writes down how many requests its model answered, stored or not."""
 
 
 @dataclass
@@ -30,10 +44,11 @@ class Run:
 
     out: Path
     home: Path
-    script: str = f"noise,seconds=0.03,batch={BATCH}"
+    script: str = f"noise,seconds=0.1,batch={BATCH}"
     limit: int = 12
     extra: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "evalkit")
 
     def command(self) -> list[str]:
         """Return the command line."""
@@ -48,8 +63,7 @@ class Run:
         ]
         return [
             sys.executable,
-            "-m",
-            "evalkit",
+            *self.program,
             *words,
             "--tuned-on",
             "evalkit-tuning",
@@ -99,7 +113,12 @@ class KillReport:
     lost: int = 0
     changed: int = 0
     differing: list[str] = field(default_factory=list)
-    asked: int = 0
+    inside: int = 0
+    """Kills after the first and before the last response was stored."""
+    redone: int = 0
+    """Answers computed more than once, all kills together."""
+    most_redone: float = 0.0
+    """The same per kill, in the run where it was most."""
     cells: int = 0
 
 
@@ -119,8 +138,11 @@ def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: fl
     attempt = 0
     while report.kills < kills:
         attempt += 1
-        run = Run(folder / f"cut{attempt}" / "run", folder / f"cut{attempt}" / "home")
+        log = folder / f"answered{attempt}"
+        log.touch()
+        run = Run(folder / f"cut{attempt}" / "run", folder / f"cut{attempt}" / "home", program=("-c", COUNTED), environment={"ANSWERED": str(log)})
         known: dict[bytes, bytes] = {}
+        before = report.kills
         while True:
             process = run.start()
             try:
@@ -130,12 +152,16 @@ def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: fl
                 process.communicate()
                 report.kills += 1
             now = rows(run.out / "responses.sqlite")
+            report.inside += process.returncode != 0 and 0 < len(now) < report.cells
             report.lost += len(known.keys() - now.keys())
             report.changed += sum(now[key] != payload for key, payload in known.items() if key in now)
             known = now
             if process.returncode == 0:
                 break
             report.resumes += 1
+        redone = sum(map(int, log.read_text().split())) - report.cells
+        report.redone += redone
+        report.most_redone = max(report.most_redone, redone / max(1, report.kills - before))
         report.differing += same_results(whole.out, run.out)
         leftovers = [path.name for path in run.out.iterdir() if path.name.endswith(".part")]
         report.differing += leftovers
@@ -151,8 +177,10 @@ def fault_kill(kills: int) -> Fault:
 
     def inject(folder: Path) -> tuple[str, str, bool]:
         report = kill_until_complete(folder, kills=kills, seed=20261121)
-        observed = f"{report.kills} kills, {report.resumes} resumes, {report.lost} lost, {report.changed} changed, {len(report.differing)} files differ"
-        return "nothing lost or changed, results byte-identical", observed, not (report.lost or report.changed or report.differing)
+        observed = f"{report.kills} kills, {report.resumes} resumes, {report.lost} lost, {report.changed} changed, {len(report.differing)} files differ, "
+        observed += f"{report.inside} kills while asking, {report.redone} answers redone, at most {report.most_redone:g} per kill in a run"
+        fine = not (report.lost or report.changed or report.differing) and report.most_redone <= BATCH
+        return f"nothing lost or changed, results byte-identical, at most a batch ({BATCH}) redone per kill", observed, fine
 
     inject.__doc__ = f"kill -9 at random moments ({kills})"
     return inject
