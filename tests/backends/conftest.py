@@ -124,7 +124,7 @@ def _settings(kind: str, vocabulary: int) -> Any:
         "bloom": lambda: tf.BloomConfig(**common, **wide, hidden_size=48, n_layer=3, n_head=4),
         "mamba": lambda: tf.MambaConfig(**common, hidden_size=48, num_hidden_layers=2, state_size=8, initializer_range=0.15),
         "t5": lambda: tf.T5Config(**seq2seq, feed_forward_proj="gated-gelu"),
-        "t5_large_logits": lambda: tf.T5Config(**seq2seq, feed_forward_proj="gated-gelu", initializer_factor=2.5),
+        "t5_large_logits": lambda: tf.T5Config(**seq2seq, feed_forward_proj="gated-gelu", initializer_factor=1.2),
         "mt5": lambda: tf.MT5Config(**seq2seq),
         "umt5": lambda: tf.UMT5Config(**seq2seq),
         "bart": lambda: tf.BartConfig(

@@ -104,11 +104,12 @@ def test_seeds_give_different_weights(tool: ModuleType, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-def test_an_encoder_decoder_is_trained_and_loads(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The other architecture ends in a folder that Transformers opens as a sequence-to-sequence model."""
+@pytest.mark.parametrize("architecture", ["bart", "t5"])
+def test_an_encoder_decoder_is_trained_and_loads(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, architecture: str) -> None:
+    """The other architectures end in a folder that Transformers opens as a sequence-to-sequence model."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    train(tool, monkeypatch, tmp_path, "--architecture", "encoder-decoder")
+    train(tool, monkeypatch, tmp_path, "--architecture", architecture)
     model = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
 
