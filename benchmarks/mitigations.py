@@ -200,7 +200,7 @@ def of_training(bench: Bench, seed: int) -> None:
     bench.evaluate(
         "contrast: full tuning + 0.5 (full tuning - plain)", seed, model=first, mitigations=(f"contrast:with={base},weight=0.5",)
     )
-    for alpha in (0.25, 0.5, 0.75) if seed == 0 else (0.5,):
+    for alpha in (0.25, 0.5, 0.75):
         bench.evaluate(f"interpolate with full tuning, alpha {alpha}", seed, mitigations=(f"interpolate:with={first},alpha={alpha}",))
     names = ["--method", "model-stock", "--model", bench.given.model, "--with", str(first), "--with", str(second)]
     stock = bench.attempt("model stock of both full tunings", seed, lambda path: [*names, "--out", str(path)])

@@ -6,6 +6,8 @@ Two kinds live here. *Specifications* are written by a person and read from file
 
 Scores are fractions in [0, 1], log-probabilities nats, times seconds, lengths tokens. A value that
 does not exist is None (NaN in arrays), never 0.
+
+Longer than a file of evalkit should be, because a reader wants all nouns in one place; none of it is logic.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class KillReport:
     cells: int = 0
 
 
-def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: float = 4.0) -> KillReport:
+def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: float = 4.0, limit: int = 12) -> KillReport:
     """Kill runs at random moments until `kills` kills are done; every run is resumed until it is complete.
 
     Returns
@@ -131,7 +131,7 @@ def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: fl
         Acknowledged responses that were lost or changed, and result files that differ from the undisturbed run.
     """
     rng = random.Random(seed)
-    whole = Run(folder / "whole", folder / "home-whole")
+    whole = Run(folder / "whole", folder / "home-whole", limit=limit)
     code, text = whole.finish()
     assert code == 0, text
     report = KillReport(cells=len(rows(whole.out / "responses.sqlite")))
@@ -140,7 +140,13 @@ def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: fl
         attempt += 1
         log = folder / f"answered{attempt}"
         log.touch()
-        run = Run(folder / f"cut{attempt}" / "run", folder / f"cut{attempt}" / "home", program=("-c", COUNTED), environment={"ANSWERED": str(log)})
+        run = Run(
+            folder / f"cut{attempt}" / "run",
+            folder / f"cut{attempt}" / "home",
+            limit=limit,
+            program=("-c", COUNTED),
+            environment={"ANSWERED": str(log)},
+        )
         known: dict[bytes, bytes] = {}
         before = report.kills
         while True:
@@ -176,7 +182,7 @@ def fault_kill(kills: int) -> Fault:
     """Return the kill -9 campaign as a fault."""
 
     def inject(folder: Path) -> tuple[str, str, bool]:
-        report = kill_until_complete(folder, kills=kills, seed=20261121)
+        report = kill_until_complete(folder, kills=kills, seed=20261121, limit=60)
         observed = f"{report.kills} kills, {report.resumes} resumes, {report.lost} lost, {report.changed} changed, {len(report.differing)} files differ, "
         observed += f"{report.inside} kills while asking, {report.redone} answers redone, at most {report.most_redone:g} per kill in a run"
         fine = not (report.lost or report.changed or report.differing) and report.most_redone <= BATCH
