@@ -105,7 +105,9 @@ def test_seeds_give_different_weights(tool: ModuleType, monkeypatch: pytest.Monk
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["bart", "t5"])
-def test_an_encoder_decoder_is_trained_and_loads(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, architecture: str) -> None:
+def test_an_encoder_decoder_is_trained_and_loads(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, architecture: str
+) -> None:
     """The other architectures end in a folder that Transformers opens as a sequence-to-sequence model."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
