@@ -151,8 +151,12 @@ def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: fl
         before = report.kills
         while True:
             process = run.start()
+            wait = rng.uniform(0.2, most_seconds)
+            if rng.random() < 0.5:  # a slow machine would spend all of a fixed time on starting
+                _wait_for(lambda run=run, known=known: len(rows(run.out / "responses.sqlite")) > len(known), process)
+                wait = rng.uniform(0.0, 1.0)
             try:
-                process.communicate(timeout=rng.uniform(0.2, most_seconds) if report.kills < kills else 300)
+                process.communicate(timeout=wait if report.kills < kills else 300)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
