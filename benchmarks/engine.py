@@ -46,10 +46,10 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
 
 def workloads(models: dict[str, Path], *, phrasings: int, instances: int) -> list[Workload]:
     """Return the workloads of the table."""
-    size: dict[str, Any] = {"phrasings": phrasings, "instances": instances, "choices": 4, "instruction": 18, "first": "instruction"}
-    long = tuple(prompts(**size, body=86, letters=False))
-    letters = tuple(prompts(**size, body=82, letters=True))
-    fewer = tuple(prompts(**{**size, "instances": max(1, instances // 5)}, body=86, letters=False))
+    size: dict[str, Any] = {"phrasings": phrasings, "instances": instances, "choices": 4, "instruction": 21, "first": "instruction"}
+    long = tuple(prompts(**size, body=83, letters=False))
+    letters = tuple(prompts(**size, body=79, letters=True))
+    fewer = tuple(prompts(**{**size, "instances": max(1, instances // 5)}, body=83, letters=False))
     stop = calibrated_stop(models["causal"], [request.text for request in fewer[:20]])
     return [
         Workload("causal long", "causal", long),
@@ -199,7 +199,7 @@ def scaling(model: Path, only: str = "") -> list[dict[str, float]]:
     """Return cost and memory against phrasings, instances, choices and prompt length, one varied at a time."""
     base = {"phrasings": 5, "instances": 8, "choices": 4, "body": 50}
     # instances first and upwards, so that the peak of the process tells whether memory grows with them
-    steps = {"instances": (4, 16, 64), "phrasings": (1, 2, 4, 8), "choices": (2, 4, 8), "body": (25, 50, 100, 200)}
+    steps = {"instances": (4, 16, 64, 256, 512), "phrasings": (1, 2, 4, 8), "choices": (2, 4, 8), "body": (25, 50, 100, 200)}
     rows = []
     for name, values in ((name, values) for name, values in steps.items() if only in name):
         for value in values:

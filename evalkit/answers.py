@@ -6,6 +6,7 @@ Filled cell by cell while `evalkit.rescore` scores a run, so that the store is r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -49,17 +50,17 @@ class Answers:
         if response.text is not None:
             self._refused[phrasing, position] = is_refusal(response.text)
             self._adheres[phrasing, position] = _adheres(response.text, (*answered.labels, *choices, *self._task.labels))
-        if len(response.logprobs) != len(choices) or not np.isfinite(response.logprobs).all():
+        if len(response.logprobs) != len(choices) or not all(map(isfinite, response.logprobs)):
             return
-        labels = [""] * len(choices)
-        for shown in range(len(choices)):
-            index = answered.choice_index(shown)
-            self._logprobs[phrasing, position, index] = response.logprobs[shown]
-            if response.token_counts:  # a backend without a tokenizer knows none: 0 stands, and what divides by it is undefined
-                self._tokens[phrasing, position, index] = response.token_counts[shown]
-            labels[index] = answered.labels[shown]
+        place = list(answered.order) if answered.order else slice(len(choices))
+        self._logprobs[phrasing, position, place] = response.logprobs
+        if response.token_counts:  # a backend without a tokenizer knows none: 0 stands, and what divides by it is undefined
+            self._tokens[phrasing, position, place] = response.token_counts
+        labels = answered.labels
+        if answered.order:
+            labels = tuple(label for _, label in sorted(zip(answered.order, labels, strict=True)))
         forms = self._forms[position]
-        self._form[phrasing, position] = forms.setdefault(tuple(labels), len(forms))
+        self._form[phrasing, position] = forms.setdefault(labels, len(forms))
         if score.prediction in choices:
             self._picked[phrasing, position] = choices.index(score.prediction)
 

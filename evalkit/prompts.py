@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Phrasing, Prompt, Task
@@ -66,10 +67,13 @@ def answer_labels(phrasing: Phrasing, choices: Sequence[str], names: Sequence[in
     """
     if phrasing.label_space == "text":
         return tuple(choices)
-    bare = _names(phrasing, len(choices), names)
-    if phrasing.layout in {"parenthesized", "original"}:
-        return tuple(f"({name})" for name in bare)
-    return tuple(bare)
+    return _labels(phrasing.label_space, phrasing.layout in {"parenthesized", "original"}, tuple(names or range(len(choices))))
+
+
+@lru_cache(maxsize=4096)
+def _labels(label_space: str, in_parentheses: bool, names: tuple[int, ...]) -> tuple[str, ...]:
+    bare = (enumerator(index, label_space) for index in names)
+    return tuple(f"({name})" if in_parentheses else name for name in bare)
 
 
 def list_choices(phrasing: Phrasing, choices: Sequence[str], names: Sequence[int] = ()) -> str:

@@ -80,10 +80,10 @@ def _uncertainty(answers: AnswerBlock, headline: Mask, pairs: Mapping[str, str])
     others = np.zeros((len(place), len(place)), dtype=bool)
     for copy, origin in pairs.items():
         others[place[origin], place[copy]] = headline[place[origin]]
-    if not others.any():
-        others = headline[:, None] & headline[None, :]
-        np.fill_diagonal(others, False)
-    return stats.uncertainty_per_instance(answers.logprobs, answers.tokens, picked=answers.picked, form=answers.form, others=others)
+    if others.any():
+        return stats.uncertainty_per_instance(answers.logprobs, answers.tokens, picked=answers.picked, form=answers.form, others=others)
+    mine = {name: getattr(answers, name)[headline] for name in ("logprobs", "tokens", "picked", "form")}
+    return stats.uncertainty_per_instance(**mine)
 
 
 def _over_phrasings(cells: Floats) -> Floats:

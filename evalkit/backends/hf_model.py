@@ -110,10 +110,9 @@ class AnswerHead:
         self.available = module is not None
         if module is not None:
             module.register_forward_pre_hook(self._select)
-        last = _last_mlp(model)
-        if last is not None:
-            last.register_forward_pre_hook(self._narrow)
-            last.register_forward_hook(self._widen)
+        for part in _last_parts(model):
+            part.register_forward_pre_hook(self._narrow)
+            part.register_forward_hook(self._widen)
 
     def _select(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Forward pre-hook: keep the rows of flattened (batch, length) that `at` named."""
@@ -125,17 +124,17 @@ class AnswerHead:
         return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, self._index.to(hidden.device)).unsqueeze(0), *args[1:])
 
     def _narrow(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Forward pre-hook of the last layer's MLP: nothing reads its other rows, so they are not computed."""
+        """Forward pre-hook of a part of the last layer: nothing reads its other rows, so they are not computed."""
         del module
         self._shape = None
-        if self._index is None or not self._trim or len(args) != 1:
+        if self._index is None or not self._trim or len(args) != 1 or args[0].dim() != 3:
             return None
         hidden = args[0]
         self._shape = tuple(hidden.shape)
         return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, self._index.to(hidden.device)).unsqueeze(0),)
 
     def _widen(self, module: Any, args: Any, output: Any) -> Any:
-        """Forward hook of the last layer's MLP: put the computed rows back in their places, zeros elsewhere."""
+        """Forward hook of a part of the last layer: put the computed rows back in their places, zeros elsewhere."""
         del module, args
         if self._shape is None or self._index is None:
             return None
@@ -153,7 +152,7 @@ class AnswerHead:
         forward
             Calls the model and returns its output.
         trim
-            Leave out what the last layer's MLP computes for other positions.
+            Leave out what the last layer's MLP, queries and attention outputs are at other positions.
 
         Raises
         ------
@@ -170,13 +169,17 @@ class AnswerHead:
         return logits[0]
 
 
-def _last_mlp(model: Any) -> Any:
-    """Return the MLP of the last layer of a decoder-only model, where it is found under its usual name."""
+def _last_parts(model: Any) -> list[Any]:
+    """Return what the last layer of a decoder-only model computes position by position, keys and values aside, where it has its usual name."""
     if model.config.is_encoder_decoder:
-        return None
+        return []
     base = model.base_model
     layers = getattr(base, "layers", None) or getattr(base, "h", None) or getattr(getattr(base, "decoder", None), "layers", None)
-    return getattr(layers[-1], "mlp", None) if layers else None
+    if not layers:
+        return []
+    attention = getattr(layers[-1], "self_attn", None)
+    parts = [getattr(layers[-1], "mlp", None), getattr(attention, "q_proj", None), getattr(attention, "o_proj", None)]
+    return [part for part in parts if part is not None]
 
 
 def logprobs_of(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:

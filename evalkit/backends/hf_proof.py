@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 from evalkit.backends.hf_batching import Costs
 from evalkit.backends.hf_causal import Bank, RowScorer, TreeScorer, Work, mask_forms
@@ -43,7 +43,6 @@ VERIFIED = frozenset(
 )
 """Model types whose fast path is tested against one row per choice; ALiBi, state-space and unknown ones are not here."""
 
-_SAMPLES = 3
 _LONGEST_SAMPLE = 1024
 _LARGE = 100.0
 
@@ -75,14 +74,22 @@ class Path:
         return self.name == "tree"
 
 
-def samples_of(works: Sequence[Work]) -> list[Work]:
-    """Return a few prompts of different lengths, the shortest and a long one among them, two continuations each."""
+def samples_of(works: Sequence[Work], *, longest: bool = False) -> list[Work]:
+    """Return a few prompts of different lengths, two continuations each: the shortest, a middle one and one between them; on request the longest too."""
     fitting = sorted((w for w in works if len(w.context) <= _LONGEST_SAMPLE), key=lambda w: (len(w.context), w.context))
     if not fitting:
         fitting = [min(works, key=lambda w: len(w.context))]
-    chosen = [fitting[i * (len(fitting) - 1) // max(_SAMPLES - 1, 1)] for i in range(_SAMPLES)]
-    unique = list(dict.fromkeys(chosen))
-    return [_two(work) for work in unique]
+    last = len(fitting) - 1
+    places = [0, last // 4, last // 2, *([last] if longest else [])]
+    return [_two(fitting[place]) for place in dict.fromkeys(places)]
+
+
+def _by_length(config: Any) -> bool:
+    """Whether a model may treat long prompts otherwise than short ones, so that the proof needs a long one: windows, scaled positions."""
+    text = config.get_text_config()
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    plain = not isinstance(rope, dict) or rope.get("rope_type", "default") == "default"
+    return bool(getattr(text, "sliding_window", None)) or not plain or any(isinstance(value, dict) for value in rope.values())
 
 
 def _two(work: Work) -> Work:
@@ -122,7 +129,7 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     forced
         ``auto``, or ``plain`` to leave the fast path out.
     """
-    samples = samples_of(works)
+    samples = samples_of(works, longest=_by_length(loaded.model.config))
     reference: Scorer = EncoderDecoderRows(loaded, single=True) if loaded.encoder_decoder else RowScorer(loaded, single=True)
     expected = reference.score(samples)
     limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))

@@ -35,19 +35,19 @@ def _pick(answered: Answered, values: tuple[float, ...]) -> Verdict:
     response, instance = answered.response, answered.instance
     if not response.logprobs:
         return _from_text(answered)
-    if len(values) != len(instance.choices) or not all(math.isfinite(value) for value in values):
+    if len(values) != len(instance.choices) or not all(map(math.isfinite, values)):
         return MISSING
-    best = max(range(len(values)), key=lambda shown: values[shown])
+    best = values.index(max(values))
     top = max(response.logprobs)
     weights = [math.exp(value - top) for value in response.logprobs]
     total = sum(weights)
-    by_choice = {answered.choice_index(shown): weight / total for shown, weight in enumerate(weights)}
     chosen = answered.choice_index(best)
+    target = answered.order.index(instance.target) if answered.order and instance.target is not None else instance.target
     return Verdict(
         score=float(_is_right(answered, chosen)),
         prediction=instance.choices[chosen],
-        probability=by_choice[chosen],
-        target_probability=None if instance.target is None else by_choice[instance.target],
+        probability=weights[best] / total,
+        target_probability=None if target is None else weights[target] / total,
     )
 
 

@@ -3,6 +3,8 @@
 Log-probabilities are natural (nats) and summed over the tokens of the answer.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -109,28 +111,47 @@ def posix_per_instance(logprobs: LogProbs, tokens: Tokens, *, picked: Cells, for
     [1.5]
     """
     total, count = np.zeros(picked.shape[1]), np.zeros(picked.shape[1])
-    for mine in range(picked.shape[0]):
-        answer, length, comparable = _answer(logprobs, tokens, picked, form, mine=mine)
-        distance = np.abs(answer - answer[mine]) / length[mine]
-        kept = comparable & ~np.isnan(distance)
-        kept[mine] = False
-        total += np.where(kept, distance, 0.0).sum(axis=0)
-        count += kept.sum(axis=0)
+    for kept, mine in _alike(form, picked, n_choices=logprobs.shape[2]):
+        lengths = tokens[:, :, mine].astype(np.float64)
+        answered = kept & (picked == mine) & (lengths >= 1)
+        _add_pairs(total, count, np.where(kept, logprobs[:, :, mine], np.nan), np.where(answered, 1.0 / np.maximum(lengths, 1.0), 0.0))
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _answer(
-    logprobs: LogProbs, tokens: Tokens, picked: Cells, form: Cells, *, mine: int
-) -> tuple[Float[np.ndarray, "phrasing instance"], Float[np.ndarray, "phrasing instance"], np.ndarray]:
-    """Log-probability and length under every phrasing of the answer that phrasing `mine` gives, and which of them write it alike."""
-    place = np.broadcast_to(np.maximum(picked[mine], 0)[None, :, None], (*picked.shape, 1))
-    answer = np.take_along_axis(logprobs, place, axis=2)[:, :, 0]
-    length = np.take_along_axis(tokens, place, axis=2)[:, :, 0].astype(np.float64)
-    return answer, np.where(length < 1, np.nan, length), (form == form[mine]) & (form[mine] >= 0) & (picked[mine] >= 0)
+def _alike(form: Cells, picked: Cells, *, n_choices: int) -> Iterator[tuple[Bool[np.ndarray, "phrasing instance"], int]]:
+    """Yield every way of writing the answers as the cells that use it, with each choice that some cell picks."""
+    for number in np.unique(form[form >= 0]):
+        kept = form == number
+        yield from ((kept, mine) for mine in range(n_choices) if (kept & (picked == mine)).any())
+
+
+def _add_pairs(
+    total: Float[np.ndarray, " instance"],
+    count: Float[np.ndarray, " instance"],
+    values: Float[np.ndarray, "phrasing instance"],
+    weights: Float[np.ndarray, "phrasing instance"],
+) -> None:
+    """Add, per instance, the sum over q and p != q of weights[q] abs(values[p] - values[q]), and how many such pairs have weights[q] > 0.
+
+    Sorted, a pair i < j adds (values[j] - values[i]) (weights[i] + weights[j]), so running sums replace the P^2 pairs. Values count from the least
+    one, so that equal ones add exactly 0. NaN values are in no pair.
+    """
+    known = ~np.isnan(values)
+    there = known.any(axis=0)
+    least = np.zeros(values.shape[1])
+    least[there] = np.nanmin(values[:, there], axis=0)
+    order = np.argsort(values, axis=0)  # NaN come last
+    x = np.take_along_axis(np.where(known, values - least, 0.0), order, axis=0)
+    present = np.take_along_axis(known, order, axis=0).astype(np.float64)
+    w = np.take_along_axis(np.where(known, weights, 0.0), order, axis=0)
+    below, weight_below = np.cumsum(present, axis=0) - present, np.cumsum(w, axis=0) - w
+    sum_below, weighted_below = np.cumsum(x * present, axis=0) - x * present, np.cumsum(x * w, axis=0) - x * w
+    total += np.maximum(x * (weight_below * present + below * w) - present * weighted_below - w * sum_below, 0.0).sum(axis=0)
+    count += (w > 0).sum(axis=0) * (present.sum(axis=0) - 1)
 
 
 def uncertainty_per_instance(
-    logprobs: LogProbs, tokens: Tokens, *, picked: Cells, form: Cells, others: Bool[np.ndarray, "phrasing phrasing"]
+    logprobs: LogProbs, tokens: Tokens, *, picked: Cells, form: Cells, others: Bool[np.ndarray, "phrasing phrasing"] | None = None
 ) -> Float[np.ndarray, " instance"]:
     """Return the prompt uncertainty of every instance of a task whose choices are scored.
 
@@ -139,7 +160,7 @@ def uncertainty_per_instance(
     logprobs, tokens, picked, form
         As for `posix_per_instance`.
     others
-        ``others[q, p]``: whether p is one of the phrasings that q is held against.
+        ``others[q, p]``: whether p is one of the phrasings that q is held against; None: all but q.
 
     Notes
     -----
@@ -155,14 +176,28 @@ def uncertainty_per_instance(
     [0.25]
     """
     total, count = np.zeros(picked.shape[1]), np.zeros(picked.shape[1])
+    if others is None:
+        for kept, choice in _alike(form, picked, n_choices=logprobs.shape[2]):
+            lengths = np.where(tokens[:, :, choice] < 1, np.nan, tokens[:, :, choice])
+            probability = np.where(kept, np.exp(logprobs[:, :, choice] / lengths), np.nan)
+            _add_pairs(total, count, probability, (kept & (picked == choice)).astype(np.float64))
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
     for mine in np.flatnonzero(others.any(axis=1)):
-        answer, length, comparable = _answer(logprobs, tokens, picked, form, mine=int(mine))
-        probability = np.exp(answer / length)
-        change = np.abs(probability - probability[mine])
-        kept = comparable & others[mine][:, None] & ~np.isnan(change)
+        held = np.flatnonzero(others[mine])
+        rows = np.concatenate([[mine], held])
+        probability = _probability(logprobs[rows], tokens[rows], picked[mine])
+        change = np.abs(probability[1:] - probability[0])
+        kept = (form[held] == form[mine]) & (form[mine] >= 0) & (picked[mine] >= 0) & ~np.isnan(change)
         total += np.where(kept, change, 0.0).sum(axis=0)
         count += kept.sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _probability(logprobs: LogProbs, tokens: Tokens, choice: Int[np.ndarray, " instance"]) -> Float[np.ndarray, "phrasing instance"]:
+    """Return exp(mean token log-probability), under every phrasing, of one choice per instance; NaN without tokens."""
+    place = np.broadcast_to(np.maximum(choice, 0)[None, :, None], (*logprobs.shape[:2], 1))
+    length = np.take_along_axis(tokens, place, axis=2)[:, :, 0].astype(np.float64)
+    return np.exp(np.take_along_axis(logprobs, place, axis=2)[:, :, 0] / np.where(length < 1, np.nan, length))
 
 
 def answer_confidence(logprobs: LogProbs, tokens: Tokens, *, picked: Cells) -> Float[np.ndarray, "phrasing instance"]:

@@ -109,3 +109,38 @@ def test_distance_counts_unseen_phrasings_of_one_task_and_is_never_pooled():
     assert result["distance_p"].value == pytest.approx(2 / 24, abs=0.02)
     assert "--representations" in none["distance_rho"].kind
     assert "never pooled" in over_tasks(tasks, level=0.95)["distance_rho"][0].kind
+
+
+def test_running_sums_count_every_pair_of_phrasings():
+    """Posix and prompt uncertainty against the sums over all pairs written out, with gaps, forms and answers of several tokens."""
+    rng = np.random.default_rng(1)
+    p, n, c = 16, 40, 4
+    logprobs = -rng.gamma(2.0, 3.0, size=(p, n, c))
+    logprobs[rng.random((p, n)) < 0.1] = np.nan
+    tokens, form = rng.integers(0, 4, size=(p, n, c)), rng.integers(-1, 3, size=(p, n))
+    picked = np.where(np.isnan(logprobs[:, :, 0]), -1, np.nan_to_num(logprobs, nan=-np.inf).argmax(axis=2))
+    distance, change = np.full((n, p, p), np.nan), np.full((n, p, p), np.nan)
+    for i, q, other in np.ndindex(n, p, p):
+        answer = picked[q, i]
+        if q == other or answer < 0 or not form[q, i] == form[other, i] >= 0 or not tokens[q, i, answer]:
+            continue
+        mine, theirs = logprobs[q, i, answer], logprobs[other, i, answer]
+        distance[i, q, other] = abs(theirs - mine) / tokens[q, i, answer]
+        if tokens[other, i, answer]:
+            change[i, q, other] = abs(np.exp(theirs / tokens[other, i, answer]) - np.exp(mine / tokens[q, i, answer]))
+    arrays = {"picked": picked, "form": form}
+    mean = {name: [cells[~np.isnan(cells)].mean() for cells in values] for name, values in (("posix", distance), ("change", change))}
+
+    assert stats.posix_per_instance(logprobs, tokens, **arrays) == pytest.approx(mean["posix"])
+    assert stats.uncertainty_per_instance(logprobs, tokens, **arrays) == pytest.approx(mean["change"])
+    assert stats.uncertainty_per_instance(logprobs, tokens, **arrays, others=~np.eye(p, dtype=bool)) == pytest.approx(mean["change"])
+
+
+def test_phrasings_that_agree_have_no_posix_at_all():
+    """Rounding must not make a difference out of none: exactly 0."""
+    logprobs = np.repeat(np.log(np.array([[[0.7, 0.2, 0.1]], [[0.3, 0.3, 0.4]]])).reshape(1, 2, 3), 7, axis=0)
+    tokens = np.full(logprobs.shape, 3)
+    arrays = {"picked": logprobs.argmax(axis=2), "form": np.zeros((7, 2), dtype=int)}
+
+    assert stats.posix_per_instance(logprobs, tokens, **arrays).tolist() == [0.0, 0.0]
+    assert stats.uncertainty_per_instance(logprobs, tokens, **arrays).tolist() == [0.0, 0.0]
