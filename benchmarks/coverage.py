@@ -40,8 +40,11 @@ SHARES = {
 SCALE = 0.2
 """Standard deviation of a normal score in the simulation; its mean is 0.5."""
 ORDER = ("median", "min", "max", "q05", "q25", "q75", "q95", "worst_3", "cvar10", "spread", "sensitivity", "saturation", "cps")
+SHIFT = 0.25
+"""How much better the second of two compared models is, in standard deviations of a cell."""
+DIFFERENCE = "difference of "
 BAND = (0.93, 0.97)
-PIVOTS = 500
+PIVOTS = 1000
 """Draws of each pivotal interval; the default of 4,000 only makes the ends steadier."""
 ROUND = 100
 """Matrices of one point that are simulated at a time."""
@@ -161,11 +164,37 @@ def random_truths(regime: Regime, known: Truth) -> dict[str, float]:
     }
 
 
+def pair(regime: Regime, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of two models on the same cells: instances alike, half of the other effects shared, the second better by `SHIFT`."""
+    vp, vi, ve = SHARES[regime.share]
+    p, n = regime.n_phrasings, regime.n_instances
+    beta, both = rng.normal(size=n) * np.sqrt(vi), []
+    alpha, rest = rng.normal(size=(3, p, 1)) * np.sqrt(vp / 2), rng.normal(size=(3, p, n)) * np.sqrt(ve / 2)
+    for own, shift in ((1, 0.0), (2, SHIFT)):
+        noisy = shift + alpha[0] + alpha[own] + beta + rest[0] + rest[own]
+        scores = 0.5 + SCALE * noisy if regime.kind == "normal" else (noisy > -0.5).astype(np.float64)
+        if regime.missing:
+            scores[rng.random((p, n)) < regime.missing] = np.nan
+        both.append(scores)
+    return both[0], both[1]
+
+
 def expected(regime: Regime, seed: int) -> dict[str, float]:
-    """Return what each order statistic expects, from matrices of their own."""
+    """Return what each order statistic expects, and how much it differs between the models of a `pair`, from matrices of their own."""
     rng = stream(regime, seed, 0)
     means = np.array([stats.phrasing_scores(matrix(regime, rng)[0]) for _ in range(CENTRES)])
-    return {name: float(np.nanmean(stats.FROM_MEANS[name](means))) for name in ORDER}
+    found = {name: float(np.nanmean(stats.FROM_MEANS[name](means))) for name in ORDER}
+    pairs = [[stats.phrasing_scores(scores) for scores in stats.on_shared_cells(*pair(regime, rng))] for _ in range(CENTRES)]
+    old, new = np.array(pairs).transpose(1, 0, 2)
+    changes = {name: stats.FROM_MEANS[name](new) - stats.FROM_MEANS[name](old) for name in (*ORDER, "std", "std0")}
+    return found | {f"{DIFFERENCE}{name}": float(np.nanmean(values)) for name, values in changes.items()}
+
+
+def mean_difference(regime: Regime) -> float:
+    """Return how much the mean differs between the models of a `pair`."""
+    if regime.kind == "normal":
+        return SCALE * SHIFT
+    return float(ndtr(0.5 + SHIFT) - ndtr(0.5))  # the variances on the probit scale sum to 1
 
 
 def fixed_truths(found: Draw, seen: np.ndarray) -> dict[str, float]:
@@ -232,11 +261,16 @@ def simulate(job: tuple[Regime, int, int, Mapping[str, float] | None]) -> tuple[
                 entry[1] += 1
                 entry[2] += target
 
-    random = random_truths(regime, truth(regime)) | centres
+    differences = {name: target for name, target in centres.items() if name.startswith(DIFFERENCE)} | {
+        f"{DIFFERENCE}mean": mean_difference(regime)
+    }
+    random = random_truths(regime, truth(regime)) | {name: target for name, target in centres.items() if name not in differences}
     for _ in range(ROUND):
         made = draw(regime, rng)
         note("random", random_intervals(made, seen, rng, binary=binary), random)
         note("fixed", fixed_intervals(made, seen, binary=binary), fixed_truths(made, seen))
+        changed = stats.difference_intervals(*pair(regime, rng), rng=rng, n_draws=PIVOTS)
+        note("random", {f"{DIFFERENCE}{name}": found for name, found in changed.items()}, differences)
     return regime, number, centres, hits
 
 
@@ -330,6 +364,8 @@ def page(rows: list[Row], state: State) -> str:
         f"{len(points)} of the {len(list(grid()))} points of the grid were simulated, all with the same code, with {min(matrices)} to {most} matrices each.",
         "A point is P in {5, 10, 30} phrasings, N in {50, 200, 1000} instances, one of four mixes of variance, normal or 0/1 scores, and no or",
         "one tenth of the cells missing.",
+        f"`{DIFFERENCE.strip()}` is what `evalkit compare` gives for two models on the same cells that share instances and half of every other effect, the second",
+        f"better by {SHIFT} standard deviations of a cell.",
         f"Pivotal intervals used {PIVOTS} draws; what an order statistic expects comes from {CENTRES:,} further matrices.",
         "Every number is the share of nominal 95% intervals that hold the truth; `mean` is over the points of a line. The single points are in `coverage.csv`.",
         f"One point has a simulation error of {np.sqrt(0.95 * 0.05 / most):.3f}; `out` counts points outside 93% to 97% by more than two of these.",

@@ -6,7 +6,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from evalkit.stats.contrast import gap, on_shared_instances
 from evalkit.stats.location import mean, phrasing_scores
-from evalkit.stats.noise import influence, mean_noise
+from evalkit.stats.noise import beyond_noise, influence, mean_noise
 from evalkit.stats.rates import rate_interval
 from evalkit.stats.resample import Interval, Question, undefined
 
@@ -83,10 +83,13 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     factor = (degree * (n_phrasings - 1) / (n_phrasings - degree)) ** 2 if n_phrasings > degree > 1 else degree**2
     raw = factor * float(np.var(phrasing_scores(terms), ddof=1)) / n_phrasings
     contrast = factor * noise.contrast / n_phrasings
-    # subtle: for means the instances' own part is cut at 0, so V never falls below what phrasings show by themselves
-    total = raw + max(0.0, noise.common - contrast) if degree == 1 else noise.common + max(0.0, raw - contrast)
+    # subtle: for means the instances' own part is cut, so V never falls below what phrasings show by themselves
+    beyond = beyond_noise(noise.common, contrast, n_instances)
+    total = raw + beyond if degree == 1 else noise.common + max(0.0, raw - contrast)
     if total == 0:  # phrasings with one and the same mean by accident do not make it certain
         return noise.common, float(n_instances - 1)
+    if degree == 1 and beyond == 0:
+        return total, float(n_phrasings - 1)
     first = raw if degree == 1 else max(raw, contrast)
     spent = first**2 / (n_phrasings - 1) + noise.common**2 / (n_instances - 1) + contrast**2 / ((n_phrasings - 1) * (n_instances - 1))
     return total, total**2 / spent if spent > 0 else float(n_instances - 1)
@@ -104,9 +107,10 @@ def mean_interval(scores: Scores, *, question: Question = "random", level: float
     Notes
     -----
     ``fixed``: variance of the per-instance influence, N - 1 degrees of freedom.
-    ``random``: V = A + max(0, Vi - B), A = var(a) / P, Vi = variance of the mean under new instances, B = e / P with e the
-    noise of N instances in the contrasts of a[p]; with complete data V = (MSp + MSi - MSe) / (P N), cut at MSp / (P N).
-    Degrees of freedom by Satterthwaite: V^2 / (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))).
+    ``random``: V = A + (Vi - B), A = var(a) / P, Vi = variance of the mean under new instances, B = e / P with e the
+    noise of N instances in the contrasts of a[p]; with complete data V = (MSp + MSi - MSe) / (P N). Where Vi does not exceed B by more than
+    its sampling error, B sqrt(2 / (N - 1)), V = A = MSp / (P N) with P - 1 degrees of freedom. Else these are Satterthwaite's:
+    V^2 / (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))).
     Scores in [0, 1] get the interval on the probit scale, where the mean of few and unequal phrasings is less skewed.
     All scores 0 or all 1: Wilson's interval for that many instances, since a width of 0 would claim certainty.
     Ten phrasings of one question are not ten questions: the instances enter once, whatever P is.
@@ -170,8 +174,8 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
     -----
     D = mean over seen a - mean over unseen a. Vi = variance of D under new instances, from the influence of each
     instance on D, so whatever both arms share cancels. ``fixed``: Vi with N - 1 degrees of freedom. ``random``:
-    V = var(a seen) / Ps + var(a unseen) / Pu + max(0, Vi - noise of N instances in the first two), Welch: the two
-    variances may differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When an arm has fewer than `WELCH_FROM`
+    V = var(a seen) / Ps + var(a unseen) / Pu + (Vi - noise of N instances in the first two, where it exceeds its sampling error as in
+    `mean_interval`), Welch: the two variances may differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When an arm has fewer than `WELCH_FROM`
     phrasings the two variances are pooled, which takes them as equal: two phrasings say too little about their
     own variance. Needs two phrasings in each arm.
 
@@ -198,8 +202,9 @@ def gap_interval(scores: Scores, *, seen: Mask, unseen: Mask, question: Question
     if min(sizes) < WELCH_FROM:
         pooled = sum(raw * (size - 1) for raw, _, size in arm_terms) / (sum(sizes) - 2)
         parts = [(pooled * sum(1 / size for size in sizes), sum(sizes) - 2)]
-    total = sum(part for part, _ in parts) + max(0.0, shared - private)
-    spent = shared**2 / (n_instances - 1) + sum(part**2 / df for part, df in parts)
+    beyond = beyond_noise(shared, private, n_instances)
+    total = sum(part for part, _ in parts) + beyond
+    spent = (shared**2 / (n_instances - 1) if beyond else 0.0) + sum(part**2 / df for part, df in parts)
     if total == 0:  # the phrasings of an arm have one and the same mean by accident
         return student(value, variance=shared, df=n_instances - 1, level=level, kind=KINDS["random"])
     return student(value, variance=total, df=total**2 / spent, level=level, kind=KINDS["random"])

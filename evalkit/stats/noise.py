@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from evalkit.stats.missing import mean_over
 
-__all__ = ["MeanNoise", "influence", "mean_noise"]
+__all__ = ["MeanNoise", "beyond_noise", "influence", "mean_noise"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 
@@ -84,3 +84,12 @@ def mean_noise(scores: Scores, *, squares: bool = True) -> MeanNoise:
     means = np.asarray(mean_over(a, axis=1))
     along = factor * float((((means - means.mean()) @ centred) ** 2).sum())
     return MeanNoise(common, trace / (n_phrasings - 1), df, n_instances, square=square, along=along)
+
+
+def beyond_noise(shared: float, private: float, n_instances: int) -> float:
+    """Return what instances add to the variance of a mean beyond what phrasings show by themselves.
+
+    0 unless it exceeds its own sampling error: the mere positive part, with its own degrees of freedom, made few phrasings cover 98%.
+    """
+    found = shared - private
+    return found if found > private * float(np.sqrt(2 / (n_instances - 1))) else 0.0
