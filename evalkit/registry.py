@@ -33,7 +33,6 @@ class Registry:
         self.kind = kind
         self._builtin = dict(builtin)
         self._targets: dict[str, tuple[str, str]] | None = None
-        self._loaded: dict[str, Any] = {}
 
     @property
     def group(self) -> str:
@@ -85,8 +84,6 @@ class Registry:
             When the name is unknown (the closest and all known names are listed), or when what is
             registered cannot be imported.
         """
-        if name in self._loaded:  # subtle: a metric is looked up once per cell
-            return self._loaded[name]
         target, origin = self._entry(name)
         module_name, _, attribute = target.partition(":")
         try:
@@ -95,7 +92,6 @@ class Registry:
                 found = getattr(found, part)
         except (ImportError, AttributeError) as error:
             raise RegistryError(f"{self.kind} {name!r} of {origin} cannot be loaded from {target!r}: {error}.") from error
-        self._loaded[name] = found
         return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from evalkit.errors import ScoringError
 from evalkit.records import Instance, Phrasing, Response, Score, Seen, Status, Task
@@ -53,6 +55,12 @@ class Verdict:
 MISSING = Verdict(score=None, prediction=None, status="missing")
 
 
+@cache
+def _metric(name: str) -> Any:
+    """Return a metric; remembered, because millions of cells ask for the same one."""
+    return METRICS.load(name)
+
+
 def score_cell(
     task: Task,
     phrasing: Phrasing,
@@ -82,7 +90,7 @@ def score_cell(
     instance = answered if isinstance(answered, Instance) else answered.instance
     verdict = MISSING
     if isinstance(answered, Answered) and not answered.response.error:
-        verdict = METRICS.load(task.metric)(answered)
+        verdict = _metric(task.metric)(answered)
         if verdict.score is not None and not (math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0):
             raise ScoringError(
                 f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {instance.id!r}; a score lies in [0, 1]. Mend the metric."
