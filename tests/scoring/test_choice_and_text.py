@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from evalkit.errors import ScoringError
 from evalkit.records import Instance, Phrasing, Response, Task
-from evalkit.registry import METRICS
 from evalkit.scoring import Answered, score_cell
 from evalkit.scoring.choice import choice_accuracy, choice_accuracy_norm
 from evalkit.scoring.overlap import lcs_length, rouge_l_f1, sentence_bleu, squad_v2, token_f1
@@ -110,7 +109,7 @@ def test_a_metric_that_leaves_the_unit_interval_is_refused(monkeypatch: pytest.M
     """A score lies in [0, 1]."""
     from evalkit.scoring import Verdict
 
-    monkeypatch.setattr(METRICS, "load", lambda name: lambda answered: Verdict(score=1.5, prediction="x"))
+    monkeypatch.setattr("evalkit.scoring.cell._metric", lambda name: lambda answered: Verdict(score=1.5, prediction="x"))
 
     with pytest.raises(ScoringError, match=r"gave 1\.5"):
         score_cell(TASK, PHRASING, choice(-1.0, -2.0, -3.0), model="m", seen="seen")
