@@ -88,8 +88,8 @@ def _by_length(config: Any) -> bool:
     """Whether a model may treat long prompts otherwise than short ones, so that the proof needs a long one: windows, scaled positions."""
     text = config.get_text_config()
     rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-    plain = not isinstance(rope, dict) or rope.get("rope_type", "default") == "default"
-    return bool(getattr(text, "sliding_window", None)) or not plain or any(isinstance(value, dict) for value in rope.values())
+    scaled = rope.get("rope_type", rope.get("type", "default")) != "default" or any(isinstance(value, dict) for value in rope.values())
+    return bool(getattr(text, "sliding_window", None)) or scaled
 
 
 def _two(work: Work) -> Work:

@@ -218,3 +218,33 @@ def test_a_compiler_that_fails_is_left_out_and_named(model_dir: Callable[..., Pa
 
     assert (backend.stats["path"], len(found)) == ("tree", 4)
     assert backend.stats["notice"] == "Not compiled, because the compiler fails."
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "needs"),
+    [
+        ("llama", {}, False),
+        ("llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}}, True),
+        ("gpt2", {}, False),
+        ("mistral", {}, True),
+        ("gemma3", {}, True),
+        ("t5", {}, False),
+    ],
+)
+def test_the_longest_prompt_is_in_the_proof_where_length_could_matter(
+    model_dir: Callable[..., Path], family: str, changes: dict[str, Any], needs: bool
+) -> None:
+    """Sliding windows and scaled positions show on long prompts only; elsewhere the longest one would cost most and show nothing."""
+    from transformers import AutoConfig
+
+    from evalkit.backends.hf_causal import Work
+    from evalkit.backends.hf_proof import _by_length, samples_of
+
+    config = AutoConfig.from_pretrained(model_dir(family))
+    for name, value in changes.items():
+        setattr(config, name, value)
+    works = [Work(tuple(range(1, n)), ((5,), (6, 7))) for n in range(10, 90)]
+    lengths = [len(work.context) for work in samples_of(works, longest=_by_length(config))]
+
+    assert _by_length(config) == needs
+    assert lengths == ([9, 28, 48, 88] if needs else [9, 28, 48])
