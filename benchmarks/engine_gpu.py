@@ -76,7 +76,7 @@ def measure(model: Path, layers: int, args: argparse.Namespace, *, rate: float, 
     """Score one workload with evalkit and, when asked for, with lm-eval."""
     from evalkit.backends.hf import HFBackend
 
-    size: dict[str, Any] = {"phrasings": 10, "instances": args.instances, "choices": 4, "instruction": 18, "first": "instruction"}
+    size: dict[str, Any] = {"phrasings": 10, "instances": args.instances, "choices": 4, "instruction": 21, "first": "instruction"}
     requests = prompts(**size, body=80, letters=letters)
     backend = HFBackend(ModelSpec(backend="hf", name=str(model), device=args.device, dtype=args.dtype))
     warm(backend, requests)

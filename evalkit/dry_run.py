@@ -263,16 +263,18 @@ def _opened(path: Path) -> Store | None:
 def _fingerprint(settings: Settings, found: Forecast) -> str:
     """Digest of the model's fingerprint where it is to be had without weights and network, else empty with a note."""
     model = settings.model
+    here = model.backend != "hf" or Path(model.name).expanduser().is_dir()
     try:
         if not settings.mitigations and model.backend == "scripted":
             return digest(dict(sorted(BACKENDS.load("scripted")(model).fingerprint().items())))
-        if not settings.mitigations and model.backend == "hf" and Path(model.name).expanduser().is_dir():
+        if not settings.mitigations and model.backend == "hf":
             from evalkit.backends.hf import fingerprint_of
 
-            return digest(dict(sorted(fingerprint_of(model).items())))
+            return digest(dict(sorted(fingerprint_of(model, offline=True).items())))
     except EvalkitError as error:
-        found.notes.append(f"the model cannot be used as it is: {error}")
-        return ""
+        if here:
+            found.notes.append(f"the model cannot be used as it is: {error}")
+            return ""
     found.notes.append("what the cache holds for this model is not known before it is loaded, so nothing of it is counted")
     return ""
 

@@ -26,7 +26,7 @@ from evalkit.backends.hf_generate import Greedy, LibraryGreedy, plain_settings
 from evalkit.backends.hf_model import Loaded, dtype_of, is_out_of_memory, load, quiet, tokenizer_of
 from evalkit.backends.hf_proof import Path, choose, compiled, measured_costs
 from evalkit.backends.hf_stops import Stops, end_tokens
-from evalkit.backends.hf_tokens import Encoded, Encoder
+from evalkit.backends.hf_tokens import Encoded, Encoder, portions
 from evalkit.errors import BackendError
 from evalkit.precision import could_turn, noise
 from evalkit.records import ModelSpec, Request, Response
@@ -35,12 +35,22 @@ __all__ = ["HFBackend", "fingerprint_of"]
 
 _log = logging.getLogger(__name__)
 _WINDOW = 16384
+"""Most requests that are tokenised, sorted and grouped by prefix together."""
+_WINDOW_CHARACTERS = 1 << 24
+"""Most characters of theirs: the ids of a window and of the next one, 36 bytes a token, then take about 300 MB."""
 _WORTH_MEASURING = 500
 _OPTIONS = frozenset({"allow_pickle", "attention", "compile", "device_map", "max_length", "path", "token_budget", "trust_remote_code"})
 
 
-def fingerprint_of(spec: ModelSpec) -> dict[str, str]:
+def fingerprint_of(spec: ModelSpec, *, offline: bool = False) -> dict[str, str]:
     """Return what `HFBackend(spec).fingerprint()` returns, without loading weights.
+
+    Parameters
+    ----------
+    spec
+        Names the model.
+    offline
+        See `hf_files.locate`.
 
     Raises
     ------
@@ -48,7 +58,7 @@ def fingerprint_of(spec: ModelSpec) -> dict[str, str]:
         When the model cannot be found or is not acceptable.
     """
     template = hf_files.read_template(spec.chat_template)
-    files = hf_files.locate(spec)
+    files = hf_files.locate(spec, offline=offline)
     if spec.chat_template == "auto":
         with quiet():
             own = tokenizer_of(files, bool(spec.options.get("trust_remote_code")))
@@ -193,7 +203,7 @@ class HFBackend:
 
     def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
         """Yield responses batch by batch, in any order, each request exactly once."""
-        windows = [requests[i : i + _WINDOW] for i in range(0, len(requests), _WINDOW)]
+        windows = list(portions(requests, (len(request.text) for request in requests), characters=_WINDOW_CHARACTERS, items=_WINDOW))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="evalkit-tokens") as pool:
             ahead: Future[list[Encoded]] | None = pool.submit(self._encode, windows[0]) if windows else None
             for number in range(len(windows)):

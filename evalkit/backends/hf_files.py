@@ -61,8 +61,15 @@ class ModelFiles:
     """Resolved commit of a hub model; empty for a directory."""
 
 
-def locate(spec: ModelSpec) -> ModelFiles:
+def locate(spec: ModelSpec, *, offline: bool = False) -> ModelFiles:
     """Return the files of the model that `spec` names, downloading them from the hub when it is no directory.
+
+    Parameters
+    ----------
+    spec
+        Names the model.
+    offline
+        Look into the hub's local cache only, and open no connection.
 
     Raises
     ------
@@ -76,11 +83,11 @@ def locate(spec: ModelSpec) -> ModelFiles:
         raise BackendError(f"{spec.name}: is a file; a model is a directory or a hub id. Name the directory that holds config.json.")
     if spec.name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(spec.name):
         raise BackendError(f"{spec.name}: no such directory, and not a hub id (owner/name). Check the path of the model.")
-    root, revision = _download(spec)
+    root, revision = _download(spec, offline=offline)
     return _check(root, revision=revision, spec=spec)
 
 
-def _download(spec: ModelSpec) -> tuple[Path, str]:
+def _download(spec: ModelSpec, *, offline: bool) -> tuple[Path, str]:
     """Return the local snapshot of a hub model and its commit."""
     try:
         from huggingface_hub import snapshot_download
@@ -94,7 +101,7 @@ def _download(spec: ModelSpec) -> tuple[Path, str]:
         patterns.append("*.py")
     where = f"{spec.name}@{spec.revision or 'main'}"
     try:
-        root = Path(snapshot_download(spec.name, revision=spec.revision, allow_patterns=patterns))
+        root = Path(snapshot_download(spec.name, revision=spec.revision, allow_patterns=patterns, local_files_only=offline))
     except RepositoryNotFoundError as error:
         raise BackendError(
             f"{where}: no such directory here and no such model on the hub, or it is not public. Check the name, or log in with 'hf auth login'."

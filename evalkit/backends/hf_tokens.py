@@ -11,18 +11,21 @@ EleutherAI/lm-evaluation-harness:lm_eval/api/model.py, `TemplateLM._encode_pair`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from evalkit.backends.hf_tails import Tails
 from evalkit.errors import BackendError
 from evalkit.records import Request
 
-__all__ = ["Encoded", "Encoder"]
+__all__ = ["Encoded", "Encoder", "portions"]
 
 Ids = tuple[int, ...]
+T = TypeVar("T")
 _ELLIPSIS = " ... "
+_PER_CALL = 1 << 18
+"""Most characters of a tokenizer call: what tokenizers note besides ids takes some 40 bytes per character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,24 @@ class Encoded:
     """Whether the prompt's ids are not the beginning of the joint ids of some continuation."""
     error: str = ""
     """Why it cannot be asked; empty when it can."""
+
+
+def portions(values: Sequence[T], sizes: Iterable[int], *, characters: int, items: int) -> Iterator[Sequence[T]]:
+    """Yield runs of `values` of at most `items` each and, but for single ones, at most `characters` by their `sizes`.
+
+    Examples
+    --------
+    >>> list(portions("abcd", [3, 1, 1, 9], characters=4, items=3))
+    ['ab', 'c', 'd']
+    """
+    start = total = 0
+    for place, size in enumerate(sizes):
+        if place > start and (total + size > characters or place - start == items):
+            yield values[start:place]
+            start, total = place, 0
+        total += size
+    if start < len(values):
+        yield values[start:]
 
 
 class Encoder:
@@ -107,11 +128,13 @@ class Encoder:
         return found
 
     def _call(self, texts: Sequence[str], special: bool) -> list[list[int]]:
-        """One tokenizer call."""
-        encoded = self._tokenizer(
-            list(texts), add_special_tokens=special, return_attention_mask=False, return_token_type_ids=False, verbose=False
-        )
-        ids: list[list[int]] = encoded["input_ids"]
+        """Ids of texts, by as few tokenizer calls as memory allows."""
+        ids: list[list[int]] = []
+        for part in portions(texts, map(len, texts), characters=_PER_CALL, items=len(texts)):
+            encoded = self._tokenizer(
+                list(part), add_special_tokens=special, return_attention_mask=False, return_token_type_ids=False, verbose=False
+            )
+            ids += encoded["input_ids"]
         return ids
 
     def render(self, request: Request, text: str) -> str:

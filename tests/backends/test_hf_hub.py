@@ -105,3 +105,27 @@ def test_an_unreachable_hub_is_one_clear_line(tmp_path: Path) -> None:
     found = ask("http://127.0.0.1:9", tmp_path, "evalkit/tiny", "main", HF_HUB_OFFLINE="1")
 
     assert found["error"].startswith("evalkit/tiny@main: not in the local cache and the hub cannot be reached.")
+
+
+@pytest.mark.slow
+def test_a_plan_counts_what_the_cache_holds_for_a_hub_model_without_a_network(hub: Any, tmp_path: Path) -> None:
+    """Nothing before the model was fetched; everything after a run, with the hub gone."""
+    import os
+
+    chosen = ["--model", "evalkit/tiny", "--tasks", "procedural/comparison", "--phrasings", "2", "--limit", "3"]
+    gone = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    base = {**os.environ, "HF_HOME": str(tmp_path / "hub"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
+    base.pop("HF_HUB_OFFLINE", None)
+
+    def evalkit(*arguments: str, **settings: str) -> Any:
+        command = [sys.executable, "-m", "evalkit", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env={**base, **settings}, cwd=tmp_path, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    before = json.loads(evalkit("plan", *chosen, "--out", "other", "--json", **gone))["plan"]
+    evalkit("run", *chosen, "--out", "run", HF_ENDPOINT=hub.url_for("").rstrip("/"))
+    after = json.loads(evalkit("plan", *chosen, "--out", "other", "--json", **gone))["plan"]
+
+    assert (before["stored_in_cache"], before["pending"]) == (0, 6)
+    assert (after["stored_in_cache"], after["pending"]) == (6, 0)
