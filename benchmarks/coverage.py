@@ -361,12 +361,12 @@ def page(rows: list[Row], state: State) -> str:
         "",
         f"Written by `nox -s coverage` (`benchmarks/coverage.py`) on {time.strftime('%Y-%m-%d')} with Python {platform.python_version()}, "
         f"NumPy {np.__version__}, SciPy {scipy.__version__}.",
-        f"{len(points)} of the {len(list(grid()))} points of the grid were simulated, all with the same code, with {min(matrices)} to {most} matrices each.",
+        f"{len(points)} of the {len(list(grid()))} points of the grid were simulated, all with the same code, with {_span(min(matrices), most)} matrices each.",
         "A point is P in {5, 10, 30} phrasings, N in {50, 200, 1000} instances, one of four mixes of variance, normal or 0/1 scores, and no or",
         "one tenth of the cells missing.",
         f"`{DIFFERENCE.strip()}` is what `evalkit compare` gives for two models on the same cells that share instances and half of every other effect, the second",
         f"better by {SHIFT} standard deviations of a cell.",
-        f"Pivotal intervals used {PIVOTS} draws; what an order statistic expects comes from {CENTRES:,} further matrices.",
+        f"Pivotal intervals used {PIVOTS:,} draws; what an order statistic expects comes from {CENTRES:,} further matrices.",
         "Every number is the share of nominal 95% intervals that hold the truth; `mean` is over the points of a line. The single points are in `coverage.csv`.",
         f"One point has a simulation error of {np.sqrt(0.95 * 0.05 / most):.3f}; `out` counts points outside 93% to 97% by more than two of these.",
         "`edge` counts points whose truth is 0 (variance of difficulty where instances are alike) or less than one instance of N away from 0 or 1",
@@ -388,6 +388,10 @@ def page(rows: list[Row], state: State) -> str:
         ends = f"{values.min():.3f} | {np.average(values, weights=weights):.3f} | {values.max():.3f}"
         lines.append(f"| {question} | {name} | {kind} | {p} | {ends} | {values.size} | {sum(row.out for row in inner)} | {edge} |")
     return "\n".join([*lines, *_outside(rows)]) + "\n"
+
+
+def _span(least: int, most: int) -> str:
+    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _outside(rows: Iterable[Row]) -> list[str]:
