@@ -96,7 +96,7 @@ def _foot(evidence: Evidence, counts: Mapping[str, Any]) -> str:
     n_phrasings = sum(row.headline for view in evidence.tasks for row in view.phrasings)
     n_instances = sum(view.n_instances for view in evidence.tasks)
     return (
-        f"{len(evidence.tasks)} tasks, {n_phrasings} phrasings (counted per task), {n_instances} instances; "
+        f"{len(evidence.tasks)} tasks, {n_phrasings:,} phrasings (counted per task), {n_instances:,} instances; "
         f"missing {share(counts.get('missing', 0) / cells)}, unparsed {share(counts.get('unparsed', 0) / cells)}."
     )
 

@@ -165,6 +165,10 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def _or_none(number: int) -> str:
+    return f"{number:,}" if number else "none"
+
+
 def _of_cells(counts: Mapping[str, Any]) -> Iterator[Limit]:
     cells = counts["cells"] or 1
     if counts["missing"]:
@@ -247,13 +251,13 @@ def looks_text(looks: Looks) -> list[str]:
         return ["Every wording of a task gives the same score: there is no spread to explain."] if looks.n else []
     n, held = len(looks.most), share(looks.held)
     found = [
-        f"{n} of {_counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest)} of them score below the mean of their task."
+        f"{n:,} of {_counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of their task."
     ]
     if looks.lowest:
         by_knowledge = len(looks.lowest) - looks.n_by_format
         found.append(
-            f"Of these {len(looks.lowest)}, {looks.n_by_format or 'none'} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that cannot be used make up half of the loss or more) "
-            f"and {by_knowledge or 'none'} by knowledge (answers that can be read and are wrong)."
+            f"Of these {len(looks.lowest):,}, {_or_none(looks.n_by_format)} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that cannot be used make up half of the loss or more) "
+            f"and {_or_none(by_knowledge)} by knowledge (answers that can be read and are wrong)."
         )
     if not math.isnan(looks.noise):
         found.append(
