@@ -89,14 +89,14 @@ def nodes(variance: float) -> tuple[np.ndarray, np.ndarray]:
     return x * np.sqrt(variance), w / w.sum()
 
 
-def truth(regime: Regime) -> Truth:
-    """Return the estimands, by quadrature for 0/1 scores."""
+def truth(regime: Regime, *, shift: float = 0.0) -> Truth:
+    """Return the estimands, by quadrature for 0/1 scores; of a model that is better by `shift` standard deviations of a cell."""
     vp, vi, ve = SHARES[regime.share]
     if regime.kind == "normal":
         pss = 2 * np.sqrt((vp + ve) / np.pi)
-        return Truth(0.5, vp * SCALE**2, vi * SCALE**2, ve * SCALE**2, float(pss * SCALE))
+        return Truth(0.5 + SCALE * shift, vp * SCALE**2, vi * SCALE**2, ve * SCALE**2, float(pss * SCALE))
     (alpha, wa), (beta, wb) = nodes(vp), nodes(vi)
-    chance = ndtr((0.5 + alpha[:, None] + beta) / np.sqrt(ve))  # (phrasing, instance)
+    chance = ndtr((0.5 + shift + alpha[:, None] + beta) / np.sqrt(ve))  # (phrasing, instance)
     mean = float(wa @ chance @ wb)
     by_phrasing, by_instance = chance @ wb, wa @ chance
     phrasing, instance = float(wa @ (by_phrasing - mean) ** 2), float(wb @ (by_instance - mean) ** 2)
@@ -197,6 +197,12 @@ def mean_difference(regime: Regime) -> float:
     return float(ndtr(0.5 + SHIFT) - ndtr(0.5))  # the variances on the probit scale sum to 1
 
 
+def wording_difference(regime: Regime) -> dict[str, float]:
+    """Return how much std_excess and var_phrasing differ between the models of a `pair`."""
+    first, second = truth(regime).phrasing, truth(regime, shift=SHIFT).phrasing
+    return {f"{DIFFERENCE}var_phrasing": second - first, f"{DIFFERENCE}std_excess": float(np.sqrt(second) - np.sqrt(first))}
+
+
 def fixed_truths(found: Draw, seen: np.ndarray) -> dict[str, float]:
     """Return the estimands of question ``fixed`` for the phrasings drawn."""
     a = found.by_phrasing
@@ -261,9 +267,8 @@ def simulate(job: tuple[Regime, int, int, Mapping[str, float] | None]) -> tuple[
                 entry[1] += 1
                 entry[2] += target
 
-    differences = {name: target for name, target in centres.items() if name.startswith(DIFFERENCE)} | {
-        f"{DIFFERENCE}mean": mean_difference(regime)
-    }
+    differences = {name: target for name, target in centres.items() if name.startswith(DIFFERENCE)} | wording_difference(regime)
+    differences[f"{DIFFERENCE}mean"] = mean_difference(regime)
     random = random_truths(regime, truth(regime)) | {name: target for name, target in centres.items() if name not in differences}
     for _ in range(ROUND):
         made = draw(regime, rng)

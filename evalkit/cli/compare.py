@@ -147,7 +147,12 @@ def _table(path: Path, model: str | None) -> ScoreTable:
 
 def _print(found: Comparison, level: float, margin: float | None) -> None:
     """Print differences of all tasks together, tests by task, and the phrasings and instances that moved."""
-    overall = [row for row in found.estimates if (row.benchmark, row.task) == ("all", "all") and row.value == row.value]
+    # variances are no percentage points; they stand in the file that --out writes
+    overall = [
+        row
+        for row in found.estimates
+        if (row.benchmark, row.task) == ("all", "all") and row.value == row.value and not row.metric.startswith("var_")
+    ]
     rows = [
         [
             row.metric,

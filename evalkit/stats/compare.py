@@ -13,11 +13,12 @@ from evalkit.stats.crossed import KINDS, crossed_variance, student
 from evalkit.stats.fixed_intervals import mean_of_instances
 from evalkit.stats.instances import best_instance, pss, worst_instance, worst_per_instance
 from evalkit.stats.location import mean, phrasing_scores
-from evalkit.stats.noise import beyond_noise, mean_noise
+from evalkit.stats.noise import MeanNoise, beyond_noise, mean_noise
 from evalkit.stats.paired import paired_difference
 from evalkit.stats.phrasing_means import FROM_MEANS
 from evalkit.stats.pivot import LEAST_WIDER, ORDER_NAMES, as_normal, far_from_normal, noise_share, order_draws
 from evalkit.stats.resample import Interval, Question, percentile, undefined
+from evalkit.stats.variance import components
 
 __all__ = ["consistency_difference", "difference_intervals", "on_shared_cells"]
 
@@ -70,12 +71,21 @@ def _deviations(
     return np.asarray(float(x.std(ddof=1)) * both / turn), np.asarray(float(y.std(ddof=1)) * both * turn)
 
 
+def _excess(std: Draws, noise: MeanNoise, *, rng: np.random.Generator) -> Draws:
+    """Draws of var_phrasing: the variance of a[p] less the noise of N instances in it, which is drawn too, cut at 0."""
+    df = max(noise.df * (noise.n_instances - 1), 1.0)
+    return np.asarray(np.maximum(std**2 - noise.contrast * df / rng.chisquare(df, size=std.size), 0.0))
+
+
 def _pivot_differences(old: Scores, new: Scores, *, rng: np.random.Generator, n_draws: int, level: float) -> dict[str, Interval]:
     """Differences of the statistics of a[p] for new phrasings, from dependent pivots of the two runs."""
     a = [phrasing_scores(scores) for scores in (old, new)]
     n_phrasings, n_instances = old.shape
     names = (*ORDER_NAMES, "std", "std0")
     values = {name: float(FROM_MEANS[name](a[1])) - float(FROM_MEANS[name](a[0])) for name in names}
+    found = [components(scores) for scores in (old, new)]
+    values["var_phrasing"] = found[1].phrasing - found[0].phrasing
+    values["std_excess"] = float(np.sqrt(found[1].clipped.phrasing) - np.sqrt(found[0].clipped.phrasing))
     if n_phrasings < 3 or n_instances < 2:
         return {name: undefined(value, "fewer than three phrasings or two instances", level=level) for name, value in values.items()}
     arms = [as_normal(scores) for scores in (old, new)]
@@ -89,7 +99,8 @@ def _pivot_differences(old: Scores, new: Scores, *, rng: np.random.Generator, n_
         z = rng.standard_normal((2, n_draws))
         centres = (z[0], r * z[0] + np.sqrt(1 - r**2) * z[1])
         both = []
-        shares = [noise_share(scores, arm, mean_noise(scores, squares=False)) for scores, arm in zip((old, new), arms, strict=True)]
+        noises = [mean_noise(scores) for scores in (old, new)]
+        shares = [noise_share(scores, arm, own) for scores, arm, own in zip((old, new), arms, noises, strict=True)]
         for arm, share, s, centre, sign in zip(arms, shares, deviations, centres, (-1, 1), strict=True):
             mu = arm.h.mean() + centre * s / np.sqrt(n_phrasings) + sign * common * np.sqrt(arm.variance_factor())
             both.append(order_draws(arm, mu, s, share=share))
@@ -99,6 +110,8 @@ def _pivot_differences(old: Scores, new: Scores, *, rng: np.random.Generator, n_
         old_std, new_std = _deviations(a[0], a[1], _correlation(a[0], a[1]), n_draws=n_draws, rng=rng)
         draws["std"] = new_std - old_std
         draws["std0"] = draws["std"] * np.sqrt((n_phrasings - 1) / n_phrasings)
+        excess = [_excess(std, own, rng=rng) for std, own in zip((old_std, new_std), noises, strict=True)]
+        draws["var_phrasing"], draws["std_excess"] = excess[1] - excess[0], np.sqrt(excess[1]) - np.sqrt(excess[0])
     kind = "pivot/phrasings+instances"
     return {
         name: Interval(value, *percentile(draws[name], level=level), level, kind)
@@ -143,7 +156,7 @@ def difference_intervals(
     -----
     mean: Student on the cell differences, crossed. pss: the same on the differences of pair terms. worst_instance, best_instance
     (``fixed`` only): Student on per-instance differences. Statistics of a[p] (``random`` only): pivots of both runs,
-    dependent as the phrasing scores of the two runs are.
+    dependent as the phrasing scores of the two runs are; for var_phrasing and std_excess less the noise of instances, as for one run.
 
     Raises
     ------

@@ -364,3 +364,45 @@ def test_interval_of_the_deviation_holds_its_estimate(seed):
     found = stats.noncentral_interval(scores)["std"]
 
     assert found.low != found.low or found.low <= found.value <= found.high
+
+
+def test_ratio_of_paired_deviations_is_that_of_pitman_and_morgan():
+    """The 95% range of the drawn ratio is the exact interval, which inverts the t test of the correlation of sums and differences."""
+    from scipy import stats as distributions
+
+    from evalkit.stats.compare import _deviations
+
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=9), rng.normal(size=9)
+    y = 0.6 * x + 1.5 * y
+    first, second = _deviations(x, y, float(np.corrcoef(x, y)[0, 1]), n_draws=200_000, rng=rng)
+
+    for end in np.quantile(second / first, [0.025, 0.975]):  # a ratio at which the test just rejects
+        assert distributions.pearsonr(y + end * x, y - end * x).pvalue == pytest.approx(0.05, abs=0.004)
+
+
+def test_difference_of_wording_variance_leaves_out_the_noise_of_instances():
+    """Two runs whose phrasings differ equally, one on noisier answers: std differs, std_excess need not."""
+    rng = np.random.default_rng(4)
+    effects, instances = 0.05 * rng.normal(size=(40, 1)), 0.1 * rng.normal(size=60)
+    old, new = (0.5 + effects + instances + spread * rng.normal(size=(40, 60)) for spread in (0.05, 0.6))
+    found = stats.difference_intervals(old, new, rng=rng)
+
+    assert found["std"].low > 0
+    assert found["std_excess"].low < 0 < found["std_excess"].high
+    assert found["var_phrasing"].value == pytest.approx(stats.var_phrasing(new) - stats.var_phrasing(old))
+
+
+def test_a_gap_of_few_phrasings_has_the_width_that_its_phrasings_show():
+    """Where instances add nothing of their own, the interval is Student's on the phrasing scores, P - 2 degrees of freedom."""
+    from scipy import stats as distributions
+
+    a = np.array([0.50, 0.54, 0.61, 0.55, 0.58])
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(5, 400))
+    scores = a[:, None] + 0.02 * (noise - noise.mean(axis=1, keepdims=True))
+    seen = np.array([True, True, False, False, False])
+    found = stats.gap_interval(scores, seen=seen, unseen=~seen)
+    expected = distributions.ttest_ind(a[seen], a[~seen]).confidence_interval(0.95)
+
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
