@@ -248,3 +248,18 @@ def test_the_longest_prompt_is_in_the_proof_where_length_could_matter(
 
     assert _by_length(config) == needs
     assert lengths == ([9, 28, 48, 88] if needs else [9, 28, 48])
+
+
+def test_small_windows_and_tokenizer_calls_change_no_answer(model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts that are tokenised, sorted and grouped a few at a time, or one by one when they are long, score the same, each once."""
+    from evalkit.backends import hf, hf_tokens
+
+    requests = grid_of(3, 7, letters=False)
+    whole = {r.key: r.logprobs for batch in hf.HFBackend(spec_of(model_dir("llama"))).run(requests) for r in batch}
+    monkeypatch.setattr(hf, "_WINDOW_CHARACTERS", 700)
+    monkeypatch.setattr(hf_tokens, "_PER_CALL", 90)
+    found = [r for batch in hf.HFBackend(spec_of(model_dir("llama"))).run(requests) for r in batch]
+
+    assert sorted(r.key for r in found) == sorted(whole)
+    for response in found:
+        assert response.logprobs == pytest.approx(whole[response.key], abs=1e-4)
