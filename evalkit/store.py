@@ -185,7 +185,7 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-            except BaseException:
+            except BaseException:  # Ctrl-C too must leave no half transaction; it goes on upwards
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise

@@ -72,7 +72,7 @@ class OpenAIBackend:
         try:
             self._client = self._wait(self._made())
             self._mode = self._wait(find_mode(self._client, self.settings, chat=spec.chat_template == "auto"))
-        except BaseException:
+        except BaseException:  # whatever it is, Ctrl-C too, the connection and its thread are closed; it goes on upwards
             self.close()
             raise
 

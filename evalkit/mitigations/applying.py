@@ -75,7 +75,7 @@ def opened(spec: ModelSpec, mitigations: Sequence[str]) -> Backend:
             backend = BACKENDS.load(spec.backend)(spec)
         try:
             backend = act(backend, options)
-        except BaseException:
+        except BaseException:  # whatever it is, Ctrl-C too, the model is released; it goes on upwards
             backend.close()
             raise
         before = name

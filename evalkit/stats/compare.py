@@ -13,7 +13,7 @@ from evalkit.stats.crossed import KINDS, crossed_variance, student
 from evalkit.stats.fixed_intervals import mean_of_instances
 from evalkit.stats.instances import best_instance, pss, worst_instance, worst_per_instance
 from evalkit.stats.location import mean, phrasing_scores
-from evalkit.stats.noise import MeanNoise, beyond_noise, mean_noise
+from evalkit.stats.noise import MeanNoise, beyond_noise, mean_noise, noise_draws
 from evalkit.stats.paired import paired_difference
 from evalkit.stats.phrasing_means import FROM_MEANS
 from evalkit.stats.pivot import LEAST_WIDER, ORDER_NAMES, as_normal, far_from_normal, noise_share, order_draws
@@ -28,7 +28,7 @@ Draws = Float[np.ndarray, " draw"]
 Labels = Int[np.ndarray, "phrasing instance"]
 Missing = Bool[np.ndarray, "phrasing instance"] | None
 
-ZERO_ONE_WIDER = 1.05
+DIFFERENCE_WIDER = 1.05
 """Factor on an order statistic's difference for 0/1 scores, as for the statistic itself: the normal model alone covers 92% to 94%."""
 MOST_SIMULATED = 400
 """Most degrees of freedom whose chi-square draws are built from normal ones; beyond, they are normal themselves."""
@@ -73,8 +73,7 @@ def _deviations(
 
 def _excess(std: Draws, noise: MeanNoise, *, rng: np.random.Generator) -> Draws:
     """Draws of var_phrasing: the variance of a[p] less the noise of N instances in it, which is drawn too, cut at 0."""
-    df = max(noise.df * (noise.n_instances - 1), 1.0)
-    return np.asarray(np.maximum(std**2 - noise.contrast * df / rng.chisquare(df, size=std.size), 0.0))
+    return np.asarray(np.maximum(std**2 - noise.contrast * noise_draws(noise, n_draws=std.size, rng=rng), 0.0))
 
 
 def _pivot_differences(old: Scores, new: Scores, *, rng: np.random.Generator, n_draws: int, level: float) -> dict[str, Interval]:
@@ -106,7 +105,7 @@ def _pivot_differences(old: Scores, new: Scores, *, rng: np.random.Generator, n_
             both.append(order_draws(arm, mu, s, share=share))
         draws |= {name: both[1][name] - both[0][name] for name in ORDER_NAMES}
         if n_phrasings >= LEAST_WIDER and all(shares):
-            draws |= {name: values[name] + ZERO_ONE_WIDER * (draws[name] - values[name]) for name in ORDER_NAMES}
+            draws |= {name: values[name] + DIFFERENCE_WIDER * (draws[name] - values[name]) for name in ORDER_NAMES}
         old_std, new_std = _deviations(a[0], a[1], _correlation(a[0], a[1]), n_draws=n_draws, rng=rng)
         draws["std"] = new_std - old_std
         draws["std0"] = draws["std"] * np.sqrt((n_phrasings - 1) / n_phrasings)

@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 from evalkit.stats.agreement import consistency, equal_partners
 from evalkit.stats.crossed import KINDS, crossed_variance, student
 from evalkit.stats.instances import pss
+from evalkit.stats.noise import zero_one
 from evalkit.stats.resample import Interval, Question, undefined
 from evalkit.stats.variance import components
 
@@ -64,10 +65,6 @@ def _few(n: int) -> float:
     return n / (n - 1.96) if n > 3 else 1.0
 
 
-def _zero_one(scores: Scores) -> bool:
-    return bool(np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all())
-
-
 def _arcsine(value: float, *, variance: float, df: float, bound: float, level: float, kind: str) -> Interval:
     """Student interval of a value in [0, bound] on the scale asin sqrt(value / bound), as concave in the chances behind it as near 0."""
     inner = min(value, bound * (1 - 1e-9))
@@ -117,7 +114,7 @@ def var_interaction_interval(scores: Scores, *, question: Question = "random", l
     residual = c - np.nanmean(c, axis=0)
     terms = residual**2 * n_phrasings * n_instances / ((n_phrasings - 1) * (n_instances - 1))
     variance, df = crossed_variance(terms, question=question)
-    if question == "random" and _zero_one(scores):
+    if question == "random" and zero_one(scores):
         return _arcsine(value, variance=variance * _few(n_phrasings), df=df, bound=0.25, level=level, kind="t-arcsine/phrasings+instances")
     found = student(value, variance=variance, df=df, level=level, kind=KINDS[question])
     return Interval(value, max(found.low, 0.0), max(found.high, 0.0), level, found.kind)
@@ -165,7 +162,7 @@ def pss_interval(scores: Scores, *, question: Question = "random", level: float 
         return undefined(pss(scores), "fewer than two phrasings or instances", level=level)
     terms = _kept(pss_terms(scores))
     value = float(np.nanmean(terms, axis=0).mean()) if terms.size else float("nan")
-    return _pairs(value, terms, bound=0.5 if _zero_one(scores) else None, question=question, level=level)
+    return _pairs(value, terms, bound=0.5 if zero_one(scores) else None, question=question, level=level)
 
 
 def consistency_terms(labels: Int[np.ndarray, "phrasing instance"], missing: Bool[np.ndarray, "phrasing instance"] | None) -> Scores:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from evalkit.stats.missing import mean_over
 
-__all__ = ["MeanNoise", "beyond_noise", "influence", "mean_noise"]
+__all__ = ["MeanNoise", "beyond_noise", "influence", "mean_noise", "noise_draws", "zero_one"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 
@@ -93,3 +93,20 @@ def beyond_noise(shared: float, private: float, n_instances: int) -> float:
     """
     found = shared - private
     return found if found > private * float(np.sqrt(2 / (n_instances - 1))) else 0.0
+
+
+def noise_draws(noise: MeanNoise, *, n_draws: int, rng: np.random.Generator) -> Float[np.ndarray, " draw"]:
+    """Return draws of what the noise in the contrasts may be over what it was estimated as: chi-square."""
+    df = max(noise.df * (noise.n_instances - 1), 1.0)
+    return np.asarray(df / rng.chisquare(df, size=n_draws))
+
+
+def zero_one(scores: Scores) -> bool:
+    """Return whether every score is 0 or 1.
+
+    Examples
+    --------
+    >>> zero_one(np.array([[0.0, np.nan], [1.0, 1.0]])), zero_one(np.array([[0.5]]))
+    (True, False)
+    """
+    return bool(np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all())

@@ -18,7 +18,7 @@ from scipy.special import gammaln, log_ndtr, ndtr, ndtri
 
 from evalkit.stats.contrast import on_shared_instances
 from evalkit.stats.location import phrasing_scores
-from evalkit.stats.noise import MeanNoise, beyond_noise, influence, mean_noise
+from evalkit.stats.noise import MeanNoise, beyond_noise, influence, mean_noise, noise_draws, zero_one
 from evalkit.stats.normal_order import quadrature
 from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.resample import Interval, percentile, percentiles, undefined
@@ -150,13 +150,9 @@ def _common(shared: float, private: float, n_instances: int, *, n_draws: int, rn
     return np.asarray(beyond_noise(shared, private, n_instances) * (n_instances - 1) / rng.chisquare(n_instances - 1, size=n_draws))
 
 
-def _zero_one(scores: Scores) -> bool:
-    return bool(np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all())
-
-
 def noise_share(scores: Scores, arm: Arm, noise: MeanNoise) -> float:
     """Return the part of var(a) that the noise of N instances makes up, from 0 to 1; 0 unless all scores are 0 or 1."""
-    if not arm.bounded or not _zero_one(scores):
+    if not arm.bounded or not zero_one(scores):
         return 0.0
     raw = float(arm.back(arm.h).var(ddof=1))
     return min(noise.contrast / raw, 1.0) if raw > 0 else 0.0
@@ -196,8 +192,7 @@ def _values(found: Components, a: Float[np.ndarray, " phrasing"]) -> dict[str, f
 
 def _variance_draws(s: Draws, noise: MeanNoise, values: dict[str, float], held: Components, rng: np.random.Generator) -> dict[str, Draws]:
     n = float(np.sqrt(max(values["std0"], 0.0) ** 2 / values["std"] ** 2)) if values["std"] > 0 else 1.0
-    df = max(noise.df * (noise.n_instances - 1), 1.0)
-    chance = df / rng.chisquare(df, size=s.size)
+    chance = noise_draws(noise, n_draws=s.size, rng=rng)
     phrasing = np.maximum(s**2 - noise.contrast * chance, 0.0)
     other = (
         held.clipped.instance * (noise.n_instances - 1) / rng.chisquare(noise.n_instances - 1, size=s.size)
@@ -247,7 +242,7 @@ def pivots(scores: Scores, *, rng: np.random.Generator, n_draws: int = 4000, lev
     kind = KIND if normal else KIND.replace("pivot", "pivot-kurtosis")
     ends = dict(zip(draws, zip(*percentiles(np.stack(list(draws.values())), level=level), strict=True), strict=True)) if draws else {}
     wider: dict[str, float] = {}
-    if _zero_one(scores):
+    if zero_one(scores):
         wider = {"g_coefficient": G_WIDER} | (dict.fromkeys(ORDER_NAMES, ZERO_ONE_WIDER) if n_phrasings >= LEAST_WIDER else {})
     return {
         name: _interval(value, draws.get(name), ends.get(name), wider=wider.get(name, 1.0), kind=kind, level=level)
