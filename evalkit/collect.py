@@ -132,7 +132,7 @@ def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None
         Block of an earlier run in the same directory.
     """
     wording = asdict(phrasing)
-    for irrelevant in ("meaning", "author", "licence", "source", "dimensions", "tasks", "origin", "published"):
+    for irrelevant in ("meaning", "author", "licence", "source", "dimensions", "stratum", "tasks", "origin", "published"):
         wording.pop(irrelevant)
     inputs = digest([PROMPT_VERSION, content, wording, job.orders.get(phrasing.id, ())])
     if stored is not None and stored.inputs == inputs and len(stored.keys) == KEY_LENGTH * len(job.instances):

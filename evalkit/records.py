@@ -44,6 +44,7 @@ Position = Literal["before", "after", "inline"]
 Layout = Literal["lettered", "parenthesized", "bulleted", "inline", "none", "original"]
 LabelSpace = Literal["letters", "numbers", "text"]
 Wrapper = Literal["plain", "role", "chat"]
+Stratum = Literal["", "plain", "detailed", "styled"]
 
 
 def digest(value: Any, *, length: int = 32) -> str:
@@ -205,6 +206,8 @@ class Phrasing:
     """Result of the check that it asks what the task asks."""
     dimensions: tuple[str, ...] = ()
     """Kinds of variety it shows: ``imperative``, ``question``, ``terse``, ``polite``, ``role``, ..."""
+    stratum: Stratum = ""
+    """Manner of writing: ``plain`` (a short template), ``detailed`` (form, labels and constraints spelled out), ``styled`` (persona, register, scene); empty: not said."""
     perturbation: str = ""
     """Specification of the perturbation that made it; empty for none."""
     tasks: tuple[str, ...] = ()
