@@ -23,8 +23,8 @@ from evalkit.analysis.estimate import headline_phrasings
 from evalkit.analysis.estimates_file import guarded
 from evalkit.analysis.per_task import drop_pairs
 from evalkit.records import digest
-from evalkit.scores import Block, ScoreTable
-from evalkit.scores.files import whole_file
+from evalkit.scoring import Block, ScoreTable
+from evalkit.store.atomic import whole_file
 
 __all__ = ["SCHEMA", "PairedTest", "paired_tests", "write_tests"]
 
@@ -82,7 +82,9 @@ class PairedTest:
     """Benjamini-Hochberg over the same."""
 
 
-def paired_tests(table: ScoreTable, *, reference: str | Mapping[str, str] | None = None, seed: int = 0) -> list[PairedTest]:
+def paired_tests(
+    table: ScoreTable, *, reference: str | Mapping[str, str] | None = None, seed: int = 0
+) -> list[PairedTest]:
     """Return the tests of every pair of models per task, then of every attacked phrasing against its reference.
 
     Parameters
@@ -103,7 +105,9 @@ def paired_tests(table: ScoreTable, *, reference: str | Mapping[str, str] | None
         for task in table.tasks(model):
             by_task.setdefault(task, {})[model] = table.block(model, task)
     models = [
-        _test("models", ("", task, first, second), *_shared(blocks[first], blocks[second]), seed=seed)
+        _test(
+            "models", ("", task, first, second), *_shared(blocks[first], blocks[second]), seed=seed
+        )
         for task, blocks in sorted(by_task.items())
         for first, second in combinations(sorted(blocks), 2)
     ]
@@ -113,14 +117,19 @@ def paired_tests(table: ScoreTable, *, reference: str | Mapping[str, str] | None
             row = {name: number for number, name in enumerate(block.phrasing_ids)}
             for attacked, clean in drop_pairs(block, reference).items():
                 rows = (block.values[[row[clean]]], block.values[[row[attacked]]])
-                phrasings.append(_test("phrasings", (model, task, clean, attacked), *rows, seed=seed))
+                phrasings.append(
+                    _test("phrasings", (model, task, clean, attacked), *rows, seed=seed)
+                )
     return [*_adjusted(models), *_adjusted(phrasings)]
 
 
 def _shared(old: Block, new: Block) -> tuple[Floats, Floats]:
     """Scores of the headline phrasings and instances that both blocks have, in one order."""
     sides = []
-    kept = [dict.fromkeys(np.array(block.phrasing_ids, dtype=object)[headline_phrasings(block)]) for block in (old, new)]
+    kept = [
+        dict.fromkeys(np.array(block.phrasing_ids, dtype=object)[headline_phrasings(block)])
+        for block in (old, new)
+    ]
     phrasings = [name for name in kept[0] if name in kept[1]]
     there = set(new.instance_ids)
     instances = [name for name in old.instance_ids if name in there]
@@ -132,7 +141,9 @@ def _shared(old: Block, new: Block) -> tuple[Floats, Floats]:
     return sides[0], sides[1]
 
 
-def _test(kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats, *, seed: int) -> PairedTest:
+def _test(
+    kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats, *, seed: int
+) -> PairedTest:
     change = stats.paired_difference(old, new)
     there = ~np.isnan(change)
     used = (there.any(axis=1), there.any(axis=0))
@@ -148,7 +159,9 @@ def _test(kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats,
         p = stats.mcnemar_clustered(old, new)
     else:
         sums = np.where(used[1], np.where(there, change, 0.0).sum(axis=0), np.nan)
-        p = stats.sign_flip(sums, rng=np.random.default_rng(int(digest([seed, *names, "test"], length=16), 16)))
+        p = stats.sign_flip(
+            sums, rng=np.random.default_rng(int(digest([seed, *names, "test"], length=16), 16))
+        )
     before, after = (float(side[there].mean()) if there.any() else math.nan for side in (old, new))
     return PairedTest(
         kind=kind,
@@ -167,7 +180,9 @@ def _test(kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats,
         p=p,
         method="mcnemar/instances" if exact else "sign flip/instances",
         p_mid=stats.mcnemar_mid(counts.lost, counts.gained) if single and there.any() else math.nan,
-        p_chi2=stats.mcnemar_chi2(counts.lost, counts.gained) if single and there.any() else math.nan,
+        p_chi2=stats.mcnemar_chi2(counts.lost, counts.gained)
+        if single and there.any()
+        else math.nan,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.stats.resample import Interval, undefined
+from evalkit.stats.intervals.resample import Interval, undefined
 
 __all__ = ["POOLED", "pooled"]
 
@@ -42,11 +42,17 @@ def _rms(scores: Sequence[Floats], ddof: int) -> float:
 def _within(scores: Sequence[Floats]) -> float:
     kept = [a[~np.isnan(a)] for a in scores]
     spare = sum(a.size - 1 for a in kept if a.size > 1)
-    return float(np.sqrt(sum(((a - a.mean()) ** 2).sum() for a in kept if a.size > 1) / spare)) if spare else float("nan")
+    return (
+        float(np.sqrt(sum(((a - a.mean()) ** 2).sum() for a in kept if a.size > 1) / spare))
+        if spare
+        else float("nan")
+    )
 
 
 POOLED: dict[str, Callable[[Sequence[Floats]], float]] = {
-    "mean_pooled": lambda scores: float(_listed(scores).mean()) if _listed(scores).size else float("nan"),
+    "mean_pooled": lambda scores: (
+        float(_listed(scores).mean()) if _listed(scores).size else float("nan")
+    ),
     "std_pooled": lambda scores: _deviation(_listed(scores), 1),
     "std0_pooled": lambda scores: _deviation(_listed(scores), 0),
     "std_rms": lambda scores: _rms(scores, 1),
@@ -80,14 +86,20 @@ def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interva
         chosen = [task.a[np.array(task.seen) == name] for task in tasks]
         if all(a.size for a in chosen):
             arms[f"{name}_"] = chosen
-    values = {f"{arm}{name}": function(scores) for arm, scores in arms.items() for name, function in POOLED.items()}
+    values = {
+        f"{arm}{name}": function(scores)
+        for arm, scores in arms.items()
+        for name, function in POOLED.items()
+    }
     values |= _of_means(tasks)
     drops = [np.array(task.drops) for task in tasks if task.drops]
     if drops:
         one_list = _listed(drops)
         values["pdr_pooled"] = float(one_list.mean()) if one_list.size else float("nan")
         values["pdr_std_pooled"] = _deviation(one_list, 0)
-    return {name: (undefined(value, NOTE, level=level), len(tasks)) for name, value in values.items()}
+    return {
+        name: (undefined(value, NOTE, level=level), len(tasks)) for name, value in values.items()
+    }
 
 
 def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:
@@ -104,5 +116,8 @@ def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:
         kept = kept[~np.isnan(kept)]
         if kept.size:
             prefix = f"{arm}_" if arm else ""
-            found |= {f"{prefix}std_of_means": _deviation(kept, 1), f"{prefix}std0_of_means": _deviation(kept, 0)}
+            found |= {
+                f"{prefix}std_of_means": _deviation(kept, 1),
+                f"{prefix}std0_of_means": _deviation(kept, 0),
+            }
     return found

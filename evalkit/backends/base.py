@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from evalkit.records import Request, Response
 
-__all__ = ["Backend"]
+__all__ = ["Backend", "Hint"]
 
 
 class Backend(Protocol):
@@ -39,3 +40,25 @@ class Backend(Protocol):
     def close(self) -> None:
         """Release weights and connections."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """What a behaviour may know about one request."""
+
+    phrasing_id: str
+    """Phrasing of the cell."""
+    instance_id: str
+    """Instance of the cell."""
+    task: str
+    """Task of the cell."""
+    seen: str
+    """Relation of the phrasing to the model."""
+    kind: str
+    """Kind of the phrasing."""
+    target: int | None
+    """Position of the target among the continuations."""
+    labels: tuple[str, ...]
+    """Labels shown."""
+    reference: str
+    """A right answer as text."""

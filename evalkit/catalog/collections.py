@@ -78,7 +78,11 @@ def relation_in(entry: str, phrasing: Phrasing) -> Seen:
     """
     labels = read_collection(Path(entry))
     label, text = labels.get(phrasing.id, ("unknown", ""))
-    if phrasing.id not in labels and phrasing.of is not None and phrasing.source.endswith("+perturbed"):
+    if (
+        phrasing.id not in labels
+        and phrasing.of is not None
+        and phrasing.source.endswith("+perturbed")
+    ):
         return "unseen" if labels.get(phrasing.of, ("unknown", ""))[0] == "unseen" else "unknown"
     if label == "unknown" or text != text_digest(phrasing):
         return "unknown"

@@ -61,7 +61,9 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Resolve a command name; a typo gets the closest name."""
         name = args[0]
         if not name.startswith("-") and name not in COMMANDS:
@@ -110,7 +112,9 @@ def invoke(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         defaults = _defaults()
-        outcome: Any = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False, default_map=defaults)
+        outcome: Any = cli.main(
+            args=arguments, prog_name="evalkit", standalone_mode=False, default_map=defaults
+        )
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as stop:
@@ -149,13 +153,20 @@ def invoke(arguments: list[str]) -> int:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; a library that cannot be mapped says so as an ImportError."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in ("failed to map segment", "annot allocate memory"))
+    """Whether an error says that memory ran out; a library that cannot be mapped says so as an ImportError, or says nothing."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error)
+        for words in (
+            "failed to map segment",
+            "annot allocate memory",
+            "returned NULL without setting",
+        )
+    )
 
 
 def _defaults() -> dict[str, dict[str, Any]]:
     """Option defaults of the user's files; unknown commands and options in them are refused, since a typo there is silent otherwise."""
-    from evalkit.config import default_map
+    from evalkit.cli.config import default_map
 
     defaults = default_map()
     for name, table in defaults.items():
@@ -164,7 +175,9 @@ def _defaults() -> dict[str, dict[str, Any]]:
             raise UsageError(f"evalkit.toml: [{name}] is no command; known: {', '.join(COMMANDS)}.")
         known = {parameter.name for parameter in command.params}
         if strange := sorted(set(table) - known):
-            raise UsageError(f"evalkit.toml: [{name}] has no option {strange[0]!r}. Type 'evalkit {name} --help' for all.")
+            raise UsageError(
+                f"evalkit.toml: [{name}] has no option {strange[0]!r}. Type 'evalkit {name} --help' for all."
+            )
     return defaults
 
 
@@ -181,5 +194,7 @@ def _say_usage(error: click.UsageError) -> None:
 
 def _say(message: str) -> None:
     """Write an error to standard error; control characters of untrusted text are shown, not obeyed."""
-    plain = "".join(char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in message)
+    plain = "".join(
+        char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in message
+    )
     click.echo(f"Error: {plain}", err=True)

@@ -37,7 +37,9 @@ class StallWatch:
         self._seconds, self._log, self._command = seconds, log, command
         self._number, self._waiting = 0, False
         if seconds is not None:
-            threading.Thread(target=self._look, args=(seconds, min(TICK, seconds / 4)), daemon=True).start()
+            threading.Thread(
+                target=self._look, args=(seconds, min(TICK, seconds / 4)), daemon=True
+            ).start()
 
     def watched(self, batches: Iterable[T]) -> Iterator[T]:
         """Yield the batches; only the waiting for each is watched, not what is done with it."""

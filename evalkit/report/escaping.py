@@ -19,7 +19,10 @@ def plain(text: str, *, limit: int = 200) -> str:
     >>> plain("a\n::set-output name=x::1 \x1b[31m")
     'a : :set-output name=x: :1 \\x1b[31m'
     """
-    shown = "".join(char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}" for char in text)
+    shown = "".join(
+        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
+        for char in text
+    )
     shown = shown.replace("::", ": :").replace("##[", "# #[")
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
@@ -37,7 +40,10 @@ def markdown(text: str, *, limit: int = 200) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    shown = "".join(char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}" for char in text)
+    shown = "".join(
+        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
+        for char in text
+    )
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 

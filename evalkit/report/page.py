@@ -7,13 +7,22 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from evalkit.paths import data_root
+from evalkit.catalog.paths import data_root
 from evalkit.report.drawings import Drawing, by_task, drawings
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, limits, looks_text, metric_name, provenance
-from evalkit.report.text import bracket, estimate_text, markdown_cell, points, script_json, share, signed, visible
+from evalkit.report.text import (
+    bracket,
+    estimate_text,
+    markdown_cell,
+    points,
+    script_json,
+    share,
+    signed,
+    visible,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,7 +49,9 @@ def environment() -> Environment:
         loader=DictLoader({name: template_text(name) for name in names}),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        finalize=lambda value: (
+            visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+        ),
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -73,7 +84,11 @@ def drawn(drawing: Drawing) -> str:
     from evalkit.report.figures.canvas import figure_bytes
     from evalkit.report.svg import inline_svg
 
-    return inline_svg(figure_bytes(drawing.draw(None), form="text-svg"), name=drawing.name, label=escape(visible(drawing.title)))
+    return inline_svg(
+        figure_bytes(drawing.draw(None), form="text-svg"),
+        name=drawing.name,
+        label=escape(visible(drawing.title)),
+    )
 
 
 def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, Any]:
@@ -119,7 +134,10 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
     from markupsafe import Markup
 
     evidence = run.evidence
-    shown = [(drawing, Markup(drawn(drawing))) for drawing in drawings(evidence, run.estimates, counts=run.manifest["counts"])]
+    shown = [
+        (drawing, Markup(drawn(drawing)))
+        for drawing in drawings(evidence, run.estimates, counts=run.manifest["counts"])
+    ]
     style, script = template_text("report.css"), template_text("report.js")
     rows = phrasing_rows(evidence)
     flips = [flip for view in evidence.tasks for flip in view.flips]

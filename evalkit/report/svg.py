@@ -11,7 +11,10 @@ __all__ = ["inline_svg"]
 _STYLE = re.compile(r' style="([^"]*)"')
 _FONT = re.compile(r"(?:(?P<weight>bold|[1-9]00) )?(?P<size>[\d.]+px) (?P<family>.+)")
 _NAMES = {colour: name for name, colour in COLOURS.items()}
-_DROPPED = re.compile(r"<metadata>.*?</metadata>|<\?xml[^>]*>|<!DOCTYPE[^>]*>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
+_DROPPED = re.compile(
+    r"<metadata>.*?</metadata>|<\?xml[^>]*>|<!DOCTYPE[^>]*>|<style[^>]*>.*?</style>|<!--.*?-->",
+    re.DOTALL,
+)
 
 
 def inline_svg(svg: bytes, *, name: str, label: str) -> str:
@@ -62,4 +65,6 @@ def _attributes(found: re.Match[str]) -> str:
             out.append('font-family="system-ui, sans-serif"')
         elif key:
             out.append(f'{key}="{value}"')
-    return "".join(f" {attribute}" for attribute in ([f'class="{" ".join(classes)}"'] if classes else []) + out)
+    return "".join(
+        f" {attribute}" for attribute in ([f'class="{" ".join(classes)}"'] if classes else []) + out
+    )

@@ -8,7 +8,17 @@ from typing import Any
 
 from evalkit.records import Estimate
 
-__all__ = ["bracket", "estimate_text", "finite", "markdown_cell", "points", "script_json", "share", "signed", "visible"]
+__all__ = [
+    "bracket",
+    "estimate_text",
+    "finite",
+    "markdown_cell",
+    "points",
+    "script_json",
+    "share",
+    "signed",
+    "visible",
+]
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -25,7 +35,9 @@ def visible(text: Any) -> str:
     >>> visible("a\u202eb\r\nc\x00")
     'a⟨U+202E⟩b\nc⟨U+0000⟩'
     """
-    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", str(text).replace("\r\n", "\n"))
+    return _HIDDEN.sub(
+        lambda found: f"⟨U+{ord(found.group()):04X}⟩", str(text).replace("\r\n", "\n")
+    )
 
 
 def script_json(value: Any) -> str:

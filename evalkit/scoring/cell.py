@@ -91,7 +91,9 @@ def score_cell(
     verdict = MISSING
     if isinstance(answered, Answered) and not answered.response.error:
         verdict = _metric(task.metric)(answered)
-        if verdict.score is not None and not (math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0):
+        if verdict.score is not None and not (
+            math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0
+        ):
             raise ScoringError(
                 f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {instance.id!r}; a score lies in [0, 1]. Mend the metric."
             )

@@ -9,34 +9,17 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 
 from evalkit.errors import ExtraMissingError
+from evalkit.phrasings.subsequence import lcs_length
 from evalkit.scoring.cell import Answered, Verdict
 from evalkit.scoring.text import is_refusal, normalise
 
-__all__ = ["lcs_length", "rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
+__all__ = ["rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-
-
-def lcs_length(left: Sequence[str], right: Sequence[str]) -> int:
-    """Return the length of the longest common subsequence of two token lists.
-
-    >>> lcs_length("a b c d".split(), "a x c d".split())
-    3
-    """
-    where: dict[str, int] = {}
-    for position, token in enumerate(left):
-        where[token] = where.get(token, 0) | (1 << position)
-    full = (1 << len(left)) - 1
-    row = full
-    for token in right:
-        match = where.get(token, 0)
-        update = row & match
-        row = ((row + update) | (row - update)) & full
-    return len(left) - row.bit_count()
 
 
 def rouge_tokens(text: str, *, stem: bool = True) -> list[str]:
@@ -98,7 +81,11 @@ def squad_v2(answered: Answered) -> Verdict:
         if said is None:
             return Verdict(score=None, prediction=None, status="missing")
         bare = normalise(said.strip().split("\n", 1)[0])
-        return Verdict(score=float(bare == "unanswerable"), prediction=bare or None, status="ok" if bare else "unparsed")
+        return Verdict(
+            score=float(bare == "unanswerable"),
+            prediction=bare or None,
+            status="ok" if bare else "unparsed",
+        )
     return _best(answered, _squad_f1)
 
 
@@ -130,7 +117,10 @@ def _best(answered: Answered, metric: Callable[[str, str], float]) -> Verdict:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     said = text.strip()
     return Verdict(
-        score=max((metric(said, reference) for reference in answered.instance.references), default=0.0), prediction=normalise(said)
+        score=max(
+            (metric(said, reference) for reference in answered.instance.references), default=0.0
+        ),
+        prediction=normalise(said),
     )
 
 

@@ -14,7 +14,15 @@ from fractions import Fraction
 
 from evalkit.scoring.cell import Answered, Verdict
 
-__all__ = ["NORMALISATION", "exact_match", "find_label", "is_refusal", "label_match", "math_match", "normalise"]
+__all__ = [
+    "NORMALISATION",
+    "exact_match",
+    "find_label",
+    "is_refusal",
+    "label_match",
+    "math_match",
+    "normalise",
+]
 
 NORMALISATION = 1
 """Version of the rule; part of what a score means."""
@@ -67,9 +75,17 @@ def exact_match(answered: Answered) -> Verdict:
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
     said = normalise(text.strip().split("\n", 1)[0])
-    if not said or (is_refusal(text) and not any(said == normalise(reference) for reference in answered.instance.references)):
+    if not said or (
+        is_refusal(text)
+        and not any(said == normalise(reference) for reference in answered.instance.references)
+    ):
         return Verdict(score=0.0, prediction=None, status="unparsed")
-    return Verdict(score=float(any(said == normalise(reference) for reference in answered.instance.references)), prediction=said)
+    return Verdict(
+        score=float(
+            any(said == normalise(reference) for reference in answered.instance.references)
+        ),
+        prediction=said,
+    )
 
 
 def label_match(answered: Answered) -> Verdict:
@@ -119,7 +135,13 @@ def _starts_with(text: str, label: str) -> bool:
     bare = re.escape(label.strip("()"))
     flags = re.NOFLAG if len(label.strip("()")) == 1 else re.IGNORECASE
     return (
-        re.match(rf"[\(\[\*]*{bare}(?:[\)\]\*\.:,;]|\s*$)" if len(label.strip("()")) == 1 else rf"[\(\[\*\"']*{bare}\b", text, flags)
+        re.match(
+            rf"[\(\[\*]*{bare}(?:[\)\]\*\.:,;]|\s*$)"
+            if len(label.strip("()")) == 1
+            else rf"[\(\[\*\"']*{bare}\b",
+            text,
+            flags,
+        )
         is not None
     )
 
@@ -127,7 +149,12 @@ def _starts_with(text: str, label: str) -> bool:
 def _occurs(text: str, label: str) -> bool:
     bare = re.escape(label.strip("()"))
     if len(label.strip("()")) == 1:
-        return re.search(rf"(?:[\(\[\*]{bare}[\)\]\*]|(?:answer|option|choice)\s*(?:is|:)?\s*{bare}\b)", text) is not None
+        return (
+            re.search(
+                rf"(?:[\(\[\*]{bare}[\)\]\*]|(?:answer|option|choice)\s*(?:is|:)?\s*{bare}\b)", text
+            )
+            is not None
+        )
     return re.search(rf"(?<!\w){bare}(?!\w)", text, re.IGNORECASE) is not None
 
 
@@ -144,7 +171,10 @@ def math_match(answered: Answered) -> Verdict:
 
 
 def _number(text: str) -> Fraction | None:
-    found = re.search(r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?", unicodedata.normalize("NFKC", text).replace("−", "-"))
+    found = re.search(
+        r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?",
+        unicodedata.normalize("NFKC", text).replace("−", "-"),
+    )
     if found is None:
         return None
     numerator, _, denominator = found.group().replace(",", "").replace(" ", "").partition("/")

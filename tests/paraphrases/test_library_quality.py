@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
-from evalkit import paths, records
+from evalkit import records
+from evalkit.catalog import paths
 from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.tasks import list_tasks
 from evalkit.catalog.yaml_file import load_yaml
@@ -86,7 +87,10 @@ def slots(text: str) -> set[str]:
 def library() -> dict[str, tuple[dict[str, Any], ...]]:
     """Return set name (``bbh/navigate``) -> its phrasings, file defaults filled in."""
     root = paths.data_root("paraphrases")
-    return {str(path.relative_to(root).with_suffix("")): read(path) for path in sorted(root.rglob("*.yaml"))}
+    return {
+        str(path.relative_to(root).with_suffix("")): read(path)
+        for path in sorted(root.rglob("*.yaml"))
+    }
 
 
 def read(path: Path) -> tuple[dict[str, Any], ...]:
@@ -105,7 +109,12 @@ def correct(name: str) -> list[dict[str, Any]]:
 
 def ours() -> list[dict[str, Any]]:
     """Return every phrasing of the four benchmarks of `MINIMUM`."""
-    return [p for name, phrasings in library().items() if name.split("/")[0] in MINIMUM for p in phrasings]
+    return [
+        p
+        for name, phrasings in library().items()
+        if name.split("/")[0] in MINIMUM
+        for p in phrasings
+    ]
 
 
 def our_tasks() -> list[Task]:
@@ -195,7 +204,9 @@ def test_every_field_is_known_and_valid():
     for phrasing in everything():
         wrong += [(phrasing["id"], key) for key in phrasing.keys() - known]
         wrong += [
-            (phrasing["id"], key, phrasing[key]) for key, kind in LITERALS.items() if phrasing.get(key) not in (None, *get_args(kind))
+            (phrasing["id"], key, phrasing[key])
+            for key, kind in LITERALS.items()
+            if phrasing.get(key) not in (None, *get_args(kind))
         ]
 
     assert wrong == []
@@ -203,8 +214,16 @@ def test_every_field_is_known_and_valid():
 
 def test_every_phrasing_says_who_wrote_it_and_under_which_licence():
     """Source, author, licence and language are given; what the project wrote is CC-BY-4.0."""
-    lacking = [p["id"] for p in everything() if not all(p.get(k) for k in ("source", "author", "licence", "language"))]
-    other = [p["id"] for p in everything() if p.get("source") == "evalkit" and p.get("licence") != "CC-BY-4.0"]
+    lacking = [
+        p["id"]
+        for p in everything()
+        if not all(p.get(k) for k in ("source", "author", "licence", "language"))
+    ]
+    other = [
+        p["id"]
+        for p in everything()
+        if p.get("source") == "evalkit" and p.get("licence") != "CC-BY-4.0"
+    ]
 
     assert (lacking, other) == ([], [])
 
@@ -225,7 +244,11 @@ def test_every_phrasing_records_its_second_reading():
 
 def test_dimensions_come_from_the_vocabulary():
     """Every phrasing names at least one dimension, and only words of the vocabulary."""
-    wrong = {p["id"]: p.get("dimensions") for p in everything() if not p.get("dimensions") or set(p["dimensions"]) - DIMENSIONS}
+    wrong = {
+        p["id"]: p.get("dimensions")
+        for p in everything()
+        if not p.get("dimensions") or set(p["dimensions"]) - DIMENSIONS
+    }
 
     assert wrong == {}
 
@@ -240,14 +263,18 @@ def test_dimensions_agree_with_the_fields():
             "inline": phrasing.get("position") == "inline",
             "subject-aware": "subject" in slots(phrasing["text"]),
         }
-        wrong += [(phrasing["id"], name) for name, fact in facts.items() if fact != (name in dimensions)]
+        wrong += [
+            (phrasing["id"], name) for name, fact in facts.items() if fact != (name in dimensions)
+        ]
 
     assert wrong == []
 
 
 def test_slots_are_those_the_benchmark_offers():
     """A text of the four benchmarks uses no slot its tasks lack."""
-    wrong = [p["id"] for p in ours() if slots(p["text"]) - SLOTS.get(p["id"].split("-")[0], MAY_BE_SLOTS)]
+    wrong = [
+        p["id"] for p in ours() if slots(p["text"]) - SLOTS.get(p["id"].split("-")[0], MAY_BE_SLOTS)
+    ]
 
     assert wrong == []
 
@@ -261,14 +288,20 @@ def test_braces_occur_in_slots_alone():
 
 def test_instance_slots_occur_exactly_in_inline_phrasings():
     """The instance stands inside the text if and only if the position is inline."""
-    wrong = [p["id"] for p in ours() if ("question" in slots(p["text"])) != (p.get("position") == "inline")]
+    wrong = [
+        p["id"]
+        for p in ours()
+        if ("question" in slots(p["text"])) != (p.get("position") == "inline")
+    ]
 
     assert wrong == []
 
 
 def test_inline_phrasings_hold_a_slot():
     """An inline phrasing without any slot would ask about nothing."""
-    assert [p["id"] for p in everything() if p.get("position") == "inline" and not slots(p["text"])] == []
+    assert [
+        p["id"] for p in everything() if p.get("position") == "inline" and not slots(p["text"])
+    ] == []
 
 
 def test_texts_are_clean():
@@ -314,8 +347,16 @@ def test_label_words_are_named_as_the_task_writes_them():
     wrong = []
     for task in our_tasks():
         for phrasing in load_phrasings(task):
-            if phrasing.kind == "correct" and phrasing.label_space == "text" and phrasing.layout == "none":
-                named = [label for label in task.labels if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", phrasing.text)]
+            if (
+                phrasing.kind == "correct"
+                and phrasing.label_space == "text"
+                and phrasing.layout == "none"
+            ):
+                named = [
+                    label
+                    for label in task.labels
+                    if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", phrasing.text)
+                ]
                 wrong += [(phrasing.id, label) for label in task.labels if label not in named]
 
     assert wrong == []
@@ -323,6 +364,8 @@ def test_label_words_are_named_as_the_task_writes_them():
 
 def test_every_task_of_the_four_benchmarks_has_phrasings():
     """No task of the four benchmarks is left without the promised number of correct phrasings."""
-    counts = {task.id: sum(p.kind == "correct" for p in load_phrasings(task)) for task in our_tasks()}
+    counts = {
+        task.id: sum(p.kind == "correct" for p in load_phrasings(task)) for task in our_tasks()
+    }
 
     assert {key: n for key, n in counts.items() if n < MINIMUM[key.split("/")[0]][1]} == {}

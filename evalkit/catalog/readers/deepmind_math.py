@@ -40,9 +40,13 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             )
         topic = str(topics.get(path.stem, path.stem.replace("__", " ").replace("_", " ")))
         for position in range(number):
-            question, answer = (line.rstrip("\r") for line in lines[2 * position : 2 * position + 2])
+            question, answer = (
+                line.rstrip("\r") for line in lines[2 * position : 2 * position + 2]
+            )
             if not question.strip() or not answer.strip():
-                raise CatalogError(f"{path}:{2 * position + 1}: question or answer is empty. Get the file again.")
+                raise CatalogError(
+                    f"{path}:{2 * position + 1}: question or answer is empty. Get the file again."
+                )
             instances.append(
                 Instance(
                     id=f"{path.stem}-{derived_id(split, position, question, answer)}",

@@ -51,7 +51,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             instances.append(
                 Instance(
                     id=derived_id(split, position, question, *choices, str(target)),
-                    fields={"question": question, "subject": topic.replace("_", " ")} if subject == "*" else {"question": question},
+                    fields={"question": question, "subject": topic.replace("_", " ")}
+                    if subject == "*"
+                    else {"question": question},
                     choices=choices,
                     target=target,
                     references=(choices[target],),
@@ -74,9 +76,16 @@ def _csv(path: Path) -> Iterator[_Row]:
             coded = True
             continue
         need(
-            len(cells) == 6, path, line, f"has {len(cells)} cells; question, four choices and the answer are expected. Get the file again."
+            len(cells) == 6,
+            path,
+            line,
+            f"has {len(cells)} cells; question, four choices and the answer are expected. Get the file again.",
         )
-        yield cells[0], tuple(cells[1:5]), _answer(path, line, cells[5].strip(), "0123" if coded else LETTERS)
+        yield (
+            cells[0],
+            tuple(cells[1:5]),
+            _answer(path, line, cells[5].strip(), "0123" if coded else LETTERS),
+        )
 
 
 def _answer(path: Path, line: int, answer: str, accepted: str) -> int:
@@ -86,7 +95,11 @@ def _answer(path: Path, line: int, answer: str, accepted: str) -> int:
         path,
         line,
         f"answer is {answer[:20]!r}; accepted: {', '.join(accepted)}"
-        + (" (a file with answers 0 to 3 needs the header question,choice0,choice1,choice2,choice3,answer)." if answer in "0123" else "."),
+        + (
+            " (a file with answers 0 to 3 needs the header question,choice0,choice1,choice2,choice3,answer)."
+            if answer in "0123"
+            else "."
+        ),
     )
     return accepted.index(answer)
 
@@ -94,14 +107,23 @@ def _answer(path: Path, line: int, answer: str, accepted: str) -> int:
 def _prompts(path: Path, subject: str) -> Iterator[_Row]:
     for line, row in json_lines(path):
         need(
-            isinstance(row, dict) and {"input", "output"} <= row.keys(), path, line, "an object with subject, input and output is expected."
+            isinstance(row, dict) and {"input", "output"} <= row.keys(),
+            path,
+            line,
+            "an object with subject, input and output is expected.",
         )
         if row.get("subject", subject) != subject:
             continue
         match = _PROMPT.match(str(row["input"]))
         if match is None:
-            raise CatalogError(f"{path}:{line}: input is not a question with choices A. to D. and 'Answer:'. Use the CSV files.")
-        yield match["question"], (match["a"], match["b"], match["c"], match["d"]), _answer(path, line, str(row["output"]).strip(), LETTERS)
+            raise CatalogError(
+                f"{path}:{line}: input is not a question with choices A. to D. and 'Answer:'. Use the CSV files."
+            )
+        yield (
+            match["question"],
+            (match["a"], match["b"], match["c"], match["d"]),
+            _answer(path, line, str(row["output"]).strip(), LETTERS),
+        )
 
 
 def _hub(path: Path, subject: str) -> Iterator[_Row]:
@@ -110,6 +132,16 @@ def _hub(path: Path, subject: str) -> Iterator[_Row]:
             continue
         choices: Any = row.get("choices")
         answer = row.get("answer")
-        need(isinstance(choices, list) and len(choices) == 4, path, line, f"choices are {choices!r}; a list of four is expected.")
-        need(isinstance(answer, int) and 0 <= answer < 4, path, line, f"answer is {answer!r}; accepted: 0, 1, 2, 3.")
+        need(
+            isinstance(choices, list) and len(choices) == 4,
+            path,
+            line,
+            f"choices are {choices!r}; a list of four is expected.",
+        )
+        need(
+            isinstance(answer, int) and 0 <= answer < 4,
+            path,
+            line,
+            f"answer is {answer!r}; accepted: 0, 1, 2, 3.",
+        )
         yield str(row["question"]), tuple(str(choice) for choice in choices), int(answer or 0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evalkit.catalog.procedural.generate import generate
 from evalkit.errors import CatalogError
-from evalkit.procedural.generate import generate
 from evalkit.records import Instance, Task
 
 __all__ = ["read"]
@@ -24,7 +24,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     data_dir
         Not looked at.
     split
-        Split of the family, see `evalkit.procedural.generate`.
+        Split of the family, see `evalkit.catalog.procedural.generate`.
 
     Raises
     ------
@@ -35,18 +35,32 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     options = task.source.options
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
-        raise CatalogError(f"{where}: source option {', '.join(map(repr, unknown))} is not known; known are {', '.join(OPTIONS)}.")
+        raise CatalogError(
+            f"{where}: source option {', '.join(map(repr, unknown))} is not known; known are {', '.join(OPTIONS)}."
+        )
     family, instances = options.get("family"), options.get("instances")
     seed, knobs = options.get("seed", 0), options.get("knobs", {})
     if not isinstance(family, str):
-        raise CatalogError(f"{where}: source option 'family' is {family!r}; the name of a family is accepted.")
+        raise CatalogError(
+            f"{where}: source option 'family' is {family!r}; the name of a family is accepted."
+        )
     if type(instances) is not int or instances < 1:
-        raise CatalogError(f"{where}: source option 'instances' is {instances!r}; an integer from 1 is accepted.")
+        raise CatalogError(
+            f"{where}: source option 'instances' is {instances!r}; an integer from 1 is accepted."
+        )
     if type(seed) is not int:
         raise CatalogError(f"{where}: source option 'seed' is {seed!r}; an integer is accepted.")
     if not isinstance(knobs, dict):
-        raise CatalogError(f"{where}: source option 'knobs' is {knobs!r}; a mapping from knob to integer is accepted.")
+        raise CatalogError(
+            f"{where}: source option 'knobs' is {knobs!r}; a mapping from knob to integer is accepted."
+        )
     try:
-        return generate(family, split, instances if split == task.split else min(instances, 50), seed=seed, knobs=knobs)
+        return generate(
+            family,
+            split,
+            instances if split == task.split else min(instances, 50),
+            seed=seed,
+            knobs=knobs,
+        )
     except CatalogError as error:
         raise CatalogError(f"{where}: {problem}" for problem in error.problems) from error

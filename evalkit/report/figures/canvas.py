@@ -77,10 +77,15 @@ def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "text-svg"] = "svg") -
 
     out = io.BytesIO()
     figure: Any = ax.figure
-    with house_style(), matplotlib.rc_context({"svg.fonttype": "none" if form == "text-svg" else "path"}):
+    with (
+        house_style(),
+        matplotlib.rc_context({"svg.fonttype": "none" if form == "text-svg" else "path"}),
+    ):
         if form == "png":
             FigureCanvasAgg(figure)
-            figure.savefig(out, format="png", metadata={"Software": None}, facecolor="white", transparent=False)
+            figure.savefig(
+                out, format="png", metadata={"Software": None}, facecolor="white", transparent=False
+            )
         else:
             FigureCanvasSVG(figure)
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
@@ -94,7 +99,14 @@ def points_axis(ax: Axes, label: str, *, chance: float | None = None) -> None:
     ax.set_xlabel(label)
     ax.xaxis.grid(True)
     if chance is not None and chance == chance:
-        ax.axvline(chance * POINTS, color=INK, linewidth=0.8, linestyle=(0, (2, 2)), label="chance", zorder=1)
+        ax.axvline(
+            chance * POINTS,
+            color=INK,
+            linewidth=0.8,
+            linestyle=(0, (2, 2)),
+            label="chance",
+            zorder=1,
+        )
 
 
 def label_rows(ax: Axes, labels: Sequence[str]) -> None:

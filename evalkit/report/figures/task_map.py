@@ -72,13 +72,24 @@ def _write_names(points: Sequence[TaskPoint], ax: Axes) -> None:
     from matplotlib.transforms import Bbox
 
     scale = 72 / ax.figure.dpi
-    dots = [ax.transData.transform((point.uncertainty, point.confidence)) * scale for point in points]
+    dots = [
+        ax.transData.transform((point.uncertainty, point.confidence)) * scale for point in points
+    ]
     taken = [Bbox.from_bounds(x - DOT / 2, y - DOT / 2, DOT, DOT) for x, y in dots]
     for point, (x, y) in zip(points, dots, strict=True):
         text = short(point.label, length=22)
         width = SIZE * 0.58 * len(text)
         sides = [
-            (Bbox.from_bounds(x + OFFSET if right else x - OFFSET - width, y + OFFSET if up else y - OFFSET - SIZE, width, SIZE), right, up)
+            (
+                Bbox.from_bounds(
+                    x + OFFSET if right else x - OFFSET - width,
+                    y + OFFSET if up else y - OFFSET - SIZE,
+                    width,
+                    SIZE,
+                ),
+                right,
+                up,
+            )
             for right in (True, False)
             for up in (True, False)
         ]
