@@ -23,7 +23,10 @@ def __getattr__(name: str) -> Any:
 
 
 class _Moved:
-    """Asked last, for what nobody else finds: an import of a module that moved says where it went."""
+    """Asked last, for what nobody else finds.
+
+    An import of a module that moved says where it went.
+    """
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:

@@ -1,8 +1,10 @@
-"""Estimates from a table whose rows are mean scores of phrasings: what can be said without instances.
+"""Estimates from a table whose rows are mean scores of phrasings.
 
-Without instances nothing is known of the noise they leave in a phrasing's score, so intervals are over phrasings
-alone: Student for means, Welch for gaps, chi-square for standard deviations. Everything that needs cells is
-absent, with that reason.
+What can be said without instances.
+
+Without instances nothing is known of the noise they leave in a phrasing's score, so intervals are
+over phrasings alone: Student for means, Welch for gaps, chi-square for standard deviations.
+Everything that needs cells is absent, with that reason.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """consistency checks on a published score table, per instance or aggregated.
 
-Every check says what it looked at, what it found and what it assumes. It never repairs anything. Levels:
-``error`` (figures made from these rows are not what they claim to be), ``warning`` (may be right, needs a
-look), ``note`` (worth knowing).
+Every check says what it looked at, what it found and what it assumes. It never repairs anything.
+Levels: ``error`` (figures made from these rows are not what they claim to be), ``warning`` (may be
+right, needs a look), ``note`` (worth knowing).
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def audit(frame: pd.DataFrame, *, aggregated: bool, declared: Declared = None) -
     Parameters
     ----------
     frame
-        Rows with ``model, task, phrasing_id, score``; per instance also ``instance_id``; aggregated tables may have
-        ``score_text`` (the score as printed) and ``n_instances``. Rows are taken in file order.
+        Rows with ``model, task, phrasing_id, score``; per instance also ``instance_id``; aggregated
+        tables may have ``score_text`` (the score as printed) and ``n_instances``. Rows are taken in
+        file order.
     aggregated
         Whether a row is the mean score of a phrasing.
     declared

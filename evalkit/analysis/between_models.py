@@ -1,4 +1,7 @@
-"""How several models of one table stand to each other: ranks with intervals, and whether phrasings agree on the order."""
+"""How several models of one table stand to each other.
+
+Ranks with intervals, and whether phrasings agree on the order.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,8 @@ def between_models(
     group
         Factor level the table was limited to.
     question
-        ``fixed``: instances are drawn; ``random``: phrasings too, which is all that can be drawn without instances.
+        ``fixed``: instances are drawn; ``random``: phrasings too, which is all that can be drawn
+        without instances.
     rng
         Source of the resamples.
     n_resamples
@@ -52,10 +56,12 @@ def between_models(
 
     Notes
     -----
-    Rank 1 is the highest mean; ``rank`` gives ties the average of their places, ``competition_rank`` the best one; ``rank_max``
-    and ``rank_cps`` order by the best phrasing and by cps. Over all tasks it is the rank of the mean over tasks. ``rank_low`` and ``rank_high`` are the ends of
-    the interval of the competition rank, ``p_best`` the share of resamples in which the model is first. ``kendall_w`` (model
-    ``all``) is the agreement of phrasings on the order of models, over the phrasings that all models have; over all tasks the mean.
+    Rank 1 is the highest mean; ``rank`` gives ties the average of their places,
+    ``competition_rank`` the best one; ``rank_max`` and ``rank_cps`` order by the best phrasing and
+    by cps. Over all tasks it is the rank of the mean over tasks. ``rank_low`` and ``rank_high`` are
+    the ends of the interval of the competition rank, ``p_best`` the share of resamples in which the
+    model is first. ``kendall_w`` (model ``all``) is the agreement of phrasings on the order of
+    models, over the phrasings that all models have; over all tasks the mean.
     """
     models = sorted(tasks)
     by_task = {model: {task.task: task for task in tasks[model]} for model in models}
@@ -127,7 +133,10 @@ def between_models(
 
 
 def _cells(parts: Sequence[OneTask]) -> Floats | None:
-    """(model, phrasing, instance) scores, NaN where a model lacks one; None unless phrasings and instances are the same."""
+    """(model, phrasing, instance) scores, NaN where a model lacks one.
+
+    None unless phrasings and instances are the same.
+    """
     if len({(part.phrasing_ids, part.digest, part.values is None) for part in parts}) > 1:
         return None
     values = np.array([part.a[:, None] if part.values is None else part.values for part in parts])
@@ -140,7 +149,10 @@ def _cells(parts: Sequence[OneTask]) -> Floats | None:
 def _drawn_rows(
     cells: Sequence[Floats], rng: np.random.Generator, n_resamples: int
 ) -> npt.NDArray[np.int64] | None:
-    """Phrasings of every resample, for tasks that share them; None when the tasks kept different numbers of them."""
+    """Phrasings of every resample, for tasks that share them.
+
+    None when the tasks kept different numbers of them.
+    """
     sizes = {one.shape[1] for one in cells}
     size = next(iter(sizes), 0)
     return rng.integers(0, size, size=(n_resamples, size)) if len(sizes) == 1 else None

@@ -1,7 +1,9 @@
 """several changed models against one plain model, and which of those that needed no training can be suggested.
 
-Everything is as in `evalkit.analysis.compare`. The suggestion is made on unseen phrasings where the runs have some. Choosing the best of k is paid for: its interval has the
-level 1 - (1 - level) / k (Bonferroni), so that all k hold together at `level`, and it is suggested only when that interval lies above 0.
+Everything is as in `evalkit.analysis.compare`. The suggestion is made on unseen phrasings where the
+runs have some. Choosing the best of k is paid for: its interval has the level 1 - (1 - level) / k
+(Bonferroni), so that all k hold together at `level`, and it is suggested only when that interval
+lies above 0.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ def suggestion(
     changes: Sequence[Sequence[Estimate]],
     settings: Settings,
 ) -> Suggestion | None:
-    """Return the best training-free candidate with the interval that pays for having chosen it; None when there is no such candidate.
+    """Return the best training-free candidate with the interval that pays for having chosen it.
+
+    None when there is no such candidate.
 
     Parameters
     ----------

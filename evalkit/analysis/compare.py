@@ -1,7 +1,8 @@
 """paired comparison of two score tables of the same suite.
 
-Everything is new minus old, on the cells both have. Phrasings are crossed with instances, and an instance is one
-unit however many phrasings asked it. Tables with different tasks, phrasings or instances are refused.
+Everything is new minus old, on the cells both have. Phrasings are crossed with instances, and an
+instance is one unit however many phrasings asked it. Tables with different tasks, phrasings or
+instances are refused.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ class TaskTest:
     n_cells: int
     """Cells with a score in both."""
     p: float
-    """Two-sided p of no difference: signs of whole instances exchanged; exact McNemar when there is one phrasing of 0/1 scores."""
+    """Two-sided p of no difference: signs of whole instances exchanged; exact McNemar when there is
+    one phrasing of 0/1 scores."""
     method: str
     """``mcnemar/instances`` (exact) or ``sign flip/instances``."""
     p_holm: float = math.nan
@@ -134,7 +136,8 @@ def compare_suites(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None)
     Parameters
     ----------
     old, new
-        What their manifests say under ``suite``; None when there is no manifest, and then nothing is checked.
+        What their manifests say under ``suite``; None when there is no manifest, and then nothing
+        is checked.
 
     Raises
     ------

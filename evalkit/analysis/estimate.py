@@ -79,7 +79,8 @@ POSITIVE = frozenset(
 WIDEST = {"std0": 0.5} | dict.fromkeys(
     ("std", "std_excess", "seen_std", "unseen_std"), math.sqrt(0.5)
 )
-"""Largest deviation that fractions can have: half of them 0, half of them 1; sample deviations are largest for two phrasings."""
+"""Largest deviation that fractions can have: half of them 0, half of them 1; sample deviations are
+largest for two phrasings."""
 
 
 def estimate(
@@ -108,23 +109,28 @@ def estimate(
     seed
         Seed; every (model, task) draws from a stream of its own, so other tasks change nothing.
     question
-        ``random``: intervals for new phrasings on new instances. ``fixed``: these phrasings on new instances.
+        ``random``: intervals for new phrasings on new instances. ``fixed``: these phrasings on new
+        instances.
     reference
-        Clean phrasing of drop rates, or attacked id -> reference id; None: perturbed phrasings against their origin.
+        Clean phrasing of drop rates, or attacked id -> reference id; None: perturbed phrasings
+        against their origin.
     chance
         Task id -> score of guessing, for accuracy_norm.
     group
         Written into every row: the factor level the table was limited to.
     answers
-        Task id -> what the one model of the table answered, for posix, prompt_uncertainty, confidence, brier, refusal_rate and label_adherence.
+        Task id -> what the one model of the table answered, for posix, prompt_uncertainty,
+        confidence, brier, refusal_rate and label_adherence.
     distances
-        Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none was asked for.
+        Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none
+        was asked for.
 
     Notes
     -----
-    Headline statistics are over correct, unperturbed phrasings; where a task has none of these, over all of its
-    phrasings. Benchmark rows have task ``all``; suite rows benchmark and task ``all``. With several models their ranks
-    and Kendall's W follow (see `evalkit.analysis.between_models`).
+    Headline statistics are over correct, unperturbed phrasings; where a task has none of these,
+    over all of its phrasings. Benchmark rows have task ``all``; suite rows benchmark and task
+    ``all``. With several models their ranks and Kendall's W follow (see
+    `evalkit.analysis.between_models`).
     """
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
@@ -164,7 +170,10 @@ def estimate(
 
 
 def headline_phrasings(block: Block) -> npt.NDArray[np.bool_]:
-    """Return which phrasings headline statistics are over: correct and unperturbed, or all when none is."""
+    """Return which phrasings headline statistics are over.
+
+    Correct and unperturbed, or all when none is.
+    """
     chosen = (np.array(block.kinds) == "correct") & (np.array(block.perturbations) == "")
     return chosen if chosen.any() else np.ones_like(chosen)
 

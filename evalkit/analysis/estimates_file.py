@@ -1,4 +1,7 @@
-"""``estimates.csv``: the contract's columns, then group, note and schema; the same estimates give the same bytes."""
+"""``estimates.csv``: the contract's columns, then group, note and schema.
+
+The same estimates give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def guarded(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: an apostrophe goes before a dangerous first character, also behind blanks and quotes.
+    """Return text that no spreadsheet takes for a formula.
+
+    An apostrophe goes before a dangerous first character, also behind blanks and quotes.
 
     Examples
     --------

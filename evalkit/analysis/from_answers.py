@@ -1,4 +1,7 @@
-"""Statistics of one task that need more than scores: probabilities of the choices, and the texts answered."""
+"""Statistics of one task that need more than scores.
+
+Probabilities of the choices, and the texts answered.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +46,10 @@ def answer_statistics(
 
     Notes
     -----
-    All are means over instances, so their intervals are for these phrasings on new instances. prompt_uncertainty holds every
-    origin against its perturbed copies where there are any, else every phrasing against every other; confidence is the mean probability of the model's
-    own answer, exp(mean token log-probability), over the phrasings that it starts from.
+    All are means over instances, so their intervals are for these phrasings on new instances.
+    prompt_uncertainty holds every origin against its perturbed copies where there are any, else
+    every phrasing against every other; confidence is the mean probability of the model's own
+    answer, exp(mean token log-probability), over the phrasings that it starts from.
     """
     mine = {
         name: getattr(answers, name)[headline] for name in ("logprobs", "tokens", "picked", "form")
@@ -83,7 +87,10 @@ def answer_statistics(
 
 
 def brier_cells(answers: AnswerBlock) -> Floats:
-    """Return the (P, N) Brier score of every cell; NaN where no choice was scored or there is no target."""
+    """Return the (P, N) Brier score of every cell.
+
+    NaN where no choice was scored or there is no target.
+    """
     probabilities = answers.probabilities()
     p, n, c = probabilities.shape
     if c == 0:

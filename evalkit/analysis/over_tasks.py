@@ -1,12 +1,14 @@
 """Unweighted means over tasks of the statistics of each task, with intervals that take tasks as random.
 
-mean, seen_mean, unseen_mean and gap are means over the cells of a (phrasing, task) layout of phrasing scores, so
-where tasks share phrasings they get the crossed interval of that layout: phrasings and tasks random, instances
-inside. Every other statistic gets the Student interval over tasks: other tasks of this kind, the phrasings as
-they are where tasks share them. Two tasks say nothing about others: the ends of their intervals are averaged, which holds
-for these two. One task: its own interval.
+mean, seen_mean, unseen_mean and gap are means over the cells of a (phrasing, task) layout of
+phrasing scores, so where tasks share phrasings they get the crossed interval of that layout:
+phrasings and tasks random, instances inside. Every other statistic gets the Student interval over
+tasks: other tasks of this kind, the phrasings as they are where tasks share them. Two tasks say
+nothing about others: the ends of their intervals are averaged, which holds for these two. One task:
+its own interval.
 
-Sparse runs, whose tasks have posterior estimates, get the interval for these tasks: what is not known is the cells not asked.
+Sparse runs, whose tasks have posterior estimates, get the interval for these tasks: what is not
+known is the cells not asked.
 """
 
 from __future__ import annotations
@@ -77,7 +79,8 @@ def over_tasks(
 
     Notes
     -----
-    A task where the metric is undefined is left out and the count says so; the note of the interval names how many.
+    A task where the metric is undefined is left out and the count says so; the note of the interval
+    names how many.
     """
     metrics = list(dict.fromkeys(name for task in tasks for name in task.found))
     layout, seen = _layout(tasks)
@@ -131,7 +134,10 @@ def _one(
 
 
 def _averaged(found: Sequence[Interval], level: float) -> Interval:
-    """Mean of one or two tasks with the means of their ends: these tasks, at least the level whatever the tasks share."""
+    """Mean of one or two tasks with the means of their ends.
+
+    These tasks, at least the level whatever the tasks share.
+    """
     value, low, high = (
         float(np.mean([getattr(one, name) for one in found])) for name in ("value", "low", "high")
     )
@@ -144,7 +150,10 @@ def _averaged(found: Sequence[Interval], level: float) -> Interval:
 
 
 def _of_these_tasks(found: Sequence[Interval], level: float) -> Interval:
-    """Mean of posterior estimates that know nothing of each other: deviations add as squares, below and above for themselves."""
+    """Mean of posterior estimates that know nothing of each other.
+
+    Deviations add as squares, below and above for themselves.
+    """
     value = float(np.mean([one.value for one in found]))
     below, above = (
         float(np.sqrt(sum(end * end for end in ends))) / len(found) for ends in _reaches(found)
@@ -159,7 +168,10 @@ def _reaches(found: Sequence[Interval]) -> tuple[list[float], list[float]]:
 
 
 def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str_]]:
-    """(phrasing, task) scores where at least half of the phrasings occur in two tasks or more; None otherwise."""
+    """(phrasing, task) scores where at least half of the phrasings occur in two tasks or more.
+
+    None otherwise.
+    """
     ids = sorted({name for task in tasks for name in task.phrasing_ids})
     row = {name: number for number, name in enumerate(ids)}
     layout = np.full((len(ids), len(tasks)), np.nan)
@@ -175,7 +187,10 @@ def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str
 def _crossed(
     layout: Floats, seen: npt.NDArray[np.str_], level: float, *, differences: bool
 ) -> dict[str, Interval]:
-    """Intervals of the metrics that are means over the cells of the layout; phrasings and tasks random."""
+    """Intervals of the metrics that are means over the cells of the layout.
+
+    Phrasings and tasks random.
+    """
     mean = mean_difference_interval if differences else mean_interval
     arms = {name: seen == name for name in ("seen", "unseen")}
     found = {"mean": mean(layout, level=level)}

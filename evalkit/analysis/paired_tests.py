@@ -1,7 +1,7 @@
 """``tests.csv``: every pair of models, and every attacked phrasing against its reference, tested on shared cells.
 
-Pairs are tested on the cells that both sides have. Instances are the units: all phrasings of an instance change sides
-together, so ten phrasings of a question do not count as ten questions.
+Pairs are tested on the cells that both sides have. Instances are the units: all phrasings of an
+instance change sides together, so ten phrasings of a question do not count as ten questions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class PairedTest:
     """One comparison of one task; new minus old."""
 
     kind: str
-    """``models``: old and new are models. ``phrasings``: old is the reference phrasing of `model`, new the attacked one."""
+    """``models``: old and new are models. ``phrasings``: old is the reference phrasing of `model`,
+    new the attacked one."""
     model: str
     """Model of two phrasings; empty for two models."""
     task: str
@@ -92,13 +93,15 @@ def paired_tests(
     table
         Cells.
     reference
-        Clean phrasing, or attacked id -> reference id; None: perturbed phrasings against their origin.
+        Clean phrasing, or attacked id -> reference id; None: perturbed phrasings against their
+        origin.
     seed
         Seed of the random sign flips that scores other than 0 and 1 need.
 
     Notes
     -----
-    Models are compared over the headline phrasings and instances that both have. No correction crosses from one kind to the other.
+    Models are compared over the headline phrasings and instances that both have. No correction
+    crosses from one kind to the other.
     """
     by_task: dict[str, dict[str, Block]] = {}
     for model in table.models:

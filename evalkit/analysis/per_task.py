@@ -48,7 +48,8 @@ class Options:
     n_draws: int = 4000
     """Draws of the intervals that need them."""
     reference: str | Mapping[str, str] | None = None
-    """Clean phrasing for drop rates, or attacked id -> reference id; None: perturbed phrasings against their origin."""
+    """Clean phrasing for drop rates, or attacked id -> reference id; None: perturbed phrasings
+    against their origin."""
     chance: float | None = None
     """Score of guessing, for accuracy_norm."""
     repeats: npt.NDArray[np.float64] | None = None
@@ -58,7 +59,8 @@ class Options:
     answers: AnswerBlock | None = None
     """What was answered, for the statistics that need more than scores."""
     distances: Mapping[str, float] | None = None
-    """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so not spoken of."""
+    """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so
+    not spoken of."""
 
 
 def task_statistics(
@@ -79,8 +81,9 @@ def task_statistics(
 
     Notes
     -----
-    Asked for new phrasings, a statistic that has an interval for these phrasings only gets that one; the kind of
-    the interval says so. ``none:`` and a reason stand in the kind where there is no interval.
+    Asked for new phrasings, a statistic that has an interval for these phrasings only gets that
+    one; the kind of the interval says so. ``none:`` and a reason stand in the kind where there is
+    no interval.
     """
     scores = block.values[headline]
     arms = np.array(block.seen)[headline]
@@ -122,7 +125,10 @@ def task_statistics(
 
 
 def _settled(found: stats.Interval) -> stats.Interval:
-    """Three digits of a statistic of probabilities: these carry the noise of float32 (about 1e-6), so more would differ between two equal runs."""
+    """Three digits of a statistic of probabilities.
+
+    These carry the noise of float32 (about 1e-6), so more would differ between two equal runs.
+    """
     return stats.Interval(
         round(found.value, 3), round(found.low, 3), round(found.high, 3), found.level, found.kind
     )
@@ -154,7 +160,10 @@ def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Fo
 
 
 def _of_repeats(cube: npt.NDArray[np.float64], level: float) -> Found:
-    """Variance between repeats of a cell, and the interaction without it; nothing where no cell has a second one."""
+    """Variance between repeats of a cell, and the interaction without it.
+
+    Nothing where no cell has a second one.
+    """
     parts = stats.repeated_components(cube)
     if math.isnan(parts.repeat):
         return {}
@@ -207,7 +216,9 @@ def _of_arms(
 
 
 def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> Found:
-    """Return the intervals for the question asked; those for these phrasings where new phrasings have none.
+    """Return the intervals for the question asked.
+
+    Those for these phrasings where new phrasings have none.
 
     Parameters
     ----------
@@ -261,7 +272,10 @@ def _of_labels(
 
 
 def _of_status(status: npt.NDArray[np.int8], options: Options) -> Found:
-    """Shares of the cells asked: missing of all, unparsed and truncated of those that are not missing."""
+    """Shares of the cells asked.
+
+    Missing of all, unparsed and truncated of those that are not missing.
+    """
     asked, missing = status != STATUSES.index("not_asked"), status == STATUSES.index("missing")
     found = {}
     for name, within in (
@@ -286,8 +300,8 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
     block
         Cells of one model on one task.
     reference
-        One clean phrasing for all others, a map, or None: every perturbed phrasing against the phrasing whose id
-        its own id begins with (``origin.perturbation-digest``).
+        One clean phrasing for all others, a map, or None: every perturbed phrasing against the
+        phrasing whose id its own id begins with (``origin.perturbation-digest``).
     """
     present = set(block.phrasing_ids)
     if isinstance(reference, str):
@@ -311,7 +325,10 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
 
 
 def drops_of(block: Block, reference: str | Mapping[str, str] | None) -> tuple[float, ...]:
-    """Return the drop rate of every pair of `drop_pairs`, in that order; NaN where the reference scores 0."""
+    """Return the drop rate of every pair of `drop_pairs`, in that order.
+
+    NaN where the reference scores 0.
+    """
     score = dict(zip(block.phrasing_ids, stats.phrasing_scores(block.values).tolist(), strict=True))
     pairs = drop_pairs(block, reference)
     return tuple(

@@ -61,8 +61,10 @@ def phrasing_rows(
 
     Notes
     -----
-    ``score`` is the plain mean of the scored cells, in a sparse run the posterior mean over all instances; ``n_instances`` is how many cells were scored. Rates are among cells that are not missing, but for
-    missing_rate, which is among all cells asked. ``change`` is the score minus the mean score of the seen headline phrasings. What is undefined is NaN.
+    ``score`` is the plain mean of the scored cells, in a sparse run the posterior mean over all
+    instances; ``n_instances`` is how many cells were scored. Rates are among cells that are not
+    missing, but for missing_rate, which is among all cells asked. ``change`` is the score minus the
+    mean score of the seen headline phrasings. What is undefined is NaN.
     """
     model = table.models[0]
     rows: list[dict[str, Any]] = []

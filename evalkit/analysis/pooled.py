@@ -1,9 +1,9 @@
 """Readings of "the deviation over all tasks" that published tables use, each under a name of its own.
 
-A mean over tasks hides what was averaged. Beside ``std`` over all tasks (the mean of the tasks' deviations) there are:
-the deviation of one list of all phrasing scores, the root mean square of the tasks' deviations, the same weighted by
-degrees of freedom, and the deviation of each phrasing's mean over tasks. The drop rate over all pairs of all tasks is the
-same thing for `pdr`.
+A mean over tasks hides what was averaged. Beside ``std`` over all tasks (the mean of the tasks'
+deviations) there are: the deviation of one list of all phrasing scores, the root mean square of the
+tasks' deviations, the same weighted by degrees of freedom, and the deviation of each phrasing's
+mean over tasks. The drop rate over all pairs of all tasks is the same thing for `pdr`.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ POOLED: dict[str, Callable[[Sequence[Floats]], float]] = {
     "std0_rms": lambda scores: _rms(scores, 0),
     "std_within": _within,
 }
-"""Name -> function of the tasks' lists of phrasing scores: mean and deviation (sample, population) of one list of all of them; root mean square
-of the tasks' deviations; the same weighted by the tasks' degrees of freedom, the pooled deviation of analysis of variance."""
+"""Name -> function of the tasks' lists of phrasing scores: mean and deviation (sample, population)
+of one list of all of them; root mean square of the tasks' deviations; the same weighted by the
+tasks' degrees of freedom, the pooled deviation of analysis of variance."""
 
 
 def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interval, int]]:
@@ -75,9 +76,10 @@ def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interva
 
     Notes
     -----
-    The names of `POOLED`, with ``seen_`` and ``unseen_`` in front for one arm; ``std_of_means`` and ``std0_of_means``, deviation over the
-    phrasings that all tasks have of their mean over tasks; ``pdr_pooled`` and ``pdr_std_pooled``, mean and population deviation over
-    all pairs of all tasks.
+    The names of `POOLED`, with ``seen_`` and ``unseen_`` in front for one arm; ``std_of_means`` and
+    ``std0_of_means``, deviation over the phrasings that all tasks have of their mean over tasks;
+    ``pdr_pooled`` and ``pdr_std_pooled``, mean and population deviation over all pairs of all
+    tasks.
     """
     if len(tasks) < 2:
         return {}

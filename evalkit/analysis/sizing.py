@@ -86,7 +86,9 @@ def stated(text: str) -> list[Pilot]:
 
 
 def pilot_of(run: Path) -> list[Pilot]:
-    """Return what a finished run says of each of its tasks; controls and perturbed copies are left out.
+    """Return what a finished run says of each of its tasks.
+
+    Controls and perturbed copies are left out.
 
     Raises
     ------
@@ -122,7 +124,9 @@ def _pilots(table: ScoreTable, run: Path) -> list[Pilot]:
 
 
 def _within_arms(values: np.ndarray, seen: Sequence[str]) -> Components:
-    """Components within seen and within unseen phrasings, averaged by degrees of freedom; of all phrasings where an arm has fewer than two.
+    """Components within seen and within unseen phrasings, averaged by degrees of freedom.
+
+    Of all phrasings where an arm has fewer than two.
 
     Taken over both arms together, the gap itself would count as variance of phrasings.
     """
@@ -168,7 +172,9 @@ def size(
     level: float = 0.95,
     instances: Sequence[int] = INSTANCES,
 ) -> list[Sizing]:
-    """Return the designs that show a gap: for one task, and for the mean over all tasks when there are several.
+    """Return the designs that show a gap.
+
+    For one task, and for the mean over all tasks when there are several.
 
     Parameters
     ----------
@@ -183,9 +189,11 @@ def size(
 
     Notes
     -----
-    *One task* has the mean components over tasks. The mean over T tasks with phrasings and instances of their own has
-    components a T-th of that. Where tasks share their phrasings (57 subjects, one set of instructions), only what a phrasing does in one task and not in
-    the others is averaged out: with vc the variance that phrasings have in common over tasks, the component is vc + (vp - vc) / T.
+    *One task* has the mean components over tasks. The mean over T tasks with phrasings and
+    instances of their own has components a T-th of that. Where tasks share their phrasings (57
+    subjects, one set of instructions), only what a phrasing does in one task and not in the others
+    is averaged out: with vc the variance that phrasings have in common over tasks, the component is
+    vc + (vp - vc) / T.
     """
     if not gap > 0:
         raise UsageError(
@@ -236,9 +244,13 @@ def size(
 
 
 def _in_common(pilots: Sequence[Pilot]) -> float:
-    """Variance of phrasings over tasks: phrasing component of the (phrasing, task) scores, within arms, between 0 and the mean over tasks.
+    """Variance of phrasings over tasks.
 
-    0 where fewer than half of the phrasings occur in two tasks: they are then phrasings of their own.
+    Phrasing component of the (phrasing, task) scores, within arms, between 0 and the mean over
+    tasks.
+
+    0 where fewer than half of the phrasings occur in two tasks: they are then phrasings of their
+    own.
     """
     ids = sorted({name for pilot in pilots for name in pilot.a})
     layout = np.array([[pilot.a.get(name, np.nan) for pilot in pilots] for name in ids])

@@ -1,7 +1,9 @@
-"""Statistics of a task whose cells were asked in a sparse design: from the posterior of all phrasing scores given the cells asked.
+"""Statistics of a task whose cells were asked in a sparse design.
 
-The estimand is these phrasings on these instances, all cells. The draws come from a generator that is seeded by the cells themselves, so that the same
-cells give the same numbers, whoever asks.
+From the posterior of all phrasing scores given the cells asked.
+
+The estimand is these phrasings on these instances, all cells. The draws come from a generator that
+is seeded by the cells themselves, so that the same cells give the same numbers, whoever asks.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def posterior(
     scores
         (P, N) scores, NaN where not asked or missing.
     seen, unseen
-        (P,) arms; they enter as a covariate, so that each has a level of its own and few cells do not draw their gap towards 0.
+        (P,) arms; they enter as a covariate, so that each has a level of its own and few cells do
+        not draw their gap towards 0.
     level
         Level of intervals.
     n_draws
@@ -142,7 +145,10 @@ def sparse_statistics(
 
 
 def phrasing_estimates(block: Block, headline: Mask) -> Floats:
-    """Return the score of every headline phrasing: its mean over instances, or its posterior mean where the design is sparse."""
+    """Return the score of every headline phrasing.
+
+    Its mean over instances, or its posterior mean where the design is sparse.
+    """
     fit = _of_block(block, headline)
     return (
         np.asarray(stats.phrasing_scores(block.values[headline])) if fit is None else fit.phrasing

@@ -1,6 +1,9 @@
-"""Models of one suite in order: ranks with ties and intervals, the chance of being first, how the order changes with the wording.
+"""Models of one suite in order.
 
-Everything is paired: all models answered the same phrasings and instances, and only cells that all have count.
+Ranks with ties and intervals, the chance of being first, how the order changes with the wording.
+
+Everything is paired: all models answered the same phrasings and instances, and only cells that all
+have count.
 """
 
 from __future__ import annotations
@@ -55,9 +58,11 @@ class Standings:
     rows: tuple[Standing, ...]
     """Best first."""
     kendall_w: float
-    """Agreement of phrasings on the order, mean over tasks; 1: every wording gives the same order. NaN when undefined."""
+    """Agreement of phrasings on the order, mean over tasks; 1: every wording gives the same order.
+    NaN when undefined."""
     question: stats.Question
-    """``random``: for new phrasings too; ``fixed``: for these phrasings, which is all that one phrasing allows."""
+    """``random``: for new phrasings too; ``fixed``: for these phrasings, which is all that one
+    phrasing allows."""
     level: float
     """Level of intervals."""
     n_dropped: int
@@ -81,11 +86,13 @@ def standings(
     level
         Level of intervals and of "distinguishable".
     n_resamples
-        Resamples behind rank intervals and `Standing.p_best`; instances, and phrasings under ``random``, are drawn alike for all models.
+        Resamples behind rank intervals and `Standing.p_best`; instances, and phrasings under
+        ``random``, are drawn alike for all models.
     seed
         Seed of the resamples.
     question
-        ``random`` or ``fixed``; ``random`` needs two phrasings in every task, else ``fixed`` is answered and said.
+        ``random`` or ``fixed``; ``random`` needs two phrasings in every task, else ``fixed`` is
+        answered and said.
 
     Raises
     ------
@@ -218,7 +225,10 @@ def _signs(
 def _difference(
     changes: Sequence[Floats], *, shared: bool, question: stats.Question, level: float
 ) -> tuple[float, float]:
-    """Interval of the mean over tasks of a paired difference; NaN, which no sign follows from, when there is none."""
+    """Interval of the mean over tasks of a paired difference.
+
+    NaN, which no sign follows from, when there is none.
+    """
     if shared:
         found = stats.suite_mean_interval(changes, question=question, level=level)
         return found.low, found.high

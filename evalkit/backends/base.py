@@ -14,7 +14,8 @@ __all__ = ["Backend", "Hint"]
 class Backend(Protocol):
     """An engine that answers requests; a worker, so it holds resources and never serialises.
 
-    Constructors take one `evalkit.records.ModelSpec` and import their engine there, not at module level.
+    Constructors take one `evalkit.records.ModelSpec` and import their engine there, not at module
+    level.
     """
 
     @property
@@ -23,17 +24,20 @@ class Backend(Protocol):
         ...
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Return everything that can change a response: weights, tokenizer, chat template, dtype, revision, options.
+        """Return everything that can change a response.
 
-        Equal fingerprints mean interchangeable responses; the digest of it is half of the store's key.
+        Weights, tokenizer, chat template, dtype, revision, options.
+
+        Equal fingerprints mean interchangeable responses; the digest of it is half of the store's
+        key.
         """
         ...
 
     def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
         """Yield responses batch by batch, in any order, each request exactly once.
 
-        A batch is committed as soon as it is yielded. A request that fails for good yields a response whose
-        `error` says why; it never yields an empty or placeholder answer.
+        A batch is committed as soon as it is yielded. A request that fails for good yields a
+        response whose `error` says why; it never yields an empty or placeholder answer.
         """
         ...
 

@@ -1,7 +1,10 @@
-"""Any model type of lm-eval as a backend: ``lm-eval:NAME,key=value,...``, through its `loglikelihood` and `generate_until`.
+"""Any model type of lm-eval as a backend.
 
-lm-eval's own caches are never switched on: its response cache does not know the model, its request cache not the prompt; ours knows both.
-What its API models write in place of an answer that did not come is taken for what it is: no answer.
+``lm-eval:NAME,key=value,...``, through its `loglikelihood` and `generate_until`.
+
+lm-eval's own caches are never switched on: its response cache does not know the model, its request
+cache not the prompt; ours knows both. What its API models write in place of an answer that did not
+come is taken for what it is: no answer.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ class LMEvalBackend:
     Parameters
     ----------
     spec
-        `ModelSpec.name` is lm-eval's model type and its arguments, such as ``hf,pretrained=gpt2``; options are further arguments.
+        `ModelSpec.name` is lm-eval's model type and its arguments, such as ``hf,pretrained=gpt2``;
+        options are further arguments.
 
     Raises
     ------
@@ -132,7 +136,10 @@ class LMEvalBackend:
         return dict(self._seen)
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Return everything known that can change a response; directories among the arguments enter by their content."""
+        """Return everything known that can change a response.
+
+        Directories among the arguments enter by their content.
+        """
         kept = {
             name: value
             for name, value in sorted(self._arguments.items())
@@ -196,7 +203,8 @@ class LMEvalBackend:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 found = list(function(asked, **quiet))
-        except Exception as error:  # foreign code: whatever it raises ends the run, with the traceback under --debug
+        # foreign code: whatever it raises ends the run, with the traceback under --debug
+        except Exception as error:
             raise BackendError(
                 f"lm-eval:{self._type}: {method} failed: {_first_line(error)}. What was answered is stored; type the same command again."
             ) from error
@@ -301,7 +309,10 @@ def _arguments(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _content(value: Any, revision: Any) -> str:
-    """Digest of a file or directory; commit of a hub model in the local cache; empty for anything else."""
+    """Digest of a file or directory; commit of a hub model in the local cache.
+
+    Empty for anything else.
+    """
     if not isinstance(value, str) or not value:
         return ""
     path = Path(value).expanduser()

@@ -7,15 +7,16 @@ from collections.abc import Hashable, Iterable
 __all__ = ["NOISE", "could_turn", "noise"]
 
 NOISE = {"float32": 1e-4, "float16": 0.06, "bfloat16": 0.25}
-"""Largest difference that two ways of computing a short continuation's log-probability may show, nats, per precision of weights."""
+"""Largest difference that two ways of computing a short continuation's log-probability may show,
+nats, per precision of weights."""
 _SHORT = 16
 
 
 def noise(dtype: str, tokens: int) -> float:
     """Return the largest difference of a log-probability that two ways of computing it may show, nats.
 
-    1e-4 in float32, 0.06 in float16 and 0.25 in bfloat16 for continuations of up to 16 tokens, growing in proportion
-    above: rounding errors of a sum grow with its terms.
+    1e-4 in float32, 0.06 in float16 and 0.25 in bfloat16 for continuations of up to 16 tokens,
+    growing in proportion above: rounding errors of a sum grow with its terms.
 
     Examples
     --------
@@ -31,7 +32,8 @@ def could_turn(choices: Iterable[tuple[Hashable, float]], limit: float) -> bool:
     Parameters
     ----------
     choices
-        What tells choices apart, such as their text or tokens, and the value they are compared by. Equal ones count once.
+        What tells choices apart, such as their text or tokens, and the value they are compared by.
+        Equal ones count once.
     limit
         Smallest difference that is no accident of rounding.
 

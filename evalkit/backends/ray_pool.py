@@ -1,11 +1,13 @@
 """Requests over Ray workers: one backend per worker, one writer, the same responses as a local run.
 
-`RayBackend` looks like any backend to the corridor. Requests are sorted by length and cut into shards; a worker gets the next shard when it
-returns one (back-pressure: at most two shards per worker are under way). A worker that dies is replaced and its shard given to another; a shard
-that kills `MAX_TRIES` workers is given up, and its requests come back as errors. The driver alone writes to the store.
+`RayBackend` looks like any backend to the corridor. Requests are sorted by length and cut into
+shards; a worker gets the next shard when it returns one (back-pressure: at most two shards per
+worker are under way). A worker that dies is replaced and its shard given to another; a shard that
+kills `MAX_TRIES` workers is given up, and its requests come back as errors. The driver alone writes
+to the store.
 
-Not handled here: tensor parallelism inside one replica (the engine's own option, such as vLLM's ``tensor_parallel_size``) and starting a
-cluster (``ray start``; recipes in ``docs/cluster.md``).
+Not handled here: tensor parallelism inside one replica (the engine's own option, such as vLLM's
+``tensor_parallel_size``) and starting a cluster (``ray start``; recipes in ``docs/cluster.md``).
 """
 
 from __future__ import annotations
@@ -144,7 +146,10 @@ class RayBackend:
         return {"workers": len(self._workers), **self._counts}
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Return the fingerprint of the workers' backend: the same as a local run's, so that responses are interchangeable."""
+        """Return the fingerprint of the workers' backend.
+
+        The same as a local run's, so that responses are interchangeable.
+        """
         return dict(self._fingerprint)
 
     def learn(self, hints: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """A backend without weights: known behaviours, so that the whole corridor is tested in seconds.
 
-``scripted:BEHAVIOUR[,option=value...]``. Behaviours are told the right answers (`ScriptedBackend.learn`), which no real engine
-is; `evalkit.run` offers them only to backends with the capability ``oracle``. Every behaviour is a pure function of the request,
-what was learned about it and the seed, so batch size and order never matter.
+``scripted:BEHAVIOUR[,option=value...]``. Behaviours are told the right answers
+(`ScriptedBackend.learn`), which no real engine is; `evalkit.run` offers them only to backends with
+the capability ``oracle``. Every behaviour is a pure function of the request, what was learned about
+it and the seed, so batch size and order never matter.
 
 ======================= ==============================================================================================
 behaviour               answers

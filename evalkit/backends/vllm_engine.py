@@ -1,8 +1,9 @@
 """vLLM: ``vllm:NAME``, for causal models on GPUs.
 
-Choices of one token each are read off the next-token distribution (the engine's prefix cache works for these); longer ones take one
-prompt per choice with prompt log-probabilities, which bypass that cache. Prompts are encoded as by the Transformers backend, so
-boundary, chat template and shortening are the same. Not handled here: encoder-decoder models, adapters, several nodes.
+Choices of one token each are read off the next-token distribution (the engine's prefix cache works
+for these); longer ones take one prompt per choice with prompt log-probabilities, which bypass that
+cache. Prompts are encoded as by the Transformers backend, so boundary, chat template and shortening
+are the same. Not handled here: encoder-decoder models, adapters, several nodes.
 
 References
 ----------
@@ -50,7 +51,8 @@ class VLLMBackend:
     Parameters
     ----------
     spec
-        What to load. Options: those of the engine listed in ``_ENGINE_OPTIONS``, ``allow_pickle``, ``trust_remote_code``.
+        What to load. Options: those of the engine listed in ``_ENGINE_OPTIONS``, ``allow_pickle``,
+        ``trust_remote_code``.
 
     Raises
     ------
@@ -139,7 +141,10 @@ class VLLMBackend:
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """Return what was asked of the engine: requests, prompts with their tokens, and how many were settled by one token."""
+        """Return what was asked of the engine.
+
+        Requests, prompts with their tokens, and how many were settled by one token.
+        """
         return dict(self._seen)
 
     def fingerprint(self) -> Mapping[str, str]:
@@ -237,7 +242,10 @@ class VLLMBackend:
         return found
 
     def _next_token(self, items: Sequence[Encoded]) -> tuple[list[Response], list[Encoded]]:
-        """Choices of one token from the next-token distribution; and the items of which some token was not given."""
+        """Choices of one token from the next-token distribution.
+
+        And the items of which some token was not given.
+        """
         parameters = [self._next_token_parameters(item) for item in items]
         answered: list[Response] = []
         rest: list[Encoded] = []

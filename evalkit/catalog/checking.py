@@ -111,7 +111,8 @@ def check_file(path: Path) -> tuple[str, list[str]]:
     Returns
     -------
     tuple
-        Kind (``unknown`` when it cannot be told) and messages with file and line; none when the file is fine.
+        Kind (``unknown`` when it cannot be told) and messages with file and line; none when the
+        file is fine.
     """
     kind = "unknown"
     try:
@@ -132,7 +133,10 @@ def check_file(path: Path) -> tuple[str, list[str]]:
 
 
 def yaml_files(paths: Iterable[Path]) -> list[Path]:
-    """Return files, and the YAML files below directories, sorted; raise CatalogError for what is not there or holds none."""
+    """Return files, and the YAML files below directories, sorted.
+
+    Raise CatalogError for what is not there or holds none.
+    """
     found: list[Path] = []
     problems: list[str] = []
     for path in paths:

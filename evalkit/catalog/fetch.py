@@ -1,7 +1,10 @@
-"""Get benchmark files onto this machine: from the hub, GitHub (by commit) or a URL, without running anything of theirs.
+"""Get benchmark files onto this machine.
 
-What was got is recorded in ``hub/fetched.json`` of the data directory: source, revision asked for, commit, SHA-256 of
-every file. A task that pins a commit always gets that one; ``--revision`` is for those that pin none.
+From the hub, GitHub (by commit) or a URL, without running anything of theirs.
+
+What was got is recorded in ``hub/fetched.json`` of the data directory: source, revision asked for,
+commit, SHA-256 of every file. A task that pins a commit always gets that one; ``--revision`` is for
+those that pin none.
 """
 
 from __future__ import annotations
@@ -152,7 +155,8 @@ def fetch(
     Raises
     ------
     EnvironmentFault
-        When the network, the disk or an optional package is missing. Files already got are kept and recorded.
+        When the network, the disk or an optional package is missing. Files already got are kept and
+        recorded.
     """
     got: list[Fetched] = []
     commits: dict[tuple[str, str, str | None], str] = {}
@@ -288,7 +292,8 @@ def _hub_call(item: Wanted, call: Callable[[Any], Any]) -> Any:
         raise EnvironmentFault(
             f"{where}: {item.path} at {item.revision or 'the default branch'} could not be got: {_first(error)}"
         ) from error
-    except Exception as error:  # the hub's HTTP library changes between versions (requests, httpx) and raises its own errors
+    # the hub's HTTP library changes between versions (requests, httpx) and raises its own errors
+    except Exception as error:
         if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
             raise
         raise EnvironmentFault(

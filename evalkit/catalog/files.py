@@ -1,7 +1,8 @@
 """Where benchmark files lie on this machine, and reading them as text without surprises.
 
-A data directory holds one folder per benchmark in its upstream repository's own layout, and a folder ``hub/`` with
-what `evalkit data fetch` got from the hub (``hub/<owner>--<name>/<file>``, commits in ``hub/fetched.json``).
+A data directory holds one folder per benchmark in its upstream repository's own layout, and a
+folder ``hub/`` with what `evalkit data fetch` got from the hub (``hub/<owner>--<name>/<file>``,
+commits in ``hub/fetched.json``).
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ _MAX_CELL = 16 * 1024 * 1024
 
 
 def data_directory(data_dir: Path | None = None) -> Path:
-    """Return the data directory: the one given, else ``EVALKIT_DATA``, else ``data`` in evalkit's cache folder.
+    """Return the data directory.
+
+    The one given, else ``EVALKIT_DATA``, else ``data`` in evalkit's cache folder.
 
     Raises
     ------
@@ -85,8 +88,9 @@ def candidates(
 ) -> list[tuple[tuple[Path, ...], Literal["local", "hub"]]]:
     """Return the places where the files of a split may lie, the first that is complete wins.
 
-    ``source.local`` may name several files with ``;`` and use ``*``; ``source.options`` may hold ``also`` (further
-    places in the same layout), ``splits`` (split name -> upstream's) and ``hub_splits`` (-> the hub's).
+    ``source.local`` may name several files with ``;`` and use ``*``; ``source.options`` may hold
+    ``also`` (further places in the same layout), ``splits`` (split name -> upstream's) and
+    ``hub_splits`` (-> the hub's).
     """
     options = task.source.options
     places: list[tuple[tuple[Path, ...], Literal["local", "hub"]]] = []
@@ -102,7 +106,10 @@ def candidates(
 
 
 def _check_commit(task: Task, root: Path, paths: tuple[Path, ...]) -> None:
-    """Raise CatalogError when a hub file is recorded at another commit than the task pins; files placed by hand have no record."""
+    """Raise CatalogError when a hub file is recorded at another commit than the task pins.
+
+    Files placed by hand have no record.
+    """
     record = root / "hub" / "fetched.json"
     if task.source.hub is None or task.source.revision is None or not record.is_file():
         return
@@ -145,7 +152,8 @@ def locate(task: Task, data_dir: Path | None, split: str) -> Located:
     Raises
     ------
     DataMissingError
-        When they are not on this machine: the message names what was looked for, where, and what gets it.
+        When they are not on this machine: the message names what was looked for, where, and what
+        gets it.
     """
     root = data_directory(data_dir)
     places = candidates(task, root, split)
@@ -191,7 +199,9 @@ def need(condition: bool, path: Path, line: int, message: str) -> None:
 def csv_rows(
     path: Path, *, delimiter: str = ",", quoted: bool = True
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield ``(line, cells)`` of a CSV or TSV file; cells stay texts exactly as they are, blank lines are left out.
+    """Yield ``(line, cells)`` of a CSV or TSV file.
+
+    Cells stay texts exactly as they are, blank lines are left out.
 
     Parameters
     ----------

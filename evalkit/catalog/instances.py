@@ -35,8 +35,8 @@ def load_instances(
     DataMissingError
         When the files are not on this machine.
     CatalogError
-        When they are wrong: not parseable, no instance, an id twice, a target out of range, or another number of
-        instances than published.
+        When they are wrong: not parseable, no instance, an id twice, a target out of range, or
+        another number of instances than published.
     """
     wanted = split or task.split
     instances: list[Instance] = READERS.load(task.reader)(task, data_dir, wanted)
@@ -82,10 +82,12 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
 
 
 def task_digest(task: Task, instances: Sequence[Instance]) -> str:
-    """Return the digest of all that decides scores: how the task asks and scores, and its ordered instances.
+    """Return the digest of all that decides scores.
 
-    Where the files lie and what the task says of itself (licence, citation, notes) do not enter, so data from a clone
-    and the same data from the hub give one digest.
+    How the task asks and scores, and its ordered instances.
+
+    Where the files lie and what the task says of itself (licence, citation, notes) do not enter, so
+    data from a clone and the same data from the hub give one digest.
     """
     spec = {
         name: getattr(task, name)
@@ -138,7 +140,9 @@ def available_tasks(
 
 
 def dataset_phrasings(task: Task, data_dir: Path | None = None) -> list[Phrasing]:
-    """Return the phrasings that come with the data themselves, such as a SuperNI definition; empty for most tasks.
+    """Return the phrasings that come with the data themselves, such as a SuperNI definition.
+
+    Empty for most tasks.
 
     Raises
     ------

@@ -1,9 +1,11 @@
 """Tasks of lm-eval: documents, choices and metric are lm-eval's, the wording is ours.
 
-``lm_eval:boolq``, ``lm_eval:mmlu`` (a group or tag) or ``lm_eval:PATH/task.yaml``. What lm-eval puts around a document stays: its text
-(without a closing ``Answer:``) is the question. Its description, shots and chat template do not: instructions are what we vary.
-Such a task is loaded by lm-eval with all that lm-eval allows in a task file, Python functions included, so name only files you
-trust. Not taken: tasks scored by code of their own, by answer filters, by perplexity, or whose choices stand in the context.
+``lm_eval:boolq``, ``lm_eval:mmlu`` (a group or tag) or ``lm_eval:PATH/task.yaml``. What lm-eval
+puts around a document stays: its text (without a closing ``Answer:``) is the question. Its
+description, shots and chat template do not: instructions are what we vary. Such a task is loaded by
+lm-eval with all that lm-eval allows in a task file, Python functions included, so name only files
+you trust. Not taken: tasks scored by code of their own, by answer filters, by perplexity, or whose
+choices stand in the context.
 """
 
 from __future__ import annotations
@@ -32,14 +34,17 @@ _METRICS = {
     },
     "generate_until": {"exact_match": "exact_match", "f1": "token_f1", "rougeL": "rouge_l"},
 }
-"""Output type -> lm-eval's metric -> ours; the first of the task's metrics that stands here is taken."""
+"""Output type -> lm-eval's metric -> ours; the first of the task's metrics that stands here is
+taken."""
 _CUE = re.compile(r"\s+(?:the\s+)?(?:answer|a|output|response|label)\s*:\s*$", re.IGNORECASE)
 _SHOTS = "fewshot"
 """Name of the split that shots come from."""
 
 
 def resolve(pattern: str) -> list[Task]:
-    """Return the tasks that ``lm_eval:NAME`` names: a task, every task of a group or tag, or a task file.
+    """Return the tasks that ``lm_eval:NAME`` names.
+
+    A task, every task of a group or tag, or a task file.
 
     Raises
     ------
@@ -107,7 +112,9 @@ def _loaded(pattern: str) -> Mapping[str, Any]:
         raise DataMissingError(
             f"{pattern}: lm-eval cannot load its documents: {_first_line(error)}. Connect to the network, or unset HF_HUB_OFFLINE."
         ) from error
-    except Exception as error:  # foreign code reading a foreign file: whatever it raises is told, with the traceback under --debug
+    # foreign code reading a foreign file: whatever it raises is told, with the traceback under
+    # --debug
+    except Exception as error:
         raise CatalogError(
             f"{pattern}: lm-eval cannot load the task: {type(error).__name__}: {_first_line(error)}. Check its file."
         ) from error
@@ -198,7 +205,10 @@ def _version(task: Any) -> int:
 
 
 def _columns(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Columns of a document that are texts or numbers and may be slots; the question is lm-eval's own text."""
+    """Columns of a document that are texts or numbers and may be slots.
+
+    The question is lm-eval's own text.
+    """
     return tuple(
         name
         for name, value in document.items()

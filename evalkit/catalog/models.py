@@ -150,10 +150,11 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
     Parameters
     ----------
     model
-        A model that ships with evalkit (``demo``); a directory; ``BACKEND:REST``; a YAML file; or a hub id, with
-        ``@REVISION`` after it where one is pinned. In this order.
+        A model that ships with evalkit (``demo``); a directory; ``BACKEND:REST``; a YAML file; or a
+        hub id, with ``@REVISION`` after it where one is pinned. In this order.
     **overrides
-        Fields of `ModelSpec` given on the command line; None leaves a field as it is, `options` are merged.
+        Fields of `ModelSpec` given on the command line; None leaves a field as it is, `options` are
+        merged.
 
     Raises
     ------
@@ -236,7 +237,8 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
     Parameters
     ----------
     model
-        ``hf`` and ``vllm`` are our own backends; any other of lm-eval's model types goes through the ``lm-eval`` backend.
+        ``hf`` and ``vllm`` are our own backends; any other of lm-eval's model types goes through
+        the ``lm-eval`` backend.
     model_args
         ``pretrained=X,dtype=float32,...``; keys without a field of ours become backend options.
     **overrides
@@ -245,7 +247,8 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
     Raises
     ------
     UsageError
-        When an argument has no ``=``, stands twice, or ``pretrained`` is missing where weights are loaded.
+        When an argument has no ``=``, stands twice, or ``pretrained`` is missing where weights are
+        loaded.
     """
     arguments: dict[str, str] = {}
     for part in filter(None, (item.strip() for item in model_args.split(","))):

@@ -74,7 +74,10 @@ def _read(path: Path, _stamp: tuple[int, int]) -> tuple[_Read, ...]:
 def _split(
     file: YamlFile, problems: list[str]
 ) -> tuple[list[Any], dict[str, Any], list[Any], Where]:
-    """Return patterns, defaults, entries and where the entries stand; both forms of a phrasing file."""
+    """Return patterns, defaults, entries and where the entries stand.
+
+    Both forms of a phrasing file.
+    """
     value = file.value
     if isinstance(value, list):
         return [], {}, value, ()
@@ -127,7 +130,10 @@ def sources_apart(benchmark: str) -> tuple[str, ...]:
 
 
 def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
-    """Yield the shipped files whose phrasings the task uses: the set named like it, the sets it names, then both of the named sources kept apart."""
+    """Yield the shipped files whose phrasings the task uses.
+
+    The set named like it, the sets it names, then both of the named sources kept apart.
+    """
     folder = data_root("paraphrases") / task.benchmark
     own = folder / f"{task.name}.yaml"
     if own.is_file():
@@ -155,16 +161,19 @@ def load_phrasings(
     Parameters
     ----------
     task
-        The task; the set named like it and the sets it names are read from ``paraphrases/<benchmark>/``.
+        The task; the set named like it and the sets it names are read from
+        ``paraphrases/<benchmark>/``.
     extra
         Further phrasing files; a phrasing without ``tasks`` is taken for every task.
     sources
-        Sources asked for by name. Phrasings of other sources are not left out; those of `sources_apart` are added when they are named.
+        Sources asked for by name. Phrasings of other sources are not left out; those of
+        `sources_apart` are added when they are named.
 
     Raises
     ------
     CatalogError
-        When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task does not fill.
+        When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task
+        does not fill.
     """
     offered = COMMON_SLOTS.union(task.fields)
     taken: dict[str, _Read] = {}
@@ -194,8 +203,8 @@ def load_phrasings(
 def tuned_on_collection(entry: str) -> tuple[str, str]:
     """Return collection and scope of one ``tuned_on`` entry.
 
-    ``niv2`` is the whole collection; ``niv2@!superni/*`` is the collection without its phrasings of the tasks the
-    pattern names (they were held out of tuning); ``niv2@mmlu/*`` is only those.
+    ``niv2`` is the whole collection; ``niv2@!superni/*`` is the collection without its phrasings of
+    the tasks the pattern names (they were held out of tuning); ``niv2@mmlu/*`` is only those.
 
     Examples
     --------
@@ -214,8 +223,9 @@ def relation(phrasing: Phrasing, model: ModelSpec, task: Task) -> Seen:
     phrasing
         Its `source` decides.
     model
-        Its `tuned_on` decides; None means that nothing is known of its tuning. An entry that names a collection file (see
-        `evalkit.catalog.collections`) decides by what was found in the tuning set, whatever the phrasing's source.
+        Its `tuned_on` decides; None means that nothing is known of its tuning. An entry that names
+        a collection file (see `evalkit.catalog.collections`) decides by what was found in the
+        tuning set, whatever the phrasing's source.
     task
         Task the phrasing is used for, since a tuning set may have held tasks out.
 

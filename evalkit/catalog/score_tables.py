@@ -1,19 +1,21 @@
 """Score tables made elsewhere: CSV, gzipped CSV and Parquet, per instance or aggregated.
 
-Files are streamed in batches and text is turned into integer codes batch by batch, so memory follows
-the codes and not the text. What the numbers mean is checked by `evalkit.scoring` and `evalkit.analysis`;
-this module only finds out which layout a file has and brings it to our column names.
+Files are streamed in batches and text is turned into integer codes batch by batch, so memory
+follows the codes and not the text. What the numbers mean is checked by `evalkit.scoring` and
+`evalkit.analysis`; this module only finds out which layout a file has and brings it to our column
+names.
 
 Layouts
 -------
 cells
-    ``model, task, phrasing_id, instance_id, score``, optionally ``seen, prediction, target, probability, repeat``.
+    ``model, task, phrasing_id, instance_id, score``, optionally ``seen, prediction, target,
+    probability, repeat``.
 aggregated
     The same without ``instance_id``; ``n_instances`` when known.
 instructioneval
-    The public tables of Sun et al. (2023), arXiv 2306.11270: ``Model, Dataset, Collection, Type, ID, Shots,
-    Performance, Metric, Include?``. A phrasing is Collection/Type/ID; it is seen unless Type or Collection
-    says Unobserved (the paper's word for unseen).
+    The public tables of Sun et al. (2023), arXiv 2306.11270: ``Model, Dataset, Collection, Type,
+    ID, Shots, Performance, Metric, Include?``. A phrasing is Collection/Type/ID; it is seen unless
+    Type or Collection says Unobserved (the paper's word for unseen).
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ INSTRUCTIONEVAL = (
     "Include?",
 )
 PUBLISHED_SIZES = {"MMLU_General": 14042}
-"""Instances of the data sets of the instructioneval layout: MMLU test split, Hendrycks et al. (2021), arXiv 2009.03300."""
+"""Instances of the data sets of the instructioneval layout: MMLU test split, Hendrycks et al.
+(2021), arXiv 2009.03300."""
 NUMBERS = ("score", "probability", "target_probability", "n_instances")
 TRUTHS = {
     "true": "seen",
@@ -64,7 +67,8 @@ class ScoreFile:
     """Rows of an external score table under our column names."""
 
     frame: pd.DataFrame
-    """Rows; text columns as categories. Aggregated layouts have ``score_text``, the score as it was printed."""
+    """Rows; text columns as categories. Aggregated layouts have ``score_text``, the score as it was
+    printed."""
     layout: Literal["cells", "aggregated", "instructioneval"]
     """Which layout was recognised."""
     origin: str
@@ -79,13 +83,14 @@ def read_score_table(path: Path | str) -> ScoreFile:
     Parameters
     ----------
     path
-        A ``.csv``, ``.csv.gz`` or ``.parquet`` file, a run directory (its ``scores.parquet`` is read), or a
-        directory of such files of one layout, which are put together.
+        A ``.csv``, ``.csv.gz`` or ``.parquet`` file, a run directory (its ``scores.parquet`` is
+        read), or a directory of such files of one layout, which are put together.
 
     Raises
     ------
     TableError
-        When a file is absent, empty, cut short, not UTF-8, ragged, or lacks needed columns, naming file and reason.
+        When a file is absent, empty, cut short, not UTF-8, ragged, or lacks needed columns, naming
+        file and reason.
     """
     path = Path(path)
     files = _files(path)

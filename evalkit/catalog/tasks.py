@@ -69,7 +69,10 @@ def _read_task(path: Path, _stamp: tuple[int, int]) -> Task:
 
 
 def _beside(task: Task, path: Path) -> Task:
-    """Return the task with a data file that lies beside its own file; shipped tasks name files of the data directory only."""
+    """Return the task with a data file that lies beside its own file.
+
+    Shipped tasks name files of the data directory only.
+    """
     local = task.source.local
     if (
         not local
@@ -127,8 +130,9 @@ def list_tasks(patterns: Iterable[str] = ("*",)) -> list[Task]:
     Parameters
     ----------
     patterns
-        Ids (``bbh/navigate``), patterns (``mmlu/*``), benchmarks (``mmlu``), bare names that only one benchmark
-        has (``navigate``), paths of task files, or tasks of lm-eval (``lm_eval:boolq``).
+        Ids (``bbh/navigate``), patterns (``mmlu/*``), benchmarks (``mmlu``), bare names that only
+        one benchmark has (``navigate``), paths of task files, or tasks of lm-eval
+        (``lm_eval:boolq``).
 
     Raises
     ------
@@ -220,7 +224,8 @@ def load_suite(name: str) -> Suite:
     Raises
     ------
     CatalogError
-        When nothing has that name (the closest and all known names are listed), or its file is wrong.
+        When nothing has that name (the closest and all known names are listed), or its file is
+        wrong.
     """
     if _is_file_name(name):
         if not Path(name).is_file():

@@ -1,7 +1,8 @@
 """Values read from a file -> specification records, with every mistake named by file and line.
 
-Types come from the dataclasses of `evalkit.records` through pydantic, strictly (``"3"`` is no number, ``1`` no text);
-what types cannot say (a reader that exists, a fraction in [0, 1]) is in the `_check_*` functions.
+Types come from the dataclasses of `evalkit.records` through pydantic, strictly (``"3"`` is no
+number, ``1`` no text); what types cannot say (a reader that exists, a fraction in [0, 1]) is in the
+`_check_*` functions.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def record(
     Returns
     -------
     tuple
-        The record (None when it cannot be built) and all mistakes, each ``file:line: what; what is accepted``.
+        The record (None when it cannot be built) and all mistakes, each ``file:line: what; what is
+        accepted``.
     """
     if not isinstance(value, dict):
         return None, [
@@ -96,7 +98,10 @@ def record(
 
 
 def _built(kind: type[Spec], value: Any) -> tuple[Spec | None, list[Any] | None]:
-    """Return the record and pydantic's errors; None instead of errors for a number that JSON cannot hold."""
+    """Return the record and pydantic's errors.
+
+    None instead of errors for a number that JSON cannot hold.
+    """
     from pydantic import ValidationError
 
     try:
@@ -329,7 +334,8 @@ _PLACEHOLDERS: dict[type, dict[str, Any]] = {
     ModelSpec: {"backend": "hf", "name": "x"},
     Policy: {"name": "x", "rules": [{"metric": "mean", "margin": 0.5}]},
 }
-"""What stands in for required fields that are wrong, so that the other fields can still be checked."""
+"""What stands in for required fields that are wrong, so that the other fields can still be
+checked."""
 _CHECKS: dict[type, Any] = {
     Task: _check_task,
     Phrasing: _check_phrasing,

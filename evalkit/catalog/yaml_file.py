@@ -1,8 +1,8 @@
 """YAML 1.2 core, strictly: no surprises in answers such as ``no``, and a line number for every value.
 
-Differs from PyYAML's own loader on purpose: yes/no/on/off and 1:30 stay text, 012 is 12, a key may stand once,
-keys are text, and aliases, tags, merge keys, several documents, other encodings than UTF-8 and big files are refused.
-Does not handle comments: nothing here writes YAML back.
+Differs from PyYAML's own loader on purpose: yes/no/on/off and 1:30 stay text, 012 is 12, a key may
+stand once, keys are text, and aliases, tags, merge keys, several documents, other encodings than
+UTF-8 and big files are refused. Does not handle comments: nothing here writes YAML back.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def read_utf8(path: Path, *, limit: int = MAX_BYTES) -> str:
     Raises
     ------
     CatalogError
-        When the file cannot be read, is larger than `limit` bytes, or is not UTF-8 (the line is named).
+        When the file cannot be read, is larger than `limit` bytes, or is not UTF-8 (the line is
+        named).
     """
     try:
         size = path.stat().st_size
@@ -99,8 +100,8 @@ def load_yaml(
     shown
         Name for messages; the path itself when None.
     problems
-        Takes mistakes that leave the rest readable (a key twice, a tag, an alias), so that the caller can find more before
-        it raises; without it they are raised here.
+        Takes mistakes that leave the rest readable (a key twice, a tag, an alias), so that the
+        caller can find more before it raises; without it they are raised here.
 
     Raises
     ------
@@ -150,7 +151,8 @@ def _spoken(error: yaml.MarkedYAMLError) -> str:
 class _Walk:
     """Builds plain values from the C parser's events, collecting lines and mistakes.
 
-    Events instead of nodes: PyYAML composes nodes by recursion in C, which deep nesting turns into a crash.
+    Events instead of nodes: PyYAML composes nodes by recursion in C, which deep nesting turns into
+    a crash.
     """
 
     def __init__(self, text: str, shown: str) -> None:

@@ -201,7 +201,8 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
 def command(method: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Train a mitigation for a model, or make a checkpoint of checkpoints.
 
-    Goes on by itself where it was interrupted. The result is used with --mitigation adapter:path=DIR, or with --model DIR for whole checkpoints.
+    Goes on by itself where it was interrupted. The result is used with --mitigation
+    adapter:path=DIR, or with --model DIR for whole checkpoints.
     """
     from evalkit import catalog
 

@@ -112,11 +112,13 @@ SHOWN = ("mean", "std", "spread", "min", "gap", "consistency")
 @quiet_option
 @debug_option
 def command(table: Path, **settings: Any) -> None:
-    """Analyse a per-instance or aggregated score table: CSV, CSV.gz, Parquet, a run, or a folder of tables.
+    """Analyse a per-instance or aggregated score table.
 
-    Per instance: model, task, phrasing_id, instance_id, score, and optionally seen, prediction, target, probability, repeat.
-    Aggregated: the same without instance_id. Scores are fractions; an empty score is missing. What cannot be computed is absent with
-    the reason.
+    CSV, CSV.gz, Parquet, a run, or a folder of tables.
+
+    Per instance: model, task, phrasing_id, instance_id, score, and optionally seen, prediction,
+    target, probability, repeat. Aggregated: the same without instance_id. Scores are fractions; an
+    empty score is missing. What cannot be computed is absent with the reason.
     """
     from evalkit.analysis import write_estimates
     from evalkit.catalog.score_tables import read_pairs, read_score_table
@@ -179,7 +181,8 @@ def _estimates(
         except TableError:
             if group or not settings["factors"]:
                 raise
-            # subtle: the factor may be what tells two rows of one phrasing apart, so that only its levels can be analysed
+            # subtle: the factor may be what tells two rows of one phrasing apart, so that only its
+            # levels can be analysed
             if not frame.duplicated(
                 [name for name in ("model", "task", "phrasing_id", "instance_id") if name in frame]
             ).any():
@@ -201,7 +204,10 @@ def _drops_of_group(
     reference: str | Mapping[str, str],
     settings: Mapping[str, Any],
 ) -> list[Estimate]:
-    """Drop rates of a factor level whose references lie outside it: attacks of one kind against the clean phrasing."""
+    """Drop rates of a factor level whose references lie outside it.
+
+    Attacks of one kind against the clean phrasing.
+    """
     import pandas as pd
 
     ids = set(part["phrasing_id"].astype(str))

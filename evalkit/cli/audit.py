@@ -55,8 +55,9 @@ def command(
 ) -> None:
     """Check a per-instance or aggregated score table (CSV, CSV.gz, Parquet, or a folder of them).
 
-    Is score x n a whole number, and which n fits? Are the arms scored on the same instances? Are there duplicated phrasings, or unfinished
-    cells counted as 0? Findings do not change the exit code unless --strict is given.
+    Is score x n a whole number, and which n fits? Are the arms scored on the same instances? Are
+    there duplicated phrasings, or unfinished cells counted as 0? Findings do not change the exit
+    code unless --strict is given.
     """
     from evalkit.analysis.audit import CHECKS, audit
     from evalkit.catalog.score_tables import read_score_table

@@ -27,11 +27,14 @@ __all__ = ["command"]
 @quiet_option
 @debug_option
 def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
-    """Validate task, phrasing, suite, model and policy files: all mistakes at once, each with file and line. Verify run directories: every row, count and number.
+    """Validate task, phrasing, suite, model and policy files.
 
-    PATH is a file, a folder, a run directory or a responses.sqlite (a run's or the cache's); without any, the files that come with evalkit
-    are checked. The kind of a file is told by what it holds. Exit code 2 when a file is wrong, 4 when a run is damaged, 3 when a run
-    is not finished.
+    All mistakes at once, each with file and line. Verify run directories: every row, count and
+    number.
+
+    PATH is a file, a folder, a run directory or a responses.sqlite (a run's or the cache's);
+    without any, the files that come with evalkit are checked. The kind of a file is told by what it
+    holds. Exit code 2 when a file is wrong, 4 when a run is damaged, 3 when a run is not finished.
     """
     from evalkit.catalog.checking import check_paths, shipped_files
     from evalkit.runs.check import check_run, check_store
@@ -81,7 +84,10 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
 
 
 def _linted(kinds: Mapping[Path, str], problems: Sequence[str]) -> list[str]:
-    """What lint objects to in the phrasing files that can be read; a file with mistakes is linted once they are mended."""
+    """What lint objects to in the phrasing files that can be read.
+
+    A file with mistakes is linted once they are mended.
+    """
     from evalkit.catalog.library.lint import lint_paths
 
     wrong = {problem.split(":", 1)[0] for problem in problems}

@@ -340,7 +340,10 @@ def settings_from(given: dict[str, Any]) -> Settings:
 
 
 def _with_options(suite: Suite, **changes: Any) -> Suite:
-    """Return a suite with options of the command line in place of its own; None leaves the suite's value."""
+    """Return a suite with options of the command line in place of its own.
+
+    None leaves the suite's value.
+    """
     from dataclasses import replace
 
     return replace(suite, **{name: value for name, value in changes.items() if value is not None})

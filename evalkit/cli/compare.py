@@ -87,11 +87,14 @@ GROUP = "What is compared"
 @quiet_option
 @debug_option
 def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
-    """Compare RUN_B with RUN_A: every headline estimate, difference, interval and test; flips by task, phrasing and instance.
+    """Compare RUN_B with RUN_A: every headline estimate, difference, interval and test.
 
-    Each is a run directory or a per-instance score table. Differences are RUN_B minus RUN_A. Refused when suites, phrasings or
-    instances differ. Several RUN_B are shown side by side with what they cost, and the best of those that needed no training is
-    suggested when its interval, widened for the choice, lies above 0.
+    Flips by task, phrasing and instance.
+
+    Each is a run directory or a per-instance score table. Differences are RUN_B minus RUN_A.
+    Refused when suites, phrasings or instances differ. Several RUN_B are shown side by side with
+    what they cost, and the best of those that needed no training is suggested when its interval,
+    widened for the choice, lies above 0.
     """
     from evalkit.analysis import write_estimates
     from evalkit.analysis.compare import Settings, compare_suites, compare_tables

@@ -1,6 +1,7 @@
 """Defaults of the user: ``evalkit.toml`` in the current directory, then in the user's configuration folder.
 
-Precedence: option > environment > project file > user file > built-in default. A file has one table per command::
+Precedence: option > environment > project file > user file > built-in default. A file has one table
+per command::
 
     [run]
     data_dir = "data"
@@ -45,7 +46,10 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def default_map() -> dict[str, dict[str, Any]]:
-    """Return option defaults per command, as click wants them: ``{"run": {"data_dir": "data"}}``."""
+    """Return option defaults per command, as click wants them: ``{"run": {"data_dir".
+
+    "data"}}``.
+    """
     merged: dict[str, dict[str, Any]] = {}
     for path in config_files():
         for command, table in _read(path).items():

@@ -124,7 +124,8 @@ def fetch(
 ) -> int:
     """Get the files of tasks from the hub or GitHub, by commit; nothing of theirs is run.
 
-    Task names as in 'evalkit ls tasks': ids, patterns or benchmarks. What was got is recorded with commit and digest.
+    Task names as in 'evalkit ls tasks': ids, patterns or benchmarks. What was got is recorded with
+    commit and digest.
     """
     from dataclasses import asdict
 

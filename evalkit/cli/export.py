@@ -46,8 +46,9 @@ __all__ = ["command"]
 def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> int:
     """Write a run for other programs.
 
-    ``responses``: one row per cell with the prompt's request key, raw log-probabilities and text. ``scores``: the score table. ``lm-eval``: the suite as lm-eval task
-    files, so that anyone can check the numbers with it.
+    ``responses``: one row per cell with the prompt's request key, raw log-probabilities and text.
+    ``scores``: the score table. ``lm-eval``: the suite as lm-eval task files, so that anyone can
+    check the numbers with it.
     """
     from evalkit.errors import UsageError
 
@@ -135,7 +136,10 @@ def _write(rows: list[dict[str, Any]], out: Path, form: str) -> None:
 
 
 def _guarded(value: Any) -> Any:
-    """Text cells that a spreadsheet would take for a formula get an apostrophe in front; lists become JSON."""
+    """Text cells that a spreadsheet would take for a formula get an apostrophe in front.
+
+    Lists become JSON.
+    """
     if isinstance(value, list):
         return json.dumps(value)
     if isinstance(value, str) and (

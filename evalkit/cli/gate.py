@@ -79,10 +79,13 @@ NAMED = 10
 def command(
     candidate: Path, baseline: Path, policy: Path | None, out: Path | None, form: str, **flags: bool
 ) -> int:
-    """Decide whether CANDIDATE may replace the baseline: pass (exit 0), regression (1), or not enough evidence (3).
+    """Decide whether CANDIDATE may replace the baseline.
 
-    Both are run directories of the same suite. They are compared on the same phrasings and instances; where that is not possible,
-    or a run cannot be read or was limited, there is an error and never a pass.
+    Pass (exit 0), regression (1), or not enough evidence (3).
+
+    Both are run directories of the same suite. They are compared on the same phrasings and
+    instances; where that is not possible, or a run cannot be read or was limited, there is an error
+    and never a pass.
     """
     from datetime import UTC, datetime
 

@@ -93,8 +93,8 @@ def command(
 ) -> int:
     """Rank models from their runs, which must be of one suite.
 
-    Models share a rank when their paired difference cannot be told from 0. Runs of different suites, or with other phrasings or
-    instances, are refused, saying what differs.
+    Models share a rank when their paired difference cannot be told from 0. Runs of different
+    suites, or with other phrasings or instances, are refused, saying what differs.
     """
     from evalkit.analysis.standings import standings
     from evalkit.report.leaderboard import (
@@ -151,7 +151,10 @@ def command(
 
 
 def _read(runs: Sequence[Path]) -> list[tuple[str, dict[str, Any], Any, Any]]:
-    """Name, manifest, estimates and cells of every run; refuses unfinished runs and other suites."""
+    """Name, manifest, estimates and cells of every run.
+
+    Refuses unfinished runs and other suites.
+    """
     from evalkit.analysis.compare import compare_suites
     from evalkit.errors import IncompleteError
     from evalkit.runs.read import read_own_estimates

@@ -157,7 +157,10 @@ def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
 
 
 def _print_lines(rows: Rows) -> None:
-    """Print long lists as aligned lines; the terminal's width cuts nothing, so they can be searched."""
+    """Print long lists as aligned lines.
+
+    The terminal's width cuts nothing, so they can be searched.
+    """
     columns = list(rows[0])
     cells = [
         [_plain("" if row[name] is None else str(row[name])) for name in columns] for row in rows

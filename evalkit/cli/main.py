@@ -1,7 +1,7 @@
 """Entry point: finds the command, runs it, turns errors into one message and an exit code.
 
-Commands are imported when they are used, so that ``evalkit --help`` stays fast. Option names accept ``_`` for ``-``; abbreviations are
-refused.
+Commands are imported when they are used, so that ``evalkit --help`` stays fast. Option names accept
+``_`` for ``-``; abbreviations are refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ COMMANDS: dict[str, str] = {
 
 
 PIPE_CLOSED = 141
-"""Exit code when the reader of standard output went away (128 + SIGPIPE): never 0, lest a gate pass unread, and never 1."""
+"""Exit code when the reader of standard output went away (128 + SIGPIPE): never 0, lest a gate pass
+unread, and never 1."""
 
 
 class LazyGroup(click.Group):
@@ -106,8 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def invoke(arguments: list[str]) -> int:
     """Run the command line and return its exit code.
 
-    Exit codes: 0 done or gate passed, 1 regression, 2 usage or invalid files, 3 incomplete or not enough evidence, 4 environment,
-    70 our own fault, 130 and 143 interrupted.
+    Exit codes: 0 done or gate passed, 1 regression, 2 usage or invalid files, 3 incomplete or not
+    enough evidence, 4 environment, 70 our own fault, 130 and 143 interrupted.
     """
     debug = "--debug" in arguments
     try:
@@ -136,7 +137,9 @@ def invoke(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except SystemExit as stop:  # shell completion ends with 0; click ends with 1 when the pipe was closed, which would mean a regression
+    # shell completion ends with 0; click ends with 1 when the pipe was closed, which would mean a
+    # regression
+    except SystemExit as stop:
         return PIPE_CLOSED if stop.code else 0
     except Exception as error:  # the last line of defence: our own fault, said as such
         if debug:
@@ -153,7 +156,10 @@ def invoke(arguments: list[str]) -> int:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; a library that cannot be mapped says so as an ImportError, or says nothing."""
+    """Whether an error says that memory ran out.
+
+    A library that cannot be mapped says so as an ImportError, or says nothing.
+    """
     return isinstance(error, MemoryError) or any(
         words in str(error)
         for words in (
@@ -165,7 +171,10 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _defaults() -> dict[str, dict[str, Any]]:
-    """Option defaults of the user's files; unknown commands and options in them are refused, since a typo there is silent otherwise."""
+    """Option defaults of the user's files.
+
+    Unknown commands and options in them are refused, since a typo there is silent otherwise.
+    """
     from evalkit.cli.config import default_map
 
     defaults = default_map()
@@ -182,7 +191,10 @@ def _defaults() -> dict[str, dict[str, Any]]:
 
 
 def _say_usage(error: click.UsageError) -> None:
-    """Say what is wrong on one line, though click lists choices below each other; a group without a command gets its help."""
+    """Say what is wrong on one line, though click lists choices below each other.
+
+    A group without a command gets its help.
+    """
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return
@@ -193,7 +205,10 @@ def _say_usage(error: click.UsageError) -> None:
 
 
 def _say(message: str) -> None:
-    """Write an error to standard error; control characters of untrusted text are shown, not obeyed."""
+    """Write an error to standard error.
+
+    Control characters of untrusted text are shown, not obeyed.
+    """
     plain = "".join(
         char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in message
     )

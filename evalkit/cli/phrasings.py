@@ -96,8 +96,9 @@ def import_(
 ) -> None:
     """Read phrasings of a collection published elsewhere and write them as a phrasing file.
 
-    FORMAT is flan (template modules, parsed and never executed), promptsource, superni, promptbench, prompteval, or table (JSONL, CSV or
-    TSV with --map text=COLUMN). Every phrasing records collection, path, line, commit, licence and the digest of its file.
+    FORMAT is flan (template modules, parsed and never executed), promptsource, superni,
+    promptbench, prompteval, or table (JSONL, CSV or TSV with --map text=COLUMN). Every phrasing
+    records collection, path, line, commit, licence and the digest of its file.
     """
     from evalkit.catalog.library.importers.imported import ImportOptions, joined
     from evalkit.catalog.library.writing import write_phrasings
@@ -236,7 +237,10 @@ def perturb(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Make derived phrasings by seeded rules. An edit that cannot be made is named and gives no copy."""
+    """Make derived phrasings by seeded rules.
+
+    An edit that cannot be made is named and gives no copy.
+    """
     from evalkit.catalog.library.writing import write_phrasings
     from evalkit.phrasings.perturb.apply import apply
 
@@ -386,7 +390,8 @@ def seen(
 ) -> None:
     """Label phrasings seen, near, unseen or unknown for a tuning set, with the rows that show it.
 
-    Looks for all shipped phrasings, or for those of FILE... The file written by --out can stand in a model's tuned_on.
+    Looks for all shipped phrasings, or for those of FILE... The file written by --out can stand in
+    a model's tuned_on.
     """
     from itertools import chain
 
@@ -495,8 +500,8 @@ def _ticker() -> Callable[[int], None]:
 def lint(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     """Say what a reader would object to in phrasing files: each finding with file, line and code.
 
-    Without PATH the shipped phrasings are read. Codes: file, template, slot, choices, leak, labels, near-duplicate, newline, invisible,
-    long. Exit code 2 when there is a finding.
+    Without PATH the shipped phrasings are read. Codes: file, template, slot, choices, leak, labels,
+    near-duplicate, newline, invisible, long. Exit code 2 when there is a finding.
     """
     from evalkit.catalog.library.lint import lint_files, phrasing_files
     from evalkit.catalog.paths import data_root

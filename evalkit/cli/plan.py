@@ -79,8 +79,9 @@ def command(
 ) -> int:
     """Show what a run would do: tasks, phrasings, requests, tokens, what is stored already, and how long it may take.
 
-    Takes the options of 'evalkit run'; loads no weights, opens no connection and writes nothing. With --difference and a pilot it also says how many
-    phrasings and instances would show a gap of that size.
+    Takes the options of 'evalkit run'; loads no weights, opens no connection and writes nothing.
+    With --difference and a pilot it also says how many phrasings and instances would show a gap of
+    that size.
     """
     sizes: list[Sizing] = []
     if difference is not None or pilot is not None or components is not None:

@@ -67,8 +67,9 @@ def command(
 ) -> int:
     """Write tables, figures and the page of one or more runs.
 
-    One RUN: report.html, report.md and leaderboard.csv. Several runs of the same suite: comparison.html. Everything is made from what is
-    stored; no model and no benchmark data is needed.
+    One RUN: report.html, report.md and leaderboard.csv. Several runs of the same suite:
+    comparison.html. Everything is made from what is stored; no model and no benchmark data is
+    needed.
     """
     from evalkit.errors import UsageError
 

@@ -39,8 +39,8 @@ __all__ = ["command"]
 def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: Any) -> int:
     """Evaluate every phrasing of every task of a suite.
 
-    Writes a run directory and prints a summary. The same command again goes on where it was interrupted; when it is complete, nothing is
-    computed twice.
+    Writes a run directory and prints a summary. The same command again goes on where it was
+    interrupted; when it is complete, nothing is computed twice.
     """
     from evalkit.cli.stall import StallWatch
     from evalkit.errors import Interrupted

@@ -46,7 +46,8 @@ def command(
 ) -> int:
     """Recompute scores and estimates of a run from stored responses.
 
-    Needs no model, no engine and no benchmark data: after a metric or a parser changed, only this is run again.
+    Needs no model, no engine and no benchmark data: after a metric or a parser changed, only this
+    is run again.
     """
     from evalkit.analysis import read_estimates
     from evalkit.cli.summary import print_summary

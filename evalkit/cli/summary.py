@@ -1,4 +1,7 @@
-"""The table printed after a run: per benchmark how good, how sensitive to wording, worse on unseen wording."""
+"""The table printed after a run.
+
+Per benchmark how good, how sensitive to wording, worse on unseen wording.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ ASKED_FOR = (("pdr", "lost when perturbed, %"), ("reliance", "correct - control 
 def summary_rows(
     estimates: Sequence[Estimate], *, brief: bool = False
 ) -> tuple[list[str], list[list[str]]]:
-    """Return headings and rows of the summary: a column per benchmark and one for all, in percentage points.
+    """Return headings and rows of the summary.
+
+    A column per benchmark and one for all, in percentage points.
 
     Parameters
     ----------
@@ -83,7 +88,10 @@ def _cell(row: Estimate | None) -> str:
 def print_summary(
     manifest: Mapping[str, Any], estimates: Sequence[Estimate], *, brief: bool = False
 ) -> None:
-    """Print the summary of a run with what must stand beside it: missing, unparsed, truncated, limits."""
+    """Print the summary of a run with what must stand beside it.
+
+    Missing, unparsed, truncated, limits.
+    """
     title = f"{manifest['model']['label']} on {manifest['suite']['name']}, percentage points, {manifest['intervals']['level']:.0%} intervals"
     heads, rows = summary_rows(estimates, brief=brief)
     print_table(heads, rows, title=title)

@@ -65,8 +65,9 @@ def command(
 ) -> int:
     """Show where a run stands: cells done, running means with intervals, spread so far.
 
-    Reads the run directory while another process works on it, and changes nothing. Ends when the run is complete, or with Ctrl-C. Cells are answered in
-    the order that is fastest, not in a random one, so means of tasks under way may still move by more than their intervals say.
+    Reads the run directory while another process works on it, and changes nothing. Ends when the
+    run is complete, or with Ctrl-C. Cells are answered in the order that is fastest, not in a
+    random one, so means of tasks under way may still move by more than their intervals say.
     """
     from evalkit.runs.interim import look
 

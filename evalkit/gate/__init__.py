@@ -1,7 +1,8 @@
 """(two score tables, their manifests, policy) -> `Decision`; pure, nothing is read or written here.
 
-`verify` and `admit` refuse what must not be compared, `measure` tests every rule, `decide` makes one outcome of them, `explain` names
-the phrasings and instances behind it. Policies are read by `evalkit.catalog.policies`.
+`verify` and `admit` refuse what must not be compared, `measure` tests every rule, `decide` makes
+one outcome of them, `explain` names the phrasings and instances behind it. Policies are read by
+`evalkit.catalog.policies`.
 """
 
 from evalkit.gate.admission import admit, verify

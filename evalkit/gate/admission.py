@@ -1,4 +1,7 @@
-"""May these two runs be compared at all? Whatever is doubtful is refused with its reason: a gate never passes by accident."""
+"""May these two runs be compared at all? Whatever is doubtful is refused with its reason.
+
+A gate never passes by accident.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ def admit(candidate: Manifest, baseline: Manifest, *, policy: Policy) -> list[st
     Raises
     ------
     GateError
-        When suites, phrasings, instances or settings differ, or a run was limited and the policy does not allow it.
+        When suites, phrasings, instances or settings differ, or a run was limited and the policy
+        does not allow it.
     IncompleteError
         When a run was not finished.
     """

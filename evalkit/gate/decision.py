@@ -1,10 +1,12 @@
 """Measured harms -> one outcome: pass, regression, or not enough evidence.
 
-A check is a *regression* when its harm is significantly above 0 (p corrected over all deciding checks) and its estimate exceeds
-the margin; it *passes* when a harm of the margin or more is rejected and the design could have noticed such a harm (or the
-candidate is shown not to be worse at all); anything else is *inconclusive*. So, with level 0.95: when nothing changed, some check of a policy says regression in at most
-5% of releases; and when any deciding metric is worse by its margin, a candidate passes in at most 5%, since every
-deciding check must pass. A ceiling (``collateral_damage``) is tested from both sides against the ceiling itself.
+A check is a *regression* when its harm is significantly above 0 (p corrected over all deciding
+checks) and its estimate exceeds the margin; it *passes* when a harm of the margin or more is
+rejected and the design could have noticed such a harm (or the candidate is shown not to be worse at
+all); anything else is *inconclusive*. So, with level 0.95: when nothing changed, some check of a
+policy says regression in at most 5% of releases; and when any deciding metric is worse by its
+margin, a candidate passes in at most 5%, since every deciding check must pass. A ceiling
+(``collateral_damage``) is tested from both sides against the ceiling itself.
 """
 
 from __future__ import annotations
@@ -78,9 +80,11 @@ class Check:
     power: float = math.nan
     """Chance that a harm of the margin would be noticed."""
     instances_needed: int | None = None
-    """Instances at which the same estimate would decide; None when it decides, or no realistic number would."""
+    """Instances at which the same estimate would decide; None when it decides, or no realistic
+    number would."""
     phrasings_needed: int | None = None
-    """Phrasings at which it would decide on the present instances; None when none would, or it is not known."""
+    """Phrasings at which it would decide on the present instances; None when none would, or it is
+    not known."""
     n_tasks: int = 0
     """Tasks."""
     n_phrasings: int = 0

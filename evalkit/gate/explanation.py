@@ -1,4 +1,7 @@
-"""Which phrasings and instances are behind a decision: those whose score moved most between baseline and candidate."""
+"""Which phrasings and instances are behind a decision.
+
+Those whose score moved most between baseline and candidate.
+"""
 
 from __future__ import annotations
 

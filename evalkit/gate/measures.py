@@ -56,7 +56,8 @@ class Measured:
     n_instances: int = 0
     """Instances that entered, over all tasks."""
     phrasing_share: float = math.nan
-    """Share of the squared error that more phrasings would take away; NaN where that is not known."""
+    """Share of the squared error that more phrasings would take away; NaN where that is not
+    known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,10 @@ def _weights(sizes: Sequence[int]) -> Floats:
 
 
 def _per_instance(change: Floats) -> Floats:
-    """Numbers per instance with a cell; their mean is the mean over phrasings of the phrasing means."""
+    """Numbers per instance with a cell.
+
+    Their mean is the mean over phrasings of the phrasing means.
+    """
     rows, columns = (~np.isnan(change)).any(axis=1), (~np.isnan(change)).any(axis=0)
     kept = change[rows][:, columns]
     if not kept.size:

@@ -3,12 +3,14 @@
 How a prompt is put together, for the two kinds of phrasing:
 
 * The text is the instruction alone (no slot for the instance). ``position: before`` gives instruction,
-  blank line, instance; ``after`` gives instance, blank line, instruction. The instance is the question and,
-  where the task shows choices, one line per choice in the phrasing's layout. The cue closes the prompt.
+  blank line, instance; ``after`` gives instance, blank line, instruction. The instance is the
+  question and, where the task shows choices, one line per choice in the phrasing's layout. The cue
+  closes the prompt.
 * ``position: inline``: the text holds ``{{ question }}`` (and ``{{ choices }}``) itself.
 
-Wording, layout, label space, position and wrapper are separate fields of `Phrasing`; nothing here looks at
-the words. Not handled here: chat templates and over-long prompts (the backend knows the tokenizer).
+Wording, layout, label space, position and wrapper are separate fields of `Phrasing`; nothing here
+looks at the words. Not handled here: chat templates and over-long prompts (the backend knows the
+tokenizer).
 """
 
 from __future__ import annotations
@@ -49,14 +51,19 @@ def enumerator(index: int, label_space: str) -> str:
 
 
 def _names(phrasing: Phrasing, count: int, names: Sequence[int]) -> list[str]:
-    """Return the bare label of every position shown: ``A``, ``B``, ... unless `names` gives other ones."""
+    """Return the bare label of every position shown: ``A``, ``B``, ...
+
+    Unless `names` gives other ones.
+    """
     return [enumerator(index, phrasing.label_space) for index in (names or range(count))]
 
 
 def answer_labels(
     phrasing: Phrasing, choices: Sequence[str], names: Sequence[int] = ()
 ) -> tuple[str, ...]:
-    """Return what the model is asked to write for each choice: ``A``, ``(A)``, ``1``, or the choice's text.
+    """Return what the model is asked to write for each choice.
+
+    ``A``, ``(A)``, ``1``, or the choice's text.
 
     Parameters
     ----------
@@ -130,15 +137,17 @@ def render_prompt(
     shots
         Worked instances shown before the instance, in the same words and layout.
     order
-        Permutation of the choices: position -> index in ``instance.choices``; empty for upstream order.
+        Permutation of the choices: position -> index in ``instance.choices``; empty for upstream
+        order.
     names
-        Permutation of the labels: position -> index of the label shown there; empty for A, B, C in order.
+        Permutation of the labels: position -> index of the label shown there; empty for A, B, C in
+        order.
 
     Raises
     ------
     CatalogError
-        When the phrasing cannot ask this task: a slot the instance does not fill, letters asked for without
-        choices listed, an order that is no permutation.
+        When the phrasing cannot ask this task: a slot the instance does not fill, letters asked for
+        without choices listed, an order that is no permutation.
     """
     choices = _ordered(instance, order)
     if task.kind == "choice" and not choices:
@@ -224,7 +233,10 @@ def _body(
 
 
 class _Choices(tuple[str, ...]):
-    """Choice texts for a template: a loop sees each, ``{{ choices }}`` prints the listing of the layout."""
+    """Choice texts for a template.
+
+    A loop sees each, ``{{ choices }}`` prints the listing of the layout.
+    """
 
     listed: str = ""
 

@@ -1,7 +1,8 @@
 """Longest common subsequence of two token lists, bit-parallel.
 
-Hyyrö 2004, "Bit-parallel LCS-length computation revisited": one pass of big-integer operations per token instead of a table,
-so that a hundred thousand pairs take seconds. Checked against the rouge-score package.
+Hyyrö 2004, "Bit-parallel LCS-length computation revisited": one pass of big-integer operations per
+token instead of a table, so that a hundred thousand pairs take seconds. Checked against the
+rouge-score package.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
-"""Phrasing texts as templates: sandboxed Jinja cut down to slots, a few filters, `if` and one `for` over choices.
+"""Phrasing texts as templates.
 
-What a phrasing may hold is decided on its syntax tree, before anything runs: no calls, no arithmetic, no
-attributes except those of `loop`, no nested loops, no macros, includes or assignments. So neither code nor an
-unbounded loop can hide in a data file; the sandbox below and the output cap are the second lock.
+Sandboxed Jinja cut down to slots, a few filters, `if` and one `for` over choices.
+
+What a phrasing may hold is decided on its syntax tree, before anything runs: no calls, no
+arithmetic, no attributes except those of `loop`, no nested loops, no macros, includes or
+assignments. So neither code nor an unbounded loop can hide in a data file; the sandbox below and
+the output cap are the second lock.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["FILTERS", "MAX_TEXT", "check", "environment", "literal", "render", "slots"]
 
 MAX_TEXT = 64 * 1024
-"""Most characters of a phrasing text, and of a rendered text (or four times the field values, if that is more)."""
+"""Most characters of a phrasing text, and of a rendered text (or four times the field values, if
+that is more)."""
 FILTERS = frozenset(
     {"capitalize", "first", "join", "last", "length", "lower", "title", "trim", "upper"}
 )
@@ -38,7 +42,10 @@ _MAX_JOINER = 64
 
 @lru_cache(maxsize=1)
 def environment() -> ImmutableSandboxedEnvironment:
-    """Return the one environment phrasings are rendered in: sandboxed, immutable, strict about undefined names."""
+    """Return the one environment phrasings are rendered in.
+
+    Sandboxed, immutable, strict about undefined names.
+    """
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

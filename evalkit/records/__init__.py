@@ -1,4 +1,7 @@
-"""The nouns: specifications that a person writes, records that travel the corridor; no behaviour beyond identity."""
+"""The nouns: specifications that a person writes, records that travel the corridor.
+
+No behaviour beyond identity.
+"""
 
 from evalkit.records.cells import Estimate, Instance, Prompt, Request, Response, Score, Status
 from evalkit.records.digests import as_json, digest, instances_digest

@@ -1,7 +1,9 @@
-"""What travels the corridor, computed and serialised: from an instance to the estimate its cells end in.
+"""What travels the corridor, computed and serialised.
 
-Scores are fractions in [0, 1], log-probabilities nats, lengths tokens. A value that does not exist is None
-(NaN in arrays), never 0.
+From an instance to the estimate its cells end in.
+
+Scores are fractions in [0, 1], log-probabilities nats, lengths tokens. A value that does not exist
+is None (NaN in arrays), never 0.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ class Instance:
     """One item of a task."""
 
     id: str
-    """Stable id, unique in the task: the upstream id, or one derived from split, position and content."""
+    """Stable id, unique in the task: the upstream id, or one derived from split, position and
+    content."""
     fields: Mapping[str, str]
     """Slot values, such as ``question``; the main text is under ``question``."""
     choices: tuple[str, ...] = ()
@@ -38,7 +41,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """Rendered text of one (task, phrasing, instance), before any chat template; the same for every model."""
+    """Rendered text of one (task, phrasing, instance), before any chat template.
+
+    The same for every model.
+    """
 
     task: str
     """Task id."""
@@ -53,13 +59,17 @@ class Prompt:
     system: str = ""
     """System message, for the ``chat`` wrapper."""
     body: tuple[int, int] = (0, 0)
-    """Character span of the instance text in `text`: what may lose its middle when the prompt is too long."""
+    """Character span of the instance text in `text`: what may lose its middle when the prompt is
+    too long."""
     continuations: tuple[str, ...] = ()
-    """Text of every choice as the model would write it, leading space included; empty for generation."""
+    """Text of every choice as the model would write it, leading space included; empty for
+    generation."""
     choice_order: tuple[int, ...] = ()
-    """Index in ``Instance.choices`` of each continuation, when a perturbation moved choices; empty for upstream order."""
+    """Index in ``Instance.choices`` of each continuation, when a perturbation moved choices; empty
+    for upstream order."""
     labels: tuple[str, ...] = ()
-    """Answer the model is asked for, per continuation (``A``, or the text); names the choice in `Score.prediction`."""
+    """Answer the model is asked for, per continuation (``A``, or the text); names the choice in
+    `Score.prediction`."""
     max_tokens: int = 0
     """Most tokens generated."""
     stop: tuple[str, ...] = ()
@@ -116,15 +126,18 @@ class Response:
     finish_reason: Literal["", "stop", "length", "error"] = ""
     """Why generation ended; ``error`` when the backend failed (see `error`)."""
     error: str = ""
-    """Why there is no answer (``nan``, ``oom``, ``timeout``, server message); empty when there is one."""
+    """Why there is no answer (``nan``, ``oom``, ``timeout``, server message); empty when there is
+    one."""
     truncated: bool = False
     """Whether the prompt lost the middle of the instance text."""
     sent: str = ""
-    """Text really sent, after chat template and truncation; empty when it is the request's own text."""
+    """Text really sent, after chat template and truncation; empty when it is the request's own
+    text."""
     prompt_tokens: int = 0
     """Tokens of the prompt."""
     boundary: bool = False
-    """Whether the context's tokens were not a prefix of context + continuation (lm-eval's rule was followed)."""
+    """Whether the context's tokens were not a prefix of context + continuation (lm-eval's rule was
+    followed)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +169,15 @@ class Score:
     score: float | None
     """Score in [0, 1]; None when missing or not asked, never 0 then."""
     status: Status
-    """``ok``, ``unparsed`` (score 0), ``truncated`` (scored, prompt was cut), ``missing``, or ``not_asked`` (left out by the design of the run)."""
+    """``ok``, ``unparsed`` (score 0), ``truncated`` (scored, prompt was cut), ``missing``, or
+    ``not_asked`` (left out by the design of the run)."""
     prediction: str | None
     """What the model answered, as choice text or normalised text; None when unparsed or missing."""
     target: str
     """Correct answer (first reference)."""
     probability: float | None = None
-    """Probability of the prediction: softmax over choices, or exp of the mean token log-probability."""
+    """Probability of the prediction: softmax over choices, or exp of the mean token
+    log-probability."""
     target_probability: float | None = None
     """Probability of the target, where it is known."""
 

@@ -13,7 +13,8 @@ from evalkit.records.specifications import Phrasing, Seen, Task
 __all__ = ["KEY_LENGTH", "Arrangement", "Block", "Job"]
 
 Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
-"""Choice order (position shown -> index of the choice) and label order (position shown -> index of the label); empty for upstream's."""
+"""Choice order (position shown -> index of the choice) and label order (position shown -> index of
+the label); empty for upstream's."""
 KEY_LENGTH = 32
 """Hex digits of a request key."""
 
@@ -33,9 +34,11 @@ class Job:
     seen: Mapping[str, Seen]
     """Relation of each phrasing id to the model."""
     orders: Mapping[str, tuple[Arrangement, ...]]
-    """Choice order and label order per instance, for phrasing ids whose perturbation moves choices or labels."""
+    """Choice order and label order per instance, for phrasing ids whose perturbation moves choices
+    or labels."""
     design: Literal["full", "paired", "balanced", "adaptive", "search"] = "full"
-    """Which cells are asked: all of these instances (``full``; ``paired``: they are a part, the same under every phrasing), or a sparse design."""
+    """Which cells are asked: all of these instances (``full``; ``paired``: they are a part, the
+    same under every phrasing), or a sparse design."""
     notes: tuple[str, ...] = ()
     """What could not be done as asked (an impossible perturbation, instances left out for it)."""
 
@@ -67,7 +70,8 @@ class Block:
     inputs: str
     """Digest of everything the prompts were made from."""
     keys: str
-    """Request key per instance, in instance order, side by side: 32 hex digits each, so that ten million are held and compared at once."""
+    """Request key per instance, in instance order, side by side: 32 hex digits each, so that ten
+    million are held and compared at once."""
 
     def key(self, position: int) -> str:
         """Return the request key of one instance."""

@@ -1,4 +1,6 @@
-"""Where modules of version 0.1.0 stand now: an import of an old name is answered with the new one, for one release.
+"""Where modules of version 0.1.0 stand now.
+
+An import of an old name is answered with the new one, for one release.
 
 `evalkit` asks last, for what no other finder has.
 """
@@ -128,7 +130,8 @@ _FILES = {
 }
 """Modules that moved alone: old -> new."""
 MOVED: Mapping[str, str] = MappingProxyType({**_FOLDERS, **_FILES})
-"""Old dotted name -> new dotted name, both below ``evalkit``; the longest old name that fits decides."""
+"""Old dotted name -> new dotted name, both below ``evalkit``; the longest old name that fits
+decides."""
 
 
 def refuse_moved(module: str) -> None:

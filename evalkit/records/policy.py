@@ -1,7 +1,9 @@
-"""Specification of a gate: which estimates may worsen by how much before a release is stopped. A person writes it.
+"""Specification of a gate: which estimates may worsen by how much before a release is stopped.
 
-Margins are fractions: 0.02 is two percentage points. Metric names are those of ``estimates.csv``, except the two
-that only a pair of runs has.
+A person writes it.
+
+Margins are fractions: 0.02 is two percentage points. Metric names are those of ``estimates.csv``,
+except the two that only a pair of runs has.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class Rule:
     metric: str
     """Name in `METRICS`."""
     margin: float
-    """Harm that must be excluded, a fraction: for ``collateral_damage`` the ceiling itself, else a change against the baseline."""
+    """Harm that must be excluded, a fraction: for ``collateral_damage`` the ceiling itself, else a
+    change against the baseline."""
     scope: Scope = "suite"
     """One check over all tasks, one per benchmark, or one per task."""
     tasks: tuple[str, ...] = ()
@@ -54,7 +57,8 @@ class Rule:
     inconclusive: Short | None = None
     """What short evidence means for this rule; None: what the policy says."""
     absent: Literal["inconclusive", "skip"] = "inconclusive"
-    """What it means when the metric cannot be measured (a gap without seen phrasings): short evidence, or nothing."""
+    """What it means when the metric cannot be measured (a gap without seen phrasings): short
+    evidence, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +88,15 @@ class Policy:
     waivers: tuple[Waiver, ...] = ()
     """Accepted failures."""
     level: float = 0.95
-    """One-sided level: chance of a false alarm over all rules, and of passing a loss of the margin, at most 1 - level each."""
+    """One-sided level: chance of a false alarm over all rules, and of passing a loss of the margin,
+    at most 1 - level each."""
     correction: Correction = "holm"
     """How false alarms are kept rare over several checks."""
     power: float = 0.8
     """Power that plans ("how much more would decide") aim at."""
     min_power: float = 0.5
-    """Least power to notice a loss of the margin that a pass needs, unless the candidate is shown not to be worse; 0 for none."""
+    """Least power to notice a loss of the margin that a pass needs, unless the candidate is shown
+    not to be worse; 0 for none."""
     inconclusive: Short = "report"
     """What short evidence means: an outcome of its own (exit 3), a regression, or a pass."""
     missing: float = 0.0

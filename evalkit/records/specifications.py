@@ -1,6 +1,7 @@
 """What a person writes and `evalkit.catalog` reads from files: tasks, phrasings, models, suites.
 
-Frozen, no behaviour beyond identity. Scores are fractions in [0, 1], lengths tokens. A value that does not exist is None.
+Frozen, no behaviour beyond identity. Scores are fractions in [0, 1], lengths tokens. A value that
+does not exist is None.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Source:
     """Where the instances of a task come from."""
 
     local: str = ""
-    """Path of the instance file or files below the data directory, upstream's own layout; ``{split}`` is filled in."""
+    """Path of the instance file or files below the data directory, upstream's own layout;
+    ``{split}`` is filled in."""
     hub: str | None = None
     """Hub data set id, such as ``cais/mmlu``."""
     config: str | None = None
@@ -75,21 +77,26 @@ class Task:
     fields: tuple[str, ...] = ("question",)
     """Names of the instance fields a phrasing may use as slots."""
     labels: tuple[str, ...] = ()
-    """Fixed choice texts shared by all instances (``yes``, ``no``); empty when instances bring their own."""
+    """Fixed choice texts shared by all instances (``yes``, ``no``); empty when instances bring
+    their own."""
     choices_shown: bool = True
-    """Whether the choices are listed in the prompt body (False when the question already lists them)."""
+    """Whether the choices are listed in the prompt body (False when the question already lists
+    them)."""
     metric: str = "choice_accuracy"
     """Name of the metric that gives the score of a cell."""
     chance: float | None = None
-    """Score of guessing, a fraction; None when undefined (free text) or varying per instance (``1/n_choices`` is used then)."""
+    """Score of guessing, a fraction; None when undefined (free text) or varying per instance
+    (``1/n_choices`` is used then)."""
     max_tokens: int = 64
     """Most tokens that are generated."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
     phrasings: tuple[str, ...] = ()
-    """Phrasing sets (file stems under ``paraphrases/<benchmark>/``) used besides the set named like the task."""
+    """Phrasing sets (file stems under ``paraphrases/<benchmark>/``) used besides the set named like
+    the task."""
     subject: str = ""
-    """What the task is about in plain words, for ``{{ subject }}`` slots (``high school biology``)."""
+    """What the task is about in plain words, for ``{{ subject }}`` slots (``high school
+    biology``)."""
     category: str = ""
     """Group inside the benchmark (SuperNI category, MMLU field)."""
     description: str = ""
@@ -134,9 +141,11 @@ class Phrasing:
     id: str
     """Opaque stable id, unique over all files; never says seen or unseen."""
     text: str
-    """Sandboxed Jinja over the task's fields. Without a slot for the instance it is the instruction alone."""
+    """Sandboxed Jinja over the task's fields. Without a slot for the instance it is the instruction
+    alone."""
     source: str
-    """Collection it comes from: ``evalkit``, ``niv2``, ``flan``, ``p3``, ``alpaca``, ...; decides seen or unseen."""
+    """Collection it comes from: ``evalkit``, ``niv2``, ``flan``, ``p3``, ``alpaca``, ...; decides
+    seen or unseen."""
     author: str = ""
     """Who wrote it."""
     licence: str = "CC-BY-4.0"
@@ -146,7 +155,8 @@ class Phrasing:
     kind: Kind = "correct"
     """``correct``, or the kind of control it is."""
     layout: Layout = "lettered"
-    """How choices are listed: ``A. x``, ``(A) x``, ``- x``, ``x, y or z`` in a line, not at all, or as upstream's own text shows them."""
+    """How choices are listed: ``A. x``, ``(A) x``, ``- x``, ``x, y or z`` in a line, not at all, or
+    as upstream's own text shows them."""
     label_space: LabelSpace = "letters"
     """What the model is asked to answer with: the letter, the number, or the text of the choice."""
     position: Position = "before"
@@ -160,15 +170,18 @@ class Phrasing:
     meaning: Meaning = Meaning()
     """Result of the check that it asks what the task asks."""
     dimensions: tuple[str, ...] = ()
-    """Kinds of variety it shows: ``imperative``, ``question``, ``terse``, ``polite``, ``role``, ..."""
+    """Kinds of variety it shows: ``imperative``, ``question``, ``terse``, ``polite``, ``role``,
+    ..."""
     stratum: Stratum = ""
-    """Manner of writing: ``plain`` (a short template), ``detailed`` (form, labels and constraints spelled out), ``styled`` (persona, register, scene); empty: not said."""
+    """Manner of writing: ``plain`` (a short template), ``detailed`` (form, labels and constraints
+    spelled out), ``styled`` (persona, register, scene); empty: not said."""
     perturbation: str = ""
     """Specification of the perturbation that made it; empty for none."""
     tasks: tuple[str, ...] = ()
     """Task ids or patterns (``mmlu/*``) it is written for; filled from its file."""
     origin: str = ""
-    """Where an imported text stands upstream: ``path:line@commit sha256:digest`` of the file it was read from."""
+    """Where an imported text stands upstream: ``path:line@commit sha256:digest`` of the file it was
+    read from."""
     published: float | None = None
     """Accuracy that its collection published for it, a fraction; None when there is none."""
 
@@ -190,7 +203,8 @@ class ModelSpec:
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:i``."""
     tuned_on: tuple[str, ...] | None = None
-    """Collections the model was instruction-tuned on; None when nothing is known, empty for none."""
+    """Collections the model was instruction-tuned on; None when nothing is known, empty for
+    none."""
     chat_template: str = "none"
     """``auto`` (the tokenizer's own), ``none``, or the path of a template file."""
     batch_size: int | None = None
@@ -233,8 +247,10 @@ class Suite:
     budget_design: Literal["paired", "balanced", "adaptive"] | None = None
     """Which cells these are; None: by the rule of `evalkit.runs.choose`."""
     half_width: tuple[str, float] | None = None
-    """Statistic and half-width of its interval at which a task stops asking; None: spend the whole budget."""
+    """Statistic and half-width of its interval at which a task stops asking; None: spend the whole
+    budget."""
     find: Literal["best", "worst"] | None = None
-    """Spend the budget on finding the best or the worst phrasing; None for the distribution of all."""
+    """Spend the budget on finding the best or the worst phrasing; None for the distribution of
+    all."""
     shots: int = 0
     """Worked instances in each prompt."""

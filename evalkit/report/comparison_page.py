@@ -229,7 +229,10 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
 def _shared_limits(
     models: Sequence[tuple[str, RunView, Any]],
 ) -> list[tuple[str, tuple[Limit, ...]]]:
-    """Names of the models that share their limits, and the limits; those without any are left out."""
+    """Names of the models that share their limits, and the limits.
+
+    Those without any are left out.
+    """
     found: dict[tuple[Limit, ...], list[str]] = {}
     for name, run, _ in models:
         found.setdefault(tuple(limits(run.manifest)), []).append(name)

@@ -58,7 +58,10 @@ class Drawing:
 
 
 def by_task(estimates: Sequence[Estimate]) -> dict[str, dict[str, Estimate]]:
-    """Return task id -> metric -> estimate; rows over tasks stand under ``all`` (the whole run) and ``benchmark/``."""
+    """Return task id -> metric -> estimate.
+
+    Rows over tasks stand under ``all`` (the whole run) and ``benchmark/``.
+    """
     found: dict[str, dict[str, Estimate]] = {}
     for row in estimates:
         if row.group:
@@ -403,7 +406,10 @@ def _task_map(
 def _distances(
     evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str
 ) -> Iterator[Drawing]:
-    """One figure per task, never pooled: those with the most unseen phrasings, at most `MOST_TASKS`."""
+    """One figure per task, never pooled.
+
+    Those with the most unseen phrasings, at most `MOST_TASKS`.
+    """
     title = "Distance from the seen wording and score"
     known = {
         view.task.id: [

@@ -12,7 +12,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def plain(text: str, *, limit: int = 200) -> str:
-    r"""Return one line for a terminal or a CI log: control characters shown, workflow commands broken, long text cut.
+    r"""Return one line for a terminal or a CI log.
+
+    Control characters shown, workflow commands broken, long text cut.
 
     GitHub obeys ``::name::`` at the start of a line and ``##[name]`` anywhere in it.
 
@@ -66,7 +68,9 @@ def github_property(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    r"""Return text without the characters XML 1.0 has no place for; markup is escaped by the writer.
+    r"""Return text without the characters XML 1.0 has no place for.
+
+    Markup is escaped by the writer.
 
     >>> xml_text("a\x00b")
     'a\\x00b'

@@ -19,7 +19,8 @@ HELP = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2
 def gate_github(decision: Decision) -> str:
     """Return workflow commands: an error per regression, a warning per lack of evidence, a notice with the outcome.
 
-    Everything after the command is escaped, so no text of a model or a file can be read as a command of its own.
+    Everything after the command is escaped, so no text of a model or a file can be read as a
+    command of its own.
     """
     commands = []
     for check in decision.checks:
@@ -44,9 +45,12 @@ def gate_github(decision: Decision) -> str:
 
 
 def gate_junit(decision: Decision) -> str:
-    """Return JUnit XML: a test per check; a regression is a failure, lack of evidence that stops a release an error.
+    """Return JUnit XML: a test per check.
 
-    What does not decide (informational, waived, skipped, let pass by the policy) is skipped unless it passed.
+    A regression is a failure, lack of evidence that stops a release an error.
+
+    What does not decide (informational, waived, skipped, let pass by the policy) is skipped unless
+    it passed.
     """
     suite = ElementTree.Element("testsuite", name="evalkit gate")
     counts = {"failure": 0, "error": 0, "skipped": 0}
@@ -116,8 +120,9 @@ def gate_sarif(decision: Decision, *, policy_path: str = "policy.yaml", version:
 
     Notes
     -----
-    Regressions that decide have kind ``fail`` and level ``error``; deciding checks without evidence ``open``, informational and
-    waived ones ``informational``, the others ``pass``; SARIF asks for level ``none`` with these kinds.
+    Regressions that decide have kind ``fail`` and level ``error``; deciding checks without evidence
+    ``open``, informational and waived ones ``informational``, the others ``pass``; SARIF asks for
+    level ``none`` with these kinds.
     """
     metrics = list(dict.fromkeys(check.metric for check in decision.checks))
     rules = [

@@ -1,4 +1,7 @@
-"""A gate decision as text, JSON and Markdown; `evalkit.report.gate_ci` has the forms that CI systems read."""
+"""A gate decision as text, JSON and Markdown.
+
+`evalkit.report.gate_ci` has the forms that CI systems read.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,8 @@ def _row(check: Check) -> list[str]:
 def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
     """Return the checks worth a line of their own, and a line for each group of the others.
 
-    Deciding checks, those over the suite and regressions stand alone; the rest of informational checks is counted.
+    Deciding checks, those over the suite and regressions stand alone; the rest of informational
+    checks is counted.
     """
     kept: list[Check] = []
     counted: dict[str, dict[str, int]] = {}

@@ -193,7 +193,10 @@ SHOWN: tuple[tuple[str, str], ...] = (
 
 
 def shown_cells(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells of a row for a table: percentage points with intervals, rank with its interval."""
+    """Return the cells of a row for a table.
+
+    Percentage points with intervals, rank with its interval.
+    """
     cells = []
     for _, column in SHOWN:
         if column == "rank":

@@ -41,7 +41,10 @@ def template_text(name: str) -> str:
 
 
 def environment() -> Environment:
-    """Return the template environment: everything escaped, hidden characters shown, undefined names refused."""
+    """Return the template environment.
+
+    Everything escaped, hidden characters shown, undefined names refused.
+    """
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     names = ("report.html.j2", "report.md.j2", "comparison.html.j2", "macros.html.j2")
@@ -68,7 +71,10 @@ def environment() -> Environment:
 
 
 def policy(style: str, script: str | None = None) -> str:
-    """Return the Content-Security-Policy of a page: its own style, its own script, images inside it, nothing else."""
+    """Return the Content-Security-Policy of a page.
+
+    Its own style, its own script, images inside it, nothing else.
+    """
     allowed = f"script-src {_hashed(script)}; " if script is not None else ""
     return f"default-src 'none'; style-src {_hashed(style)}; {allowed}img-src data:; base-uri 'none'; form-action 'none'"
 

@@ -52,7 +52,9 @@ class _Texts:
 
 
 def page_data(evidence: Evidence) -> dict[str, Any]:
-    """Return phrasings and flips as JSON-ready data; texts are places in ``texts``, numbers have four decimals.
+    """Return phrasings and flips as JSON-ready data.
+
+    Texts are places in ``texts``, numbers have four decimals.
 
     Parameters
     ----------

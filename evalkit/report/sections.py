@@ -1,4 +1,7 @@
-"""The words of the page: three answers, limits, what to look at first, provenance. Numbers come in, text goes out."""
+"""The words of the page: three answers, limits, what to look at first, provenance.
+
+Numbers come in, text goes out.
+"""
 
 from __future__ import annotations
 
@@ -322,7 +325,10 @@ def looks_text(looks: Looks) -> list[str]:
 
 
 def controls(values: Mapping[str, Estimate]) -> list[Estimate]:
-    """Return what damaged and misleading wording does, as far as the run asked for it: drop rate and reliance, all controls first."""
+    """Return what damaged and misleading wording does, as far as the run asked for it.
+
+    Drop rate and reliance, all controls first.
+    """
     names = [
         name
         for name in (

@@ -1,4 +1,7 @@
-"""A figure's SVG made fit for the page: no style attributes, no ids that clash, text in the colour of the page."""
+"""A figure's SVG made fit for the page.
+
+No style attributes, no ids that clash, text in the colour of the page.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,10 @@ def inline_svg(svg: bytes, *, name: str, label: str) -> str:
 
     Notes
     -----
-    Under a strict Content-Security-Policy style attributes and style elements are refused, so declarations become presentation
-    attributes. The ink of the house style becomes ``currentColor``; the colours of seen, unseen and unknown become classes, so that the page's
-    own shades of them are used, dark or light.
+    Under a strict Content-Security-Policy style attributes and style elements are refused, so
+    declarations become presentation attributes. The ink of the house style becomes
+    ``currentColor``; the colours of seen, unseen and unknown become classes, so that the page's own
+    shades of them are used, dark or light.
     """
     text = _DROPPED.sub("", svg.decode("utf-8"))
     text = _STYLE.sub(_attributes, text)

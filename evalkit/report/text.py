@@ -1,4 +1,7 @@
-"""Untrusted text made safe to look at, and numbers as they are shown: fractions in, percentage points out."""
+"""Untrusted text made safe to look at, and numbers as they are shown.
+
+Fractions in, percentage points out.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ _HIDDEN = re.compile(
 
 
 def visible(text: Any) -> str:
-    r"""Return text with every control, direction and other hidden character spelled out; line breaks and tabs stay.
+    r"""Return text with every control, direction and other hidden character spelled out.
+
+    Line breaks and tabs stay.
 
     Joiners (U+200C, U+200D) stay too: scripts and emoji need them.
 
@@ -41,7 +46,9 @@ def visible(text: Any) -> str:
 
 
 def script_json(value: Any) -> str:
-    r"""Return JSON that is safe inside a script element: nothing in it can end the element or a line of script.
+    r"""Return JSON that is safe inside a script element.
+
+    Nothing in it can end the element or a line of script.
 
     Examples
     --------
@@ -86,7 +93,9 @@ def signed(value: float | None, *, digits: int = 1) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share in per cent; something that is neither nothing nor all never shows as 0% or 100%.
+    """Return a share in per cent.
+
+    Something that is neither nothing nor all never shows as 0% or 100%.
 
     Examples
     --------

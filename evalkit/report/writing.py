@@ -1,4 +1,7 @@
-"""Writes everything a person looks at into a run directory: leaderboard, page, Markdown, figures."""
+"""Writes everything a person looks at into a run directory.
+
+Leaderboard, page, Markdown, figures.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The first half of the corridor: what is to be asked, what is stored already, and asking the rest.
 
-`Block` is one (task, phrasing): the request keys of all its instances. Blocks are stored with a digest of everything that
-went into them, so that a resumed run renders only what is new or changed, and scores can be recomputed without model and data.
+`Block` is one (task, phrasing): the request keys of all its instances. Blocks are stored with a
+digest of everything that went into them, so that a resumed run renders only what is new or changed,
+and scores can be recomputed without model and data.
 """
 
 from __future__ import annotations
@@ -166,7 +167,8 @@ def _alternates(
 ) -> tuple[tuple[Request, Hint], ...]:
     """Return the same instance under other correct phrasings whose choices stand in the same order, drawn by phrasing id; none for a control.
 
-    A negated or wrong instruction means something else than they do: answering it by them would hide whether the model reads it.
+    A negated or wrong instruction means something else than they do: answering it by them would
+    hide whether the model reads it.
     """
     if not number or phrasing.kind != "correct":
         return ()

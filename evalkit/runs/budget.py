@@ -1,7 +1,7 @@
 """Asking: all cells of a run, or those that a budget pays for, round by round.
 
-Rounds are a function of the seed and the answers alone: an interrupted run goes through the same rounds again, finds their answers stored, and goes on
-where it was.
+Rounds are a function of the seed and the answers alone: an interrupted run goes through the same
+rounds again, finds their answers stored, and goes on where it was.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ Mask = npt.NDArray[np.bool_]
 
 
 def cells_of_budget(job: Job, suite: Suite) -> int:
-    """Return the most cells of a task that are asked: its share, but never fewer than one per phrasing."""
+    """Return the most cells of a task that are asked.
+
+    Its share, but never fewer than one per phrasing.
+    """
     size = len(job.phrasings) * len(job.instances)
     share = 1.0 if suite.budget is None else suite.budget
     return min(size, max(len(job.phrasings), round(share * size)))
@@ -41,7 +44,10 @@ def known_beforehand(job: Job, suite: Suite) -> bool:
 
 
 def first_design(job: Job, suite: Suite, *, seed: int) -> Mask:
-    """Return the (P, N) cells of a task that a balanced design asks; where answers decide, another design of the same size."""
+    """Return the (P, N) cells of a task that a balanced design asks.
+
+    Where answers decide, another design of the same size.
+    """
     shape = (len(job.phrasings), len(job.instances))
     if job.design not in SPARSE:
         return np.ones(shape, dtype=bool)

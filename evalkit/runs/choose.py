@@ -1,4 +1,6 @@
-"""The start of the corridor: settings -> one job per task, with phrasings, instances, shots and relations chosen.
+"""The start of the corridor.
+
+Settings -> one job per task, with phrasings, instances, shots and relations chosen.
 
 Reads the catalog and nothing else; loads no model.
 """
@@ -26,7 +28,8 @@ __all__ = ["PAIRED_FROM", "Design", "choose", "design_of"]
 
 Design: TypeAlias = Literal["full", "paired", "balanced", "adaptive", "search"]
 PAIRED_FROM = 50
-"""Instances per phrasing from which a budget is spent on the same instances under every phrasing."""
+"""Instances per phrasing from which a budget is spent on the same instances under every
+phrasing."""
 
 
 def choose(
@@ -141,8 +144,9 @@ def design_of(suite: Suite, sizes: Sequence[int]) -> Design:
 
     Notes
     -----
-    Left to itself a budget is paired where it pays for `PAIRED_FROM` instances under every phrasing of every task, or where phrasings are perturbed
-    or controls, whose differences need the same instances; otherwise it is balanced.
+    Left to itself a budget is paired where it pays for `PAIRED_FROM` instances under every phrasing
+    of every task, or where phrasings are perturbed or controls, whose differences need the same
+    instances; otherwise it is balanced.
 
     Raises
     ------
@@ -227,7 +231,10 @@ def _job(
 def _phrasings(
     settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]
 ) -> tuple[list[Phrasing], list[str]]:
-    """Return the phrasings of a run: chosen ones, derived controls, perturbed copies; and what could not be made."""
+    """Return the phrasings of a run: chosen ones, derived controls, perturbed copies.
+
+    And what could not be made.
+    """
     suite = settings.suite
     found = own[task.id]
     wanted = [
@@ -269,7 +276,8 @@ def _arranged(
 ) -> tuple[list[Instance], dict[str, tuple[Arrangement, ...]], int]:
     """Return the instances every phrasing can show, the arrangements of those that move choices, and how many instances fell out.
 
-    An instance whose choices cannot be moved under one phrasing leaves under all, so that all phrasings keep the same instances.
+    An instance whose choices cannot be moved under one phrasing leaves under all, so that all
+    phrasings keep the same instances.
     """
     moving = [
         phrasing

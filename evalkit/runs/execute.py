@@ -1,7 +1,9 @@
-"""The corridor itself, top to bottom: choose, ask, score, estimate, write. The only module that knows every room.
+"""The corridor itself, top to bottom: choose, ask, score, estimate, write.
 
-`run` resumes by itself: what is stored is not asked again, what changed in a task or phrasing file is, and a model that
-changed is refused.
+The only module that knows every room.
+
+`run` resumes by itself: what is stored is not asked again, what changed in a task or phrasing file
+is, and a model that changed is refused.
 """
 
 from __future__ import annotations
@@ -70,7 +72,8 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     Raises
     ------
     EvalkitError
-        Whatever stands in the way, before anything is half-written; `Interrupted` when the user stopped it.
+        Whatever stands in the way, before anything is half-written; `Interrupted` when the user
+        stopped it.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     jobs, left_out = choose(settings, progress)

@@ -110,7 +110,10 @@ def distances_of(directory: RunDir, table: ScoreTable) -> dict[str, dict[str, fl
 def _budget_of(
     directory: RunDir, table: ScoreTable, counts: Counts, *, level: float
 ) -> dict[str, Any]:
-    """Return what the manifest says of a sparse run: cells, what parts of them would have told, what a search found."""
+    """Return what the manifest says of a sparse run.
+
+    Cells, what parts of them would have told, what a search found.
+    """
     from evalkit.analysis import curve_of, headline_phrasings
     from evalkit.report.evidence import OF_THIS_RUN
     from evalkit.store.designs import get_search
@@ -147,7 +150,9 @@ def _budget_of(
 def finish(
     directory: RunDir, manifest: Mapping[str, Any], *, level: float, resamples: int
 ) -> dict[str, Any]:
-    """Write scores, estimates, report and final manifest of a run directory this process owns; return the manifest.
+    """Write scores, estimates, report and final manifest of a run directory this process owns.
+
+    Return the manifest.
 
     Parameters
     ----------

@@ -1,6 +1,9 @@
-"""What a run would do, without doing it: how much is asked, what is stored already, how long it may take.
+"""What a run would do, without doing it.
 
-Reads the catalog, the run directory and the cache; loads no weights, opens no connection and writes nothing.
+How much is asked, what is stored already, how long it may take.
+
+Reads the catalog, the run directory and the cache; loads no weights, opens no connection and writes
+nothing.
 """
 
 from __future__ import annotations
@@ -87,7 +90,8 @@ class Forecast:
     design: str = "full"
     """``full``, ``paired`` (the instances are a part), or the sparse design of the budget."""
     tokens_by: str = "characters"
-    """``tokenizer`` (counted), ``sample`` (counted on some requests per task) or ``characters`` (assumed 4 a token)."""
+    """``tokenizer`` (counted), ``sample`` (counted on some requests per task) or ``characters``
+    (assumed 4 a token)."""
     stored_in_run: int = 0
     """Unique requests answered in the run directory."""
     stored_in_cache: int = 0
@@ -207,7 +211,10 @@ def _add_tokens(
 
 
 def _tokenizer(model: ModelSpec) -> tuple[Tokenizer | None, str]:
-    """Tokenizer of a model that lies on this machine, loaded without weights or network; None for any other."""
+    """Tokenizer of a model that lies on this machine, loaded without weights or network.
+
+    None for any other.
+    """
     if model.backend not in {"hf", "vllm"}:
         return None, "characters"
     try:
@@ -307,7 +314,10 @@ def _fingerprint(settings: Settings, found: Forecast) -> str:
 
 
 def _add_time(found: Forecast, settings: Settings, path: Path) -> None:
-    """Estimate the time from the newest run of the same model that lies beside this one: seconds per prompt token asked."""
+    """Estimate the time from the newest run of the same model that lies beside this one.
+
+    Seconds per prompt token asked.
+    """
     model = settings.model
     rates: list[tuple[str, float, str]] = []
     folders = [path, *(sorted(path.parent.iterdir()) if path.parent.is_dir() else [])]
@@ -347,7 +357,10 @@ def _seconds_per_token(manifest: dict[str, Any]) -> float | None:
 
 
 def _add_cost(found: Forecast, model: ModelSpec) -> None:
-    """Most that a served model with known prices may cost: prompts sent for every choice, answers of full length."""
+    """Most that a served model with known prices may cost.
+
+    Prompts sent for every choice, answers of full length.
+    """
     if model.backend != "openai":
         return
     from evalkit.backends.openai.settings import read_settings

@@ -128,7 +128,10 @@ def refuse_other_model(
 
 
 def suite_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any]:
-    """Return what the manifest says of the suite: digests of every task, phrasing and instance list."""
+    """Return what the manifest says of the suite.
+
+    Digests of every task, phrasing and instance list.
+    """
     tasks = {}
     for job in jobs:
         wordings = {

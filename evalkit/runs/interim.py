@@ -44,7 +44,8 @@ class TaskInterim:
     total: int
     """Cells planned."""
     mean: Interval
-    """Mean over the phrasings begun, controls left out, these phrasings given; NaN without any score."""
+    """Mean over the phrasings begun, controls left out, these phrasings given; NaN without any
+    score."""
     spread: float
     """Largest minus smallest phrasing mean on the shared instances; NaN without any."""
     shared_instances: int
@@ -152,7 +153,10 @@ def _task(table: ScoreTable, model: str, task: str, level: float) -> TaskInterim
 
 
 def _mean(values: np.ndarray, level: float) -> Interval:
-    """Mean with the interval for new instances: Wilson's for one phrasing of scores 0 and 1, Student's else."""
+    """Mean with the interval for new instances.
+
+    Wilson's for one phrasing of scores 0 and 1, Student's else.
+    """
     scored = values[~np.isnan(values)]
     if len(values) == 1 and scored.size and np.isin(scored, (0.0, 1.0)).all():
         return rate_interval(int(scored.sum()), scored.size, level=level)

@@ -70,7 +70,10 @@ class Run:
 
     @cached_property
     def phrasings(self) -> pd.DataFrame:
-        """One row per task and phrasing: text, source, relation, score with interval, share of the spread, unparsed share."""
+        """One row per task and phrasing.
+
+        Text, source, relation, score with interval, share of the spread, unparsed share.
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -145,7 +148,8 @@ def run(model: str, suite: str | None = None, *, quiet: bool = False, **options:
     quiet
         Whether no progress is shown.
     **options
-        Options of the command with ``_`` for ``-``: ``limit=100``, ``tuned_on="flan,p3"``, ``fresh=True``; a list repeats an option.
+        Options of the command with ``_`` for ``-``: ``limit=100``, ``tuned_on="flan,p3"``,
+        ``fresh=True``; a list repeats an option.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""Progress of long work: a bar on a terminal, plain or JSON lines otherwise; and stopping after the current batch."""
+"""Progress of long work: a bar on a terminal, plain or JSON lines otherwise.
+
+And stopping after the current batch.
+"""
 
 from __future__ import annotations
 
@@ -122,9 +125,12 @@ class ShownProgress:
             self._line()
 
     def state(self) -> dict[str, Any]:
-        """Return how far the run is: counts of requests and tokens, rates per second, seconds left; None where unknown.
+        """Return how far the run is.
 
-        ``saved`` is the share of the tokens of one prompt per choice that the engine did not have to compute.
+        Counts of requests and tokens, rates per second, seconds left; None where unknown.
+
+        ``saved`` is the share of the tokens of one prompt per choice that the engine did not have
+        to compute.
         """
         seconds = time.monotonic() - self._began
         asked = self._done - self._stored

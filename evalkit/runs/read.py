@@ -65,7 +65,9 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
 
 
 def against(path: Path, run: RunView, baseline: Path) -> Comparison:
-    """Return the comparison of a run with a baseline: paired where both ran the same suite, side by side otherwise.
+    """Return the comparison of a run with a baseline.
+
+    Paired where both ran the same suite, side by side otherwise.
 
     Parameters
     ----------

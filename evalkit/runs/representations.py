@@ -1,7 +1,10 @@
-"""Representations of phrasings by the model itself: asked once per run, stored beside its responses, read back without a model.
+"""Representations of phrasings by the model itself.
 
-A phrasing's representation on a task is the mean, over a few instances of the run, of the hidden state from which the first answer token is predicted.
-The instances are the same for every phrasing, so that what they differ in cancels in a distance.
+Asked once per run, stored beside its responses, read back without a model.
+
+A phrasing's representation on a task is the mean, over a few instances of the run, of the hidden
+state from which the first answer token is predicted. The instances are the same for every phrasing,
+so that what they differ in cancels in a distance.
 """
 
 from __future__ import annotations

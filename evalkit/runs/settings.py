@@ -41,7 +41,8 @@ class Settings:
     resamples: int = 1000
     """Resamples per interval."""
     representations: int = 0
-    """Instances per phrasing whose hidden states are kept, for the distance of a phrasing to the seen ones; 0 for none."""
+    """Instances per phrasing whose hidden states are kept, for the distance of a phrasing to the
+    seen ones; 0 for none."""
     executor: str = "local"
     """``local`` or ``ray``."""
     workers: int = 1

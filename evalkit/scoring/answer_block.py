@@ -1,4 +1,7 @@
-"""What lies behind the scores of one task: log-probabilities of the choices, and what kind of text was answered."""
+"""What lies behind the scores of one task.
+
+Log-probabilities of the choices, and what kind of text was answered.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,29 @@ class AnswerBlock:
     instance_ids: tuple[str, ...]
     """N ids, sorted."""
     logprobs: Floats
-    """(P, N, C) log-probability of every choice in upstream order, nats, summed; NaN where none. C is 0 without choices."""
+    """(P, N, C) log-probability of every choice in upstream order, nats, summed; NaN where none. C
+    is 0 without choices."""
     tokens: npt.NDArray[np.int32]
     """(P, N, C) tokens of every choice; 0 where none."""
     form: npt.NDArray[np.int32]
-    """(P, N) equal where the choices of an instance are asked for in the same texts; -1 where none."""
+    """(P, N) equal where the choices of an instance are asked for in the same texts; -1 where
+    none."""
     picked: npt.NDArray[np.int32]
     """(P, N) index of the choice that was given; -1 where none."""
     targets: npt.NDArray[np.int32]
     """(N,) index of the target; -1 where none."""
     refused: Floats
-    """(P, N) 1 where a text opens like a refusal, 0 where another text stands, NaN where there is no text."""
+    """(P, N) 1 where a text opens like a refusal, 0 where another text stands, NaN where there is
+    no text."""
     adheres: Floats
-    """(P, N) 1 where the first line of a text is one of the labels asked for, 0 where not, NaN without text or labels."""
+    """(P, N) 1 where the first line of a text is one of the labels asked for, 0 where not, NaN
+    without text or labels."""
 
     def probabilities(self) -> Floats:
-        """Return the (P, N, C) softmax over the choices of an instance; 0 for choices it does not have, NaN where none was scored."""
+        """Return the (P, N, C) softmax over the choices of an instance.
+
+        0 for choices it does not have, NaN where none was scored.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             scored = ~np.isnan(self.logprobs)
             top = np.where(scored, self.logprobs, -np.inf).max(

@@ -1,4 +1,6 @@
-"""stored responses -> `AnswerBlock` per task: what the estimates from probabilities and from raw texts are made of.
+"""stored responses -> `AnswerBlock` per task.
+
+What the estimates from probabilities and from raw texts are made of.
 
 Filled cell by cell while `evalkit.scoring.stored` scores a run, so that the store is read once.
 """
@@ -57,7 +59,8 @@ class Answers:
             return
         place = list(answered.order) if answered.order else slice(len(choices))
         self._logprobs[phrasing, position, place] = response.logprobs
-        if response.token_counts:  # a backend without a tokenizer knows none: 0 stands, and what divides by it is undefined
+        # a backend without a tokenizer knows none: 0 stands, and what divides by it is undefined
+        if response.token_counts:
             self._tokens[phrasing, position, place] = response.token_counts
         labels = answered.labels
         if answered.order:

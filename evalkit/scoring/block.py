@@ -20,7 +20,10 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Dense view of one (model, task): everything that has the axes phrasing (P) and instance (N)."""
+    """Dense view of one (model, task).
+
+    Everything that has the axes phrasing (P) and instance (N).
+    """
 
     model: str
     """Model."""
@@ -35,13 +38,15 @@ class Block:
     values: Floats
     """(P, N) of the value asked for; NaN where missing. Repeats are averaged."""
     labels: npt.NDArray[np.int32]
-    """(P, N) codes into `label_names`; -1 where unparsed, missing or not recorded. The first repeat's."""
+    """(P, N) codes into `label_names`; -1 where unparsed, missing or not recorded. The first
+    repeat's."""
     label_names: tuple[str, ...]
     """Predictions that occur in the table."""
     status: npt.NDArray[np.int8]
     """(P, N) codes into `STATUSES`; cells without a row are missing. The first repeat's."""
     targets: npt.NDArray[np.int32]
-    """(N,) codes into `label_names` of the targets; -1 where no phrasing predicted that text or none is recorded."""
+    """(N,) codes into `label_names` of the targets; -1 where no phrasing predicted that text or
+    none is recorded."""
     seen: tuple[str, ...]
     """(P,) relation to the model's tuning data: seen, unseen or unknown."""
     kinds: tuple[str, ...]
@@ -81,7 +86,10 @@ class Block:
 
 
 def dense_block(rows: pd.DataFrame, value: str) -> Block:
-    """Return the dense view of the sorted rows of one (model, task); `value` names the column of `Block.values`."""
+    """Return the dense view of the sorted rows of one (model, task).
+
+    `value` names the column of `Block.values`.
+    """
     p_codes, phrasing_ids = _dense(rows["phrasing_id"])
     i_codes, instance_ids = _dense(rows["instance_id"])
     shape = (len(phrasing_ids), len(instance_ids))
@@ -124,7 +132,10 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
 
 
 def dense_repeats(rows: pd.DataFrame, value: str) -> Floats:
-    """Return (P, N, R) scores of the sorted rows of one (model, task), repeats in their order; NaN where there is none."""
+    """Return (P, N, R) scores of the sorted rows of one (model, task), repeats in their order.
+
+    NaN where there is none.
+    """
     p_codes, phrasing_ids = _dense(rows["phrasing_id"])
     i_codes, instance_ids = _dense(rows["instance_id"])
     flat = p_codes * len(instance_ids) + i_codes  # ascending, because the rows are sorted
@@ -137,7 +148,10 @@ def dense_repeats(rows: pd.DataFrame, value: str) -> Floats:
 
 
 def _fill(numbers: Floats, flat: Ints, shape: tuple[int, int]) -> Floats:
-    """(P, N) of the numbers, averaged over repeats; NaN where there is none or any repeat is missing."""
+    """(P, N) of the numbers, averaged over repeats.
+
+    NaN where there is none or any repeat is missing.
+    """
     size = shape[0] * shape[1]
     count = np.bincount(flat, minlength=size).astype(np.float64)
     total = np.bincount(flat, weights=numbers, minlength=size)

@@ -1,7 +1,8 @@
 """One cell: what was asked and answered in, score and status out.
 
-Two failures are kept apart. *Unparsed*: the model answered unusably; score 0, counted. *Missing*: our side failed;
-no score at all. A third state, *truncated*, is a scored cell whose prompt lost part of the instance.
+Two failures are kept apart. *Unparsed*: the model answered unusably; score 0, counted. *Missing*:
+our side failed; no score at all. A third state, *truncated*, is a scored cell whose prompt lost
+part of the instance.
 """
 
 from __future__ import annotations

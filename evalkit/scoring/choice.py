@@ -1,7 +1,7 @@
 """Metrics for choice tasks: the answer is the choice with the highest log-probability, or the one named in the text.
 
-Ties go to the choice shown first, in every metric. Log-probabilities that are not finite make the cell missing: an argmax over
-NaN is nobody's answer.
+Ties go to the choice shown first, in every metric. Log-probabilities that are not finite make the
+cell missing: an argmax over NaN is nobody's answer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def choice_accuracy_norm(answered: Answered) -> Verdict:
 
     Notes
     -----
-    The length is that of the answer in UTF-8 bytes, without the space before it, as in lm-eval: tokens would make the
-    score depend on the tokenizer.
+    The length is that of the answer in UTF-8 bytes, without the space before it, as in lm-eval:
+    tokens would make the score depend on the tokenizer.
     """
     lengths = [max(1, len(label.encode("utf-8", "surrogatepass"))) for label in answered.labels]
     return _pick(

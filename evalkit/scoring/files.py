@@ -1,7 +1,7 @@
 """``scores.parquet``: the same rows give the same bytes, and a file is whole or absent.
 
-Probabilities stand in a file of their own beside it, in the same order of rows. They carry the last digits of a float32 sum, which depend on
-batch size and kernel; scores and predictions do not.
+Probabilities stand in a file of their own beside it, in the same order of rows. They carry the last
+digits of a float32 sum, which depend on batch size and kernel; scores and predictions do not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _APART = ("probability", "target_probability")
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write the rows of a score table without its probabilities; text as dictionaries, missing numbers as null, no time stamp.
+    """Write the rows of a score table without its probabilities.
+
+    Text as dictionaries, missing numbers as null, no time stamp.
 
     Parameters
     ----------
@@ -53,7 +55,10 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def probabilities_path(scores: Path) -> Path:
-    """Return where the probabilities of a ``scores.parquet`` lie: ``scores.probabilities.parquet`` beside it."""
+    """Return where the probabilities of a ``scores.parquet`` lie.
+
+    ``scores.probabilities.parquet`` beside it.
+    """
     return scores.with_suffix(".probabilities.parquet")
 
 

@@ -1,7 +1,10 @@
-"""Metrics of overlap with references: ROUGE-L, token F1, SQuAD v2, sentence BLEU. The best reference counts.
+"""Metrics of overlap with references: ROUGE-L, token F1, SQuAD v2, sentence BLEU.
 
-The longest common subsequence is computed bit-parallel (Hyyrö 2004, "Bit-parallel LCS-length computation revisited"): one pass of big-integer operations
-per token instead of a table, so that a hundred thousand pairs take seconds. Checked against the rouge-score package.
+The best reference counts.
+
+The longest common subsequence is computed bit-parallel (Hyyrö 2004, "Bit-parallel LCS-length
+computation revisited"): one pass of big-integer operations per token instead of a table, so that a
+hundred thousand pairs take seconds. Checked against the rouge-score package.
 """
 
 from __future__ import annotations
@@ -23,11 +26,14 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def rouge_tokens(text: str, *, stem: bool = True) -> list[str]:
-    """Return the tokens ROUGE counts: lower-case runs of ASCII letters and digits, Porter-stemmed above three letters.
+    """Return the tokens ROUGE counts.
+
+    Lower-case runs of ASCII letters and digits, Porter-stemmed above three letters.
 
     References
     ----------
-    The rule of google-research/rouge (``tokenize.py``), which the SuperNI evaluation uses with stemming.
+    The rule of google-research/rouge (``tokenize.py``), which the SuperNI evaluation uses with
+    stemming.
     """
     tokens = re.findall(r"[a-z0-9]+", text.lower())
     return [_stem(token) if stem and len(token) > 3 else token for token in tokens]
@@ -94,7 +100,8 @@ def sentence_bleu(answered: Answered) -> Verdict:
 
     Notes
     -----
-    A score of a cell needs a value per instance, so this is sentence BLEU and not the corpus BLEU that translation papers print: the two differ.
+    A score of a cell needs a value per instance, so this is sentence BLEU and not the corpus BLEU
+    that translation papers print: the two differ.
     """
     text = answered.response.text
     if text is None:

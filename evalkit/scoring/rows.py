@@ -66,7 +66,9 @@ PHRASING_COLUMNS = (
 
 
 def normalised(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Return the rows of a valid score table: `COLUMNS`, then extras, text as categories, sorted by `KEY`.
+    """Return the rows of a valid score table.
+
+    `COLUMNS`, then extras, text as categories, sorted by `KEY`.
 
     Parameters
     ----------
@@ -126,7 +128,10 @@ def _columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
 def _text(
     column: pd.Series, name: str, origin: str, *, default: str | None = "", required: bool = False
 ) -> pd.Categorical:
-    """Codes into sorted names. Numbers become their shortest spelling; empty ones `default` (None: no value)."""
+    """Codes into sorted names. Numbers become their shortest spelling.
+
+    Empty ones `default` (None: no value).
+    """
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, uniques = column.cat.codes.to_numpy().astype(np.int64), [*column.cat.categories]
     else:
@@ -216,7 +221,10 @@ def _fractions(column: pd.Series, name: str, origin: str) -> Floats:
 
 
 def _status(frame: pd.DataFrame, score: Floats, origin: str) -> pd.Categorical:
-    """Status of every row, checked against its score; derived from it when the column is absent or empty."""
+    """Status of every row, checked against its score.
+
+    Derived from it when the column is absent or empty.
+    """
     missing = np.isnan(score)
     codes = np.where(missing, STATUSES.index("missing"), 0)
     if "status" in frame:

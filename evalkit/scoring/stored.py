@@ -1,4 +1,6 @@
-"""The second half of the corridor: stored responses -> scores -> estimates -> files. Needs no model and no benchmark data.
+"""The second half of the corridor: stored responses -> scores -> estimates -> files.
+
+Needs no model and no benchmark data.
 
 `evalkit run` ends with it, `evalkit score` and `evalkit report` begin with it.
 """
@@ -34,7 +36,8 @@ class Counts:
     cells: int = 0
     """Cells that were to be asked."""
     not_asked: int = 0
-    """Cells that the design of the run leaves out; neither missing nor wrong, and not among `cells`."""
+    """Cells that the design of the run leaves out; neither missing nor wrong, and not among
+    `cells`."""
     requests: int = 0
     """Unique requests behind them."""
     missing: int = 0
@@ -50,11 +53,15 @@ class Counts:
     boundary: int = 0
     """Requests whose context tokens were no prefix of context + choice."""
     unstable: int | None = None
-    """Cells whose two best choices lie within the rounding of the model's precision; None where that is not known."""
+    """Cells whose two best choices lie within the rounding of the model's precision; None where
+    that is not known."""
 
 
 class Collector(Protocol):
-    """What wants to see the answers while they are scored; `evalkit.scoring.answers.Answers` is one."""
+    """What wants to see the answers while they are scored.
+
+    `evalkit.scoring.answers.Answers` is one.
+    """
 
     def begin(self, task: Task, instances: Sequence[Instance], phrasing_ids: Sequence[str]) -> None:
         """Make ready for a task."""
@@ -72,7 +79,10 @@ class Collector(Protocol):
 
 
 class _Used:
-    """What the unique requests of a run used; plain arrays, since ten million keys in a set would be a gigabyte."""
+    """What the unique requests of a run used.
+
+    Plain arrays, since ten million keys in a set would be a gigabyte.
+    """
 
     def __init__(self) -> None:
         self._keys = bytearray()
@@ -248,7 +258,8 @@ def score_run(
     collector
         Shown every answer.
     collect
-        What the scores are gathered in as they come, such as `evalkit.scoring.ScoreTable.from_scores`.
+        What the scores are gathered in as they come, such as
+        `evalkit.scoring.ScoreTable.from_scores`.
 
     Raises
     ------

@@ -37,7 +37,9 @@ class ScoreTable:
 
     @classmethod
     def from_scores(cls, scores: Iterable[Score]) -> ScoreTable:
-        """Return the table of score records, whatever their order; read a portion at a time, so that records need not all be there at once.
+        """Return the table of score records, whatever their order.
+
+        Read a portion at a time, so that records need not all be there at once.
 
         Raises
         ------
@@ -60,18 +62,19 @@ class ScoreTable:
         Parameters
         ----------
         frame
-            Columns `KEY` and ``score``; any of `COLUMNS` besides (absent ones get their defaults: benchmark
-            is what stands before the first ``/`` of the task, seen is unknown, status follows from score).
-            A ``repeat`` column tells repeats of a cell apart. Every other column becomes a text factor.
+            Columns `KEY` and ``score``; any of `COLUMNS` besides (absent ones get their defaults:
+            benchmark is what stands before the first ``/`` of the task, seen is unknown, status
+            follows from score). A ``repeat`` column tells repeats of a cell apart. Every other
+            column becomes a text factor.
         origin
             Name for messages, such as the file.
 
         Raises
         ------
         TableError
-            When it is empty, lacks a column, has an empty id, a score that is no number or lies outside
-            [0, 1], two rows for one cell, a status that contradicts its score, or a phrasing that is seen
-            and unseen at once.
+            When it is empty, lacks a column, has an empty id, a score that is no number or lies
+            outside [0, 1], two rows for one cell, a status that contradicts its score, or a
+            phrasing that is seen and unseen at once.
         """
         return cls(normalised(frame, origin))
 
@@ -131,7 +134,10 @@ class ScoreTable:
         return [name for name in self._frame.columns if name not in COLUMNS and name != "repeat"]
 
     def select(self, where: Where) -> ScoreTable:
-        """Return the rows whose columns hold one of the given values; a TableError when none does."""
+        """Return the rows whose columns hold one of the given values.
+
+        A TableError when none does.
+        """
         mask = _mask(self._frame, where)
         if not mask.any():
             raise TableError(
@@ -186,7 +192,10 @@ class ScoreTable:
         )
 
     def write_parquet(self, path: Path | str) -> None:
-        """Write the table: same rows, same bytes, whatever order they came in; probabilities beside it. See `evalkit.scoring.files`."""
+        """Write the table: same rows, same bytes, whatever order they came in.
+
+        Probabilities beside it. See `evalkit.scoring.files`.
+        """
         from evalkit.scoring.files import probabilities_path, write_parquet, write_probabilities
 
         write_parquet(self._frame, Path(path))
@@ -202,7 +211,8 @@ class ScoreTable:
         Raises
         ------
         TableError
-            When the file is absent, cut short, damaged, of another schema, or fails the checks of `from_frame`.
+            When the file is absent, cut short, damaged, of another schema, or fails the checks of
+            `from_frame`.
         """
         from evalkit.scoring.files import read_parquet
 
@@ -250,6 +260,7 @@ def read_table(path: Path) -> ScoreTable:
     Raises
     ------
     EvalkitError
-        When the run was not finished, or the file is damaged or not the one that the manifest was written for.
+        When the run was not finished, or the file is damaged or not the one that the manifest was
+        written for.
     """
     return ScoreTable.read_parquet(sealed_file(path, "scores.parquet", "scores_digest"))

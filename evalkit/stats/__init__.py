@@ -1,7 +1,7 @@
 """statistics on arrays; NumPy and SciPy only.
 
-Arrays are shaped (phrasing, instance); NaN is missing; labels are integer codes with -1 for unparsed or
-missing. Undefined is NaN, never 0.
+Arrays are shaped (phrasing, instance); NaN is missing; labels are integer codes with -1 for
+unparsed or missing. Undefined is NaN, never 0.
 """
 
 from evalkit.stats.comparing.compare import (

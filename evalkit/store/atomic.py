@@ -1,4 +1,8 @@
-"""The one way a file is written: whole, beside its place, then moved there after fsync, so that a reader finds the old one or the new one."""
+"""The one way a file is written.
+
+Whole, beside its place, then moved there after fsync, so that a reader finds the old one or the new
+one.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,9 @@ __all__ = ["cannot_write", "file_digest", "slug", "whole_file", "write_atomic"]
 
 
 def slug(text: str, *, length: int = 60) -> str:
-    """Return a file name for any text: plain characters, never empty, never a reserved name, with a digest when something was lost.
+    """Return a file name for any text.
+
+    Plain characters, never empty, never a reserved name, with a digest when something was lost.
 
     >>> slug("google/flan-t5-small")
     'google-flan-t5-small-2ed904'
@@ -59,7 +65,9 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing so that readers see its old or its new content, never part; survives power loss.
+    """Open a file for writing so that readers see its old or its new content, never part.
+
+    Survives power loss.
 
     Raises
     ------
@@ -94,7 +102,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def part_path(path: Path) -> Path:
-    """Return where the next content of a file is written before it is moved there; what dead processes left there is removed.
+    """Return where the next content of a file is written before it is moved there.
+
+    What dead processes left there is removed.
 
     Parameters
     ----------

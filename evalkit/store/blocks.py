@@ -1,4 +1,7 @@
-"""What a run keeps beside its responses so that scores can be recomputed without model and data: tasks, instances, request keys."""
+"""What a run keeps beside its responses so that scores can be recomputed without model and data.
+
+Tasks, instances, request keys.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,8 @@ def stored_jobs(store: Store, tasks: Mapping[str, Mapping[str, Any]]) -> Iterato
     Raises
     ------
     StoreError
-        When a task of the manifest is not in the store, or not with the phrasings and instances that the manifest names.
+        When a task of the manifest is not in the store, or not with the phrasings and instances
+        that the manifest names.
     """
     for task_id, entry in tasks.items():
         found = store.get_records(f"task/{task_id}")

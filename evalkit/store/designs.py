@@ -1,4 +1,7 @@
-"""Which cells of a sparse run are asked: written beside the responses, so that scores are recomputed without choosing again."""
+"""Which cells of a sparse run are asked.
+
+Written beside the responses, so that scores are recomputed without choosing again.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def get_design(store: Store, task: str, *, n_instances: int) -> dict[str, npt.ND
 
 
 def put_search(store: Store, task: str, *, want: str, order: Sequence[str]) -> None:
-    """Write what a search found: all phrasings, the one found first, then those rejected, last rejected first."""
+    """Write what a search found.
+
+    All phrasings, the one found first, then those rejected, last rejected first.
+    """
     store.put_records(f"search/{task}", [("order", {"want": want, "order": list(order)})])
 
 

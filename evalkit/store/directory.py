@@ -1,8 +1,9 @@
 """the run directory: its files, its lock, its manifest.
 
-Every file but the store is written whole beside its place and moved there after fsync, so that a reader finds the old one or
-the new one. ``manifest.json`` says ``partial`` until everything else is safe. One process owns a run at a time: it holds an operating-system
-lock on ``run.lock``, which vanishes with the process, so there are no stale locks.
+Every file but the store is written whole beside its place and moved there after fsync, so that a
+reader finds the old one or the new one. ``manifest.json`` says ``partial`` until everything else is
+safe. One process owns a run at a time: it holds an operating-system lock on ``run.lock``, which
+vanishes with the process, so there are no stale locks.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def sealed_file(path: Path, name: str, seal: str) -> Path:
-    """Return a file of a run, after refusing one that its manifest was not written for; early manifests seal no estimates.
+    """Return a file of a run, after refusing one that its manifest was not written for.
+
+    Early manifests seal no estimates.
 
     Parameters
     ----------
@@ -133,7 +136,8 @@ class RunDir:
         Raises
         ------
         StoreError
-            When another process holds it (its pid, host and start are named), or nothing can be written there.
+            When another process holds it (its pid, host and start are named), or nothing can be
+            written there.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -170,7 +174,10 @@ class RunDir:
         self._place = self._identity()
 
     def _identity(self) -> tuple[int, int] | None:
-        """What the file system knows the directory by, whatever it is called; None where there is none."""
+        """What the file system knows the directory by, whatever it is called.
+
+        None where there is none.
+        """
         try:
             found = self.path.stat()
         except OSError:
@@ -193,7 +200,8 @@ class RunDir:
         Raises
         ------
         StoreError
-            When the directory was moved, removed or replaced since its lock was taken: what was answered is not here then.
+            When the directory was moved, removed or replaced since its lock was taken: what was
+            answered is not here then.
         """
         if self._place is not None and self._identity() != self._place:
             raise StoreError(
@@ -210,7 +218,10 @@ class RunDir:
         )
 
     def clear(self) -> None:
-        """Remove what earlier runs left, for a fresh start; keeps the lock and files that are not ours."""
+        """Remove what earlier runs left, for a fresh start.
+
+        Keeps the lock and files that are not ours.
+        """
         for name in (
             "manifest.json",
             "responses.sqlite",

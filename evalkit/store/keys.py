@@ -1,7 +1,10 @@
-"""sets of request keys by the ten million, as bytes side by side: which are distinct, which are absent from another set.
+"""sets of request keys by the ten million, as bytes side by side.
 
-A key is 16 bytes. Keys are compared by their first eight bytes as one number, and by the other eight where those agree. Digests
-that share eight bytes are not met in practice (1e-6 for ten million keys); where it happens, Python's own sets decide.
+Which are distinct, which are absent from another set.
+
+A key is 16 bytes. Keys are compared by their first eight bytes as one number, and by the other
+eight where those agree. Digests that share eight bytes are not met in practice (1e-6 for ten
+million keys); where it happens, Python's own sets decide.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ def absent(wanted: bytes, stored: bytes) -> tuple[list[bytes], int]:
 
     Notes
     -----
-    One sort of each side and one binary search per distinct key: O(n log n) on arrays, about 0.2 s of CPU per million keys.
+    One sort of each side and one binary search per distinct key: O(n log n) on arrays, about 0.2 s
+    of CPU per million keys.
 
     >>> absent(b"a" * 16 + b"b" * 16 + b"a" * 16, b"b" * 16)
     ([b'aaaaaaaaaaaaaaaa'], 2)

@@ -1,7 +1,8 @@
 """responses in SQLite, so that what was acknowledged is never lost, doubled or silently changed.
 
-One file holds many responses, keyed by backend fingerprint and request. The same class serves the run directory and the cache
-that runs share. Choices and their measurements are in ``docs/decisions/0004-store.md``:
+One file holds many responses, keyed by backend fingerprint and request. The same class serves the
+run directory and the cache that runs share. Choices and their measurements are in
+``docs/decisions/0004-store.md``:
 
 * WAL, ``synchronous=FULL``, one transaction per batch: kill -9 and power loss keep every acknowledged batch.
 * Rows are inserted once and never updated; a key that exists is left alone.
@@ -9,7 +10,8 @@ that runs share. Choices and their measurements are in ``docs/decisions/0004-sto
   kept in ``set_aside`` when it is asked anew.
 * Where WAL is not to be had (some network disks), the rollback journal is used instead: slower, as safe.
 
-Not handled here: what a run is (`evalkit.store.directory`) and which requests are wanted (`evalkit.runs.ask`).
+Not handled here: what a run is (`evalkit.store.directory`) and which requests are wanted
+(`evalkit.runs.ask`).
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ CREATE TABLE IF NOT EXISTS records (kind TEXT NOT NULL, id TEXT NOT NULL, positi
   PRIMARY KEY (kind, id)) WITHOUT ROWID;
 """
 _MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {}
-"""Schema version -> what makes the next version of it, inside one transaction. Empty: version 1 is the first."""
+"""Schema version -> what makes the next version of it, inside one transaction. Empty: version 1 is
+the first."""
 
 _CHUNK = 500
 _MANY = 50_000
@@ -99,7 +102,8 @@ class Store:
         with self._told():
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            # subtle: reading a file without a log as if it could change would leave an empty log beside it
+            # subtle: reading a file without a log as if it could change would leave an empty log
+            # beside it
             alone = read_only and not path.with_name(f"{path.name}-wal").exists()
             mode = "ro&immutable=1" if alone else "ro" if read_only else "rwc"
             target = f"{path.resolve().as_uri()}?mode={mode}"
@@ -225,8 +229,8 @@ class Store:
     def put(self, fingerprint: str, responses: Sequence[Response]) -> None:
         """Write a batch in one transaction; when this returns, the batch survives a crash.
 
-        Keys that exist are left as they are. Responses with an error are not stored: our failure is not an answer, so the next run
-        asks again.
+        Keys that exist are left as they are. Responses with an error are not stored: our failure is
+        not an answer, so the next run asks again.
         """
         name = fingerprint.encode()
         rows = []
@@ -247,7 +251,10 @@ class Store:
         self._models[fingerprint] = int(model or 0)  # subtle: known only once committed
 
     def set_aside(self, fingerprint: str) -> int:
-        """Move the rows found `damaged` so far out of the way, so that they are asked anew; return how many. They are kept for inspection."""
+        """Move the rows found `damaged` so far out of the way, so that they are asked anew.
+
+        Return how many. They are kept for inspection.
+        """
         keys = [(self._model(fingerprint), bytes.fromhex(key)) for key in sorted(self.damaged)]
         if keys:
             with self._transaction() as db:
@@ -258,7 +265,10 @@ class Store:
         return len(keys)
 
     def get(self, fingerprint: str, request_keys: Iterable[str]) -> dict[str, Response]:
-        """Return the stored responses among `request_keys`; damaged rows are noted in `damaged` and left out."""
+        """Return the stored responses among `request_keys`.
+
+        Damaged rows are noted in `damaged` and left out.
+        """
         wanted = {key_bytes(key): key for key in request_keys}
         name, found = fingerprint.encode(), dict[str, Response]()
         keys = list(wanted)
@@ -300,9 +310,14 @@ class Store:
         return absent(wanted, stored)
 
     def _stored(self, model: int, wanted: bytes) -> bytes:
-        """Keys of a model, side by side; all of them when many are wanted, else only those wanted."""
+        """Keys of a model, side by side.
+
+        All of them when many are wanted, else only those wanted.
+        """
         if len(wanted) >= _MANY * KEY_BYTES:
-            parts = (  # subtle: one value made inside SQLite is five times as fast as rows, and sixteenths keep it below SQLite's limit of 1e9 bytes
+            # subtle: one value made inside SQLite is five times as fast as rows, and sixteenths
+            # keep it below SQLite's limit of 1e9 bytes
+            parts = (
                 self._db.execute(
                     f"SELECT CAST(group_concat(key, '') AS BLOB) FROM responses WHERE model={model} AND key >= ? {'AND key < ?' if part < 15 else ''}",
                     [bytes([16 * part]), bytes([16 * (part + 1)])]

@@ -18,7 +18,9 @@ _DECODE = (
 
 
 def key_bytes(request_key: str) -> bytes:
-    """Return the 16 bytes a response is found by: those that `Request.key` spells in hex; of any other text, its digest.
+    """Return the 16 bytes a response is found by: those that `Request.key` spells in hex.
+
+    Of any other text, its digest.
 
     Parameters
     ----------
@@ -36,7 +38,10 @@ def key_bytes(request_key: str) -> bytes:
 
 
 def checksum(*parts: bytes) -> bytes:
-    """Return the 16-byte blake2b digest of some parts; each counts with its length, so that no byte can move between them."""
+    """Return the 16-byte blake2b digest of some parts.
+
+    Each counts with its length, so that no byte can move between them.
+    """
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
         state.update(len(part).to_bytes(8, "big"))

@@ -1,4 +1,6 @@
-"""the responses that runs share. A convenience: whatever is wrong with it, a run goes on without it and says so once.
+"""the responses that runs share.
+
+A convenience: whatever is wrong with it, a run goes on without it and says so once.
 
 Not handled here: how rows are kept (`evalkit.store.responses`).
 """

@@ -1,7 +1,10 @@
-"""Trained adapters at run time: any soft prompt or LoRA in PEFT's format, on the fast path of the engine.
+"""Trained adapters at run time.
 
-A soft prompt, or a prefix of every layer, becomes N tokens beyond the vocabulary that stand before every prompt: the same computation as PEFT's, and a prefix that
-the engine stores once. A LoRA is merged into the weights.
+Any soft prompt or LoRA in PEFT's format, on the fast path of the engine.
+
+A soft prompt, or a prefix of every layer, becomes N tokens beyond the vocabulary that stand before
+every prompt: the same computation as PEFT's, and a prefix that the engine stores once. A LoRA is
+merged into the weights.
 """
 
 from __future__ import annotations
@@ -38,13 +41,18 @@ _DEFAULTS = {"path": "", "overlap": "refuse"}
 
 
 def base_marks(engine: HFBackend) -> dict[str, str]:
-    """Return what an adapter remembers of its model: hashes of weights, configuration and tokenizer."""
+    """Return what an adapter remembers of its model.
+
+    Hashes of weights, configuration and tokenizer.
+    """
     found = engine.fingerprint()
     return {name: found[name] for name in ("weights", "config", "tokenizer")}
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return the record that `evalkit align` left beside an adapter; empty for an adapter of another program.
+    """Return the record that `evalkit align` left beside an adapter.
+
+    Empty for an adapter of another program.
 
     Raises
     ------
@@ -128,7 +136,8 @@ def adapter(backend: Backend, options: str) -> Backend:
     UsageError
         When options are wrong.
     BackendError
-        When the adapter belongs to another model or tokenizer, or is of a kind that cannot be applied.
+        When the adapter belongs to another model or tokenizer, or is of a kind that cannot be
+        applied.
     """
     given = _options(options)
     engine = inner_workings(backend, "adapter")

@@ -1,7 +1,8 @@
 """Trains a mitigation for one model and saves it where ``--mitigation adapter:path=`` (or ``--model``) takes it.
 
-Soft prompts, prefixes and LoRA are built and saved by PEFT, in PEFT's own format, so that other programs load them; full tuning saves an ordinary checkpoint.
-Beside the weights lies ``evalkit.json``: base model, phrasings and tasks trained on, recipe and what was measured.
+Soft prompts, prefixes and LoRA are built and saved by PEFT, in PEFT's own format, so that other
+programs load them; full tuning saves an ordinary checkpoint. Beside the weights lies
+``evalkit.json``: base model, phrasings and tasks trained on, recipe and what was measured.
 """
 
 from __future__ import annotations
@@ -170,7 +171,8 @@ def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
     elif recipe.method == "prefix":
         config = peft.PrefixTuningConfig(**shared, num_virtual_tokens=recipe.n_tokens)
     else:
-        # subtle: one submodule, so that an encoder-decoder model gets the prompt before its input only
+        # subtle: one submodule, so that an encoder-decoder model gets the prompt before its input
+        # only
         config = peft.PromptTuningConfig(
             **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
         )
@@ -185,7 +187,10 @@ def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
 
 
 def _start_from_words(model: Any, recipe: Recipe) -> None:
-    """Begin a soft prompt at embeddings of tokens drawn from the vocabulary: random values lie far from any word."""
+    """Begin a soft prompt at embeddings of tokens drawn from the vocabulary.
+
+    Random values lie far from any word.
+    """
     import torch
 
     words = model.get_base_model().get_input_embeddings().weight

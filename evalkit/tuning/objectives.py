@@ -2,11 +2,14 @@
 
 References
 ----------
-Soft-prompt alignment: Sun, Shaib, Wallace, "Evaluating the Zero-shot Robustness of Instruction-tuned Language Models", arXiv 2306.11270, section 5: loss (1 - lambda) CE + lambda KL
-between what is predicted under a paraphrase and under the reference phrasing. We take KL(reference || paraphrase), averaged over answer tokens, with no gradient through the
-reference side (ours: the paper does not say).
-Contrastive instruction tuning: Yan and others, "Contrastive Instruction Tuning", arXiv 2402.11138: InfoNCE over last-token states of paraphrase pairs, temperature 0.05 (theirs), with the
-same wording about other instances as hard negatives. We make it symmetric, take all negatives hard, and cap the weight so that the term never exceeds the generation loss.
+Soft-prompt alignment: Sun, Shaib, Wallace, "Evaluating the Zero-shot Robustness of
+Instruction-tuned Language Models", arXiv 2306.11270, section 5: loss (1 - lambda) CE + lambda KL
+between what is predicted under a paraphrase and under the reference phrasing. We take KL(reference
+|| paraphrase), averaged over answer tokens, with no gradient through the reference side (ours: the
+paper does not say). Contrastive instruction tuning: Yan and others, "Contrastive Instruction
+Tuning", arXiv 2402.11138: InfoNCE over last-token states of paraphrase pairs, temperature 0.05
+(theirs), with the same wording about other instances as hard negatives. We make it symmetric, take
+all negatives hard, and cap the weight so that the term never exceeds the generation loss.
 """
 
 from __future__ import annotations
@@ -101,11 +104,14 @@ def alignment_terms(
 
 
 def info_nce(first: torch.Tensor, second: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return the symmetric InfoNCE of matching rows, shape (row, width) each; the other rows are the negatives.
+    """Return the symmetric InfoNCE of matching rows, shape (row, width) each.
+
+    The other rows are the negatives.
 
     Notes
     -----
-    With s[i, j] = cos(first_i, second_j) / temperature: the mean of -log softmax_j(s)[i, i] and -log softmax_i(s)[i, i]. One row gives 0.
+    With s[i, j] = cos(first_i, second_j) / temperature: the mean of -log softmax_j(s)[i, i] and
+    -log softmax_i(s)[i, i]. One row gives 0.
     """
     import torch
 
@@ -122,7 +128,11 @@ def info_nce(first: torch.Tensor, second: torch.Tensor, temperature: float) -> t
 
 
 def capped(generation: torch.Tensor, contrast: torch.Tensor, weight: float) -> torch.Tensor:
-    """Return the weighted contrastive term: weight x contrast, or the generation loss where that is smaller (as a constant factor, so that gradients keep their direction)."""
+    """Return the weighted contrastive term.
+
+    Weight x contrast, or the generation loss where that is smaller (as a constant factor, so that
+    gradients keep their direction).
+    """
     factor = min(weight, float(generation.detach()) / max(float(contrast.detach()), 1e-12))
     # subtle: rounding of factor x contrast may end one bit above the generation loss
     while factor > 0 and float(factor * contrast.detach()) > float(generation.detach()):

@@ -1,7 +1,10 @@
 """What is trained on: pairs of one instance in two wordings that ask for the same answer text.
 
-A paraphrase is paired with the phrasing it was made from (its ``of``) when that is among those given. Where no phrasing says so, phrasings of a task that want the same
-form of answer (text, letter, letter in brackets) are paired, and the first of them is the reference. Some paraphrases are kept for validation. Every batch depends on the seed and its number alone, so that a training that was stopped goes on exactly.
+A paraphrase is paired with the phrasing it was made from (its ``of``) when that is among those
+given. Where no phrasing says so, phrasings of a task that want the same form of answer (text,
+letter, letter in brackets) are paired, and the first of them is the reference. Some paraphrases are
+kept for validation. Every batch depends on the seed and its number alone, so that a training that
+was stopped goes on exactly.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from evalkit.records import Instance, Phrasing, Request, Task, digest
 __all__ = ["Material", "Pair", "Sampler", "couples", "divided"]
 
 FEWEST = 3
-"""Phrasings of one form of answer a task needs: a reference, a paraphrase, and one for validation."""
+"""Phrasings of one form of answer a task needs: a reference, a paraphrase, and one for
+validation."""
 _TRIES = 200
 Ids = tuple[int, ...]
 Form = tuple[str, bool]
@@ -65,7 +69,9 @@ def _form(task: Task, phrasing: Phrasing) -> Form:
 def divided(
     task: Task, phrasings: Sequence[Phrasing], *, share: float, seed: int
 ) -> tuple[tuple[Phrasing, ...], tuple[Phrasing, ...]]:
-    """Return training and validation phrasings, references among the training ones; phrasings that no pair can use are left out.
+    """Return training and validation phrasings, references among the training ones.
+
+    Phrasings that no pair can use are left out.
 
     Parameters
     ----------
@@ -81,7 +87,8 @@ def divided(
     Raises
     ------
     UsageError
-        When there are fewer than two paraphrases of given phrasings, and no form of answer has three phrasings.
+        When there are fewer than two paraphrases of given phrasings, and no form of answer has
+        three phrasings.
     """
     known = {phrasing.id: phrasing for phrasing in phrasings}
     made = [p for p in phrasings if p.of in known and _form(task, p) == _form(task, known[p.of])]
@@ -125,7 +132,10 @@ def _parted(
 
 
 def couples(material: Material, *, validation: bool) -> list[tuple[Phrasing, Phrasing]]:
-    """Return (reference, paraphrase) for every training or validation paraphrase; references are always training phrasings."""
+    """Return (reference, paraphrase) for every training or validation paraphrase.
+
+    References are always training phrasings.
+    """
     known = {phrasing.id: phrasing for phrasing in material.training}
     members = material.validation if validation else material.training
     named = [(known[phrasing.of], phrasing) for phrasing in members if phrasing.of in known]
@@ -177,7 +187,10 @@ class Sampler:
         return self._drawn(random.Random(f"{self._seed}/train/{number}"), size, validation=False)
 
     def kin(self, number: int, size: int) -> list[Pair]:
-        """Return a batch of one task and one couple of phrasings: every other member is a hard negative, the same wording about another instance."""
+        """Return a batch of one task and one couple of phrasings.
+
+        Every other member is a hard negative, the same wording about another instance.
+        """
         rng = random.Random(f"{self._seed}/kin/{number}")
         material = rng.choice(self._materials)
         reference, paraphrase = rng.choice(couples(material, validation=False))
@@ -191,7 +204,10 @@ class Sampler:
         return found
 
     def probe(self, size: int, *, validation: bool) -> list[Pair]:
-        """Return fixed pairs for measuring: of training or of validation phrasings and instances."""
+        """Return fixed pairs for measuring.
+
+        Of training or of validation phrasings and instances.
+        """
         return self._drawn(
             random.Random(f"{self._seed}/probe/{validation}"), size, validation=validation
         )

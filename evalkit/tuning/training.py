@@ -1,4 +1,8 @@
-"""The training loop of mitigations: validation on phrasings kept apart, early stop, checkpoints that survive a kill, resuming to the same weights."""
+"""The training loop of mitigations.
+
+Validation on phrasings kept apart, early stop, checkpoints that survive a kill, resuming to the
+same weights.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,10 @@ Said = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a mitigation is trained. Defaults are ours unless said otherwise: the values of the soft-prompt paper are not public."""
+    """How a mitigation is trained.
+
+    Defaults are ours unless said otherwise: the values of the soft-prompt paper are not public.
+    """
 
     method: str
     """``soft-prompt``, ``prefix``, ``full`` or ``contrastive``."""

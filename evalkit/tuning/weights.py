@@ -1,10 +1,15 @@
-"""New checkpoints made of old ones: interpolation of two, and model stock of several around a common base. Writes directories, tensor by tensor.
+"""New checkpoints made of old ones.
+
+Interpolation of two, and model stock of several around a common base. Writes directories, tensor by
+tensor.
 
 References
 ----------
-Wortsman and others, "Robust fine-tuning of zero-shot models", arXiv 2109.01903: w = (1 - alpha) w_0 + alpha w_1, alpha swept.
-Jang, Yun, Han, "Model Stock: All we need is just a few fine-tuned models", arXiv 2403.19522: w = t mean_i(w_i) + (1 - t) w_0 with t = N cos / (1 + (N - 1) cos), where cos is the cosine of
-the angle between w_i - w_0 and w_j - w_0, per layer. We take every tensor as a layer and the mean over all pairs as its cosine.
+Wortsman and others, "Robust fine-tuning of zero-shot models", arXiv 2109.01903: w = (1 - alpha) w_0
++ alpha w_1, alpha swept. Jang, Yun, Han, "Model Stock: All we need is just a few fine-tuned
+models", arXiv 2403.19522: w = t mean_i(w_i) + (1 - t) w_0 with t = N cos / (1 + (N - 1) cos), where
+cos is the cosine of the angle between w_i - w_0 and w_j - w_0, per layer. We take every tensor as a
+layer and the mean over all pairs as its cosine.
 """
 
 from __future__ import annotations
@@ -43,7 +48,8 @@ Merge = Callable[[str, "Sequence[torch.Tensor]"], "torch.Tensor"]
 def stock_ratio(cosine: float, n: int) -> float:
     """Return t = N cos / (1 + (N - 1) cos): how far to go from the base to the mean of N models.
 
-    A cosine below 0 counts as 0 (the mean is no better than the base); an undefined one (NaN: a tensor that did not move) gives NaN.
+    A cosine below 0 counts as 0 (the mean is no better than the base); an undefined one (NaN: a
+    tensor that did not move) gives NaN.
 
     >>> [round(stock_ratio(cosine, 2), 4) for cosine in (1.0, 0.5, 0.0)]
     [1.0, 0.6667, 0.0]
@@ -53,7 +59,10 @@ def stock_ratio(cosine: float, n: int) -> float:
 
 
 def interpolated(first: torch.Tensor, second: torch.Tensor, alpha: float) -> torch.Tensor:
-    """Return (1 - alpha) first + alpha second, computed in float64 and stored as `first`; 0 and 1 give the inputs themselves."""
+    """Return (1 - alpha) first + alpha second, computed in float64 and stored as `first`.
+
+    0 and 1 give the inputs themselves.
+    """
     if alpha == 0 or not first.is_floating_point():
         return first
     if alpha == 1:
@@ -63,7 +72,9 @@ def interpolated(first: torch.Tensor, second: torch.Tensor, alpha: float) -> tor
 
 
 def model_stock(base: torch.Tensor, tuned: Sequence[torch.Tensor]) -> tuple[torch.Tensor, float]:
-    """Return the stock of one tensor and its ratio t; NaN, and the base, where some model did not move it.
+    """Return the stock of one tensor and its ratio t.
+
+    NaN, and the base, where some model did not move it.
 
     Parameters
     ----------
@@ -114,7 +125,9 @@ def write_interpolated(
 
 
 def write_stock(base: ModelSpec, tuned: Sequence[ModelSpec], out: Path) -> dict[str, Any]:
-    """Write the model stock of tuned checkpoints around their base; the ratio of every tensor is in the report.
+    """Write the model stock of tuned checkpoints around their base.
+
+    The ratio of every tensor is in the report.
 
     Raises
     ------
@@ -150,7 +163,8 @@ def write_stock(base: ModelSpec, tuned: Sequence[ModelSpec], out: Path) -> dict[
 def interpolate(spec: ModelSpec, options: str) -> ModelSpec:
     """Return the interpolation of the model with another (``--mitigation interpolate:with=DIR,alpha=0.5``), written once into evalkit's cache.
 
-    The new weights' hash is what enters the fingerprint, so that alpha 0 shares responses with the model itself where the file layout is the same.
+    The new weights' hash is what enters the fingerprint, so that alpha 0 shares responses with the
+    model itself where the file layout is the same.
     """
     given = read_options("interpolate", options, {"with": "", "alpha": 0.5})
     if not given["with"]:

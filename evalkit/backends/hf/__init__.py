@@ -1,1 +1,4 @@
-"""Transformers models, causal and encoder-decoder: from a prompt to log-probabilities and greedy text."""
+"""Transformers models, causal and encoder-decoder.
+
+From a prompt to log-probabilities and greedy text.
+"""

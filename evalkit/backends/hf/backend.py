@@ -1,4 +1,6 @@
-"""Transformers models, causal and encoder-decoder: log-probabilities of continuations, and greedy generation.
+"""Transformers models, causal and encoder-decoder.
+
+Log-probabilities of continuations, and greedy generation.
 
 Not handled here: other engines, training, sampling.
 """
@@ -44,7 +46,8 @@ _log = logging.getLogger(__name__)
 _WINDOW = 16384
 """Most requests that are tokenised, sorted and grouped by prefix together."""
 _WINDOW_CHARACTERS = 1 << 24
-"""Most characters of theirs: the ids of a window and of the next one, 36 bytes a token, then take about 300 MB."""
+"""Most characters of theirs: the ids of a window and of the next one, 36 bytes a token, then take
+about 300 MB."""
 _WORTH_MEASURING = 500
 _OPTIONS = frozenset(
     {
@@ -90,9 +93,10 @@ class HFBackend:
     Parameters
     ----------
     spec
-        What to load and how. Options: ``max_length`` (most tokens), ``token_budget`` (tokens of a batch), ``path``
-        (``auto`` or ``plain``: one row per choice), ``attention`` (implementation name), ``compile`` (compiler for scoring:
-        true or its name), ``device_map``, ``allow_pickle``, ``trust_remote_code``.
+        What to load and how. Options: ``max_length`` (most tokens), ``token_budget`` (tokens of a
+        batch), ``path`` (``auto`` or ``plain``: one row per choice), ``attention`` (implementation
+        name), ``compile`` (compiler for scoring: true or its name), ``device_map``,
+        ``allow_pickle``, ``trust_remote_code``.
 
     Raises
     ------
@@ -175,7 +179,8 @@ class HFBackend:
         change
             Changes weights or modules of the loaded model.
         virtual
-            Ids put before every prompt; `change` made the model understand those beyond its vocabulary.
+            Ids put before every prompt; `change` made the model understand those beyond its
+            vocabulary.
         label
             What enters the fingerprint under ``adapter``.
 
@@ -216,9 +221,10 @@ class HFBackend:
     def stats(self) -> Mapping[str, Any]:
         """Return what was computed and saved so far.
 
-        ``naive``, ``planned``, ``computed``, ``reused`` and ``generated`` are tokens (see `hf_engine.Counts`),
-        ``boundary`` counts prompts whose tokens were no beginning of the joint encoding, ``unstable`` decisions whose
-        margin is within the precision's noise, ``path`` names the way of scoring and ``notice`` why it is not the fast one.
+        ``naive``, ``planned``, ``computed``, ``reused`` and ``generated`` are tokens (see
+        `hf_engine.Counts`), ``boundary`` counts prompts whose tokens were no beginning of the joint
+        encoding, ``unstable`` decisions whose margin is within the precision's noise, ``path``
+        names the way of scoring and ``notice`` why it is not the fast one.
         """
         counts = asdict(self._engine.snapshot()) if self._engine is not None else {}
         path = self._engine.path if self._engine is not None else None
@@ -268,7 +274,9 @@ class HFBackend:
                 yield from self._window(items)
 
     def embed(self, requests: Sequence[Request]) -> NDArray[np.float32]:
-        """Return the hidden state behind each prompt, shape (request, width); see `hf_embed.last_states`.
+        """Return the hidden state behind each prompt, shape (request, width).
+
+        See `hf_embed.last_states`.
 
         Raises
         ------

@@ -1,12 +1,14 @@
 """Decoder-only models: log-probability of every continuation with each prompt token computed once.
 
-Two scorers give the same numbers. `TreeScorer` feeds a prompt once, with its continuations as branches behind it
-(block mask, positions by depth), behind a stored prefix that many prompts share. `RowScorer` feeds one row per distinct
-continuation and leaves mask and positions to the model: the plain path for architectures whose masks are not verified.
+Two scorers give the same numbers. `TreeScorer` feeds a prompt once, with its continuations as
+branches behind it (block mask, positions by depth), behind a stored prefix that many prompts share.
+`RowScorer` feeds one row per distinct continuation and leaves mask and positions to the model: the
+plain path for architectures whose masks are not verified.
 
-Traps handled here: a 4-D mask replaces the model's own sliding window, so the window is applied by position inside it;
-masks are additive floats, because boolean ones are wrong under eager attention; rows are padded on the right, padding
-sees itself; `use_cache=False` or an explicit mask always, else tree positions are taken for packed sequences.
+Traps handled here: a 4-D mask replaces the model's own sliding window, so the window is applied by
+position inside it; masks are additive floats, because boolean ones are wrong under eager attention;
+rows are padded on the right, padding sees itself; `use_cache=False` or an explicit mask always,
+else tree positions are taken for packed sequences.
 """
 
 from __future__ import annotations
@@ -63,12 +65,16 @@ class MaskForm:
     """How a model takes a 4-D mask: one for all layers, or one per kind of layer."""
 
     windows: tuple[tuple[str, int | None], ...]
-    """Kind of layer (empty name: one mask for all) and its sliding window, None for full attention."""
+    """Kind of layer (empty name: one mask for all) and its sliding window, None for full
+    attention."""
 
 
 @dataclass(slots=True)
 class Bank:
-    """Stored key and value states of prefixes, right-padded: per layer, shape (slot, head, length, width)."""
+    """Stored key and value states of prefixes, right-padded.
+
+    Per layer, shape (slot, head, length, width).
+    """
 
     keys: list[torch.Tensor]
     """Keys per layer."""
@@ -131,7 +137,10 @@ class Bank:
 
 
 def mask_forms(config: Any) -> list[MaskForm]:
-    """Return the ways a model of this configuration may take 4-D masks, likeliest first; empty when none is known."""
+    """Return the ways a model of this configuration may take 4-D masks, likeliest first.
+
+    Empty when none is known.
+    """
     text = config.get_text_config()
     window = getattr(text, "sliding_window", None)
     kinds = sorted(set(getattr(text, "layer_types", None) or ()))
@@ -249,14 +258,17 @@ class TreeScorer:
 
 
 class RowScorer:
-    """Scores prompts with one row per distinct continuation; masks and positions are the model's own.
+    """Scores prompts with one row per distinct continuation.
+
+    Masks and positions are the model's own.
 
     Parameters
     ----------
     loaded
         The model.
     single
-        One row at a time and logits everywhere, as the model's authors run it: the reference for the start-up proof.
+        One row at a time and logits everywhere, as the model's authors run it: the reference for
+        the start-up proof.
     """
 
     def __init__(self, loaded: Loaded, *, single: bool = False) -> None:
@@ -264,7 +276,10 @@ class RowScorer:
         self._single = single or not loaded.head.available
 
     def score(self, works: Sequence[Work], bank: Bank | None = None) -> list[list[float]]:
-        """Return per prompt the log-probability of every continuation, nats; `bank` must be None."""
+        """Return per prompt the log-probability of every continuation, nats.
+
+        `bank` must be None.
+        """
         import torch
 
         if bank is not None:
@@ -314,7 +329,10 @@ class RowScorer:
 
 
 def grid(works: Sequence[Work]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return token ids and positions of a batch, shape (row, length); nodes stand behind the prompt at their depth."""
+    """Return token ids and positions of a batch, shape (row, length).
+
+    Nodes stand behind the prompt at their depth.
+    """
     width = max(work.width for work in works)
     ids = np.zeros((len(works), width), dtype=np.int64)
     positions = np.empty((len(works), width), dtype=np.int64)

@@ -1,7 +1,8 @@
 """Encoder-decoder models: the encoder runs once per prompt, all continuations share one decoder row.
 
-The row is the start token with the continuations as branches behind it, as behind the last token of a decoder-only
-model's prompt. Relative positions are set by `hf_t5`, absolute ones through a hook on the decoder's position embedding.
+The row is the start token with the continuations as branches behind it, as behind the last token of
+a decoder-only model's prompt. Relative positions are set by `hf_t5`, absolute ones through a hook
+on the decoder's position embedding.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ class EncoderDecoderScorer:
             embedding.register_forward_hook(self._place)
 
     def _place(self, module: Any, args: Any, output: Any) -> Any:
-        """Forward hook of absolute decoder positions: look up the positions of the branches instead."""
+        """Forward hook of absolute decoder positions.
+
+        Look up the positions of the branches instead.
+        """
         import torch
 
         del args, output
@@ -87,7 +91,10 @@ class EncoderDecoderScorer:
             self._positions = None
 
     def score(self, works: Sequence[Work], bank: Bank | None = None) -> list[list[float]]:
-        """Return per prompt the log-probability of every continuation, nats, summed in float64; `bank` must be None."""
+        """Return per prompt the log-probability of every continuation, nats, summed in float64.
+
+        `bank` must be None.
+        """
         import torch
 
         if bank is not None:
@@ -122,14 +129,17 @@ class EncoderDecoderScorer:
 
 
 class EncoderDecoderRows:
-    """Scores one encoder row and one decoder row per distinct continuation; masks and positions are the model's own.
+    """Scores one encoder row and one decoder row per distinct continuation.
+
+    Masks and positions are the model's own.
 
     Parameters
     ----------
     loaded
         The model.
     single
-        One row at a time, unpadded, logits everywhere, as the model's authors run it: the reference for the proof.
+        One row at a time, unpadded, logits everywhere, as the model's authors run it: the reference
+        for the proof.
     """
 
     def __init__(self, loaded: Loaded, *, single: bool = False) -> None:
@@ -138,7 +148,10 @@ class EncoderDecoderRows:
         self._start = start_token(loaded.model.config)
 
     def score(self, works: Sequence[Work], bank: Bank | None = None) -> list[list[float]]:
-        """Return per prompt the log-probability of every continuation, nats; `bank` must be None."""
+        """Return per prompt the log-probability of every continuation, nats.
+
+        `bank` must be None.
+        """
         import torch
 
         if bank is not None:

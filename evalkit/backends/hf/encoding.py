@@ -1,12 +1,13 @@
 """Requests to token ids: chat template, boundary between prompt and continuation, over-long prompts.
 
-The boundary follows lm-eval, so that log-likelihoods are comparable: trailing white space of the prompt moves to the
-continuation; causal models get the prompt's ids plus the tail of the joint encoding; encoder-decoder models get both
-encoded apart, the continuation without special tokens.
+The boundary follows lm-eval, so that log-likelihoods are comparable: trailing white space of the
+prompt moves to the continuation; causal models get the prompt's ids plus the tail of the joint
+encoding; encoder-decoder models get both encoded apart, the continuation without special tokens.
 
 References
 ----------
-EleutherAI/lm-evaluation-harness:lm_eval/api/model.py, `TemplateLM._encode_pair` and `TemplateLM.loglikelihood`.
+EleutherAI/lm-evaluation-harness:lm_eval/api/model.py, `TemplateLM._encode_pair` and
+`TemplateLM.loglikelihood`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ Ids = tuple[int, ...]
 T = TypeVar("T")
 _ELLIPSIS = " ... "
 _PER_CALL = 1 << 18
-"""Most characters of a tokenizer call: what tokenizers note besides ids takes some 40 bytes per character."""
+"""Most characters of a tokenizer call: what tokenizers note besides ids takes some 40 bytes per
+character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,10 @@ class Encoder:
         return str(own)
 
     def _ids(self, texts: Sequence[str], special: bool = True) -> list[list[int]]:
-        """Token ids of `texts` in one call; a text that already opens with the start token gets no second one."""
+        """Token ids of `texts` in one call.
+
+        A text that already opens with the start token gets no second one.
+        """
         if not texts:
             return []
         if not special:
@@ -154,8 +159,8 @@ class Encoder:
     def render(self, request: Request, text: str) -> str:
         """Return the text sent for `request` when its prompt reads `text`.
 
-        Without a chat template a system message stands before the prompt, one empty line between. A template that
-        refuses a system message gets it at the top of the user's.
+        Without a chat template a system message stands before the prompt, one empty line between. A
+        template that refuses a system message gets it at the top of the user's.
         """
         joined = f"{request.system}\n\n{text}" if request.system else text
         if self._template is None:
@@ -183,7 +188,10 @@ class Encoder:
         return text
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:
-        """Return the requests as token ids, in order; every text is tokenised once, in batch calls."""
+        """Return the requests as token ids, in order.
+
+        Every text is tokenised once, in batch calls.
+        """
         sent = [self.render(request, request.text) for request in requests]
         whole = self._whole(requests, sent)
         for i, request in enumerate(requests):
@@ -216,7 +224,10 @@ class Encoder:
     def _joint(
         self, contexts: Sequence[str], ids: dict[str, Ids], moved: Sequence[tuple[str, ...]]
     ) -> list[tuple[tuple[Ids, ...], bool]]:
-        """Tails behind every prompt; behind an empty prompt the continuation by itself, without special tokens."""
+        """Tails behind every prompt.
+
+        Behind an empty prompt the continuation by itself, without special tokens.
+        """
         behind = [i for i, context in enumerate(contexts) if context]
         found = dict(
             zip(
@@ -231,7 +242,10 @@ class Encoder:
         return [found[i] for i in range(len(contexts))]
 
     def _continuations(self, request: Request, space: str) -> tuple[str, ...]:
-        """Continuations with the prompt's trailing white space; behind a chat template their own first space goes."""
+        """Continuations with the prompt's trailing white space.
+
+        Behind a chat template their own first space goes.
+        """
         if self._template is None:
             return tuple(space + text for text in request.continuations)
         return tuple(space + text.removeprefix(" ") for text in request.continuations)
@@ -239,7 +253,10 @@ class Encoder:
     def _encoded(
         self, request: Request, text: str, context: Ids, tails: tuple[tuple[Ids, ...], bool]
     ) -> Encoded:
-        """One request as ids, with lm-eval's rule for an empty prompt: the start token stands for it."""
+        """One request as ids, with lm-eval's rule for an empty prompt.
+
+        The start token stands for it.
+        """
         found, boundary = tails
         sent = text if text != request.text else ""
         if not context:
@@ -282,7 +299,8 @@ class Encoder:
         start, end = request.body
         low, high = 1, end - start
         best: Encoded | None = None
-        # subtle: `low` letters removed may be too few, `high` is tried last; tokens fall almost monotonically with letters
+        # subtle: `low` letters removed may be too few, `high` is tried last; tokens fall almost
+        # monotonically with letters
         while low <= high and room > 0:
             removed = (low + high) // 2
             kept = end - start - removed

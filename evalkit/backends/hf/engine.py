@@ -1,4 +1,7 @@
-"""From encoded requests to batches on the device: shared prefixes, token budgets, halving when memory runs out."""
+"""From encoded requests to batches on the device.
+
+Shared prefixes, token budgets, halving when memory runs out.
+"""
 
 from __future__ import annotations
 
@@ -57,9 +60,12 @@ class Budget:
 
     @classmethod
     def on(cls, loaded: Loaded, rows: int | None) -> Budget:
-        """Return the budget for a model: small batches keep a CPU's caches warm, large ones fill a GPU.
+        """Return the budget for a model.
 
-        Rows that generate together keep their key and value states: as many as fit into 512 MB on a CPU, 8 GB on a GPU.
+        Small batches keep a CPU's caches warm, large ones fill a GPU.
+
+        Rows that generate together keep their key and value states: as many as fit into 512 MB on a
+        CPU, 8 GB on a GPU.
         """
         if loaded.device.type == "cpu":
             return cls(
@@ -245,7 +251,10 @@ class Engine:
         run: Callable[[Sequence[_Unit]], Sequence[Any]],
         works: Sequence[Work],
     ) -> list[tuple[Encoded, Any]]:
-        """Run a batch, in halves when memory runs out; a single row that does not fit is an ``oom``."""
+        """Run a batch, in halves when memory runs out.
+
+        A single row that does not fit is an ``oom``.
+        """
         failed = False
         found: Sequence[Any] = []
         try:
@@ -255,7 +264,8 @@ class Engine:
             if not is_out_of_memory(error):
                 raise
             failed = True
-        # subtle: outside the handler, because the traceback keeps the tensors of the failed forward alive
+        # subtle: outside the handler, because the traceback keeps the tensors of the failed forward
+        # alive
         if not failed:
             self._count_batch(works)
             return [(unit.encoded, answer) for unit, answer in zip(units, found, strict=True)]

@@ -1,4 +1,6 @@
-"""Files of a Transformers model: where they lie, whether they may be loaded, and their hashes. Needs no torch.
+"""Files of a Transformers model: where they lie, whether they may be loaded, and their hashes.
+
+Needs no torch.
 
 Not handled here: reading weights into a model (`evalkit.backends.hf.loading`).
 """
@@ -274,8 +276,8 @@ def fingerprint(spec: ModelSpec, files: ModelFiles, *, dtype: str, template: str
 
     Notes
     -----
-    Batch size, device and the path that computes (fast or plain) stay out: they agree to the tolerance that the
-    start-up proof enforces.
+    Batch size, device and the path that computes (fast or plain) stay out: they agree to the
+    tolerance that the start-up proof enforces.
     """
     options = {
         k: v

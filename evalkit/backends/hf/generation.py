@@ -1,8 +1,9 @@
 """Greedy generation: prompts right-padded behind a stored prefix, finished rows dropped at every step.
 
-`Greedy` runs the loop; a session holds the states of one batch. `LibraryGreedy` hands equally long prompts to the
-library's own `generate`, for architectures whose masks are not verified and for models whose generation settings ask
-for more than the likeliest token (repetition penalty, forced tokens).
+`Greedy` runs the loop; a session holds the states of one batch. `LibraryGreedy` hands equally long
+prompts to the library's own `generate`, for architectures whose masks are not verified and for
+models whose generation settings ask for more than the likeliest token (repetition penalty, forced
+tokens).
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class Greedy:
     stops
         When rows end.
     feeding
-        Most tokens of prompts that are fed at once, padding included; rows fed in parts generate together.
+        Most tokens of prompts that are fed at once, padding included; rows fed in parts generate
+        together.
     """
 
     def __init__(
@@ -151,7 +153,10 @@ def _growing_layer() -> Any:
     base: Any = cache_utils.DynamicLayer
 
     class GrowingLayer(base):  # type: ignore[misc]  # the base comes from a library without types
-        """States in a buffer with room to grow; `keys` and `values` stay views of what is filled."""
+        """States in a buffer with room to grow.
+
+        `keys` and `values` stay views of what is filled.
+        """
 
         def update(
             self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any

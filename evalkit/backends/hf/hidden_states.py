@@ -35,8 +35,8 @@ def last_states(loaded: Loaded, contexts: Sequence[tuple[int, ...]]) -> NDArray[
 
     Notes
     -----
-    A causal model: the last prompt token. An encoder-decoder: the decoder's start token. Prompts are padded on the right, where no
-    earlier token looks.
+    A causal model: the last prompt token. An encoder-decoder: the decoder's start token. Prompts
+    are padded on the right, where no earlier token looks.
 
     Raises
     ------

@@ -65,7 +65,10 @@ class Loaded:
         )
 
     def cached(self, cache: Any) -> dict[str, Any]:
-        """Return the argument that hands key and value states to the model: ``cache`` from Transformers 5.24 on, ``past_key_values`` before."""
+        """Return the argument that hands key and value states to the model.
+
+        ``cache`` from Transformers 5.24 on, ``past_key_values`` before.
+        """
         return {self._cache_name: cache}
 
     @property
@@ -99,8 +102,9 @@ class Loaded:
 class AnswerHead:
     """Runs the vocabulary head only at chosen positions, inside the model's own forward.
 
-    A hook in front of the output embedding selects rows of the hidden states, so whatever the model does around the
-    head (scaling, soft capping, bias) stays the model's own, and no batch x length x vocabulary array exists.
+    A hook in front of the output embedding selects rows of the hidden states, so whatever the model
+    does around the head (scaling, soft capping, bias) stays the model's own, and no batch x length
+    x vocabulary array exists.
     """
 
     def __init__(self, model: Any) -> None:
@@ -131,7 +135,10 @@ class AnswerHead:
         )
 
     def _narrow(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Forward pre-hook of a part of the last layer: nothing reads its other rows, so they are not computed."""
+        """Forward pre-hook of a part of the last layer.
+
+        Nothing reads its other rows, so they are not computed.
+        """
         del module
         self._shape = None
         if self._index is None or not self._trim or len(args) != 1 or args[0].dim() != 3:
@@ -145,7 +152,10 @@ class AnswerHead:
         )
 
     def _widen(self, module: Any, args: Any, output: Any) -> Any:
-        """Forward hook of a part of the last layer: put the computed rows back in their places, zeros elsewhere."""
+        """Forward hook of a part of the last layer.
+
+        Put the computed rows back in their places, zeros elsewhere.
+        """
         del module, args
         if self._shape is None or self._index is None:
             return None
@@ -165,12 +175,14 @@ class AnswerHead:
         forward
             Calls the model and returns its output.
         trim
-            Leave out what the last layer's MLP, queries and attention outputs are at other positions.
+            Leave out what the last layer's MLP, queries and attention outputs are at other
+            positions.
 
         Raises
         ------
         BackendError
-            When the model does not call its output embedding exactly once, so that positions cannot be chosen.
+            When the model does not call its output embedding exactly once, so that positions cannot
+            be chosen.
         """
         self._index, self._calls, self._trim = index, 0, trim
         try:
@@ -217,7 +229,8 @@ def logprobs_of(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) 
 
     Notes
     -----
-    log p = logit - logsumexp(logits), computed in slices so that the float32 copy stays below 256 MB.
+    log p = logit - logsumexp(logits), computed in slices so that the float32 copy stays below 256
+    MB.
     """
     import torch
 
@@ -303,7 +316,8 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
             )
             if not placed:
                 model.to(device)
-        except Exception as error:  # any library below may raise anything on a damaged model; one clear line is owed
+        # any library below may raise anything on a damaged model; one clear line is owed
+        except Exception as error:
             if is_out_of_memory(error):
                 raise BackendError(
                     f"{spec.name}: does not fit on {device}. Use a smaller model, dtype or another device."
@@ -391,7 +405,10 @@ def _device(name: str) -> torch.device:
 
 
 def dtype_of(spec: ModelSpec, files: ModelFiles) -> str:
-    """Return the precision to load in: as asked; for ``auto`` float32 on a CPU and the checkpoint's own elsewhere."""
+    """Return the precision to load in: as asked.
+
+    For ``auto`` float32 on a CPU and the checkpoint's own elsewhere.
+    """
     if spec.dtype == "auto":
         return "float32" if _device(spec.device).type == "cpu" else _stored_dtype(files)
     if spec.dtype not in _DTYPES:
@@ -402,7 +419,10 @@ def dtype_of(spec: ModelSpec, files: ModelFiles) -> str:
 
 
 def _stored_dtype(files: ModelFiles) -> str:
-    """Precision of a checkpoint: what its configuration says, else that of its first tensor, else float32."""
+    """Precision of a checkpoint.
+
+    What its configuration says, else that of its first tensor, else float32.
+    """
     named = files.config.get("dtype") or files.config.get("torch_dtype")
     if named in _DTYPES:
         return str(named)
@@ -428,11 +448,14 @@ def _cap_threads(torch: Any) -> None:
 
 
 def max_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
-    """Return the most tokens a model may see: the option ``max_length``, the configuration, the tokenizer, or 2048.
+    """Return the most tokens a model may see.
+
+    The option ``max_length``, the configuration, the tokenizer, or 2048.
 
     References
     ----------
-    EleutherAI/lm-evaluation-harness:lm_eval/models/utils.py, `resolve_max_length` (same order of sources).
+    EleutherAI/lm-evaluation-harness:lm_eval/models/utils.py, `resolve_max_length` (same order of
+    sources).
     """
     given = spec.options.get("max_length")
     if given is not None:

@@ -1,4 +1,7 @@
-"""The fast path proves itself: a few real prompts are scored both ways before anything is computed with it."""
+"""The fast path proves itself.
+
+A few real prompts are scored both ways before anything is computed with it.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ VERIFIED = frozenset(
         "umt5",
     }
 )
-"""Model types whose fast path is tested against one row per choice; ALiBi, state-space and unknown ones are not here."""
+"""Model types whose fast path is tested against one row per choice; ALiBi, state-space and unknown
+ones are not here."""
 
 _LONGEST_SAMPLE = 1024
 _LARGE = 100.0
@@ -83,7 +87,10 @@ class Path:
 
 
 def samples_of(works: Sequence[Work], *, longest: bool = False) -> list[Work]:
-    """Return a few prompts of different lengths, two continuations each: the shortest, a middle one and one between them; on request the longest too."""
+    """Return a few prompts of different lengths, two continuations each.
+
+    The shortest, a middle one and one between them; on request the longest too.
+    """
     fitting = sorted(
         (w for w in works if len(w.context) <= _LONGEST_SAMPLE),
         key=lambda w: (len(w.context), w.context),
@@ -106,7 +113,10 @@ def _by_length(config: Any) -> bool:
 
 
 def _two(work: Work) -> Work:
-    """The prompt with its longest and its first continuation; without any, its last tokens stand for one."""
+    """The prompt with its longest and its first continuation.
+
+    Without any, its last tokens stand for one.
+    """
     if not work.tails:
         cut = max(1, len(work.context) - 3)
         return replace(
@@ -121,8 +131,8 @@ def largest_difference(
 ) -> float:
     """Return the largest difference, infinite when one side is not a number and the other is.
 
-    Differences are absolute up to log-probabilities of -100 nat and relative to them (per 100 nat) beyond, because the
-    rounding of a float grows with its size.
+    Differences are absolute up to log-probabilities of -100 nat and relative to them (per 100 nat)
+    beyond, because the rounding of a float grows with its size.
     """
     worst = 0.0
     for row, expected in zip(found, reference, strict=True):
@@ -178,7 +188,9 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
 
 
 def compiled(loaded: Loaded, path: Path, works: Sequence[Work], how: str) -> Path:
-    """Return the path with the model compiled, where that leaves the numbers as they are; else as it was, with a notice.
+    """Return the path with the model compiled, where that leaves the numbers as they are.
+
+    Else as it was, with a notice.
 
     Parameters
     ----------
@@ -196,7 +208,8 @@ def compiled(loaded: Loaded, path: Path, works: Sequence[Work], how: str) -> Pat
     try:
         base.compile(backend=how, dynamic=True)
         difference = _trial(path.name, path.scorer, samples, expected)
-    except RuntimeError:  # the compiler's own errors are of this kind; whatever it does to a forward, the trial catches
+    # the compiler's own errors are of this kind; whatever it does to a forward, the trial catches
+    except RuntimeError:
         difference = math.inf
     if difference <= limit:
         return replace(path, difference=max(path.difference, difference))
@@ -261,9 +274,10 @@ def measured_costs(scorer: TreeScorer, work: Work) -> Costs:
 
     Notes
     -----
-    `launch` is the fixed time of a forward over the time of a token, shared by the eight prefixes one forward stores
-    at least; `copy` the extra time of a row behind a stored prefix, per prefix token. Medians of three, clamped to
-    [1, 64] and [0.02, 0.5], so that a disturbed measurement cannot turn sharing off or on where it is clear.
+    `launch` is the fixed time of a forward over the time of a token, shared by the eight prefixes
+    one forward stores at least; `copy` the extra time of a row behind a stored prefix, per prefix
+    token. Medians of three, clamped to [1, 64] and [0.02, 0.5], so that a disturbed measurement
+    cannot turn sharing off or on where it is clear.
     """
     ids = (work.context * (256 // len(work.context) + 1))[:256]
     tails = (

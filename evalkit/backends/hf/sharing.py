@@ -1,4 +1,6 @@
-"""What is computed once and in which batch: branches of choices, shared prefixes, token budgets. Pure.
+"""What is computed once and in which batch: branches of choices, shared prefixes, token budgets.
+
+Pure.
 
 Token ids are plain integers here; nothing knows a model. Lengths are tokens.
 """
@@ -30,8 +32,8 @@ Ids = tuple[int, ...]
 class Branches:
     """The continuations of one prompt as a tree behind its last token.
 
-    A continuation of k tokens needs k - 1 extra positions, because its first token is read at the last position of
-    the prompt; continuations that begin alike share positions.
+    A continuation of k tokens needs k - 1 extra positions, because its first token is read at the
+    last position of the prompt; continuations that begin alike share positions.
     """
 
     tokens: Ids
@@ -41,7 +43,8 @@ class Branches:
     ancestors: NDArray[np.bool_]
     """Shape (node, node): whether the column is the row's ancestor or the row itself."""
     reads: tuple[tuple[tuple[int, int], ...], ...]
-    """Per continuation and token: the node whose distribution predicts it (-1: the last prompt token), and the token."""
+    """Per continuation and token: the node whose distribution predicts it (-1: the last prompt
+    token), and the token."""
 
 
 @lru_cache(maxsize=16384)
@@ -126,8 +129,8 @@ def batches(
     rows
         Most rows of a batch; None for no limit.
     padding
-        Share of padding above which a batch is closed early, once it holds a quarter of the budget: smaller batches
-        cost less than padding.
+        Share of padding above which a batch is closed early, once it holds a quarter of the budget:
+        smaller batches cost less than padding.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     found: list[list[int]] = []
@@ -161,7 +164,8 @@ class Costs:
     """What sharing a prefix costs, in the unit of one token through the layers."""
 
     copy: float = 0.1
-    """Attending to one token of a stored prefix from one row: copying its states, mask, attention."""
+    """Attending to one token of a stored prefix from one row: copying its states, mask,
+    attention."""
     launch: float = 16.0
     """Storing one more prefix: its share of an extra forward."""
 
@@ -188,13 +192,14 @@ def prefix_groups(prompts: Sequence[Ids], costs: Costs) -> list[PrefixGroup]:
 
     Notes
     -----
-    One level of sharing, chosen by dynamic programming over the prefix tree: a node of m prompts that share p tokens
-    saves (m - 1) p - m p `copy` - `launch`, or what its children save together, whichever is more. A group is always a
-    whole node of the tree.
+    One level of sharing, chosen by dynamic programming over the prefix tree: a node of m prompts
+    that share p tokens saves (m - 1) p - m p `copy` - `launch`, or what its children save together,
+    whichever is more. A group is always a whole node of the tree.
 
     References
     ----------
-    Zheng et al., BatchLLM, 2024, arXiv 2412.03594, section 4 (one level of explicit sharing loses about 1 %).
+    Zheng et al., BatchLLM, 2024, arXiv 2412.03594, section 4 (one level of explicit sharing loses
+    about 1 %).
     """
     order = sorted(range(len(prompts)), key=lambda i: prompts[i])
     n = len(order)

@@ -11,7 +11,10 @@ __all__ = ["Stops", "end_tokens"]
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Return the tokens that end a generation: those of the generation settings and the tokenizer's."""
+    """Return the tokens that end a generation.
+
+    Those of the generation settings and the tokenizer's.
+    """
     found: set[int] = set()
     for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
         if isinstance(value, int):
@@ -59,8 +62,10 @@ class Stops:
         if last not in self._pieces:
             self._pieces[last] = self._text([last])
         piece = self._pieces[last]
-        # subtle: a stop text can only be completed by a token that holds its last letter; bytes of an unfinished letter
-        # and white space, which decoders drop at the edge of a text, are not judged by the token alone
+        # subtle: a stop text can only be completed by a token that holds its last letter; bytes of
+        # an unfinished letter
+        # and white space, which decoders drop at the edge of a text, are not judged by the token
+        # alone
         if not any(
             stop
             and (

@@ -1,11 +1,15 @@
-"""T5-like attention with less arithmetic: biases joined with masks once per batch, keys and values of the prompt avoided.
+"""T5-like attention with less arithmetic.
 
-Relative position biases are a table in T5. `T5Attention` answers for it inside the library's modules: prompts get the
-bias with the padding already in it, so that layers which share a bias add nothing of their own, and continuations get the
-bias of their own positions, so that they can be branches of one row. Where few decoder positions read a long prompt, the
-products are taken in another order, so that the prompt's keys and values are never computed.
+Biases joined with masks once per batch, keys and values of the prompt avoided.
 
-Not handled here: what is fed (`hf_encdec`). While nothing is placed, everything is the library's own.
+Relative position biases are a table in T5. `T5Attention` answers for it inside the library's
+modules: prompts get the bias with the padding already in it, so that layers which share a bias add
+nothing of their own, and continuations get the bias of their own positions, so that they can be
+branches of one row. Where few decoder positions read a long prompt, the products are taken in
+another order, so that the prompt's keys and values are never computed.
+
+Not handled here: what is fed (`hf_encdec`). While nothing is placed, everything is the library's
+own.
 """
 
 from __future__ import annotations
@@ -94,7 +98,10 @@ class T5Attention:
         return bias
 
     def _without_keys(self, module: Any, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Attention of decoder positions to the prompt; a lean order of products where that is less arithmetic."""
+        """Attention of decoder positions to the prompt.
+
+        A lean order of products where that is less arithmetic.
+        """
 
         def forward(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
             states = kwargs.get("key_value_states")
@@ -127,8 +134,8 @@ def _pays(module: Any, queries: int, states: torch.Tensor) -> bool:
 
     Notes
     -----
-    Per row and head, q queries, K prompt tokens of width d, heads of width w: K d w + q K w products with keys and
-    values each, q d w + q K d without.
+    Per row and head, q queries, K prompt tokens of width d, heads of width w: K d w + q K w
+    products with keys and values each, q d w + q K d without.
     """
     length, width, head = states.shape[1], states.shape[2], module.key_value_proj_dim
     return bool(_GAIN * queries * width * (head + length) < length * head * (width + queries))
@@ -141,7 +148,8 @@ def _attended(
 
     Notes
     -----
-    score = (q W_k^T) h instead of q (W_k h), and value = W_v (sum of weights h) instead of sum of weights (W_v h).
+    score = (q W_k^T) h instead of q (W_k h), and value = W_v (sum of weights h) instead of sum of
+    weights (W_v h).
     """
     import torch
 

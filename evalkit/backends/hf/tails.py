@@ -1,8 +1,9 @@
 """Tokens of a continuation behind a prompt, by the tail of the joint encoding, without encoding prompts again.
 
-lm-eval encodes prompt + continuation whole for every continuation. With tokenizers in use the tail depends on the last
-words of the prompt only. Here the last words are encoded with the continuation, once per distinct pair, which costs
-nothing beside encoding the prompt. Nothing is taken on trust: see `Tails`.
+lm-eval encodes prompt + continuation whole for every continuation. With tokenizers in use the tail
+depends on the last words of the prompt only. Here the last words are encoded with the continuation,
+once per distinct pair, which costs nothing beside encoding the prompt. Nothing is taken on trust:
+see `Tails`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _REMEMBERED = 100_000
 class Tails:
     """Tails of joint encodings.
 
-    A prompt takes the short way when its own ids end with the ids of its last words encoded alone, the letter before
-    them standing for the rest. Of the prompts, the first 64 and every 64th later are encoded whole as well; one
-    difference and the tokenizer is not local: everything is then encoded whole, from that call on and in that call.
+    A prompt takes the short way when its own ids end with the ids of its last words encoded alone,
+    the letter before them standing for the rest. Of the prompts, the first 64 and every 64th later
+    are encoded whole as well; one difference and the tokenizer is not local: everything is then
+    encoded whole, from that call on and in that call.
 
     Parameters
     ----------

@@ -1,7 +1,9 @@
 """Mitigations put around a model, in the order given: the one door for local runs and for workers.
 
-A mitigation acts on a *backend* (callable of backend and options) or on the *model* before it is loaded (callable of `ModelSpec` and options with the
-attribute ``acts_on = "model"``). What needs the engine's inner workings must stand before what only rewrites requests; `opened` says so when it does not.
+A mitigation acts on a *backend* (callable of backend and options) or on the *model* before it is
+loaded (callable of `ModelSpec` and options with the attribute ``acts_on = "model"``). What needs
+the engine's inner workings must stand before what only rewrites requests; `opened` says so when it
+does not.
 """
 
 from __future__ import annotations

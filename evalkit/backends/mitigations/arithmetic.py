@@ -2,9 +2,11 @@
 
 References
 ----------
-Mitchell, Rafailov, Sharma, Finn, Manning, "An Emulator for Fine-Tuning Large Language Models using Small Language Models", arXiv 2310.12962: large + (small tuned - small base), with a
-scale (theirs is 1). They sum log-probabilities; the sum of logits differs from that by a constant per position, which the softmax takes out.
-Contrast of two checkpoints: z + w (z - z_other), as in Liu and others, "DExperts", ACL 2021, with two models in place of three.
+Mitchell, Rafailov, Sharma, Finn, Manning, "An Emulator for Fine-Tuning Large Language Models using
+Small Language Models", arXiv 2310.12962: large + (small tuned - small base), with a scale (theirs
+is 1). They sum log-probabilities; the sum of logits differs from that by a constant per position,
+which the softmax takes out. Contrast of two checkpoints: z + w (z - z_other), as in Liu and others,
+"DExperts", ACL 2021, with two models in place of three.
 """
 
 from __future__ import annotations
@@ -50,7 +52,10 @@ def arithmetic(backend: Backend, options: str) -> Backend:
 
 
 def contrast(backend: Backend, options: str) -> Backend:
-    """Return z + weight (z - z_other) (``--mitigation contrast:with=DIR,weight=0.5``); two forwards per prompt. The weight 0.5 is ours."""
+    """Return z + weight (z - z_other) (``--mitigation contrast:with=DIR,weight=0.5``).
+
+    Two forwards per prompt. The weight 0.5 is ours.
+    """
     given = read_options("contrast", options, {"with": "", "weight": 0.5})
     inner = inner_workings(backend, "contrast")
     other = _other(inner, given["with"], "contrast: with")

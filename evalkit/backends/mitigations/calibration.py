@@ -2,9 +2,11 @@
 
 References
 ----------
-Zhao, Wallace, Feng, Klein, Singh. Calibrate Before Use: Improving Few-Shot Performance of Language Models. ICML 2021 (arXiv 2102.09690), section 5. The model's
-label probabilities for a content-free input, averaged over several such inputs, divide those for the real input (their diagonal W with b = 0). We differ in that probabilities
-are of whole choices (summed log-probabilities), not of first tokens, and inputs are put in place of the question only, so that listed choices stay.
+Zhao, Wallace, Feng, Klein, Singh. Calibrate Before Use: Improving Few-Shot Performance of Language
+Models. ICML 2021 (arXiv 2102.09690), section 5. The model's label probabilities for a content-free
+input, averaged over several such inputs, divide those for the real input (their diagonal W with b =
+0). We differ in that probabilities are of whole choices (summed log-probabilities), not of first
+tokens, and inputs are put in place of the question only, so that listed choices stay.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ def calibrated(logprobs: Sequence[float], priors: Sequence[Sequence[float]]) -> 
 
     Notes
     -----
-    q[c] proportional to p[c] / mean over inputs of p_cf[c], where p and p_cf are softmaxes over the choices.
+    q[c] proportional to p[c] / mean over inputs of p_cf[c], where p and p_cf are softmaxes over the
+    choices.
 
     Examples
     --------
@@ -75,7 +78,10 @@ def _softmax(values: Sequence[float]) -> list[float]:
 
 
 def calibrate(backend: Backend, options: str) -> Backend:
-    """Return the backend with calibrated choices (``--mitigation calibrate``); generations pass unchanged. Costs up to four requests per request."""
+    """Return the backend with calibrated choices (``--mitigation calibrate``).
+
+    Generations pass unchanged. Costs up to four requests per request.
+    """
     read_options("calibrate", options, {})
 
     def expand(request: Request, alternates: Sequence[Request]) -> list[Request]:

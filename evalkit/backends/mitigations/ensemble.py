@@ -2,8 +2,9 @@
 
 References
 ----------
-Input-side ensembles of paraphrases as in arXiv 2403.02271, here over our phrasings of the same task. The cell's own phrasing is always a member; the others are drawn
-from the phrasings of the run, seeded. The cost is m requests per request, less what cells share.
+Input-side ensembles of paraphrases as in arXiv 2403.02271, here over our phrasings of the same
+task. The cell's own phrasing is always a member; the others are drawn from the phrasings of the
+run, seeded. The cost is m requests per request, less what cells share.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def mean_logprobs(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
     Notes
     -----
-    l[c] = (1/m) sum over members of log softmax(z_m)[c]: the logarithm of the geometric mean. One member gives its own ranking.
+    l[c] = (1/m) sum over members of log softmax(z_m)[c]: the logarithm of the geometric mean. One
+    member gives its own ranking.
     """
     normalised = []
     for row in rows:
@@ -38,11 +40,14 @@ def mean_logprobs(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
 
 def voted(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """Return log shares of votes, each member voting for its best choice; ties are broken by the mean log-probability.
+    """Return log shares of votes, each member voting for its best choice.
+
+    Ties are broken by the mean log-probability.
 
     Notes
     -----
-    The share of c is (votes + a term below 1/(2m) from the mean log-probability) / m, so that an argmax over it is the vote.
+    The share of c is (votes + a term below 1/(2m) from the mean log-probability) / m, so that an
+    argmax over it is the vote.
     """
     votes = Counter(max(range(len(row)), key=lambda index: row[index]) for row in rows)
     tie = mean_logprobs(rows)
@@ -54,7 +59,9 @@ def voted(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
 
 def ensemble(backend: Backend, options: str) -> Backend:
-    """Return the backend answering by ``m`` wordings (``--mitigation ensemble:m=5,how=mean``); ``how`` is ``mean`` or ``vote``.
+    """Return the backend answering by ``m`` wordings (``--mitigation ensemble:m=5,how=mean``).
+
+    ``how`` is ``mean`` or ``vote``.
 
     Generations are combined by vote over the exact texts; a tie goes to the cell's own phrasing.
     """

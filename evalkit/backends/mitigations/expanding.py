@@ -1,7 +1,8 @@
 """A backend that asks other requests in place of each request, and puts their responses together.
 
-`ExpandingBackend` is the one worker behind every mitigation that needs no look inside the engine: the two functions `Expansion` holds say what is asked
-and how the answers combine. Inner requests are unique and go to the engine together, so that it can share work between them.
+`ExpandingBackend` is the one worker behind every mitigation that needs no look inside the engine:
+the two functions `Expansion` holds say what is asked and how the answers combine. Inner requests
+are unique and go to the engine together, so that it can share work between them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Expansion:
     needs: frozenset[str]
     """Capabilities of the inner backend it cannot do without."""
     expand: Callable[[Request, Sequence[Request]], Sequence[Request]]
-    """(request, alternates) -> what is asked in its place; alternates are the same instance in other words."""
+    """(request, alternates) -> what is asked in its place; alternates are the same instance in
+    other words."""
     combine: Callable[[Request, Sequence[Response]], Response]
     """(request, responses in the order asked) -> the response."""
     alternates: int = 0
@@ -63,7 +65,10 @@ class ExpandingBackend:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the inner backend can do, less its inner workings; ``alternates`` when other phrasings are wanted."""
+        """Return what the inner backend can do, less its inner workings.
+
+        ``alternates`` when other phrasings are wanted.
+        """
         kept = self._inner.capabilities - {"logits", "embed"}
         return kept | (
             {"alternates"} if self._expansion.alternates or "alternates" in kept else set()
@@ -76,7 +81,10 @@ class ExpandingBackend:
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Return the inner counters, and how many requests the engine got per request asked for: the cost of the mitigation."""
+        """Return the inner counters, and how many requests the engine got per request asked for.
+
+        The cost of the mitigation.
+        """
         inner = dict(getattr(self._inner, "stats", None) or {})
         return {
             **inner,

@@ -2,9 +2,12 @@
 
 References
 ----------
-Kim, Kim, Joo, Song, "Instructive Decoding: Instruction-Tuned Large Language Models are Self-Refiner from Noisy Instructions", arXiv 2311.00233: the next token is the argmax of
-z - eps z', where z' are the logits under a noisy instruction and eps = 0.3 (theirs). Noises: no instruction, truncated and shuffled, random words, opposite. We differ in that the
-wording of the noise, the list of random words and the share kept (0.6) are ours, and that choices are scored too: per token by log softmax(z - eps z').
+Kim, Kim, Joo, Song, "Instructive Decoding: Instruction-Tuned Large Language Models are Self-Refiner
+from Noisy Instructions", arXiv 2311.00233: the next token is the argmax of z - eps z', where z' are
+the logits under a noisy instruction and eps = 0.3 (theirs). Noises: no instruction, truncated and
+shuffled, random words, opposite. We differ in that the wording of the noise, the list of random
+words and the share kept (0.6) are ours, and that choices are scored too: per token by log softmax(z
+- eps z').
 """
 
 from __future__ import annotations
@@ -73,9 +76,12 @@ NOISES = ("null", "shuffled", "random", "opposite")
 
 
 def instruction_spans(request: Request) -> list[tuple[int, int]]:
-    r"""Return where the instruction stands in the text: the paragraph before the body, and one behind it after a blank line.
+    r"""Return where the instruction stands in the text.
 
-    Listed choices, worked instances after the first paragraph, and the last line behind the body (the cue) are no instruction. Without a body nothing is known.
+    The paragraph before the body, and one behind it after a blank line.
+
+    Listed choices, worked instances after the first paragraph, and the last line behind the body
+    (the cue) are no instruction. Without a body nothing is known.
 
     >>> request = Request(kind="choice", text="Say yes or no.\n\nIs it?\nAnswer:", body=(16, 22))
     >>> [request.text[start:end] for start, end in instruction_spans(request)]
@@ -112,7 +118,9 @@ def _spoilt(text: str, noise: str, rng: random.Random) -> str:
 
 
 def noisy(request: Request, noise: str, seed: int = 0) -> Request:
-    r"""Return the request with its instruction spoilt; the same request and seed always in the same way.
+    r"""Return the request with its instruction spoilt.
+
+    The same request and seed always in the same way.
 
     >>> request = Request(kind="choice", text="Say yes or no.\n\nIs it?\nAnswer:", body=(16, 22))
     >>> noisy(request, "null").text

@@ -1,9 +1,14 @@
-"""A backend whose logits are a weighted sum over branches: other wordings of the prompt, or other models.
+"""A backend whose logits are a weighted sum over branches.
 
-At every position the logits are z = sum over branches b of w_b z_b, with the same answer tokens fed to all branches; a choice's log-probability is the sum over its
-tokens of log softmax(z) (renormalised per token), and generation takes the likeliest token of z. Branches on the same model go through it in one batch.
+Other wordings of the prompt, or other models.
 
-Not shared here: stored prefixes and packed choices. Prompts are fed whole, a row per distinct chain of answer tokens.
+At every position the logits are z = sum over branches b of w_b z_b, with the same answer tokens fed
+to all branches; a choice's log-probability is the sum over its tokens of log softmax(z)
+(renormalised per token), and generation takes the likeliest token of z. Branches on the same model
+go through it in one batch.
+
+Not shared here: stored prefixes and packed choices. Prompts are fed whole, a row per distinct chain
+of answer tokens.
 """
 
 from __future__ import annotations
@@ -47,14 +52,15 @@ class MixingBackend:
     Parameters
     ----------
     branches
-        The first is the model asked, with its own prompt: its tokens are the answer's and its text is what counts as sent.
+        The first is the model asked, with its own prompt: its tokens are the answer's and its text
+        is what counts as sent.
     label
         Name and options in one form; enters the fingerprint.
 
     Notes
     -----
-    A branch of weight 0 is left out. When only the first is left, with weight 1, requests go to its own backend, so that a mitigation of strength 0 gives the plain
-    responses bit for bit.
+    A branch of weight 0 is left out. When only the first is left, with weight 1, requests go to its
+    own backend, so that a mitigation of strength 0 gives the plain responses bit for bit.
     """
 
     def __init__(self, branches: Sequence[Branch], label: str) -> None:
@@ -175,7 +181,10 @@ class MixingBackend:
     def _mixed(
         self, rows: Sequence[Sequence[tuple[tuple[int, ...], tuple[int, ...]]]]
     ) -> torch.Tensor:
-        """Return the weighted logits, shape (read, vocabulary), in float32; branches of one model in one forward."""
+        """Return the weighted logits, shape (read, vocabulary), in float32.
+
+        Branches of one model in one forward.
+        """
         total: torch.Tensor | None = None
         for backend, places in self._models():
             fed = [row for place in places for row in rows[place]]

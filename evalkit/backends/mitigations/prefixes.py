@@ -1,9 +1,14 @@
-"""Tokens beyond the vocabulary: a soft prompt's vectors, and the states of a prefix at every layer, on the fast path of the engine.
+"""Tokens beyond the vocabulary.
 
-A prefix (PEFT prefix tuning) is keys and values per layer. It becomes N tokens beyond the vocabulary at positions 0 to N - 1, whose outputs of the key and value
-projections are replaced by the trained ones: keys before the rotation that the model will give them. Nothing else of these tokens is ever read, so attention sees
-what it sees under PEFT, and the engine stores the tokens once as a shared prefix. What comes out is compared with PEFT's own logits before the model is used.
-Not handled: decoders of encoder-decoder models, and models without separate key and value projections.
+A soft prompt's vectors, and the states of a prefix at every layer, on the fast path of the engine.
+
+A prefix (PEFT prefix tuning) is keys and values per layer. It becomes N tokens beyond the
+vocabulary at positions 0 to N - 1, whose outputs of the key and value projections are replaced by
+the trained ones: keys before the rotation that the model will give them. Nothing else of these
+tokens is ever read, so attention sees what it sees under PEFT, and the engine stores the tokens
+once as a shared prefix. What comes out is compared with PEFT's own logits before the model is used.
+Not handled: decoders of encoder-decoder models, and models without separate key and value
+projections.
 """
 
 from __future__ import annotations
@@ -27,7 +32,8 @@ __all__ = ["apply_prefix", "extend_embedding"]
 def extend_embedding(loaded: Loaded, vectors: torch.Tensor) -> Any:
     """Make the input embedding understand ids beyond its rows, without touching its weights or the output head; return the new embedding.
 
-    Its ``places`` are the ids of the running forward counted from the first one beyond the vocabulary: below 0 for ordinary tokens.
+    Its ``places`` are the ids of the running forward counted from the first one beyond the
+    vocabulary: below 0 for ordinary tokens.
     """
     import torch
 
@@ -73,14 +79,16 @@ def apply_prefix(
     config
         Its configuration.
     states
-        ``prompt_embeddings`` as PEFT saves them, shape (N, layers x 2 x heads x head width): per layer the keys, then the values.
+        ``prompt_embeddings`` as PEFT saves them, shape (N, layers x 2 x heads x head width): per
+        layer the keys, then the values.
     label
         Enters the fingerprint.
 
     Raises
     ------
     BackendError
-        When the model is of a kind whose states cannot be put in, or what comes out is not what PEFT computes.
+        When the model is of a kind whose states cannot be put in, or what comes out is not what
+        PEFT computes.
     """
     if engine.loaded.encoder_decoder:
         raise BackendError(
@@ -138,7 +146,10 @@ def _unrotated(model: Any, layer: Any, keys: torch.Tensor) -> torch.Tensor:
 
 
 def _replacing(embedding: Any, states: torch.Tensor) -> Callable[[Any, Any, Any], Any]:
-    """Return a forward hook of a projection: outputs of virtual tokens become `states` (head, N, width)."""
+    """Return a forward hook of a projection.
+
+    Outputs of virtual tokens become `states` (head, N, width).
+    """
     import torch
 
     rows = states.transpose(0, 1).flatten(1)  # (N, head x width)

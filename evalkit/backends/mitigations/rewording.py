@@ -1,11 +1,16 @@
-"""Mitigations that change the text asked: a task-agnostic prefix, recasting as multiple choice, conjugate prompting.
+"""Mitigations that change the text asked.
+
+A task-agnostic prefix, recasting as multiple choice, conjugate prompting.
 
 References
 ----------
-Prefix: Ye, Kim, Hwang, Seo, "In-Context Instruction Learning", arXiv 2302.14691: one fixed prefix for all tasks. The default prefix is ours; give your own with ``file=``.
-Recasting: arXiv 2305.11159: a question that wants one of a few label words is asked as a multiple-choice question. The listing is ours.
-Conjugate prompting: Kotha, Springer, Raghunathan, "Understanding Catastrophic Forgetting in Language Models via Implicit Inference", arXiv 2309.10105: the prompt is carried into
-another form, asked there, and the answer carried back. Here the form is pig latin or leetspeak of the question.
+Prefix: Ye, Kim, Hwang, Seo, "In-Context Instruction Learning", arXiv 2302.14691: one fixed prefix
+for all tasks. The default prefix is ours; give your own with ``file=``. Recasting: arXiv
+2305.11159: a question that wants one of a few label words is asked as a multiple-choice question.
+The listing is ours. Conjugate prompting: Kotha, Springer, Raghunathan, "Understanding Catastrophic
+Forgetting in Language Models via Implicit Inference", arXiv 2309.10105: the prompt is carried into
+another form, asked there, and the answer carried back. Here the form is pig latin or leetspeak of
+the question.
 """
 
 from __future__ import annotations

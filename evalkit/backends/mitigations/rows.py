@@ -1,6 +1,9 @@
-"""One row per prompt through one model: logits at answer positions, and step by step for generation.
+"""One row per prompt through one model.
 
-Nothing is shared between rows and no mask is made here but that of padding, so that every architecture with attention can take part.
+Logits at answer positions, and step by step for generation.
+
+Nothing is shared between rows and no mask is made here but that of padding, so that every
+architecture with attention can take part.
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ def answer_logits(loaded: Loaded, rows: Sequence[tuple[Ids, Ids]]) -> torch.Tens
     loaded
         The model.
     rows
-        Context and the answer tokens fed behind it; the row's reads are the last context position and every answer token's.
+        Context and the answer tokens fed behind it; the row's reads are the last context position
+        and every answer token's.
     """
     import torch
 
@@ -60,7 +64,8 @@ def answer_logits(loaded: Loaded, rows: Sequence[tuple[Ids, Ids]]) -> torch.Tens
         }
         firsts = [0] * len(rows)
     else:
-        # subtle: padding stands on the right, where no earlier token sees it, so causal models need no mask
+        # subtle: padding stands on the right, where no earlier token sees it, so causal models need
+        # no mask
         fed, _ = padded([(*context, *chain) for context, chain in rows], device=loaded.device)
         kwargs = {"input_ids": fed, "use_cache": False}
         firsts = [len(context) - 1 for context, _ in rows]

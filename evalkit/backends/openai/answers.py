@@ -1,13 +1,17 @@
-"""Requests as bodies of the chat and completions APIs, and what their answers say. Pure; no network.
+"""Requests as bodies of the chat and completions APIs, and what their answers say.
+
+Pure; no network.
 
 Choices are scored in one of three ways:
 
 ``echo``
-    Completions API: prompt and continuation are sent and echoed with the log-probability of every token. Exact.
+    Completions API: prompt and continuation are sent and echoed with the log-probability of every
+    token. Exact.
 ``top``
-    The first token's most likely alternatives. Used when every label is one letter or digit, or when every label
-    stands among the alternatives as a whole token; a one-letter label that is not among them gets the lowest listed value,
-    an upper bound, so the choice is right and its probability bounded.
+    The first token's most likely alternatives. Used when every label is one letter or digit, or
+    when every label stands among the alternatives as a whole token; a one-letter label that is not
+    among them gets the lowest listed value, an upper bound, so the choice is right and its
+    probability bounded.
 ``text``
     The server's text, which scoring parses.
 """
@@ -56,7 +60,8 @@ class Mode:
     scoring: Literal["echo", "top", "text"]
     """How choices are scored."""
     limit_name: str = "max_tokens"
-    """Name of the field that limits generated tokens (newer chat models: ``max_completion_tokens``)."""
+    """Name of the field that limits generated tokens (newer chat models:
+    ``max_completion_tokens``)."""
     alternatives: int = 0
     """Alternatives asked for per token."""
     served: str = ""
@@ -134,7 +139,8 @@ def text_of(
 ) -> tuple[str, Literal["", "stop", "length"]]:
     """Return the text of an answer, cut at the first stop text, and why it ended.
 
-    A refusal in its own field is the model's answer. No text because the tokens ran out is an empty answer.
+    A refusal in its own field is the model's answer. No text because the tokens ran out is an empty
+    answer.
 
     Raises
     ------
@@ -169,8 +175,8 @@ def echo_score(
 ) -> tuple[float, int, bool]:
     """Return log-probability (nats) and token count of a continuation, and whether a token crossed the boundary.
 
-    The tokens of the continuation are the last ones whose texts join to it; a token that also holds the end of the prompt counts
-    whole.
+    The tokens of the continuation are the last ones whose texts join to it; a token that also holds
+    the end of the prompt counts whole.
 
     Parameters
     ----------
@@ -213,7 +219,9 @@ def _start_of(texts: Sequence[str], continuation: str) -> int | None:
 
 
 def letters_only(labels: Sequence[str]) -> bool:
-    """Return whether every label is one letter or digit, no two the same: one token in any vocabulary.
+    """Return whether every label is one letter or digit, no two the same.
+
+    One token in any vocabulary.
 
     >>> letters_only([" A", " B"]), letters_only([" (A)", " (B)"])
     (True, False)
@@ -262,7 +270,10 @@ def _summed(values: Sequence[float]) -> float:
 
 
 def _alternatives(choice: Mapping[str, Any], api: str) -> list[tuple[str, float]]:
-    """Token and log-probability of the first position's alternatives; empty when the server gives none."""
+    """Token and log-probability of the first position's alternatives.
+
+    Empty when the server gives none.
+    """
     found = choice.get("logprobs")
     if not isinstance(found, dict):
         return []
@@ -281,7 +292,8 @@ def _alternatives(choice: Mapping[str, Any], api: str) -> list[tuple[str, float]
             if isinstance(tops, list) and tops and isinstance(tops[0], dict)
             else []
         )
-    # subtle: a value of exactly 0 probability may come as -9999 or -inf; the latter has no place in a sum
+    # subtle: a value of exactly 0 probability may come as -9999 or -inf; the latter has no place in
+    # a sum
     return [
         (str(token), float(value))
         for token, value in pairs
@@ -290,5 +302,8 @@ def _alternatives(choice: Mapping[str, Any], api: str) -> list[tuple[str, float]
 
 
 def answer_limit(labels: Sequence[str], least: int) -> int:
-    """Return the tokens a choice may be answered with as text: room for the longest label at two letters a token."""
+    """Return the tokens a choice may be answered with as text.
+
+    Room for the longest label at two letters a token.
+    """
     return min(256, max(least, 2 + max(map(len, labels), default=0) // 2))

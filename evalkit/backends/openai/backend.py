@@ -1,7 +1,8 @@
 """Any server with the OpenAI interface: ``openai:MODEL@http://host:port/v1[,option=value...]``.
 
-Log-probabilities where the server gives them, generated text otherwise; `evalkit.backends.openai.answers` says how, and
-``docs/http_backend.md`` what happens on every fault. Not handled here: images, tools, sampling, several keys.
+Log-probabilities where the server gives them, generated text otherwise;
+`evalkit.backends.openai.answers` says how, and ``docs/http_backend.md`` what happens on every
+fault. Not handled here: images, tools, sampling, several keys.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ class OpenAIBackend:
     Parameters
     ----------
     spec
-        `ModelSpec.name` is model and address; options are those of `evalkit.backends.openai.settings.HttpSettings`. A chat template
-        ``auto`` means the chat API, where the server applies its own.
+        `ModelSpec.name` is model and address; options are those of
+        `evalkit.backends.openai.settings.HttpSettings`. A chat template ``auto`` means the chat
+        API, where the server applies its own.
 
     Raises
     ------
     BackendError
-        When the address or an option is wrong, the server cannot be reached, or it refuses key or model.
+        When the address or an option is wrong, the server cannot be reached, or it refuses key or
+        model.
     ExtraMissingError
         When httpx or tenacity is not installed.
     """
@@ -76,7 +79,8 @@ class OpenAIBackend:
             self._mode = self._wait(
                 find_mode(self._client, self.settings, chat=spec.chat_template == "auto")
             )
-        except BaseException:  # whatever it is, Ctrl-C too, the connection and its thread are closed; it goes on upwards
+        # whatever it is, Ctrl-C too, the connection and its thread are closed; it goes on upwards
+        except BaseException:
             self.close()
             raise
 
@@ -103,8 +107,9 @@ class OpenAIBackend:
     def stats(self) -> Mapping[str, Any]:
         """Return what was sent, spent and lost so far.
 
-        ``attempts``, ``retries``, ``rate_limited``, ``waited`` (seconds), ``prompt_tokens``, ``generated_tokens``, ``cost`` where
-        prices are known; ``scored_by_text`` counts choices answered by text, ``bounded`` those where a label's probability is a bound.
+        ``attempts``, ``retries``, ``rate_limited``, ``waited`` (seconds), ``prompt_tokens``,
+        ``generated_tokens``, ``cost`` where prices are known; ``scored_by_text`` counts choices
+        answered by text, ``bounded`` those where a label's probability is a bound.
         """
         return {
             **self._seen,
@@ -115,7 +120,10 @@ class OpenAIBackend:
         }
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Return everything that can change a response and is known: server, model as served, and the way of asking."""
+        """Return everything that can change a response and is known.
+
+        Server, model as served, and the way of asking.
+        """
         mode, settings = self._mode, self.settings
         return {
             "backend": "openai",
@@ -154,7 +162,10 @@ class OpenAIBackend:
         requests: Sequence[Request],
         answers: queue.SimpleQueue[Response | BaseException | None],
     ) -> None:
-        """Keep `concurrency` requests under way; put every response, then None, or the error that ends it all."""
+        """Keep `concurrency` requests under way.
+
+        Put every response, then None, or the error that ends it all.
+        """
         todo = iter(requests)
 
         async def work() -> None:
@@ -276,7 +287,10 @@ class OpenAIBackend:
         return await self._text(request, limit)
 
     async def _echoed(self, request: Request) -> Response:
-        """Exact log-probabilities: one echo per continuation; white space that ends the prompt goes to the continuation."""
+        """Exact log-probabilities: one echo per continuation.
+
+        White space that ends the prompt goes to the continuation.
+        """
         moved = request.text[len(request.text.rstrip()) :]
         scores: list[tuple[float, int, bool]] = []
         prompt_tokens = 0
@@ -337,7 +351,10 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 def _drained(
     answers: queue.SimpleQueue[Response | BaseException | None],
 ) -> tuple[list[Response], BaseException | bool]:
-    """Responses that are there, after waiting a moment for the first; and what ended it: an error, True for the end, False for nothing."""
+    """Responses that are there, after waiting a moment for the first.
+
+    And what ended it: an error, True for the end, False for nothing.
+    """
     batch: list[Response] = []
     try:
         found = answers.get(timeout=_HEARTBEAT)

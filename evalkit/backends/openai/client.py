@@ -70,7 +70,8 @@ class Client:
     settings
         Server and limits.
     key
-        Key sent as bearer token; empty for none. It is kept here alone and taken out of everything that comes back.
+        Key sent as bearer token; empty for none. It is kept here alone and taken out of everything
+        that comes back.
     """
 
     def __init__(self, settings: HttpSettings, key: str) -> None:
@@ -131,7 +132,8 @@ class Client:
         body
             What is sent.
         read
-            Takes the answer apart; raises Passing when it is none, which counts as a failed attempt.
+            Takes the answer apart; raises Passing when it is none, which counts as a failed
+            attempt.
         tries
             Attempts; the setting when None.
 
@@ -157,7 +159,10 @@ class Client:
         return answer
 
     def _pause(self, fault: Passing, attempt: int) -> float:
-        """Seconds before the next attempt: what the server asks for, else doubling; always with jitter, never above the cap."""
+        """Seconds before the next attempt: what the server asks for, else doubling.
+
+        Always with jitter, never above the cap.
+        """
         settings = self._settings
         if fault.wait is not None:
             return (

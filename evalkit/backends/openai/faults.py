@@ -1,4 +1,6 @@
-"""What can go wrong over HTTP, sorted into three: it may pass, this request is lost, or the run must stop. Pure.
+"""What can go wrong over HTTP, sorted into three.
+
+It may pass, this request is lost, or the run must stop. Pure.
 
 ====================  =====================================================================================================
 `Passing`             tried again: 408, 409, 425, 429, 5xx, timeouts, broken connections, bodies that are no answer
@@ -23,7 +25,8 @@ from evalkit.errors import BackendError
 __all__ = ["Passing", "Refused", "Rejected", "body_of", "redacted", "retry_after"]
 
 ODD_TRIES = 3
-"""Attempts when the server answers, but with something that is no answer: more of the same seldom heals."""
+"""Attempts when the server answers, but with something that is no answer: more of the same seldom
+heals."""
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _TOO_LONG = (
     "context_length_exceeded",
@@ -88,7 +91,9 @@ def redacted(text: str, key: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds a server asks to wait: ``retry-after-ms``, or ``retry-after`` in seconds or as a date.
+    """Return the seconds a server asks to wait.
+
+    ``retry-after-ms``, or ``retry-after`` in seconds or as a date.
 
     A date in the past is 0; what cannot be read is None.
 

@@ -42,7 +42,8 @@ async def find_mode(client: Client, settings: HttpSettings, *, chat: bool) -> Mo
     Raises
     ------
     BackendError
-        When the server cannot be reached, refuses the key, does not know the model, or cannot do what an option demands.
+        When the server cannot be reached, refuses the key, does not know the model, or cannot do
+        what an option demands.
     """
     try:
         if settings.api == "chat" or (settings.api == "auto" and chat):
@@ -90,7 +91,10 @@ async def _chat(client: Client, settings: HttpSettings) -> Mode:
 async def _generating(
     client: Client, mode: Mode, settings: HttpSettings, *, alternatives: int
 ) -> Mode:
-    """Mode for a server that does not echo: first tokens' alternatives when it lists them, else text."""
+    """Mode for a server that does not echo.
+
+    First tokens' alternatives when it lists them, else text.
+    """
     if settings.scoring in {"auto", "top"}:
         body = await _tried(client, mode, settings, alternatives=alternatives)
         if body is not None and _lists(body, mode.api):
@@ -191,7 +195,9 @@ def _served(body: Mapping[str, Any], settings: HttpSettings) -> str:
 
 
 def same_model(asked: str, served: str) -> bool:
-    """Return whether a served name can be the model asked for: equal, a dated snapshot, without the owner, or not said.
+    """Return whether a served name can be the model asked for.
+
+    Equal, a dated snapshot, without the owner, or not said.
 
     >>> [same_model("gpt-4o", name) for name in ("gpt-4o-2024-08-06", "", "gpt-4o-mini", "llama")]
     [True, True, False, False]

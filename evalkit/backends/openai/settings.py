@@ -1,7 +1,10 @@
-"""What stands after ``openai:`` -> where the server is, what it is asked for and how hard. Pure; no network.
+"""What stands after ``openai:`` -> where the server is, what it is asked for and how hard.
 
-``openai:MODEL@http://host:port/v1[,option=value...]``; without ``@URL`` the server is `PUBLIC_URL`. Keys are never part of it:
-they come from the environment variable that the option ``key_env`` names.
+Pure; no network.
+
+``openai:MODEL@http://host:port/v1[,option=value...]``; without ``@URL`` the server is `PUBLIC_URL`.
+Keys are never part of it: they come from the environment variable that the option ``key_env``
+names.
 """
 
 from __future__ import annotations
@@ -35,9 +38,11 @@ class HttpSettings:
     key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the key; when it is empty no key is sent."""
     api: str = "auto"
-    """``chat``, ``completions``, or ``auto``: completions unless a chat template is asked for or the server has none."""
+    """``chat``, ``completions``, or ``auto``: completions unless a chat template is asked for or
+    the server has none."""
     scoring: str = "auto"
-    """How choices are scored: ``echo``, ``top`` (most likely first tokens), ``text``, or ``auto``: the first the server is able to."""
+    """How choices are scored: ``echo``, ``top`` (most likely first tokens), ``text``, or ``auto``:
+    the first the server is able to."""
     concurrency: int = 8
     """Requests under way at once."""
     tries: int = 8
@@ -45,7 +50,8 @@ class HttpSettings:
     timeout: float = 60.0
     """Seconds for one attempt as a whole, however slowly the answer drips."""
     backoff: float = 1.0
-    """Seconds before the second attempt; doubled with each further one, times a random factor from 0.5 to 1."""
+    """Seconds before the second attempt; doubled with each further one, times a random factor from
+    0.5 to 1."""
     longest_wait: float = 60.0
     """Most seconds between two attempts, also when the server asks for more."""
     circuit: int = 10
@@ -53,7 +59,8 @@ class HttpSettings:
     rpm: float = 0.0
     """Most requests per minute; 0 for no limit."""
     tpm: float = 0.0
-    """Most prompt tokens per minute, estimated at four letters each before the answer tells; 0 for no limit."""
+    """Most prompt tokens per minute, estimated at four letters each before the answer tells; 0 for
+    no limit."""
     answer_tokens: int = 16
     """Tokens a choice may be answered with when the server gives no log-probabilities."""
     price_in: float = 0.0

@@ -1,7 +1,10 @@
-"""How closely a row holds a phrasing: the cheapest way to edit the phrasing into a stretch of the row.
+"""How closely a row holds a phrasing.
 
-Costs: a word left out, put in or exchanged 1; a function word 1/2; a misspelling (one letter left out, put in, exchanged or
-swapped, words of four letters and more) 1/4; text in place of a slot nothing. Likeness = 1 - cost / weight of the phrasing.
+The cheapest way to edit the phrasing into a stretch of the row.
+
+Costs: a word left out, put in or exchanged 1; a function word 1/2; a misspelling (one letter left
+out, put in, exchanged or swapped, words of four letters and more) 1/4; text in place of a slot
+nothing. Likeness = 1 - cost / weight of the phrasing.
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ class Alignment:
 
 
 def misspelt(word: str) -> set[str]:
-    """Return `word` with one letter left out, every way, and itself: two words that share one are one slip apart (or a swap)."""
+    """Return `word` with one letter left out, every way, and itself.
+
+    Two words that share one are one slip apart (or a swap).
+    """
     return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
 
 

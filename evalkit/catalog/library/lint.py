@@ -1,7 +1,8 @@
 """What a reader would object to in phrasing files: each finding with file, line and a code.
 
-`evalkit.catalog` says whether a file can be used at all; lint says what is probably wrong with what it says. Codes: ``file``,
-``template``, ``slot``, ``choices``, ``leak``, ``labels``, ``near-duplicate``, ``newline``, ``invisible``, ``long``.
+`evalkit.catalog` says whether a file can be used at all; lint says what is probably wrong with what
+it says. Codes: ``file``, ``template``, ``slot``, ``choices``, ``leak``, ``labels``,
+``near-duplicate``, ``newline``, ``invisible``, ``long``.
 """
 
 from __future__ import annotations
@@ -113,7 +114,9 @@ class _Item:
 
 
 def rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
-    """Return the ROUGE-L F measure of two word sequences: 2 LCS / (length + length); 1 for two empty ones.
+    """Return the ROUGE-L F measure of two word sequences: 2 LCS / (length + length).
+
+    1 for two empty ones.
 
     References
     ----------
@@ -303,7 +306,8 @@ def _paraphrases(items: Sequence[_Item]) -> Iterator[Finding]:
 def _duplicates(items: Sequence[_Item]) -> Iterator[Finding]:
     """Yield phrasings with the words of another one, and near duplicates among phrasings of the same tasks.
 
-    Texts shared by phrasings that differ in layout, position, wrapper or kind on purpose are none; nor are perturbed ones.
+    Texts shared by phrasings that differ in layout, position, wrapper or kind on purpose are none;
+    nor are perturbed ones.
     """
     groups: dict[tuple[Any, ...], list[tuple[_Item, list[str]]]] = {}
     for item in items:
@@ -338,8 +342,9 @@ def _duplicates(items: Sequence[_Item]) -> Iterator[Finding]:
 def _close_pairs(texts: Sequence[list[str]]) -> Iterator[tuple[int, list[int]]]:
     """Yield each text's number with the earlier ones that may be near duplicates of it.
 
-    Prefix filter: for an F of t, a text of n words keeps more than n t / (2 - t) of them, so its n - n t / (2 - t) + 1 rarest words
-    and those of the other, in one common order, share a word. Nothing is missed; rare words make it fast.
+    Prefix filter: for an F of t, a text of n words keeps more than n t / (2 - t) of them, so its n
+    - n t / (2 - t) + 1 rarest words and those of the other, in one common order, share a word.
+    Nothing is missed; rare words make it fast.
     """
     counts: dict[tuple[str, int], int] = {}
     numbered: list[list[tuple[str, int]]] = []

@@ -1,9 +1,10 @@
 """Does a paraphrase still ask what the original asks? Validators with a score, a threshold and a verdict.
 
-Four need no model: slots, label words, negation, length. `encoder_validator` and `nli_validator` take a model the user names.
-A validator is a function (original, candidate, label words) -> `Verdict`; a paraphrase passes when all do. Model-free
-validators catch what breaks a task mechanically and little else: their error rates on hand-made pairs are in
-docs/perturbations.md, and `calibrate` measures any validator on the same pairs.
+Four need no model: slots, label words, negation, length. `encoder_validator` and `nli_validator`
+take a model the user names. A validator is a function (original, candidate, label words) ->
+`Verdict`; a paraphrase passes when all do. Model-free validators catch what breaks a task
+mechanically and little else: their error rates on hand-made pairs are in docs/perturbations.md, and
+`calibrate` measures any validator on the same pairs.
 """
 
 from __future__ import annotations
@@ -125,7 +126,10 @@ def _named(phrasing: Phrasing, labels: Sequence[str]) -> set[str]:
 
 
 def labels_kept(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
-    """Return the share of named answers (label words, quoted words, letters) that both share; 1 is needed."""
+    """Return the share of named answers (label words, quoted words, letters) that both share.
+
+    1 is needed.
+    """
     first, second = _named(original, labels), _named(candidate, labels)
     missing = {
         word
@@ -155,7 +159,8 @@ def labels_kept(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) 
 def negation_kept(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
     """Return 1 when both have or both lack an odd number of negating words, else 0; 1 is needed.
 
-    Answer words (``false``, ``wrong``, ...) count only where they are not among the labels or paired with their positive.
+    Answer words (``false``, ``wrong``, ...) count only where they are not among the labels or
+    paired with their positive.
     """
     named = {word for label in labels for word in normalised_words(label)}
 
@@ -209,7 +214,9 @@ def _plain(phrasing: Phrasing) -> str:
 
 
 def encoder_validator(encoder: str | Encoder, *, threshold: float = 0.75) -> Validator:
-    """Return a validator by the cosine of sentence embeddings; needs ``evalkit[semantic]`` when the encoder is named.
+    """Return a validator by the cosine of sentence embeddings.
+
+    Needs ``evalkit[semantic]`` when the encoder is named.
 
     Parameters
     ----------
@@ -288,7 +295,8 @@ def check_meaning(
 ) -> Meaning:
     """Return the result of all validators as it is recorded on a phrasing.
 
-    ``checked`` when every validator passes, ``doubtful`` with the reasons otherwise; the score is the least margin's score.
+    ``checked`` when every validator passes, ``doubtful`` with the reasons otherwise; the score is
+    the least margin's score.
 
     Parameters
     ----------
@@ -368,7 +376,10 @@ def calibration_pairs() -> list[Pair]:
 
 
 def calibrate(validators: Iterable[Validator], pairs: Iterable[Pair] | None = None) -> Rates:
-    """Return the error counts of validators (all of which must pass) on pairs; the shipped ones when None."""
+    """Return the error counts of validators (all of which must pass) on pairs.
+
+    The shipped ones when None.
+    """
     wanted = list(validators)
     good = refused = bad = passed = 0
     for pair in calibration_pairs() if pairs is None else pairs:

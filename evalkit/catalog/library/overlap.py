@@ -1,9 +1,12 @@
-"""Which phrasings could stand in which rows: exact word-pair overlap, vectorised over chunks of rows.
+"""Which phrasings could stand in which rows.
 
-There are thousands of phrasings and millions of rows, so the phrasings' word pairs are the index and rows stream past it.
-A copy with up to E edited words keeps all but 2E of its word pairs, wherever it stands in a longer row; a row that shows
-fewer cannot hold a near copy. This is an exact filter for hard edits, where MinHash would estimate the likeness of whole
-texts, which an instruction inside a long row hardly moves (docs/decisions/0006-seen-detector.md has both measured).
+Exact word-pair overlap, vectorised over chunks of rows.
+
+There are thousands of phrasings and millions of rows, so the phrasings' word pairs are the index
+and rows stream past it. A copy with up to E edited words keeps all but 2E of its word pairs,
+wherever it stands in a longer row; a row that shows fewer cannot hold a near copy. This is an exact
+filter for hard edits, where MinHash would estimate the likeness of whole texts, which an
+instruction inside a long row hardly moves (docs/decisions/0006-seen-detector.md has both measured).
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 _TABLE_BITS = 22
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HOT_SHARE = 0.02
-"""Word pairs in a larger share of rows than this are not looked up, as long as a pattern keeps enough others."""
+"""Word pairs in a larger share of rows than this are not looked up, as long as a pattern keeps
+enough others."""
 _EDITS = 0.2
 """Share of a pattern's words that may be edited in a near copy (rounded up)."""
 
@@ -96,8 +100,8 @@ class Index:
     def fit(self, sample: Chunk, *, n_rows: int) -> None:
         """Choose the word pairs that are looked up, from how common they are in a sample of `n_rows` rows.
 
-        Each pattern keeps the pairs that are not hot, and at least the 2E + 1 rarest. It is a candidate for a row that has at
-        least (kept - 2E) of the kept ones, and no fewer than one.
+        Each pattern keeps the pairs that are not hot, and at least the 2E + 1 rarest. It is a
+        candidate for a row that has at least (kept - 2E) of the kept ones, and no fewer than one.
         """
         seen, counts = np.unique(sample.codes, return_counts=True)
         kept: list[Ints] = []

@@ -1,7 +1,7 @@
 """A phrasing as something to look for: its words in order, slots as wildcards.
 
-Words are compared normalised: Unicode NFKC, invisible characters dropped, case folded, punctuation and underscores as
-blanks. Scripts without spaces count each character as a word.
+Words are compared normalised: Unicode NFKC, invisible characters dropped, case folded, punctuation
+and underscores as blanks. Scripts without spaces count each character as a word.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def normalised_words(text: str) -> list[str]:
 
 
 def pieces_of(text: str) -> list[str]:
-    """Return the literal stretches of a phrasing text between slots; conditional and looped parts are wildcards too."""
+    """Return the literal stretches of a phrasing text between slots.
+
+    Conditional and looped parts are wildcards too.
+    """
     return [piece for part in _BLOCK.split(text) for piece in _SLOT.split(part)]
 
 
@@ -69,7 +72,8 @@ class Pattern:
     open_end: bool
     """Whether a slot stands after the last word."""
     literals: tuple[tuple[str, ...], ...]
-    """Per phrasing, its literal stretches as written, edges trimmed: what an exact copy holds in order."""
+    """Per phrasing, its literal stretches as written, edges trimmed: what an exact copy holds in
+    order."""
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Which phrasings a tuning set holds: seen, near or unseen, with the rows that show it.
 
-``exact``: the phrasing's literal stretches stand in the row as written, in order. ``normalised``: its words do, whatever the
-case, punctuation, line breaks and whatever fills the slots. ``near``: its words do with few edits (`evalkit.catalog.library.align`).
-Exact and normalised copies make a phrasing seen. A phrasing of fewer than `LEAST_WORDS` words outside slots is ``unknown``:
-such words stand in any large collection. Not handled: paraphrases that share few words, and translations.
+``exact``: the phrasing's literal stretches stand in the row as written, in order. ``normalised``:
+its words do, whatever the case, punctuation, line breaks and whatever fills the slots. ``near``:
+its words do with few edits (`evalkit.catalog.library.align`). Exact and normalised copies make a
+phrasing seen. A phrasing of fewer than `LEAST_WORDS` words outside slots is ``unknown``: such words
+stand in any large collection. Not handled: paraphrases that share few words, and translations.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ NEAR = 0.8
 LEAST_WORDS = 4
 """Fewest words outside slots that a phrasing is judged by."""
 SHORT = 8
-"""A phrasing of fewer words counts as seen only where it stands as a sentence or line of its own."""
+"""A phrasing of fewer words counts as seen only where it stands as a sentence or line of its
+own."""
 _CHUNK = 8192
 _RANK: dict[str, int] = {"near": 1, "normalised": 2, "exact": 3}
 _EXCERPT = 160
@@ -53,7 +55,10 @@ class Evidence:
 
 
 class _Row:
-    """One row as it is compared: text, words, and what bounds a likeness; computed once for all patterns."""
+    """One row as it is compared: text, words, and what bounds a likeness.
+
+    Computed once for all patterns.
+    """
 
     def __init__(self, where: str, text: str, aligner: Aligner) -> None:
         self.where = where
@@ -94,7 +99,10 @@ class _Search:
     def chunk(
         self, rows: Sequence[tuple[str, str]], pairs: Chunk | None = None
     ) -> dict[int, list[Evidence]]:
-        """Return the evidence in one chunk of rows by pattern number, best first; does not depend on other chunks."""
+        """Return the evidence in one chunk of rows by pattern number, best first.
+
+        Does not depend on other chunks.
+        """
         pairs = (
             chunk_of([text for _, text in rows], self.index.vocabulary) if pairs is None else pairs
         )
@@ -191,7 +199,10 @@ def _stands_alone(text: str, pattern: Pattern) -> bool:
 
 
 def _near_alone(words: list[str], place: Alignment, pattern: Pattern) -> bool:
-    """Return whether a short near copy begins or ends the row's text: inside a longer sentence it shows nothing."""
+    """Return whether a short near copy begins or ends the row's text.
+
+    Inside a longer sentence it shows nothing.
+    """
     return place.start == 0 or place.end == len(words) or len(words) <= 3 * len(pattern.words)
 
 
@@ -233,7 +244,10 @@ def _work(rows: Sequence[tuple[str, str]]) -> tuple[int, dict[int, list[Evidence
 def _results(
     search: _Search, rows: Iterable[tuple[str, str]], workers: int
 ) -> Iterator[tuple[int, dict[int, list[Evidence]]]]:
-    """Yield size and evidence of every chunk, in order; the first one also says which word pairs are worth looking up."""
+    """Yield size and evidence of every chunk, in order.
+
+    The first one also says which word pairs are worth looking up.
+    """
     chunks = _chunks(rows)
     first = next(chunks, None)
     if first is None:

@@ -78,7 +78,10 @@ def _json_lines(path: Path) -> Iterator[Any]:
 
 
 def _json(path: Path) -> Iterator[Any]:
-    """Rows of a JSON file: a list, or an object with one list in it. A file of JSON lines under this name works too."""
+    """Rows of a JSON file: a list, or an object with one list in it.
+
+    A file of JSON lines under this name works too.
+    """
     with _opened(path) as file:
         start = file.read(4096).lstrip()[:1]
     if start != b"[":
@@ -166,7 +169,10 @@ def _hub(name: str, split: str) -> Iterator[Any]:
 
 
 def training_files(source: str) -> list[Path]:
-    """Return the files `source` names: one file, or the known files of a folder in order of name; empty for a hub id."""
+    """Return the files `source` names.
+
+    One file, or the known files of a folder in order of name; empty for a hub id.
+    """
     path = Path(source)
     if path.is_file():
         return [path]
@@ -203,8 +209,8 @@ def training_rows(
     Parameters
     ----------
     source
-        File (``.jsonl``, ``.json``, ``.csv``, ``.tsv``, ``.parquet``, any of them ``.gz`` but Parquet), folder of such files, or hub id
-        (``name`` or ``name:config``).
+        File (``.jsonl``, ``.json``, ``.csv``, ``.tsv``, ``.parquet``, any of them ``.gz`` but
+        Parquet), folder of such files, or hub id (``name`` or ``name:config``).
     fields
         Names of the fields that are read, at any depth; empty for every text.
     split

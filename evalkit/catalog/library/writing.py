@@ -1,4 +1,7 @@
-"""Phrasing files written by programs: the format `evalkit.catalog.phrasings` reads, stable and readable."""
+"""Phrasing files written by programs.
+
+The format `evalkit.catalog.phrasings` reads, stable and readable.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def as_entry(phrasing: Phrasing) -> dict[str, Any]:
 
 
 def dump_yaml(value: Any) -> str:
-    """Return plain data as YAML that evalkit reads back unchanged: every text that could be anything else is quoted."""
+    """Return plain data as YAML that evalkit reads back unchanged.
+
+    Every text that could be anything else is quoted.
+    """
     import yaml
 
     class Dumper(yaml.SafeDumper):

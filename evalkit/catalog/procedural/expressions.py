@@ -1,7 +1,8 @@
 """Boolean expressions: the value of ``True and ( not False or True )``.
 
-Every inner operation is in brackets, so precedence matters only for ``not``, which binds tightest. The rule is the
-expression with its values blanked: held-out rules are forms of expression never met in training.
+Every inner operation is in brackets, so precedence matters only for ``not``, which binds tightest.
+The rule is the expression with its values blanked: held-out rules are forms of expression never met
+in training.
 """
 
 from __future__ import annotations

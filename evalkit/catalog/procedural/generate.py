@@ -1,7 +1,8 @@
 """Instances of a family and split from a seed.
 
-Content decides the split: a rule belongs to the held-out rules, and a question to the test questions, by its own
-digest. So no seed, number or knob can ever put a test instance or a held-out rule into training data.
+Content decides the split: a rule belongs to the held-out rules, and a question to the test
+questions, by its own digest. So no seed, number or knob can ever put a test instance or a held-out
+rule into training data.
 
 =================  ==============  =================
 split              rules           questions

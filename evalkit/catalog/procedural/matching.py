@@ -1,13 +1,13 @@
 """Regular expressions as instructions: whether the whole string matches.
 
-Expressions are sequences of atoms (a letter, two letters in brackets, a choice of two letters) that may carry
-``*`` or ``+``. Strings are words of the language, or such words after one edit.
+Expressions are sequences of atoms (a letter, two letters in brackets, a choice of two letters) that
+may carry ``*`` or ``+``. Strings are words of the language, or such words after one edit.
 
 References
 ----------
-M. Finlayson, K. Richardson, A. Sabharwal, P. Clark, What Makes Instruction Learning Hard? An Investigation and a New
-Challenge in a Synthetic Environment (arXiv 2204.09148): the expression is the instruction, the string the instance.
-We draw the expressions from our own grammar.
+M. Finlayson, K. Richardson, A. Sabharwal, P. Clark, What Makes Instruction Learning Hard? An
+Investigation and a New Challenge in a Synthetic Environment (arXiv 2204.09148): the expression is
+the instruction, the string the instance. We draw the expressions from our own grammar.
 """
 
 from __future__ import annotations

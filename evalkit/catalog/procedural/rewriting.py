@@ -2,10 +2,11 @@
 
 References
 ----------
-D. Zhang, J. Wang, F. Charton, Instruction Diversity Drives Generalization To Unseen Tasks (arXiv 2402.10891):
-the rule is the instruction, the string the input; a rule without a match leaves the string alone.
-A. A. Markov, The Theory of Algorithms (1954): an ordered list of rules; the first rule that matches rewrites its
-leftmost match, then the list is read from the top again, until no rule matches.
+D. Zhang, J. Wang, F. Charton, Instruction Diversity Drives Generalization To Unseen Tasks (arXiv
+2402.10891): the rule is the instruction, the string the input; a rule without a match leaves the
+string alone. A. A. Markov, The Theory of Algorithms (1954): an ordered list of rules; the first
+rule that matches rewrites its leftmost match, then the list is read from the top again, until no
+rule matches.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Small worlds: walking on a grid, swapping objects, days of the week.
 
-In the manner of BIG-Bench Hard's navigate, tracking_shuffled_objects and date_understanding (M. Suzgun and others,
-arXiv 2210.09261); texts and generators are ours.
+In the manner of BIG-Bench Hard's navigate, tracking_shuffled_objects and date_understanding (M.
+Suzgun and others, arXiv 2210.09261); texts and generators are ours.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
-"""BIG-Bench Hard as published (suzgunmirac/BIG-Bench-Hard): JSON with ``canary`` and ``examples: [{input, target}]``.
+"""BIG-Bench Hard as published (suzgunmirac/BIG-Bench-Hard): JSON with ``canary`` and ``examples.
 
-Three kinds of task come out of it. Options listed in the input (``(A) x`` or ``- Yes``) become choices; a task with
-``labels`` uses these; any other is free text. Field ``question`` is the input without its list of options, ``input`` is
-upstream's text to the letter. The canary never becomes part of an instance.
+[{input, target}]``.
+
+Three kinds of task come out of it. Options listed in the input (``(A) x`` or ``- Yes``) become
+choices; a task with ``labels`` uses these; any other is free text. Field ``question`` is the input
+without its list of options, ``input`` is upstream's text to the letter. The canary never becomes
+part of an instance.
 """
 
 from __future__ import annotations
@@ -137,7 +140,10 @@ def _lettered(block: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _target(target: str, options: tuple[str, ...], choices: tuple[str, ...]) -> int | None:
-    """Return the index a target names: ``(A)``, ``A``, or the text of a choice, blanks and case aside; None for none."""
+    """Return the index a target names.
+
+    ``(A)``, ``A``, or the text of a choice, blanks and case aside; None for none.
+    """
     letter = re.match(r"\(?([A-Z])\)?\Z", target.strip())
     if letter and letter[1] in options:
         return options.index(letter[1])

@@ -1,7 +1,9 @@
-"""BIG-bench ``task.json`` as published (google/BIG-bench): choices with scores, or free text with several references.
+"""BIG-bench ``task.json`` as published (google/BIG-bench).
 
-A folder whose ``task.json`` has no examples is a task of subtasks; all of them are read, in the order of their names.
-The canary never becomes part of an instance.
+Choices with scores, or free text with several references.
+
+A folder whose ``task.json`` has no examples is a task of subtasks; all of them are read, in the
+order of their names. The canary never becomes part of an instance.
 """
 
 from __future__ import annotations

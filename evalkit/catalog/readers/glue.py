@@ -75,7 +75,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.glue`` names the entry of `GLUE_TASKS`; `labels` must be that entry's label words.
+        ``source.options.glue`` names the entry of `GLUE_TASKS`; `labels` must be that entry's label
+        words.
     data_dir
         Data directory.
     split

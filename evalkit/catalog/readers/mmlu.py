@@ -1,8 +1,10 @@
-"""MMLU as published (hendrycks/test): header-less CSV of question, four choices and a letter; also its common carriers.
+"""MMLU as published (hendrycks/test): header-less CSV of question, four choices and a letter.
 
-Understood besides: the hub's rows (``question, choices, answer`` with the answer 0-3), a CSV with a header and answers
-0-3, and JSON Lines with ``subject, input, output`` where the input is a rendered prompt. Cells are kept to the letter:
-``None``, ``1.50``, newlines and edge blanks are content.
+Also its common carriers.
+
+Understood besides: the hub's rows (``question, choices, answer`` with the answer 0-3), a CSV with a
+header and answers 0-3, and JSON Lines with ``subject, input, output`` where the input is a rendered
+prompt. Cells are kept to the letter: ``None``, ``1.50``, newlines and edge blanks are content.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.subject`` picks rows of a file that holds several subjects; the task's name without it, all for ``*``.
+        ``source.options.subject`` picks rows of a file that holds several subjects; the task's name
+        without it, all for ``*``.
     data_dir
         Data directory.
     split
@@ -89,7 +92,10 @@ def _csv(path: Path) -> Iterator[_Row]:
 
 
 def _answer(path: Path, line: int, answer: str, accepted: str) -> int:
-    """Return the index of the answer; refuse what the variant does not use, so that letters and codes never mix."""
+    """Return the index of the answer.
+
+    Refuse what the variant does not use, so that letters and codes never mix.
+    """
     need(
         len(answer) == 1 and answer in accepted,
         path,

@@ -1,4 +1,7 @@
-"""Reader of the procedural benchmark: nothing is read, the instances are made from the task's seed."""
+"""Reader of the procedural benchmark.
+
+Nothing is read, the instances are made from the task's seed.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        Its ``source.options`` hold ``family`` and ``instances``, and may hold ``seed`` (0 without) and ``knobs``.
-        Splits other than the one that is scored give at most 50 instances: they serve as shots.
+        Its ``source.options`` hold ``family`` and ``instances``, and may hold ``seed`` (0 without)
+        and ``knobs``. Splits other than the one that is scored give at most 50 instances: they
+        serve as shots.
     data_dir
         Not looked at.
     split
@@ -29,7 +33,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Raises
     ------
     CatalogError
-        When an option is missing, unknown or of the wrong type, or the family cannot give so many instances.
+        When an option is missing, unknown or of the wrong type, or the family cannot give so many
+        instances.
     """
     where = f"task {task.id!r}"
     options = task.source.options

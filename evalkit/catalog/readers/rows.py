@@ -14,7 +14,9 @@ __all__ = ["as_text", "derived_id", "table_rows", "unique_ids"]
 
 
 def derived_id(split: str, position: int, *content: str) -> str:
-    """Return the id of an instance that upstream gives none: split, position and a digest of its content.
+    """Return the id of an instance that upstream gives none.
+
+    Split, position and a digest of its content.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""SQuAD 2.0 as published (``dev-v2.0.json``) and as the hub's rows; no answer is the reference ``unanswerable``."""
+"""SQuAD 2.0 as published (``dev-v2.0.json``) and as the hub's rows.
+
+No answer is the reference ``unanswerable``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ UNANSWERABLE = "unanswerable"
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return the questions of SQuAD 2.0; field ``question`` holds passage and question, ``context`` and ``query`` the parts."""
+    """Return the questions of SQuAD 2.0.
+
+    Field ``question`` holds passage and question, ``context`` and ``query`` the parts.
+    """
     instances: list[Instance] = []
     for path in locate(task, data_dir, split).paths:
         for where, row in _json(path) if path.suffix == ".json" else _hub(path):

@@ -1,8 +1,9 @@
 """Super-NaturalInstructions task files as published (allenai/natural-instructions), current and old schema.
 
-The standard evaluation takes the first 100 instances of a test task (yizhongw/Tk-Instruct:src/ni_dataset.py); so does
-this reader, unless ``source.options.limit`` says otherwise. The split ``positive_examples`` gives the file's worked
-instances, to be used as shots. The published definition is a phrasing of source ``niv2``.
+The standard evaluation takes the first 100 instances of a test task
+(yizhongw/Tk-Instruct:src/ni_dataset.py); so does this reader, unless ``source.options.limit`` says
+otherwise. The split ``positive_examples`` gives the file's worked instances, to be used as shots.
+The published definition is a phrasing of source ``niv2``.
 """
 
 from __future__ import annotations

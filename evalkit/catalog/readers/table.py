@@ -46,7 +46,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Raises
     ------
     CatalogError
-        When a named column is absent, a target names no choice, or a cell that must hold text is empty.
+        When a named column is absent, a target names no choice, or a cell that must hold text is
+        empty.
     """
     options = task.source.options
     mapping = _Mapping(
@@ -76,7 +77,10 @@ def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:
 
 
 def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
-    """Return the texts of a cell that holds several: a list, JSON text of one, or text with a separator."""
+    """Return the texts of a cell that holds several.
+
+    A list, JSON text of one, or text with a separator.
+    """
     if isinstance(value, list):
         return tuple(as_text(item) for item in value)
     text = as_text(value)

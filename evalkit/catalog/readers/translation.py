@@ -37,7 +37,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.pairs`` (``[en-fr, de-en]``) picks directions; all that the files hold without it.
+        ``source.options.pairs`` (``[en-fr, de-en]``) picks directions; all that the files hold
+        without it.
     data_dir
         Data directory.
     split

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["DERIVED", "Refusal", "apply", "generator", "identified"]
 
 DERIVED = "+perturbed"
-"""Added to the source of a derived phrasing: a changed copy of a seen text has not itself been seen."""
+"""Added to the source of a derived phrasing: a changed copy of a seen text has not itself been
+seen."""
 _TRIES = 10
 
 
@@ -54,8 +55,9 @@ def generator(*parts: Any) -> np.random.Generator:
 def identified(made: Phrasing, origin: Phrasing, *, label: str, stamp: Sequence[Any]) -> Phrasing:
     """Return `made` with its own id, `of`, `perturbation`, source and an unchecked meaning.
 
-    The id is the origin's, the perturbation's name and ten digits of the digest of `stamp` and what a prompt shows of it, so the same
-    edit has the same id on every machine and a changed dictionary gives a new one.
+    The id is the origin's, the perturbation's name and ten digits of the digest of `stamp` and what
+    a prompt shows of it, so the same edit has the same id on every machine and a changed dictionary
+    gives a new one.
     """
     name = label.partition(":")[0]
     label = f"{origin.perturbation}+{label}" if origin.perturbation else label
@@ -135,10 +137,11 @@ def apply(
     phrasings
         What is edited; they are not among the results.
     specs
-        Specifications, as text (``word:rate=0.1,n=5``) or parsed. Every phrasing gets every one of them.
+        Specifications, as text (``word:rate=0.1,n=5``) or parsed. Every phrasing gets every one of
+        them.
     seed
-        Equal seeds give equal copies, whatever else is perturbed in the same call; the first n copies of a
-        specification are the same for every larger n.
+        Equal seeds give equal copies, whatever else is perturbed in the same call; the first n
+        copies of a specification are the same for every larger n.
     protected_words
         Label words of the task, which no edit may touch.
 

@@ -1,11 +1,14 @@
-"""Slips of the keyboard: insert, delete, swap, neighbouring key, look-alike letter. One edit per chosen word.
+"""Slips of the keyboard: insert, delete, swap, neighbouring key, look-alike letter.
+
+One edit per chosen word.
 
 The first letter is kept, since readers lean on it and DeepWordBug-style attacks keep it too.
 
 References
 ----------
 Gao, Lanchantin, Soffa, Qi. Black-box generation of adversarial text sequences (DeepWordBug), 2018.
-Zhu et al. PromptRobust (PromptBench), 2023, section 2.2: the character, word, sentence, semantic ladder.
+Zhu et al. PromptRobust (PromptBench), 2023, section 2.2: the character, word, sentence, semantic
+ladder.
 """
 
 from __future__ import annotations
@@ -102,8 +105,8 @@ def character(
     rng
         Source of randomness.
     options
-        ``kind`` (one of `KINDS`, or ``any``), ``rate`` (share of editable words), ``least`` (letters a word must have),
-        ``protected_words``.
+        ``kind`` (one of `KINDS`, or ``any``), ``rate`` (share of editable words), ``least``
+        (letters a word must have), ``protected_words``.
     """
     kind = options["kind"]
     kinds = KINDS if kind == "any" else (kind,)

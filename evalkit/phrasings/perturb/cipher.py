@@ -1,7 +1,7 @@
 """Words spelt another way that can be read back exactly: pig latin and leetspeak.
 
-Pig latin here marks the seam with a hyphen (``hello`` -> ``ello-hay``, ``apple`` -> ``apple-ay``), which makes it
-invertible; the unmarked form is not (``ashay`` is ``shash`` or ``ash`` + ``ay``).
+Pig latin here marks the seam with a hyphen (``hello`` -> ``ello-hay``, ``apple`` -> ``apple-ay``),
+which makes it invertible; the unmarked form is not (``ashay`` is ``shash`` or ``ash`` + ``ay``).
 """
 
 from __future__ import annotations
@@ -71,7 +71,10 @@ def from_pig_latin(text: str) -> str:
 
 
 def to_leet(text: str) -> str:
-    """Return `text` with a, e, i, o, s, t written as digits; capitals stay, so that it can be read back."""
+    """Return `text` with a, e, i, o, s, t written as digits.
+
+    Capitals stay, so that it can be read back.
+    """
     return text.translate(_LEET)
 
 
@@ -83,7 +86,10 @@ def from_leet(text: str) -> str:
 def pig_latin(
     phrasing: Phrasing, rng: np.random.Generator, options: Options
 ) -> Phrasing | Impossible:
-    """Return the phrasing in pig latin, slots and label words as they are; refused when it could not be read back."""
+    """Return the phrasing in pig latin, slots and label words as they are.
+
+    Refused when it could not be read back.
+    """
     words = [
         word for word in free_words(phrasing.text, options["protected_words"]) if _plain(word.text)
     ]
@@ -98,14 +104,20 @@ def pig_latin(
 
 
 def _plain(word: str) -> bool:
-    """Whether a word has no hyphen and its capitals can be put back: none, the first letter only, or all."""
+    """Whether a word has no hyphen and its capitals can be put back.
+
+    None, the first letter only, or all.
+    """
     return "-" not in word and (
         word.islower() or word.isupper() or (word[0].isupper() and word[1:].islower())
     )
 
 
 def leet(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phrasing | Impossible:
-    """Return the phrasing in leetspeak, slots and label words as they are; refused when it holds digits of its own."""
+    """Return the phrasing in leetspeak, slots and label words as they are.
+
+    Refused when it holds digits of its own.
+    """
     text = rewrite_free(phrasing.text, to_leet, options["protected_words"])
     if text == phrasing.text:
         return Impossible("has no lower-case a, e, i, o, s or t outside slots and label words")

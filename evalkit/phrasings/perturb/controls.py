@@ -1,12 +1,14 @@
 """Controls: instructions that a model which reads them cannot profit from. They feed `reliance`.
 
-``wrong`` (another task's instruction), ``null`` (none), ``random`` (unrelated words), ``shuffled`` (its own words in random
-order). Opposite and negated instructions need a person; the library holds authored ones of those kinds.
+``wrong`` (another task's instruction), ``null`` (none), ``random`` (unrelated words), ``shuffled``
+(its own words in random order). Opposite and negated instructions need a person; the library holds
+authored ones of those kinds.
 
 References
 ----------
-Webson, Pavlick. Do prompt-based models really understand the meaning of their prompts?, NAACL 2022 (irrelevant and null
-instructions); Jang, Ye, Seo. Can large language models truly understand prompts?, 2023 (negated ones).
+Webson, Pavlick. Do prompt-based models really understand the meaning of their prompts?, NAACL 2022
+(irrelevant and null instructions); Jang, Ye, Seo. Can large language models truly understand
+prompts?, 2023 (negated ones).
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ _SPACE = re.compile(r"[ \t]*\n[ \t\n]*")
 
 
 def null(phrasing: Phrasing) -> Phrasing | Impossible:
-    """Return the phrasing without its words: nothing, or its slots and the descriptors of their lines."""
+    """Return the phrasing without its words.
+
+    Nothing, or its slots and the descriptors of their lines.
+    """
     if not _SLOT.search(phrasing.text):
         return replace(phrasing, text="")
     if "{%" in phrasing.text:
@@ -50,7 +55,10 @@ def _has_words(text: str) -> bool:
 
 
 def wrong(phrasing: Phrasing, others: Sequence[Phrasing], *, seed: int) -> Phrasing | Impossible:
-    """Return the phrasing with the words of another task's instruction; layout, labels, cue and position stay its own."""
+    """Return the phrasing with the words of another task's instruction.
+
+    Layout, labels, cue and position stay its own.
+    """
     able = [
         other
         for other in others
@@ -96,7 +104,8 @@ def controls(
     task
         The task asked; instructions of `others` written for it are left out.
     phrasings
-        Its correct phrasings; each gets one control of every kind (equal texts once, so ``null`` usually once).
+        Its correct phrasings; each gets one control of every kind (equal texts once, so ``null``
+        usually once).
     others
         Phrasings of other tasks, from which ``wrong`` instructions are drawn.
     seed

@@ -1,13 +1,15 @@
 """The look of a phrasing without its words: separators, casing, line breaks and enumerators.
 
-Acts on descriptors (``Question:`` at the start of a line, and the cue) and on the fields `layout` and `label_space`,
-so an effect of layout is never one of wording. Not handled: descriptors in the middle of a line.
+Acts on descriptors (``Question:`` at the start of a line, and the cue) and on the fields `layout`
+and `label_space`, so an effect of layout is never one of wording. Not handled: descriptors in the
+middle of a line.
 
 References
 ----------
-Sclar, Choi, Tsvetkov, Suhr. Quantifying language models' sensitivity to spurious features in prompt design
-(FormatSpread), ICLR 2024, section 3.1 and appendix A: the grammar of separators, casings and item enumerations. Here
-enumerators are those that `evalkit.phrasings.prompts` can list, so that answers are still scored.
+Sclar, Choi, Tsvetkov, Suhr. Quantifying language models' sensitivity to spurious features in prompt
+design (FormatSpread), ICLR 2024, section 3.1 and appendix A: the grammar of separators, casings and
+item enumerations. Here enumerators are those that `evalkit.phrasings.prompts` can list, so that
+answers are still scored.
 """
 
 from __future__ import annotations

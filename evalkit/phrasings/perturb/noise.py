@@ -1,4 +1,7 @@
-"""Damage without linguistics: words dropped, shuffled after truncation, or replaced by random words."""
+"""Damage without linguistics.
+
+Words dropped, shuffled after truncation, or replaced by random words.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ VOCABULARY = tuple(_VOCABULARY_WORDS.split())
 
 
 def _blank(text: str, words: list[Word]) -> str:
-    """Return `text` without `words`; the space before each goes with it, and lines keep no stray blanks."""
+    """Return `text` without `words`.
+
+    The space before each goes with it, and lines keep no stray blanks.
+    """
     shorter = substitute(text, dict.fromkeys(words, "\0"))
     shorter = re.sub(r"[ \t]+\0|\0[ \t]*", "", shorter)
     return re.sub(r"[ \t]+(\n|$)", r"\1", re.sub(r"(^|\n)[ \t]+", r"\1", shorter))
@@ -48,7 +54,10 @@ def drop(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
 def shuffle(
     phrasing: Phrasing, rng: np.random.Generator, options: Options
 ) -> Phrasing | Impossible:
-    """Return the phrasing with its words cut to the first share `keep` and put in random order; protected parts stay put."""
+    """Return the phrasing with its words cut to the first share `keep` and put in random order.
+
+    Protected parts stay put.
+    """
     words = free_words(phrasing.text, options["protected_words"])
     count = max(1, round(options["keep"] * len(words)))
     kept, cut = words[:count], words[count:]

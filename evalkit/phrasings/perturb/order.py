@@ -1,14 +1,16 @@
 """Choices in another order, or under other labels, with every answer mapped back.
 
-The wording stays, so a perturbed phrasing only carries the rule (`Phrasing.perturbation`) and its own id. When a prompt
-is made, `instance_order` gives the order for this phrasing and instance; it goes into
-`evalkit.phrasings.prompts.render_prompt(order=...)` and travels as ``Prompt.choice_order``: position shown -> index in
-``Instance.choices``. Scoring reads predictions through it, so a score never depends on where the correct choice stood.
+The wording stays, so a perturbed phrasing only carries the rule (`Phrasing.perturbation`) and its
+own id. When a prompt is made, `instance_order` gives the order for this phrasing and instance; it
+goes into `evalkit.phrasings.prompts.render_prompt(order=...)` and travels as
+``Prompt.choice_order``: position shown -> index in ``Instance.choices``. Scoring reads predictions
+through it, so a score never depends on where the correct choice stood.
 
 References
 ----------
-Pezeshkpour, Hruschka. Large language models sensitivity to the order of options, 2023; Zheng et al. Large language
-models are not robust multiple choice selectors, ICLR 2024 (content order and label order kept apart).
+Pezeshkpour, Hruschka. Large language models sensitivity to the order of options, 2023; Zheng et al.
+Large language models are not robust multiple choice selectors, ICLR 2024 (content order and label
+order kept apart).
 """
 
 from __future__ import annotations
@@ -62,7 +64,10 @@ def invert(order: Sequence[int]) -> tuple[int, ...]:
 
 
 def reorder(instance: Instance, order: Sequence[int]) -> Instance:
-    """Return the instance with its choices in `order` and its target moved along; labels keep their positions."""
+    """Return the instance with its choices in `order` and its target moved along.
+
+    Labels keep their positions.
+    """
     target = None if instance.target is None else tuple(order).index(instance.target)
     return replace(
         instance, choices=tuple(instance.choices[index] for index in order), target=target
@@ -101,7 +106,9 @@ def _moved(count: int, kind: str, rng: np.random.Generator) -> tuple[int, ...]:
 def permute_choices(
     instance: Instance, rng: np.random.Generator, options: Options
 ) -> tuple[Instance, tuple[int, ...]] | Impossible:
-    """Return the instance with its choices moved, and the order: position shown -> index in ``instance.choices``.
+    """Return the instance with its choices moved, and the order.
+
+    Position shown -> index in ``instance.choices``.
 
     Parameters
     ----------
@@ -110,8 +117,8 @@ def permute_choices(
     rng
         Source of randomness.
     options
-        ``kind``: ``random`` and ``rotate`` (never upstream's order), ``reverse``, ``target-first`` and ``target-last`` (the
-        correct choice there, the others as they were).
+        ``kind``: ``random`` and ``rotate`` (never upstream's order), ``reverse``, ``target-first``
+        and ``target-last`` (the correct choice there, the others as they were).
     """
     reason = _obstacle(instance)
     if reason:
@@ -134,8 +141,9 @@ def permute_labels(
 ) -> tuple[Instance, tuple[int, ...]] | Impossible:
     """Return the instance with its labels moved among choices that stay, and which label each choice bears.
 
-    The second value holds, per choice, the index of its label (1 for ``B``): a listing with order (1, 0) reads
-    ``B. x`` then ``A. y``. Instances whose labels upstream did not name bear the letters.
+    The second value holds, per choice, the index of its label (1 for ``B``): a listing with order
+    (1, 0) reads ``B. x`` then ``A. y``. Instances whose labels upstream did not name bear the
+    letters.
     """
     reason = _obstacle(instance)
     if reason:
@@ -172,8 +180,9 @@ def _options(rule: str) -> Options:
 def instance_order(phrasing: Phrasing, instance: Instance) -> tuple[int, ...] | Impossible:
     """Return the choice order this phrasing shows this instance in; empty for upstream order.
 
-    Depends on the ids of phrasing and instance only, so it is the same in every run and on every machine. An
-    `Impossible` cell (fewer than two choices, a choice such as "all of the above") is left out and counted by the caller.
+    Depends on the ids of phrasing and instance only, so it is the same in every run and on every
+    machine. An `Impossible` cell (fewer than two choices, a choice such as "all of the above") is
+    left out and counted by the caller.
     """
     rule = _rule(phrasing, "order")
     if not rule:
@@ -183,7 +192,10 @@ def instance_order(phrasing: Phrasing, instance: Instance) -> tuple[int, ...] | 
 
 
 def instance_labels(phrasing: Phrasing, instance: Instance) -> tuple[int, ...] | Impossible:
-    """Return, per choice, the index of the label it bears under this phrasing; empty for upstream labels."""
+    """Return, per choice, the index of the label it bears under this phrasing.
+
+    Empty for upstream labels.
+    """
     rule = _rule(phrasing, "labels")
     if not rule:
         return ()

@@ -1,8 +1,9 @@
 """Another wording of the same instruction by a model: paraphrase, or translation there and back.
 
-A model here is a function from texts to texts. `backend_paraphraser` makes one from any evalkit backend, `seq2seq` from
-any Transformers encoder-decoder. Slots and label words travel as numbered marks; a result that lost one is refused, never
-repaired. Not handled: whether the new wording means the same (see `evalkit.catalog.library.meaning`).
+A model here is a function from texts to texts. `backend_paraphraser` makes one from any evalkit
+backend, `seq2seq` from any Transformers encoder-decoder. Slots and label words travel as numbered
+marks; a result that lost one is refused, never repaired. Not handled: whether the new wording means
+the same (see `evalkit.catalog.library.meaning`).
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ def mask(text: str, words: Sequence[str] = ()) -> tuple[str, list[str]]:
 
 
 def unmask(text: str, kept: Sequence[str]) -> str | None:
-    """Return `text` with its marks replaced by the kept parts; None unless every mark stands in it exactly once."""
+    """Return `text` with its marks replaced by the kept parts.
+
+    None unless every mark stands in it exactly once.
+    """
     if sorted(int(number) for number in _MARK.findall(text)) != list(range(len(kept))):
         return None
     return _MARK.sub(lambda match: kept[int(match.group(1))], text)
@@ -132,8 +136,8 @@ def back_translation(
     rng
         Not used: both models decode greedily.
     options
-        ``there`` and ``back``: functions from texts to texts, or encoder-decoder models (folder or hub id);
-        ``protected_words``.
+        ``there`` and ``back``: functions from texts to texts, or encoder-decoder models (folder or
+        hub id); ``protected_words``.
     """
     if not options["there"] or not options["back"]:
         raise UsageError(

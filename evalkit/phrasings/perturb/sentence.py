@@ -1,9 +1,12 @@
-"""Sentences that say nothing: random handles and addresses, and tautologies, put after a sentence of the instruction.
+"""Sentences that say nothing.
+
+Random handles and addresses, and tautologies, put after a sentence of the instruction.
 
 References
 ----------
-Ribeiro, Wu, Guestrin, Singh. Beyond accuracy: behavioral testing with CheckList, ACL 2020 (random handles and URLs).
-Naik et al. Stress test evaluation for natural language inference, COLING 2018 (tautologies). The sentences are ours.
+Ribeiro, Wu, Guestrin, Singh. Beyond accuracy: behavioral testing with CheckList, ACL 2020 (random
+handles and URLs). Naik et al. Stress test evaluation for natural language inference, COLING 2018
+(tautologies). The sentences are ours.
 """
 
 from __future__ import annotations

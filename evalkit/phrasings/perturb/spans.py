@@ -1,4 +1,7 @@
-"""Which parts of a phrasing text may be edited: everything but slots, tags, code, quoted words and label words."""
+"""Which parts of a phrasing text may be edited.
+
+Everything but slots, tags, code, quoted words and label words.
+"""
 
 from __future__ import annotations
 
@@ -59,8 +62,10 @@ def _labels(words: tuple[str, ...]) -> re.Pattern[str] | None:
 def protected_spans(text: str, words: Iterable[str] = ()) -> list[tuple[int, int]]:
     """Return the parts of `text` that no perturbation may touch, as sorted, disjoint (start, end).
 
-    Capital letters that name choices (B to F, and A before a comma, a bracket or ``or``), slots, Jinja tags and comments, ``{name}`` slots of other template languages, backtick code, addresses, quoted words
-    (at most 40 characters: an answer the model is told to give) and the label words in `words`.
+    Capital letters that name choices (B to F, and A before a comma, a bracket or ``or``), slots,
+    Jinja tags and comments, ``{name}`` slots of other template languages, backtick code, addresses,
+    quoted words (at most 40 characters: an answer the model is told to give) and the label words in
+    `words`.
 
     Parameters
     ----------

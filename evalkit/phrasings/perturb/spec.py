@@ -91,7 +91,8 @@ class Perturbation:
     options: Mapping[str, Option] = field(default_factory=dict)
     """Options by name."""
     acts_on: Literal["phrasing", "instance"] = "phrasing"
-    """``instance`` when the wording stays and the choices move (see `evalkit.phrasings.perturb.order`)."""
+    """``instance`` when the wording stays and the choices move (see
+    `evalkit.phrasings.perturb.order`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,10 @@ class PerturbationSpec:
 
     @property
     def label(self) -> str:
-        """Return the specification without the number of copies, options sorted: what tables group by."""
+        """Return the specification without the number of copies, options sorted.
+
+        What tables group by.
+        """
         shown = ",".join(f"{key}={_shown(self.options[key])}" for key in sorted(self.options))
         return f"{self.name}:{shown}" if shown else self.name
 

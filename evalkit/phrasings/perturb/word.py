@@ -1,9 +1,11 @@
-"""Synonyms from WordNet, by part of speech, in the same inflection; optionally kept close by a sentence encoder.
+"""Synonyms from WordNet, by part of speech, in the same inflection.
+
+Optionally kept close by a sentence encoder.
 
 References
 ----------
-Jin, Jin, Zhou, Szolovits. Is BERT really robust? (TextFooler), AAAI 2020: part-of-speech check and sentence similarity
-as constraints. Here candidates come from WordNet instead of word vectors.
+Jin, Jin, Zhou, Szolovits. Is BERT really robust? (TextFooler), AAAI 2020: part-of-speech check and
+sentence similarity as constraints. Here candidates come from WordNet instead of word vectors.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ _CLOSED = frozenset(_CLOSED_WORDS.split())
 
 @lru_cache(maxsize=2)
 def encoder_named(name: str) -> Encoder:
-    """Return a sentence encoder: a sentence-transformers model in a folder or on the hub, texts -> unit rows.
+    """Return a sentence encoder.
+
+    A sentence-transformers model in a folder or on the hub, texts -> unit rows.
 
     Raises
     ------
@@ -126,8 +130,9 @@ def word(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
     rng
         Source of randomness.
     options
-        ``rate``, ``senses``, ``data`` (WordNet folder), ``encoder`` (function or name), ``similarity`` (least cosine with
-        the original that a substitution may have, when there is an encoder), ``protected_words``.
+        ``rate``, ``senses``, ``data`` (WordNet folder), ``encoder`` (function or name),
+        ``similarity`` (least cosine with the original that a substitution may have, when there is
+        an encoder), ``protected_words``.
     """
     wordnet = open_wordnet(options["data"])
     words = free_words(phrasing.text, options["protected_words"])

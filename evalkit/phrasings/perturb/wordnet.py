@@ -1,11 +1,15 @@
-"""WordNet from files on this machine, through nltk: where they are looked for, part of speech by rule, inflection.
+"""WordNet from files on this machine, through nltk.
 
-Needs no download: Debian's package ``wordnet-base`` (``/usr/share/wordnet``), nltk's own ``corpora/wordnet`` (folder or
-zip) in any nltk data folder, or a folder of the published ``dict`` files named by ``EVALKIT_WORDNET`` or option ``data``.
+Where they are looked for, part of speech by rule, inflection.
+
+Needs no download: Debian's package ``wordnet-base`` (``/usr/share/wordnet``), nltk's own
+``corpora/wordnet`` (folder or zip) in any nltk data folder, or a folder of the published ``dict``
+files named by ``EVALKIT_WORDNET`` or option ``data``.
 
 References
 ----------
-Fellbaum (ed.). WordNet: an electronic lexical database, 1998. File formats: wndb(5WN), wninput(5WN).
+Fellbaum (ed.). WordNet: an electronic lexical database, 1998. File formats: wndb(5WN),
+wninput(5WN).
 """
 
 from __future__ import annotations
@@ -54,7 +58,8 @@ def find_wordnet(data: str = "") -> Any:
     Parameters
     ----------
     data
-        Folder named by the user; empty to look in ``EVALKIT_WORDNET``, nltk's data folders and `DEBIAN_PATHS`.
+        Folder named by the user; empty to look in ``EVALKIT_WORDNET``, nltk's data folders and
+        `DEBIAN_PATHS`.
 
     Raises
     ------
@@ -96,7 +101,9 @@ class WordNet:
         if isinstance(root, Path) and str(root) not in nltk.data.path:
             nltk.data.path.append(
                 str(root)
-            )  # nltk opens only files below its data path; this is its documented way to allow one more
+                # nltk opens only files below its data path; this is its documented way to allow one
+                # more
+            )
 
         class Reader(WordNetCorpusReader):  # type: ignore[misc]  # nltk ships no types
             """Nltk's reader for folders without ``lexnames`` (Debian leaves it out) and without the multilingual data."""
@@ -153,8 +160,9 @@ class WordNet:
     def synonyms(self, lemma: str, pos: str, *, senses: int) -> list[str]:
         """Return single-word synonyms of the first `senses` senses, most usual sense first, without `lemma` itself.
 
-        The shared sense must be among the first `senses` of the synonym too, and where WordNet's corpus counts are there the
-        synonym must have been met in it: this keeps out words that mostly mean something else (``lick`` for ``solve``).
+        The shared sense must be among the first `senses` of the synonym too, and where WordNet's
+        corpus counts are there the synonym must have been met in it: this keeps out words that
+        mostly mean something else (``lick`` for ``solve``).
         """
         found: dict[str, None] = {}
         for synset in self._reader.synsets(lemma, pos)[:senses]:
@@ -174,8 +182,9 @@ class WordNet:
     def part_of_speech(self, words: Sequence[str], index: int) -> str | None:
         """Return ``n``, ``v``, ``a`` or ``r`` for ``words[index]`` in its sentence, or None when WordNet lacks it.
 
-        Rules, first that fits: the only part of speech there is; a verb after ``to``, ``please``, a modal and the like, or
-        before a determiner or question word and not after one; a noun before ``is``, ``are`` and the like; after a determiner a noun, unless another noun follows an
+        Rules, first that fits: the only part of speech there is; a verb after ``to``, ``please``, a
+        modal and the like, or before a determiner or question word and not after one; a noun before
+        ``is``, ``are`` and the like; after a determiner a noun, unless another noun follows an
         adjective; ``-ly`` an adverb; else the part of speech WordNet's corpus counts most often.
         """
         word = words[index].lower()

@@ -1,6 +1,7 @@
 """what people look at beyond estimates: phrasing by phrasing, flips, what to look at first.
 
-Cells and stored records come in, plain records go out; `evalkit.report` draws them and computes nothing.
+Cells and stored records come in, plain records go out; `evalkit.report` draws them and computes
+nothing.
 """
 
 from evalkit.report.evidence.gather import gather

@@ -1,4 +1,7 @@
-"""Several runs of one suite side by side: phrasing by phrasing, and how the order of models depends on the wording."""
+"""Several runs of one suite side by side.
+
+Phrasing by phrasing, and how the order of models depends on the wording.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,8 @@ def phrasing_means(evidence: Evidence) -> list[PhrasingMean]:
 
     Notes
     -----
-    score = mean over tasks t that use p of (a[t, p] - mean_p a[t]) + mean over tasks of mean_p a[t]. Where all tasks share all
-    phrasings this is the plain mean over tasks.
+    score = mean over tasks t that use p of (a[t, p] - mean_p a[t]) + mean over tasks of mean_p
+    a[t]. Where all tasks share all phrasings this is the plain mean over tasks.
     """
     rows = [
         row

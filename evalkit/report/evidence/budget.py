@@ -33,8 +33,9 @@ def budget_steps(table: ScoreTable, *, level: float) -> tuple[BudgetStep, ...]:
 
     Notes
     -----
-    Mean over tasks of `evalkit.stats.half_width` at P and N of each task, one of the two cut to the share and rounded, at least 2 and at
-    most once per size. Tasks whose half-width is undefined or 0 anywhere are left out of every step, so that a line is over the same tasks.
+    Mean over tasks of `evalkit.stats.half_width` at P and N of each task, one of the two cut to the
+    share and rounded, at least 2 and at most once per size. Tasks whose half-width is undefined or
+    0 anywhere are left out of every step, so that a line is over the same tasks.
     """
     model = table.models[0]
     found = []

@@ -48,8 +48,9 @@ def flips_of(
 
     Notes
     -----
-    Ordered by the difference of the two scores, then by the difference in probability of the target, then by id. Among phrasings with
-    the same score on an instance, the one with the highest (lowest) probability of the target stands for best (worst).
+    Ordered by the difference of the two scores, then by the difference in probability of the
+    target, then by id. Among phrasings with the same score on an instance, the one with the highest
+    (lowest) probability of the target stands for best (worst).
     """
     places = np.flatnonzero(headline)
     values = block.values[headline]

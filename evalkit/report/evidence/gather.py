@@ -61,7 +61,8 @@ def gather(
 
     Notes
     -----
-    The interval of a phrasing is for new instances under this very phrasing: Wilson's for scores that are all 0 or 1, Student's else.
+    The interval of a phrasing is for new instances under this very phrasing: Wilson's for scores
+    that are all 0 or 1, Student's else.
     """
     model = table.models[0]
     tasks = set(table.tasks(model))

@@ -20,8 +20,9 @@ def looks_of(views: Sequence[TaskView]) -> Looks:
 
     Notes
     -----
-    The spread of a suite is the sum over tasks and headline phrasings of the squared deviation of a phrasing's score from the mean of
-    its task. Binomial noise alone would give each phrasing a variance of about a(1-a)/N; `Looks.noise` is the share of that in the total.
+    The spread of a suite is the sum over tasks and headline phrasings of the squared deviation of a
+    phrasing's score from the mean of its task. Binomial noise alone would give each phrasing a
+    variance of about a(1-a)/N; `Looks.noise` is the share of that in the total.
     """
     rows = [
         row
@@ -87,7 +88,8 @@ def doubtful_effect(views: Sequence[TaskView]) -> tuple[Doubtful, ...]:
 
     Notes
     -----
-    Tasks that keep fewer than two phrasings are left out of std and spread, tasks without both arms out of gap, on both sides.
+    Tasks that keep fewer than two phrasings are left out of std and spread, tasks without both arms
+    out of gap, on both sides.
     """
     pairs: dict[str, list[tuple[float, float]]] = {}
     for view in views:

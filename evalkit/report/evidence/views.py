@@ -1,4 +1,7 @@
-"""Records of what people look at. Scores, shares and probabilities are fractions in [0, 1]; NaN where undefined."""
+"""Records of what people look at.
+
+Scores, shares and probabilities are fractions in [0, 1]; NaN where undefined.
+"""
 
 from __future__ import annotations
 
@@ -70,9 +73,11 @@ class PhrasingView:
     share: float
     """Share of all squared deviations of the suite; 0 outside the headline."""
     by_format: bool
-    """Whether it is low because answers could not be used: without them it would make up half of its deviation or more."""
+    """Whether it is low because answers could not be used: without them it would make up half of
+    its deviation or more."""
     distance: float = math.nan
-    """Distance of its representation to those of the seen phrasings; NaN when none was asked for."""
+    """Distance of its representation to those of the seen phrasings; NaN when none was asked
+    for."""
     change: float = math.nan
     """Score minus mean score of the seen headline phrasings of the task; NaN without any."""
 
@@ -98,7 +103,8 @@ class Side:
     probability: float
     """Probability of the answer."""
     choices: tuple[float, ...]
-    """Probability of every choice in upstream order (softmax of summed log-probabilities); empty for generation."""
+    """Probability of every choice in upstream order (softmax of summed log-probabilities); empty
+    for generation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +178,8 @@ class Looks:
     held: float
     """Share of squared deviations they hold."""
     noise: float
-    """Part of the variance between phrasings that sampling of instances alone would give; NaN when unknown."""
+    """Part of the variance between phrasings that sampling of instances alone would give; NaN when
+    unknown."""
     lowest: tuple[PhrasingView, ...]
     """Those of `most` that lie below the mean of their task, largest share first."""
     n_by_format: int
@@ -222,7 +229,8 @@ class Evidence:
     looks: Looks
     """What to look at first."""
     budget: tuple[BudgetStep, ...]
-    """Precision that parts of the run would have had; empty when components of variance are unknown."""
+    """Precision that parts of the run would have had; empty when components of variance are
+    unknown."""
     n_doubtful: int
     """Phrasings of doubtful meaning, counted once per task."""
     doubtful: tuple[Doubtful, ...]

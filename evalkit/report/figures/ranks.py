@@ -31,7 +31,9 @@ class RankRow:
 
 
 def plot_ranks(rows: Sequence[RankRow], *, ax: Axes | None = None) -> Axes:
-    """Draw each model's rank with its interval; circles show under how many phrasings it takes each rank.
+    """Draw each model's rank with its interval.
+
+    Circles show under how many phrasings it takes each rank.
 
     Parameters
     ----------

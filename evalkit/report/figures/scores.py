@@ -74,7 +74,8 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Dots lie in fixed lanes above the interval, by their order in the row, so that equal scores do not hide each other.
+    Dots lie in fixed lanes above the interval, by their order in the row, so that equal scores do
+    not hide each other.
     """
     with house_style():
         ax = axes_for(ax, height=0.75 + 0.27 * len(rows))

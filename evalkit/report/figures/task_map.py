@@ -46,7 +46,8 @@ def plot_task_map(points: Sequence[TaskPoint], *, ax: Axes | None = None) -> Axe
 
     References
     ----------
-    Kung et al. 2023, "Active Instruction Tuning" (arXiv 2311.00288), figure 3: ambiguous (right), easy (upper left), difficult (lower left).
+    Kung et al. 2023, "Active Instruction Tuning" (arXiv 2311.00288), figure 3: ambiguous (right),
+    easy (upper left), difficult (lower left).
     """
     with house_style():
         ax = axes_for(ax, height=3.4)
@@ -68,7 +69,10 @@ def plot_task_map(points: Sequence[TaskPoint], *, ax: Axes | None = None) -> Axe
 
 
 def _write_names(points: Sequence[TaskPoint], ax: Axes) -> None:
-    """Write each name on that side of its dot where it covers fewest dots and names; boxes are in points of the page."""
+    """Write each name on that side of its dot where it covers fewest dots and names.
+
+    Boxes are in points of the page.
+    """
     from matplotlib.transforms import Bbox
 
     scale = 72 / ax.figure.dpi

@@ -1,7 +1,8 @@
 """Difference of every estimate between two runs on the same instances and phrasings, with interval.
 
-Both runs are scored on the same cells (a cell missing in one is dropped from both), so what instances and phrasings do
-to both cancels. Question ``fixed``: these phrasings. ``random``: new phrasings.
+Both runs are scored on the same cells (a cell missing in one is dropped from both), so what
+instances and phrasings do to both cancels. Question ``fixed``: these phrasings. ``random``: new
+phrasings.
 """
 
 import numpy as np
@@ -36,9 +37,11 @@ Labels = Int[np.ndarray, "phrasing instance"]
 Missing = Bool[np.ndarray, "phrasing instance"] | None
 
 DIFFERENCE_WIDER = 1.05
-"""Factor on an order statistic's difference for 0/1 scores, as for the statistic itself: the normal model alone covers 92% to 94%."""
+"""Factor on an order statistic's difference for 0/1 scores, as for the statistic itself: the normal
+model alone covers 92% to 94%."""
 MOST_SIMULATED = 400
-"""Most degrees of freedom whose chi-square draws are built from normal ones; beyond, they are normal themselves."""
+"""Most degrees of freedom whose chi-square draws are built from normal ones; beyond, they are
+normal themselves."""
 
 
 def on_shared_cells(old: Scores, new: Scores) -> tuple[Kept, Kept]:
@@ -61,13 +64,15 @@ def _deviations(
 
     Notes
     -----
-    The ratio is exact whatever the correlation (Pitman and Morgan): log(sigma y / sigma x) = log(s y / s x) +- acosh(1 + 2 (1 - r^2) t^2 / (P - 2)) / 2,
-    t of Student with P - 2 degrees of freedom. The geometric mean comes from two chi-square variables, dependent as the samples are.
+    The ratio is exact whatever the correlation (Pitman and Morgan): log(sigma y / sigma x) = log(s
+    y / s x) +- acosh(1 + 2 (1 - r^2) t^2 / (P - 2)) / 2, t of Student with P - 2 degrees of
+    freedom. The geometric mean comes from two chi-square variables, dependent as the samples are.
 
     References
     ----------
-    Pitman 1939, "A note on normal correlation", Biometrika 31. Morgan 1939, "A test for the significance of the difference between
-    the two variances in a sample from a normal bivariate population", Biometrika 31.
+    Pitman 1939, "A note on normal correlation", Biometrika 31. Morgan 1939, "A test for the
+    significance of the difference between the two variances in a sample from a normal bivariate
+    population", Biometrika 31.
     """
     df, rest = x.size - 1, 1 - correlation**2
     if df > MOST_SIMULATED:
@@ -202,9 +207,10 @@ def difference_intervals(
 
     Notes
     -----
-    mean: Student on the cell differences, crossed. pss: the same on the differences of pair terms. worst_instance, best_instance
-    (``fixed`` only): Student on per-instance differences. Statistics of a[p] (``random`` only): pivots of both runs,
-    dependent as the phrasing scores of the two runs are; for var_phrasing and std_excess less the noise of instances, as for one run.
+    mean: Student on the cell differences, crossed. pss: the same on the differences of pair terms.
+    worst_instance, best_instance (``fixed`` only): Student on per-instance differences. Statistics
+    of a[p] (``random`` only): pivots of both runs, dependent as the phrasing scores of the two runs
+    are; for var_phrasing and std_excess less the noise of instances, as for one run.
 
     Raises
     ------

@@ -5,8 +5,9 @@
 - no harm: the harm is 0 or less. Rejecting it shows a loss.
 - harm of the margin or more. Rejecting it shows that the loss, if any, is smaller than the margin (non-inferiority).
 
-Linear statistics are a weighted mean of one number per instance. Convex ones (worst phrasing, spread, std over
-phrasings) are not: noise pushes them up, so they get resampled errors and a guard against that bias.
+Linear statistics are a weighted mean of one number per instance. Convex ones (worst phrasing,
+spread, std over phrasings) are not: noise pushes them up, so they get resampled errors and a guard
+against that bias.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +28,8 @@ Scores = Float[np.ndarray, "phrasing instance"]
 Convex = Callable[[Float[np.ndarray, "... phrasing"]], Float[np.ndarray, "..."]]
 
 TIED = 1 / (np.sqrt(2) - 1)
-"""Bias of the highest of tied means over the bias its bootstrap shows: noise grows by sqrt(2) in the resample."""
+"""Bias of the highest of tied means over the bias its bootstrap shows: noise grows by sqrt(2) in
+the resample."""
 ENOUGH = 40
 """Draws as extreme as what was observed after which no more are needed."""
 MOST_FLIPPED = 2000
@@ -51,7 +53,8 @@ class Harm:
     low: float
     """Lower one-sided bound of the harm."""
     high: float
-    """Upper one-sided bound of the harm: below the margin exactly when `p_margin` is below 1 - level."""
+    """Upper one-sided bound of the harm: below the margin exactly when `p_margin` is below 1 -
+    level."""
     guard: float = 0.0
     """What `high` adds to the harm for bias, besides the error."""
     rate: float = 0.5
@@ -86,22 +89,24 @@ def null_error(units: Units, weights: Units, *, at: float, edge: float) -> float
     weights
         Weight of each, adding up to 1.
     at
-        Expectation under the hypothesis; the observed mean lies on the other side of it than `edge`.
+        Expectation under the hypothesis; the observed mean lies on the other side of it than
+        `edge`.
     edge
-        Worst number an instance can have; it is given probability even when no instance shows it. Taken further out when
-        missing cells let an instance stand for more than itself.
+        Worst number an instance can have; it is given probability even when no instance shows it.
+        Taken further out when missing cells let an instance stand for more than itself.
 
     Notes
     -----
-    Probabilities w of the observed numbers and of `edge` maximise sum weights log w under sum w x = at. Then the error is
-    sqrt(sum w (x - at)^2 / n), n = 1 / sum weights^2. With 0/1 losses and no gains this is the score test of a proportion:
-    without a single loss among n instances a margin m is excluded only when n m / (1 - m) is large enough, while the
-    sample variance, 0, would exclude any margin. With one phrasing and 0/1 scores it is Tango's test of paired proportions.
+    Probabilities w of the observed numbers and of `edge` maximise sum weights log w under sum w x =
+    at. Then the error is sqrt(sum w (x - at)^2 / n), n = 1 / sum weights^2. With 0/1 losses and no
+    gains this is the score test of a proportion: without a single loss among n instances a margin m
+    is excluded only when n m / (1 - m) is large enough, while the sample variance, 0, would exclude
+    any margin. With one phrasing and 0/1 scores it is Tango's test of paired proportions.
 
     References
     ----------
-    Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the paired-sample
-    design", Statistics in Medicine 17. Owen 2001, "Empirical Likelihood", section 2.
+    Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
+    paired-sample design", Statistics in Medicine 17. Owen 2001, "Empirical Likelihood", section 2.
 
     Examples
     --------
@@ -140,7 +145,10 @@ def _exceeds(statistic: float, df: float) -> float:
 
 
 def _one_sided(units: Units, *, rng: np.random.Generator) -> float:
-    """One-sided p of a positive sum when each instance's sign is exchangeable: exact for multiples of a common step."""
+    """One-sided p of a positive sum when each instance's sign is exchangeable.
+
+    Exact for multiples of a common step.
+    """
     total = float(units.sum())
     sizes = np.abs(units)
     sizes = sizes[
@@ -186,9 +194,9 @@ def linear_harm(
 
     Notes
     -----
-    No harm: the larger of two p: signs of instances flipped (exact when old and new are exchangeable, all phrasings of an
-    instance together) and Student's t. Margin: t = (margin - harm) / `null_error`, n - 1 degrees of freedom.
-    Fewer than two instances: NaN.
+    No harm: the larger of two p: signs of instances flipped (exact when old and new are
+    exchangeable, all phrasings of an instance together) and Student's t. Margin: t = (margin -
+    harm) / `null_error`, n - 1 degrees of freedom. Fewer than two instances: NaN.
 
     Examples
     --------
@@ -251,8 +259,9 @@ def ratio_harm(
 
     Notes
     -----
-    Fieller: the ratio exceeds m exactly when mean(top - m bottom) exceeds 0, which is a linear statistic. `p_none` is the
-    p of a ratio of the margin or less, `p_margin` that of the margin or more. Bottom 0 everywhere: NaN.
+    Fieller: the ratio exceeds m exactly when mean(top - m bottom) exceeds 0, which is a linear
+    statistic. `p_none` is the p of a ratio of the margin or less, `p_margin` that of the margin or
+    more. Bottom 0 everywhere: NaN.
 
     References
     ----------
@@ -321,7 +330,8 @@ def convex_harm(
     pairs
         Old and new scores per task, missing in the same cells.
     statistic
-        Phrasing scores (last axis) -> harm: minus the minimum, maximum minus minimum, standard deviation.
+        Phrasing scores (last axis) -> harm: minus the minimum, maximum minus minimum, standard
+        deviation.
     margin
         Harm that must be excluded.
     level
@@ -333,11 +343,12 @@ def convex_harm(
 
     Notes
     -----
-    No harm: old and new are swapped at random per instance, all phrasings together; p = (1 + at least as much) / (1 + draws),
-    exact when nothing changed. Margin: Student with the bootstrap error over instances. Noise of N instances
-    raises a convex statistic by a bias b; the bootstrap raises it once more, by b'. Tied phrasings have b = `TIED` b', clearly
-    separated ones b = b' = 0. The bound takes the case that hides most harm: `TIED` b' for the old run, b' for
-    the new one. The error is never below that of losing an instance with probability `margin`.
+    No harm: old and new are swapped at random per instance, all phrasings together; p = (1 + at
+    least as much) / (1 + draws), exact when nothing changed. Margin: Student with the bootstrap
+    error over instances. Noise of N instances raises a convex statistic by a bias b; the bootstrap
+    raises it once more, by b'. Tied phrasings have b = `TIED` b', clearly separated ones b = b' =
+    0. The bound takes the case that hides most harm: `TIED` b' for the old run, b' for the new one.
+    The error is never below that of losing an instance with probability `margin`.
 
     Examples
     --------
@@ -388,13 +399,14 @@ def swapped_p(
     Notes
     -----
     Instances are swapped between old and new at random, all phrasings together, all tasks at once;
-    p = (1 + draws with at least the observed difference) / (1 + draws). The statistic is averaged over tasks. Drawing ends
-    early once `ENOUGH` draws reached the observed difference, since p is then clearly not small.
+    p = (1 + draws with at least the observed difference) / (1 + draws). The statistic is averaged
+    over tasks. Drawing ends early once `ENOUGH` draws reached the observed difference, since p is
+    then clearly not small.
 
     References
     ----------
-    Phipson and Smyth 2010, "Permutation P-values should never be zero", Statistical Applications in Genetics 9. Besag and
-    Clifford 1991, "Sequential Monte Carlo p-values", Biometrika 78.
+    Phipson and Smyth 2010, "Permutation P-values should never be zero", Statistical Applications in
+    Genetics 9. Besag and Clifford 1991, "Sequential Monte Carlo p-values", Biometrika 78.
 
     Examples
     --------

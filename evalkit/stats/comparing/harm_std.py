@@ -51,7 +51,8 @@ def std_harm(
     Parameters
     ----------
     pairs
-        Old and new scores per task, missing in the same cells, at least two phrasings and two instances each.
+        Old and new scores per task, missing in the same cells, at least two phrasings and two
+        instances each.
     margin
         Rise that must be excluded.
     level
@@ -61,16 +62,19 @@ def std_harm(
 
     Notes
     -----
-    With V the mean over tasks of the variance of phrasing scores less its noise (an unbiased estimate, which the
-    standard deviation is not), the rise is d or more when V new >= V old + 2 d s + d^2, s the old standard deviation. That is
-    linear in V: its error comes from what each instance adds to V new - (1 + d / s) V old. s is taken one standard
-    error low, so that a small s is not read as a large one. The error is never below that of an instance moving with probability d.
-    No harm: the larger of the p of V new - V old and that of swapping instances between old and new, as in `swapped_p`.
-    Where noise is most of V, its error falls with N instead of the root of N; `rate` lies between.
+    With V the mean over tasks of the variance of phrasing scores less its noise (an unbiased
+    estimate, which the standard deviation is not), the rise is d or more when V new >= V old + 2 d
+    s + d^2, s the old standard deviation. That is linear in V: its error comes from what each
+    instance adds to V new - (1 + d / s) V old. s is taken one standard error low, so that a small s
+    is not read as a large one. The error is never below that of an instance moving with probability
+    d. No harm: the larger of the p of V new - V old and that of swapping instances between old and
+    new, as in `swapped_p`. Where noise is most of V, its error falls with N instead of the root of
+    N; `rate` lies between.
 
     References
     ----------
-    Cornfield and Tukey 1956, "Average values of mean squares in factorials", for the variance without noise.
+    Cornfield and Tukey 1956, "Average values of mean squares in factorials", for the variance
+    without noise.
 
     Examples
     --------

@@ -8,16 +8,19 @@ __all__ = ["benjamini_hochberg", "holm"]
 
 
 def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
-    """Return Holm's adjusted p values, in the order given; NaN stays NaN and does not count as a test.
+    """Return Holm's adjusted p values, in the order given.
+
+    NaN stays NaN and does not count as a test.
 
     Notes
     -----
-    With p(1) <= ... <= p(m): adjusted p(j) = max over k <= j of min(1, (m - k + 1) p(k)). Controls the chance of any
-    false rejection, whatever the dependence.
+    With p(1) <= ... <= p(m): adjusted p(j) = max over k <= j of min(1, (m - k + 1) p(k)). Controls
+    the chance of any false rejection, whatever the dependence.
 
     References
     ----------
-    Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6.
+    Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
+    Statistics 6.
 
     Examples
     --------
@@ -36,7 +39,9 @@ def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
 
 
 def benjamini_hochberg(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
-    """Return Benjamini-Hochberg adjusted p values, in the order given; NaN stays NaN and does not count as a test.
+    """Return Benjamini-Hochberg adjusted p values, in the order given.
+
+    NaN stays NaN and does not count as a test.
 
     References
     ----------

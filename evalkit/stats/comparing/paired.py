@@ -1,7 +1,9 @@
-"""Tests of two runs on the same instances and phrasings: flips, McNemar, sign flips, Wilcoxon, non-inferiority.
+"""Tests of two runs on the same instances and phrasings.
 
-Everything here is paired: a cell counts only when both runs have a score there. Instances, not cells, are
-the independent units: ten phrasings of one question are one question.
+Flips, McNemar, sign flips, Wilcoxon, non-inferiority.
+
+Everything here is paired: a cell counts only when both runs have a score there. Instances, not
+cells, are the independent units: ten phrasings of one question are one question.
 """
 
 from dataclasses import dataclass
@@ -56,7 +58,10 @@ class Flips:
 
     @property
     def collateral_damage(self) -> float:
-        """Share of what the old run had right that the new one has wrong; NaN when it had nothing right."""
+        """Share of what the old run had right that the new one has wrong.
+
+        NaN when it had nothing right.
+        """
         return self.lost / self.old_right if self.old_right else float("nan")
 
 
@@ -105,17 +110,20 @@ def mcnemar(lost: int, gained: int) -> float:
 
 
 def mcnemar_mid(lost: int, gained: int) -> float:
-    """Return the mid-p of McNemar's test: the exact p less the chance of exactly this discordant pair.
+    """Return the mid-p of McNemar's test.
+
+    The exact p less the chance of exactly this discordant pair.
 
     Notes
     -----
-    p = 2 P(X <= min) - P(X = min), X binomial. Closer to its level than the exact test, which is conservative; it may exceed
-    the level a little. No discordant instance, or as many either way: 1.
+    p = 2 P(X <= min) - P(X = min), X binomial. Closer to its level than the exact test, which is
+    conservative; it may exceed the level a little. No discordant instance, or as many either way:
+    1.
 
     References
     ----------
-    Fagerland, Lydersen and Laake 2013, "The McNemar test for binary matched-pairs data: mid-p and asymptotic are better than
-    exact conditional", BMC Medical Research Methodology 13.
+    Fagerland, Lydersen and Laake 2013, "The McNemar test for binary matched-pairs data: mid-p and
+    asymptotic are better than exact conditional", BMC Medical Research Methodology 13.
 
     Examples
     --------
@@ -133,11 +141,13 @@ def mcnemar_chi2(lost: int, gained: int) -> float:
 
     Notes
     -----
-    (abs(lost - gained) - 1)^2 / (lost + gained) against chi-square with one degree of freedom. No discordant instance: 1.
+    (abs(lost - gained) - 1)^2 / (lost + gained) against chi-square with one degree of freedom. No
+    discordant instance: 1.
 
     References
     ----------
-    Edwards 1948, Psychometrika 13; statsmodels.stats.contingency_tables.mcnemar with exact=False, correction=True.
+    Edwards 1948, Psychometrika 13; statsmodels.stats.contingency_tables.mcnemar with exact=False,
+    correction=True.
 
     Examples
     --------
@@ -180,8 +190,8 @@ def sign_flip(
     Parameters
     ----------
     differences
-        One number per instance: the sum (not the mean) of new - old over its phrasings, so that an instance enters
-        once. NaN are left out.
+        One number per instance: the sum (not the mean) of new - old over its phrasings, so that an
+        instance enters once. NaN are left out.
     rng
         Source of the random flips, used only when the differences are not whole numbers.
     n_permutations
@@ -189,8 +199,9 @@ def sign_flip(
 
     Notes
     -----
-    Whole-number differences (0/1 scores) are enumerated exactly by convolution, however many there are. With one
-    phrasing that is the exact McNemar test. No instance: NaN; no difference anywhere: 1.
+    Whole-number differences (0/1 scores) are enumerated exactly by convolution, however many there
+    are. With one phrasing that is the exact McNemar test. No instance: NaN; no difference anywhere:
+    1.
 
     References
     ----------
@@ -220,9 +231,9 @@ def mcnemar_clustered(old: Scores, new: Scores) -> float:
 
     Notes
     -----
-    d[i] = sum over phrasings of new - old; under the null the two runs of an instance may be swapped, all its
-    phrasings together, so every d[i] keeps its size and takes either sign. The distribution of sum d is exact.
-    One phrasing: the exact McNemar test.
+    d[i] = sum over phrasings of new - old; under the null the two runs of an instance may be
+    swapped, all its phrasings together, so every d[i] keeps its size and takes either sign. The
+    distribution of sum d is exact. One phrasing: the exact McNemar test.
 
     Raises
     ------
@@ -231,7 +242,8 @@ def mcnemar_clustered(old: Scores, new: Scores) -> float:
 
     References
     ----------
-    Eliasziw and Donner 1991, "Application of the McNemar test to non-independent matched pair data", for the question.
+    Eliasziw and Donner 1991, "Application of the McNemar test to non-independent matched pair
+    data", for the question.
 
     Examples
     --------
@@ -251,12 +263,14 @@ def mcnemar_clustered(old: Scores, new: Scores) -> float:
 
 
 def wilcoxon_over_tasks(old: Float[np.ndarray, " task"], new: Float[np.ndarray, " task"]) -> float:
-    """Return the two-sided Wilcoxon signed-rank p over tasks; tasks with a NaN or no difference are left out.
+    """Return the two-sided Wilcoxon signed-rank p over tasks.
+
+    Tasks with a NaN or no difference are left out.
 
     Notes
     -----
-    Exact up to 50 tasks without ties, else normal approximation, as SciPy does. No task with a difference: 1 if there is
-    any task, else NaN.
+    Exact up to 50 tasks without ties, else normal approximation, as SciPy does. No task with a
+    difference: 1 if there is any task, else NaN.
 
     References
     ----------
@@ -283,7 +297,8 @@ class NonInferiority:
     difference: float
     """Mean of new - old."""
     bound: float
-    """Lower one-sided confidence bound of the difference; NaN when there are too few phrasings or instances."""
+    """Lower one-sided confidence bound of the difference; NaN when there are too few phrasings or
+    instances."""
     p: float
     """One-sided p of the hypothesis that new is worse by the margin or more."""
     holds: bool
@@ -302,8 +317,8 @@ def non_inferiority(
 
     Notes
     -----
-    t = (difference + margin) / standard error, one-sided at 1 - `level`, with the standard error and degrees of
-    freedom of `mean_interval` on the cell differences.
+    t = (difference + margin) / standard error, one-sided at 1 - `level`, with the standard error
+    and degrees of freedom of `mean_interval` on the cell differences.
 
     References
     ----------

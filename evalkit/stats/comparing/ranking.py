@@ -8,7 +8,9 @@ __all__ = ["competition_rank", "kendall_w", "p_best", "rank_intervals"]
 
 
 def competition_rank(scores: Float[np.ndarray, " model"]) -> Int[np.ndarray, " model"]:
-    """Return ranks with 1 for the highest score; equal scores share the smallest rank ("1 2 2 4"); NaN ranks last.
+    """Return ranks with 1 for the highest score.
+
+    Equal scores share the smallest rank ("1 2 2 4"); NaN ranks last.
 
     Notes
     -----
@@ -32,9 +34,10 @@ def kendall_w(scores: Float[np.ndarray, "phrasing model"]) -> float:
 
     Notes
     -----
-    Each phrasing ranks the models, ties by average rank. W = 12 S / (P^2 (M^3 - M) - P sum_p T_p), S = sum of squared
-    deviations of rank sums, T_p = sum over ties of t^3 - t. Phrasings with a missing model are left out.
-    Fewer than two models or phrasings, or all phrasings tie all models: NaN.
+    Each phrasing ranks the models, ties by average rank. W = 12 S / (P^2 (M^3 - M) - P sum_p T_p),
+    S = sum of squared deviations of rank sums, T_p = sum over ties of t^3 - t. Phrasings with a
+    missing model are left out. Fewer than two models or phrasings, or all phrasings tie all models:
+    NaN.
 
     References
     ----------
@@ -62,13 +65,15 @@ def kendall_w(scores: Float[np.ndarray, "phrasing model"]) -> float:
 def rank_intervals(
     draws: Float[np.ndarray, "draw model"], *, level: float = 0.95
 ) -> tuple[Int[np.ndarray, " model"], Int[np.ndarray, " model"]]:
-    """Return rank_low and rank_high of each model: the central `level` of its competition rank over resamples.
+    """Return rank_low and rank_high of each model.
+
+    The central `level` of its competition rank over resamples.
 
     Parameters
     ----------
     draws
-        Score of each model in each resample. Draw the same instances and phrasings for all models, so that what
-        they share cancels.
+        Score of each model in each resample. Draw the same instances and phrasings for all models,
+        so that what they share cancels.
     level
         Nominal level.
 
@@ -92,11 +97,14 @@ def rank_intervals(
 
 
 def p_best(draws: Float[np.ndarray, "draw model"]) -> Float[np.ndarray, " model"]:
-    """Return the share of resamples in which each model has the highest score; a tie is shared out equally.
+    """Return the share of resamples in which each model has the highest score.
+
+    A tie is shared out equally.
 
     Notes
     -----
-    mean over resamples of (1 if first) / number of models tied for first; adds up to 1 over models. NaN counts as lowest.
+    mean over resamples of (1 if first) / number of models tied for first; adds up to 1 over models.
+    NaN counts as lowest.
 
     References
     ----------

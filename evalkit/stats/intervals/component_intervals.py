@@ -1,7 +1,7 @@
 """Intervals for var_instance and var_interaction, and for means over phrasing pairs (consistency, pss).
 
-Each of these is a mean over cells of a term that the cell contributes, so the crossed Student interval of
-`evalkit.stats.intervals.crossed` serves them all, normal scores or not.
+Each of these is a mean over cells of a term that the cell contributes, so the crossed Student
+interval of `evalkit.stats.intervals.crossed` serves them all, normal scores or not.
 """
 
 import numpy as np
@@ -31,7 +31,8 @@ Scores = Float[np.ndarray, "phrasing instance"]
 LEAST_PAIRED = 30
 """Fewest phrasings for an interval of consistency, pss or var_interaction over new phrasings."""
 LEAST_INSTANCE = 30
-"""Fewest phrasings for an interval of var_instance over new phrasings: with 10, that of 0/1 scores covered 92% to 99%."""
+"""Fewest phrasings for an interval of var_instance over new phrasings: with 10, that of 0/1 scores
+covered 92% to 99%."""
 
 
 def _kept(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
@@ -63,7 +64,8 @@ def _cube_root(
         return Interval(value, max(plain.low, 0.0), max(plain.high, 0.0), level, kind)
     root = np.cbrt(value)
     half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance)) * wider / (3 * root**2)
-    # subtle: a variance of 0 cannot be approached on the root scale, so 0 is in when the plain interval has it
+    # subtle: a variance of 0 cannot be approached on the root scale, so 0 is in when the plain
+    # interval has it
     low = 0.0 if plain.low <= 0 else float(max(root - half, 0.0) ** 3)
     return Interval(value, low, float((root + half) ** 3), level, kind)
 
@@ -103,8 +105,9 @@ def var_instance_interval(
 
     Notes
     -----
-    var_instance is the mean over instances and phrasing pairs of c[p, i] c[q, i], c = y - a; the term of a cell is the mean
-    over its partners q. On the cube-root scale, cut at 0, N / (N - 1.96) times as wide as Student's.
+    var_instance is the mean over instances and phrasing pairs of c[p, i] c[q, i], c = y - a; the
+    term of a cell is the mean over its partners q. On the cube-root scale, cut at 0, N / (N - 1.96)
+    times as wide as Student's.
     """
     scores = _kept(scores)
     value = components(scores).instance
@@ -130,8 +133,8 @@ def var_interaction_interval(
 
     Notes
     -----
-    var_interaction is the mean of squared residuals of the additive fit, times P N / ((P - 1)(N - 1)); those
-    are the terms. Ends below 0 are cut at 0.
+    var_interaction is the mean of squared residuals of the additive fit, times P N / ((P - 1)(N -
+    1)); those are the terms. Ends below 0 are cut at 0.
     """
     scores = _kept(scores)
     value = components(scores).interaction
@@ -162,10 +165,13 @@ def var_interaction_interval(
 def _pairs(
     value: float, terms: Scores, *, bound: float | None, question: Question, level: float
 ) -> Interval:
-    """Interval of a mean over phrasing pairs of how far they differ; NaN for new phrasings when there are fewer than `LEAST_PAIRED`.
+    """Interval of a mean over phrasing pairs of how far they differ.
 
-    ``fixed``: cube-root scale. ``random``: arcsine scale for labels, whose disagreement has a `bound`; none without one, because
-    that of graded scores fell to 91% where wording decides much (cube root, power 2/3, logarithm and reciprocal were tried).
+    NaN for new phrasings when there are fewer than `LEAST_PAIRED`.
+
+    ``fixed``: cube-root scale. ``random``: arcsine scale for labels, whose disagreement has a
+    `bound`; none without one, because that of graded scores fell to 91% where wording decides much
+    (cube root, power 2/3, logarithm and reciprocal were tried).
     """
     n_phrasings = terms.shape[0]
     if question == "random" and n_phrasings < LEAST_PAIRED:
@@ -189,7 +195,10 @@ def _pairs(
 
 
 def pss_terms(scores: Scores) -> Scores:
-    """Return for each cell its mean absolute difference to the other phrasings of its instance; NaN without any."""
+    """Return for each cell its mean absolute difference to the other phrasings of its instance.
+
+    NaN without any.
+    """
     order = np.argsort(scores, axis=0)  # NaN last
     rows = np.take_along_axis(scores, order, axis=0)
     there = ~np.isnan(rows)
@@ -209,7 +218,10 @@ def pss_terms(scores: Scores) -> Scores:
 
 
 def pss_interval(scores: Scores, *, question: Question = "random", level: float = 0.95) -> Interval:
-    """Return pss with its interval; the term of a cell is its mean absolute difference to the other phrasings."""
+    """Return pss with its interval.
+
+    The term of a cell is its mean absolute difference to the other phrasings.
+    """
     scores = _kept(scores)
     if scores.shape[0] < 2 or scores.shape[1] < 2:
         return undefined(pss(scores), "fewer than two phrasings or instances", level=level)
@@ -224,7 +236,10 @@ def consistency_terms(
     labels: Int[np.ndarray, "phrasing instance"],
     missing: Bool[np.ndarray, "phrasing instance"] | None,
 ) -> Scores:
-    """Return for each cell the share of the other phrasings that agree with it; NaN where missing or alone."""
+    """Return for each cell the share of the other phrasings that agree with it.
+
+    NaN where missing or alone.
+    """
     there = np.ones(labels.shape, dtype=bool) if missing is None else ~missing
     partners = there.sum(axis=0) - 1
     return np.where(

@@ -59,8 +59,8 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     Parameters
     ----------
     terms
-        What each cell adds, NaN where missing, no empty row or column: scores for the mean; for a mean over pairs
-        of phrasings, the mean of the pairs the cell is in.
+        What each cell adds, NaN where missing, no empty row or column: scores for the mean; for a
+        mean over pairs of phrasings, the mean of the pairs the cell is in.
     degree
         Number of phrasings in one term: 1 for means, 2 for pairs.
     question
@@ -68,14 +68,16 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
 
     Notes
     -----
-    Vi = variance of the mean of terms under new instances. ``random``, pairs: V = Vi + 4 ((P - 1) / (P - 2))^2 v / P,
-    v the variance of the phrasing means of terms less what instances put into it (0 if negative): the delete-one
-    variance of a U statistic. ``random``, means: see `mean_interval`. Degrees of freedom by Satterthwaite over P - 1, N - 1 and
-    (P - 1)(N - 1). NaN below two instances or, ``random``, two phrasings.
+    Vi = variance of the mean of terms under new instances. ``random``, pairs: V = Vi + 4 ((P - 1) /
+    (P - 2))^2 v / P, v the variance of the phrasing means of terms less what instances put into it
+    (0 if negative): the delete-one variance of a U statistic. ``random``, means: see
+    `mean_interval`. Degrees of freedom by Satterthwaite over P - 1, N - 1 and (P - 1)(N - 1). NaN
+    below two instances or, ``random``, two phrasings.
 
     References
     ----------
-    Hoeffding 1948, "A class of statistics with asymptotically normal distribution", for U statistics.
+    Hoeffding 1948, "A class of statistics with asymptotically normal distribution", for U
+    statistics.
     """
     n_phrasings, n_instances = terms.shape
     if n_instances < 2 or n_phrasings < (2 if question == "random" else 1):
@@ -83,7 +85,8 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     noise = mean_noise(terms, squares=False)
     if question == "fixed":
         return noise.common, float(n_instances - 1)
-    # subtle: (P - 1) / (P - 2) makes the pair case the delete-one variance, which few phrasings need
+    # subtle: (P - 1) / (P - 2) makes the pair case the delete-one variance, which few phrasings
+    # need
     factor = (
         (degree * (n_phrasings - 1) / (n_phrasings - degree)) ** 2
         if n_phrasings > degree > 1
@@ -91,7 +94,8 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
     )
     raw = factor * float(np.var(phrasing_scores(terms), ddof=1)) / n_phrasings
     contrast = factor * noise.contrast / n_phrasings
-    # subtle: for means the instances' own part is cut, so V never falls below what phrasings show by themselves
+    # subtle: for means the instances' own part is cut, so V never falls below what phrasings show
+    # by themselves
     beyond = beyond_noise(noise.common, contrast, n_instances)
     total = raw + beyond if degree == 1 else noise.common + max(0.0, raw - contrast)
     if total == 0:  # phrasings with one and the same mean by accident do not make it certain
@@ -108,7 +112,10 @@ def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> t
 
 
 def crossed_error(scores: Scores, *, question: Question) -> tuple[float, float, float]:
-    """Return the mean over phrasings of `scores`, its variance and degrees of freedom; NaN where there are none."""
+    """Return the mean over phrasings of `scores`, its variance and degrees of freedom.
+
+    NaN where there are none.
+    """
     scores = _scored(scores)
     return (mean(scores), *crossed_variance(scores, question=question))
 
@@ -121,13 +128,14 @@ def mean_interval(
     Notes
     -----
     ``fixed``: variance of the per-instance influence, N - 1 degrees of freedom.
-    ``random``: V = A + (Vi - B), A = var(a) / P, Vi = variance of the mean under new instances, B = e / P with e the
-    noise of N instances in the contrasts of a[p]; with complete data V = (MSp + MSi - MSe) / (P N). Where Vi does not exceed B by more than
-    its sampling error, B sqrt(2 / (N - 1)), V = A = MSp / (P N) with P - 1 degrees of freedom. Else these are Satterthwaite's:
-    V^2 / (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))).
-    Scores in [0, 1] get the interval on the probit scale, where the mean of few and unequal phrasings is less skewed.
-    All scores 0 or all 1: Wilson's interval for that many instances, since a width of 0 would claim certainty.
-    Ten phrasings of one question are not ten questions: the instances enter once, whatever P is.
+    ``random``: V = A + (Vi - B), A = var(a) / P, Vi = variance of the mean under new instances, B =
+    e / P with e the noise of N instances in the contrasts of a[p]; with complete data V = (MSp +
+    MSi - MSe) / (P N). Where Vi does not exceed B by more than its sampling error, B sqrt(2 / (N -
+    1)), V = A = MSp / (P N) with P - 1 degrees of freedom. Else these are Satterthwaite's: V^2 /
+    (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))). Scores in [0, 1] get the interval on
+    the probit scale, where the mean of few and unequal phrasings is less skewed. All scores 0 or
+    all 1: Wilson's interval for that many instances, since a width of 0 would claim certainty. Ten
+    phrasings of one question are not ten questions: the instances enter once, whatever P is.
     Offered from 2 instances on, ``random`` from 2 phrasings on; see the coverage table for small P.
 
     References
@@ -164,7 +172,9 @@ def mean_interval(
 def mean_difference_interval(
     changes: Scores, *, question: Question = "random", level: float = 0.95
 ) -> Interval:
-    """Return the mean of cell differences of two runs with its Student interval; like `mean_interval`, without bounds.
+    """Return the mean of cell differences of two runs with its Student interval.
+
+    Like `mean_interval`, without bounds.
 
     Examples
     --------
@@ -200,12 +210,13 @@ def gap_interval(
 
     Notes
     -----
-    D = mean over seen a - mean over unseen a. Vi = variance of D under new instances, from the influence of each
-    instance on D, so whatever both arms share cancels. ``fixed``: Vi with N - 1 degrees of freedom. ``random``:
-    V = var(a seen) / Ps + var(a unseen) / Pu + (Vi - noise of N instances in the first two, where it exceeds its sampling error as in
-    `mean_interval`), Welch: the two variances may differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When an arm has fewer than `WELCH_FROM`
-    phrasings the two variances are pooled, which takes them as equal: two phrasings say too little about their
-    own variance. Needs two phrasings in each arm.
+    D = mean over seen a - mean over unseen a. Vi = variance of D under new instances, from the
+    influence of each instance on D, so whatever both arms share cancels. ``fixed``: Vi with N - 1
+    degrees of freedom. ``random``: V = var(a seen) / Ps + var(a unseen) / Pu + (Vi - noise of N
+    instances in the first two, where it exceeds its sampling error as in `mean_interval`), Welch:
+    the two variances may differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When
+    an arm has fewer than `WELCH_FROM` phrasings the two variances are pooled, which takes them as
+    equal: two phrasings say too little about their own variance. Needs two phrasings in each arm.
 
     References
     ----------
@@ -256,13 +267,14 @@ def new_phrasing_interval(scores: Scores, *, level: float = 0.95) -> Interval:
 
     Notes
     -----
-    mean -+ t(P - 1) std sqrt(1 + 1 / P): exact for normal phrasing effects, because the difficulty of the
-    instances is common to old and new phrasings. P < 2: NaN. The metrics new_phrasing_low and new_phrasing_high
-    are its ends.
+    mean -+ t(P - 1) std sqrt(1 + 1 / P): exact for normal phrasing effects, because the difficulty
+    of the instances is common to old and new phrasings. P < 2: NaN. The metrics new_phrasing_low
+    and new_phrasing_high are its ends.
 
     References
     ----------
-    Hahn 1969, "Factors for Calculating Two-Sided Prediction Intervals for Samples from a Normal Distribution", JASA 64.
+    Hahn 1969, "Factors for Calculating Two-Sided Prediction Intervals for Samples from a Normal
+    Distribution", JASA 64.
 
     Examples
     --------

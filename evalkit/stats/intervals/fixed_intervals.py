@@ -1,4 +1,7 @@
-"""Intervals for these phrasings on new instances: spread without noise, worst and best case, drops, alpha, entropy."""
+"""Intervals for these phrasings on new instances.
+
+Spread without noise, worst and best case, drops, alpha, entropy.
+"""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -102,7 +105,8 @@ def robust_drop_interval(scores: Scores, *, reference: int, level: float = 0.95)
 
     Notes
     -----
-    With w the worst and c the clean score of an instance, W and C their means: variance of -(w - W) / C + W (c - C) / C^2.
+    With w the worst and c the clean score of an instance, W and C their means: variance of -(w - W)
+    / C + W (c - C) / C^2.
     """
     value = robust_drop(scores, reference=reference)
     paired = scores[:, ~np.isnan(scores[reference])]
@@ -154,16 +158,18 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
 
     Notes
     -----
-    Q = sum_p (a[p] - mean)^2 is about g times a non-central chi-square with f degrees of freedom and non-centrality
-    S / g, S = sum_p (true a[p] - true mean)^2. With M the covariance of the centred a, Q expects tr M + S and has variance
-    2 tr M^2 + 4 d'Md, d the true deviations; g and f give the chi-square both (Box for S = 0). The non-centralities that leave Q at the two tails
-    give the interval for std_excess, the std of these phrasings with endless instances; adding the noise of N instances
-    back gives the one for std. A bootstrap of the instances counts that noise twice. Below two phrasings or
-    instances: NaN.
+    Q = sum_p (a[p] - mean)^2 is about g times a non-central chi-square with f degrees of freedom
+    and non-centrality S / g, S = sum_p (true a[p] - true mean)^2. With M the covariance of the
+    centred a, Q expects tr M + S and has variance 2 tr M^2 + 4 d'Md, d the true deviations; g and f
+    give the chi-square both (Box for S = 0). The non-centralities that leave Q at the two tails
+    give the interval for std_excess, the std of these phrasings with endless instances; adding the
+    noise of N instances back gives the one for std. A bootstrap of the instances counts that noise
+    twice. Below two phrasings or instances: NaN.
 
     References
     ----------
-    Steiger and Fouladi 1997, "Noncentrality interval estimation and the evaluation of statistical models". Box 1954.
+    Steiger and Fouladi 1997, "Noncentrality interval estimation and the evaluation of statistical
+    models". Box 1954.
 
     Examples
     --------
@@ -232,7 +238,10 @@ def _matched_chi_square(noise: MeanNoise, *, raw: float, spare: int) -> tuple[fl
 
 
 def _noncentrality(q: float, *, df: float, tail: float) -> float:
-    """Non-centrality at which a chi-square with `df` lies below `q` with chance `tail`; 0 when even 0 is too much."""
+    """Non-centrality at which a chi-square with `df` lies below `q` with chance `tail`.
+
+    0 when even 0 is too much.
+    """
     if chdtr(df, q) <= tail:
         return 0.0
     top = 2 * q + 60 + 12 * float(np.sqrt(2 * q + 60))
@@ -250,12 +259,14 @@ def alpha_interval(
     n_resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """Return krippendorff_alpha of these phrasings with its BCa interval; instances are resampled, never single labels.
+    """Return krippendorff_alpha of these phrasings with its BCa interval.
+
+    Instances are resampled, never single labels.
 
     References
     ----------
-    Zapf et al. 2016, "Measuring inter-rater reliability for nominal data - which coefficients and confidence intervals are
-    appropriate?", BMC Medical Research Methodology 16.
+    Zapf et al. 2016, "Measuring inter-rater reliability for nominal data - which coefficients and
+    confidence intervals are appropriate?", BMC Medical Research Methodology 16.
     """
     value = krippendorff_alpha(labels)
     observed, counts = alpha_terms(labels)

@@ -1,7 +1,8 @@
 """The door of the room: every estimate of one (model, task) matrix with the interval that was shown to cover.
 
-Question ``fixed``: these phrasings, new instances. Question ``random``: new phrasings, new instances.
-An estimate for which no method covers under the question asked comes back with NaN ends and the reason.
+Question ``fixed``: these phrasings, new instances. Question ``random``: new phrasings, new
+instances. An estimate for which no method covers under the question asked comes back with NaN ends
+and the reason.
 """
 
 import numpy as np
@@ -68,8 +69,9 @@ def score_intervals(
     Returns
     -------
     dict
-        mean, median, min, max, q05, q25, q75, q95, std, std0, spread, worst_3, cvar10, sensitivity, saturation, cps,
-        std_excess, var_phrasing, var_instance, var_interaction, g_coefficient, worst_instance, best_instance, pss, new_phrasing.
+        mean, median, min, max, q05, q25, q75, q95, std, std0, spread, worst_3, cvar10, sensitivity,
+        saturation, cps, std_excess, var_phrasing, var_instance, var_interaction, g_coefficient,
+        worst_instance, best_instance, pss, new_phrasing.
 
     Notes
     -----
@@ -151,7 +153,10 @@ def label_intervals(
     question: Question = "random",
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Return consistency, flip_rate, krippendorff_alpha and label_entropy; the last two for these phrasings only."""
+    """Return consistency, flip_rate, krippendorff_alpha and label_entropy.
+
+    The last two for these phrasings only.
+    """
     found = consistency_interval(labels, missing=missing, question=question, level=level)
     alpha = alpha_interval(labels, rng=rng, level=level)
     entropy = entropy_interval(labels, n_labels, level=level)

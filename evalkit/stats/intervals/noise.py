@@ -1,7 +1,9 @@
-"""The noise that N instances leave in a[p]: its covariance over phrasings, and influence of each instance.
+"""The noise that N instances leave in a[p].
 
-``influence[p, i]`` is what instance i adds to a[p] - E a[p], so the sum over instances of its outer product is
-the covariance of a under new instances, whatever cells are missing.
+Its covariance over phrasings, and influence of each instance.
+
+``influence[p, i]`` is what instance i adds to a[p] - E a[p], so the sum over instances of its outer
+product is the covariance of a under new instances, whatever cells are missing.
 """
 
 from dataclasses import dataclass
@@ -37,7 +39,8 @@ class MeanNoise:
     common: float
     """Variance of mean over p of a[p] under new instances."""
     contrast: float
-    """Mean variance of a[p] around that mean, ddof 1: what var(a) contains besides phrasing effects."""
+    """Mean variance of a[p] around that mean, ddof 1: what var(a) contains besides phrasing
+    effects."""
     df: float
     """Box's effective number of contrasts (at most P - 1)."""
     n_instances: int
@@ -49,18 +52,20 @@ class MeanNoise:
 
 
 def mean_noise(scores: Scores, *, squares: bool = True) -> MeanNoise:
-    """Return the noise of a[p] under new instances; without `squares` only `common` and `contrast`, for a fraction of the work.
+    """Return the noise of a[p] under new instances.
+
+    Without `squares` only `common` and `contrast`, for a fraction of the work.
 
     Notes
     -----
     K = N / (N - 1) sum_i h_i h_i' with h_i the influence of instance i, C = I - 11'/P, M = C K C.
-    common = 1'K1 / P^2, contrast = tr M / (P - 1), df = (tr M)^2 / tr M^2 with the upward bias of tr M^2, about
-    (tr M)^2 / (N - 1), taken off.
+    common = 1'K1 / P^2, contrast = tr M / (P - 1), df = (tr M)^2 / tr M^2 with the upward bias of
+    tr M^2, about (tr M)^2 / (N - 1), taken off.
 
     References
     ----------
-    Box 1954, "Some theorems on quadratic forms applied in the study of analysis of variance problems, I",
-    Annals of Mathematical Statistics 25, theorem 3.1.
+    Box 1954, "Some theorems on quadratic forms applied in the study of analysis of variance
+    problems, I", Annals of Mathematical Statistics 25, theorem 3.1.
     """
     h = influence(scores)
     h = h[:, ~np.isnan(scores).all(axis=0)]
@@ -71,7 +76,8 @@ def mean_noise(scores: Scores, *, squares: bool = True) -> MeanNoise:
     factor = n_instances / (n_instances - 1)
     common = factor * float((h.mean(axis=0) ** 2).sum())
     centred = h - h.mean(axis=0)
-    # subtle: M and the smaller of its two Gram matrices have the same trace and sum of squares, so 10^5 phrasings need no P x P
+    # subtle: M and the smaller of its two Gram matrices have the same trace and sum of squares, so
+    # 10^5 phrasings need no P x P
     trace = factor * float((centred**2).sum())
     if n_phrasings < 2 or trace <= 0:
         return MeanNoise(
@@ -94,7 +100,8 @@ def mean_noise(scores: Scores, *, squares: bool = True) -> MeanNoise:
 def beyond_noise(shared: float, private: float, n_instances: int) -> float:
     """Return what instances add to the variance of a mean beyond what phrasings show by themselves.
 
-    0 unless it exceeds its own sampling error: the mere positive part, with its own degrees of freedom, made few phrasings cover 98%.
+    0 unless it exceeds its own sampling error: the mere positive part, with its own degrees of
+    freedom, made few phrasings cover 98%.
     """
     found = shared - private
     return found if found > private * float(np.sqrt(2 / (n_instances - 1))) else 0.0
@@ -103,7 +110,10 @@ def beyond_noise(shared: float, private: float, n_instances: int) -> float:
 def noise_draws(
     noise: MeanNoise, *, n_draws: int, rng: np.random.Generator
 ) -> Float[np.ndarray, " draw"]:
-    """Return draws of what the noise in the contrasts may be over what it was estimated as: chi-square."""
+    """Return draws of what the noise in the contrasts may be over what it was estimated as.
+
+    Chi-square.
+    """
     df = max(noise.df * (noise.n_instances - 1), 1.0)
     return np.asarray(df / rng.chisquare(df, size=n_draws))
 

@@ -11,7 +11,8 @@ __all__ = ["QUANTILES", "normal_scores", "quadrature"]
 GRID = np.linspace(-7.0, 7.0, 141)
 """Standard normal quadrature points."""
 COARSE = 40
-"""Most draws for which every second point is enough: no order statistic deviates by less than 0.19 then, and the error is below 1e-8."""
+"""Most draws for which every second point is enough: no order statistic deviates by less than 0.19
+then, and the error is below 1e-8."""
 EXACT = 400
 """Most draws whose order statistics are integrated; beyond, each is put at Blom's point."""
 QUANTILES = {"median": 0.5, "q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95}
@@ -61,8 +62,8 @@ def normal_scores(n: int) -> Float[np.ndarray, " item"]:
 
     References
     ----------
-    Harter 1961, "Expected values of normal order statistics", Biometrika 48 (n = 5: 1.16296, 0.49502, 0).
-    Blom 1958, "Statistical Estimates and Transformed Beta-Variables", for n above 400.
+    Harter 1961, "Expected values of normal order statistics", Biometrika 48 (n = 5: 1.16296,
+    0.49502, 0). Blom 1958, "Statistical Estimates and Transformed Beta-Variables", for n above 400.
 
     Examples
     --------
@@ -77,7 +78,9 @@ def normal_scores(n: int) -> Float[np.ndarray, " item"]:
 def quadrature(
     name: str, n: int
 ) -> tuple[Float[np.ndarray, " point"], Float[np.ndarray, " point"]]:
-    """Return points z and weights w such that the statistic of g(Z1) ... g(Zn), g increasing, expects sum w g(z).
+    """Return points z and weights w such that the statistic of g(Z1) ...
+
+    G(Zn), g increasing, expects sum w g(z).
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Intervals from phrasing scores alone, for published tables that do not show their instances.
 
-Phrasings are random, their scores are taken as they are: whatever noise the instances left in them is part of
-how they vary, and what all phrasings share (the draw of instances) is not covered.
+Phrasings are random, their scores are taken as they are: whatever noise the instances left in them
+is part of how they vary, and what all phrasings share (the draw of instances) is not covered.
 """
 
 import numpy as np

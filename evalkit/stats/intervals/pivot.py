@@ -1,12 +1,13 @@
 """Intervals for statistics of a[p] from generalised pivotal quantities of the crossed normal model.
 
-With phrasings drawn from a population, a[p] given the instances is taken as normal on a scale h with mean mu and
-variance s2 = phrasing effects + noise of N instances; h is the probit for scores in [0, 1], which a normal
-a[p] near the middle hardly feels and one near 0 or 1 needs, and nothing otherwise. Draws of (mu, s) that a
-frequentist may treat as a distribution are s* = std sqrt((P - 1) / chi2(P - 1)), mu* = mean + z sqrt(s*^2 / P + v*),
-v* = variance that instances add in common. Every quantile, spread or ratio of a[p] expects a function of (mu, s);
-its interval is the central part of that function over the draws. Unlike a bootstrap this neither doubles the
-noise nor loses a degree of freedom. The estimand is the expected statistic of P new phrasings on N new instances.
+With phrasings drawn from a population, a[p] given the instances is taken as normal on a scale h
+with mean mu and variance s2 = phrasing effects + noise of N instances; h is the probit for scores
+in [0, 1], which a normal a[p] near the middle hardly feels and one near 0 or 1 needs, and nothing
+otherwise. Draws of (mu, s) that a frequentist may treat as a distribution are s* = std sqrt((P - 1)
+/ chi2(P - 1)), mu* = mean + z sqrt(s*^2 / P + v*), v* = variance that instances add in common.
+Every quantile, spread or ratio of a[p] expects a function of (mu, s); its interval is the central
+part of that function over the draws. Unlike a bootstrap this neither doubles the noise nor loses a
+degree of freedom. The estimand is the expected statistic of P new phrasings on N new instances.
 """
 
 from dataclasses import dataclass
@@ -70,16 +71,19 @@ SCALE_NAMES = ("std", "std0", "var_phrasing", "std_excess", "g_coefficient")
 """Statistics whose interval needs the variance of a[p] only."""
 PIVOTAL_NAMES = ORDER_NAMES + SCALE_NAMES
 LEAST_IN_ARM = 4
-"""Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than asked."""
+"""Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than
+asked."""
 MOST_PROBIT = 4.0
 """Farthest a mean is followed on the probit scale when its noise is worked out: 0.99997."""
 MOST_SKEW = 0.3
 """Largest skewness put into a normal model; beyond, its quantiles would cross."""
 LEAST_WIDER = 8
 ZERO_ONE_WIDER = 1.03
-"""Factor on both sides of an order statistic's interval for 0/1 scores, from `LEAST_WIDER` phrasings on: the normal model alone covers 93% to 94%."""
+"""Factor on both sides of an order statistic's interval for 0/1 scores, from `LEAST_WIDER`
+phrasings on: the normal model alone covers 93% to 94%."""
 G_WIDER = 1.05
-"""The same for g_coefficient of 0/1 scores, whatever the number of phrasings: its parts covered 91% to 96% together."""
+"""The same for g_coefficient of 0/1 scores, whatever the number of phrasings: its parts covered 91%
+to 96% together."""
 NORMAL_P = 0.001
 """Shapiro-Wilk p below which phrasing scores are not taken as normal."""
 KIND = "pivot/phrasings+instances"
@@ -113,7 +117,10 @@ def as_normal(scores: Scores) -> Arm:
 
 
 def far_from_normal(h: Float[np.ndarray, " phrasing"]) -> bool:
-    """Return whether the phrasing scores are too far from normal for a normal model; never below 8 phrasings."""
+    """Return whether the phrasing scores are too far from normal for a normal model.
+
+    Never below 8 phrasings.
+    """
     if h.size < 8 or h.size > 5000 or h.min() == h.max():
         return False
     return bool(distributions.shapiro(h).pvalue < NORMAL_P)
@@ -126,7 +133,10 @@ def _scale_draws(
     rng: np.random.Generator,
     normal: bool = True,
 ) -> Draws:
-    """Draws of the standard deviation of a[p]: chi-square, or log-normal with the kurtosis of the data (Bonett)."""
+    """Draws of the standard deviation of a[p].
+
+    Chi-square, or log-normal with the kurtosis of the data (Bonett).
+    """
     n, s = a.size, float(a.std(ddof=1))
     if normal:
         return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draws)))
@@ -162,7 +172,10 @@ def _expected(
 
 
 def order_draws(arm: Arm, mu: Draws, s: Draws, *, share: float = 0.0) -> dict[str, Draws]:
-    """Return what every statistic in `ORDER_NAMES` expects, for each draw of (mu, s); `share` of var(a) is noise of 0/1 scores."""
+    """Return what every statistic in `ORDER_NAMES` expects, for each draw of (mu, s).
+
+    `share` of var(a) is noise of 0/1 scores.
+    """
     n = arm.h.size
     s, skew = _binomial(arm, mu, s, share)
     plain = tuple(name for name in ORDER_NAMES if name not in {"sensitivity", "saturation", "cps"})
@@ -190,7 +203,10 @@ def _common(
 
 
 def noise_share(scores: Scores, arm: Arm, noise: MeanNoise) -> float:
-    """Return the part of var(a) that the noise of N instances makes up, from 0 to 1; 0 unless all scores are 0 or 1."""
+    """Return the part of var(a) that the noise of N instances makes up, from 0 to 1.
+
+    0 unless all scores are 0 or 1.
+    """
     if not arm.bounded or not zero_one(scores):
         return 0.0
     raw = float(arm.back(arm.h).var(ddof=1))
@@ -202,10 +218,11 @@ def _binomial(arm: Arm, mu: Draws, s: Draws, share: float) -> tuple[Draws, Draws
 
     Notes
     -----
-    The noise in a[p] has variance p (1 - p) / N, on the probit scale in proportion to v(h) = ndtr(h) ndtr(-h) / density(h)^2: instances that
-    happen to be easy make the mean higher and its noise other. Its third moment is (1 - 2p) p (1 - p) / N^2, that with wording effects
-    (w the share of noise) (w^2 + 3 w (1 - w) + 3 pi / 4 (1 - w)^2) (1 - 2p) / (p (1 - p)) var(a)^2; a normal value on the probit scale
-    has the same with w = 0, so the difference is left over.
+    The noise in a[p] has variance p (1 - p) / N, on the probit scale in proportion to v(h) =
+    ndtr(h) ndtr(-h) / density(h)^2: instances that happen to be easy make the mean higher and its
+    noise other. Its third moment is (1 - 2p) p (1 - p) / N^2, that with wording effects (w the
+    share of noise) (w^2 + 3 w (1 - w) + 3 pi / 4 (1 - w)^2) (1 - 2p) / (p (1 - p)) var(a)^2; a
+    normal value on the probit scale has the same with w = 0, so the difference is left over.
     """
     if share == 0.0:
         return s, np.zeros_like(s)
@@ -266,18 +283,20 @@ def pivots(
 
     Notes
     -----
-    std, std0: chi-square. std_excess, var_phrasing: s*^2 less the noise of the contrasts, which is drawn too, cut at 0.
-    g_coefficient: the other two components, chi-square, over themselves plus var_phrasing*. The rest: expectation
-    of the order statistics at (mu*, s*), by quadrature. For 0/1 scores these are wider by `ZERO_ONE_WIDER`.
-    NaN with the reason below two phrasings or two instances. When Shapiro-Wilk rejects normal phrasing scores at
+    std, std0: chi-square. std_excess, var_phrasing: s*^2 less the noise of the contrasts, which is
+    drawn too, cut at 0. g_coefficient: the other two components, chi-square, over themselves plus
+    var_phrasing*. The rest: expectation of the order statistics at (mu*, s*), by quadrature. For
+    0/1 scores these are wider by `ZERO_ONE_WIDER`. NaN with the reason below two phrasings or two
+    instances. When Shapiro-Wilk rejects normal phrasing scores at
     0.001 (P from 8 to 5,000) order statistics get no interval, and variances one that uses the kurtosis, from 20
     phrasings on.
 
     References
     ----------
-    Weerahandi 1993, "Generalized Confidence Intervals", JASA 88. Hannig, Iyer and Patterson 2006, "Fiducial
-    Generalized Confidence Intervals", JASA 101, for their coverage. Bonett 2006, "Approximate confidence
-    interval for standard deviation of nonnormal distributions", Computational Statistics & Data Analysis 50.
+    Weerahandi 1993, "Generalized Confidence Intervals", JASA 88. Hannig, Iyer and Patterson 2006,
+    "Fiducial Generalized Confidence Intervals", JASA 101, for their coverage. Bonett 2006,
+    "Approximate confidence interval for standard deviation of nonnormal distributions",
+    Computational Statistics & Data Analysis 50.
     """
     there = ~np.isnan(scores)
     scores = scores[there.any(axis=1)][:, there.any(axis=0)]
@@ -354,7 +373,8 @@ def _interval(
     if draws.min() == draws.max():
         return undefined(value, "phrasing scores do not vary", level=level)
     low, high = ends
-    # subtle: what cannot be below 0 or above 1 stays there, so an end within [0, 1] is moved within it
+    # subtle: what cannot be below 0 or above 1 stays there, so an end within [0, 1] is moved within
+    # it
     low = min(max(value - wider * (value - low), min(low, 0.0)), value)
     high = max(min(value + wider * (high - value), max(high, 1.0)), value)
     return Interval(value, low, high, level, kind)
@@ -373,8 +393,9 @@ def gap_pivots(
 
     Notes
     -----
-    (mu, s) are drawn per arm; the two mu share the instances, so what instances add to their difference is drawn
-    once. NaN with the reason when an arm has fewer than `LEAST_IN_ARM` phrasings or is far from normal.
+    (mu, s) are drawn per arm; the two mu share the instances, so what instances add to their
+    difference is drawn once. NaN with the reason when an arm has fewer than `LEAST_IN_ARM`
+    phrasings or is far from normal.
     """
     paired = on_shared_instances(scores, seen, unseen)
     matrices = [

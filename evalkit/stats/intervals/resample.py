@@ -72,7 +72,9 @@ def undefined(value: float, reason: str, *, level: float = 0.95) -> Interval:
 def batches(
     n_items: int, n_draws: int, *, rng: np.random.Generator
 ) -> Iterator[Float[np.ndarray, "item draw"]]:
-    """Yield multiplicities of `n_items` items in batches; the columns add up to `n_draws` resamples.
+    """Yield multiplicities of `n_items` items in batches.
+
+    The columns add up to `n_draws` resamples.
 
     Notes
     -----
@@ -90,7 +92,10 @@ def batches(
 def resampled_means(
     scores: Scores, *, rng: np.random.Generator, n_resamples: int
 ) -> Float[np.ndarray, "draw phrasing"]:
-    """Return a*[b, p], the mean of each phrasing in each resample of the instances; NaN where nothing was drawn."""
+    """Return a*[b, p], the mean of each phrasing in each resample of the instances.
+
+    NaN where nothing was drawn.
+    """
     there = ~np.isnan(scores)
     complete = bool(there.all())
     filled = np.where(there, scores, 0.0)
@@ -107,7 +112,10 @@ def resampled_means(
 
 
 def percentile(draws: Float[np.ndarray, " draw"], *, level: float) -> tuple[float, float]:
-    """Return the two equal-tailed quantiles of the draws; NaN when fewer than nine in ten are defined."""
+    """Return the two equal-tailed quantiles of the draws.
+
+    NaN when fewer than nine in ten are defined.
+    """
     defined = draws[~np.isnan(draws)]
     if defined.size < 0.9 * draws.size or defined.size == 0:
         return float("nan"), float("nan")
@@ -142,18 +150,20 @@ def bca(
     value
         The estimate on the data.
     influence
-        Delete-one values of every resampled unit (instances, and phrasings where they are drawn), each centred on
-        its own mean and turned round: mean - value without the unit.
+        Delete-one values of every resampled unit (instances, and phrasings where they are drawn),
+        each centred on its own mean and turned round: mean - value without the unit.
     level
         Nominal level.
 
     Notes
     -----
-    z0 = normal quantile of the share of draws below the estimate (ties count half), a = sum d^3 / (6 (sum d^2)^1.5).
+    z0 = normal quantile of the share of draws below the estimate (ties count half), a = sum d^3 /
+    (6 (sum d^2)^1.5).
 
     References
     ----------
-    Efron 1987, "Better Bootstrap Confidence Intervals", JASA 82. scipy.stats.bootstrap for one-way data.
+    Efron 1987, "Better Bootstrap Confidence Intervals", JASA 82. scipy.stats.bootstrap for one-way
+    data.
     """
     defined = draws[~np.isnan(draws)]
     if defined.size < 0.9 * draws.size or defined.size == 0 or np.isnan(value):
@@ -188,7 +198,10 @@ def _without_instance(scores: Scores) -> Float[np.ndarray, "instance phrasing"]:
 
 
 def _without_phrasing(a: Float[np.ndarray, " phrasing"]) -> Float[np.ndarray, "row phrasing"]:
-    """a[p] with one phrasing missing, for every phrasing; nothing beyond `MOST_LEFT_OUT` phrasings, where one says little."""
+    """a[p] with one phrasing missing, for every phrasing.
+
+    Nothing beyond `MOST_LEFT_OUT` phrasings, where one says little.
+    """
     if not 1 < a.size <= MOST_LEFT_OUT:
         return np.empty((0, a.size))
     return np.where(np.eye(a.size, dtype=bool), np.nan, a)
@@ -221,7 +234,10 @@ def _of_arms(
 def _redrawn(
     drawn: Float[np.ndarray, "draw phrasing"], groups: list[Mask], rng: np.random.Generator
 ) -> Float[np.ndarray, "draw phrasing"]:
-    """Draw phrasings with replacement within each group; a phrasing in no group stays where it is."""
+    """Draw phrasings with replacement within each group.
+
+    A phrasing in no group stays where it is.
+    """
     result = drawn.copy()
     for group in groups:
         members = np.flatnonzero(group)
@@ -262,9 +278,10 @@ def bootstrap(
 
     Notes
     -----
-    This is the raw engine: it hands out what was asked. A percentile interval of a statistic that grows
-    with noise or with P (std, spread, min, max) does not cover, and with few phrasings that of the mean is
-    too short; `evalkit.stats.intervals.intervals` offers per statistic what was shown to cover.
+    This is the raw engine: it hands out what was asked. A percentile interval of a statistic that
+    grows with noise or with P (std, spread, min, max) does not cover, and with few phrasings that
+    of the mean is too short; `evalkit.stats.intervals.intervals` offers per statistic what was
+    shown to cover.
 
     References
     ----------

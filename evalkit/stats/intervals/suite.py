@@ -1,9 +1,10 @@
 """Estimates over the tasks of a suite: unweighted mean over tasks, with intervals.
 
-Tasks have their own instances, so noise of instances is independent between tasks. Phrasings are often the same
-for all tasks (57 subjects, one set of instructions); then a phrasing that is bad is bad everywhere, and treating the
-tasks as independent under question ``random`` would be too sure. `suite_mean_interval` and `suite_gap_interval` take that
-into account; `over_tasks` serves every other statistic and tasks with phrasings of their own.
+Tasks have their own instances, so noise of instances is independent between tasks. Phrasings are
+often the same for all tasks (57 subjects, one set of instructions); then a phrasing that is bad is
+bad everywhere, and treating the tasks as independent under question ``random`` would be too sure.
+`suite_mean_interval` and `suite_gap_interval` take that into account; `over_tasks` serves every
+other statistic and tasks with phrasings of their own.
 """
 
 from collections.abc import Sequence
@@ -48,14 +49,14 @@ def over_tasks(
 
     Notes
     -----
-    ``fixed``: the distances to the ends add in squares, each side by itself: low = mean - sqrt(sum (value_t - low_t)^2) / T.
-    Needs an interval for every task and independent tasks. ``random``: Student over tasks, T - 1 degrees of freedom,
-    which needs no interval of a task.
+    ``fixed``: the distances to the ends add in squares, each side by itself: low = mean - sqrt(sum
+    (value_t - low_t)^2) / T. Needs an interval for every task and independent tasks. ``random``:
+    Student over tasks, T - 1 degrees of freedom, which needs no interval of a task.
 
     References
     ----------
-    Zou and Donner 2008, "Construction of confidence limits about effect measures: a general approach", Statistics in
-    Medicine 27 (MOVER).
+    Zou and Donner 2008, "Construction of confidence limits about effect measures: a general
+    approach", Statistics in Medicine 27 (MOVER).
 
     Examples
     --------
@@ -107,14 +108,16 @@ def suite_mean_interval(
     matrices
         One matrix per task; row p is the same phrasing in all of them.
     question
-        ``fixed``: these phrasings, new instances. ``random``: new phrasings too. The tasks are these.
+        ``fixed``: these phrasings, new instances. ``random``: new phrasings too. The tasks are
+        these.
     level
         Nominal level.
 
     Notes
     -----
-    As `mean_interval`, with a[p] the mean over tasks of the phrasing's score, and the noise of the tasks' instances
-    added over tasks, divided by T^2. Phrasings without scores in some task are left out of all.
+    As `mean_interval`, with a[p] the mean over tasks of the phrasing's score, and the noise of the
+    tasks' instances added over tasks, divided by T^2. Phrasings without scores in some task are
+    left out of all.
     """
     means = np.array([phrasing_scores(matrix) for matrix in matrices])  # (task, phrasing)
     kept = ~np.isnan(means).any(axis=0)
@@ -164,8 +167,8 @@ def suite_gap_interval(
 
     Notes
     -----
-    As `gap_interval`, with a[p] the mean over tasks; the two arms' variances are taken by Welch from four phrasings
-    per arm on and pooled below.
+    As `gap_interval`, with a[p] the mean over tasks; the two arms' variances are taken by Welch
+    from four phrasings per arm on and pooled below.
     """
     paired = [on_shared_instances(matrix, seen, unseen) for matrix in matrices]
     value = (
@@ -260,7 +263,8 @@ def suite_bootstrap(
 
     Notes
     -----
-    The raw engine, with the shortcomings of `evalkit.stats.bootstrap`. A task whose statistic is undefined is left out.
+    The raw engine, with the shortcomings of `evalkit.stats.bootstrap`. A task whose statistic is
+    undefined is left out.
 
     Raises
     ------

@@ -25,11 +25,13 @@ __all__ = [
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Ask = Callable[[Int[np.ndarray, "cell 2"]], Float[np.ndarray, " cell"]]
-"""Scores the cells asked for: (phrasing, instance) indices in, scores out; NaN for a cell that failed."""
+"""Scores the cells asked for: (phrasing, instance) indices in, scores out; NaN for a cell that
+failed."""
 
 KIND = "posterior/cells"
 WIDER = 1.2
-"""Factor that intervals of everything but the mean are widened by; chosen on simulated matrices, see docs/budget.md."""
+"""Factor that intervals of everything but the mean are widened by; chosen on simulated matrices,
+see docs/budget.md."""
 MEAN_WIDER = 1.1
 """The same for the mean, whose own intervals held 93% of 283 such means."""
 LOOK_DRAWS = 120
@@ -81,16 +83,18 @@ def estimate_distribution(
 
     Notes
     -----
-    Each posterior draw is a whole set of phrasing scores. The estimate of the r-th lowest is the median over draws of
-    the r-th lowest, which minimises the expected Wasserstein-1 error; a statistic is the median over draws of the statistic.
-    So the spread is neither that of noisy means (too wide) nor that of shrunken ones (too narrow). The estimand is these phrasings
-    on these instances, all cells; with every cell scored the answer is exact. Intervals reach `WIDER` times as far as the posterior's on either side,
-    that of the mean `MEAN_WIDER` times: without that, order statistics were held by 90 to 92% of 95% intervals in simulation, the mean by 93%.
+    Each posterior draw is a whole set of phrasing scores. The estimate of the r-th lowest is the
+    median over draws of the r-th lowest, which minimises the expected Wasserstein-1 error; a
+    statistic is the median over draws of the statistic. So the spread is neither that of noisy
+    means (too wide) nor that of shrunken ones (too narrow). The estimand is these phrasings on
+    these instances, all cells; with every cell scored the answer is exact. Intervals reach `WIDER`
+    times as far as the posterior's on either side, that of the mean `MEAN_WIDER` times: without
+    that, order statistics were held by 90 to 92% of 95% intervals in simulation, the mean by 93%.
 
     References
     ----------
-    Polo et al. 2024 (arXiv 2405.17202). Louis 1984, "Estimating a population of parameter values", JASA 79, for why neither
-    raw nor shrunken estimates have the right spread.
+    Polo et al. 2024 (arXiv 2405.17202). Louis 1984, "Estimating a population of parameter values",
+    JASA 79, for why neither raw nor shrunken estimates have the right spread.
     """
     posterior = sample_posterior(scores, rng=rng, covariates=covariates, n_draws=n_draws)
     ranked = np.sort(posterior.scores, axis=1)
@@ -131,7 +135,10 @@ def central(
 def posterior_interval(
     draws: Float[np.ndarray, " draw"], *, level: float, wider: float = WIDER
 ) -> Interval:
-    """Return the median of draws of a statistic with the interval of `central`; undefined when no draw is defined."""
+    """Return the median of draws of a statistic with the interval of `central`.
+
+    Undefined when no draw is defined.
+    """
     if np.isnan(draws).any():
         return undefined(float("nan"), "fewer than two phrasings", level=level)
     low, high = central(draws, level=level, wider=wider)
@@ -141,7 +148,9 @@ def posterior_interval(
 def wasserstein(
     one: Float[np.ndarray, " phrasing"], other: Float[np.ndarray, " phrasing"]
 ) -> float:
-    """Return the Wasserstein-1 distance of two sets of as many numbers: the mean absolute difference of their order statistics.
+    """Return the Wasserstein-1 distance of two sets of as many numbers.
+
+    The mean absolute difference of their order statistics.
 
     Examples
     --------
@@ -176,8 +185,9 @@ def next_cells(
 
     Notes
     -----
-    A cell says var(theta[p]) x p(1 - p): how little is known of its phrasing times what an answer tells about it. The
-    worth of a phrasing falls to v / (1 + v p(1 - p)) with each cell taken, so no phrasing takes all.
+    A cell says var(theta[p]) x p(1 - p): how little is known of its phrasing times what an answer
+    tells about it. The worth of a phrasing falls to v / (1 + v p(1 - p)) with each cell taken, so
+    no phrasing takes all.
     """
     information = (
         posterior.probability
@@ -212,7 +222,9 @@ def gather_cells(
     choose: Literal["balanced", "adaptive"] = "balanced",
     covariates: Covariates | None = None,
 ) -> Scores:
-    """Score cells batch by batch until the budget is spent or an interval is narrow enough; return all scores, NaN where there is none.
+    """Score cells batch by batch until the budget is spent or an interval is narrow enough.
+
+    Return all scores, NaN where there is none.
 
     Parameters
     ----------
@@ -229,14 +241,16 @@ def gather_cells(
     metric
         Statistic of `FROM_MEANS` that decides when to stop.
     choose
-        ``balanced``: every batch fills a balanced sparse design. ``adaptive``: `next_cells` after the first quarter.
+        ``balanced``: every batch fills a balanced sparse design. ``adaptive``: `next_cells` after
+        the first quarter.
     covariates
         Features of phrasings and instances.
 
     Notes
     -----
-    Four batches, or eight where early stopping looks at them. The posterior does not depend on why a cell was chosen, so neither
-    looking early nor choosing adaptively biases it, as far as the model holds.
+    Four batches, or eight where early stopping looks at them. The posterior does not depend on why
+    a cell was chosen, so neither looking early nor choosing adaptively biases it, as far as the
+    model holds.
     """
     scores = np.full(shape, np.nan)
     tried = np.zeros(shape, dtype=bool)
@@ -276,7 +290,9 @@ def spend(
     choose: Literal["balanced", "adaptive"] = "balanced",
     covariates: Covariates | None = None,
 ) -> Budgeted:
-    """Return the distribution of phrasing scores from the cells that `gather_cells` scores; parameters as there.
+    """Return the distribution of phrasing scores from the cells that `gather_cells` scores.
+
+    Parameters as there.
 
     Raises
     ------

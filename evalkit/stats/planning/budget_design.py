@@ -9,7 +9,10 @@ Design = Bool[np.ndarray, "phrasing instance"]
 
 
 def instance_order(n_instances: int, *, rng: np.random.Generator) -> Int[np.ndarray, " instance"]:
-    """Return the instances in the order in which they are taken; a smaller design takes a prefix of a larger one."""
+    """Return the instances in the order in which they are taken.
+
+    A smaller design takes a prefix of a larger one.
+    """
     return rng.permutation(n_instances)
 
 
@@ -27,9 +30,10 @@ def paired_design(
 
     Notes
     -----
-    floor(budget / P) instances, all phrasings on each. Differences between phrasings are free of what instances differ in:
-    against independent draws for every phrasing the variance of a phrasing's effect falls from
-    (vi + ve) / n to ve / n. A budget below P scores nothing and is refused.
+    floor(budget / P) instances, all phrasings on each. Differences between phrasings are free of
+    what instances differ in: against independent draws for every phrasing the variance of a
+    phrasing's effect falls from (vi + ve) / n to ve / n. A budget below P scores nothing and is
+    refused.
 
     Examples
     --------
@@ -68,9 +72,10 @@ def balanced_design(
 
     Notes
     -----
-    Each phrasing in turn, in random order, takes the instances scored least so far (ties at random). Counts per phrasing
-    differ by at most one, per instance hardly more. Spreading the cells over all instances takes the difficulty
-    of the instances out of the mean, which few shared instances cannot.
+    Each phrasing in turn, in random order, takes the instances scored least so far (ties at
+    random). Counts per phrasing differ by at most one, per instance hardly more. Spreading the
+    cells over all instances takes the difficulty of the instances out of the mean, which few shared
+    instances cannot.
 
     Examples
     --------

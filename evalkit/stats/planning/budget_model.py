@@ -3,15 +3,18 @@
 P(y[p, i] = 1) = sigmoid(s[p] b[i] + theta[p])
 
 theta[p]  ease of phrasing p: X gamma + a Student effect of scale sigma (8 degrees of freedom), or, for a share pi of
-          broken phrasings, normal around -1.5 with deviation 1.5; pi is 0 with chance 0.8, else Beta(1, 19);
+          broken phrasings, normal around -1.5 with deviation 1.5; pi is 0 with chance 0.8, else
+          Beta(1, 19);
 s[p]      slope, log-normal around 1 with deviation `SLOPE`; 1 for the one-parameter model;
 b[i]      ease of instance i: Z delta + a draw from an unknown distribution on a grid of -7 ... 7 logits, which has a
-          Dirichlet prior around a normal (deviation 2.5), so instances that everything gets right are no surprise;
+          Dirichlet prior around a normal (deviation 2.5), so instances that everything gets right
+          are no surprise;
 sigma     half-normal with scale 0.3 logits: phrasings of one instruction rarely differ by more than twice that.
 
-The estimand is the score over *these* instances: scored cells count as they are, the others as the number of
-successes still to come, with its noise. That noise is what plain fits leave out, and why their spread is wrong.
-Sampling: Gibbs over the grid for b, Metropolis for the rest; about a second for 1,600 cells.
+The estimand is the score over *these* instances: scored cells count as they are, the others as the
+number of successes still to come, with its noise. That noise is what plain fits leave out, and why
+their spread is wrong. Sampling: Gibbs over the grid for b, Metropolis for the rest; about a second
+for 1,600 cells.
 """
 
 from dataclasses import dataclass
@@ -36,7 +39,8 @@ BROKEN_AT, BROKEN_BY = -1.5, 1.5
 BROKEN_PRIOR = (1.0, 19.0)
 """Beta prior of the share of broken phrasings where there are any: one in twenty."""
 NONE_BROKEN = 0.8
-"""Prior chance that no phrasing at all is broken; without it every sparse matrix might hide one, and no spread were narrow."""
+"""Prior chance that no phrasing at all is broken; without it every sparse matrix might hide one,
+and no spread were narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,13 +308,14 @@ def sample_posterior(
 
     Notes
     -----
-    A phrasing without a scored cell gets draws from the population of phrasings. Graded scores enter as fractions of a
-    success, with their noise scaled to what the scored cells show.
+    A phrasing without a scored cell gets draws from the population of phrasings. Graded scores
+    enter as fractions of a success, with their noise scaled to what the scored cells show.
 
     References
     ----------
-    Bock and Aitkin 1981, "Marginal maximum likelihood estimation of item parameters", Psychometrika 46, for the free distribution
-    of instances. Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for the question.
+    Bock and Aitkin 1981, "Marginal maximum likelihood estimation of item parameters", Psychometrika
+    46, for the free distribution of instances. Polo et al. 2024, "Efficient multi-prompt evaluation
+    of LLMs" (arXiv 2405.17202), for the question.
     """
     if np.isnan(scores).all():
         raise ValueError("sample_posterior: no cell is scored; at least one is needed.")

@@ -1,7 +1,9 @@
-"""Plain item response models by penalised likelihood: the point fit that budgeted estimation is measured against.
+"""Plain item response models by penalised likelihood.
 
-P(y[p, i] = 1) = sigmoid(theta[p] + b[i]), theta the ease of a phrasing, b that of an instance. Scores in [0, 1] enter as
-fractions of a success.
+The point fit that budgeted estimation is measured against.
+
+P(y[p, i] = 1) = sigmoid(theta[p] + b[i]), theta the ease of a phrasing, b that of an instance.
+Scores in [0, 1] enter as fractions of a success.
 """
 
 from dataclasses import dataclass
@@ -45,20 +47,23 @@ def fit_rasch(
     scores
         Scores in [0, 1], NaN where not scored.
     penalty
-        Ridge penalty on every effect, in units of one observation; 0.3 did best in ``benchmarks/budget.py``.
+        Ridge penalty on every effect, in units of one observation; 0.3 did best in
+        ``benchmarks/budget.py``.
     phrasing_covariates, instance_covariates
-        Features whose coefficients are fitted along, with the same penalty: theta = X gamma + u, b = Z delta + v.
+        Features whose coefficients are fitted along, with the same penalty: theta = X gamma + u, b
+        = Z delta + v.
     most_steps
         Most Newton steps.
 
     Notes
     -----
-    Maximises sum y eta - log(1 + exp(eta)) - penalty / 2 sum of squares, by damped Newton steps on the sparse design.
-    Phrasings without a score get the value of their covariates.
+    Maximises sum y eta - log(1 + exp(eta)) - penalty / 2 sum of squares, by damped Newton steps on
+    the sparse design. Phrasings without a score get the value of their covariates.
 
     References
     ----------
-    Rasch 1960, "Probabilistic Models for Some Intelligence and Attainment Tests". Polo et al. 2024 (arXiv 2405.17202), section 3.
+    Rasch 1960, "Probabilistic Models for Some Intelligence and Attainment Tests". Polo et al. 2024
+    (arXiv 2405.17202), section 3.
 
     Examples
     --------

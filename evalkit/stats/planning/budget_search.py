@@ -1,4 +1,7 @@
-"""The best or the worst phrasing under a budget: rejects in rounds, all survivors on the same new instances."""
+"""The best or the worst phrasing under a budget.
+
+Rejects in rounds, all survivors on the same new instances.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,18 +55,21 @@ def find_phrasing(
     want
         ``best`` or ``worst``.
     method
-        ``halving``: log2 P rounds of equal cost, the worse half goes. ``rejects``: P - 1 rounds, one goes in each.
+        ``halving``: log2 P rounds of equal cost, the worse half goes. ``rejects``: P - 1 rounds,
+        one goes in each.
 
     Notes
     -----
-    In every round all survivors answer the same new instances, so they are compared on exactly the same cells
-    throughout: what instances differ in cancels. Survivors that have answered every instance are known exactly and cost nothing more.
+    In every round all survivors answer the same new instances, so they are compared on exactly the
+    same cells throughout: what instances differ in cancels. Survivors that have answered every
+    instance are known exactly and cost nothing more.
 
     References
     ----------
-    Audibert, Bubeck and Munos 2010, "Best Arm Identification in Multi-Armed Bandits" (successive rejects). Karnin, Koren and
-    Somekh 2013, "Almost Optimal Exploration in Multi-Armed Bandits" (sequential halving). Shi et al. 2024,
-    "Efficient Prompt Optimization Through the Lens of Best Arm Identification" (arXiv 2402.09723), for the use on prompts.
+    Audibert, Bubeck and Munos 2010, "Best Arm Identification in Multi-Armed Bandits" (successive
+    rejects). Karnin, Koren and Somekh 2013, "Almost Optimal Exploration in Multi-Armed Bandits"
+    (sequential halving). Shi et al. 2024, "Efficient Prompt Optimization Through the Lens of Best
+    Arm Identification" (arXiv 2402.09723), for the use on prompts.
 
     Raises
     ------

@@ -31,8 +31,8 @@ def half_width(
 
     Notes
     -----
-    t sqrt(vp / P + vi / N + ve / (P N)), degrees of freedom by Satterthwaite at the expected mean squares.
-    P < 2: NaN.
+    t sqrt(vp / P + vi / N + ve / (P N)), degrees of freedom by Satterthwaite at the expected mean
+    squares. P < 2: NaN.
 
     Examples
     --------
@@ -70,15 +70,16 @@ def required_phrasings(
     half
         Half-width asked for, a fraction above 0.
     n_instances
-        Instances N that will be used; ``inf`` (default): only new phrasings are in question, the instances are given.
+        Instances N that will be used; ``inf`` (default): only new phrasings are in question, the
+        instances are given.
     level
         Nominal level.
 
     Returns
     -------
     int or None
-        At least 2; None when no number of phrasings is enough, because vi / N alone is too large: more
-        instances are needed then.
+        At least 2; None when no number of phrasings is enough, because vi / N alone is too large:
+        more instances are needed then.
 
     Notes
     -----
@@ -86,7 +87,8 @@ def required_phrasings(
 
     References
     ----------
-    Lior et al. 2025, "ReliableEval" (arXiv 2505.22169), for the question; the formula is that of `half_width`.
+    Lior et al. 2025, "ReliableEval" (arXiv 2505.22169), for the question; the formula is that of
+    `half_width`.
 
     Examples
     --------
@@ -133,14 +135,16 @@ def gap_power(
     n_instances
         Instances, the same for both arms.
     var_gap_instance
-        Variance over instances of the gap itself; 0 when seen and unseen wording differ by the same on all.
+        Variance over instances of the gap itself; 0 when seen and unseen wording differ by the same
+        on all.
     level
         Nominal level of the interval.
 
     Notes
     -----
-    V = (vp + ve / N)(1 / Ps + 1 / Pu) + vg / N; instance difficulty cancels. Power of a two-sided t test with non-centrality
-    gap / sqrt(V) and degrees of freedom by Satterthwaite, as `gap_interval` uses them. Fewer than two phrasings in an arm: NaN.
+    V = (vp + ve / N)(1 / Ps + 1 / Pu) + vg / N; instance difficulty cancels. Power of a two-sided t
+    test with non-centrality gap / sqrt(V) and degrees of freedom by Satterthwaite, as
+    `gap_interval` uses them. Fewer than two phrasings in an arm: NaN.
 
     References
     ----------
@@ -204,8 +208,8 @@ def designs(
 
     Notes
     -----
-    Numbers of instances for which no number of phrasings up to 100,000 is enough are left out. Sort by `n_cells` for
-    the cheapest.
+    Numbers of instances for which no number of phrasings up to 100,000 is enough are left out. Sort
+    by `n_cells` for the cheapest.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Do phrasings lead to the same answer: consistency, flip rate, alpha, kappa, label entropy.
 
-``labels[p, i]`` is the integer code of the answer under phrasing p on instance i, -1 when the answer
-could not be parsed or is missing. None of these need targets.
+``labels[p, i]`` is the integer code of the answer under phrasing p on instance i, -1 when the
+answer could not be parsed or is missing. None of these need targets.
 """
 
 import numpy as np
@@ -51,9 +51,12 @@ def label_counts(labels: Labels) -> Counts:
 
 
 def equal_partners(labels: Labels) -> Int[np.ndarray, "phrasing instance"]:
-    """For each cell, how many other phrasings gave the same label on the instance; 0 for codes below 0.
+    """For each cell, how many other phrasings gave the same label on the instance.
 
-    By sorting each instance's labels: cost and memory do not grow with the number of different labels.
+    0 for codes below 0.
+
+    By sorting each instance's labels: cost and memory do not grow with the number of different
+    labels.
     """
     order = np.argsort(labels, axis=0, kind="stable")
     rows = np.take_along_axis(labels, order, axis=0)
@@ -73,7 +76,10 @@ def equal_partners(labels: Labels) -> Int[np.ndarray, "phrasing instance"]:
 def consistency_per_instance(
     labels: Labels, *, missing: Missing = None
 ) -> Float[np.ndarray, " instance"]:
-    """Return per instance the share of unordered phrasing pairs with the same label; NaN without pairs."""
+    """Return per instance the share of unordered phrasing pairs with the same label.
+
+    NaN without pairs.
+    """
     here = np.full(labels.shape[1], labels.shape[0]) if missing is None else (~missing).sum(axis=0)
     equal = equal_partners(labels).sum(axis=0) / 2
     pairs = here * (here - 1) / 2
@@ -88,16 +94,19 @@ def consistency(labels: Labels, *, missing: Missing = None) -> float:
     labels
         Answer codes, -1 for unparsed or missing.
     missing
-        True where our side failed. Such cells form no pairs; every other -1 is an unparsed answer, which
-        forms pairs but agrees with nothing, not even another unparsed one. Default: none missing.
+        True where our side failed. Such cells form no pairs; every other -1 is an unparsed answer,
+        which forms pairs but agrees with nothing, not even another unparsed one. Default: none
+        missing.
 
     Notes
     -----
-    Mean over instances of the share of equal pairs within the instance. P = 1 or no pair at all: NaN.
+    Mean over instances of the share of equal pairs within the instance. P = 1 or no pair at all:
+    NaN.
 
     References
     ----------
-    Nalbandyan et al. 2025, "SCORE: Systematic COnsistency and Robustness Evaluation" (arXiv 2503.00137), consistency rate.
+    Nalbandyan et al. 2025, "SCORE: Systematic COnsistency and Robustness Evaluation" (arXiv
+    2503.00137), consistency rate.
 
     Examples
     --------
@@ -108,7 +117,9 @@ def consistency(labels: Labels, *, missing: Missing = None) -> float:
 
 
 def flip_rate(labels: Labels, *, missing: Missing = None) -> float:
-    """Return 1 - consistency: the share of phrasing pairs whose answers differ; 0 iff every instance has one answer.
+    """Return 1 - consistency: the share of phrasing pairs whose answers differ.
+
+    0 iff every instance has one answer.
 
     Notes
     -----
@@ -140,7 +151,10 @@ def alpha_terms(
 def alpha_of(
     observed: Float[np.ndarray, "*batch"] | float, totals: Float[np.ndarray, "*batch label"]
 ) -> Float[np.ndarray, "*batch"]:
-    """Return alpha from summed disagreement and summed label counts, over any leading axes; NaN when De = 0."""
+    """Return alpha from summed disagreement and summed label counts, over any leading axes.
+
+    NaN when De = 0.
+    """
     n = totals.sum(axis=-1)
     expected = n**2 - (totals**2).sum(axis=-1)  # ordered pairs of unlike labels
     usable = expected > 0
@@ -155,12 +169,14 @@ def krippendorff_alpha(labels: Labels) -> float:
     Notes
     -----
     alpha = 1 - Do / De. With n_ic phrasings giving label c on instance i, m_i = sum_c n_ic, over
-    instances with m_i >= 2: Do = sum_i sum_{c != k} n_ic n_ik / (m_i - 1) / n, De = sum_{c != k} n_c n_k / (n (n - 1)),
-    n_c = sum_i n_ic, n = sum_c n_c. Codes below 0 are missing. De = 0 (one label ever used): NaN.
+    instances with m_i >= 2: Do = sum_i sum_{c != k} n_ic n_ik / (m_i - 1) / n, De = sum_{c != k}
+    n_c n_k / (n (n - 1)), n_c = sum_i n_ic, n = sum_c n_c. Codes below 0 are missing. De = 0 (one
+    label ever used): NaN.
 
     References
     ----------
-    Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability". Barrie et al. 2024, "Prompt Stability Scoring".
+    Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability". Barrie et al. 2024, "Prompt
+    Stability Scoring".
 
     Examples
     --------
@@ -176,9 +192,9 @@ def fleiss_kappa(labels: Labels) -> float:
 
     Notes
     -----
-    kappa = (Pbar - Pe) / (1 - Pe), Pbar = mean_i sum_c n_ic (n_ic - 1) / (P (P - 1)), Pe = sum_c p_c^2, p_c the
-    share of label c. Defined for complete ratings only: an instance with a code below 0 is left out.
-    Pe = 1, P < 2 or no complete instance: NaN.
+    kappa = (Pbar - Pe) / (1 - Pe), Pbar = mean_i sum_c n_ic (n_ic - 1) / (P (P - 1)), Pe = sum_c
+    p_c^2, p_c the share of label c. Defined for complete ratings only: an instance with a code
+    below 0 is left out. Pe = 1, P < 2 or no complete instance: NaN.
 
     References
     ----------
@@ -221,7 +237,8 @@ def label_entropy(labels: Labels, n_labels: int) -> float:
     Parameters
     ----------
     labels
-        Answer codes, -1 for unparsed or missing; these are left out, and so is an instance with nothing else.
+        Answer codes, -1 for unparsed or missing; these are left out, and so is an instance with
+        nothing else.
     n_labels
         Number of labels the task offers; the entropy of a uniform choice among them is 1.
 
@@ -231,8 +248,9 @@ def label_entropy(labels: Labels, n_labels: int) -> float:
 
     References
     ----------
-    Errica et al. 2025, "What Did I Do Wrong? Quantifying LLMs' Sensitivity and Consistency to Prompt
-    Engineering" (arXiv 2406.12334), sensitivity; there the mean of class probabilities, here label counts.
+    Errica et al. 2025, "What Did I Do Wrong? Quantifying LLMs' Sensitivity and Consistency to
+    Prompt Engineering" (arXiv 2406.12334), sensitivity; there the mean of class probabilities, here
+    label counts.
 
     Examples
     --------

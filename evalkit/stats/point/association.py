@@ -1,4 +1,7 @@
-"""Does distance from seen wording go with lower scores: distances, rank correlation within a task, permutation test."""
+"""Does distance from seen wording go with lower scores.
+
+Distances, rank correlation within a task, permutation test.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -52,8 +55,8 @@ def distance_rho(
     distance
         Representation distance of each phrasing of one task to the seen ones.
     difference
-        a[p] minus the mean over seen phrasings, of the same task. Tasks are never pooled: a task that is both far
-        and hard would make a correlation by itself.
+        a[p] minus the mean over seen phrasings, of the same task. Tasks are never pooled: a task
+        that is both far and hard would make a correlation by itself.
     rng
         Source of the permutations.
     n_permutations
@@ -65,7 +68,8 @@ def distance_rho(
 
     References
     ----------
-    Sun et al. 2023 (arXiv 2306.11270), figure on distance and degradation. Phipson and Smyth 2010 for the + 1.
+    Sun et al. 2023 (arXiv 2306.11270), figure on distance and degradation. Phipson and Smyth 2010
+    for the + 1.
 
     Examples
     --------

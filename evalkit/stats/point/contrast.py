@@ -30,7 +30,9 @@ Mask = Bool[np.ndarray, " phrasing"]
 def on_shared_instances(
     scores: Scores, seen: Mask, unseen: Mask
 ) -> Float[np.ndarray, "phrasing shared"]:
-    """Return the columns of `scores` where both arms have at least one score: the pairing of every gap.
+    """Return the columns of `scores` where both arms have at least one score.
+
+    The pairing of every gap.
 
     Examples
     --------
@@ -56,8 +58,8 @@ def gap(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
 
     Notes
     -----
-    Positive: unseen wording is worse. Instances scored under one arm only are left out, so both arms
-    stand on the same instances. NaN when an arm is empty.
+    Positive: unseen wording is worse. Instances scored under one arm only are left out, so both
+    arms stand on the same instances. NaN when an arm is empty.
 
     References
     ----------
@@ -76,8 +78,8 @@ def gap_worst(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
 
     Notes
     -----
-    With m = min(P seen, P unseen), each arm's term is the exact mean of min a[p] over its subsets of m
-    phrasings, because a minimum falls with P. NaN when an arm is empty.
+    With m = min(P seen, P unseen), each arm's term is the exact mean of min a[p] over its subsets
+    of m phrasings, because a minimum falls with P. NaN when an arm is empty.
 
     References
     ----------
@@ -93,7 +95,9 @@ def gap_worst(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
 
 
 def gap_std(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
-    """Return std (ddof 1) over seen phrasings minus std over unseen ones; NaN when an arm has fewer than two.
+    """Return std (ddof 1) over seen phrasings minus std over unseen ones.
+
+    NaN when an arm has fewer than two.
 
     Notes
     -----
@@ -115,7 +119,9 @@ def gap_std(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
 def drop_rates(
     attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pair"]
 ) -> Float[np.ndarray, " pair"]:
-    """Return the drop rate of each pair, 1 - a[attacked] / a[reference]; NaN where the reference is 0 or NaN.
+    """Return the drop rate of each pair, 1 - a[attacked] / a[reference].
+
+    NaN where the reference is 0 or NaN.
 
     Notes
     -----
@@ -139,8 +145,8 @@ def pdr(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pai
 
     Notes
     -----
-    In (-inf, 1]; negative when the change helped. A pair whose reference is 0 or NaN is undefined and
-    left out; NaN when no pair is left.
+    In (-inf, 1]; negative when the change helped. A pair whose reference is 0 or NaN is undefined
+    and left out; NaN when no pair is left.
 
     References
     ----------
@@ -159,8 +165,8 @@ def pdr_std(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, "
 
     Notes
     -----
-    sqrt(mean over pairs of (drop - pdr)^2), drop = 1 - a[attacked] / a[reference]. Undefined pairs are left out; one pair: 0; NaN when
-    none is left.
+    sqrt(mean over pairs of (drop - pdr)^2), drop = 1 - a[attacked] / a[reference]. Undefined pairs
+    are left out; one pair: 0; NaN when none is left.
 
     References
     ----------
@@ -181,8 +187,8 @@ def reliance(scores: Scores, *, correct: Mask, wrong: Mask) -> float:
 
     Notes
     -----
-    Near 0: the model answers the instance whatever the instruction says. Call it once per kind of wrong
-    phrasing for the value per kind. NaN when an arm is empty.
+    Near 0: the model answers the instance whatever the instruction says. Call it once per kind of
+    wrong phrasing for the value per kind. NaN when an arm is empty.
 
     References
     ----------
@@ -197,7 +203,9 @@ def reliance(scores: Scores, *, correct: Mask, wrong: Mask) -> float:
 
 
 def accuracy_norm(score: float, chance: float) -> float:
-    """Return (score - chance) / (1 - chance): 0 for guessing, 1 for always right; NaN when chance is 1.
+    """Return (score - chance) / (1 - chance): 0 for guessing, 1 for always right.
+
+    NaN when chance is 1.
 
     Notes
     -----
@@ -205,7 +213,8 @@ def accuracy_norm(score: float, chance: float) -> float:
 
     References
     ----------
-    Srivastava et al. 2022, "Beyond the Imitation Game" (BIG-bench, arXiv 2206.04615), normalised preferred metric with chance at 0.
+    Srivastava et al. 2022, "Beyond the Imitation Game" (BIG-bench, arXiv 2206.04615), normalised
+    preferred metric with chance at 0.
 
     Examples
     --------

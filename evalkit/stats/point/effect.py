@@ -7,7 +7,9 @@ __all__ = ["cohen_h", "hedges_g"]
 
 
 def cohen_h(first: float, second: float) -> float:
-    """Return 2 (asin sqrt second - asin sqrt first) / pi: Cohen's h of two shares, scaled to [-1, 1].
+    """Return 2 (asin sqrt second - asin sqrt first) / pi.
+
+    Cohen's h of two shares, scaled to [-1, 1].
 
     Notes
     -----
@@ -15,7 +17,8 @@ def cohen_h(first: float, second: float) -> float:
 
     References
     ----------
-    Cohen 1988, "Statistical Power Analysis", section 6.2; the division by pi follows IBM/unitxt:src/unitxt/metrics.py.
+    Cohen 1988, "Statistical Power Analysis", section 6.2; the division by pi follows
+    IBM/unitxt:src/unitxt/metrics.py.
 
     Examples
     --------
@@ -32,13 +35,14 @@ def hedges_g(first: Float[np.ndarray, " instance"], second: Float[np.ndarray, " 
 
     Notes
     -----
-    g = J (mean second - mean first) / pooled standard deviation, J = 1 - 3 / (4 (n1 + n2 - 2) - 1). NaN are left out.
-    Fewer than two scores in a group: NaN. Pooled standard deviation 0: 0 for equal means, else -1 or 1.
+    g = J (mean second - mean first) / pooled standard deviation, J = 1 - 3 / (4 (n1 + n2 - 2) - 1).
+    NaN are left out. Fewer than two scores in a group: NaN. Pooled standard deviation 0: 0 for
+    equal means, else -1 or 1.
 
     References
     ----------
-    Hedges 1981, "Distribution Theory for Glass's Estimator of Effect Size"; the normalisation by 5 follows
-    IBM/unitxt:src/unitxt/metrics.py.
+    Hedges 1981, "Distribution Theory for Glass's Estimator of Effect Size"; the normalisation by 5
+    follows IBM/unitxt:src/unitxt/metrics.py.
 
     Examples
     --------

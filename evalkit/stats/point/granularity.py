@@ -1,8 +1,9 @@
 """Which number of instances a printed mean score can come from.
 
-A mean of n scores that are 0 or 1 is k / n for a whole number k. A printed mean v with half a unit of its
-last decimal h fits n when some k has abs(v - k/n) <= h. With n h well below 1 few wrong n fit, so the
-number of instances behind a published accuracy can be recovered, or shown to differ from the declared one.
+A mean of n scores that are 0 or 1 is k / n for a whole number k. A printed mean v with half a unit
+of its last decimal h fits n when some k has abs(v - k/n) <= h. With n h well below 1 few wrong n
+fit, so the number of instances behind a published accuracy can be recovered, or shown to differ
+from the declared one.
 """
 
 from dataclasses import dataclass
@@ -104,10 +105,12 @@ def find_counts(
 
     Notes
     -----
-    A wrong n fits a row with chance min(1, 2 h n). The n with the largest sum of -log(that chance) over the rows it
-    fits is tried first; multiples of the true n fit as well but are less surprising. A number is accepted when, by the binomial tail, fewer than
+    A wrong n fits a row with chance min(1, 2 h n). The n with the largest sum of -log(that chance)
+    over the rows it fits is tried first; multiples of the true n fit as well but are less
+    surprising. A number is accepted when, by the binomial tail, fewer than
     0.01 numbers up to `n_max` are expected to fit as many rows by accident. Means are granted the rounding of
-    single precision, since many evaluators average in it. Rows printed too coarsely to tell are never explained.
+    single precision, since many evaluators average in it. Rows printed too coarsely to tell are
+    never explained.
     """
     width = np.maximum(half, SINGLE * np.abs(means))
     results: list[Fit] = []

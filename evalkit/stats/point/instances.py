@@ -1,4 +1,6 @@
-"""What one instance suffers from wording: worst and best case, drop to the worst case, score changes.
+"""What one instance suffers from wording.
+
+Worst and best case, drop to the worst case, score changes.
 
 `labels` elsewhere are integer codes with -1 for unparsed or missing; here only scores matter.
 """
@@ -27,12 +29,15 @@ def worst_per_instance(scores: Scores) -> Float[np.ndarray, " instance"]:
 
 
 def worst_instance(scores: Scores) -> float:
-    """Return mean over instances of min over phrasings: how often the model is right whatever the wording.
+    """Return mean over instances of min over phrasings.
+
+    How often the model is right whatever the wording.
 
     Notes
     -----
-    For 0/1 scores the share of instances that are always right. Missing cells are left out, which can only
-    raise it, and it falls as P grows. An instance without scores is left out; NaN when all are. worst_instance <= min a[p].
+    For 0/1 scores the share of instances that are always right. Missing cells are left out, which
+    can only raise it, and it falls as P grows. An instance without scores is left out; NaN when all
+    are. worst_instance <= min a[p].
 
     References
     ----------
@@ -51,8 +56,8 @@ def best_instance(scores: Scores) -> float:
 
     Notes
     -----
-    mean_i max_p y[p, i] over instances with a score; for 0/1 scores the share of instances right at least once. Grows with P. NaN
-    without any score.
+    mean_i max_p y[p, i] over instances with a score; for 0/1 scores the share of instances right at
+    least once. Grows with P. NaN without any score.
 
     References
     ----------
@@ -82,7 +87,8 @@ def robust_drop(scores: Scores, *, reference: int) -> float:
 
     References
     ----------
-    Wang et al. 2023, "ReCode: Robustness Evaluation of Code Generation Models" (arXiv 2212.10264), Robust Drop.
+    Wang et al. 2023, "ReCode: Robustness Evaluation of Code Generation Models" (arXiv 2212.10264),
+    Robust Drop.
 
     Examples
     --------
@@ -95,7 +101,9 @@ def robust_drop(scores: Scores, *, reference: int) -> float:
 
 
 def pss_per_instance(scores: Scores) -> Float[np.ndarray, " instance"]:
-    """Return per instance the mean over unordered phrasing pairs of abs(y[p] - y[q]); NaN below two scores.
+    """Return per instance the mean over unordered phrasing pairs of abs(y[p] - y[q]).
+
+    NaN below two scores.
 
     Notes
     -----
@@ -110,12 +118,14 @@ def pss_per_instance(scores: Scores) -> Float[np.ndarray, " instance"]:
 
 
 def pss(scores: Scores) -> float:
-    """Return the ProSA sensitivity: mean over instances of the mean over phrasing pairs of abs(y[p, i] - y[q, i]).
+    """Return the ProSA sensitivity.
+
+    Mean over instances of the mean over phrasing pairs of abs(y[p, i] - y[q, i]).
 
     Notes
     -----
-    0: no phrasing changes any score. For 0/1 scores it is 1 - consistency of correctness. Instances with
-    fewer than two scores are left out; P = 1: NaN.
+    0: no phrasing changes any score. For 0/1 scores it is 1 - consistency of correctness. Instances
+    with fewer than two scores are left out; P = 1: NaN.
 
     References
     ----------

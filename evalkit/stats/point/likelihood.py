@@ -35,19 +35,22 @@ def posix_of_set(
     Parameters
     ----------
     logprobs
-        ``logprobs[q, p]``: log-probability, nats, of answer r_q (given under phrasing q) under phrasing p. Square.
+        ``logprobs[q, p]``: log-probability, nats, of answer r_q (given under phrasing q) under
+        phrasing p. Square.
     lengths
         Tokens of each answer r_q: its own length, never the allowed length.
 
     Notes
     -----
-    (1 / (P (P - 1))) sum_{p != q} abs(log P(r_q | x_p) - log P(r_q | x_q)) / len r_q, nats per token. 0 iff every phrasing
-    gives each answer the probability that the phrasing it came from does. An empty answer (length 0) makes the
-    set NaN; so does a missing log-probability, and P < 2.
+    (1 / (P (P - 1))) sum_{p != q} abs(log P(r_q | x_p) - log P(r_q | x_q)) / len r_q, nats per
+    token. 0 iff every phrasing gives each answer the probability that the phrasing it came from
+    does. An empty answer (length 0) makes the set NaN; so does a missing log-probability, and P <
+    2.
 
     References
     ----------
-    Chatterjee et al. 2024, "POSIX: A Prompt Sensitivity Index For Large Language Models" (arXiv 2410.02185), equation 1.
+    Chatterjee et al. 2024, "POSIX: A Prompt Sensitivity Index For Large Language Models" (arXiv
+    2410.02185), equation 1.
 
     Examples
     --------
@@ -70,8 +73,8 @@ def posix(sets: list[tuple[Float[np.ndarray, "_ _"], Int[np.ndarray, " _"]]]) ->
 
     Notes
     -----
-    mean over sets of (1 / (P (P - 1))) sum_{p, q} abs(log P(r_q | x_p) - log P(r_q | x_q)) / len r_q, nats per token. No defined set:
-    NaN.
+    mean over sets of (1 / (P (P - 1))) sum_{p, q} abs(log P(r_q | x_p) - log P(r_q | x_q)) / len
+    r_q, nats per token. No defined set: NaN.
 
     References
     ----------
@@ -105,13 +108,16 @@ def posix_per_instance(
     picked
         The choice each phrasing answers with; -1 for none.
     form
-        Phrasings with the same number on an instance ask for the choices in the same texts; -1 for none.
+        Phrasings with the same number on an instance ask for the choices in the same texts; -1 for
+        none.
 
     Notes
     -----
-    The answer r_q is the choice picked under phrasing q, and every phrasing has its log-probability, so nothing more has to be
-    asked. Only pairs that write their answers alike are compared: the probability of "B" and that of "Paris" are not of one
-    answer. With equal forms and nothing missing it is `posix_of_set` of each instance; missing cells leave their pairs out; no pair: NaN.
+    The answer r_q is the choice picked under phrasing q, and every phrasing has its
+    log-probability, so nothing more has to be asked. Only pairs that write their answers alike are
+    compared: the probability of "B" and that of "Paris" are not of one answer. With equal forms and
+    nothing missing it is `posix_of_set` of each instance; missing cells leave their pairs out; no
+    pair: NaN.
 
     Examples
     --------
@@ -150,8 +156,9 @@ def _add_pairs(
 ) -> None:
     """Add, per instance, the sum over q and p != q of weights[q] abs(values[p] - values[q]), and how many such pairs have weights[q] > 0.
 
-    Sorted, a pair i < j adds (values[j] - values[i]) (weights[i] + weights[j]), so running sums replace the P^2 pairs. Values count from the least
-    one, so that equal ones add exactly 0. NaN values are in no pair.
+    Sorted, a pair i < j adds (values[j] - values[i]) (weights[i] + weights[j]), so running sums
+    replace the P^2 pairs. Values count from the least one, so that equal ones add exactly 0. NaN
+    values are in no pair.
     """
     known = ~np.isnan(values)
     there = known.any(axis=0)
@@ -191,8 +198,9 @@ def uncertainty_per_instance(
 
     Notes
     -----
-    Mean over pairs (q, p) of abs(p(y0 given q) - p(y0 given p)), y0 the choice picked under q and p = exp(mean token log-probability); see
-    `prompt_uncertainty`. Pairs that write their answers differently and pairs with a missing cell are left out; no pair: NaN.
+    Mean over pairs (q, p) of abs(p(y0 given q) - p(y0 given p)), y0 the choice picked under q and p
+    = exp(mean token log-probability); see `prompt_uncertainty`. Pairs that write their answers
+    differently and pairs with a missing cell are left out; no pair: NaN.
 
     Examples
     --------
@@ -225,7 +233,10 @@ def uncertainty_per_instance(
 def _probability(
     logprobs: LogProbs, tokens: Tokens, choice: Int[np.ndarray, " instance"]
 ) -> Float[np.ndarray, "phrasing instance"]:
-    """Return exp(mean token log-probability), under every phrasing, of one choice per instance; NaN without tokens."""
+    """Return exp(mean token log-probability), under every phrasing, of one choice per instance.
+
+    NaN without tokens.
+    """
     place = np.broadcast_to(np.maximum(choice, 0)[None, :, None], (*logprobs.shape[:2], 1))
     length = np.take_along_axis(tokens, place, axis=2)[:, :, 0].astype(np.float64)
     return np.exp(
@@ -236,7 +247,9 @@ def _probability(
 def answer_confidence(
     logprobs: LogProbs, tokens: Tokens, *, picked: Cells
 ) -> Float[np.ndarray, "phrasing instance"]:
-    """Return exp(mean token log-probability) of the choice given in every cell; NaN where there is none.
+    """Return exp(mean token log-probability) of the choice given in every cell.
+
+    NaN where there is none.
 
     Examples
     --------
@@ -259,14 +272,16 @@ def prompt_uncertainty(
     Parameters
     ----------
     original
-        Probability under the original phrasing of the model's own answer y0 to it: exp(mean token log-probability).
+        Probability under the original phrasing of the model's own answer y0 to it: exp(mean token
+        log-probability).
     perturbed
         Probability of the same y0 under each perturbed phrasing.
 
     Notes
     -----
-    In [0, 1]; needs no targets. With the mean of `original` it places a task on the map of Active Instruction Tuning:
-    ambiguous (high uncertainty, high probability), difficult (low, low), easy (low, high). NaN where missing.
+    In [0, 1]; needs no targets. With the mean of `original` it places a task on the map of Active
+    Instruction Tuning: ambiguous (high uncertainty, high probability), difficult (low, low), easy
+    (low, high). NaN where missing.
 
     References
     ----------
@@ -296,13 +311,14 @@ def ece(
 
     Notes
     -----
-    sum_b n_b / n abs(mean score in b - mean confidence in b). Cells with either value missing are left out; none left: NaN.
-    Biased upward when bins hold few cells, so compare it at the same n and bins.
+    sum_b n_b / n abs(mean score in b - mean confidence in b). Cells with either value missing are
+    left out; none left: NaN. Biased upward when bins hold few cells, so compare it at the same n
+    and bins.
 
     References
     ----------
-    Naeini, Cooper and Hauskrecht 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning". Guo et al. 2017,
-    "On Calibration of Modern Neural Networks", equation 3.
+    Naeini, Cooper and Hauskrecht 2015, "Obtaining Well Calibrated Probabilities Using Bayesian
+    Binning". Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
 
     Examples
     --------
@@ -325,12 +341,14 @@ def brier(
 
     Notes
     -----
-    In [0, 2], the original form over all labels; with two labels it is twice the mean squared error of one of them.
-    Cells with a missing probability or a target below 0 are left out; none left: NaN.
+    In [0, 2], the original form over all labels; with two labels it is twice the mean squared error
+    of one of them. Cells with a missing probability or a target below 0 are left out; none left:
+    NaN.
 
     References
     ----------
-    Brier 1950, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78.
+    Brier 1950, "Verification of forecasts expressed in terms of probability", Monthly Weather
+    Review 78.
 
     Examples
     --------
@@ -343,7 +361,9 @@ def brier(
 def brier_per_cell(
     probabilities: Float[np.ndarray, "cell label"], targets: Int[np.ndarray, " cell"]
 ) -> Float[np.ndarray, " cell"]:
-    """Return the Brier score of every cell; NaN where a probability is missing or the target is below 0.
+    """Return the Brier score of every cell.
+
+    NaN where a probability is missing or the target is below 0.
 
     Examples
     --------

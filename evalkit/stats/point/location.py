@@ -1,7 +1,7 @@
 """How high a model scores over phrasings: means and order statistics of a[p].
 
-``scores[p, i]`` is the score of phrasing p on instance i, NaN when missing, and a[p] the mean of its
-scores over instances. An aggregated table, which holds a[p] only, is the matrix ``a[:, None]``.
+``scores[p, i]`` is the score of phrasing p on instance i, NaN when missing, and a[p] the mean of
+its scores over instances. An aggregated table, which holds a[p] only, is the matrix ``a[:, None]``.
 `min` and `max` hide Python's own inside this module, as they do in NumPy.
 """
 
@@ -32,8 +32,8 @@ def phrasing_scores(scores: Scores) -> Float[np.ndarray, " phrasing"]:
     Notes
     -----
     a[p] = sum_i y[p, i] / n[p] over the n[p] scored instances. NaN for a phrasing without scores.
-    With missing cells two phrasings may be averaged over different instances; statistics that compare
-    phrasings stay unbiased when cells are missing at random and nothing else.
+    With missing cells two phrasings may be averaged over different instances; statistics that
+    compare phrasings stay unbiased when cells are missing at random and nothing else.
 
     Examples
     --------
@@ -44,7 +44,9 @@ def phrasing_scores(scores: Scores) -> Float[np.ndarray, " phrasing"]:
 
 
 def instance_scores(scores: Scores) -> Float[np.ndarray, " instance"]:
-    """Return the mean score of each instance over the phrasings it was scored with; NaN without any.
+    """Return the mean score of each instance over the phrasings it was scored with.
+
+    NaN without any.
 
     Examples
     --------
@@ -89,7 +91,8 @@ def median(scores: Scores) -> float:
 
     References
     ----------
-    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for order statistics over phrasings.
+    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for order
+    statistics over phrasings.
 
     Examples
     --------
@@ -108,7 +111,8 @@ def min(scores: Scores) -> float:
 
     References
     ----------
-    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for order statistics over phrasings.
+    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for order
+    statistics over phrasings.
 
     Examples
     --------
@@ -123,7 +127,8 @@ def max(scores: Scores) -> float:
 
     Notes
     -----
-    Maximum performance (MaxP). Grows with P: compare models at the same P. NaN without any score; P = 1: the score itself.
+    Maximum performance (MaxP). Grows with P: compare models at the same P. NaN without any score; P
+    = 1: the score itself.
 
     References
     ----------
@@ -142,8 +147,8 @@ def quantile(scores: Scores, q: float | int) -> float:
 
     Notes
     -----
-    Linear between order statistics (type 7), NumPy's default. q05, q25, q75 and q95 are this at 0.05 ... 0.95.
-    NaN without any score; P = 1: the score itself.
+    Linear between order statistics (type 7), NumPy's default. q05, q25, q75 and q95 are this at
+    0.05 ... 0.95. NaN without any score; P = 1: the score itself.
 
     Raises
     ------
@@ -152,8 +157,8 @@ def quantile(scores: Scores, q: float | int) -> float:
 
     References
     ----------
-    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for quantiles over phrasings.
-    Hyndman and Fan 1996, "Sample Quantiles in Statistical Packages", definition 7.
+    Polo et al. 2024, "Efficient multi-prompt evaluation of LLMs" (arXiv 2405.17202), for quantiles
+    over phrasings. Hyndman and Fan 1996, "Sample Quantiles in Statistical Packages", definition 7.
 
     Examples
     --------
@@ -176,7 +181,8 @@ def worst_k(scores: Scores, k: int) -> float:
 
     References
     ----------
-    Cao et al. 2024, "On the Worst Prompt Performance of Large Language Models" (arXiv 2406.10248), for the idea.
+    Cao et al. 2024, "On the Worst Prompt Performance of Large Language Models" (arXiv 2406.10248),
+    for the idea.
 
     Examples
     --------
@@ -195,12 +201,13 @@ def cvar10(scores: Scores) -> float:
 
     Notes
     -----
-    With a[(1)] <= ... <= a[(P)] and k = ceil(P / 10): (a[(1)] + ... + a[(k)]) / k; up to ten phrasings it is the minimum. NaN without
-    any score.
+    With a[(1)] <= ... <= a[(P)] and k = ceil(P / 10): (a[(1)] + ... + a[(k)]) / k; up to ten
+    phrasings it is the minimum. NaN without any score.
 
     References
     ----------
-    Rockafellar and Uryasev 2000, "Optimization of Conditional Value-at-Risk", for the mean of a tail.
+    Rockafellar and Uryasev 2000, "Optimization of Conditional Value-at-Risk", for the mean of a
+    tail.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Reductions that leave missing values (NaN) out, without warnings and over any leading axes.
 
-Everything in `evalkit.stats` treats NaN as *missing*: left out of the reduction, never counted as 0.
-A reduction over nothing is NaN.
+Everything in `evalkit.stats` treats NaN as *missing*: left out of the reduction, never counted as
+0. A reduction over nothing is NaN.
 """
 
 import numpy as np
@@ -27,7 +27,9 @@ def mean_over(values: Shaped[np.ndarray, "..."], *, axis: int = -1) -> Shaped[np
 def std_over(
     values: Shaped[np.ndarray, "..."], *, ddof: int, axis: int = -1
 ) -> Shaped[np.ndarray, "..."]:
-    """Return the standard deviation along `axis` of what is not NaN, two-pass; NaN below ddof + 1 values.
+    """Return the standard deviation along `axis` of what is not NaN, two-pass.
+
+    NaN below ddof + 1 values.
 
     Examples
     --------

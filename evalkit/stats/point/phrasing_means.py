@@ -1,8 +1,9 @@
 """Statistics of a[p], the mean score of each phrasing, over any leading axes.
 
-`a` has the phrasings on its last axis; whatever stands before (resamples, tasks) is kept. A phrasing
-without a single score is NaN and left out. The functions on whole matrices in `location`, `spread`
-and `contrast` are these applied to ``phrasing_scores(scores)``; resampling calls them on batches.
+`a` has the phrasings on its last axis; whatever stands before (resamples, tasks) is kept. A
+phrasing without a single score is NaN and left out. The functions on whole matrices in `location`,
+`spread` and `contrast` are these applied to ``phrasing_scores(scores)``; resampling calls them on
+batches.
 """
 
 from collections.abc import Callable
@@ -56,7 +57,10 @@ def cvar10_of(a: Means) -> Values:
 
 
 def _subset_weights(n: int, m: int) -> Float[np.ndarray, " item"]:
-    """Chance that the r-th smallest of `n` is the smallest of a random subset of `m`: C(n - r, m - 1) / C(n, m)."""
+    """Chance that the r-th smallest of `n` is the smallest of a random subset of `m`.
+
+    C(n - r, m - 1) / C(n, m).
+    """
     rest = np.arange(n - 1, -1, -1, dtype=np.float64)  # values above the r-th
     log_choose = gammaln(rest + 1) - gammaln(m) - gammaln(np.maximum(rest - m + 1, 0) + 1)
     log_all = gammaln(n + 1) - gammaln(m + 1) - gammaln(n - m + 1)
@@ -66,8 +70,8 @@ def _subset_weights(n: int, m: int) -> Float[np.ndarray, " item"]:
 def lowest_expected(a: Means, m: int) -> Values:
     """Return the expected minimum of `m` phrasings drawn without replacement from those of `a`, exactly.
 
-    The r-th smallest of P is the minimum of a random subset of m with chance C(P - r, m - 1) / C(P, m).
-    NaN when fewer than `m` phrasings have a score.
+    The r-th smallest of P is the minimum of a random subset of m with chance C(P - r, m - 1) / C(P,
+    m). NaN when fewer than `m` phrasings have a score.
     """
     rows, count = ordered(a)
     result = np.full(count.shape, np.nan)

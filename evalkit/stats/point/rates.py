@@ -12,12 +12,14 @@ Flags = Bool[np.ndarray, "phrasing instance"]
 
 
 def rate(flags: Flags, *, of: Flags | None = None) -> float:
-    """Return the share of cells where `flags` is true, among the cells `of` (default: all); NaN for no cells.
+    """Return the share of cells where `flags` is true, among the cells `of` (default: all).
+
+    NaN for no cells.
 
     Notes
     -----
-    unparsed_rate, truncated_rate, refusal_rate and label_adherence are rates among cells that are not missing;
-    missing_rate is among all cells.
+    unparsed_rate, truncated_rate, refusal_rate and label_adherence are rates among cells that are
+    not missing; missing_rate is among all cells.
 
     References
     ----------
@@ -58,7 +60,8 @@ def rate_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
 
     References
     ----------
-    Wilson 1927, JASA 22. Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial Proportion".
+    Wilson 1927, JASA 22. Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial
+    Proportion".
 
     Examples
     --------
@@ -85,12 +88,14 @@ def rare_rate_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
 
     Notes
     -----
-    Near 0 Wilson's lower end is too high: with a rate of 0.1 / n one hit in n already excludes it. For 1 or 2 hits (up to 3 above 50
-    cells) the lower end is lambda / n with P(Poisson(lambda) >= hits) = 1 - level; misses are treated alike.
+    Near 0 Wilson's lower end is too high: with a rate of 0.1 / n one hit in n already excludes it.
+    For 1 or 2 hits (up to 3 above 50 cells) the lower end is lambda / n with P(Poisson(lambda) >=
+    hits) = 1 - level; misses are treated alike.
 
     References
     ----------
-    Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial Proportion", section 4.1.1, modified Wilson interval.
+    Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial Proportion", section 4.1.1,
+    modified Wilson interval.
 
     Examples
     --------

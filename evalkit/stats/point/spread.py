@@ -1,7 +1,8 @@
 """How much scores vary over phrasings: std, std0, spread, sensitivity, saturation, cps.
 
-All are functions of a[p], the mean of each phrasing over instances, so they mix what phrasings really
-do with the noise of having N instances only; `evalkit.stats.std_excess` takes that noise out.
+All are functions of a[p], the mean of each phrasing over instances, so they mix what phrasings
+really do with the noise of having N instances only; `evalkit.stats.std_excess` takes that noise
+out.
 """
 
 import numpy as np
@@ -24,8 +25,8 @@ def std(scores: Scores) -> float:
 
     Notes
     -----
-    std = sqrt(sum_p (a[p] - mean)^2 / (P - 1)). Its square estimates var_phrasing + var_interaction / N:
-    phrasing effects and the noise of N instances together. P < 2: NaN.
+    std = sqrt(sum_p (a[p] - mean)^2 / (P - 1)). Its square estimates var_phrasing + var_interaction
+    / N: phrasing effects and the noise of N instances together. P < 2: NaN.
 
     References
     ----------
@@ -67,9 +68,10 @@ def spread(scores: Scores, *, at: int | None = None) -> float:
     scores
         Scores in [0, 1], NaN where missing.
     at
-        Number of phrasings to compare at. The value is the mean of the spread over all subsets of that
-        size, computed exactly from order statistics (no draws): the r-th smallest of P is the minimum
-        of a random subset of m with chance C(P - r, m - 1) / C(P, m), and likewise for the maximum.
+        Number of phrasings to compare at. The value is the mean of the spread over all subsets of
+        that size, computed exactly from order statistics (no draws): the r-th smallest of P is the
+        minimum of a random subset of m with chance C(P - r, m - 1) / C(P, m), and likewise for the
+        maximum.
 
     Notes
     -----
@@ -78,8 +80,8 @@ def spread(scores: Scores, *, at: int | None = None) -> float:
 
     References
     ----------
-    Sclar et al. 2024, "Quantifying Language Models' Sensitivity to Spurious Features in Prompt Design"
-    (FormatSpread, arXiv 2310.11324).
+    Sclar et al. 2024, "Quantifying Language Models' Sensitivity to Spurious Features in Prompt
+    Design" (FormatSpread, arXiv 2310.11324).
 
     Examples
     --------
@@ -130,7 +132,9 @@ def sensitivity_over_tasks(values: Float[np.ndarray, " task"]) -> tuple[float, i
 
 
 def saturation(scores: Scores) -> float:
-    """Return 1 - (max - mean) over phrasings of a[p]: 1 when the best phrasing is no better than the mean one.
+    """Return 1 - (max - mean) over phrasings of a[p].
+
+    1 when the best phrasing is no better than the mean one.
 
     Notes
     -----
@@ -138,7 +142,8 @@ def saturation(scores: Scores) -> float:
 
     References
     ----------
-    Mizrahi et al. 2024, "State of What Art? A Call for Multi-Prompt LLM Evaluation" (arXiv 2401.00595), section 5.
+    Mizrahi et al. 2024, "State of What Art? A Call for Multi-Prompt LLM Evaluation" (arXiv
+    2401.00595), section 5.
 
     Examples
     --------

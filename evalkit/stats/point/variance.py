@@ -1,9 +1,12 @@
-"""Variance components of scores: phrasing, instance, interaction, repeat; what they say about scores.
+"""Variance components of scores: phrasing, instance, interaction, repeat.
 
-The model is y[p, i] = mu + phrasing[p] + instance[i] + interaction[p, i], all effects random, uncorrelated,
-mean 0, with variances var_phrasing, var_instance and var_interaction (which holds everything a second run of
-the same cell would change, unless there are repeats). For 0/1 scores it is the Hoeffding decomposition of
-any exchangeable array, so the moments hold; normality is needed by some intervals only.
+What they say about scores.
+
+The model is y[p, i] = mu + phrasing[p] + instance[i] + interaction[p, i], all effects random,
+uncorrelated, mean 0, with variances var_phrasing, var_instance and var_interaction (which holds
+everything a second run of the same cell would change, unless there are repeats). For 0/1 scores it
+is the Hoeffding decomposition of any exchangeable array, so the moments hold; normality is needed
+by some intervals only.
 """
 
 from dataclasses import dataclass
@@ -32,9 +35,11 @@ class Components:
     phrasing: float
     """Variance of a phrasing's score over infinitely many instances."""
     instance: float
-    """Variance of an instance's score over all phrasings: how much instances differ in difficulty."""
+    """Variance of an instance's score over all phrasings: how much instances differ in
+    difficulty."""
     interaction: float
-    """Variance of what a phrasing does to an instance beyond both; holds noise between repeats unless `repeat` is there."""
+    """Variance of what a phrasing does to an instance beyond both; holds noise between repeats
+    unless `repeat` is there."""
     n_phrasings: int
     """Phrasings with a score."""
     n_instances: int
@@ -81,7 +86,10 @@ def _solve(
     squares: tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]],
     sums: tuple[Float[np.ndarray, "..."], ...],
 ) -> Float[np.ndarray, "... 3"]:
-    """Solve the three moment equations of `components`, over any leading axes; NaN where they are singular."""
+    """Solve the three moment equations of `components`, over any leading axes.
+
+    NaN where they are singular.
+    """
     n_rows, n_columns = shape
     rows, columns = squares[0] / n, squares[1] / n  # sum n_p^2 / n, sum n_i^2 / n
     total, by_row, by_column, grand = sums
@@ -110,20 +118,21 @@ def components(scores: Scores) -> Components:
 
     Notes
     -----
-    Complete data: var_phrasing = (MSp - MSe) / N, var_instance = (MSi - MSe) / P, var_interaction = MSe, with the
-    mean squares of the two-way layout without replication. Missing cells: Henderson's first method. With n cells,
-    n_p in row p, n_i in column i, row sums R_p, column sums C_i, grand sum G,
-    T0 = sum y^2, TA = sum R_p^2 / n_p, TB = sum C_i^2 / n_i, Tm = G^2 / n, and the three equations
-    E[TA - Tm] = (n - sum n_p^2 / n) vp + (P - sum n_i^2 / n) vi + (P - 1) ve,
-    E[TB - Tm] = (N - sum n_p^2 / n) vp + (n - sum n_i^2 / n) vi + (N - 1) ve,
-    E[T0 - TA - TB + Tm] = (sum n_p^2 / n - N) vp + (sum n_i^2 / n - P) vi + (n - P - N + 1) ve
-    are solved. Unbiased when cells are missing at random; with complete data the two are the same.
-    Negative estimates are returned as they are. P < 2 or N < 2: NaN.
+    Complete data: var_phrasing = (MSp - MSe) / N, var_instance = (MSi - MSe) / P, var_interaction =
+    MSe, with the mean squares of the two-way layout without replication. Missing cells: Henderson's
+    first method. With n cells, n_p in row p, n_i in column i, row sums R_p, column sums C_i, grand
+    sum G, T0 = sum y^2, TA = sum R_p^2 / n_p, TB = sum C_i^2 / n_i, Tm = G^2 / n, and the three
+    equations E[TA - Tm] = (n - sum n_p^2 / n) vp + (P - sum n_i^2 / n) vi + (P - 1) ve, E[TB - Tm]
+    = (N - sum n_p^2 / n) vp + (n - sum n_i^2 / n) vi + (N - 1) ve, E[T0 - TA - TB + Tm] = (sum
+    n_p^2 / n - N) vp + (sum n_i^2 / n - P) vi + (n - P - N + 1) ve are solved. Unbiased when cells
+    are missing at random; with complete data the two are the same. Negative estimates are returned
+    as they are. P < 2 or N < 2: NaN.
 
     References
     ----------
-    Brennan 2001, "Generalizability Theory", chapter 3. Henderson 1953, "Estimation of Variance and Covariance
-    Components", Biometrics 9, method 1; Searle, Casella and McCulloch 1992, "Variance Components", section 5.3.
+    Brennan 2001, "Generalizability Theory", chapter 3. Henderson 1953, "Estimation of Variance and
+    Covariance Components", Biometrics 9, method 1; Searle, Casella and McCulloch 1992, "Variance
+    Components", section 5.3.
 
     Examples
     --------
@@ -156,9 +165,9 @@ def repeated_components(scores: Float[np.ndarray, "phrasing instance repeat"]) -
 
     Notes
     -----
-    repeat = pooled variance within cells. The cell means give phrasing, instance and interaction + repeat x mean(1 / n
-    repeats of the cell); the last term is subtracted. Without any cell scored twice `repeat` is NaN and the result is
-    that of `components` on the cell means.
+    repeat = pooled variance within cells. The cell means give phrasing, instance and interaction +
+    repeat x mean(1 / n repeats of the cell); the last term is subtracted. Without any cell scored
+    twice `repeat` is NaN and the result is that of `components` on the cell means.
 
     Examples
     --------
@@ -188,7 +197,9 @@ def repeated_components(scores: Float[np.ndarray, "phrasing instance repeat"]) -
 
 
 def var_phrasing(scores: Scores) -> float:
-    """Return the variance of phrasing effects, negative estimates as they are; NaN below two phrasings or instances.
+    """Return the variance of phrasing effects, negative estimates as they are.
+
+    NaN below two phrasings or instances.
 
     Notes
     -----
@@ -245,18 +256,20 @@ def var_interaction(scores: Scores) -> float:
 
 
 def std_excess(scores: Scores) -> float:
-    """Return sqrt(max(0, var_phrasing)): the spread over phrasings without the noise of having N instances only.
+    """Return sqrt(max(0, var_phrasing)).
+
+    The spread over phrasings without the noise of having N instances only.
 
     Notes
     -----
-    var(a) of `std` expects var_phrasing + var_interaction / N; the second part is subtracted. 0 when the raw
-    component is negative: then the phrasings differ by less than noise alone would make them. The raw sign is
-    that of `var_phrasing`.
-    NaN below two phrasings or instances.
+    var(a) of `std` expects var_phrasing + var_interaction / N; the second part is subtracted. 0
+    when the raw component is negative: then the phrasings differ by less than noise alone would
+    make them. The raw sign is that of `var_phrasing`. NaN below two phrasings or instances.
 
     References
     ----------
-    Brennan 2001, "Generalizability Theory", chapter 3, for the component; its root is a metric of ours.
+    Brennan 2001, "Generalizability Theory", chapter 3, for the component; its root is a metric of
+    ours.
 
     Examples
     --------
@@ -275,7 +288,8 @@ def g_coefficient(scores: Scores) -> float:
 
     References
     ----------
-    Brennan 2001, "Generalizability Theory", for components as shares of the total; metric of evalkit.
+    Brennan 2001, "Generalizability Theory", for components as shares of the total; metric of
+    evalkit.
 
     Examples
     --------

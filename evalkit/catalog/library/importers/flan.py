@@ -1,17 +1,19 @@
 """FLAN template modules: Python files that assign dictionaries of patterns, read as syntax and never executed.
 
-What is looked for: module-level assignments (plain or annotated) of a dictionary literal, task name -> list or tuple of
-patterns. A pattern is a pair (input, target) of texts, one text, or a call with keywords ``inputs`` and ``targets`` (FLAN
-v2's few-shot patterns, whose prefixes become part of the text and the cue). Texts may be put together with ``+`` or stand beside
-each other; anything computed otherwise is left out and named. Slots are ``{name}``, ``{options_}`` lists the choices.
+What is looked for: module-level assignments (plain or annotated) of a dictionary literal, task name
+-> list or tuple of patterns. A pattern is a pair (input, target) of texts, one text, or a call with
+keywords ``inputs`` and ``targets`` (FLAN v2's few-shot patterns, whose prefixes become part of the
+text and the cue). Texts may be put together with ``+`` or stand beside each other; anything
+computed otherwise is left out and named. Slots are ``{name}``, ``{options_}`` lists the choices.
 
-Which slot holds the answer differs by task (``answer``, ``summary``, ``highlights``): it is the one that most targets of the task
-show. Patterns that show it in the input, or ask for something else, are FLAN's inverted ones and are left out.
+Which slot holds the answer differs by task (``answer``, ``summary``, ``highlights``): it is the one
+that most targets of the task show. Patterns that show it in the input, or ask for something else,
+are FLAN's inverted ones and are left out.
 
 References
 ----------
-Wei et al. Finetuned language models are zero-shot learners, ICLR 2022; Longpre et al. The Flan collection, ICML 2023;
-google-research/FLAN:flan/templates.py, flan/v2/templates.py.
+Wei et al. Finetuned language models are zero-shot learners, ICLR 2022; Longpre et al. The Flan
+collection, ICML 2023; google-research/FLAN:flan/templates.py, flan/v2/templates.py.
 """
 
 from __future__ import annotations
@@ -46,7 +48,10 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 def literal(node: ast.expr | None) -> str | None:
-    """Return the text an expression spells out, with ``+`` between texts followed; None when it is computed."""
+    """Return the text an expression spells out, with ``+`` between texts followed.
+
+    None when it is computed.
+    """
     stack, parts = [node], []
     while stack:
         current = stack.pop()
@@ -60,7 +65,10 @@ def literal(node: ast.expr | None) -> str | None:
 
 
 def syntax(source: SourceFile) -> ast.Module:
-    """Return the syntax tree of a Python file; raise CatalogError when it is none or is nested too deeply."""
+    """Return the syntax tree of a Python file.
+
+    Raise CatalogError when it is none or is nested too deeply.
+    """
     try:
         return ast.parse(source.text)
     except SyntaxError as error:
@@ -109,7 +117,10 @@ def _read(node: ast.expr) -> _Pattern:
 
 
 def _answer_slot(patterns: Sequence[_Pattern]) -> str:
-    """Return the slot that most targets show, the first met on a tie; ``answer`` when none shows any."""
+    """Return the slot that most targets show, the first met on a tie.
+
+    ``answer`` when none shows any.
+    """
     counts = Counter(
         slot
         for pattern in patterns

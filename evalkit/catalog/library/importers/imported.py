@@ -1,4 +1,7 @@
-"""What every importer shares: options, provenance, ids, and slots of other template languages turned into ours."""
+"""What every importer shares.
+
+Options, provenance, ids, and slots of other template languages turned into ours.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,10 @@ class Imported:
 
 
 def read_source(path: Path, *, limit: int = MAX_FILE) -> SourceFile:
-    """Return one file with its digest; raise CatalogError when it cannot be read, is too large or is not UTF-8."""
+    """Return one file with its digest.
+
+    Raise CatalogError when it cannot be read, is too large or is not UTF-8.
+    """
     text = read_utf8(path, limit=limit)
     return SourceFile(
         path, text.replace("\r\n", "\n"), hashlib.sha256(path.read_bytes()).hexdigest()
@@ -109,7 +115,9 @@ def slug(text: str) -> str:
 
 
 def from_format_string(text: str, rename: Mapping[str, str]) -> str:
-    """Return a ``str.format`` template as Jinja: ``{name}`` becomes a slot, doubled braces single ones.
+    """Return a ``str.format`` template as Jinja.
+
+    ``{name}`` becomes a slot, doubled braces single ones.
 
     Raises
     ------
@@ -193,7 +201,8 @@ def add(
     found
         Where it goes.
     phrasing
-        Wording and layout; id, source, author, licence, tasks and origin are set here unless they are there.
+        Wording and layout; id, source, author, licence, tasks and origin are set here unless they
+        are there.
     name
         Upstream's name of it, part of the id.
     source, line

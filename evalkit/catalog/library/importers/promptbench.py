@@ -1,7 +1,8 @@
 """PromptBench: its prompt sets (JSON, YAML or the Python literals upstream keeps) and its adversarial prompts in Markdown.
 
-Adversarial files hold, per task, clean prompts with the accuracy they got and attacked ones with accuracy before and after;
-both go into `Phrasing.published`. Files of shots are refused: they hold no phrasings.
+Adversarial files hold, per task, clean prompts with the accuracy they got and attacked ones with
+accuracy before and after; both go into `Phrasing.published`. Files of shots are refused: they hold
+no phrasings.
 
 References
 ----------
@@ -74,7 +75,10 @@ def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 def _plain(node: ast.expr) -> Any:
-    """Return the dictionaries, lists and texts an expression spells out; None for anything computed."""
+    """Return the dictionaries, lists and texts an expression spells out.
+
+    None for anything computed.
+    """
     if isinstance(node, ast.Dict):
         return {
             literal(key) or "": _plain(value)
@@ -86,7 +90,10 @@ def _plain(node: ast.expr) -> Any:
 
 
 def _data(source: SourceFile) -> Any:
-    """Return the content of a prompt set: JSON, a Python literal (upstream's .py, and its .yaml, which is Python), or YAML."""
+    """Return the content of a prompt set.
+
+    JSON, a Python literal (upstream's .py, and its .yaml, which is Python), or YAML.
+    """
     suffix = source.path.suffix.lower()
     if suffix == ".json":
         try:

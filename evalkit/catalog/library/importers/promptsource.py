@@ -1,8 +1,11 @@
-"""promptsource YAML (P3): ``!Template`` entries with Jinja, input and target parted by ``|||``. Read as plain data.
+"""promptsource YAML (P3): ``!Template`` entries with Jinja, input and target parted by ``|||``.
 
-Its two tags are dropped before the strict YAML reader sees the file; any other tag, and any alias, is refused there. The
-input part must pass the template check of evalkit (`evalkit.phrasings.templates.check`), so loops over fields, calls and
-attributes are left out and named. Answer words that a template fixes (``Yes ||| No``) are written into its text.
+Read as plain data.
+
+Its two tags are dropped before the strict YAML reader sees the file; any other tag, and any alias,
+is refused there. The input part must pass the template check of evalkit
+(`evalkit.phrasings.templates.check`), so loops over fields, calls and attributes are left out and
+named. Answer words that a template fixes (``Yes ||| No``) are written into its text.
 
 References
 ----------
@@ -54,7 +57,10 @@ def _inside(template: str) -> str:
 
 
 def _fixed(choices: Any) -> tuple[str, ...]:
-    """Return the answer words when a template fixes them; nothing when they depend on the instance."""
+    """Return the answer words when a template fixes them.
+
+    Nothing when they depend on the instance.
+    """
     if not isinstance(choices, str) or "{{" in choices or "{%" in choices:
         return ()
     return tuple(part.strip() for part in choices.split("|||"))
@@ -92,7 +98,10 @@ def _spelt(text: str, choices: tuple[str, ...]) -> tuple[str, Layout]:
 
 
 def _template(entry: dict[str, Any], where: str) -> tuple[str, Phrasing]:
-    """Return the name and the phrasing of one entry; raise CatalogError with the reason when it cannot be one."""
+    """Return the name and the phrasing of one entry.
+
+    Raise CatalogError with the reason when it cannot be one.
+    """
     jinja = entry.get("jinja")
     if not isinstance(jinja, str):
         raise CatalogError("has no text under 'jinja'")

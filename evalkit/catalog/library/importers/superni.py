@@ -1,9 +1,12 @@
-"""Super-NaturalInstructions: definitions in task JSON, in a digest CSV, and people's rewrites of them in CSV.
+"""Super-NaturalInstructions.
+
+Definitions in task JSON, in a digest CSV, and people's rewrites of them in CSV.
 
 References
 ----------
-Wang et al. Super-NaturalInstructions, EMNLP 2022; allenai/natural-instructions:tasks/*.json. Rewrites: Gu et al. Robustness of
-learning from task instructions, 2022 (jiashenggu/Tk-Instruct:tmp/new_instruction_*.csv).
+Wang et al. Super-NaturalInstructions, EMNLP 2022; allenai/natural-instructions:tasks/*.json.
+Rewrites: Gu et al. Robustness of learning from task instructions, 2022
+(jiashenggu/Tk-Instruct:tmp/new_instruction_*.csv).
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ _DEFINITION = "Instruction"
 
 
 def plain_as_template(text: str) -> str:
-    """Return plain text as a template that renders to it: braces that would open a slot are quoted."""
+    """Return plain text as a template that renders to it.
+
+    Braces that would open a slot are quoted.
+    """
     for mark in ("{{", "{%", "{#"):
         text = text.replace(mark, "{{ '" + mark[0] + "' }}" + mark[1])
     return text
@@ -115,8 +121,8 @@ def _table(source: SourceFile, options: ImportOptions) -> Imported:
 def import_superni(path: Path, options: ImportOptions) -> Imported:
     """Return the definitions of a task file (``.json``), or the definitions or rewrites of a CSV.
 
-    Rewrites are other people's wordings, so import them under a collection of their own, not ``niv2``: a model tuned on
-    Super-NaturalInstructions has seen the definitions only.
+    Rewrites are other people's wordings, so import them under a collection of their own, not
+    ``niv2``: a model tuned on Super-NaturalInstructions has seen the definitions only.
 
     Raises
     ------

@@ -80,11 +80,14 @@ def _rows(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def import_prompteval(path: Path, options: ImportOptions) -> Imported:
-    """Return the phrasings of one PromptEval template CSV; those its authors marked incorrect are marked doubtful.
+    """Return the phrasings of one PromptEval template CSV.
+
+    Those its authors marked incorrect are marked doubtful.
 
     References
     ----------
-    Maia Polo et al. Efficient multi-prompt evaluation of LLMs, NeurIPS 2024; felipemaiapolo/prompteval:data/templates/.
+    Maia Polo et al. Efficient multi-prompt evaluation of LLMs, NeurIPS 2024;
+    felipemaiapolo/prompteval:data/templates/.
     """
     source = read_source(path)
     found = Imported()
@@ -123,9 +126,10 @@ def import_prompteval(path: Path, options: ImportOptions) -> Imported:
 def import_table(path: Path, options: ImportOptions) -> Imported:
     """Return the phrasings of a JSONL, CSV or TSV file.
 
-    The mapping `options.rename` says which column is what: ``text`` is needed (``{"text": "prompt"}`` reads column
-    ``prompt``), ``name`` groups, and kind, layout, label_space, position, wrapper, cue, language, author and licence may be
-    named. Names that are none of these rename slots. Slots may be written ``{{ name }}`` or ``{name}``.
+    The mapping `options.rename` says which column is what: ``text`` is needed (``{"text":
+    "prompt"}`` reads column ``prompt``), ``name`` groups, and kind, layout, label_space, position,
+    wrapper, cue, language, author and licence may be named. Names that are none of these rename
+    slots. Slots may be written ``{{ name }}`` or ``{name}``.
 
     Raises
     ------
@@ -183,7 +187,10 @@ def _table_row(
 
 
 def _values(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a phrasing that a row sets; raise CatalogError for a value that is not accepted."""
+    """Return the fields of a phrasing that a row sets.
+
+    Raise CatalogError for a value that is not accepted.
+    """
     values: dict[str, Any] = {}
     for key in _SETTABLE:
         value = row.get(columns[key])
