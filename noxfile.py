@@ -13,10 +13,13 @@ from pathlib import Path
 import nox
 
 nox.options.default_venv_backend = "virtualenv"
-nox.options.sessions = ["tests", "lint", "types", "wheel"]
+nox.options.sessions = ["tests", "lint", "types", "wheel", "minimal", "docs"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
+EXTRAS = ".[hf,align,openai,phrasings,ray]"
+LOCKED = {"PIP_CONSTRAINT": str(Path(__file__).parent / "constraints.txt")}
+"""What judges a change installs the versions of constraints.txt; `newest` and `pythons` do not."""
 
 
 def group(name: str) -> list[str]:
@@ -35,7 +38,7 @@ def beside_data(session: nox.Session) -> dict[str, str]:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test that needs neither GPU nor network, doctests included."""
-    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("tests"))
+    session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
     arguments = session.posargs or ["-n", "2", "--dist", "worksteal"]
     session.run("python", "-m", "pytest", *arguments, env=beside_data(session))
 
@@ -43,7 +46,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def quick(session: nox.Session) -> None:
     """Run the fast tests only."""
-    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("tests"))
+    session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
     session.run(
         "python",
         "-m",
@@ -58,27 +61,52 @@ def quick(session: nox.Session) -> None:
 
 
 @nox.session
-def minimal(session: nox.Session) -> None:
-    """Run the tests of the statistics in an environment that holds NumPy, SciPy and jaxtyping alone."""
-    session.install("numpy", "scipy", "jaxtyping", "beartype", "pytest", "hypothesis")
+def newest(session: nox.Session) -> None:
+    """Run the fast tests against the newest releases of everything; may fail without stopping a change."""
+    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", EXTRAS, *group("tests"))
     session.run(
         "python",
         "-m",
         "pytest",
-        "tests/stats",
-        "-p",
-        "no:cacheprovider",
         "-m",
-        "not slow and not oracle",
+        "not slow",
+        "-n",
+        "2",
         *session.posargs,
-        env={"PYTHONPATH": "."},
+        env=beside_data(session),
     )
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write constraints.txt: the versions that an installation of today gives."""
+    session.install(
+        "-e", EXTRAS, *group("tests"), *group("docs"), *group("lint"), *group("types"), "build"
+    )
+    found = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True) or ""
+    pins = sorted(
+        line.partition("+")[0]
+        for line in found.splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    head = "# The versions that a change is judged with; made by: nox -s lock. `nox -s newest` runs without them."
+    Path("constraints.txt").write_text("\n".join([head, *pins]) + "\n", encoding="utf-8")
+
+
+@nox.session
+def minimal(session: nox.Session) -> None:
+    """Run the tests of the statistics in an environment that holds NumPy, SciPy and jaxtyping alone."""
+    session.install("numpy", "scipy", "jaxtyping", "beartype", "pytest", "hypothesis", env=LOCKED)
+    arguments = ["tests/stats", "-p", "no:cacheprovider", "-m", "not slow and not oracle"]
+    # outside references stand in a file of their own, since it imports them
+    arguments += ["--ignore", "tests/stats/test_stats_references.py", *session.posargs]
+    session.run("python", "-m", "pytest", *arguments, env={"PYTHONPATH": "."})
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check format, style and docstrings."""
-    session.install(*group("lint"))
+    session.install(*group("lint"), env=LOCKED)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
 
@@ -86,14 +114,14 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly."""
-    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("types"))
+    session.install("-e", EXTRAS, *group("types"), env=LOCKED)
     session.run("mypy")
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Check that the generated pages are current and build the site, warnings as errors; ``nox -s docs -- serve`` shows it."""
-    session.install("-e", ".[phrasings]", *group("docs"))
+    session.install("-e", ".[phrasings]", *group("docs"), env=LOCKED)
     session.run("python", "tools/generate_cli_page.py", "--check")
     session.run("python", "tools/generate_phrasing_page.py", "--check")
     quiet = {"NO_MKDOCS_2_WARNING": "1"}
@@ -135,7 +163,7 @@ def wheel(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def pythons(session: nox.Session) -> None:
     """Run the fast tests on every supported Python that is installed."""
-    session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("tests"))
+    session.install("-e", EXTRAS, *group("tests"))
     session.run("python", "-m", "pytest", "-m", "not slow", env=beside_data(session))
 
 

@@ -74,6 +74,7 @@ def test_paired_design_needs_a_cell_per_phrasing():
         paired_design(4, 10, budget=3, rng=np.random.default_rng(0))
 
 
+@pytest.mark.oracle
 def test_rasch_fit_agrees_with_scikit_learn():
     """The penalised fit is sklearn's logistic regression on indicators, C = 1 / penalty."""
     from sklearn.linear_model import LogisticRegression
