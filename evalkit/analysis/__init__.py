@@ -1,4 +1,4 @@
-"""score table -> estimates, by calling `evalkit.stats` with named axes; and ``estimates.csv``."""
+"""Score table -> estimates, by calling `evalkit.stats` with named axes; and ``estimates.csv``."""
 
 from evalkit.analysis.aggregated import NEEDS_CELLS, estimate_aggregated
 from evalkit.analysis.estimate import estimate, headline_phrasings

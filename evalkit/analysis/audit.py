@@ -1,4 +1,4 @@
-"""consistency checks on a published score table, per instance or aggregated.
+"""Consistency checks on a published score table, per instance or aggregated.
 
 Every check says what it looked at, what it found and what it assumes. It never repairs anything.
 Levels: ``error`` (figures made from these rows are not what they claim to be), ``warning`` (may be

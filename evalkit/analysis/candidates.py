@@ -1,4 +1,4 @@
-"""several changed models against one plain model, and which of those that needed no training can be suggested.
+"""Several changed models against one plain model, and which of those that needed no training can be suggested.
 
 Everything is as in `evalkit.analysis.compare`. The suggestion is made on unseen phrasings where the
 runs have some. Choosing the best of k is paid for: its interval has the level 1 - (1 - level) / k

@@ -1,4 +1,4 @@
-"""paired comparison of two score tables of the same suite.
+"""Paired comparison of two score tables of the same suite.
 
 Everything is new minus old, on the cells both have. Phrasings are crossed with instances, and an
 instance is one unit however many phrasings asked it. Tables with different tasks, phrasings or

@@ -1,1 +1,1 @@
-"""engines behind one protocol, `evalkit.backends.base.Backend`."""
+"""Engines behind one protocol, `evalkit.backends.base.Backend`."""

@@ -1,4 +1,4 @@
-"""read and validate tasks, phrasings, suites, models and instances."""
+"""Read and validate tasks, phrasings, suites, models and instances."""
 
 from evalkit.catalog.collections import is_collection_file
 from evalkit.catalog.instances import (

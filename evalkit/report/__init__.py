@@ -1,1 +1,1 @@
-"""tables, figures, page and leaderboard; numbers come in, nothing is computed."""
+"""Tables, figures, page and leaderboard; numbers come in, nothing is computed."""

@@ -1,4 +1,4 @@
-"""which instances, phrasings and shots a run uses. Pure, seeded, nested.
+"""Which instances, phrasings and shots a run uses. Pure, seeded, nested.
 
 *Nested*: what a smaller number selects is part of what a larger number selects, so that growing a
 run computes only what is new and a quick look is a look at the same items.

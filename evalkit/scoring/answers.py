@@ -1,4 +1,4 @@
-"""stored responses -> `AnswerBlock` per task.
+"""Stored responses -> `AnswerBlock` per task.
 
 What the estimates from probabilities and from raw texts are made of.
 

@@ -1,4 +1,4 @@
-"""statistics on arrays; NumPy and SciPy only.
+"""Statistics on arrays; NumPy and SciPy only.
 
 Arrays are shaped (phrasing, instance); NaN is missing; labels are integer codes with -1 for
 unparsed or missing. Undefined is NaN, never 0.

@@ -1,4 +1,4 @@
-"""the run directory: its files, its lock, its manifest.
+"""The run directory: its files, its lock, its manifest.
 
 Every file but the store is written whole beside its place and moved there after fsync, so that a
 reader finds the old one or the new one. ``manifest.json`` says ``partial`` until everything else is

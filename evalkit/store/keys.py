@@ -1,4 +1,4 @@
-"""sets of request keys by the ten million, as bytes side by side.
+"""Sets of request keys by the ten million, as bytes side by side.
 
 Which are distinct, which are absent from another set.
 

@@ -1,4 +1,4 @@
-"""responses in SQLite, so that what was acknowledged is never lost, doubled or silently changed.
+"""Responses in SQLite, so that what was acknowledged is never lost, doubled or silently changed.
 
 One file holds many responses, keyed by backend fingerprint and request. The same class serves the
 run directory and the cache that runs share. Choices and their measurements are in

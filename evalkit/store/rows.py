@@ -1,4 +1,4 @@
-"""what one row of a response store holds: key, payload, checksum, as bytes."""
+"""What one row of a response store holds: key, payload, checksum, as bytes."""
 
 from __future__ import annotations
 

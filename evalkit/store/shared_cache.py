@@ -1,4 +1,4 @@
-"""the responses that runs share.
+"""The responses that runs share.
 
 A convenience: whatever is wrong with it, a run goes on without it and says so once.
 

@@ -1,4 +1,4 @@
-"""phrasing -> phrasings, by seeded rules; and instance -> instance with its choices moved.
+"""Phrasing -> phrasings, by seeded rules; and instance -> instance with its choices moved.
 
 Every rule is a pure function of (phrasing, random generator, options);
 `evalkit.phrasings.perturb.apply` finds it by name, gives the result its identity and collects what

@@ -1,4 +1,4 @@
-"""what people look at beyond estimates: phrasing by phrasing, flips, what to look at first.
+"""What people look at beyond estimates: phrasing by phrasing, flips, what to look at first.
 
 Cells and stored records come in, plain records go out; `evalkit.report` draws them and computes
 nothing.

@@ -1,4 +1,4 @@
-"""promptsource YAML (P3): ``!Template`` entries with Jinja, input and target parted by ``|||``.
+"""Promptsource YAML (P3): ``!Template`` entries with Jinja, input and target parted by ``|||``.
 
 Read as plain data.
 
