@@ -1,4 +1,4 @@
-"""Promptsource YAML (P3): ``!Template`` entries with Jinja, input and target parted by ``|||``.
+"""promptsource YAML (P3): ``!Template`` entries with Jinja, input and target parted by ``|||``.
 
 Read as plain data.
 
