@@ -5,7 +5,6 @@ from evalkit.catalog.instances import (
     available_tasks,
     dataset_phrasings,
     load_instances,
-    task_digest,
 )
 from evalkit.catalog.models import known_collections, known_tuning, load_model, model_from_lm_eval
 from evalkit.catalog.phrasings import load_phrasings, relation, tuned_on_collection
@@ -14,7 +13,6 @@ from evalkit.catalog.tasks import (
     list_tasks,
     load_suite,
     load_task,
-    suite_tasks,
     task_ids,
 )
 
@@ -33,8 +31,6 @@ __all__ = [
     "load_task",
     "model_from_lm_eval",
     "relation",
-    "suite_tasks",
-    "task_digest",
     "task_ids",
     "tuned_on_collection",
 ]

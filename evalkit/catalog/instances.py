@@ -7,10 +7,10 @@ from pathlib import Path
 
 from evalkit.catalog.files import data_directory, locate
 from evalkit.errors import CatalogError, DataMissingError
-from evalkit.records import Instance, Phrasing, Task, digest
+from evalkit.records import Instance, Phrasing, Task
 from evalkit.registry import READERS
 
-__all__ = ["available_tasks", "dataset_phrasings", "load_instances", "task_digest"]
+__all__ = ["available_tasks", "dataset_phrasings", "load_instances"]
 
 _EMBEDDED = frozenset({"lm_eval", "procedural"})
 """Readers whose instances are made by evalkit or by another library and need no files of ours."""
@@ -81,42 +81,6 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
     return problems
 
 
-def task_digest(task: Task, instances: Sequence[Instance]) -> str:
-    """Return the digest of all that decides scores.
-
-    How the task asks and scores, and its ordered instances.
-
-    Where the files lie and what the task says of itself (licence, citation, notes) do not enter, so
-    data from a clone and the same data from the hub give one digest.
-    """
-    spec = {
-        name: getattr(task, name)
-        for name in (
-            "name",
-            "benchmark",
-            "version",
-            "split",
-            "shot_split",
-            "kind",
-            "choices_shown",
-            "metric",
-            "chance",
-            "max_tokens",
-        )
-    }
-    spec |= {name: list(getattr(task, name)) for name in ("fields", "labels", "stop")}
-    content = [
-        [
-            item.id,
-            dict(item.fields),
-            list(item.choices),
-            item.target,
-            list(item.references),
-            list(item.options),
-        ]
-        for item in instances
-    ]
-    return digest({"task": spec, "instances": content})
 
 
 def available_tasks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -22,7 +22,6 @@ __all__ = [
     "load_task",
     "read_suite_file",
     "read_task_file",
-    "suite_tasks",
     "task_ids",
 ]
 
@@ -248,6 +247,3 @@ def list_suites() -> list[Suite]:
     return [read_suite_file(path) for path in _suite_files().values()]
 
 
-def suite_tasks(suite: Suite, chosen: Sequence[str] = ()) -> list[Task]:
-    """Return the tasks of a suite, or those of `chosen` patterns when there are any."""
-    return list_tasks(chosen or suite.tasks)

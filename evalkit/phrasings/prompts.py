@@ -31,7 +31,6 @@ PROMPT_VERSION = 1
 ROLE_LINE = "You are a careful assistant who answers exactly what is asked."
 """First line of the ``role`` wrapper."""
 
-CONTENT_SLOTS = frozenset({"question", "input", "choices"})
 
 
 def enumerator(index: int, label_space: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.catalog import available_tasks, list_tasks, load_instances, load_task, task_digest
+from evalkit.catalog import available_tasks, list_tasks, load_instances, load_task
 from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Instance, Task
 
@@ -56,54 +56,6 @@ def test_the_published_number_is_checked_on_the_scored_split_only(
         load_instances(task)
     assert load_instances(task, split="dev") == [ITEM]
 
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"version": 2},
-        {"metric": "exact_match"},
-        {"labels": ("a", "b")},
-        {"chance": 0.5},
-        {"max_tokens": 3},
-        {"stop": ("x",)},
-        {"split": "val"},
-    ],
-)
-def test_what_moves_scores_moves_the_digest(change: dict[str, object]) -> None:
-    """The task's way of asking and scoring is part of it."""
-    assert task_digest(replace(TASK, **change), [ITEM]) != task_digest(TASK, [ITEM])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"citation": "x"},
-        {"notes": "x"},
-        {"description": "x"},
-        {"licence": "x"},
-        {"phrasings": ("x",)},
-    ],
-)
-def test_what_moves_no_score_moves_no_digest(change: dict[str, object]) -> None:
-    """Words about the task are not part of it."""
-    assert task_digest(replace(TASK, **change), [ITEM]) == task_digest(TASK, [ITEM])
-
-
-def test_order_and_content_of_instances_are_part_of_the_digest() -> None:
-    """The same ids with another text are another task."""
-    other = replace(ITEM, id="j")
-    digests = {
-        task_digest(TASK, items)
-        for items in (
-            [ITEM, other],
-            [other, ITEM],
-            [ITEM],
-            [replace(ITEM, fields={"question": "R"}), other],
-            [replace(ITEM, target=1), other],
-        )
-    }
-
-    assert len(digests) == 5
 
 
 def test_absent_data_is_named_with_places_and_remedy(tmp_path: Path) -> None:

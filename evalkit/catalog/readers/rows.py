@@ -10,7 +10,7 @@ from evalkit.catalog.files import csv_rows, json_lines, load_json
 from evalkit.errors import CatalogError, ExtraMissingError
 from evalkit.records import digest
 
-__all__ = ["as_text", "derived_id", "table_rows", "unique_ids"]
+__all__ = ["as_text", "derived_id", "table_rows"]
 
 
 def derived_id(split: str, position: int, *content: str) -> str:
@@ -26,14 +26,6 @@ def derived_id(split: str, position: int, *content: str) -> str:
     return f"{split}-{position:05d}-{digest(list(content), length=8)}"
 
 
-def unique_ids(ids: Iterator[str] | list[str]) -> list[str]:
-    """Return ids with ``-2``, ``-3``, ... after those that stand again."""
-    met: dict[str, int] = {}
-    unique: list[str] = []
-    for name in ids:
-        met[name] = met.get(name, 0) + 1
-        unique.append(name if met[name] == 1 else f"{name}-{met[name]}")
-    return unique
 
 
 def as_text(value: Any) -> str:

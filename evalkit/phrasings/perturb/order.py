@@ -39,7 +39,6 @@ __all__ = [
     "ORDER",
     "instance_labels",
     "instance_order",
-    "invert",
     "permute_choices",
     "permute_labels",
     "reorder",
@@ -54,13 +53,6 @@ _REFERS = re.compile(
 _LISTED = re.compile(r"(?m)^\s*(?:\([A-Z]\)|[A-Z][.)])\s+\S")
 
 
-def invert(order: Sequence[int]) -> tuple[int, ...]:
-    """Return the order that undoes `order`: index in ``Instance.choices`` -> position shown.
-
-    >>> invert((2, 0, 1))
-    (1, 2, 0)
-    """
-    return tuple(sorted(range(len(order)), key=lambda position: order[position]))
 
 
 def reorder(instance: Instance, order: Sequence[int]) -> Instance:
