@@ -54,9 +54,10 @@ LITERALS = {
     "position": records.Position,
     "wrapper": records.Wrapper,
 }
-SLOTS = {"mmlu": {"question", "choices", "subject"}}
-MAY_BE_SLOTS = frozenset({"question", "choices", "source_language", "target_language"})
-"""Slots of the other three benchmarks of `MINIMUM`."""
+NO_SLOT = frozenset({"input"})
+"""Fields that hold more than the question (BBH's text with its options), so that a wording with them would show things twice."""
+ASIDES = frozenset({"source_language", "target_language", "subject", "topic"})
+"""Fields that say something of the instance but are no part of it."""
 LIMIT = 0.7
 
 
@@ -75,6 +76,11 @@ def rouge_l(left: tuple[str, ...], right: tuple[str, ...]) -> float:
 def words(text: str) -> tuple[str, ...]:
     """Return the lower-case words of a text; a slot counts as one word."""
     return tuple(re.findall(r"[^\W_]+(?:'\w+)?", text.lower()))
+
+
+def opening(text: str) -> tuple[str, ...]:
+    """Return the first three words; in a template that begins with the instance, those that follow it."""
+    return words(re.sub(r"^(?:\s*\{\{\s*\w+\s*\}\})+", "", text))[:3]
 
 
 def slots(text: str) -> set[str]:
@@ -119,12 +125,12 @@ def everything() -> list[dict[str, Any]]:
 
 
 @cache
-def task_phrasings() -> dict[tuple[str, ...], list[tuple[str, tuple[str, ...]]]]:
-    """Return the ids of the correct phrasings that some task uses together -> their (id, words); each set counts as one too."""
+def task_phrasings() -> dict[tuple[str, ...], list[tuple[str, str]]]:
+    """Return the ids of the correct phrasings that some task uses together -> their (id, text); each set counts as one too."""
     groups = {tuple(p["id"] for p in correct(name)) for name in library()}
     for task in list_tasks():
         groups.add(tuple(p.id for p in load_phrasings(task) if p.kind == "correct"))
-    text = {p["id"]: words(p["text"]) for p in everything()}
+    text = {p["id"]: p["text"] for p in everything()}
     return {group: [(key, text[key]) for key in group if key in text] for group in groups}
 
 
@@ -165,7 +171,7 @@ def test_phrasings_of_a_task_are_not_rewordings_of_one_sentence():
     """Within the phrasings of any task, the word ROUGE-L F1 of every pair stays below 0.7."""
     close = {}
     for texts in task_phrasings().values():
-        for (a, left), (b, right) in itertools.combinations(texts, 2):
+        for (a, left), (b, right) in itertools.combinations([(key, words(text)) for key, text in texts], 2):
             if 2 * min(len(left), len(right)) < LIMIT * (len(left) + len(right)):
                 continue
             value = rouge_l(left, right)
@@ -176,12 +182,12 @@ def test_phrasings_of_a_task_are_not_rewordings_of_one_sentence():
 
 
 def test_phrasings_of_a_task_open_differently():
-    """Within the phrasings of any task, no two begin with the same three words."""
+    """Within the phrasings of any task, no two begin with the same three words, the instance not counted."""
     same = set()
     for texts in task_phrasings().values():
         openings: dict[tuple[str, ...], str] = {}
         for key, text in texts:
-            first = openings.setdefault(text[:3], key)
+            first = openings.setdefault(opening(text), key)
             if first != key:
                 same.add((first, key))
 
@@ -246,10 +252,13 @@ def test_dimensions_agree_with_the_fields():
 
 
 def test_slots_are_those_the_benchmark_offers():
-    """A text of the four benchmarks uses no slot its tasks lack."""
-    wrong = [p["id"] for p in ours() if slots(p["text"]) - SLOTS.get(p["id"].split("-")[0], MAY_BE_SLOTS)]
+    """A text of the four benchmarks holds only the question, the choices, fields of its task, and on MMLU the subject."""
+    wrong = set()
+    for task in our_tasks():
+        offered = {"question", "choices", *task.fields} - NO_SLOT | ({"subject"} if task.benchmark == "mmlu" else set())
+        wrong |= {p.id for p in load_phrasings(task) if slots(p.text) - offered}
 
-    assert wrong == []
+    assert wrong == set()
 
 
 def test_braces_occur_in_slots_alone():
@@ -260,10 +269,17 @@ def test_braces_occur_in_slots_alone():
 
 
 def test_instance_slots_occur_exactly_in_inline_phrasings():
-    """The instance stands inside the text if and only if the position is inline."""
-    wrong = [p["id"] for p in ours() if ("question" in slots(p["text"])) != (p.get("position") == "inline")]
+    """The instance stands inside the text, as the question or as all the parts that make it up, if and only if the position is inline."""
+    wrong = set()
+    for task in our_tasks():
+        parts = set(task.fields) - {"question"} - NO_SLOT - ASIDES
+        for phrasing in load_phrasings(task):
+            held = slots(phrasing.text)
+            whole = "question" in held or (bool(parts) and parts <= held)
+            if whole != (phrasing.position == "inline") or (held & parts and not whole):
+                wrong.add(phrasing.id)
 
-    assert wrong == []
+    assert wrong == set()
 
 
 def test_inline_phrasings_hold_a_slot():
