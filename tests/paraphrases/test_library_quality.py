@@ -342,3 +342,38 @@ def test_every_task_of_the_four_benchmarks_has_phrasings():
     counts = {task.id: sum(p.kind == "correct" for p in load_phrasings(task)) for task in our_tasks()}
 
     assert {key: n for key, n in counts.items() if n < MINIMUM[key.split("/")[0]][1]} == {}
+
+
+def outside_superni_tasks() -> list[dict[str, Any]]:
+    """Return every phrasing that does not stand in the set of a single SuperNI task."""
+    return [p for name, phrasings in library().items() if not name.startswith("superni/task") for p in phrasings]
+
+
+def test_manner_of_writing_is_said_of_correct_phrasings_and_of_no_control():
+    """Every correct phrasing has a stratum; a control has none, since strata compare manners of asking the same thing."""
+    wrong = []
+    for phrasing in outside_superni_tasks():
+        said = phrasing.get("stratum", "") in get_args(records.Stratum) and phrasing.get("stratum")
+        if bool(said) != (phrasing.get("kind", "correct") == "correct"):
+            wrong.append(phrasing["id"])
+
+    assert wrong == []
+
+
+def test_every_set_has_plain_templates():
+    """Each set of the four benchmarks and of procedural has eight plain phrasings or more, five of them with the instance inside."""
+    names = [name for name in library() if name.split("/")[0] in {*MINIMUM, "procedural"} and name.count("/") == 1]
+    plain = {name: [p for p in correct(name) if p.get("stratum") == "plain"] for name in names}
+
+    assert {name: len(found) for name, found in plain.items() if len(found) < 8} == {}
+    assert {name for name, found in plain.items() if sum(p.get("position") == "inline" for p in found) < 5} == set()
+
+
+def test_plain_phrasings_are_short():
+    """Half of the plain phrasings have at most 15 words, slots not counted, and none has more than 30."""
+    counts = sorted(
+        len(words(re.sub(r"\{\{.*?\}\}", "", p["text"]))) for p in outside_superni_tasks() if p.get("stratum") == "plain"
+    )
+
+    assert counts[len(counts) // 2] <= 15
+    assert counts[-1] <= 30
