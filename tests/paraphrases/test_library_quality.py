@@ -30,10 +30,10 @@ DIMENSIONS = frozenset(
 """The vocabulary of `Phrasing.dimensions`; docs/phrasings.md says what each word means."""
 
 MINIMUM = {
-    "bbh": (27, 12),
-    "bigbench": (6, 6),
-    "mmlu": (1, 44),
-    "promptbench": (15, 12),
+    "bbh": (27, 20),
+    "bigbench": (6, 18),
+    "mmlu": (1, 56),
+    "promptbench": (15, 20),
 }
 """Benchmark -> (phrasing sets, correct phrasings in each)."""
 
