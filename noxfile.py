@@ -44,7 +44,17 @@ def tests(session: nox.Session) -> None:
 def quick(session: nox.Session) -> None:
     """Run the fast tests only."""
     session.install("-e", ".[hf,align,openai,phrasings,ray]", *group("tests"))
-    session.run("python", "-m", "pytest", "-m", "not slow", "-n", "2", *session.posargs, env=beside_data(session))
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "-m",
+        "not slow",
+        "-n",
+        "2",
+        *session.posargs,
+        env=beside_data(session),
+    )
 
 
 @nox.session
@@ -117,7 +127,9 @@ def wheel(session: nox.Session) -> None:
                 "5",
                 "--no-cache",
             )
-            session.run("python", "-c", "import sys; import evalkit; assert 'torch' not in sys.modules")
+            session.run(
+                "python", "-c", "import sys; import evalkit; assert 'torch' not in sys.modules"
+            )
 
 
 @nox.session(python=PYTHONS)
@@ -136,7 +148,15 @@ def browser(session: nox.Session) -> None:
         session.run("tar", "xzf", "axe-core-4.14.1.tgz", external=True)
         axe = Path(folder) / "package" / "axe.min.js"
         with session.chdir(Path(__file__).parent):
-            session.run("python", "-m", "pytest", "-m", "browser", *session.posargs, env={**beside_data(session), "EVALKIT_AXE": str(axe)})
+            session.run(
+                "python",
+                "-m",
+                "pytest",
+                "-m",
+                "browser",
+                *session.posargs,
+                env={**beside_data(session), "EVALKIT_AXE": str(axe)},
+            )
 
 
 @nox.session
@@ -158,7 +178,12 @@ def coverage(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Run the long form of the fault campaign and print its table."""
     session.install("-e", ".")
-    session.run("python", "tests/faults/campaign.py", *(session.posargs or ["--kills", "200"]), env=beside_data(session))
+    session.run(
+        "python",
+        "tests/faults/campaign.py",
+        *(session.posargs or ["--kills", "200"]),
+        env=beside_data(session),
+    )
 
 
 @nox.session
@@ -173,5 +198,7 @@ def supply(session: nox.Session) -> None:
     """Look for known vulnerabilities in what the extras install, and write a software bill of materials."""
     session.install("-e", ".[hf,openai,phrasings]")
     session.install("pip-audit", "cyclonedx-bom")
-    session.run("cyclonedx-py", "environment", "--output-format", "JSON", "--output-file", "build/sbom.json")
+    session.run(
+        "cyclonedx-py", "environment", "--output-format", "JSON", "--output-file", "build/sbom.json"
+    )
     session.run("pip-audit", "--skip-editable", "--strict", *session.posargs)

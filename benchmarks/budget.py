@@ -25,16 +25,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from evalkit.stats.budget import estimate_distribution, spend, wasserstein
-from evalkit.stats.budget_design import balanced_design
-from evalkit.stats.budget_rasch import fit_rasch, predicted_scores
-from evalkit.stats.budget_search import find_phrasing
+from evalkit.stats.planning.budget import estimate_distribution, spend, wasserstein
+from evalkit.stats.planning.budget_design import balanced_design
+from evalkit.stats.planning.budget_rasch import fit_rasch, predicted_scores
+from evalkit.stats.planning.budget_search import find_phrasing
 
 Floats = npt.NDArray[np.float64]
 P = 100
 BUDGETS = (400, 800, 1600)
 REGIMES = ("rasch", "slopes", "extreme", "broken", "clusters", "factor", "skewed")
-ANCHOR = {"averages": (0.171, 0.115, 0.075), "plain Rasch": (0.068, 0.046, 0.030), "fine-tuned embeddings": (0.030, 0.015, 0.008)}
+ANCHOR = {
+    "averages": (0.171, 0.115, 0.075),
+    "plain Rasch": (0.068, 0.046, 0.030),
+    "fine-tuned embeddings": (0.030, 0.015, 0.008),
+}
 
 
 def simulate(regime: str, rng: np.random.Generator) -> Floats:
@@ -58,7 +62,11 @@ def simulate(regime: str, rng: np.random.Generator) -> Floats:
     wanted, low, high = float(rng.uniform(0.35, 0.85)), -12.0, 12.0
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if expit(slope[:, None] * b + theta[:, None] + w + middle).mean() < wanted else (low, middle)
+        low, high = (
+            (middle, high)
+            if expit(slope[:, None] * b + theta[:, None] + w + middle).mean() < wanted
+            else (low, middle)
+        )
     return (rng.random((P, n)) < expit(slope[:, None] * b + theta[:, None] + w + low)).astype(float)
 
 
@@ -111,11 +119,22 @@ def regret(scores: Floats, budget: int, rng: np.random.Generator, method: str) -
 
 def line(cells: list[str], *, heads: bool = False) -> None:
     """Print a row of a Markdown table."""
-    print("| " + " | ".join(cells) + " |" + ("\n|" + "---|" * len(cells) if heads else ""), flush=True)
+    print(
+        "| " + " | ".join(cells) + " |" + ("\n|" + "---|" * len(cells) if heads else ""), flush=True
+    )
 
 
 HEADS = [
-    *("regime", "cells", "averages", "Rasch (penalty 0.01)", "Rasch (0.3, best)", "evalkit", "order statistics covered", "mean covered"),
+    *(
+        "regime",
+        "cells",
+        "averages",
+        "Rasch (penalty 0.01)",
+        "Rasch (0.3, best)",
+        "evalkit",
+        "order statistics covered",
+        "mean covered",
+    ),
     *("true spread", "spread of averages", "evalkit spread", "spread covered", "CPU s"),
 ]
 
@@ -132,14 +151,31 @@ def by_regime(repeats: int, seed: int) -> dict[int, list[dict[str, float]]]:
                 found.append(one_fit(simulate(regime, rng), budget, rng))
             everything[budget] += found
             mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-            errors = [f"{mean[name]:.3f}" for name in ("averages", "rasch 0.01", "rasch 0.3", "ours")]
+            errors = [
+                f"{mean[name]:.3f}" for name in ("averages", "rasch 0.01", "rasch 0.3", "ours")
+            ]
             shares = [f"{mean[name]:.2f}" for name in ("covered", "mean covered")]
             spreads = [f"{mean[name]:.3f}" for name in ("spread", "spread averages", "spread ours")]
-            line([regime, str(budget), *errors, *shares, *spreads, f"{mean['spread covered']:.2f}", f"{mean['seconds']:.2f}"])
+            line(
+                [
+                    regime,
+                    str(budget),
+                    *errors,
+                    *shares,
+                    *spreads,
+                    f"{mean['spread covered']:.2f}",
+                    f"{mean['seconds']:.2f}",
+                ]
+            )
     return everything
 
 
-NAMES = {"averages": "averages", "plain Rasch, penalty 0.01": "rasch 0.01", "plain Rasch, best penalty": "rasch 0.3", "evalkit": "ours"}
+NAMES = {
+    "averages": "averages",
+    "plain Rasch, penalty 0.01": "rasch 0.01",
+    "plain Rasch, best penalty": "rasch 0.3",
+    "evalkit": "ours",
+}
 
 
 def overall(everything: dict[int, list[dict[str, float]]]) -> None:
@@ -147,7 +183,12 @@ def overall(everything: dict[int, list[dict[str, float]]]) -> None:
     print()
     line(["W1 error, all regimes", *map(str, BUDGETS)], heads=True)
     for name, key in NAMES.items():
-        line([name, *(f"{np.mean([one[key] for one in everything[budget]]):.3f}" for budget in BUDGETS)])
+        line(
+            [
+                name,
+                *(f"{np.mean([one[key] for one in everything[budget]]):.3f}" for budget in BUDGETS),
+            ]
+        )
     for name, values in ANCHOR.items():
         line([f"PromptEval on MMLU: {name}", *(f"{value:.3f}" for value in values)])
 
@@ -155,13 +196,30 @@ def overall(everything: dict[int, list[dict[str, float]]]) -> None:
 def choosing(repeats: int, seed: int) -> None:
     """Print what adaptive choice and the searches bring."""
     print()
-    line(["regime", "W1 adaptive, 800", "W1 balanced, 800", "regret uniform, 1600", "regret halving", "regret rejects"], heads=True)
+    line(
+        [
+            "regime",
+            "W1 adaptive, 800",
+            "W1 balanced, 800",
+            "regret uniform, 1600",
+            "regret halving",
+            "regret rejects",
+        ],
+        heads=True,
+    )
     for regime in REGIMES:
-        rngs = [np.random.default_rng([seed, REGIMES.index(regime), k]) for k in range(max(4, repeats // 3))]
+        rngs = [
+            np.random.default_rng([seed, REGIMES.index(regime), k])
+            for k in range(max(4, repeats // 3))
+        ]
         pairs = [(simulate(regime, rng), rng) for rng in rngs]
-        error = [np.mean([adaptive(y, 800, rng) for y, rng in pairs]), np.mean([one_fit(y, 800, rng)["ours"] for y, rng in pairs])]
+        error = [
+            np.mean([adaptive(y, 800, rng) for y, rng in pairs]),
+            np.mean([one_fit(y, 800, rng)["ours"] for y, rng in pairs]),
+        ]
         many = [
-            np.mean([regret(y, 1600, rng, method) for y, rng in pairs for _ in range(10)]) for method in ("uniform", "halving", "rejects")
+            np.mean([regret(y, 1600, rng, method) for y, rng in pairs for _ in range(10)])
+            for method in ("uniform", "halving", "rejects")
         ]
         line([regime, *(f"{value:.3f}" for value in (*error, *many))])
 

@@ -33,7 +33,9 @@ class Browser:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.process = subprocess.Popen([driver, f"--port={self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [driver, f"--port={self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self.session = ""
         for _ in range(200):
             try:
@@ -43,13 +45,22 @@ class Browser:
                 time.sleep(0.1)
         flags = [*FLAGS, f"--user-data-dir={folder}", "--window-size=1200,900", "--hide-scrollbars"]
         options = {"binary": binary, "args": flags}
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        self.session = "/session/" + self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        wanted = {
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
+        self.session = (
+            "/session/"
+            + self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        )
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Send one command and return its value."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{self.session}{path}", method=method, data=data)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{self.session}{path}", method=method, data=data
+        )
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["value"]
 
@@ -60,7 +71,13 @@ class Browser:
     def open(self, path: Path, *, width: int = 1200, height: int = 900) -> None:
         """Open a file in a window of a size."""
         self.tell("Emulation.setFocusEmulationEnabled", enabled=True)
-        self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.tell(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         self.call("POST", "/url", {"url": path.as_uri()})
 
     def ask(self, script: str) -> Any:
@@ -72,7 +89,14 @@ class Browser:
         code = {"Tab": 9, "Enter": 13}[key]
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
-            self.tell("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
+            self.tell(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                **text,
+            )
 
     def until(self, script: str, *, seconds: float = 30.0) -> Any:
         """Return what a script returns as soon as it is true, or what it returns when the time is over."""

@@ -1,4 +1,4 @@
-"""What a large run costs on a cluster, and what saturates first: arithmetic, and a simulation of the scheduler of `evalkit.executors.ray_pool`.
+"""What a large run costs on a cluster, and what saturates first: arithmetic, and a simulation of the scheduler of `evalkit.backends.ray_pool`.
 
 ``python benchmarks/cluster.py`` works out a 70B model on MMLU x 100 phrasings over 64 GPUs. The scheduler is simulated event by event with the
 executor's own numbers (`SHARD`, `AHEAD`, `MAX_TRIES`); times of shards come from token counts and stated rates. Nothing here is a measurement of
@@ -12,7 +12,7 @@ import heapq
 import random
 from dataclasses import dataclass
 
-from evalkit.executors.ray_pool import AHEAD, SHARD
+from evalkit.backends.ray_pool import AHEAD, SHARD
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,18 @@ def arithmetic(given: Inputs) -> dict[str, float]:
     cells = given.instances * given.phrasings
     tokens = cells * given.instance_tokens + given.phrasings * given.instruction_tokens
     replicas = given.gpus // given.gpus_per_replica
-    rate = given.peak * given.utilisation * given.tensor_parallel_efficiency * given.gpus_per_replica / (2 * given.parameters)
+    rate = (
+        given.peak
+        * given.utilisation
+        * given.tensor_parallel_efficiency
+        * given.gpus_per_replica
+        / (2 * given.parameters)
+    )
     return {
         "cells": cells,
         "tokens": tokens,
-        "tokens without shared instructions": cells * (given.instance_tokens + given.instruction_tokens),
+        "tokens without shared instructions": cells
+        * (given.instance_tokens + given.instruction_tokens),
         "replicas": replicas,
         "tokens/s per replica": rate,
         "seconds: model": tokens / rate / replicas,
@@ -68,7 +75,9 @@ def arithmetic(given: Inputs) -> dict[str, float]:
     }
 
 
-def simulate(given: Inputs, *, deaths_per_hour: float, straggler: float, seed: int = 0) -> dict[str, float]:
+def simulate(
+    given: Inputs, *, deaths_per_hour: float, straggler: float, seed: int = 0
+) -> dict[str, float]:
     """Return what the scheduler makes of it: seconds until the last shard, share of time replicas worked, shards done twice.
 
     Parameters
@@ -94,7 +103,10 @@ def simulate(given: Inputs, *, deaths_per_hour: float, straggler: float, seed: i
     held: list[list[tuple[float, float]]] = [[] for _ in range(replicas)]
     events: list[tuple[float, int]] = []
     busy = done_twice = writer_free = writer_wait = 0.0
-    dies = [ready + rng.expovariate(deaths_per_hour / 3600) if deaths_per_hour else float("inf") for _ in range(replicas)]
+    dies = [
+        ready + rng.expovariate(deaths_per_hour / 3600) if deaths_per_hour else float("inf")
+        for _ in range(replicas)
+    ]
 
     def give(place: int, now: float) -> None:
         while waiting and len(held[place]) < AHEAD:
@@ -136,21 +148,39 @@ def simulate(given: Inputs, *, deaths_per_hour: float, straggler: float, seed: i
 
 def main() -> None:
     """Print the arithmetic and the simulation."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     for name, value in vars(Inputs()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     given = Inputs(**vars(parser.parse_args()))
     print("| what | value |\n|---|---|")
     for name, value in arithmetic(given).items():
         print(f"| {name} | {value:,.0f} |")
-    print("\n| simulated | seconds | replicas at work | shards | done twice | writer wait, s |\n|---|---|---|---|---|---|")
+    print(
+        "\n| simulated | seconds | replicas at work | shards | done twice | writer wait, s |\n|---|---|---|---|---|---|"
+    )
     for label, deaths, slow in (
         ("nothing goes wrong", 0.0, 1.0),
         ("one replica three times slower", 0.0, 3.0),
         ("each replica dies twice an hour", 2.0, 1.0),
     ):
         found = simulate(given, deaths_per_hour=deaths, straggler=slow)
-        print("| " + " | ".join([label, *(f"{value:,.3g}" if value < 10 else f"{value:,.0f}" for value in found.values())]) + " |")
+        print(
+            "| "
+            + " | ".join(
+                [
+                    label,
+                    *(
+                        f"{value:,.3g}" if value < 10 else f"{value:,.0f}"
+                        for value in found.values()
+                    ),
+                ]
+            )
+            + " |"
+        )
 
 
 if __name__ == "__main__":

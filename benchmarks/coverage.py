@@ -39,7 +39,21 @@ SHARES = {
 """Variance shares of phrasing, instance and interaction; for 0/1 scores on the probit scale."""
 SCALE = 0.2
 """Standard deviation of a normal score in the simulation; its mean is 0.5."""
-ORDER = ("median", "min", "max", "q05", "q25", "q75", "q95", "worst_3", "cvar10", "spread", "sensitivity", "saturation", "cps")
+ORDER = (
+    "median",
+    "min",
+    "max",
+    "q05",
+    "q25",
+    "q75",
+    "q95",
+    "worst_3",
+    "cvar10",
+    "spread",
+    "sensitivity",
+    "saturation",
+    "cps",
+)
 SHIFT = 0.25
 """How much better the second of two compared models is, in standard deviations of a cell."""
 DIFFERENCE = "difference of "
@@ -76,7 +90,9 @@ class Truth:
 
 def grid() -> Iterator[Regime]:
     """Yield all regimes, mixed, so that an interrupted run has seen some of everything."""
-    points = list(itertools.product((50, 200, 1000), (5, 10, 30), ("normal", "binary"), SHARES, (0.0, 0.1)))
+    points = list(
+        itertools.product((50, 200, 1000), (5, 10, 30), ("normal", "binary"), SHARES, (0.0, 0.1))
+    )
     for k in range(len(points)):
         n, p, kind, share, missing = points[(k * 55) % len(points)]  # 55 shares no factor with 144
         yield Regime(p, n, share, kind, missing)
@@ -94,12 +110,17 @@ def truth(regime: Regime, *, shift: float = 0.0) -> Truth:
     vp, vi, ve = SHARES[regime.share]
     if regime.kind == "normal":
         pss = 2 * np.sqrt((vp + ve) / np.pi)
-        return Truth(0.5 + SCALE * shift, vp * SCALE**2, vi * SCALE**2, ve * SCALE**2, float(pss * SCALE))
+        return Truth(
+            0.5 + SCALE * shift, vp * SCALE**2, vi * SCALE**2, ve * SCALE**2, float(pss * SCALE)
+        )
     (alpha, wa), (beta, wb) = nodes(vp), nodes(vi)
     chance = ndtr((0.5 + shift + alpha[:, None] + beta) / np.sqrt(ve))  # (phrasing, instance)
     mean = float(wa @ chance @ wb)
     by_phrasing, by_instance = chance @ wb, wa @ chance
-    phrasing, instance = float(wa @ (by_phrasing - mean) ** 2), float(wb @ (by_instance - mean) ** 2)
+    phrasing, instance = (
+        float(wa @ (by_phrasing - mean) ** 2),
+        float(wb @ (by_instance - mean) ** 2),
+    )
     pss = float(wb @ (2 * by_instance * (1 - by_instance)))
     return Truth(mean, phrasing, instance, mean * (1 - mean) - phrasing - instance, pss)
 
@@ -137,8 +158,16 @@ def draw(regime: Regime, rng: np.random.Generator) -> Draw:
     x, w = nodes(vi)
     chance = ndtr((0.5 + alpha + x) / np.sqrt(ve))
     right, wrong = chance.sum(axis=0), (1 - chance).sum(axis=0)
-    equal = (right**2 - (chance**2).sum(axis=0) + wrong**2 - ((1 - chance) ** 2).sum(axis=0)) / (p * (p - 1))
-    return Draw(scores, chance @ w, float(w @ equal), float(w @ chance.prod(axis=0)), float(1 - w @ (1 - chance).prod(axis=0)))
+    equal = (right**2 - (chance**2).sum(axis=0) + wrong**2 - ((1 - chance) ** 2).sum(axis=0)) / (
+        p * (p - 1)
+    )
+    return Draw(
+        scores,
+        chance @ w,
+        float(w @ equal),
+        float(w @ chance.prod(axis=0)),
+        float(1 - w @ (1 - chance).prod(axis=0)),
+    )
 
 
 def random_truths(regime: Regime, known: Truth) -> dict[str, float]:
@@ -169,10 +198,15 @@ def pair(regime: Regime, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
     vp, vi, ve = SHARES[regime.share]
     p, n = regime.n_phrasings, regime.n_instances
     beta, both = rng.normal(size=n) * np.sqrt(vi), []
-    alpha, rest = rng.normal(size=(3, p, 1)) * np.sqrt(vp / 2), rng.normal(size=(3, p, n)) * np.sqrt(ve / 2)
+    alpha, rest = (
+        rng.normal(size=(3, p, 1)) * np.sqrt(vp / 2),
+        rng.normal(size=(3, p, n)) * np.sqrt(ve / 2),
+    )
     for own, shift in ((1, 0.0), (2, SHIFT)):
         noisy = shift + alpha[0] + alpha[own] + beta + rest[0] + rest[own]
-        scores = 0.5 + SCALE * noisy if regime.kind == "normal" else (noisy > -0.5).astype(np.float64)
+        scores = (
+            0.5 + SCALE * noisy if regime.kind == "normal" else (noisy > -0.5).astype(np.float64)
+        )
         if regime.missing:
             scores[rng.random((p, n)) < regime.missing] = np.nan
         both.append(scores)
@@ -184,10 +218,18 @@ def expected(regime: Regime, seed: int) -> dict[str, float]:
     rng = stream(regime, seed, 0)
     means = np.array([stats.phrasing_scores(matrix(regime, rng)[0]) for _ in range(CENTRES)])
     found = {name: float(np.nanmean(stats.FROM_MEANS[name](means))) for name in ORDER}
-    pairs = [[stats.phrasing_scores(scores) for scores in stats.on_shared_cells(*pair(regime, rng))] for _ in range(CENTRES)]
+    pairs = [
+        [stats.phrasing_scores(scores) for scores in stats.on_shared_cells(*pair(regime, rng))]
+        for _ in range(CENTRES)
+    ]
     old, new = np.array(pairs).transpose(1, 0, 2)
-    changes = {name: stats.FROM_MEANS[name](new) - stats.FROM_MEANS[name](old) for name in (*ORDER, "std", "std0")}
-    return found | {f"{DIFFERENCE}{name}": float(np.nanmean(values)) for name, values in changes.items()}
+    changes = {
+        name: stats.FROM_MEANS[name](new) - stats.FROM_MEANS[name](old)
+        for name in (*ORDER, "std", "std0")
+    }
+    return found | {
+        f"{DIFFERENCE}{name}": float(np.nanmean(values)) for name, values in changes.items()
+    }
 
 
 def mean_difference(regime: Regime) -> float:
@@ -200,7 +242,10 @@ def mean_difference(regime: Regime) -> float:
 def wording_difference(regime: Regime) -> dict[str, float]:
     """Return how much std_excess and var_phrasing differ between the models of a `pair`."""
     first, second = truth(regime).phrasing, truth(regime, shift=SHIFT).phrasing
-    return {f"{DIFFERENCE}var_phrasing": second - first, f"{DIFFERENCE}std_excess": float(np.sqrt(second) - np.sqrt(first))}
+    return {
+        f"{DIFFERENCE}var_phrasing": second - first,
+        f"{DIFFERENCE}std_excess": float(np.sqrt(second) - np.sqrt(first)),
+    }
 
 
 def fixed_truths(found: Draw, seen: np.ndarray) -> dict[str, float]:
@@ -212,7 +257,9 @@ def fixed_truths(found: Draw, seen: np.ndarray) -> dict[str, float]:
         "std_excess": float(a.std(ddof=1)),
         "var_phrasing": float(a.var(ddof=1)),
     }
-    if not np.isnan(found.scores).any():  # worst and best of an instance change when one of its cells is missing
+    if not np.isnan(
+        found.scores
+    ).any():  # worst and best of an instance change when one of its cells is missing
         truths |= {"worst_instance": found.worst, "best_instance": found.best}
     return truths | {"consistency": found.consistency, "pss": 1 - found.consistency}
 
@@ -222,21 +269,31 @@ def turned(pss: Interval) -> Interval:
     return Interval(1 - pss.value, 1 - pss.high, 1 - pss.low, pss.level, pss.kind)
 
 
-def random_intervals(found: Draw, seen: np.ndarray, rng: np.random.Generator, *, binary: bool) -> dict[str, Interval]:
+def random_intervals(
+    found: Draw, seen: np.ndarray, rng: np.random.Generator, *, binary: bool
+) -> dict[str, Interval]:
     """Return every interval offered for new phrasings."""
     result = stats.score_intervals(found.scores, rng=rng, question="random", n_draws=PIVOTS)
-    result |= stats.gap_intervals(found.scores, seen=seen, unseen=~seen, rng=rng, question="random", n_draws=PIVOTS)
+    result |= stats.gap_intervals(
+        found.scores, seen=seen, unseen=~seen, rng=rng, question="random", n_draws=PIVOTS
+    )
     return result | ({"consistency": turned(result["pss"])} if binary else {})
 
 
 def fixed_intervals(found: Draw, seen: np.ndarray, *, binary: bool) -> dict[str, Interval]:
     """Return every interval for these phrasings whose truth is known: what `stats.score_intervals` offers under ``fixed``."""
     scores = found.scores
-    result = {"mean": stats.mean_interval(scores, question="fixed"), **stats.noncentral_interval(scores)}
+    result = {
+        "mean": stats.mean_interval(scores, question="fixed"),
+        **stats.noncentral_interval(scores),
+    }
     result["gap"] = stats.gap_interval(scores, seen=seen, unseen=~seen, question="fixed")
     if binary:
         result["pss"] = stats.pss_interval(scores, question="fixed")
-        result |= {"consistency": turned(result["pss"]), "worst_instance": stats.worst_instance_interval(scores)}
+        result |= {
+            "consistency": turned(result["pss"]),
+            "worst_instance": stats.worst_instance_interval(scores),
+        }
         result["best_instance"] = stats.best_instance_interval(scores)
     return result
 
@@ -244,14 +301,26 @@ def fixed_intervals(found: Draw, seen: np.ndarray, *, binary: bool) -> dict[str,
 def stream(regime: Regime, seed: int, number: int) -> np.random.Generator:
     """Return the random numbers of one round of one point; round 0 gives the expected values."""
     share = list(SHARES).index(regime.share)
-    return np.random.default_rng([seed, regime.n_phrasings, regime.n_instances, share, regime.kind == "binary", regime.missing > 0, number])
+    return np.random.default_rng(
+        [
+            seed,
+            regime.n_phrasings,
+            regime.n_instances,
+            share,
+            regime.kind == "binary",
+            regime.missing > 0,
+            number,
+        ]
+    )
 
 
 Hits = dict[str, list[float]]
 """``question/metric`` -> [intervals that held the truth, intervals offered, sum of the truths]."""
 
 
-def simulate(job: tuple[Regime, int, int, Mapping[str, float] | None]) -> tuple[Regime, int, dict[str, float], Hits]:
+def simulate(
+    job: tuple[Regime, int, int, Mapping[str, float] | None],
+) -> tuple[Regime, int, dict[str, float], Hits]:
     """Return one round of one point: its regime and number, the expected order statistics, and the hits."""
     regime, number, seed, centres = job
     centres = dict(centres or expected(regime, seed))
@@ -267,21 +336,27 @@ def simulate(job: tuple[Regime, int, int, Mapping[str, float] | None]) -> tuple[
                 entry[1] += 1
                 entry[2] += target
 
-    differences = {name: target for name, target in centres.items() if name.startswith(DIFFERENCE)} | wording_difference(regime)
+    differences = {
+        name: target for name, target in centres.items() if name.startswith(DIFFERENCE)
+    } | wording_difference(regime)
     differences[f"{DIFFERENCE}mean"] = mean_difference(regime)
-    random = random_truths(regime, truth(regime)) | {name: target for name, target in centres.items() if name not in differences}
+    random = random_truths(regime, truth(regime)) | {
+        name: target for name, target in centres.items() if name not in differences
+    }
     for _ in range(ROUND):
         made = draw(regime, rng)
         note("random", random_intervals(made, seen, rng, binary=binary), random)
         note("fixed", fixed_intervals(made, seen, binary=binary), fixed_truths(made, seen))
         changed = stats.difference_intervals(*pair(regime, rng), rng=rng, n_draws=PIVOTS)
-        note("random", {f"{DIFFERENCE}{name}": found for name, found in changed.items()}, differences)
+        note(
+            "random", {f"{DIFFERENCE}{name}": found for name, found in changed.items()}, differences
+        )
     return regime, number, centres, hits
 
 
 def code_digest() -> str:
     """Return a digest of everything a round depends on: the statistics, and this file up to its tables."""
-    parts = [path.read_bytes() for path in sorted(Path(stats.__file__).parent.glob("*.py"))]
+    parts = [path.read_bytes() for path in sorted(Path(stats.__file__).parent.rglob("*.py"))]
     parts.append(Path(__file__).read_bytes().partition(b"def code_digest")[0])
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
@@ -299,7 +374,9 @@ class State:
 
     def read(self, seed: int) -> None:
         """Take in what the file holds for this code and seed."""
-        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []:
+        for line in (
+            self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+        ):
             row = json.loads(line)
             if (row["code"], row["seed"]) != (self.code, seed):
                 self.others += 1
@@ -308,11 +385,20 @@ class State:
             self.rounds[regime, row["round"]] = row["hits"]
             self.centres[regime] = row["centres"]
 
-    def add(self, regime: Regime, number: int, centres: dict[str, float], hits: Hits, *, seed: int) -> None:
+    def add(
+        self, regime: Regime, number: int, centres: dict[str, float], hits: Hits, *, seed: int
+    ) -> None:
         """Keep one round; a line is written whole, so shards may write to one file."""
         self.rounds[regime, number], self.centres[regime] = hits, centres
         point = [regime.n_phrasings, regime.n_instances, regime.share, regime.kind, regime.missing]
-        row = {"code": self.code, "seed": seed, "point": point, "round": number, "centres": centres, "hits": hits}
+        row = {
+            "code": self.code,
+            "seed": seed,
+            "point": point,
+            "round": number,
+            "centres": centres,
+            "hits": hits,
+        }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -382,16 +468,25 @@ def page(rows: list[Row], state: State) -> str:
     ]
     groups: dict[tuple[str, str, str, int], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.question, row.metric, row.regime.kind, row.regime.n_phrasings), []).append(row)
+        groups.setdefault(
+            (row.question, row.metric, row.regime.kind, row.regime.n_phrasings), []
+        ).append(row)
     for (question, name, kind, p), found in sorted(groups.items()):
         inner = [row for row in found if not row.edge]
         edge = len(found) - len(inner)
         if not inner:
             lines.append(f"| {question} | {name} | {kind} | {p} | - | - | - | 0 | 0 | {edge} |")
             continue
-        values, weights = np.array([row.coverage for row in inner]), np.array([row.draws for row in inner])
-        ends = f"{values.min():.3f} | {np.average(values, weights=weights):.3f} | {values.max():.3f}"
-        lines.append(f"| {question} | {name} | {kind} | {p} | {ends} | {values.size} | {sum(row.out for row in inner)} | {edge} |")
+        values, weights = (
+            np.array([row.coverage for row in inner]),
+            np.array([row.draws for row in inner]),
+        )
+        ends = (
+            f"{values.min():.3f} | {np.average(values, weights=weights):.3f} | {values.max():.3f}"
+        )
+        lines.append(
+            f"| {question} | {name} | {kind} | {p} | {ends} | {values.size} | {sum(row.out for row in inner)} | {edge} |"
+        )
     return "\n".join([*lines, *_outside(rows)]) + "\n"
 
 
@@ -402,7 +497,10 @@ def _span(least: int, most: int) -> str:
 def _outside(rows: Iterable[Row]) -> list[str]:
     found = [row for row in rows if row.out and not row.edge]
     if not found:
-        return ["", "No point away from the edge lies outside the band by more than two simulation errors."]
+        return [
+            "",
+            "No point away from the edge lies outside the band by more than two simulation errors.",
+        ]
     lines = ["", "## Points outside the band", ""]
     lines += [
         "| question | metric | scores | P | N | variance | missing | truth | coverage | matrices |",
@@ -423,30 +521,80 @@ def write(state: State, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with (out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["question", "metric", "n_phrasings", "n_instances", "variance", "scores", "missing", "truth", "coverage", "draws"])
+        writer.writerow(
+            [
+                "question",
+                "metric",
+                "n_phrasings",
+                "n_instances",
+                "variance",
+                "scores",
+                "missing",
+                "truth",
+                "coverage",
+                "draws",
+            ]
+        )
         for row in rows:
-            point = [row.regime.n_phrasings, row.regime.n_instances, row.regime.share, row.regime.kind, row.regime.missing]
-            writer.writerow([row.question, row.metric, *point, f"{row.truth:.6g}", round(row.coverage, 4), row.draws])
+            point = [
+                row.regime.n_phrasings,
+                row.regime.n_instances,
+                row.regime.share,
+                row.regime.kind,
+                row.regime.missing,
+            ]
+            writer.writerow(
+                [
+                    row.question,
+                    row.metric,
+                    *point,
+                    f"{row.truth:.6g}",
+                    round(row.coverage, 4),
+                    row.draws,
+                ]
+            )
     (out / "coverage.md").write_text(page(rows, state), encoding="utf-8")
 
 
 def main() -> None:
     """Run the rounds that are not there yet and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=1000, help="matrices per point, rounded up to hundreds")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--draws", type=int, default=1000, help="matrices per point, rounded up to hundreds"
+    )
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--shard", default="1/1", help="K/OF: only every OF-th point, from the K-th on")
+    parser.add_argument(
+        "--shard", default="1/1", help="K/OF: only every OF-th point, from the K-th on"
+    )
     parser.add_argument("--seed", type=int, default=20261121)
-    parser.add_argument("--state", type=Path, default=Path("build/coverage.jsonl"), help="rounds done so far")
+    parser.add_argument(
+        "--state", type=Path, default=Path("build/coverage.jsonl"), help="rounds done so far"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs"))
-    parser.add_argument("--only", default="", help="keep regimes whose description contains this text")
+    parser.add_argument(
+        "--only", default="", help="keep regimes whose description contains this text"
+    )
     options = parser.parse_args()
     state = State(options.state, code_digest())
     state.read(options.seed)
     number, of = map(int, options.shard.split("/"))
-    points = [regime for regime in itertools.islice(grid(), number - 1, None, of) if options.only in str(regime)]
-    wanted = [(regime, k) for k in range(1, -(-options.draws // ROUND) + 1) for regime in points if (regime, k) not in state.rounds]
-    print(f"{len(state.rounds)} rounds there, {state.others} of other code left out, {len(wanted)} to do", flush=True)
+    points = [
+        regime
+        for regime in itertools.islice(grid(), number - 1, None, of)
+        if options.only in str(regime)
+    ]
+    wanted = [
+        (regime, k)
+        for k in range(1, -(-options.draws // ROUND) + 1)
+        for regime in points
+        if (regime, k) not in state.rounds
+    ]
+    print(
+        f"{len(state.rounds)} rounds there, {state.others} of other code left out, {len(wanted)} to do",
+        flush=True,
+    )
     with Pool(options.jobs) as pool:
         jobs = ((regime, k, options.seed, state.centres.get(regime)) for regime, k in wanted)
         for done, found in enumerate(pool.imap(simulate, jobs), start=1):

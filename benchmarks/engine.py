@@ -46,7 +46,13 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
 
 def workloads(models: dict[str, Path], *, phrasings: int, instances: int) -> list[Workload]:
     """Return the workloads of the table."""
-    size: dict[str, Any] = {"phrasings": phrasings, "instances": instances, "choices": 4, "instruction": 21, "first": "instruction"}
+    size: dict[str, Any] = {
+        "phrasings": phrasings,
+        "instances": instances,
+        "choices": 4,
+        "instruction": 21,
+        "first": "instruction",
+    }
     long = tuple(prompts(**size, body=83, letters=False))
     letters = tuple(prompts(**size, body=79, letters=True))
     fewer = tuple(prompts(**{**size, "instances": max(1, instances // 5)}, body=83, letters=False))
@@ -65,28 +71,43 @@ def calibrated_stop(model: Path, texts: Sequence[str], mean: float = 9.4) -> lis
     import torch
     import transformers as tf
 
-    tokenizer, net = tf.AutoTokenizer.from_pretrained(model), tf.AutoModelForCausalLM.from_pretrained(model).eval()
+    tokenizer, net = (
+        tf.AutoTokenizer.from_pretrained(model),
+        tf.AutoModelForCausalLM.from_pretrained(model).eval(),
+    )
     rows = []
     for text in texts:
         ids = tokenizer(text, return_tensors="pt")["input_ids"]
         with torch.no_grad():
-            out = net.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=56, do_sample=False)[0, ids.shape[1] :]
+            out = net.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=56, do_sample=False
+            )[0, ids.shape[1] :]
         rows.append([tokenizer.decode(out[:n]) for n in range(1, len(out) + 1)])
     chosen: list[str] = []
     letters = "zxvwgkqjyfbhmpucdltnsriaeo"
     while len(chosen) < len(letters):
-        lengths = [next((n for n, text in enumerate(row, 1) if any(stop in text for stop in chosen)), len(row)) for row in rows]
+        lengths = [
+            next(
+                (n for n, text in enumerate(row, 1) if any(stop in text for stop in chosen)),
+                len(row),
+            )
+            for row in rows
+        ]
         if sum(lengths) / len(lengths) <= mean:
             break
         chosen.append(letters[len(chosen)])
     return chosen
 
 
-def ours(model: Path, requests: Sequence[Request], **options: Any) -> tuple[float, list[Response], dict[str, Any]]:
+def ours(
+    model: Path, requests: Sequence[Request], **options: Any
+) -> tuple[float, list[Response], dict[str, Any]]:
     """CPU seconds, responses in order and statistics of evalkit."""
-    from evalkit.backends.hf import HFBackend
+    from evalkit.backends.hf.backend import HFBackend
 
-    backend = HFBackend(ModelSpec(backend="hf", name=str(model), device="cpu", dtype="float32", options=options))
+    backend = HFBackend(
+        ModelSpec(backend="hf", name=str(model), device="cpu", dtype="float32", options=options)
+    )
     seconds, found = timed(lambda: {r.key: r for batch in backend.run(requests) for r in batch})
     return seconds, [found[request.key] for request in requests], dict(backend.stats)
 
@@ -105,12 +126,30 @@ def lm_eval_instances(requests: Sequence[Request]) -> list[Any]:
     for i, request in enumerate(requests):
         if request.kind == "choice":
             found += [
-                Instance(request_type="loglikelihood", doc={}, arguments=(request.text, choice), idx=i, metadata=("t", i, 1))
+                Instance(
+                    request_type="loglikelihood",
+                    doc={},
+                    arguments=(request.text, choice),
+                    idx=i,
+                    metadata=("t", i, 1),
+                )
                 for choice in request.continuations
             ]
         else:
-            settings = {"until": list(request.stop), "max_gen_toks": request.max_tokens, "do_sample": False}
-            found.append(Instance(request_type="generate_until", doc={}, arguments=(request.text, settings), idx=i, metadata=("t", i, 1)))
+            settings = {
+                "until": list(request.stop),
+                "max_gen_toks": request.max_tokens,
+                "do_sample": False,
+            }
+            found.append(
+                Instance(
+                    request_type="generate_until",
+                    doc={},
+                    arguments=(request.text, settings),
+                    idx=i,
+                    metadata=("t", i, 1),
+                )
+            )
     return found
 
 
@@ -136,13 +175,21 @@ def per_choice(model: Path, requests: Sequence[Request]) -> tuple[float, list[fl
     import torch
     import transformers as tf
 
-    tokenizer, net = tf.AutoTokenizer.from_pretrained(model), tf.AutoModelForCausalLM.from_pretrained(model).eval()
+    tokenizer, net = (
+        tf.AutoTokenizer.from_pretrained(model),
+        tf.AutoModelForCausalLM.from_pretrained(model).eval(),
+    )
 
     def run() -> list[float]:
         rows = []
         for request in requests:
             n = len(tokenizer(request.text)["input_ids"])
-            rows += [(ids, n) for ids in tokenizer([request.text + choice for choice in request.continuations])["input_ids"]]
+            rows += [
+                (ids, n)
+                for ids in tokenizer([request.text + choice for choice in request.continuations])[
+                    "input_ids"
+                ]
+            ]
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i][0]))
         found = [0.0] * len(rows)
         for start in range(0, len(order), 32):
@@ -161,16 +208,23 @@ def per_choice(model: Path, requests: Sequence[Request]) -> tuple[float, list[fl
     return timed(run)
 
 
-def agreement(requests: Sequence[Request], responses: Sequence[Response], other: Sequence[Any]) -> dict[str, Any]:
+def agreement(
+    requests: Sequence[Request], responses: Sequence[Response], other: Sequence[Any]
+) -> dict[str, Any]:
     """How far two sets of answers agree."""
     if requests[0].kind == "generate":
-        return {"same texts": sum(r.text == o for r, o in zip(responses, other, strict=True)), "of": len(requests)}
+        return {
+            "same texts": sum(r.text == o for r, o in zip(responses, other, strict=True)),
+            "of": len(requests),
+        }
     scores = iter(other)
     worst, changed = 0.0, 0
     for request, response in zip(requests, responses, strict=True):
         row = [next(scores) for _ in request.continuations]
         worst = max(worst, *(abs(a - b) for a, b in zip(response.logprobs, row, strict=True)))
-        changed += max(range(len(row)), key=row.__getitem__) != max(range(len(row)), key=response.logprobs.__getitem__)
+        changed += max(range(len(row)), key=row.__getitem__) != max(
+            range(len(row)), key=response.logprobs.__getitem__
+        )
     return {"largest difference, nat": worst, "changed decisions": changed, "of": len(requests)}
 
 
@@ -179,16 +233,27 @@ def compare(workload: Workload, model: Path, *, contenders: Sequence[str]) -> di
     requests = workload.requests
     seconds, responses, stats = ours(model, requests)
     row: dict[str, Any] = {"workload": workload.name, "requests": len(requests), "evalkit": seconds}
-    row["tokens"] = {k: stats[k] for k in ("naive", "planned", "computed", "reused", "generated", "forwards")}
+    row["tokens"] = {
+        k: stats[k] for k in ("naive", "planned", "computed", "reused", "generated", "forwards")
+    }
     row["padding"] = stats["computed"] / stats["planned"] - 1
     row["mean prompt"] = sum(r.prompt_tokens for r in responses) / len(responses)
     row["path"], row["costs"], row["seconds"] = stats["path"], stats["costs"], stats["seconds"]
     if "lm-eval" in contenders:
         other, found, size = lm_eval(model, requests)
-        row["lm-eval"] = {"seconds": other, "batch": size, "ratio": other / seconds, **agreement(requests, responses, found)}
+        row["lm-eval"] = {
+            "seconds": other,
+            "batch": size,
+            "ratio": other / seconds,
+            **agreement(requests, responses, found),
+        }
     if "per choice" in contenders and workload.model == "causal" and requests[0].kind == "choice":
         other, scores = per_choice(model, requests)
-        row["per choice"] = {"seconds": other, "ratio": other / seconds, **agreement(requests, responses, scores)}
+        row["per choice"] = {
+            "seconds": other,
+            "ratio": other / seconds,
+            **agreement(requests, responses, scores),
+        }
     for name, goal in GOALS[workload.name].items():
         if name in row:
             row[name]["goal"] = goal
@@ -199,7 +264,12 @@ def scaling(model: Path, only: str = "") -> list[dict[str, float]]:
     """Return cost and memory against phrasings, instances, choices and prompt length, one varied at a time."""
     base = {"phrasings": 5, "instances": 8, "choices": 4, "body": 50}
     # instances first and upwards, so that the peak of the process tells whether memory grows with them
-    steps = {"instances": (4, 16, 64, 256, 512), "phrasings": (1, 2, 4, 8), "choices": (2, 4, 8), "body": (25, 50, 100, 200)}
+    steps = {
+        "instances": (4, 16, 64, 256, 512),
+        "phrasings": (1, 2, 4, 8),
+        "choices": (2, 4, 8),
+        "body": (25, 50, 100, 200),
+    }
     rows = []
     for name, values in ((name, values) for name, values in steps.items() if only in name):
         for value in values:
@@ -225,12 +295,20 @@ def scaling(model: Path, only: str = "") -> list[dict[str, float]]:
 
 def main() -> None:
     """Run what was asked for and print it as a table and as JSON lines."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--phrasings", type=int, default=10)
     parser.add_argument("--instances", type=int, default=100)
-    parser.add_argument("--only", default="", help="run workloads, or vary sizes, whose name holds this")
+    parser.add_argument(
+        "--only", default="", help="run workloads, or vary sizes, whose name holds this"
+    )
     parser.add_argument("--contenders", default="lm-eval,per choice")
-    parser.add_argument("--scaling", type=Path, help="write cost against size to this CSV file instead, and a figure beside it")
+    parser.add_argument(
+        "--scaling",
+        type=Path,
+        help="write cost against size to this CSV file instead, and a figure beside it",
+    )
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -242,12 +320,18 @@ def main() -> None:
     names = ("evalkit", "torch", "transformers", "tokenizers", "lm-eval")
     print(
         json.dumps(
-            {"machine": platform.processor() or platform.machine(), "python": sys.version.split()[0], **{n: installed(n) for n in names}}
+            {
+                "machine": platform.processor() or platform.machine(),
+                "python": sys.version.split()[0],
+                **{n: installed(n) for n in names},
+            }
         )
     )
     with tempfile.TemporaryDirectory() as directory:
         texts = corpus()
-        models = {kind: make_model(Path(directory), kind, texts) for kind in ("causal", "encoder-decoder")}
+        models = {
+            kind: make_model(Path(directory), kind, texts) for kind in ("causal", "encoder-decoder")
+        }
         if args.scaling:
             rows = scaling(models["causal"], args.only)
             write_csv(args.scaling, rows)
@@ -255,7 +339,9 @@ def main() -> None:
             return
         for workload in workloads(models, phrasings=args.phrasings, instances=args.instances):
             if args.only in workload.name:
-                row = compare(workload, models[workload.model], contenders=args.contenders.split(","))
+                row = compare(
+                    workload, models[workload.model], contenders=args.contenders.split(",")
+                )
                 print(json.dumps(row), flush=True)
 
 
@@ -275,17 +361,35 @@ def draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     import numpy as np
     from matplotlib import pyplot as plt
 
-    names = {"phrasings": "phrasings", "instances": "instances", "choices": "choices", "body": "words of instance text"}
-    names = {name: label for name, label in names.items() if any(row["varied"] == name for row in rows)}
-    figure, axes = plt.subplots(1, len(names), figsize=(3.25 * len(names), 3.2), layout="constrained")
+    names = {
+        "phrasings": "phrasings",
+        "instances": "instances",
+        "choices": "choices",
+        "body": "words of instance text",
+    }
+    names = {
+        name: label for name, label in names.items() if any(row["varied"] == name for row in rows)
+    }
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(3.25 * len(names), 3.2), layout="constrained"
+    )
     for axis, (name, label) in zip(np.atleast_1d(axes), names.items(), strict=True):
         for first, mark in (("instruction", "o-"), ("instance", "s--")):
             chosen = [row for row in rows if row["varied"] == name and row["first"] == first]
-            axis.plot([row[name] for row in chosen], [row["seconds"] for row in chosen], mark, label=f"{first} first")
+            axis.plot(
+                [row[name] for row in chosen],
+                [row["seconds"] for row in chosen],
+                mark,
+                label=f"{first} first",
+            )
         reference = [row for row in rows if row["varied"] == name and row["first"] == "instruction"]
         rate = sum(row["seconds"] for row in reference) / sum(row["computed"] for row in reference)
         axis.plot(
-            [row[name] for row in reference], [row["naive"] * rate for row in reference], ":", color="grey", label="every choice apart"
+            [row[name] for row in reference],
+            [row["naive"] * rate for row in reference],
+            ":",
+            color="grey",
+            label="every choice apart",
         )
         axis.set(xlabel=label, xscale="log", yscale="log")
     figure.axes[0].set_ylabel("CPU seconds")

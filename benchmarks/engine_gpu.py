@@ -25,10 +25,34 @@ from engine_workloads import corpus, prompts, tokenizer
 from evalkit.records import ModelSpec
 
 SHAPES: dict[str, dict[str, int]] = {
-    "tiny": {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2},
-    "0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2},
-    "1.5b": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2},
-    "8b": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8},
+    "tiny": {
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    },
+    "0.5b": {
+        "hidden_size": 896,
+        "intermediate_size": 4864,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 14,
+        "num_key_value_heads": 2,
+    },
+    "1.5b": {
+        "hidden_size": 1536,
+        "intermediate_size": 8960,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 2,
+    },
+    "8b": {
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+    },
 }
 GOALS = {"0.5b": 0.35, "1.5b": 0.45, "8b": 0.60}
 
@@ -64,7 +88,10 @@ def make(directory: Path, size: str, dtype: Any, *, vocabulary: int) -> tuple[Pa
     target = directory / size
     tokenizer(target, corpus(), pieces="bytes")
     config = tf.Qwen2Config(
-        **SHAPES[size], vocab_size=vocabulary, max_position_embeddings=4096, tie_word_embeddings=size in ("0.5b", "1.5b")
+        **SHAPES[size],
+        vocab_size=vocabulary,
+        max_position_embeddings=4096,
+        tie_word_embeddings=size in ("0.5b", "1.5b"),
     )
     torch.manual_seed(0)
     model = tf.AutoModelForCausalLM.from_config(config, dtype=dtype)
@@ -72,13 +99,23 @@ def make(directory: Path, size: str, dtype: Any, *, vocabulary: int) -> tuple[Pa
     return target, sum(p.numel() for p in model.model.layers.parameters())
 
 
-def measure(model: Path, layers: int, args: argparse.Namespace, *, rate: float, letters: bool) -> dict[str, Any]:
+def measure(
+    model: Path, layers: int, args: argparse.Namespace, *, rate: float, letters: bool
+) -> dict[str, Any]:
     """Score one workload with evalkit and, when asked for, with lm-eval."""
-    from evalkit.backends.hf import HFBackend
+    from evalkit.backends.hf.backend import HFBackend
 
-    size: dict[str, Any] = {"phrasings": 10, "instances": args.instances, "choices": 4, "instruction": 21, "first": "instruction"}
+    size: dict[str, Any] = {
+        "phrasings": 10,
+        "instances": args.instances,
+        "choices": 4,
+        "instruction": 21,
+        "first": "instruction",
+    }
     requests = prompts(**size, body=80, letters=letters)
-    backend = HFBackend(ModelSpec(backend="hf", name=str(model), device=args.device, dtype=args.dtype))
+    backend = HFBackend(
+        ModelSpec(backend="hf", name=str(model), device=args.device, dtype=args.dtype)
+    )
     warm(backend, requests)
     before = backend.stats["computed"]
     settle(args.device)
@@ -107,13 +144,18 @@ def measure(model: Path, layers: int, args: argparse.Namespace, *, rate: float, 
         asked = lm_eval_instances(requests)
         start = time.perf_counter()
         scores = [score for score, _ in lm.loglikelihood(asked, disable_tqdm=True)]
-        row["lm-eval"] = {"seconds": time.perf_counter() - start, **agreement(requests, [found[r.key] for r in requests], scores)}
+        row["lm-eval"] = {
+            "seconds": time.perf_counter() - start,
+            **agreement(requests, [found[r.key] for r in requests], scores),
+        }
     return row
 
 
 def main() -> None:
     """Measure what was asked for and print JSON lines."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--sizes", default="0.5b,1.5b")
@@ -128,12 +170,24 @@ def main() -> None:
     dtype = getattr(torch, args.dtype)
     rate = matrix_rate(args.device, dtype, 8192 if args.device.startswith("cuda") else 1024)
     name = torch.cuda.get_device_name(args.device) if args.device.startswith("cuda") else "cpu"
-    print(json.dumps({"device": name, "torch": torch.__version__, "dtype": args.dtype, "matrix rate, TFLOP/s": rate / 1e12}), flush=True)
+    print(
+        json.dumps(
+            {
+                "device": name,
+                "torch": torch.__version__,
+                "dtype": args.dtype,
+                "matrix rate, TFLOP/s": rate / 1e12,
+            }
+        ),
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as directory:
         for size in args.sizes.split(","):
             model, layers = make(Path(directory), size, dtype, vocabulary=args.vocabulary)
             for letters in (True, False):
-                print(json.dumps(measure(model, layers, args, rate=rate, letters=letters)), flush=True)
+                print(
+                    json.dumps(measure(model, layers, args, rate=rate, letters=letters)), flush=True
+                )
 
 
 if __name__ == "__main__":

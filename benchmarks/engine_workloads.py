@@ -49,13 +49,18 @@ class Workload:
 
 def vocabulary(rng: random.Random, size: int = 6000) -> list[str]:
     """Return invented words."""
-    return sorted({"".join(rng.choices(SYLLABLES, k=rng.choice((1, 2, 2, 3)))) for _ in range(size * 3)})[:size]
+    return sorted(
+        {"".join(rng.choices(SYLLABLES, k=rng.choice((1, 2, 2, 3)))) for _ in range(size * 3)}
+    )[:size]
 
 
 def sentence(rng: random.Random, words: Sequence[str], n: int) -> str:
     """Return `n` words with punctuation, frequent words more often."""
     chosen = [words[min(int(rng.paretovariate(0.6)) - 1, len(words) - 1)] for _ in range(n)]
-    return " ".join(word + ("." if i % 11 == 10 else "") for i, word in enumerate(chosen)).capitalize() + "."
+    return (
+        " ".join(word + ("." if i % 11 == 10 else "") for i, word in enumerate(chosen)).capitalize()
+        + "."
+    )
 
 
 def tokenizer(directory: Path, texts: Sequence[str], *, pieces: str, size: int = 8000) -> Any:
@@ -65,20 +70,34 @@ def tokenizer(directory: Path, texts: Sequence[str], *, pieces: str, size: int =
 
     if pieces == "bytes":
         raw = Tokenizer(models.BPE())
-        raw.pre_tokenizer, raw.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+        raw.pre_tokenizer, raw.decoder = (
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+            decoders.ByteLevel(),
+        )
         trainer: Any = trainers.BpeTrainer(
-            vocab_size=size, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+            vocab_size=size,
+            special_tokens=SPECIAL,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
         )
     else:
         raw = Tokenizer(models.Unigram())
         raw.pre_tokenizer, raw.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
         trainer = trainers.UnigramTrainer(
-            vocab_size=size, special_tokens=SPECIAL, unk_token="<unk>", initial_alphabet=sorted(set("".join(texts))), show_progress=False
+            vocab_size=size,
+            special_tokens=SPECIAL,
+            unk_token="<unk>",
+            initial_alphabet=sorted(set("".join(texts))),
+            show_progress=False,
         )
     raw.train_from_iterator(texts, trainer)
     if pieces != "bytes":
-        raw.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", raw.token_to_id("</s>"))])
-    made = tf.PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+        raw.post_processor = processors.TemplateProcessing(
+            single="$A </s>", special_tokens=[("</s>", raw.token_to_id("</s>"))]
+        )
+    made = tf.PreTrainedTokenizerFast(
+        tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
     made.save_pretrained(directory)
     return made
 
@@ -136,10 +155,26 @@ def corpus(seed: int = 1) -> list[str]:
     """Return texts to train tokenizers on."""
     rng = random.Random(seed)
     words = vocabulary(rng)
-    return [sentence(rng, words, 40) for _ in range(3000)] + ["A", "B", "C", "D", "Question:", "Answer:"] * 50
+    return [sentence(rng, words, 40) for _ in range(3000)] + [
+        "A",
+        "B",
+        "C",
+        "D",
+        "Question:",
+        "Answer:",
+    ] * 50
 
 
-def prompts(*, phrasings: int, instances: int, instruction: int, body: int, choices: int, letters: bool, first: str) -> list[Request]:
+def prompts(
+    *,
+    phrasings: int,
+    instances: int,
+    instruction: int,
+    body: int,
+    choices: int,
+    letters: bool,
+    first: str,
+) -> list[Request]:
     """Return choice requests of phrasings x instances.
 
     Parameters
@@ -155,14 +190,19 @@ def prompts(*, phrasings: int, instances: int, instruction: int, body: int, choi
     """
     rng = random.Random(2)
     words = vocabulary(random.Random(1))
-    asked = [sentence(rng, words, max(4, round(instruction * rng.uniform(0.6, 1.5)))) for _ in range(phrasings)]
+    asked = [
+        sentence(rng, words, max(4, round(instruction * rng.uniform(0.6, 1.5))))
+        for _ in range(phrasings)
+    ]
     found = []
     for _ in range(instances):
         text = sentence(rng, words, max(8, round(body * rng.lognormvariate(-0.08, 0.4))))
         texts = [sentence(rng, words, rng.choice((3, 4, 4, 5))) for _ in range(choices)]
         labels = [chr(65 + i) for i in range(choices)]
         if letters:
-            text += "\n" + "\n".join(f"{label}. {choice}" for label, choice in zip(labels, texts, strict=True))
+            text += "\n" + "\n".join(
+                f"{label}. {choice}" for label, choice in zip(labels, texts, strict=True)
+            )
         continuations = tuple(f" {answer}" for answer in (labels if letters else texts))
         for instruction_text in asked:
             parts = (instruction_text, text) if first == "instruction" else (text, instruction_text)
@@ -171,6 +211,11 @@ def prompts(*, phrasings: int, instances: int, instruction: int, body: int, choi
     return found
 
 
-def generation(requests: Sequence[Request], *, stop: Sequence[str], max_tokens: int) -> list[Request]:
+def generation(
+    requests: Sequence[Request], *, stop: Sequence[str], max_tokens: int
+) -> list[Request]:
     """Return the same prompts answered by generation."""
-    return [Request(kind="generate", text=request.text, stop=tuple(stop), max_tokens=max_tokens) for request in requests]
+    return [
+        Request(kind="generate", text=request.text, stop=tuple(stop), max_tokens=max_tokens)
+        for request in requests
+    ]

@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from evalkit.catalog.policies import default_policy_path, read_policy_file
 from evalkit.gate import Decision, decide, measure
-from evalkit.policy import Policy
-from evalkit.scores import STATUSES, Block
+from evalkit.records.policy import Policy
+from evalkit.scoring import STATUSES, Block
 from evalkit.stats import consistency
 
 Floats = npt.NDArray[np.float64]
@@ -91,14 +91,22 @@ class Population:
 
     def __init__(self, regime: Regime, rng: np.random.Generator) -> None:
         shape = (len(SEEN), POPULATION)
-        self.effects = np.sort(rng.standard_normal(shape[0]))[rng.permutation(shape[0])] * regime.phrasing
+        self.effects = (
+            np.sort(rng.standard_normal(shape[0]))[rng.permutation(shape[0])] * regime.phrasing
+        )
         self.effects -= self.effects.mean()
-        base = regime.ability + regime.instance * rng.standard_normal(POPULATION) + self.effects[:, None]
+        base = (
+            regime.ability
+            + regime.instance * rng.standard_normal(POPULATION)
+            + self.effects[:, None]
+        )
         base = base + regime.shared * rng.standard_normal(shape)
         self.latent = [base + regime.own * rng.standard_normal(shape) for _ in range(2)]
         self.uniform = rng.random(shape)
         self.noise = rng.random(shape)
-        self.wrong = np.broadcast_to(rng.integers(1, 4, size=POPULATION).astype(np.int8), shape).copy()
+        self.wrong = np.broadcast_to(
+            rng.integers(1, 4, size=POPULATION).astype(np.int8), shape
+        ).copy()
         self.other = rng.integers(1, 4, size=shape).astype(np.int8)
         self.contrast = rng.standard_normal(shape[0])
         self.contrast = (self.contrast - self.contrast.mean()) / self.contrast.std()
@@ -181,7 +189,13 @@ def block(side: Side, task: str) -> Block:
 
 
 def release(
-    populations: Sequence[Population], metric: str, strength: float, *, n: int, policy: Policy, rng: np.random.Generator
+    populations: Sequence[Population],
+    metric: str,
+    strength: float,
+    *,
+    n: int,
+    policy: Policy,
+    rng: np.random.Generator,
 ) -> Decision:
     """Draw instances and decide; with strength 0 old and new are swapped at random per instance, so that nothing changed."""
     pairs = []
@@ -191,7 +205,12 @@ def release(
         if strength == 0:
             swap = rng.random(n) < 0.5
             sides = [
-                Side(*(np.where(swap, getattr(b, name), getattr(a, name)) for name in ("right", "unparsed", "wrong")))
+                Side(
+                    *(
+                        np.where(swap, getattr(b, name), getattr(a, name))
+                        for name in ("right", "unparsed", "wrong")
+                    )
+                )
                 for a, b in (sides, sides[::-1])
             ]
         pairs.append((block(sides[0], f"t{number}"), block(sides[1], f"t{number}")))
@@ -205,7 +224,14 @@ def deciding(policy: Policy) -> Policy:
     return replace(policy, rules=tuple(rule for rule in policy.rules if not rule.informational))
 
 
-def simulate(regime: Regime, *, releases: int, policy: Policy, seed: int = 0, metrics: Sequence[str] | None = None) -> dict[str, object]:
+def simulate(
+    regime: Regime,
+    *,
+    releases: int,
+    policy: Policy,
+    seed: int = 0,
+    metrics: Sequence[str] | None = None,
+) -> dict[str, object]:
     """Return the rates of one regime.
 
     Parameters
@@ -223,11 +249,21 @@ def simulate(regime: Regime, *, releases: int, policy: Policy, seed: int = 0, me
     """
     rng = np.random.default_rng(seed)
     populations = [Population(regime, rng) for _ in range(N_TASKS)]
-    found: dict[str, object] = {"regime": regime.name, "n_instances": regime.n_instances, "releases": releases}
+    found: dict[str, object] = {
+        "regime": regime.name,
+        "n_instances": regime.n_instances,
+        "releases": releases,
+    }
 
     def rates(metric: str, strength: float, number: int) -> dict[str, float]:
-        decisions = [release(populations, metric, strength, n=regime.n_instances, policy=policy, rng=rng) for _ in range(number)]
-        own = [next(check.outcome for check in one.checks if check.metric == metric) for one in decisions]
+        decisions = [
+            release(populations, metric, strength, n=regime.n_instances, policy=policy, rng=rng)
+            for _ in range(number)
+        ]
+        own = [
+            next(check.outcome for check in one.checks if check.metric == metric)
+            for one in decisions
+        ]
         return {
             "pass": float(np.mean([one.outcome == "pass" for one in decisions])),
             "regression": float(np.mean([one.outcome == "regression" for one in decisions])),
@@ -243,7 +279,9 @@ def simulate(regime: Regime, *, releases: int, policy: Policy, seed: int = 0, me
         for times in (1, 2):
             strength = strength_for(rule.metric, populations, times * rule.margin)
             scenarios[str(times)] = (
-                rates(rule.metric, strength, releases if times == 1 else releases // 2) if strength == strength else None
+                rates(rule.metric, strength, releases if times == 1 else releases // 2)
+                if strength == strength
+                else None
             )
         found[rule.metric] = scenarios
     return found
@@ -262,26 +300,42 @@ def printed(rows: Sequence[dict[str, object]], metrics: Sequence[str]) -> str:
     for row in rows:
         nothing = row["nothing"]
         assert isinstance(nothing, dict)  # for the type checker
-        lines.append(f"| {row['regime']} | {row['n_instances']} | {100 * nothing['regression']:.1f} | {100 * nothing['pass']:.1f} |")
+        lines.append(
+            f"| {row['regime']} | {row['n_instances']} | {100 * nothing['regression']:.1f} | {100 * nothing['pass']:.1f} |"
+        )
     for times, name, title in (
         ("1", "pass", "Passed although one metric is worse by exactly its margin:"),
         ("1", "regression", "Called a regression when one metric is worse by exactly its margin:"),
         ("2", "regression", "Called a regression when one metric is worse by twice its margin:"),
     ):
-        lines += ["", title, "", f"| regime | {' | '.join(metrics)} |", f"|---|{'---|' * len(metrics)}"]
-        lines += [f"| {row['regime']} | {' | '.join(percent(row, metric, times, name) for metric in metrics)} |" for row in rows]
+        lines += [
+            "",
+            title,
+            "",
+            f"| regime | {' | '.join(metrics)} |",
+            f"|---|{'---|' * len(metrics)}",
+        ]
+        lines += [
+            f"| {row['regime']} | {' | '.join(percent(row, metric, times, name) for metric in metrics)} |"
+            for row in rows
+        ]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Run all regimes and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--releases", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=None, help="JSON file of all rates")
     parser.add_argument("--regimes", nargs="*", default=None, help="names; default all")
     parser.add_argument(
-        "--metrics", nargs="*", default=None, help="metrics that are bent; default all, none after the option: nothing changed only"
+        "--metrics",
+        nargs="*",
+        default=None,
+        help="metrics that are bent; default all, none after the option: nothing changed only",
     )
     arguments = parser.parse_args()
     policy = deciding(read_policy_file(default_policy_path()))
@@ -289,7 +343,15 @@ def main() -> None:
     for regime in REGIMES:
         if arguments.regimes and regime.name not in arguments.regimes:
             continue
-        rows.append(simulate(regime, releases=arguments.releases, policy=policy, seed=arguments.seed, metrics=arguments.metrics))
+        rows.append(
+            simulate(
+                regime,
+                releases=arguments.releases,
+                policy=policy,
+                seed=arguments.seed,
+                metrics=arguments.metrics,
+            )
+        )
         print(printed(rows[-1:], [rule.metric for rule in policy.rules]), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps(rows, indent=1))

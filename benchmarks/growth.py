@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalkit.records import Response, digest
-from evalkit.store import Store
+from evalkit.store.responses import Store
 
 
 def responses(start: int, stop: int) -> list[Response]:
@@ -22,7 +22,14 @@ def responses(start: int, stop: int) -> list[Response]:
     made = []
     for index in range(start, stop):
         values = tuple(-20.0 * rng.random() for _ in range(4))
-        made.append(Response(key=digest(index), logprobs=values, token_counts=(1, 1, 1, 1), prompt_tokens=rng.randrange(60, 400)))
+        made.append(
+            Response(
+                key=digest(index),
+                logprobs=values,
+                token_counts=(1, 1, 1, 1),
+                prompt_tokens=rng.randrange(60, 400),
+            )
+        )
     return made
 
 
@@ -35,12 +42,19 @@ def batches(cells: int, size: int) -> Iterator[list[Response]]:
 def cut(keys: str, number: int) -> Iterator[list[str]]:
     """Yield the keys that stand side by side, some at a time."""
     for start in range(0, len(keys), 32 * number):
-        yield [keys[place : place + 32] for place in range(start, min(len(keys), start + 32 * number), 32)]
+        yield [
+            keys[place : place + 32]
+            for place in range(start, min(len(keys), start + 32 * number), 32)
+        ]
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--cells", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=64)
     options = parser.parse_args()
@@ -62,10 +76,14 @@ def main() -> None:
         with Store(path, read_only=True) as store:
             began = time.process_time()
             missing, _ = store.missing_in("fingerprint", [keys, "f" * 32])
-            print(f"| CPU seconds to find what is missing | {time.process_time() - began:.1f} ({len(missing)} missing) |")
+            print(
+                f"| CPU seconds to find what is missing | {time.process_time() - began:.1f} ({len(missing)} missing) |"
+            )
             began = time.process_time()
             read = sum(len(store.get("fingerprint", part)) for part in cut(keys, 10_000))
-            print(f"| CPU seconds to read and verify all | {time.process_time() - began:.1f} ({read:,} read) |")
+            print(
+                f"| CPU seconds to read and verify all | {time.process_time() - began:.1f} ({read:,} read) |"
+            )
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.collect import Block, Job, store_blocks, stored_blocks
-from evalkit.finish import finish
-from evalkit.records import Instance, Phrasing, Response, Source, Suite, Task, digest
-from evalkit.rundir import RunDir, read_manifest
-from evalkit.store import Store
+from evalkit.records import Block, Instance, Job, Phrasing, Response, Source, Suite, Task, digest
+from evalkit.runs.finish import finish
+from evalkit.store.blocks import store_blocks, stored_blocks
+from evalkit.store.directory import RunDir, read_manifest
+from evalkit.store.responses import Store
 
 TASKS = 57
 INSTANCES = 14_042
@@ -45,7 +45,14 @@ def key(task: int, phrasing: int, instance: int) -> str:
 def job(number: int, n_phrasings: int) -> Job:
     """Return one task with its instances and phrasings."""
     n_instances = INSTANCES // TASKS + (number < INSTANCES % TASKS)
-    task = Task(name=f"task_{number:02d}", benchmark="growth", version=1, reader="jsonl", source=Source(), metric="choice_accuracy")
+    task = Task(
+        name=f"task_{number:02d}",
+        benchmark="growth",
+        version=1,
+        reader="jsonl",
+        source=Source(),
+        metric="choice_accuracy",
+    )
     instances = tuple(
         Instance(
             id=f"{number}-{i:05d}",
@@ -56,10 +63,16 @@ def job(number: int, n_phrasings: int) -> Job:
         for i in range(n_instances)
     )
     phrasings = tuple(
-        Phrasing(id=f"growth/p{p:04d}", text=f"Wording {p}: {{{{ question }}}}", source="flan" if p % 2 else "own")
+        Phrasing(
+            id=f"growth/p{p:04d}",
+            text=f"Wording {p}: {{{{ question }}}}",
+            source="flan" if p % 2 else "own",
+        )
         for p in range(n_phrasings)
     )
-    seen: dict[str, Any] = {phrasing.id: "seen" if phrasing.source == "flan" else "unseen" for phrasing in phrasings}
+    seen: dict[str, Any] = {
+        phrasing.id: "seen" if phrasing.source == "flan" else "unseen" for phrasing in phrasings
+    }
     return Job(task=task, phrasings=phrasings, instances=instances, seen=seen, orders={})
 
 
@@ -72,7 +85,12 @@ def responses(number: int, n_phrasings: int, n_instances: int) -> Iterator[Respo
         values = -rng.gamma(2.0, 3.0, (n_instances, 4)) - 0.5
         values[np.flatnonzero(right), np.flatnonzero(right) % 4] = -0.2
         for i, row in enumerate(values.tolist()):
-            yield Response(key=key(number, p, i), logprobs=tuple(row), token_counts=(1, 1, 1, 1), prompt_tokens=150)
+            yield Response(
+                key=key(number, p, i),
+                logprobs=tuple(row),
+                token_counts=(1, 1, 1, 1),
+                prompt_tokens=150,
+            )
 
 
 def describe(store: Store, number: int, n_phrasings: int) -> tuple[str, dict[str, Any]]:
@@ -80,7 +98,12 @@ def describe(store: Store, number: int, n_phrasings: int) -> tuple[str, dict[str
     one = job(number, n_phrasings)
     n = len(one.instances)
     blocks = [
-        Block(task=one.task.id, phrasing_id=phrasing.id, inputs="", keys="".join(key(number, p, i) for i in range(n)))
+        Block(
+            task=one.task.id,
+            phrasing_id=phrasing.id,
+            inputs="",
+            keys="".join(key(number, p, i) for i in range(n)),
+        )
         for p, phrasing in enumerate(one.phrasings)
     ]
     store_blocks(store, one, blocks)
@@ -104,7 +127,10 @@ def put_timed(path: Path, answers: Iterable[Response]) -> dict[str, float]:
             spent += time.process_time() - began
             waited += time.monotonic() - clock
             cells += len(batch)
-    return {"CPU us per response written": spent / cells * 1e6, "durable inserts per second, wall": cells / waited}
+    return {
+        "CPU us per response written": spent / cells * 1e6,
+        "durable inserts per second, wall": cells / waited,
+    }
 
 
 def cut(answers: Iterable[Response], size: int) -> Iterator[list[Response]]:
@@ -123,7 +149,8 @@ def build(path: Path, n_phrasings: int) -> dict[str, float]:
         with Store(directory.store_path) as store:
             tasks = dict(describe(store, number, n_phrasings) for number in range(TASKS))
         answers = chain.from_iterable(
-            responses(number, n_phrasings, tasks[f"growth/task_{number:02d}"]["n_instances"]) for number in range(TASKS)
+            responses(number, n_phrasings, tasks[f"growth/task_{number:02d}"]["n_instances"])
+            for number in range(TASKS)
         )
         first = put_timed(directory.store_path, islice(answers, TIMED))
         last = deque[Response](maxlen=TIMED)
@@ -154,7 +181,14 @@ def _manifest(tasks: dict[str, Any]) -> dict[str, Any]:
         "fingerprint": FINGERPRINT,
         "fingerprint_digest": digest(FINGERPRINT),
     }
-    suite = {"name": "growth", "version": 1, "digest": digest(sorted(tasks)), "limit": None, "shots": 0, "tasks": tasks}
+    suite = {
+        "name": "growth",
+        "version": 1,
+        "digest": digest(sorted(tasks)),
+        "limit": None,
+        "shots": 0,
+        "tasks": tasks,
+    }
     return {
         **{
             "state": "partial",
@@ -165,8 +199,23 @@ def _manifest(tasks: dict[str, Any]) -> dict[str, Any]:
             "limited": False,
             "left_out": {},
         },
-        **{"model": {**model, "tuned_on": ["flan"], "revision": "", "dtype": "float32", "chat_template": "none"}},
-        **{"mitigations": [], "notes": [], "seed": 0, "attempts": [], "counts": {}, "device": "cpu"},
+        **{
+            "model": {
+                **model,
+                "tuned_on": ["flan"],
+                "revision": "",
+                "dtype": "float32",
+                "chat_template": "none",
+            }
+        },
+        **{
+            "mitigations": [],
+            "notes": [],
+            "seed": 0,
+            "attempts": [],
+            "counts": {},
+            "device": "cpu",
+        },
     }
 
 
@@ -174,7 +223,11 @@ def missing(path: Path) -> dict[str, float]:
     """Find what is missing, as a resumed run does once its prompts are known."""
     with Store(path / "responses.sqlite") as store:
         began = time.process_time()
-        blocks = (block.keys for task in read_manifest(path)["suite"]["tasks"] for block in stored_blocks(store, task).values())
+        blocks = (
+            block.keys
+            for task in read_manifest(path)["suite"]["tasks"]
+            for block in stored_blocks(store, task).values()
+        )
         lacking, total = store.missing_in(digest(FINGERPRINT), [*blocks, "f" * 32])
     assert len(lacking) == 1
     return {"wanted": total, "CPU s": time.process_time() - began}
@@ -191,16 +244,19 @@ def score(path: Path) -> dict[str, float]:
 def report(path: Path) -> dict[str, float]:
     """Read the run back and write its report again: all that ``evalkit report`` does."""
     from evalkit.report.writing import write_report
-    from evalkit.stored_run import read_run
+    from evalkit.runs.read import read_run
 
     began = time.process_time()
     write_report(path, read_run(path))
-    return {"CPU s": time.process_time() - began, "MiB of report.html": (path / "report.html").stat().st_size / 2**20}
+    return {
+        "CPU s": time.process_time() - began,
+        "MiB of report.html": (path / "report.html").stat().st_size / 2**20,
+    }
 
 
 def check(path: Path) -> dict[str, float]:
     """Verify everything: all that ``evalkit check`` does."""
-    from evalkit.run_check import check_run
+    from evalkit.runs.check import check_run
 
     began = time.process_time()
     found = check_run(path)
@@ -208,35 +264,72 @@ def check(path: Path) -> dict[str, float]:
     return {"CPU s": time.process_time() - began}
 
 
-STAGES: dict[str, Callable[[Path], dict[str, float]]] = {"missing": missing, "score": score, "report": report, "check": check}
+STAGES: dict[str, Callable[[Path], dict[str, float]]] = {
+    "missing": missing,
+    "score": score,
+    "report": report,
+    "check": check,
+}
 
 
 def peak_gib() -> float:
     """Return the peak resident memory of this process."""
-    lines = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    lines = [
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM:")
+    ]
     return int(lines[0].split()[1]) / 2**20 if lines else float("nan")
 
 
 def main() -> None:
     """Run every stage in a process of its own and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--cells", type=int, default=1_000_000)
     parser.add_argument("--stages", default=",".join(STAGES))
-    parser.add_argument("--out", type=Path, help="keep the run directory here; one that is there is used again")
+    parser.add_argument(
+        "--out", type=Path, help="keep the run directory here; one that is there is used again"
+    )
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        done = build(options.out, -(-options.cells // INSTANCES)) if options.only == "build" else STAGES[options.only](options.out)
+        done = (
+            build(options.out, -(-options.cells // INSTANCES))
+            if options.only == "build"
+            else STAGES[options.only](options.out)
+        )
         print(json.dumps({**done, "peak GiB": peak_gib()}))
         return
     print("| stage | measure | value |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         path = options.out or Path(folder) / "run"
         for stage in [*([] if path.is_dir() else ["build"]), *options.stages.split(",")]:
-            command = [sys.executable, __file__, "--only", stage, "--out", str(path), "--cells", str(options.cells)]
-            found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+            command = [
+                sys.executable,
+                __file__,
+                "--only",
+                stage,
+                "--out",
+                str(path),
+                "--cells",
+                str(options.cells),
+            ]
+            found = json.loads(
+                subprocess.run(
+                    command, capture_output=True, text=True, check=True
+                ).stdout.splitlines()[-1]
+            )
             for name, value in found.items():
-                print(f"| {stage} | {name} | {value:,.0f} |" if value >= 100 else f"| {stage} | {name} | {value:,.2f} |", flush=True)
+                print(
+                    f"| {stage} | {name} | {value:,.0f} |"
+                    if value >= 100
+                    else f"| {stage} | {name} | {value:,.2f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,13 @@ def made(folder: Path, cells: int) -> Path:
     """Return a run directory of about so many cells."""
     limit = max(1, cells // PHRASINGS)
     run = evalkit.run(
-        "scripted:sensitive,sd=0.2", "procedural", limit=limit, tuned_on="evalkit-tuning", out=folder / "run", no_cache=True, quiet=True
+        "scripted:sensitive,sd=0.2",
+        "procedural",
+        limit=limit,
+        tuned_on="evalkit-tuning",
+        out=folder / "run",
+        no_cache=True,
+        quiet=True,
     )
     print(f"cells                    {run.manifest['counts']['cells']:,}")
     return run.path
@@ -38,22 +44,28 @@ def made(folder: Path, cells: int) -> Path:
 def written(path: Path) -> None:
     """Print how long the report takes to write from what is stored."""
     from evalkit.report.writing import write_report
-    from evalkit.stored_run import read_run
+    from evalkit.runs.read import read_run
 
     start = time.perf_counter(), time.process_time()
     view = read_run(path)
     middle = time.perf_counter(), time.process_time()
     write_report(path, view)
     end = time.perf_counter(), time.process_time()
-    print(f"read and gather          {middle[0] - start[0]:.2f} s ({middle[1] - start[1]:.2f} s of processor)")
-    print(f"draw and write           {end[0] - middle[0]:.2f} s ({end[1] - middle[1]:.2f} s of processor)")
+    print(
+        f"read and gather          {middle[0] - start[0]:.2f} s ({middle[1] - start[1]:.2f} s of processor)"
+    )
+    print(
+        f"draw and write           {end[0] - middle[0]:.2f} s ({end[1] - middle[1]:.2f} s of processor)"
+    )
     print(f"report.html              {(path / 'report.html').stat().st_size / 1000:,.0f} kB")
 
 
 def opened(page: Path, folder: Path, repeats: int) -> None:
     """Print how long a browser takes to open a page."""
     driver = shutil.which("chromedriver")
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    binary = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if driver is None or binary is None:
         print("opening                  not measured: no chromium and chromedriver on this machine")
         return
@@ -63,13 +75,18 @@ def opened(page: Path, folder: Path, repeats: int) -> None:
         try:
             browser.tell("Performance.enable", timeDomain="threadTicks")
             browser.open(page)
-            metrics = {item["name"]: item["value"] * 1000 for item in browser.tell("Performance.getMetrics")["metrics"]}
+            metrics = {
+                item["name"]: item["value"] * 1000
+                for item in browser.tell("Performance.getMetrics")["metrics"]
+            }
             found.append([*browser.ask(TIMING), metrics["TaskDuration"]])
         finally:
             browser.close()
     names = ("document ready", "loaded, script done", "first paint", "processor of the page")
     for name, column in zip(names, zip(*found, strict=True), strict=True):
-        print(f"{name:24} {statistics.median(column):.0f} ms, median of {repeats} (worst {max(column):.0f} ms)")
+        print(
+            f"{name:24} {statistics.median(column):.0f} ms, median of {repeats} (worst {max(column):.0f} ms)"
+        )
 
 
 def main() -> None:

@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
+from evalkit.catalog.library.patterns import make_patterns, normalised_words
+from evalkit.catalog.library.seen import LEAST_WORDS, label_phrasings
+from evalkit.catalog.library.training import training_rows
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import read_phrasing_file
-from evalkit.paths import data_root
-from evalkit.perturb.apply import apply
-from evalkit.perturb.noise import VOCABULARY
-from evalkit.phrasings.patterns import make_patterns, normalised_words
-from evalkit.phrasings.seen import LEAST_WORDS, label_phrasings
-from evalkit.phrasings.training import training_rows
+from evalkit.phrasings.perturb.apply import apply
+from evalkit.phrasings.perturb.noise import VOCABULARY
 from evalkit.records import Phrasing
 
 WAYS = (
@@ -37,20 +37,34 @@ WAYS = (
     "one word in ten dropped",
     "two words in fifteen replaced",
 )
-EXPECTED = {way: "near" if "in" in way.split() and way[:3] in {"one", "two"} else "seen" for way in WAYS}
+EXPECTED = {
+    way: "near" if "in" in way.split() and way[:3] in {"one", "two"} else "seen" for way in WAYS
+}
 
 
 def library() -> list[Phrasing]:
     """Return every shipped phrasing that has words enough to be judged."""
-    found = [phrasing for path in sorted(data_root("paraphrases").rglob("*.yaml")) for phrasing in read_phrasing_file(path)]
-    return [phrasing for phrasing in found if sum(len(piece) for piece in make_patterns([phrasing])[0].pieces) >= LEAST_WORDS]
+    found = [
+        phrasing
+        for path in sorted(data_root("paraphrases").rglob("*.yaml"))
+        for phrasing in read_phrasing_file(path)
+    ]
+    return [
+        phrasing
+        for phrasing in found
+        if sum(len(piece) for piece in make_patterns([phrasing])[0].pieces) >= LEAST_WORDS
+    ]
 
 
 def filled(text: str, rng: np.random.Generator) -> str:
     """Return `text` with every slot replaced by a few words."""
     import re
 
-    return re.sub(r"\{\{.*?\}\}", lambda _: " ".join(rng.choice(VOCABULARY, size=int(rng.integers(1, 8)))), text)
+    return re.sub(
+        r"\{\{.*?\}\}",
+        lambda _: " ".join(rng.choice(VOCABULARY, size=int(rng.integers(1, 8)))),
+        text,
+    )
 
 
 def planted(phrasing: Phrasing, way: str, rng: np.random.Generator) -> str | None:
@@ -61,8 +75,15 @@ def planted(phrasing: Phrasing, way: str, rng: np.random.Generator) -> str | Non
         return filled(phrasing.text, rng) if "{{" in phrasing.text else None
     if way == "case and punctuation":
         text = filled(phrasing.text, rng)
-        return text.upper() if rng.random() < 0.5 else text.lower().replace(".", " -").replace(",", "").replace("\n", "  ")
-    specs = {"one typing slip in ten words": "character:rate=0.1,kind=swap", "one word in ten dropped": "drop:rate=0.1"}
+        return (
+            text.upper()
+            if rng.random() < 0.5
+            else text.lower().replace(".", " -").replace(",", "").replace("\n", "  ")
+        )
+    specs = {
+        "one typing slip in ten words": "character:rate=0.1,kind=swap",
+        "one word in ten dropped": "drop:rate=0.1",
+    }
     spec = specs.get(way, "random:rate=0.13")
     made, _ = apply([phrasing], [spec], seed=int(rng.integers(1 << 30)))
     return filled(made[0].text, rng) if made else None
@@ -114,7 +135,12 @@ def rows(
                 truth[phrasing.id] = way
                 copies.append(copy)
     filler = Filler(phrasings, rng)
-    places = {int(place): copy for place, copy in zip(rng.choice(count, size=len(copies), replace=False), copies, strict=True)}
+    places = {
+        int(place): copy
+        for place, copy in zip(
+            rng.choice(count, size=len(copies), replace=False), copies, strict=True
+        )
+    }
 
     def generate() -> Iterator[dict[str, str]]:
         for number in range(count):
@@ -143,7 +169,9 @@ def main() -> None:
             file.writelines(json.dumps(row) + "\n" for row in generated)
         size = path.stat().st_size
         start, own = time.perf_counter(), time.process_time()
-        findings, count = label_phrasings(phrasings, training_rows(str(path)), workers=options.workers)
+        findings, count = label_phrasings(
+            phrasings, training_rows(str(path)), workers=options.workers
+        )
         seconds = time.perf_counter() - start
         cpu = time.process_time() - own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     table: dict[str, Counter[str]] = defaultdict(Counter)
@@ -157,7 +185,9 @@ def main() -> None:
     for way in [*WAYS, "decoy (not planted)"]:
         row = table[way]
         n = sum(row.values())
-        print(f"{way} | {n} | {row['seen']} | {row['near']} | {row['unseen']} | {(row['seen'] + row['near']) / max(n, 1):.3f}")
+        print(
+            f"{way} | {n} | {row['seen']} | {row['near']} | {row['unseen']} | {(row['seen'] + row['near']) / max(n, 1):.3f}"
+        )
     flagged = [finding for finding in findings if finding.label in {"seen", "near"}]
     right = sum(finding.phrasing_id in truth for finding in flagged)
     seen = [finding for finding in flagged if finding.label == "seen"]

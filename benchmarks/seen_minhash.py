@@ -13,8 +13,8 @@ import numpy as np
 from datasketch import MinHash, MinHashLSH
 from seen import WAYS, library, rows
 
-from evalkit.phrasings.patterns import normalised_words
-from evalkit.phrasings.seen import label_phrasings
+from evalkit.catalog.library.patterns import normalised_words
+from evalkit.catalog.library.seen import label_phrasings
 
 ROWS = 4000
 
@@ -40,12 +40,16 @@ def main() -> None:
         start = time.perf_counter()
         found = {name for text in texts for name in index.query(sketch(text))}
         seconds = time.perf_counter() - start
-        print(f"MinHash, Jaccard {threshold}: {ROWS / seconds:.0f} rows/s; {_recall(found, truth)}; {len(found - set(truth))} false")
+        print(
+            f"MinHash, Jaccard {threshold}: {ROWS / seconds:.0f} rows/s; {_recall(found, truth)}; {len(found - set(truth))} false"
+        )
     start = time.perf_counter()
     findings, _ = label_phrasings(phrasings, [(str(n), text) for n, text in enumerate(texts)])
     seconds = time.perf_counter() - start
     ours = {finding.phrasing_id for finding in findings if finding.label in {"seen", "near"}}
-    print(f"word pairs and alignment: {ROWS / seconds:.0f} rows/s; {_recall(ours, truth)}; {len(ours - set(truth))} false")
+    print(
+        f"word pairs and alignment: {ROWS / seconds:.0f} rows/s; {_recall(ours, truth)}; {len(ours - set(truth))} false"
+    )
 
 
 def _recall(found: set[str], truth: dict[str, str]) -> str:

@@ -64,7 +64,9 @@ class CatalogError(EvalkitError):
     """
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.problems: tuple[str, ...] = (
+            (problems,) if isinstance(problems, str) else tuple(problems)
+        )
         super().__init__("\n".join(self.problems))
 
 
@@ -120,7 +122,9 @@ class ExtraMissingError(EnvironmentFault):
     """
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional part of evalkit that is not installed. Type: pip install 'evalkit[{extra}]'")
+        super().__init__(
+            f"{what} needs an optional part of evalkit that is not installed. Type: pip install 'evalkit[{extra}]'"
+        )
 
 
 class StoreError(EnvironmentFault):

@@ -15,7 +15,15 @@ from typing import Any
 
 from evalkit.errors import RegistryError
 
-__all__ = ["BACKENDS", "IMPORTERS", "METRICS", "MITIGATIONS", "PERTURBATIONS", "READERS", "Registry"]
+__all__ = [
+    "BACKENDS",
+    "IMPORTERS",
+    "METRICS",
+    "MITIGATIONS",
+    "PERTURBATIONS",
+    "READERS",
+    "Registry",
+]
 
 
 class Registry:
@@ -72,7 +80,9 @@ class Registry:
         if name not in entries:
             close = get_close_matches(name, entries, n=1)
             hint = f"; did you mean {close[0]!r}? " if close else ". "
-            raise RegistryError(f"{self.kind} {name!r} is not known{hint}Known: {', '.join(sorted(entries))}.")
+            raise RegistryError(
+                f"{self.kind} {name!r} is not known{hint}Known: {', '.join(sorted(entries))}."
+            )
         return entries[name]
 
     def load(self, name: str) -> Any:
@@ -91,16 +101,18 @@ class Registry:
             for part in attribute.split("."):
                 found = getattr(found, part)
         except (ImportError, AttributeError) as error:
-            raise RegistryError(f"{self.kind} {name!r} of {origin} cannot be loaded from {target!r}: {error}.") from error
+            raise RegistryError(
+                f"{self.kind} {name!r} of {origin} cannot be loaded from {target!r}: {error}."
+            ) from error
         return found
 
 
 BACKENDS = Registry(
     "backend",
     {
-        "hf": "evalkit.backends.hf:HFBackend",
+        "hf": "evalkit.backends.hf.backend:HFBackend",
         "scripted": "evalkit.backends.scripted:ScriptedBackend",
-        "openai": "evalkit.backends.openai_http:OpenAIBackend",
+        "openai": "evalkit.backends.openai.backend:OpenAIBackend",
         "vllm": "evalkit.backends.vllm_engine:VLLMBackend",
         "lm-eval": "evalkit.backends.lm_eval_lm:LMEvalBackend",
     },
@@ -138,44 +150,44 @@ READERS = Registry(
 IMPORTERS = Registry(
     "importer",
     {
-        "flan": "evalkit.phrasings.importers.flan:import_flan",
-        "promptbench": "evalkit.phrasings.importers.promptbench:import_promptbench",
-        "prompteval": "evalkit.phrasings.importers.tables:import_prompteval",
-        "promptsource": "evalkit.phrasings.importers.promptsource:import_promptsource",
-        "superni": "evalkit.phrasings.importers.superni:import_superni",
-        "table": "evalkit.phrasings.importers.tables:import_table",
+        "flan": "evalkit.catalog.library.importers.flan:import_flan",
+        "promptbench": "evalkit.catalog.library.importers.promptbench:import_promptbench",
+        "prompteval": "evalkit.catalog.library.importers.tables:import_prompteval",
+        "promptsource": "evalkit.catalog.library.importers.promptsource:import_promptsource",
+        "superni": "evalkit.catalog.library.importers.superni:import_superni",
+        "table": "evalkit.catalog.library.importers.tables:import_table",
     },
 )
 MITIGATIONS = Registry(
     "mitigation",
     {
-        "adapter": "evalkit.mitigations.adapters:adapter",
-        "arithmetic": "evalkit.mitigations.arithmetic:arithmetic",
-        "calibrate": "evalkit.mitigations.calibration:calibrate",
-        "conjugate": "evalkit.mitigations.rewording:conjugate",
-        "contrast": "evalkit.mitigations.arithmetic:contrast",
-        "ensemble": "evalkit.mitigations.ensemble:ensemble",
-        "instructive": "evalkit.mitigations.instructive:instructive",
-        "interpolate": "evalkit.mitigations.weights:interpolate",
-        "prefix": "evalkit.mitigations.rewording:prefix",
-        "recast": "evalkit.mitigations.rewording:recast",
+        "adapter": "evalkit.tuning.adapters:adapter",
+        "arithmetic": "evalkit.backends.mitigations.arithmetic:arithmetic",
+        "calibrate": "evalkit.backends.mitigations.calibration:calibrate",
+        "conjugate": "evalkit.backends.mitigations.rewording:conjugate",
+        "contrast": "evalkit.backends.mitigations.arithmetic:contrast",
+        "ensemble": "evalkit.backends.mitigations.ensemble:ensemble",
+        "instructive": "evalkit.backends.mitigations.instructive:instructive",
+        "interpolate": "evalkit.tuning.weights:interpolate",
+        "prefix": "evalkit.backends.mitigations.rewording:prefix",
+        "recast": "evalkit.backends.mitigations.rewording:recast",
     },
 )
 PERTURBATIONS = Registry(
     "perturbation",
     {
-        "back_translation": "evalkit.perturb.semantic:BACK_TRANSLATION",
-        "character": "evalkit.perturb.character:CHARACTER",
-        "drop": "evalkit.perturb.noise:DROP",
-        "labels": "evalkit.perturb.order:LABELS",
-        "layout": "evalkit.perturb.layout:LAYOUT",
-        "leet": "evalkit.perturb.cipher:LEET",
-        "order": "evalkit.perturb.order:ORDER",
-        "paraphrase": "evalkit.perturb.semantic:PARAPHRASE",
-        "pig_latin": "evalkit.perturb.cipher:PIG_LATIN",
-        "random": "evalkit.perturb.noise:RANDOM",
-        "sentence": "evalkit.perturb.sentence:SENTENCE",
-        "shuffle": "evalkit.perturb.noise:SHUFFLE",
-        "word": "evalkit.perturb.word:WORD",
+        "back_translation": "evalkit.phrasings.perturb.semantic:BACK_TRANSLATION",
+        "character": "evalkit.phrasings.perturb.character:CHARACTER",
+        "drop": "evalkit.phrasings.perturb.noise:DROP",
+        "labels": "evalkit.phrasings.perturb.order:LABELS",
+        "layout": "evalkit.phrasings.perturb.layout:LAYOUT",
+        "leet": "evalkit.phrasings.perturb.cipher:LEET",
+        "order": "evalkit.phrasings.perturb.order:ORDER",
+        "paraphrase": "evalkit.phrasings.perturb.semantic:PARAPHRASE",
+        "pig_latin": "evalkit.phrasings.perturb.cipher:PIG_LATIN",
+        "random": "evalkit.phrasings.perturb.noise:RANDOM",
+        "sentence": "evalkit.phrasings.perturb.sentence:SENTENCE",
+        "shuffle": "evalkit.phrasings.perturb.noise:SHUFFLE",
+        "word": "evalkit.phrasings.perturb.word:WORD",
     },
 )

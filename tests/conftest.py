@@ -28,7 +28,11 @@ def data_dir() -> Path:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that rewrites golden files."""
-    parser.addoption("--update-golden", action="store_true", help="rewrite the files under tests/golden with what is made now")
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="rewrite the files under tests/golden with what is made now",
+    )
 
 
 @pytest.fixture

@@ -37,7 +37,10 @@ def test_hash_seed_threads_locale_and_zone_change_no_byte(tmp_path: Path) -> Non
     """One run in two worlds, in processes of their own."""
     tasks = "procedural/boolean,procedural/rewrite"
     processes = [
-        subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / name), batch, tasks], env={**os.environ, **env})
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / name), batch, tasks],
+            env={**os.environ, **env},
+        )
         for name, (env, batch) in WORLDS.items()
     ]
     assert [process.wait() for process in processes] == [0, 0]
@@ -62,7 +65,19 @@ def test_the_batch_size_of_a_real_model_changes_no_byte(tmp_path: Path) -> None:
         "100",
     ]
     for size in ("1", "auto"):
-        command = [sys.executable, "-m", "evalkit", "run", "--model", "demo", *words, "--batch-size", size, "--out", str(tmp_path / size)]
+        command = [
+            sys.executable,
+            "-m",
+            "evalkit",
+            "run",
+            "--model",
+            "demo",
+            *words,
+            "--batch-size",
+            size,
+            "--out",
+            str(tmp_path / size),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     found = [[(tmp_path / size / file).read_bytes() for file in RESULTS] for size in ("1", "auto")]

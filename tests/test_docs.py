@@ -14,12 +14,20 @@ import yaml
 from doc_blocks import ROOT, WRITTEN, Block, blocks, command_lines, shell_lines
 
 from evalkit import registry
+from evalkit.catalog.paths import data_root
 from evalkit.cli.main import COMMANDS, cli, invoke
-from evalkit.paths import data_root
 
-SHELL = [block for page in (ROOT / "README.md", ROOT / "docs" / "first_steps.md") for block in blocks(page) if block.language == "sh"]
+SHELL = [
+    block
+    for page in (ROOT / "README.md", ROOT / "docs" / "first_steps.md")
+    for block in blocks(page)
+    if block.language == "sh"
+]
 PYTHON = [
-    block for page in WRITTEN for block in blocks(page) if block.language == "python" and not re.fullmatch(r"`[\w/.]+`:", block.above)
+    block
+    for page in WRITTEN
+    for block in blocks(page)
+    if block.language == "python" and not re.fullmatch(r"`[\w/.]+`:", block.above)
 ]
 """Python blocks; those under a line that is a file name are files of the example package, which has its own test."""
 PLACEHOLDERS = ("CANDIDATE", "google/flan-t5-small")
@@ -34,7 +42,9 @@ def lines(block: Block) -> list[list[str]]:
 
 def is_run(words: list[str]) -> bool:
     """Whether a command of README or first steps is run by a test: evalkit's own, without a placeholder."""
-    return words[0] == "evalkit" and not any(mark in word for mark in PLACEHOLDERS for word in words)
+    return words[0] == "evalkit" and not any(
+        mark in word for mark in PLACEHOLDERS for word in words
+    )
 
 
 def ids(block: Block) -> str:
@@ -50,11 +60,21 @@ def in_process(words: list[str]) -> tuple[int, str]:
     return code, said.getvalue()
 
 
-@pytest.mark.parametrize("block", [block for block in SHELL if not any("demo" in words for words in lines(block))], ids=ids)
+@pytest.mark.parametrize(
+    "block",
+    [block for block in SHELL if not any("demo" in words for words in lines(block))],
+    ids=ids,
+)
 def test_shell_blocks_run(block, tmp_path, monkeypatch):
     """Every line of README and first steps that starts with evalkit and holds no placeholder ends with exit code 0."""
     monkeypatch.chdir(tmp_path)
-    failed = {" ".join(words): said for words in lines(block) if is_run(words) for code, said in [in_process(words[1:])] if code != 0}
+    failed = {
+        " ".join(words): said
+        for words in lines(block)
+        if is_run(words)
+        for code, said in [in_process(words[1:])]
+        if code != 0
+    }
 
     assert failed == {}
 
@@ -64,7 +84,9 @@ def test_shell_blocks_run(block, tmp_path, monkeypatch):
 def test_shell_blocks_with_the_demo_model_run(tmp_path, monkeypatch):
     """The commands a newcomer types first work one after the other, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    typed = [words for block in SHELL for words in lines(block) if is_run(words) and "demo" in words]
+    typed = [
+        words for block in SHELL for words in lines(block) if is_run(words) and "demo" in words
+    ]
     outcomes = [(" ".join(words), *in_process(words[1:])) for words in typed]
 
     assert typed
@@ -79,20 +101,31 @@ def test_shell_blocks_with_the_demo_model_run(tmp_path, monkeypatch):
 
 def numbers(text: str) -> dict[str, float]:
     """Return the values of the summary in a text, in percentage points; a point of leeway is for other processors."""
-    return {name: float(value) for name, value in re.findall(r"^([a-z][^\n\[\]:/]{5,28}?) +(-?\d+\.\d) \[", text, re.MULTILINE)}
+    return {
+        name: float(value)
+        for name, value in re.findall(
+            r"^([a-z][^\n\[\]:/]{5,28}?) +(-?\d+\.\d) \[", text, re.MULTILINE
+        )
+    }
 
 
 @pytest.mark.parametrize("block", SHELL, ids=ids)
 def test_other_lines_of_shell_blocks_name_what_exists(block):
     """What is not evalkit is pip with an extra that exists, or nox with a session that exists; nothing else is there."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    sessions = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    sessions = set(
+        re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    )
     wrong = []
     for words in lines(block):
         match words:
             case ["evalkit", *_] | ["pip", "install", "nox"]:
                 continue
-            case ["pip", "install", what] if found := re.fullmatch(r"(?:\.|evalkit)\[([\w,]+)\]", what):
+            case ["pip", "install", what] if found := re.fullmatch(
+                r"(?:\.|evalkit)\[([\w,]+)\]", what
+            ):
                 wrong += [name for name in found[1].split(",") if name not in extras]
             case ["nox", "-s", *names]:
                 wrong += [name for name in names if name not in sessions]
@@ -150,7 +183,11 @@ def parse(words: list[str]) -> None:
 def test_relative_links_lead_somewhere(page):
     """A link to another file names one that exists."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:|#", target)]
+    targets = [
+        target
+        for target in re.findall(r"\]\(([^)\s]+)\)", text)
+        if not re.match(r"[a-z]+:|#", target)
+    ]
 
     assert [target for target in targets if not (page.parent / target.split("#")[0]).exists()] == []
 
@@ -168,12 +205,26 @@ def test_counts_in_the_readme_are_current():
     from evalkit.catalog.phrasings import read_phrasing_file
 
     text = (ROOT / "README.md").read_text()
-    phrasings = sum(len(read_phrasing_file(path)) for path in data_root("paraphrases").rglob("*.yaml"))
-    tasks = {path.name: len(list(path.glob("*.yaml"))) for path in data_root("tasks").iterdir() if path.is_dir() and path.name != "suites"}
-    said = {name: int(count) for name, count in re.findall(r"(MMLU|BBH|SuperNI|PromptBench) \((\d+)", text)}
+    phrasings = sum(
+        len(read_phrasing_file(path)) for path in data_root("paraphrases").rglob("*.yaml")
+    )
+    tasks = {
+        path.name: len(list(path.glob("*.yaml")))
+        for path in data_root("tasks").iterdir()
+        if path.is_dir() and path.name != "suites"
+    }
+    said = {
+        name: int(count)
+        for name, count in re.findall(r"(MMLU|BBH|SuperNI|PromptBench) \((\d+)", text)
+    }
 
     assert f"{phrasings:,} phrasings of our own" in text
-    assert said == {"MMLU": tasks["mmlu"], "BBH": tasks["bbh"], "SuperNI": tasks["superni"], "PromptBench": tasks["promptbench"]}
+    assert said == {
+        "MMLU": tasks["mmlu"],
+        "BBH": tasks["bbh"],
+        "SuperNI": tasks["superni"],
+        "PromptBench": tasks["promptbench"],
+    }
     assert f"| {sum(tasks.values())} tasks |" in text
 
 
@@ -194,10 +245,21 @@ def pages_of(entry: object) -> set[str]:
     return set().union(*(pages_of(item) for item in inner))  # type: ignore[attr-defined]
 
 
-BY_HAND = "\n".join(path.read_text(encoding="utf-8") for path in WRITTEN if path.name not in ("cli.md", "phrasing_library.md"))
+BY_HAND = "\n".join(
+    path.read_text(encoding="utf-8")
+    for path in WRITTEN
+    if path.name not in ("cli.md", "phrasing_library.md")
+)
 NAMED = [
     (kind.kind, name)
-    for kind in (registry.BACKENDS, registry.METRICS, registry.PERTURBATIONS, registry.MITIGATIONS, registry.READERS, registry.IMPORTERS)
+    for kind in (
+        registry.BACKENDS,
+        registry.METRICS,
+        registry.PERTURBATIONS,
+        registry.MITIGATIONS,
+        registry.READERS,
+        registry.IMPORTERS,
+    )
     for name in kind.names()
 ]
 
@@ -211,4 +273,6 @@ def test_every_command_is_explained(name):
 @pytest.mark.parametrize(("kind", "name"), NAMED, ids=lambda value: value)
 def test_everything_registered_is_explained(kind, name):
     """A page written by hand names every backend, metric, perturbation, mitigation, reader and importer in code letters."""
-    assert re.search(rf"`[^`\n]*(?<![\w-]){re.escape(name)}(?![\w-])[^`\n]*`", BY_HAND), f"{kind} {name} has no mention in docs"
+    assert re.search(rf"`[^`\n]*(?<![\w-]){re.escape(name)}(?![\w-])[^`\n]*`", BY_HAND), (
+        f"{kind} {name} has no mention in docs"
+    )

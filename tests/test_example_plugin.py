@@ -13,7 +13,11 @@ from doc_blocks import ROOT, blocks
 
 PACKAGE = ROOT / "examples" / "evalkit-toy"
 PAGE = ROOT / "docs" / "extending.md"
-FILES = {found[1]: block.text for block in blocks(PAGE) if (found := re.fullmatch(r"`([\w./]+)`:", block.above))}
+FILES = {
+    found[1]: block.text
+    for block in blocks(PAGE)
+    if (found := re.fullmatch(r"`([\w./]+)`:", block.above))
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +43,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evalkit(words: list[str], installed: Path, *, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run evalkit with the package on its path."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(ROOT)]), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-m", "evalkit", *words], cwd=folder, env=env, capture_output=True, text=True)
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(installed), str(ROOT)]),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "evalkit", *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_the_page_shows_the_files_as_they_are():
@@ -86,10 +100,20 @@ def test_the_run_of_the_page_gives_its_numbers(installed, tmp_path):
         str(tmp_path / "run"),
     ]
     done = evalkit([*words, "--no-cache"], installed, folder=PACKAGE)
-    shown = dict(re.findall(r"^(mean score|spread \(max - min\)|worst phrasing) +([\d.]+)", done.stdout, re.MULTILINE))
+    shown = dict(
+        re.findall(
+            r"^(mean score|spread \(max - min\)|worst phrasing) +([\d.]+)",
+            done.stdout,
+            re.MULTILINE,
+        )
+    )
 
     assert done.returncode == 0, done.stderr
-    assert [shown[name] for name in ("mean score", "spread (max - min)", "worst phrasing")] == ["66.7", "100.0", "0.0"]
+    assert [shown[name] for name in ("mean score", "spread (max - min)", "worst phrasing")] == [
+        "66.7",
+        "100.0",
+        "0.0",
+    ]
     assert (
         "mean score                       66.7\nspread (max - min)             100.0\nworst phrasing                     0.0\n"
         in PAGE.read_text()
@@ -120,10 +144,17 @@ def test_its_choices_are_scored(installed, tmp_path):
 
 def test_a_wrong_unit_is_an_error_of_the_environment(installed, tmp_path):
     """What the backend raises reaches the user as one line, exit code 4."""
-    done = evalkit(["run", "--model", "longest:metres", "--suite", "quickstart", "--no-cache"], installed, folder=tmp_path)
+    done = evalkit(
+        ["run", "--model", "longest:metres", "--suite", "quickstart", "--no-cache"],
+        installed,
+        folder=tmp_path,
+    )
 
     assert done.returncode == 4
-    assert done.stderr.splitlines()[-1] == "Error: longest: unit 'metres' is not known; accepted: letters, words. Type longest:letters."
+    assert (
+        done.stderr.splitlines()[-1]
+        == "Error: longest: unit 'metres' is not known; accepted: letters, words. Type longest:letters."
+    )
 
 
 def test_a_second_package_with_the_name_is_refused(installed, tmp_path):

@@ -32,7 +32,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").mkdir()
     (folder / "small.yaml").write_text(SUITE, encoding="utf-8")
     (folder / "published.csv").write_text(PUBLISHED, encoding="utf-8")
-    (folder / "sft.jsonl").write_text('{"instruction": "Sort the numbers.", "output": "1 2 3"}\n', encoding="utf-8")
+    (folder / "sft.jsonl").write_text(
+        '{"instruction": "Sort the numbers.", "output": "1 2 3"}\n', encoding="utf-8"
+    )
     return folder
 
 
@@ -45,12 +47,25 @@ def test_all_lines_of_the_how_to_pages_run(place: Path, monkeypatch: pytest.Monk
         for _, words in command_lines(ROOT / "docs" / f"{page}.md"):
             typed = [STANDS_FOR.get(word, word) for word in words]
             if "scores.csv" in typed:
-                invoke(["export", "runs/v1", "--what", "scores", "--format", "csv", "--out", "scores.csv"])
+                invoke(
+                    [
+                        "export",
+                        "runs/v1",
+                        "--what",
+                        "scores",
+                        "--format",
+                        "csv",
+                        "--out",
+                        "scores.csv",
+                    ]
+                )
             if "runs/before" in typed:
                 shutil.copytree("runs/v1", "runs/before")
                 shutil.copytree("runs/v2", "runs/after")
             codes[f"{page}: {' '.join(words)}"] = invoke(typed)
 
-    assert {line: code for line, code in codes.items() if code != (1 if " gate " in line else 0)} == {}
+    assert {
+        line: code for line, code in codes.items() if code != (1 if " gate " in line else 0)
+    } == {}
     assert len(codes) >= 13
     assert list(Path("paper").glob("**/*.svg"))

@@ -10,10 +10,24 @@ import pytest
 
 from evalkit.cli.main import invoke
 
-RUN = ["run", "--model", "scripted:noise", "--tasks", "procedural/boolean", "--limit", "4", "--phrasings", "3", "--resamples", "100"]
+RUN = [
+    "run",
+    "--model",
+    "scripted:noise",
+    "--tasks",
+    "procedural/boolean",
+    "--limit",
+    "4",
+    "--phrasings",
+    "3",
+    "--resamples",
+    "100",
+]
 
 
-def test_commands_work_with_sockets_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_work_with_sockets_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the first list to the gate: every attempt to connect or to look up a name would be noted and fail."""
     tried: list[Any] = []
 

@@ -27,8 +27,21 @@ def test_the_page_counts_what_is_in_the_files(tool):
     """Two phrasings of one set: totals, dimensions and controls are counted by hand."""
     sets = {
         ("b", "s"): [
-            Phrasing(id="a", text="One two {{ question }}.", source="evalkit", dimensions=("terse", "polite"), tasks=("b/s",)),
-            Phrasing(id="c", text="One two three four.", source="niv2", dimensions=("terse",), kind="negated", tasks=("b/s",)),
+            Phrasing(
+                id="a",
+                text="One two {{ question }}.",
+                source="evalkit",
+                dimensions=("terse", "polite"),
+                tasks=("b/s",),
+            ),
+            Phrasing(
+                id="c",
+                text="One two three four.",
+                source="niv2",
+                dimensions=("terse",),
+                kind="negated",
+                tasks=("b/s",),
+            ),
         ]
     }
     text = tool.page(sets)
@@ -41,4 +54,6 @@ def test_the_page_counts_what_is_in_the_files(tool):
 
 def test_the_page_in_the_docs_is_current(tool):
     """Whoever changes a phrasing file runs the generator again."""
-    assert tool.PAGE.read_text(encoding="utf-8") == tool.page(tool.all_sets()), "type: python tools/generate_phrasing_page.py"
+    assert tool.PAGE.read_text(encoding="utf-8") == tool.page(tool.all_sets()), (
+        "type: python tools/generate_phrasing_page.py"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -14,13 +15,39 @@ import pytest
 from doc_blocks import ROOT
 
 import evalkit
+from evalkit.records.moved import MOVED
 
-MODULES = ["evalkit", *sorted(name for _, name, _ in pkgutil.walk_packages(evalkit.__path__, "evalkit.") if not name.endswith("__main__"))]
+MODULES = [
+    "evalkit",
+    *sorted(
+        name
+        for _, name, _ in pkgutil.walk_packages(evalkit.__path__, "evalkit.")
+        if not name.endswith("__main__")
+    ),
+]
 DOCUMENTED = sorted(
-    {name for page in (ROOT / "docs" / "reference").glob("*.md") for name in re.findall(r"^::: (\S+)", page.read_text(), re.M)}
+    {
+        name
+        for page in (ROOT / "docs" / "reference").glob("*.md")
+        for name in re.findall(r"^::: (\S+)", page.read_text(), re.M)
+    }
 )
 """Modules on the reference pages: what others may build on."""
-HEAVY = ("torch", "transformers", "vllm", "lm_eval", "matplotlib", "pandas", "scipy", "nltk", "datasets", "peft", "ray", "httpx", "pyarrow")
+HEAVY = (
+    "torch",
+    "transformers",
+    "vllm",
+    "lm_eval",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "nltk",
+    "datasets",
+    "peft",
+    "ray",
+    "httpx",
+    "pyarrow",
+)
 
 
 def order(name: str) -> tuple[int, str]:
@@ -33,7 +60,9 @@ def own(module: ModuleType) -> set[str]:
     return {
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == module.__name__
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
     }
 
 
@@ -53,8 +82,16 @@ def test_a_documented_module_exports_what_it_defines(name):
     module = importlib.import_module(name)
     public = own(module)
     if hasattr(module, "__path__") and name != "evalkit":
-        brought = {key: value for key, value in vars(module).items() if not key.startswith("_") and not inspect.ismodule(value)}
-        public |= {key for key, value in brought.items() if getattr(value, "__module__", "").startswith(name)}
+        brought = {
+            key: value
+            for key, value in vars(module).items()
+            if not key.startswith("_") and not inspect.ismodule(value)
+        }
+        public |= {
+            key
+            for key, value in brought.items()
+            if getattr(value, "__module__", "").startswith(name)
+        }
 
     assert public - set(module.__all__) == set()
 
@@ -65,13 +102,19 @@ def test_everything_exported_of_a_documented_module_is_explained(name):
     module = importlib.import_module(name)
     things = {one: getattr(module, one) for one in module.__all__}
 
-    assert [one for one, value in things.items() if (inspect.isfunction(value) or inspect.isclass(value)) and not value.__doc__] == []
+    assert [
+        one
+        for one, value in things.items()
+        if (inspect.isfunction(value) or inspect.isclass(value)) and not value.__doc__
+    ] == []
 
 
 def loaded_by(code: str) -> list[str]:
     """Run code in a fresh interpreter; return the heavy packages it loaded."""
     ask = f"\nimport sys; print('LOADED', *sorted(set({HEAVY!r}) & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code + ask], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code + ask], capture_output=True, text=True, check=True
+    )
     return done.stdout.splitlines()[-1].split()[1:]
 
 
@@ -85,7 +128,9 @@ def test_the_check_of_loaded_packages_can_fail():
     assert loaded_by("import nltk.stem.porter")[:1] == ["nltk"]
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["gate", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["gate", "--help"]], ids=" ".join
+)
 def test_help_loads_nothing_heavy(words):
     """Help answers at once, because nothing heavy is imported for it."""
     code = f"from evalkit.cli.main import invoke\nassert invoke({words!r}) == 0"
@@ -104,3 +149,17 @@ def test_a_name_that_is_not_there_is_refused_as_python_does():
     """``evalkit.nothing`` is an AttributeError, in spite of late loading."""
     with pytest.raises(AttributeError, match="module 'evalkit' has no attribute 'nothing'"):
         _ = evalkit.nothing
+
+
+def test_a_module_that_moved_says_where_it_went() -> None:
+    """A plug-in written for version 0.1.0 is told the new place, for one release."""
+    with pytest.raises(ModuleNotFoundError, match=r"moved to evalkit\.scoring\.stored in"):
+        importlib.import_module("evalkit.rescore")
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'evalkit\.nowhere'"):
+        importlib.import_module("evalkit.nowhere")
+
+
+@pytest.mark.parametrize("new", sorted(set(MOVED.values())))
+def test_the_new_place_of_a_moved_module_exists(new: str) -> None:
+    """What the message names can be imported."""
+    assert importlib.util.find_spec(f"evalkit.{new}") is not None

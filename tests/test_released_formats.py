@@ -14,24 +14,57 @@ import pytest
 
 from evalkit.analysis import read_estimates
 from evalkit.cli.main import invoke
-from evalkit.finish import finish
-from evalkit.rescore import score_run
-from evalkit.rundir import RunDir, read_manifest
-from evalkit.scores import ScoreTable
-from evalkit.store import Store
+from evalkit.runs.finish import finish
+from evalkit.scoring import ScoreTable
+from evalkit.scoring.stored import score_run
+from evalkit.store.directory import RunDir, read_manifest
+from evalkit.store.responses import Store
 
 RUN = Path(__file__).parent / "golden" / "run_v1"
-KEPT = ("manifest.json", "responses.sqlite", "scores.parquet", "scores.probabilities.parquet", "estimates.csv")
+KEPT = (
+    "manifest.json",
+    "responses.sqlite",
+    "scores.parquet",
+    "scores.probabilities.parquet",
+    "estimates.csv",
+)
 
 
 @pytest.fixture
-def released(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def released(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Return a copy of the released run."""
     monkeypatch.chdir(tmp_path)
     if request.config.getoption("--update-golden"):
-        words = ["--tasks", "procedural/boolean", "--limit", "4", "--phrasings", "3", "--tuned-on", "evalkit-tuning", "--resamples", "100"]
+        words = [
+            "--tasks",
+            "procedural/boolean",
+            "--limit",
+            "4",
+            "--phrasings",
+            "3",
+            "--tuned-on",
+            "evalkit-tuning",
+            "--resamples",
+            "100",
+        ]
         monkeypatch.setattr("sys.argv", ["evalkit", "run", "--model", "scripted:noise"])
-        assert invoke(["run", "--model", "scripted:noise", *words, "--no-cache", "--quiet", "--out", "made"]) == 0
+        assert (
+            invoke(
+                [
+                    "run",
+                    "--model",
+                    "scripted:noise",
+                    *words,
+                    "--no-cache",
+                    "--quiet",
+                    "--out",
+                    "made",
+                ]
+            )
+            == 0
+        )
         RUN.mkdir(parents=True, exist_ok=True)
         for name in KEPT:
             shutil.copy(Path("made") / name, RUN / name)
@@ -56,15 +89,23 @@ def test_its_rows_are_whole_and_give_its_scores(released: Path) -> None:
 
     assert (outcome.sound, outcome.n_responses, counts.cells) == (True, 12, 12)
     assert counts.cells == manifest["counts"]["cells"]
-    assert ScoreTable.from_scores(scores).frame.equals(ScoreTable.read_parquet(released / "scores.parquet").frame)
+    assert ScoreTable.from_scores(scores).frame.equals(
+        ScoreTable.read_parquet(released / "scores.parquet").frame
+    )
 
 
 def test_its_estimates_can_be_read(released: Path) -> None:
     """Value by value; a later version may know more metrics, never fewer."""
-    then = {(row.benchmark, row.task, row.metric): row.value for row in read_estimates(released / "estimates.csv")}
+    then = {
+        (row.benchmark, row.task, row.metric): row.value
+        for row in read_estimates(released / "estimates.csv")
+    }
     with RunDir(released) as directory:
         finish(directory, read_manifest(released), level=0.95, resamples=100)
-    now = {(row.benchmark, row.task, row.metric): row.value for row in read_estimates(released / "estimates.csv")}
+    now = {
+        (row.benchmark, row.task, row.metric): row.value
+        for row in read_estimates(released / "estimates.csv")
+    }
 
     assert then.keys() <= now.keys()
     assert [now[key] for key in then] == pytest.approx(list(then.values()), nan_ok=True)
@@ -72,6 +113,13 @@ def test_its_estimates_can_be_read(released: Path) -> None:
 
 def test_check_and_export_accept_it(released: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The commands that need no model work on it."""
-    codes = [invoke(["check", str(released)]), invoke(["export", str(released), "--out", "x.jsonl"]), invoke(["report", str(released)])]
+    codes = [
+        invoke(["check", str(released)]),
+        invoke(["export", str(released), "--out", "x.jsonl"]),
+        invoke(["report", str(released)]),
+    ]
 
-    assert (codes, len(Path("x.jsonl").read_text(encoding="utf-8").splitlines())) == ([0, 0, 0], 12), capsys.readouterr().err
+    assert (codes, len(Path("x.jsonl").read_text(encoding="utf-8").splitlines())) == (
+        [0, 0, 0],
+        12,
+    ), capsys.readouterr().err

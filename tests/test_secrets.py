@@ -44,13 +44,28 @@ except BaseException:
 @pytest.mark.slow
 def test_canaries_reach_nothing_that_is_written_or_printed(tmp_path: Path) -> None:
     """A run, its report, a forecast, the doctor, failures of an API and of the hub, a traceback: all searched for the planted secrets."""
-    env = {**os.environ, **CANARIES, "EVALKIT_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, env=env, capture_output=True, text=True)
+    env = {
+        **os.environ,
+        **CANARIES,
+        "EVALKIT_HOME": str(tmp_path / "home"),
+        "HF_HUB_OFFLINE": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     printed = done.stdout + done.stderr
 
-    assert (done.returncode, "run 0" in printed, "doctor 0" in printed, "report 0" in printed) == (0, True, True, True), printed
-    assert {"manifest.json", "responses.sqlite", "report.html", "r.jsonl"} <= {path.name for path in files}
+    assert (done.returncode, "run 0" in printed, "doctor 0" in printed, "report 0" in printed) == (
+        0,
+        True,
+        True,
+        True,
+    ), printed
+    assert {"manifest.json", "responses.sqlite", "report.html", "r.jsonl"} <= {
+        path.name for path in files
+    }
     assert "Traceback" in printed, "the last command was to show one"
     assert [line for line in printed.splitlines() if "CANARY" in line] == []
     assert [str(path) for path, content in files.items() if b"CANARY" in content] == []

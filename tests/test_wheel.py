@@ -45,10 +45,15 @@ def names(wheel: Path) -> set[str]:
 
 def test_the_wheel_holds_evalkit_and_its_metadata_only(wheel):
     """No tests, tools or examples land in site-packages."""
-    assert {name.split("/")[0] for name in names(wheel)} == {"evalkit", f"evalkit-{__version__}.dist-info"}
+    assert {name.split("/")[0] for name in names(wheel)} == {
+        "evalkit",
+        f"evalkit-{__version__}.dist-info",
+    }
 
 
-@pytest.mark.parametrize("kind", ["tasks", "paraphrases", "models", "reports/templates", "reports/baselines"])
+@pytest.mark.parametrize(
+    "kind", ["tasks", "paraphrases", "models", "reports/templates", "reports/baselines"]
+)
 def test_the_wheel_holds_the_shipped_data(wheel, kind):
     """Every data file of the checkout that git knows is in the wheel."""
     listed = subprocess.run(["git", "ls-files", kind], cwd=ROOT, capture_output=True, text=True)
@@ -66,7 +71,9 @@ def test_the_wheel_says_it_is_typed_and_has_the_command(wheel):
 
     assert "evalkit/py.typed" in found
     assert "evalkit = evalkit.cli.main:main" in points
-    assert {f"evalkit-{__version__}.dist-info/licenses/{name}" for name in ("LICENSE", "LICENSE-DATA")} <= found
+    assert {
+        f"evalkit-{__version__}.dist-info/licenses/{name}" for name in ("LICENSE", "LICENSE-DATA")
+    } <= found
 
 
 def test_the_unpacked_wheel_runs_elsewhere(wheel, tmp_path):
@@ -78,7 +85,11 @@ def test_the_unpacked_wheel_runs_elsewhere(wheel, tmp_path):
     elsewhere.mkdir()
     env = {**os.environ, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}
     where = subprocess.run(
-        [sys.executable, "-c", "import evalkit; print(evalkit.__file__)"], cwd=elsewhere, env=env, capture_output=True, text=True
+        [sys.executable, "-c", "import evalkit; print(evalkit.__file__)"],
+        cwd=elsewhere,
+        env=env,
+        capture_output=True,
+        text=True,
     )
     words = [
         "-m",
@@ -94,7 +105,9 @@ def test_the_unpacked_wheel_runs_elsewhere(wheel, tmp_path):
         "2",
         "--no-cache",
     ]
-    done = subprocess.run([sys.executable, *words], cwd=elsewhere, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, *words], cwd=elsewhere, env=env, capture_output=True, text=True
+    )
 
     assert Path(where.stdout.strip()).is_relative_to(site)
     assert done.returncode == 0, done.stderr

@@ -60,32 +60,67 @@ def escaped(text: str) -> str:
 def prose(text: str) -> str:
     """Return the help of a command as Markdown, one sentence per line."""
     paragraphs = inspect.cleandoc(text).replace("\f", "").split("\n\n")
-    return "\n\n".join(re.sub(r"(?<=[.?!]) (?=[A-Z`])", "\n", " ".join(paragraph.replace("``", "`").split())) for paragraph in paragraphs)
+    return "\n\n".join(
+        re.sub(r"(?<=[.?!]) (?=[A-Z`])", "\n", " ".join(paragraph.replace("``", "`").split()))
+        for paragraph in paragraphs
+    )
 
 
 def examples(command: click.Command) -> list[str]:
     """Return the example command lines of a command."""
     text = " ".join(str(command.epilog or "").replace("\b", " ").split())
-    return ["evalkit " + part.strip().removesuffix("or:").strip() for part in text.split("evalkit ")[1:]]
+    return [
+        "evalkit " + part.strip().removesuffix("or:").strip() for part in text.split("evalkit ")[1:]
+    ]
 
 
 def section(words: str, command: click.Command) -> list[str]:
     """Return the lines of one command."""
     context = click.Context(command, info_name=f"evalkit {words}")
     level = "#" * len(words.split())
-    usage = " ".join([f"evalkit {words}", *(piece.replace("\n", "") for piece in command.collect_usage_pieces(context))])
-    lines = ["", f"{level}# evalkit {words}", "", prose(command.help or ""), "", "```text", usage, "```", ""]
+    usage = " ".join(
+        [
+            f"evalkit {words}",
+            *(piece.replace("\n", "") for piece in command.collect_usage_pieces(context)),
+        ]
+    )
+    lines = [
+        "",
+        f"{level}# evalkit {words}",
+        "",
+        prose(command.help or ""),
+        "",
+        "```text",
+        usage,
+        "```",
+        "",
+    ]
     shown = examples(command)
     if shown:
-        lines += ["Example:" if len(shown) == 1 else "Examples:", "", "```console", *shown, "```", ""]
+        lines += [
+            "Example:" if len(shown) == 1 else "Examples:",
+            "",
+            "```console",
+            *shown,
+            "```",
+            "",
+        ]
     groups: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if isinstance(parameter, click.Option) and record is not None and "help" not in parameter.opts[0] and "-h" not in parameter.opts:
+        if (
+            isinstance(parameter, click.Option)
+            and record is not None
+            and "help" not in parameter.opts[0]
+            and "-h" not in parameter.opts
+        ):
             groups.setdefault(getattr(parameter, "group", "Options"), []).append(record)
     for heading, records in groups.items():
         lines += [f"| {heading} | |", "|---|---|"]
-        lines += [f"| `{names.replace('|', chr(92) + '|')}` | {escaped(text)} |" for names, text in records]
+        lines += [
+            f"| `{names.replace('|', chr(92) + '|')}` | {escaped(text)} |"
+            for names, text in records
+        ]
         lines.append("")
     return lines[:-1] if lines[-1] == "" else lines
 
@@ -103,7 +138,9 @@ def main() -> None:
     text = page()
     if "--check" in sys.argv[1:]:
         current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        print(f"{PAGE.name} is {'current' if current else 'out of date; type: python tools/generate_cli_page.py'}")
+        print(
+            f"{PAGE.name} is {'current' if current else 'out of date; type: python tools/generate_cli_page.py'}"
+        )
         sys.exit(0 if current else 1)
     PAGE.write_text(text, encoding="utf-8")
     print(f"{PAGE.name}: {text.count(chr(10))} lines")

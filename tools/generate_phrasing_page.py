@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from evalkit.catalog.library.patterns import normalised_words, pieces_of
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import read_phrasing_file
-from evalkit.paths import data_root
-from evalkit.phrasings.patterns import normalised_words, pieces_of
 from evalkit.records import Phrasing
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "phrasing_library.md"
@@ -23,7 +23,10 @@ def all_sets() -> Sets:
     """Return the shipped phrasings by (benchmark, set); sets of a source kept apart are named ``source/set``."""
     root = data_root("paraphrases")
     paths = {path.relative_to(root).with_suffix("").parts: path for path in root.rglob("*.yaml")}
-    return {(parts[0], "/".join(parts[1:])): read_phrasing_file(path) for parts, path in sorted(paths.items())}
+    return {
+        (parts[0], "/".join(parts[1:])): read_phrasing_file(path)
+        for parts, path in sorted(paths.items())
+    }
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -32,7 +35,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     return [*lines, *(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows), ""]
 
 
-def counted(phrasings: Iterable[Phrasing], what: Callable[[Phrasing], Iterable[str]]) -> list[tuple[str, int]]:
+def counted(
+    phrasings: Iterable[Phrasing], what: Callable[[Phrasing], Iterable[str]]
+) -> list[tuple[str, int]]:
     """Return how many phrasings bear each value, most first."""
     counts = Counter(value for phrasing in phrasings for value in what(phrasing))
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -59,13 +64,21 @@ def page(sets: Sets) -> str:
         "",
     ]
     benchmarks = sorted({benchmark for benchmark, _ in sets})
-    grouped = {name: [p for (benchmark, _), items in sets.items() if benchmark == name for p in items] for name in benchmarks}
+    grouped = {
+        name: [p for (benchmark, _), items in sets.items() if benchmark == name for p in items]
+        for name in benchmarks
+    }
     number = {name: sum(benchmark == name for benchmark, _ in sets) for name in benchmarks}
     controls = {name: sum(p.kind != "correct" for p in items) for name, items in grouped.items()}
-    doubtful = {name: sum(p.meaning.status == "doubtful" for p in items) for name, items in grouped.items()}
+    doubtful = {
+        name: sum(p.meaning.status == "doubtful" for p in items) for name, items in grouped.items()
+    }
     lines += table(
         ["benchmark", "sets", "phrasings", "of them controls", "meaning doubtful"],
-        [[name, number[name], len(grouped[name]), controls[name], doubtful[name]] for name in benchmarks],
+        [
+            [name, number[name], len(grouped[name]), controls[name], doubtful[name]]
+            for name in benchmarks
+        ],
     )
     for title, what in (
         ("dimension", lambda p: p.dimensions),
@@ -83,7 +96,14 @@ def page(sets: Sets) -> str:
     for (benchmark, name), items in sets.items():
         tasks = sorted({pattern for phrasing in items for pattern in phrasing.tasks})
         shown = ", ".join(tasks[:3]) + (f" and {len(tasks) - 3} more" if len(tasks) > 3 else "")
-        rows.append([f"{benchmark}/{name}", len(items), len({d for p in items for d in p.dimensions}), shown])
+        rows.append(
+            [
+                f"{benchmark}/{name}",
+                len(items),
+                len({d for p in items for d in p.dimensions}),
+                shown,
+            ]
+        )
     lines += table(["set", "phrasings", "dimensions", "written for"], rows)
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -93,7 +113,9 @@ def main() -> None:
     text = page(all_sets())
     if "--check" in sys.argv[1:]:
         current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        print(f"{PAGE.name} is {'current' if current else 'out of date; type: python tools/generate_phrasing_page.py'}")
+        print(
+            f"{PAGE.name} is {'current' if current else 'out of date; type: python tools/generate_phrasing_page.py'}"
+        )
         sys.exit(0 if current else 1)
     PAGE.write_text(text, encoding="utf-8")
     print(f"{PAGE.name}: {text.count(chr(10))} lines")

@@ -35,7 +35,10 @@ def scalar(value: Any) -> str:
     """Return a text or number as YAML; names and numbers bare, all other texts quoted."""
     if isinstance(value, str):
         bare = (
-            value.isascii() and value.replace("_", "a").isalnum() and value[0].isalpha() and value.lower() not in ("true", "false", "null")
+            value.isascii()
+            and value.replace("_", "a").isalnum()
+            and value[0].isalpha()
+            and value.lower() not in ("true", "false", "null")
         )
         return value if bare else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
@@ -57,7 +60,10 @@ def mmlu() -> Iterator[Spec]:
                 "revision": "c30699e8356da336a370243923dbaf21066bb9fe",
                 "files": [f"{name}/{{split}}-00000-of-00001.parquet"],
                 "options": {
-                    "also": [f"mmlu/data/{{split}}/{name}_{{split}}.csv", "mmlu/{split}_jsonl/zero_shot_mmlu_{split}.json"],
+                    "also": [
+                        f"mmlu/data/{{split}}/{name}_{{split}}.csv",
+                        "mmlu/{split}_jsonl/zero_shot_mmlu_{split}.json",
+                    ],
                     "hub_splits": {"val": "validation"},
                 },
             },
@@ -81,7 +87,10 @@ def mmlu() -> Iterator[Spec]:
 def bbh() -> Iterator[Spec]:
     """Yield the 27 subtasks."""
     unlisted = ("boolean_expressions", "sports_understanding", "web_of_lies")
-    loose = {"movie_recommendation": "One target is a text and not a letter.", "ruin_names": "Two targets are texts and not letters."}
+    loose = {
+        "movie_recommendation": "One target is a text and not a letter.",
+        "ruin_names": "Two targets are texts and not letters.",
+    }
     for row in facts("bbh"):
         name, answers = row["name"], row["answers"]
         spec: Spec = {"name": name, "benchmark": "bbh", "version": 1, "reader": "bbh"}
@@ -94,12 +103,26 @@ def bbh() -> Iterator[Spec]:
             options["text_targets"] = True
         spec |= {"source": {"local": f"bbh/bbh/{name}.json", "options": options}, "split": "test"}
         if answers == "text":
-            spec |= {"kind": "generate", "fields": ["question", "input"], "metric": "exact_match", "max_tokens": 128, "stop": ["\n\n"]}
+            spec |= {
+                "kind": "generate",
+                "fields": ["question", "input"],
+                "metric": "exact_match",
+                "max_tokens": 128,
+                "stop": ["\n\n"],
+            }
         elif answers == "options":
             spec |= {"kind": "choice", "fields": ["question", "input"], "metric": "choice_accuracy"}
         else:
-            spec |= {"kind": "choice", "fields": ["question", "input"], "labels": answers.split("|")}
-            spec |= {"choices_shown": name not in unlisted, "metric": "choice_accuracy", "chance": 0.5}
+            spec |= {
+                "kind": "choice",
+                "fields": ["question", "input"],
+                "labels": answers.split("|"),
+            }
+            spec |= {
+                "choices_shown": name not in unlisted,
+                "metric": "choice_accuracy",
+                "chance": 0.5,
+            }
         spec |= {
             "subject": row["subject"],
             "description": row["description"],
@@ -156,7 +179,12 @@ def bigbench() -> Iterator[Spec]:
             "benchmark": "bigbench",
             "version": 1,
             "reader": "bigbench",
-            "source": {"local": f"bigbench/{inner}", "options": {"also": [f"bigbench/bigbench/{inner}", f"instructioneval/data/{inner}"]}},
+            "source": {
+                "local": f"bigbench/{inner}",
+                "options": {
+                    "also": [f"bigbench/bigbench/{inner}", f"instructioneval/data/{inner}"]
+                },
+            },
             "split": "test",
             "kind": "choice",
             "fields": ["question", "input"],
@@ -175,22 +203,36 @@ BENCHMARKS = (mmlu, bbh, superni, bigbench, glue, knowledge, logic)
 
 def expected() -> dict[Path, str]:
     """Return every file this program stands for, with its text."""
-    return {ROOT / spec["benchmark"] / f"{spec['name']}.yaml": HEAD + dump(spec) for make in BENCHMARKS for spec in make()}
+    return {
+        ROOT / spec["benchmark"] / f"{spec['name']}.yaml": HEAD + dump(spec)
+        for make in BENCHMARKS
+        for spec in make()
+    }
 
 
 def stale() -> list[str]:
     """Return what differs between the files and the facts, one line each; empty when all is current."""
     wanted = expected()
-    wrong = [f"{path}: is missing or out of date" for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
+    wrong = [
+        f"{path}: is missing or out of date"
+        for path, text in wanted.items()
+        if not path.is_file() or path.read_text("utf-8") != text
+    ]
     made = {path for path in ROOT.glob("*/*.yaml") if path.read_text("utf-8").startswith(HEAD)}
-    return wrong + [f"{path}: is no longer made from the facts" for path in sorted(made - set(wanted))]
+    return wrong + [
+        f"{path}: is no longer made from the facts" for path in sorted(made - set(wanted))
+    ]
 
 
 def main(arguments: list[str]) -> int:
     """Write or check; return the exit code."""
     if arguments == ["--check"]:
         wrong = stale()
-        print("\n".join([*wrong, "Run: python tools/generate_tasks.py"]) if wrong else "all task files are current")
+        print(
+            "\n".join([*wrong, "Run: python tools/generate_tasks.py"])
+            if wrong
+            else "all task files are current"
+        )
         return 1 if wrong else 0
     if arguments:
         print("usage: python tools/generate_tasks.py [--check]", file=sys.stderr)

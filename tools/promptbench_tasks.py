@@ -62,10 +62,14 @@ def promptbench(name: str, **rest: Any) -> Spec:
 def glue() -> Iterator[Spec]:
     """Yield the GLUE tasks of PromptBench, on their whole validation splits."""
     for row in facts("glue"):
-        two = [part for part in ("sentence1", "sentence2") if row["glue"] in ("mrpc", "rte", "wnli")]
-        parts = {"qqp": ["question1", "question2"], "mnli": ["premise", "hypothesis"], "qnli": ["sentence"]}.get(
-            row["glue"], two or ["sentence"]
-        )
+        two = [
+            part for part in ("sentence1", "sentence2") if row["glue"] in ("mrpc", "rte", "wnli")
+        ]
+        parts = {
+            "qqp": ["question1", "question2"],
+            "mnli": ["premise", "hypothesis"],
+            "qnli": ["sentence"],
+        }.get(row["glue"], two or ["sentence"])
         yield promptbench(
             row["name"],
             reader="glue",
@@ -152,7 +156,11 @@ def knowledge() -> Iterator[Spec]:
         source={
             "local": ";".join(f"mathematics_dataset/{{split}}/{name}.txt" for name in MATH_TOPICS),
             "options": {
-                "also": [";".join(f"mathematics_dataset-v1.0/{{split}}/{name}.txt" for name in MATH_TOPICS)],
+                "also": [
+                    ";".join(
+                        f"mathematics_dataset-v1.0/{{split}}/{name}.txt" for name in MATH_TOPICS
+                    )
+                ],
                 "per_module": 8,
                 "topics": MATH_TOPICS,
             },
@@ -205,7 +213,9 @@ def translation() -> Iterator[Spec]:
         "iwslt",
         reader="translation",
         source={
-            "local": ";".join(f"iwslt2017/{pair}/IWSLT17.TED.tst20*.{pair}.{pair[:2]}.xml" for pair in sets),
+            "local": ";".join(
+                f"iwslt2017/{pair}/IWSLT17.TED.tst20*.{pair}.{pair[:2]}.xml" for pair in sets
+            ),
             "options": {"also": ["promptbench/data/iwslt.json"]},
         },
         split="test",
@@ -229,7 +239,11 @@ def logic() -> Iterator[Spec]:
         reader="table",
         source={
             "local": "promptbench/data/bool_logic.json",
-            "options": {"columns": {"target": "answer"}, "also": ["bool_logic/bool_logic.json"], "url": f"{SERVED}/bool_logic.json"},
+            "options": {
+                "columns": {"target": "answer"},
+                "also": ["bool_logic/bool_logic.json"],
+                "url": f"{SERVED}/bool_logic.json",
+            },
         },
         split="test",
         kind="choice",
@@ -248,7 +262,11 @@ def logic() -> Iterator[Spec]:
         reader="bigbench",
         source={
             "local": "promptbench/data/valid_parentheses.json",
-            "options": {"limit": 100, "also": ["valid_parentheses/valid_parentheses.json"], "url": f"{SERVED}/valid_parentheses.json"},
+            "options": {
+                "limit": 100,
+                "also": ["valid_parentheses/valid_parentheses.json"],
+                "url": f"{SERVED}/valid_parentheses.json",
+            },
         },
         split="test",
         kind="choice",

@@ -1,7 +1,7 @@
 r"""Train the demo model: a small Transformers checkpoint that knows the procedural benchmark.
 
 Data are the ``train`` splits of all families in the words of the tuning half of the phrasings
-(source ``evalkit-tuning``), rendered by `evalkit.prompts` exactly as an evaluation renders them.
+(source ``evalkit-tuning``), rendered by `evalkit.phrasings.prompts` exactly as an evaluation renders them.
 Nothing else is ever trained on: no held-out phrasing, no test instance, no held-out rule. Forty validation
 instances per family, in the same words, are looked at every 500 steps for the progress lines; nothing depends on them.
 
@@ -43,10 +43,10 @@ from transformers import (
 )
 
 from evalkit.catalog.phrasings import load_phrasings
+from evalkit.catalog.procedural.draft import Draws
+from evalkit.catalog.procedural.generate import FAMILIES, stream
 from evalkit.catalog.tasks import load_task
-from evalkit.procedural.draft import Draws
-from evalkit.procedural.generate import FAMILIES, stream
-from evalkit.prompts import render_prompt
+from evalkit.phrasings.prompts import render_prompt
 from evalkit.records import Instance, Phrasing, Task
 
 TUNING = "evalkit-tuning"
@@ -89,8 +89,15 @@ def build_pools(most: int, seed: int) -> list[Pool]:
     pools = []
     for family in FAMILIES:
         task = load_task(f"procedural/{family}")
-        phrasings = [item for item in load_phrasings(task) if item.source == TUNING and item.kind == "correct"]
-        instances = {split: list(islice(stream(family, split, seed=seed), n)) for split, n in (("train", most), ("validation", 40))}
+        phrasings = [
+            item
+            for item in load_phrasings(task)
+            if item.source == TUNING and item.kind == "correct"
+        ]
+        instances = {
+            split: list(islice(stream(family, split, seed=seed), n))
+            for split, n in (("train", most), ("validation", 40))
+        }
         easy = list(islice(stream(family, "train", seed=seed, knobs=EASY[family]), most))
         pools.append(Pool(task, phrasings, instances["train"], easy, instances["validation"]))
     return pools
@@ -102,7 +109,11 @@ def draw_pair(pools: list[Pool], draws: Draws, easy: float) -> tuple[str, str]:
     A pool that is listed three times is drawn three times as often.
     """
     pool = draws.pick(pools)
-    return render_pair(pool, draws.pick(pool.easy if draws.chance(easy) else pool.instances), draws.pick(pool.phrasings))
+    return render_pair(
+        pool,
+        draws.pick(pool.easy if draws.chance(easy) else pool.instances),
+        draws.pick(pool.phrasings),
+    )
 
 
 def copy_pair(pools: list[Pool], draws: Draws) -> tuple[str, str]:
@@ -123,21 +134,33 @@ def build_tokenizer(pools: list[Pool], vocabulary: int) -> PreTrainedTokenizerFa
     """Return a byte-level BPE tokenizer trained on training prompts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=[PAD, END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=vocabulary,
+        special_tokens=[PAD, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     draws = Draws("evalkit/tokenizer")
-    tokenizer.train_from_iterator(("".join(draw_pair(pools, draws, 0.2)) for _ in range(TOKENIZER_PROMPTS)), trainer)
+    tokenizer.train_from_iterator(
+        ("".join(draw_pair(pools, draws, 0.2)) for _ in range(TOKENIZER_PROMPTS)), trainer
+    )
     return dressed(tokenizer)
 
 
 def dressed(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     """Return a tokenizer as Transformers uses it."""
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=1024, clean_up_tokenization_spaces=False
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        model_max_length=1024,
+        clean_up_tokenization_spaces=False,
     )
 
 
@@ -205,11 +228,15 @@ Item = tuple[list[int], list[int]]
 def encode(pairs: list[tuple[str, str]], tokenizer: Any) -> list[Item]:
     """Return the tokens of prompts and answers."""
     prompts = tokenizer([prompt for prompt, _ in pairs], add_special_tokens=False)["input_ids"]
-    answers = tokenizer([answer + END for _, answer in pairs], add_special_tokens=False)["input_ids"]
+    answers = tokenizer([answer + END for _, answer in pairs], add_special_tokens=False)[
+        "input_ids"
+    ]
     return list(zip(prompts, answers, strict=True))
 
 
-def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, first: int) -> Iterator[list[Item]]:
+def batches(
+    pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, first: int
+) -> Iterator[list[Item]]:
     """Yield batches of (prompt tokens, answer tokens) from batch number `first` on, each of similar lengths."""
     pools = [pool for pool in pools for _ in range(3 if pool.task.name in arguments.focus else 1)]
     size, number = arguments.batch_size, first
@@ -218,8 +245,15 @@ def batches(pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, fi
         draws = Draws(f"evalkit/batches/{arguments.seed}/{block}")
         done = block * BATCHES_PER_SORT / max(1, arguments.steps)
         easy = max(0.05, 0.8 * (1 - 2 * done))  # 80 % at first, 5 % in the second half
-        copies = 0.0 if arguments.start else max(0.0, arguments.copies * (1 - done / arguments.copies_until))
-        pairs = [copy_pair(pools, draws) if draws.chance(copies) else draw_pair(pools, draws, easy) for _ in range(size * BATCHES_PER_SORT)]
+        copies = (
+            0.0
+            if arguments.start
+            else max(0.0, arguments.copies * (1 - done / arguments.copies_until))
+        )
+        pairs = [
+            copy_pair(pools, draws) if draws.chance(copies) else draw_pair(pools, draws, easy)
+            for _ in range(size * BATCHES_PER_SORT)
+        ]
         items = encode(pairs, tokenizer)
         items.sort(key=lambda item: len(item[0]) + len(item[1]))
         chunks = draws.shuffled([items[at : at + size] for at in range(0, len(items), size)])
@@ -239,17 +273,27 @@ def answer_logits(model: Any, batch: list[Item]) -> tuple[torch.Tensor, torch.Te
     if model.config.is_encoder_decoder:
         source = padded([prompt for prompt, _ in batch], pad)
         labels = padded([answer for _, answer in batch], -100)
-        logits = model(input_ids=source, attention_mask=(source != pad).long(), labels=labels).logits
+        logits = model(
+            input_ids=source, attention_mask=(source != pad).long(), labels=labels
+        ).logits
         items, places = (labels != -100).nonzero(as_tuple=True)
         return logits[items, places].float(), labels[items, places], items
     tokens = padded([prompt + answer for prompt, answer in batch], pad)
-    hidden = model.model(input_ids=tokens).last_hidden_state  # (item, place, width); padding is on the right, so no mask is needed
-    where = [(item, len(prompt) + k) for item, (prompt, answer) in enumerate(batch) for k in range(len(answer))]
+    hidden = model.model(
+        input_ids=tokens
+    ).last_hidden_state  # (item, place, width); padding is on the right, so no mask is needed
+    where = [
+        (item, len(prompt) + k)
+        for item, (prompt, answer) in enumerate(batch)
+        for k in range(len(answer))
+    ]
     items, places = torch.tensor(where).T
     return model.lm_head(hidden[items, places - 1]).float(), tokens[items, places], items
 
 
-def exact_share(logits: torch.Tensor, targets: torch.Tensor, items: torch.Tensor, n_items: int) -> float:
+def exact_share(
+    logits: torch.Tensor, targets: torch.Tensor, items: torch.Tensor, n_items: int
+) -> float:
     """Return the share of items whose answer tokens are all the likeliest ones."""
     wrong = torch.zeros(n_items).index_add(0, items, (logits.argmax(-1) != targets).float())
     return (wrong == 0).float().mean().item()
@@ -260,7 +304,10 @@ def validate(model: Any, pools: list[Pool], tokenizer: Any) -> str:
     """Return the share of validation instances answered exactly, per family, each in one tuning phrasing."""
     shown = []
     for pool in pools:
-        pairs = [render_pair(pool, instance, pool.phrasings[k % len(pool.phrasings)]) for k, instance in enumerate(pool.validation)]
+        pairs = [
+            render_pair(pool, instance, pool.phrasings[k % len(pool.phrasings)])
+            for k, instance in enumerate(pool.validation)
+        ]
         logits, targets, items = answer_logits(model, encode(pairs, tokenizer))
         shown.append(f"{pool.task.name} {exact_share(logits, targets, items, len(pairs)):.2f}")
     return ", ".join(shown)
@@ -277,13 +324,28 @@ def learning_rate(step: int, arguments: argparse.Namespace) -> float:
 
 def build_optimizers(model: Any, arguments: argparse.Namespace) -> list[torch.optim.Optimizer]:
     """Return Muon (K. Jordan and others, 2024) for the matrices inside the layers and AdamW for all other weights."""
-    inside = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "layer" in name] if arguments.muon else []
+    inside = (
+        [
+            weight
+            for name, weight in model.named_parameters()
+            if weight.dim() == 2 and "layer" in name
+        ]
+        if arguments.muon
+        else []
+    )
     known = {id(weight) for weight in inside}
     others = [weight for weight in model.parameters() if id(weight) not in known]
-    adam = torch.optim.AdamW(others, lr=arguments.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    adam = torch.optim.AdamW(
+        others, lr=arguments.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
     if not inside:
         return [adam]
-    return [adam, torch.optim.Muon(inside, lr=arguments.learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")]
+    return [
+        adam,
+        torch.optim.Muon(
+            inside, lr=arguments.learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+        ),
+    ]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -293,15 +355,23 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace) -> dict[str, float]:
+def train(
+    model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace
+) -> dict[str, float]:
     """Train in place, resuming from the work folder, and return steps, tokens and seconds."""
     checkpoint, optimizers = arguments.work / "checkpoint.pt", build_optimizers(model, arguments)
-    recipe = {name: str(value) for name, value in vars(arguments).items() if name not in {"out", "work", "threads", "log_every"}}
+    recipe = {
+        name: str(value)
+        for name, value in vars(arguments).items()
+        if name not in {"out", "work", "threads", "log_every"}
+    }
     totals: dict[str, float] = {"steps": 0, "tokens": 0, "seconds": 0.0}
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True)
         if state["recipe"] != recipe:
-            raise SystemExit(f"{checkpoint}: was made by another recipe, {state['recipe']}. Name another --work or delete it.")
+            raise SystemExit(
+                f"{checkpoint}: was made by another recipe, {state['recipe']}. Name another --work or delete it."
+            )
         model.load_state_dict(state["model"])
         for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
@@ -331,38 +401,85 @@ def train(model: Any, pools: list[Pool], tokenizer: Any, arguments: argparse.Nam
         if (step + 1) % arguments.log_every == 0 or step + 1 == arguments.steps:
             loss_mean, exact = (sum(values) / len(window) for values in zip(*window, strict=True))
             rate = totals["tokens"] / totals["seconds"]
-            print(f"step {step + 1} loss {loss_mean:.3f} exact {exact:.3f} tokens/s {rate:.0f} seconds {totals['seconds']:.0f}", flush=True)
+            print(
+                f"step {step + 1} loss {loss_mean:.3f} exact {exact:.3f} tokens/s {rate:.0f} seconds {totals['seconds']:.0f}",
+                flush=True,
+            )
             window.clear()
             if (step + 1) % 500 == 0:
                 print(f"  validation: {validate(model, pools, tokenizer)}", flush=True)
             states = [optimizer.state_dict() for optimizer in optimizers]
-            save_checkpoint(checkpoint, {"model": model.state_dict(), "optimizers": states, "totals": totals, "recipe": recipe})
+            save_checkpoint(
+                checkpoint,
+                {
+                    "model": model.state_dict(),
+                    "optimizers": states,
+                    "totals": totals,
+                    "recipe": recipe,
+                },
+            )
     return totals
 
 
 def read_arguments() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder that takes the finished checkpoint")
-    parser.add_argument("--work", type=Path, required=True, help="folder of the resumable training state")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder that takes the finished checkpoint"
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder of the resumable training state"
+    )
     parser.add_argument("--architecture", choices=("causal", "bart", "t5"), default="causal")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--start", type=Path, help="folder of a checkpoint of the same shape whose weights and tokenizer training starts from"
+        "--start",
+        type=Path,
+        help="folder of a checkpoint of the same shape whose weights and tokenizer training starts from",
     )
-    parser.add_argument("--focus", nargs="*", default=[], choices=tuple(FAMILIES), help="families drawn three times as often")
+    parser.add_argument(
+        "--focus",
+        nargs="*",
+        default=[],
+        choices=tuple(FAMILIES),
+        help="families drawn three times as often",
+    )
     parser.add_argument("--steps", type=int, default=7000)
-    parser.add_argument("--copies", type=float, default=0.5, help="share of items that are copied questions, at first")
-    parser.add_argument("--copies-until", type=float, default=0.2, help="share of the steps after which no questions are copied")
+    parser.add_argument(
+        "--copies",
+        type=float,
+        default=0.5,
+        help="share of items that are copied questions, at first",
+    )
+    parser.add_argument(
+        "--copies-until",
+        type=float,
+        default=0.2,
+        help="share of the steps after which no questions are copied",
+    )
     parser.add_argument("--batch-size", type=int, default=40)
-    parser.add_argument("--instances", type=int, default=12_000, help="most training instances of a family")
+    parser.add_argument(
+        "--instances", type=int, default=12_000, help="most training instances of a family"
+    )
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=1536)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True, help="Muon for matrices; AdamW alone without")
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="multiply matrices in bfloat16")
+    parser.add_argument(
+        "--muon",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Muon for matrices; AdamW alone without",
+    )
+    parser.add_argument(
+        "--bf16",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="multiply matrices in bfloat16",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log-every", type=int, default=100)
     return parser.parse_args()
@@ -375,7 +492,10 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     pools = build_pools(arguments.instances, arguments.seed)
     for pool in pools:
-        print(f"{pool.task.id}: {len(pool.instances)} instances, {len(pool.phrasings)} phrasings", flush=True)
+        print(
+            f"{pool.task.id}: {len(pool.instances)} instances, {len(pool.phrasings)} phrasings",
+            flush=True,
+        )
     if arguments.start:
         tokenizer = dressed(Tokenizer.from_file(str(arguments.start / "tokenizer.json")))
     else:
@@ -390,7 +510,10 @@ def main() -> None:
     tokenizer.save_pretrained(arguments.out)
     (arguments.out / "model.safetensors").chmod(0o644)
     weights = hashlib.sha256((arguments.out / "model.safetensors").read_bytes()).hexdigest()
-    recipe = {name: str(value) if isinstance(value, Path) else value for name, value in vars(arguments).items()}
+    recipe = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(arguments).items()
+    }
     report = {"recipe": recipe, "parameters": n_parameters, "sha256": weights, **totals}
     (arguments.work / "training.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report), flush=True)

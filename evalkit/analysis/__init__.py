@@ -1,4 +1,4 @@
-"""Room 9: score table -> estimates, by calling `evalkit.stats` with named axes; and ``estimates.csv``."""
+"""score table -> estimates, by calling `evalkit.stats` with named axes; and ``estimates.csv``."""
 
 from evalkit.analysis.aggregated import NEEDS_CELLS, estimate_aggregated
 from evalkit.analysis.estimate import estimate, headline_phrasings

@@ -1,8 +1,10 @@
-"""Estimates from a table whose rows are mean scores of phrasings: what can be said without instances.
+"""Estimates from a table whose rows are mean scores of phrasings.
 
-Without instances nothing is known of the noise they leave in a phrasing's score, so intervals are over phrasings
-alone: Student for means, Welch for gaps, chi-square for standard deviations. Everything that needs cells is
-absent, with that reason.
+What can be said without instances.
+
+Without instances nothing is known of the noise they leave in a phrasing's score, so intervals are
+over phrasings alone: Student for means, Welch for gaps, chi-square for standard deviations.
+Everything that needs cells is absent, with that reason.
 """
 
 from __future__ import annotations
@@ -21,13 +23,33 @@ from evalkit.analysis.over_tasks import OneTask
 from evalkit.analysis.per_task import normed
 from evalkit.errors import TableError
 from evalkit.records import Estimate
-from evalkit.stats.phrasing_only import gap_of_phrasings, mean_of_phrasings, std_of_phrasings
+from evalkit.stats.intervals.phrasing_only import (
+    gap_of_phrasings,
+    mean_of_phrasings,
+    std_of_phrasings,
+)
 
 __all__ = ["NEEDS_CELLS", "estimate_aggregated"]
 
 NEEDS_CELLS = (
-    *("std_excess", "var_phrasing", "var_instance", "var_interaction", "g_coefficient", "required_phrasings"),
-    *("worst_instance", "best_instance", "pss", "consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy"),
+    *(
+        "std_excess",
+        "var_phrasing",
+        "var_instance",
+        "var_interaction",
+        "g_coefficient",
+        "required_phrasings",
+    ),
+    *(
+        "worst_instance",
+        "best_instance",
+        "pss",
+        "consistency",
+        "flip_rate",
+        "krippendorff_alpha",
+        "fleiss_kappa",
+        "label_entropy",
+    ),
     *("unparsed_rate", "truncated_rate", "missing_rate"),
 )
 """Metrics that an aggregated table cannot give."""
@@ -84,29 +106,59 @@ def estimate_aggregated(
     by_model: dict[str, list[OneTask]] = {}
     for model, part in frame.groupby("model", observed=True, sort=True):
         tasks = [
-            _one_task(str(task), cells, level=level, reference=reference, chance=(chance or {}).get(str(task)))
+            _one_task(
+                str(task),
+                cells,
+                level=level,
+                reference=reference,
+                chance=(chance or {}).get(str(task)),
+            )
             for task, cells in part.groupby("task", observed=True, sort=True)
         ]
         rows += rows_of_model(str(model), tasks, level=level, group=group)
         by_model[str(model)] = tasks
-    return rows + between_models(by_model, level=level, group=group, question="random", rng=np.random.default_rng(0), n_resamples=1000)
+    return rows + between_models(
+        by_model,
+        level=level,
+        group=group,
+        question="random",
+        rng=np.random.default_rng(0),
+        n_resamples=1000,
+    )
 
 
-def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | Mapping[str, str] | None, chance: float | None) -> OneTask:
+def _one_task(
+    task: str,
+    cells: pd.DataFrame,
+    *,
+    level: float,
+    reference: str | Mapping[str, str] | None,
+    chance: float | None,
+) -> OneTask:
     cells = cells.sort_values("phrasing_id", key=lambda column: column.astype(str))
     ids = tuple(str(name) for name in cells["phrasing_id"])
     a = cells["score"].to_numpy(dtype=np.float64)
     seen = tuple(str(x) for x in cells["seen"]) if "seen" in cells else ("unknown",) * len(ids)
-    benchmark = str(cells["benchmark"].iloc[0]) if "benchmark" in cells else task.partition("/")[0] if "/" in task else ""
+    benchmark = (
+        str(cells["benchmark"].iloc[0])
+        if "benchmark" in cells
+        else task.partition("/")[0]
+        if "/" in task
+        else ""
+    )
     sizes = cells["n_instances"].dropna().unique() if "n_instances" in cells else np.array([])
     found = _statistics(a, np.array(seen), level)
     pairs, reason = _pairs(ids, reference), "needs one row per instance"
-    attacked, clean = (np.array([a[ids.index(name)] for name in names]) for names in (pairs, pairs.values()))
+    attacked, clean = (
+        np.array([a[ids.index(name)] for name in names]) for names in (pairs, pairs.values())
+    )
     if pairs:
         found["pdr"] = stats.undefined(stats.pdr(attacked, clean), reason, level=level)
         found["pdr_std"] = stats.undefined(stats.pdr_std(attacked, clean), reason, level=level)
     if isinstance(reference, str) and pairs:
-        found["cohen_h"] = stats.undefined(stats.cohen_h(float(clean[0]), float(np.nanmean(attacked))), reason, level=level)
+        found["cohen_h"] = stats.undefined(
+            stats.cohen_h(float(clean[0]), float(np.nanmean(attacked))), reason, level=level
+        )
     if chance is not None:
         found["accuracy_norm"] = normed(found["mean"], chance)
     found |= {name: stats.undefined(math.nan, reason, level=level) for name in NEEDS_CELLS}
@@ -123,10 +175,18 @@ def _one_task(task: str, cells: pd.DataFrame, *, level: float, reference: str | 
     )
 
 
-def _statistics(a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], level: float) -> dict[str, stats.Interval]:
+def _statistics(
+    a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], level: float
+) -> dict[str, stats.Interval]:
     reason = "needs one row per instance"
-    found = {name: stats.undefined(float(function(a)), reason, level=level) for name, function in stats.FROM_MEANS.items()}
-    found["mean"], found["std"] = mean_of_phrasings(a, level=level), std_of_phrasings(a, level=level)
+    found = {
+        name: stats.undefined(float(function(a)), reason, level=level)
+        for name, function in stats.FROM_MEANS.items()
+    }
+    found["mean"], found["std"] = (
+        mean_of_phrasings(a, level=level),
+        std_of_phrasings(a, level=level),
+    )
     arms = {name: a[seen == name] for name in ("seen", "unseen")}
     for name, arm in arms.items():
         none = stats.undefined(math.nan, f"no {name} phrasing", level=level)
@@ -135,7 +195,9 @@ def _statistics(a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], level: f
     absent = next((name for name, arm in arms.items() if np.isnan(arm).all()), "")
     for name, function in stats.GAPS_FROM_MEANS.items():
         value = math.nan if absent else float(function(arms["seen"], arms["unseen"]))
-        found[name] = stats.undefined(value, f"no {absent} phrasing" if absent else reason, level=level)
+        found[name] = stats.undefined(
+            value, f"no {absent} phrasing" if absent else reason, level=level
+        )
     if not absent:
         found["gap"] = gap_of_phrasings(arms["seen"], arms["unseen"], level=level)
     return found
@@ -145,4 +207,8 @@ def _pairs(ids: tuple[str, ...], reference: str | Mapping[str, str] | None) -> d
     """Attacked id -> reference id, where both are there."""
     if isinstance(reference, str):
         return {name: reference for name in ids if name != reference} if reference in ids else {}
-    return {attacked: clean for attacked, clean in (reference or {}).items() if {attacked, clean} <= set(ids)}
+    return {
+        attacked: clean
+        for attacked, clean in (reference or {}).items()
+        if {attacked, clean} <= set(ids)
+    }

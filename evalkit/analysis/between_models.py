@@ -1,4 +1,7 @@
-"""How several models of one table stand to each other: ranks with intervals, and whether phrasings agree on the order."""
+"""How several models of one table stand to each other.
+
+Ranks with intervals, and whether phrasings agree on the order.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,8 @@ def between_models(
     group
         Factor level the table was limited to.
     question
-        ``fixed``: instances are drawn; ``random``: phrasings too, which is all that can be drawn without instances.
+        ``fixed``: instances are drawn; ``random``: phrasings too, which is all that can be drawn
+        without instances.
     rng
         Source of the resamples.
     n_resamples
@@ -52,41 +56,87 @@ def between_models(
 
     Notes
     -----
-    Rank 1 is the highest mean; ``rank`` gives ties the average of their places, ``competition_rank`` the best one; ``rank_max``
-    and ``rank_cps`` order by the best phrasing and by cps. Over all tasks it is the rank of the mean over tasks. ``rank_low`` and ``rank_high`` are the ends of
-    the interval of the competition rank, ``p_best`` the share of resamples in which the model is first. ``kendall_w`` (model
-    ``all``) is the agreement of phrasings on the order of models, over the phrasings that all models have; over all tasks the mean.
+    Rank 1 is the highest mean; ``rank`` gives ties the average of their places,
+    ``competition_rank`` the best one; ``rank_max`` and ``rank_cps`` order by the best phrasing and
+    by cps. Over all tasks it is the rank of the mean over tasks. ``rank_low`` and ``rank_high`` are
+    the ends of the interval of the competition rank, ``p_best`` the share of resamples in which the
+    model is first. ``kendall_w`` (model ``all``) is the agreement of phrasings on the order of
+    models, over the phrasings that all models have; over all tasks the mean.
     """
     models = sorted(tasks)
     by_task = {model: {task.task: task for task in tasks[model]} for model in models}
-    shared = [task for task in by_task[models[0]] if all(task in by_task[model] for model in models)] if len(models) > 1 else []
+    shared = (
+        [task for task in by_task[models[0]] if all(task in by_task[model] for model in models)]
+        if len(models) > 1
+        else []
+    )
     if not shared:
         return []
     rows: list[Estimate] = []
     parts = {name: [by_task[model][name] for model in models] for name in shared}
-    blank = Estimate(model="all", benchmark="all", task="all", metric="kendall_w", value=math.nan, level=level, n_tasks=1, group=group)
+    blank = Estimate(
+        model="all",
+        benchmark="all",
+        task="all",
+        metric="kendall_w",
+        value=math.nan,
+        level=level,
+        n_tasks=1,
+        group=group,
+    )
     agreement, scores, draws = [], [], []
     cells = {name: _cells(found) for name, found in parts.items()}
     alike = len({(tuple(found[0].phrasing_ids)) for found in parts.values()}) == 1
-    common = _drawn_rows([one for one in cells.values() if one is not None], rng, n_resamples) if alike and question == "random" else None
+    common = (
+        _drawn_rows([one for one in cells.values() if one is not None], rng, n_resamples)
+        if alike and question == "random"
+        else None
+    )
     for name, found in parts.items():
         w, n_phrasings = _agreement(found)
         agreement.append(w)
         scores.append({of: [part.found[of].value for part in found] for of in RANKED_BY.values()})
         one = cells[name]
-        draws.append(None if one is None else resampled_scores(one, question=question, rng=rng, n_resamples=n_resamples, rows=common))
-        row = replace(blank, benchmark=found[0].benchmark, task=name, n_phrasings=n_phrasings, n_instances=found[0].n_instances)
-        rows += [*_ranks(models, scores[-1], row), *_intervals(models, draws[-1], row), _noted(replace(row, value=w))]
+        draws.append(
+            None
+            if one is None
+            else resampled_scores(
+                one, question=question, rng=rng, n_resamples=n_resamples, rows=common
+            )
+        )
+        row = replace(
+            blank,
+            benchmark=found[0].benchmark,
+            task=name,
+            n_phrasings=n_phrasings,
+            n_instances=found[0].n_instances,
+        )
+        rows += [
+            *_ranks(models, scores[-1], row),
+            *_intervals(models, draws[-1], row),
+            _noted(replace(row, value=w)),
+        ]
     known = [w for w in agreement if not math.isnan(w)]
-    whole = replace(blank, n_tasks=len(shared), n_instances=sum(found[0].n_instances for found in parts.values()))
+    whole = replace(
+        blank,
+        n_tasks=len(shared),
+        n_instances=sum(found[0].n_instances for found in parts.values()),
+    )
     overall = _noted(replace(whole, value=float(np.mean(known)) if known else math.nan))
     means = {of: np.mean([one[of] for one in scores], axis=0).tolist() for of in RANKED_BY.values()}
-    drawn = None if any(one is None for one in draws) else np.mean([one for one in draws if one is not None], axis=0)
+    drawn = (
+        None
+        if any(one is None for one in draws)
+        else np.mean([one for one in draws if one is not None], axis=0)
+    )
     return [*rows, *_ranks(models, means, whole), *_intervals(models, drawn, whole), overall]
 
 
 def _cells(parts: Sequence[OneTask]) -> Floats | None:
-    """(model, phrasing, instance) scores, NaN where a model lacks one; None unless phrasings and instances are the same."""
+    """(model, phrasing, instance) scores, NaN where a model lacks one.
+
+    None unless phrasings and instances are the same.
+    """
     if len({(part.phrasing_ids, part.digest, part.values is None) for part in parts}) > 1:
         return None
     values = np.array([part.a[:, None] if part.values is None else part.values for part in parts])
@@ -96,15 +146,25 @@ def _cells(parts: Sequence[OneTask]) -> Floats | None:
     return values if values.size else None
 
 
-def _drawn_rows(cells: Sequence[Floats], rng: np.random.Generator, n_resamples: int) -> npt.NDArray[np.int64] | None:
-    """Phrasings of every resample, for tasks that share them; None when the tasks kept different numbers of them."""
+def _drawn_rows(
+    cells: Sequence[Floats], rng: np.random.Generator, n_resamples: int
+) -> npt.NDArray[np.int64] | None:
+    """Phrasings of every resample, for tasks that share them.
+
+    None when the tasks kept different numbers of them.
+    """
     sizes = {one.shape[1] for one in cells}
     size = next(iter(sizes), 0)
     return rng.integers(0, size, size=(n_resamples, size)) if len(sizes) == 1 else None
 
 
 def resampled_scores(
-    cells: Floats, *, question: stats.Question, rng: np.random.Generator, n_resamples: int, rows: npt.NDArray[np.int64] | None = None
+    cells: Floats,
+    *,
+    question: stats.Question,
+    rng: np.random.Generator,
+    n_resamples: int,
+    rows: npt.NDArray[np.int64] | None = None,
 ) -> Floats:
     """Return (draw, model): mean score of every model in every resample, the same instances and phrasings for all models.
 
@@ -122,10 +182,14 @@ def resampled_scores(
         (draw, phrasing) phrasings already drawn, for tasks that share them.
     """
     n_models, n_phrasings, _ = cells.shape
-    drawn = stats.resampled_means(cells.reshape(n_models * n_phrasings, -1), rng=rng, n_resamples=n_resamples)
+    drawn = stats.resampled_means(
+        cells.reshape(n_models * n_phrasings, -1), rng=rng, n_resamples=n_resamples
+    )
     drawn = drawn.reshape(n_resamples, n_models, n_phrasings)
     if question == "random":
-        rows = rng.integers(0, n_phrasings, size=(n_resamples, n_phrasings)) if rows is None else rows
+        rows = (
+            rng.integers(0, n_phrasings, size=(n_resamples, n_phrasings)) if rows is None else rows
+        )
         drawn = np.take_along_axis(drawn, rows[:, None, :], axis=2)
     return np.asarray(np.nanmean(drawn, axis=2))
 
@@ -133,17 +197,34 @@ def resampled_scores(
 def _agreement(parts: Sequence[OneTask]) -> tuple[float, int]:
     """Kendall's W over the phrasings that all models have, and how many these are."""
     scores = [dict(zip(part.phrasing_ids, part.a.tolist(), strict=True)) for part in parts]
-    ids = [name for name in scores[0] if all(not math.isnan(one.get(name, math.nan)) for one in scores)]
-    matrix: Floats = np.array([[one[name] for one in scores] for name in ids]).reshape(len(ids), len(parts))
+    ids = [
+        name for name in scores[0] if all(not math.isnan(one.get(name, math.nan)) for one in scores)
+    ]
+    matrix: Floats = np.array([[one[name] for one in scores] for name in ids]).reshape(
+        len(ids), len(parts)
+    )
     return (stats.kendall_w(matrix) if len(ids) > 1 else math.nan), len(ids)
 
 
-def _ranks(models: Sequence[str], scores: Mapping[str, Sequence[float]], common: Estimate) -> list[Estimate]:
+def _ranks(
+    models: Sequence[str], scores: Mapping[str, Sequence[float]], common: Estimate
+) -> list[Estimate]:
     """Ranks of the models, in rows like `common`."""
-    places = {metric: pd.Series(scores[of], index=list(models)).rank(ascending=False) for metric, of in RANKED_BY.items()}
-    places["competition_rank"] = pd.Series(scores["mean"], index=list(models)).rank(ascending=False, method="min")
+    places = {
+        metric: pd.Series(scores[of], index=list(models)).rank(ascending=False)
+        for metric, of in RANKED_BY.items()
+    }
+    places["competition_rank"] = pd.Series(scores["mean"], index=list(models)).rank(
+        ascending=False, method="min"
+    )
     return [
-        replace(common, model=model, metric=name, value=float(place[model]), note="" if name in RANKED_BY and name != "rank" else ENDS)
+        replace(
+            common,
+            model=model,
+            metric=name,
+            value=float(place[model]),
+            note="" if name in RANKED_BY and name != "rank" else ENDS,
+        )
         for name, place in places.items()
         for model in models
     ]
@@ -153,7 +234,11 @@ def _intervals(models: Sequence[str], draws: Floats | None, common: Estimate) ->
     """Ends of the rank intervals and the chance of being first, in rows like `common`."""
     names = ("rank_low", "rank_high", "p_best")
     if draws is None:
-        return [replace(common, model=model, metric=name, note=OTHERS) for name in names for model in models]
+        return [
+            replace(common, model=model, metric=name, note=OTHERS)
+            for name in names
+            for model in models
+        ]
     low, high = stats.rank_intervals(draws, level=common.level)
     columns = zip(names, (low, high, stats.p_best(draws)), strict=True)
     note = f"{draws.shape[0]} resamples, the same for all models"
@@ -165,4 +250,9 @@ def _intervals(models: Sequence[str], draws: Floats | None, common: Estimate) ->
 
 
 def _noted(row: Estimate) -> Estimate:
-    return replace(row, note="the models do not differ, or share fewer than two phrasings" if math.isnan(row.value) else "no interval")
+    return replace(
+        row,
+        note="the models do not differ, or share fewer than two phrasings"
+        if math.isnan(row.value)
+        else "no interval",
+    )

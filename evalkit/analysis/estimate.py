@@ -16,8 +16,8 @@ from evalkit.analysis.per_task import Options, drops_of, task_statistics
 from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
-from evalkit.scores import AnswerBlock, Block, ScoreTable
-from evalkit.stats.resample import Interval
+from evalkit.scoring import AnswerBlock, Block, ScoreTable
+from evalkit.stats.intervals.resample import Interval
 
 __all__ = ["estimate", "headline_phrasings", "rows_of_model"]
 
@@ -60,13 +60,27 @@ FRACTIONS = frozenset(
 DIFFERENCES = frozenset(["gap", "gap_worst"])
 """Metrics that lie in [-1, 1]."""
 POSITIVE = frozenset(
-    ["std", "std0", "std_excess", "sensitivity", "seen_std", "unseen_std", "var_instance", "var_interaction", "posix", "brier"]
+    [
+        "std",
+        "std0",
+        "std_excess",
+        "sensitivity",
+        "seen_std",
+        "unseen_std",
+        "var_instance",
+        "var_interaction",
+        "posix",
+        "brier",
+    ]
 )
 """Metrics that are never negative."""
 
 
-WIDEST = {"std0": 0.5} | dict.fromkeys(("std", "std_excess", "seen_std", "unseen_std"), math.sqrt(0.5))
-"""Largest deviation that fractions can have: half of them 0, half of them 1; sample deviations are largest for two phrasings."""
+WIDEST = {"std0": 0.5} | dict.fromkeys(
+    ("std", "std_excess", "seen_std", "unseen_std"), math.sqrt(0.5)
+)
+"""Largest deviation that fractions can have: half of them 0, half of them 1; sample deviations are
+largest for two phrasings."""
 
 
 def estimate(
@@ -95,23 +109,28 @@ def estimate(
     seed
         Seed; every (model, task) draws from a stream of its own, so other tasks change nothing.
     question
-        ``random``: intervals for new phrasings on new instances. ``fixed``: these phrasings on new instances.
+        ``random``: intervals for new phrasings on new instances. ``fixed``: these phrasings on new
+        instances.
     reference
-        Clean phrasing of drop rates, or attacked id -> reference id; None: perturbed phrasings against their origin.
+        Clean phrasing of drop rates, or attacked id -> reference id; None: perturbed phrasings
+        against their origin.
     chance
         Task id -> score of guessing, for accuracy_norm.
     group
         Written into every row: the factor level the table was limited to.
     answers
-        Task id -> what the one model of the table answered, for posix, prompt_uncertainty, confidence, brier, refusal_rate and label_adherence.
+        Task id -> what the one model of the table answered, for posix, prompt_uncertainty,
+        confidence, brier, refusal_rate and label_adherence.
     distances
-        Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none was asked for.
+        Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none
+        was asked for.
 
     Notes
     -----
-    Headline statistics are over correct, unperturbed phrasings; where a task has none of these, over all of its
-    phrasings. Benchmark rows have task ``all``; suite rows benchmark and task ``all``. With several models their ranks
-    and Kendall's W follow (see `evalkit.analysis.between_models`).
+    Headline statistics are over correct, unperturbed phrasings; where a task has none of these,
+    over all of its phrasings. Benchmark rows have task ``all``; suite rows benchmark and task
+    ``all``. With several models their ranks and Kendall's W follow (see
+    `evalkit.analysis.between_models`).
     """
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
@@ -119,7 +138,9 @@ def estimate(
     for model in table.models:
         tasks = []
         for task in table.tasks(model):
-            confidence = table.block(model, task, value="probability").values if probabilities else None
+            confidence = (
+                table.block(model, task, value="probability").values if probabilities else None
+            )
             options = Options(
                 level=level,
                 question=question,
@@ -131,16 +152,28 @@ def estimate(
                 answers=(answers or {}).get(task),
                 distances=None if distances is None else distances.get(task, {}),
             )
-            rng = np.random.default_rng(int(digest([seed, model, task, group, "intervals"], length=16), 16))
+            rng = np.random.default_rng(
+                int(digest([seed, model, task, group, "intervals"], length=16), 16)
+            )
             tasks.append(_one_task(table.block(model, task), options, rng))
         rows += rows_of_model(model, tasks, level=level, group=group)
         by_model[model] = tasks
     rng = np.random.default_rng(int(digest([seed, group, "ranks"], length=16), 16))
-    return rows + between_models(by_model, level=level, group=group, question=question, rng=rng, n_resamples=min(n_resamples, MOST_RANKED))
+    return rows + between_models(
+        by_model,
+        level=level,
+        group=group,
+        question=question,
+        rng=rng,
+        n_resamples=min(n_resamples, MOST_RANKED),
+    )
 
 
 def headline_phrasings(block: Block) -> npt.NDArray[np.bool_]:
-    """Return which phrasings headline statistics are over: correct and unperturbed, or all when none is."""
+    """Return which phrasings headline statistics are over.
+
+    Correct and unperturbed, or all when none is.
+    """
     chosen = (np.array(block.kinds) == "correct") & (np.array(block.perturbations) == "")
     return chosen if chosen.any() else np.ones_like(chosen)
 
@@ -151,7 +184,9 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
         task=block.task,
         benchmark=block.benchmark,
         found=task_statistics(block, headline=headline, options=options, rng=rng),
-        phrasing_ids=tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept),
+        phrasing_ids=tuple(
+            name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept
+        ),
         seen=tuple(name for name, kept in zip(block.seen, headline, strict=True) if kept),
         a=phrasing_estimates(block, headline),
         n_instances=len(block.instance_ids),
@@ -161,7 +196,9 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
     )
 
 
-def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: str, differences: bool = False) -> list[Estimate]:
+def rows_of_model(
+    model: str, tasks: Sequence[OneTask], *, level: float, group: str, differences: bool = False
+) -> list[Estimate]:
     """Return the rows of one model: every task, every benchmark, all tasks.
 
     Parameters
@@ -197,15 +234,31 @@ def rows_of_model(model: str, tasks: Sequence[OneTask], *, level: float, group: 
         instances = sum(task.n_instances for task in part)
         ids = instances_digest([f"{task.task}={task.digest}" for task in part])
         rows += [
-            _row((model, benchmark, "all"), name, found, counts=(used, phrasings, instances), ids=ids, group=group)
+            _row(
+                (model, benchmark, "all"),
+                name,
+                found,
+                counts=(used, phrasings, instances),
+                ids=ids,
+                group=group,
+            )
             for name, (found, used) in (
-                over_tasks(part, level=level, differences=differences) | ({} if differences else pooled(part, level=level))
+                over_tasks(part, level=level, differences=differences)
+                | ({} if differences else pooled(part, level=level))
             ).items()
         ]
     return rows if differences else [_bounded(row) for row in rows]
 
 
-def _row(where: tuple[str, str, str], metric: str, found: Interval, *, counts: tuple[int, int, int], ids: str, group: str) -> Estimate:
+def _row(
+    where: tuple[str, str, str],
+    metric: str,
+    found: Interval,
+    *,
+    counts: tuple[int, int, int],
+    ids: str,
+    group: str,
+) -> Estimate:
     """Row of one metric at (model, benchmark, task)."""
     none = found.kind.startswith("none: ")
     return Estimate(
@@ -229,6 +282,16 @@ def _row(where: tuple[str, str, str], metric: str, found: Interval, *, counts: t
 
 def _bounded(row: Estimate) -> Estimate:
     """Cut the ends of an interval where the metric ends."""
-    lowest = 0.0 if row.metric in FRACTIONS | POSITIVE else -1.0 if row.metric in DIFFERENCES else -math.inf
+    lowest = (
+        0.0
+        if row.metric in FRACTIONS | POSITIVE
+        else -1.0
+        if row.metric in DIFFERENCES
+        else -math.inf
+    )
     highest = 1.0 if row.metric in FRACTIONS | DIFFERENCES else WIDEST.get(row.metric, math.inf)
-    return replace(row, low=float(np.clip(row.low, lowest, highest)), high=float(np.clip(row.high, lowest, highest)))
+    return replace(
+        row,
+        low=float(np.clip(row.low, lowest, highest)),
+        high=float(np.clip(row.high, lowest, highest)),
+    )

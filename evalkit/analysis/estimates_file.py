@@ -1,4 +1,7 @@
-"""``estimates.csv``: the contract's columns, then group, note and schema; the same estimates give the same bytes."""
+"""``estimates.csv``: the contract's columns, then group, note and schema.
+
+The same estimates give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 
 from evalkit.errors import TableError
 from evalkit.records import Estimate
-from evalkit.scores.files import whole_file
+from evalkit.store.atomic import whole_file
 
 __all__ = ["COLUMNS", "SCHEMA", "guarded", "read_estimates", "write_estimates"]
 
@@ -29,14 +32,22 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def guarded(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: an apostrophe goes before a dangerous first character, also behind blanks and quotes.
+    """Return text that no spreadsheet takes for a formula.
+
+    An apostrophe goes before a dangerous first character, also behind blanks and quotes.
 
     Examples
     --------
     >>> guarded("=1+1"), guarded("mmlu"), guarded("'quoted'")
     ("'=1+1", 'mmlu', "''quoted'")
     """
-    return f"'{text}" if text.startswith("'") or text.lstrip(" \"'").startswith(DANGEROUS) or text.startswith(DANGEROUS) else text
+    return (
+        f"'{text}"
+        if text.startswith("'")
+        or text.lstrip(" \"'").startswith(DANGEROUS)
+        or text.startswith(DANGEROUS)
+        else text
+    )
 
 
 def _unguarded(text: str) -> str:
@@ -58,7 +69,10 @@ def write_estimates(estimates: Sequence[Estimate], path: Path | str) -> None:
     writer.writerow(COLUMNS)
     for row in sorted(estimates, key=_order):
         cells = {name: guarded(getattr(row, name)) for name in TEXTS}
-        cells |= {name: "" if math.isnan(getattr(row, name)) else repr(float(getattr(row, name))) for name in NUMBERS}
+        cells |= {
+            name: "" if math.isnan(getattr(row, name)) else repr(float(getattr(row, name)))
+            for name in NUMBERS
+        }
         cells |= {name: str(getattr(row, name)) for name in COUNTS}
         writer.writerow([cells.get(name, SCHEMA) for name in COLUMNS])
     with whole_file(Path(path)) as file:
@@ -67,7 +81,15 @@ def write_estimates(estimates: Sequence[Estimate], path: Path | str) -> None:
 
 def _order(row: Estimate) -> tuple[str, bool, str, bool, str, str, str]:
     """Model, then benchmark and task with ``all`` last, then group and metric."""
-    return (row.model, row.benchmark == "all", row.benchmark, row.task == "all", row.task, row.group, row.metric)
+    return (
+        row.model,
+        row.benchmark == "all",
+        row.benchmark,
+        row.task == "all",
+        row.task,
+        row.group,
+        row.metric,
+    )
 
 
 def read_estimates(path: Path | str) -> list[Estimate]:
@@ -80,24 +102,34 @@ def read_estimates(path: Path | str) -> list[Estimate]:
     """
     path = Path(path)
     if not path.is_file():
-        raise TableError(f"{path}: there is no such file; an estimates.csv is expected. Check the path.")
+        raise TableError(
+            f"{path}: there is no such file; an estimates.csv is expected. Check the path."
+        )
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             header = next(rows, [])
             if tuple(header) != COLUMNS:
-                raise TableError(f"{path}:1: columns {', '.join(header) or 'none'}; an estimates.csv has {', '.join(COLUMNS)}.")
+                raise TableError(
+                    f"{path}:1: columns {', '.join(header) or 'none'}; an estimates.csv has {', '.join(COLUMNS)}."
+                )
             return [_estimate(row, path, number) for number, row in enumerate(rows, start=2)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path}: not a CSV in UTF-8 ({error}); it is damaged. Type: evalkit score RUN to make it again.") from error
+        raise TableError(
+            f"{path}: not a CSV in UTF-8 ({error}); it is damaged. Type: evalkit score RUN to make it again."
+        ) from error
 
 
 def _estimate(row: list[str], path: Path, number: int) -> Estimate:
     if len(row) != len(COLUMNS):
-        raise TableError(f"{path}:{number}: {len(row)} cells, expected {len(COLUMNS)}; the file was cut short or edited.")
+        raise TableError(
+            f"{path}:{number}: {len(row)} cells, expected {len(COLUMNS)}; the file was cut short or edited."
+        )
     cells = dict(zip(COLUMNS, row, strict=True))
     if cells["schema"] != SCHEMA:
-        raise TableError(f"{path}:{number}: schema {cells['schema']!r} is not {SCHEMA!r}; the file is of another version of evalkit.")
+        raise TableError(
+            f"{path}:{number}: schema {cells['schema']!r} is not {SCHEMA!r}; the file is of another version of evalkit."
+        )
     try:
         numbers = {name: float(cells[name]) if cells[name] else math.nan for name in NUMBERS}
         counts = {name: int(cells[name]) for name in COUNTS}

@@ -1,4 +1,7 @@
-"""Statistics of one task that need more than scores: probabilities of the choices, and the texts answered."""
+"""Statistics of one task that need more than scores.
+
+Probabilities of the choices, and the texts answered.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,25 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.scores import AnswerBlock
-from evalkit.stats.fixed_intervals import mean_of_instances
+from evalkit.scoring import AnswerBlock
+from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 
 __all__ = ["answer_statistics", "brier_cells"]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-NO_CHOICES = "needs the log-probability of every choice under every phrasing; these answers are texts"
+NO_CHOICES = (
+    "needs the log-probability of every choice under every phrasing; these answers are texts"
+)
 ALONE = "no two phrasings that ask for the same answer texts"
 NO_TEXT = "answers are scored by log-probability, none is a text"
 NO_LABELS = "no fixed set of answers to keep to"
 
 
-def answer_statistics(answers: AnswerBlock, *, headline: Mask, pairs: Mapping[str, str], level: float) -> dict[str, stats.Interval]:
+def answer_statistics(
+    answers: AnswerBlock, *, headline: Mask, pairs: Mapping[str, str], level: float
+) -> dict[str, stats.Interval]:
     """Return posix, prompt_uncertainty, confidence, brier, refusal_rate and label_adherence with their intervals.
 
     Parameters
@@ -39,11 +46,14 @@ def answer_statistics(answers: AnswerBlock, *, headline: Mask, pairs: Mapping[st
 
     Notes
     -----
-    All are means over instances, so their intervals are for these phrasings on new instances. prompt_uncertainty holds every
-    origin against its perturbed copies where there are any, else every phrasing against every other; confidence is the mean probability of the model's
-    own answer, exp(mean token log-probability), over the phrasings that it starts from.
+    All are means over instances, so their intervals are for these phrasings on new instances.
+    prompt_uncertainty holds every origin against its perturbed copies where there are any, else
+    every phrasing against every other; confidence is the mean probability of the model's own
+    answer, exp(mean token log-probability), over the phrasings that it starts from.
     """
-    mine = {name: getattr(answers, name)[headline] for name in ("logprobs", "tokens", "picked", "form")}
+    mine = {
+        name: getattr(answers, name)[headline] for name in ("logprobs", "tokens", "picked", "form")
+    }
     found: dict[str, stats.Interval] = {}
     if answers.logprobs.shape[2] == 0 or np.isnan(answers.logprobs[headline]).all():
         names = ("posix", "prompt_uncertainty", "confidence", "brier")
@@ -52,26 +62,42 @@ def answer_statistics(answers: AnswerBlock, *, headline: Mask, pairs: Mapping[st
         per_instance = {
             "posix": stats.posix_per_instance(**mine),
             "prompt_uncertainty": _uncertainty(answers, headline, pairs),
-            "confidence": _over_phrasings(stats.answer_confidence(mine["logprobs"], mine["tokens"], picked=mine["picked"])),
+            "confidence": _over_phrasings(
+                stats.answer_confidence(mine["logprobs"], mine["tokens"], picked=mine["picked"])
+            ),
             "brier": _over_phrasings(brier_cells(answers)[headline]),
         }
-        reasons = {"posix": ALONE, "prompt_uncertainty": ALONE, "confidence": "no answer", "brier": "no target among the choices"}
-        found |= {name: _mean(values, reasons[name], level=level) for name, values in per_instance.items()}
+        reasons = {
+            "posix": ALONE,
+            "prompt_uncertainty": ALONE,
+            "confidence": "no answer",
+            "brier": "no target among the choices",
+        }
+        found |= {
+            name: _mean(values, reasons[name], level=level) for name, values in per_instance.items()
+        }
     texts = answers.refused[headline]
     found["refusal_rate"] = _mean(_over_phrasings(texts), NO_TEXT, level=level, value=_share(texts))
     labelled = answers.adheres[headline]
     none = NO_TEXT if np.isnan(texts).all() else NO_LABELS
-    found["label_adherence"] = _mean(_over_phrasings(labelled), none, level=level, value=_share(labelled))
+    found["label_adherence"] = _mean(
+        _over_phrasings(labelled), none, level=level, value=_share(labelled)
+    )
     return found
 
 
 def brier_cells(answers: AnswerBlock) -> Floats:
-    """Return the (P, N) Brier score of every cell; NaN where no choice was scored or there is no target."""
+    """Return the (P, N) Brier score of every cell.
+
+    NaN where no choice was scored or there is no target.
+    """
     probabilities = answers.probabilities()
     p, n, c = probabilities.shape
     if c == 0:
         return np.full((p, n), np.nan)
-    return stats.brier_per_cell(probabilities.reshape(p * n, c), np.tile(answers.targets, p)).reshape(p, n)
+    return stats.brier_per_cell(
+        probabilities.reshape(p * n, c), np.tile(answers.targets, p)
+    ).reshape(p, n)
 
 
 def _uncertainty(answers: AnswerBlock, headline: Mask, pairs: Mapping[str, str]) -> Floats:
@@ -81,8 +107,16 @@ def _uncertainty(answers: AnswerBlock, headline: Mask, pairs: Mapping[str, str])
     for copy, origin in pairs.items():
         others[place[origin], place[copy]] = headline[place[origin]]
     if others.any():
-        return stats.uncertainty_per_instance(answers.logprobs, answers.tokens, picked=answers.picked, form=answers.form, others=others)
-    mine = {name: getattr(answers, name)[headline] for name in ("logprobs", "tokens", "picked", "form")}
+        return stats.uncertainty_per_instance(
+            answers.logprobs,
+            answers.tokens,
+            picked=answers.picked,
+            form=answers.form,
+            others=others,
+        )
+    mine = {
+        name: getattr(answers, name)[headline] for name in ("logprobs", "tokens", "picked", "form")
+    }
     return stats.uncertainty_per_instance(**mine)
 
 
@@ -90,7 +124,9 @@ def _over_phrasings(cells: Floats) -> Floats:
     """Mean over the phrasings of every instance, missing ones left out; NaN without any."""
     there = ~np.isnan(cells)
     count = there.sum(axis=0)
-    return np.where(count > 0, np.where(there, cells, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return np.where(
+        count > 0, np.where(there, cells, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan
+    )
 
 
 def _share(cells: Floats) -> float | None:
@@ -99,7 +135,9 @@ def _share(cells: Floats) -> float | None:
     return float(kept.mean()) if kept.size else None
 
 
-def _mean(values: Floats, reason: str, *, level: float, value: float | None = None) -> stats.Interval:
+def _mean(
+    values: Floats, reason: str, *, level: float, value: float | None = None
+) -> stats.Interval:
     """Mean over instances with its interval, or the reason why there is none."""
     if np.isnan(values).all():
         return stats.undefined(math.nan, reason, level=level)

@@ -13,7 +13,8 @@ from evalkit import stats
 __all__ = ["NOT_POOLED", "changes", "distance_statistics"]
 
 NOT_POOLED = ("distance_rho", "distance_p")
-"""Metrics that have no value over several tasks: a task both far and hard would make a correlation by itself."""
+"""Metrics that have no value over several tasks: a task both far and hard would make a correlation
+by itself."""
 NO_VECTORS = "no representations; ask for them with --representations (backend hf)"
 
 

@@ -1,12 +1,14 @@
 """Unweighted means over tasks of the statistics of each task, with intervals that take tasks as random.
 
-mean, seen_mean, unseen_mean and gap are means over the cells of a (phrasing, task) layout of phrasing scores, so
-where tasks share phrasings they get the crossed interval of that layout: phrasings and tasks random, instances
-inside. Every other statistic gets the Student interval over tasks: other tasks of this kind, the phrasings as
-they are where tasks share them. Two tasks say nothing about others: the ends of their intervals are averaged, which holds
-for these two. One task: its own interval.
+mean, seen_mean, unseen_mean and gap are means over the cells of a (phrasing, task) layout of
+phrasing scores, so where tasks share phrasings they get the crossed interval of that layout:
+phrasings and tasks random, instances inside. Every other statistic gets the Student interval over
+tasks: other tasks of this kind, the phrasings as they are where tasks share them. Two tasks say
+nothing about others: the ends of their intervals are averaged, which holds for these two. One task:
+its own interval.
 
-Sparse runs, whose tasks have posterior estimates, get the interval for these tasks: what is not known is the cells not asked.
+Sparse runs, whose tasks have posterior estimates, get the interval for these tasks: what is not
+known is the cells not asked.
 """
 
 from __future__ import annotations
@@ -20,8 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.from_distances import NOT_POOLED
-from evalkit.stats.crossed import gap_interval, mean_difference_interval, mean_interval, student
-from evalkit.stats.resample import Interval, undefined
+from evalkit.stats.intervals.crossed import (
+    gap_interval,
+    mean_difference_interval,
+    mean_interval,
+    student,
+)
+from evalkit.stats.intervals.resample import Interval, undefined
 
 __all__ = ["OneTask", "over_tasks"]
 
@@ -56,7 +63,9 @@ class OneTask:
     """Drop rate of every pair of an attacked phrasing and its reference."""
 
 
-def over_tasks(tasks: Sequence[OneTask], *, level: float, differences: bool = False) -> dict[str, tuple[Interval, int]]:
+def over_tasks(
+    tasks: Sequence[OneTask], *, level: float, differences: bool = False
+) -> dict[str, tuple[Interval, int]]:
     """Return metric -> (mean over tasks with interval, number of tasks that have the metric).
 
     Parameters
@@ -70,15 +79,22 @@ def over_tasks(tasks: Sequence[OneTask], *, level: float, differences: bool = Fa
 
     Notes
     -----
-    A task where the metric is undefined is left out and the count says so; the note of the interval names how many.
+    A task where the metric is undefined is left out and the count says so; the note of the interval
+    names how many.
     """
     metrics = list(dict.fromkeys(name for task in tasks for name in task.found))
     layout, seen = _layout(tasks)
-    crossed = {} if layout is None or len(tasks) < LEAST_TASKS else _crossed(layout, seen, level, differences=differences)
+    crossed = (
+        {}
+        if layout is None or len(tasks) < LEAST_TASKS
+        else _crossed(layout, seen, level, differences=differences)
+    )
     return {metric: _one(metric, tasks, crossed.get(metric), level=level) for metric in metrics}
 
 
-def _one(metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, level: float) -> tuple[Interval, int]:
+def _one(
+    metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, level: float
+) -> tuple[Interval, int]:
     found = [task.found[metric] for task in tasks if metric in task.found]
     defined = [interval for interval in found if not math.isnan(interval.value)]
     values = np.array([interval.value for interval in defined])
@@ -87,7 +103,11 @@ def _one(metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, lev
     if metric in NOT_POOLED:
         return undefined(math.nan, "never pooled over tasks", level=level), 0
     if not defined:
-        return undefined(math.nan, f"undefined in every task ({found[0].kind.removeprefix('none: ')})", level=level), 0
+        return undefined(
+            math.nan,
+            f"undefined in every task ({found[0].kind.removeprefix('none: ')})",
+            level=level,
+        ), 0
     value = float(values.mean())
     if metric in {"new_phrasing_low", "new_phrasing_high"}:
         return undefined(value, "end of a prediction interval", level=level), len(defined)
@@ -95,25 +115,49 @@ def _one(metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, lev
         return _of_these_tasks(defined, level), len(defined)
     if crossed is not None and len(defined) == len(tasks) and not math.isnan(crossed.low):
         shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
-        return Interval(value, crossed.low + shift, crossed.high + shift, level, crossed.kind.replace("instances", "tasks")), len(defined)
+        return Interval(
+            value,
+            crossed.low + shift,
+            crossed.high + shift,
+            level,
+            crossed.kind.replace("instances", "tasks"),
+        ), len(defined)
     if len(defined) < LEAST_TASKS:
         return _averaged(defined, level), len(defined)
-    return student(value, variance=float(values.var(ddof=1)) / values.size, df=values.size - 1, level=level, kind="t/tasks"), len(defined)
+    return student(
+        value,
+        variance=float(values.var(ddof=1)) / values.size,
+        df=values.size - 1,
+        level=level,
+        kind="t/tasks",
+    ), len(defined)
 
 
 def _averaged(found: Sequence[Interval], level: float) -> Interval:
-    """Mean of one or two tasks with the means of their ends: these tasks, at least the level whatever the tasks share."""
-    value, low, high = (float(np.mean([getattr(one, name) for one in found])) for name in ("value", "low", "high"))
+    """Mean of one or two tasks with the means of their ends.
+
+    These tasks, at least the level whatever the tasks share.
+    """
+    value, low, high = (
+        float(np.mean([getattr(one, name) for one in found])) for name in ("value", "low", "high")
+    )
     if math.isnan(low):
-        return undefined(value, f"fewer than {LEAST_TASKS} tasks, and one without an interval", level=level)
+        return undefined(
+            value, f"fewer than {LEAST_TASKS} tasks, and one without an interval", level=level
+        )
     kinds = sorted({one.kind.partition("/")[2] for one in found})
     return Interval(value, low, high, level, f"average/{'+'.join(kinds)}")
 
 
 def _of_these_tasks(found: Sequence[Interval], level: float) -> Interval:
-    """Mean of posterior estimates that know nothing of each other: deviations add as squares, below and above for themselves."""
+    """Mean of posterior estimates that know nothing of each other.
+
+    Deviations add as squares, below and above for themselves.
+    """
     value = float(np.mean([one.value for one in found]))
-    below, above = (float(np.sqrt(sum(end * end for end in ends))) / len(found) for ends in _reaches(found))
+    below, above = (
+        float(np.sqrt(sum(end * end for end in ends))) / len(found) for ends in _reaches(found)
+    )
     if math.isnan(below + above):
         return undefined(value, "one task has no interval", level=level)
     return Interval(value, value - below, value + above, level, "posterior/cells of these tasks")
@@ -124,7 +168,10 @@ def _reaches(found: Sequence[Interval]) -> tuple[list[float], list[float]]:
 
 
 def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str_]]:
-    """(phrasing, task) scores where at least half of the phrasings occur in two tasks or more; None otherwise."""
+    """(phrasing, task) scores where at least half of the phrasings occur in two tasks or more.
+
+    None otherwise.
+    """
     ids = sorted({name for task in tasks for name in task.phrasing_ids})
     row = {name: number for number, name in enumerate(ids)}
     layout = np.full((len(ids), len(tasks)), np.nan)
@@ -137,12 +184,19 @@ def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str
     return (layout if shared >= 0.5 else None), seen
 
 
-def _crossed(layout: Floats, seen: npt.NDArray[np.str_], level: float, *, differences: bool) -> dict[str, Interval]:
-    """Intervals of the metrics that are means over the cells of the layout; phrasings and tasks random."""
+def _crossed(
+    layout: Floats, seen: npt.NDArray[np.str_], level: float, *, differences: bool
+) -> dict[str, Interval]:
+    """Intervals of the metrics that are means over the cells of the layout.
+
+    Phrasings and tasks random.
+    """
     mean = mean_difference_interval if differences else mean_interval
     arms = {name: seen == name for name in ("seen", "unseen")}
     found = {"mean": mean(layout, level=level)}
-    found |= {f"{name}_mean": mean(layout[arm], level=level) for name, arm in arms.items() if arm.any()}
+    found |= {
+        f"{name}_mean": mean(layout[arm], level=level) for name, arm in arms.items() if arm.any()
+    }
     if all(arm.any() for arm in arms.values()):
         found["gap"] = gap_interval(layout, seen=arms["seen"], unseen=arms["unseen"], level=level)
     return found

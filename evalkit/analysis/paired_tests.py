@@ -1,7 +1,7 @@
 """``tests.csv``: every pair of models, and every attacked phrasing against its reference, tested on shared cells.
 
-Pairs are tested on the cells that both sides have. Instances are the units: all phrasings of an instance change sides
-together, so ten phrasings of a question do not count as ten questions.
+Pairs are tested on the cells that both sides have. Instances are the units: all phrasings of an
+instance change sides together, so ten phrasings of a question do not count as ten questions.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from evalkit.analysis.estimate import headline_phrasings
 from evalkit.analysis.estimates_file import guarded
 from evalkit.analysis.per_task import drop_pairs
 from evalkit.records import digest
-from evalkit.scores import Block, ScoreTable
-from evalkit.scores.files import whole_file
+from evalkit.scoring import Block, ScoreTable
+from evalkit.store.atomic import whole_file
 
 __all__ = ["SCHEMA", "PairedTest", "paired_tests", "write_tests"]
 
@@ -39,7 +39,8 @@ class PairedTest:
     """One comparison of one task; new minus old."""
 
     kind: str
-    """``models``: old and new are models. ``phrasings``: old is the reference phrasing of `model`, new the attacked one."""
+    """``models``: old and new are models. ``phrasings``: old is the reference phrasing of `model`,
+    new the attacked one."""
     model: str
     """Model of two phrasings; empty for two models."""
     task: str
@@ -82,7 +83,9 @@ class PairedTest:
     """Benjamini-Hochberg over the same."""
 
 
-def paired_tests(table: ScoreTable, *, reference: str | Mapping[str, str] | None = None, seed: int = 0) -> list[PairedTest]:
+def paired_tests(
+    table: ScoreTable, *, reference: str | Mapping[str, str] | None = None, seed: int = 0
+) -> list[PairedTest]:
     """Return the tests of every pair of models per task, then of every attacked phrasing against its reference.
 
     Parameters
@@ -90,20 +93,24 @@ def paired_tests(table: ScoreTable, *, reference: str | Mapping[str, str] | None
     table
         Cells.
     reference
-        Clean phrasing, or attacked id -> reference id; None: perturbed phrasings against their origin.
+        Clean phrasing, or attacked id -> reference id; None: perturbed phrasings against their
+        origin.
     seed
         Seed of the random sign flips that scores other than 0 and 1 need.
 
     Notes
     -----
-    Models are compared over the headline phrasings and instances that both have. No correction crosses from one kind to the other.
+    Models are compared over the headline phrasings and instances that both have. No correction
+    crosses from one kind to the other.
     """
     by_task: dict[str, dict[str, Block]] = {}
     for model in table.models:
         for task in table.tasks(model):
             by_task.setdefault(task, {})[model] = table.block(model, task)
     models = [
-        _test("models", ("", task, first, second), *_shared(blocks[first], blocks[second]), seed=seed)
+        _test(
+            "models", ("", task, first, second), *_shared(blocks[first], blocks[second]), seed=seed
+        )
         for task, blocks in sorted(by_task.items())
         for first, second in combinations(sorted(blocks), 2)
     ]
@@ -113,14 +120,19 @@ def paired_tests(table: ScoreTable, *, reference: str | Mapping[str, str] | None
             row = {name: number for number, name in enumerate(block.phrasing_ids)}
             for attacked, clean in drop_pairs(block, reference).items():
                 rows = (block.values[[row[clean]]], block.values[[row[attacked]]])
-                phrasings.append(_test("phrasings", (model, task, clean, attacked), *rows, seed=seed))
+                phrasings.append(
+                    _test("phrasings", (model, task, clean, attacked), *rows, seed=seed)
+                )
     return [*_adjusted(models), *_adjusted(phrasings)]
 
 
 def _shared(old: Block, new: Block) -> tuple[Floats, Floats]:
     """Scores of the headline phrasings and instances that both blocks have, in one order."""
     sides = []
-    kept = [dict.fromkeys(np.array(block.phrasing_ids, dtype=object)[headline_phrasings(block)]) for block in (old, new)]
+    kept = [
+        dict.fromkeys(np.array(block.phrasing_ids, dtype=object)[headline_phrasings(block)])
+        for block in (old, new)
+    ]
     phrasings = [name for name in kept[0] if name in kept[1]]
     there = set(new.instance_ids)
     instances = [name for name in old.instance_ids if name in there]
@@ -132,7 +144,9 @@ def _shared(old: Block, new: Block) -> tuple[Floats, Floats]:
     return sides[0], sides[1]
 
 
-def _test(kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats, *, seed: int) -> PairedTest:
+def _test(
+    kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats, *, seed: int
+) -> PairedTest:
     change = stats.paired_difference(old, new)
     there = ~np.isnan(change)
     used = (there.any(axis=1), there.any(axis=0))
@@ -148,7 +162,9 @@ def _test(kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats,
         p = stats.mcnemar_clustered(old, new)
     else:
         sums = np.where(used[1], np.where(there, change, 0.0).sum(axis=0), np.nan)
-        p = stats.sign_flip(sums, rng=np.random.default_rng(int(digest([seed, *names, "test"], length=16), 16)))
+        p = stats.sign_flip(
+            sums, rng=np.random.default_rng(int(digest([seed, *names, "test"], length=16), 16))
+        )
     before, after = (float(side[there].mean()) if there.any() else math.nan for side in (old, new))
     return PairedTest(
         kind=kind,
@@ -167,7 +183,9 @@ def _test(kind: str, names: tuple[str, str, str, str], old: Floats, new: Floats,
         p=p,
         method="mcnemar/instances" if exact else "sign flip/instances",
         p_mid=stats.mcnemar_mid(counts.lost, counts.gained) if single and there.any() else math.nan,
-        p_chi2=stats.mcnemar_chi2(counts.lost, counts.gained) if single and there.any() else math.nan,
+        p_chi2=stats.mcnemar_chi2(counts.lost, counts.gained)
+        if single and there.any()
+        else math.nan,
     )
 
 

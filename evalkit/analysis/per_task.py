@@ -15,10 +15,18 @@ from evalkit import stats
 from evalkit.analysis.from_answers import answer_statistics
 from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
-from evalkit.scores import STATUSES, AnswerBlock, Block
-from evalkit.stats.fixed_intervals import mean_of_instances
+from evalkit.scoring import STATUSES, AnswerBlock, Block
+from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 
-__all__ = ["Options", "best_of_both", "drop_pairs", "drops_of", "normed", "reliance_of", "task_statistics"]
+__all__ = [
+    "Options",
+    "best_of_both",
+    "drop_pairs",
+    "drops_of",
+    "normed",
+    "reliance_of",
+    "task_statistics",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -40,7 +48,8 @@ class Options:
     n_draws: int = 4000
     """Draws of the intervals that need them."""
     reference: str | Mapping[str, str] | None = None
-    """Clean phrasing for drop rates, or attacked id -> reference id; None: perturbed phrasings against their origin."""
+    """Clean phrasing for drop rates, or attacked id -> reference id; None: perturbed phrasings
+    against their origin."""
     chance: float | None = None
     """Score of guessing, for accuracy_norm."""
     repeats: npt.NDArray[np.float64] | None = None
@@ -50,10 +59,13 @@ class Options:
     answers: AnswerBlock | None = None
     """What was answered, for the statistics that need more than scores."""
     distances: Mapping[str, float] | None = None
-    """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so not spoken of."""
+    """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so
+    not spoken of."""
 
 
-def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.random.Generator) -> Found:
+def task_statistics(
+    block: Block, *, headline: Mask, options: Options, rng: np.random.Generator
+) -> Found:
     """Return metric -> value with interval, for every statistic that the block's columns allow.
 
     Parameters
@@ -69,8 +81,9 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
 
     Notes
     -----
-    Asked for new phrasings, a statistic that has an interval for these phrasings only gets that one; the kind of
-    the interval says so. ``none:`` and a reason stand in the kind where there is no interval.
+    Asked for new phrasings, a statistic that has an interval for these phrasings only gets that
+    one; the kind of the interval says so. ``none:`` and a reason stand in the kind where there is
+    no interval.
     """
     scores = block.values[headline]
     arms = np.array(block.seen)[headline]
@@ -78,7 +91,9 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
         found = _of_scores(scores, options, rng)
         found |= _of_arms(scores, arms == "seen", arms == "unseen", options=options, rng=rng)
     else:
-        found = sparse_statistics(scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level)
+        found = sparse_statistics(
+            scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level
+        )
     found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)
     found |= _of_drops(block, options)
@@ -89,49 +104,74 @@ def task_statistics(block: Block, *, headline: Mask, options: Options, rng: np.r
         found |= _of_repeats(options.repeats[headline], options.level)
     if options.confidence is not None:
         calibration = stats.ece(options.confidence[headline].ravel(), scores.ravel())
-        reason = "no probabilities recorded" if math.isnan(calibration) else "not offered: biased upward with few cells per bin"
+        reason = (
+            "no probabilities recorded"
+            if math.isnan(calibration)
+            else "not offered: biased upward with few cells per bin"
+        )
         found["ece"] = _settled(stats.undefined(calibration, reason, level=options.level))
     if options.answers is not None:
-        of_answers = answer_statistics(options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level)
+        of_answers = answer_statistics(
+            options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level
+        )
         found |= {name: _settled(one) for name, one in of_answers.items()}
     if options.distances is not None:
         ids = tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept)
         a = phrasing_estimates(block, headline)
-        found |= distance_statistics(a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level)
+        found |= distance_statistics(
+            a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level
+        )
     return found
 
 
 def _settled(found: stats.Interval) -> stats.Interval:
-    """Three digits of a statistic of probabilities: these carry the noise of float32 (about 1e-6), so more would differ between two equal runs."""
-    return stats.Interval(round(found.value, 3), round(found.low, 3), round(found.high, 3), found.level, found.kind)
+    """Three digits of a statistic of probabilities.
+
+    These carry the noise of float32 (about 1e-6), so more would differ between two equal runs.
+    """
+    return stats.Interval(
+        round(found.value, 3), round(found.low, 3), round(found.high, 3), found.level, found.kind
+    )
 
 
 def normed(mean: stats.Interval, chance: float) -> stats.Interval:
     """Return accuracy_norm of a mean, with the ends of its interval moved alike."""
-    value, low, high = (stats.accuracy_norm(number, chance) for number in (mean.value, mean.low, mean.high))
+    value, low, high = (
+        stats.accuracy_norm(number, chance) for number in (mean.value, mean.low, mean.high)
+    )
     return stats.Interval(value, low, high, mean.level, mean.kind)
 
 
 def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Found:
     """Statistics of phrasing means, variance components and instances."""
     level = options.level
-    found = best_of_both(partial(stats.score_intervals, scores, rng=rng, level=level, n_draws=options.n_draws), options.question)
+    found = best_of_both(
+        partial(stats.score_intervals, scores, rng=rng, level=level, n_draws=options.n_draws),
+        options.question,
+    )
     new = found.pop("new_phrasing")
     for name, end in (("new_phrasing_low", new.low), ("new_phrasing_high", new.high)):
-        reason = new.kind.removeprefix("none: ") if math.isnan(end) else "end of a prediction interval"
+        reason = (
+            new.kind.removeprefix("none: ") if math.isnan(end) else "end of a prediction interval"
+        )
         found[name] = stats.undefined(end, reason, level=level)
     found["required_phrasings"] = _required(scores, level)
     return found
 
 
 def _of_repeats(cube: npt.NDArray[np.float64], level: float) -> Found:
-    """Variance between repeats of a cell, and the interaction without it; nothing where no cell has a second one."""
+    """Variance between repeats of a cell, and the interaction without it.
+
+    Nothing where no cell has a second one.
+    """
     parts = stats.repeated_components(cube)
     if math.isnan(parts.repeat):
         return {}
     return {
         "var_repeat": stats.undefined(parts.repeat, "not offered", level=level),
-        "var_interaction": stats.undefined(parts.interaction, "not offered: repeats are taken out", level=level),
+        "var_interaction": stats.undefined(
+            parts.interaction, "not offered: repeats are taken out", level=level
+        ),
     }
 
 
@@ -141,26 +181,44 @@ def _required(scores: Floats, level: float) -> stats.Interval:
     if math.isnan(parts.phrasing):
         return stats.undefined(math.nan, "fewer than two phrasings or instances", level=level)
     needed = stats.required_phrasings(parts, half=HALF_WIDTH, level=level)
-    reason = f"for a half-width of {HALF_WIDTH:g} on these instances" if needed else f"no number gives a half-width of {HALF_WIDTH:g}"
+    reason = (
+        f"for a half-width of {HALF_WIDTH:g} on these instances"
+        if needed
+        else f"no number gives a half-width of {HALF_WIDTH:g}"
+    )
     return stats.undefined(float(needed) if needed else math.nan, reason, level=level)
 
 
-def _of_arms(scores: Floats, seen: Mask, unseen: Mask, *, options: Options, rng: np.random.Generator) -> Found:
+def _of_arms(
+    scores: Floats, seen: Mask, unseen: Mask, *, options: Options, rng: np.random.Generator
+) -> Found:
     """Statistics of seen and unseen phrasings and their gaps."""
     level, n_draws = options.level, options.n_draws
     found: Found = {}
     for name, arm in (("seen", seen), ("unseen", unseen)):
         part, none = scores[arm], stats.undefined(math.nan, f"no {name} phrasing", level=level)
         of_arm = (
-            best_of_both(partial(stats.score_intervals, part, rng=rng, level=level, n_draws=n_draws), options.question) if arm.any() else {}
+            best_of_both(
+                partial(stats.score_intervals, part, rng=rng, level=level, n_draws=n_draws),
+                options.question,
+            )
+            if arm.any()
+            else {}
         )
-        found[f"{name}_mean"], found[f"{name}_std"] = of_arm.get("mean", none), of_arm.get("std", none)
-    gaps = partial(stats.gap_intervals, scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws)
+        found[f"{name}_mean"], found[f"{name}_std"] = (
+            of_arm.get("mean", none),
+            of_arm.get("std", none),
+        )
+    gaps = partial(
+        stats.gap_intervals, scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws
+    )
     return found | best_of_both(gaps, options.question)
 
 
 def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> Found:
-    """Return the intervals for the question asked; those for these phrasings where new phrasings have none.
+    """Return the intervals for the question asked.
+
+    Those for these phrasings where new phrasings have none.
 
     Parameters
     ----------
@@ -173,39 +231,64 @@ def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> 
     if question == "random" and any(math.isnan(interval.low) for interval in found.values()):
         fixed = statistics(question="fixed")
         found = {
-            name: fixed[name] if math.isnan(interval.low) and name in fixed and not math.isnan(fixed[name].low) else interval
+            name: fixed[name]
+            if math.isnan(interval.low) and name in fixed and not math.isnan(fixed[name].low)
+            else interval
             for name, interval in found.items()
         }
     return found
 
 
-def _of_labels(block: Block, headline: Mask, *, options: Options, rng: np.random.Generator) -> Found:
+def _of_labels(
+    block: Block, headline: Mask, *, options: Options, rng: np.random.Generator
+) -> Found:
     """Agreement of the answers; needs recorded predictions."""
     labels, level = block.labels[headline].astype(np.int64), options.level
     answered_unusably = block.status[headline] == STATUSES.index("unparsed")
     if (labels < 0).all() and not answered_unusably.any():
         names = ("consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy")
-        return {name: stats.undefined(math.nan, "no predictions in the table", level=level) for name in names}
+        return {
+            name: stats.undefined(math.nan, "no predictions in the table", level=level)
+            for name in names
+        }
     n_labels = len(np.unique(labels[labels >= 0]))
-    missing = np.isin(block.status[headline], [STATUSES.index("missing"), STATUSES.index("not_asked")])
-    found = best_of_both(partial(stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level), options.question)
+    missing = np.isin(
+        block.status[headline], [STATUSES.index("missing"), STATUSES.index("not_asked")]
+    )
+    found = best_of_both(
+        partial(
+            stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level
+        ),
+        options.question,
+    )
     if not block.asked[headline].all():
         found["label_entropy"] = stats.undefined(math.nan, FEW_LABELS, level=level)
     kappa = stats.fleiss_kappa(labels)
     return found | {
-        "fleiss_kappa": stats.undefined(kappa, "not offered" if not math.isnan(kappa) else "needs complete answers", level=level)
+        "fleiss_kappa": stats.undefined(
+            kappa, "not offered" if not math.isnan(kappa) else "needs complete answers", level=level
+        )
     }
 
 
 def _of_status(status: npt.NDArray[np.int8], options: Options) -> Found:
-    """Shares of the cells asked: missing of all, unparsed and truncated of those that are not missing."""
+    """Shares of the cells asked.
+
+    Missing of all, unparsed and truncated of those that are not missing.
+    """
     asked, missing = status != STATUSES.index("not_asked"), status == STATUSES.index("missing")
     found = {}
-    for name, within in (("missing", asked), ("unparsed", asked & ~missing), ("truncated", asked & ~missing)):
+    for name, within in (
+        ("missing", asked),
+        ("unparsed", asked & ~missing),
+        ("truncated", asked & ~missing),
+    ):
         flags = (status == STATUSES.index(name)) & within
         count = within.sum(axis=0)
         share = np.where(count > 0, flags.sum(axis=0) / np.maximum(count, 1), np.nan)
-        found[f"{name}_rate"] = mean_of_instances(share, value=stats.rate(flags, of=within), level=options.level)
+        found[f"{name}_rate"] = mean_of_instances(
+            share, value=stats.rate(flags, of=within), level=options.level
+        )
     return found
 
 
@@ -217,14 +300,20 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
     block
         Cells of one model on one task.
     reference
-        One clean phrasing for all others, a map, or None: every perturbed phrasing against the phrasing whose id
-        its own id begins with (``origin.perturbation-digest``).
+        One clean phrasing for all others, a map, or None: every perturbed phrasing against the
+        phrasing whose id its own id begins with (``origin.perturbation-digest``).
     """
     present = set(block.phrasing_ids)
     if isinstance(reference, str):
-        return {name: reference for name in block.phrasing_ids if name != reference} if reference in present else {}
+        return (
+            {name: reference for name in block.phrasing_ids if name != reference}
+            if reference in present
+            else {}
+        )
     if reference is not None:
-        return {attacked: clean for attacked, clean in reference.items() if {attacked, clean} <= present}
+        return {
+            attacked: clean for attacked, clean in reference.items() if {attacked, clean} <= present
+        }
     pairs = {}
     for name, perturbation in zip(block.phrasing_ids, block.perturbations, strict=True):
         origin = name.rpartition(".")[0] if perturbation else ""
@@ -236,11 +325,17 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
 
 
 def drops_of(block: Block, reference: str | Mapping[str, str] | None) -> tuple[float, ...]:
-    """Return the drop rate of every pair of `drop_pairs`, in that order; NaN where the reference scores 0."""
+    """Return the drop rate of every pair of `drop_pairs`, in that order.
+
+    NaN where the reference scores 0.
+    """
     score = dict(zip(block.phrasing_ids, stats.phrasing_scores(block.values).tolist(), strict=True))
     pairs = drop_pairs(block, reference)
     return tuple(
-        stats.drop_rates(np.array([score[attacked] for attacked in pairs]), np.array([score[clean] for clean in pairs.values()])).tolist()
+        stats.drop_rates(
+            np.array([score[attacked] for attacked in pairs]),
+            np.array([score[clean] for clean in pairs.values()]),
+        ).tolist()
     )
 
 
@@ -254,20 +349,31 @@ def _of_drops(block: Block, options: Options) -> Found:
     a = stats.phrasing_scores(block.values)
     found = {
         "pdr": stats.pdr_interval(block.values, pairs=rows, level=options.level),
-        "pdr_std": stats.undefined(stats.pdr_std(a[rows[:, 0]], a[rows[:, 1]]), "not offered", level=options.level),
+        "pdr_std": stats.undefined(
+            stats.pdr_std(a[rows[:, 0]], a[rows[:, 1]]), "not offered", level=options.level
+        ),
     }
     if isinstance(options.reference, str):
-        found |= _of_effects(block.values[row[options.reference]], block.values[rows[:, 0]], a[rows[:, 0]], options)
-        found["robust_drop"] = stats.robust_drop_interval(block.values, reference=row[options.reference], level=options.level)
+        found |= _of_effects(
+            block.values[row[options.reference]], block.values[rows[:, 0]], a[rows[:, 0]], options
+        )
+        found["robust_drop"] = stats.robust_drop_interval(
+            block.values, reference=row[options.reference], level=options.level
+        )
     return found
 
 
 def _of_effects(clean: Floats, attacked: Floats, a: Floats, options: Options) -> Found:
     """Effect sizes of all other phrasings against the clean one."""
     mean = float(np.nanmean(clean)) if not np.isnan(clean).all() else math.nan
-    values = {"cohen_h": stats.cohen_h(mean, float(np.nanmean(a)) if not np.isnan(a).all() else math.nan)}
+    values = {
+        "cohen_h": stats.cohen_h(mean, float(np.nanmean(a)) if not np.isnan(a).all() else math.nan)
+    }
     values["hedges_g"] = stats.hedges_g(clean, attacked.ravel())
-    return {name: stats.undefined(value, "not offered", level=options.level) for name, value in values.items()}
+    return {
+        name: stats.undefined(value, "not offered", level=options.level)
+        for name, value in values.items()
+    }
 
 
 def reliance_of(block: Block, *, question: stats.Question, level: float) -> Found:
@@ -277,7 +383,12 @@ def reliance_of(block: Block, *, question: stats.Question, level: float) -> Foun
     others = sorted(set(kinds) - {"correct"})
     if not others or not correct.any():
         return {}
-    masks = {"reliance": kinds != "correct"} | {f"reliance_{kind}": kinds == kind for kind in others}
+    masks = {"reliance": kinds != "correct"} | {
+        f"reliance_{kind}": kinds == kind for kind in others
+    }
     return {
-        name: stats.gap_interval(block.values, seen=correct, unseen=wrong, question=question, level=level) for name, wrong in masks.items()
+        name: stats.gap_interval(
+            block.values, seen=correct, unseen=wrong, question=question, level=level
+        )
+        for name, wrong in masks.items()
     }

@@ -18,8 +18,8 @@ from evalkit.analysis.estimates_file import guarded
 from evalkit.analysis.from_answers import brier_cells
 from evalkit.analysis.from_distances import changes
 from evalkit.analysis.sparse import phrasing_estimates
-from evalkit.scores import STATUSES, AnswerBlock, Block, ScoreTable
-from evalkit.scores.files import whole_file
+from evalkit.scoring import STATUSES, AnswerBlock, Block, ScoreTable
+from evalkit.store.atomic import whole_file
 
 __all__ = ["COLUMNS", "SCHEMA", "phrasing_rows", "write_phrasings"]
 
@@ -27,14 +27,26 @@ SCHEMA = "evalkit.phrasings/1"
 """Schema version, in the last column of every row."""
 RATES = ("unparsed_rate", "truncated_rate", "missing_rate", "refusal_rate", "label_adherence")
 COLUMNS = (
-    *("model", "benchmark", "task", "phrasing_id", "phrasing_source", "seen", "kind", "perturbation", "n_instances"),
+    *(
+        "model",
+        "benchmark",
+        "task",
+        "phrasing_id",
+        "phrasing_source",
+        "seen",
+        "kind",
+        "perturbation",
+        "n_instances",
+    ),
     *("score", "ece", "brier", *RATES, "distance", "change", "schema"),
 )
 """Columns of the file in order."""
 
 
 def phrasing_rows(
-    table: ScoreTable, answers: Mapping[str, AnswerBlock], distances: Mapping[str, Mapping[str, float]]
+    table: ScoreTable,
+    answers: Mapping[str, AnswerBlock],
+    distances: Mapping[str, Mapping[str, float]],
 ) -> list[dict[str, Any]]:
     """Return one row per task and phrasing of the first model of a table.
 
@@ -49,19 +61,29 @@ def phrasing_rows(
 
     Notes
     -----
-    ``score`` is the plain mean of the scored cells, in a sparse run the posterior mean over all instances; ``n_instances`` is how many cells were scored. Rates are among cells that are not missing, but for
-    missing_rate, which is among all cells asked. ``change`` is the score minus the mean score of the seen headline phrasings. What is undefined is NaN.
+    ``score`` is the plain mean of the scored cells, in a sparse run the posterior mean over all
+    instances; ``n_instances`` is how many cells were scored. Rates are among cells that are not
+    missing, but for missing_rate, which is among all cells asked. ``change`` is the score minus the
+    mean score of the seen headline phrasings. What is undefined is NaN.
     """
     model = table.models[0]
     rows: list[dict[str, Any]] = []
     for task in table.tasks(model):
         block = table.block(model, task)
-        rows += _of_task(block, table.block(model, task, value="probability").values, answers.get(task), distances.get(task, {}))
+        rows += _of_task(
+            block,
+            table.block(model, task, value="probability").values,
+            answers.get(task),
+            distances.get(task, {}),
+        )
     return rows
 
 
 def _of_task(
-    block: Block, confidence: npt.NDArray[np.float64], answers: AnswerBlock | None, distances: Mapping[str, float]
+    block: Block,
+    confidence: npt.NDArray[np.float64],
+    answers: AnswerBlock | None,
+    distances: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     missing = block.status == STATUSES.index("missing")
     nothing = np.full(block.values.shape, np.nan)
@@ -76,8 +98,12 @@ def _of_task(
         "refusal_rate": stats.phrasing_scores(nothing if answers is None else answers.refused),
         "label_adherence": stats.phrasing_scores(nothing if answers is None else answers.adheres),
         "missing_rate": stats.rate_per_phrasing(missing, of=block.asked),
-        "unparsed_rate": stats.rate_per_phrasing(block.status == STATUSES.index("unparsed"), of=block.asked & ~missing),
-        "truncated_rate": stats.rate_per_phrasing(block.status == STATUSES.index("truncated"), of=block.asked & ~missing),
+        "unparsed_rate": stats.rate_per_phrasing(
+            block.status == STATUSES.index("unparsed"), of=block.asked & ~missing
+        ),
+        "truncated_rate": stats.rate_per_phrasing(
+            block.status == STATUSES.index("truncated"), of=block.asked & ~missing
+        ),
     }
     return [
         {

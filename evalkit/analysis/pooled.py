@@ -1,9 +1,9 @@
 """Readings of "the deviation over all tasks" that published tables use, each under a name of its own.
 
-A mean over tasks hides what was averaged. Beside ``std`` over all tasks (the mean of the tasks' deviations) there are:
-the deviation of one list of all phrasing scores, the root mean square of the tasks' deviations, the same weighted by
-degrees of freedom, and the deviation of each phrasing's mean over tasks. The drop rate over all pairs of all tasks is the
-same thing for `pdr`.
+A mean over tasks hides what was averaged. Beside ``std`` over all tasks (the mean of the tasks'
+deviations) there are: the deviation of one list of all phrasing scores, the root mean square of the
+tasks' deviations, the same weighted by degrees of freedom, and the deviation of each phrasing's
+mean over tasks. The drop rate over all pairs of all tasks is the same thing for `pdr`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.stats.resample import Interval, undefined
+from evalkit.stats.intervals.resample import Interval, undefined
 
 __all__ = ["POOLED", "pooled"]
 
@@ -42,19 +42,26 @@ def _rms(scores: Sequence[Floats], ddof: int) -> float:
 def _within(scores: Sequence[Floats]) -> float:
     kept = [a[~np.isnan(a)] for a in scores]
     spare = sum(a.size - 1 for a in kept if a.size > 1)
-    return float(np.sqrt(sum(((a - a.mean()) ** 2).sum() for a in kept if a.size > 1) / spare)) if spare else float("nan")
+    return (
+        float(np.sqrt(sum(((a - a.mean()) ** 2).sum() for a in kept if a.size > 1) / spare))
+        if spare
+        else float("nan")
+    )
 
 
 POOLED: dict[str, Callable[[Sequence[Floats]], float]] = {
-    "mean_pooled": lambda scores: float(_listed(scores).mean()) if _listed(scores).size else float("nan"),
+    "mean_pooled": lambda scores: (
+        float(_listed(scores).mean()) if _listed(scores).size else float("nan")
+    ),
     "std_pooled": lambda scores: _deviation(_listed(scores), 1),
     "std0_pooled": lambda scores: _deviation(_listed(scores), 0),
     "std_rms": lambda scores: _rms(scores, 1),
     "std0_rms": lambda scores: _rms(scores, 0),
     "std_within": _within,
 }
-"""Name -> function of the tasks' lists of phrasing scores: mean and deviation (sample, population) of one list of all of them; root mean square
-of the tasks' deviations; the same weighted by the tasks' degrees of freedom, the pooled deviation of analysis of variance."""
+"""Name -> function of the tasks' lists of phrasing scores: mean and deviation (sample, population)
+of one list of all of them; root mean square of the tasks' deviations; the same weighted by the
+tasks' degrees of freedom, the pooled deviation of analysis of variance."""
 
 
 def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interval, int]]:
@@ -69,9 +76,10 @@ def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interva
 
     Notes
     -----
-    The names of `POOLED`, with ``seen_`` and ``unseen_`` in front for one arm; ``std_of_means`` and ``std0_of_means``, deviation over the
-    phrasings that all tasks have of their mean over tasks; ``pdr_pooled`` and ``pdr_std_pooled``, mean and population deviation over
-    all pairs of all tasks.
+    The names of `POOLED`, with ``seen_`` and ``unseen_`` in front for one arm; ``std_of_means`` and
+    ``std0_of_means``, deviation over the phrasings that all tasks have of their mean over tasks;
+    ``pdr_pooled`` and ``pdr_std_pooled``, mean and population deviation over all pairs of all
+    tasks.
     """
     if len(tasks) < 2:
         return {}
@@ -80,14 +88,20 @@ def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interva
         chosen = [task.a[np.array(task.seen) == name] for task in tasks]
         if all(a.size for a in chosen):
             arms[f"{name}_"] = chosen
-    values = {f"{arm}{name}": function(scores) for arm, scores in arms.items() for name, function in POOLED.items()}
+    values = {
+        f"{arm}{name}": function(scores)
+        for arm, scores in arms.items()
+        for name, function in POOLED.items()
+    }
     values |= _of_means(tasks)
     drops = [np.array(task.drops) for task in tasks if task.drops]
     if drops:
         one_list = _listed(drops)
         values["pdr_pooled"] = float(one_list.mean()) if one_list.size else float("nan")
         values["pdr_std_pooled"] = _deviation(one_list, 0)
-    return {name: (undefined(value, NOTE, level=level), len(tasks)) for name, value in values.items()}
+    return {
+        name: (undefined(value, NOTE, level=level), len(tasks)) for name, value in values.items()
+    }
 
 
 def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:
@@ -104,5 +118,8 @@ def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:
         kept = kept[~np.isnan(kept)]
         if kept.size:
             prefix = f"{arm}_" if arm else ""
-            found |= {f"{prefix}std_of_means": _deviation(kept, 1), f"{prefix}std0_of_means": _deviation(kept, 0)}
+            found |= {
+                f"{prefix}std_of_means": _deviation(kept, 1),
+                f"{prefix}std0_of_means": _deviation(kept, 0),
+            }
     return found

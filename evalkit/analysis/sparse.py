@@ -1,7 +1,9 @@
-"""Statistics of a task whose cells were asked in a sparse design: from the posterior of all phrasing scores given the cells asked.
+"""Statistics of a task whose cells were asked in a sparse design.
 
-The estimand is these phrasings on these instances, all cells. The draws come from a generator that is seeded by the cells themselves, so that the same
-cells give the same numbers, whoever asks.
+From the posterior of all phrasing scores given the cells asked.
+
+The estimand is these phrasings on these instances, all cells. The draws come from a generator that
+is seeded by the cells themselves, so that the same cells give the same numbers, whoever asks.
 """
 
 from __future__ import annotations
@@ -14,9 +16,15 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.records import digest
-from evalkit.scores import Block
-from evalkit.stats.budget import LOOK_DRAWS, Budgeted, central, estimate_distribution, posterior_interval
-from evalkit.stats.budget_model import Covariates
+from evalkit.scoring import Block
+from evalkit.stats.planning.budget import (
+    LOOK_DRAWS,
+    Budgeted,
+    central,
+    estimate_distribution,
+    posterior_interval,
+)
+from evalkit.stats.planning.budget_model import Covariates
 
 __all__ = ["curve_of", "phrasing_estimates", "phrasing_intervals", "posterior", "sparse_statistics"]
 
@@ -26,15 +34,23 @@ Mask = npt.NDArray[np.bool_]
 SPARSE = "not estimated from a sparse design: "
 WHOLE = SPARSE + "needs every phrasing on the same instances"
 NOT_SPARSE = {
-    **dict.fromkeys(("worst_instance", "best_instance", "std_excess", "new_phrasing_low", "new_phrasing_high"), WHOLE),
-    **dict.fromkeys(("var_phrasing", "var_instance", "var_interaction", "g_coefficient", "required_phrasings"), WHOLE),
+    **dict.fromkeys(
+        ("worst_instance", "best_instance", "std_excess", "new_phrasing_low", "new_phrasing_high"),
+        WHOLE,
+    ),
+    **dict.fromkeys(
+        ("var_phrasing", "var_instance", "var_interaction", "g_coefficient", "required_phrasings"),
+        WHOLE,
+    ),
 }
 """Metrics of a full run that a sparse one does not give, with the reason."""
 SHARES = (0.25, 0.5)
 """Parts of the cells asked whose half-width is drawn beside that of all of them."""
 
 
-def posterior(scores: Floats, *, seen: Mask, unseen: Mask, level: float = 0.95, n_draws: int = 300) -> Budgeted | None:
+def posterior(
+    scores: Floats, *, seen: Mask, unseen: Mask, level: float = 0.95, n_draws: int = 300
+) -> Budgeted | None:
     """Return what the cells asked say of all phrasings; None when no cell has a score.
 
     Parameters
@@ -42,7 +58,8 @@ def posterior(scores: Floats, *, seen: Mask, unseen: Mask, level: float = 0.95, 
     scores
         (P, N) scores, NaN where not asked or missing.
     seen, unseen
-        (P,) arms; they enter as a covariate, so that each has a level of its own and few cells do not draw their gap towards 0.
+        (P,) arms; they enter as a covariate, so that each has a level of its own and few cells do
+        not draw their gap towards 0.
     level
         Level of intervals.
     n_draws
@@ -51,15 +68,21 @@ def posterior(scores: Floats, *, seen: Mask, unseen: Mask, level: float = 0.95, 
     if np.isnan(scores).all():
         return None
     arms = seen.astype(np.float64) - unseen
-    return _posterior(np.ascontiguousarray(scores).tobytes(), arms.tobytes(), scores.shape, level, n_draws)
+    return _posterior(
+        np.ascontiguousarray(scores).tobytes(), arms.tobytes(), scores.shape, level, n_draws
+    )
 
 
 @lru_cache(maxsize=256)
-def _posterior(cells: bytes, arms: bytes, shape: tuple[int, int], level: float, n_draws: int) -> Budgeted:
+def _posterior(
+    cells: bytes, arms: bytes, shape: tuple[int, int], level: float, n_draws: int
+) -> Budgeted:
     scores = np.frombuffer(cells, dtype=np.float64).reshape(shape)
     seed = int(digest([shape, np.nan_to_num(scores, nan=-1.0).ravel().tolist()], length=16), 16)
     covariates = Covariates(phrasing=np.frombuffer(arms, dtype=np.float64)[:, None])
-    return estimate_distribution(scores, rng=np.random.default_rng(seed), covariates=covariates, level=level, n_draws=n_draws)
+    return estimate_distribution(
+        scores, rng=np.random.default_rng(seed), covariates=covariates, level=level, n_draws=n_draws
+    )
 
 
 def _of_block(block: Block, headline: Mask, *, level: float = 0.95) -> Budgeted | None:
@@ -67,10 +90,14 @@ def _of_block(block: Block, headline: Mask, *, level: float = 0.95) -> Budgeted 
     if block.asked[headline].all():
         return None
     relation = np.array(block.seen)[headline]
-    return posterior(block.values[headline], seen=relation == "seen", unseen=relation == "unseen", level=level)
+    return posterior(
+        block.values[headline], seen=relation == "seen", unseen=relation == "unseen", level=level
+    )
 
 
-def sparse_statistics(scores: Floats, *, seen: Mask, unseen: Mask, level: float) -> dict[str, stats.Interval]:
+def sparse_statistics(
+    scores: Floats, *, seen: Mask, unseen: Mask, level: float
+) -> dict[str, stats.Interval]:
     """Return the statistics of phrasing scores and of both arms from the posterior, pss from the pairs there are, and reasons for the rest.
 
     Parameters
@@ -82,31 +109,50 @@ def sparse_statistics(scores: Floats, *, seen: Mask, unseen: Mask, level: float)
     level
         Level of intervals.
     """
-    found = {name: stats.undefined(math.nan, reason, level=level) for name, reason in NOT_SPARSE.items()}
+    found = {
+        name: stats.undefined(math.nan, reason, level=level) for name, reason in NOT_SPARSE.items()
+    }
     found["pss"] = stats.pss_interval(scores, question="fixed", level=level)
     arms = {"seen": seen, "unseen": unseen}
     fit = posterior(scores, seen=seen, unseen=unseen, level=level)
     if fit is None:
-        names = (*stats.FROM_MEANS, *stats.GAPS_FROM_MEANS, *(f"{arm}_{what}" for arm in arms for what in ("mean", "std")))
-        return found | {name: stats.undefined(math.nan, "no cell has a score", level=level) for name in names}
+        names = (
+            *stats.FROM_MEANS,
+            *stats.GAPS_FROM_MEANS,
+            *(f"{arm}_{what}" for arm in arms for what in ("mean", "std")),
+        )
+        return found | {
+            name: stats.undefined(math.nan, "no cell has a score", level=level) for name in names
+        }
     found |= fit.found
     draws = fit.posterior.scores  # (draw, phrasing)
     for arm, mask in arms.items():
         for what in ("mean", "std"):
             function = stats.FROM_MEANS[what]
             none = stats.undefined(math.nan, f"no {arm} phrasing", level=level)
-            found[f"{arm}_{what}"] = posterior_interval(function(draws[:, mask]), level=level) if mask.any() else none
+            found[f"{arm}_{what}"] = (
+                posterior_interval(function(draws[:, mask]), level=level) if mask.any() else none
+            )
     absent = next((arm for arm, mask in arms.items() if not mask.any()), "")
     for name, gap in stats.GAPS_FROM_MEANS.items():
         none = stats.undefined(math.nan, f"no {absent} phrasing", level=level)
-        found[name] = none if absent else posterior_interval(gap(draws[:, seen], draws[:, unseen]), level=level)
+        found[name] = (
+            none
+            if absent
+            else posterior_interval(gap(draws[:, seen], draws[:, unseen]), level=level)
+        )
     return found
 
 
 def phrasing_estimates(block: Block, headline: Mask) -> Floats:
-    """Return the score of every headline phrasing: its mean over instances, or its posterior mean where the design is sparse."""
+    """Return the score of every headline phrasing.
+
+    Its mean over instances, or its posterior mean where the design is sparse.
+    """
     fit = _of_block(block, headline)
-    return np.asarray(stats.phrasing_scores(block.values[headline])) if fit is None else fit.phrasing
+    return (
+        np.asarray(stats.phrasing_scores(block.values[headline])) if fit is None else fit.phrasing
+    )
 
 
 def phrasing_intervals(block: Block, headline: Mask, *, level: float) -> Floats | None:
@@ -114,7 +160,9 @@ def phrasing_intervals(block: Block, headline: Mask, *, level: float) -> Floats 
     fit = _of_block(block, headline, level=level)
     if fit is None:
         return None
-    return np.asarray(np.clip(np.stack(central(fit.posterior.scores, level=level), axis=1), 0.0, 1.0))
+    return np.asarray(
+        np.clip(np.stack(central(fit.posterior.scores, level=level), axis=1), 0.0, 1.0)
+    )
 
 
 def curve_of(block: Block, headline: Mask, *, level: float) -> list[tuple[int, float]]:
@@ -127,7 +175,11 @@ def curve_of(block: Block, headline: Mask, *, level: float) -> list[tuple[int, f
     level
         Level of intervals.
     """
-    whole, scores, relation = _of_block(block, headline, level=level), block.values[headline], np.array(block.seen)[headline]
+    whole, scores, relation = (
+        _of_block(block, headline, level=level),
+        block.values[headline],
+        np.array(block.seen)[headline],
+    )
     if whole is None:
         return []
     places = np.argwhere(~np.isnan(scores))
@@ -137,7 +189,13 @@ def curve_of(block: Block, headline: Mask, *, level: float) -> list[tuple[int, f
         kept = places[order[: round(share * len(places))]]
         part = np.full(scores.shape, np.nan)
         part[kept[:, 0], kept[:, 1]] = scores[kept[:, 0], kept[:, 1]]
-        fit = posterior(part, seen=relation == "seen", unseen=relation == "unseen", level=level, n_draws=LOOK_DRAWS)
+        fit = posterior(
+            part,
+            seen=relation == "seen",
+            unseen=relation == "unseen",
+            level=level,
+            n_draws=LOOK_DRAWS,
+        )
         if fit is not None:
             steps.append((len(kept), _half(fit)))
     return [*steps, (len(places), _half(whole))]

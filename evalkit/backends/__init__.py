@@ -1,1 +1,1 @@
-"""Room 4: engines behind one protocol, `evalkit.backends.base.Backend`."""
+"""engines behind one protocol, `evalkit.backends.base.Backend`."""

@@ -1,7 +1,10 @@
-"""Any model type of lm-eval as a backend: ``lm-eval:NAME,key=value,...``, through its `loglikelihood` and `generate_until`.
+"""Any model type of lm-eval as a backend.
 
-lm-eval's own caches are never switched on: its response cache does not know the model, its request cache not the prompt; ours knows both.
-What its API models write in place of an answer that did not come is taken for what it is: no answer.
+``lm-eval:NAME,key=value,...``, through its `loglikelihood` and `generate_until`.
+
+lm-eval's own caches are never switched on: its response cache does not know the model, its request
+cache not the prompt; ours knows both. What its API models write in place of an answer that did not
+come is taken for what it is: no answer.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ __all__ = ["LMEvalBackend"]
 _GROUP = 512
 """Requests handed to lm-eval at once: enough to sort by length, little enough to lose."""
 _NO_ANSWER = "\x00evalkit: no answer\x00"
-_IRRELEVANT = frozenset({"batch_size", "device", "max_batch_size", "num_concurrent", "max_retries", "timeout"})
+_IRRELEVANT = frozenset(
+    {"batch_size", "device", "max_batch_size", "num_concurrent", "max_retries", "timeout"}
+)
 """Arguments that change no response."""
 _SECRET = ("key", "token", "secret", "password")
 
@@ -37,7 +42,8 @@ class LMEvalBackend:
     Parameters
     ----------
     spec
-        `ModelSpec.name` is lm-eval's model type and its arguments, such as ``hf,pretrained=gpt2``; options are further arguments.
+        `ModelSpec.name` is lm-eval's model type and its arguments, such as ``hf,pretrained=gpt2``;
+        options are further arguments.
 
     Raises
     ------
@@ -56,8 +62,16 @@ class LMEvalBackend:
             raise ExtraMissingError("backend 'lm-eval'", "hf") from error
         self._instance = Instance
         self._type, _, rest = spec.name.partition(",")
-        self._arguments = {**_arguments(spec), **simple_parse_args_string(rest), **dict(spec.options)}
-        if secret := [name for name in self._arguments if any(mark in name.lower().split("_") for mark in _SECRET)]:
+        self._arguments = {
+            **_arguments(spec),
+            **simple_parse_args_string(rest),
+            **dict(spec.options),
+        }
+        if secret := [
+            name
+            for name in self._arguments
+            if any(mark in name.lower().split("_") for mark in _SECRET)
+        ]:
             raise BackendError(
                 f"lm-eval:{self._type}: argument {secret[0]!r} would stand in the manifest. Keys belong into the environment."
             )
@@ -68,7 +82,9 @@ class LMEvalBackend:
                 f"lm-eval: model type {self._type!r} is not known to lm-eval {version('lm_eval')}. {_first_line(error)}"
             ) from error
         except ImportError as error:
-            raise BackendError(f"lm-eval:{self._type}: cannot be imported: {_first_line(error)}. Install what it needs.") from error
+            raise BackendError(
+                f"lm-eval:{self._type}: cannot be imported: {_first_line(error)}. Install what it needs."
+            ) from error
         self._model = self._made()
         self._template = self._chat_template(spec.chat_template)
         self._mark_missing_answers()
@@ -79,8 +95,12 @@ class LMEvalBackend:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 return self._class.create_from_arg_obj(dict(self._arguments))
-        except Exception as error:  # foreign code: whatever it raises is told, with the traceback under --debug
-            raise BackendError(f"lm-eval:{self._type}: cannot be made: {_first_line(error)}. Check its arguments.") from error
+        except (
+            Exception
+        ) as error:  # foreign code: whatever it raises is told, with the traceback under --debug
+            raise BackendError(
+                f"lm-eval:{self._type}: cannot be made: {_first_line(error)}. Check its arguments."
+            ) from error
 
     def _chat_template(self, wanted: str) -> str | None:
         """Text of the chat template in use; None for none."""
@@ -93,7 +113,9 @@ class LMEvalBackend:
         try:
             return str(self._model.chat_template(True) or "")
         except Exception as error:  # foreign code, as above
-            raise BackendError(f"lm-eval:{self._type}: has no chat template ({_first_line(error)}). Use --chat-template none.") from error
+            raise BackendError(
+                f"lm-eval:{self._type}: has no chat template ({_first_line(error)}). Use --chat-template none."
+            ) from error
 
     def _mark_missing_answers(self) -> None:
         """Have API models write a mark where no answer came, not an empty text that would be scored as wrong."""
@@ -104,7 +126,9 @@ class LMEvalBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         """Return what it can do."""
-        return frozenset({"choice", "generate"} if self._template is None else {"choice", "generate", "chat"})
+        return frozenset(
+            {"choice", "generate"} if self._template is None else {"choice", "generate", "chat"}
+        )
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -112,16 +136,29 @@ class LMEvalBackend:
         return dict(self._seen)
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Return everything known that can change a response; directories among the arguments enter by their content."""
-        kept = {name: value for name, value in sorted(self._arguments.items()) if name not in _IRRELEVANT}
+        """Return everything known that can change a response.
+
+        Directories among the arguments enter by their content.
+        """
+        kept = {
+            name: value
+            for name, value in sorted(self._arguments.items())
+            if name not in _IRRELEVANT
+        }
         return {
             "backend": "lm-eval",
             "lm_eval": version("lm_eval"),
             "type": self._type,
             "class": f"{type(self._model).__module__}.{type(self._model).__qualname__}",
-            "arguments": json.dumps({name: str(value) for name, value in kept.items()}, sort_keys=True),
-            "content": digest({name: _content(value, kept.get("revision")) for name, value in kept.items()}),
-            "chat_template": "none" if self._template is None else hashlib.sha256(self._template.encode()).hexdigest(),
+            "arguments": json.dumps(
+                {name: str(value) for name, value in kept.items()}, sort_keys=True
+            ),
+            "content": digest(
+                {name: _content(value, kept.get("revision")) for name, value in kept.items()}
+            ),
+            "chat_template": "none"
+            if self._template is None
+            else hashlib.sha256(self._template.encode()).hexdigest(),
         }
 
     def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
@@ -143,22 +180,31 @@ class LMEvalBackend:
         if self._template is None:
             return f"{request.system}\n\n{request.text}" if request.system else request.text
         system = [{"role": "system", "content": request.system}] if request.system else []
-        text: str = self._model.apply_chat_template([*system, {"role": "user", "content": request.text}])
+        text: str = self._model.apply_chat_template(
+            [*system, {"role": "user", "content": request.text}]
+        )
         return text
 
     def _asked(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Results of one of lm-eval's methods, in the order of the arguments."""
         kind = "generate_until" if method == "generate_until" else "loglikelihood"
         asked = [
-            self._instance(request_type=kind, doc={}, arguments=pair, idx=0, metadata=("evalkit", index, 1))
+            self._instance(
+                request_type=kind, doc={}, arguments=pair, idx=0, metadata=("evalkit", index, 1)
+            )
             for index, pair in enumerate(arguments)
         ]
         function = getattr(self._model, method)
-        quiet = {"disable_tqdm": True} if "disable_tqdm" in inspect.signature(function).parameters else {}
+        quiet = (
+            {"disable_tqdm": True}
+            if "disable_tqdm" in inspect.signature(function).parameters
+            else {}
+        )
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 found = list(function(asked, **quiet))
-        except Exception as error:  # foreign code: whatever it raises ends the run, with the traceback under --debug
+        # foreign code: whatever it raises ends the run, with the traceback under --debug
+        except Exception as error:
             raise BackendError(
                 f"lm-eval:{self._type}: {method} failed: {_first_line(error)}. What was answered is stored; type the same command again."
             ) from error
@@ -173,7 +219,11 @@ class LMEvalBackend:
         pairs: list[tuple[str, str]] = []
         for request in requests:
             sent = self._sent(request)
-            tails = request.continuations if self._template is None else [text.removeprefix(" ") for text in request.continuations]
+            tails = (
+                request.continuations
+                if self._template is None
+                else [text.removeprefix(" ") for text in request.continuations]
+            )
             pairs += [(sent, tail) for tail in tails]
         values = iter(self._asked("loglikelihood", pairs))
         found = []
@@ -208,18 +258,33 @@ class LMEvalBackend:
         """Greedy texts."""
         sent = [self._sent(request) for request in requests]
         settings = [
-            {"until": list(request.stop), "max_gen_toks": request.max_tokens, "do_sample": False, "temperature": 0.0}
+            {
+                "until": list(request.stop),
+                "max_gen_toks": request.max_tokens,
+                "do_sample": False,
+                "temperature": 0.0,
+            }
             for request in requests
         ]
         found = []
-        for request, text, said in zip(requests, sent, self._asked("generate_until", list(zip(sent, settings, strict=True))), strict=True):
+        for request, text, said in zip(
+            requests,
+            sent,
+            self._asked("generate_until", list(zip(sent, settings, strict=True))),
+            strict=True,
+        ):
             if not isinstance(said, str) or said == _NO_ANSWER:
                 found.append(self._failure(request, "no answer came"))
                 continue
             ends = [at for at in (said.find(stop) for stop in request.stop if stop) if at >= 0]
             cut = said[: min(ends)] if ends else said
             found.append(
-                Response(key=request.key, text=cut, finish_reason="stop" if ends else "", sent=text if text != request.text else "")
+                Response(
+                    key=request.key,
+                    text=cut,
+                    finish_reason="stop" if ends else "",
+                    sent=text if text != request.text else "",
+                )
             )
         return found
 
@@ -244,11 +309,20 @@ def _arguments(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _content(value: Any, revision: Any) -> str:
-    """Digest of a file or directory; commit of a hub model in the local cache; empty for anything else."""
+    """Digest of a file or directory; commit of a hub model in the local cache.
+
+    Empty for anything else.
+    """
     if not isinstance(value, str) or not value:
         return ""
     path = Path(value).expanduser()
-    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else []
+    files = (
+        [path]
+        if path.is_file()
+        else sorted(item for item in path.rglob("*") if item.is_file())
+        if path.is_dir()
+        else []
+    )
     if files:
         found = []
         for file in files:
@@ -261,7 +335,9 @@ def _content(value: Any, revision: Any) -> str:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        known = try_to_load_from_cache(value, "config.json", revision=None if revision is None else str(revision))
+        known = try_to_load_from_cache(
+            value, "config.json", revision=None if revision is None else str(revision)
+        )
     except HFValidationError:
         return ""
     return Path(known).parent.name if isinstance(known, str) else ""

@@ -1,8 +1,9 @@
 """A backend without weights: known behaviours, so that the whole corridor is tested in seconds.
 
-``scripted:BEHAVIOUR[,option=value...]``. Behaviours are told the right answers (`ScriptedBackend.learn`), which no real engine
-is; `evalkit.run` offers them only to backends with the capability ``oracle``. Every behaviour is a pure function of the request,
-what was learned about it and the seed, so batch size and order never matter.
+``scripted:BEHAVIOUR[,option=value...]``. Behaviours are told the right answers
+(`ScriptedBackend.learn`), which no real engine is; `evalkit.run` offers them only to backends with
+the capability ``oracle``. Every behaviour is a pure function of the request, what was learned about
+it and the seed, so batch size and order never matter.
 
 ======================= ==============================================================================================
 behaviour               answers
@@ -34,13 +35,13 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 
+from evalkit.backends.base import Hint
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec, Request, Response
 
-__all__ = ["BEHAVIOURS", "Hint", "ScriptedBackend"]
+__all__ = ["BEHAVIOURS", "ScriptedBackend"]
 
 BEHAVIOURS = (
     "copies",
@@ -67,28 +68,6 @@ _DEFAULTS = {"accuracy": 0.7, "sd": 0.1, "rate": 0.1, "seconds": 0.0, "seed": 0.
 REFUSAL = "I'm sorry, but I am not able to help with that."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
-    """What a behaviour may know about one request."""
-
-    phrasing_id: str
-    """Phrasing of the cell."""
-    instance_id: str
-    """Instance of the cell."""
-    task: str
-    """Task of the cell."""
-    seen: str
-    """Relation of the phrasing to the model."""
-    kind: str
-    """Kind of the phrasing."""
-    target: int | None
-    """Position of the target among the continuations."""
-    labels: tuple[str, ...]
-    """Labels shown."""
-    reference: str
-    """A right answer as text."""
-
-
 class ScriptedBackend:
     """A backend that behaves as told.
 
@@ -108,7 +87,9 @@ class ScriptedBackend:
         if name not in BEHAVIOURS:
             close = get_close_matches(name, BEHAVIOURS, n=1)
             hint = f"; did you mean {close[0]!r}? " if close else ". "
-            raise BackendError(f"scripted: behaviour {name!r} is not known{hint}Known: {', '.join(BEHAVIOURS)}.")
+            raise BackendError(
+                f"scripted: behaviour {name!r} is not known{hint}Known: {', '.join(BEHAVIOURS)}."
+            )
         self.behaviour = name
         self.options = _DEFAULTS | ({"seconds": 0.05} if name == "slow" else {})
         for pair in pairs:
@@ -130,7 +111,11 @@ class ScriptedBackend:
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return behaviour and options (not the batch size, which changes nothing)."""
-        shown = {key: repr(value) for key, value in sorted(self.options.items()) if key not in {"batch", "seconds"}}
+        shown = {
+            key: repr(value)
+            for key, value in sorted(self.options.items())
+            if key not in {"batch", "seconds"}
+        }
         return {"backend": "scripted", "behaviour": self.behaviour, **shown}
 
     def learn(self, hints: Mapping[str, Hint]) -> None:
@@ -152,13 +137,21 @@ class ScriptedBackend:
     def _uniform(self, *parts: str) -> float:
         """Return a number in [0, 1) that depends on the seed and the parts only."""
         text = "\x1f".join((str(int(self.options["seed"])), self.behaviour, *parts))
-        return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64
+        return (
+            int.from_bytes(
+                hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(),
+                "big",
+            )
+            / 2**64
+        )
 
     def _answer(self, request: Request) -> Response:
         key = request.key
         hint = self._hints.get(key)
         if hint is None:
-            raise BackendError("scripted: a request came that was never explained; scripted backends run inside 'evalkit run' only.")
+            raise BackendError(
+                "scripted: a request came that was never explained; scripted backends run inside 'evalkit run' only."
+            )
         rate_hit = self._uniform("rate", key) < self.options["rate"]
         if rate_hit and self.behaviour in {"nan", "oom", "flaky"}:
             error = {"nan": "nan", "oom": "oom", "flaky": "server error 503"}[self.behaviour]
@@ -167,10 +160,17 @@ class ScriptedBackend:
             return Response(key=key, text=REFUSAL, finish_reason="stop")
         if self.behaviour == "rambles" and self._uniform("phrasing", hint.phrasing_id) < 0.5:
             return Response(
-                key=key, text="Well, there is much to be said about this, on the one hand and the other.", finish_reason="length"
+                key=key,
+                text="Well, there is much to be said about this, on the one hand and the other.",
+                finish_reason="length",
             )
         if request.kind == "generate":
-            return Response(key=key, text=self._text(request, hint), finish_reason="stop", prompt_tokens=len(request.text.split()))
+            return Response(
+                key=key,
+                text=self._text(request, hint),
+                finish_reason="stop",
+                prompt_tokens=len(request.text.split()),
+            )
         return self._choice(request, hint)
 
     def _right(self, hint: Hint) -> bool:
@@ -185,7 +185,11 @@ class ScriptedBackend:
             case "noise":
                 return self._uniform(*cell) < accuracy
             case "sensitive":
-                shift = self.options["sd"] * math.sqrt(12.0) * (self._uniform("shift", hint.task, hint.phrasing_id) - 0.5)
+                shift = (
+                    self.options["sd"]
+                    * math.sqrt(12.0)
+                    * (self._uniform("shift", hint.task, hint.phrasing_id) - 0.5)
+                )
                 return self._uniform(*cell) < min(1.0, max(0.0, accuracy + shift))
             case "seen_only":
                 return hint.seen == "seen"
@@ -204,7 +208,15 @@ class ScriptedBackend:
         if self._right(hint):
             return target
         return (
-            (target + 1 + int(self._uniform("which", hint.task, hint.phrasing_id, hint.instance_id) * (n_choices - 1))) % n_choices
+            (
+                target
+                + 1
+                + int(
+                    self._uniform("which", hint.task, hint.phrasing_id, hint.instance_id)
+                    * (n_choices - 1)
+                )
+            )
+            % n_choices
             if n_choices > 1
             else 0
         )
@@ -218,7 +230,12 @@ class ScriptedBackend:
             high, low = math.log(0.9), math.log(0.1 / max(1, n_choices - 1))
             logprobs = [high if index == chosen else low for index in range(n_choices)]
         counts = tuple(max(1, len(text.split())) for text in request.continuations)
-        return Response(key=request.key, logprobs=tuple(logprobs), token_counts=counts, prompt_tokens=len(request.text.split()))
+        return Response(
+            key=request.key,
+            logprobs=tuple(logprobs),
+            token_counts=counts,
+            prompt_tokens=len(request.text.split()),
+        )
 
     def _text(self, request: Request, hint: Hint) -> str:
         if self.behaviour == "uniform":

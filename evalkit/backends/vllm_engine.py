@@ -1,8 +1,9 @@
 """vLLM: ``vllm:NAME``, for causal models on GPUs.
 
-Choices of one token each are read off the next-token distribution (the engine's prefix cache works for these); longer ones take one
-prompt per choice with prompt log-probabilities, which bypass that cache. Prompts are encoded as by the Transformers backend, so
-boundary, chat template and shortening are the same. Not handled here: encoder-decoder models, adapters, several nodes.
+Choices of one token each are read off the next-token distribution (the engine's prefix cache works
+for these); longer ones take one prompt per choice with prompt log-probabilities, which bypass that
+cache. Prompts are encoded as by the Transformers backend, so boundary, chat template and shortening
+are the same. Not handled here: encoder-decoder models, adapters, several nodes.
 
 References
 ----------
@@ -18,8 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evalkit.backends import hf_files
-from evalkit.backends.hf_tokens import Encoded, Encoder
+from evalkit.backends.hf import files as hf_files
+from evalkit.backends.hf.encoding import Encoded, Encoder
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import ModelSpec, Request, Response
 
@@ -50,7 +51,8 @@ class VLLMBackend:
     Parameters
     ----------
     spec
-        What to load. Options: those of the engine listed in ``_ENGINE_OPTIONS``, ``allow_pickle``, ``trust_remote_code``.
+        What to load. Options: those of the engine listed in ``_ENGINE_OPTIONS``, ``allow_pickle``,
+        ``trust_remote_code``.
 
     Raises
     ------
@@ -69,9 +71,13 @@ class VLLMBackend:
             raise ExtraMissingError("backend 'vllm'", "vllm") from error
         self._vllm = vllm
         self._spec = spec
-        self._files = hf_files.locate(replace(spec, options={k: v for k, v in spec.options.items() if k in _OTHER_OPTIONS}))
+        self._files = hf_files.locate(
+            replace(spec, options={k: v for k, v in spec.options.items() if k in _OTHER_OPTIONS})
+        )
         if self._files.config.get("is_encoder_decoder"):
-            raise BackendError(f"{spec.name}: is an encoder-decoder model, which vLLM does not run. Use --model hf:{spec.name}.")
+            raise BackendError(
+                f"{spec.name}: is an encoder-decoder model, which vLLM does not run. Use --model hf:{spec.name}."
+            )
         self._options = options
         self._engine: Any = self._started(options)
         config = self._engine.llm_engine.model_config
@@ -84,7 +90,15 @@ class VLLMBackend:
             template=template if template is not None else spec.chat_template,
         )
         self._names_ids = self._can_name_ids()
-        self._seen = {"requests": 0, "boundary": 0, "truncated": 0, "failed": 0, "one_token": 0, "prompts": 0, "prompt_tokens": 0}
+        self._seen = {
+            "requests": 0,
+            "boundary": 0,
+            "truncated": 0,
+            "failed": 0,
+            "one_token": 0,
+            "prompts": 0,
+            "prompt_tokens": 0,
+        }
 
     def _started(self, options: Mapping[str, Any]) -> Any:
         """Start the engine."""
@@ -116,7 +130,9 @@ class VLLMBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         """Return what it can do."""
-        return frozenset({"choice", "generate", "chat"} if self._encoder.template else {"choice", "generate"})
+        return frozenset(
+            {"choice", "generate", "chat"} if self._encoder.template else {"choice", "generate"}
+        )
 
     @property
     def device(self) -> str:
@@ -125,13 +141,20 @@ class VLLMBackend:
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """Return what was asked of the engine: requests, prompts with their tokens, and how many were settled by one token."""
+        """Return what was asked of the engine.
+
+        Requests, prompts with their tokens, and how many were settled by one token.
+        """
         return dict(self._seen)
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return everything that can change a response, the engine's version included."""
-        spec = replace(self._spec, options={k: v for k, v in self._spec.options.items() if k in _OTHER_OPTIONS})
-        found = hf_files.fingerprint(spec, self._files, dtype=self._dtype, template=self._encoder.template)
+        spec = replace(
+            self._spec, options={k: v for k, v in self._spec.options.items() if k in _OTHER_OPTIONS}
+        )
+        found = hf_files.fingerprint(
+            spec, self._files, dtype=self._dtype, template=self._encoder.template
+        )
         engine = {key: str(self._options[key]) for key in _CHANGES_NUMBERS if key in self._options}
         return {
             **found,
@@ -158,7 +181,9 @@ class VLLMBackend:
                 yield [self._failure(item, item.error) for item in failed]
             sound = [item for item in items if not item.error]
             texts = [item for item in sound if item.request.kind == "generate"]
-            single = [item for item in sound if item.request.kind == "choice" and self._one_token(item)]
+            single = [
+                item for item in sound if item.request.kind == "choice" and self._one_token(item)
+            ]
             done = {item.request.key for item in (*texts, *single)}
             if texts:
                 yield self._generated(texts)
@@ -171,7 +196,10 @@ class VLLMBackend:
                 yield self._behind_prompts(longer)
 
     def _one_token(self, item: Encoded) -> bool:
-        return all(len(tail) == 1 for tail in item.tails) and len({tail[0] for tail in item.tails}) <= _MOST_LABELS
+        return (
+            all(len(tail) == 1 for tail in item.tails)
+            and len({tail[0] for tail in item.tails}) <= _MOST_LABELS
+        )
 
     def _asked(self, prompts: Sequence[Sequence[int]], parameters: Sequence[Any]) -> list[Any]:
         """Outputs of the engine, in the order of the prompts."""
@@ -179,7 +207,9 @@ class VLLMBackend:
         self._seen["prompt_tokens"] += sum(map(len, prompts))
         try:
             outputs = self._engine.generate(
-                [{"prompt_token_ids": list(ids)} for ids in prompts], sampling_params=list(parameters), use_tqdm=False
+                [{"prompt_token_ids": list(ids)} for ids in prompts],
+                sampling_params=list(parameters),
+                use_tqdm=False,
             )
         except (RuntimeError, ValueError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -191,24 +221,37 @@ class VLLMBackend:
     def _generated(self, items: Sequence[Encoded]) -> list[Response]:
         """Greedy texts."""
         parameters = [
-            self._vllm.SamplingParams(temperature=0.0, max_tokens=item.request.max_tokens, stop=list(item.request.stop) or None)
+            self._vllm.SamplingParams(
+                temperature=0.0,
+                max_tokens=item.request.max_tokens,
+                stop=list(item.request.stop) or None,
+            )
             for item in items
         ]
         found = []
-        for item, output in zip(items, self._asked([item.context for item in items], parameters), strict=True):
+        for item, output in zip(
+            items, self._asked([item.context for item in items], parameters), strict=True
+        ):
             answer = output.outputs[0]
             if answer.finish_reason not in {"stop", "length"}:
                 found.append(self._failure(item, f"engine gave up ({answer.finish_reason})"))
             else:
-                found.append(self._response(item, text=answer.text, finish_reason=answer.finish_reason))
+                found.append(
+                    self._response(item, text=answer.text, finish_reason=answer.finish_reason)
+                )
         return found
 
     def _next_token(self, items: Sequence[Encoded]) -> tuple[list[Response], list[Encoded]]:
-        """Choices of one token from the next-token distribution; and the items of which some token was not given."""
+        """Choices of one token from the next-token distribution.
+
+        And the items of which some token was not given.
+        """
         parameters = [self._next_token_parameters(item) for item in items]
         answered: list[Response] = []
         rest: list[Encoded] = []
-        for item, output in zip(items, self._asked([item.context for item in items], parameters), strict=True):
+        for item, output in zip(
+            items, self._asked([item.context for item in items], parameters), strict=True
+        ):
             given = output.outputs[0].logprobs
             values = {token: entry.logprob for token, entry in given[0].items()} if given else {}
             if any(tail[0] not in values for tail in item.tails):
@@ -223,25 +266,44 @@ class VLLMBackend:
         if self._names_ids:
             ids = list(dict.fromkeys(tail[0] for tail in item.tails))
             # subtle: some versions return nothing for named ids alone, others want the two to agree
-            return self._vllm.SamplingParams(temperature=0.0, max_tokens=1, logprobs=len(ids), logprob_token_ids=ids, detokenize=False)
+            return self._vllm.SamplingParams(
+                temperature=0.0,
+                max_tokens=1,
+                logprobs=len(ids),
+                logprob_token_ids=ids,
+                detokenize=False,
+            )
         most = int(self._options.get("max_logprobs", _MOST_LABELS))
-        return self._vllm.SamplingParams(temperature=0.0, max_tokens=1, logprobs=most, detokenize=False)
+        return self._vllm.SamplingParams(
+            temperature=0.0, max_tokens=1, logprobs=most, detokenize=False
+        )
 
     def _behind_prompts(self, items: Sequence[Encoded]) -> list[Response]:
         """Choices of any length: every different one behind its prompt, read off the prompt's log-probabilities."""
         rows = [(item, tail) for item in items for tail in dict.fromkeys(item.tails)]
-        parameter = self._vllm.SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False)
-        outputs = self._asked([(*item.context, *tail) for item, tail in rows], [parameter] * len(rows))
+        parameter = self._vllm.SamplingParams(
+            temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False
+        )
+        outputs = self._asked(
+            [(*item.context, *tail) for item, tail in rows], [parameter] * len(rows)
+        )
         sums: dict[tuple[str, tuple[int, ...]], float] = {}
         for (item, tail), output in zip(rows, outputs, strict=True):
             positions = output.prompt_logprobs[len(item.context) :]
-            sums[item.request.key, tail] = math.fsum(position[token].logprob for position, token in zip(positions, tail, strict=True))
-        return [self._scored(item, [sums[item.request.key, tail] for tail in item.tails]) for item in items]
+            sums[item.request.key, tail] = math.fsum(
+                position[token].logprob for position, token in zip(positions, tail, strict=True)
+            )
+        return [
+            self._scored(item, [sums[item.request.key, tail] for tail in item.tails])
+            for item in items
+        ]
 
     def _scored(self, item: Encoded, values: Sequence[float]) -> Response:
         if not all(map(math.isfinite, values)):
             return self._failure(item, "nan")
-        return self._response(item, logprobs=tuple(map(float, values)), token_counts=tuple(map(len, item.tails)))
+        return self._response(
+            item, logprobs=tuple(map(float, values)), token_counts=tuple(map(len, item.tails))
+        )
 
     def _failure(self, item: Encoded, error: str) -> Response:
         self._seen["failed"] += 1
@@ -267,11 +329,15 @@ class VLLMBackend:
 def _engine_options(spec: ModelSpec) -> dict[str, Any]:
     """Options for the engine with their types; anything else is refused."""
     if spec.device not in {"auto", "cuda"}:
-        raise BackendError(f"device {spec.device!r}: vLLM takes the GPUs it is shown; set CUDA_VISIBLE_DEVICES and leave --device out.")
+        raise BackendError(
+            f"device {spec.device!r}: vLLM takes the GPUs it is shown; set CUDA_VISIBLE_DEVICES and leave --device out."
+        )
     unknown = sorted(set(spec.options) - set(_ENGINE_OPTIONS) - _OTHER_OPTIONS)
     if unknown:
         known = ", ".join(sorted({*_ENGINE_OPTIONS, *_OTHER_OPTIONS}))
-        raise BackendError(f"option {unknown[0]!r}: backend 'vllm' does not know it; {known} are accepted. Remove it.")
+        raise BackendError(
+            f"option {unknown[0]!r}: backend 'vllm' does not know it; {known} are accepted. Remove it."
+        )
     found: dict[str, Any] = {}
     for name, value in spec.options.items():
         if name in _ENGINE_OPTIONS:
@@ -279,7 +345,9 @@ def _engine_options(spec: ModelSpec) -> dict[str, Any]:
             try:
                 found[name] = str(value).lower() in {"true", "1"} if kind is bool else kind(value)
             except (TypeError, ValueError):
-                raise BackendError(f"option {name}: {value!r} is no {kind.__name__}. Give a number.") from None
+                raise BackendError(
+                    f"option {name}: {value!r} is no {kind.__name__}. Give a number."
+                ) from None
     if spec.batch_size is not None:
         found.setdefault("max_num_seqs", spec.batch_size)
     return found

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.models import KnownModel, read_model_file
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import read_phrasing_file
 from evalkit.catalog.policies import read_policy_file
 from evalkit.catalog.tasks import read_suite_file, read_task_file
 from evalkit.catalog.validate import field_names
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError, EvalkitError
-from evalkit.paths import data_root
 from evalkit.records import ModelSpec, Suite, Task
 
 __all__ = ["check_file", "check_paths", "kind_of", "shipped_files", "yaml_files"]
@@ -30,7 +30,18 @@ _MARKS: Mapping[str, frozenset[str]] = {
     "task": frozenset({"benchmark", "reader", "metric"}),
     "model": frozenset({"backend", "tuned_on", "chat_template", "dtype"}),
     "suite": frozenset({"tasks", "sources", "kinds", "limit", "shots"}),
-    "policy": frozenset({"rules", "waivers", "correction", "level", "power", "min_power", "inconclusive", "allow_limited"}),
+    "policy": frozenset(
+        {
+            "rules",
+            "waivers",
+            "correction",
+            "level",
+            "power",
+            "min_power",
+            "inconclusive",
+            "allow_limited",
+        }
+    ),
 }
 """Kind -> keys that speak for it, most telling kind first on a tie."""
 
@@ -65,7 +76,10 @@ def _check_known_models(path: Path) -> None:
         TypeAdapter(tuple[KnownModel, ...]).validate_python(entries)
     except ValidationError as error:
         raise CatalogError(
-            [f"{file.at(('models', *item['loc']))}: {'.'.join(map(str, item['loc']))}: {item['msg']}." for item in error.errors()]
+            [
+                f"{file.at(('models', *item['loc']))}: {'.'.join(map(str, item['loc']))}: {item['msg']}."
+                for item in error.errors()
+            ]
         ) from error
     for index, entry in enumerate(entries):
         if strange := sorted(set(entry) - set(field_names(KnownModel))):
@@ -78,7 +92,9 @@ _CHECKS: Mapping[str, Callable[[Path], object]] = {
     "phrasings": read_phrasing_file,
     "known models": _check_known_models,
     "task": read_task_file,
-    "model": lambda path: read_model_file(path, directory=path.parent if path.name == "evalkit.yaml" else None),
+    "model": lambda path: read_model_file(
+        path, directory=path.parent if path.name == "evalkit.yaml" else None
+    ),
     "suite": read_suite_file,
     "policy": read_policy_file,
 }
@@ -95,7 +111,8 @@ def check_file(path: Path) -> tuple[str, list[str]]:
     Returns
     -------
     tuple
-        Kind (``unknown`` when it cannot be told) and messages with file and line; none when the file is fine.
+        Kind (``unknown`` when it cannot be told) and messages with file and line; none when the
+        file is fine.
     """
     kind = "unknown"
     try:
@@ -103,7 +120,9 @@ def check_file(path: Path) -> tuple[str, list[str]]:
         told = kind_of(file.value)
         if told is None:
             kinds = f"a task ({', '.join(field_names(Task)[:4])}, ...), a suite ({', '.join(field_names(Suite)[:4])}, ...), a model ({', '.join(field_names(ModelSpec)[:2])}, ...)"
-            return kind, [f"{path}:1: cannot be told what it is; expected are {kinds}, phrasings or a policy."]
+            return kind, [
+                f"{path}:1: cannot be told what it is; expected are {kinds}, phrasings or a policy."
+            ]
         kind = told
         _CHECKS[kind](path)
     except CatalogError as error:
@@ -114,12 +133,19 @@ def check_file(path: Path) -> tuple[str, list[str]]:
 
 
 def yaml_files(paths: Iterable[Path]) -> list[Path]:
-    """Return files, and the YAML files below directories, sorted; raise CatalogError for what is not there or holds none."""
+    """Return files, and the YAML files below directories, sorted.
+
+    Raise CatalogError for what is not there or holds none.
+    """
     found: list[Path] = []
     problems: list[str] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(item for item in path.rglob("*") if item.suffix in (".yaml", ".yml") and item.is_file())
+            inside = sorted(
+                item
+                for item in path.rglob("*")
+                if item.suffix in (".yaml", ".yml") and item.is_file()
+            )
             if not inside:
                 problems.append(f"{path}: holds no YAML file (.yaml, .yml). Check the path.")
             found += inside
@@ -134,7 +160,10 @@ def yaml_files(paths: Iterable[Path]) -> list[Path]:
 
 def shipped_files() -> list[Path]:
     """Return all task, suite, phrasing, model and policy files that come with evalkit."""
-    folders = [*(data_root(kind) for kind in ("tasks", "paraphrases", "models")), data_root("reports") / "baselines"]
+    folders = [
+        *(data_root(kind) for kind in ("tasks", "paraphrases", "models")),
+        data_root("reports") / "baselines",
+    ]
     return [path for folder in folders for path in sorted(folder.rglob("*.yaml"))]
 
 
@@ -149,6 +178,8 @@ def check_paths(paths: Iterable[Path]) -> tuple[dict[Path, str], list[str]]:
         if kinds[path] == "phrasings" and not wrong:
             for phrasing in read_phrasing_file(path):
                 if phrasing.id in first:
-                    problems.append(f"{path}:1: id {phrasing.id!r} stands in {first[phrasing.id]} too. Rename one.")
+                    problems.append(
+                        f"{path}:1: id {phrasing.id!r} stands in {first[phrasing.id]} too. Rename one."
+                    )
                 first.setdefault(phrasing.id, path)
     return kinds, problems

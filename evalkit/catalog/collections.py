@@ -1,7 +1,8 @@
 """Collection files: what a tuning set holds of our phrasings, as ``evalkit phrasings seen`` finds it.
 
-A ``tuned_on`` entry that ends in ``.yaml`` names such a file. It says per phrasing id seen, near, unseen or unknown, with the digest
-of the text that was looked for, so that a phrasing reworded since is unknown again.
+A ``tuned_on`` entry that ends in ``.yaml`` names such a file. It says per phrasing id seen, near,
+unseen or unknown, with the digest of the text that was looked for, so that a phrasing reworded
+since is unknown again.
 """
 
 from __future__ import annotations
@@ -74,11 +75,16 @@ def _read(path: Path, _stamp: tuple[int, int]) -> Mapping[str, tuple[str, str]]:
 def relation_in(entry: str, phrasing: Phrasing) -> Seen:
     """Return what a collection file says of a phrasing; a near copy counts as seen.
 
-    A derived phrasing that was not looked for itself is unseen when the one it was made from is, and unknown otherwise.
+    A derived phrasing that was not looked for itself is unseen when the one it was made from is,
+    and unknown otherwise.
     """
     labels = read_collection(Path(entry))
     label, text = labels.get(phrasing.id, ("unknown", ""))
-    if phrasing.id not in labels and phrasing.of is not None and phrasing.source.endswith("+perturbed"):
+    if (
+        phrasing.id not in labels
+        and phrasing.of is not None
+        and phrasing.source.endswith("+perturbed")
+    ):
         return "unseen" if labels.get(phrasing.of, ("unknown", ""))[0] == "unseen" else "unknown"
     if label == "unknown" or text != text_digest(phrasing):
         return "unknown"

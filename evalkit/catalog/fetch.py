@@ -1,7 +1,10 @@
-"""Get benchmark files onto this machine: from the hub, GitHub (by commit) or a URL, without running anything of theirs.
+"""Get benchmark files onto this machine.
 
-What was got is recorded in ``hub/fetched.json`` of the data directory: source, revision asked for, commit, SHA-256 of
-every file. A task that pins a commit always gets that one; ``--revision`` is for those that pin none.
+From the hub, GitHub (by commit) or a URL, without running anything of theirs.
+
+What was got is recorded in ``hub/fetched.json`` of the data directory: source, revision asked for,
+commit, SHA-256 of every file. A task that pins a commit always gets that one; ``--revision`` is for
+those that pin none.
 """
 
 from __future__ import annotations
@@ -61,7 +64,9 @@ class Fetched:
     """Digest of its bytes."""
 
 
-def needed(tasks: Iterable[Task], root: Path, *, revision: str | None = None) -> tuple[list[Wanted], list[Task]]:
+def needed(
+    tasks: Iterable[Task], root: Path, *, revision: str | None = None
+) -> tuple[list[Wanted], list[Task]]:
     """Return the files of tasks that can be got, and the tasks that no download is known for.
 
     Parameters
@@ -81,18 +86,32 @@ def needed(tasks: Iterable[Task], root: Path, *, revision: str | None = None) ->
         if github and source.local:
             folder, _, inside = source.local.partition("/")
             pinned = source.options.get("github_revision") or revision
-            item = Wanted(origin="github", repository=str(github), revision=pinned, path=inside, place=root / folder / inside)
+            item = Wanted(
+                origin="github",
+                repository=str(github),
+                revision=pinned,
+                path=inside,
+                place=root / folder / inside,
+            )
             wanted.setdefault(item.place, item)
             found = True
         elif url := source.options.get("url"):
             base, _, name = str(url).rpartition("/")
-            item = Wanted(origin="url", repository=base, revision=None, path=name, place=root / source.local)
+            item = Wanted(
+                origin="url", repository=base, revision=None, path=name, place=root / source.local
+            )
             wanted.setdefault(item.place, item)
             found = True
         elif source.hub:
             for name in _hub_files(task):
                 place = hub_folder(root, source.hub) / name
-                item = Wanted(origin="hub", repository=source.hub, revision=source.revision or revision, path=name, place=place)
+                item = Wanted(
+                    origin="hub",
+                    repository=source.hub,
+                    revision=source.revision or revision,
+                    path=name,
+                    place=place,
+                )
                 wanted.setdefault(place, item)
                 found = True
         if not found and task.reader != "procedural":
@@ -104,10 +123,22 @@ def _hub_files(task: Task) -> list[str]:
     """Return the hub files of a task's scored split and shot split."""
     renamed = task.source.options.get("hub_splits", {})
     splits = [split for split in (task.split, task.shot_split) if split]
-    return list(dict.fromkeys(name.replace("{split}", renamed.get(split, split)) for name in task.source.files for split in splits))
+    return list(
+        dict.fromkeys(
+            name.replace("{split}", renamed.get(split, split))
+            for name in task.source.files
+            for split in splits
+        )
+    )
 
 
-def fetch(wanted: Sequence[Wanted], root: Path, *, force: bool = False, said: Callable[[str], None] = lambda text: None) -> list[Fetched]:
+def fetch(
+    wanted: Sequence[Wanted],
+    root: Path,
+    *,
+    force: bool = False,
+    said: Callable[[str], None] = lambda text: None,
+) -> list[Fetched]:
     """Get files and record what was got; a file that is there is left alone unless `force`.
 
     Parameters
@@ -124,7 +155,8 @@ def fetch(wanted: Sequence[Wanted], root: Path, *, force: bool = False, said: Ca
     Raises
     ------
     EnvironmentFault
-        When the network, the disk or an optional package is missing. Files already got are kept and recorded.
+        When the network, the disk or an optional package is missing. Files already got are kept and
+        recorded.
     """
     got: list[Fetched] = []
     commits: dict[tuple[str, str, str | None], str] = {}
@@ -154,7 +186,11 @@ def fetch(wanted: Sequence[Wanted], root: Path, *, force: bool = False, said: Ca
                     sha256=checksum,
                 )
             )
-            said(f"{item.repository}@{commit[:10]} {item.path}" if commit else f"{item.repository}/{item.path}")
+            said(
+                f"{item.repository}@{commit[:10]} {item.path}"
+                if commit
+                else f"{item.repository}/{item.path}"
+            )
     finally:
         if got:
             _record(root, got)
@@ -169,7 +205,9 @@ def fetched(root: Path) -> list[Fetched]:
     try:
         return [Fetched(**item) for item in json.loads(path.read_text("utf-8"))]
     except (ValueError, TypeError) as error:
-        raise EnvironmentFault(f"{path}: cannot be read: {error}. Delete it and fetch again with --force.") from error
+        raise EnvironmentFault(
+            f"{path}: cannot be read: {error}. Delete it and fetch again with --force."
+        ) from error
 
 
 def _record(root: Path, got: Sequence[Fetched]) -> None:
@@ -177,7 +215,9 @@ def _record(root: Path, got: Sequence[Fetched]) -> None:
     known = {(item.origin, item.repository, item.path): item for item in [*fetched(root), *got]}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
-    draft.write_text(json.dumps([asdict(known[key]) for key in sorted(known)], indent=1) + "\n", encoding="utf-8")
+    draft.write_text(
+        json.dumps([asdict(known[key]) for key in sorted(known)], indent=1) + "\n", encoding="utf-8"
+    )
     os.replace(draft, path)
 
 
@@ -188,13 +228,17 @@ def _commit(item: Wanted) -> str:
     if item.revision and _COMMIT.match(item.revision):
         return item.revision
     if item.origin == "hub":
-        info = _hub_call(item, lambda api: api.dataset_info(item.repository, revision=item.revision))
+        info = _hub_call(
+            item, lambda api: api.dataset_info(item.repository, revision=item.revision)
+        )
         return str(info.sha)
     base = os.environ.get("EVALKIT_GITHUB_API", "https://api.github.com")
     url = f"{base}/repos/{item.repository}/commits/{item.revision or 'HEAD'}"
     commit = _get(url, {"Accept": "application/vnd.github.sha"}).decode("ascii", "replace").strip()
     if not _COMMIT.match(commit):
-        raise EnvironmentFault(f"{url}: answered {commit[:60]!r} where a commit is expected. Pass --revision COMMIT.")
+        raise EnvironmentFault(
+            f"{url}: answered {commit[:60]!r} where a commit is expected. Pass --revision COMMIT."
+        )
     return commit
 
 
@@ -203,11 +247,18 @@ def _download(item: Wanted, commit: str, root: Path) -> None:
         folder = hub_folder(root, item.repository)
         _hub_call(
             item,
-            lambda api: api.hf_hub_download(item.repository, item.path, repo_type="dataset", revision=commit, local_dir=folder),
+            lambda api: api.hf_hub_download(
+                item.repository, item.path, repo_type="dataset", revision=commit, local_dir=folder
+            ),
         )
         return
     base = os.environ.get("EVALKIT_GITHUB_RAW", "https://raw.githubusercontent.com")
-    data = _get(f"{item.repository}/{item.path}" if item.origin == "url" else f"{base}/{item.repository}/{commit}/{item.path}", {})
+    data = _get(
+        f"{item.repository}/{item.path}"
+        if item.origin == "url"
+        else f"{base}/{item.repository}/{commit}/{item.path}",
+        {},
+    )
     draft = item.place.with_name(item.place.name + ".part")
     draft.write_bytes(data)
     os.replace(draft, item.place)
@@ -217,29 +268,43 @@ def _hub_call(item: Wanted, call: Callable[[Any], Any]) -> Any:
     """Call the hub and say in one line what failed."""
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            OfflineModeIsEnabled,
+        )
     except ImportError as error:
         raise ExtraMissingError("fetching from the hub", "hf") from error
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     where = f"{endpoint}/datasets/{item.repository}"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-        raise DataMissingError(f"{where}: cannot be reached, HF_HUB_OFFLINE is set. Unset it, or place the files by hand.")
+        raise DataMissingError(
+            f"{where}: cannot be reached, HF_HUB_OFFLINE is set. Unset it, or place the files by hand."
+        )
     try:
         return call(HfApi(endpoint=endpoint))
     except HFValidationError as error:
-        raise UsageError(f"{item.repository}: is no hub id: {str(error).splitlines()[0]}") from error
+        raise UsageError(
+            f"{item.repository}: is no hub id: {str(error).splitlines()[0]}"
+        ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise EnvironmentFault(
             f"{where}: {item.path} at {item.revision or 'the default branch'} could not be got: {_first(error)}"
         ) from error
-    except Exception as error:  # the hub's HTTP library changes between versions (requests, httpx) and raises its own errors
+    # the hub's HTTP library changes between versions (requests, httpx) and raises its own errors
+    except Exception as error:
         if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
             raise
-        raise EnvironmentFault(f"{where}: cannot be reached: {_first(error)}. Check the network, HF_ENDPOINT and proxies.") from error
+        raise EnvironmentFault(
+            f"{where}: cannot be reached: {_first(error)}. Check the network, HF_ENDPOINT and proxies."
+        ) from error
 
 
 def _first(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+    )
 
 
 def _get(url: str, headers: dict[str, str]) -> bytes:
@@ -252,6 +317,10 @@ def _get(url: str, headers: dict[str, str]) -> bytes:
             data: bytes = answer.read()
             return data
     except urllib.error.HTTPError as error:
-        raise EnvironmentFault(f"{url}: answered {error.code} {error.reason}. Check the name and the revision, or try later.") from error
+        raise EnvironmentFault(
+            f"{url}: answered {error.code} {error.reason}. Check the name and the revision, or try later."
+        ) from error
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise EnvironmentFault(f"{url}: cannot be reached: {getattr(error, 'reason', error)}. Check the network and proxies.") from error
+        raise EnvironmentFault(
+            f"{url}: cannot be reached: {getattr(error, 'reason', error)}. Check the network and proxies."
+        ) from error

@@ -1,7 +1,8 @@
 """Where benchmark files lie on this machine, and reading them as text without surprises.
 
-A data directory holds one folder per benchmark in its upstream repository's own layout, and a folder ``hub/`` with
-what `evalkit data fetch` got from the hub (``hub/<owner>--<name>/<file>``, commits in ``hub/fetched.json``).
+A data directory holds one folder per benchmark in its upstream repository's own layout, and a
+folder ``hub/`` with what `evalkit data fetch` got from the hub (``hub/<owner>--<name>/<file>``,
+commits in ``hub/fetched.json``).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from evalkit.catalog.paths import cache_dir
 from evalkit.catalog.yaml_file import read_utf8
 from evalkit.errors import CatalogError, DataMissingError
-from evalkit.paths import cache_dir
 from evalkit.records import Task
 
 __all__ = [
@@ -39,7 +40,9 @@ _MAX_CELL = 16 * 1024 * 1024
 
 
 def data_directory(data_dir: Path | None = None) -> Path:
-    """Return the data directory: the one given, else ``EVALKIT_DATA``, else ``data`` in evalkit's cache folder.
+    """Return the data directory.
+
+    The one given, else ``EVALKIT_DATA``, else ``data`` in evalkit's cache folder.
 
     Raises
     ------
@@ -55,7 +58,9 @@ def data_directory(data_dir: Path | None = None) -> Path:
     named = named.expanduser()
     if not named.is_dir():
         what = "is a file" if named.exists() else "is not there"
-        raise DataMissingError(f"{named}: data directory {what} (from {origin}); a directory with one folder per benchmark is expected.")
+        raise DataMissingError(
+            f"{named}: data directory {what} (from {origin}); a directory with one folder per benchmark is expected."
+        )
     return named
 
 
@@ -78,11 +83,14 @@ def _fill(pattern: str, split: str, renamed: Mapping[str, str]) -> str:
     return pattern.replace("{split}", renamed.get(split, split))
 
 
-def candidates(task: Task, root: Path, split: str) -> list[tuple[tuple[Path, ...], Literal["local", "hub"]]]:
+def candidates(
+    task: Task, root: Path, split: str
+) -> list[tuple[tuple[Path, ...], Literal["local", "hub"]]]:
     """Return the places where the files of a split may lie, the first that is complete wins.
 
-    ``source.local`` may name several files with ``;`` and use ``*``; ``source.options`` may hold ``also`` (further
-    places in the same layout), ``splits`` (split name -> upstream's) and ``hub_splits`` (-> the hub's).
+    ``source.local`` may name several files with ``;`` and use ``*``; ``source.options`` may hold
+    ``also`` (further places in the same layout), ``splits`` (split name -> upstream's) and
+    ``hub_splits`` (-> the hub's).
     """
     options = task.source.options
     places: list[tuple[tuple[Path, ...], Literal["local", "hub"]]] = []
@@ -98,14 +106,23 @@ def candidates(task: Task, root: Path, split: str) -> list[tuple[tuple[Path, ...
 
 
 def _check_commit(task: Task, root: Path, paths: tuple[Path, ...]) -> None:
-    """Raise CatalogError when a hub file is recorded at another commit than the task pins; files placed by hand have no record."""
+    """Raise CatalogError when a hub file is recorded at another commit than the task pins.
+
+    Files placed by hand have no record.
+    """
     record = root / "hub" / "fetched.json"
     if task.source.hub is None or task.source.revision is None or not record.is_file():
         return
     entries = load_json(record)
-    commits = {(item.get("repository"), item.get("path")): item.get("commit") for item in entries} if isinstance(entries, list) else {}
+    commits = (
+        {(item.get("repository"), item.get("path")): item.get("commit") for item in entries}
+        if isinstance(entries, list)
+        else {}
+    )
     for path in paths:
-        commit = commits.get((task.source.hub, path.relative_to(hub_folder(root, task.source.hub)).as_posix()))
+        commit = commits.get(
+            (task.source.hub, path.relative_to(hub_folder(root, task.source.hub)).as_posix())
+        )
         if commit not in (None, task.source.revision):
             raise CatalogError(
                 f"{path}: is of commit {commit}, the task pins {task.source.revision}. Type: evalkit data fetch --force {task.id}"
@@ -116,7 +133,13 @@ def _present(paths: tuple[Path, ...]) -> tuple[Path, ...] | None:
     """Return existing files with ``*`` filled in, or None when one is absent."""
     found: list[Path] = []
     for path in paths:
-        hits = sorted(path.parent.glob(path.name)) if "*" in path.name else [path] if path.is_file() else []
+        hits = (
+            sorted(path.parent.glob(path.name))
+            if "*" in path.name
+            else [path]
+            if path.is_file()
+            else []
+        )
         if not hits:
             return None
         found += hits
@@ -129,7 +152,8 @@ def locate(task: Task, data_dir: Path | None, split: str) -> Located:
     Raises
     ------
     DataMissingError
-        When they are not on this machine: the message names what was looked for, where, and what gets it.
+        When they are not on this machine: the message names what was looked for, where, and what
+        gets it.
     """
     root = data_directory(data_dir)
     places = candidates(task, root, split)
@@ -147,13 +171,23 @@ def missing(task: Task, places: list[tuple[tuple[Path, ...], Literal["local", "h
     looked: list[str] = []
     for paths, _ in places:
         absent = [str(path) for path in paths if _present((path,)) is None]
-        looked.append(", ".join(absent[:2]) + (f" and {len(absent) - 2} more" if len(absent) > 2 else ""))
-    gets = f"Type: evalkit data fetch {task.benchmark}" if _fetchable(task) else f"Place it there by hand. {task.notes}".rstrip()
+        looked.append(
+            ", ".join(absent[:2]) + (f" and {len(absent) - 2} more" if len(absent) > 2 else "")
+        )
+    gets = (
+        f"Type: evalkit data fetch {task.benchmark}"
+        if _fetchable(task)
+        else f"Place it there by hand. {task.notes}".rstrip()
+    )
     return f"{task.id}: data is not on this machine; looked for {', or '.join(looked) or 'nothing, since the task names no files'}. {gets}"
 
 
 def _fetchable(task: Task) -> bool:
-    return bool((task.source.hub and task.source.files) or task.source.options.get("github") or task.source.options.get("url"))
+    return bool(
+        (task.source.hub and task.source.files)
+        or task.source.options.get("github")
+        or task.source.options.get("url")
+    )
 
 
 def need(condition: bool, path: Path, line: int, message: str) -> None:
@@ -162,8 +196,12 @@ def need(condition: bool, path: Path, line: int, message: str) -> None:
         raise CatalogError(f"{path}:{line}: {message}")
 
 
-def csv_rows(path: Path, *, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """Yield ``(line, cells)`` of a CSV or TSV file; cells stay texts exactly as they are, blank lines are left out.
+def csv_rows(
+    path: Path, *, delimiter: str = ",", quoted: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield ``(line, cells)`` of a CSV or TSV file.
+
+    Cells stay texts exactly as they are, blank lines are left out.
 
     Parameters
     ----------
@@ -188,7 +226,9 @@ def csv_rows(path: Path, *, delimiter: str = ",", quoted: bool = True) -> Iterat
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
-        raise CatalogError(f"{path}:{line}: is not a table: {error}. The file may be cut short; get it again.") from error
+        raise CatalogError(
+            f"{path}:{line}: is not a table: {error}. The file may be cut short; get it again."
+        ) from error
 
 
 def load_json(path: Path) -> Any:
@@ -198,15 +238,25 @@ def load_json(path: Path) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         if not text.strip():
-            raise CatalogError(f"{path}:1: file is empty; JSON is expected. Get it again.") from error
+            raise CatalogError(
+                f"{path}:1: file is empty; JSON is expected. Get it again."
+            ) from error
         if error.msg == "Extra data" and text[error.pos : error.pos + 1] in "{[":
             raise CatalogError(
                 f"{path}:{error.lineno}: is JSON Lines, one JSON document is expected here. Use a reader for .jsonl."
             ) from error
-        end = " The file may be cut short; get it again." if error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg else ""
-        raise CatalogError(f"{path}:{error.lineno}: is not JSON: {error.msg} (column {error.colno}).{end}") from error
+        end = (
+            " The file may be cut short; get it again."
+            if error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg
+            else ""
+        )
+        raise CatalogError(
+            f"{path}:{error.lineno}: is not JSON: {error.msg} (column {error.colno}).{end}"
+        ) from error
     except RecursionError as error:
-        raise CatalogError(f"{path}: is nested too deeply to be benchmark data. Get it again.") from error
+        raise CatalogError(
+            f"{path}: is nested too deeply to be benchmark data. Get it again."
+        ) from error
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -216,4 +266,6 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
             try:
                 yield number, json.loads(line)
             except (json.JSONDecodeError, RecursionError) as error:
-                raise CatalogError(f"{path}:{number}: is not a line of JSON: {error}. The file may be cut short; get it again.") from error
+                raise CatalogError(
+                    f"{path}:{number}: is not a line of JSON: {error}. The file may be cut short; get it again."
+                ) from error

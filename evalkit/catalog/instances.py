@@ -16,7 +16,9 @@ _EMBEDDED = frozenset({"lm_eval", "procedural"})
 """Readers whose instances are made by evalkit or by another library and need no files of ours."""
 
 
-def load_instances(task: Task, data_dir: Path | None = None, split: str | None = None) -> list[Instance]:
+def load_instances(
+    task: Task, data_dir: Path | None = None, split: str | None = None
+) -> list[Instance]:
     """Return the instances of one split of a task, in upstream order.
 
     Parameters
@@ -33,8 +35,8 @@ def load_instances(task: Task, data_dir: Path | None = None, split: str | None =
     DataMissingError
         When the files are not on this machine.
     CatalogError
-        When they are wrong: not parseable, no instance, an id twice, a target out of range, or another number of
-        instances than published.
+        When they are wrong: not parseable, no instance, an id twice, a target out of range, or
+        another number of instances than published.
     """
     wanted = split or task.split
     instances: list[Instance] = READERS.load(task.reader)(task, data_dir, wanted)
@@ -52,7 +54,9 @@ def load_instances(task: Task, data_dir: Path | None = None, split: str | None =
 def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
     """Return what is wrong with instances whatever format they came from."""
     if not instances:
-        return [f"{task.id}: no instances were read; at least one is expected. Check 'source' and the data."]
+        return [
+            f"{task.id}: no instances were read; at least one is expected. Check 'source' and the data."
+        ]
     problems: list[str] = []
     met: set[str] = set()
     for instance in instances:
@@ -61,34 +65,63 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
             problems.append(f"{where} stands twice; ids are unique within a task. Rename one.")
         met.add(instance.id)
         if "question" not in instance.fields:
-            problems.append(f"{where} has no field 'question'; it has {', '.join(instance.fields) or 'none'}. Correct the column mapping.")
+            problems.append(
+                f"{where} has no field 'question'; it has {', '.join(instance.fields) or 'none'}. Correct the column mapping."
+            )
         if task.kind == "choice" and len(instance.choices) < 2:
-            problems.append(f"{where} has {len(instance.choices)} choices; two or more are expected of a choice task.")
+            problems.append(
+                f"{where} has {len(instance.choices)} choices; two or more are expected of a choice task."
+            )
         if instance.target is not None and not 0 <= instance.target < len(instance.choices):
-            problems.append(f"{where} has target {instance.target}; accepted: 0 to {len(instance.choices) - 1}.")
+            problems.append(
+                f"{where} has target {instance.target}; accepted: 0 to {len(instance.choices) - 1}."
+            )
         if not instance.references:
             problems.append(f"{where} has no accepted answer. Add one.")
     return problems
 
 
 def task_digest(task: Task, instances: Sequence[Instance]) -> str:
-    """Return the digest of all that decides scores: how the task asks and scores, and its ordered instances.
+    """Return the digest of all that decides scores.
 
-    Where the files lie and what the task says of itself (licence, citation, notes) do not enter, so data from a clone
-    and the same data from the hub give one digest.
+    How the task asks and scores, and its ordered instances.
+
+    Where the files lie and what the task says of itself (licence, citation, notes) do not enter, so
+    data from a clone and the same data from the hub give one digest.
     """
     spec = {
         name: getattr(task, name)
-        for name in ("name", "benchmark", "version", "split", "shot_split", "kind", "choices_shown", "metric", "chance", "max_tokens")
+        for name in (
+            "name",
+            "benchmark",
+            "version",
+            "split",
+            "shot_split",
+            "kind",
+            "choices_shown",
+            "metric",
+            "chance",
+            "max_tokens",
+        )
     }
     spec |= {name: list(getattr(task, name)) for name in ("fields", "labels", "stop")}
     content = [
-        [item.id, dict(item.fields), list(item.choices), item.target, list(item.references), list(item.options)] for item in instances
+        [
+            item.id,
+            dict(item.fields),
+            list(item.choices),
+            item.target,
+            list(item.references),
+            list(item.options),
+        ]
+        for item in instances
     ]
     return digest({"task": spec, "instances": content})
 
 
-def available_tasks(tasks: Sequence[Task], data_dir: Path | None = None) -> tuple[list[Task], list[tuple[Task, str]]]:
+def available_tasks(
+    tasks: Sequence[Task], data_dir: Path | None = None
+) -> tuple[list[Task], list[tuple[Task, str]]]:
     """Return the tasks whose data is on this machine, and the others each with the reason.
 
     Files are looked for, not read; tasks of embedded benchmarks are always present.
@@ -107,7 +140,9 @@ def available_tasks(tasks: Sequence[Task], data_dir: Path | None = None) -> tupl
 
 
 def dataset_phrasings(task: Task, data_dir: Path | None = None) -> list[Phrasing]:
-    """Return the phrasings that come with the data themselves, such as a SuperNI definition; empty for most tasks.
+    """Return the phrasings that come with the data themselves, such as a SuperNI definition.
+
+    Empty for most tasks.
 
     Raises
     ------

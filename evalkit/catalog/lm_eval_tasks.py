@@ -1,9 +1,11 @@
 """Tasks of lm-eval: documents, choices and metric are lm-eval's, the wording is ours.
 
-``lm_eval:boolq``, ``lm_eval:mmlu`` (a group or tag) or ``lm_eval:PATH/task.yaml``. What lm-eval puts around a document stays: its text
-(without a closing ``Answer:``) is the question. Its description, shots and chat template do not: instructions are what we vary.
-Such a task is loaded by lm-eval with all that lm-eval allows in a task file, Python functions included, so name only files you
-trust. Not taken: tasks scored by code of their own, by answer filters, by perplexity, or whose choices stand in the context.
+``lm_eval:boolq``, ``lm_eval:mmlu`` (a group or tag) or ``lm_eval:PATH/task.yaml``. What lm-eval
+puts around a document stays: its text (without a closing ``Answer:``) is the question. Its
+description, shots and chat template do not: instructions are what we vary. Such a task is loaded by
+lm-eval with all that lm-eval allows in a task file, Python functions included, so name only files
+you trust. Not taken: tasks scored by code of their own, by answer filters, by perplexity, or whose
+choices stand in the context.
 """
 
 from __future__ import annotations
@@ -25,17 +27,24 @@ PREFIX = "lm_eval:"
 """What stands before the name of an lm-eval task."""
 
 _METRICS = {
-    "multiple_choice": {"acc": "choice_accuracy", "acc_bytes": "choice_accuracy_norm", "acc_norm": "choice_accuracy_norm"},
+    "multiple_choice": {
+        "acc": "choice_accuracy",
+        "acc_bytes": "choice_accuracy_norm",
+        "acc_norm": "choice_accuracy_norm",
+    },
     "generate_until": {"exact_match": "exact_match", "f1": "token_f1", "rougeL": "rouge_l"},
 }
-"""Output type -> lm-eval's metric -> ours; the first of the task's metrics that stands here is taken."""
+"""Output type -> lm-eval's metric -> ours; the first of the task's metrics that stands here is
+taken."""
 _CUE = re.compile(r"\s+(?:the\s+)?(?:answer|a|output|response|label)\s*:\s*$", re.IGNORECASE)
 _SHOTS = "fewshot"
 """Name of the split that shots come from."""
 
 
 def resolve(pattern: str) -> list[Task]:
-    """Return the tasks that ``lm_eval:NAME`` names: a task, every task of a group or tag, or a task file.
+    """Return the tasks that ``lm_eval:NAME`` names.
+
+    A task, every task of a group or tag, or a task file.
 
     Raises
     ------
@@ -63,7 +72,10 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     pattern, name = str(task.source.options["lm_eval"]), str(task.source.options["task"])
     loaded = _loaded(pattern)[name]
     documents = loaded.fewshot_docs() if split == _SHOTS else loaded.eval_docs
-    return [_instance(task, loaded, document, name=(split, position)) for position, document in enumerate(documents)]
+    return [
+        _instance(task, loaded, document, name=(split, position))
+        for position, document in enumerate(documents)
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -84,19 +96,25 @@ def _loaded(pattern: str) -> Mapping[str, Any]:
     name = pattern.removeprefix(PREFIX)
     by_file = name.endswith((".yaml", ".yml"))
     if by_file and not Path(name).is_file():
-        raise CatalogError(f"{name}: task file is not there; lm_eval:NAME or lm_eval:PATH/task.yaml is expected.")
+        raise CatalogError(
+            f"{name}: task file is not there; lm_eval:NAME or lm_eval:PATH/task.yaml is expected."
+        )
     manager = TaskManager(include_defaults=False) if by_file else _manager()
     if not by_file and name not in manager.all_tasks:
         close = get_close_matches(name, manager.all_tasks, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(repr(item) for item in close)}? " if close else ""
-        raise CatalogError(f"task {pattern!r}: lm-eval has no task {name!r}; {hint}Type 'lm_eval ls tasks' for all.")
+        raise CatalogError(
+            f"task {pattern!r}: lm-eval has no task {name!r}; {hint}Type 'lm_eval ls tasks' for all."
+        )
     try:
         found: Mapping[str, Any] = manager.load([name])["tasks"]
     except (OSError, ConnectionError) as error:
         raise DataMissingError(
             f"{pattern}: lm-eval cannot load its documents: {_first_line(error)}. Connect to the network, or unset HF_HUB_OFFLINE."
         ) from error
-    except Exception as error:  # foreign code reading a foreign file: whatever it raises is told, with the traceback under --debug
+    # foreign code reading a foreign file: whatever it raises is told, with the traceback under
+    # --debug
+    except Exception as error:
         raise CatalogError(
             f"{pattern}: lm-eval cannot load the task: {type(error).__name__}: {_first_line(error)}. Check its file."
         ) from error
@@ -141,7 +159,9 @@ def _task(pattern: str, name: str, task: Any) -> Task:
         listed = ", ".join(str(item["metric"]) for item in config.metric_list)
         refusal = f"none of its metrics ({listed}) is known here; accepted: {', '.join(_METRICS[config.output_type])}"
     if refusal:
-        raise CatalogError(f"{pattern}: task {name!r} cannot be crossed with phrasings: {refusal}. Name another task.")
+        raise CatalogError(
+            f"{pattern}: task {name!r} cannot be crossed with phrasings: {refusal}. Name another task."
+        )
     choice = config.output_type == "multiple_choice"
     documents = task.eval_docs
     choices = _choices(task, documents[0]) if choice else ()
@@ -153,7 +173,11 @@ def _task(pattern: str, name: str, task: Any) -> Task:
         benchmark="lm_eval",
         version=_version(task),
         reader="lm_eval",
-        source=Source(hub=config.dataset_path, config=config.dataset_name, options={"lm_eval": pattern, "task": name}),
+        source=Source(
+            hub=config.dataset_path,
+            config=config.dataset_name,
+            options={"lm_eval": pattern, "task": name},
+        ),
         split=str(config.test_split or config.validation_split or "test"),
         shot_split=_SHOTS if config.fewshot_split or config.training_split else None,
         kind="choice" if choice else "generate",
@@ -181,9 +205,14 @@ def _version(task: Any) -> int:
 
 
 def _columns(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Columns of a document that are texts or numbers and may be slots; the question is lm-eval's own text."""
+    """Columns of a document that are texts or numbers and may be slots.
+
+    The question is lm-eval's own text.
+    """
     return tuple(
-        name for name, value in document.items() if name != "question" and name.isidentifier() and isinstance(value, str | int | float)
+        name
+        for name, value in document.items()
+        if name != "question" and name.isidentifier() and isinstance(value, str | int | float)
     )
 
 
@@ -200,7 +229,9 @@ def _bare(choices: Sequence[str]) -> bool:
     return bool(choices) and all(len(choice.strip("()")) == 1 for choice in choices)
 
 
-def _instance(task: Task, loaded: Any, document: Mapping[str, Any], *, name: tuple[str, int]) -> Instance:
+def _instance(
+    task: Task, loaded: Any, document: Mapping[str, Any], *, name: tuple[str, int]
+) -> Instance:
     where = f"{task.id}: document {name[1]}"
     question = loaded.doc_to_text(document)
     if not isinstance(question, str):
@@ -210,10 +241,18 @@ def _instance(task: Task, loaded: Any, document: Mapping[str, Any], *, name: tup
     fields["question"] = question
     answer = loaded.doc_to_target(document)
     if task.kind == "generate":
-        references = tuple(as_text(item).strip() for item in answer) if isinstance(answer, list) else (as_text(answer).strip(),)
-        return Instance(id=derived_id(*name, question, *references), fields=fields, references=references)
+        references = (
+            tuple(as_text(item).strip() for item in answer)
+            if isinstance(answer, list)
+            else (as_text(answer).strip(),)
+        )
+        return Instance(
+            id=derived_id(*name, question, *references), fields=fields, references=references
+        )
     choices = _choices(loaded, document)
-    right = [_index(item, choices, where) for item in (answer if isinstance(answer, list) else [answer])]
+    right = [
+        _index(item, choices, where) for item in (answer if isinstance(answer, list) else [answer])
+    ]
     return Instance(
         id=derived_id(*name, question, *choices),
         fields=fields,

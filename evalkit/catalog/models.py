@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.collections import is_collection_file
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import tuned_on_collection
 from evalkit.catalog.validate import field_names, record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import BackendError, CatalogError, UsageError
-from evalkit.paths import data_root
 from evalkit.records import ModelSpec
 from evalkit.registry import BACKENDS
 
@@ -33,7 +33,12 @@ __all__ = [
 MODEL_FILE = "evalkit.yaml"
 """File in a model directory that says how to load it and what it was tuned on."""
 _LM_EVAL_HF = frozenset({"hf", "hf-auto", "huggingface"})
-_LM_EVAL_FIELDS = {"dtype": "dtype", "revision": "revision", "device": "device", "batch_size": "batch_size"}
+_LM_EVAL_FIELDS = {
+    "dtype": "dtype",
+    "revision": "revision",
+    "device": "device",
+    "batch_size": "batch_size",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +74,17 @@ def known_tuning(name: str) -> KnownModel | None:
 
 def known_collections() -> frozenset[str]:
     """Return every collection that some published model was tuned on."""
-    return frozenset(tuned_on_collection(entry)[0] for known in known_models() for entry in known.tuned_on)
+    return frozenset(
+        tuned_on_collection(entry)[0] for known in known_models() for entry in known.tuned_on
+    )
 
 
 def shipped_models() -> dict[str, Path]:
     """Return the models that come with evalkit: name -> directory."""
-    return {path.parent.name: path.parent for path in sorted(data_root("models").glob(f"*/{MODEL_FILE}"))}
+    return {
+        path.parent.name: path.parent
+        for path in sorted(data_root("models").glob(f"*/{MODEL_FILE}"))
+    }
 
 
 def read_model_file(path: Path, *, directory: Path | None = None) -> ModelSpec:
@@ -99,7 +109,11 @@ def read_model_file(path: Path, *, directory: Path | None = None) -> ModelSpec:
         value = {"label": directory.name, **value, "name": str(directory)}
     model, wrong = record(ModelSpec, value, file=file)
     problems += wrong
-    if isinstance(value, dict) and isinstance(value.get("backend"), str) and value["backend"] not in BACKENDS:
+    if (
+        isinstance(value, dict)
+        and isinstance(value.get("backend"), str)
+        and value["backend"] not in BACKENDS
+    ):
         problems.append(f"{file.at(('backend',))}: {_unknown_backend(value['backend'])}")
     if model is None or problems:
         raise CatalogError(problems)
@@ -110,7 +124,9 @@ def _located(model: ModelSpec, folder: Path) -> ModelSpec:
     """Return the model with the collection files it names looked for beside its own file."""
     if model.tuned_on is None:
         return model
-    entries = tuple(str(folder / entry) if is_collection_file(entry) else entry for entry in model.tuned_on)
+    entries = tuple(
+        str(folder / entry) if is_collection_file(entry) else entry for entry in model.tuned_on
+    )
     return dataclasses.replace(model, tuned_on=entries)
 
 
@@ -134,10 +150,11 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
     Parameters
     ----------
     model
-        A model that ships with evalkit (``demo``); a directory; ``BACKEND:REST``; a YAML file; or a hub id, with
-        ``@REVISION`` after it where one is pinned. In this order.
+        A model that ships with evalkit (``demo``); a directory; ``BACKEND:REST``; a YAML file; or a
+        hub id, with ``@REVISION`` after it where one is pinned. In this order.
     **overrides
-        Fields of `ModelSpec` given on the command line; None leaves a field as it is, `options` are merged.
+        Fields of `ModelSpec` given on the command line; None leaves a field as it is, `options` are
+        merged.
 
     Raises
     ------
@@ -149,7 +166,9 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
     spec = _find(model)
     strange = sorted(set(overrides) - set(field_names(ModelSpec)))
     if strange:
-        raise UsageError(f"model option {', '.join(strange)} is not known; accepted: {', '.join(field_names(ModelSpec))}.")
+        raise UsageError(
+            f"model option {', '.join(strange)} is not known; accepted: {', '.join(field_names(ModelSpec))}."
+        )
     given = {name: value for name, value in overrides.items() if value is not None}
     if "options" in given:
         given["options"] = {**spec.options, **given["options"]}
@@ -161,24 +180,34 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
 def _find(model: str) -> ModelSpec:
     """Return what a MODEL argument names."""
     if not model.strip():
-        raise UsageError("--model: is empty; accepted: demo, a directory, a hub id, BACKEND:REST, a YAML file.")
+        raise UsageError(
+            "--model: is empty; accepted: demo, a directory, a hub id, BACKEND:REST, a YAML file."
+        )
     shipped = shipped_models()
     if model in shipped:
         return read_model_file(shipped[model] / MODEL_FILE, directory=shipped[model])
     path = Path(model).expanduser()
     if path.is_dir():
         own = path / MODEL_FILE
-        return read_model_file(own, directory=path) if own.is_file() else ModelSpec(backend="hf", name=str(path), label=path.resolve().name)
+        return (
+            read_model_file(own, directory=path)
+            if own.is_file()
+            else ModelSpec(backend="hf", name=str(path), label=path.resolve().name)
+        )
     if model.endswith((".yaml", ".yml")):
         if not path.is_file():
-            raise UsageError(f"--model {model}: file is not there; a YAML file with backend and name is expected. Check the path.")
+            raise UsageError(
+                f"--model {model}: file is not there; a YAML file with backend and name is expected. Check the path."
+            )
         return read_model_file(path)
     prefix, colon, rest = model.partition(":")
     if colon and "/" not in prefix:
         if prefix not in BACKENDS:
             raise UsageError(f"--model {model}: {_unknown_backend(prefix)}")
         if not rest:
-            raise UsageError(f"--model {model}: nothing stands after {prefix!r} and the colon; accepted: {prefix}:NAME.")
+            raise UsageError(
+                f"--model {model}: nothing stands after {prefix!r} and the colon; accepted: {prefix}:NAME."
+            )
         return _in_backend(prefix, rest)
     if model.startswith(("/", "./", "../", "~")) or path.is_file() or model.count("/") > 1:
         what = "is a file" if path.is_file() else "is not there"
@@ -208,7 +237,8 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
     Parameters
     ----------
     model
-        ``hf`` and ``vllm`` are our own backends; any other of lm-eval's model types goes through the ``lm-eval`` backend.
+        ``hf`` and ``vllm`` are our own backends; any other of lm-eval's model types goes through
+        the ``lm-eval`` backend.
     model_args
         ``pretrained=X,dtype=float32,...``; keys without a field of ours become backend options.
     **overrides
@@ -217,28 +247,42 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
     Raises
     ------
     UsageError
-        When an argument has no ``=``, stands twice, or ``pretrained`` is missing where weights are loaded.
+        When an argument has no ``=``, stands twice, or ``pretrained`` is missing where weights are
+        loaded.
     """
     arguments: dict[str, str] = {}
     for part in filter(None, (item.strip() for item in model_args.split(","))):
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or key.strip() in arguments:
             wrong = "stands twice" if key.strip() in arguments else "has no value"
-            raise UsageError(f"--model_args: {part!r} {wrong}; accepted: key=value,key=value, such as pretrained=NAME,dtype=float32.")
+            raise UsageError(
+                f"--model_args: {part!r} {wrong}; accepted: key=value,key=value, such as pretrained=NAME,dtype=float32."
+            )
         arguments[key.strip()] = value.strip()
     backend = "hf" if model in _LM_EVAL_HF else "vllm" if model == "vllm" else "lm-eval"
     if backend == "lm-eval":
-        return load_model(f"lm-eval:{model}", **{**overrides, "options": {**arguments, **(overrides.get("options") or {})}})
+        return load_model(
+            f"lm-eval:{model}",
+            **{**overrides, "options": {**arguments, **(overrides.get("options") or {})}},
+        )
     name = arguments.pop("pretrained", "")
     if not name:
-        raise UsageError(f"--model_args: 'pretrained' is missing; --model {model} needs pretrained=NAME (a directory or hub id).")
-    fields: dict[str, Any] = {ours: arguments.pop(theirs) for theirs, ours in _LM_EVAL_FIELDS.items() if theirs in arguments}
+        raise UsageError(
+            f"--model_args: 'pretrained' is missing; --model {model} needs pretrained=NAME (a directory or hub id)."
+        )
+    fields: dict[str, Any] = {
+        ours: arguments.pop(theirs)
+        for theirs, ours in _LM_EVAL_FIELDS.items()
+        if theirs in arguments
+    }
     if "batch_size" in fields:
         text = str(fields.pop("batch_size"))
         if text.isdigit() and int(text) > 0:
             fields["batch_size"] = int(text)
         elif not text.startswith("auto"):
-            raise UsageError(f"--model_args: batch_size is {text!r}; accepted: auto or a whole number from 1.")
+            raise UsageError(
+                f"--model_args: batch_size is {text!r}; accepted: auto or a whole number from 1."
+            )
     given = {key: value for key, value in overrides.items() if value is not None}
     options: Mapping[str, Any] = {**arguments, **given.pop("options", {})}
     return load_model(f"{backend}:{name}", **{**fields, **given, "options": options})

@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.collections import is_collection_file, relation_in
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.tasks import _shown
 from evalkit.catalog.validate import field_names, record
 from evalkit.catalog.yaml_file import Where, YamlFile, load_yaml
 from evalkit.errors import CatalogError
-from evalkit.paths import data_root
+from evalkit.phrasings.templates import slots
 from evalkit.records import ModelSpec, Phrasing, Seen, Task
-from evalkit.templates import slots
 
-__all__ = ["COMMON_SLOTS", "load_phrasings", "read_phrasing_file", "relation", "sources_apart", "tuned_on_collection"]
+__all__ = [
+    "COMMON_SLOTS",
+    "load_phrasings",
+    "read_phrasing_file",
+    "relation",
+    "sources_apart",
+    "tuned_on_collection",
+]
 
 COMMON_SLOTS = frozenset({"category", "choices", "question", "subject"})
 """Slots every task fills, besides its own fields."""
@@ -50,37 +57,54 @@ def _read(path: Path, _stamp: tuple[int, int]) -> tuple[_Read, ...]:
         if phrasing is None:
             continue
         if phrasing.id in first:
-            problems.append(f"{file.at((*where, 'id'))}: id {phrasing.id!r} stands here again, first at {first[phrasing.id]}. Rename one.")
+            problems.append(
+                f"{file.at((*where, 'id'))}: id {phrasing.id!r} stands here again, first at {first[phrasing.id]}. Rename one."
+            )
         first.setdefault(phrasing.id, file.at((*where, "id")))
         found.append(_Read(phrasing, file.at(where)))
     if not entries and not problems:
-        problems.append(f"{file.at(base)}: holds no phrasings; one or more are expected. Fill it or delete it.")
+        problems.append(
+            f"{file.at(base)}: holds no phrasings; one or more are expected. Fill it or delete it."
+        )
     if problems:
         raise CatalogError(problems)
     return tuple(found)
 
 
-def _split(file: YamlFile, problems: list[str]) -> tuple[list[Any], dict[str, Any], list[Any], Where]:
-    """Return patterns, defaults, entries and where the entries stand; both forms of a phrasing file."""
+def _split(
+    file: YamlFile, problems: list[str]
+) -> tuple[list[Any], dict[str, Any], list[Any], Where]:
+    """Return patterns, defaults, entries and where the entries stand.
+
+    Both forms of a phrasing file.
+    """
     value = file.value
     if isinstance(value, list):
         return [], {}, value, ()
     if not isinstance(value, dict):
-        problems.append(f"{file.at(())}: a list of phrasings, or a mapping with {', '.join(_FILE_KEYS)}, is expected.")
+        problems.append(
+            f"{file.at(())}: a list of phrasings, or a mapping with {', '.join(_FILE_KEYS)}, is expected."
+        )
         return [], {}, [], ()
     for key in value:
         if key not in _FILE_KEYS:
-            problems.append(f"{file.at((key,))}: key {key!r} is not known; accepted: {', '.join(_FILE_KEYS)}.")
+            problems.append(
+                f"{file.at((key,))}: key {key!r} is not known; accepted: {', '.join(_FILE_KEYS)}."
+            )
     parts: list[Any] = []
     for key, kind, empty in (("tasks", list, []), ("defaults", dict, {}), ("phrasings", list, [])):
         part = value.get(key, empty)
         if not isinstance(part, kind):
-            problems.append(f"{file.at((key,))}: {key!r} is {part!r}; accepted: a {'list' if kind is list else 'mapping'}.")
+            problems.append(
+                f"{file.at((key,))}: {key!r} is {part!r}; accepted: a {'list' if kind is list else 'mapping'}."
+            )
             part = empty
         parts.append(part)
     patterns, defaults, entries = parts
     for key in [key for key in defaults if key not in field_names(Phrasing)]:
-        problems.append(f"{file.at(('defaults', key))}: key {key!r} is not known; accepted: {', '.join(field_names(Phrasing))}.")
+        problems.append(
+            f"{file.at(('defaults', key))}: key {key!r} is not known; accepted: {', '.join(field_names(Phrasing))}."
+        )
         defaults = {name: item for name, item in defaults.items() if name != key}
     return patterns, defaults, entries, ("phrasings",)
 
@@ -106,7 +130,10 @@ def sources_apart(benchmark: str) -> tuple[str, ...]:
 
 
 def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
-    """Yield the shipped files whose phrasings the task uses: the set named like it, the sets it names, then both of the named sources kept apart."""
+    """Yield the shipped files whose phrasings the task uses.
+
+    The set named like it, the sets it names, then both of the named sources kept apart.
+    """
     folder = data_root("paraphrases") / task.benchmark
     own = folder / f"{task.name}.yaml"
     if own.is_file():
@@ -120,26 +147,33 @@ def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
         if path != own:
             yield path
     for source in sources_apart(task.benchmark):
-        apart = [folder / source / f"{name}.yaml" for name in dict.fromkeys((task.name, *task.phrasings))]
+        apart = [
+            folder / source / f"{name}.yaml" for name in dict.fromkeys((task.name, *task.phrasings))
+        ]
         yield from (path for path in apart if source in sources and path.is_file())
 
 
-def load_phrasings(task: Task, *, extra: Sequence[Path] = (), sources: Collection[str] = ()) -> list[Phrasing]:
+def load_phrasings(
+    task: Task, *, extra: Sequence[Path] = (), sources: Collection[str] = ()
+) -> list[Phrasing]:
     """Return the phrasings a task can be asked with, in file order.
 
     Parameters
     ----------
     task
-        The task; the set named like it and the sets it names are read from ``paraphrases/<benchmark>/``.
+        The task; the set named like it and the sets it names are read from
+        ``paraphrases/<benchmark>/``.
     extra
         Further phrasing files; a phrasing without ``tasks`` is taken for every task.
     sources
-        Sources asked for by name. Phrasings of other sources are not left out; those of `sources_apart` are added when they are named.
+        Sources asked for by name. Phrasings of other sources are not left out; those of
+        `sources_apart` are added when they are named.
 
     Raises
     ------
     CatalogError
-        When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task does not fill.
+        When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task
+        does not fill.
     """
     offered = COMMON_SLOTS.union(task.fields)
     taken: dict[str, _Read] = {}
@@ -147,10 +181,14 @@ def load_phrasings(task: Task, *, extra: Sequence[Path] = (), sources: Collectio
     for path in [*_files(task, sources), *extra]:
         for item in _stamped(path):
             phrasing = item.phrasing
-            if phrasing.tasks and not any(fnmatchcase(task.id, pattern) for pattern in phrasing.tasks):
+            if phrasing.tasks and not any(
+                fnmatchcase(task.id, pattern) for pattern in phrasing.tasks
+            ):
                 continue
             if phrasing.id in taken:
-                problems.append(f"{item.at}: id {phrasing.id!r} stands here again, first at {taken[phrasing.id].at}. Rename one.")
+                problems.append(
+                    f"{item.at}: id {phrasing.id!r} stands here again, first at {taken[phrasing.id].at}. Rename one."
+                )
                 continue
             if strange := sorted(slots(phrasing.text) - offered):
                 problems.append(
@@ -165,8 +203,8 @@ def load_phrasings(task: Task, *, extra: Sequence[Path] = (), sources: Collectio
 def tuned_on_collection(entry: str) -> tuple[str, str]:
     """Return collection and scope of one ``tuned_on`` entry.
 
-    ``niv2`` is the whole collection; ``niv2@!superni/*`` is the collection without its phrasings of the tasks the
-    pattern names (they were held out of tuning); ``niv2@mmlu/*`` is only those.
+    ``niv2`` is the whole collection; ``niv2@!superni/*`` is the collection without its phrasings of
+    the tasks the pattern names (they were held out of tuning); ``niv2@mmlu/*`` is only those.
 
     Examples
     --------
@@ -185,8 +223,9 @@ def relation(phrasing: Phrasing, model: ModelSpec, task: Task) -> Seen:
     phrasing
         Its `source` decides.
     model
-        Its `tuned_on` decides; None means that nothing is known of its tuning. An entry that names a collection file (see
-        `evalkit.catalog.collections`) decides by what was found in the tuning set, whatever the phrasing's source.
+        Its `tuned_on` decides; None means that nothing is known of its tuning. An entry that names
+        a collection file (see `evalkit.catalog.collections`) decides by what was found in the
+        tuning set, whatever the phrasing's source.
     task
         Task the phrasing is used for, since a tuning set may have held tasks out.
 

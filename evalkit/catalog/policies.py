@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.validate import record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError
-from evalkit.paths import data_root
-from evalkit.policy import Policy
+from evalkit.records.policy import Policy
 
 __all__ = ["default_policy_path", "read_policy_file"]
 

@@ -1,19 +1,21 @@
 """Score tables made elsewhere: CSV, gzipped CSV and Parquet, per instance or aggregated.
 
-Files are streamed in batches and text is turned into integer codes batch by batch, so memory follows
-the codes and not the text. What the numbers mean is checked by `evalkit.scores` and `evalkit.analysis`;
-this module only finds out which layout a file has and brings it to our column names.
+Files are streamed in batches and text is turned into integer codes batch by batch, so memory
+follows the codes and not the text. What the numbers mean is checked by `evalkit.scoring` and
+`evalkit.analysis`; this module only finds out which layout a file has and brings it to our column
+names.
 
 Layouts
 -------
 cells
-    ``model, task, phrasing_id, instance_id, score``, optionally ``seen, prediction, target, probability, repeat``.
+    ``model, task, phrasing_id, instance_id, score``, optionally ``seen, prediction, target,
+    probability, repeat``.
 aggregated
     The same without ``instance_id``; ``n_instances`` when known.
 instructioneval
-    The public tables of Sun et al. (2023), arXiv 2306.11270: ``Model, Dataset, Collection, Type, ID, Shots,
-    Performance, Metric, Include?``. A phrasing is Collection/Type/ID; it is seen unless Type or Collection
-    says Unobserved (the paper's word for unseen).
+    The public tables of Sun et al. (2023), arXiv 2306.11270: ``Model, Dataset, Collection, Type,
+    ID, Shots, Performance, Metric, Include?``. A phrasing is Collection/Type/ID; it is seen unless
+    Type or Collection says Unobserved (the paper's word for unseen).
 """
 
 from __future__ import annotations
@@ -33,11 +35,30 @@ if TYPE_CHECKING:
 
 __all__ = ["ScoreFile", "read_pairs", "read_score_table"]
 
-INSTRUCTIONEVAL = ("Model", "Dataset", "Collection", "Type", "ID", "Shots", "Performance", "Metric", "Include?")
+INSTRUCTIONEVAL = (
+    "Model",
+    "Dataset",
+    "Collection",
+    "Type",
+    "ID",
+    "Shots",
+    "Performance",
+    "Metric",
+    "Include?",
+)
 PUBLISHED_SIZES = {"MMLU_General": 14042}
-"""Instances of the data sets of the instructioneval layout: MMLU test split, Hendrycks et al. (2021), arXiv 2009.03300."""
+"""Instances of the data sets of the instructioneval layout: MMLU test split, Hendrycks et al.
+(2021), arXiv 2009.03300."""
 NUMBERS = ("score", "probability", "target_probability", "n_instances")
-TRUTHS = {"true": "seen", "1": "seen", "yes": "seen", "false": "unseen", "0": "unseen", "no": "unseen", "": "unknown"}
+TRUTHS = {
+    "true": "seen",
+    "1": "seen",
+    "yes": "seen",
+    "false": "unseen",
+    "0": "unseen",
+    "no": "unseen",
+    "": "unknown",
+}
 BATCH_BYTES = 16 << 20
 
 
@@ -46,7 +67,8 @@ class ScoreFile:
     """Rows of an external score table under our column names."""
 
     frame: pd.DataFrame
-    """Rows; text columns as categories. Aggregated layouts have ``score_text``, the score as it was printed."""
+    """Rows; text columns as categories. Aggregated layouts have ``score_text``, the score as it was
+    printed."""
     layout: Literal["cells", "aggregated", "instructioneval"]
     """Which layout was recognised."""
     origin: str
@@ -61,20 +83,23 @@ def read_score_table(path: Path | str) -> ScoreFile:
     Parameters
     ----------
     path
-        A ``.csv``, ``.csv.gz`` or ``.parquet`` file, a run directory (its ``scores.parquet`` is read), or a
-        directory of such files of one layout, which are put together.
+        A ``.csv``, ``.csv.gz`` or ``.parquet`` file, a run directory (its ``scores.parquet`` is
+        read), or a directory of such files of one layout, which are put together.
 
     Raises
     ------
     TableError
-        When a file is absent, empty, cut short, not UTF-8, ragged, or lacks needed columns, naming file and reason.
+        When a file is absent, empty, cut short, not UTF-8, ragged, or lacks needed columns, naming
+        file and reason.
     """
     path = Path(path)
     files = _files(path)
     parts = [_read_file(file) for file in files]
     layouts = {part.layout for part in parts}
     if len(layouts) > 1:
-        raise TableError(f"{path}: holds files of layouts {', '.join(sorted(layouts))}; one layout at a time is accepted. Name a file.")
+        raise TableError(
+            f"{path}: holds files of layouts {', '.join(sorted(layouts))}; one layout at a time is accepted. Name a file."
+        )
     if len(parts) == 1:
         return parts[0]
     return _together(parts, path)
@@ -86,12 +111,16 @@ def _files(path: Path) -> list[Path]:
             return [path / "scores.parquet"]
         found = sorted(file for file in path.rglob("*") if file.is_file() and _format(file))
         if not found:
-            raise TableError(f"{path}: no .csv, .csv.gz or .parquet file is in this directory. Name a score table or a run directory.")
+            raise TableError(
+                f"{path}: no .csv, .csv.gz or .parquet file is in this directory. Name a score table or a run directory."
+            )
         return found
     if not path.is_file():
         raise TableError(f"{path}: there is no such file. Check the path.")
     if not _format(path):
-        raise TableError(f"{path}: {path.suffix or 'no suffix'!r} is not a known table format; accepted: .csv, .csv.gz, .parquet.")
+        raise TableError(
+            f"{path}: {path.suffix or 'no suffix'!r} is not a known table format; accepted: .csv, .csv.gz, .parquet."
+        )
     return [path]
 
 
@@ -104,11 +133,19 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
     """One table of several files; a row that several of them repeat word for word counts once."""
     import pandas as pd
 
-    frame = pd.concat([part.frame.astype(dict.fromkeys(part.frame.select_dtypes("category"), object)) for part in parts], ignore_index=True)
+    frame = pd.concat(
+        [
+            part.frame.astype(dict.fromkeys(part.frame.select_dtypes("category"), object))
+            for part in parts
+        ],
+        ignore_index=True,
+    )
     distinct = frame.drop_duplicates(ignore_index=True)
     notes = list(dict.fromkeys(note for part in parts for note in part.notes))
     if len(distinct) < len(frame):
-        notes.append(f"{path}: {len(frame) - len(distinct)} rows stand in more than one file with the same values and count once")
+        notes.append(
+            f"{path}: {len(frame) - len(distinct)} rows stand in more than one file with the same values and count once"
+        )
     return ScoreFile(frame=distinct, layout=parts[0].layout, origin=str(path), notes=tuple(notes))
 
 
@@ -119,24 +156,35 @@ def _read_file(path: Path) -> ScoreFile:
         names = _parquet_names(path) if _format(path) == ".parquet" else _csv_names(path)
         layout = _layout(names, path)
         text_scores = layout != "cells"
-        table = _parquet_table(path, names) if _format(path) == ".parquet" else _csv_table(path, names, text_scores=text_scores)
+        table = (
+            _parquet_table(path, names)
+            if _format(path) == ".parquet"
+            else _csv_table(path, names, text_scores=text_scores)
+        )
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error}). Save the table as UTF-8.") from error
     except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
-        if wrong := re.search(r"CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to double: invalid value '(.*)'", str(error)):
+        if wrong := re.search(
+            r"CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to double: invalid value '(.*)'",
+            str(error),
+        ):
             where = f" in line {wrong[2]}" if wrong[2] else ""
             raise TableError(
                 f"{path}: column {names[int(wrong[1])]} holds {wrong[3]!r}{where}, which is no number; numbers are accepted, empty means missing."
                 f"{_percent_hint(wrong[3])}"
             ) from error
-        raise TableError(f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged.") from error
+        raise TableError(
+            f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged."
+        ) from error
     if frame.empty:
         raise TableError(f"{path}: the table has a header but no rows; at least one is needed.")
     if layout == "instructioneval":
         return _from_instructioneval(frame, path)
     if "seen" in frame:
-        frame["seen"] = _mapped(frame["seen"], lambda text: TRUTHS.get(text.strip().lower(), text.strip()))
+        frame["seen"] = _mapped(
+            frame["seen"], lambda text: TRUTHS.get(text.strip().lower(), text.strip())
+        )
     if "prediction" in frame and "" in frame["prediction"].cat.categories:
         frame["prediction"] = frame["prediction"].cat.remove_categories([""])
     if layout == "aggregated":
@@ -150,12 +198,18 @@ def _read_file(path: Path) -> ScoreFile:
 def _layout(names: list[str], path: Path) -> Literal["cells", "aggregated", "instructioneval"]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise TableError(f"{path}: column {twice[0]!r} occurs twice in the header; every column needs its own name.")
+        raise TableError(
+            f"{path}: column {twice[0]!r} occurs twice in the header; every column needs its own name."
+        )
     if set(INSTRUCTIONEVAL) <= set(names):
         return "instructioneval"
     absent = [name for name in ("model", "task", "phrasing_id", "score") if name not in names]
     if absent:
-        hint = " A column per phrasing or model has to become rows first, for instance with pandas.melt." if "score" in absent else ""
+        hint = (
+            " A column per phrasing or model has to become rows first, for instance with pandas.melt."
+            if "score" in absent
+            else ""
+        )
         raise TableError(
             f"{path}: column {', '.join(absent)} is not there; columns: {', '.join(names)}. Accepted: model, task, phrasing_id, score, with "
             f"instance_id (per instance) or without (aggregated), or the layout {', '.join(INSTRUCTIONEVAL)}.{hint}"
@@ -179,7 +233,10 @@ def _csv_table(path: Path, names: list[str], *, text_scores: bool) -> Any:
     from pyarrow import csv as arrow_csv
 
     numeric = ("probability", "target_probability") if text_scores else NUMBERS
-    types = {name: pa.float64() if name in numeric else pa.dictionary(pa.int32(), pa.string()) for name in names}
+    types = {
+        name: pa.float64() if name in numeric else pa.dictionary(pa.int32(), pa.string())
+        for name in names
+    }
     reader = arrow_csv.open_csv(
         path,
         read_options=arrow_csv.ReadOptions(block_size=BATCH_BYTES),
@@ -205,7 +262,9 @@ def _parquet_table(path: Path, names: list[str]) -> Any:
         batches = []
         for batch in file.iter_batches(batch_size=1 << 18, columns=names):
             columns = [
-                column.dictionary_encode() if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) else column
+                column.dictionary_encode()
+                if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+                else column
                 for column in batch
             ]
             batches.append(pa.record_batch(columns, names=names))
@@ -228,7 +287,9 @@ def _numbers(column: pd.Series, name: str, path: Path) -> pd.Series:
 
     texts = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
     numbers = pd.to_numeric(texts.where(texts != ""), errors="coerce").astype("float64")
-    strange = numbers.isna() & (texts != "") & ~texts.str.lower().isin(["nan", "na", "null", "none"])
+    strange = (
+        numbers.isna() & (texts != "") & ~texts.str.lower().isin(["nan", "na", "null", "none"])
+    )
     if strange.any():
         first = int(strange.to_numpy().argmax())
         raise TableError(
@@ -254,10 +315,17 @@ def _from_instructioneval(frame: pd.DataFrame, path: Path) -> ScoreFile:
     out["n_instances"] = text["Dataset"].map(PUBLISHED_SIZES).astype("float64")
     out["shots"], out["metric"] = text["Shots"], text["Metric"]
     kept = text["Include?"].str.lower() != "false"
-    notes = ["layout instructioneval: a phrasing is Collection/Type/ID, seen unless Type or Collection says Unobserved"]
+    notes = [
+        "layout instructioneval: a phrasing is Collection/Type/ID, seen unless Type or Collection says Unobserved"
+    ]
     if not kept.all():
         notes.append(f"{path}: {int((~kept).sum())} rows with Include? False were left out")
-    return ScoreFile(frame=out[kept].reset_index(drop=True), layout="instructioneval", origin=str(path), notes=tuple(notes))
+    return ScoreFile(
+        frame=out[kept].reset_index(drop=True),
+        layout="instructioneval",
+        origin=str(path),
+        notes=tuple(notes),
+    )
 
 
 def read_pairs(path: Path | str) -> dict[str, str]:
@@ -270,19 +338,27 @@ def read_pairs(path: Path | str) -> dict[str, str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise TableError(f"{path}: there is no such file; a CSV with attacked_id, reference_id is expected. Check the path.")
+        raise TableError(
+            f"{path}: there is no such file; a CSV with attacked_id, reference_id is expected. Check the path."
+        )
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         if not {"attacked_id", "reference_id"} <= set(rows.fieldnames or ()):
-            raise TableError(f"{path}: columns {', '.join(rows.fieldnames or ()) or 'none'}; attacked_id and reference_id are needed.")
-        return _unique_pairs(((row["attacked_id"] or "", row["reference_id"] or "") for row in rows), path)
+            raise TableError(
+                f"{path}: columns {', '.join(rows.fieldnames or ()) or 'none'}; attacked_id and reference_id are needed."
+            )
+        return _unique_pairs(
+            ((row["attacked_id"] or "", row["reference_id"] or "") for row in rows), path
+        )
 
 
 def _unique_pairs(rows: Iterable[tuple[str, str]], path: Path) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for number, (attacked, reference) in enumerate(rows, start=2):
         if not attacked or not reference:
-            raise TableError(f"{path}:{number}: attacked_id {attacked!r}, reference_id {reference!r}; both are needed.")
+            raise TableError(
+                f"{path}:{number}: attacked_id {attacked!r}, reference_id {reference!r}; both are needed."
+            )
         if pairs.setdefault(attacked, reference) != reference:
             raise TableError(
                 f"{path}:{number}: attacked_id {attacked!r} has references {pairs[attacked]!r} and {reference!r}; one is accepted."

@@ -9,20 +9,31 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.validate import record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError
-from evalkit.paths import data_root
 from evalkit.records import Suite, Task
 
-__all__ = ["list_suites", "list_tasks", "load_suite", "load_task", "read_suite_file", "read_task_file", "suite_tasks", "task_ids"]
+__all__ = [
+    "list_suites",
+    "list_tasks",
+    "load_suite",
+    "load_task",
+    "read_suite_file",
+    "read_task_file",
+    "suite_tasks",
+    "task_ids",
+]
 
 
 @lru_cache(maxsize=4)
 def _shipped(root: Path) -> dict[str, Path]:
     """Task id -> file, from file names alone."""
     found: dict[str, Path] = {}
-    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name != "suites"):
+    for folder in sorted(
+        entry for entry in root.iterdir() if entry.is_dir() and entry.name != "suites"
+    ):
         for path in sorted(folder.glob("*.yaml")):
             found[f"{folder.name}/{path.name.removesuffix('.yaml')}"] = path
     return found
@@ -58,11 +69,21 @@ def _read_task(path: Path, _stamp: tuple[int, int]) -> Task:
 
 
 def _beside(task: Task, path: Path) -> Task:
-    """Return the task with a data file that lies beside its own file; shipped tasks name files of the data directory only."""
+    """Return the task with a data file that lies beside its own file.
+
+    Shipped tasks name files of the data directory only.
+    """
     local = task.source.local
-    if not local or "{" in local or path.is_relative_to(data_root("tasks")) or not (path.parent / local).is_file():
+    if (
+        not local
+        or "{" in local
+        or path.is_relative_to(data_root("tasks"))
+        or not (path.parent / local).is_file()
+    ):
         return task
-    return dataclasses.replace(task, source=dataclasses.replace(task.source, local=str((path.parent / local).resolve())))
+    return dataclasses.replace(
+        task, source=dataclasses.replace(task.source, local=str((path.parent / local).resolve()))
+    )
 
 
 def read_task_file(path: Path) -> Task:
@@ -76,7 +97,9 @@ def read_task_file(path: Path) -> Task:
     try:
         stamp = path.stat()
     except OSError as error:
-        raise CatalogError(f"{path}: task file cannot be read: {error.strerror}. Run 'evalkit ls tasks' for shipped tasks.") from error
+        raise CatalogError(
+            f"{path}: task file cannot be read: {error.strerror}. Run 'evalkit ls tasks' for shipped tasks."
+        ) from error
     return _read_task(path, (stamp.st_mtime_ns, stamp.st_size))
 
 
@@ -95,7 +118,9 @@ def load_task(task_id: str) -> Task:
         raise CatalogError(_unknown(task_id, shipped))
     task = read_task_file(shipped[task_id])
     if task.id != task_id:
-        raise CatalogError(f"{_shown(shipped[task_id])}:1: holds task {task.id!r}; a file is named like its task. Rename one of them.")
+        raise CatalogError(
+            f"{_shown(shipped[task_id])}:1: holds task {task.id!r}; a file is named like its task. Rename one of them."
+        )
     return task
 
 
@@ -105,8 +130,9 @@ def list_tasks(patterns: Iterable[str] = ("*",)) -> list[Task]:
     Parameters
     ----------
     patterns
-        Ids (``bbh/navigate``), patterns (``mmlu/*``), benchmarks (``mmlu``), bare names that only one benchmark
-        has (``navigate``), paths of task files, or tasks of lm-eval (``lm_eval:boolq``).
+        Ids (``bbh/navigate``), patterns (``mmlu/*``), benchmarks (``mmlu``), bare names that only
+        one benchmark has (``navigate``), paths of task files, or tasks of lm-eval
+        (``lm_eval:boolq``).
 
     Raises
     ------
@@ -147,7 +173,9 @@ def _matching(pattern: str, shipped: dict[str, Path]) -> list[str]:
     if not ids and "/" not in pattern:
         ids = [task_id for task_id in shipped if task_id.partition("/")[2] == pattern]
         if len(ids) > 1:
-            raise CatalogError(f"task {pattern!r}: several benchmarks have it: {', '.join(ids)}. Name one of them.")
+            raise CatalogError(
+                f"task {pattern!r}: several benchmarks have it: {', '.join(ids)}. Name one of them."
+            )
     if not ids:
         raise CatalogError(_unknown(pattern, shipped))
     return ids
@@ -158,7 +186,9 @@ def _unknown(name: str, shipped: dict[str, Path]) -> str:
     benchmarks = sorted({task_id.partition("/")[0] for task_id in shipped})
     bare = {task_id.partition("/")[2]: task_id for task_id in shipped}
     close = get_close_matches(name, [*shipped, *benchmarks], n=3, cutoff=0.7)
-    close = close or [bare[found] for found in get_close_matches(name.rpartition("/")[2], bare, n=3, cutoff=0.7)]
+    close = close or [
+        bare[found] for found in get_close_matches(name.rpartition("/")[2], bare, n=3, cutoff=0.7)
+    ]
     hint = f"; did you mean {' or '.join(repr(item) for item in close)}? " if close else ". "
     return f"task {name!r} is not known{hint}Benchmarks: {', '.join(benchmarks)}. Run 'evalkit ls tasks' for all."
 
@@ -182,7 +212,10 @@ def read_suite_file(path: Path) -> Suite:
 
 
 def _suite_files() -> dict[str, Path]:
-    return {path.name.removesuffix(".yaml"): path for path in sorted((data_root("tasks") / "suites").glob("*.yaml"))}
+    return {
+        path.name.removesuffix(".yaml"): path
+        for path in sorted((data_root("tasks") / "suites").glob("*.yaml"))
+    }
 
 
 def load_suite(name: str) -> Suite:
@@ -191,17 +224,22 @@ def load_suite(name: str) -> Suite:
     Raises
     ------
     CatalogError
-        When nothing has that name (the closest and all known names are listed), or its file is wrong.
+        When nothing has that name (the closest and all known names are listed), or its file is
+        wrong.
     """
     if _is_file_name(name):
         if not Path(name).is_file():
-            raise CatalogError(f"{name}: suite file is not there. Run 'evalkit ls suites' for shipped suites.")
+            raise CatalogError(
+                f"{name}: suite file is not there. Run 'evalkit ls suites' for shipped suites."
+            )
         return read_suite_file(Path(name))
     files = _suite_files()
     if name not in files:
         close = get_close_matches(name, files, n=1)
         hint = f"; did you mean {close[0]!r}? " if close else ". "
-        raise CatalogError(f"suite {name!r} is not known{hint}Known: {', '.join(files)}. Or give the path of a suite file (.yaml).")
+        raise CatalogError(
+            f"suite {name!r} is not known{hint}Known: {', '.join(files)}. Or give the path of a suite file (.yaml)."
+        )
     return read_suite_file(files[name])
 
 

@@ -1,7 +1,8 @@
 """Values read from a file -> specification records, with every mistake named by file and line.
 
-Types come from the dataclasses of `evalkit.records` through pydantic, strictly (``"3"`` is no number, ``1`` no text);
-what types cannot say (a reader that exists, a fraction in [0, 1]) is in the `_check_*` functions.
+Types come from the dataclasses of `evalkit.records` through pydantic, strictly (``"3"`` is no
+number, ``1`` no text); what types cannot say (a reader that exists, a fraction in [0, 1]) is in the
+`_check_*` functions.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from evalkit.catalog.yaml_file import Where, YamlFile
-from evalkit.policy import METRICS as POLICY_METRICS
-from evalkit.policy import Policy, Rule, Waiver
+from evalkit.phrasings.templates import check as check_template
 from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
+from evalkit.records.policy import METRICS as POLICY_METRICS
+from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.registry import METRICS, READERS, Registry
-from evalkit.templates import check as check_template
 
 __all__ = ["field_names", "record"]
 
@@ -49,7 +50,9 @@ def field_names(kind: Any) -> tuple[str, ...]:
     return tuple(item.name for item in dataclasses.fields(kind))
 
 
-def record(kind: type[Spec], value: Any, *, file: YamlFile, where: Where = ()) -> tuple[Spec | None, list[str]]:
+def record(
+    kind: type[Spec], value: Any, *, file: YamlFile, where: Where = ()
+) -> tuple[Spec | None, list[str]]:
     """Return the record that `value` describes, and what is wrong with it.
 
     Parameters
@@ -66,7 +69,8 @@ def record(kind: type[Spec], value: Any, *, file: YamlFile, where: Where = ()) -
     Returns
     -------
     tuple
-        The record (None when it cannot be built) and all mistakes, each ``file:line: what; what is accepted``.
+        The record (None when it cannot be built) and all mistakes, each ``file:line: what; what is
+        accepted``.
     """
     if not isinstance(value, dict):
         return None, [
@@ -75,7 +79,10 @@ def record(kind: type[Spec], value: Any, *, file: YamlFile, where: Where = ()) -
     problems: list[str] = list(_unknown_keys(kind, value, file=file, where=where))
     built, wrong = _built(kind, value)
     if wrong is None:
-        return None, [*problems, f"{file.at(where)}: holds a number that is not finite; accepted: ordinary numbers. Correct it."]
+        return None, [
+            *problems,
+            f"{file.at(where)}: holds a number that is not finite; accepted: ordinary numbers. Correct it.",
+        ]
     problems += [_type_problem(item, file=file, where=where) for item in wrong]
     spoilt = {str(item["loc"][0]) for item in wrong if item["loc"]}
     rest = built
@@ -84,12 +91,17 @@ def record(kind: type[Spec], value: Any, *, file: YamlFile, where: Where = ()) -
         rest, _ = _built(kind, {**_PLACEHOLDERS[kind], **kept})
         built = None
     found: list[tuple[Where, str]] = [] if rest is None else list(_CHECKS[kind](rest))
-    problems += [f"{file.at(where + place)}: {message}" for place, message in found if place[0] not in spoilt]
+    problems += [
+        f"{file.at(where + place)}: {message}" for place, message in found if place[0] not in spoilt
+    ]
     return built, problems
 
 
 def _built(kind: type[Spec], value: Any) -> tuple[Spec | None, list[Any] | None]:
-    """Return the record and pydantic's errors; None instead of errors for a number that JSON cannot hold."""
+    """Return the record and pydantic's errors.
+
+    None instead of errors for a number that JSON cannot hold.
+    """
     from pydantic import ValidationError
 
     try:
@@ -101,7 +113,9 @@ def _built(kind: type[Spec], value: Any) -> tuple[Spec | None, list[Any] | None]
     return built, []
 
 
-def _unknown_keys(kind: type, value: Mapping[str, Any], *, file: YamlFile, where: Where) -> Iterator[str]:
+def _unknown_keys(
+    kind: type, value: Mapping[str, Any], *, file: YamlFile, where: Where
+) -> Iterator[str]:
     """Yield a message per key that `kind` has no field for, nested records included."""
     known = field_names(kind)
     for key, inner in value.items():
@@ -112,7 +126,9 @@ def _unknown_keys(kind: type, value: Mapping[str, Any], *, file: YamlFile, where
             elif nested is not None and isinstance(inner, list):
                 for place, item in enumerate(inner):
                     if isinstance(item, dict):
-                        yield from _unknown_keys(nested, item, file=file, where=(*where, key, place))
+                        yield from _unknown_keys(
+                            nested, item, file=file, where=(*where, key, place)
+                        )
             continue
         close = get_close_matches(key, known, n=1)
         hint = f"did you mean {close[0]!r}? Accepted: " if close else "accepted: "
@@ -126,7 +142,11 @@ def _type_problem(item: Mapping[str, Any], *, file: YamlFile, where: Where) -> s
     if item["type"] == "missing":
         return f"{file.at((*where, *path))}: {name!r} is missing. Add it."
     wanted = (
-        str(item["msg"]).replace("Input should be ", "").replace("a valid string", "text").replace("tuple", "list").replace("array", "list")
+        str(item["msg"])
+        .replace("Input should be ", "")
+        .replace("a valid string", "text")
+        .replace("tuple", "list")
+        .replace("array", "list")
     )
     return f"{file.at((*where, *path))}: {name!r} is {_shown(item['input'])}; accepted: {wanted}. Correct it."
 
@@ -164,15 +184,27 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
     if task.version < 1:
         yield ("version",), f"version is {task.version}; accepted: 1 and up."
     if task.chance is not None and not 0 <= task.chance < 1:
-        yield ("chance",), f"chance is {task.chance}; accepted: a fraction from 0 to below 1 (0.25 for four choices)."
+        yield (
+            ("chance",),
+            f"chance is {task.chance}; accepted: a fraction from 0 to below 1 (0.25 for four choices).",
+        )
     if task.kind == "generate" and task.max_tokens < 1:
         yield ("max_tokens",), f"max_tokens is {task.max_tokens}; accepted: 1 and up."
     if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1:
-        yield ("labels",), f"labels are {list(task.labels)}; accepted: none, or two and more that differ."
+        yield (
+            ("labels",),
+            f"labels are {list(task.labels)}; accepted: none, or two and more that differ.",
+        )
     if not task.fields or len(set(task.fields)) != len(task.fields):
-        yield ("fields",), f"fields are {list(task.fields)}; accepted: one or more that differ, such as [question]."
+        yield (
+            ("fields",),
+            f"fields are {list(task.fields)}; accepted: one or more that differ, such as [question].",
+        )
     if task.n_instances is not None and task.n_instances < 1:
-        yield ("n_instances",), f"n_instances is {task.n_instances}; accepted: 1 and up, or leave it out."
+        yield (
+            ("n_instances",),
+            f"n_instances is {task.n_instances}; accepted: 1 and up, or leave it out.",
+        )
 
 
 def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
@@ -180,9 +212,15 @@ def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
     if message := _name_problem("id", phrasing.id):
         yield ("id",), message
     if not phrasing.source.strip():
-        yield ("source",), "source is empty; accepted: the collection the phrasing comes from, such as evalkit, flan, p3, niv2."
+        yield (
+            ("source",),
+            "source is empty; accepted: the collection the phrasing comes from, such as evalkit, flan, p3, niv2.",
+        )
     if not phrasing.text.strip() and phrasing.kind != "null":
-        yield ("text",), "text is empty; accepted: the instruction. Only a phrasing of kind 'null' may be empty."
+        yield (
+            ("text",),
+            "text is empty; accepted: the instruction. Only a phrasing of kind 'null' may be empty.",
+        )
     for message in check_template(phrasing.text):
         yield ("text",), message
 
@@ -192,11 +230,17 @@ def _check_suite(suite: Suite) -> Iterator[tuple[Where, str]]:
     if message := _name_problem("name", suite.name):
         yield ("name",), message
     if not suite.tasks:
-        yield ("tasks",), "tasks is empty; accepted: one or more task ids or patterns such as mmlu/*."
+        yield (
+            ("tasks",),
+            "tasks is empty; accepted: one or more task ids or patterns such as mmlu/*.",
+        )
     for field, least in (("phrasings", 1), ("limit", 1), ("shots", 0)):
         value = getattr(suite, field)
         if value is not None and value < least:
-            yield (field,), f"{field} is {value}; accepted: {least} and up{'' if field == 'shots' else ', or leave it out for all'}."
+            yield (
+                (field,),
+                f"{field} is {value}; accepted: {least} and up{'' if field == 'shots' else ', or leave it out for all'}.",
+            )
     kinds = ("correct", "wrong", "null", "random", "shuffled", "opposite", "negated")
     for index, kind in enumerate(suite.kinds):
         if kind not in kinds:
@@ -208,11 +252,20 @@ def _check_model(model: ModelSpec) -> Iterator[tuple[Where, str]]:
     if not model.name.strip():
         yield ("name",), "name is empty; accepted: a directory, a hub id or a served model name."
     if model.dtype not in ("auto", "float32", "bfloat16", "float16"):
-        yield ("dtype",), f"dtype {model.dtype!r} is not known; accepted: auto, float32, bfloat16, float16."
+        yield (
+            ("dtype",),
+            f"dtype {model.dtype!r} is not known; accepted: auto, float32, bfloat16, float16.",
+        )
     if model.device not in ("auto", "cpu", "cuda") and not re.match(r"cuda:\d+\Z", model.device):
-        yield ("device",), f"device {model.device!r} is not known; accepted: auto, cpu, cuda, cuda:N."
+        yield (
+            ("device",),
+            f"device {model.device!r} is not known; accepted: auto, cpu, cuda, cuda:N.",
+        )
     if model.batch_size is not None and model.batch_size < 1:
-        yield ("batch_size",), f"batch_size is {model.batch_size}; accepted: 1 and up, or leave it out for automatic."
+        yield (
+            ("batch_size",),
+            f"batch_size is {model.batch_size}; accepted: 1 and up, or leave it out for automatic.",
+        )
 
 
 def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
@@ -242,16 +295,25 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
             )
         first = told.setdefault((rule.metric, rule.scope, rule.tasks), place)
         if first != place:
-            yield ("rules", place), f"rule {place + 1} checks {rule.metric} by {rule.scope} again, as rule {first + 1} does. Keep one."
+            yield (
+                ("rules", place),
+                f"rule {place + 1} checks {rule.metric} by {rule.scope} again, as rule {first + 1} does. Keep one.",
+            )
     for place, waiver in enumerate(policy.waivers):
         if message := _unknown_metric(waiver.metric):
             yield ("waivers", place, "metric"), message
         if not waiver.reason.strip():
-            yield ("waivers", place, "reason"), "reason is empty; accepted: why the failure is accepted."
+            yield (
+                ("waivers", place, "reason"),
+                "reason is empty; accepted: why the failure is accepted.",
+            )
         try:
             date.fromisoformat(waiver.expires)
         except ValueError:
-            yield ("waivers", place, "expires"), f"expires is {_shown(waiver.expires)}; accepted: a day such as 2027-01-31."
+            yield (
+                ("waivers", place, "expires"),
+                f"expires is {_shown(waiver.expires)}; accepted: a day such as 2027-01-31.",
+            )
 
 
 def _unknown_metric(name: str) -> str | None:
@@ -260,7 +322,9 @@ def _unknown_metric(name: str) -> str | None:
         return None
     close = get_close_matches(name, POLICY_METRICS, n=1)
     hint = f"; did you mean {close[0]!r}? " if close else ". "
-    return f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(POLICY_METRICS)}."
+    return (
+        f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(POLICY_METRICS)}."
+    )
 
 
 _PLACEHOLDERS: dict[type, dict[str, Any]] = {
@@ -270,7 +334,8 @@ _PLACEHOLDERS: dict[type, dict[str, Any]] = {
     ModelSpec: {"backend": "hf", "name": "x"},
     Policy: {"name": "x", "rules": [{"metric": "mean", "margin": 0.5}]},
 }
-"""What stands in for required fields that are wrong, so that the other fields can still be checked."""
+"""What stands in for required fields that are wrong, so that the other fields can still be
+checked."""
 _CHECKS: dict[type, Any] = {
     Task: _check_task,
     Phrasing: _check_phrasing,

@@ -1,8 +1,8 @@
 """YAML 1.2 core, strictly: no surprises in answers such as ``no``, and a line number for every value.
 
-Differs from PyYAML's own loader on purpose: yes/no/on/off and 1:30 stay text, 012 is 12, a key may stand once,
-keys are text, and aliases, tags, merge keys, several documents, other encodings than UTF-8 and big files are refused.
-Does not handle comments: nothing here writes YAML back.
+Differs from PyYAML's own loader on purpose: yes/no/on/off and 1:30 stay text, 012 is 12, a key may
+stand once, keys are text, and aliases, tags, merge keys, several documents, other encodings than
+UTF-8 and big files are refused. Does not handle comments: nothing here writes YAML back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ MAX_BYTES = 4 * 1024 * 1024
 _MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
-_FLOAT = re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
+_FLOAT = re.compile(
+    r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+)
 
 Where = tuple[str | int, ...]
 _WORDS: dict[str, Any] = {
@@ -61,25 +63,34 @@ def read_utf8(path: Path, *, limit: int = MAX_BYTES) -> str:
     Raises
     ------
     CatalogError
-        When the file cannot be read, is larger than `limit` bytes, or is not UTF-8 (the line is named).
+        When the file cannot be read, is larger than `limit` bytes, or is not UTF-8 (the line is
+        named).
     """
     try:
         size = path.stat().st_size
         if size > limit:
-            raise CatalogError(f"{path}: is {size} bytes long; at most {limit} are accepted. Split it.")
+            raise CatalogError(
+                f"{path}: is {size} bytes long; at most {limit} are accepted. Split it."
+            )
         data = path.read_bytes()
     except OSError as error:
-        raise CatalogError(f"{path}: cannot be read: {error.strerror}. Check the name and the permissions.") from error
+        raise CatalogError(
+            f"{path}: cannot be read: {error.strerror}. Check the name and the permissions."
+        ) from error
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise CatalogError(f"{path}:1: is UTF-16; only UTF-8 is accepted. Save it as UTF-8.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise CatalogError(f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8. Save the file as UTF-8.") from error
+        raise CatalogError(
+            f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
+        ) from error
 
 
-def load_yaml(path: Path, *, shown: str | None = None, problems: list[str] | None = None) -> YamlFile:
+def load_yaml(
+    path: Path, *, shown: str | None = None, problems: list[str] | None = None
+) -> YamlFile:
     """Return the content of one YAML file with line numbers.
 
     Parameters
@@ -89,8 +100,8 @@ def load_yaml(path: Path, *, shown: str | None = None, problems: list[str] | Non
     shown
         Name for messages; the path itself when None.
     problems
-        Takes mistakes that leave the rest readable (a key twice, a tag, an alias), so that the caller can find more before
-        it raises; without it they are raised here.
+        Takes mistakes that leave the rest readable (a key twice, a tag, an alias), so that the
+        caller can find more before it raises; without it they are raised here.
 
     Raises
     ------
@@ -105,7 +116,9 @@ def parse_yaml(text: str, shown: str, *, problems: list[str] | None = None) -> Y
     try:
         walk = _Walk(text, shown)
     except UnicodeEncodeError as error:
-        raise CatalogError(f"{shown}:1: holds a lone surrogate, which is no text. Remove it.") from error
+        raise CatalogError(
+            f"{shown}:1: holds a lone surrogate, which is no text. Remove it."
+        ) from error
     try:
         value = walk.document()
     except yaml.MarkedYAMLError as error:
@@ -114,7 +127,9 @@ def parse_yaml(text: str, shown: str, *, problems: list[str] | None = None) -> Y
         raise CatalogError([*walk.problems, f"{shown}:{line}: {_spoken(error)}"]) from error
     except yaml.YAMLError as error:
         line = text[: getattr(error, "position", 0)].count("\n") + 1
-        raise CatalogError(f"{shown}:{line}: is not YAML: {getattr(error, 'reason', error)}. Remove the character.") from error
+        raise CatalogError(
+            f"{shown}:{line}: is not YAML: {getattr(error, 'reason', error)}. Remove the character."
+        ) from error
     finally:
         walk.close()
     if problems is not None:
@@ -136,7 +151,8 @@ def _spoken(error: yaml.MarkedYAMLError) -> str:
 class _Walk:
     """Builds plain values from the C parser's events, collecting lines and mistakes.
 
-    Events instead of nodes: PyYAML composes nodes by recursion in C, which deep nesting turns into a crash.
+    Events instead of nodes: PyYAML composes nodes by recursion in C, which deep nesting turns into
+    a crash.
     """
 
     def __init__(self, text: str, shown: str) -> None:
@@ -156,12 +172,17 @@ class _Walk:
         """Return the value of the only document."""
         self._parser.get_event()
         if self._parser.check_event(yaml.StreamEndEvent):
-            raise CatalogError(f"{self.shown}:1: file is empty; a mapping or a list is expected. Fill it or delete it.")
+            raise CatalogError(
+                f"{self.shown}:1: file is empty; a mapping or a list is expected. Fill it or delete it."
+            )
         self._parser.get_event()
         value = self._value(self._parser.get_event(), ())
         self._parser.get_event()
         if not self._parser.check_event(yaml.StreamEndEvent):
-            self._wrong(self._parser.get_event(), "a second document starts here ('---'); one per file is accepted. Split the file.")
+            self._wrong(
+                self._parser.get_event(),
+                "a second document starts here ('---'); one per file is accepted. Split the file.",
+            )
         return value
 
     def _value(self, event: Any, where: Where) -> Any:
@@ -171,16 +192,29 @@ class _Walk:
             self._wrong(event, f"alias '*{event.anchor}' is not accepted. Write the value out.")
             return None
         if event.anchor is not None:
-            self._wrong(event, f"anchor '&{event.anchor}' is not accepted. Write the value out where it is needed.")
+            self._wrong(
+                event,
+                f"anchor '&{event.anchor}' is not accepted. Write the value out where it is needed.",
+            )
         if event.tag is not None:
-            self._wrong(event, f"tag {event.tag.replace(_TAG, '!!')!r} is not accepted; plain YAML only. Remove the tag.")
+            self._wrong(
+                event,
+                f"tag {event.tag.replace(_TAG, '!!')!r} is not accepted; plain YAML only. Remove the tag.",
+            )
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event) if event.implicit[0] else event.value
         if len(where) >= _MAX_DEPTH:
             raise CatalogError(
-                [*self.problems, f"{self.shown}:{event.start_mark.line + 1}: is nested deeper than {_MAX_DEPTH} levels. Flatten it."]
+                [
+                    *self.problems,
+                    f"{self.shown}:{event.start_mark.line + 1}: is nested deeper than {_MAX_DEPTH} levels. Flatten it.",
+                ]
             )
-        return self._mapping(where) if isinstance(event, yaml.MappingStartEvent) else self._sequence(where)
+        return (
+            self._mapping(where)
+            if isinstance(event, yaml.MappingStartEvent)
+            else self._sequence(where)
+        )
 
     def _sequence(self, where: Where) -> list[Any]:
         found: list[Any] = []
@@ -196,9 +230,15 @@ class _Walk:
             key = self._value(event, (*where, "\0key"))
             if not isinstance(key, str) or key == "<<" or key in found:
                 if isinstance(key, str) and key in found:
-                    self._wrong(event, f"key {key!r} stands here again, first on line {self.lines[(*where, key)]}. Keep one.")
+                    self._wrong(
+                        event,
+                        f"key {key!r} stands here again, first on line {self.lines[(*where, key)]}. Keep one.",
+                    )
                 else:
-                    self._wrong(event, f"key {key!r} is not accepted; keys are texts. Put it in quotes or write merged keys out.")
+                    self._wrong(
+                        event,
+                        f"key {key!r} is not accepted; keys are texts. Put it in quotes or write merged keys out.",
+                    )
                 self._value(self._parser.get_event(), (*where, "\0dropped"))
                 continue
             self.lines[(*where, key)] = event.start_mark.line + 1
@@ -217,7 +257,9 @@ class _Walk:
             if len(text) > 30:
                 self._wrong(event, f"number {text[:12]}... is too long. Put it in quotes.")
                 return None
-            return int(text[2:], {"o": 8, "x": 16}[text[1]]) if text[:2] in ("0o", "0x") else int(text)
+            return (
+                int(text[2:], {"o": 8, "x": 16}[text[1]]) if text[:2] in ("0o", "0x") else int(text)
+            )
         if _FLOAT.match(text):
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         return text

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
 
 if TYPE_CHECKING:
-    from evalkit.mitigations.pairs import Material
     from evalkit.records import ModelSpec, Task
+    from evalkit.tuning.pairs import Material
 
 __all__ = ["command"]
 
@@ -36,21 +43,94 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
     group=_WHAT,
     help="Soft prompt (model frozen), prefix at every layer, full tuning, contrastive LoRA; or a new checkpoint made of old ones.",
 )
-@option("--model", required=True, metavar="MODEL", group=_WHAT, help="demo, a directory or hub id; the base of a model stock.")
-@option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", group=_WHAT, help="Directory that takes the result.")
-@option("--fresh", is_flag=True, group=_WHAT, help="Begin again although --out holds a training.")
-@option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:i]", group=_WHAT, help="Where it is trained.")
-@option("--tasks", metavar="A,B", group=_DATA, help="Tasks: ids or patterns such as 'procedural/*'.")
-@option("--sources", metavar="A,B", group=_DATA, help="Only phrasings of these sources, so that others stay held out; default: all.")
 @option(
-    "--phrasing-file", multiple=True, type=click.Path(path_type=Path), metavar="FILE", group=_DATA, help="Your own phrasings. Repeatable."
+    "--model",
+    required=True,
+    metavar="MODEL",
+    group=_WHAT,
+    help="demo, a directory or hub id; the base of a model stock.",
 )
-@option("--split", default="train", show_default=True, group=_DATA, help="Split of the instances; never the one that is scored.")
-@option("--instances", type=click.IntRange(min=4), default=200, show_default=True, group=_DATA, help="Most instances per task.")
-@option("--validation-share", type=click.FloatRange(0.01, 0.9), default=0.2, show_default=True, group=_DATA, help="Phrasings kept apart.")
-@option("--data-dir", type=click.Path(path_type=Path), envvar="EVALKIT_DATA", metavar="DIR", group=_DATA, help="[env: EVALKIT_DATA]")
-@option("--n-tokens", type=int, default=10, show_default=True, group=_HOW, help="Positions of a soft prompt or prefix.")
-@option("--kl-weight", type=float, default=0.8, show_default=True, group=_HOW, help="Weight of the KL term; 0 for none.")
+@option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    group=_WHAT,
+    help="Directory that takes the result.",
+)
+@option("--fresh", is_flag=True, group=_WHAT, help="Begin again although --out holds a training.")
+@option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:i]",
+    group=_WHAT,
+    help="Where it is trained.",
+)
+@option(
+    "--tasks", metavar="A,B", group=_DATA, help="Tasks: ids or patterns such as 'procedural/*'."
+)
+@option(
+    "--sources",
+    metavar="A,B",
+    group=_DATA,
+    help="Only phrasings of these sources, so that others stay held out; default: all.",
+)
+@option(
+    "--phrasing-file",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group=_DATA,
+    help="Your own phrasings. Repeatable.",
+)
+@option(
+    "--split",
+    default="train",
+    show_default=True,
+    group=_DATA,
+    help="Split of the instances; never the one that is scored.",
+)
+@option(
+    "--instances",
+    type=click.IntRange(min=4),
+    default=200,
+    show_default=True,
+    group=_DATA,
+    help="Most instances per task.",
+)
+@option(
+    "--validation-share",
+    type=click.FloatRange(0.01, 0.9),
+    default=0.2,
+    show_default=True,
+    group=_DATA,
+    help="Phrasings kept apart.",
+)
+@option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="EVALKIT_DATA",
+    metavar="DIR",
+    group=_DATA,
+    help="[env: EVALKIT_DATA]",
+)
+@option(
+    "--n-tokens",
+    type=int,
+    default=10,
+    show_default=True,
+    group=_HOW,
+    help="Positions of a soft prompt or prefix.",
+)
+@option(
+    "--kl-weight",
+    type=float,
+    default=0.8,
+    show_default=True,
+    group=_HOW,
+    help="Weight of the KL term; 0 for none.",
+)
 @option(
     "--learning-rate",
     type=float,
@@ -59,27 +139,81 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
     help="Default: 0.01 for soft-prompt and prefix, 0.001 for contrastive, 0.0001 for full.",
 )
 @option("--steps", type=int, default=500, show_default=True, group=_HOW, help="Most steps.")
-@option("--batch-size", type=int, default=16, show_default=True, group=_HOW, help="Pairs of prompts per step.")
-@option("--validate-every", type=int, default=25, show_default=True, group=_HOW, help="Steps between validations and checkpoints.")
-@option("--patience", type=int, default=5, show_default=True, group=_HOW, help="Validations without gain before it stops.")
-@option("--rank", type=int, default=8, show_default=True, group=_HOW, help="Rank of the contrastive LoRA.")
-@option("--seed", type=int, default=0, show_default=True, group=_HOW, help="Of initial values, batches and the choice of phrasings.")
-@option("--with", "others", multiple=True, metavar="MODEL", group=_MADE, help="Other checkpoint. Repeatable for model-stock.")
-@option("--alpha", type=float, default=0.5, show_default=True, group=_MADE, help="interpolate: 0 is --model, 1 is --with.")
+@option(
+    "--batch-size",
+    type=int,
+    default=16,
+    show_default=True,
+    group=_HOW,
+    help="Pairs of prompts per step.",
+)
+@option(
+    "--validate-every",
+    type=int,
+    default=25,
+    show_default=True,
+    group=_HOW,
+    help="Steps between validations and checkpoints.",
+)
+@option(
+    "--patience",
+    type=int,
+    default=5,
+    show_default=True,
+    group=_HOW,
+    help="Validations without gain before it stops.",
+)
+@option(
+    "--rank",
+    type=int,
+    default=8,
+    show_default=True,
+    group=_HOW,
+    help="Rank of the contrastive LoRA.",
+)
+@option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    group=_HOW,
+    help="Of initial values, batches and the choice of phrasings.",
+)
+@option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="MODEL",
+    group=_MADE,
+    help="Other checkpoint. Repeatable for model-stock.",
+)
+@option(
+    "--alpha",
+    type=float,
+    default=0.5,
+    show_default=True,
+    group=_MADE,
+    help="interpolate: 0 is --model, 1 is --with.",
+)
 @json_option
 @quiet_option
 @debug_option
 def command(method: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Train a mitigation for a model, or make a checkpoint of checkpoints.
 
-    Goes on by itself where it was interrupted. The result is used with --mitigation adapter:path=DIR, or with --model DIR for whole checkpoints.
+    Goes on by itself where it was interrupted. The result is used with --mitigation
+    adapter:path=DIR, or with --model DIR for whole checkpoints.
     """
     from evalkit import catalog
 
     spec = catalog.load_model(given["model"], device=given["device"])
     if given["fresh"]:
         _clear(given["out"])
-    report = _merged(method, spec, given) if method in MERGES else _trained(method, spec, given, quiet=quiet or as_json)
+    report = (
+        _merged(method, spec, given)
+        if method in MERGES
+        else _trained(method, spec, given, quiet=quiet or as_json)
+    )
     if as_json:
         print_json(report)
     elif not quiet:
@@ -90,30 +224,47 @@ def command(method: str, as_json: bool, quiet: bool, **given: Any) -> int:
 def _merged(method: str, spec: ModelSpec, given: dict[str, Any]) -> dict[str, Any]:
     from evalkit import catalog
     from evalkit.errors import UsageError
-    from evalkit.mitigations.weights import write_interpolated, write_stock
+    from evalkit.tuning.weights import write_interpolated, write_stock
 
     others = [catalog.load_model(name, device=given["device"]) for name in given["others"]]
     if method == "model-stock":
         return write_stock(spec, others, given["out"])
     if len(others) != 1:
-        raise UsageError(f"--method interpolate: {len(others)} other models; name exactly one with --with.")
+        raise UsageError(
+            f"--method interpolate: {len(others)} other models; name exactly one with --with."
+        )
     return write_interpolated((spec, others[0]), given["alpha"], given["out"])
 
 
 def _trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    from evalkit.mitigations.alignment import align
-    from evalkit.mitigations.applying import opened
-    from evalkit.mitigations.training import Recipe
+    from evalkit.backends.mitigations.applying import opened
+    from evalkit.tuning.alignment import align
+    from evalkit.tuning.training import Recipe
 
     rate = given["learning_rate"]
     if rate is None:
         rate = RATES[method]
-    names = ("n_tokens", "kl_weight", "steps", "batch_size", "validate_every", "patience", "rank", "seed")
+    names = (
+        "n_tokens",
+        "kl_weight",
+        "steps",
+        "batch_size",
+        "validate_every",
+        "patience",
+        "rank",
+        "seed",
+    )
     recipe = Recipe(method=method, learning_rate=rate, **{name: given[name] for name in names})
     materials = _materials(given)
     backend = opened(spec, ())
     try:
-        return align(backend, materials, recipe, out=given["out"], said=lambda line: None if quiet else click.echo(line, err=True))
+        return align(
+            backend,
+            materials,
+            recipe,
+            out=given["out"],
+            said=lambda line: None if quiet else click.echo(line, err=True),
+        )
     finally:
         backend.close()
 
@@ -125,15 +276,17 @@ def _materials(given: dict[str, Any]) -> list[Material]:
 
     if not given["tasks"]:
         raise UsageError("--tasks: says what is trained on. Type 'evalkit ls tasks'.")
-    tasks = catalog.list_tasks(tuple(part.strip() for part in given["tasks"].split(",") if part.strip()))
+    tasks = catalog.list_tasks(
+        tuple(part.strip() for part in given["tasks"].split(",") if part.strip())
+    )
     return [_material(task, given) for task in tasks]
 
 
 def _material(task: Task, given: dict[str, Any]) -> Material:
     from evalkit import catalog
     from evalkit.errors import UsageError
-    from evalkit.mitigations.pairs import Material, divided, usable
-    from evalkit.selection import pick_instances
+    from evalkit.runs.pick import pick_instances
+    from evalkit.tuning.pairs import Material, divided, usable
 
     if given["split"] == task.split:
         raise UsageError(
@@ -146,21 +299,47 @@ def _material(task: Task, given: dict[str, Any]) -> Material:
         raise UsageError(
             f"--sources {','.join(absent)}: {task.id} has no phrasing of it; there are {there}, and those kept apart. Correct it."
         )
-    phrasings = [phrasing for phrasing in known if phrasing.kind == "correct" and (not sources or phrasing.source in sources)]
-    training, validation = divided(task, phrasings, share=given["validation_share"], seed=given["seed"])
+    phrasings = [
+        phrasing
+        for phrasing in known
+        if phrasing.kind == "correct" and (not sources or phrasing.source in sources)
+    ]
+    training, validation = divided(
+        task, phrasings, share=given["validation_share"], seed=given["seed"]
+    )
     found = usable(task, catalog.load_instances(task, given["data_dir"], split=given["split"]))
-    chosen = pick_instances(task, found, limit=min(given["instances"], len(found)), seed=given["seed"])
+    chosen = pick_instances(
+        task, found, limit=min(given["instances"], len(found)), seed=given["seed"]
+    )
     if len(chosen) < 4:
-        raise UsageError(f"{task.id}: {len(chosen)} instances with an answer in split {given['split']!r}; 4 or more are needed.")
+        raise UsageError(
+            f"{task.id}: {len(chosen)} instances with an answer in split {given['split']!r}; 4 or more are needed."
+        )
     held = max(1, round(given["validation_share"] * len(chosen)))
-    return Material(task=task, training=training, validation=validation, instances=tuple(chosen[held:]), held=tuple(chosen[:held]))
+    return Material(
+        task=task,
+        training=training,
+        validation=validation,
+        instances=tuple(chosen[held:]),
+        held=tuple(chosen[:held]),
+    )
 
 
 def _clear(out: Path) -> None:
     """Forget an earlier result: the files that this command writes, nothing else."""
     if not (out / "evalkit.json").is_file() and not (out / "training.pt").is_file():
         return
-    for pattern in ("evalkit.json", "training.pt", "training.part", "adapter_*", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"):
+    for pattern in (
+        "evalkit.json",
+        "training.pt",
+        "training.part",
+        "adapter_*",
+        "*.safetensors",
+        "*.json",
+        "*.jinja",
+        "*.model",
+        "*.txt",
+    ):
         for path in out.glob(pattern):
             path.unlink()
 

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, print_table, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    print_table,
+    quiet_option,
+)
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from evalkit.audit import Finding
+    from evalkit.analysis.audit import Finding
 
 __all__ = ["command"]
 
@@ -33,17 +41,25 @@ __all__ = ["command"]
     group="What is checked",
     help="Instances the table claims, for all tasks or one. Repeatable.",
 )
-@option("--strict", is_flag=True, group="What is checked", help="Exit with 1 when there is an error among the findings.")
+@option(
+    "--strict",
+    is_flag=True,
+    group="What is checked",
+    help="Exit with 1 when there is an error among the findings.",
+)
 @json_option
 @quiet_option
 @debug_option
-def command(table: Path, declared: tuple[str, ...], *, strict: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    table: Path, declared: tuple[str, ...], *, strict: bool, as_json: bool, quiet: bool
+) -> None:
     """Check a per-instance or aggregated score table (CSV, CSV.gz, Parquet, or a folder of them).
 
-    Is score x n a whole number, and which n fits? Are the arms scored on the same instances? Are there duplicated phrasings, or unfinished
-    cells counted as 0? Findings do not change the exit code unless --strict is given.
+    Is score x n a whole number, and which n fits? Are the arms scored on the same instances? Are
+    there duplicated phrasings, or unfinished cells counted as 0? Findings do not change the exit
+    code unless --strict is given.
     """
-    from evalkit.audit import CHECKS, audit
+    from evalkit.analysis.audit import CHECKS, audit
     from evalkit.catalog.score_tables import read_score_table
 
     file = read_score_table(table)
@@ -70,9 +86,13 @@ def _sizes(declared: Sequence[str]) -> dict[str, int] | int | None:
     for text in declared:
         task, _, digits = text.rpartition("=")
         if not digits.isdigit() or int(digits) < 1:
-            raise UsageError(f"--n: {text!r} is no number of instances; accepted: N or TASK=N with N at least 1.")
+            raise UsageError(
+                f"--n: {text!r} is no number of instances; accepted: N or TASK=N with N at least 1."
+            )
         if not task and len(declared) > 1:
-            raise UsageError(f"--n: {text!r} is for all tasks but --n is given {len(declared)} times. Give TASK=N each time.")
+            raise UsageError(
+                f"--n: {text!r} is for all tasks but --n is given {len(declared)} times. Give TASK=N each time."
+            )
         if not task:
             return int(digits)
         by_task[task] = int(digits)
@@ -84,7 +104,16 @@ def _print(found: Sequence[Finding], notes: Sequence[str], *, quiet: bool) -> No
         for note in notes:
             click.echo(note)
     if found:
-        print_table(["level", "check", "model", "task", "finding"], [[f.level, f.check, f.model, f.task, f.message] for f in found])
+        print_table(
+            ["level", "check", "model", "task", "finding"],
+            [[f.level, f.check, f.model, f.task, f.message] for f in found],
+        )
     if not quiet:
-        counts = {level: sum(f.level == level for f in found) for level in ("error", "warning", "note")}
-        click.echo(", ".join(f"{count} {level}s" for level, count in counts.items()) if found else "nothing found")
+        counts = {
+            level: sum(f.level == level for f in found) for level in ("error", "warning", "note")
+        }
+        click.echo(
+            ", ".join(f"{count} {level}s" for level, count in counts.items())
+            if found
+            else "nothing found"
+        )

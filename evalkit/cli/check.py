@@ -12,50 +12,83 @@ import click
 from evalkit.cli.options import GroupedCommand, debug_option, json_option, print_json, quiet_option
 
 if TYPE_CHECKING:
-    from evalkit.run_check import RunCheck
+    from evalkit.runs.check import RunCheck
 
 __all__ = ["command"]
 
 
-@click.command("check", cls=GroupedCommand, epilog="Example: evalkit check tasks/mine.yaml paraphrases/ reports/runs/demo")
+@click.command(
+    "check",
+    cls=GroupedCommand,
+    epilog="Example: evalkit check tasks/mine.yaml paraphrases/ reports/runs/demo",
+)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @json_option
 @quiet_option
 @debug_option
 def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
-    """Validate task, phrasing, suite, model and policy files: all mistakes at once, each with file and line. Verify run directories: every row, count and number.
+    """Validate task, phrasing, suite, model and policy files.
 
-    PATH is a file, a folder, a run directory or a responses.sqlite (a run's or the cache's); without any, the files that come with evalkit
-    are checked. The kind of a file is told by what it holds. Exit code 2 when a file is wrong, 4 when a run is damaged, 3 when a run
-    is not finished.
+    All mistakes at once, each with file and line. Verify run directories: every row, count and
+    number.
+
+    PATH is a file, a folder, a run directory or a responses.sqlite (a run's or the cache's);
+    without any, the files that come with evalkit are checked. The kind of a file is told by what it
+    holds. Exit code 2 when a file is wrong, 4 when a run is damaged, 3 when a run is not finished.
     """
     from evalkit.catalog.checking import check_paths, shipped_files
-    from evalkit.run_check import check_run, check_store
-    from evalkit.rundir import is_run_dir
+    from evalkit.runs.check import check_run, check_store
+    from evalkit.store.directory import is_run_dir
 
-    runs = [check_run(path) for path in paths if is_run_dir(path) or (path / "responses.sqlite").is_file()]
+    runs = [
+        check_run(path)
+        for path in paths
+        if is_run_dir(path) or (path / "responses.sqlite").is_file()
+    ]
     runs += [check_store(path) for path in paths if path.suffix == ".sqlite"]
     files = [path for path in paths if path not in {run.path for run in runs}]
     kinds, problems = check_paths(files or shipped_files()) if files or not paths else ({}, [])
     problems = [*problems, *_linted(kinds, problems)]
     code = _exit_code(runs, problems)
     if as_json:
-        verdicts = {str(run.path): {"state": run.state, "checked": list(run.checked), "problems": list(run.problems)} for run in runs}
-        print_json({"files": {str(path): kind for path, kind in kinds.items()}, "problems": problems, "runs": verdicts})
+        verdicts = {
+            str(run.path): {
+                "state": run.state,
+                "checked": list(run.checked),
+                "problems": list(run.problems),
+            }
+            for run in runs
+        }
+        print_json(
+            {
+                "files": {str(path): kind for path, kind in kinds.items()},
+                "problems": problems,
+                "runs": verdicts,
+            }
+        )
         return code
     for run in runs:
         _show(run, quiet=quiet)
     for problem in problems:
         click.echo(problem, err=True)
-    counts = ", ".join(f"{number} {kind}" for kind, number in sorted(Counter(kinds.values()).items()))
+    counts = ", ".join(
+        f"{number} {kind}" for kind, number in sorted(Counter(kinds.values()).items())
+    )
     if kinds and not quiet:
-        click.echo(f"{len(kinds)} files ({counts}): {len(problems)} mistakes" if problems else f"{len(kinds)} files ({counts}): all fine")
+        click.echo(
+            f"{len(kinds)} files ({counts}): {len(problems)} mistakes"
+            if problems
+            else f"{len(kinds)} files ({counts}): all fine"
+        )
     return code
 
 
 def _linted(kinds: Mapping[Path, str], problems: Sequence[str]) -> list[str]:
-    """What lint objects to in the phrasing files that can be read; a file with mistakes is linted once they are mended."""
-    from evalkit.phrasings.lint import lint_paths
+    """What lint objects to in the phrasing files that can be read.
+
+    A file with mistakes is linted once they are mended.
+    """
+    from evalkit.catalog.library.lint import lint_paths
 
     wrong = {problem.split(":", 1)[0] for problem in problems}
     able = [path for path, kind in kinds.items() if kind == "phrasings" and str(path) not in wrong]

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, p_value, print_json, print_table, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    number,
+    option,
+    p_value,
+    print_json,
+    print_table,
+    quiet_option,
+)
 from evalkit.errors import ComparisonError, UsageError
 
 if TYPE_CHECKING:
-    from evalkit.compare import Comparison
-    from evalkit.scores import ScoreTable
+    from evalkit.analysis.compare import Comparison
+    from evalkit.scoring import ScoreTable
 
 __all__ = ["command"]
 
@@ -29,7 +39,9 @@ GROUP = "What is compared"
     epilog="Example: evalkit compare runs/base runs/tuned --margin 0.01",
 )
 @click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("runs_b", metavar="RUN_B...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "runs_b", metavar="RUN_B...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @option(
     "--margin",
     type=click.FloatRange(0, 1, min_open=True),
@@ -56,7 +68,12 @@ GROUP = "What is compared"
     help="Level of intervals.",
 )
 @option(
-    "--resamples", type=click.IntRange(min=100), default=4000, show_default=True, group=GROUP, help="Draws of intervals that need draws."
+    "--resamples",
+    type=click.IntRange(min=100),
+    default=4000,
+    show_default=True,
+    group=GROUP,
+    help="Draws of intervals that need draws.",
 )
 @option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the draws.")
 @option(
@@ -70,20 +87,26 @@ GROUP = "What is compared"
 @quiet_option
 @debug_option
 def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
-    """Compare RUN_B with RUN_A: every headline estimate, difference, interval and test; flips by task, phrasing and instance.
+    """Compare RUN_B with RUN_A: every headline estimate, difference, interval and test.
 
-    Each is a run directory or a per-instance score table. Differences are RUN_B minus RUN_A. Refused when suites, phrasings or
-    instances differ. Several RUN_B are shown side by side with what they cost, and the best of those that needed no training is
-    suggested when its interval, widened for the choice, lies above 0.
+    Flips by task, phrasing and instance.
+
+    Each is a run directory or a per-instance score table. Differences are RUN_B minus RUN_A.
+    Refused when suites, phrasings or instances differ. Several RUN_B are shown side by side with
+    what they cost, and the best of those that needed no training is suggested when its interval,
+    widened for the choice, lies above 0.
     """
     from evalkit.analysis import write_estimates
-    from evalkit.compare import Settings, compare_suites, compare_tables
+    from evalkit.analysis.compare import Settings, compare_suites, compare_tables
 
     notes: list[str] = []
     first = _suite(run_a, notes)
     for run_b in runs_b:
         compare_suites(first, _suite(run_b, notes))
-    plain, *tables = [_table(run_a, settings["model_a"]), *(_table(path, settings["model_b"]) for path in runs_b)]
+    plain, *tables = [
+        _table(run_a, settings["model_a"]),
+        *(_table(path, settings["model_b"]) for path in runs_b),
+    ]
     how = Settings(
         level=settings["level"],
         n_resamples=settings["resamples"],
@@ -93,9 +116,18 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     )
     if len(runs_b) > 1:
         if settings["margin"]:
-            raise UsageError(f"--margin: is tested for one RUN_B, and {len(runs_b)} are named. Name one.")
+            raise UsageError(
+                f"--margin: is tested for one RUN_B, and {len(runs_b)} are named. Name one."
+            )
         others = list(zip(runs_b, tables, strict=True))
-        show_many((run_a, plain), others, how, out=settings["out"], as_json=settings["as_json"], notes=[] if settings["quiet"] else notes)
+        show_many(
+            (run_a, plain),
+            others,
+            how,
+            out=settings["out"],
+            as_json=settings["as_json"],
+            notes=[] if settings["quiet"] else notes,
+        )
         return
     found = compare_tables(plain, *tables, settings=how)
     if settings["out"]:
@@ -119,19 +151,25 @@ def _suite(path: Path, notes: list[str]) -> dict[str, Any] | None:
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ComparisonError(f"{manifest}: cannot be read ({error}); what the run is of is unknown. Type: evalkit check {path}") from error
+        raise ComparisonError(
+            f"{manifest}: cannot be read ({error}); what the run is of is unknown. Type: evalkit check {path}"
+        ) from error
     if content.get("state") != "complete":
-        notes.append(f"{path}: the run is {content.get('state', 'of unknown state')}; cells it lacks are left out of both")
+        notes.append(
+            f"{path}: the run is {content.get('state', 'of unknown state')}; cells it lacks are left out of both"
+        )
     suite = content.get("suite")
     if not isinstance(suite, dict):
-        raise ComparisonError(f"{manifest}: says nothing of its suite; what the run is of is unknown. Run it again.")
+        raise ComparisonError(
+            f"{manifest}: says nothing of its suite; what the run is of is unknown. Run it again."
+        )
     return suite
 
 
 def _table(path: Path, model: str | None) -> ScoreTable:
     from evalkit.catalog.score_tables import read_score_table
-    from evalkit.scores import ScoreTable
-    from evalkit.stored_run import read_table
+    from evalkit.scoring import ScoreTable
+    from evalkit.scoring.table import read_table
 
     if (path / "manifest.json").is_file() and (path / "scores.parquet").is_file():
         table = read_table(path)
@@ -151,7 +189,9 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
     overall = [
         row
         for row in found.estimates
-        if (row.benchmark, row.task) == ("all", "all") and row.value == row.value and not row.metric.startswith("var_")
+        if (row.benchmark, row.task) == ("all", "all")
+        and row.value == row.value
+        and not row.metric.startswith("var_")
     ]
     rows = [
         [
@@ -167,10 +207,27 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
         rows,
         title=f"{found.new} minus {found.old}, percentage points, mean over tasks",
     )
-    heads = ["task", "difference", "lost", "gained", "cells", "p", "Holm", "BH", *(["bound", "not worse"] if margin else [])]
+    heads = [
+        "task",
+        "difference",
+        "lost",
+        "gained",
+        "cells",
+        "p",
+        "Holm",
+        "BH",
+        *(["bound", "not worse"] if margin else []),
+    ]
     lines = []
     for test in found.tests:
-        verdict = [number(test.bound), "-" if test.not_worse is None else "yes" if test.not_worse else "no"] if margin else []
+        verdict = (
+            [
+                number(test.bound),
+                "-" if test.not_worse is None else "yes" if test.not_worse else "no",
+            ]
+            if margin
+            else []
+        )
         lines.append(
             [
                 test.task,
@@ -182,18 +239,39 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
                 *verdict,
             ]
         )
-    print_table(heads, lines, title="tests paired on instances (signs of whole instances exchanged; exact for scores of 0 and 1)")
+    print_table(
+        heads,
+        lines,
+        title="tests paired on instances (signs of whole instances exchanged; exact for scores of 0 and 1)",
+    )
     click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
-    moved = sorted((row for row in found.by_phrasing if row.lost + row.gained), key=lambda row: (row.p, -row.lost - row.gained))[:10]
+    moved = sorted(
+        (row for row in found.by_phrasing if row.lost + row.gained),
+        key=lambda row: (row.p, -row.lost - row.gained),
+    )[:10]
     if moved:
         print_table(
             ["task", "phrasing", "lost", "gained", "instances", "McNemar p", "Holm"],
-            [[row.task, row.phrasing_id, str(row.lost), str(row.gained), str(row.n), p_value(row.p), p_value(row.p_holm)] for row in moved],
+            [
+                [
+                    row.task,
+                    row.phrasing_id,
+                    str(row.lost),
+                    str(row.gained),
+                    str(row.n),
+                    p_value(row.p),
+                    p_value(row.p_holm),
+                ]
+                for row in moved
+            ],
             title="phrasings that moved most",
         )
     if found.by_instance:
         print_table(
             ["task", "instance", "lost", "gained", "phrasings"],
-            [[row.task, row.instance_id, str(row.lost), str(row.gained), str(row.n)] for row in found.by_instance[:10]],
+            [
+                [row.task, row.instance_id, str(row.lost), str(row.gained), str(row.n)]
+                for row in found.by_instance[:10]
+            ],
             title=f"instances that moved most, of {len(found.by_instance)} that moved",
         )

@@ -13,10 +13,10 @@ import click
 from evalkit.cli.options import number, print_json, print_table
 
 if TYPE_CHECKING:
-    from evalkit.candidates import Cost, Suggestion
-    from evalkit.compare import Settings
+    from evalkit.analysis.candidates import Cost, Suggestion
+    from evalkit.analysis.compare import Settings
     from evalkit.records import Estimate
-    from evalkit.scores import ScoreTable
+    from evalkit.scoring import ScoreTable
 
 __all__ = ["cost_of", "cost_text", "manifest_of", "show_many"]
 
@@ -42,12 +42,13 @@ def show_many(
 ) -> None:
     """Print what every run changes and costs, and the best training-free one with its interval."""
     from evalkit.analysis import write_estimates
-    from evalkit.candidates import Candidate, changes_of, suggestion
+    from evalkit.analysis.candidates import Candidate, changes_of, suggestion
 
     names = _names([path for path, _ in others])
     base = manifest_of(plain[0])
     found = [
-        Candidate(name=name, table=table, cost=cost_of(base, manifest_of(path))) for name, (path, table) in zip(names, others, strict=True)
+        Candidate(name=name, table=table, cost=cost_of(base, manifest_of(path)))
+        for name, (path, table) in zip(names, others, strict=True)
     ]
     changes = [changes_of(plain[1], candidate, settings) for candidate in found]
     best = suggestion(plain[1], found, changes, settings)
@@ -58,11 +59,20 @@ def show_many(
             {"name": one.name, "cost": asdict(one.cost), "estimates": [asdict(row) for row in rows]}
             for one, rows in zip(found, changes, strict=True)
         ]
-        print_json({"notes": list(notes), "candidates": candidates, "best_training_free": None if best is None else asdict(best)})
+        print_json(
+            {
+                "notes": list(notes),
+                "candidates": candidates,
+                "best_training_free": None if best is None else asdict(best),
+            }
+        )
         return
     for note in notes:
         click.echo(note)
-    rows = [[one.name, *_cells(change), *_costs(one.cost)] for one, change in zip(found, changes, strict=True)]
+    rows = [
+        [one.name, *_cells(change), *_costs(one.cost)]
+        for one, change in zip(found, changes, strict=True)
+    ]
     title = f"minus {plain[1].models[0]}, percentage points, mean over tasks with {settings.level:.0%} intervals"
     print_table(["run", *SHOWN.values(), "tokens", "trained parameters"], rows, title=title)
     click.echo(_said(best))
@@ -82,7 +92,10 @@ def _cells(change: Sequence[Estimate]) -> list[str]:
         if row is None or row.value != row.value:
             cells.append("-")
         else:
-            cells.append(number(row.value) + ("" if row.low != row.low else f" [{number(row.low)}, {number(row.high)}]"))
+            cells.append(
+                number(row.value)
+                + ("" if row.low != row.low else f" [{number(row.low)}, {number(row.high)}]")
+            )
     return cells
 
 
@@ -93,9 +106,15 @@ def _costs(cost: Cost) -> list[str]:
 
 def cost_text(cost: Cost) -> str:
     """Return the cost of one change as a line; empty when nothing is known."""
-    parts = [] if cost.tokens_ratio is None else [f"prompt tokens per request x {cost.tokens_ratio:.2f}"]
+    parts = (
+        []
+        if cost.tokens_ratio is None
+        else [f"prompt tokens per request x {cost.tokens_ratio:.2f}"]
+    )
     if cost.trained_parameters:
-        parts.append(f"{cost.trained_parameters:,} parameters trained in {cost.training_seconds or 0:.0f} s")
+        parts.append(
+            f"{cost.trained_parameters:,} parameters trained in {cost.training_seconds or 0:.0f} s"
+        )
     return "cost: " + ", ".join(parts) if parts else ""
 
 
@@ -112,14 +131,16 @@ def _said(best: Suggestion | None) -> str:
 
 def cost_of(plain: Mapping[str, Any], changed: Mapping[str, Any]) -> Cost:
     """Return what a run costs beside the plain one, by their manifests and what `evalkit align` left beside weights; empty manifests say nothing."""
-    from evalkit.candidates import Cost
+    from evalkit.analysis.candidates import Cost
 
     if not plain.get("counts") or not changed.get("counts"):
         return Cost()
     marks = [run["model"]["fingerprint"] for run in (plain, changed)]
     same = all(marks[0].get(name) == marks[1].get(name) for name in ("weights", "adapter"))
     record = {} if same else _trained(changed)
-    per_request = [run["counts"]["prompt_tokens"] / run["counts"]["requests"] for run in (plain, changed)]
+    per_request = [
+        run["counts"]["prompt_tokens"] / run["counts"]["requests"] for run in (plain, changed)
+    ]
     return Cost(
         tokens_ratio=per_request[1] / per_request[0] if per_request[0] else None,
         trained_parameters=0 if same else record.get("trained_parameters"),
@@ -130,7 +151,7 @@ def cost_of(plain: Mapping[str, Any], changed: Mapping[str, Any]) -> Cost:
 
 def _trained(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of the adapter or checkpoint a run used, where it still lies there."""
-    from evalkit.mitigations.adapters import adapter_paths, read_record
+    from evalkit.tuning.adapters import adapter_paths, read_record
 
     for path in [*adapter_paths(run.get("mitigations") or ()), Path(run["model"]["name"])]:
         if record := read_record(path):

@@ -8,12 +8,22 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, print_table, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    print_table,
+    quiet_option,
+)
 
 __all__ = ["command"]
 
 _data_dir = option(
-    "--data-dir", type=click.Path(path_type=Path), help="Data directory; EVALKIT_DATA, then evalkit's cache folder, without it."
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Data directory; EVALKIT_DATA, then evalkit's cache folder, without it.",
 )
 
 
@@ -22,7 +32,9 @@ def command() -> None:
     """Show, fetch or locate benchmark data."""
 
 
-@command.command("status", cls=GroupedCommand, epilog="Example: evalkit data status --data-dir data")
+@command.command(
+    "status", cls=GroupedCommand, epilog="Example: evalkit data status --data-dir data"
+)
 @click.argument("patterns", nargs=-1, metavar="[TASK]...")
 @_data_dir
 @json_option
@@ -35,7 +47,9 @@ def status(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quie
 
     tasks = list_tasks(patterns or ("*",))
     present, absent = available_tasks(tasks, data_dir)
-    counts: dict[str, dict[str, Any]] = defaultdict(lambda: {"present": 0, "absent": 0, "missing": []})
+    counts: dict[str, dict[str, Any]] = defaultdict(
+        lambda: {"present": 0, "absent": 0, "missing": []}
+    )
     for task in present:
         counts[task.benchmark]["present"] += 1
     for task, reason in absent:
@@ -44,7 +58,10 @@ def status(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quie
     if as_json:
         print_json({"data_dir": str(data_directory(data_dir)), "benchmarks": counts})
         return
-    rows = [[name, str(item["present"]), str(item["absent"]), _hint(name, item)] for name, item in sorted(counts.items())]
+    rows = [
+        [name, str(item["present"]), str(item["absent"]), _hint(name, item)]
+        for name, item in sorted(counts.items())
+    ]
     print_table(["benchmark", "here", "missing", "to get it"], rows)
     if not quiet:
         click.echo(f"\nData directory: {data_directory(data_dir)}")
@@ -57,7 +74,11 @@ def _hint(benchmark: str, item: dict[str, Any]) -> str:
     if not item["absent"]:
         return ""
     fetchable = any("evalkit data fetch" in entry["reason"] for entry in item["missing"])
-    return f"evalkit data fetch {benchmark}" if fetchable else f"by hand; see evalkit data status {benchmark}"
+    return (
+        f"evalkit data fetch {benchmark}"
+        if fetchable
+        else f"by hand; see evalkit data status {benchmark}"
+    )
 
 
 @command.command("where", cls=GroupedCommand, epilog="Example: evalkit data where mmlu/anatomy")
@@ -73,7 +94,11 @@ def where(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
     root = data_directory(data_dir)
     found: dict[str, list[str]] = {}
     for task in list_tasks(patterns) if patterns else ():
-        found[task.id] = [str(path) for path in locate(task, data_dir, task.split).paths] if candidates(task, root, task.split) else []
+        found[task.id] = (
+            [str(path) for path in locate(task, data_dir, task.split).paths]
+            if candidates(task, root, task.split)
+            else []
+        )
     if as_json:
         print_json({"data_dir": str(root), "files": found})
     elif patterns:
@@ -83,7 +108,9 @@ def where(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
         click.echo(str(root))
 
 
-@command.command("fetch", cls=GroupedCommand, epilog="Example: evalkit data fetch mmlu bbh/navigate")
+@command.command(
+    "fetch", cls=GroupedCommand, epilog="Example: evalkit data fetch mmlu bbh/navigate"
+)
 @click.argument("patterns", nargs=-1, required=True, metavar="TASK...")
 @_data_dir
 @option("--revision", help="Commit or branch, for sources that pin none.")
@@ -92,10 +119,13 @@ def where(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
 @json_option
 @quiet_option
 @debug_option
-def fetch(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet: bool, **given: Any) -> int:
+def fetch(
+    patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet: bool, **given: Any
+) -> int:
     """Get the files of tasks from the hub or GitHub, by commit; nothing of theirs is run.
 
-    Task names as in 'evalkit ls tasks': ids, patterns or benchmarks. What was got is recorded with commit and digest.
+    Task names as in 'evalkit ls tasks': ids, patterns or benchmarks. What was got is recorded with
+    commit and digest.
     """
     from dataclasses import asdict
 
@@ -110,7 +140,10 @@ def fetch(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet
         tasks = [task for task, _ in available_tasks(tasks, data_dir)[1]]
     wanted, unknown = needed(tasks, root, revision=given["revision"])
     if given["dry_run"]:
-        lines = [f"{item.repository}@{item.revision or 'default branch'} {item.path} -> {item.place}" for item in wanted]
+        lines = [
+            f"{item.repository}@{item.revision or 'default branch'} {item.path} -> {item.place}"
+            for item in wanted
+        ]
         click.echo("\n".join(lines) if lines else "nothing to get")
     else:
         said = (lambda text: None) if quiet or as_json else click.echo
@@ -121,6 +154,7 @@ def fetch(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet
             click.echo(f"{len(got)} files got, in {root}")
     for task in unknown:
         click.echo(
-            f"{task.id}: no download is known; {task.notes or 'place its files by hand'} See 'evalkit data status {task.id}'.", err=True
+            f"{task.id}: no download is known; {task.notes or 'place its files by hand'} See 'evalkit data status {task.id}'.",
+            err=True,
         )
     return 4 if unknown else 0

@@ -27,7 +27,15 @@ _ENVIRONMENT = (
 )
 _SECRETS = ("HF_TOKEN", "OPENAI_API_KEY")
 _EXTRAS = {
-    "hf": ("torch", "transformers", "lm_eval", "datasets", "accelerate", "sentencepiece", "sacrebleu"),
+    "hf": (
+        "torch",
+        "transformers",
+        "lm_eval",
+        "datasets",
+        "accelerate",
+        "sentencepiece",
+        "sacrebleu",
+    ),
     "align": ("peft",),
     "openai": ("httpx", "tenacity"),
     "phrasings": ("datasketch",),
@@ -45,10 +53,16 @@ def command(as_json: bool) -> int:
 
     Loads no model and changes nothing. Secrets are shown as set or not set, never their value.
     """
-    from evalkit.config import config_values
+    from evalkit.cli.config import config_values
 
     found: dict[str, list[dict[str, str]]] = {
-        "settings": [*_settings(), *({"name": name, "value": value, "source": source} for name, value, source in config_values())],
+        "settings": [
+            *_settings(),
+            *(
+                {"name": name, "value": value, "source": source}
+                for name, value, source in config_values()
+            ),
+        ],
         "parts": _parts(),
         "machine": _machine(),
     }
@@ -65,7 +79,13 @@ def _settings() -> list[dict[str, str]]:
     rows = []
     for name in _ENVIRONMENT:
         value = os.environ.get(name)
-        rows.append({"name": name, "value": "-" if value is None else value, "source": "environment" if value is not None else "not set"})
+        rows.append(
+            {
+                "name": name,
+                "value": "-" if value is None else value,
+                "source": "environment" if value is not None else "not set",
+            }
+        )
     for name in _SECRETS:
         rows.append(
             {
@@ -89,13 +109,18 @@ def _parts() -> list[dict[str, str]]:
             except PackageNotFoundError:
                 shown = "unknown version"
             rows.append(
-                {"package": module, "version": shown, "extra": extra, "if missing": "" if there else f"pip install 'evalkit[{extra}]'"}
+                {
+                    "package": module,
+                    "version": shown,
+                    "extra": extra,
+                    "if missing": "" if there else f"pip install 'evalkit[{extra}]'",
+                }
             )
     return rows
 
 
 def _machine() -> list[dict[str, str]]:
-    from evalkit.paths import cache_dir, default_runs_dir
+    from evalkit.catalog.paths import cache_dir, default_runs_dir
 
     cache = cache_dir() / "responses.sqlite"
     free = shutil.disk_usage(Path.cwd()).free
@@ -104,7 +129,12 @@ def _machine() -> list[dict[str, str]]:
         {"what": "GPU", "value": _gpu()},
         {"what": "runs go to", "value": str(default_runs_dir().absolute())},
         {"what": "free disk", "value": f"{free / 2**30:.1f} GiB"},
-        {"what": "cache", "value": f"{cache} ({cache.stat().st_size / 2**20:.1f} MiB)" if cache.is_file() else f"{cache} (none yet)"},
+        {
+            "what": "cache",
+            "value": f"{cache} ({cache.stat().st_size / 2**20:.1f} MiB)"
+            if cache.is_file()
+            else f"{cache} (none yet)",
+        },
     ]
     return rows
 

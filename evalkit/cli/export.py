@@ -14,9 +14,19 @@ from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_opti
 __all__ = ["command"]
 
 
-@click.command("export", cls=GroupedCommand, epilog="Example: evalkit export RUN --what responses --format jsonl --out responses.jsonl")
+@click.command(
+    "export",
+    cls=GroupedCommand,
+    epilog="Example: evalkit export RUN --what responses --format jsonl --out responses.jsonl",
+)
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--what", type=click.Choice(["responses", "scores", "lm-eval"]), default="scores", show_default=True, help="What is written.")
+@option(
+    "--what",
+    type=click.Choice(["responses", "scores", "lm-eval"]),
+    default="scores",
+    show_default=True,
+    help="What is written.",
+)
 @option(
     "--format",
     "form",
@@ -24,23 +34,34 @@ __all__ = ["command"]
     default=None,
     help="Format; default: by the name of --out, else jsonl.",
 )
-@option("--out", "-o", type=click.Path(path_type=Path), required=True, help="File to write, or directory for lm-eval.")
+@option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File to write, or directory for lm-eval.",
+)
 @quiet_option
 @debug_option
 def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> int:
     """Write a run for other programs.
 
-    ``responses``: one row per cell with the prompt's request key, raw log-probabilities and text. ``scores``: the score table. ``lm-eval``: the suite as lm-eval task
-    files, so that anyone can check the numbers with it.
+    ``responses``: one row per cell with the prompt's request key, raw log-probabilities and text.
+    ``scores``: the score table. ``lm-eval``: the suite as lm-eval task files, so that anyone can
+    check the numbers with it.
     """
     from evalkit.errors import UsageError
 
     if what == "lm-eval":
-        from evalkit.lm_eval_export import export_run
+        from evalkit.report.lm_eval_export import export_run
 
         count = export_run(run, out)
     else:
-        form = form or (out.suffix.lstrip(".") if out.suffix.lstrip(".") in {"jsonl", "csv", "parquet"} else "jsonl")
+        form = form or (
+            out.suffix.lstrip(".")
+            if out.suffix.lstrip(".") in {"jsonl", "csv", "parquet"}
+            else "jsonl"
+        )
         if out.is_dir():
             raise UsageError(f"--out: {out} is a directory; name a file.")
         rows = list(_responses(run)) if what == "responses" else list(_scores(run))
@@ -54,7 +75,7 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
 def _scores(run: Path) -> Iterator[dict[str, Any]]:
     from dataclasses import asdict
 
-    from evalkit.rescore import score_run
+    from evalkit.scoring.stored import score_run
 
     _, scores, _ = score_run(run, collect=list)
     for score in scores:
@@ -63,9 +84,9 @@ def _scores(run: Path) -> Iterator[dict[str, Any]]:
 
 def _responses(run: Path) -> Iterator[dict[str, Any]]:
     """One row per cell: what was asked (key), the answer as it came back."""
-    from evalkit.rescore import stored_jobs
-    from evalkit.rundir import RunDir, read_manifest
-    from evalkit.store import Store
+    from evalkit.store.blocks import stored_jobs
+    from evalkit.store.directory import RunDir, read_manifest
+    from evalkit.store.responses import Store
 
     manifest = read_manifest(run)
     with Store(RunDir(run).store_path, read_only=True) as store:
@@ -91,10 +112,13 @@ def _responses(run: Path) -> Iterator[dict[str, Any]]:
 
 
 def _write(rows: list[dict[str, Any]], out: Path, form: str) -> None:
-    from evalkit.rundir import write_atomic
+    from evalkit.store.atomic import write_atomic
 
     if form == "jsonl":
-        write_atomic(out, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+        write_atomic(
+            out,
+            "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows),
+        )
         return
     import io
 
@@ -112,9 +136,14 @@ def _write(rows: list[dict[str, Any]], out: Path, form: str) -> None:
 
 
 def _guarded(value: Any) -> Any:
-    """Text cells that a spreadsheet would take for a formula get an apostrophe in front; lists become JSON."""
+    """Text cells that a spreadsheet would take for a formula get an apostrophe in front.
+
+    Lists become JSON.
+    """
     if isinstance(value, list):
         return json.dumps(value)
-    if isinstance(value, str) and (value.lstrip(" \"'")[:1] in {"=", "+", "-", "@"} or value[:1] in {"\t", "\r"}):
+    if isinstance(value, str) and (
+        value.lstrip(" \"'")[:1] in {"=", "+", "-", "@"} or value[:1] in {"\t", "\r"}
+    ):
         return f"'{value}"
     return value

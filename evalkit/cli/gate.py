@@ -31,34 +31,78 @@ NAMED = 10
 )
 @click.argument("candidate", type=click.Path(path_type=Path))
 @option(
-    "--baseline", type=click.Path(path_type=Path), required=True, metavar="RUN", group="Decision", help="Run directory of the last release."
+    "--baseline",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RUN",
+    group="Decision",
+    help="Run directory of the last release.",
 )
-@option("--policy", type=click.Path(path_type=Path), metavar="FILE", group="Decision", help="Policy file; default: the one that ships.")
-@option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, group="Output", help="What is printed.")
-@option("--out", type=click.Path(path_type=Path), metavar="DIR", group="Output", help=f"Also write {', '.join(FILES.values())} there.")
-@option("--explain", is_flag=True, group="Output", help="Name the phrasings and instances that moved most.")
-@option("--exit-zero", is_flag=True, group="Output", help="Exit 0 whatever the outcome; errors keep their code.")
+@option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Decision",
+    help="Policy file; default: the one that ships.",
+)
+@option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    group="Output",
+    help="What is printed.",
+)
+@option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    group="Output",
+    help=f"Also write {', '.join(FILES.values())} there.",
+)
+@option(
+    "--explain",
+    is_flag=True,
+    group="Output",
+    help="Name the phrasings and instances that moved most.",
+)
+@option(
+    "--exit-zero",
+    is_flag=True,
+    group="Output",
+    help="Exit 0 whatever the outcome; errors keep their code.",
+)
 @json_option
 @quiet_option
 @debug_option
-def command(candidate: Path, baseline: Path, policy: Path | None, out: Path | None, form: str, **flags: bool) -> int:
-    """Decide whether CANDIDATE may replace the baseline: pass (exit 0), regression (1), or not enough evidence (3).
+def command(
+    candidate: Path, baseline: Path, policy: Path | None, out: Path | None, form: str, **flags: bool
+) -> int:
+    """Decide whether CANDIDATE may replace the baseline.
 
-    Both are run directories of the same suite. They are compared on the same phrasings and instances; where that is not possible,
-    or a run cannot be read or was limited, there is an error and never a pass.
+    Pass (exit 0), regression (1), or not enough evidence (3).
+
+    Both are run directories of the same suite. They are compared on the same phrasings and
+    instances; where that is not possible, or a run cannot be read or was limited, there is an error
+    and never a pass.
     """
     from datetime import UTC, datetime
 
     from evalkit import __version__
     from evalkit.catalog.policies import default_policy_path, read_policy_file
-    from evalkit.gate_runs import gate_runs
+    from evalkit.gate.runs import gate_runs
     from evalkit.report.gate_ci import gate_sarif
 
     if out is not None:
         _forget(out)
     rules = read_policy_file(policy or default_policy_path())
     decision, explanation = gate_runs(
-        candidate, baseline, policy=rules, today=datetime.now(UTC).date(), explained=NAMED if flags["explain"] or out is not None else 0
+        candidate,
+        baseline,
+        policy=rules,
+        today=datetime.now(UTC).date(),
+        explained=NAMED if flags["explain"] or out is not None else 0,
     )
     location = str(policy) if policy is not None else "default_policy.yaml"
     forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}
@@ -79,7 +123,9 @@ def _forget(out: Path) -> None:
         try:
             (out / name).unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"--out {out}: {error.strerror or error}; a folder that can be written is accepted. Name another.") from error
+            raise StoreError(
+                f"--out {out}: {error.strerror or error}; a folder that can be written is accepted. Name another."
+            ) from error
 
 
 def _rendered(form: str, decision: Decision, explanation: Explanation | None) -> str:
@@ -93,8 +139,10 @@ def _rendered(form: str, decision: Decision, explanation: Explanation | None) ->
     return gate_github(decision) if form == "github" else gate_junit(decision)
 
 
-def _write(out: Path, decision: Decision, explanation: Explanation | None, *, forms: dict[str, str]) -> None:
-    from evalkit.rundir import write_atomic
+def _write(
+    out: Path, decision: Decision, explanation: Explanation | None, *, forms: dict[str, str]
+) -> None:
+    from evalkit.store.atomic import write_atomic
 
     for form, name in FILES.items():
         write_atomic(out / name, forms.get(form) or _rendered(form, decision, explanation))

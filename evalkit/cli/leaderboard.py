@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, print_table, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    print_table,
+    quiet_option,
+)
 from evalkit.errors import ComparisonError, UsageError
 
 if TYPE_CHECKING:
@@ -25,9 +33,27 @@ GROUP = "Statistics"
     epilog="Example: evalkit leaderboard reports/runs/* --out leaderboard.csv --html leaderboard.html",
 )
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@option("--out", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="Write the leaderboard as CSV.")
-@option("--html", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="Write it as a page.")
-@option("--markdown", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="Write it as a Markdown table.")
+@option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Output",
+    help="Write the leaderboard as CSV.",
+)
+@option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Output",
+    help="Write it as a page.",
+)
+@option(
+    "--markdown",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Output",
+    help="Write it as a Markdown table.",
+)
 @option(
     "--level",
     type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
@@ -44,17 +70,33 @@ GROUP = "Statistics"
     group=GROUP,
     help="Ranks for new phrasings, or for these.",
 )
-@option("--resamples", type=click.IntRange(min=100), default=2000, show_default=True, group=GROUP, help="Resamples behind rank intervals.")
-@option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the resamples.")
+@option(
+    "--resamples",
+    type=click.IntRange(min=100),
+    default=2000,
+    show_default=True,
+    group=GROUP,
+    help="Resamples behind rank intervals.",
+)
+@option(
+    "--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the resamples."
+)
 @json_option
 @quiet_option
 @debug_option
-def command(runs: tuple[Path, ...], out: Path | None, html: Path | None, markdown: Path | None, **settings: Any) -> int:
+def command(
+    runs: tuple[Path, ...],
+    out: Path | None,
+    html: Path | None,
+    markdown: Path | None,
+    **settings: Any,
+) -> int:
     """Rank models from their runs, which must be of one suite.
 
-    Models share a rank when their paired difference cannot be told from 0. Runs of different suites, or with other phrasings or
-    instances, are refused, saying what differs.
+    Models share a rank when their paired difference cannot be told from 0. Runs of different
+    suites, or with other phrasings or instances, are refused, saying what differs.
     """
+    from evalkit.analysis.standings import standings
     from evalkit.report.leaderboard import (
         SHOWN,
         leaderboard_csv,
@@ -64,11 +106,12 @@ def command(runs: tuple[Path, ...], out: Path | None, html: Path | None, markdow
         leaderboard_rows,
         shown_cells,
     )
-    from evalkit.rundir import write_atomic
-    from evalkit.standings import standings
+    from evalkit.store.atomic import write_atomic
 
     if len({path.resolve() for path in runs}) < len(runs):
-        raise UsageError("leaderboard: a run is named twice; each run has one row. Leave the second out.")
+        raise UsageError(
+            "leaderboard: a run is named twice; each run has one row. Leave the second out."
+        )
     found = _read(runs)
     order = standings(
         [(name, table) for name, _, _, table in found],
@@ -77,7 +120,9 @@ def command(runs: tuple[Path, ...], out: Path | None, html: Path | None, markdow
         seed=settings["seed"],
         question=settings["question"],
     )
-    rows = leaderboard_rows([(name, manifest, estimates) for name, manifest, estimates, _ in found], order)
+    rows = leaderboard_rows(
+        [(name, manifest, estimates) for name, manifest, estimates, _ in found], order
+    )
     for path, text in (
         (out, leaderboard_csv(rows)),
         (html, leaderboard_html(rows, order) if html else ""),
@@ -96,28 +141,44 @@ def command(runs: tuple[Path, ...], out: Path | None, html: Path | None, markdow
             }
         )
     elif not settings["quiet"]:
-        print_table([head for head, _ in SHOWN], [shown_cells(row) for row in rows], title=f"Leaderboard of {rows[0]['suite']}")
+        print_table(
+            [head for head, _ in SHOWN],
+            [shown_cells(row) for row in rows],
+            title=f"Leaderboard of {rows[0]['suite']}",
+        )
         click.echo("\n".join(leaderboard_notes(rows, order)))
     return 0
 
 
 def _read(runs: Sequence[Path]) -> list[tuple[str, dict[str, Any], Any, Any]]:
-    """Name, manifest, estimates and cells of every run; refuses unfinished runs and other suites."""
-    from evalkit.compare import compare_suites
+    """Name, manifest, estimates and cells of every run.
+
+    Refuses unfinished runs and other suites.
+    """
+    from evalkit.analysis.compare import compare_suites
     from evalkit.errors import IncompleteError
-    from evalkit.rundir import read_manifest
-    from evalkit.stored_run import read_own_estimates, read_table
+    from evalkit.runs.read import read_own_estimates
+    from evalkit.scoring.table import read_table
+    from evalkit.store.directory import read_manifest
 
     manifests = [read_manifest(path) for path in runs]
     for path, manifest in zip(runs, manifests, strict=True):
         if "intervals" not in manifest:
-            raise IncompleteError(f"{path}: the run was not finished. Type: {manifest.get('command') or f'evalkit score {path}'}")
+            raise IncompleteError(
+                f"{path}: the run was not finished. Type: {manifest.get('command') or f'evalkit score {path}'}"
+            )
         try:
             compare_suites(manifests[0]["suite"], manifest["suite"])
         except ComparisonError as error:
-            raise ComparisonError(f"leaderboard: {path} (new) is not of the suite of {runs[0]} (old). {error}") from error
+            raise ComparisonError(
+                f"leaderboard: {path} (new) is not of the suite of {runs[0]} (old). {error}"
+            ) from error
     labels = [str(manifest["model"]["label"]) for manifest in manifests]
-    names = [label if labels.count(label) == 1 else f"{label} ({path.name})" for label, path in zip(labels, runs, strict=True)]
+    names = [
+        label if labels.count(label) == 1 else f"{label} ({path.name})"
+        for label, path in zip(labels, runs, strict=True)
+    ]
     return [
-        (name, manifest, read_own_estimates(path), read_table(path)) for name, manifest, path in zip(names, manifests, runs, strict=True)
+        (name, manifest, read_own_estimates(path), read_table(path))
+        for name, manifest, path in zip(names, manifests, runs, strict=True)
     ]

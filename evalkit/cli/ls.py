@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, print_table
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    print_table,
+)
 from evalkit.errors import UsageError
 
 __all__ = ["KINDS", "command"]
@@ -38,8 +45,17 @@ def _phrasings(patterns: tuple[str, ...]) -> Rows:
     found: dict[str, dict[str, Any]] = {}
     for task in list_tasks(patterns or ("*",)):
         for phrasing in load_phrasings(task, sources=sources_apart(task.benchmark)):
-            row = {"phrasing": phrasing.id, "source": phrasing.source, "kind": phrasing.kind, "layout": phrasing.layout}
-            row |= {"answers": phrasing.label_space, "checked": phrasing.meaning.status, "text": phrasing.text}
+            row = {
+                "phrasing": phrasing.id,
+                "source": phrasing.source,
+                "kind": phrasing.kind,
+                "layout": phrasing.layout,
+            }
+            row |= {
+                "answers": phrasing.label_space,
+                "checked": phrasing.meaning.status,
+                "text": phrasing.text,
+            }
             found.setdefault(phrasing.id, row)
     return list(found.values())
 
@@ -65,8 +81,17 @@ def _models(patterns: tuple[str, ...]) -> Rows:
     rows: Rows = []
     for name, path in shipped_models().items():
         model = read_model_file(path / MODEL_FILE, directory=path)
-        rows.append({"model": name, "tuned_on": _tuning(model.tuned_on), "reference": "ships with evalkit"})
-    rows += [{"model": " ".join(known.ids), "tuned_on": _tuning(known.tuned_on), "reference": known.reference} for known in known_models()]
+        rows.append(
+            {"model": name, "tuned_on": _tuning(model.tuned_on), "reference": "ships with evalkit"}
+        )
+    rows += [
+        {
+            "model": " ".join(known.ids),
+            "tuned_on": _tuning(known.tuned_on),
+            "reference": known.reference,
+        }
+        for known in known_models()
+    ]
     return rows
 
 
@@ -104,13 +129,21 @@ _LONG = ("description", "text", "reference")
 
 @click.command("ls", cls=GroupedCommand, epilog="Example: evalkit ls phrasings --task mmlu/anatomy")
 @click.argument("kind", type=click.Choice(list(KINDS)))
-@option("--task", "patterns", multiple=True, metavar="TASK", help="Only these tasks, or phrasings of these; ids, patterns, benchmarks.")
+@option(
+    "--task",
+    "patterns",
+    multiple=True,
+    metavar="TASK",
+    help="Only these tasks, or phrasings of these; ids, patterns, benchmarks.",
+)
 @json_option
 @debug_option
 def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
     """List tasks, phrasings, suites, models, backends, metrics, perturbations, mitigations or readers."""
     if patterns and kind not in _BY_TASK:
-        raise UsageError(f"--task: cannot be used with {kind!r}; accepted with {' and '.join(_BY_TASK)}.")
+        raise UsageError(
+            f"--task: cannot be used with {kind!r}; accepted with {' and '.join(_BY_TASK)}."
+        )
     rows = KINDS[kind](patterns)
     if as_json:
         print_json(rows)
@@ -124,12 +157,20 @@ def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
 
 
 def _print_lines(rows: Rows) -> None:
-    """Print long lists as aligned lines; the terminal's width cuts nothing, so they can be searched."""
+    """Print long lists as aligned lines.
+
+    The terminal's width cuts nothing, so they can be searched.
+    """
     columns = list(rows[0])
-    cells = [[_plain("" if row[name] is None else str(row[name])) for name in columns] for row in rows]
+    cells = [
+        [_plain("" if row[name] is None else str(row[name])) for name in columns] for row in rows
+    ]
     widths = [max(len(line[index]) for line in [columns, *cells]) for index in range(len(columns))]
     for line in [columns, *cells]:
-        padded = (cell if columns[index] in _LONG else cell.ljust(widths[index]) for index, cell in enumerate(line))
+        padded = (
+            cell if columns[index] in _LONG else cell.ljust(widths[index])
+            for index, cell in enumerate(line)
+        )
         click.echo("  ".join(padded).rstrip())
     click.echo(f"{len(rows)} {'tasks' if columns[0] == 'task' else 'phrasings'}", err=True)
 

@@ -1,7 +1,7 @@
 """Entry point: finds the command, runs it, turns errors into one message and an exit code.
 
-Commands are imported when they are used, so that ``evalkit --help`` stays fast. Option names accept ``_`` for ``-``; abbreviations are
-refused.
+Commands are imported when they are used, so that ``evalkit --help`` stays fast. Option names accept
+``_`` for ``-``; abbreviations are refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ COMMANDS: dict[str, str] = {
 
 
 PIPE_CLOSED = 141
-"""Exit code when the reader of standard output went away (128 + SIGPIPE): never 0, lest a gate pass unread, and never 1."""
+"""Exit code when the reader of standard output went away (128 + SIGPIPE): never 0, lest a gate pass
+unread, and never 1."""
 
 
 class LazyGroup(click.Group):
@@ -61,7 +62,9 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Resolve a command name; a typo gets the closest name."""
         name = args[0]
         if not name.startswith("-") and name not in COMMANDS:
@@ -104,13 +107,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def invoke(arguments: list[str]) -> int:
     """Run the command line and return its exit code.
 
-    Exit codes: 0 done or gate passed, 1 regression, 2 usage or invalid files, 3 incomplete or not enough evidence, 4 environment,
-    70 our own fault, 130 and 143 interrupted.
+    Exit codes: 0 done or gate passed, 1 regression, 2 usage or invalid files, 3 incomplete or not
+    enough evidence, 4 environment, 70 our own fault, 130 and 143 interrupted.
     """
     debug = "--debug" in arguments
     try:
         defaults = _defaults()
-        outcome: Any = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False, default_map=defaults)
+        outcome: Any = cli.main(
+            args=arguments, prog_name="evalkit", standalone_mode=False, default_map=defaults
+        )
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as stop:
@@ -132,7 +137,9 @@ def invoke(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except SystemExit as stop:  # shell completion ends with 0; click ends with 1 when the pipe was closed, which would mean a regression
+    # shell completion ends with 0; click ends with 1 when the pipe was closed, which would mean a
+    # regression
+    except SystemExit as stop:
         return PIPE_CLOSED if stop.code else 0
     except Exception as error:  # the last line of defence: our own fault, said as such
         if debug:
@@ -149,13 +156,26 @@ def invoke(arguments: list[str]) -> int:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; a library that cannot be mapped says so as an ImportError."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in ("failed to map segment", "annot allocate memory"))
+    """Whether an error says that memory ran out.
+
+    A library that cannot be mapped says so as an ImportError, or says nothing.
+    """
+    return isinstance(error, MemoryError) or any(
+        words in str(error)
+        for words in (
+            "failed to map segment",
+            "annot allocate memory",
+            "returned NULL without setting",
+        )
+    )
 
 
 def _defaults() -> dict[str, dict[str, Any]]:
-    """Option defaults of the user's files; unknown commands and options in them are refused, since a typo there is silent otherwise."""
-    from evalkit.config import default_map
+    """Option defaults of the user's files.
+
+    Unknown commands and options in them are refused, since a typo there is silent otherwise.
+    """
+    from evalkit.cli.config import default_map
 
     defaults = default_map()
     for name, table in defaults.items():
@@ -164,12 +184,17 @@ def _defaults() -> dict[str, dict[str, Any]]:
             raise UsageError(f"evalkit.toml: [{name}] is no command; known: {', '.join(COMMANDS)}.")
         known = {parameter.name for parameter in command.params}
         if strange := sorted(set(table) - known):
-            raise UsageError(f"evalkit.toml: [{name}] has no option {strange[0]!r}. Type 'evalkit {name} --help' for all.")
+            raise UsageError(
+                f"evalkit.toml: [{name}] has no option {strange[0]!r}. Type 'evalkit {name} --help' for all."
+            )
     return defaults
 
 
 def _say_usage(error: click.UsageError) -> None:
-    """Say what is wrong on one line, though click lists choices below each other; a group without a command gets its help."""
+    """Say what is wrong on one line, though click lists choices below each other.
+
+    A group without a command gets its help.
+    """
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return
@@ -180,6 +205,11 @@ def _say_usage(error: click.UsageError) -> None:
 
 
 def _say(message: str) -> None:
-    """Write an error to standard error; control characters of untrusted text are shown, not obeyed."""
-    plain = "".join(char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in message)
+    """Write an error to standard error.
+
+    Control characters of untrusted text are shown, not obeyed.
+    """
+    plain = "".join(
+        char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in message
+    )
     click.echo(f"Error: {plain}", err=True)

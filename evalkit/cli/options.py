@@ -39,7 +39,10 @@ class GroupedCommand(click.Command):
     """A command whose help lists options under headings and ends with an example."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["context_settings"] = {"help_option_names": ["-h", "--help"], **(kwargs.get("context_settings") or {})}
+        kwargs["context_settings"] = {
+            "help_option_names": ["-h", "--help"],
+            **(kwargs.get("context_settings") or {}),
+        }
         super().__init__(*args, **kwargs)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -58,7 +61,11 @@ class GroupedCommand(click.Command):
         if self.epilog:
             formatter.write_paragraph()
             for line in self.epilog.split(" or: "):
-                formatter.write(f"  {line.strip()}\n" if line.startswith("Example") else f"       or: {line.strip()}\n")
+                formatter.write(
+                    f"  {line.strip()}\n"
+                    if line.startswith("Example")
+                    else f"       or: {line.strip()}\n"
+                )
 
 
 def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[F], F]:
@@ -68,17 +75,31 @@ def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[F], 
 
 def quiet_option(function: F) -> F:
     """Add ``--quiet``."""
-    return option("--quiet", "-q", is_flag=True, group="Output", help="Print only errors and what was asked for.")(function)
+    return option(
+        "--quiet",
+        "-q",
+        is_flag=True,
+        group="Output",
+        help="Print only errors and what was asked for.",
+    )(function)
 
 
 def debug_option(function: F) -> F:
     """Add ``--debug``."""
-    return option("--debug", is_flag=True, expose_value=False, group="Output", help="Show the traceback of an error.")(function)
+    return option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        group="Output",
+        help="Show the traceback of an error.",
+    )(function)
 
 
 def json_option(function: F) -> F:
     """Add ``--json``."""
-    return option("--json", "as_json", is_flag=True, group="Output", help="Print JSON instead of a table.")(function)
+    return option(
+        "--json", "as_json", is_flag=True, group="Output", help="Print JSON instead of a table."
+    )(function)
 
 
 def print_json(value: Any) -> None:
@@ -140,7 +161,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
         width = max(cell_len(text) for text in (name, *(row[position] for row in rows)))
         least = width if numeric else min(width, READABLE)
         needed += least + 2
-        table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold", min_width=least)
+        table.add_column(
+            Text(name),
+            justify="right" if numeric else "left",
+            no_wrap=numeric,
+            overflow="fold",
+            min_width=least,
+        )
     for row in rows:
         table.add_row(*(Text(_printable(cell)) for cell in row))
     console = Console(highlight=False)
@@ -148,7 +175,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
         console = Console(highlight=False, width=200)
     if title:
         console.print(Text(_printable(title), style="italic"), soft_wrap=True)
-    console.width = max(needed, console.width)  # wider than the terminal rather than without a column
+    console.width = max(
+        needed, console.width
+    )  # wider than the terminal rather than without a column
     console.print(table)
 
 
@@ -157,4 +186,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _printable(cell: str) -> str:
-    return "".join(char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}" for char in cell)
+    return "".join(
+        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
+        for char in cell
+    )

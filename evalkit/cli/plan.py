@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.choosing import choosing_options, settings_from
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, number, option, print_json, print_table, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    number,
+    option,
+    print_json,
+    print_table,
+    quiet_option,
+)
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from evalkit.dry_run import Forecast
-    from evalkit.sizing import Sizing
+    from evalkit.analysis.sizing import Sizing
+    from evalkit.runs.forecast import Forecast
 
 __all__ = ["command"]
 
@@ -41,25 +50,50 @@ _SIZE = "How much is enough"
     group=_SIZE,
     help="The same, stated: variances of phrasings, instances and interaction, such as 0.0004,0.15,0.05.",
 )
-@option("--difference", type=float, metavar="POINTS", group=_SIZE, help="Gap between seen and unseen wording that must not be missed.")
-@option("--power", type=click.FloatRange(0.05, 0.999), default=0.8, show_default=True, group=_SIZE, help="Chance of showing it.")
+@option(
+    "--difference",
+    type=float,
+    metavar="POINTS",
+    group=_SIZE,
+    help="Gap between seen and unseen wording that must not be missed.",
+)
+@option(
+    "--power",
+    type=click.FloatRange(0.05, 0.999),
+    default=0.8,
+    show_default=True,
+    group=_SIZE,
+    help="Chance of showing it.",
+)
 @json_option
 @quiet_option
 @debug_option
 def command(
-    pilot: Path | None, components: str | None, difference: float | None, power: float, as_json: bool, quiet: bool, **given: Any
+    pilot: Path | None,
+    components: str | None,
+    difference: float | None,
+    power: float,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
 ) -> int:
     """Show what a run would do: tasks, phrasings, requests, tokens, what is stored already, and how long it may take.
 
-    Takes the options of 'evalkit run'; loads no weights, opens no connection and writes nothing. With --difference and a pilot it also says how many
-    phrasings and instances would show a gap of that size.
+    Takes the options of 'evalkit run'; loads no weights, opens no connection and writes nothing.
+    With --difference and a pilot it also says how many phrasings and instances would show a gap of
+    that size.
     """
     sizes: list[Sizing] = []
     if difference is not None or pilot is not None or components is not None:
         sizes = _sized(pilot, components, difference, power=power, level=given["level"])
     found = _forecast(given, needed=not sizes)
     if as_json:
-        print_json({**({"plan": _as_json(found)} if found else {}), **({"sizing": _sizes_json(sizes, difference, power)} if sizes else {})})
+        print_json(
+            {
+                **({"plan": _as_json(found)} if found else {}),
+                **({"sizing": _sizes_json(sizes, difference, power)} if sizes else {}),
+            }
+        )
         return 0
     if found is not None:
         _show(found, quiet=quiet)
@@ -80,12 +114,19 @@ def _forecast(given: dict[str, Any], *, needed: bool) -> Forecast | None:
                 "--model: says nothing of what is run; a model is expected, such as --model demo. Or give --pilot and --difference."
             )
         return None
-    from evalkit.dry_run import forecast
+    from evalkit.runs.forecast import forecast
 
     return forecast(settings_from(given))
 
 
-def _sized(pilot: Path | None, components: str | None, difference: float | None, *, power: float, level: float) -> list[Sizing]:
+def _sized(
+    pilot: Path | None,
+    components: str | None,
+    difference: float | None,
+    *,
+    power: float,
+    level: float,
+) -> list[Sizing]:
     if difference is None:
         raise UsageError(
             "--difference: is missing; with --pilot or --components say which gap must not be missed, in points, such as --difference 2."
@@ -94,28 +135,71 @@ def _sized(pilot: Path | None, components: str | None, difference: float | None,
         raise UsageError(
             "--pilot or --components: exactly one of the two says how much scores vary. Give a finished run, or three variances."
         )
-    from evalkit.sizing import pilot_of, size, stated
+    from evalkit.analysis.sizing import pilot_of, size, stated
 
-    return size(pilot_of(pilot) if pilot is not None else stated(components or ""), gap=difference / 100, power=power, level=level)
+    return size(
+        pilot_of(pilot) if pilot is not None else stated(components or ""),
+        gap=difference / 100,
+        power=power,
+        level=level,
+    )
 
 
 def _as_json(found: Forecast) -> dict[str, Any]:
-    names = ("phrasings", "cells", "not_asked", "requests", "stored", "prompt_tokens", "naive_tokens", "answer_tokens")
-    return {**asdict(found), "pending": found.pending, "total": {name: found.total(name) for name in names}}
+    names = (
+        "phrasings",
+        "cells",
+        "not_asked",
+        "requests",
+        "stored",
+        "prompt_tokens",
+        "naive_tokens",
+        "answer_tokens",
+    )
+    return {
+        **asdict(found),
+        "pending": found.pending,
+        "total": {name: found.total(name) for name in names},
+    }
 
 
 def _sizes_json(sizes: list[Sizing], difference: float | None, power: float) -> dict[str, Any]:
-    return {"difference": (difference or 0.0) / 100, "power": power, "scopes": [asdict(item) for item in sizes]}
+    return {
+        "difference": (difference or 0.0) / 100,
+        "power": power,
+        "scopes": [asdict(item) for item in sizes],
+    }
 
 
 def _show(found: Forecast, *, quiet: bool) -> None:
     """Print the table, the totals and what could not be found out."""
     if not quiet:
-        columns = ["task", "phrasings", "seen", "unseen", "unknown", "instances", "requests", "stored", "tokens to ask"]
+        columns = [
+            "task",
+            "phrasings",
+            "seen",
+            "unseen",
+            "unknown",
+            "instances",
+            "requests",
+            "stored",
+            "tokens to ask",
+        ]
         rows = [
             [
                 row.task,
-                *(f"{value:,}" for value in (row.phrasings, row.seen, row.unseen, row.unknown, row.instances, row.requests, row.stored)),
+                *(
+                    f"{value:,}"
+                    for value in (
+                        row.phrasings,
+                        row.seen,
+                        row.unseen,
+                        row.unknown,
+                        row.instances,
+                        row.requests,
+                        row.stored,
+                    )
+                ),
                 f"{row.prompt_tokens:,.0f}",
             ]
             for row in found.tasks
@@ -132,7 +216,11 @@ def _show(found: Forecast, *, quiet: bool) -> None:
         rest = int(found.total("not_asked"))
         click.echo(
             f"Budget, design {found.design}: "
-            + (f"{rest:,} of {cells + rest:,} cells are not asked" if rest else "the instances shown are a part")
+            + (
+                f"{rest:,} of {cells + rest:,} cells are not asked"
+                if rest
+                else "the instances shown are a part"
+            )
         )
     click.echo(
         f"Stored already: {found.stored_in_run:,} in the run directory, {found.stored_in_cache:,} in the cache; to ask: {found.pending:,}"
@@ -144,7 +232,10 @@ def _show(found: Forecast, *, quiet: bool) -> None:
         click.echo(f"Tokens to generate: at most {found.total('answer_tokens'):,.0f}")
     if found.cost is not None:
         click.echo(f"Cost: at most {found.cost:.2f}")
-    click.echo(f"Time: {_time(found.seconds)}" + (f" (at the speed of {found.seconds_from})" if found.seconds is not None else ""))
+    click.echo(
+        f"Time: {_time(found.seconds)}"
+        + (f" (at the speed of {found.seconds_from})" if found.seconds is not None else "")
+    )
     click.echo(f"Run directory: {found.run}")
     for name, reason in found.left_out.items():
         click.echo(f"Left out: {name}: {reason}")
@@ -173,11 +264,24 @@ def _show_sizes(sizes: list[Sizing], difference: float, *, power: float) -> None
         best = item.cheapest
         for design in item.designs:
             mark = "fewest cells" if design is best else ""
-            rows.append([item.scope, f"{design.n_instances:,}", str(design.n_per_arm), f"{design.n_cells:,}", number(design.power), mark])
+            rows.append(
+                [
+                    item.scope,
+                    f"{design.n_instances:,}",
+                    str(design.n_per_arm),
+                    f"{design.n_cells:,}",
+                    number(design.power),
+                    mark,
+                ]
+            )
         if not item.designs:
             rows.append([item.scope, "-", "-", "-", "-", "no design looked at is enough"])
     title = f"Seen and unseen phrasings each, and instances, that show a gap of {difference:g} points with power {power:g}"
-    print_table(["scope", "instances", "phrasings per arm", "cells per task", "power %", ""], rows, title=title)
+    print_table(
+        ["scope", "instances", "phrasings per arm", "cells per task", "power %", ""],
+        rows,
+        title=title,
+    )
     for item in sizes:
         parts = item.components
         click.echo(

@@ -7,35 +7,83 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
 
 __all__ = ["command"]
 
 
-@click.command("report", cls=GroupedCommand, epilog="Example: evalkit report reports/runs/demo_quickstart_1f2e3d4c --figures")
+@click.command(
+    "report",
+    cls=GroupedCommand,
+    epilog="Example: evalkit report reports/runs/demo_quickstart_1f2e3d4c --figures",
+)
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@option("--figures", is_flag=True, group="What", help="Write every figure alone too, as SVG and PNG, into figures/.")
-@option("--baseline", type=click.Path(path_type=Path), metavar="RUN", group="What", help="Run to compare with; for one RUN.")
-@option("--flips", type=click.IntRange(0, 1000), metavar="N", group="What", help="Instances per task shown side by side; default: 3 to 25.")
-@option("--out", "-o", type=click.Path(path_type=Path), metavar="DIR", group="Output", help="Where it goes; default: the run directory.")
+@option(
+    "--figures",
+    is_flag=True,
+    group="What",
+    help="Write every figure alone too, as SVG and PNG, into figures/.",
+)
+@option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    group="What",
+    help="Run to compare with; for one RUN.",
+)
+@option(
+    "--flips",
+    type=click.IntRange(0, 1000),
+    metavar="N",
+    group="What",
+    help="Instances per task shown side by side; default: 3 to 25.",
+)
+@option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    group="Output",
+    help="Where it goes; default: the run directory.",
+)
 @json_option
 @quiet_option
 @debug_option
 def command(
-    runs: tuple[Path, ...], figures: bool, baseline: Path | None, flips: int | None, out: Path | None, as_json: bool, quiet: bool
+    runs: tuple[Path, ...],
+    figures: bool,
+    baseline: Path | None,
+    flips: int | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Write tables, figures and the page of one or more runs.
 
-    One RUN: report.html, report.md and leaderboard.csv. Several runs of the same suite: comparison.html. Everything is made from what is
-    stored; no model and no benchmark data is needed.
+    One RUN: report.html, report.md and leaderboard.csv. Several runs of the same suite:
+    comparison.html. Everything is made from what is stored; no model and no benchmark data is
+    needed.
     """
     from evalkit.errors import UsageError
 
     if len(runs) > 1 and baseline is not None:
-        raise UsageError(f"--baseline: is for one RUN, {len(runs)} are given. Leave it out: several runs are compared with each other.")
+        raise UsageError(
+            f"--baseline: is for one RUN, {len(runs)} are given. Leave it out: several runs are compared with each other."
+        )
     if len(runs) > 1 and flips is not None:
         raise UsageError(f"--flips: is for one RUN, {len(runs)} are given. Leave it out.")
-    written, absent = _one(runs[0], figures, baseline, flips, out) if len(runs) == 1 else _several(runs, figures, out)
+    written, absent = (
+        _one(runs[0], figures, baseline, flips, out)
+        if len(runs) == 1
+        else _several(runs, figures, out)
+    )
     if as_json:
         print_json({"written": [str(path) for path in written], "not_drawn": absent})
         return 0
@@ -47,10 +95,12 @@ def command(
     return 0
 
 
-def _one(path: Path, figures: bool, baseline: Path | None, flips: int | None, out: Path | None) -> tuple[list[Path], dict[str, str]]:
+def _one(
+    path: Path, figures: bool, baseline: Path | None, flips: int | None, out: Path | None
+) -> tuple[list[Path], dict[str, str]]:
     from evalkit.report.drawings import drawings
     from evalkit.report.writing import write_figures, write_report
-    from evalkit.stored_run import against, read_run
+    from evalkit.runs.read import against, read_run
 
     run = read_run(path, flips=flips)
     comparison = None if baseline is None else against(path, run, baseline)
@@ -59,22 +109,33 @@ def _one(path: Path, figures: bool, baseline: Path | None, flips: int | None, ou
     written = [target / name for name in ("report.html", "report.md", "leaderboard.csv")]
     if not figures:
         return written, {}
-    drawn, absent = write_figures(target / "figures", drawings(run.evidence, run.estimates, counts=run.manifest["counts"]))
+    drawn, absent = write_figures(
+        target / "figures", drawings(run.evidence, run.estimates, counts=run.manifest["counts"])
+    )
     return [*written, *drawn], absent
 
 
-def _several(paths: Sequence[Path], figures: bool, out: Path | None) -> tuple[list[Path], dict[str, str]]:
-    from evalkit.evidence.across import ranks_over_phrasings
-    from evalkit.paths import default_runs_dir
+def _several(
+    paths: Sequence[Path], figures: bool, out: Path | None
+) -> tuple[list[Path], dict[str, str]]:
+    from evalkit.catalog.paths import default_runs_dir
     from evalkit.records import digest
-    from evalkit.report.comparison_page import Ranks, comparison_drawings, refuse_different_suites, run_names
+    from evalkit.report.comparison_page import (
+        Ranks,
+        comparison_drawings,
+        refuse_different_suites,
+        run_names,
+    )
+    from evalkit.report.evidence.across import ranks_over_phrasings
     from evalkit.report.writing import write_comparison, write_figures
-    from evalkit.stored_run import read_run
+    from evalkit.runs.read import read_run
 
     runs = [read_run(path, flips=0) for path in paths]
     names = run_names(runs, [path.name for path in paths])
     refuse_different_suites(runs, [str(path) for path in paths])
-    rows, agreement, shared = ranks_over_phrasings([(name, run.evidence) for name, run in zip(names, runs, strict=True)])
+    rows, agreement, shared = ranks_over_phrasings(
+        [(name, run.evidence) for name, run in zip(names, runs, strict=True)]
+    )
     ranks = Ranks(rows=rows, kendall_w=agreement, n_phrasings=shared)
     name = f"comparison_{digest([str(path.resolve()) for path in paths], length=8)}"
     target = out or default_runs_dir().parent / "comparisons" / name

@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from evalkit.cli.choosing import choosing_options, settings_from
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
 
 __all__ = ["command"]
 
@@ -32,17 +39,20 @@ __all__ = ["command"]
 def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: Any) -> int:
     """Evaluate every phrasing of every task of a suite.
 
-    Writes a run directory and prints a summary. The same command again goes on where it was interrupted; when it is complete, nothing is
-    computed twice.
+    Writes a run directory and prints a summary. The same command again goes on where it was
+    interrupted; when it is complete, nothing is computed twice.
     """
-    from evalkit.cli.progress import ShownProgress, interruptible
     from evalkit.cli.stall import StallWatch
     from evalkit.errors import Interrupted
-    from evalkit.run import run, run_directory
+    from evalkit.runs.execute import run
+    from evalkit.runs.identity import run_directory
+    from evalkit.runs.progress import ShownProgress, interruptible
 
     settings = settings_from(given)
     progress = ShownProgress(quiet=quiet, label=settings.model.display, as_json=as_json)
-    progress.watched = StallWatch(stall_timeout, log=run_directory(settings) / "stall.txt", command=settings.command).watched
+    progress.watched = StallWatch(
+        stall_timeout, log=run_directory(settings) / "stall.txt", command=settings.command
+    ).watched
     with interruptible(progress):
         try:
             outcome = run(settings, progress)
@@ -73,9 +83,13 @@ def _show(outcome: Any, *, quiet: bool) -> None:
     print_summary(outcome.manifest, read_estimates(outcome.path / "estimates.csv"), brief=quiet)
     counts = outcome.manifest["counts"]
     if counts["missing"]:
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(outcome.failures.items())) or "see the manifest"
+        reasons = (
+            ", ".join(f"{reason} ({count})" for reason, count in sorted(outcome.failures.items()))
+            or "see the manifest"
+        )
         click.echo(
-            f"{counts['missing']} of {counts['cells']} cells are missing: {reasons}. The same command again asks only for these.", err=True
+            f"{counts['missing']} of {counts['cells']} cells are missing: {reasons}. The same command again asks only for these.",
+            err=True,
         )
     click.echo(f"Run directory: {outcome.path}")
     click.echo(f"Report: {outcome.path / 'report.html'}")

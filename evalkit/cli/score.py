@@ -6,35 +6,68 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, print_json, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
 
 __all__ = ["command"]
 
 
-@click.command("score", cls=GroupedCommand, epilog="Example: evalkit score reports/runs/demo_quickstart_1f2e3d4c")
+@click.command(
+    "score",
+    cls=GroupedCommand,
+    epilog="Example: evalkit score reports/runs/demo_quickstart_1f2e3d4c",
+)
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--level", type=float, default=None, group="Statistics", help="Level of intervals; default: the run's.")
-@option("--resamples", type=int, default=None, group="Statistics", help="Resamples per interval; default: the run's.")
+@option(
+    "--level",
+    type=float,
+    default=None,
+    group="Statistics",
+    help="Level of intervals; default: the run's.",
+)
+@option(
+    "--resamples",
+    type=int,
+    default=None,
+    group="Statistics",
+    help="Resamples per interval; default: the run's.",
+)
 @json_option
 @quiet_option
 @debug_option
-def command(run: Path, level: float | None, resamples: int | None, as_json: bool, quiet: bool) -> int:
+def command(
+    run: Path, level: float | None, resamples: int | None, as_json: bool, quiet: bool
+) -> int:
     """Recompute scores and estimates of a run from stored responses.
 
-    Needs no model, no engine and no benchmark data: after a metric or a parser changed, only this is run again.
+    Needs no model, no engine and no benchmark data: after a metric or a parser changed, only this
+    is run again.
     """
     from evalkit.analysis import read_estimates
     from evalkit.cli.summary import print_summary
     from evalkit.errors import IncompleteError, StoreError
-    from evalkit.finish import finish
-    from evalkit.rundir import RunDir, read_manifest
+    from evalkit.runs.finish import finish
+    from evalkit.store.directory import RunDir, read_manifest
 
     manifest = read_manifest(run)
     intervals = manifest.get("intervals", {"level": 0.95, "resamples": 1000})
     with RunDir(run) as directory:
         if not directory.store_path.is_file():
-            raise StoreError(f"{directory.store_path}: no responses are stored. Run the same 'evalkit run' again.")
-        final = finish(directory, manifest, level=level or intervals["level"], resamples=resamples or intervals["resamples"])
+            raise StoreError(
+                f"{directory.store_path}: no responses are stored. Run the same 'evalkit run' again."
+            )
+        final = finish(
+            directory,
+            manifest,
+            level=level or intervals["level"],
+            resamples=resamples or intervals["resamples"],
+        )
     if as_json:
         print_json({"run": str(run), "manifest": final})
     else:

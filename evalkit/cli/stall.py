@@ -1,4 +1,7 @@
-"""Ends a run whose model answers no more: ``--stall-timeout``. A hung engine cannot be stopped from within, so the process is."""
+"""Ends a run whose model answers no more: ``--stall-timeout``.
+
+A hung engine cannot be stopped from within, so the process is.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ __all__ = ["StallWatch"]
 
 T = TypeVar("T")
 TICK = 1.0
-"""Seconds between two looks. Time is counted in looks, so that a process that was stopped (SIGSTOP, a sleeping machine) did not stall."""
+"""Seconds between two looks. Time is counted in looks, so that a process that was stopped (SIGSTOP,
+a sleeping machine) did not stall."""
 
 
 class StallWatch:
@@ -37,7 +41,9 @@ class StallWatch:
         self._seconds, self._log, self._command = seconds, log, command
         self._number, self._waiting = 0, False
         if seconds is not None:
-            threading.Thread(target=self._look, args=(seconds, min(TICK, seconds / 4)), daemon=True).start()
+            threading.Thread(
+                target=self._look, args=(seconds, min(TICK, seconds / 4)), daemon=True
+            ).start()
 
     def watched(self, batches: Iterable[T]) -> Iterator[T]:
         """Yield the batches; only the waiting for each is watched, not what is done with it."""
@@ -63,7 +69,10 @@ class StallWatch:
                 self._end()
 
     def _end(self) -> None:
-        """Write the stacks, say what happened, and end the process: what was acknowledged is safe, and the lock goes with the process."""
+        """Write the stacks, say what happened, and end the process.
+
+        What was acknowledged is safe, and the lock goes with the process.
+        """
         where = "on standard error"
         try:
             with self._log.open("w", encoding="utf-8") as file:

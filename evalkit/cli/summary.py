@@ -1,4 +1,7 @@
-"""The table printed after a run: per benchmark how good, how sensitive to wording, worse on unseen wording."""
+"""The table printed after a run.
+
+Per benchmark how good, how sensitive to wording, worse on unseen wording.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,12 @@ ASKED_FOR = (("pdr", "lost when perturbed, %"), ("reliance", "correct - control 
 """Rows that stand there only when the run holds perturbed phrasings or controls."""
 
 
-def summary_rows(estimates: Sequence[Estimate], *, brief: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Return headings and rows of the summary: a column per benchmark and one for all, in percentage points.
+def summary_rows(
+    estimates: Sequence[Estimate], *, brief: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of the summary.
+
+    A column per benchmark and one for all, in percentage points.
 
     Parameters
     ----------
@@ -38,19 +45,31 @@ def summary_rows(estimates: Sequence[Estimate], *, brief: bool = False) -> tuple
     brief
         Only the column for all.
     """
-    values = {(row.benchmark, row.metric): row for row in estimates if row.task == "all" and not row.group}
+    values = {
+        (row.benchmark, row.metric): row for row in estimates if row.task == "all" and not row.group
+    }
     benchmarks = sorted({row.benchmark for row in estimates if row.benchmark != "all"})
     shown = benchmarks if len(benchmarks) == 1 else ["all"] if brief else [*benchmarks, "all"]
     first = {
-        name: max((row for (benchmark, _), row in values.items() if benchmark == name), key=lambda row: row.n_tasks, default=None)
+        name: max(
+            (row for (benchmark, _), row in values.items() if benchmark == name),
+            key=lambda row: row.n_tasks,
+            default=None,
+        )
         for name in shown
     }
     rows = [["tasks / phrasings / instances", *(_sizes(first[name]) for name in shown)]]
-    rows += [[words, *(_cell(values.get((name, metric))) for name in shown)] for metric, words in STATISTICS]
+    rows += [
+        [words, *(_cell(values.get((name, metric))) for name in shown)]
+        for metric, words in STATISTICS
+    ]
     rows += [
         [words, *(_cell(values.get((name, metric))) for name in shown)]
         for metric, words in ASKED_FOR
-        if any((row := values.get((name, metric))) is not None and row.value == row.value for name in shown)
+        if any(
+            (row := values.get((name, metric))) is not None and row.value == row.value
+            for name in shown
+        )
     ]
     return ["", *shown], rows
 
@@ -66,11 +85,14 @@ def _cell(row: Estimate | None) -> str:
     return text if row.low != row.low else f"{text} [{row.low * 100:.1f}, {row.high * 100:.1f}]"
 
 
-def print_summary(manifest: Mapping[str, Any], estimates: Sequence[Estimate], *, brief: bool = False) -> None:
-    """Print the summary of a run with what must stand beside it: missing, unparsed, truncated, limits."""
-    title = (
-        f"{manifest['model']['label']} on {manifest['suite']['name']}, percentage points, {manifest['intervals']['level']:.0%} intervals"
-    )
+def print_summary(
+    manifest: Mapping[str, Any], estimates: Sequence[Estimate], *, brief: bool = False
+) -> None:
+    """Print the summary of a run with what must stand beside it.
+
+    Missing, unparsed, truncated, limits.
+    """
+    title = f"{manifest['model']['label']} on {manifest['suite']['name']}, percentage points, {manifest['intervals']['level']:.0%} intervals"
     heads, rows = summary_rows(estimates, brief=brief)
     print_table(heads, rows, title=title)
     counts = manifest["counts"]
@@ -90,11 +112,15 @@ def print_summary(manifest: Mapping[str, Any], estimates: Sequence[Estimate], *,
             f"{counts['unstable']:,} decisions lie within the rounding of the model's number format and may turn on another machine."
         )
     if counts.get("boundary"):
-        click.echo(f"{counts['boundary']:,} prompts merge with their choices in the tokenizer; scored by lm-eval's rule.")
+        click.echo(
+            f"{counts['boundary']:,} prompts merge with their choices in the tokenizer; scored by lm-eval's rule."
+        )
     if manifest["left_out"]:
         click.echo(
             f"{len(manifest['left_out'])} tasks left out (--available): {', '.join(list(manifest['left_out'])[:3])}{', ...' if len(manifest['left_out']) > 3 else ''}"
         )
     tuned_on = manifest["model"]["tuned_on"]
     if tuned_on is None:
-        click.echo("Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on.")
+        click.echo(
+            "Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on."
+        )

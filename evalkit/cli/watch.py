@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, _clean, debug_option, number, option, print_table, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    _clean,
+    debug_option,
+    number,
+    option,
+    print_table,
+    quiet_option,
+)
 
 if TYPE_CHECKING:
-    from evalkit.interim import Interim
+    from evalkit.runs.interim import Interim
     from evalkit.stats import Interval
 
 __all__ = ["command"]
@@ -28,21 +36,40 @@ __all__ = ["command"]
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @option("--once", is_flag=True, help="Show it once and end.")
-@option("--every", type=click.FloatRange(min=0.1), default=10.0, show_default=True, metavar="SECONDS", help="Time between two looks.")
-@option("--task", metavar="ID", default=None, help="Show the phrasings of this task; default: of every task under way.")
 @option(
-    "--level", type=click.FloatRange(0.5, 1.0, min_open=True, max_open=True), default=0.95, show_default=True, help="Level of intervals."
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two looks.",
+)
+@option(
+    "--task",
+    metavar="ID",
+    default=None,
+    help="Show the phrasings of this task; default: of every task under way.",
+)
+@option(
+    "--level",
+    type=click.FloatRange(0.5, 1.0, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Level of intervals.",
 )
 @option("--json", "as_json", is_flag=True, group="Output", help="Print one line of JSON per look.")
 @quiet_option
 @debug_option
-def command(run: Path, once: bool, every: float, task: str | None, level: float, as_json: bool, quiet: bool) -> int:
+def command(
+    run: Path, once: bool, every: float, task: str | None, level: float, as_json: bool, quiet: bool
+) -> int:
     """Show where a run stands: cells done, running means with intervals, spread so far.
 
-    Reads the run directory while another process works on it, and changes nothing. Ends when the run is complete, or with Ctrl-C. Cells are answered in
-    the order that is fastest, not in a random one, so means of tasks under way may still move by more than their intervals say.
+    Reads the run directory while another process works on it, and changes nothing. Ends when the
+    run is complete, or with Ctrl-C. Cells are answered in the order that is fastest, not in a
+    random one, so means of tasks under way may still move by more than their intervals say.
     """
-    from evalkit.interim import look
+    from evalkit.runs.interim import look
 
     while True:
         found = look(run, level=level)
@@ -66,9 +93,13 @@ def _show(found: Interim, task: str | None, *, quiet: bool) -> None:
     from evalkit.errors import UsageError
 
     if task is not None and task not in {row.task for row in found.tasks}:
-        raise UsageError(f"--task: {task!r} is not in this run; it has {', '.join(row.task for row in found.tasks[:5])}, ...")
+        raise UsageError(
+            f"--task: {task!r} is not in this run; it has {', '.join(row.task for row in found.tasks[:5])}, ..."
+        )
     share = found.done / found.total if found.total else 0.0
-    click.echo(f"{found.model} on {found.suite}: {found.done:,} of {found.total:,} cells ({share:.0%}), {found.state}")
+    click.echo(
+        f"{found.model} on {found.suite}: {found.done:,} of {found.total:,} cells ({share:.0%}), {found.state}"
+    )
     if quiet:
         return
     heads = ["task", "cells", "mean, points", "spread", "on instances", "phrasings begun"]
@@ -84,9 +115,19 @@ def _show(found: Interim, task: str | None, *, quiet: bool) -> None:
         for row in found.tasks
     ]
     print_table(heads, rows)
-    detailed = [row for row in found.tasks if row.task == task or (task is None and 0 < row.done < row.total)]
+    detailed = [
+        row
+        for row in found.tasks
+        if row.task == task or (task is None and 0 < row.done < row.total)
+    ]
     lines = [
-        [row.task, phrasing.phrasing_id, phrasing.seen, f"{phrasing.done:,}/{phrasing.total:,}", _interval(phrasing.mean)]
+        [
+            row.task,
+            phrasing.phrasing_id,
+            phrasing.seen,
+            f"{phrasing.done:,}/{phrasing.total:,}",
+            _interval(phrasing.mean),
+        ]
         for row in detailed
         for phrasing in row.phrasings
         if phrasing.done

@@ -1,7 +1,8 @@
-"""Room 10: (two score tables, their manifests, policy) -> `Decision`; pure, nothing is read or written here.
+"""(two score tables, their manifests, policy) -> `Decision`; pure, nothing is read or written here.
 
-`verify` and `admit` refuse what must not be compared, `measure` tests every rule, `decide` makes one outcome of them, `explain` names
-the phrasings and instances behind it. Policies are read by `evalkit.catalog.policies`.
+`verify` and `admit` refuse what must not be compared, `measure` tests every rule, `decide` makes
+one outcome of them, `explain` names the phrasings and instances behind it. Policies are read by
+`evalkit.catalog.policies`.
 """
 
 from evalkit.gate.admission import admit, verify
@@ -9,4 +10,15 @@ from evalkit.gate.decision import Check, Decision, decide
 from evalkit.gate.explanation import Explanation, Mover, explain
 from evalkit.gate.measures import Measured, measure
 
-__all__ = ["Check", "Decision", "Explanation", "Measured", "Mover", "admit", "decide", "explain", "measure", "verify"]
+__all__ = [
+    "Check",
+    "Decision",
+    "Explanation",
+    "Measured",
+    "Mover",
+    "admit",
+    "decide",
+    "explain",
+    "measure",
+    "verify",
+]

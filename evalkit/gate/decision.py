@@ -1,10 +1,12 @@
 """Measured harms -> one outcome: pass, regression, or not enough evidence.
 
-A check is a *regression* when its harm is significantly above 0 (p corrected over all deciding checks) and its estimate exceeds
-the margin; it *passes* when a harm of the margin or more is rejected and the design could have noticed such a harm (or the
-candidate is shown not to be worse at all); anything else is *inconclusive*. So, with level 0.95: when nothing changed, some check of a policy says regression in at most
-5% of releases; and when any deciding metric is worse by its margin, a candidate passes in at most 5%, since every
-deciding check must pass. A ceiling (``collateral_damage``) is tested from both sides against the ceiling itself.
+A check is a *regression* when its harm is significantly above 0 (p corrected over all deciding
+checks) and its estimate exceeds the margin; it *passes* when a harm of the margin or more is
+rejected and the design could have noticed such a harm (or the candidate is shown not to be worse at
+all); anything else is *inconclusive*. So, with level 0.95: when nothing changed, some check of a
+policy says regression in at most 5% of releases; and when any deciding metric is worse by its
+margin, a candidate passes in at most 5%, since every deciding check must pass. A ceiling
+(``collateral_damage``) is tested from both sides against the ceiling itself.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from typing import Any, Literal
 import numpy as np
 
 from evalkit.gate.measures import Measured
-from evalkit.policy import Policy, Waiver
+from evalkit.records.policy import Policy, Waiver
 from evalkit.stats import benjamini_hochberg, holm
-from evalkit.stats.harm import Harm
+from evalkit.stats.comparing.harm import Harm
 
 __all__ = ["CEILINGS", "EXIT_CODES", "Check", "Decision", "Outcome", "decide"]
 
@@ -78,9 +80,11 @@ class Check:
     power: float = math.nan
     """Chance that a harm of the margin would be noticed."""
     instances_needed: int | None = None
-    """Instances at which the same estimate would decide; None when it decides, or no realistic number would."""
+    """Instances at which the same estimate would decide; None when it decides, or no realistic
+    number would."""
     phrasings_needed: int | None = None
-    """Phrasings at which it would decide on the present instances; None when none would, or it is not known."""
+    """Phrasings at which it would decide on the present instances; None when none would, or it is
+    not known."""
     n_tasks: int = 0
     """Tasks."""
     n_phrasings: int = 0
@@ -146,8 +150,14 @@ def decide(
         From `admit`.
     """
     corrected = _corrected(measured, policy)
-    sizes = {kind: sum(one.rule.informational is kind and one.harm is not None for one in measured) for kind in (False, True)}
-    checks = [_check(one, p, policy, n_checks=sizes[one.rule.informational]) for one, p in zip(measured, corrected, strict=True)]
+    sizes = {
+        kind: sum(one.rule.informational is kind and one.harm is not None for one in measured)
+        for kind in (False, True)
+    }
+    checks = [
+        _check(one, p, policy, n_checks=sizes[one.rule.informational])
+        for one, p in zip(measured, corrected, strict=True)
+    ]
     checks, said = _waived(checks, policy, today)
     by_rule = [one.rule.inconclusive or policy.inconclusive for one in measured]
     outcome, why = _outcome(checks, by_rule)
@@ -176,11 +186,23 @@ def _corrected(measured: Sequence[Measured], policy: Policy) -> list[float]:
 
 def _check(one: Measured, p: float, policy: Policy, *, n_checks: int) -> Check:
     rule, harm = one.rule, one.harm
-    head: dict[str, Any] = {"metric": rule.metric, "scope": one.scope, "margin": rule.margin, "informational": rule.informational}
+    head: dict[str, Any] = {
+        "metric": rule.metric,
+        "scope": one.scope,
+        "margin": rule.margin,
+        "informational": rule.informational,
+    }
     if harm is None:
         skipped = rule.absent == "skip"
-        why = f"could not be measured: {one.absent}" + ("; the rule says to skip it then" if skipped else "")
-        return Check(**head, outcome="skipped" if skipped else "inconclusive", counts=not (skipped or rule.informational), why=why)
+        why = f"could not be measured: {one.absent}" + (
+            "; the rule says to skip it then" if skipped else ""
+        )
+        return Check(
+            **head,
+            outcome="skipped" if skipped else "inconclusive",
+            counts=not (skipped or rule.informational),
+            why=why,
+        )
     alpha = 1 - policy.level
     share = alpha if policy.correction == "none" else alpha / max(1, n_checks)
     normal = NormalDist()
@@ -188,7 +210,13 @@ def _check(one: Measured, p: float, policy: Policy, *, n_checks: int) -> Check:
     power = _power(harm, rule.margin, notice)
     beyond = p < alpha and (rule.metric in CEILINGS or harm.value > rule.margin)
     within = harm.p_margin < alpha
-    outcome: OfCheck = "regression" if beyond else "pass" if within and (power >= policy.min_power or harm.high <= 0) else "inconclusive"
+    outcome: OfCheck = (
+        "regression"
+        if beyond
+        else "pass"
+        if within and (power >= policy.min_power or harm.high <= 0)
+        else "inconclusive"
+    )
     plan = _needed(one, policy, notice) if outcome == "inconclusive" else (None, None)
     return Check(
         **head,
@@ -220,13 +248,17 @@ def _power(harm: Harm, margin: float, notice: float) -> float:
     return NormalDist().cdf(margin / harm.error - notice)
 
 
-def _why(outcome: str, one: Measured, p: float, *, policy: Policy, within: bool, power: float) -> str:
+def _why(
+    outcome: str, one: Measured, p: float, *, policy: Policy, within: bool, power: float
+) -> str:
     assert one.harm is not None  # for the type checker; callers have looked
     harm, what, margin = one.harm, one.rule.metric, f"{100 * one.rule.margin:.1f}"
     chance = f"p = {p:.2g}"
     if one.rule.metric in CEILINGS:
         if outcome == "regression":
-            return f"{what} is {100 * harm.value:.1f} points, above the ceiling of {margin} ({chance})"
+            return (
+                f"{what} is {100 * harm.value:.1f} points, above the ceiling of {margin} ({chance})"
+            )
         if outcome == "pass":
             return f"{what} is {100 * harm.value:.1f} points, at most {100 * harm.high:.1f}, below the ceiling of {margin}"
         return f"{what} lies between {max(0.0, 100 * harm.low):.1f} and {100 * harm.high:.1f} points, the ceiling of {margin} among them"
@@ -249,19 +281,33 @@ def _needed(one: Measured, policy: Policy, notice: float) -> tuple[int | None, i
     ceiling = rule.metric in CEILINGS
     plan = normal.inv_cdf(policy.power)
     if harm.value < rule.margin:
-        room, reach = rule.margin - harm.value, harm.guard + (normal.inv_cdf(policy.level) + plan) * harm.error
+        room, reach = (
+            rule.margin - harm.value,
+            harm.guard + (normal.inv_cdf(policy.level) + plan) * harm.error,
+        )
     else:
         room, reach = harm.value - (rule.margin if ceiling else 0.0), (notice + plan) * harm.error
-    enough = (notice + normal.inv_cdf(policy.min_power)) * harm.error / rule.margin if policy.min_power > 0 else 0.0
+    enough = (
+        (notice + normal.inv_cdf(policy.min_power)) * harm.error / rule.margin
+        if policy.min_power > 0
+        else 0.0
+    )
     most = max(reach / room if room > 0 else math.inf, enough)
     if most > HOPELESS**harm.rate:
         return None, None
     factor = most ** (1 / harm.rate)
     instances = max(math.ceil(one.n_instances * factor), one.n_instances + 1)
     share = one.phrasing_share
-    rest = math.nan if math.isnan(share) else 1 / factor - (1 - share)  # what phrasings may leave of the squared error
+    rest = (
+        math.nan if math.isnan(share) else 1 / factor - (1 - share)
+    )  # what phrasings may leave of the squared error
     phrasings = math.ceil(one.n_phrasings * share / rest) if rest > 0 else None
-    return instances, phrasings if phrasings is not None and one.n_phrasings < phrasings < HOPELESS * one.n_phrasings else None
+    return (
+        instances,
+        phrasings
+        if phrasings is not None and one.n_phrasings < phrasings < HOPELESS * one.n_phrasings
+        else None,
+    )
 
 
 def _waived(checks: Sequence[Check], policy: Policy, today: date) -> tuple[list[Check], list[str]]:
@@ -270,30 +316,45 @@ def _waived(checks: Sequence[Check], policy: Policy, today: date) -> tuple[list[
     in_force: list[Waiver] = []
     for waiver in policy.waivers:
         if date.fromisoformat(waiver.expires) < today:
-            said.append(f"The waiver of {waiver.metric} ({waiver.scope}) expired on {waiver.expires} and is ignored: {waiver.reason}")
+            said.append(
+                f"The waiver of {waiver.metric} ({waiver.scope}) expired on {waiver.expires} and is ignored: {waiver.reason}"
+            )
         else:
             in_force.append(waiver)
     used: set[int] = set()
     done = []
     for check in checks:
         place = next(
-            (n for n, waiver in enumerate(in_force) if waiver.metric == check.metric and fnmatchcase(check.scope, waiver.scope)), None
+            (
+                n
+                for n, waiver in enumerate(in_force)
+                if waiver.metric == check.metric and fnmatchcase(check.scope, waiver.scope)
+            ),
+            None,
         )
         if place is None or not check.counts or check.outcome not in {"regression", "inconclusive"}:
             done.append(check)
             continue
         used.add(place)
         waiver = in_force[place]
-        done.append(replace(check, counts=False, waiver=f"{waiver.reason} (until {waiver.expires})"))
-        said.append(f"Waived until {waiver.expires}: {check.outcome} of {check.metric} ({check.scope}). Reason: {waiver.reason}")
+        done.append(
+            replace(check, counts=False, waiver=f"{waiver.reason} (until {waiver.expires})")
+        )
+        said.append(
+            f"Waived until {waiver.expires}: {check.outcome} of {check.metric} ({check.scope}). Reason: {waiver.reason}"
+        )
     for place, waiver in enumerate(in_force):
         if place not in used:
-            said.append(f"The waiver of {waiver.metric} ({waiver.scope}) was not needed; it can be removed.")
+            said.append(
+                f"The waiver of {waiver.metric} ({waiver.scope}) was not needed; it can be removed."
+            )
     return done, said
 
 
 def _outcome(checks: Sequence[Check], by_rule: Sequence[str]) -> tuple[Outcome, str]:
-    deciding = [(check, short) for check, short in zip(checks, by_rule, strict=True) if check.counts]
+    deciding = [
+        (check, short) for check, short in zip(checks, by_rule, strict=True) if check.counts
+    ]
     bad = [check for check, _ in deciding if check.outcome == "regression"]
     short = [(check, means) for check, means in deciding if check.outcome == "inconclusive"]
     good = [check for check, _ in deciding if check.outcome == "pass"]
@@ -302,20 +363,30 @@ def _outcome(checks: Sequence[Check], by_rule: Sequence[str]) -> tuple[Outcome, 
         return "regression", f"{_named(bad)} worse by more than the margin."
     failing = [check for check, means in short if means == "fail"]
     if failing:
-        return "regression", f"Not enough evidence on {_named(failing)}, which the policy counts as a regression."
+        return (
+            "regression",
+            f"Not enough evidence on {_named(failing)}, which the policy counts as a regression.",
+        )
     reported = [check for check, means in short if means == "report"]
     if reported:
         return "inconclusive", f"Not enough evidence on {_named(reported)}."
     if not good and not waived:
         return "inconclusive", "No deciding rule could be applied, so nothing is shown."
-    passed = [f"{len(good)} of {len(good) + len(short) + len(waived)} deciding checks are within their margins"]
+    passed = [
+        f"{len(good)} of {len(good) + len(short) + len(waived)} deciding checks are within their margins"
+    ]
     if short:
-        passed.append(f"not enough evidence on {_named([check for check, _ in short])}, which the policy lets pass")
+        passed.append(
+            f"not enough evidence on {_named([check for check, _ in short])}, which the policy lets pass"
+        )
     if waived:
         passed.append(f"{_named(waived)} waived")
     return "pass", "; ".join(passed) + "."
 
 
 def _named(checks: Sequence[Check]) -> str:
-    names = [check.metric if check.scope == "suite" else f"{check.metric} ({check.scope})" for check in checks]
+    names = [
+        check.metric if check.scope == "suite" else f"{check.metric} ({check.scope})"
+        for check in checks
+    ]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,4 +1,7 @@
-"""Which phrasings and instances are behind a decision: those whose score moved most between baseline and candidate."""
+"""Which phrasings and instances are behind a decision.
+
+Those whose score moved most between baseline and candidate.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evalkit.gate.measures import RIGHT, Pair
-from evalkit.scores import Block
+from evalkit.scoring import Block
 
 __all__ = ["Explanation", "Mover", "explain"]
 
@@ -70,7 +73,10 @@ def explain(pairs: Sequence[Pair], *, limit: int = 10) -> Explanation:
         phrasings += _movers((old, new), axis=1, n_tasks=len(pairs))
         instances += _movers((old, new), axis=0, n_tasks=len(pairs))
     worse = [
-        sorted((mover for mover in movers if mover.share > 0), key=lambda mover: (-mover.share, mover.task, mover.name))
+        sorted(
+            (mover for mover in movers if mover.share > 0),
+            key=lambda mover: (-mover.share, mover.task, mover.name),
+        )
         for movers in (phrasings, instances)
     ]
     blocks = {old.task: (old, new) for old, new in pairs}
@@ -114,9 +120,16 @@ def _with_answers(mover: Mover, pair: Pair) -> Mover:
     column = old.instance_ids.index(mover.name)
     with np.errstate(invalid="ignore"):
         lost = (old.values[:, column] >= RIGHT) & (new.values[:, column] < RIGHT)
-    seen = Counter((_label(old, int(row), column), _label(new, int(row), column)) for row in np.flatnonzero(lost))
+    seen = Counter(
+        (_label(old, int(row), column), _label(new, int(row), column))
+        for row in np.flatnonzero(lost)
+    )
     code = int(old.targets[column])
-    return replace(mover, answers=tuple(answer for answer, _ in seen.most_common(2)), target=old.label_names[code] if code >= 0 else "")
+    return replace(
+        mover,
+        answers=tuple(answer for answer, _ in seen.most_common(2)),
+        target=old.label_names[code] if code >= 0 else "",
+    )
 
 
 def _label(block: Block, row: int, column: int) -> str:

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.errors import EvalkitError
-from evalkit.policy import Policy, Rule
 from evalkit.records import digest
-from evalkit.scores import STATUSES, Block
-from evalkit.stats.harm import Harm, convex_harm, linear_harm, ratio_harm
-from evalkit.stats.harm_std import std_harm, std_without_noise
-from evalkit.stats.noise import influence
+from evalkit.records.policy import Policy, Rule
+from evalkit.scoring import STATUSES, Block
+from evalkit.stats.comparing.harm import Harm, convex_harm, linear_harm, ratio_harm
+from evalkit.stats.comparing.harm_std import std_harm, std_without_noise
+from evalkit.stats.intervals.noise import influence
 
 __all__ = ["Measured", "Pair", "measure"]
 
@@ -56,7 +56,8 @@ class Measured:
     n_instances: int = 0
     """Instances that entered, over all tasks."""
     phrasing_share: float = math.nan
-    """Share of the squared error that more phrasings would take away; NaN where that is not known."""
+    """Share of the squared error that more phrasings would take away; NaN where that is not
+    known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +86,48 @@ def measure(pairs: Sequence[Pair], policy: Policy) -> list[Measured]:
     policy
         The rules.
     """
-    return [_measured(rule, scope, group, policy=policy) for rule in policy.rules for scope, group in _scopes(rule, pairs)]
+    return [
+        _measured(rule, scope, group, policy=policy)
+        for rule in policy.rules
+        for scope, group in _scopes(rule, pairs)
+    ]
 
 
 def _scopes(rule: Rule, pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
-    chosen = [pair for pair in pairs if not rule.tasks or any(fnmatchcase(pair[0].task, pattern) for pattern in rule.tasks)]
+    chosen = [
+        pair
+        for pair in pairs
+        if not rule.tasks or any(fnmatchcase(pair[0].task, pattern) for pattern in rule.tasks)
+    ]
     if rule.scope == "task":
         return [(pair[0].task, [pair]) for pair in chosen] or [(", ".join(rule.tasks), [])]
     if rule.scope == "benchmark":
         names = sorted({pair[0].benchmark for pair in chosen})
-        return [(name, [pair for pair in chosen if pair[0].benchmark == name]) for name in names] or [(", ".join(rule.tasks), [])]
+        return [
+            (name, [pair for pair in chosen if pair[0].benchmark == name]) for name in names
+        ] or [(", ".join(rule.tasks), [])]
     return [(", ".join(rule.tasks) or "suite", chosen)]
 
 
 def _measured(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy) -> Measured:
     if not pairs:
         return Measured(rule=rule, scope=scope, absent="no task of the suite has such a name")
-    rng = np.random.default_rng(int(digest([rule.metric, rule.margin, scope, "gate"], length=16), 16))
-    measured = _convex if rule.metric in CONVEX else _ratio if rule.metric == "collateral_damage" else _linear
+    rng = np.random.default_rng(
+        int(digest([rule.metric, rule.margin, scope, "gate"], length=16), 16)
+    )
+    measured = (
+        _convex
+        if rule.metric in CONVEX
+        else _ratio
+        if rule.metric == "collateral_damage"
+        else _linear
+    )
     return measured(rule, scope, pairs, policy=policy, rng=rng)
 
 
-def _kept(pairs: Sequence[Pair], function: Callable[[Block, Block], _Units]) -> tuple[list[Pair], list[_Units], str]:
+def _kept(
+    pairs: Sequence[Pair], function: Callable[[Block, Block], _Units]
+) -> tuple[list[Pair], list[_Units], str]:
     kept, units, reason = [], [], ""
     for pair in pairs:
         try:
@@ -122,7 +143,9 @@ def _kept(pairs: Sequence[Pair], function: Callable[[Block, Block], _Units]) -> 
     return kept, units, reason
 
 
-def _linear(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator) -> Measured:
+def _linear(
+    rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator
+) -> Measured:
     kept, units, reason = _kept(pairs, LINEAR[rule.metric])
     if not kept:
         return Measured(rule=rule, scope=scope, absent=reason)
@@ -131,11 +154,15 @@ def _linear(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rn
     harms = np.concatenate([one.harm for one in units])
     found = linear_harm(harms, weights, margin=rule.margin, edge=edge, level=policy.level, rng=rng)
     within = sum(one.within / one.harm.size for one in units) / len(units) ** 2
-    share = float(np.minimum(1.0, within / found.error**2)) if found.error > 0 else math.nan  # NaN stays NaN
+    share = (
+        float(np.minimum(1.0, within / found.error**2)) if found.error > 0 else math.nan
+    )  # NaN stays NaN
     return _with_counts(rule, scope, kept, units=units, found=found, share=share)
 
 
-def _ratio(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator) -> Measured:
+def _ratio(
+    rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator
+) -> Measured:
     lost, right = [], []
     for old, new in pairs:
         there = ~(np.isnan(old.values) | np.isnan(new.values))
@@ -151,30 +178,62 @@ def _ratio(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng
     weights = _weights([lost[n].size for n in kept])
     top, bottom = (np.concatenate([rows[n] for n in kept]) for rows in (lost, right))
     found = ratio_harm(top, bottom, weights, margin=rule.margin, level=policy.level)
-    done = _with_counts(rule, scope, [pairs[n] for n in kept], units=[units[n] for n in kept], found=found, share=math.nan)
+    done = _with_counts(
+        rule,
+        scope,
+        [pairs[n] for n in kept],
+        units=[units[n] for n in kept],
+        found=found,
+        share=math.nan,
+    )
     return replace(done, old=0.0, new=found.value)
 
 
-def _convex(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator) -> Measured:
+def _convex(
+    rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator
+) -> Measured:
     statistic, least = CONVEX[rule.metric]
     shared = [(pair, stats.on_shared_cells(pair[0].values, pair[1].values)) for pair in pairs]
-    used = [(pair, cells) for pair, cells in shared if cells[0].shape[0] >= least and cells[0].shape[1] > 1]
+    used = [
+        (pair, cells)
+        for pair, cells in shared
+        if cells[0].shape[0] >= least and cells[0].shape[1] > 1
+    ]
     if not used:
-        return Measured(rule=rule, scope=scope, absent=f"no task with {least} phrasings and two instances")
+        return Measured(
+            rule=rule, scope=scope, absent=f"no task with {least} phrasings and two instances"
+        )
     cells_of = [cells for _, cells in used]
     if rule.metric == "std":
         found = std_harm(cells_of, margin=rule.margin, level=policy.level, rng=rng)
-        values = np.array([std_without_noise([cells[side] for cells in cells_of]) for side in (0, 1)])
+        values = np.array(
+            [std_without_noise([cells[side] for cells in cells_of]) for side in (0, 1)]
+        )
     else:
         found = convex_harm(cells_of, statistic, margin=rule.margin, level=policy.level, rng=rng)
-        values = np.array([[float(statistic(np.nanmean(scores, axis=1))) for scores in cells] for cells in cells_of]).mean(axis=0)
+        values = np.array(
+            [
+                [float(statistic(np.nanmean(scores, axis=1))) for scores in cells]
+                for cells in cells_of
+            ]
+        ).mean(axis=0)
     sign = -1.0 if rule.metric == "worst_phrasing" else 1.0
     units = [_Units(np.zeros(cells[0].shape[1]), math.nan, math.nan) for _, cells in used]
-    done = _with_counts(rule, scope, [pair for pair, _ in used], units=units, found=found, share=math.nan)
+    done = _with_counts(
+        rule, scope, [pair for pair, _ in used], units=units, found=found, share=math.nan
+    )
     return replace(done, old=sign * float(values[0]), new=sign * float(values[1]))
 
 
-def _with_counts(rule: Rule, scope: str, pairs: Sequence[Pair], *, units: Sequence[_Units], found: Harm, share: float) -> Measured:
+def _with_counts(
+    rule: Rule,
+    scope: str,
+    pairs: Sequence[Pair],
+    *,
+    units: Sequence[_Units],
+    found: Harm,
+    share: float,
+) -> Measured:
     undefined = math.isnan(found.p_margin)
     return Measured(
         rule=rule,
@@ -195,19 +254,29 @@ def _weights(sizes: Sequence[int]) -> Floats:
 
 
 def _per_instance(change: Floats) -> Floats:
-    """Numbers per instance with a cell; their mean is the mean over phrasings of the phrasing means."""
+    """Numbers per instance with a cell.
+
+    Their mean is the mean over phrasings of the phrasing means.
+    """
     rows, columns = (~np.isnan(change)).any(axis=1), (~np.isnan(change)).any(axis=0)
     kept = change[rows][:, columns]
     if not kept.size:
         raise _Absent("no cell has a score in both runs")
-    units: Floats = float(np.nanmean(kept, axis=1).mean()) + kept.shape[1] * influence(kept).mean(axis=0)
+    units: Floats = float(np.nanmean(kept, axis=1).mean()) + kept.shape[1] * influence(kept).mean(
+        axis=0
+    )
     return units
 
 
 def _of_rows(old: Block, new: Block, rows: npt.NDArray[np.bool_]) -> _Units:
     before, after = stats.on_shared_cells(old.values[rows], new.values[rows])
     harm = _per_instance(before - after)
-    return _Units(harm, float(np.nanmean(before, axis=1).mean()), float(np.nanmean(after, axis=1).mean()), _within(before - after))
+    return _Units(
+        harm,
+        float(np.nanmean(before, axis=1).mean()),
+        float(np.nanmean(after, axis=1).mean()),
+        _within(before - after),
+    )
 
 
 def _within(change: Floats) -> float:
@@ -274,7 +343,10 @@ def _consistency(old: Block, new: Block) -> _Units:
         raise _Absent("no predictions are recorded")
     code = STATUSES.index("missing")
     missing = (old.status == code) | (new.status == code)
-    shares = [stats.consistency_per_instance(block.labels.astype(np.int64), missing=missing) for block in (old, new)]
+    shares = [
+        stats.consistency_per_instance(block.labels.astype(np.int64), missing=missing)
+        for block in (old, new)
+    ]
     there = ~(np.isnan(shares[0]) | np.isnan(shares[1]))
     before, after = (share[there] for share in shares)
     if not before.size:
@@ -289,7 +361,9 @@ def _unparsed_rate(old: Block, new: Block) -> _Units:
     if not used.any():
         raise _Absent("no cell was answered in both runs")
     count = there.sum(axis=0)[used]
-    before, after = (((block.status == unparsed) & there).sum(axis=0)[used] / count for block in (old, new))
+    before, after = (
+        ((block.status == unparsed) & there).sum(axis=0)[used] / count for block in (old, new)
+    )
     return _Units(after - before, float(before.mean()), float(after.mean()))
 
 

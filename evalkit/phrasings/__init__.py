@@ -1,4 +1,1 @@
-"""What is done to phrasing collections, away from any run: import, meaning check, seen or not, lint.
-
-Sits beside `evalkit.catalog`, whose files it reads and writes.
-"""
+"""Wordings, pure: templates, prompts, perturbations."""

@@ -1,1 +1,1 @@
-"""Room 11: tables, figures, page and leaderboard; numbers come in, nothing is computed."""
+"""tables, figures, page and leaderboard; numbers come in, nothing is computed."""

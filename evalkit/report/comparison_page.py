@@ -7,16 +7,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import ComparisonError
-from evalkit.evidence import Evidence
-from evalkit.evidence.across import RankOverPhrasings, phrasing_means
 from evalkit.records import Estimate
 from evalkit.report.drawings import Drawing, by_task, value_of
-from evalkit.report.figures import ChangeRow, Dot, IntervalRow, RankRow, ScoreRow, plot_change, plot_gap, plot_ranks, plot_scores
+from evalkit.report.evidence import Evidence
+from evalkit.report.evidence.across import RankOverPhrasings, phrasing_means
+from evalkit.report.figures import (
+    ChangeRow,
+    Dot,
+    IntervalRow,
+    RankRow,
+    ScoreRow,
+    plot_change,
+    plot_gap,
+    plot_ranks,
+    plot_scores,
+)
 from evalkit.report.page import drawn, environment, policy, template_text
 from evalkit.report.run_view import RunView
 from evalkit.report.sections import Limit, limits
 
-__all__ = ["Ranks", "comparison_drawings", "refuse_different_suites", "render_comparison", "run_names"]
+__all__ = [
+    "Ranks",
+    "comparison_drawings",
+    "refuse_different_suites",
+    "render_comparison",
+    "run_names",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +50,10 @@ class Ranks:
 def run_names(runs: Sequence[RunView], folders: Sequence[str]) -> list[str]:
     """Return one name per run: its model's, with the folder where two runs have the same model."""
     labels = [str(run.manifest["model"]["label"]) for run in runs]
-    return [label if labels.count(label) == 1 else f"{label} ({folder})" for label, folder in zip(labels, folders, strict=True)]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({folder})"
+        for label, folder in zip(labels, folders, strict=True)
+    ]
 
 
 def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> None:
@@ -51,7 +70,11 @@ def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> No
         if suite["digest"] == first["digest"]:
             continue
         only = sorted(set(first["tasks"]) ^ set(suite["tasks"]))
-        changed = sorted(task for task in set(first["tasks"]) & set(suite["tasks"]) if first["tasks"][task] != suite["tasks"][task])
+        changed = sorted(
+            task
+            for task in set(first["tasks"]) & set(suite["tasks"])
+            if first["tasks"][task] != suite["tasks"][task]
+        )
         what = (
             f"{len(only)} tasks are in one alone ({only[0]})"
             if only
@@ -65,7 +88,9 @@ def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> No
         )
 
 
-def comparison_drawings(runs: Sequence[RunView], names: Sequence[str], ranks: Ranks) -> Iterator[Drawing]:
+def comparison_drawings(
+    runs: Sequence[RunView], names: Sequence[str], ranks: Ranks
+) -> Iterator[Drawing]:
     """Yield the figures of several runs.
 
     Parameters
@@ -79,7 +104,10 @@ def comparison_drawings(runs: Sequence[RunView], names: Sequence[str], ranks: Ra
     rows = [
         ScoreRow(
             label=name,
-            dots=[Dot(score=mean.score, seen=mean.seen if mean.seen != "mixed" else "unknown") for mean in phrasing_means(run.evidence)],
+            dots=[
+                Dot(score=mean.score, seen=mean.seen if mean.seen != "mixed" else "unknown")
+                for mean in phrasing_means(run.evidence)
+            ],
             mean=value_of(found, "mean"),
             low=value_of(found, "mean", "low"),
             high=value_of(found, "mean", "high"),
@@ -94,15 +122,27 @@ def comparison_drawings(runs: Sequence[RunView], names: Sequence[str], ranks: Ra
         draw=lambda ax: plot_scores(rows, ax=ax),
     )
     gaps = [
-        IntervalRow(label=name, value=value_of(found, "gap"), low=value_of(found, "gap", "low"), high=value_of(found, "gap", "high"))
+        IntervalRow(
+            label=name,
+            value=value_of(found, "gap"),
+            low=value_of(found, "gap", "low"),
+            high=value_of(found, "gap", "high"),
+        )
         for name, found in zip(names, values, strict=True)
     ]
     known = [row for row in gaps if row.value == row.value]
     title = "Seen minus unseen wording, by model"
     if known:
-        yield Drawing(name="gaps", title=title, caption="Right of 0: unseen wording is worse.", draw=lambda ax: plot_gap(known, ax=ax))
+        yield Drawing(
+            name="gaps",
+            title=title,
+            caption="Right of 0: unseen wording is worse.",
+            draw=lambda ax: plot_gap(known, ax=ax),
+        )
     else:
-        yield Drawing(name="gaps", title=title, why="No run has tasks with seen and unseen phrasings.")
+        yield Drawing(
+            name="gaps", title=title, why="No run has tasks with seen and unseen phrasings."
+        )
     yield _ranks(ranks)
     if len(runs) == 2:
         yield _change(runs, names)
@@ -112,9 +152,14 @@ def _ranks(ranks: Ranks) -> Drawing:
     title = "Rank of each model under every phrasing"
     if not ranks.n_phrasings:
         return Drawing(name="ranks", title=title, why="The runs share no phrasing.")
-    rows = [RankRow(label=row.model, rank=row.rank, low=row.low, high=row.high, shares=row.shares) for row in ranks.rows]
+    rows = [
+        RankRow(label=row.model, rank=row.rank, low=row.low, high=row.high, shares=row.shares)
+        for row in ranks.rows
+    ]
     agreement = (
-        "" if ranks.kendall_w != ranks.kendall_w else f" Kendall's W {ranks.kendall_w:.2f} (1: every phrasing gives the same order)."
+        ""
+        if ranks.kendall_w != ranks.kendall_w
+        else f" Kendall's W {ranks.kendall_w:.2f} (1: every phrasing gives the same order)."
     )
     return Drawing(
         name="ranks",
@@ -127,7 +172,12 @@ def _ranks(ranks: Ranks) -> Drawing:
 def _change(runs: Sequence[RunView], names: Sequence[str]) -> Drawing:
     before, after = (by_task(run.estimates) for run in runs)
     tasks = [view.task.id for view in runs[0].evidence.tasks]
-    rows = [ChangeRow(label=task, before=value_of(before[task], "mean"), after=value_of(after[task], "mean")) for task in tasks]
+    rows = [
+        ChangeRow(
+            label=task, before=value_of(before[task], "mean"), after=value_of(after[task], "mean")
+        )
+        for task in tasks
+    ]
     rows.sort(key=lambda row: -abs(row.after - row.before))
     return Drawing(
         name="change",
@@ -150,7 +200,9 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
     from markupsafe import Markup
 
     values = [by_task(run.estimates) for run in runs]
-    figures = [(drawing, Markup(drawn(drawing))) for drawing in comparison_drawings(runs, names, ranks)]
+    figures = [
+        (drawing, Markup(drawn(drawing))) for drawing in comparison_drawings(runs, names, ranks)
+    ]
     order = {row.model: place for place, row in enumerate(ranks.rows)}
     models = sorted(zip(names, runs, values, strict=True), key=lambda found: order[found[0]])
     style = template_text("report.css")
@@ -162,7 +214,10 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
             style=Markup(style),
             suite=runs[0].manifest["suite"],
             level=runs[0].evidence.level,
-            models=[{"name": name, "run": run, "values": found.get("all", {})} for name, run, found in models],
+            models=[
+                {"name": name, "run": run, "values": found.get("all", {})}
+                for name, run, found in models
+            ],
             limits=_shared_limits(models),
             ranks={row.model: row for row in ranks.rows},
             tasks=_task_table(runs[0].evidence, [found for _, _, found in models]),
@@ -171,14 +226,28 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
     )
 
 
-def _shared_limits(models: Sequence[tuple[str, RunView, Any]]) -> list[tuple[str, tuple[Limit, ...]]]:
-    """Names of the models that share their limits, and the limits; those without any are left out."""
+def _shared_limits(
+    models: Sequence[tuple[str, RunView, Any]],
+) -> list[tuple[str, tuple[Limit, ...]]]:
+    """Names of the models that share their limits, and the limits.
+
+    Those without any are left out.
+    """
     found: dict[tuple[Limit, ...], list[str]] = {}
     for name, run, _ in models:
         found.setdefault(tuple(limits(run.manifest)), []).append(name)
-    return [("All runs" if len(names) == len(models) > 1 else ", ".join(names), said) for said, names in found.items() if said]
+    return [
+        ("All runs" if len(names) == len(models) > 1 else ", ".join(names), said)
+        for said, names in found.items()
+        if said
+    ]
 
 
-def _task_table(evidence: Evidence, values: Sequence[dict[str, dict[str, Estimate]]]) -> list[tuple[str, list[Estimate | None]]]:
+def _task_table(
+    evidence: Evidence, values: Sequence[dict[str, dict[str, Estimate]]]
+) -> list[tuple[str, list[Estimate | None]]]:
     """Task id and the mean of every model."""
-    return [(view.task.id, [found.get(view.task.id, {}).get("mean") for found in values]) for view in evidence.tasks]
+    return [
+        (view.task.id, [found.get(view.task.id, {}).get("mean") for found in values])
+        for view in evidence.tasks
+    ]

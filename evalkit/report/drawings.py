@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evalkit.evidence import OF_THIS_RUN, Evidence, TaskView
 from evalkit.records import Estimate
+from evalkit.report.evidence import OF_THIS_RUN, Evidence, TaskView
 from evalkit.report.figures import (
     BudgetPoint,
     DistancePoint,
@@ -58,17 +58,28 @@ class Drawing:
 
 
 def by_task(estimates: Sequence[Estimate]) -> dict[str, dict[str, Estimate]]:
-    """Return task id -> metric -> estimate; rows over tasks stand under ``all`` (the whole run) and ``benchmark/``."""
+    """Return task id -> metric -> estimate.
+
+    Rows over tasks stand under ``all`` (the whole run) and ``benchmark/``.
+    """
     found: dict[str, dict[str, Estimate]] = {}
     for row in estimates:
         if row.group:
             continue
-        key = row.task if row.task != "all" else "all" if row.benchmark == "all" else f"{row.benchmark}/"
+        key = (
+            row.task
+            if row.task != "all"
+            else "all"
+            if row.benchmark == "all"
+            else f"{row.benchmark}/"
+        )
         found.setdefault(key, {})[row.metric] = row
     return found
 
 
-def drawings(evidence: Evidence, estimates: Sequence[Estimate], *, counts: Mapping[str, Any]) -> Iterator[Drawing]:
+def drawings(
+    evidence: Evidence, estimates: Sequence[Estimate], *, counts: Mapping[str, Any]
+) -> Iterator[Drawing]:
     """Yield every figure of one run in the order of the page.
 
     Parameters
@@ -104,7 +115,10 @@ def _foot(evidence: Evidence, counts: Mapping[str, Any]) -> str:
 def _names(views: Sequence[TaskView]) -> dict[str, str]:
     """Task id -> name without benchmark, where that is unambiguous."""
     names = [view.task.name for view in views]
-    return {view.task.id: view.task.name if names.count(view.task.name) == 1 else view.task.id for view in views}
+    return {
+        view.task.id: view.task.name if names.count(view.task.name) == 1 else view.task.id
+        for view in views
+    }
 
 
 def value_of(values: Mapping[str, Estimate], metric: str, end: str = "value") -> float:
@@ -113,11 +127,15 @@ def value_of(values: Mapping[str, Estimate], metric: str, end: str = "value") ->
     return math.nan if row is None else float(getattr(row, end))
 
 
-def _value(values: Mapping[str, Mapping[str, Estimate]], task: str, metric: str, end: str = "value") -> float:
+def _value(
+    values: Mapping[str, Mapping[str, Estimate]], task: str, metric: str, end: str = "value"
+) -> float:
     return value_of(values.get(task, {}), metric, end)
 
 
-def _most(views: Sequence[TaskView], values: Mapping[str, Mapping[str, Estimate]], metric: str) -> tuple[list[TaskView], str]:
+def _most(
+    views: Sequence[TaskView], values: Mapping[str, Mapping[str, Estimate]], metric: str
+) -> tuple[list[TaskView], str]:
     """The tasks with the largest values of a metric, in order of their mean, and what to say when some are left out."""
 
     def size(view: TaskView) -> float:
@@ -126,7 +144,11 @@ def _most(views: Sequence[TaskView], values: Mapping[str, Mapping[str, Estimate]
 
     kept = sorted(views, key=lambda view: (-size(view), view.task.id))[:MOST_ROWS]
     kept.sort(key=lambda view: (-_order(_value(values, view.task.id, "mean")), view.task.id))
-    said = "" if len(kept) == len(views) else f" The {len(kept)} of {len(views)} tasks with the largest {metric} are shown."
+    said = (
+        ""
+        if len(kept) == len(views)
+        else f" The {len(kept)} of {len(views)} tasks with the largest {metric} are shown."
+    )
     return kept, said
 
 
@@ -138,7 +160,9 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
     views, said = _most(evidence.tasks, values, "std")
     names = _names(evidence.tasks)
     sparse = (
-        " Sparse run: marks are posterior means, which lie closer together than the scores they stand for." if _is_sparse(evidence) else ""
+        " Sparse run: marks are posterior means, which lie closer together than the scores they stand for."
+        if _is_sparse(evidence)
+        else ""
     )
     rows = [
         ScoreRow(
@@ -163,10 +187,16 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
 
 def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
     title = "Seen minus unseen wording, by task"
-    with_gap = [view for view in evidence.tasks if not math.isnan(_value(values, view.task.id, "gap"))]
+    with_gap = [
+        view for view in evidence.tasks if not math.isnan(_value(values, view.task.id, "gap"))
+    ]
     if not with_gap:
         arms = sorted({row.seen for view in evidence.tasks for row in view.phrasings})
-        return Drawing(name="gap", title=title, why=f"No task has seen and unseen phrasings: all are {' or '.join(arms)}.")
+        return Drawing(
+            name="gap",
+            title=title,
+            why=f"No task has seen and unseen phrasings: all are {' or '.join(arms)}.",
+        )
     views, said = _most(with_gap, values, "gap")
     names = _names(evidence.tasks)
     rows = [_interval_row(values, view.task.id, "gap", names[view.task.id]) for view in views]
@@ -181,23 +211,46 @@ def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot:
     )
 
 
-def _interval_row(values: Mapping[str, Mapping[str, Estimate]], task: str, metric: str, label: str, *, total: bool = False) -> IntervalRow:
+def _interval_row(
+    values: Mapping[str, Mapping[str, Estimate]],
+    task: str,
+    metric: str,
+    label: str,
+    *,
+    total: bool = False,
+) -> IntervalRow:
     value, low, high = (_value(values, task, metric, end) for end in ("value", "low", "high"))
     return IntervalRow(label=label, value=value, low=low, high=high, total=total)
 
 
-def _variance(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
+def _variance(
+    evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str
+) -> Drawing:
     title = "What a score depends on"
     views, said = _most(evidence.tasks, values, "var_phrasing")
     names = _names(evidence.tasks)
     rows = []
     for view in views:
-        parts = [max(0.0, _value(values, view.task.id, f"var_{part}")) for part in ("phrasing", "instance", "interaction")]
+        parts = [
+            max(0.0, _value(values, view.task.id, f"var_{part}"))
+            for part in ("phrasing", "instance", "interaction")
+        ]
         if sum(parts) > 0:  # NaN is not above 0 either
             phrasing, instance, interaction = (part / sum(parts) for part in parts)
-            rows.append(VarianceRow(label=names[view.task.id], phrasing=phrasing, instance=instance, interaction=interaction))
+            rows.append(
+                VarianceRow(
+                    label=names[view.task.id],
+                    phrasing=phrasing,
+                    instance=instance,
+                    interaction=interaction,
+                )
+            )
     if not rows:
-        return Drawing(name="variance", title=title, why="Variance components need two phrasings, two instances and scores that differ.")
+        return Drawing(
+            name="variance",
+            title=title,
+            why="Variance components need two phrasings, two instances and scores that differ.",
+        )
     rows.sort(key=lambda row: -row.phrasing)
     return Drawing(
         name="variance",
@@ -211,9 +264,14 @@ def _heatmap(evidence: Evidence, foot: str) -> Drawing:
     title = "Scores by task and phrasing"
     views = [view for view in evidence.tasks if sum(row.headline for row in view.phrasings) > 1]
     if len(views) < 2:
-        return Drawing(name="heatmap", title=title, why="A map needs two tasks with two phrasings each.")
+        return Drawing(
+            name="heatmap", title=title, why="A map needs two tasks with two phrasings each."
+        )
     names = _names(evidence.tasks)
-    scores = {view.task.id: {row.phrasing_id: row.score for row in view.phrasings if row.headline} for view in views}
+    scores = {
+        view.task.id: {row.phrasing_id: row.score for row in view.phrasings if row.headline}
+        for view in views
+    }
     first = scores[views[0].task.id].keys()
     if all(found.keys() == first for found in scores.values()):
         ids = sorted(first, key=lambda name: sum(_order(found[name]) for found in scores.values()))
@@ -221,27 +279,47 @@ def _heatmap(evidence: Evidence, foot: str) -> Drawing:
         columns = "phrasings, lowest mean score first"
     else:
         width = max(len(found) for found in scores.values())
-        grid = [[*sorted(scores[view.task.id].values(), key=_order), *[math.nan] * width][:width] for view in views]
+        grid = [
+            [*sorted(scores[view.task.id].values(), key=_order), *[math.nan] * width][:width]
+            for view in views
+        ]
         columns = "each task's own phrasings, lowest score first"
     return Drawing(
         name="heatmap",
         title=title,
         caption=f"{columns.capitalize()}. {foot}",
-        draw=lambda ax: plot_heatmap(HeatMap(tasks=[names[view.task.id] for view in views], values=grid, columns=columns), ax=ax),
+        draw=lambda ax: plot_heatmap(
+            HeatMap(tasks=[names[view.task.id] for view in views], values=grid, columns=columns),
+            ax=ax,
+        ),
     )
 
 
 def _ladder(evidence: Evidence, foot: str) -> Drawing:
     title = "Score under perturbed wording"
-    clean = {(view.task.id, row.phrasing_id): row.score for view in evidence.tasks for row in view.phrasings if not row.perturbation}
+    clean = {
+        (view.task.id, row.phrasing_id): row.score
+        for view in evidence.tasks
+        for row in view.phrasings
+        if not row.perturbation
+    }
     pairs: dict[str, list[tuple[float, float]]] = {}
     for view in evidence.tasks:
         for row in view.phrasings:
             origin = clean.get((view.task.id, row.phrasing_id.rpartition(".")[0]))
-            if row.perturbation and origin is not None and not math.isnan(row.score) and not math.isnan(origin):
+            if (
+                row.perturbation
+                and origin is not None
+                and not math.isnan(row.score)
+                and not math.isnan(origin)
+            ):
                 pairs.setdefault(row.perturbation, []).append((row.score, origin))
     if not pairs:
-        return Drawing(name="ladder", title=title, why="No phrasing of this run is perturbed; add --perturb to a run.")
+        return Drawing(
+            name="ladder",
+            title=title,
+            why="No phrasing of this run is perturbed; add --perturb to a run.",
+        )
     rungs = [
         LadderLine(
             label=name,
@@ -262,10 +340,15 @@ def _ladder(evidence: Evidence, foot: str) -> Drawing:
 
 def _budget(evidence: Evidence, foot: str) -> Drawing:
     title = "What fewer cells would have told"
-    points = [BudgetPoint(line=step.line, cells=step.cells, half_width=step.half_width) for step in evidence.budget]
+    points = [
+        BudgetPoint(line=step.line, cells=step.cells, half_width=step.half_width)
+        for step in evidence.budget
+    ]
     if not points:
         return Drawing(
-            name="budget", title=title, why="It needs two phrasings and two instances of a task, and an interval narrower than the scale."
+            name="budget",
+            title=title,
+            why="It needs two phrasings and two instances of a task, and an interval narrower than the scale.",
         )
     return Drawing(
         name="budget",
@@ -288,7 +371,9 @@ def _budget_words(evidence: Evidence) -> str:
     )
 
 
-def _task_map(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
+def _task_map(
+    evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str
+) -> Drawing:
     title = "Task map: confidence and prompt uncertainty"
     names = _names(evidence.tasks)
     found = [
@@ -299,9 +384,17 @@ def _task_map(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], 
         )
         for view in evidence.tasks
     ]
-    known = [point for point in found if not math.isnan(point.uncertainty) and not math.isnan(point.confidence)]
+    known = [
+        point
+        for point in found
+        if not math.isnan(point.uncertainty) and not math.isnan(point.confidence)
+    ]
     if not known:
-        return Drawing(name="task_map", title=title, why="It needs the log-probability of every choice under two phrasings or more.")
+        return Drawing(
+            name="task_map",
+            title=title,
+            why="It needs the log-probability of every choice under two phrasings or more.",
+        )
     return Drawing(
         name="task_map",
         title=title,
@@ -310,29 +403,49 @@ def _task_map(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], 
     )
 
 
-def _distances(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Iterator[Drawing]:
-    """One figure per task, never pooled: those with the most unseen phrasings, at most `MOST_TASKS`."""
+def _distances(
+    evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str
+) -> Iterator[Drawing]:
+    """One figure per task, never pooled.
+
+    Those with the most unseen phrasings, at most `MOST_TASKS`.
+    """
     title = "Distance from the seen wording and score"
     known = {
-        view.task.id: [row for row in view.phrasings if row.headline and not math.isnan(row.distance) and not math.isnan(row.change)]
+        view.task.id: [
+            row
+            for row in view.phrasings
+            if row.headline and not math.isnan(row.distance) and not math.isnan(row.change)
+        ]
         for view in evidence.tasks
     }
-    views = [view for view in evidence.tasks if any(row.seen == "unseen" for row in known[view.task.id])]
+    views = [
+        view for view in evidence.tasks if any(row.seen == "unseen" for row in known[view.task.id])
+    ]
     if not views:
         why = "It needs the distance of unseen phrasings to seen ones: add --representations N to a run of a Transformers model with --tuned-on."
         yield Drawing(name="distance", title=title, why=why)
         return
     names = _names(evidence.tasks)
-    views.sort(key=lambda view: (-sum(row.seen == "unseen" for row in known[view.task.id]), view.task.id))
+    views.sort(
+        key=lambda view: (-sum(row.seen == "unseen" for row in known[view.task.id]), view.task.id)
+    )
     for number, view in enumerate(views[:MOST_TASKS], start=1):
-        points = [DistancePoint(distance=row.distance, change=row.change, seen=row.seen) for row in known[view.task.id]]
+        points = [
+            DistancePoint(distance=row.distance, change=row.change, seen=row.seen)
+            for row in known[view.task.id]
+        ]
         rho, p = (_value(values, view.task.id, name) for name in ("distance_rho", "distance_p"))
         told = (
             "Too few unseen phrasings for a correlation."
             if math.isnan(rho)
             else f"Spearman's rho of the unseen phrasings {rho:.2f}, permutation p {p:.3f}."
         )
-        more = f" {len(views)} tasks have distances; those with the most unseen phrasings are drawn." if len(views) > MOST_TASKS else ""
+        more = (
+            f" {len(views)} tasks have distances; those with the most unseen phrasings are drawn."
+            if len(views) > MOST_TASKS
+            else ""
+        )
         yield Drawing(
             name="distance" if number == 1 else f"distance_{number}",
             title=f"{title}: {names[view.task.id]}",

@@ -12,14 +12,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def plain(text: str, *, limit: int = 200) -> str:
-    r"""Return one line for a terminal or a CI log: control characters shown, workflow commands broken, long text cut.
+    r"""Return one line for a terminal or a CI log.
+
+    Control characters shown, workflow commands broken, long text cut.
 
     GitHub obeys ``::name::`` at the start of a line and ``##[name]`` anywhere in it.
 
     >>> plain("a\n::set-output name=x::1 \x1b[31m")
     'a : :set-output name=x: :1 \\x1b[31m'
     """
-    shown = "".join(char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}" for char in text)
+    shown = "".join(
+        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
+        for char in text
+    )
     shown = shown.replace("::", ": :").replace("##[", "# #[")
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
@@ -37,7 +42,10 @@ def markdown(text: str, *, limit: int = 200) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    shown = "".join(char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}" for char in text)
+    shown = "".join(
+        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
+        for char in text
+    )
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
@@ -60,7 +68,9 @@ def github_property(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    r"""Return text without the characters XML 1.0 has no place for; markup is escaped by the writer.
+    r"""Return text without the characters XML 1.0 has no place for.
+
+    Markup is escaped by the writer.
 
     >>> xml_text("a\x00b")
     'a\\x00b'

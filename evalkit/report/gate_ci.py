@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from evalkit.gate import Check, Decision
-from evalkit.policy import METRICS
+from evalkit.records.policy import METRICS
 from evalkit.report.escaping import github_data, github_property, plain, xml_text
 from evalkit.report.gate_formats import HEADLINES, told
 
@@ -19,41 +19,62 @@ HELP = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2
 def gate_github(decision: Decision) -> str:
     """Return workflow commands: an error per regression, a warning per lack of evidence, a notice with the outcome.
 
-    Everything after the command is escaped, so no text of a model or a file can be read as a command of its own.
+    Everything after the command is escaped, so no text of a model or a file can be read as a
+    command of its own.
     """
     commands = []
     for check in decision.checks:
-        if check.outcome in {"pass", "skipped"} or (check.informational and check.outcome == "inconclusive"):
+        if check.outcome in {"pass", "skipped"} or (
+            check.informational and check.outcome == "inconclusive"
+        ):
             continue
-        kind = "notice" if not check.counts else "error" if check.outcome == "regression" else "warning"
+        kind = (
+            "notice"
+            if not check.counts
+            else "error"
+            if check.outcome == "regression"
+            else "warning"
+        )
         title = github_property(plain(f"evalkit gate: {check.metric} ({check.scope})"))
-        commands.append(f"::{kind} title={title}::{github_data(plain(f'{told(check)}: {check.why}', limit=1000))}")
+        commands.append(
+            f"::{kind} title={title}::{github_data(plain(f'{told(check)}: {check.why}', limit=1000))}"
+        )
     kind = {"pass": "notice", "regression": "error", "inconclusive": "warning"}[decision.outcome]
     text = plain(f"{HEADLINES[decision.outcome]}: {decision.why}", limit=1000)
     return "\n".join([*commands, f"::{kind} title=evalkit gate::{github_data(text)}"]) + "\n"
 
 
 def gate_junit(decision: Decision) -> str:
-    """Return JUnit XML: a test per check; a regression is a failure, lack of evidence that stops a release an error.
+    """Return JUnit XML: a test per check.
 
-    What does not decide (informational, waived, skipped, let pass by the policy) is skipped unless it passed.
+    A regression is a failure, lack of evidence that stops a release an error.
+
+    What does not decide (informational, waived, skipped, let pass by the policy) is skipped unless
+    it passed.
     """
     suite = ElementTree.Element("testsuite", name="evalkit gate")
     counts = {"failure": 0, "error": 0, "skipped": 0}
     for check in decision.checks:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=xml_text(f"evalkit.gate.{check.scope}"), name=xml_text(f"{check.metric} within {check.margin:g}")
+            suite,
+            "testcase",
+            classname=xml_text(f"evalkit.gate.{check.scope}"),
+            name=xml_text(f"{check.metric} within {check.margin:g}"),
         )
         verdict = _junit_verdict(check, decision)
         if verdict:
             counts[verdict] += 1
-            attributes = {"message": xml_text(f"{told(check)}: {check.why}")} | ({} if verdict == "skipped" else {"type": check.outcome})
+            attributes = {"message": xml_text(f"{told(check)}: {check.why}")} | (
+                {} if verdict == "skipped" else {"type": check.outcome}
+            )
             ElementTree.SubElement(case, verdict, attributes).text = xml_text(_numbers(check))
     outcome = ElementTree.SubElement(suite, "testcase", classname="evalkit.gate", name="decision")
     if decision.outcome != "pass":
         tag = "failure" if decision.outcome == "regression" else "error"
         counts[tag] += 1
-        ElementTree.SubElement(outcome, tag, {"message": xml_text(decision.why), "type": decision.outcome})
+        ElementTree.SubElement(
+            outcome, tag, {"message": xml_text(decision.why), "type": decision.outcome}
+        )
     suite.set("tests", str(len(decision.checks) + 1))
     suite.set("failures", str(counts["failure"]))
     suite.set("errors", str(counts["error"]))
@@ -61,7 +82,11 @@ def gate_junit(decision: Decision) -> str:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        + ElementTree.tostring(root, encoding="unicode")
+        + "\n"
+    )
 
 
 def _junit_verdict(check: Check, decision: Decision) -> str:
@@ -95,11 +120,19 @@ def gate_sarif(decision: Decision, *, policy_path: str = "policy.yaml", version:
 
     Notes
     -----
-    Regressions that decide have kind ``fail`` and level ``error``; deciding checks without evidence ``open``, informational and
-    waived ones ``informational``, the others ``pass``; SARIF asks for level ``none`` with these kinds.
+    Regressions that decide have kind ``fail`` and level ``error``; deciding checks without evidence
+    ``open``, informational and waived ones ``informational``, the others ``pass``; SARIF asks for
+    level ``none`` with these kinds.
     """
     metrics = list(dict.fromkeys(check.metric for check in decision.checks))
-    rules = [{"id": f"evalkit/{name}", "name": name, "shortDescription": {"text": METRICS.get(name, name)}} for name in metrics]
+    rules = [
+        {
+            "id": f"evalkit/{name}",
+            "name": name,
+            "shortDescription": {"text": METRICS.get(name, name)},
+        }
+        for name in metrics
+    ]
     body = {
         "$schema": HELP,
         "version": "2.1.0",
@@ -107,10 +140,16 @@ def gate_sarif(decision: Decision, *, policy_path: str = "policy.yaml", version:
             {
                 "tool": {"driver": {"name": "evalkit", "version": version, "rules": rules}},
                 "invocations": [
-                    {"executionSuccessful": True, "exitCode": decision.exit_code, "exitCodeDescription": HEADLINES[decision.outcome]}
+                    {
+                        "executionSuccessful": True,
+                        "exitCode": decision.exit_code,
+                        "exitCodeDescription": HEADLINES[decision.outcome],
+                    }
                 ],
                 "columnKind": "unicodeCodePoints",
-                "results": [_sarif_result(check, metrics, policy_path) for check in decision.checks],
+                "results": [
+                    _sarif_result(check, metrics, policy_path) for check in decision.checks
+                ],
             }
         ],
     }
@@ -133,7 +172,10 @@ def _sarif_result(check: Check, metrics: list[str], policy_path: str) -> dict[st
         "partialFingerprints": {"check/v1": f"{check.metric}:{check.scope}:{check.margin:g}"},
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": _uri(policy_path)}, "region": {"startLine": 1}},
+                "physicalLocation": {
+                    "artifactLocation": {"uri": _uri(policy_path)},
+                    "region": {"startLine": 1},
+                },
                 "logicalLocations": [{"fullyQualifiedName": plain(check.scope), "kind": "module"}],
             }
         ],

@@ -1,4 +1,7 @@
-"""A gate decision as text, JSON and Markdown; `evalkit.report.gate_ci` has the forms that CI systems read."""
+"""A gate decision as text, JSON and Markdown.
+
+`evalkit.report.gate_ci` has the forms that CI systems read.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ __all__ = ["HEADLINES", "SCHEMA", "gate_json", "gate_markdown", "gate_text", "to
 
 SCHEMA = "evalkit.gate/1"
 """Schema of ``gate.json``."""
-HEADLINES: Mapping[str, str] = {"pass": "pass", "regression": "regression", "inconclusive": "not enough evidence"}
+HEADLINES: Mapping[str, str] = {
+    "pass": "pass",
+    "regression": "regression",
+    "inconclusive": "not enough evidence",
+}
 """Outcome -> words."""
 MARKER = "<!-- evalkit-gate -->"
 """First line of the Markdown form, by which a comment can be found again."""
@@ -92,7 +99,8 @@ def _row(check: Check) -> list[str]:
 def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
     """Return the checks worth a line of their own, and a line for each group of the others.
 
-    Deciding checks, those over the suite and regressions stand alone; the rest of informational checks is counted.
+    Deciding checks, those over the suite and regressions stand alone; the rest of informational
+    checks is counted.
     """
     kept: list[Check] = []
     counted: dict[str, dict[str, int]] = {}
@@ -101,7 +109,9 @@ def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
             kept.append(check)
         else:
             words = counted.setdefault(check.metric, {})
-            words[HEADLINES.get(check.outcome, check.outcome)] = words.get(HEADLINES.get(check.outcome, check.outcome), 0) + 1
+            words[HEADLINES.get(check.outcome, check.outcome)] = (
+                words.get(HEADLINES.get(check.outcome, check.outcome), 0) + 1
+            )
     lines = [
         f"{metric}: {sum(words.values())} more informational checks ({', '.join(f'{n} {word}' for word, n in sorted(words.items()))})"
         for metric, words in counted.items()
@@ -167,7 +177,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     last = len(columns) - 1
     return [
         "  ".join(
-            cell.ljust(width) if k in {0, last} else cell.rjust(width) for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if k in {0, last} else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in cells
     ]
@@ -189,19 +200,29 @@ MOVERS = ("", "baseline", "candidate", "lost", "gained", "cells", "points of the
 
 
 def _explained_text(explanation: Explanation) -> list[str]:
-    lines = [f"Phrasings that pull the mean down most ({len(explanation.phrasings)} of {explanation.n_phrasings} that got worse):"]
+    lines = [
+        f"Phrasings that pull the mean down most ({len(explanation.phrasings)} of {explanation.n_phrasings} that got worse):"
+    ]
     lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.phrasings])
-    lines += ["", f"Instances that pull the mean down most ({len(explanation.instances)} of {explanation.n_instances} that got worse):"]
+    lines += [
+        "",
+        f"Instances that pull the mean down most ({len(explanation.instances)} of {explanation.n_instances} that got worse):",
+    ]
     lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.instances])
     answers = [mover for mover in explanation.instances if mover.answers]
     if answers:
         lines += ["", "What was answered before and is answered now:"]
-        lines += [f"  {plain(mover.task)} {plain(mover.name, limit=60)}: {_answers(mover)}" for mover in answers]
+        lines += [
+            f"  {plain(mover.task)} {plain(mover.name, limit=60)}: {_answers(mover)}"
+            for mover in answers
+        ]
     return lines
 
 
 def _answers(mover: Mover) -> str:
-    changes = "; ".join(f"'{plain(before, limit=40)}' -> '{plain(now, limit=40)}'" for before, now in mover.answers)
+    changes = "; ".join(
+        f"'{plain(before, limit=40)}' -> '{plain(now, limit=40)}'" for before, now in mover.answers
+    )
     return f"{changes} (correct: '{plain(mover.target, limit=40)}')" if mover.target else changes
 
 
@@ -222,13 +243,25 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
     if bad := decision.of("regression"):
         lines += ["", "**Regressions**", "", *(f"- {markdown(_said(check))}" for check in bad)]
     if needs := list(_needs(decision)):
-        lines += ["", "**How much more would decide**", "", *(f"- {markdown(line, limit=400)}" for line in needs)]
+        lines += [
+            "",
+            "**How much more would decide**",
+            "",
+            *(f"- {markdown(line, limit=400)}" for line in needs),
+        ]
     lines += ["", "| | model | fingerprint | run |", "|---|---|---|---|"]
     for side, shown in (("candidate", decision.candidate), ("baseline", decision.baseline)):
         cells = [markdown(str(shown.get(name, ""))) for name in ("model", "fingerprint", "run")]
         lines.append(f"| {side} | {' | '.join(cells)} |")
-    lines += ["", f"Suite {markdown(str(decision.suite.get('name', '')))}, digest {markdown(str(decision.suite.get('digest', '')))}."]
-    lines += ["", *(f"- {markdown(note, limit=400)}" for note in decision.notes)] if decision.notes else []
+    lines += [
+        "",
+        f"Suite {markdown(str(decision.suite.get('name', '')))}, digest {markdown(str(decision.suite.get('digest', '')))}.",
+    ]
+    lines += (
+        ["", *(f"- {markdown(note, limit=400)}" for note in decision.notes)]
+        if decision.notes
+        else []
+    )
     if explanation is not None:
         lines += _explained_markdown(explanation)
     return "\n".join(lines) + "\n"
@@ -249,10 +282,16 @@ def _explained_markdown(explanation: Explanation) -> list[str]:
         ("Phrasings", explanation.phrasings, explanation.n_phrasings),
         ("Instances", explanation.instances, explanation.n_instances),
     ):
-        lines += ["", f"<details><summary>{title} that pull the mean down most ({len(movers)} of {number} that got worse)</summary>", ""]
+        lines += [
+            "",
+            f"<details><summary>{title} that pull the mean down most ({len(movers)} of {number} that got worse)</summary>",
+            "",
+        ]
         lines += _markdown_table(MOVERS, [_mover_row(mover) for mover in movers])
         answers = [
-            f"- {markdown(mover.task)} {markdown(mover.name)}: {markdown(_answers(mover), limit=400)}" for mover in movers if mover.answers
+            f"- {markdown(mover.task)} {markdown(mover.name)}: {markdown(_answers(mover), limit=400)}"
+            for mover in movers
+            if mover.answers
         ]
         lines += ["", *answers] if answers else []
         lines += ["", "</details>"]

@@ -7,9 +7,9 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.analysis.standings import Standings
 from evalkit.records import Estimate
 from evalkit.report.escaping import csv_text, markdown
-from evalkit.standings import Standings
 
 __all__ = [
     "COLUMNS",
@@ -65,8 +65,17 @@ def leaderboard_row(manifest: Mapping[str, Any], estimates: Sequence[Estimate]) 
     """Return the row of one run; ranks are filled in when runs are put together."""
     benchmarks = {row.benchmark for row in estimates if row.benchmark != "all"}
     whole = "all" if len(benchmarks) != 1 else benchmarks.pop()
-    values = {row.metric: row for row in estimates if row.task == "all" and row.benchmark in {whole, "all"} and not row.group}
-    row: dict[str, Any] = {"rank": 1, "rank_low": 1, "rank_high": 1, "model": manifest["model"]["label"]}
+    values = {
+        row.metric: row
+        for row in estimates
+        if row.task == "all" and row.benchmark in {whole, "all"} and not row.group
+    }
+    row: dict[str, Any] = {
+        "rank": 1,
+        "rank_low": 1,
+        "rank_high": 1,
+        "model": manifest["model"]["label"],
+    }
     for column, metric in _STATISTICS:
         estimate = values.get(metric)
         row[column] = None if estimate is None else estimate.value
@@ -92,7 +101,9 @@ def leaderboard_row(manifest: Mapping[str, Any], estimates: Sequence[Estimate]) 
     return row
 
 
-def leaderboard_rows(runs: Sequence[tuple[str, Mapping[str, Any], Sequence[Estimate]]], order: Standings) -> list[dict[str, Any]]:
+def leaderboard_rows(
+    runs: Sequence[tuple[str, Mapping[str, Any], Sequence[Estimate]]], order: Standings
+) -> list[dict[str, Any]]:
     """Return the rows of several runs, best first.
 
     Parameters
@@ -145,9 +156,24 @@ def leaderboard_markdown(rows: Sequence[Mapping[str, Any]], order: Standings) ->
         The standings they were made of.
     """
     heads = [head for head, _ in SHOWN]
-    lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(['---:', '---', *('---:' for _ in heads[2:])])}|"]
+    lines = [
+        f"| {' | '.join(heads)} |",
+        f"|{'|'.join(['---:', '---', *('---:' for _ in heads[2:])])}|",
+    ]
     lines += [f"| {' | '.join(markdown(cell) for cell in shown_cells(row))} |" for row in rows]
-    return "\n".join([*lines, "", *(f"{markdown(sentence, limit=600)}  " for sentence in leaderboard_notes(rows, order))]) + "\n"
+    return (
+        "\n".join(
+            [
+                *lines,
+                "",
+                *(
+                    f"{markdown(sentence, limit=600)}  "
+                    for sentence in leaderboard_notes(rows, order)
+                ),
+            ]
+        )
+        + "\n"
+    )
 
 
 SHOWN: tuple[tuple[str, str], ...] = (
@@ -167,20 +193,31 @@ SHOWN: tuple[tuple[str, str], ...] = (
 
 
 def shown_cells(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells of a row for a table: percentage points with intervals, rank with its interval."""
+    """Return the cells of a row for a table.
+
+    Percentage points with intervals, rank with its interval.
+    """
     cells = []
     for _, column in SHOWN:
         if column == "rank":
-            ends = "" if row["rank_low"] == row["rank_high"] else f" [{row['rank_low']}, {row['rank_high']}]"
+            ends = (
+                ""
+                if row["rank_low"] == row["rank_high"]
+                else f" [{row['rank_low']}, {row['rank_high']}]"
+            )
             cells.append(f"{row['rank']}{ends}")
         elif column == "model":
             cells.append(str(row["model"]))
         elif column == "p_best":
-            cells.append(_points(row["p_best"], digits=0) + ("%" if row["p_best"] is not None else ""))
+            cells.append(
+                _points(row["p_best"], digits=0) + ("%" if row["p_best"] is not None else "")
+            )
         else:
             low, high = row[f"{column}_low"], row[f"{column}_high"]
             known = low is not None and low == low
-            cells.append(_points(row[column]) + (f" [{_points(low)}, {_points(high)}]" if known else ""))
+            cells.append(
+                _points(row[column]) + (f" [{_points(low)}, {_points(high)}]" if known else "")
+            )
     return cells
 
 
@@ -190,21 +227,36 @@ def _points(value: float | None, *, digits: int = 1) -> str:
 
 def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> list[str]:
     """Return what a reader must know of a leaderboard, a sentence each."""
-    about = "new phrasings and new instances" if order.question == "random" else "these phrasings on new instances"
+    about = (
+        "new phrasings and new instances"
+        if order.question == "random"
+        else "these phrasings on new instances"
+    )
     notes = [
         f"Percentage points, {order.level:.0%} intervals; unweighted means over tasks. Suite {rows[0]['suite']}, digest {rows[0]['suite_digest']}.",
         f"Models share a rank when the interval of their paired difference, for {about}, contains 0; brackets hold the interval of the rank.",
     ]
     if order.kendall_w == order.kendall_w:
-        notes.append(f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: every wording gives the same order).")
+        notes.append(
+            f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: every wording gives the same order)."
+        )
     place = {row["model"]: number for number, row in enumerate(rows)}
-    pairs = [(standing.model, other) for standing in order.rows for other in standing.tied_with if place[standing.model] < place[other]]
+    pairs = [
+        (standing.model, other)
+        for standing in order.rows
+        for other in standing.tied_with
+        if place[standing.model] < place[other]
+    ]
     if pairs:
-        notes.append(f"Not distinguishable: {'; '.join(f'{one} and {other}' for one, other in pairs)}.")
+        notes.append(
+            f"Not distinguishable: {'; '.join(f'{one} and {other}' for one, other in pairs)}."
+        )
     if any(row.get("limited") for row in rows):
         notes.append("The runs were limited to a part of the suite, the same for all.")
     if order.n_dropped:
-        notes.append(f"{order.n_dropped} cells that a model misses were left out for all models in ranks and differences.")
+        notes.append(
+            f"{order.n_dropped} cells that a model misses were left out for all models in ranks and differences."
+        )
     return notes
 
 

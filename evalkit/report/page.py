@@ -7,13 +7,22 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from evalkit.paths import data_root
+from evalkit.catalog.paths import data_root
 from evalkit.report.drawings import Drawing, by_task, drawings
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, limits, looks_text, metric_name, provenance
-from evalkit.report.text import bracket, estimate_text, markdown_cell, points, script_json, share, signed, visible
+from evalkit.report.text import (
+    bracket,
+    estimate_text,
+    markdown_cell,
+    points,
+    script_json,
+    share,
+    signed,
+    visible,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,7 +41,10 @@ def template_text(name: str) -> str:
 
 
 def environment() -> Environment:
-    """Return the template environment: everything escaped, hidden characters shown, undefined names refused."""
+    """Return the template environment.
+
+    Everything escaped, hidden characters shown, undefined names refused.
+    """
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     names = ("report.html.j2", "report.md.j2", "comparison.html.j2", "macros.html.j2")
@@ -40,7 +52,9 @@ def environment() -> Environment:
         loader=DictLoader({name: template_text(name) for name in names}),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        finalize=lambda value: (
+            visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+        ),
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -57,7 +71,10 @@ def environment() -> Environment:
 
 
 def policy(style: str, script: str | None = None) -> str:
-    """Return the Content-Security-Policy of a page: its own style, its own script, images inside it, nothing else."""
+    """Return the Content-Security-Policy of a page.
+
+    Its own style, its own script, images inside it, nothing else.
+    """
     allowed = f"script-src {_hashed(script)}; " if script is not None else ""
     return f"default-src 'none'; style-src {_hashed(style)}; {allowed}img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -73,7 +90,11 @@ def drawn(drawing: Drawing) -> str:
     from evalkit.report.figures.canvas import figure_bytes
     from evalkit.report.svg import inline_svg
 
-    return inline_svg(figure_bytes(drawing.draw(None), form="text-svg"), name=drawing.name, label=escape(visible(drawing.title)))
+    return inline_svg(
+        figure_bytes(drawing.draw(None), form="text-svg"),
+        name=drawing.name,
+        label=escape(visible(drawing.title)),
+    )
 
 
 def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, Any]:
@@ -119,7 +140,10 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
     from markupsafe import Markup
 
     evidence = run.evidence
-    shown = [(drawing, Markup(drawn(drawing))) for drawing in drawings(evidence, run.estimates, counts=run.manifest["counts"])]
+    shown = [
+        (drawing, Markup(drawn(drawing)))
+        for drawing in drawings(evidence, run.estimates, counts=run.manifest["counts"])
+    ]
     style, script = template_text("report.css"), template_text("report.js")
     rows = phrasing_rows(evidence)
     flips = [flip for view in evidence.tasks for flip in view.flips]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.evidence import Evidence, Flip, PhrasingView, TaskView
 from evalkit.records import Estimate
+from evalkit.report.evidence import Evidence, Flip, PhrasingView, TaskView
 
 __all__ = ["TaskRow", "benchmark_rows", "flip_view", "phrasing_rows", "task_rows"]
 
@@ -82,7 +82,11 @@ def phrasing_rows(evidence: Evidence) -> list[PhrasingView]:
 
 def shortened(text: str) -> str:
     """Return a text, its end left out when it is very long."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)"
+    return (
+        text
+        if len(text) <= LONGEST
+        else f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)"
+    )
 
 
 def flip_view(flip: Flip) -> dict[str, Any]:

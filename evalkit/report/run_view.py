@@ -7,12 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.evidence import Evidence
 from evalkit.records import Estimate
+from evalkit.report.evidence import Evidence
 
 __all__ = ["Changed", "Comparison", "ComparisonRow", "RunView", "side_by_side"]
 
-HEADLINE = ("mean", "std", "spread", "min", "seen_mean", "unseen_mean", "gap", "consistency", "unparsed_rate")
+HEADLINE = (
+    "mean",
+    "std",
+    "spread",
+    "min",
+    "seen_mean",
+    "unseen_mean",
+    "gap",
+    "consistency",
+    "unparsed_rate",
+)
 """Statistics that are compared."""
 
 
@@ -83,7 +93,11 @@ class Comparison:
 
 
 def side_by_side(
-    run: RunView, manifest: Mapping[str, Any], estimates: Sequence[Estimate], *, differences: Sequence[Estimate] = ()
+    run: RunView,
+    manifest: Mapping[str, Any],
+    estimates: Sequence[Estimate],
+    *,
+    differences: Sequence[Estimate] = (),
 ) -> Comparison:
     """Return the headline statistics of a run beside those of a baseline.
 
@@ -97,7 +111,11 @@ def side_by_side(
         Paired differences, this run minus the baseline; empty when the two cannot be paired.
     """
     mine, theirs, paired = (
-        {row.metric: row for row in rows if row.task == "all" and row.benchmark == "all" and not row.group}
+        {
+            row.metric: row
+            for row in rows
+            if row.task == "all" and row.benchmark == "all" and not row.group
+        }
         for rows in (run.estimates, estimates, differences)
     )
     rows = []
@@ -110,7 +128,9 @@ def side_by_side(
                 metric=metric,
                 mine=mine[metric],
                 theirs=theirs[metric],
-                difference=mine[metric].value - theirs[metric].value if found is None else found.value,
+                difference=mine[metric].value - theirs[metric].value
+                if found is None
+                else found.value,
                 low=math.nan if found is None else found.low,
                 high=math.nan if found is None else found.high,
             )

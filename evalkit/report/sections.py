@@ -1,4 +1,7 @@
-"""The words of the page: three answers, limits, what to look at first, provenance. Numbers come in, text goes out."""
+"""The words of the page: three answers, limits, what to look at first, provenance.
+
+Numbers come in, text goes out.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.evidence import Evidence, Looks
 from evalkit.records import Estimate
+from evalkit.report.evidence import Evidence, Looks
 from evalkit.report.text import bracket, points, share, signed
 
-__all__ = ["Answer", "Limit", "answers", "controls", "limits", "looks_text", "metric_name", "provenance"]
+__all__ = [
+    "Answer",
+    "Limit",
+    "answers",
+    "controls",
+    "limits",
+    "looks_text",
+    "metric_name",
+    "provenance",
+]
 
 
 NAMES = {
@@ -99,7 +111,14 @@ def _how_good(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
         verdict = f"Guessing gives {points(chance)}."
     best, worst = _get(values, "max")[0], _get(values, "min")[0]
     detail = f"Best wording {points(best)}, worst {points(worst)}, mean over tasks."
-    return Answer(question="How good?", value=points(value), interval=bracket(low, high), verdict=verdict, detail=detail, tone=tone)
+    return Answer(
+        question="How good?",
+        value=points(value),
+        interval=bracket(low, high),
+        verdict=verdict,
+        detail=detail,
+        tone=tone,
+    )
 
 
 def _how_sensitive(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
@@ -117,11 +136,23 @@ def _how_sensitive(values: Mapping[str, Estimate], evidence: Evidence) -> Answer
         )
     verdict = "Standard deviation of a task's score over its wordings."
     sizes = sorted(sum(row.headline for row in view.phrasings) for view in evidence.tasks) or [0]
-    each = f"{sizes[0]} wordings each" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} wordings each"
+    each = (
+        f"{sizes[0]} wordings each"
+        if sizes[0] == sizes[-1]
+        else f"{sizes[0]} to {sizes[-1]} wordings each"
+    )
     detail = f"Best minus worst wording: {points(spread)}, mean over tasks with {each}."
     if not math.isnan(excess):
-        detail += f" Without the noise of finite instances the standard deviation is {points(excess)}."
-    return Answer(question="How sensitive to wording?", value=points(value), interval=bracket(low, high), verdict=verdict, detail=detail)
+        detail += (
+            f" Without the noise of finite instances the standard deviation is {points(excess)}."
+        )
+    return Answer(
+        question="How sensitive to wording?",
+        value=points(value),
+        interval=bracket(low, high),
+        verdict=verdict,
+        detail=detail,
+    )
 
 
 def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
@@ -131,7 +162,14 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
     if math.isnan(value):
         row = values.get("gap")
         why = row.note if row is not None and row.note else "no task has seen and unseen phrasings"
-        return Answer(question=question, value="–", interval="", verdict=f"Not known: {why}.", detail="", tone="open")
+        return Answer(
+            question=question,
+            value="–",
+            interval="",
+            verdict=f"Not known: {why}.",
+            detail="",
+            tone="open",
+        )
     detail = f"Seen {points(seen)}, unseen {points(unseen)}; seen minus unseen."
     if math.isnan(low):
         row = values["gap"]
@@ -142,7 +180,14 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
         verdict, tone = f"No: {points(-value)} points higher on unseen wording.", "good"
     else:
         verdict, tone = "No clear difference: the interval includes 0.", "plain"
-    return Answer(question=question, value=signed(value), interval=bracket(low, high), verdict=verdict, detail=detail, tone=tone)
+    return Answer(
+        question=question,
+        value=signed(value),
+        interval=bracket(low, high),
+        verdict=verdict,
+        detail=detail,
+        tone=tone,
+    )
 
 
 def limits(manifest: Mapping[str, Any]) -> list[Limit]:
@@ -156,7 +201,11 @@ def limits(manifest: Mapping[str, Any]) -> list[Limit]:
     found = [*_of_cells(manifest["counts"]), *_of_suite(manifest), *_of_model(manifest)]
     notes = list(manifest.get("notes", ()))
     if notes:
-        more = f" {len(notes) - 1} more such note{'s' if len(notes) > 2 else ''} in manifest.json." if len(notes) > 1 else ""
+        more = (
+            f" {len(notes) - 1} more such note{'s' if len(notes) > 2 else ''} in manifest.json."
+            if len(notes) > 1
+            else ""
+        )
         found.append(Limit(head="Not done as asked", text=f"{notes[0].removesuffix('.')}.{more}"))
     return sorted(found, key=lambda limit: not limit.severe)
 
@@ -227,7 +276,11 @@ def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
     left_out = manifest.get("left_out") or {}
     if left_out:
         names = ", ".join(list(left_out)[:5]) + (" and others" if len(left_out) > 5 else "")
-        yield Limit(head=f"{_counted(len(left_out), 'task')} left out", text=f"Their data is not on this machine: {names}.", severe=True)
+        yield Limit(
+            head=f"{_counted(len(left_out), 'task')} left out",
+            text=f"Their data is not on this machine: {names}.",
+            severe=True,
+        )
 
 
 def _of_model(manifest: Mapping[str, Any]) -> Iterator[Limit]:
@@ -248,7 +301,11 @@ def _of_model(manifest: Mapping[str, Any]) -> Iterator[Limit]:
 def looks_text(looks: Looks) -> list[str]:
     """Return what to look at first, as sentences."""
     if not looks.most:
-        return ["Every wording of a task gives the same score: there is no spread to explain."] if looks.n else []
+        return (
+            ["Every wording of a task gives the same score: there is no spread to explain."]
+            if looks.n
+            else []
+        )
     n, held = len(looks.most), share(looks.held)
     found = [
         f"{n:,} of {_counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of their task."
@@ -268,8 +325,19 @@ def looks_text(looks: Looks) -> list[str]:
 
 
 def controls(values: Mapping[str, Estimate]) -> list[Estimate]:
-    """Return what damaged and misleading wording does, as far as the run asked for it: drop rate and reliance, all controls first."""
-    names = [name for name in ("pdr", "reliance", *sorted(name for name in values if name.startswith("reliance_"))) if name in values]
+    """Return what damaged and misleading wording does, as far as the run asked for it.
+
+    Drop rate and reliance, all controls first.
+    """
+    names = [
+        name
+        for name in (
+            "pdr",
+            "reliance",
+            *sorted(name for name in values if name.startswith("reliance_")),
+        )
+        if name in values
+    ]
     return [values[name] for name in names if not math.isnan(values[name].value)]
 
 
@@ -283,19 +351,45 @@ def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Revision", model.get("revision") or "–"),
         ("Number format", model.get("dtype") or "–"),
         ("Chat template", model.get("chat_template") or "–"),
-        ("Tuned on", "unknown" if model["tuned_on"] is None else ", ".join(model["tuned_on"]) or "nothing"),
+        (
+            "Tuned on",
+            "unknown" if model["tuned_on"] is None else ", ".join(model["tuned_on"]) or "nothing",
+        ),
         ("Mitigations", ", ".join(manifest.get("mitigations") or ()) or "none"),
         ("Fingerprint", model["fingerprint_digest"]),
-        *((f"Fingerprint, {name}", str(value) or "–") for name, value in model["fingerprint"].items()),
+        *(
+            (f"Fingerprint, {name}", str(value) or "–")
+            for name, value in model["fingerprint"].items()
+        ),
         ("Suite", f"{suite['name']}, version {suite['version']}, digest {suite['digest']}"),
         ("Shots", str(suite.get("shots", 0))),
         ("Seed", str(manifest["seed"])),
         ("Device", manifest.get("device") or "–"),
         ("Started", ", ".join(attempt["started"] for attempt in attempts) or "–"),
-        ("Seconds", f"{sum(attempt['seconds'] for attempt in attempts):.1f} in {_counted(len(attempts), 'attempt')}" if attempts else "–"),
+        (
+            "Seconds",
+            f"{sum(attempt['seconds'] for attempt in attempts):.1f} in {_counted(len(attempts), 'attempt')}"
+            if attempts
+            else "–",
+        ),
         ("Cells", f"{counts['cells']:,} from {counts['requests']:,} requests"),
-        ("Tokens", f"{counts['prompt_tokens']:,} of prompts, {counts['answer_tokens']:,} of choices"),
-        ("Intervals", f"{manifest['intervals']['level']:.0%}, {manifest['intervals']['resamples']} resamples"),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in {"evalkit": manifest["evalkit"], **manifest["versions"]}.items())),
+        (
+            "Tokens",
+            f"{counts['prompt_tokens']:,} of prompts, {counts['answer_tokens']:,} of choices",
+        ),
+        (
+            "Intervals",
+            f"{manifest['intervals']['level']:.0%}, {manifest['intervals']['resamples']} resamples",
+        ),
+        (
+            "Versions",
+            ", ".join(
+                f"{name} {version}"
+                for name, version in {
+                    "evalkit": manifest["evalkit"],
+                    **manifest["versions"],
+                }.items()
+            ),
+        ),
     ]
     return [(name, str(value)) for name, value in rows]

@@ -1,4 +1,7 @@
-"""A figure's SVG made fit for the page: no style attributes, no ids that clash, text in the colour of the page."""
+"""A figure's SVG made fit for the page.
+
+No style attributes, no ids that clash, text in the colour of the page.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ __all__ = ["inline_svg"]
 _STYLE = re.compile(r' style="([^"]*)"')
 _FONT = re.compile(r"(?:(?P<weight>bold|[1-9]00) )?(?P<size>[\d.]+px) (?P<family>.+)")
 _NAMES = {colour: name for name, colour in COLOURS.items()}
-_DROPPED = re.compile(r"<metadata>.*?</metadata>|<\?xml[^>]*>|<!DOCTYPE[^>]*>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
+_DROPPED = re.compile(
+    r"<metadata>.*?</metadata>|<\?xml[^>]*>|<!DOCTYPE[^>]*>|<style[^>]*>.*?</style>|<!--.*?-->",
+    re.DOTALL,
+)
 
 
 def inline_svg(svg: bytes, *, name: str, label: str) -> str:
@@ -28,9 +34,10 @@ def inline_svg(svg: bytes, *, name: str, label: str) -> str:
 
     Notes
     -----
-    Under a strict Content-Security-Policy style attributes and style elements are refused, so declarations become presentation
-    attributes. The ink of the house style becomes ``currentColor``; the colours of seen, unseen and unknown become classes, so that the page's
-    own shades of them are used, dark or light.
+    Under a strict Content-Security-Policy style attributes and style elements are refused, so
+    declarations become presentation attributes. The ink of the house style becomes
+    ``currentColor``; the colours of seen, unseen and unknown become classes, so that the page's own
+    shades of them are used, dark or light.
     """
     text = _DROPPED.sub("", svg.decode("utf-8"))
     text = _STYLE.sub(_attributes, text)
@@ -62,4 +69,6 @@ def _attributes(found: re.Match[str]) -> str:
             out.append('font-family="system-ui, sans-serif"')
         elif key:
             out.append(f'{key}="{value}"')
-    return "".join(f" {attribute}" for attribute in ([f'class="{" ".join(classes)}"'] if classes else []) + out)
+    return "".join(
+        f" {attribute}" for attribute in ([f'class="{" ".join(classes)}"'] if classes else []) + out
+    )

@@ -1,4 +1,7 @@
-"""Untrusted text made safe to look at, and numbers as they are shown: fractions in, percentage points out."""
+"""Untrusted text made safe to look at, and numbers as they are shown.
+
+Fractions in, percentage points out.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,17 @@ from typing import Any
 
 from evalkit.records import Estimate
 
-__all__ = ["bracket", "estimate_text", "finite", "markdown_cell", "points", "script_json", "share", "signed", "visible"]
+__all__ = [
+    "bracket",
+    "estimate_text",
+    "finite",
+    "markdown_cell",
+    "points",
+    "script_json",
+    "share",
+    "signed",
+    "visible",
+]
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -16,7 +29,9 @@ _HIDDEN = re.compile(
 
 
 def visible(text: Any) -> str:
-    r"""Return text with every control, direction and other hidden character spelled out; line breaks and tabs stay.
+    r"""Return text with every control, direction and other hidden character spelled out.
+
+    Line breaks and tabs stay.
 
     Joiners (U+200C, U+200D) stay too: scripts and emoji need them.
 
@@ -25,11 +40,15 @@ def visible(text: Any) -> str:
     >>> visible("a\u202eb\r\nc\x00")
     'a⟨U+202E⟩b\nc⟨U+0000⟩'
     """
-    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", str(text).replace("\r\n", "\n"))
+    return _HIDDEN.sub(
+        lambda found: f"⟨U+{ord(found.group()):04X}⟩", str(text).replace("\r\n", "\n")
+    )
 
 
 def script_json(value: Any) -> str:
-    r"""Return JSON that is safe inside a script element: nothing in it can end the element or a line of script.
+    r"""Return JSON that is safe inside a script element.
+
+    Nothing in it can end the element or a line of script.
 
     Examples
     --------
@@ -74,7 +93,9 @@ def signed(value: float | None, *, digits: int = 1) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share in per cent; something that is neither nothing nor all never shows as 0% or 100%.
+    """Return a share in per cent.
+
+    Something that is neither nothing nor all never shows as 0% or 100%.
 
     Examples
     --------

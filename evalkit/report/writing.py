@@ -1,4 +1,7 @@
-"""Writes everything a person looks at into a run directory: leaderboard, page, Markdown, figures."""
+"""Writes everything a person looks at into a run directory.
+
+Leaderboard, page, Markdown, figures.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from evalkit.report.leaderboard import leaderboard_csv, leaderboard_row
 from evalkit.report.page import render_markdown, render_page
 from evalkit.report.run_view import Comparison, RunView
-from evalkit.rundir import write_atomic
+from evalkit.store.atomic import write_atomic
 
 if TYPE_CHECKING:
     from evalkit.report.comparison_page import Ranks
@@ -33,12 +36,16 @@ def write_report(path: Path, run: RunView, *, comparison: Comparison | None = No
     comparison
         With a baseline, when one is given.
     """
-    write_atomic(path / "leaderboard.csv", leaderboard_csv([leaderboard_row(run.manifest, run.estimates)]))
+    write_atomic(
+        path / "leaderboard.csv", leaderboard_csv([leaderboard_row(run.manifest, run.estimates)])
+    )
     write_atomic(path / "report.html", render_page(run, comparison=comparison))
     write_atomic(path / "report.md", render_markdown(run, comparison=comparison))
 
 
-def write_comparison(path: Path, runs: Sequence[RunView], names: Sequence[str], ranks: Ranks) -> None:
+def write_comparison(
+    path: Path, runs: Sequence[RunView], names: Sequence[str], ranks: Ranks
+) -> None:
     """Write ``comparison.html`` of several runs of one suite.
 
     Parameters

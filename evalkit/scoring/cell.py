@@ -1,7 +1,8 @@
 """One cell: what was asked and answered in, score and status out.
 
-Two failures are kept apart. *Unparsed*: the model answered unusably; score 0, counted. *Missing*: our side failed;
-no score at all. A third state, *truncated*, is a scored cell whose prompt lost part of the instance.
+Two failures are kept apart. *Unparsed*: the model answered unusably; score 0, counted. *Missing*:
+our side failed; no score at all. A third state, *truncated*, is a scored cell whose prompt lost
+part of the instance.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ def score_cell(
     verdict = MISSING
     if isinstance(answered, Answered) and not answered.response.error:
         verdict = _metric(task.metric)(answered)
-        if verdict.score is not None and not (math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0):
+        if verdict.score is not None and not (
+            math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0
+        ):
             raise ScoringError(
                 f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {instance.id!r}; a score lies in [0, 1]. Mend the metric."
             )

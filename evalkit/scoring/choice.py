@@ -1,7 +1,7 @@
 """Metrics for choice tasks: the answer is the choice with the highest log-probability, or the one named in the text.
 
-Ties go to the choice shown first, in every metric. Log-probabilities that are not finite make the cell missing: an argmax over
-NaN is nobody's answer.
+Ties go to the choice shown first, in every metric. Log-probabilities that are not finite make the
+cell missing: an argmax over NaN is nobody's answer.
 """
 
 from __future__ import annotations
@@ -24,11 +24,17 @@ def choice_accuracy_norm(answered: Answered) -> Verdict:
 
     Notes
     -----
-    The length is that of the answer in UTF-8 bytes, without the space before it, as in lm-eval: tokens would make the
-    score depend on the tokenizer.
+    The length is that of the answer in UTF-8 bytes, without the space before it, as in lm-eval:
+    tokens would make the score depend on the tokenizer.
     """
     lengths = [max(1, len(label.encode("utf-8", "surrogatepass"))) for label in answered.labels]
-    return _pick(answered, tuple(value / length for value, length in zip(answered.response.logprobs, lengths, strict=False)))
+    return _pick(
+        answered,
+        tuple(
+            value / length
+            for value, length in zip(answered.response.logprobs, lengths, strict=False)
+        ),
+    )
 
 
 def _pick(answered: Answered, values: tuple[float, ...]) -> Verdict:
@@ -42,7 +48,11 @@ def _pick(answered: Answered, values: tuple[float, ...]) -> Verdict:
     weights = [math.exp(value - top) for value in response.logprobs]
     total = sum(weights)
     chosen = answered.choice_index(best)
-    target = answered.order.index(instance.target) if answered.order and instance.target is not None else instance.target
+    target = (
+        answered.order.index(instance.target)
+        if answered.order and instance.target is not None
+        else instance.target
+    )
     return Verdict(
         score=float(_is_right(answered, chosen)),
         prediction=instance.choices[chosen],
@@ -55,7 +65,10 @@ def _is_right(answered: Answered, chosen: int) -> bool:
     """Whether a choice is the target; a second choice with the target's own text is right too."""
     instance = answered.instance
     if instance.target is not None:
-        return chosen == instance.target or instance.choices[chosen] == instance.choices[instance.target]
+        return (
+            chosen == instance.target
+            or instance.choices[chosen] == instance.choices[instance.target]
+        )
     return instance.choices[chosen] in instance.references
 
 
@@ -67,8 +80,13 @@ def _from_text(answered: Answered) -> Verdict:
     if shown is None:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     chosen = answered.choice_index(shown)
-    return Verdict(score=float(_is_right(answered, chosen)), prediction=answered.instance.choices[chosen])
+    return Verdict(
+        score=float(_is_right(answered, chosen)), prediction=answered.instance.choices[chosen]
+    )
 
 
 def _texts(answered: Answered) -> tuple[str, ...]:
-    return tuple(answered.instance.choices[answered.choice_index(shown)] for shown in range(len(answered.instance.choices)))
+    return tuple(
+        answered.instance.choices[answered.choice_index(shown)]
+        for shown in range(len(answered.instance.choices))
+    )

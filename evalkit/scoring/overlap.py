@@ -1,7 +1,10 @@
-"""Metrics of overlap with references: ROUGE-L, token F1, SQuAD v2, sentence BLEU. The best reference counts.
+"""Metrics of overlap with references: ROUGE-L, token F1, SQuAD v2, sentence BLEU.
 
-The longest common subsequence is computed bit-parallel (Hyyrö 2004, "Bit-parallel LCS-length computation revisited"): one pass of big-integer operations
-per token instead of a table, so that a hundred thousand pairs take seconds. Checked against the rouge-score package.
+The best reference counts.
+
+The longest common subsequence is computed bit-parallel (Hyyrö 2004, "Bit-parallel LCS-length
+computation revisited"): one pass of big-integer operations per token instead of a table, so that a
+hundred thousand pairs take seconds. Checked against the rouge-score package.
 """
 
 from __future__ import annotations
@@ -9,42 +12,28 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 
 from evalkit.errors import ExtraMissingError
+from evalkit.phrasings.subsequence import lcs_length
 from evalkit.scoring.cell import Answered, Verdict
 from evalkit.scoring.text import is_refusal, normalise
 
-__all__ = ["lcs_length", "rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
+__all__ = ["rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
-def lcs_length(left: Sequence[str], right: Sequence[str]) -> int:
-    """Return the length of the longest common subsequence of two token lists.
-
-    >>> lcs_length("a b c d".split(), "a x c d".split())
-    3
-    """
-    where: dict[str, int] = {}
-    for position, token in enumerate(left):
-        where[token] = where.get(token, 0) | (1 << position)
-    full = (1 << len(left)) - 1
-    row = full
-    for token in right:
-        match = where.get(token, 0)
-        update = row & match
-        row = ((row + update) | (row - update)) & full
-    return len(left) - row.bit_count()
-
-
 def rouge_tokens(text: str, *, stem: bool = True) -> list[str]:
-    """Return the tokens ROUGE counts: lower-case runs of ASCII letters and digits, Porter-stemmed above three letters.
+    """Return the tokens ROUGE counts.
+
+    Lower-case runs of ASCII letters and digits, Porter-stemmed above three letters.
 
     References
     ----------
-    The rule of google-research/rouge (``tokenize.py``), which the SuperNI evaluation uses with stemming.
+    The rule of google-research/rouge (``tokenize.py``), which the SuperNI evaluation uses with
+    stemming.
     """
     tokens = re.findall(r"[a-z0-9]+", text.lower())
     return [_stem(token) if stem and len(token) > 3 else token for token in tokens]
@@ -98,7 +87,11 @@ def squad_v2(answered: Answered) -> Verdict:
         if said is None:
             return Verdict(score=None, prediction=None, status="missing")
         bare = normalise(said.strip().split("\n", 1)[0])
-        return Verdict(score=float(bare == "unanswerable"), prediction=bare or None, status="ok" if bare else "unparsed")
+        return Verdict(
+            score=float(bare == "unanswerable"),
+            prediction=bare or None,
+            status="ok" if bare else "unparsed",
+        )
     return _best(answered, _squad_f1)
 
 
@@ -107,7 +100,8 @@ def sentence_bleu(answered: Answered) -> Verdict:
 
     Notes
     -----
-    A score of a cell needs a value per instance, so this is sentence BLEU and not the corpus BLEU that translation papers print: the two differ.
+    A score of a cell needs a value per instance, so this is sentence BLEU and not the corpus BLEU
+    that translation papers print: the two differ.
     """
     text = answered.response.text
     if text is None:
@@ -130,7 +124,10 @@ def _best(answered: Answered, metric: Callable[[str, str], float]) -> Verdict:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     said = text.strip()
     return Verdict(
-        score=max((metric(said, reference) for reference in answered.instance.references), default=0.0), prediction=normalise(said)
+        score=max(
+            (metric(said, reference) for reference in answered.instance.references), default=0.0
+        ),
+        prediction=normalise(said),
     )
 
 

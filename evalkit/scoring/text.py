@@ -1,7 +1,8 @@
 """Metrics on generated text that compare answers after normalisation, and the parser that finds an answer in text.
 
-Normalisation (version `NORMALISATION`): Unicode NFKC, zero-width and control characters removed, case folded, runs of white space one
-space, ends stripped of space and of one layer of quotes, a closing full stop dropped.
+Normalisation (version `NORMALISATION`): Unicode NFKC, zero-width and control characters removed,
+case folded, runs of white space one space, ends stripped of space and of one layer of quotes, a
+closing full stop dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from fractions import Fraction
 
 from evalkit.scoring.cell import Answered, Verdict
 
-__all__ = ["NORMALISATION", "exact_match", "find_label", "is_refusal", "label_match", "math_match", "normalise"]
+__all__ = [
+    "NORMALISATION",
+    "exact_match",
+    "find_label",
+    "is_refusal",
+    "label_match",
+    "math_match",
+    "normalise",
+]
 
 NORMALISATION = 1
 """Version of the rule; part of what a score means."""
@@ -53,7 +62,8 @@ _REFUSAL = re.compile(
 def is_refusal(text: str) -> bool:
     """Return whether a text opens like a refusal to answer.
 
-    A list of openings, so it misses refusals in other words and languages; it is meant for a rate, not for a verdict on one answer.
+    A list of openings, so it misses refusals in other words and languages; it is meant for a rate,
+    not for a verdict on one answer.
 
     >>> is_refusal("I'm sorry, but I can't help with that."), is_refusal("Sorry is the answer"), is_refusal("no")
     (True, True, False)
@@ -62,18 +72,32 @@ def is_refusal(text: str) -> bool:
 
 
 def exact_match(answered: Answered) -> Verdict:
-    """Return 1 when the first line of the normalised text equals a normalised reference, else 0; an empty text is unparsed."""
+    """Return 1 when the first line of the normalised text equals a normalised reference, else 0.
+
+    An empty text is unparsed.
+    """
     text = answered.response.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
     said = normalise(text.strip().split("\n", 1)[0])
-    if not said or (is_refusal(text) and not any(said == normalise(reference) for reference in answered.instance.references)):
+    if not said or (
+        is_refusal(text)
+        and not any(said == normalise(reference) for reference in answered.instance.references)
+    ):
         return Verdict(score=0.0, prediction=None, status="unparsed")
-    return Verdict(score=float(any(said == normalise(reference) for reference in answered.instance.references)), prediction=said)
+    return Verdict(
+        score=float(
+            any(said == normalise(reference) for reference in answered.instance.references)
+        ),
+        prediction=said,
+    )
 
 
 def label_match(answered: Answered) -> Verdict:
-    """Return 1 when the label found in the text is the target, 0 when it is another; no label found is unparsed."""
+    """Return 1 when the label found in the text is the target, 0 when it is another.
+
+    No label found is unparsed.
+    """
     text = answered.response.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
@@ -88,9 +112,11 @@ def label_match(answered: Answered) -> Verdict:
 def find_label(text: str, labels: Sequence[str], *, texts: Sequence[str] = ()) -> int | None:
     """Return the position of the one label that the text answers with, or None.
 
-    Rules, in order, each on the normalised text, and each only when exactly one label fits: the whole text (or its first line) is the label
-    or the choice text; it starts with the label, after a lead such as "the answer is"; exactly one label occurs in it as a whole word. A single
-    letter counts as a whole word only in capitals or in brackets, so that the article "a" is not an answer.
+    Rules, in order, each on the normalised text, and each only when exactly one label fits: the
+    whole text (or its first line) is the label or the choice text; it starts with the label, after
+    a lead such as "the answer is"; exactly one label occurs in it as a whole word. A single letter
+    counts as a whole word only in capitals or in brackets, so that the article "a" is not an
+    answer.
 
     >>> find_label("The answer is (B).", ("A", "B"))
     1
@@ -119,7 +145,13 @@ def _starts_with(text: str, label: str) -> bool:
     bare = re.escape(label.strip("()"))
     flags = re.NOFLAG if len(label.strip("()")) == 1 else re.IGNORECASE
     return (
-        re.match(rf"[\(\[\*]*{bare}(?:[\)\]\*\.:,;]|\s*$)" if len(label.strip("()")) == 1 else rf"[\(\[\*\"']*{bare}\b", text, flags)
+        re.match(
+            rf"[\(\[\*]*{bare}(?:[\)\]\*\.:,;]|\s*$)"
+            if len(label.strip("()")) == 1
+            else rf"[\(\[\*\"']*{bare}\b",
+            text,
+            flags,
+        )
         is not None
     )
 
@@ -127,7 +159,12 @@ def _starts_with(text: str, label: str) -> bool:
 def _occurs(text: str, label: str) -> bool:
     bare = re.escape(label.strip("()"))
     if len(label.strip("()")) == 1:
-        return re.search(rf"(?:[\(\[\*]{bare}[\)\]\*]|(?:answer|option|choice)\s*(?:is|:)?\s*{bare}\b)", text) is not None
+        return (
+            re.search(
+                rf"(?:[\(\[\*]{bare}[\)\]\*]|(?:answer|option|choice)\s*(?:is|:)?\s*{bare}\b)", text
+            )
+            is not None
+        )
     return re.search(rf"(?<!\w){bare}(?!\w)", text, re.IGNORECASE) is not None
 
 
@@ -144,7 +181,10 @@ def math_match(answered: Answered) -> Verdict:
 
 
 def _number(text: str) -> Fraction | None:
-    found = re.search(r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?", unicodedata.normalize("NFKC", text).replace("−", "-"))
+    found = re.search(
+        r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?",
+        unicodedata.normalize("NFKC", text).replace("−", "-"),
+    )
     if found is None:
         return None
     numerator, _, denominator = found.group().replace(",", "").replace(" ", "").partition("/")

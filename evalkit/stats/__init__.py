@@ -1,51 +1,16 @@
-"""Room 8: statistics on arrays; NumPy and SciPy only.
+"""statistics on arrays; NumPy and SciPy only.
 
-Arrays are shaped (phrasing, instance); NaN is missing; labels are integer codes with -1 for unparsed or
-missing. Undefined is NaN, never 0.
+Arrays are shaped (phrasing, instance); NaN is missing; labels are integer codes with -1 for
+unparsed or missing. Undefined is NaN, never 0.
 """
 
-from evalkit.stats.agreement import (
-    consistency,
-    consistency_per_instance,
-    fleiss_kappa,
-    flip_rate,
-    krippendorff_alpha,
-    label_counts,
-    label_entropy,
+from evalkit.stats.comparing.compare import (
+    consistency_difference,
+    difference_intervals,
+    on_shared_cells,
 )
-from evalkit.stats.association import distance_rho, distance_to_seen
-from evalkit.stats.compare import consistency_difference, difference_intervals, on_shared_cells
-from evalkit.stats.component_intervals import consistency_interval, pss_interval, var_instance_interval, var_interaction_interval
-from evalkit.stats.contrast import accuracy_norm, drop_rates, gap, gap_std, gap_worst, on_shared_instances, pdr, pdr_std, reliance
-from evalkit.stats.crossed import gap_interval, mean_interval, new_phrasing_interval
-from evalkit.stats.design import Design, designs, gap_power, half_width, required_phrasings
-from evalkit.stats.effect import cohen_h, hedges_g
-from evalkit.stats.fixed_intervals import (
-    alpha_interval,
-    best_instance_interval,
-    entropy_interval,
-    noncentral_interval,
-    pdr_interval,
-    robust_drop_interval,
-    worst_instance_interval,
-)
-from evalkit.stats.instances import best_instance, pss, pss_per_instance, robust_drop, worst_instance
-from evalkit.stats.intervals import gap_intervals, label_intervals, score_intervals
-from evalkit.stats.likelihood import (
-    answer_confidence,
-    brier,
-    brier_per_cell,
-    ece,
-    posix,
-    posix_of_set,
-    posix_per_instance,
-    prompt_uncertainty,
-    uncertainty_per_instance,
-)
-from evalkit.stats.location import cvar10, instance_scores, max, mean, median, min, phrasing_scores, quantile, worst_k
-from evalkit.stats.multiplicity import benjamini_hochberg, holm
-from evalkit.stats.normal_order import normal_scores
-from evalkit.stats.paired import (
+from evalkit.stats.comparing.multiplicity import benjamini_hochberg, holm
+from evalkit.stats.comparing.paired import (
     Flips,
     NonInferiority,
     flips,
@@ -58,14 +23,103 @@ from evalkit.stats.paired import (
     sign_flip,
     wilcoxon_over_tasks,
 )
-from evalkit.stats.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
-from evalkit.stats.pivot import gap_pivots, pivots
-from evalkit.stats.ranking import competition_rank, kendall_w, p_best, rank_intervals
-from evalkit.stats.rates import rare_rate_interval, rate, rate_interval, rate_per_phrasing
-from evalkit.stats.resample import Interval, Question, bootstrap, resampled_means, undefined
-from evalkit.stats.spread import cps, saturation, sensitivity, sensitivity_over_tasks, spread, std, std0
-from evalkit.stats.suite import over_tasks, suite_bootstrap, suite_gap_interval, suite_mean_interval
-from evalkit.stats.variance import (
+from evalkit.stats.comparing.ranking import competition_rank, kendall_w, p_best, rank_intervals
+from evalkit.stats.intervals.component_intervals import (
+    consistency_interval,
+    pss_interval,
+    var_instance_interval,
+    var_interaction_interval,
+)
+from evalkit.stats.intervals.crossed import gap_interval, mean_interval, new_phrasing_interval
+from evalkit.stats.intervals.fixed_intervals import (
+    alpha_interval,
+    best_instance_interval,
+    entropy_interval,
+    noncentral_interval,
+    pdr_interval,
+    robust_drop_interval,
+    worst_instance_interval,
+)
+from evalkit.stats.intervals.intervals import gap_intervals, label_intervals, score_intervals
+from evalkit.stats.intervals.normal_order import normal_scores
+from evalkit.stats.intervals.pivot import gap_pivots, pivots
+from evalkit.stats.intervals.resample import (
+    Interval,
+    Question,
+    bootstrap,
+    resampled_means,
+    undefined,
+)
+from evalkit.stats.intervals.suite import (
+    over_tasks,
+    suite_bootstrap,
+    suite_gap_interval,
+    suite_mean_interval,
+)
+from evalkit.stats.planning.design import Design, designs, gap_power, half_width, required_phrasings
+from evalkit.stats.point.agreement import (
+    consistency,
+    consistency_per_instance,
+    fleiss_kappa,
+    flip_rate,
+    krippendorff_alpha,
+    label_counts,
+    label_entropy,
+)
+from evalkit.stats.point.association import distance_rho, distance_to_seen
+from evalkit.stats.point.contrast import (
+    accuracy_norm,
+    drop_rates,
+    gap,
+    gap_std,
+    gap_worst,
+    on_shared_instances,
+    pdr,
+    pdr_std,
+    reliance,
+)
+from evalkit.stats.point.effect import cohen_h, hedges_g
+from evalkit.stats.point.instances import (
+    best_instance,
+    pss,
+    pss_per_instance,
+    robust_drop,
+    worst_instance,
+)
+from evalkit.stats.point.likelihood import (
+    answer_confidence,
+    brier,
+    brier_per_cell,
+    ece,
+    posix,
+    posix_of_set,
+    posix_per_instance,
+    prompt_uncertainty,
+    uncertainty_per_instance,
+)
+from evalkit.stats.point.location import (
+    cvar10,
+    instance_scores,
+    max,
+    mean,
+    median,
+    min,
+    phrasing_scores,
+    quantile,
+    worst_k,
+)
+from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
+from evalkit.stats.point.rates import rare_rate_interval, rate, rate_interval, rate_per_phrasing
+from evalkit.stats.point.spread import (
+    cps,
+    saturation,
+    sensitivity,
+    sensitivity_over_tasks,
+    spread,
+    std,
+    std0,
+)
+from evalkit.stats.point.variance import (
     Components,
     components,
     g_coefficient,

@@ -9,14 +9,16 @@ import pytest
 from evalkit import stats
 from evalkit.analysis import estimate
 from evalkit.analysis.per_task import drop_pairs
-from evalkit.scores import ScoreTable
+from evalkit.scoring import ScoreTable
 
 
 def table_of(scores, *, model="m", task="b/t", **by_phrasing) -> ScoreTable:
     """Return the table of a matrix (phrasing, instance); keyword columns have one value per phrasing."""
     scores = np.asarray(scores, dtype=float)
     p, n = scores.shape
-    columns = {name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()}
+    columns = {
+        name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()
+    }
     base = {
         "model": model,
         "task": task,
@@ -42,14 +44,25 @@ def test_worked_answers():
     """Phrasings at 0.6 and 0.4: mean 0.5, std0 0.1, std 0.1414, sensitivity 0.1 / 0.5 = 0.2, spread 0.2."""
     found = values_of(table_of([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]))
 
-    assert [round(found[name], 4) for name in ("mean", "std0", "std", "sensitivity", "spread")] == [0.5, 0.1, 0.1414, 0.2, 0.2]
+    assert [round(found[name], 4) for name in ("mean", "std0", "std", "sensitivity", "spread")] == [
+        0.5,
+        0.1,
+        0.1414,
+        0.2,
+        0.2,
+    ]
 
 
 def test_model_that_is_right_only_on_seen_wording():
     """Two seen phrasings right, two unseen wrong: gap 1, worst_instance 0, best_instance 1."""
-    found = values_of(table_of([[1] * 4, [1] * 4, [0] * 4, [0] * 4], seen=["seen", "seen", "unseen", "unseen"]))
+    found = values_of(
+        table_of([[1] * 4, [1] * 4, [0] * 4, [0] * 4], seen=["seen", "seen", "unseen", "unseen"])
+    )
 
-    assert [found[name] for name in ("gap", "seen_mean", "unseen_mean", "worst_instance", "best_instance")] == [1, 1, 0, 0, 1]
+    assert [
+        found[name]
+        for name in ("gap", "seen_mean", "unseen_mean", "worst_instance", "best_instance")
+    ] == [1, 1, 0, 0, 1]
 
 
 def test_drop_rate_of_a_stated_reference():
@@ -63,7 +76,11 @@ def test_drop_rate_of_a_stated_reference():
 
 def test_perturbed_phrasings_are_set_against_their_origin_and_kept_out_of_the_headline():
     """A perturbed phrasing's id begins with its origin's; it enters pdr and not the mean."""
-    table = table_of([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]], phrasing_id=["a.b", "a.b.word-0123"], perturbation=["", "word"])
+    table = table_of(
+        [[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]],
+        phrasing_id=["a.b", "a.b.word-0123"],
+        perturbation=["", "word"],
+    )
     found = values_of(table)
 
     assert drop_pairs(table.block("m", "b/t"), None) == {"a.b.word-0123": "a.b"}
@@ -83,7 +100,12 @@ def test_reliance_is_correct_minus_wrong_and_wrong_phrasings_stay_out_of_the_mea
     table = table_of([[1, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], kind=["correct", "wrong", "null"])
     found = values_of(table)
 
-    assert [found[name] for name in ("mean", "reliance", "reliance_wrong", "reliance_null")] == [0.75, 0.5, 0.5, 0.5]
+    assert [found[name] for name in ("mean", "reliance", "reliance_wrong", "reliance_null")] == [
+        0.75,
+        0.5,
+        0.5,
+        0.5,
+    ]
 
 
 def test_consistency_counts_answers_and_not_scores():
@@ -97,7 +119,9 @@ def test_consistency_counts_answers_and_not_scores():
 
 def test_suite_rows_are_unweighted_means_over_tasks():
     """A task of 4 instances counts as much as one of 2."""
-    table = ScoreTable.concat([table_of([[1, 1, 1, 1]], task="b/t"), table_of([[0, 1]], task="c/u")])
+    table = ScoreTable.concat(
+        [table_of([[1, 1, 1, 1]], task="b/t"), table_of([[0, 1]], task="c/u")]
+    )
     rows = {(row.benchmark, row.task): row for row in estimate(table) if row.metric == "mean"}
 
     assert rows["all", "all"].value == 0.75
@@ -139,14 +163,20 @@ def test_estimates_do_not_depend_on_row_order_or_other_tasks():
     expected = [str(row) for row in estimate(one) if row.task == "b/t"]
 
     assert [str(row) for row in estimate(shuffled) if row.task == "b/t"] == expected
-    assert [str(row) for row in estimate(ScoreTable.concat([other, one])) if row.task == "b/t"] == expected
+    assert [
+        str(row) for row in estimate(ScoreTable.concat([other, one])) if row.task == "b/t"
+    ] == expected
 
 
 def test_intervals_stay_within_what_is_possible():
     """A score near 1 has no interval beyond 1."""
     scores = np.ones((4, 30))
     scores[0, 0] = 0
-    rows = [row for row in estimate(table_of(scores)) if row.metric in {"mean", "best_instance", "max"} and not math.isnan(row.high)]
+    rows = [
+        row
+        for row in estimate(table_of(scores))
+        if row.metric in {"mean", "best_instance", "max"} and not math.isnan(row.high)
+    ]
 
     assert all(0 <= row.low <= row.high <= 1 for row in rows)
     assert len(rows) >= 3
@@ -155,25 +185,52 @@ def test_intervals_stay_within_what_is_possible():
 def test_level_and_question_change_the_interval_and_its_name():
     """A lower level is narrower; with phrasings held fixed the interval says so."""
     table = table_of(random_scores(8, 60))
-    wide, narrow = ({row.metric: row for row in estimate(table, level=level)}["mean"] for level in (0.95, 0.5))
+    wide, narrow = (
+        {row.metric: row for row in estimate(table, level=level)}["mean"] for level in (0.95, 0.5)
+    )
     fixed = next(row for row in estimate(table, question="fixed") if row.metric == "mean")
 
     assert narrow.high - narrow.low < wide.high - wide.low
-    assert (wide.interval.partition("/")[2], fixed.interval.partition("/")[2]) == ("phrasings+instances", "instances")
+    assert (wide.interval.partition("/")[2], fixed.interval.partition("/")[2]) == (
+        "phrasings+instances",
+        "instances",
+    )
 
 
 def test_shared_phrasings_get_the_crossed_interval_over_tasks():
     """Where tasks share their phrasings, phrasings and tasks are both random in the interval of the mean."""
-    tables = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}", seen=["seen"] * 3 + ["unseen"] * 3) for k in range(4)]
-    rows = {row.metric: row for row in estimate(ScoreTable.concat(tables)) if row.task == "all" and row.benchmark == "b"}
+    tables = [
+        table_of(random_scores(6, 40, seed=k), task=f"b/t{k}", seen=["seen"] * 3 + ["unseen"] * 3)
+        for k in range(4)
+    ]
+    rows = {
+        row.metric: row
+        for row in estimate(ScoreTable.concat(tables))
+        if row.task == "all" and row.benchmark == "b"
+    }
 
-    assert [rows[name].interval.partition("/")[2] for name in ("mean", "gap", "std")] == ["phrasings+tasks", "phrasings+tasks", "tasks"]
+    assert [rows[name].interval.partition("/")[2] for name in ("mean", "gap", "std")] == [
+        "phrasings+tasks",
+        "phrasings+tasks",
+        "tasks",
+    ]
 
 
 def test_several_models_get_ranks_and_the_agreement_of_phrasings():
     """Three models, two of them tied: ranks 1, 2.5, 2.5 and competition ranks 1, 2, 2; phrasings agree fully on the order."""
-    tables = [table_of(scores, model=name) for name, scores in (("a", np.ones((3, 4))), ("b", np.zeros((3, 4))), ("c", np.zeros((3, 4))))]
-    rows = {(row.model, row.metric): row.value for row in estimate(ScoreTable.concat(tables)) if row.task == "b/t"}
+    tables = [
+        table_of(scores, model=name)
+        for name, scores in (
+            ("a", np.ones((3, 4))),
+            ("b", np.zeros((3, 4))),
+            ("c", np.zeros((3, 4))),
+        )
+    ]
+    rows = {
+        (row.model, row.metric): row.value
+        for row in estimate(ScoreTable.concat(tables))
+        if row.task == "b/t"
+    }
 
     assert [rows[model, "rank"] for model in "abc"] == [1.0, 2.5, 2.5]
     assert [rows[model, "competition_rank"] for model in "abc"] == [1.0, 2.0, 2.0]
@@ -187,12 +244,18 @@ def test_ranks_can_be_by_the_best_phrasing_and_models_on_other_instances_have_no
     """Model b has the best single phrasing and the lower mean; b lacks an instance, so no resample is shared."""
     a, b = np.full((2, 10), 1.0), np.full((2, 9), 1.0)
     a[:, :3], b[1, :6] = 0.0, 0.0
-    rows = {(row.model, row.metric): row for row in estimate(ScoreTable.concat([table_of(a, model="a"), table_of(b, model="b")]))}
+    rows = {
+        (row.model, row.metric): row
+        for row in estimate(ScoreTable.concat([table_of(a, model="a"), table_of(b, model="b")]))
+    }
 
     assert [rows[model, "rank"].value for model in "ab"] == [1.0, 2.0]
     assert [rows[model, "rank_max"].value for model in "ab"] == [2.0, 1.0]
     assert np.isnan(rows["a", "rank_low"].value)
-    assert rows["a", "rank_low"].note == "the models were not scored on the same phrasings and instances"
+    assert (
+        rows["a", "rank_low"].note
+        == "the models were not scored on the same phrasings and instances"
+    )
 
 
 def test_deviation_of_fractions_has_no_end_beyond_what_fractions_can_do():
@@ -209,20 +272,31 @@ def test_repeats_of_a_cell_have_their_own_component():
     """Equal cell means on both repeats would hide it: 2 phrasings, 2 instances, 2 repeats, the doctest of repeated_components."""
     cube = np.array([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]])
     rows = [("m", "b/t", f"p{p}", f"i{i}", r, value) for (p, i, r), value in np.ndenumerate(cube)]
-    frame = pd.DataFrame(rows, columns=["model", "task", "phrasing_id", "instance_id", "repeat", "score"])
+    frame = pd.DataFrame(
+        rows, columns=["model", "task", "phrasing_id", "instance_id", "repeat", "score"]
+    )
     table = ScoreTable.from_frame(frame.sample(frac=1, random_state=0))
     found = {row.metric: row.value for row in estimate(table) if row.task == "b/t"}
 
     assert table.repeats("m", "b/t").tolist() == cube.tolist()
     assert found["var_repeat"] == 0.25
     assert found["var_interaction"] == pytest.approx(stats.repeated_components(cube).interaction)
-    assert ScoreTable.from_frame(frame[frame["repeat"] == 0].drop(columns="repeat")).repeats("m", "b/t") is None
+    assert (
+        ScoreTable.from_frame(frame[frame["repeat"] == 0].drop(columns="repeat")).repeats(
+            "m", "b/t"
+        )
+        is None
+    )
 
 
 def test_two_tasks_get_the_average_of_their_intervals():
     """Two tasks say nothing about other tasks; the interval is for these two and says so."""
     tables = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}") for k in range(2)]
-    rows = [row for row in estimate(ScoreTable.concat(tables)) if row.metric == "mean" and row.benchmark == "b"]
+    rows = [
+        row
+        for row in estimate(ScoreTable.concat(tables))
+        if row.metric == "mean" and row.benchmark == "b"
+    ]
     by_task = {row.task: row for row in rows}
 
     assert by_task["all"].interval == "average/phrasings+instances"

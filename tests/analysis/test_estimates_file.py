@@ -12,8 +12,26 @@ from evalkit.errors import TableError
 from evalkit.records import Estimate
 
 ROWS = [
-    Estimate(model="=cmd()", benchmark="b", task="all", metric="mean", value=0.1 + 0.2, low=0.1, high=0.5, interval="t/tasks", n_tasks=2),
-    Estimate(model="@m", benchmark="b", task="b/t", metric="gap", value=math.nan, note="no seen phrasings", group="layout=-x"),
+    Estimate(
+        model="=cmd()",
+        benchmark="b",
+        task="all",
+        metric="mean",
+        value=0.1 + 0.2,
+        low=0.1,
+        high=0.5,
+        interval="t/tasks",
+        n_tasks=2,
+    ),
+    Estimate(
+        model="@m",
+        benchmark="b",
+        task="b/t",
+        metric="gap",
+        value=math.nan,
+        note="no seen phrasings",
+        group="layout=-x",
+    ),
     Estimate(model="日本", benchmark="all", task="all", metric="mean", value=1.0),
 ]
 
@@ -47,7 +65,11 @@ def test_no_cell_is_a_formula(tmp_path):
     write_estimates(ROWS, tmp_path / "e.csv")
     with (tmp_path / "e.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    texts = [row[name] for row in rows for name in ("model", "benchmark", "task", "metric", "interval", "group", "note")]
+    texts = [
+        row[name]
+        for row in rows
+        for name in ("model", "benchmark", "task", "metric", "interval", "group", "note")
+    ]
 
     assert not [text for text in texts if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
     assert {row["model"] for row in rows} == {"'=cmd()", "'@m", "日本"}
@@ -64,9 +86,15 @@ def test_guarding_is_undone_by_reading(text):
     ("change", "message"),
     [
         (lambda text: "", "columns none; an estimates.csv has"),
-        (lambda text: text.replace("model,benchmark", "benchmark,model", 1), ":1: columns benchmark, model"),
+        (
+            lambda text: text.replace("model,benchmark", "benchmark,model", 1),
+            ":1: columns benchmark, model",
+        ),
         (lambda text: text[:-30], "cells, expected 16; the file was cut short"),
-        (lambda text: text.replace("estimates/1", "estimates/9"), r":2: schema 'evalkit\.estimates/9' is not"),
+        (
+            lambda text: text.replace("estimates/1", "estimates/9"),
+            r":2: schema 'evalkit\.estimates/9' is not",
+        ),
         (lambda text: text.replace(",0.95,", ",high,", 1), "could not convert"),
     ],
 )

@@ -11,10 +11,12 @@ from evalkit import stats
 from evalkit.analysis.from_answers import answer_statistics
 from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.over_tasks import OneTask, over_tasks
-from evalkit.scores import AnswerBlock
+from evalkit.scoring import AnswerBlock
 
 
-def block(logprobs: np.ndarray, *, form: np.ndarray | None = None, picked: np.ndarray | None = None) -> AnswerBlock:
+def block(
+    logprobs: np.ndarray, *, form: np.ndarray | None = None, picked: np.ndarray | None = None
+) -> AnswerBlock:
     """Return answers with one token per choice; the likeliest is picked, choice 0 is the target."""
     p, n, _ = logprobs.shape
     return AnswerBlock(
@@ -23,14 +25,18 @@ def block(logprobs: np.ndarray, *, form: np.ndarray | None = None, picked: np.nd
         logprobs=logprobs,
         tokens=np.where(np.isnan(logprobs), 0, 1).astype(np.int32),
         form=np.zeros((p, n), dtype=np.int32) if form is None else form,
-        picked=np.nan_to_num(logprobs, nan=-np.inf).argmax(axis=2).astype(np.int32) if picked is None else picked,
+        picked=np.nan_to_num(logprobs, nan=-np.inf).argmax(axis=2).astype(np.int32)
+        if picked is None
+        else picked,
         targets=np.zeros(n, dtype=np.int32),
         refused=np.full((p, n), np.nan),
         adheres=np.full((p, n), np.nan),
     )
 
 
-def found(answers: AnswerBlock, pairs: dict[str, str] | None = None, headline: list[bool] | None = None) -> dict[str, stats.Interval]:
+def found(
+    answers: AnswerBlock, pairs: dict[str, str] | None = None, headline: list[bool] | None = None
+) -> dict[str, stats.Interval]:
     """Return the statistics over all phrasings, or those of `headline`."""
     kept = np.array(headline if headline is not None else [True] * len(answers.phrasing_ids))
     return answer_statistics(answers, headline=kept, pairs=pairs or {}, level=0.95)
@@ -46,7 +52,9 @@ def test_posix_of_a_run_is_posix_of_the_set_of_every_instance():
     for i in range(7):
         answers = picked[:, i]
         sets.append((logprobs[:, i, :][:, answers].T, tokens[np.arange(5), i, answers]))
-    per_instance = stats.posix_per_instance(logprobs, tokens, picked=picked, form=np.zeros((5, 7), dtype=int))
+    per_instance = stats.posix_per_instance(
+        logprobs, tokens, picked=picked, form=np.zeros((5, 7), dtype=int)
+    )
 
     assert per_instance == pytest.approx([stats.posix_of_set(*one) for one in sets])
     assert np.mean(per_instance) == pytest.approx(stats.posix(sets))
@@ -66,7 +74,9 @@ def test_prompt_uncertainty_holds_origins_against_their_perturbed_copies():
     """p0 answers choice 0 at 0.8; its copies give it 0.6 and 0.2: mean of 0.2 and 0.6; p1 has no copy and is left out."""
     logprobs = np.log(np.array([[[0.8, 0.2]], [[0.5, 0.4]], [[0.6, 0.4]], [[0.2, 0.8]]]))
     answers = block(logprobs)
-    with_copies = found(answers, pairs={"p2": "p0", "p3": "p0"}, headline=[True, True, False, False])
+    with_copies = found(
+        answers, pairs={"p2": "p0", "p3": "p0"}, headline=[True, True, False, False]
+    )
     without = found(answers, headline=[True, True, False, False])
 
     assert with_copies["prompt_uncertainty"].value == pytest.approx(0.4)
@@ -102,7 +112,17 @@ def test_distance_counts_unseen_phrasings_of_one_task_and_is_never_pooled():
     result = distance_statistics(a, ids=ids, seen=seen, distances=far, rng=rng, level=0.95)
     none = distance_statistics(a, ids=ids, seen=seen, distances={}, rng=rng, level=0.95)
     tasks = [
-        OneTask(task=name, benchmark="b", found=result, phrasing_ids=ids, seen=seen, a=a, n_instances=9, digest="") for name in ("s", "t")
+        OneTask(
+            task=name,
+            benchmark="b",
+            found=result,
+            phrasing_ids=ids,
+            seen=seen,
+            a=a,
+            n_instances=9,
+            digest="",
+        )
+        for name in ("s", "t")
     ]
 
     assert result["distance_rho"].value == -1
@@ -118,27 +138,45 @@ def test_running_sums_count_every_pair_of_phrasings():
     logprobs = -rng.gamma(2.0, 3.0, size=(p, n, c))
     logprobs[rng.random((p, n)) < 0.1] = np.nan
     tokens, form = rng.integers(0, 4, size=(p, n, c)), rng.integers(-1, 3, size=(p, n))
-    picked = np.where(np.isnan(logprobs[:, :, 0]), -1, np.nan_to_num(logprobs, nan=-np.inf).argmax(axis=2))
+    picked = np.where(
+        np.isnan(logprobs[:, :, 0]), -1, np.nan_to_num(logprobs, nan=-np.inf).argmax(axis=2)
+    )
     distance, change = np.full((n, p, p), np.nan), np.full((n, p, p), np.nan)
     for i, q, other in np.ndindex(n, p, p):
         answer = picked[q, i]
-        if q == other or answer < 0 or not form[q, i] == form[other, i] >= 0 or not tokens[q, i, answer]:
+        if (
+            q == other
+            or answer < 0
+            or not form[q, i] == form[other, i] >= 0
+            or not tokens[q, i, answer]
+        ):
             continue
         mine, theirs = logprobs[q, i, answer], logprobs[other, i, answer]
         distance[i, q, other] = abs(theirs - mine) / tokens[q, i, answer]
         if tokens[other, i, answer]:
-            change[i, q, other] = abs(np.exp(theirs / tokens[other, i, answer]) - np.exp(mine / tokens[q, i, answer]))
+            change[i, q, other] = abs(
+                np.exp(theirs / tokens[other, i, answer]) - np.exp(mine / tokens[q, i, answer])
+            )
     arrays = {"picked": picked, "form": form}
-    mean = {name: [cells[~np.isnan(cells)].mean() for cells in values] for name, values in (("posix", distance), ("change", change))}
+    mean = {
+        name: [cells[~np.isnan(cells)].mean() for cells in values]
+        for name, values in (("posix", distance), ("change", change))
+    }
 
     assert stats.posix_per_instance(logprobs, tokens, **arrays) == pytest.approx(mean["posix"])
-    assert stats.uncertainty_per_instance(logprobs, tokens, **arrays) == pytest.approx(mean["change"])
-    assert stats.uncertainty_per_instance(logprobs, tokens, **arrays, others=~np.eye(p, dtype=bool)) == pytest.approx(mean["change"])
+    assert stats.uncertainty_per_instance(logprobs, tokens, **arrays) == pytest.approx(
+        mean["change"]
+    )
+    assert stats.uncertainty_per_instance(
+        logprobs, tokens, **arrays, others=~np.eye(p, dtype=bool)
+    ) == pytest.approx(mean["change"])
 
 
 def test_phrasings_that_agree_have_no_posix_at_all():
     """Rounding must not make a difference out of none: exactly 0."""
-    logprobs = np.repeat(np.log(np.array([[[0.7, 0.2, 0.1]], [[0.3, 0.3, 0.4]]])).reshape(1, 2, 3), 7, axis=0)
+    logprobs = np.repeat(
+        np.log(np.array([[[0.7, 0.2, 0.1]], [[0.3, 0.3, 0.4]]])).reshape(1, 2, 3), 7, axis=0
+    )
     tokens = np.full(logprobs.shape, 3)
     arrays = {"picked": logprobs.argmax(axis=2), "form": np.zeros((7, 2), dtype=int)}
 

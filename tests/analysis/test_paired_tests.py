@@ -9,13 +9,15 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from evalkit.analysis import paired_tests, write_tests
-from evalkit.scores import ScoreTable
+from evalkit.scoring import ScoreTable
 
 
 def table(scores: np.ndarray) -> ScoreTable:
     """Return the table of (model, phrasing, instance) scores on one task."""
     rows = [("abc"[m], "t", f"p{p}", f"i{i}", value) for (m, p, i), value in np.ndenumerate(scores)]
-    return ScoreTable.from_frame(pd.DataFrame(rows, columns=["model", "task", "phrasing_id", "instance_id", "score"]))
+    return ScoreTable.from_frame(
+        pd.DataFrame(rows, columns=["model", "task", "phrasing_id", "instance_id", "score"])
+    )
 
 
 @pytest.fixture
@@ -37,9 +39,15 @@ def test_pairs_of_models_under_one_phrasing_equal_statsmodels(scores):
 
     assert [(test.old, test.new) for test in found] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert [test.p for test in found] == pytest.approx(exact, rel=1e-12)
-    assert [test.p_chi2 for test in found] == pytest.approx([mcnemar(cells, exact=False).pvalue for cells in tables], rel=1e-12)
-    assert [test.p_holm for test in found] == pytest.approx(multipletests(exact, method="holm")[1], rel=1e-12)
-    assert [test.p_bh_task for test in found] == pytest.approx(multipletests(exact, method="fdr_bh")[1], rel=1e-12)
+    assert [test.p_chi2 for test in found] == pytest.approx(
+        [mcnemar(cells, exact=False).pvalue for cells in tables], rel=1e-12
+    )
+    assert [test.p_holm for test in found] == pytest.approx(
+        multipletests(exact, method="holm")[1], rel=1e-12
+    )
+    assert [test.p_bh_task for test in found] == pytest.approx(
+        multipletests(exact, method="fdr_bh")[1], rel=1e-12
+    )
 
 
 def test_pairs_of_models_over_phrasings_count_instances_not_cells(scores):
@@ -54,24 +62,32 @@ def test_pairs_of_models_over_phrasings_count_instances_not_cells(scores):
 
 def test_attacked_phrasings_are_tested_against_their_reference(scores):
     """Two attacks per model against p0, corrected within the model and over all six."""
-    found = [test for test in paired_tests(table(scores), reference="p0") if test.kind == "phrasings"]
+    found = [
+        test for test in paired_tests(table(scores), reference="p0") if test.kind == "phrasings"
+    ]
     first = found[0]
     clean, attacked = scores[0, 0], scores[0, 1]
 
     assert len(found) == 6
     assert (first.model, first.old, first.new) == ("a", "p0", "p1")
     assert first.drop == pytest.approx(1 - attacked.mean() / clean.mean())
-    assert first.p == pytest.approx(mcnemar([[0, (clean > attacked).sum()], [(clean < attacked).sum(), 0]], exact=True).pvalue)
+    assert first.p == pytest.approx(
+        mcnemar([[0, (clean > attacked).sum()], [(clean < attacked).sum(), 0]], exact=True).pvalue
+    )
     p = [test.p for test in found]
     assert [test.p_holm for test in found] == pytest.approx(multipletests(p, method="holm")[1])
-    assert [test.p_holm_task for test in found[:2]] == pytest.approx(multipletests(p[:2], method="holm")[1])
+    assert [test.p_holm_task for test in found[:2]] == pytest.approx(
+        multipletests(p[:2], method="holm")[1]
+    )
 
 
 def test_models_scored_on_other_instances_are_compared_on_shared_ones(scores):
     """Model b lacks ten instances: 50 are left, and missing cells count for neither side."""
     full = table(scores[:2])
     frame = full.frame
-    lacking = frame[~((frame["model"] == "b") & frame["instance_id"].isin([f"i{k}" for k in range(10)]))]
+    lacking = frame[
+        ~((frame["model"] == "b") & frame["instance_id"].isin([f"i{k}" for k in range(10)]))
+    ]
     found = paired_tests(ScoreTable.from_frame(lacking))[0]
 
     assert found.n_instances == 50

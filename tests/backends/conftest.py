@@ -28,7 +28,10 @@ def _byte_level() -> Any:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
-        [WORDS] * 4, trainers.BpeTrainer(vocab_size=420, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+        [WORDS] * 4,
+        trainers.BpeTrainer(
+            vocab_size=420, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        ),
     )
     return tokenizer
 
@@ -42,12 +45,17 @@ def _sentencepiece_like(*, end: bool) -> Any:
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always", split=True)
     letters = sorted(set(WORDS))
     trainer = trainers.UnigramTrainer(
-        vocab_size=220, special_tokens=SPECIAL, unk_token="<unk>", initial_alphabet=letters, show_progress=False
+        vocab_size=220,
+        special_tokens=SPECIAL,
+        unk_token="<unk>",
+        initial_alphabet=letters,
+        show_progress=False,
     )
     tokenizer.train_from_iterator([WORDS] * 4, trainer)
     single = "$A </s>" if end else "<s> $A"
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=single, special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>")]
+        single=single,
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>")],
     )
     return tokenizer
 
@@ -85,7 +93,9 @@ def _settings(kind: str, vocabulary: int) -> Any:
         "qwen2": lambda: tf.Qwen2Config(**rope, **wide),
         "qwen3": lambda: tf.Qwen3Config(**rope, **wide, head_dim=12),
         "mistral": lambda: tf.MistralConfig(**rope, **wide, sliding_window=16),
-        "gemma2": lambda: tf.Gemma2Config(**rope, **wide, head_dim=12, sliding_window=16, query_pre_attn_scalar=12),
+        "gemma2": lambda: tf.Gemma2Config(
+            **rope, **wide, head_dim=12, sliding_window=16, query_pre_attn_scalar=12
+        ),
         "gemma3": lambda: tf.Gemma3TextConfig(
             **rope,
             **wide,
@@ -98,10 +108,14 @@ def _settings(kind: str, vocabulary: int) -> Any:
         "granite": lambda: tf.GraniteConfig(**rope, **wide),
         "olmo2": lambda: tf.Olmo2Config(**rope, **wide),
         "phi": lambda: tf.PhiConfig(**{**rope, "num_key_value_heads": 4}, **wide),
-        "phi3": lambda: tf.Phi3Config(**rope, **wide, sliding_window=16, original_max_position_embeddings=512),
+        "phi3": lambda: tf.Phi3Config(
+            **rope, **wide, sliding_window=16, original_max_position_embeddings=512
+        ),
         "stablelm": lambda: tf.StableLmConfig(**rope, **wide, partial_rotary_factor=0.5),
         "cohere": lambda: tf.CohereConfig(**rope, **wide),
-        "gpt2": lambda: tf.GPT2Config(**common, **wide, n_embd=48, n_layer=3, n_head=4, n_positions=512),
+        "gpt2": lambda: tf.GPT2Config(
+            **common, **wide, n_embd=48, n_layer=3, n_head=4, n_positions=512
+        ),
         "gpt_neox": lambda: tf.GPTNeoXConfig(
             **common,
             **wide,
@@ -122,9 +136,13 @@ def _settings(kind: str, vocabulary: int) -> Any:
             init_std=0.15,
         ),
         "bloom": lambda: tf.BloomConfig(**common, **wide, hidden_size=48, n_layer=3, n_head=4),
-        "mamba": lambda: tf.MambaConfig(**common, hidden_size=48, num_hidden_layers=2, state_size=8, initializer_range=0.15),
+        "mamba": lambda: tf.MambaConfig(
+            **common, hidden_size=48, num_hidden_layers=2, state_size=8, initializer_range=0.15
+        ),
         "t5": lambda: tf.T5Config(**seq2seq, feed_forward_proj="gated-gelu"),
-        "t5_large_logits": lambda: tf.T5Config(**seq2seq, feed_forward_proj="gated-gelu", initializer_factor=1.2),
+        "t5_large_logits": lambda: tf.T5Config(
+            **seq2seq, feed_forward_proj="gated-gelu", initializer_factor=1.2
+        ),
         "mt5": lambda: tf.MT5Config(**seq2seq),
         "umt5": lambda: tf.UMT5Config(**seq2seq),
         "bart": lambda: tf.BartConfig(
@@ -154,7 +172,11 @@ def build(directory: Path, kind: str, pieces: str) -> Path:
     logging.disable_progress_bar()
     raw = _byte_level() if pieces == "bytes" else _sentencepiece_like(end=pieces == "end")
     tokenizer = tf.PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", bos_token="<s>" if pieces == "start" else None
+        tokenizer_object=raw,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        bos_token="<s>" if pieces == "start" else None,
     )
     config = _settings(kind, raw.get_vocab_size())
     torch.manual_seed(7)

@@ -14,13 +14,27 @@ from evalkit.errors import BackendError
 from evalkit.records import ModelSpec, Request
 
 pytest.importorskip("lm_eval")
-pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval and what it imports warn on their own account
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # lm-eval and what it imports warn on their own account
 
 CHOICES = [
-    Request(kind="choice", text="Which planet is the largest?\nAnswer:", continuations=(" A", " B", " C")),
-    Request(kind="choice", text="Two dogs", system="Say it.", continuations=(" follow", " follow it home")),
+    Request(
+        kind="choice",
+        text="Which planet is the largest?\nAnswer:",
+        continuations=(" A", " B", " C"),
+    ),
+    Request(
+        kind="choice",
+        text="Two dogs",
+        system="Say it.",
+        continuations=(" follow", " follow it home"),
+    ),
 ]
-TEXTS = [Request(kind="generate", text="Two dogs", max_tokens=6, stop=("fox",)), Request(kind="generate", text="A boat", max_tokens=3)]
+TEXTS = [
+    Request(kind="generate", text="Two dogs", max_tokens=6, stop=("fox",)),
+    Request(kind="generate", text="A boat", max_tokens=3),
+]
 
 
 def backend(name: str, **changes: Any) -> LMEvalBackend:
@@ -48,18 +62,26 @@ def test_the_dummy_model_answers_every_request() -> None:
 
 def test_its_hf_model_gives_the_numbers_of_ours(model_dir: Callable[..., Path]) -> None:
     """The same tiny weights through lm-eval and through our own backend: 1e-4 nat, the same greedy texts, the same token counts."""
-    from evalkit.backends.hf import HFBackend
+    from evalkit.backends.hf.backend import HFBackend
 
     directory = model_dir("llama", "bytes")
-    theirs = by_key(backend(f"hf,pretrained={directory},dtype=float32", device="cpu", batch_size=2), [*CHOICES, *TEXTS])
-    ours = by_key(HFBackend(ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32")), [*CHOICES, *TEXTS])
+    theirs = by_key(
+        backend(f"hf,pretrained={directory},dtype=float32", device="cpu", batch_size=2),
+        [*CHOICES, *TEXTS],
+    )
+    ours = by_key(
+        HFBackend(ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32")),
+        [*CHOICES, *TEXTS],
+    )
 
     for mine, other in zip(ours, theirs, strict=True):
         assert list(other.logprobs) == pytest.approx(list(mine.logprobs), abs=1e-4)
         assert (other.token_counts, other.text) == (mine.token_counts, mine.text)
 
 
-def test_the_fingerprint_holds_the_weights_and_what_changes_responses(model_dir: Callable[..., Path], tmp_path: Path) -> None:
+def test_the_fingerprint_holds_the_weights_and_what_changes_responses(
+    model_dir: Callable[..., Path], tmp_path: Path
+) -> None:
     """Batch size and device do not enter; one changed byte of the weights does, under the same path."""
     import shutil
 
@@ -68,7 +90,9 @@ def test_the_fingerprint_holds_the_weights_and_what_changes_responses(model_dir:
     name = f"hf,pretrained={directory},dtype=float32"
     first = backend(name, device="cpu").fingerprint()
     again = backend(name, device="cpu", batch_size=4).fingerprint()
-    (directory / "generation_config.json").write_text(json.dumps({"eos_token_id": 1, "pad_token_id": 0}))
+    (directory / "generation_config.json").write_text(
+        json.dumps({"eos_token_id": 1, "pad_token_id": 0})
+    )
     other = backend(name, device="cpu").fingerprint()
 
     assert first == again
@@ -80,22 +104,35 @@ def test_what_is_no_number_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from lm_eval.models.dummy import DummyLM
 
     values = iter([-1.0, float("nan"), -2.0, -1.0, -2.0])
-    monkeypatch.setattr(DummyLM, "loglikelihood", lambda self, requests, disable_tqdm=False: [(next(values), False) for _ in requests])
+    monkeypatch.setattr(
+        DummyLM,
+        "loglikelihood",
+        lambda self, requests, disable_tqdm=False: [(next(values), False) for _ in requests],
+    )
 
-    assert [(r.error, r.logprobs) for r in by_key(backend("dummy"), CHOICES)] == [("nan", ()), ("", (-1.0, -2.0))]
+    assert [(r.error, r.logprobs) for r in by_key(backend("dummy"), CHOICES)] == [
+        ("nan", ()),
+        ("", (-1.0, -2.0)),
+    ]
 
 
-def test_an_answer_that_did_not_come_is_an_error_and_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_did_not_come_is_an_error_and_no_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """lm-eval's API models put a text of their own in its place; that text is recognised."""
     from lm_eval.models import api_models
     from lm_eval.models.dummy import DummyLM
 
     monkeypatch.setattr(api_models, "LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER", "")
     monkeypatch.setattr(
-        DummyLM, "generate_until", lambda self, requests: [api_models.LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER for _ in requests]
+        DummyLM,
+        "generate_until",
+        lambda self, requests: [api_models.LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER for _ in requests],
     )
 
-    assert [(r.error, r.text) for r in by_key(backend("dummy"), TEXTS)] == [("no answer came", None)] * 2
+    assert [(r.error, r.text) for r in by_key(backend("dummy"), TEXTS)] == [
+        ("no answer came", None)
+    ] * 2
 
 
 def test_a_failing_model_ends_the_run_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +141,9 @@ def test_a_failing_model_ends_the_run_with_its_message(monkeypatch: pytest.Monke
 
     engine = backend("dummy")
     monkeypatch.setattr(DummyLM, "loglikelihood", lambda self, requests: [][1])
-    with pytest.raises(BackendError, match="lm-eval:dummy: loglikelihood failed: list index out of range") as caught:
+    with pytest.raises(
+        BackendError, match="lm-eval:dummy: loglikelihood failed: list index out of range"
+    ) as caught:
         by_key(engine, CHOICES)
     monkeypatch.setattr(DummyLM, "loglikelihood", lambda self, requests: [(-1.0, False)])
     with pytest.raises(BackendError, match="gave 1 results for 5 requests"):
@@ -132,7 +171,11 @@ def test_lm_evals_caches_are_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("dumy", {}, "model type 'dumy' is not known to lm-eval"),
         ("hf,pretrained=/nowhere/at-all", {}, "lm-eval:hf: cannot be made"),
         ("dummy", {"chat_template": "mine.jinja"}, "'auto' .* or 'none' is accepted"),
-        ("dummy", {"options": {"api_key": "sk-1"}}, "argument 'api_key' would stand in the manifest"),
+        (
+            "dummy",
+            {"options": {"api_key": "sk-1"}},
+            "argument 'api_key' would stand in the manifest",
+        ),
     ],
 )
 def test_what_cannot_be_made_is_refused(name: str, changes: dict[str, Any], message: str) -> None:
@@ -148,7 +191,19 @@ def test_a_run_through_the_corridor(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from evalkit.cli.main import invoke
 
     monkeypatch.chdir(tmp_path)
-    words = ["run", "--model", "lm-eval:dummy", "--suite", "procedural", "--limit", "2", "--phrasings", "2", "--resamples", "100"]
+    words = [
+        "run",
+        "--model",
+        "lm-eval:dummy",
+        "--suite",
+        "procedural",
+        "--limit",
+        "2",
+        "--phrasings",
+        "2",
+        "--resamples",
+        "100",
+    ]
     code = invoke([*words, "--out", "run", "--quiet"])
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
 

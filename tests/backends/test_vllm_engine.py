@@ -19,8 +19,16 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 CHOICES = [
-    Request(kind="choice", text="Which planet is the largest?\nAnswer:", continuations=(" A", " Yes", " no")),
-    Request(kind="choice", text="Which planet is the largest of all?\nAnswer:", continuations=(" Jupiter", " Saturn and the Moon", " no")),
+    Request(
+        kind="choice",
+        text="Which planet is the largest?\nAnswer:",
+        continuations=(" A", " Yes", " no"),
+    ),
+    Request(
+        kind="choice",
+        text="Which planet is the largest of all?\nAnswer:",
+        continuations=(" Jupiter", " Saturn and the Moon", " no"),
+    ),
     Request(kind="choice", text="Say which one. ", continuations=("(A)", "(B)", "(A)")),
     Request(kind="choice", text="", continuations=("Yes", " no")),
 ]
@@ -60,12 +68,24 @@ class Engine:
 
     made: ClassVar[list[Engine]] = []
 
-    def __init__(self, *, model: str, dtype: str, max_logprobs: int = 20, max_model_len: int = 512, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        dtype: str,
+        max_logprobs: int = 20,
+        max_model_len: int = 512,
+        **options: Any,
+    ) -> None:
         self.options = options
-        self.model = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(
+            model, dtype=getattr(torch, dtype)
+        ).eval()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(model)
         self.max_logprobs, self.max_model_len = max_logprobs, max_model_len
-        self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=max_model_len, dtype=getattr(torch, dtype)))
+        self.llm_engine = SimpleNamespace(
+            model_config=SimpleNamespace(max_model_len=max_model_len, dtype=getattr(torch, dtype))
+        )
         self.asked: list[tuple[list[int], Any]] = []
         Engine.made.append(self)
 
@@ -73,21 +93,36 @@ class Engine:
         """Return the tokenizer."""
         return self.tokenizer
 
-    def generate(self, prompts: list[dict[str, list[int]]], *, sampling_params: list[Any], use_tqdm: bool) -> list[Any]:
+    def generate(
+        self, prompts: list[dict[str, list[int]]], *, sampling_params: list[Any], use_tqdm: bool
+    ) -> list[Any]:
         """Return one output per prompt."""
         assert len(prompts) == len(sampling_params)
-        return [self._one(prompt["prompt_token_ids"], given) for prompt, given in zip(prompts, sampling_params, strict=True)]
+        return [
+            self._one(prompt["prompt_token_ids"], given)
+            for prompt, given in zip(prompts, sampling_params, strict=True)
+        ]
 
     @torch.inference_mode()
     def _one(self, ids: list[int], given: Any) -> Any:
         if len(ids) + 1 > self.max_model_len:
-            raise ValueError(f"The prompt (length {len(ids)}) is longer than the maximum model length of {self.max_model_len}.")
+            raise ValueError(
+                f"The prompt (length {len(ids)}) is longer than the maximum model length of {self.max_model_len}."
+            )
         if (given.logprobs or 0) > self.max_logprobs:
-            raise ValueError(f"Requested sample logprobs of {given.logprobs}, which is greater than max allowed: {self.max_logprobs}")
+            raise ValueError(
+                f"Requested sample logprobs of {given.logprobs}, which is greater than max allowed: {self.max_logprobs}"
+            )
         assert given.temperature == 0.0
         self.asked.append((ids, given))
         values = self.model(torch.tensor([ids])).logits[0].float().log_softmax(-1)
-        before = [None, *({token: SimpleNamespace(logprob=values[i, token].item())} for i, token in enumerate(ids[1:]))]
+        before = [
+            None,
+            *(
+                {token: SimpleNamespace(logprob=values[i, token].item())}
+                for i, token in enumerate(ids[1:])
+            ),
+        ]
         text, tokens, reason = "", list(ids), "length"
         for _ in range(given.max_tokens):
             best = int(self.model(torch.tensor([tokens])).logits[0, -1].argmax())
@@ -101,10 +136,25 @@ class Engine:
                 text, reason = text[: min(ends)], "stop"
                 break
         named = list(getattr(given, "logprob_token_ids", None) or [])
-        listed = values[-1].topk(min(given.logprobs, values.shape[-1])).indices.tolist() if given.logprobs else []
-        after = [{token: SimpleNamespace(logprob=values[-1, token].item()) for token in (*named, *listed)}] if named or listed else None
+        listed = (
+            values[-1].topk(min(given.logprobs, values.shape[-1])).indices.tolist()
+            if given.logprobs
+            else []
+        )
+        after = (
+            [
+                {
+                    token: SimpleNamespace(logprob=values[-1, token].item())
+                    for token in (*named, *listed)
+                }
+            ]
+            if named or listed
+            else None
+        )
         output = SimpleNamespace(text=text, finish_reason=reason, logprobs=after)
-        return SimpleNamespace(prompt_logprobs=before if given.prompt_logprobs is not None else None, outputs=[output])
+        return SimpleNamespace(
+            prompt_logprobs=before if given.prompt_logprobs is not None else None, outputs=[output]
+        )
 
 
 @pytest.fixture
@@ -131,33 +181,49 @@ def by_key(backend: Any, requests: list[Request]) -> list[Any]:
 
 
 @pytest.mark.parametrize("pieces", ["bytes", "start"])
-def test_log_likelihoods_equal_those_of_the_transformers_backend(model_dir: Callable[..., Path], stand_in: ModuleType, pieces: str) -> None:
+def test_log_likelihoods_equal_those_of_the_transformers_backend(
+    model_dir: Callable[..., Path], stand_in: ModuleType, pieces: str
+) -> None:
     """Same weights, same boundary rule, same numbers: choices of one and of several tokens, repeated ones, an empty prompt."""
-    from evalkit.backends.hf import HFBackend
+    from evalkit.backends.hf.backend import HFBackend
     from evalkit.backends.vllm_engine import VLLMBackend
 
     directory = model_dir("llama", pieces)
-    expected = by_key(HFBackend(ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32")), CHOICES)
+    expected = by_key(
+        HFBackend(ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32")),
+        CHOICES,
+    )
     found = by_key(VLLMBackend(spec(directory)), CHOICES)
 
-    assert [(r.error, r.token_counts, r.prompt_tokens) for r in found] == [("", r.token_counts, r.prompt_tokens) for r in expected]
+    assert [(r.error, r.token_counts, r.prompt_tokens) for r in found] == [
+        ("", r.token_counts, r.prompt_tokens) for r in expected
+    ]
     for mine, theirs in zip(found, expected, strict=True):
         assert mine.logprobs == pytest.approx(theirs.logprobs, abs=1e-4)
 
 
-def test_generation_equals_that_of_the_transformers_backend(model_dir: Callable[..., Path], stand_in: ModuleType) -> None:
+def test_generation_equals_that_of_the_transformers_backend(
+    model_dir: Callable[..., Path], stand_in: ModuleType
+) -> None:
     """Greedy texts with stop texts and limits come out the same."""
-    from evalkit.backends.hf import HFBackend
+    from evalkit.backends.hf.backend import HFBackend
     from evalkit.backends.vllm_engine import VLLMBackend
 
     directory = model_dir("llama", "bytes")
-    expected = by_key(HFBackend(ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32")), TEXTS)
+    expected = by_key(
+        HFBackend(ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32")),
+        TEXTS,
+    )
     found = by_key(VLLMBackend(spec(directory)), TEXTS)
 
-    assert [(r.text, r.finish_reason) for r in found] == [(r.text, r.finish_reason) for r in expected]
+    assert [(r.text, r.finish_reason) for r in found] == [
+        (r.text, r.finish_reason) for r in expected
+    ]
 
 
-def test_labels_of_one_token_take_one_prompt(model_dir: Callable[..., Path], stand_in: ModuleType) -> None:
+def test_labels_of_one_token_take_one_prompt(
+    model_dir: Callable[..., Path], stand_in: ModuleType
+) -> None:
     """Three labels of one token are one prompt without prompt log-probabilities, which would bypass the prefix cache."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
@@ -172,7 +238,11 @@ def test_labels_of_one_token_take_one_prompt(model_dir: Callable[..., Path], sta
 
 @pytest.mark.parametrize(("most", "prompts"), [(1000, 1), (1, 4)])
 def test_an_older_engine_gives_the_same_numbers(
-    model_dir: Callable[..., Path], stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch, most: int, prompts: int
+    model_dir: Callable[..., Path],
+    stand_in: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    prompts: int,
 ) -> None:
     """Where ids cannot be named, the most likely tokens are asked for; a label that is not among them is scored behind its prompt."""
     from evalkit.backends.vllm_engine import VLLMBackend
@@ -187,13 +257,17 @@ def test_an_older_engine_gives_the_same_numbers(
     assert backend.stats["prompts"] == prompts
 
 
-def test_a_prompt_that_is_too_long_is_shortened_before_the_engine_sees_it(model_dir: Callable[..., Path], stand_in: ModuleType) -> None:
+def test_a_prompt_that_is_too_long_is_shortened_before_the_engine_sees_it(
+    model_dir: Callable[..., Path], stand_in: ModuleType
+) -> None:
     """The engine refuses what is too long; the middle of the body goes instead, and the response says so."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
     body = "The red fox runs over the hill. " * 40
     text = f"Is it true?\n\n{body}\nAnswer:"
-    request = Request(kind="choice", text=text, body=(13, 13 + len(body)), continuations=(" Yes or no", " no"))
+    request = Request(
+        kind="choice", text=text, body=(13, 13 + len(body)), continuations=(" Yes or no", " no")
+    )
     backend = VLLMBackend(spec(model_dir("llama", "bytes"), options={"max_model_len": 64}))
     (response,) = by_key(backend, [request])
 
@@ -201,7 +275,9 @@ def test_a_prompt_that_is_too_long_is_shortened_before_the_engine_sees_it(model_
     assert (response.sent[:11], response.sent[-7:]) == ("Is it true?", "Answer:")
 
 
-def test_the_fingerprint_tells_engine_and_version(model_dir: Callable[..., Path], stand_in: ModuleType) -> None:
+def test_the_fingerprint_tells_engine_and_version(
+    model_dir: Callable[..., Path], stand_in: ModuleType
+) -> None:
     """The same weights under another engine, version or quantization are another model."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
@@ -212,16 +288,27 @@ def test_the_fingerprint_tells_engine_and_version(model_dir: Callable[..., Path]
     newer = VLLMBackend(spec(directory, options={"kv_cache_dtype": "fp8"})).fingerprint()
 
     assert first == again
-    assert {key for key in newer if first.get(key) != newer[key]} == {"engine", "engine_kv_cache_dtype"}
+    assert {key for key in newer if first.get(key) != newer[key]} == {
+        "engine",
+        "engine_kv_cache_dtype",
+    }
 
 
-def test_an_engine_that_dies_ends_the_run(model_dir: Callable[..., Path], stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_dies_ends_the_run(
+    model_dir: Callable[..., Path], stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its message is shown, with exit code 4."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
     backend = VLLMBackend(spec(model_dir("llama", "bytes")))
-    monkeypatch.setattr(Engine, "generate", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("EngineCore died\nsecond line")))
-    with pytest.raises(BackendError, match="vLLM failed: EngineCore died What was answered is stored") as caught:
+    monkeypatch.setattr(
+        Engine,
+        "generate",
+        lambda *_, **__: (_ for _ in ()).throw(RuntimeError("EngineCore died\nsecond line")),
+    )
+    with pytest.raises(
+        BackendError, match="vLLM failed: EngineCore died What was answered is stored"
+    ) as caught:
         by_key(backend, CHOICES)
 
     assert caught.value.exit_code == 4
@@ -235,13 +322,23 @@ def test_values_that_are_no_numbers_are_errors(
 
     backend = VLLMBackend(spec(model_dir("llama", "bytes")))
     ids = range(500)
-    broken = SimpleNamespace(text="", finish_reason="length", logprobs=[{i: SimpleNamespace(logprob=float("nan")) for i in ids}])
-    monkeypatch.setattr(Engine, "generate", lambda *_, **__: [SimpleNamespace(prompt_logprobs=None, outputs=[broken])])
+    broken = SimpleNamespace(
+        text="",
+        finish_reason="length",
+        logprobs=[{i: SimpleNamespace(logprob=float("nan")) for i in ids}],
+    )
+    monkeypatch.setattr(
+        Engine,
+        "generate",
+        lambda *_, **__: [SimpleNamespace(prompt_logprobs=None, outputs=[broken])],
+    )
 
     assert [(r.error, r.logprobs) for r in by_key(backend, CHOICES[:1])] == [("nan", ())]
 
 
-def test_options_and_device_are_checked(model_dir: Callable[..., Path], stand_in: ModuleType) -> None:
+def test_options_and_device_are_checked(
+    model_dir: Callable[..., Path], stand_in: ModuleType
+) -> None:
     """Unknown options, wrong types and a device of our choosing are refused before the engine starts."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
@@ -256,7 +353,9 @@ def test_options_and_device_are_checked(model_dir: Callable[..., Path], stand_in
     assert Engine.made == []
 
 
-def test_without_vllm_the_extra_is_named(model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_vllm_the_extra_is_named(
+    model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message is the line to type."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
@@ -265,7 +364,9 @@ def test_without_vllm_the_extra_is_named(model_dir: Callable[..., Path], monkeyp
         VLLMBackend(spec(model_dir("llama", "bytes")))
 
 
-def test_an_encoder_decoder_is_sent_to_the_other_backend(model_dir: Callable[..., Path], stand_in: ModuleType) -> None:
+def test_an_encoder_decoder_is_sent_to_the_other_backend(
+    model_dir: Callable[..., Path], stand_in: ModuleType
+) -> None:
     """The message names the backend that runs it."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
@@ -275,16 +376,26 @@ def test_an_encoder_decoder_is_sent_to_the_other_backend(model_dir: Callable[...
 
 @pytest.mark.gpu
 @pytest.mark.slow
-def test_the_engine_itself_agrees_with_the_transformers_backend(model_dir: Callable[..., Path]) -> None:
+def test_the_engine_itself_agrees_with_the_transformers_backend(
+    model_dir: Callable[..., Path],
+) -> None:
     """On a GPU with vLLM: log-likelihoods within 0.05 nat in fp32 and the same choices."""
     if importlib.util.find_spec("vllm") is None or not torch.cuda.is_available():
         pytest.skip("needs vLLM and a CUDA device")
-    from evalkit.backends.hf import HFBackend
+    from evalkit.backends.hf.backend import HFBackend
     from evalkit.backends.vllm_engine import VLLMBackend
 
     directory = model_dir("llama", "bytes")
-    expected = by_key(HFBackend(ModelSpec(backend="hf", name=str(directory), device="cuda", dtype="float32")), CHOICES)
-    found = by_key(VLLMBackend(spec(directory, options={"gpu_memory_utilization": 0.3, "enforce_eager": True})), CHOICES)
+    expected = by_key(
+        HFBackend(ModelSpec(backend="hf", name=str(directory), device="cuda", dtype="float32")),
+        CHOICES,
+    )
+    found = by_key(
+        VLLMBackend(
+            spec(directory, options={"gpu_memory_utilization": 0.3, "enforce_eager": True})
+        ),
+        CHOICES,
+    )
 
     for mine, theirs in zip(found, expected, strict=True):
         assert mine.logprobs == pytest.approx(theirs.logprobs, abs=0.05)

@@ -49,9 +49,18 @@ def test_mistakes_of_all_files_come_together(tmp_path: Path) -> None:
 
     kinds, problems = check_paths([tmp_path])
 
-    assert [kinds[tmp_path / name] for name in ("a.yaml", "c.yaml", "d.yaml", "e.yml")] == ["phrasings", "task", "unknown", "unknown"]
+    assert [kinds[tmp_path / name] for name in ("a.yaml", "c.yaml", "d.yaml", "e.yml")] == [
+        "phrasings",
+        "task",
+        "unknown",
+        "unknown",
+    ]
     assert len(problems) == 4
-    assert [problem for problem in problems if "c.yaml:3: reader 'tabel' is not known; did you mean 'table'?" in problem]
+    assert [
+        problem
+        for problem in problems
+        if "c.yaml:3: reader 'tabel' is not known; did you mean 'table'?" in problem
+    ]
     assert [problem for problem in problems if "b.yaml" in problem and "a.yaml too" in problem]
 
 
@@ -62,7 +71,9 @@ def test_a_policy_is_read_by_the_reader_of_the_gate(tmp_path: Path) -> None:
     kinds, problems = check_paths([tmp_path])
 
     assert kinds == {tmp_path / "p.yaml": "policy"}
-    assert [problem.partition(";")[0] for problem in problems] == [f"{tmp_path}/p.yaml:2: rules is empty"]
+    assert [problem.partition(";")[0] for problem in problems] == [
+        f"{tmp_path}/p.yaml:2: rules is empty"
+    ]
     with pytest.raises(CatalogError, match="rules is empty"):
         read_policy_file(tmp_path / "p.yaml")
 

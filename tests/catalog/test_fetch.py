@@ -34,7 +34,10 @@ def rows(number: int) -> bytes:
     return buffer.getvalue()
 
 
-FILES = {"anatomy/test-00000-of-00001.parquet": rows(135), "anatomy/dev-00000-of-00001.parquet": rows(5)}
+FILES = {
+    "anatomy/test-00000-of-00001.parquet": rows(135),
+    "anatomy/dev-00000-of-00001.parquet": rows(5),
+}
 
 
 @pytest.fixture
@@ -44,24 +47,43 @@ def hub(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> HTTPServer:
     def resolve(request: Request) -> Response:
         match = re.match(r"/datasets/cais/mmlu/resolve/([^/]+)/(.+)", request.path)
         if match is None or match[1] not in (COMMIT, BRANCH_COMMIT) or match[2] not in FILES:
-            return Response("Entry not found", 404, headers={"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
+            return Response(
+                "Entry not found",
+                404,
+                headers={"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"},
+            )
         body = FILES[match[2]]
-        headers = {"ETag": f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"', "X-Repo-Commit": match[1]}
+        headers = {
+            "ETag": f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"',
+            "X-Repo-Commit": match[1],
+        }
         return Response(body, headers=headers, content_type="application/octet-stream")
 
     def info(request: Request) -> Response:
-        return Response(json.dumps({"id": "cais/mmlu", "sha": BRANCH_COMMIT, "siblings": []}), content_type="application/json")
+        return Response(
+            json.dumps({"id": "cais/mmlu", "sha": BRANCH_COMMIT, "siblings": []}),
+            content_type="application/json",
+        )
 
     httpserver.expect_request(re.compile(r"/datasets/.*")).respond_with_handler(resolve)
     httpserver.expect_request(re.compile(r"/api/datasets/.*")).respond_with_handler(info)
     monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     return httpserver
 
 
-def test_a_task_is_fetched_from_the_hub_by_its_pinned_commit_and_loads(hub: HTTPServer, tmp_path: Path) -> None:
+def test_a_task_is_fetched_from_the_hub_by_its_pinned_commit_and_loads(
+    hub: HTTPServer, tmp_path: Path
+) -> None:
     """Scored split and shots come; what was got is recorded with commit and digest."""
     task = load_task("mmlu/anatomy")
     wanted, unknown = needed([task], tmp_path)
@@ -70,7 +92,9 @@ def test_a_task_is_fetched_from_the_hub_by_its_pinned_commit_and_loads(hub: HTTP
 
     assert unknown == []
     assert {(item.path, item.commit) for item in got} == {(name, COMMIT) for name in FILES}
-    assert {item.sha256 for item in fetched(tmp_path)} == {hashlib.sha256(body).hexdigest() for body in FILES.values()}
+    assert {item.sha256 for item in fetched(tmp_path)} == {
+        hashlib.sha256(body).hexdigest() for body in FILES.values()
+    }
     assert [len(load_instances(task, tmp_path, split)) for split in ("test", "dev")] == [135, 5]
 
 
@@ -91,7 +115,9 @@ def test_a_source_without_pin_records_the_commit_it_got(hub: HTTPServer, tmp_pat
     loose = replace(task, source=replace(task.source, revision=None))
     wanted, _ = needed([loose], tmp_path)
 
-    assert {(item.revision, item.commit) for item in fetch(wanted, tmp_path)} == {("default branch", BRANCH_COMMIT)}
+    assert {(item.revision, item.commit) for item in fetch(wanted, tmp_path)} == {
+        ("default branch", BRANCH_COMMIT)
+    }
 
 
 def test_files_of_another_commit_than_pinned_are_refused(hub: HTTPServer, tmp_path: Path) -> None:
@@ -101,7 +127,10 @@ def test_files_of_another_commit_than_pinned_are_refused(hub: HTTPServer, tmp_pa
     fetch(needed([loose], tmp_path)[0], tmp_path)
 
     assert len(load_instances(loose, tmp_path)) == 135
-    with pytest.raises(CatalogError, match=rf"is of commit {BRANCH_COMMIT}, the task pins {COMMIT}\. Type: evalkit data fetch --force"):
+    with pytest.raises(
+        CatalogError,
+        match=rf"is of commit {BRANCH_COMMIT}, the task pins {COMMIT}\. Type: evalkit data fetch --force",
+    ):
         load_instances(task, tmp_path)
 
 
@@ -109,7 +138,10 @@ def test_a_file_the_hub_does_not_have_is_one_message(hub: HTTPServer, tmp_path: 
     """Repository, file and revision are named; nothing is recorded."""
     wanted, _ = needed([load_task("mmlu/virology")], tmp_path)
 
-    with pytest.raises(EnvironmentFault, match=r"/datasets/cais/mmlu: virology/test-00000-of-00001\.parquet at c30699e.* could not be got"):
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"/datasets/cais/mmlu: virology/test-00000-of-00001\.parquet at c30699e.* could not be got",
+    ):
         fetch(wanted, tmp_path)
     assert fetched(tmp_path) == []
 
@@ -124,7 +156,9 @@ def test_offline_says_so(hub: HTTPServer, tmp_path: Path, monkeypatch: pytest.Mo
     assert hub.log == []
 
 
-def test_a_hub_that_cannot_be_reached_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_cannot_be_reached_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No traceback of an HTTP library."""
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
@@ -139,17 +173,28 @@ def test_a_hub_that_cannot_be_reached_is_one_message(tmp_path: Path, monkeypatch
 def github(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> HTTPServer:
     """Return a GitHub with two repositories."""
     bbh = json.dumps({"examples": [{"input": f"x{n}", "target": "Yes"} for n in range(250)]})
-    httpserver.expect_request("/suzgunmirac/BIG-Bench-Hard/9ee07bd481feebf959a6b59d61ea57bdcf30964d/bbh/navigate.json").respond_with_data(
-        bbh
+    httpserver.expect_request(
+        "/suzgunmirac/BIG-Bench-Hard/9ee07bd481feebf959a6b59d61ea57bdcf30964d/bbh/navigate.json"
+    ).respond_with_data(bbh)
+    httpserver.expect_request("/repos/allenai/natural-instructions/commits/HEAD").respond_with_data(
+        BRANCH_COMMIT
     )
-    httpserver.expect_request("/repos/allenai/natural-instructions/commits/HEAD").respond_with_data(BRANCH_COMMIT)
-    file = json.dumps({"Definition": ["d"], "Instances": [{"id": "a", "input": "x", "output": ["y"]}]})
-    httpserver.expect_request(f"/allenai/natural-instructions/{BRANCH_COMMIT}/tasks/task190_snli_classification.json").respond_with_data(
-        file
+    file = json.dumps(
+        {"Definition": ["d"], "Instances": [{"id": "a", "input": "x", "output": ["y"]}]}
     )
+    httpserver.expect_request(
+        f"/allenai/natural-instructions/{BRANCH_COMMIT}/tasks/task190_snli_classification.json"
+    ).respond_with_data(file)
     for name in ("EVALKIT_GITHUB_RAW", "EVALKIT_GITHUB_API"):
         monkeypatch.setenv(name, httpserver.url_for("").rstrip("/"))
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     return httpserver
 
@@ -160,12 +205,17 @@ def test_files_of_github_repositories_keep_their_layout(github: HTTPServer, tmp_
 
     got = fetch(needed(tasks, tmp_path)[0], tmp_path)
 
-    assert [item.commit for item in got] == ["9ee07bd481feebf959a6b59d61ea57bdcf30964d", BRANCH_COMMIT]
+    assert [item.commit for item in got] == [
+        "9ee07bd481feebf959a6b59d61ea57bdcf30964d",
+        BRANCH_COMMIT,
+    ]
     assert [len(load_instances(task, tmp_path)) for task in tasks] == [250, 1]
     assert (tmp_path / "superni/tasks/task190_snli_classification.json").is_file()
 
 
-def test_what_was_got_before_a_failure_is_kept_and_recorded(github: HTTPServer, tmp_path: Path) -> None:
+def test_what_was_got_before_a_failure_is_kept_and_recorded(
+    github: HTTPServer, tmp_path: Path
+) -> None:
     """The next call goes on with the rest; no half file stays."""
     wanted, _ = needed([load_task("bbh/navigate"), load_task("bbh/snarks")], tmp_path)
 
@@ -178,8 +228,12 @@ def test_what_was_got_before_a_failure_is_kept_and_recorded(github: HTTPServer, 
 
 def test_a_url_is_fetched_as_it_is(github: HTTPServer, tmp_path: Path) -> None:
     """PromptBench's own files stand at a URL without commit."""
-    github.expect_request("/files/pairs.json").respond_with_data('{"en-fr": [{"en": "a", "fr": "b"}]}')
-    source = Source(local="promptbench/data/pairs.json", options={"url": github.url_for("/files/pairs.json")})
+    github.expect_request("/files/pairs.json").respond_with_data(
+        '{"en-fr": [{"en": "a", "fr": "b"}]}'
+    )
+    source = Source(
+        local="promptbench/data/pairs.json", options={"url": github.url_for("/files/pairs.json")}
+    )
     task = Task(name="t", benchmark="b", reader="translation", kind="generate", source=source)
 
     (item,) = fetch(needed([task], tmp_path)[0], tmp_path)
@@ -190,7 +244,9 @@ def test_a_url_is_fetched_as_it_is(github: HTTPServer, tmp_path: Path) -> None:
 
 def test_a_url_that_is_not_http_is_refused(tmp_path: Path) -> None:
     """A task file cannot make evalkit read local files as downloads."""
-    item = Wanted(origin="url", repository="file:///etc", revision=None, path="passwd", place=tmp_path / "x")
+    item = Wanted(
+        origin="url", repository="file:///etc", revision=None, path="passwd", place=tmp_path / "x"
+    )
 
     with pytest.raises(Exception, match="only http and https are accepted") as caught:
         fetch([item], tmp_path)
@@ -199,7 +255,9 @@ def test_a_url_that_is_not_http_is_refused(tmp_path: Path) -> None:
 
 def test_tasks_without_a_known_download_are_named(tmp_path: Path) -> None:
     """They are returned, not skipped."""
-    wanted, unknown = needed([load_task("promptbench/math"), load_task("procedural/rewrite")], tmp_path)
+    wanted, unknown = needed(
+        [load_task("promptbench/math"), load_task("procedural/rewrite")], tmp_path
+    )
 
     assert (wanted, [task.id for task in unknown]) == ([], ["promptbench/math"])
 

@@ -17,7 +17,10 @@ ITEM = Instance(id="i", fields={"question": "Q"}, choices=("a", "b"), target=0, 
 
 def reading(monkeypatch: pytest.MonkeyPatch, *items: Instance) -> None:
     """Make every reader return these instances."""
-    monkeypatch.setattr("evalkit.catalog.instances.READERS.load", lambda name: lambda task, data_dir, split: list(items))
+    monkeypatch.setattr(
+        "evalkit.catalog.instances.READERS.load",
+        lambda name: lambda task, data_dir, split: list(items),
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,9 @@ def reading(monkeypatch: pytest.MonkeyPatch, *items: Instance) -> None:
         ((replace(ITEM, fields={"text": "Q"}),), "has no field 'question'; it has text"),
     ],
 )
-def test_unusable_instances_are_refused(items: tuple[Instance, ...], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_instances_are_refused(
+    items: tuple[Instance, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No score is ever made from them."""
     reading(monkeypatch, *items)
 
@@ -40,7 +45,9 @@ def test_unusable_instances_are_refused(items: tuple[Instance, ...], message: st
         load_instances(TASK)
 
 
-def test_the_published_number_is_checked_on_the_scored_split_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_published_number_is_checked_on_the_scored_split_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Shots come from a split of another size."""
     reading(monkeypatch, ITEM)
     task = replace(TASK, n_instances=2, split="test")
@@ -67,7 +74,16 @@ def test_what_moves_scores_moves_the_digest(change: dict[str, object]) -> None:
     assert task_digest(replace(TASK, **change), [ITEM]) != task_digest(TASK, [ITEM])
 
 
-@pytest.mark.parametrize("change", [{"citation": "x"}, {"notes": "x"}, {"description": "x"}, {"licence": "x"}, {"phrasings": ("x",)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"citation": "x"},
+        {"notes": "x"},
+        {"description": "x"},
+        {"licence": "x"},
+        {"phrasings": ("x",)},
+    ],
+)
 def test_what_moves_no_score_moves_no_digest(change: dict[str, object]) -> None:
     """Words about the task are not part of it."""
     assert task_digest(replace(TASK, **change), [ITEM]) == task_digest(TASK, [ITEM])
@@ -101,21 +117,32 @@ def test_absent_data_is_named_with_places_and_remedy(tmp_path: Path) -> None:
     )
 
 
-def test_a_data_directory_that_is_not_there_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_directory_that_is_not_there_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Named by option or environment."""
-    with pytest.raises(DataMissingError, match=r"nowhere: data directory is not there \(from --data-dir\)"):
+    with pytest.raises(
+        DataMissingError, match=r"nowhere: data directory is not there \(from --data-dir\)"
+    ):
         load_instances(load_task("bbh/navigate"), tmp_path / "nowhere")
     monkeypatch.setenv("EVALKIT_DATA", str(tmp_path / "gone"))
-    with pytest.raises(DataMissingError, match=r"gone: data directory is not there \(from EVALKIT_DATA\)"):
+    with pytest.raises(
+        DataMissingError, match=r"gone: data directory is not there \(from EVALKIT_DATA\)"
+    ):
         load_instances(load_task("bbh/navigate"))
 
 
 def test_a_clone_of_the_upstream_repository_is_found(tmp_path: Path) -> None:
     """BIG-Bench-Hard cloned under its own name serves as well."""
     (tmp_path / "BIG-Bench-Hard/bbh").mkdir(parents=True)
-    (tmp_path / "BIG-Bench-Hard/bbh/navigate.json").write_text('{"examples": [{"input": "x", "target": "Yes"}]}')
+    (tmp_path / "BIG-Bench-Hard/bbh/navigate.json").write_text(
+        '{"examples": [{"input": "x", "target": "Yes"}]}'
+    )
 
-    assert load_instances(replace(load_task("bbh/navigate"), n_instances=None), tmp_path)[0].target == 0
+    assert (
+        load_instances(replace(load_task("bbh/navigate"), n_instances=None), tmp_path)[0].target
+        == 0
+    )
 
 
 def test_available_tasks_are_told_from_absent_ones(tmp_path: Path) -> None:
@@ -126,7 +153,10 @@ def test_available_tasks_are_told_from_absent_ones(tmp_path: Path) -> None:
     (tmp_path / "mmlu/test/anatomy_test.csv").write_text("")
 
     present, absent = available_tasks(
-        list_tasks(["bbh/navigate", "bbh/snarks", "promptbench/mmlu", "mmlu/anatomy", "procedural/rewrite"]), tmp_path
+        list_tasks(
+            ["bbh/navigate", "bbh/snarks", "promptbench/mmlu", "mmlu/anatomy", "procedural/rewrite"]
+        ),
+        tmp_path,
     )
 
     assert [task.id for task in present] == ["bbh/navigate", "mmlu/anatomy", "procedural/rewrite"]

@@ -10,15 +10,27 @@ import pytest
 
 from evalkit import catalog
 from evalkit.errors import CatalogError
-from evalkit.prompts import render_prompt
+from evalkit.phrasings.prompts import render_prompt
 
 pytest.importorskip("lm_eval")
-pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval and what it imports warn on their own account
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # lm-eval and what it imports warn on their own account
 
 ROWS = [
-    {"passage": "The cup is on the shelf.", "query": "Is the cup on the shelf", "label": 1, "said": "yes"},
+    {
+        "passage": "The cup is on the shelf.",
+        "query": "Is the cup on the shelf",
+        "label": 1,
+        "said": "yes",
+    },
     {"passage": "The door is shut.", "query": "Is the door open", "label": 0, "said": "no"},
-    {"passage": "Ann is older than Bo.", "query": "Is Bo younger than Ann", "label": 1, "said": "yes"},
+    {
+        "passage": "Ann is older than Bo.",
+        "query": "Is Bo younger than Ann",
+        "label": 1,
+        "said": "yes",
+    },
 ]
 CHOICE = """
     output_type: multiple_choice
@@ -35,7 +47,9 @@ CHOICE = """
 """
 
 
-def write_task(folder: Path, name: str, rest: str, rows: list[dict[str, object]] | None = None) -> str:
+def write_task(
+    folder: Path, name: str, rest: str, rows: list[dict[str, object]] | None = None
+) -> str:
     """Write a task file over a local JSON file and return what stands after ``--tasks``."""
     data = folder / f"{name}.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows or ROWS))
@@ -60,8 +74,12 @@ def test_documents_choices_and_metric_are_lm_evals(tmp_path: Path) -> None:
     assert (task.id, task.version, task.kind, task.metric, task.chance, task.labels) == (
         "lm_eval/shelf", 2, "choice", "choice_accuracy", 0.5, ("no", "yes"),
     )  # fmt: skip
-    assert [instance.fields["question"] for instance in instances] == [f"{r['passage']}\nQuestion: {r['query']}?" for r in ROWS]
-    assert [(i.choices, i.target, i.references) for i in instances] == [(("no", "yes"), r["label"], (r["said"],)) for r in ROWS]
+    assert [instance.fields["question"] for instance in instances] == [
+        f"{r['passage']}\nQuestion: {r['query']}?" for r in ROWS
+    ]
+    assert [(i.choices, i.target, i.references) for i in instances] == [
+        (("no", "yes"), r["label"], (r["said"],)) for r in ROWS
+    ]
     assert instances[1].fields["passage"] == "The door is shut."
     assert len({instance.id for instance in instances}) == 3
 
@@ -76,7 +94,9 @@ def test_it_is_asked_in_every_generic_phrasing(tmp_path: Path) -> None:
     assert len(phrasings) >= 12
     assert {prompt.text.count("Question: Is the cup on the shelf?") for prompt in prompts} == {1}
     assert {prompt.continuations for prompt in prompts} == {(" no", " yes")}
-    assert all("no" in prompt.text.split("shelf?")[1] or "or yes" in prompt.text for prompt in prompts)
+    assert all(
+        "no" in prompt.text.split("shelf?")[1] or "or yes" in prompt.text for prompt in prompts
+    )
     assert len({prompt.text for prompt in prompts}) == len(prompts)
     assert not any("theirs" in prompt.text for prompt in prompts)
 
@@ -90,12 +110,16 @@ def test_targets_may_be_texts_or_several(tmp_path: Path) -> None:
     (many,) = catalog.list_tasks([write_task(tmp_path, "several", several, rows)])
 
     assert [instance.target for instance in catalog.load_instances(named)] == [1, 0, 1]
-    assert {(instance.target, instance.references) for instance in catalog.load_instances(many)} == {(None, ("no", "yes"))}
+    assert {
+        (instance.target, instance.references) for instance in catalog.load_instances(many)
+    } == {(None, ("no", "yes"))}
 
 
 def test_letters_that_the_text_explains_are_not_listed_again(tmp_path: Path) -> None:
     """Where lm-eval's text lists the choices and the choices are their letters, the prompt lists nothing."""
-    letters = CHOICE.replace('["no", "yes"]', '["A", "B"]').replace("{{query}}?", "{{query}}?\\nA. no\\nB. yes")
+    letters = CHOICE.replace('["no", "yes"]', '["A", "B"]').replace(
+        "{{query}}?", "{{query}}?\\nA. no\\nB. yes"
+    )
     (task,) = catalog.list_tasks([write_task(tmp_path, "letters", letters)])
     instance = catalog.load_instances(task)[0]
     prompt = render_prompt(task, catalog.load_phrasings(task)[0], instance)
@@ -117,7 +141,13 @@ def test_generation_tasks_keep_limit_and_stops(tmp_path: Path) -> None:
     (task,) = catalog.list_tasks([write_task(tmp_path, "said", rest)])
     instances = catalog.load_instances(task)
 
-    assert (task.kind, task.metric, task.max_tokens, task.stop, task.chance) == ("generate", "exact_match", 5, ("\n",), None)
+    assert (task.kind, task.metric, task.max_tokens, task.stop, task.chance) == (
+        "generate",
+        "exact_match",
+        5,
+        ("\n",),
+        None,
+    )
     assert [instance.references for instance in instances] == [("yes",), ("no",), ("yes",)]
 
 
@@ -161,7 +191,15 @@ def test_a_run_of_an_lm_eval_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from evalkit.cli.main import invoke
 
     monkeypatch.chdir(tmp_path)
-    words = ["run", "--model", "scripted:perfect", "--tasks", write_task(tmp_path, "shelf", CHOICE), "--resamples", "100"]
+    words = [
+        "run",
+        "--model",
+        "scripted:perfect",
+        "--tasks",
+        write_task(tmp_path, "shelf", CHOICE),
+        "--resamples",
+        "100",
+    ]
     code = invoke([*words, "--out", "run", "--quiet"])
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     n_phrasings = len(manifest["suite"]["tasks"]["lm_eval/shelf"]["phrasings"])

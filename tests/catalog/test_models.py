@@ -20,7 +20,10 @@ def facts(model: str) -> tuple[str, str, str | None, tuple[str, ...] | None]:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("google/flan-t5-small", ("hf", "google/flan-t5-small", None, ("flan", "p3", "niv2@!mmlu/*"))),
+        (
+            "google/flan-t5-small",
+            ("hf", "google/flan-t5-small", None, ("flan", "p3", "niv2@!mmlu/*")),
+        ),
         ("someone/their-model@abc123", ("hf", "someone/their-model", "abc123", None)),
         ("hf:gpt2", ("hf", "gpt2", None, ())),
         ("vllm:bigscience/T0pp", ("vllm", "bigscience/T0pp", None, ("p3",))),
@@ -65,7 +68,12 @@ def test_a_directory_may_describe_itself(tmp_path: Path) -> None:
 
     spec = load_model(str(tmp_path))
 
-    assert (spec.name, spec.label, spec.tuned_on, spec.dtype) == (str(tmp_path), tmp_path.name, ("mine",), "float32")
+    assert (spec.name, spec.label, spec.tuned_on, spec.dtype) == (
+        str(tmp_path),
+        tmp_path.name,
+        ("mine",),
+        "float32",
+    )
 
 
 def test_a_model_file_is_validated_whole(tmp_path: Path) -> None:
@@ -76,7 +84,11 @@ def test_a_model_file_is_validated_whole(tmp_path: Path) -> None:
     with pytest.raises(CatalogError) as caught:
         load_model(str(path))
 
-    assert sorted(problem.partition("m.yaml:")[2][:2] for problem in caught.value.problems) == ["1:", "3:", "4:"]
+    assert sorted(problem.partition("m.yaml:")[2][:2] for problem in caught.value.problems) == [
+        "1:",
+        "3:",
+        "4:",
+    ]
 
 
 def test_models_that_ship_are_found_by_the_name_of_their_folder() -> None:
@@ -85,14 +97,19 @@ def test_models_that_ship_are_found_by_the_name_of_their_folder() -> None:
         assert load_model(name).name == str(path)
 
 
-def test_a_typo_of_a_shipped_model_is_noticed_before_the_hub_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typo_of_a_shipped_model_is_noticed_before_the_hub_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bare word close to a model that ships is no hub id."""
     (tmp_path / "sample").mkdir()
     (tmp_path / "sample/evalkit.yaml").write_text("backend: hf\ntuned_on: []\n")
     monkeypatch.setattr("evalkit.catalog.models.data_root", lambda kind: tmp_path)
 
     assert load_model("sample").label == "sample"
-    with pytest.raises(UsageError, match=r"--model smaple: no such model ships with evalkit; did you mean 'sample'\? .* type hf:smaple"):
+    with pytest.raises(
+        UsageError,
+        match=r"--model smaple: no such model ships with evalkit; did you mean 'sample'\? .* type hf:smaple",
+    ):
         load_model("smaple")
 
 
@@ -100,14 +117,21 @@ def test_overrides_replace_fields_and_none_leaves_them() -> None:
     """Options are merged, a wrong option is named."""
     spec = load_model("gpt2", dtype="float32", revision=None, tuned_on=["p3"], options={"a": 1})
 
-    assert (spec.dtype, spec.revision, spec.tuned_on, dict(spec.options)) == ("float32", None, ("p3",), {"a": 1})
+    assert (spec.dtype, spec.revision, spec.tuned_on, dict(spec.options)) == (
+        "float32",
+        None,
+        ("p3",),
+        {"a": 1},
+    )
     with pytest.raises(UsageError, match="model option dtyp is not known"):
         load_model("gpt2", dtyp="float32")
 
 
 def test_lm_eval_spelling_means_what_it_means_there() -> None:
     """Known arguments become fields, the others backend options."""
-    spec = model_from_lm_eval("hf", "pretrained=gpt2,dtype=float32,revision=main,batch_size=4,parallelize=True", seed=3)
+    spec = model_from_lm_eval(
+        "hf", "pretrained=gpt2,dtype=float32,revision=main,batch_size=4,parallelize=True", seed=3
+    )
 
     assert (spec.backend, spec.name, spec.dtype, spec.revision, spec.batch_size, spec.seed, dict(spec.options)) == (
         "hf", "gpt2", "float32", "main", 4, 3, {"parallelize": "True"},
@@ -125,7 +149,10 @@ def test_other_lm_eval_models_go_through_its_backend() -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", ["dtype=float32", "pretrained", "pretrained=a,pretrained=b", "pretrained=a,batch_size=none"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["dtype=float32", "pretrained", "pretrained=a,pretrained=b", "pretrained=a,batch_size=none"],
+)
 def test_wrong_lm_eval_arguments_are_refused(arguments: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(EvalkitError):

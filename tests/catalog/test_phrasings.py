@@ -36,11 +36,16 @@ def test_a_bare_list_and_a_mapping_are_both_accepted(tmp_path: Path) -> None:
     """Defaults of the mapping fill what an entry leaves out."""
     bare = read_phrasing_file(write(tmp_path, "- {id: a, text: Pick., source: mine}\n"))
     full = read_phrasing_file(
-        write(tmp_path, "tasks: [mmlu/*]\ndefaults: {source: mine, layout: inline}\nphrasings:\n  - {id: a, text: Pick.}\n")
+        write(
+            tmp_path,
+            "tasks: [mmlu/*]\ndefaults: {source: mine, layout: inline}\nphrasings:\n  - {id: a, text: Pick.}\n",
+        )
     )
 
     assert bare == [Phrasing(id="a", text="Pick.", source="mine")]
-    assert full == [Phrasing(id="a", text="Pick.", source="mine", layout="inline", tasks=("mmlu/*",))]
+    assert full == [
+        Phrasing(id="a", text="Pick.", source="mine", layout="inline", tasks=("mmlu/*",))
+    ]
 
 
 def test_extra_files_count_for_the_tasks_they_name(tmp_path: Path) -> None:
@@ -50,7 +55,9 @@ def test_extra_files_count_for_the_tasks_they_name(tmp_path: Path) -> None:
         "- {id: zz-1, text: A., source: m, tasks: [bbh/*]}\n- {id: zz-2, text: B., source: m}\n- {id: zz-3, text: C., source: m, tasks: [mmlu/*]}\n",
     )
 
-    added = {p.id for p in load_phrasings(TASK, extra=[path])} - {p.id for p in load_phrasings(TASK)}
+    added = {p.id for p in load_phrasings(TASK, extra=[path])} - {
+        p.id for p in load_phrasings(TASK)
+    }
 
     assert added == {"zz-2", "zz-3"}
 
@@ -58,13 +65,22 @@ def test_extra_files_count_for_the_tasks_they_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- {id: a, text: x, source: y}\n- {id: a, text: z, source: y}\n", "p.yaml:2: id 'a' stands here again, first at"),
+        (
+            "- {id: a, text: x, source: y}\n- {id: a, text: z, source: y}\n",
+            "p.yaml:2: id 'a' stands here again, first at",
+        ),
         ("phrasings: []\n", "p.yaml:1: holds no phrasings"),
         ("- {id: a, text: x}\n", "p.yaml:1: 'source' is missing"),
-        ("defaults: {sorce: x}\nphrasings: [{id: a, text: x, source: y}]\n", "p.yaml:1: key 'sorce' is not known"),
+        (
+            "defaults: {sorce: x}\nphrasings: [{id: a, text: x, source: y}]\n",
+            "p.yaml:1: key 'sorce' is not known",
+        ),
         ("prasings: []\n", "p.yaml:1: key 'prasings' is not known"),
         ("just text\n", "p.yaml:1: a list of phrasings"),
-        ("tasks: mmlu/*\nphrasings: [{id: a, text: x, source: y}]\n", "p.yaml:1: 'tasks' is 'mmlu/*'; accepted: a list."),
+        (
+            "tasks: mmlu/*\nphrasings: [{id: a, text: x, source: y}]\n",
+            "p.yaml:1: 'tasks' is 'mmlu/*'; accepted: a list.",
+        ),
     ],
 )
 def test_a_wrong_file_says_where(text: str, message: str, tmp_path: Path) -> None:
@@ -79,7 +95,10 @@ def test_an_id_of_two_files_is_refused(tmp_path: Path) -> None:
     """Both places are named."""
     first = load_phrasings(TASK)[0].id
 
-    with pytest.raises(CatalogError, match=rf"id '{first}' stands here again, first at paraphrases/mmlu/general\.yaml:"):
+    with pytest.raises(
+        CatalogError,
+        match=rf"id '{first}' stands here again, first at paraphrases/mmlu/general\.yaml:",
+    ):
         load_phrasings(TASK, extra=[write(tmp_path, f"- {{id: {first}, text: x, source: y}}\n")])
 
 
@@ -87,7 +106,10 @@ def test_a_slot_the_task_does_not_fill_is_refused(tmp_path: Path) -> None:
     """The message lists the slots there are."""
     path = write(tmp_path, "- {id: a, text: 'Read {{ context }}.', source: y}\n")
 
-    with pytest.raises(CatalogError, match=r"mmlu/anatomy has no slot context; it fills category, choices, question, subject"):
+    with pytest.raises(
+        CatalogError,
+        match=r"mmlu/anatomy has no slot context; it fills category, choices, question, subject",
+    ):
         load_phrasings(TASK, extra=[path])
 
 
@@ -104,7 +126,9 @@ def test_a_slot_the_task_does_not_fill_is_refused(tmp_path: Path) -> None:
         (("p3", "niv2@!mmlu/*"), "niv2", "superni/task190_snli_classification", "seen"),
     ],
 )
-def test_seen_is_a_relation_of_phrasing_model_and_task(tuned_on: tuple[str, ...] | None, source: str, task: str, expected: str) -> None:
+def test_seen_is_a_relation_of_phrasing_model_and_task(
+    tuned_on: tuple[str, ...] | None, source: str, task: str, expected: str
+) -> None:
     """The source decides, except for tasks that tuning held out."""
     model = ModelSpec(backend="hf", name="m", tuned_on=tuned_on)
 
@@ -113,7 +137,10 @@ def test_seen_is_a_relation_of_phrasing_model_and_task(tuned_on: tuple[str, ...]
 
 def test_definitions_of_test_tasks_are_unseen_for_tk_instruct_and_seen_for_flan_t5() -> None:
     """Tk-Instruct held the 119 test tasks out; the Flan 2022 collection did not."""
-    phrasing, task = Phrasing(id="a", text="x", source="niv2"), load_task("superni/task190_snli_classification")
+    phrasing, task = (
+        Phrasing(id="a", text="x", source="niv2"),
+        load_task("superni/task190_snli_classification"),
+    )
 
     models = [load_model(name) for name in ("allenai/tk-instruct-3b-def", "google/flan-t5-small")]
 

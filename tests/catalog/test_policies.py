@@ -55,7 +55,9 @@ def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
         "2: level is 1.5",
     } <= found
     assert [line for line in found if line.startswith("4: 'inconclusive' is \"maybe\"")]
-    assert [line for line in found if line.startswith("10:") and "'rules.4.margin' is missing" in line]
+    assert [
+        line for line in found if line.startswith("10:") and "'rules.4.margin' is missing" in line
+    ]
 
 
 def test_values_of_rules_and_waivers_are_checked(tmp_path: Path) -> None:
@@ -72,4 +74,7 @@ def test_values_of_rules_and_waivers_are_checked(tmp_path: Path) -> None:
     assert found[0].startswith("3: metric 'maen' is not one a gate can check; did you mean 'mean'?")
     assert found[1].startswith("4: margin is 0.0; accepted: a fraction above 0 and below 1")
     assert found[2] == "6: rule 4 checks gap by suite again, as rule 3 does. Keep one."
-    assert [line.split(";")[0] for line in found[3:]] == ["8: reason is empty", '8: expires is "tomorrow"']
+    assert [line.split(";")[0] for line in found[3:]] == [
+        "8: reason is empty",
+        '8: expires is "tomorrow"',
+    ]

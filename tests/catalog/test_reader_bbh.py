@@ -15,7 +15,10 @@ CANARY = "BENCHMARK DATA canary GUID"
 
 def bbh(*examples: tuple[str, str]) -> dict[str, object]:
     """Return the content of a BBH file."""
-    return {"canary": CANARY, "examples": [{"input": text, "target": target} for text, target in examples]}
+    return {
+        "canary": CANARY,
+        "examples": [{"input": text, "target": target} for text, target in examples],
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,9 @@ def bbh(*examples: tuple[str, str]) -> dict[str, object]:
         ("Options:\nfree text", "Options:\nfree text", (), ()),
     ],
 )
-def test_options_are_taken_apart(text: str, question: str, labels: tuple[str, ...], choices: tuple[str, ...]) -> None:
+def test_options_are_taken_apart(
+    text: str, question: str, labels: tuple[str, ...], choices: tuple[str, ...]
+) -> None:
     """The question loses its list; brackets inside a choice stay content."""
     assert parse_options(text) == (question, labels, choices)
 
@@ -39,7 +44,9 @@ def test_options_are_taken_apart(text: str, question: str, labels: tuple[str, ..
 def test_eighteen_options_are_eighteen_choices(task_over, tmp_path: Path) -> None:
     """reasoning_about_colored_objects goes up to (R)."""
     letters = "ABCDEFGHIJKLMNOPQR"
-    text = "Q?\nOptions:\n" + "\n".join(f"({letter}) {number}" for number, letter in enumerate(letters))
+    text = "Q?\nOptions:\n" + "\n".join(
+        f"({letter}) {number}" for number, letter in enumerate(letters)
+    )
 
     (item,) = load_instances(task_over("bbh", "x.json", bbh((text, "(R)"))), tmp_path)
 
@@ -54,14 +61,20 @@ def test_a_target_may_be_the_text_of_a_choice(task_over, tmp_path: Path) -> None
     assert [item.target for item in load_instances(task, tmp_path)] == [0]
 
 
-def test_a_text_target_that_is_no_choice_is_kept_where_upstream_is_known_to_have_one(task_over, tmp_path: Path) -> None:
+def test_a_text_target_that_is_no_choice_is_kept_where_upstream_is_known_to_have_one(
+    task_over, tmp_path: Path
+) -> None:
     """movie_recommendation: the cell has a reference and no target."""
     content = bbh(("Q?\nOptions:\n(A) x\n(B) y", "Monsters, Inc"))
 
-    (item,) = load_instances(task_over("bbh", "x.json", content, options={"text_targets": True}), tmp_path)
+    (item,) = load_instances(
+        task_over("bbh", "x.json", content, options={"text_targets": True}), tmp_path
+    )
 
     assert (item.target, item.references) == (None, ("Monsters, Inc",))
-    with pytest.raises(CatalogError, match=r"x\.json:1: example 1 has target 'Monsters, Inc'; accepted: A, B"):
+    with pytest.raises(
+        CatalogError, match=r"x\.json:1: example 1 has target 'Monsters, Inc'; accepted: A, B"
+    ):
         load_instances(task_over("bbh", "x.json", content), tmp_path)
 
 
@@ -70,7 +83,10 @@ def test_labels_of_the_task_are_the_choices(task_over, tmp_path: Path) -> None:
     content = bbh(("not True is", "False"), ("Q?\nOptions:\n- True\n- False", "True"))
     task = task_over("bbh", "x.json", content, labels=("True", "False"))
 
-    assert [(item.choices, item.target, item.fields["question"]) for item in load_instances(task, tmp_path)] == [
+    assert [
+        (item.choices, item.target, item.fields["question"])
+        for item in load_instances(task, tmp_path)
+    ] == [
         (("True", "False"), 1, "not True is"),
         (("True", "False"), 0, "Q?"),
     ]
@@ -78,11 +94,18 @@ def test_labels_of_the_task_are_the_choices(task_over, tmp_path: Path) -> None:
 
 def test_free_text_tasks_keep_their_input_whole(task_over, tmp_path: Path) -> None:
     """Word sorting has references and no choices."""
-    task = task_over("bbh", "x.json", bbh(("List: b a", "a b")), kind="generate", metric="exact_match")
+    task = task_over(
+        "bbh", "x.json", bbh(("List: b a", "a b")), kind="generate", metric="exact_match"
+    )
 
     (item,) = load_instances(task, tmp_path)
 
-    assert (item.fields["question"], item.choices, item.target, item.references) == ("List: b a", (), None, ("a b",))
+    assert (item.fields["question"], item.choices, item.target, item.references) == (
+        "List: b a",
+        (),
+        None,
+        ("a b",),
+    )
 
 
 def test_repeated_inputs_get_ids_of_their_own(task_over, tmp_path: Path) -> None:
@@ -102,17 +125,25 @@ def test_the_canary_reaches_no_instance(task_over, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"canary": "x", "examples": [{"input": "a"', r"x\.json:1: is not JSON: .*The file may be cut short; get it again"),
+        (
+            '{"canary": "x", "examples": [{"input": "a"',
+            r"x\.json:1: is not JSON: .*The file may be cut short; get it again",
+        ),
         ("", r"x\.json:1: file is empty; JSON is expected"),
         ('{"a": 1}\n{"a": 2}\n', r"x\.json:2: is JSON Lines"),
         ([{"input": "x"}], r"x\.json:1: holds no 'examples' list"),
         ({"examples": ["x"]}, r"x\.json:1: example 1 is no object"),
-        ({"examples": [{"input": "x", "target": 3}]}, r"x\.json:1: input and target are expected, both texts"),
+        (
+            {"examples": [{"input": "x", "target": 3}]},
+            r"x\.json:1: input and target are expected, both texts",
+        ),
         ({"examples": [{"input": "x", "target": "(A)"}]}, r"x\.json:1: example 1 lists 0 options"),
         ({"examples": []}, "b/t: no instances were read"),
     ],
 )
-def test_what_is_not_bbh_is_refused(content: object, message: str, task_over, tmp_path: Path) -> None:
+def test_what_is_not_bbh_is_refused(
+    content: object, message: str, task_over, tmp_path: Path
+) -> None:
     """File, line and what is expected."""
     with pytest.raises(CatalogError, match=message):
         load_instances(task_over("bbh", "x.json", content), tmp_path)

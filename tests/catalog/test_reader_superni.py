@@ -8,14 +8,21 @@ import pytest
 
 from evalkit.catalog import dataset_phrasings, load_instances
 from evalkit.errors import CatalogError
-from evalkit.templates import render
+from evalkit.phrasings.templates import render
 
 NEW = {
     "Definition": ["Name the {{ thing }}."],
     "Positive Examples": [{"input": "p", "output": "q", "explanation": "because"}],
-    "Instances": [{"id": f"task1-{n}", "input": f"in {n}", "output": [f"out {n}", "other"]} for n in range(130)],
+    "Instances": [
+        {"id": f"task1-{n}", "input": f"in {n}", "output": [f"out {n}", "other"]}
+        for n in range(130)
+    ],
 }
-OLD = {"Definition": "Name it.", "Positive Examples": [], "Instances": [{"input": "a", "output": "b"}, {"input": "a", "output": ["c"]}]}
+OLD = {
+    "Definition": "Name it.",
+    "Positive Examples": [],
+    "Instances": [{"input": "a", "output": "b"}, {"input": "a", "output": ["c"]}],
+}
 
 
 def read(task_over, content: object, tmp_path: Path, split: str | None = None):
@@ -42,7 +49,10 @@ def test_old_files_have_text_outputs_and_no_ids(task_over, tmp_path: Path) -> No
 
 def test_twenty_five_references_are_kept(task_over, tmp_path: Path) -> None:
     """Every reference counts for the score."""
-    content = {"Definition": ["x"], "Instances": [{"id": "i", "input": "a", "output": [str(n) for n in range(25)]}]}
+    content = {
+        "Definition": ["x"],
+        "Instances": [{"id": "i", "input": "a", "output": [str(n) for n in range(25)]}],
+    }
 
     assert len(read(task_over, content, tmp_path)[1][0].references) == 25
 
@@ -55,7 +65,9 @@ def test_worked_instances_serve_as_shots(task_over, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [NEW, OLD], ids=["list", "text"])
-def test_the_definition_is_a_phrasing_of_niv2(content: dict[str, object], task_over, tmp_path: Path) -> None:
+def test_the_definition_is_a_phrasing_of_niv2(
+    content: dict[str, object], task_over, tmp_path: Path
+) -> None:
     """It renders to the published words, braces included."""
     task, _ = read(task_over, content, tmp_path)
 
@@ -78,10 +90,15 @@ def test_other_tasks_bring_no_phrasings(task_over, tmp_path: Path) -> None:
         ([1], "holds list; a SuperNI task file"),
         ({"Instances": [{"output": ["x"]}]}, "test 1 has no text 'input'"),
         ({"Instances": [{"input": "x", "output": []}]}, r"test 1 has output \[\]"),
-        ({"Instances": [{"id": "a", "input": "x", "output": "y"}] * 2}, "instance 'a' stands twice"),
+        (
+            {"Instances": [{"id": "a", "input": "x", "output": "y"}] * 2},
+            "instance 'a' stands twice",
+        ),
     ],
 )
-def test_what_is_not_superni_is_refused(content: object, message: str, task_over, tmp_path: Path) -> None:
+def test_what_is_not_superni_is_refused(
+    content: object, message: str, task_over, tmp_path: Path
+) -> None:
     """The message says what is expected."""
     with pytest.raises(CatalogError, match=message):
         read(task_over, content, tmp_path)

@@ -22,18 +22,45 @@ GLUE_FILES = {
         ["not_equivalent"],
         ["Question 1: a? Question 2: b?"],
     ),
-    "mrpc": ("\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t2\t3\ta\tb\r\n", ["equivalent"], ["Sentence 1: a Sentence 2: b"]),
-    "mnli": ("index\tsentence1\tsentence2\tlabel1\tgold_label\n0\ta\tb\tneutral\tneutral\n", ["neutral"], ["Premise: a Hypothesis: b"]),
-    "qnli": ("index\tquestion\tsentence\tlabel\n0\ta?\tb\tentailment\n", ["entailment"], ["Question: a? Context: b"]),
-    "rte": ("index\tsentence1\tsentence2\tlabel\n0\ta\tb\tnot_entailment\n", ["not_entailment"], ["Sentence 1: a Sentence 2: b"]),
-    "wnli": ("index\tsentence1\tsentence2\tlabel\n0\ta\tb\t1\n", ["entailment"], ["Sentence 1: a Sentence 2: b"]),
+    "mrpc": (
+        "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t2\t3\ta\tb\r\n",
+        ["equivalent"],
+        ["Sentence 1: a Sentence 2: b"],
+    ),
+    "mnli": (
+        "index\tsentence1\tsentence2\tlabel1\tgold_label\n0\ta\tb\tneutral\tneutral\n",
+        ["neutral"],
+        ["Premise: a Hypothesis: b"],
+    ),
+    "qnli": (
+        "index\tquestion\tsentence\tlabel\n0\ta?\tb\tentailment\n",
+        ["entailment"],
+        ["Question: a? Context: b"],
+    ),
+    "rte": (
+        "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tnot_entailment\n",
+        ["not_entailment"],
+        ["Sentence 1: a Sentence 2: b"],
+    ),
+    "wnli": (
+        "index\tsentence1\tsentence2\tlabel\n0\ta\tb\t1\n",
+        ["entailment"],
+        ["Sentence 1: a Sentence 2: b"],
+    ),
 }
 
 
 def glue_task(task_over, name: str, content: str):
     """Return a task over one GLUE file, with the shipped task's labels and fields."""
     shipped = load_task(f"promptbench/{name}")
-    return task_over("glue", "x.tsv", content, options={"glue": name}, labels=shipped.labels, fields=shipped.fields)
+    return task_over(
+        "glue",
+        "x.tsv",
+        content,
+        options={"glue": name},
+        labels=shipped.labels,
+        fields=shipped.fields,
+    )
 
 
 @pytest.mark.parametrize("name", GLUE_FILES)
@@ -43,15 +70,25 @@ def test_glue_files_are_read_as_published(name: str, task_over, tmp_path: Path) 
 
     items = load_instances(glue_task(task_over, name, content), tmp_path)
 
-    assert ([item.references[0] for item in items], [item.fields["question"] for item in items]) == (labels, questions)
+    assert (
+        [item.references[0] for item in items],
+        [item.fields["question"] for item in items],
+    ) == (labels, questions)
     assert set(items[0].fields) == set(load_task(f"promptbench/{name}").fields)
 
 
 def test_glue_from_the_hub_equals_glue_from_its_files(task_over, tmp_path: Path) -> None:
     """Codes 0 to 2 of MNLI are entailment, neutral, contradiction in both."""
-    task = glue_task(task_over, "mnli", "index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tcontradiction\n1\tc\td\tentailment\n")
+    task = glue_task(
+        task_over,
+        "mnli",
+        "index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tcontradiction\n1\tc\td\tentailment\n",
+    )
     parquet.write_table(
-        pyarrow.table({"premise": ["a", "c"], "hypothesis": ["b", "d"], "label": [2, 0], "idx": [0, 1]}), tmp_path / "x.parquet"
+        pyarrow.table(
+            {"premise": ["a", "c"], "hypothesis": ["b", "d"], "label": [2, 0], "idx": [0, 1]}
+        ),
+        tmp_path / "x.parquet",
     )
     hub = replace(task, source=Source(local="x.parquet", options={"glue": "mnli"}))
 
@@ -61,12 +98,23 @@ def test_glue_from_the_hub_equals_glue_from_its_files(task_over, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("index\tsentence1\tsentence2\n0\ta\tb\n", r"x\.tsv:1: header has no column label; it has .*The test files have no labels"),
-        ("index\tsentence1\tsentence2\tlabel\n0\ta\tb\n", r"x\.tsv:2: has 3 cells where 4 are expected"),
-        ("index\tsentence1\tsentence2\tlabel\n0\ta\tb\t-1\n", r"x\.tsv:2: label is '-1'; accepted: 0 to 1, or .*hidden; use validation"),
+        (
+            "index\tsentence1\tsentence2\n0\ta\tb\n",
+            r"x\.tsv:1: header has no column label; it has .*The test files have no labels",
+        ),
+        (
+            "index\tsentence1\tsentence2\tlabel\n0\ta\tb\n",
+            r"x\.tsv:2: has 3 cells where 4 are expected",
+        ),
+        (
+            "index\tsentence1\tsentence2\tlabel\n0\ta\tb\t-1\n",
+            r"x\.tsv:2: label is '-1'; accepted: 0 to 1, or .*hidden; use validation",
+        ),
     ],
 )
-def test_glue_without_labels_is_refused(content: str, message: str, task_over, tmp_path: Path) -> None:
+def test_glue_without_labels_is_refused(
+    content: str, message: str, task_over, tmp_path: Path
+) -> None:
     """Hidden labels never become a class."""
     with pytest.raises(CatalogError, match=message):
         load_instances(glue_task(task_over, "rte", content), tmp_path)
@@ -75,23 +123,69 @@ def test_glue_without_labels_is_refused(content: str, message: str, task_over, t
 def test_squad_without_answer_wants_the_word(task_over, tmp_path: Path) -> None:
     """Answers are told apart and counted once; an impossible question has the reference unanswerable."""
     questions = [
-        {"id": "1", "question": "Who?", "is_impossible": False, "answers": [{"text": "Ann"}, {"text": "Ann"}, {"text": "she"}]},
-        {"id": "2", "question": "When?", "is_impossible": True, "answers": [], "plausible_answers": [{"text": "now"}]},
+        {
+            "id": "1",
+            "question": "Who?",
+            "is_impossible": False,
+            "answers": [{"text": "Ann"}, {"text": "Ann"}, {"text": "she"}],
+        },
+        {
+            "id": "2",
+            "question": "When?",
+            "is_impossible": True,
+            "answers": [],
+            "plausible_answers": [{"text": "now"}],
+        },
     ]
-    content = {"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": "C.", "qas": questions}]}]}
-    task = task_over("squad", "dev.json", content, kind="generate", metric="squad_v2", fields=("question", "context", "query"))
+    content = {
+        "version": "v2.0",
+        "data": [{"title": "t", "paragraphs": [{"context": "C.", "qas": questions}]}],
+    }
+    task = task_over(
+        "squad",
+        "dev.json",
+        content,
+        kind="generate",
+        metric="squad_v2",
+        fields=("question", "context", "query"),
+    )
 
     items = load_instances(task, tmp_path)
 
-    assert [(item.id, item.references) for item in items] == [("1", ("Ann", "she")), ("2", ("unanswerable",))]
-    assert items[0].fields == {"question": "Context: C.\nQuestion: Who?", "context": "C.", "query": "Who?"}
+    assert [(item.id, item.references) for item in items] == [
+        ("1", ("Ann", "she")),
+        ("2", ("unanswerable",)),
+    ]
+    assert items[0].fields == {
+        "question": "Context: C.\nQuestion: Who?",
+        "context": "C.",
+        "query": "Who?",
+    }
 
 
 def test_squad_from_the_hub_equals_squad_from_its_file(task_over, tmp_path: Path) -> None:
     """The hub's rows hold the same questions."""
-    rows = [{"id": "1", "context": "C.", "question": "Who?", "answers": {"text": ["Ann"], "answer_start": [0]}}]
+    rows = [
+        {
+            "id": "1",
+            "context": "C.",
+            "question": "Who?",
+            "answers": {"text": ["Ann"], "answer_start": [0]},
+        }
+    ]
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "x.parquet")
-    content = {"data": [{"paragraphs": [{"context": "C.", "qas": [{"id": "1", "question": "Who?", "answers": [{"text": "Ann"}]}]}]}]}
+    content = {
+        "data": [
+            {
+                "paragraphs": [
+                    {
+                        "context": "C.",
+                        "qas": [{"id": "1", "question": "Who?", "answers": [{"text": "Ann"}]}],
+                    }
+                ]
+            }
+        ]
+    }
     file = task_over("squad", "dev.json", content, kind="generate")
     hub = replace(file, source=Source(local="x.parquet"))
 
@@ -100,7 +194,9 @@ def test_squad_from_the_hub_equals_squad_from_its_file(task_over, tmp_path: Path
 
 def test_squad_with_a_paragraph_cut_off_is_refused(task_over, tmp_path: Path) -> None:
     """The article is named."""
-    task = task_over("squad", "dev.json", {"data": [{"paragraphs": [{"context": "C."}]}]}, kind="generate")
+    task = task_over(
+        "squad", "dev.json", {"data": [{"paragraphs": [{"context": "C."}]}]}, kind="generate"
+    )
 
     with pytest.raises(CatalogError, match=r"dev\.json:1: article 1: lacks 'qas'"):
         load_instances(task, tmp_path)
@@ -114,7 +210,13 @@ def test_translation_pairs_carry_their_languages(task_over, tmp_path: Path) -> N
     items = load_instances(task_over("translation", "x.json", PAIRS, kind="generate"), tmp_path)
 
     assert [
-        (item.fields["source_language"], item.fields["target_language"], item.fields["question"], item.references) for item in items
+        (
+            item.fields["source_language"],
+            item.fields["target_language"],
+            item.fields["question"],
+            item.references,
+        )
+        for item in items
     ] == [
         ("English", "French", "Yes.", ("Oui.",)),
         ("Chinese", "English", "是", ("Yes.",)),
@@ -124,7 +226,9 @@ def test_translation_pairs_carry_their_languages(task_over, tmp_path: Path) -> N
 def test_translation_pairs_can_be_picked(task_over, tmp_path: Path) -> None:
     """A direction that is not there is an error and not an empty task."""
     task = task_over("translation", "x.json", PAIRS, kind="generate", options={"pairs": ["zh-en"]})
-    absent = task_over("translation", "x.json", PAIRS, kind="generate", options={"pairs": ["de-en"]})
+    absent = task_over(
+        "translation", "x.json", PAIRS, kind="generate", options={"pairs": ["de-en"]}
+    )
 
     assert len(load_instances(task, tmp_path)) == 1
     with pytest.raises(CatalogError, match="no sentences of de-en were found; the files hold"):
@@ -134,21 +238,34 @@ def test_translation_pairs_can_be_picked(task_over, tmp_path: Path) -> None:
 def test_iwslt_xml_files_pair_up(task_over, tmp_path: Path) -> None:
     """The target file lies beside the source file; entities are resolved, bare ampersands survive."""
     name = "IWSLT17.TED.tst2015.en-de.{}.xml"
-    (tmp_path / name.format("de")).write_text('<doc><seg id="1"> Ja &amp; nein </seg><seg id="2">A & B</seg></doc>')
+    (tmp_path / name.format("de")).write_text(
+        '<doc><seg id="1"> Ja &amp; nein </seg><seg id="2">A & B</seg></doc>'
+    )
     task = task_over(
-        "translation", name.format("en"), '<doc><seg id="1"> Yes &amp; no </seg><seg id="2">A & B</seg></doc>', kind="generate"
+        "translation",
+        name.format("en"),
+        '<doc><seg id="1"> Yes &amp; no </seg><seg id="2">A & B</seg></doc>',
+        kind="generate",
     )
 
     items = load_instances(task, tmp_path)
 
-    assert [(item.fields["question"], item.references[0]) for item in items] == [("Yes & no", "Ja & nein"), ("A & B", "A & B")]
+    assert [(item.fields["question"], item.references[0]) for item in items] == [
+        ("Yes & no", "Ja & nein"),
+        ("A & B", "A & B"),
+    ]
 
 
 def test_iwslt_files_of_unequal_length_are_refused(task_over, tmp_path: Path) -> None:
     """Sentences are never paired by guess."""
     name = "IWSLT17.TED.tst2015.en-de.{}.xml"
     (tmp_path / name.format("de")).write_text("<seg id='1'>Ja</seg>")
-    task = task_over("translation", name.format("en"), "<seg id='1'>Yes</seg><seg id='2'>No</seg>", kind="generate")
+    task = task_over(
+        "translation",
+        name.format("en"),
+        "<seg id='1'>Yes</seg><seg id='2'>No</seg>",
+        kind="generate",
+    )
 
     with pytest.raises(CatalogError, match="has 1 sentences where"):
         load_instances(task, tmp_path)
@@ -157,11 +274,19 @@ def test_iwslt_files_of_unequal_length_are_refused(task_over, tmp_path: Path) ->
 def test_mathematics_files_alternate_question_and_answer(task_over, tmp_path: Path) -> None:
     """The first questions of a module are taken, its topic put in words."""
     lines = "".join(f"What is {n} + {n}?\n{2 * n}\n" for n in range(10))
-    task = task_over("math", "numbers__gcd.txt", lines, kind="generate", options={"per_module": 3, "topics": {"numbers__gcd": "divisors"}})
+    task = task_over(
+        "math",
+        "numbers__gcd.txt",
+        lines,
+        kind="generate",
+        options={"per_module": 3, "topics": {"numbers__gcd": "divisors"}},
+    )
 
     items = load_instances(task, tmp_path)
 
-    assert [(item.fields["question"], item.fields["topic"], item.references) for item in items[1:]] == [
+    assert [
+        (item.fields["question"], item.fields["topic"], item.references) for item in items[1:]
+    ] == [
         ("What is 1 + 1?", "divisors", ("2",)),
         ("What is 2 + 2?", "divisors", ("4",)),
     ]
@@ -175,8 +300,13 @@ def test_a_mathematics_file_cut_short_is_refused(task_over, tmp_path: Path) -> N
 
 def test_bigbench_choices_and_scores(task_over, tmp_path: Path) -> None:
     """The highest score is the target; two of them are two accepted answers."""
-    examples = [{"input": "Q", "target_scores": {"a": 0, "b": 1}}, {"input": "R", "target_scores": {"a": 1, "b": 1, "c": 0}}]
-    items = load_instances(task_over("bigbench", "x/task.json", {"canary": "c", "examples": examples}), tmp_path)
+    examples = [
+        {"input": "Q", "target_scores": {"a": 0, "b": 1}},
+        {"input": "R", "target_scores": {"a": 1, "b": 1, "c": 0}},
+    ]
+    items = load_instances(
+        task_over("bigbench", "x/task.json", {"canary": "c", "examples": examples}), tmp_path
+    )
 
     assert [(item.choices, item.target, item.references) for item in items] == [
         (("a", "b"), 1, ("b",)),
@@ -187,7 +317,9 @@ def test_bigbench_choices_and_scores(task_over, tmp_path: Path) -> None:
 def test_bigbench_free_text_has_several_references(task_over, tmp_path: Path) -> None:
     """A target may be a text or a list of texts."""
     examples = [{"input": "Q", "target": "a"}, {"input": "R", "target": ["a", "b"]}]
-    task = task_over("bigbench", "x/task.json", {"examples": examples}, kind="generate", metric="exact_match")
+    task = task_over(
+        "bigbench", "x/task.json", {"examples": examples}, kind="generate", metric="exact_match"
+    )
 
     assert [item.references for item in load_instances(task, tmp_path)] == [("a",), ("a", "b")]
 
@@ -197,7 +329,9 @@ def test_bigbench_subtasks_are_read_in_order(task_over, tmp_path: Path) -> None:
     task = task_over("bigbench", "x/task.json", {"canary": "c", "name": "x"})
     for part in ("b", "a"):
         (tmp_path / "x" / part).mkdir()
-        (tmp_path / "x" / part / "task.json").write_text(json.dumps({"examples": [{"input": part, "target_scores": {"y": 1, "n": 0}}]}))
+        (tmp_path / "x" / part / "task.json").write_text(
+            json.dumps({"examples": [{"input": part, "target_scores": {"y": 1, "n": 0}}]})
+        )
 
     assert [item.fields["question"] for item in load_instances(task, tmp_path)] == ["a", "b"]
 
@@ -217,21 +351,41 @@ def test_bigbench_without_subtasks_says_what_is_missing(task_over, tmp_path: Pat
         ("x.json", [{"key": "i1", "text": "Q?", "a": "yes", "b": "no", "answer": "B"}]),
     ],
 )
-def test_any_table_is_read_by_its_columns(name: str, content: object, task_over, tmp_path: Path) -> None:
+def test_any_table_is_read_by_its_columns(
+    name: str, content: object, task_over, tmp_path: Path
+) -> None:
     """The mapping of the task file says what a column is."""
-    options = {"columns": {"id": "key", "question": "text", "choices": ["a", "b"], "target": "answer"}, "target_is": "letter"}
+    options = {
+        "columns": {"id": "key", "question": "text", "choices": ["a", "b"], "target": "answer"},
+        "target_is": "letter",
+    }
 
     (item,) = load_instances(task_over("table", name, content, options=options), tmp_path)
 
-    assert (item.id, item.fields, item.choices, item.target, item.references) == ("i1", {"question": "Q?"}, ("yes", "no"), 1, ("no",))
+    assert (item.id, item.fields, item.choices, item.target, item.references) == (
+        "i1",
+        {"question": "Q?"},
+        ("yes", "no"),
+        1,
+        ("no",),
+    )
 
 
-@pytest.mark.parametrize(("kind", "answer"), [("index", 1), ("number", 2), ("text", "b"), ("letter", "b")])
-def test_a_target_is_read_as_the_task_says(kind: str, answer: object, task_over, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "answer"), [("index", 1), ("number", 2), ("text", "b"), ("letter", "b")]
+)
+def test_a_target_is_read_as_the_task_says(
+    kind: str, answer: object, task_over, tmp_path: Path
+) -> None:
     """Positions from 0, numbers from 1, letters and texts."""
     rows = [{"question": "Q", "choices": ["a", "b"], "target": answer}]
 
-    (item,) = load_instances(task_over("table", "x.json", rows, options={"columns": {"choices": "choices"}, "target_is": kind}), tmp_path)
+    (item,) = load_instances(
+        task_over(
+            "table", "x.json", rows, options={"columns": {"choices": "choices"}, "target_is": kind}
+        ),
+        tmp_path,
+    )
 
     assert item.target == 1
 
@@ -239,17 +393,33 @@ def test_a_target_is_read_as_the_task_says(kind: str, answer: object, task_over,
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        ("question,target\nQ,x\n", {"columns": {"question": "text"}}, r"x\.csv:2: has no column 'text'; it has question, target"),
-        ("question,target\nQ,z\n", {}, r"x\.csv:2: target 'z' names none of 2 choices \(read as text\)"),
+        (
+            "question,target\nQ,x\n",
+            {"columns": {"question": "text"}},
+            r"x\.csv:2: has no column 'text'; it has question, target",
+        ),
+        (
+            "question,target\nQ,z\n",
+            {},
+            r"x\.csv:2: target 'z' names none of 2 choices \(read as text\)",
+        ),
         ("question,question\nQ,z\n", {}, r"x\.csv:1: header .* names a column twice"),
         ("question,target\nQ,x,y\n", {}, r"x\.csv:2: has 3 cells, the header has 2"),
-        ("question,target\nQ,x\n", {"target_is": "word"}, "target_is is 'word'; accepted: letter, index, number, text"),
+        (
+            "question,target\nQ,x\n",
+            {"target_is": "word"},
+            "target_is is 'word'; accepted: letter, index, number, text",
+        ),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused(content: str, options: dict[str, object], message: str, task_over, tmp_path: Path) -> None:
+def test_a_table_that_does_not_fit_is_refused(
+    content: str, options: dict[str, object], message: str, task_over, tmp_path: Path
+) -> None:
     """File, line and what there is."""
     with pytest.raises(CatalogError, match=message):
-        load_instances(task_over("table", "x.csv", content, options=options, labels=("x", "y")), tmp_path)
+        load_instances(
+            task_over("table", "x.csv", content, options=options, labels=("x", "y")), tmp_path
+        )
 
 
 def test_an_unknown_ending_and_a_broken_parquet_are_refused(task_over, tmp_path: Path) -> None:

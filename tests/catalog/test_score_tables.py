@@ -25,7 +25,11 @@ def written(path: Path, text: str) -> Path:
 def test_cells_read_the_same_from_every_format(tmp_path, name):
     """CSV, gzipped CSV and Parquet give the same rows; ids keep their zeros, truth values become seen and unseen."""
     if name.endswith("parquet"):
-        plain = pd.read_csv(written(tmp_path / "x.csv", CELLS), dtype={"phrasing_id": str, "seen": str}, keep_default_na=True)
+        plain = pd.read_csv(
+            written(tmp_path / "x.csv", CELLS),
+            dtype={"phrasing_id": str, "seen": str},
+            keep_default_na=True,
+        )
         plain.to_parquet(tmp_path / name)
     else:
         written(tmp_path / name, CELLS)
@@ -55,8 +59,14 @@ def test_aggregated_table_keeps_what_was_printed(tmp_path):
         ("model,task,phrasing_id,score\n", "a header but no rows"),
         ("model,score\nm,1\n", "column task, phrasing_id is not there; columns: model, score"),
         ("model,model\nm,n\n", "column 'model' occurs twice"),
-        ("model,task,phrasing_id,score\nm,t,p,good\n", "column score holds 1 values that are no number, first 'good' in row 1"),
-        ("model,task,phrasing_id,instance_id,score\nm,t,p,i,good\n", "column score holds 'good' in line 2, which is no number"),
+        (
+            "model,task,phrasing_id,score\nm,t,p,good\n",
+            "column score holds 1 values that are no number, first 'good' in row 1",
+        ),
+        (
+            "model,task,phrasing_id,instance_id,score\nm,t,p,i,good\n",
+            "column score holds 'good' in line 2, which is no number",
+        ),
         ("model,task,phrasing_id,instance_id,score\nm,t,p,i\n", "Expected 5 columns, got 4"),
     ],
 )
@@ -72,7 +82,9 @@ def test_bad_csv_is_refused_with_the_reason(tmp_path, text, message):
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.parquet"])
 def test_cut_file_is_refused(tmp_path, name):
     """A compressed or Parquet file that was cut short is refused, not read in part."""
-    whole = "".join([CELLS, *(f"m,t,p{k},i{k * 7919 % 1000},{k % 2},true,yes\n" for k in range(2000))])
+    whole = "".join(
+        [CELLS, *(f"m,t,p{k},i{k * 7919 % 1000},{k % 2},true,yes\n" for k in range(2000))]
+    )
     path = written(tmp_path / name, whole) if name.endswith("gz") else tmp_path / name
     if name.endswith("parquet"):
         pd.read_csv(written(tmp_path / "x.csv", whole), dtype=str).to_parquet(path)
@@ -94,7 +106,9 @@ def test_other_encoding_is_refused(tmp_path):
 def test_byte_order_mark_and_unicode_ids_are_read(tmp_path):
     """A spreadsheet's byte-order mark does not hide the first column; ids may be of any script."""
     path = tmp_path / "t.csv"
-    path.write_bytes("model,task,phrasing_id,instance_id,score\nм,задача,指示-1,é,1\n".encode("utf-8-sig"))
+    path.write_bytes(
+        "model,task,phrasing_id,instance_id,score\nм,задача,指示-1,é,1\n".encode("utf-8-sig")
+    )
 
     assert list(read_score_table(path).frame["phrasing_id"]) == ["指示-1"]
 
@@ -137,7 +151,8 @@ def test_instructioneval_layout_is_recognised(tmp_path):
 
 @pytest.mark.data
 @pytest.mark.skipif(
-    not os.environ.get("EVALKIT_DATA") or not Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv").is_dir(),
+    not os.environ.get("EVALKIT_DATA")
+    or not Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv").is_dir(),
     reason="needs instructioneval/result_csv under EVALKIT_DATA",
 )
 def test_public_tables_of_the_lead_paper_are_read_whole():
@@ -149,7 +164,10 @@ def test_public_tables_of_the_lead_paper_are_read_whole():
 
 def test_pairs_are_read_and_contradictions_refused(tmp_path):
     """Each attacked id has one reference; a second, different one is refused with its line."""
-    assert read_pairs(written(tmp_path / "p.csv", "attacked_id,reference_id\na,r\nb,r\n")) == {"a": "r", "b": "r"}
+    assert read_pairs(written(tmp_path / "p.csv", "attacked_id,reference_id\na,r\nb,r\n")) == {
+        "a": "r",
+        "b": "r",
+    }
     with pytest.raises(TableError, match=r"q\.csv:3: attacked_id 'a' has references 'r' and 's'"):
         read_pairs(written(tmp_path / "q.csv", "attacked_id,reference_id\na,r\na,s\n"))
     with pytest.raises(TableError, match="attacked_id and reference_id are needed"):

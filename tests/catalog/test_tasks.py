@@ -28,7 +28,9 @@ def test_every_published_task_has_a_file() -> None:
 
 def test_published_counts_add_up() -> None:
     """MMLU's test split has 14,042 questions (57 subjects) and BBH 6,511 (27 subtasks), as published."""
-    assert [sum(task.n_instances or 0 for task in list_tasks([name])) for name in ("mmlu", "bbh")] == [14_042, 6_511]
+    assert [
+        sum(task.n_instances or 0 for task in list_tasks([name])) for name in ("mmlu", "bbh")
+    ] == [14_042, 6_511]
 
 
 def test_superni_categories_have_the_published_sizes() -> None:
@@ -38,14 +40,25 @@ def test_superni_categories_have_the_published_sizes() -> None:
 
 def test_every_shipped_task_states_licence_citation_and_description() -> None:
     """Nothing ships without saying where it comes from."""
-    silent = [task.id for task in list_tasks() if not (task.licence and task.citation and task.description)]
+    silent = [
+        task.id
+        for task in list_tasks()
+        if not (task.licence and task.citation and task.description)
+    ]
 
     assert silent == []
 
 
 @pytest.mark.parametrize(
     ("pattern", "number"),
-    [("mmlu/*", 57), ("bbh", 27), ("bbh/navigate", 1), ("navigate", 1), ("mmlu/high_school_*", 14), ("*/word_sorting", 1)],
+    [
+        ("mmlu/*", 57),
+        ("bbh", 27),
+        ("bbh/navigate", 1),
+        ("navigate", 1),
+        ("mmlu/high_school_*", 14),
+        ("*/word_sorting", 1),
+    ],
 )
 def test_patterns_name_tasks(pattern: str, number: int) -> None:
     """Ids, patterns, benchmarks and bare names are understood."""
@@ -54,12 +67,20 @@ def test_patterns_name_tasks(pattern: str, number: int) -> None:
 
 def test_a_task_named_twice_comes_once_and_in_order() -> None:
     """The order of the patterns is kept."""
-    assert [task.id for task in list_tasks(["bbh/navigate", "bbh/navigate", "mmlu/anatomy"])] == ["bbh/navigate", "mmlu/anatomy"]
+    assert [task.id for task in list_tasks(["bbh/navigate", "bbh/navigate", "mmlu/anatomy"])] == [
+        "bbh/navigate",
+        "mmlu/anatomy",
+    ]
 
 
 @pytest.mark.parametrize(
     ("pattern", "hint"),
-    [("mmul", "'mmlu'"), ("mmlu/anatomi", "'mmlu/anatomy'"), ("navgate", "'bbh/navigate'"), ("bhb/navigate", "'bbh/navigate'")],
+    [
+        ("mmul", "'mmlu'"),
+        ("mmlu/anatomi", "'mmlu/anatomy'"),
+        ("navgate", "'bbh/navigate'"),
+        ("bhb/navigate", "'bbh/navigate'"),
+    ],
 )
 def test_a_typo_gets_the_closest_task(pattern: str, hint: str) -> None:
     """The message holds what was typed and what may have been meant."""
@@ -77,11 +98,15 @@ def test_all_unknown_patterns_are_named_together() -> None:
     assert len(caught.value.problems) == 2
 
 
-def test_a_name_that_two_benchmarks_have_must_be_spelt_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_name_that_two_benchmarks_have_must_be_spelt_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A bare name is accepted only when it is clear."""
     for benchmark in ("a", "b"):
         (tmp_path / benchmark).mkdir()
-        (tmp_path / benchmark / "x.yaml").write_text(f"name: x\nbenchmark: {benchmark}\nreader: table\n")
+        (tmp_path / benchmark / "x.yaml").write_text(
+            f"name: x\nbenchmark: {benchmark}\nreader: table\n"
+        )
     monkeypatch.setattr("evalkit.catalog.tasks.data_root", lambda kind: tmp_path)
 
     with pytest.raises(CatalogError, match="task 'x': several benchmarks have it: a/x, b/x"):
@@ -103,15 +128,28 @@ def test_a_task_file_of_the_user_is_read_by_its_path(tmp_path: Path) -> None:
 
 def test_a_missing_task_file_is_one_message(tmp_path: Path) -> None:
     """The path and what to do are in it."""
-    with pytest.raises(CatalogError, match=r"nothing\.yaml: task file cannot be read: No such file"):
+    with pytest.raises(
+        CatalogError, match=r"nothing\.yaml: task file cannot be read: No such file"
+    ):
         load_task(str(tmp_path / "nothing.yaml"))
 
 
 def test_every_suite_names_tasks_that_exist() -> None:
     """Each shipped suite resolves to at least one task."""
-    names = ("bbh", "bigbench", "mmlu", "procedural", "promptbench", "quickstart", "robustness", "superni")
+    names = (
+        "bbh",
+        "bigbench",
+        "mmlu",
+        "procedural",
+        "promptbench",
+        "quickstart",
+        "robustness",
+        "superni",
+    )
 
-    assert {suite.name: len(suite_tasks(suite)) > 0 for suite in list_suites()} == dict.fromkeys(names, True)
+    assert {suite.name: len(suite_tasks(suite)) > 0 for suite in list_suites()} == dict.fromkeys(
+        names, True
+    )
 
 
 def test_robustness_is_the_four_benchmarks() -> None:
@@ -121,12 +159,17 @@ def test_robustness_is_the_four_benchmarks() -> None:
 
 def test_chosen_tasks_replace_those_of_the_suite() -> None:
     """A choice on the command line wins."""
-    assert [task.id for task in suite_tasks(load_suite("mmlu"), ["bbh/navigate"])] == ["bbh/navigate"]
+    assert [task.id for task in suite_tasks(load_suite("mmlu"), ["bbh/navigate"])] == [
+        "bbh/navigate"
+    ]
 
 
 def test_an_unknown_suite_gets_the_closest_name() -> None:
     """All known suites are listed."""
-    with pytest.raises(CatalogError, match=r"suite 'robustnes' is not known; did you mean 'robustness'\? Known: bbh, bigbench"):
+    with pytest.raises(
+        CatalogError,
+        match=r"suite 'robustnes' is not known; did you mean 'robustness'\? Known: bbh, bigbench",
+    ):
         load_suite("robustnes")
 
 
@@ -135,7 +178,10 @@ def test_a_suite_file_that_names_no_task_is_wrong_on_that_line(tmp_path: Path) -
     path = tmp_path / "s.yaml"
     path.write_text("name: s\ntasks:\n  - bbh/navigate\n  - bbh/navigat\n")
 
-    with pytest.raises(CatalogError, match=r"s\.yaml:4: task 'bbh/navigat' is not known; did you mean 'bbh/navigate'"):
+    with pytest.raises(
+        CatalogError,
+        match=r"s\.yaml:4: task 'bbh/navigat' is not known; did you mean 'bbh/navigate'",
+    ):
         load_suite(str(path))
 
 

@@ -25,7 +25,9 @@ from evalkit.errors import CatalogError
         ("\ufeffa: 1", {"a": 1}),
     ],
 )
-def test_plain_values_mean_what_yaml_1_2_core_says(text: str, value: object, tmp_path: Path) -> None:
+def test_plain_values_mean_what_yaml_1_2_core_says(
+    text: str, value: object, tmp_path: Path
+) -> None:
     """Words stay words and 012 is twelve."""
     path = tmp_path / "x.yaml"
     path.write_text(text, encoding="utf-8")
@@ -41,7 +43,10 @@ def test_plain_values_mean_what_yaml_1_2_core_says(text: str, value: object, tmp
         ("a: 1\nb: 2\na: 3\n", "f:3: key 'a' stands here again, first on line 1"),
         ("a: &x 1\n", "f:1: anchor '&x' is not accepted"),
         ("a: 1\nb: *x\n", "f:2: alias '*x' is not accepted"),
-        ("a: !!python/object/apply:os.system [echo]\n", "f:1: tag '!!python/object/apply:os.system' is not accepted"),
+        (
+            "a: !!python/object/apply:os.system [echo]\n",
+            "f:1: tag '!!python/object/apply:os.system' is not accepted",
+        ),
         ("a: !Template {}\n", "f:1: tag '!Template' is not accepted"),
         ("a:\n\t- b\n", "f:2: a character (tab"),
         ("a: 1\n---\nb: 2\n", "f:2: a second document starts here"),
@@ -51,7 +56,10 @@ def test_plain_values_mean_what_yaml_1_2_core_says(text: str, value: object, tmp
         ("a: \x01\n", "f:1: is not YAML"),
         ("a: b: c\n", "f:1: is not YAML"),
         ("x: 1\ny: {{ question }}\n", "f:2: key {'question': None} is not accepted"),
-        ("a: 1234567890123456789012345678901234567890\n", "f:1: number 123456789012... is too long"),
+        (
+            "a: 1234567890123456789012345678901234567890\n",
+            "f:1: number 123456789012... is too long",
+        ),
     ],
 )
 def test_what_is_refused_is_named_with_its_line(text: str, message: str) -> None:
@@ -62,7 +70,9 @@ def test_what_is_refused_is_named_with_its_line(text: str, message: str) -> None
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "a: " + "{a: " * 5_000, "? " * 50_000])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "- " * 100_000, "a: " + "{a: " * 5_000, "? " * 50_000]
+)
 def test_deep_nesting_is_an_error_and_no_crash(text: str) -> None:
     """Nesting that ends PyYAML's C stack is refused."""
     with pytest.raises(CatalogError):
@@ -71,7 +81,9 @@ def test_deep_nesting_is_an_error_and_no_crash(text: str) -> None:
 
 def test_an_alias_bomb_is_refused_before_it_grows() -> None:
     """Nine levels of nine references cost nothing."""
-    levels = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    levels = ["a0: &a0 [x, x]"] + [
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)
+    ]
 
     with pytest.raises(CatalogError, match="alias"):
         parse_yaml("\n".join(levels), "f")
@@ -89,7 +101,12 @@ def test_lines_are_known_for_keys_and_items() -> None:
     """Line numbers count from 1 and follow keys and indices."""
     file = parse_yaml("a: 1\nb:\n  - x\n  - k: v\n", "f")
 
-    assert [file.line(where) for where in [("a",), ("b", 0), ("b", 1, "k"), ("b", 7)]] == [1, 3, 4, 2]
+    assert [file.line(where) for where in [("a",), ("b", 0), ("b", 1, "k"), ("b", 7)]] == [
+        1,
+        3,
+        4,
+        2,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +118,9 @@ def test_lines_are_known_for_keys_and_items() -> None:
     ],
     ids=["utf-16", "latin-1", "too big"],
 )
-def test_other_encodings_and_big_files_are_refused(data: bytes, message: str, tmp_path: Path) -> None:
+def test_other_encodings_and_big_files_are_refused(
+    data: bytes, message: str, tmp_path: Path
+) -> None:
     """Only UTF-8 up to a limit is read."""
     path = tmp_path / "x.yaml"
     path.write_bytes(data)

@@ -18,7 +18,9 @@ def cells(scores, **by_phrasing) -> pd.DataFrame:
     """Return the per-instance table of a matrix (phrasing, instance)."""
     scores = np.asarray(scores, dtype=float)
     p, n = scores.shape
-    columns = {name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()}
+    columns = {
+        name: np.repeat(np.asarray(values, dtype=object), n) for name, values in by_phrasing.items()
+    }
     return pd.DataFrame(
         {
             "model": "m",
@@ -40,7 +42,9 @@ def analyse(path: Path, *options: str) -> list[dict]:
 
 def test_values_are_the_same_from_csv_gz_and_parquet(tmp_path):
     """The format of the file does not change a digit."""
-    frame = cells(np.random.default_rng(0).integers(0, 2, (6, 40)), seen=["seen"] * 3 + ["unseen"] * 3)
+    frame = cells(
+        np.random.default_rng(0).integers(0, 2, (6, 40)), seen=["seen"] * 3 + ["unseen"] * 3
+    )
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.to_csv(tmp_path / "t.csv.gz", index=False)
     frame.to_parquet(tmp_path / "t.parquet")
@@ -56,12 +60,16 @@ def test_out_holds_what_json_prints(tmp_path):
     written = read_estimates(tmp_path / "out" / "estimates.csv")
 
     assert len(written) == len(printed)
-    assert {(row.task, row.metric) for row in written} == {(row["task"], row["metric"]) for row in printed}
+    assert {(row.task, row.metric) for row in written} == {
+        (row["task"], row["metric"]) for row in printed
+    }
 
 
 def test_factor_adds_a_group_per_level(tmp_path):
     """--factor analyses every level of a column beside the whole."""
-    cells([[1, 1, 1, 0], [1, 0, 0, 0]], layout=["lettered", "inline"]).to_csv(tmp_path / "t.csv", index=False)
+    cells([[1, 1, 1, 0], [1, 0, 0, 0]], layout=["lettered", "inline"]).to_csv(
+        tmp_path / "t.csv", index=False
+    )
     means = {
         row["group"]: row["value"]
         for row in analyse(tmp_path / "t.csv", "--factor", "layout")
@@ -89,7 +97,11 @@ def test_reference_and_pairs_give_drop_rates(tmp_path):
     cells([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]]).to_csv(tmp_path / "t.csv", index=False)
     (tmp_path / "pairs.csv").write_text("attacked_id,reference_id\np1,p0\n")
     by_reference, by_pair = (
-        {row["metric"]: row["value"] for row in analyse(tmp_path / "t.csv", *option) if row["task"] == "b/t"}["pdr"]
+        {
+            row["metric"]: row["value"]
+            for row in analyse(tmp_path / "t.csv", *option)
+            if row["task"] == "b/t"
+        }["pdr"]
         for option in (["--reference", "p0"], ["--pairs", str(tmp_path / "pairs.csv")])
     )
 
@@ -101,8 +113,16 @@ def test_drop_rates_per_factor_level_use_the_reference_outside_it(tmp_path):
     table = cells([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]], attack=["clean", "word", "sentence"])
     table.to_csv(tmp_path / "t.csv", index=False)
     rows = analyse(tmp_path / "t.csv", "--reference", "p0", "--factor", "attack")
-    found = {row["group"]: row["value"] for row in rows if row["metric"] == "pdr" and row["task"] == "b/t"}
-    means = {row["group"]: row["value"] for row in rows if row["metric"] == "mean" and row["task"] == "b/t"}
+    found = {
+        row["group"]: row["value"]
+        for row in rows
+        if row["metric"] == "pdr" and row["task"] == "b/t"
+    }
+    means = {
+        row["group"]: row["value"]
+        for row in rows
+        if row["metric"] == "mean" and row["task"] == "b/t"
+    }
 
     assert found == pytest.approx({"": 0.5, "attack=word": 1 / 3, "attack=sentence": 2 / 3})
     assert means["attack=word"] == 0.5
@@ -113,16 +133,32 @@ def test_tests_of_models_are_printed_and_written(tmp_path):
     both = pd.concat([cells([[1] * 8]), cells([[1, 1] + [0] * 6]).assign(model="n")])
     both.to_csv(tmp_path / "t.csv", index=False)
     result = CliRunner().invoke(
-        command, [str(tmp_path / "t.csv"), "--tests", "--out", str(tmp_path / "o"), "--json"], catch_exceptions=False
+        command,
+        [str(tmp_path / "t.csv"), "--tests", "--out", str(tmp_path / "o"), "--json"],
+        catch_exceptions=False,
     )
     (test,) = json.loads(result.stdout)["tests"]
 
-    assert (test["lost"], test["gained"], test["p"], test["p_holm"]) == (6, 0, pytest.approx(0.03125), pytest.approx(0.03125))
+    assert (test["lost"], test["gained"], test["p"], test["p_holm"]) == (
+        6,
+        0,
+        pytest.approx(0.03125),
+        pytest.approx(0.03125),
+    )
     assert pd.read_csv(tmp_path / "o" / "tests.csv")["p"][0] == pytest.approx(0.03125)
     assert pd.read_csv(tmp_path / "o" / "phrasings.csv")["score"].tolist() == [1.0, 0.25]
-    both.drop(columns="instance_id").drop_duplicates(["model", "task", "phrasing_id"]).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(UsageError, match="has no instances; a paired test needs one row per instance"):
-        CliRunner().invoke(command, [str(tmp_path / "a.csv"), "--tests"], catch_exceptions=False, standalone_mode=False)
+    both.drop(columns="instance_id").drop_duplicates(["model", "task", "phrasing_id"]).to_csv(
+        tmp_path / "a.csv", index=False
+    )
+    with pytest.raises(
+        UsageError, match="has no instances; a paired test needs one row per instance"
+    ):
+        CliRunner().invoke(
+            command,
+            [str(tmp_path / "a.csv"), "--tests"],
+            catch_exceptions=False,
+            standalone_mode=False,
+        )
 
 
 def test_chance_and_reference_give_normalised_scores_and_effects(tmp_path):
@@ -130,9 +166,13 @@ def test_chance_and_reference_give_normalised_scores_and_effects(tmp_path):
     table = cells([[1, 1, 1, 0], [1, 1, 0, 0]])
     table.to_csv(tmp_path / "t.csv", index=False)
     found = {
-        row["metric"]: row["value"] for row in analyse(tmp_path / "t.csv", "--chance", "0.25", "--reference", "p0") if row["task"] == "b/t"
+        row["metric"]: row["value"]
+        for row in analyse(tmp_path / "t.csv", "--chance", "0.25", "--reference", "p0")
+        if row["task"] == "b/t"
     }
-    table.groupby(["model", "task", "phrasing_id"], as_index=False)["score"].mean().to_csv(tmp_path / "a.csv", index=False)
+    table.groupby(["model", "task", "phrasing_id"], as_index=False)["score"].mean().to_csv(
+        tmp_path / "a.csv", index=False
+    )
     other = {
         row["metric"]: row["value"]
         for row in analyse(tmp_path / "a.csv", "--chance", "b/t=0.25", "--reference", "p0")
@@ -143,14 +183,21 @@ def test_chance_and_reference_give_normalised_scores_and_effects(tmp_path):
     assert found["cohen_h"] == other["cohen_h"] == pytest.approx(-1 / 6)
     assert found["hedges_g"] < 0
     with pytest.raises(UsageError, match="is no score of guessing"):
-        CliRunner().invoke(command, [str(tmp_path / "t.csv"), "--chance", "25"], catch_exceptions=False, standalone_mode=False)
+        CliRunner().invoke(
+            command,
+            [str(tmp_path / "t.csv"), "--chance", "25"],
+            catch_exceptions=False,
+            standalone_mode=False,
+        )
 
 
 def test_wide_tables_are_told_how_to_become_long(tmp_path):
     """One column per phrasing is not guessed at."""
     (tmp_path / "w.csv").write_text("model,task,p0,p1\nm,t,0.5,0.6\n")
     with pytest.raises(TableError, match=r"melt"):
-        CliRunner().invoke(command, [str(tmp_path / "w.csv")], catch_exceptions=False, standalone_mode=False)
+        CliRunner().invoke(
+            command, [str(tmp_path / "w.csv")], catch_exceptions=False, standalone_mode=False
+        )
 
 
 def test_both_questions_are_answered_when_asked(tmp_path):
@@ -174,7 +221,11 @@ def test_both_questions_are_answered_when_asked(tmp_path):
         (cells([[1, 0]]).drop(columns="task"), TableError, "column task is not there"),
         (cells([[1, 0]]).head(0), TableError, "a header but no rows"),
         (cells([[1, 0]], seen=["maybe"]), TableError, "column seen holds 'maybe'"),
-        (cells([[1, 0]]).drop(columns="instance_id"), TableError, "1 phrasings have more than one row"),
+        (
+            cells([[1, 0]]).drop(columns="instance_id"),
+            TableError,
+            "1 phrasings have more than one row",
+        ),
     ],
 )
 def test_bad_tables_end_with_a_message_and_exit_code_2(tmp_path, frame, error, message):
@@ -212,7 +263,10 @@ def test_options_that_cannot_be_honoured_are_refused(tmp_path, options, message)
     [
         (cells([[1, 0, 1]]), "undefined (fewer than two phrasings"),
         (cells([[1], [0]]), "fewer than two"),
-        (cells([[1, 0], [0, 0]], seen=["seen", "seen"]), "undefined (no unseen phrasing): unseen_mean, unseen_std, gap"),
+        (
+            cells([[1, 0], [0, 0]], seen=["seen", "seen"]),
+            "undefined (no unseen phrasing): unseen_mean, unseen_std, gap",
+        ),
         (cells([[1, 0], [0, 0]]), "undefined (no predictions in the table): consistency"),
     ],
 )
@@ -235,7 +289,10 @@ def test_aggregated_tables_give_what_can_be_said_without_instances(tmp_path):
     assert found["gap"]["value"] == pytest.approx(0.1)
     assert found["gap"]["interval"] == "welch/phrasings"
     assert found["std"]["interval"] == "chi-square/phrasings"
-    assert (found["consistency"]["value"], found["consistency"]["note"]) == (None, "needs one row per instance")
+    assert (found["consistency"]["value"], found["consistency"]["note"]) == (
+        None,
+        "needs one row per instance",
+    )
     assert found["spread"]["value"] == pytest.approx(0.3)
 
 
@@ -243,10 +300,17 @@ def test_unicode_ids_and_a_hundred_thousand_phrasings(tmp_path):
     """Any script and 10^5 phrasings go through."""
     n = 100_000
     frame = pd.DataFrame(
-        {"model": "模型", "task": "задача", "phrasing_id": [f"指示{k}" for k in range(n)], "score": np.linspace(0.4, 0.6, n)}
+        {
+            "model": "模型",
+            "task": "задача",
+            "phrasing_id": [f"指示{k}" for k in range(n)],
+            "score": np.linspace(0.4, 0.6, n),
+        }
     )
     frame.to_parquet(tmp_path / "t.parquet")
-    found = {row["metric"]: row for row in analyse(tmp_path / "t.parquet") if row["task"] == "задача"}
+    found = {
+        row["metric"]: row for row in analyse(tmp_path / "t.parquet") if row["task"] == "задача"
+    }
 
     assert found["mean"]["value"] == pytest.approx(0.5)
     assert found["mean"]["n_phrasings"] == n
@@ -256,24 +320,40 @@ def test_a_hundred_thousand_phrasings_with_instances(tmp_path):
     """10^5 phrasings on three instances are analysed cell by cell."""
     scores = np.random.default_rng(0).integers(0, 2, (100_000, 3))
     cells(scores).to_parquet(tmp_path / "t.parquet")
-    found = {row["metric"]: row["value"] for row in analyse(tmp_path / "t.parquet") if row["task"] == "b/t"}
+    found = {
+        row["metric"]: row["value"]
+        for row in analyse(tmp_path / "t.parquet")
+        if row["task"] == "b/t"
+    }
 
     assert found["mean"] == pytest.approx(scores.mean())
 
 
 @pytest.mark.data
 @pytest.mark.skipif(
-    not os.environ.get("EVALKIT_DATA") or not Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv").is_dir(),
+    not os.environ.get("EVALKIT_DATA")
+    or not Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv").is_dir(),
     reason="needs instructioneval/result_csv under EVALKIT_DATA",
 )
 def test_lead_papers_mmlu_row():
     """Flan-T5-XL on MMLU: 48.1 +- 0.3 seen and 47.5 +- 0.9 unseen (Sun et al. 2023, table 1)."""
     path = Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv/Main/MMLU/Flan-T5-XL.csv")
     found = {
-        row["metric"]: round(100 * row["value"], 1) for row in analyse(path) if row["task"] == "MMLU_General" and row["value"] is not None
+        row["metric"]: round(100 * row["value"], 1)
+        for row in analyse(path)
+        if row["task"] == "MMLU_General" and row["value"] is not None
     }
-    printed = CliRunner().invoke(command, [str(path)], catch_exceptions=False, env={"COLUMNS": "200"}).stdout
+    printed = (
+        CliRunner()
+        .invoke(command, [str(path)], catch_exceptions=False, env={"COLUMNS": "200"})
+        .stdout
+    )
 
-    assert [found[name] for name in ("seen_mean", "seen_std", "unseen_mean", "unseen_std")] == [48.1, 0.3, 47.5, 0.9]
+    assert [found[name] for name in ("seen_mean", "seen_std", "unseen_mean", "unseen_std")] == [
+        48.1,
+        0.3,
+        47.5,
+        0.9,
+    ]
     assert "48.1 ± 0.3" in printed
     assert "47.5 ± 0.9" in printed

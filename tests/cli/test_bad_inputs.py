@@ -44,9 +44,19 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("option of the wrong type", changed(limit="abc"), 2, "'abc' is not a valid integer"),
     ("option without its value", [*RUN, "--seed"], 2, "requires an argument"),
     ("required option missing", ["run", "--suite", "quickstart"], 2, "--model"),
-    ("neither suite nor tasks", ["run", "--model", "scripted:perfect"], 2, "exactly one of the two"),
+    (
+        "neither suite nor tasks",
+        ["run", "--model", "scripted:perfect"],
+        2,
+        "exactly one of the two",
+    ),
     ("suite and tasks", changed(suite="quickstart"), 2, "exactly one of the two"),
-    ("suite typo", ["run", "--model", "scripted:perfect", "--suite", "quickstrat"], 2, "quickstart"),
+    (
+        "suite typo",
+        ["run", "--model", "scripted:perfect", "--suite", "quickstrat"],
+        2,
+        "quickstart",
+    ),
     ("task typo", changed(tasks="procedural/boolan"), 2, "procedural/boolean"),
     ("task pattern without a match", changed(tasks="mlu/*"), 2, "mlu/*"),
     ("backend typo", changed(model="scriptd:perfect"), 2, "scripted"),
@@ -59,7 +69,12 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("budget out of range", changed(budget="5"), 2, "--budget"),
     ("batch size that is no number", changed(batch_size="many"), 2, "'auto' or a whole number"),
     ("data directory missing", changed(data_dir="/no/such/place"), 2, "is not a directory"),
-    ("benchmark data missing", changed(tasks="mmlu/anatomy", data_dir="EMPTY"), 4, "evalkit data fetch"),
+    (
+        "benchmark data missing",
+        changed(tasks="mmlu/anatomy", data_dir="EMPTY"),
+        4,
+        "evalkit data fetch",
+    ),
     ("too many shots", changed(shots="100000"), 2, "--shots"),
     ("kind of phrasing that is none", changed(kinds="corect"), 2, "no phrasing is left"),
     ("perturbation typo", changed(perturb="wrod:rate=0.1"), 2, "word"),
@@ -79,15 +94,30 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("list without a kind", ["ls"], 2, "readers. Type 'evalkit ls --help'"),
     ("training without a method", ["align", "--model", "x"], 2, "Choose from: soft-prompt,"),
     ("one argument too many", ["doctor", "x"], 2, "argument (x). Type"),
-    ("model of an unknown backend", changed(model="http://host/v1"), 2, "'http' is not known. Known: hf,"),
+    (
+        "model of an unknown backend",
+        changed(model="http://host/v1"),
+        2,
+        "'http' is not known. Known: hf,",
+    ),
     ("empty model", ["run", "--model", "", "--tasks", "procedural/boolean"], 2, "BACKEND:REST"),
     ("executor typo", changed(executor="rya"), 2, "'local', 'ray'"),
     ("no workers", changed(workers="0"), 2, "--workers"),
     ("model arguments without a value", changed(model_args="float32"), 2, "key=value"),
     ("gate without a baseline", ["gate", "EMPTY"], 2, "--baseline"),
     ("gate of no run", ["gate", "EMPTY", "--baseline", "nowhere"], 2, "no run directory"),
-    ("gate policy that is no YAML", ["gate", "EMPTY", "--baseline", "nowhere", "--policy", "BROKEN"], 2, "broken.yaml:3"),
-    ("gate format typo", ["gate", "EMPTY", "--baseline", "nowhere", "--format", "xml"], 2, "'junit'"),
+    (
+        "gate policy that is no YAML",
+        ["gate", "EMPTY", "--baseline", "nowhere", "--policy", "BROKEN"],
+        2,
+        "broken.yaml:3",
+    ),
+    (
+        "gate format typo",
+        ["gate", "EMPTY", "--baseline", "nowhere", "--format", "xml"],
+        2,
+        "'junit'",
+    ),
     ("leaderboard of nothing", ["leaderboard"], 2, "RUN..."),
     ("report of no run", ["report", "EMPTY"], 4, "no run directory"),
     ("negative number of flips", ["report", "EMPTY", "--flips", "-1"], 2, "--flips"),
@@ -111,20 +141,38 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "broken.yaml").write_text("- id: a\n- text: [unclosed\n")
-    names = {"OUT": "run", "EMPTY": "empty", "FILE": "file", "BROKEN": "broken.yaml", "EMPTYCSV": "empty.csv", "OTHERCSV": "other.csv"}
+    names = {
+        "OUT": "run",
+        "EMPTY": "empty",
+        "FILE": "file",
+        "BROKEN": "broken.yaml",
+        "EMPTYCSV": "empty.csv",
+        "OTHERCSV": "other.csv",
+    }
     return {name: str(tmp_path / value) for name, value in names.items()}
 
 
-@pytest.mark.parametrize(("words", "code", "part"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+@pytest.mark.parametrize(
+    ("words", "code", "part"), [row[1:] for row in BAD], ids=[row[0] for row in BAD]
+)
 def test_a_bad_input_gets_one_clear_message(
-    words: list[str], code: int, part: str, places: dict[str, str], capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    code: int,
+    part: str,
+    places: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What, where, how to mend; nothing is left half-written."""
     found = invoke([places.get(word, word) for word in words])
     shown = capsys.readouterr().err.strip()
     part = places.get(part, part)
 
-    assert (found, part.lower() in shown.lower(), "Traceback" in shown, len(shown.splitlines()) <= 3) == (code, True, False, True), shown
+    assert (
+        found,
+        part.lower() in shown.lower(),
+        "Traceback" in shown,
+        len(shown.splitlines()) <= 3,
+    ) == (code, True, False, True), shown
     assert not Path(places["OUT"], "manifest.json").exists()
 
 
@@ -133,7 +181,9 @@ def test_there_are_at_least_thirty_bad_inputs() -> None:
     assert len(BAD) >= 30
 
 
-def test_both_spellings_of_an_option_work(places: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_spellings_of_an_option_work(
+    places: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Hyphen and underscore mean the same, as in lm-eval."""
     words = [places.get(word, word) for word in RUN]
 
@@ -153,13 +203,21 @@ def test_an_error_of_a_secret_does_not_show_it(
     assert (code, "hf_canary" in text) == (0, False)
 
 
-def test_a_slip_in_the_name_of_a_tuning_collection_is_noticed(places: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slip_in_the_name_of_a_tuning_collection_is_noticed(
+    places: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """'flann' would make every phrasing unseen without a word; names of the user's own and of known collections pass in silence."""
     words = [places.get(word, word) for word in RUN]
-    found = [invoke([*words, "--fresh", "--tuned-on", name]) for name in ("flann", "our-own-mixture", "flan,evalkit-tuning")]
+    found = [
+        invoke([*words, "--fresh", "--tuned-on", name])
+        for name in ("flann", "our-own-mixture", "flan,evalkit-tuning")
+    ]
     said = [line for line in capsys.readouterr().err.splitlines() if "--tuned-on" in line]
 
-    assert (found, said) == ([0, 0, 0], ["--tuned-on: no phrasing comes from 'flann'; did you mean 'flan'?"])
+    assert (found, said) == (
+        [0, 0, 0],
+        ["--tuned-on: no phrasing comes from 'flann'; did you mean 'flan'?"],
+    )
 
 
 def test_a_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,16 +225,26 @@ def test_a_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[
     found = invoke(["phrasings"])
     shown = capsys.readouterr().err
 
-    assert (found, shown.startswith("Usage: evalkit phrasings"), "Error" in shown) == (2, True, False)
+    assert (found, shown.startswith("Usage: evalkit phrasings"), "Error" in shown) == (
+        2,
+        True,
+        False,
+    )
 
 
-def test_a_table_keeps_all_columns_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_keeps_all_columns_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Lines grow longer than the terminal before a column vanishes; the title is one line."""
     from evalkit.cli.options import print_table
 
     monkeypatch.setenv("COLUMNS", "40")
     numbers = ["81.2 [41.7, 97.6]"] * 4
-    print_table(["task", *"abcd"], [["procedural/boolean", *numbers]], title="percentage points, 95% intervals, of everything there is")
+    print_table(
+        ["task", *"abcd"],
+        [["procedural/boolean", *numbers]],
+        title="percentage points, 95% intervals, of everything there is",
+    )
     lines = capsys.readouterr().out.splitlines()
 
     assert lines[0] == "percentage points, 95% intervals, of everything there is"

@@ -28,8 +28,13 @@ def tool():
     return module
 
 
-SUBCOMMANDS = {"data": ["fetch", "status", "where"], "phrasings": ["import", "lint", "perturb", "seen"]}
-EVERY = [[name] for name in COMMANDS] + [[name, inner] for name, inners in SUBCOMMANDS.items() for inner in inners]
+SUBCOMMANDS = {
+    "data": ["fetch", "status", "where"],
+    "phrasings": ["import", "lint", "perturb", "seen"],
+}
+EVERY = [[name] for name in COMMANDS] + [
+    [name, inner] for name, inners in SUBCOMMANDS.items() for inner in inners
+]
 
 
 def find(words: list[str]) -> click.Command:
@@ -45,7 +50,11 @@ def find(words: list[str]) -> click.Command:
 
 def test_the_list_of_subcommands_is_complete():
     """No group has a subcommand that these tests leave out."""
-    groups = {name: sorted(command.commands) for name in COMMANDS if isinstance(command := find([name]), click.Group)}
+    groups = {
+        name: sorted(command.commands)
+        for name in COMMANDS
+        if isinstance(command := find([name]), click.Group)
+    }
 
     assert groups == SUBCOMMANDS
 
@@ -53,7 +62,9 @@ def test_the_list_of_subcommands_is_complete():
 @pytest.mark.parametrize("words", [[], *EVERY], ids=" ".join)
 def test_help_page_is_as_stored(words, golden):
     """Whoever changes a help page sees the change: pytest --update-golden rewrites it."""
-    made = CliRunner().invoke(cli, [*words, "--help"], prog_name="evalkit", terminal_width=100).output
+    made = (
+        CliRunner().invoke(cli, [*words, "--help"], prog_name="evalkit", terminal_width=100).output
+    )
 
     assert golden(f"help/{'_'.join(words) or 'evalkit'}.txt", made) == made
 
@@ -67,7 +78,11 @@ def test_every_command_says_what_it_does_and_gives_an_example(words):
     assert (command.epilog or "").startswith(f"Example: evalkit {' '.join(words)}")
 
 
-@pytest.mark.parametrize("words", [words for words in EVERY if words[0] not in SUBCOMMANDS or len(words) == 2], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [words for words in EVERY if words[0] not in SUBCOMMANDS or len(words) == 2],
+    ids=" ".join,
+)
 def test_every_command_has_debug_and_every_option_has_help(words):
     """--debug shows the traceback everywhere; no option is left unexplained."""
     options = [parameter for parameter in find(words).params if isinstance(parameter, click.Option)]
@@ -78,7 +93,9 @@ def test_every_command_has_debug_and_every_option_has_help(words):
 
 def test_the_page_of_the_docs_is_current(tool):
     """Whoever changes a command runs the generator again."""
-    assert tool.PAGE.read_text(encoding="utf-8") == tool.page(), "type: python tools/generate_cli_page.py"
+    assert tool.PAGE.read_text(encoding="utf-8") == tool.page(), (
+        "type: python tools/generate_cli_page.py"
+    )
 
 
 def test_the_page_shows_every_option(tool):
@@ -90,7 +107,8 @@ def test_the_page_shows_every_option(tool):
         for parameter in command.params
         if isinstance(parameter, click.Option) and not parameter.hidden
         for name in parameter.opts
-        if name.startswith("--") and name not in text.split(f"# evalkit {words}\n")[1].split("\n## ")[0].split("\n### ")[0]
+        if name.startswith("--")
+        and name not in text.split(f"# evalkit {words}\n")[1].split("\n## ")[0].split("\n### ")[0]
     ]
 
     assert missing == []
@@ -98,8 +116,15 @@ def test_the_page_shows_every_option(tool):
 
 def complete(typed: str, *, position: int) -> list[str]:
     """Return what the shell is offered for a half-typed line."""
-    env = {**os.environ, "_EVALKIT_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(position)}
-    done = subprocess.run([sys.executable, "-m", "evalkit"], env=env, capture_output=True, text=True, check=True)
+    env = {
+        **os.environ,
+        "_EVALKIT_COMPLETE": "bash_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(position),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "evalkit"], env=env, capture_output=True, text=True, check=True
+    )
     return done.stdout.split()
 
 
@@ -113,7 +138,11 @@ def test_a_shell_is_offered_commands_and_values():
 def test_the_line_for_the_shell_defines_the_completion():
     """The script that the docs put into a shell's start file names the command."""
     done = subprocess.run(
-        [sys.executable, "-m", "evalkit"], env={**os.environ, "_EVALKIT_COMPLETE": "zsh_source"}, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "evalkit"],
+        env={**os.environ, "_EVALKIT_COMPLETE": "zsh_source"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout.startswith("#compdef evalkit")

@@ -73,7 +73,10 @@ def test_perturb_writes_copies_and_names_refusals(phrasings, tmp_path, capsys):
 
     assert code == 0
     assert [item.perturbation for item in made] == ["random", "pig_latin"]
-    assert all("Yes" in item.text and "No" in item.text and item.meaning.by.startswith("slots") for item in made)
+    assert all(
+        "Yes" in item.text and "No" in item.text and item.meaning.by.startswith("slots")
+        for item in made
+    )
     assert "made 1 of 2" in capsys.readouterr().err
 
 
@@ -93,7 +96,9 @@ def test_seen_writes_a_collection_with_evidence(phrasings, tmp_path, capsys):
         + "\n"
     )
     out = tmp_path / "tuning.yaml"
-    code = invoke(["phrasings", "seen", str(phrasings), "--training", str(rows), "--out", str(out), "--json"])
+    code = invoke(
+        ["phrasings", "seen", str(phrasings), "--training", str(rows), "--out", str(out), "--json"]
+    )
     found = json.loads(capsys.readouterr().out)
 
     assert code == 0
@@ -104,7 +109,15 @@ def test_seen_writes_a_collection_with_evidence(phrasings, tmp_path, capsys):
 
 def test_an_output_file_is_not_overwritten_unasked(phrasings, tmp_path, capsys):
     """A second run into the same file is refused, and done with --overwrite."""
-    words = ["phrasings", "perturb", str(phrasings), "--perturb", "drop", "--out", str(tmp_path / "out.yaml")]
+    words = [
+        "phrasings",
+        "perturb",
+        str(phrasings),
+        "--perturb",
+        "drop",
+        "--out",
+        str(tmp_path / "out.yaml"),
+    ]
 
     assert [invoke(words), invoke(words), invoke([*words, "--overwrite"])] == [0, 2, 0]
     assert "is there already and is not overwritten" in capsys.readouterr().err
@@ -117,14 +130,20 @@ def test_lint_exits_with_2_on_findings(phrasings, tmp_path, capsys):
 
     assert invoke(["phrasings", "lint", str(phrasings)]) == 0
     assert invoke(["phrasings", "lint", str(bad)]) == 2
-    assert f"{bad}:4: slot: phrasing 'a': slot 'oops' is not filled by bbh/navigate" in capsys.readouterr().err
+    assert (
+        f"{bad}:4: slot: phrasing 'a': slot 'oops' is not filled by bbh/navigate"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["import", "flam", "x.py"], "importer 'flam' is not known; did you mean 'flan'?"),
-        (["import", "table", "x.jsonl", "--map", "text"], "--map 'text': is not accepted; OURS=THEIRS is"),
+        (
+            ["import", "table", "x.jsonl", "--map", "text"],
+            "--map 'text': is not accepted; OURS=THEIRS is",
+        ),
         (["import", "flan", "gone.py"], "gone.py: cannot be read"),
         (["seen", "--training", "gone.jsonl"], "gone.jsonl: no such file or folder"),
         (["lint", "gone"], "gone: is not there"),

@@ -36,14 +36,15 @@ def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
     code = process.wait()
 
     assert (code, "Traceback" in shown, "BrokenPipe" in shown) == (141, False, False), shown
-    assert json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))["state"] == "complete"
+    assert (
+        json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))["state"]
+        == "complete"
+    )
 
 
 def test_a_dumb_narrow_terminal_in_another_encoding_is_served(tmp_path: Path) -> None:
     """Twenty columns, no colours, ASCII: the commands of a day, in one process."""
-    script = (
-        "import sys\nfrom evalkit.cli.main import invoke\nfor words in sys.argv[1].split(';'):\n    print('CODE', invoke(words.split()))"
-    )
+    script = "import sys\nfrom evalkit.cli.main import invoke\nfor words in sys.argv[1].split(';'):\n    print('CODE', invoke(words.split()))"
     words = ";".join(
         [
             " ".join([*RUN, "--out", str(tmp_path / "run")]),
@@ -67,7 +68,11 @@ def test_a_dumb_narrow_terminal_in_another_encoding_is_served(tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-c", script, words], env=env, capture_output=True)
     shown = (done.stdout + done.stderr).decode("ascii")
 
-    assert ([line for line in shown.splitlines() if line.startswith("CODE")], "Traceback" in shown, "\x1b" in shown) == (
+    assert (
+        [line for line in shown.splitlines() if line.startswith("CODE")],
+        "Traceback" in shown,
+        "\x1b" in shown,
+    ) == (
         ["CODE 0"] * 5 + ["CODE 2"],
         False,
         False,
@@ -75,16 +80,33 @@ def test_a_dumb_narrow_terminal_in_another_encoding_is_served(tmp_path: Path) ->
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in folder.rglob("*")
+    }
 
 
-def test_looking_leaves_no_trace(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_leaves_no_trace(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Dry runs, lists and checks change no file, in the current folder, the run or the home of evalkit."""
     monkeypatch.chdir(tmp_path)
     before, run = _tree(tmp_path), _tree(finished)
     commands = [
         ["plan", "--model", "scripted:noise", *SMALL],
-        *(["ls", kind] for kind in ("tasks", "suites", "models", "backends", "metrics", "perturbations", "mitigations", "readers")),
+        *(
+            ["ls", kind]
+            for kind in (
+                "tasks",
+                "suites",
+                "models",
+                "backends",
+                "metrics",
+                "perturbations",
+                "mitigations",
+                "readers",
+            )
+        ),
         ["doctor"],
         ["data", "status"],
         ["check", str(finished)],
@@ -121,12 +143,17 @@ def _no_constant(text: str) -> float:
     ids=lambda words: words[0],
 )
 def test_json_is_json(
-    words: list[str], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One document on standard output, without NaN, whatever else is said on standard error."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text(
-        "model,task,phrasing_id,instance_id,score\nm,t,p,1,1\nm,t,p,2,\nm,t,q,1,0\nm,t,q,2,1\n", encoding="utf-8"
+        "model,task,phrasing_id,instance_id,score\nm,t,p,1,1\nm,t,p,2,\nm,t,q,1,0\nm,t,q,2,1\n",
+        encoding="utf-8",
     )
     places = {"RUN": str(finished), "TABLE": "table.csv", "OUT": "out"}
     code = invoke([*(places.get(word, word) for word in words), "--json"])

@@ -76,8 +76,20 @@ class Run:
 
     def start(self) -> subprocess.Popen[str]:
         """Start it in a process group of its own."""
-        env = {**os.environ, "EVALKIT_HOME": str(self.home), "OMP_NUM_THREADS": "1", **self.environment}
-        return subprocess.Popen(self.command(), env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        env = {
+            **os.environ,
+            "EVALKIT_HOME": str(self.home),
+            "OMP_NUM_THREADS": "1",
+            **self.environment,
+        }
+        return subprocess.Popen(
+            self.command(),
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def finish(self) -> tuple[int, str]:
         """Run it to its end; return exit code and everything printed."""
@@ -122,7 +134,9 @@ class KillReport:
     cells: int = 0
 
 
-def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: float = 4.0, limit: int = 12) -> KillReport:
+def kill_until_complete(
+    folder: Path, *, kills: int, seed: int, most_seconds: float = 4.0, limit: int = 12
+) -> KillReport:
     """Kill runs at random moments until `kills` kills are done; every run is resumed until it is complete.
 
     Returns
@@ -153,7 +167,12 @@ def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: fl
             process = run.start()
             wait = rng.uniform(0.2, most_seconds)
             if rng.random() < 0.5:  # a slow machine would spend all of a fixed time on starting
-                _wait_for(lambda run=run, known=known: len(rows(run.out / "responses.sqlite")) > len(known), process)
+                _wait_for(
+                    lambda run=run, known=known: (
+                        len(rows(run.out / "responses.sqlite")) > len(known)
+                    ),
+                    process,
+                )
                 wait = rng.uniform(0.0, 1.0)
             try:
                 process.communicate(timeout=wait if report.kills < kills else 300)
@@ -164,7 +183,9 @@ def kill_until_complete(folder: Path, *, kills: int, seed: int, most_seconds: fl
             now = rows(run.out / "responses.sqlite")
             report.inside += process.returncode != 0 and 0 < len(now) < report.cells
             report.lost += len(known.keys() - now.keys())
-            report.changed += sum(now[key] != payload for key, payload in known.items() if key in now)
+            report.changed += sum(
+                now[key] != payload for key, payload in known.items() if key in now
+            )
             known = now
             if process.returncode == 0:
                 break
@@ -189,8 +210,14 @@ def fault_kill(kills: int) -> Fault:
         report = kill_until_complete(folder, kills=kills, seed=20261121, limit=60)
         observed = f"{report.kills} kills, {report.resumes} resumes, {report.lost} lost, {report.changed} changed, {len(report.differing)} files differ, "
         observed += f"{report.inside} kills while asking, {report.redone} answers redone, at most {report.most_redone:g} per kill in a run"
-        fine = not (report.lost or report.changed or report.differing) and report.most_redone <= BATCH
-        return f"nothing lost or changed, results byte-identical, at most a batch ({BATCH}) redone per kill", observed, fine
+        fine = (
+            not (report.lost or report.changed or report.differing) and report.most_redone <= BATCH
+        )
+        return (
+            f"nothing lost or changed, results byte-identical, at most a batch ({BATCH}) redone per kill",
+            observed,
+            fine,
+        )
 
     inject.__doc__ = f"kill -9 at random moments ({kills})"
     return inject
@@ -200,21 +227,28 @@ def fault_signals(folder: Path) -> tuple[str, str, bool]:
     """SIGINT, SIGTERM, SIGHUP while asking."""
     seen = []
     for number, wanted in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        run = Run(folder / number.name, folder / "home", script="noise,seconds=0.3,batch=8", extra=("--no-cache",))
+        run = Run(
+            folder / number.name,
+            folder / "home",
+            script="noise,seconds=0.3,batch=8",
+            extra=("--no-cache",),
+        )
         run.script = "slow,seconds=0.3,batch=8"
         process = run.start()
         _wait_for(lambda run=run: bool(rows(run.out / "responses.sqlite")), process)
         began = time.monotonic()
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
-        seen.append((process.returncode == wanted, "To go on, type:" in err, time.monotonic() - began < 5.0))
+        seen.append(
+            (process.returncode == wanted, "To go on, type:" in err, time.monotonic() - began < 5.0)
+        )
     return "exit 130 / 143 / 129, resume line, within 5 s", str(seen), all(all(row) for row in seen)
 
 
 def fault_bit_flips(folder: Path) -> tuple[str, str, bool]:
     """Single bits of the store flipped (300)."""
     from evalkit.errors import StoreError
-    from evalkit.store import Store
+    from evalkit.store.responses import Store
 
     run = Run(folder / "run", folder / "home", script="noise,batch=64")
     code, text = run.finish()
@@ -255,7 +289,9 @@ def fault_truncated_store(folder: Path) -> tuple[str, str, bool]:
     noticed = 0
     for part in range(50):
         path.write_bytes(clean[: len(clean) * part // 50])
-        check = subprocess.run([sys.executable, "-m", "evalkit", "score", str(run.out)], capture_output=True, text=True)
+        check = subprocess.run(
+            [sys.executable, "-m", "evalkit", "score", str(run.out)], capture_output=True, text=True
+        )
         noticed += check.returncode in {3, 4} and "Traceback" not in check.stderr
     path.write_bytes(clean)
     return "50 of 50 noticed, no traceback", f"{noticed} of 50", noticed == 50
@@ -274,7 +310,11 @@ def fault_damaged_files(folder: Path) -> tuple[str, str, bool]:
     code, text = run.finish()
     refused = code == 4 and "manifest.json" in text and "Traceback" not in text
     (run.out / "manifest.json").write_bytes(good["manifest.json"])
-    return "Parquet rebuilt from responses; manifest refused by name", f"rebuilt {rebuilt}, refused {refused}", rebuilt and refused
+    return (
+        "Parquet rebuilt from responses; manifest refused by name",
+        f"rebuilt {rebuilt}, refused {refused}",
+        rebuilt and refused,
+    )
 
 
 def fault_read_only(folder: Path) -> tuple[str, str, bool]:
@@ -284,15 +324,25 @@ def fault_read_only(folder: Path) -> tuple[str, str, bool]:
     run = Run(place / "run", folder / "home")
     code, text = run.finish()
     good = code == 4 and "Traceback" not in text and len(text.strip().splitlines()) <= 3
-    return "exit 4 before the model loads, one message", f"exit {code}: {text.strip().splitlines()[-1][:120]}", good
+    return (
+        "exit 4 before the model loads, one message",
+        f"exit {code}: {text.strip().splitlines()[-1][:120]}",
+        good,
+    )
 
 
 def fault_disk_full(folder: Path) -> tuple[str, str, bool]:
     """Disk full while asking (small tmpfs; needs the right to mount)."""
     place = folder / "small"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=18m", "tmpfs", str(place)], capture_output=True).returncode:
-        return "exit 4, acknowledged rows kept, resumes", "not tried: mounting is not allowed here", True
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=18m", "tmpfs", str(place)], capture_output=True
+    ).returncode:
+        return (
+            "exit 4, acknowledged rows kept, resumes",
+            "not tried: mounting is not allowed here",
+            True,
+        )
     try:
         run = Run(place / "run", folder / "home", limit=200, extra=("--no-cache",))
         run.script = "noise,batch=64"
@@ -311,8 +361,18 @@ def fault_disk_full(folder: Path) -> tuple[str, str, bool]:
         filler.unlink()
         subprocess.run(["mount", "-o", "remount,size=200m", str(place)], check=True)
         again, _ = run.finish()
-        good = code == 4 and "disk is full" in out + err and "Traceback" not in out + err and kept > 0 and again == 0
-        return "exit 4, acknowledged rows kept, resumes when there is space", f"exit {code}, {kept} rows kept, then exit {again}", good
+        good = (
+            code == 4
+            and "disk is full" in out + err
+            and "Traceback" not in out + err
+            and kept > 0
+            and again == 0
+        )
+        return (
+            "exit 4, acknowledged rows kept, resumes when there is space",
+            f"exit {code}, {kept} rows kept, then exit {again}",
+            good,
+        )
     finally:
         subprocess.run(["umount", "-l", str(place)], capture_output=True)
 
@@ -344,7 +404,7 @@ def fault_shared_cache(folder: Path) -> tuple[str, str, bool]:
 
 def fault_readers(folder: Path) -> tuple[str, str, bool]:
     """50 readers during a run."""
-    from evalkit.store import Store
+    from evalkit.store.responses import Store
 
     run = Run(folder / "run", folder / "home")
     process = run.start()
@@ -365,7 +425,11 @@ def fault_readers(folder: Path) -> tuple[str, str, bool]:
 def fault_failing_model(folder: Path) -> tuple[str, str, bool]:
     """NaN logits, out of memory, server errors."""
     found = []
-    for script, reason in (("nan,rate=0.2", "nan"), ("oom,rate=0.2", "oom"), ("flaky,rate=0.2", "server error 503")):
+    for script, reason in (
+        ("nan,rate=0.2", "nan"),
+        ("oom,rate=0.2", "oom"),
+        ("flaky,rate=0.2", "server error 503"),
+    ):
         run = Run(folder / reason.replace(" ", "-"), folder / "home", script=script)
         code, text = run.finish()
         found.append(code == 3 and reason in text and "missing" in text)
@@ -398,7 +462,11 @@ def fault_descriptors(folder: Path) -> tuple[str, str, bool]:
     run = Run(folder / "run", folder / "home")
     env = {**os.environ, "EVALKIT_HOME": str(run.home)}
     limited = subprocess.run(
-        run.command(), env=env, capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))
+        run.command(),
+        env=env,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9)),
     )
     code, _ = run.finish()
     told = limited.returncode in {2, 4} and len(limited.stderr.strip().splitlines()) <= 3
@@ -409,7 +477,9 @@ def fault_descriptors(folder: Path) -> tuple[str, str, bool]:
     )
 
 
-def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60.0) -> None:
+def _wait_for(
+    condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60.0
+) -> None:
     """Wait until something is so, or the process ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None and not condition():
@@ -447,7 +517,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             expected, observed, good = fault(Path(folder))
         bad += not good
-        print(f"| {(fault.__doc__ or '').rstrip('.')} | {expected} | {observed} | {'yes' if good else 'NO'} |", flush=True)
+        print(
+            f"| {(fault.__doc__ or '').rstrip('.')} | {expected} | {observed} | {'yes' if good else 'NO'} |",
+            flush=True,
+        )
     return 1 if bad else 0
 
 

@@ -16,7 +16,17 @@ from pathlib import Path
 from evalkit.cli.main import invoke
 
 RUN = [
-    *("run", "--model", "scripted:noise", "--tasks", "procedural/boolean", "--limit", "4", "--phrasings", "3"),
+    *(
+        "run",
+        "--model",
+        "scripted:noise",
+        "--tasks",
+        "procedural/boolean",
+        "--limit",
+        "4",
+        "--phrasings",
+        "3",
+    ),
     *("--no-cache", "--resamples", "100", "--quiet", "--out", "run"),
 ]
 COMMANDS = {
@@ -56,13 +66,21 @@ def killing(replace: Callable[..., None], k: int | None, moment: str) -> Callabl
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Return every file that is not the lock, the store or a note of the time, by name."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in {"run.lock"} and "sqlite" not in path.name)
+    files = (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in {"run.lock"} and "sqlite" not in path.name
+    )
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def steady(files: dict[str, bytes]) -> dict[str, bytes]:
     """Return the files that do not hold times."""
-    return {name: content for name, content in files.items() if Path(name).name in {"scores.parquet", "estimates.csv", "scores.csv"}}
+    return {
+        name: content
+        for name, content in files.items()
+        if Path(name).name in {"scores.parquet", "estimates.csv", "scores.csv"}
+    }
 
 
 def campaign(folder: Path, name: str) -> dict[str, object]:
@@ -94,9 +112,15 @@ def campaign(folder: Path, name: str) -> dict[str, object]:
                 wrong.append(f"not finished after a kill {moment} write {k}")
             found = contents(place)
             wrong += [
-                f"{path} differs after a kill {moment} write {k} and another try" for path in wanted if found.get(path) != wanted[path]
+                f"{path} differs after a kill {moment} write {k} and another try"
+                for path in wanted
+                if found.get(path) != wanted[path]
             ]
-            wrong += [f"{path} left after a kill {moment} write {k}" for path in found if path.endswith(".part")]
+            wrong += [
+                f"{path} left after a kill {moment} write {k}"
+                for path in found
+                if path.endswith(".part")
+            ]
         if KILLED not in codes:
             shutil.rmtree(done)
             return {"command": name, "writes": k - 1, "kills": kills, "wrong": wrong}

@@ -11,7 +11,9 @@ import pytest
 
 
 def _campaign() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fault_campaign", Path(__file__).parent / "campaign.py")
+    spec = importlib.util.spec_from_file_location(
+        "fault_campaign", Path(__file__).parent / "campaign.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -32,7 +34,9 @@ def test_killed_runs_lose_nothing_and_end_equal_to_an_undisturbed_one(tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", CAMPAIGN.FAULTS, ids=lambda fault: fault.__name__.removeprefix("fault_"))
+@pytest.mark.parametrize(
+    "fault", CAMPAIGN.FAULTS, ids=lambda fault: fault.__name__.removeprefix("fault_")
+)
 def test_a_fault_has_the_expected_outcome(fault: object, tmp_path: Path) -> None:
     """What is expected is observed, for every fault we know how to inject."""
     expected, observed, holds = fault(tmp_path)  # type: ignore[operator]

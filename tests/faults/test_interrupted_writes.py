@@ -14,7 +14,9 @@ import pytest
 def test_a_kill_at_any_write_leaves_old_or_new_files(tmp_path: Path) -> None:
     """Every command that writes, killed before and after every single write."""
     script = Path(__file__).parent / "kill_at_writes.py"
-    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from evalkit.records import Score, digest
-from evalkit.rundir import RunDir, file_digest
-from evalkit.scores import ScoreTable
+from evalkit.scoring import ScoreTable
+from evalkit.store.atomic import file_digest
+from evalkit.store.directory import RunDir
 
 SEEN = ("seen", "seen", "unseen", "unseen")
 Scores = dict[str, np.ndarray]
@@ -27,7 +28,9 @@ def scores_of(share: float, *, n: int = 200, tasks: int = 3) -> Scores:
     return {f"toy/t{number}": right(share, n=n, seed=number) for number in range(tasks)}
 
 
-def rows(scores: Scores, *, model: str, instance: str = "i", target: str = "yes", wrong: str = "no") -> list[Score]:
+def rows(
+    scores: Scores, *, model: str, instance: str = "i", target: str = "yes", wrong: str = "no"
+) -> list[Score]:
     """Return the score records; NaN is missing, -1 unparsed."""
     found = []
     for task, matrix in scores.items():
@@ -66,7 +69,15 @@ class Toy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, name: str, scores: Scores, *, model: str = "m", overrides: dict[str, Any] | None = None, **options: str) -> Path:
+    def run(
+        self,
+        name: str,
+        scores: Scores,
+        *,
+        model: str = "m",
+        overrides: dict[str, Any] | None = None,
+        **options: str,
+    ) -> Path:
         """Write one run directory and return its path."""
         path = self.folder / name
         table = ScoreTable.from_scores(rows(scores, model=model, **options))
@@ -85,14 +96,29 @@ class Toy:
         manifest = {
             "evalkit": "0.1.0",
             "command": f"evalkit run --out {name}",
-            "suite": {"name": "toy", "version": 1, "digest": digest([1, tasks]), "limit": None, "shots": 0, "tasks": tasks},
+            "suite": {
+                "name": "toy",
+                "version": 1,
+                "digest": digest([1, tasks]),
+                "limit": None,
+                "shots": 0,
+                "tasks": tasks,
+            },
             "limited": False,
             "left_out": {},
-            "model": {"label": model, "fingerprint_digest": digest([name]), "tuned_on": ["evalkit"]},
+            "model": {
+                "label": model,
+                "fingerprint_digest": digest([name]),
+                "tuned_on": ["evalkit"],
+            },
             "mitigations": [],
             "state": "partial" if missing else "complete",
             "intervals": {"level": 0.95, "resamples": 100},
-            "counts": {"cells": sum(matrix.size for matrix in scores.values()), "missing": missing, "unparsed": 0},
+            "counts": {
+                "cells": sum(matrix.size for matrix in scores.values()),
+                "missing": missing,
+                "unparsed": 0,
+            },
             "scores_digest": file_digest(path / "scores.parquet"),
             **(overrides or {}),
         }

@@ -49,7 +49,10 @@ def test_the_script_ends_with_the_outcome(
     toy: Any, tmp_path: Path, share: float, n: int, inconclusive: str, code: int, outcome: str
 ) -> None:
     """Exit code, output of the step and summary of the job are those of the gate."""
-    new, old = toy.run("-new $(touch bad)", toy.scores(share, n=n)), toy.run("old", toy.scores(0.7, n=n))
+    new, old = (
+        toy.run("-new $(touch bad)", toy.scores(share, n=n)),
+        toy.run("old", toy.scores(0.7, n=n)),
+    )
 
     done = _run(tmp_path, candidate=new.name, baseline=old.name, inconclusive=inconclusive)
 
@@ -62,19 +65,27 @@ def test_the_script_ends_with_the_outcome(
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
-def test_a_gate_that_cannot_decide_fails_the_job_even_where_lack_of_evidence_does_not(toy: Any, tmp_path: Path) -> None:
+def test_a_gate_that_cannot_decide_fails_the_job_even_where_lack_of_evidence_does_not(
+    toy: Any, tmp_path: Path
+) -> None:
     """A baseline that is not there is an error, whatever the inputs say."""
     toy.run("new", toy.scores(0.7))
 
     done = _run(tmp_path, candidate="new", baseline="gone", inconclusive="warn")
 
-    assert (done.returncode, (tmp_path / "output").read_text()) == (2, "outcome=error\nexit-code=2\n")
+    assert (done.returncode, (tmp_path / "output").read_text()) == (
+        2,
+        "outcome=error\nexit-code=2\n",
+    )
     assert "::error title=evalkit gate::no decision" in done.stdout
 
 
 def _run(folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
     script = next(step["run"] for step in steps() if step.get("id") == "gate")
-    variables = {name.upper(): value for name, value in inputs.items()} | {"POLICY": "", "OUT": "decision"}
+    variables = {name.upper(): value for name, value in inputs.items()} | {
+        "POLICY": "",
+        "OUT": "decision",
+    }
     (folder / "bin").mkdir()
     (folder / "bin" / "evalkit").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m evalkit "$@"\n')
     (folder / "bin" / "evalkit").chmod(0o755)

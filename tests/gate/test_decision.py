@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from evalkit.gate import Decision, Measured, decide
-from evalkit.policy import Policy, Rule, Waiver
-from evalkit.stats.harm import Harm
+from evalkit.records.policy import Policy, Rule, Waiver
+from evalkit.stats.comparing.harm import Harm
 
 DAY = date(2026, 11, 21)
 
@@ -20,10 +20,26 @@ def harm(value: float, error: float, *, margin: float = 0.02, p_none: float | No
 
     normal = NormalDist()
     p = 1 - normal.cdf(value / error) if p_none is None else p_none
-    return Harm(value, error, 1e6, p, 1 - normal.cdf((margin - value) / error), value - 1.645 * error, value + 1.645 * error)
+    return Harm(
+        value,
+        error,
+        1e6,
+        p,
+        1 - normal.cdf((margin - value) / error),
+        value - 1.645 * error,
+        value + 1.645 * error,
+    )
 
 
-def one(value: float, error: float, *, metric: str = "mean", scope: str = "suite", p_none: float | None = None, **rule: object) -> Measured:
+def one(
+    value: float,
+    error: float,
+    *,
+    metric: str = "mean",
+    scope: str = "suite",
+    p_none: float | None = None,
+    **rule: object,
+) -> Measured:
     """Return one measured rule with margin 0.02."""
     return Measured(
         rule=Rule(metric=metric, margin=0.02, **rule),  # type: ignore[arg-type]
@@ -52,7 +68,11 @@ def judged(*measured: Measured, **policy: object) -> Decision:
         (0.015, 0.005, "inconclusive"),  # worse by more than chance, at most 2.3 points
         (0.03, 0.005, "regression"),  # six errors above 0, beyond the margin
         (0.03, 0.03, "inconclusive"),  # beyond the margin, within chance
-        (-0.03, 0.02, "inconclusive"),  # excludes two points, but would notice such a loss in 26% only
+        (
+            -0.03,
+            0.02,
+            "inconclusive",
+        ),  # excludes two points, but would notice such a loss in 26% only
         (-0.03, 0.005, "pass"),
     ],
 )
@@ -76,7 +96,10 @@ def test_every_deciding_check_must_pass() -> None:
     assert judged(one(0.0, 0.005), one(0.0, 0.05, metric="gap")).outcome == "inconclusive"
 
 
-@pytest.mark.parametrize(("short", "outcome", "code"), [("report", "inconclusive", 3), ("fail", "regression", 1), ("pass", "pass", 0)])
+@pytest.mark.parametrize(
+    ("short", "outcome", "code"),
+    [("report", "inconclusive", 3), ("fail", "regression", 1), ("pass", "pass", 0)],
+)
 def test_the_policy_says_what_short_evidence_means(short: str, outcome: str, code: int) -> None:
     """An outcome of its own, a regression, or a pass beside a check that did pass."""
     decision = judged(one(0.0, 0.005), one(0.0, 0.05, metric="gap"), inconclusive=short)
@@ -86,8 +109,13 @@ def test_the_policy_says_what_short_evidence_means(short: str, outcome: str, cod
 
 def test_a_rule_may_say_otherwise_than_its_policy() -> None:
     """Short evidence on the gap passes, on the mean it would not."""
-    assert judged(one(0.0, 0.005), one(0.0, 0.05, metric="gap", inconclusive="pass")).outcome == "pass"
-    assert judged(one(0.0, 0.05), one(0.0, 0.005, metric="gap", inconclusive="pass")).outcome == "inconclusive"
+    assert (
+        judged(one(0.0, 0.005), one(0.0, 0.05, metric="gap", inconclusive="pass")).outcome == "pass"
+    )
+    assert (
+        judged(one(0.0, 0.05), one(0.0, 0.005, metric="gap", inconclusive="pass")).outcome
+        == "inconclusive"
+    )
 
 
 def test_informational_rules_decide_nothing_and_cost_nothing() -> None:
@@ -101,7 +129,9 @@ def test_informational_rules_decide_nothing_and_cost_nothing() -> None:
 
 def test_a_metric_that_cannot_be_measured_never_passes_unless_the_rule_says_to_skip_it() -> None:
     """Absent is short evidence; skipped rules alone show nothing either."""
-    absent = Measured(rule=Rule(metric="gap", margin=0.02), scope="suite", absent="no seen phrasing")
+    absent = Measured(
+        rule=Rule(metric="gap", margin=0.02), scope="suite", absent="no seen phrasing"
+    )
     skipped = replace(absent, rule=replace(absent.rule, absent="skip"))
 
     assert judged(one(0.0, 0.005), absent).outcome == "inconclusive"
@@ -120,12 +150,16 @@ def test_a_waiver_holds_through_its_last_day_and_not_after() -> None:
     bad = one(0.05, 0.005)
     waiver = Waiver(metric="mean", reason="tokenizer change, known", expires="2026-11-21")
     on_time = judged(bad, one(0.0, 0.005, metric="gap"), waivers=(waiver,))
-    late = decide([bad], Policy(name="p", rules=(bad.rule,), waivers=(waiver,)), today=date(2026, 11, 22))
+    late = decide(
+        [bad], Policy(name="p", rules=(bad.rule,), waivers=(waiver,)), today=date(2026, 11, 22)
+    )
 
     assert on_time.outcome == "pass"
     assert on_time.checks[0].waiver == "tokenizer change, known (until 2026-11-21)"
     assert late.outcome == "regression"
-    assert late.notes == ("The waiver of mean (*) expired on 2026-11-21 and is ignored: tokenizer change, known",)
+    assert late.notes == (
+        "The waiver of mean (*) expired on 2026-11-21 and is ignored: tokenizer change, known",
+    )
 
 
 def test_a_waiver_covers_its_scope_alone() -> None:
@@ -142,7 +176,9 @@ def test_an_unneeded_waiver_is_named() -> None:
     """So that lists of waivers stay short."""
     waiver = Waiver(metric="mean", reason="known", expires="2027-01-01")
 
-    assert judged(one(0.0, 0.005), waivers=(waiver,)).notes == ("The waiver of mean (*) was not needed; it can be removed.",)
+    assert judged(one(0.0, 0.005), waivers=(waiver,)).notes == (
+        "The waiver of mean (*) was not needed; it can be removed.",
+    )
 
 
 def test_how_much_more_would_decide() -> None:
@@ -150,7 +186,9 @@ def test_how_much_more_would_decide() -> None:
     check = judged(one(0.0, 0.02)).checks[0]
 
     assert check.instances_needed == pytest.approx(6184, abs=3)
-    assert check.phrasings_needed is None  # half of the squared error stays, whatever the number of phrasings
+    assert (
+        check.phrasings_needed is None
+    )  # half of the squared error stays, whatever the number of phrasings
     assert check.detectable == pytest.approx((1.645 + 0.842) * 0.02, abs=1e-4)
 
 

@@ -27,7 +27,13 @@ def test_error_rates_hold_and_losses_are_noticed() -> None:
     power = _benchmark()
     policy = power.deciding(power.read_policy_file(power.default_policy_path()))
 
-    found = power.simulate(power.REGIMES[0], releases=60, policy=policy, seed=3, metrics=("mean", "worst_phrasing", "std"))
+    found = power.simulate(
+        power.REGIMES[0],
+        releases=60,
+        policy=policy,
+        seed=3,
+        metrics=("mean", "worst_phrasing", "std"),
+    )
 
     assert found["nothing"]["regression"] <= 0.05 + 3 * (0.05 * 0.95 / 120) ** 0.5
     assert found["nothing"]["pass"] >= 0.5

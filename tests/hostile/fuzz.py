@@ -30,7 +30,16 @@ def one(target: str, seconds: int) -> None:
         else:
             targets.FILES[target](data, folder)
 
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20", "-print_final_stats=1"], feed)
+    atheris.Setup(
+        [
+            sys.argv[0],
+            f"-max_total_time={seconds}",
+            "-max_len=4096",
+            "-timeout=20",
+            "-print_final_stats=1",
+        ],
+        feed,
+    )
     atheris.Fuzz()
 
 
@@ -51,9 +60,19 @@ def main() -> int:
     for target in (*targets.TEXTS, *targets.FILES):
         command = [sys.executable, __file__, "--target", target, "--seconds", str(options.seconds)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
-        cases = next((line.rsplit(":", 1)[1].strip() for line in done.stderr.splitlines() if "number_of_executed_units" in line), "?")
+        cases = next(
+            (
+                line.rsplit(":", 1)[1].strip()
+                for line in done.stderr.splitlines()
+                if "number_of_executed_units" in line
+            ),
+            "?",
+        )
         bad += done.returncode != 0
-        print(f"| {target} | {cases} | {'clean' if done.returncode == 0 else 'CRASH: ' + done.stderr[-400:]} |", flush=True)
+        print(
+            f"| {target} | {cases} | {'clean' if done.returncode == 0 else 'CRASH: ' + done.stderr[-400:]} |",
+            flush=True,
+        )
     return 1 if bad else 0
 
 

@@ -16,19 +16,22 @@ from evalkit.catalog.score_tables import read_score_table
 from evalkit.catalog.tasks import read_task_file
 from evalkit.catalog.yaml_file import parse_yaml
 from evalkit.errors import EvalkitError
-from evalkit.prompts import render_prompt
+from evalkit.phrasings.prompts import render_prompt
+from evalkit.phrasings.templates import render
 from evalkit.records import Instance, Phrasing, Response, Source, Task
-from evalkit.rundir import read_manifest, slug
 from evalkit.scoring import Answered
 from evalkit.scoring.overlap import rouge_l
 from evalkit.scoring.text import exact_match, find_label, math_match, normalise
-from evalkit.store import Store
-from evalkit.templates import render
+from evalkit.store.atomic import slug
+from evalkit.store.directory import read_manifest
+from evalkit.store.responses import Store
 
 __all__ = ["FILES", "TEXTS"]
 
 TASK = Task(name="toy", benchmark="toy", reader="table", labels=("yes", "no"))
-INSTANCE = Instance(id="1", fields={"question": "Is it?"}, choices=("yes", "no"), target=0, references=("yes",))
+INSTANCE = Instance(
+    id="1", fields={"question": "Is it?"}, choices=("yes", "no"), target=0, references=("yes",)
+)
 
 
 def template(text: str) -> None:
@@ -42,7 +45,9 @@ def template(text: str) -> None:
 
 def prompt(text: str) -> None:
     """A whole phrasing, inline, with the text also in the instance."""
-    phrasing = Phrasing(id="p", source="x", position="inline", label_space="text", layout="bulleted", text=text)
+    phrasing = Phrasing(
+        id="p", source="x", position="inline", label_space="text", layout="bulleted", text=text
+    )
     instance = replace(INSTANCE, fields={"question": text})
     try:
         made = render_prompt(TASK, phrasing, instance)
@@ -65,7 +70,11 @@ def answer(text: str) -> None:
     found = find_label(text, ("A", "B", "C"), texts=("red", "blue", "green"))
     assert found is None or 0 <= found < 3
     normalise(text)
-    answered = Answered(instance=INSTANCE, response=Response(key="k", text=text, finish_reason="stop"), labels=("yes", "no"))
+    answered = Answered(
+        instance=INSTANCE,
+        response=Response(key="k", text=text, finish_reason="stop"),
+        labels=("yes", "no"),
+    )
     for metric in (exact_match, math_match, rouge_l):
         score = metric(answered).score
         assert score is None or 0.0 <= score <= 1.0
@@ -79,12 +88,23 @@ def name(text: str) -> None:
     assert made.isascii()
 
 
-TEXTS: dict[str, Callable[[str], None]] = {"template": template, "prompt": prompt, "yaml": yaml_text, "answer": answer, "name": name}
+TEXTS: dict[str, Callable[[str], None]] = {
+    "template": template,
+    "prompt": prompt,
+    "yaml": yaml_text,
+    "answer": answer,
+    "name": name,
+}
 """Targets that take text."""
 
 
 def _task(reader: str, local: str) -> Task:
-    return Task(name="anatomy" if reader == "mmlu" else "toy", benchmark=reader, reader=reader, source=Source(local=local))
+    return Task(
+        name="anatomy" if reader == "mmlu" else "toy",
+        benchmark=reader,
+        reader=reader,
+        source=Source(local=local),
+    )
 
 
 def _reads(reader: str, local: str) -> Callable[[bytes, Path], None]:

@@ -52,7 +52,11 @@ SEEDS = {
     "bigbench": b'{"examples":[{"input":"a","target_scores":{"x":1,"y":0}}]}',
     "csv table": b"model,task,phrasing_id,instance_id,score\nm,t,p,i,1\n",
 }
-text = st.one_of(st.sampled_from(ATTACKS + ODD), st.text(max_size=300), st.text(alphabet="{}%#'\"[]:-&*!| \nabc.()_0", max_size=120))
+text = st.one_of(
+    st.sampled_from(ATTACKS + ODD),
+    st.text(max_size=300),
+    st.text(alphabet="{}%#'\"[]:-&*!| \nabc.()_0", max_size=120),
+)
 
 
 @pytest.mark.parametrize("target", TEXTS, ids=list(TEXTS))
@@ -75,8 +79,14 @@ def test_a_template_attack_is_refused_or_harmless(attack: str) -> None:
 @example(noise=b"", cut=None, place=0)
 @example(noise=b"\xff\xfe\x00", cut=None, place=0)
 @example(noise=b"[" * 100_000, cut=0, place=0)
-@given(noise=st.binary(max_size=60), cut=st.one_of(st.none(), st.integers(0, 120)), place=st.integers(0, 100))
-def test_any_bytes_are_read_or_refused(target: str, noise: bytes, cut: int | None, place: int) -> None:
+@given(
+    noise=st.binary(max_size=60),
+    cut=st.one_of(st.none(), st.integers(0, 120)),
+    place=st.integers(0, 100),
+)
+def test_any_bytes_are_read_or_refused(
+    target: str, noise: bytes, cut: int | None, place: int
+) -> None:
     """A good file with bytes put in or cut off, and files of nothing but noise."""
     seed = SEEDS.get(target, b"")
     content = (seed[:place] + noise + seed[place:])[:cut] if cut != 0 else noise

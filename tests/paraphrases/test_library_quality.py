@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
-from evalkit import paths, records
+from evalkit import records
+from evalkit.catalog import paths
 from evalkit.catalog.phrasings import load_phrasings
 from evalkit.catalog.tasks import list_tasks
 from evalkit.catalog.yaml_file import load_yaml
@@ -55,7 +56,7 @@ LITERALS = {
     "wrapper": records.Wrapper,
 }
 NO_SLOT = frozenset({"input"})
-"""Fields that hold more than the question (BBH's text with its options), so that a wording with them would show things twice."""
+"""Fields that hold more than the question (BBH's text with its options)."""
 ASIDES = frozenset({"source_language", "target_language", "subject", "topic"})
 """Fields that say something of the instance but are no part of it."""
 LIMIT = 0.7
@@ -79,7 +80,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def opening(text: str) -> tuple[str, ...]:
-    """Return the first three words; in a template that begins with the instance, those that follow it."""
+    """Return the first three words, those behind the instance if the text begins with it."""
     return words(re.sub(r"^(?:\s*\{\{\s*\w+\s*\}\})+", "", text))[:3]
 
 
@@ -92,7 +93,10 @@ def slots(text: str) -> set[str]:
 def library() -> dict[str, tuple[dict[str, Any], ...]]:
     """Return set name (``bbh/navigate``) -> its phrasings, file defaults filled in."""
     root = paths.data_root("paraphrases")
-    return {str(path.relative_to(root).with_suffix("")): read(path) for path in sorted(root.rglob("*.yaml"))}
+    return {
+        str(path.relative_to(root).with_suffix("")): read(path)
+        for path in sorted(root.rglob("*.yaml"))
+    }
 
 
 def read(path: Path) -> tuple[dict[str, Any], ...]:
@@ -111,7 +115,12 @@ def correct(name: str) -> list[dict[str, Any]]:
 
 def ours() -> list[dict[str, Any]]:
     """Return every phrasing of the four benchmarks of `MINIMUM`."""
-    return [p for name, phrasings in library().items() if name.split("/")[0] in MINIMUM for p in phrasings]
+    return [
+        p
+        for name, phrasings in library().items()
+        if name.split("/")[0] in MINIMUM
+        for p in phrasings
+    ]
 
 
 def our_tasks() -> list[Task]:
@@ -126,7 +135,7 @@ def everything() -> list[dict[str, Any]]:
 
 @cache
 def task_phrasings() -> dict[tuple[str, ...], list[tuple[str, str]]]:
-    """Return the ids of the correct phrasings that some task uses together -> their (id, text); each set counts as one too."""
+    """Return ids of correct phrasings that a task or set uses together -> their (id, text)."""
     groups = {tuple(p["id"] for p in correct(name)) for name in library()}
     for task in list_tasks():
         groups.add(tuple(p.id for p in load_phrasings(task) if p.kind == "correct"))
@@ -171,7 +180,9 @@ def test_phrasings_of_a_task_are_not_rewordings_of_one_sentence():
     """Within the phrasings of any task, the word ROUGE-L F1 of every pair stays below 0.7."""
     close = {}
     for texts in task_phrasings().values():
-        for (a, left), (b, right) in itertools.combinations([(key, words(text)) for key, text in texts], 2):
+        for (a, left), (b, right) in itertools.combinations(
+            [(key, words(text)) for key, text in texts], 2
+        ):
             if 2 * min(len(left), len(right)) < LIMIT * (len(left) + len(right)):
                 continue
             value = rouge_l(left, right)
@@ -182,7 +193,7 @@ def test_phrasings_of_a_task_are_not_rewordings_of_one_sentence():
 
 
 def test_phrasings_of_a_task_open_differently():
-    """Within the phrasings of any task, no two begin with the same three words, the instance not counted."""
+    """No two phrasings of a task begin with the same three words, the instance not counted."""
     same = set()
     for texts in task_phrasings().values():
         openings: dict[tuple[str, ...], str] = {}
@@ -201,7 +212,9 @@ def test_every_field_is_known_and_valid():
     for phrasing in everything():
         wrong += [(phrasing["id"], key) for key in phrasing.keys() - known]
         wrong += [
-            (phrasing["id"], key, phrasing[key]) for key, kind in LITERALS.items() if phrasing.get(key) not in (None, *get_args(kind))
+            (phrasing["id"], key, phrasing[key])
+            for key, kind in LITERALS.items()
+            if phrasing.get(key) not in (None, *get_args(kind))
         ]
 
     assert wrong == []
@@ -209,8 +222,16 @@ def test_every_field_is_known_and_valid():
 
 def test_every_phrasing_says_who_wrote_it_and_under_which_licence():
     """Source, author, licence and language are given; what the project wrote is CC-BY-4.0."""
-    lacking = [p["id"] for p in everything() if not all(p.get(k) for k in ("source", "author", "licence", "language"))]
-    other = [p["id"] for p in everything() if p.get("source") == "evalkit" and p.get("licence") != "CC-BY-4.0"]
+    lacking = [
+        p["id"]
+        for p in everything()
+        if not all(p.get(k) for k in ("source", "author", "licence", "language"))
+    ]
+    other = [
+        p["id"]
+        for p in everything()
+        if p.get("source") == "evalkit" and p.get("licence") != "CC-BY-4.0"
+    ]
 
     assert (lacking, other) == ([], [])
 
@@ -231,7 +252,11 @@ def test_every_phrasing_records_its_second_reading():
 
 def test_dimensions_come_from_the_vocabulary():
     """Every phrasing names at least one dimension, and only words of the vocabulary."""
-    wrong = {p["id"]: p.get("dimensions") for p in everything() if not p.get("dimensions") or set(p["dimensions"]) - DIMENSIONS}
+    wrong = {
+        p["id"]: p.get("dimensions")
+        for p in everything()
+        if not p.get("dimensions") or set(p["dimensions"]) - DIMENSIONS
+    }
 
     assert wrong == {}
 
@@ -246,16 +271,20 @@ def test_dimensions_agree_with_the_fields():
             "inline": phrasing.get("position") == "inline",
             "subject-aware": "subject" in slots(phrasing["text"]),
         }
-        wrong += [(phrasing["id"], name) for name, fact in facts.items() if fact != (name in dimensions)]
+        wrong += [
+            (phrasing["id"], name) for name, fact in facts.items() if fact != (name in dimensions)
+        ]
 
     assert wrong == []
 
 
 def test_slots_are_those_the_benchmark_offers():
-    """A text of the four benchmarks holds only the question, the choices, fields of its task, and on MMLU the subject."""
+    """A text has slots for question, choices, fields of its task, and on MMLU the subject alone."""
     wrong = set()
     for task in our_tasks():
-        offered = {"question", "choices", *task.fields} - NO_SLOT | ({"subject"} if task.benchmark == "mmlu" else set())
+        offered = {"question", "choices", *task.fields} - NO_SLOT | (
+            {"subject"} if task.benchmark == "mmlu" else set()
+        )
         wrong |= {p.id for p in load_phrasings(task) if slots(p.text) - offered}
 
     assert wrong == set()
@@ -269,7 +298,7 @@ def test_braces_occur_in_slots_alone():
 
 
 def test_instance_slots_occur_exactly_in_inline_phrasings():
-    """The instance stands inside the text, as the question or as all the parts that make it up, if and only if the position is inline."""
+    """The instance, as question or as all its parts, is in the text if and only if it is inline."""
     wrong = set()
     for task in our_tasks():
         parts = set(task.fields) - {"question"} - NO_SLOT - ASIDES
@@ -284,7 +313,9 @@ def test_instance_slots_occur_exactly_in_inline_phrasings():
 
 def test_inline_phrasings_hold_a_slot():
     """An inline phrasing without any slot would ask about nothing."""
-    assert [p["id"] for p in everything() if p.get("position") == "inline" and not slots(p["text"])] == []
+    assert [
+        p["id"] for p in everything() if p.get("position") == "inline" and not slots(p["text"])
+    ] == []
 
 
 def test_texts_are_clean():
@@ -330,8 +361,16 @@ def test_label_words_are_named_as_the_task_writes_them():
     wrong = []
     for task in our_tasks():
         for phrasing in load_phrasings(task):
-            if phrasing.kind == "correct" and phrasing.label_space == "text" and phrasing.layout == "none":
-                named = [label for label in task.labels if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", phrasing.text)]
+            if (
+                phrasing.kind == "correct"
+                and phrasing.label_space == "text"
+                and phrasing.layout == "none"
+            ):
+                named = [
+                    label
+                    for label in task.labels
+                    if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", phrasing.text)
+                ]
                 wrong += [(phrasing.id, label) for label in task.labels if label not in named]
 
     assert wrong == []
@@ -339,18 +378,25 @@ def test_label_words_are_named_as_the_task_writes_them():
 
 def test_every_task_of_the_four_benchmarks_has_phrasings():
     """No task of the four benchmarks is left without the promised number of correct phrasings."""
-    counts = {task.id: sum(p.kind == "correct" for p in load_phrasings(task)) for task in our_tasks()}
+    counts = {
+        task.id: sum(p.kind == "correct" for p in load_phrasings(task)) for task in our_tasks()
+    }
 
     assert {key: n for key, n in counts.items() if n < MINIMUM[key.split("/")[0]][1]} == {}
 
 
 def outside_superni_tasks() -> list[dict[str, Any]]:
     """Return every phrasing that does not stand in the set of a single SuperNI task."""
-    return [p for name, phrasings in library().items() if not name.startswith("superni/task") for p in phrasings]
+    return [
+        p
+        for name, phrasings in library().items()
+        if not name.startswith("superni/task")
+        for p in phrasings
+    ]
 
 
 def test_manner_of_writing_is_said_of_correct_phrasings_and_of_no_control():
-    """Every correct phrasing has a stratum; a control has none, since strata compare manners of asking the same thing."""
+    """Every correct phrasing has a stratum; controls, which ask for something else, have none."""
     wrong = []
     for phrasing in outside_superni_tasks():
         said = phrasing.get("stratum", "") in get_args(records.Stratum) and phrasing.get("stratum")
@@ -361,18 +407,28 @@ def test_manner_of_writing_is_said_of_correct_phrasings_and_of_no_control():
 
 
 def test_every_set_has_plain_templates():
-    """Each set of the four benchmarks and of procedural has eight plain phrasings or more, five of them with the instance inside."""
-    names = [name for name in library() if name.split("/")[0] in {*MINIMUM, "procedural"} and name.count("/") == 1]
+    """Sets of the four benchmarks and procedural have eight plain phrasings, five of them inline."""
+    names = [
+        name
+        for name in library()
+        if name.split("/")[0] in {*MINIMUM, "procedural"} and name.count("/") == 1
+    ]
     plain = {name: [p for p in correct(name) if p.get("stratum") == "plain"] for name in names}
 
     assert {name: len(found) for name, found in plain.items() if len(found) < 8} == {}
-    assert {name for name, found in plain.items() if sum(p.get("position") == "inline" for p in found) < 5} == set()
+    assert {
+        name
+        for name, found in plain.items()
+        if sum(p.get("position") == "inline" for p in found) < 5
+    } == set()
 
 
 def test_plain_phrasings_are_short():
-    """Half of the plain phrasings have at most 15 words, slots not counted, and none has more than 30."""
+    """Half of the plain ones have at most 15 words, slots not counted; none has more than 30."""
     counts = sorted(
-        len(words(re.sub(r"\{\{.*?\}\}", "", p["text"]))) for p in outside_superni_tasks() if p.get("stratum") == "plain"
+        len(words(re.sub(r"\{\{.*?\}\}", "", p["text"])))
+        for p in outside_superni_tasks()
+        if p.get("stratum") == "plain"
     )
 
     assert counts[len(counts) // 2] <= 15

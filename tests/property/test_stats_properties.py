@@ -79,7 +79,13 @@ def test_pss_of_binary_scores_is_one_minus_consistency_of_correctness(scores):
 @FEW
 def test_worst_and_best_instance_bracket_all_phrasings(scores):
     """worst_instance <= min <= mean <= max <= best_instance."""
-    values = [stats.worst_instance(scores), stats.min(scores), stats.mean(scores), stats.max(scores), stats.best_instance(scores)]
+    values = [
+        stats.worst_instance(scores),
+        stats.min(scores),
+        stats.mean(scores),
+        stats.max(scores),
+        stats.best_instance(scores),
+    ]
 
     assert all(low <= high + 1e-12 for low, high in itertools.pairwise(values))
 
@@ -107,7 +113,10 @@ def test_robust_drop_is_the_drop_rate_of_the_worst_case(scores, reference):
     """Defined exactly when the reference scores above 0, and then equal."""
     clean = stats.phrasing_scores(scores)[[reference]]
 
-    assert close(stats.robust_drop(scores, reference=reference), stats.pdr(np.array([stats.worst_instance(scores)]), clean))
+    assert close(
+        stats.robust_drop(scores, reference=reference),
+        stats.pdr(np.array([stats.worst_instance(scores)]), clean),
+    )
 
 
 @given(labels=arrays(np.int64, SHAPES, elements=st.integers(0, 3)))
@@ -138,7 +147,10 @@ def test_copies_of_instances_change_no_mean(scores, k):
     """Repeating every instance k times leaves statistics of a[p] as they are."""
     many = np.tile(scores, (1, k))
 
-    assert [close(metric(many), metric(scores)) for metric in (stats.mean, stats.std, stats.spread, stats.pss)] == [True] * 4
+    assert [
+        close(metric(many), metric(scores))
+        for metric in (stats.mean, stats.std, stats.spread, stats.pss)
+    ] == [True] * 4
 
 
 @given(scores=FRACTIONS)
@@ -162,7 +174,11 @@ def test_spread_at_grows_with_the_number_of_phrasings(scores):
     assert all(low <= high + 1e-9 for low, high in itertools.pairwise(values))
 
 
-@given(logprobs=arrays(np.float64, st.integers(2, 5).map(lambda n: (n, n)), elements=st.integers(-20, 0).map(float)))
+@given(
+    logprobs=arrays(
+        np.float64, st.integers(2, 5).map(lambda n: (n, n)), elements=st.integers(-20, 0).map(float)
+    )
+)
 @FEW
 def test_posix_is_zero_only_for_equal_probabilities(logprobs):
     """0 iff every row (one answer under all phrasings) is constant."""

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from evalkit.analysis import estimate
-from evalkit.evidence import gather
 from evalkit.records import Estimate, Instance, Meaning, Phrasing, Response, Score, Task
+from evalkit.report.evidence import gather
 from evalkit.report.run_view import RunView
-from evalkit.rescore import StoredJob
-from evalkit.scores import ScoreTable
+from evalkit.scoring import ScoreTable
+from evalkit.store.blocks import StoredJob
 
 RIGHT = {"p1": "111110", "p2": "111100", "p3": "110000", "p4": "100000"}
 """Which of the six instances each phrasing gets right."""
@@ -30,9 +30,22 @@ def key_of(task: str, phrasing: str, number: int) -> str:
 
 
 def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Response]]:
-    task = Task(name=name, benchmark="toy", reader="table", chance=0.5, licence="CC0-1.0", citation="The authors, 2026")
+    task = Task(
+        name=name,
+        benchmark="toy",
+        reader="table",
+        chance=0.5,
+        licence="CC0-1.0",
+        citation="The authors, 2026",
+    )
     instances = tuple(
-        Instance(id=f"i{number}", fields={"question": f"Question {number}? {text}"}, choices=("yes", "no"), target=0, references=("yes",))
+        Instance(
+            id=f"i{number}",
+            fields={"question": f"Question {number}? {text}"},
+            choices=("yes", "no"),
+            target=0,
+            references=("yes",),
+        )
         for number in range(6)
     )
     rows: list[dict[str, Any]] = []
@@ -40,11 +53,23 @@ def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Respon
     responses: dict[str, Response] = {}
     for phrasing_id, right in RIGHT.items():
         status = "doubtful" if phrasing_id == "p3" else "checked"
-        phrasing = Phrasing(id=phrasing_id, text=f"Wording {phrasing_id}. {text}", source="evalkit", meaning=Meaning(status=status))
+        phrasing = Phrasing(
+            id=phrasing_id,
+            text=f"Wording {phrasing_id}. {text}",
+            source="evalkit",
+            meaning=Meaning(status=status),
+        )
         swapped = phrasing_id == "p2"  # its choices were shown in the other order
         keys = [key_of(name, phrasing_id, number) for number in range(6)]
         orders = [[[1, 0], []] for _ in range(6)] if swapped else []
-        rows.append({"phrasing": asdict(phrasing), "seen": SEEN[phrasing_id], "keys": "".join(keys), "orders": orders})
+        rows.append(
+            {
+                "phrasing": asdict(phrasing),
+                "seen": SEEN[phrasing_id],
+                "keys": "".join(keys),
+                "orders": orders,
+            }
+        )
         for number, mark in enumerate(right):
             unparsed = phrasing_id == "p4" and mark == "0"
             chosen = 0.9 if mark == "1" else 0.2
@@ -52,7 +77,11 @@ def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Respon
             responses[keys[number]] = (
                 Response(key=keys[number], text=f"rambling {text}", finish_reason="stop")
                 if unparsed
-                else Response(key=keys[number], logprobs=tuple(math.log(value) for value in shown), token_counts=(1, 1))
+                else Response(
+                    key=keys[number],
+                    logprobs=tuple(math.log(value) for value in shown),
+                    token_counts=(1, 1),
+                )
             )
             scores.append(
                 Score(
@@ -93,7 +122,9 @@ def make_run() -> Callable[..., RunView]:
             flips=changes.pop("flips", None),
         )
         return RunView(
-            manifest=manifest_of(text, **changes), evidence=evidence, estimates=[_steady(row) for row in estimate(table, n_resamples=100)]
+            manifest=manifest_of(text, **changes),
+            evidence=evidence,
+            estimates=[_steady(row) for row in estimate(table, n_resamples=100)],
         )
 
     return make
@@ -101,13 +132,23 @@ def make_run() -> Callable[..., RunView]:
 
 def _steady(row: Estimate) -> Estimate:
     """Return an estimate with an interval of five points on either side: what is tested here is how intervals are shown."""
-    return row if math.isnan(row.value) else replace(row, low=row.value - 0.05, high=row.value + 0.05, interval="fixed", note="")
+    return (
+        row
+        if math.isnan(row.value)
+        else replace(row, low=row.value - 0.05, high=row.value + 0.05, interval="fixed", note="")
+    )
 
 
 def manifest_of(text: str, **changes: Any) -> dict[str, Any]:
     """Return a manifest with fixed content."""
     tasks = {
-        f"toy/{name}": {"benchmark": "toy", "digest": "d" * 32, "instances_digest": "i" * 16, "n_instances": 6, "phrasings": {}}
+        f"toy/{name}": {
+            "benchmark": "toy",
+            "digest": "d" * 32,
+            "instances_digest": "i" * 16,
+            "n_instances": 6,
+            "phrasings": {},
+        }
         for name in ("first", "second")
     }
     base: dict[str, Any] = {
@@ -116,7 +157,14 @@ def manifest_of(text: str, **changes: Any) -> dict[str, Any]:
         "evalkit": "0.0.0",
         "command": f"evalkit run --model {text}",
         "identity": {"suite": {"limit": None, "budget": None}},
-        "suite": {"name": f"suite {text}", "version": 1, "digest": "s" * 32, "limit": None, "shots": 0, "tasks": tasks},
+        "suite": {
+            "name": f"suite {text}",
+            "version": 1,
+            "digest": "s" * 32,
+            "limit": None,
+            "shots": 0,
+            "tasks": tasks,
+        },
         "left_out": {},
         "model": {
             "label": f"model {text}",
@@ -136,7 +184,15 @@ def manifest_of(text: str, **changes: Any) -> dict[str, Any]:
         "attempts": [{"started": "2026-11-21T00:00:00Z", "seconds": 1.5}],
         "versions": {"python": "3"},
         "intervals": {"level": 0.95, "resamples": 100},
-        "counts": {"cells": 48, "requests": 48, "missing": 0, "unparsed": 10, "truncated": 0, "prompt_tokens": 480, "answer_tokens": 96},
+        "counts": {
+            "cells": 48,
+            "requests": 48,
+            "missing": 0,
+            "unparsed": 10,
+            "truncated": 0,
+            "prompt_tokens": 480,
+            "answer_tokens": 96,
+        },
     }
     return {**base, **changes}
 
@@ -162,9 +218,13 @@ def _driver() -> Any:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Return a browser, or skip."""
     driver = shutil.which("chromedriver")
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    binary = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if driver is None or binary is None:
-        pytest.skip("no chromium and chromedriver on this machine (Debian: apt-get install chromium chromium-driver)")
+        pytest.skip(
+            "no chromium and chromedriver on this machine (Debian: apt-get install chromium chromium-driver)"
+        )
     started = _driver().Browser(driver, binary, tmp_path_factory.mktemp("profile"))
     yield started
     started.close()

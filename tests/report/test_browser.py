@@ -42,14 +42,20 @@ def test_page_runs_without_a_word_from_the_console(browser: Any, page: Path) -> 
     assert browser.messages() == []
 
 
-def test_hostile_text_runs_nothing(browser: Any, make_run: Callable[..., RunView], tmp_path: Path) -> None:
+def test_hostile_text_runs_nothing(
+    browser: Any, make_run: Callable[..., RunView], tmp_path: Path
+) -> None:
     """No script of the attack ran, also not after its text was filtered, sorted and shown as a flip."""
     path = tmp_path / "report.html"
     path.write_text(render_page(make_run(HOSTILE, notes=[HOSTILE])), encoding="utf-8")
     browser.open(path)
-    browser.ask("document.querySelector('[data-key=text] button').click(); document.getElementById('flip-on').click()")
+    browser.ask(
+        "document.querySelector('[data-key=text] button').click(); document.getElementById('flip-on').click()"
+    )
 
-    assert browser.ask("return [window.hacked, document.images.length, document.scripts.length]") == [None, 0, 2]
+    assert browser.ask(
+        "return [window.hacked, document.images.length, document.scripts.length]"
+    ) == [None, 0, 2]
     assert "⟨U+202E⟩gnp.exe⟨U+0000⟩" in browser.ask(f"return {FIRST}.textContent")
     assert "⟨U+202E⟩gnp.exe" in browser.ask("return document.querySelector('.flip').textContent")
 
@@ -61,7 +67,11 @@ def test_table_is_sorted_by_a_key_press_on_its_heading(browser: Any, page: Path)
     found = []
     for _ in range(2):
         browser.press("Enter")
-        found.append(browser.ask(f"return [{FIRST}.cells[1].firstChild.data, document.querySelector('[data-key=score]').ariaSort]"))
+        found.append(
+            browser.ask(
+                f"return [{FIRST}.cells[1].firstChild.data, document.querySelector('[data-key=score]').ariaSort]"
+            )
+        )
 
     assert found == [["16.7", "ascending"], ["83.3", "descending"]]
 
@@ -97,7 +107,9 @@ def test_flips_are_stepped_through(browser: Any, page: Path, pictures: Path) -> 
 
     assert seen[0] == seen[4]
     assert len(set(seen)) == 4
-    assert browser.ask("return [...document.querySelectorAll('.side h4')].map(e => e.firstChild.data)") == [
+    assert browser.ask(
+        "return [...document.querySelectorAll('.side h4')].map(e => e.firstChild.data)"
+    ) == [
         "Best wording: 100.0 ",
         "Worst wording: 0.0 ",
     ]
@@ -130,7 +142,12 @@ def test_keyboard_reaches_the_way_around_the_navigation_first(browser: Any, page
     browser.open(page)
     browser.press("Tab")
 
-    assert browser.until("return document.activeElement !== document.body && document.activeElement.className") == "skip"
+    assert (
+        browser.until(
+            "return document.activeElement !== document.body && document.activeElement.className"
+        )
+        == "skip"
+    )
     assert browser.ask("return document.activeElement.getBoundingClientRect().left >= 0") is True
 
 
@@ -140,19 +157,33 @@ def test_page_is_readable_without_its_script(browser: Any, page: Path) -> None:
     try:
         browser.open(page)
         found = browser.tell("DOM.getDocument", depth=-1)
-        rows = browser.tell("DOM.querySelectorAll", nodeId=found["root"]["nodeId"], selector="#phrasing-table tbody tr")["nodeIds"]
-        hidden = browser.tell("DOM.querySelectorAll", nodeId=found["root"]["nodeId"], selector="form[hidden]")["nodeIds"]
-        flips = browser.tell("DOM.querySelectorAll", nodeId=found["root"]["nodeId"], selector=".flip")["nodeIds"]
+        rows = browser.tell(
+            "DOM.querySelectorAll",
+            nodeId=found["root"]["nodeId"],
+            selector="#phrasing-table tbody tr",
+        )["nodeIds"]
+        hidden = browser.tell(
+            "DOM.querySelectorAll", nodeId=found["root"]["nodeId"], selector="form[hidden]"
+        )["nodeIds"]
+        flips = browser.tell(
+            "DOM.querySelectorAll", nodeId=found["root"]["nodeId"], selector=".flip"
+        )["nodeIds"]
     finally:
         browser.tell("Emulation.setScriptExecutionDisabled", value=False)
 
     assert (len(rows), len(hidden), len(flips)) == (8, 2, 2)
 
 
-@pytest.mark.parametrize(("scheme", "background"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 26)")])
-def test_page_follows_the_readers_colours(browser: Any, page: Path, scheme: str, background: str) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "background"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 26)")]
+)
+def test_page_follows_the_readers_colours(
+    browser: Any, page: Path, scheme: str, background: str
+) -> None:
     """Page and figure are light or dark together."""
-    browser.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    browser.tell(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
     browser.open(page)
     found = browser.ask(
         "const text = document.querySelector('.drawing text'); return [getComputedStyle(document.body).backgroundColor, getComputedStyle(text).fill === getComputedStyle(document.body).color]"
@@ -166,7 +197,9 @@ def test_print_leaves_out_what_only_a_screen_needs(browser: Any, page: Path) -> 
     """No navigation, no controls on paper."""
     browser.tell("Emulation.setEmulatedMedia", media="print")
     browser.open(page)
-    found = browser.ask("return ['nav', '#filters', '#flip-on'].map(name => document.querySelector(name).offsetParent)")
+    found = browser.ask(
+        "return ['nav', '#filters', '#flip-on'].map(name => document.querySelector(name).offsetParent)"
+    )
     browser.tell("Emulation.setEmulatedMedia", media="")
 
     assert found == [None, None, None]

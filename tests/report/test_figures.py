@@ -49,7 +49,14 @@ ROWS = [
         new_high=0.9,
         chance=0.25,
     ),
-    ScoreRow(label="second", dots=[Dot(score=1.0, seen="seen")], mean=1.0, low=math.nan, high=math.nan, chance=0.25),
+    ScoreRow(
+        label="second",
+        dots=[Dot(score=1.0, seen="seen")],
+        mean=1.0,
+        low=math.nan,
+        high=math.nan,
+        chance=0.25,
+    ),
 ]
 
 
@@ -66,7 +73,9 @@ def labels(ax) -> list[str]:
 def test_scores_stand_at_their_percentage_points_by_relation() -> None:
     """One mark per phrasing with a score: 25 seen, 75 unseen, 50 unknown, and 100 in the second row."""
     ax = plot_scores(ROWS)
-    found = {one.get_label(): list(one.get_xdata()) for one in ax.lines if one.get_label() in COLOURS}
+    found = {
+        one.get_label(): list(one.get_xdata()) for one in ax.lines if one.get_label() in COLOURS
+    }
 
     assert found == {"seen": [25.0, 100.0], "unseen": [75.0], "unknown": [50.0]}
     assert labels(ax) == ["first", "second"]
@@ -94,12 +103,19 @@ def test_chance_level_is_drawn_once_when_all_rows_share_it() -> None:
     """A line over the whole height at 25."""
     ax = plot_scores(ROWS)
 
-    assert [list(one.get_xdata()) for one in ax.lines if one.get_label() == "chance"] == [[25.0, 25.0]]
+    assert [list(one.get_xdata()) for one in ax.lines if one.get_label() == "chance"] == [
+        [25.0, 25.0]
+    ]
 
 
 def test_gap_shows_value_interval_and_zero() -> None:
     """A gap of 5 with interval 1 to 9."""
-    ax = plot_gap([IntervalRow(label="t", value=0.05, low=0.01, high=0.09), IntervalRow(label="u", value=0.0, low=math.nan, high=math.nan)])
+    ax = plot_gap(
+        [
+            IntervalRow(label="t", value=0.05, low=0.01, high=0.09),
+            IntervalRow(label="u", value=0.0, low=math.nan, high=math.nan),
+        ]
+    )
 
     assert line(ax, "value-0") == [5.0]
     assert line(ax, "interval-0") == [1.0, 9.0]
@@ -110,12 +126,18 @@ def test_variance_bars_fill_the_row() -> None:
     """Shares 0.2, 0.3, 0.5 are bars of 20, 30 and 50 that start where the one before ends."""
     ax = plot_variance([VarianceRow(label="t", phrasing=0.2, instance=0.3, interaction=0.5)])
 
-    assert [(round(bar.get_x(), 6), round(bar.get_width(), 6)) for bar in ax.patches] == [(0.0, 20.0), (20.0, 30.0), (50.0, 50.0)]
+    assert [(round(bar.get_x(), 6), round(bar.get_width(), 6)) for bar in ax.patches] == [
+        (0.0, 20.0),
+        (20.0, 30.0),
+        (50.0, 50.0),
+    ]
 
 
 def test_heat_map_holds_the_scores_and_leaves_out_what_is_not_there() -> None:
     """Rows and columns as given, in percentage points; NaN is no colour."""
-    ax = plot_heatmap(HeatMap(tasks=["a", "b"], values=[[0.1, 0.2], [0.3, math.nan]], columns="phrasings"))
+    ax = plot_heatmap(
+        HeatMap(tasks=["a", "b"], values=[[0.1, 0.2], [0.3, math.nan]], columns="phrasings")
+    )
     shown = ax.images[0].get_array()
 
     assert shown.filled(-1).round(6).tolist() == [[10.0, 20.0], [30.0, -1.0]]
@@ -125,14 +147,23 @@ def test_heat_map_holds_the_scores_and_leaves_out_what_is_not_there() -> None:
 def test_ladder_joins_perturbed_and_clean() -> None:
     """80 clean, 60 perturbed."""
     ax = plot_ladder([LadderLine(label="word", score=0.6, low=math.nan, high=math.nan, clean=0.8)])
-    found = {one.get_label(): list(one.get_xdata()) for one in ax.lines if one.get_label() in {"clean", "perturbed"}}
+    found = {
+        one.get_label(): list(one.get_xdata())
+        for one in ax.lines
+        if one.get_label() in {"clean", "perturbed"}
+    }
 
     assert found == {"clean": [80.0], "perturbed": [60.0]}
 
 
 def test_ranks_show_rank_and_interval() -> None:
     """Rank 1, between 1 and 2."""
-    ax = plot_ranks([RankRow(label="m", rank=1, low=1, high=2, shares=[0.5, 0.5]), RankRow(label="n", rank=2, low=1, high=2, shares=[])])
+    ax = plot_ranks(
+        [
+            RankRow(label="m", rank=1, low=1, high=2, shares=[0.5, 0.5]),
+            RankRow(label="n", rank=2, low=1, high=2, shares=[]),
+        ]
+    )
 
     assert line(ax, "interval-0") == [1, 2]
     assert line(ax, "value-1") == [2]
@@ -140,9 +171,16 @@ def test_ranks_show_rank_and_interval() -> None:
 
 def test_budget_has_a_line_per_design() -> None:
     """Cells to half-width in percentage points."""
-    ax = plot_budget([BudgetPoint(line="a", cells=100, half_width=0.1), BudgetPoint(line="a", cells=400, half_width=0.05)])
+    ax = plot_budget(
+        [
+            BudgetPoint(line="a", cells=100, half_width=0.1),
+            BudgetPoint(line="a", cells=400, half_width=0.05),
+        ]
+    )
 
-    assert [(list(one.get_xdata()), list(one.get_ydata())) for one in ax.lines] == [([100, 400], [10.0, 5.0])]
+    assert [(list(one.get_xdata()), list(one.get_ydata())) for one in ax.lines] == [
+        ([100, 400], [10.0, 5.0])
+    ]
 
 
 def test_task_map_places_and_names_tasks() -> None:
@@ -156,7 +194,10 @@ def test_task_map_places_and_names_tasks() -> None:
 def test_names_on_the_task_map_do_not_cover_each_other() -> None:
     """Two tasks side by side: their names stand on different sides."""
     ax = plot_task_map(
-        [TaskPoint(label="left_task", uncertainty=0.1, confidence=0.5), TaskPoint(label="right_task", uncertainty=0.11, confidence=0.5)]
+        [
+            TaskPoint(label="left_task", uncertainty=0.1, confidence=0.5),
+            TaskPoint(label="right_task", uncertainty=0.11, confidence=0.5),
+        ]
     )
     first, second = ({"left": text.get_ha(), "up": text.get_va()}.items() for text in ax.texts)
 
@@ -166,14 +207,21 @@ def test_names_on_the_task_map_do_not_cover_each_other() -> None:
 def test_distance_draws_changes_in_points() -> None:
     """A loss of 5 at distance 2."""
     ax = plot_distance([DistancePoint(distance=2.0, change=-0.05, seen="unseen")])
-    found = [(list(one.get_xdata()), list(one.get_ydata())) for one in ax.lines if one.get_label() == "unseen"]
+    found = [
+        (list(one.get_xdata()), list(one.get_ydata()))
+        for one in ax.lines
+        if one.get_label() == "unseen"
+    ]
 
     assert found == [([2.0], [-5.0])]
 
 
 def test_change_shows_before_and_after() -> None:
     """From 50 to 60."""
-    found = {one.get_label(): list(one.get_xdata()) for one in plot_change([ChangeRow(label="t", before=0.5, after=0.6)]).lines}
+    found = {
+        one.get_label(): list(one.get_xdata())
+        for one in plot_change([ChangeRow(label="t", before=0.5, after=0.6)]).lines
+    }
 
     assert (found["before"], found["after"]) == ([50.0], [60.0])
 
@@ -211,7 +259,9 @@ def test_inline_svg_needs_no_style_and_names_its_own_parts() -> None:
     assert "style" not in text
     assert len(ids) == len(set(ids))
     assert all(found.startswith("one-") for found in ids)
-    assert set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+    assert set(re.findall(r'href="#([^"]+)"', text)) | set(
+        re.findall(r"url\(#([^)]+)\)", text)
+    ) <= set(ids)
     assert ">first</text>" in text
 
 

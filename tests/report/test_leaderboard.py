@@ -13,17 +13,25 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evalkit.analysis.standings import standings
 from evalkit.cli.main import invoke
 from evalkit.errors import ComparisonError
 from evalkit.records import Score
-from evalkit.report.leaderboard import COLUMNS, leaderboard_csv, leaderboard_html, leaderboard_markdown, leaderboard_rows
-from evalkit.scores import ScoreTable
-from evalkit.standings import standings
+from evalkit.report.leaderboard import (
+    COLUMNS,
+    leaderboard_csv,
+    leaderboard_html,
+    leaderboard_markdown,
+    leaderboard_rows,
+)
+from evalkit.scoring import ScoreTable
 
 HOSTILE = "=cmd|'/c calc'!A0 <script>x</script> @team [l](http://e.vil)"
 
 
-def table(model: str, share: float, *, n: int = 300, tasks: int = 2, flat: bool = True) -> ScoreTable:
+def table(
+    model: str, share: float, *, n: int = 300, tasks: int = 2, flat: bool = True
+) -> ScoreTable:
     """Return cells of a model that gets a share of the instances right; not flat: less under later phrasings."""
     rows = []
     for task in range(tasks):
@@ -74,7 +82,9 @@ def test_models_that_cannot_be_told_apart_share_a_rank() -> None:
     assert [row.p_best for row in found.rows] == [1.0, 0.0, 0.0]
 
 
-def test_kendall_w_is_one_when_every_wording_gives_the_same_order_and_low_when_they_disagree() -> None:
+def test_kendall_w_is_one_when_every_wording_gives_the_same_order_and_low_when_they_disagree() -> (
+    None
+):
     """Two flat models agree always. One that falls with the phrasing crosses a flat one in the middle: two wordings each way."""
     same = standings([("a", table("a", 0.9)), ("b", table("b", 0.5))])
     crossed = standings([("a", table("a", 0.6)), ("b", table("b", 0.6, flat=False))])
@@ -96,7 +106,10 @@ def test_order_of_runs_changes_nothing() -> None:
 
 def test_one_phrasing_answers_for_these_phrasings_and_says_so() -> None:
     """There is nothing to say of new phrasings from one."""
-    few = [(name, table(name, share).select({"phrasing_id": ["t0-p0", "t1-p0"]})) for name, share in (("a", 0.9), ("b", 0.5))]
+    few = [
+        (name, table(name, share).select({"phrasing_id": ["t0-p0", "t1-p0"]}))
+        for name, share in (("a", 0.9), ("b", 0.5))
+    ]
 
     assert standings(few).question == "fixed"
 
@@ -106,10 +119,15 @@ def test_one_phrasing_answers_for_these_phrasings_and_says_so() -> None:
     [
         (lambda: table("b", 0.5, tasks=1), "differ in 1 tasks, first 'toy/t1'"),
         (lambda: table("b", 0.5, n=299), "differ in 1 instances of toy/t0, first 'i299'"),
-        (lambda: table("b", 0.5).select({"phrasing_id": ["t0-p0", "t1-p0", "t1-p1"]}), "differ in 3 phrasings of toy/t0, first 't0-p1'"),
+        (
+            lambda: table("b", 0.5).select({"phrasing_id": ["t0-p0", "t1-p0", "t1-p1"]}),
+            "differ in 3 phrasings of toy/t0, first 't0-p1'",
+        ),
     ],
 )
-def test_other_cells_are_refused_saying_what_differs(other: Callable[[], ScoreTable], said: str) -> None:
+def test_other_cells_are_refused_saying_what_differs(
+    other: Callable[[], ScoreTable], said: str
+) -> None:
     """One suite per leaderboard."""
     with pytest.raises(ComparisonError, match="leaderboard") as caught:
         standings([("a", table("a", 0.5)), ("b", other())])
@@ -165,16 +183,36 @@ def run(tmp_path: Path, name: str, model: str, *options: str) -> str:
     return path
 
 
-def test_the_command_ranks_runs_and_refuses_another_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_ranks_runs_and_refuses_another_suite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """From run directories to CSV, page, Markdown and JSON; a run of more instances is refused by name."""
     runs = [run(tmp_path, "low", "knows,accuracy=0.2"), run(tmp_path, "high", "perfect")]
     other = run(tmp_path, "other", "perfect", "--limit", "20")
     files = [tmp_path / name for name in ("l.csv", "l.html", "l.md")]
     capsys.readouterr()
 
-    assert invoke(["leaderboard", *runs, "--out", str(files[0]), "--html", str(files[1]), "--markdown", str(files[2]), "--json"]) == 0
+    assert (
+        invoke(
+            [
+                "leaderboard",
+                *runs,
+                "--out",
+                str(files[0]),
+                "--html",
+                str(files[1]),
+                "--markdown",
+                str(files[2]),
+                "--json",
+            ]
+        )
+        == 0
+    )
     told = json.loads(capsys.readouterr().out)
-    assert [(row["model"], row["rank"]) for row in told["leaderboard"]] == [("perfect", 1), ("knows,accuracy=0.2", 2)]
+    assert [(row["model"], row["rank"]) for row in told["leaderboard"]] == [
+        ("perfect", 1),
+        ("knows,accuracy=0.2", 2),
+    ]
     assert [row["rank"] for row in csv.DictReader(files[0].read_text().splitlines())] == ["1", "2"]
     assert all(path.stat().st_size for path in files)
     assert invoke(["leaderboard", *runs, other]) == 2

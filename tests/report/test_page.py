@@ -34,14 +34,26 @@ class Tree(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element and go inside, unless it has no inside."""
-        element = {"tag": tag, "attributes": dict(attrs), "text": "", "inside": [one["tag"] for one in self.open]}
+        element = {
+            "tag": tag,
+            "attributes": dict(attrs),
+            "text": "",
+            "inside": [one["tag"] for one in self.open],
+        }
         self.elements.append(element)
         if tag not in VOID:
             self.open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element that closes itself."""
-        self.elements.append({"tag": tag, "attributes": dict(attrs), "text": "", "inside": [one["tag"] for one in self.open]})
+        self.elements.append(
+            {
+                "tag": tag,
+                "attributes": dict(attrs),
+                "text": "",
+                "inside": [one["tag"] for one in self.open],
+            }
+        )
 
     def handle_endtag(self, tag: str) -> None:
         """Go outside; what closes must be what was opened last."""
@@ -88,7 +100,12 @@ def test_hostile_text_makes_no_element(hostile: str, tree: Tree) -> None:
 
     assert kinds == {element["tag"] for element in tree.elements}
     assert len(Tree(hostile).all("script")) == 2
-    assert [name for element in Tree(hostile).elements for name in element["attributes"] if name.startswith("on")] == []
+    assert [
+        name
+        for element in Tree(hostile).elements
+        for name in element["attributes"]
+        if name.startswith("on")
+    ] == []
 
 
 def test_hidden_characters_are_shown(hostile: str) -> None:
@@ -104,14 +121,25 @@ def test_text_from_outside_is_no_template(hostile: str) -> None:
 
 def test_policy_allows_the_pages_own_style_and_script_only(tree: Tree) -> None:
     """Hashes in the policy are those of the one style and the one script; nothing may be loaded or sent."""
-    policy = next(one["attributes"]["content"] for one in tree.all("meta") if one["attributes"].get("http-equiv"))
+    policy = next(
+        one["attributes"]["content"]
+        for one in tree.all("meta")
+        if one["attributes"].get("http-equiv")
+    )
     hashes = {
-        "'sha256-" + base64.b64encode(hashlib.sha256(element["text"].encode()).digest()).decode() + "'"
-        for element in [*tree.all("style"), *(one for one in tree.all("script") if "type" not in one["attributes"])]
+        "'sha256-"
+        + base64.b64encode(hashlib.sha256(element["text"].encode()).digest()).decode()
+        + "'"
+        for element in [
+            *tree.all("style"),
+            *(one for one in tree.all("script") if "type" not in one["attributes"]),
+        ]
     }
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
 
-    assert directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
+    assert (
+        directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
+    )
     assert {directives["style-src"], directives["script-src"]} == hashes
     assert directives["img-src"] == "data:"
     assert "unsafe" not in policy
@@ -120,18 +148,29 @@ def test_policy_allows_the_pages_own_style_and_script_only(tree: Tree) -> None:
 def test_page_has_nothing_the_policy_would_refuse(tree: Tree) -> None:
     """No style attribute, no event attribute, no address but the name of the SVG language and places in the page."""
     names = {name for element in tree.elements for name in element["attributes"]}
-    addresses = {element["attributes"][name] for element in tree.elements for name in ("href", "src") if name in element["attributes"]}
+    addresses = {
+        element["attributes"][name]
+        for element in tree.elements
+        for name in ("href", "src")
+        if name in element["attributes"]
+    }
 
     assert "style" not in names
     assert [name for name in names if name.startswith("on")] == []
-    assert [address for address in addresses if not address.startswith(("#", "data:image/png;base64,"))] == []
+    assert [
+        address for address in addresses if not address.startswith(("#", "data:image/png;base64,"))
+    ] == []
 
 
 def test_first_screen_answers_three_questions(tree: Tree) -> None:
     """Means 5/6, 4/6, 2/6, 1/6: 50.0; gap 75 - 25 = 50; both tasks are alike."""
     text = [element["text"] for element in tree.all("article")[:3]]
 
-    assert [one.split("\n")[1] for one in text] == ["How good?", "How sensitive to wording?", "Worse on unseen wording?"]
+    assert [one.split("\n")[1] for one in text] == [
+        "How good?",
+        "How sensitive to wording?",
+        "Worse on unseen wording?",
+    ]
     assert "50.0" in text[0]
     assert "30.4" in text[1]
     assert "+50.0" in text[2]
@@ -151,7 +190,13 @@ def test_every_relation_of_gap_and_interval_has_its_own_words(run_view: RunView)
     }
     found = {
         ends: answers(
-            {**values, "gap": replace(gap, value=ends[0], low=ends[1], high=ends[2], note="no seen phrasings")}, run_view.evidence
+            {
+                **values,
+                "gap": replace(
+                    gap, value=ends[0], low=ends[1], high=ends[2], note="no seen phrasings"
+                ),
+            },
+            run_view.evidence,
         )[2].verdict
         for ends in cases
     }
@@ -164,14 +209,25 @@ def test_what_to_look_at_first_tells_format_from_knowledge(run_view: RunView) ->
     found = run_view.evidence.looks
 
     assert looks_text(found)[1].startswith("Of these 2, 2 fail by format (")
-    assert looks_text(replace(found, n_by_format=0))[1].startswith("Of these 2, none fail by format (")
-    assert looks_text(replace(found, n_by_format=1))[1].endswith("and 1 by knowledge (answers that can be read and are wrong).")
+    assert looks_text(replace(found, n_by_format=0))[1].startswith(
+        "Of these 2, none fail by format ("
+    )
+    assert looks_text(replace(found, n_by_format=1))[1].endswith(
+        "and 1 by knowledge (answers that can be read and are wrong)."
+    )
 
 
 def test_damaged_and_misleading_wording_has_its_own_table(run_view: RunView) -> None:
     """Drop rate and reliance stand on the page when the run has them, and no empty table stands there otherwise."""
-    plain = next(row for row in run_view.estimates if row.task == row.benchmark == "all" and row.metric == "mean")
-    extra = [replace(plain, metric=name, value=0.25, low=0.2, high=0.3) for name in ("pdr", "reliance", "reliance_wrong")]
+    plain = next(
+        row
+        for row in run_view.estimates
+        if row.task == row.benchmark == "all" and row.metric == "mean"
+    )
+    extra = [
+        replace(plain, metric=name, value=0.25, low=0.2, high=0.3)
+        for name in ("pdr", "reliance", "reliance_wrong")
+    ]
     run = replace(run_view, estimates=[*run_view.estimates, *extra])
 
     assert "Damaged and misleading wording" not in render_page(run_view) + render_markdown(run_view)
@@ -219,7 +275,11 @@ def test_tables_can_be_read_without_the_script(tree: Tree) -> None:
 
 def test_headings_go_down_one_step_at_a_time(tree: Tree) -> None:
     """One h1, and no level is left out on the way down."""
-    levels = [int(element["tag"][1]) for element in tree.elements if re.fullmatch(r"h[1-6]", element["tag"])]
+    levels = [
+        int(element["tag"][1])
+        for element in tree.elements
+        if re.fullmatch(r"h[1-6]", element["tag"])
+    ]
 
     assert levels.count(1) == 1
     assert levels[0] == 1
@@ -237,24 +297,52 @@ def test_page_has_landmarks_language_and_title(tree: Tree) -> None:
 def test_tables_controls_and_figures_have_names(tree: Tree) -> None:
     """A caption per table, a scope per heading, a label per control, a name per figure; what scrolls can be reached by key."""
     assert len(tree.all("caption")) == len(tree.all("table")) > 0
-    assert [element for element in tree.all("th") if element["attributes"].get("scope") not in {"col", "row"}] == []
-    assert [element for tag in ("select", "input") for element in tree.all(tag) if "label" not in element["inside"]] == []
+    assert [
+        element
+        for element in tree.all("th")
+        if element["attributes"].get("scope") not in {"col", "row"}
+    ] == []
+    assert [
+        element
+        for tag in ("select", "input")
+        for element in tree.all(tag)
+        if "label" not in element["inside"]
+    ] == []
     assert [
         element
         for element in tree.all("svg")
         if not (
             element["attributes"].get("aria-hidden") == "true"
-            or (element["attributes"].get("role") == "img" and element["attributes"].get("aria-label"))
+            or (
+                element["attributes"].get("role") == "img"
+                and element["attributes"].get("aria-label")
+            )
         )
     ] == []
-    scrolling = [element["attributes"] for element in tree.all("div") if element["attributes"].get("class") == "scroll"]
-    assert [one for one in scrolling if not (one.get("tabindex") == "0" and one.get("role") == "region" and one.get("aria-label"))] == []
+    scrolling = [
+        element["attributes"]
+        for element in tree.all("div")
+        if element["attributes"].get("class") == "scroll"
+    ]
+    assert [
+        one
+        for one in scrolling
+        if not (
+            one.get("tabindex") == "0" and one.get("role") == "region" and one.get("aria-label")
+        )
+    ] == []
 
 
 def test_ids_are_unique_and_links_lead_somewhere(tree: Tree) -> None:
     """Also over the figures put into the page."""
-    ids = [element["attributes"]["id"] for element in tree.elements if "id" in element["attributes"]]
-    links = [element["attributes"]["href"][1:] for element in tree.elements if element["attributes"].get("href", "").startswith("#")]
+    ids = [
+        element["attributes"]["id"] for element in tree.elements if "id" in element["attributes"]
+    ]
+    links = [
+        element["attributes"]["href"][1:]
+        for element in tree.elements
+        if element["attributes"].get("href", "").startswith("#")
+    ]
 
     assert len(ids) == len(set(ids))
     assert set(links) <= set(ids)
@@ -262,7 +350,9 @@ def test_ids_are_unique_and_links_lead_somewhere(tree: Tree) -> None:
 
 def _luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -276,7 +366,8 @@ def _contrast(one: str, other: str) -> float:
 def test_text_colours_have_the_contrast_of_wcag_aa(name: str, place: int) -> None:
     """At least 4.5 to 1 on both backgrounds, in light and in dark."""
     shades = [
-        dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{([^}]*)\}", template_text("report.css"))
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{([^}]*)\}", template_text("report.css"))
     ]
     shade = shades[place]
 
@@ -285,7 +376,13 @@ def test_text_colours_have_the_contrast_of_wcag_aa(name: str, place: int) -> Non
 
 def test_data_for_the_script_hold_every_phrasing_and_flip(tree: Tree) -> None:
     """Eight rows of as many columns as are named; four of six instances change in each of two tasks."""
-    data = json.loads(next(one["text"] for one in tree.all("script") if one["attributes"].get("type") == "application/json"))
+    data = json.loads(
+        next(
+            one["text"]
+            for one in tree.all("script")
+            if one["attributes"].get("type") == "application/json"
+        )
+    )
 
     assert [len(row) for row in data["rows"]] == [len(data["fields"])] * 8
     assert len(data["flips"]) == 8
@@ -308,7 +405,9 @@ def test_a_baseline_is_set_beside_the_run(run_view: RunView) -> None:
 
     assert {row.difference for row in comparison.rows if row.difference == row.difference} == {0.0}
     assert "the same suite" in render_page(run_view, comparison=comparison)
-    assert "The two suites differ" in render_page(run_view, comparison=side_by_side(run_view, other, run_view.estimates))
+    assert "The two suites differ" in render_page(
+        run_view, comparison=side_by_side(run_view, other, run_view.estimates)
+    )
 
 
 def test_one_task_and_one_phrasing_make_a_page(make_run: Callable[..., RunView]) -> None:

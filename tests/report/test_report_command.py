@@ -41,7 +41,9 @@ def test_run_ends_with_a_report(runs: list[Path]) -> None:
     assert {"responses.sqlite-wal", "responses.sqlite-shm"} & names == set()
 
 
-def test_report_makes_the_same_page_again(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_makes_the_same_page_again(
+    runs: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """The page depends on what is stored alone."""
     before = (runs[0] / "report.html").read_bytes()
 
@@ -50,13 +52,17 @@ def test_report_makes_the_same_page_again(runs: list[Path], capsys: pytest.Captu
     assert str(runs[0] / "report.html") in capsys.readouterr().out
 
 
-def test_figures_are_written_alone_and_the_rest_is_explained(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_are_written_alone_and_the_rest_is_explained(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SVG and PNG of every figure with data; for the others the reason."""
     assert invoke(["report", str(runs[0]), "--figures", "--out", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
 
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        f"{name}.{form}" for name in ("scores", "gap", "variance", "heatmap", "budget", "task_map") for form in ("svg", "png")
+        f"{name}.{form}"
+        for name in ("scores", "gap", "variance", "heatmap", "budget", "task_map")
+        for form in ("svg", "png")
     }
     assert set(told["not_drawn"]) == {"distance", "ladder"}
     assert len(told["written"]) == 15
@@ -70,8 +76,16 @@ def test_number_of_flips_is_an_option(runs: list[Path], tmp_path: Path) -> None:
 
 def test_baseline_stands_beside_the_run(runs: list[Path], tmp_path: Path) -> None:
     """The section against the baseline names its model."""
-    assert invoke(["report", str(runs[0]), "--baseline", str(runs[1]), "--out", str(tmp_path), "--quiet"]) == 0
-    page, text = (tmp_path / "report.html").read_text(encoding="utf-8"), (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert (
+        invoke(
+            ["report", str(runs[0]), "--baseline", str(runs[1]), "--out", str(tmp_path), "--quiet"]
+        )
+        == 0
+    )
+    page, text = (
+        (tmp_path / "report.html").read_text(encoding="utf-8"),
+        (tmp_path / "report.md").read_text(encoding="utf-8"),
+    )
 
     assert "Against the baseline seen_only" in text.replace("\\", "")
     assert "Differences are paired: the same phrasings on the same instances" in page
@@ -80,9 +94,16 @@ def test_baseline_stands_beside_the_run(runs: list[Path], tmp_path: Path) -> Non
 
 def test_baseline_of_another_suite_is_not_paired(runs: list[Path], tmp_path: Path) -> None:
     """Both stand there, the page says that they differ, and no interval is claimed."""
-    other = evalkit.run("scripted:perfect", out=tmp_path / "other", quiet=True, **{**OPTIONS, "limit": 4}).path
+    other = evalkit.run(
+        "scripted:perfect", out=tmp_path / "other", quiet=True, **{**OPTIONS, "limit": 4}
+    ).path
 
-    assert invoke(["report", str(runs[0]), "--baseline", str(other), "--out", str(tmp_path), "--quiet"]) == 0
+    assert (
+        invoke(
+            ["report", str(runs[0]), "--baseline", str(other), "--out", str(tmp_path), "--quiet"]
+        )
+        == 0
+    )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
 
     assert "The two suites differ" in page
@@ -96,15 +117,27 @@ def test_several_runs_make_one_page(runs: list[Path], tmp_path: Path) -> None:
 
     assert "sensitive,sd=0.3" in page
     assert "seen_only" in page
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"models", "gaps", "ranks", "change"}
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
+        "models",
+        "gaps",
+        "ranks",
+        "change",
+    }
 
 
-def test_runs_of_different_suites_are_not_put_on_one_page(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_of_different_suites_are_not_put_on_one_page(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The error names what differs, and nothing is written."""
-    other = evalkit.run("scripted:perfect", out=tmp_path / "other", quiet=True, **{**OPTIONS, "limit": 4}).path
+    other = evalkit.run(
+        "scripted:perfect", out=tmp_path / "other", quiet=True, **{**OPTIONS, "limit": 4}
+    ).path
 
     assert invoke(["report", str(runs[0]), str(other), "--out", str(tmp_path / "page")]) == 2
-    assert "tasks, phrasings or instances of 2 tasks differ (procedural/boolean)" in capsys.readouterr().err
+    assert (
+        "tasks, phrasings or instances of 2 tasks differ (procedural/boolean)"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "page").exists()
 
 
@@ -118,7 +151,9 @@ def test_runs_of_different_suites_are_not_put_on_one_page(runs: list[Path], tmp_
         (["ONE", "--baseline", "nowhere"], 4, "nowhere: is no run directory"),
     ],
 )
-def test_wrong_calls_are_answered(runs: list[Path], words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_calls_are_answered(
+    runs: list[Path], words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is wrong, and the right exit code."""
     names = {"ONE": str(runs[0]), "TWO": str(runs[1])}
 
@@ -151,8 +186,8 @@ def test_loaded_run_draws_on_axes(runs: list[Path]) -> None:
 
 
 def test_run_can_be_called_whatever_was_imported_before(runs: list[Path]) -> None:
-    """``evalkit.run`` is a module and callable: the same answer before and after the module is loaded."""
-    assert "evalkit.run" in sys.modules
+    """``evalkit.run`` is a function, whatever was imported before."""
+    assert "evalkit.runs.execute" in sys.modules
     with pytest.raises(UsageError, match="No such option '--limt'"):
         evalkit.run("scripted:perfect", "quickstart", limt=3)
     with pytest.raises(EvalkitError, match="exactly one of the two says what is run"):

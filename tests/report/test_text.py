@@ -18,7 +18,8 @@ def test_nothing_hidden_is_left_in_visible_text(text: str) -> None:
         char
         for char in visible(text)
         if unicodedata.category(char) in {"Cc", "Cs"}
-        or unicodedata.bidirectional(char) in {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
+        or unicodedata.bidirectional(char)
+        in {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
     }
 
     assert left <= {"\t", "\n"}
@@ -30,7 +31,10 @@ def test_direction_override_is_shown_by_its_number() -> None:
 
 
 @given(
-    st.recursive(st.none() | st.booleans() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+    st.recursive(
+        st.none() | st.booleans() | st.text() | st.integers(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
 )
 def test_script_json_reads_back_and_can_end_no_element(value: object) -> None:
     """What is embedded is the value itself, without a character that HTML or a line of script gives a meaning to."""
@@ -52,7 +56,11 @@ def test_markdown_cell_is_one_line_without_markup(text: str) -> None:
 
 def test_numbers_that_do_not_exist_are_a_dash_never_zero() -> None:
     """NaN and None are shown the same way, unlike 0."""
-    assert [function(value) for function in (points, signed, share) for value in (None, float("nan"), 0.0)] == [
+    assert [
+        function(value)
+        for function in (points, signed, share)
+        for value in (None, float("nan"), 0.0)
+    ] == [
         *("–", "–", "0.0"),
         *("–", "–", "0.0"),
         *("–", "–", "0%"),

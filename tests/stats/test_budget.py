@@ -6,25 +6,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from evalkit.stats.budget import estimate_distribution, next_cells, spend, wasserstein
-from evalkit.stats.budget_design import balanced_design, paired_design
-from evalkit.stats.budget_model import Covariates, sample_posterior
-from evalkit.stats.budget_rasch import fit_rasch, predicted_scores
-from evalkit.stats.budget_search import find_phrasing
+from evalkit.stats.planning.budget import estimate_distribution, next_cells, spend, wasserstein
+from evalkit.stats.planning.budget_design import balanced_design, paired_design
+from evalkit.stats.planning.budget_model import Covariates, sample_posterior
+from evalkit.stats.planning.budget_rasch import fit_rasch, predicted_scores
+from evalkit.stats.planning.budget_search import find_phrasing
 
 
 def matrix(seed: int, p: int = 40, n: int = 80, tau: float = 0.3) -> np.ndarray:
     """Return a complete 0/1 matrix of a Rasch model."""
     rng = np.random.default_rng(seed)
-    return (rng.random((p, n)) < expit(rng.normal(0.5, 2, n) + rng.normal(0, tau, p)[:, None])).astype(float)
+    return (
+        rng.random((p, n)) < expit(rng.normal(0.5, 2, n) + rng.normal(0, tau, p)[:, None])
+    ).astype(float)
 
 
 def part(scores: np.ndarray, budget: int, seed: int = 1) -> np.ndarray:
     """Return the matrix with only the cells of a balanced design."""
-    return np.where(balanced_design(*scores.shape, budget=budget, rng=np.random.default_rng(seed)), scores, np.nan)
+    return np.where(
+        balanced_design(*scores.shape, budget=budget, rng=np.random.default_rng(seed)),
+        scores,
+        np.nan,
+    )
 
 
-@given(p=st.integers(1, 12), n=st.integers(1, 15), share=st.floats(0.1, 0.5), seed=st.integers(0, 99))
+@given(
+    p=st.integers(1, 12), n=st.integers(1, 15), share=st.floats(0.1, 0.5), seed=st.integers(0, 99)
+)
 def test_balanced_design_spends_the_budget_evenly(p, n, share, seed):
     """Exactly the budget, counts per phrasing within one of each other, and nothing scored twice."""
     budget = max(1, int(share * p * n))
@@ -53,7 +61,9 @@ def test_paired_design_halves_the_error_of_a_phrasing_effect():
         rng = np.random.default_rng(seed)
         design = paired_design(2, 400, budget=80, rng=rng)
         paired.append(np.diff(np.where(design, y, 0).sum(axis=1) / 40)[0])
-        independent.append(y[1, rng.permutation(400)[:40]].mean() - y[0, rng.permutation(400)[:40]].mean())
+        independent.append(
+            y[1, rng.permutation(400)[:40]].mean() - y[0, rng.permutation(400)[:40]].mean()
+        )
 
     assert np.var(paired) < 0.75 * np.var(independent)
 
@@ -71,7 +81,9 @@ def test_rasch_fit_agrees_with_scikit_learn():
     known = part(matrix(3, p=8, n=15), 70)
     rows, columns = np.nonzero(~np.isnan(known))
     x = np.concatenate([np.eye(8)[rows], np.eye(15)[columns]], axis=1)
-    other = LogisticRegression(C=1 / 0.5, fit_intercept=False, tol=1e-10, max_iter=10_000).fit(x, known[rows, columns])
+    other = LogisticRegression(C=1 / 0.5, fit_intercept=False, tol=1e-10, max_iter=10_000).fit(
+        x, known[rows, columns]
+    )
     fit = fit_rasch(known, penalty=0.5)
 
     assert np.concatenate([fit.phrasing, fit.instance]) == pytest.approx(other.coef_[0], abs=1e-4)
@@ -94,7 +106,11 @@ def test_complete_matrix_is_returned_exactly():
     found = estimate_distribution(y, rng=np.random.default_rng(0), n_draws=20)
 
     assert found.quantiles == pytest.approx(np.sort(y.mean(axis=1)))
-    assert found.found["spread"].low == pytest.approx(found.found["spread"].high) == pytest.approx(np.ptp(y.mean(axis=1)))
+    assert (
+        found.found["spread"].low
+        == pytest.approx(found.found["spread"].high)
+        == pytest.approx(np.ptp(y.mean(axis=1)))
+    )
 
 
 def test_distribution_beats_averages_and_plain_rasch():
@@ -105,7 +121,9 @@ def test_distribution_beats_averages_and_plain_rasch():
         known, truth = part(y, 480, seed), y.mean(axis=1)
         ours = estimate_distribution(known, rng=np.random.default_rng(seed), n_draws=150)
         plain = predicted_scores(known, fit_rasch(known))
-        errors.append([wasserstein(x, truth) for x in (ours.quantiles, plain, np.nanmean(known, axis=1))])
+        errors.append(
+            [wasserstein(x, truth) for x in (ours.quantiles, plain, np.nanmean(known, axis=1))]
+        )
     ours, plain, averages = np.mean(errors, axis=0)
 
     assert ours < 0.6 * plain < 0.6 * averages
@@ -129,7 +147,9 @@ def test_intervals_cover_under_the_model():
     inside = []
     for seed in range(40):
         y = matrix(100 + seed, p=50, n=120)
-        found = estimate_distribution(part(y, 400, seed), rng=np.random.default_rng(seed), n_draws=200)
+        found = estimate_distribution(
+            part(y, 400, seed), rng=np.random.default_rng(seed), n_draws=200
+        )
         truth = np.sort(y.mean(axis=1))
         inside.append(((truth >= found.low) & (truth <= found.high)).mean())
 
@@ -150,10 +170,17 @@ def test_features_of_phrasings_are_used():
     """A feature that explains the phrasings brings scores of barely scored ones closer to the truth."""
     rng = np.random.default_rng(2)
     feature = rng.normal(0, 1, 50)
-    y = (rng.random((50, 150)) < expit(rng.normal(0, 1.5, 150) + 0.8 * feature[:, None])).astype(float)
+    y = (rng.random((50, 150)) < expit(rng.normal(0, 1.5, 150) + 0.8 * feature[:, None])).astype(
+        float
+    )
     known, truth = part(y, 200), y.mean(axis=1)
     blind, told = (
-        np.abs(sample_posterior(known, rng=np.random.default_rng(0), covariates=given, n_draws=150).scores.mean(axis=0) - truth).mean()
+        np.abs(
+            sample_posterior(
+                known, rng=np.random.default_rng(0), covariates=given, n_draws=150
+            ).scores.mean(axis=0)
+            - truth
+        ).mean()
         for given in (None, Covariates(phrasing=feature[:, None], instance=np.ones((150, 1))))
     )
 
@@ -163,7 +190,10 @@ def test_features_of_phrasings_are_used():
 def test_same_seed_same_answer():
     """All draws come from the generator given."""
     known = part(matrix(0), 300)
-    one, two, other = (estimate_distribution(known, rng=np.random.default_rng(seed), n_draws=30).quantiles for seed in (1, 1, 2))
+    one, two, other = (
+        estimate_distribution(known, rng=np.random.default_rng(seed), n_draws=30).quantiles
+        for seed in (1, 1, 2)
+    )
 
     assert one.tolist() == two.tolist()
     assert one.tolist() != other.tolist()
@@ -201,7 +231,9 @@ def test_spend_keeps_to_the_budget_and_stops_early(choose):
     whole = spend(ask, y.shape, budget=100, rng=np.random.default_rng(0), choose=choose)
     assert (whole.n_cells, len(asked), len(set(asked))) == (100, 100, 100)
 
-    early = spend(ask, y.shape, budget=400, rng=np.random.default_rng(0), half_width=0.06, choose=choose)
+    early = spend(
+        ask, y.shape, budget=400, rng=np.random.default_rng(0), half_width=0.06, choose=choose
+    )
     assert early.n_cells < 400
     assert (early.found["mean"].high - early.found["mean"].low) / 2 <= 0.06
 
@@ -223,7 +255,12 @@ def test_spend_leaves_failed_cells_out_and_does_not_ask_again():
     assert found.n_cells < 100
     assert found.found["mean"].value > 0.9
     with pytest.raises(ValueError, match="none of 100 cells got a score"):
-        spend(lambda cells: np.full(len(cells), np.nan), y.shape, budget=100, rng=np.random.default_rng(0))
+        spend(
+            lambda cells: np.full(len(cells), np.nan),
+            y.shape,
+            budget=100,
+            rng=np.random.default_rng(0),
+        )
 
 
 @pytest.mark.parametrize("method", ["halving", "rejects"])
@@ -231,8 +268,18 @@ def test_spend_leaves_failed_cells_out_and_does_not_ask_again():
 def test_search_finds_the_phrasing_and_keeps_to_the_budget(want, method):
     """A phrasing far from the rest is found with a fifth of the cells, on shared instances."""
     rng = np.random.default_rng(0)
-    y = (rng.random((16, 200)) < np.where(np.arange(16) == 5, 0.9 if want == "best" else 0.1, 0.5)[:, None]).astype(float)
-    found = find_phrasing(lambda cells: y[cells[:, 0], cells[:, 1]], y.shape, budget=640, rng=rng, want=want, method=method)
+    y = (
+        rng.random((16, 200))
+        < np.where(np.arange(16) == 5, 0.9 if want == "best" else 0.1, 0.5)[:, None]
+    ).astype(float)
+    found = find_phrasing(
+        lambda cells: y[cells[:, 0], cells[:, 1]],
+        y.shape,
+        budget=640,
+        rng=rng,
+        want=want,
+        method=method,
+    )
 
     assert found.phrasing == 5
     assert found.n_cells <= 640
@@ -243,7 +290,12 @@ def test_search_finds_the_phrasing_and_keeps_to_the_budget(want, method):
 def test_search_with_every_cell_paid_for_is_exact():
     """When the budget covers the matrix the best phrasing is the best phrasing."""
     y = matrix(8, p=12, n=30)
-    found = find_phrasing(lambda cells: y[cells[:, 0], cells[:, 1]], y.shape, budget=10_000, rng=np.random.default_rng(0))
+    found = find_phrasing(
+        lambda cells: y[cells[:, 0], cells[:, 1]],
+        y.shape,
+        budget=10_000,
+        rng=np.random.default_rng(0),
+    )
 
     assert y[found.phrasing].mean() == y.mean(axis=1).max()
 
@@ -251,4 +303,6 @@ def test_search_with_every_cell_paid_for_is_exact():
 def test_search_needs_a_cell_per_phrasing():
     """A budget below the number of phrasings is refused."""
     with pytest.raises(ValueError, match="budget is 5 cells; at least one per phrasing, 12"):
-        find_phrasing(lambda cells: np.zeros(len(cells)), (12, 30), budget=5, rng=np.random.default_rng(0))
+        find_phrasing(
+            lambda cells: np.zeros(len(cells)), (12, 30), budget=5, rng=np.random.default_rng(0)
+        )

@@ -5,11 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.stats.granularity import find_counts, fits, half_unit
+from evalkit.stats.point.granularity import find_counts, fits, half_unit
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("0.48", 0.005), ("0.480", 0.0005), ("1", 0.5), ("4.8e-1", 0.005), ("0.4075630307197571", 1e-13)]
+    ("text", "expected"),
+    [
+        ("0.48", 0.005),
+        ("0.480", 0.0005),
+        ("1", 0.5),
+        ("4.8e-1", 0.005),
+        ("0.4075630307197571", 1e-13),
+    ],
 )
 def test_half_unit_follows_the_printed_decimals(text, expected):
     """Trailing zeros count; a double printed whole is known to its own rounding."""
@@ -34,8 +41,12 @@ def test_true_n_always_fits(n, data):
 
 def test_smallest_n_and_its_rows_are_found():
     """Means of 120 and of 77 items are taken apart."""
-    texts = [f"{k / 120:.8f}" for k in (31, 43, 59, 67, 71)] + [f"{k / 77:.8f}" for k in (20, 31, 45)]
-    found = find_counts(np.array([float(t) for t in texts]), np.array([half_unit(t) for t in texts]))
+    texts = [f"{k / 120:.8f}" for k in (31, 43, 59, 67, 71)] + [
+        f"{k / 77:.8f}" for k in (20, 31, 45)
+    ]
+    found = find_counts(
+        np.array([float(t) for t in texts]), np.array([half_unit(t) for t in texts])
+    )
 
     assert [(fit.n, fit.rows) for fit in found] == [(120, (0, 1, 2, 3, 4)), (77, (5, 6, 7))]
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, t
 
-from evalkit.stats.harm import convex_harm, linear_harm, null_error, ratio_harm, swapped_p
-from evalkit.stats.harm_std import std_harm, std_without_noise
+from evalkit.stats.comparing.harm import convex_harm, linear_harm, null_error, ratio_harm, swapped_p
+from evalkit.stats.comparing.harm_std import std_harm, std_without_noise
 
 
 def rng() -> np.random.Generator:
@@ -26,17 +26,28 @@ def even(n: int) -> np.ndarray:
 
 def test_error_without_a_loss_is_that_of_losing_with_the_probability_of_the_margin() -> None:
     """No loss among 100, margin 0.02: sqrt(0.02 x 0.98 / 100) = 0.014, not 0."""
-    assert null_error(np.zeros(100), even(100), at=0.02, edge=1.0) == pytest.approx(math.sqrt(0.02 * 0.98 / 100))
+    assert null_error(np.zeros(100), even(100), at=0.02, edge=1.0) == pytest.approx(
+        math.sqrt(0.02 * 0.98 / 100)
+    )
 
 
-@pytest.mark.parametrize(("lost", "gained", "n", "margin"), [(1, 0, 200, 0.02), (3, 2, 60, 0.1), (5, 9, 150, 0.03), (0, 4, 80, 0.05)])
+@pytest.mark.parametrize(
+    ("lost", "gained", "n", "margin"),
+    [(1, 0, 200, 0.02), (3, 2, 60, 0.1), (5, 9, 150, 0.03), (0, 4, 80, 0.05)],
+)
 def test_error_with_one_phrasing_is_tangos(lost: int, gained: int, n: int, margin: float) -> None:
     """Tango 1998, equation 4: n var = 2 q + m (1 - m), q the restricted chance of a gain, root of a quadratic."""
-    a, b, c = 2 * n, -lost - gained + (2 * n - lost + gained) * margin, -gained * margin * (1 - margin)
+    a, b, c = (
+        2 * n,
+        -lost - gained + (2 * n - lost + gained) * margin,
+        -gained * margin * (1 - margin),
+    )
     q = (math.sqrt(b * b - 4 * a * c) - b) / (2 * a)
     units = np.r_[np.ones(lost), -np.ones(gained), np.zeros(n - lost - gained)]
 
-    assert null_error(units, even(n), at=margin, edge=1.0) == pytest.approx(math.sqrt((2 * q + margin * (1 - margin)) / n), rel=1e-6)
+    assert null_error(units, even(n), at=margin, edge=1.0) == pytest.approx(
+        math.sqrt((2 * q + margin * (1 - margin)) / n), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("margin", [0.01, 0.02, 0.05, 0.1])
@@ -64,7 +75,9 @@ def test_p_of_no_harm_is_that_of_an_exact_sign_test_or_students() -> None:
 
 @given(st.lists(st.integers(-4, 4), min_size=8, max_size=40), st.sampled_from([0.05, 0.2, 0.5]))
 @settings(max_examples=60, deadline=None)
-def test_the_bound_lies_below_the_margin_exactly_when_the_margin_is_rejected(quarters: list[int], margin: float) -> None:
+def test_the_bound_lies_below_the_margin_exactly_when_the_margin_is_rejected(
+    quarters: list[int], margin: float
+) -> None:
     """`high` and `p_margin` are one test, seen from two sides."""
     units = np.array(quarters) / 4
     found = linear_harm(units, even(units.size), margin=margin, rng=rng())
@@ -79,9 +92,14 @@ def test_order_of_instances_does_not_matter(quarters: list[int], random: object)
     """Instances are exchangeable."""
     shuffled = list(quarters)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = (linear_harm(np.array(x) / 4, even(len(x)), margin=0.3, rng=rng()) for x in (quarters, shuffled))
+    one, other = (
+        linear_harm(np.array(x) / 4, even(len(x)), margin=0.3, rng=rng())
+        for x in (quarters, shuffled)
+    )
 
-    assert (one.value, one.p_margin, one.high) == pytest.approx((other.value, other.p_margin, other.high), abs=1e-6)
+    assert (one.value, one.p_margin, one.high) == pytest.approx(
+        (other.value, other.p_margin, other.high), abs=1e-6
+    )
 
 
 def test_one_instance_proves_nothing() -> None:
@@ -126,7 +144,10 @@ def test_exchangeable_runs_give_p_values_spread_evenly() -> None:
     hits = 0
     for _ in range(200):
         pair = [(source.random((3, 30)) < 0.6).astype(float) for _ in range(2)]
-        hits += swapped_p([(pair[0], pair[1])], lambda a: -a.min(axis=-1), rng=source, n_draws=199) < 0.1
+        hits += (
+            swapped_p([(pair[0], pair[1])], lambda a: -a.min(axis=-1), rng=source, n_draws=199)
+            < 0.1
+        )
 
     assert hits <= 32  # 20 expected, 3 standard deviations
 
@@ -136,7 +157,12 @@ def test_std_without_noise_is_zero_when_only_chance_separates_phrasings() -> Non
     source = np.random.default_rng(2)
     matrices = [(source.random((8, 100)) < 0.5).astype(float) for _ in range(20)]
 
-    assert std_without_noise(matrices) < 0.025 < 0.045 < float(np.mean([matrix.mean(axis=1).std(ddof=1) for matrix in matrices]))
+    assert (
+        std_without_noise(matrices)
+        < 0.025
+        < 0.045
+        < float(np.mean([matrix.mean(axis=1).std(ddof=1) for matrix in matrices]))
+    )
 
 
 def test_a_phrasing_that_breaks_raises_the_std() -> None:

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from evalkit.stats.phrasing_only import gap_of_phrasings, mean_of_phrasings, std_of_phrasings
+from evalkit.stats.intervals.phrasing_only import (
+    gap_of_phrasings,
+    mean_of_phrasings,
+    std_of_phrasings,
+)
 
 SEEN, UNSEEN = np.array([0.41, 0.44, 0.47, np.nan, 0.45]), np.array([0.40, 0.35, 0.42])
 
@@ -20,7 +24,9 @@ def test_mean_agrees_with_scipy():
 
 def test_gap_agrees_with_scipy():
     """The Welch interval is scipy's."""
-    expected = scipy.stats.ttest_ind(SEEN, UNSEEN, equal_var=False, nan_policy="omit").confidence_interval(0.95)
+    expected = scipy.stats.ttest_ind(
+        SEEN, UNSEEN, equal_var=False, nan_policy="omit"
+    ).confidence_interval(0.95)
     found = gap_of_phrasings(SEEN, UNSEEN)
 
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))

@@ -12,7 +12,11 @@ BAND = (0.915, 0.985)  # 93% to 97% and 1.4 errors of 400 draws on either side
 
 def normal(rng: np.random.Generator, *, p: int, n: int) -> np.ndarray:
     """Scores of deviation 0.2 around 0.5, a tenth of the variance from wording, three tenths from difficulty."""
-    parts = rng.normal(size=(p, 1)) * np.sqrt(0.1) + rng.normal(size=n) * np.sqrt(0.3) + rng.normal(size=(p, n)) * np.sqrt(0.6)
+    parts = (
+        rng.normal(size=(p, 1)) * np.sqrt(0.1)
+        + rng.normal(size=n) * np.sqrt(0.3)
+        + rng.normal(size=(p, n)) * np.sqrt(0.6)
+    )
     return 0.5 + 0.2 * parts
 
 
@@ -21,7 +25,12 @@ def test_intervals_over_new_phrasings_hold_their_level(p, n):
     """mean, gap, std, std_excess, spread and min; the last two against the mean of their values over all draws."""
     rng = np.random.default_rng(20261121)
     seen = np.arange(p) < p // 2
-    truths = {"mean": 0.5, "gap": 0.0, "std": 0.2 * np.sqrt(0.1 + 0.6 / n), "std_excess": 0.2 * np.sqrt(0.1)}
+    truths = {
+        "mean": 0.5,
+        "gap": 0.0,
+        "std": 0.2 * np.sqrt(0.1 + 0.6 / n),
+        "std_excess": 0.2 * np.sqrt(0.1),
+    }
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for _ in range(DRAWS):
         scores = normal(rng, p=p, n=n)
@@ -35,7 +44,9 @@ def test_intervals_over_new_phrasings_hold_their_level(p, n):
         target = truths.get(name, value.mean())
         coverage[name] = float(((low <= target) & (target <= high)).mean())
 
-    assert {name: share for name, share in coverage.items() if not BAND[0] <= share <= BAND[1]} == {}
+    assert {
+        name: share for name, share in coverage.items() if not BAND[0] <= share <= BAND[1]
+    } == {}
 
 
 def test_intervals_over_new_instances_hold_their_level():
@@ -44,16 +55,27 @@ def test_intervals_over_new_instances_hold_their_level():
     wording = rng.normal(size=(8, 1)) * np.sqrt(0.1)
     seen = np.arange(8) < 4
     true = 0.5 + 0.2 * wording[:, 0]
-    truths = {"mean": true.mean(), "gap": true[seen].mean() - true[~seen].mean(), "std_excess": true.std(ddof=1)}
+    truths = {
+        "mean": true.mean(),
+        "gap": true[seen].mean() - true[~seen].mean(),
+        "std_excess": true.std(ddof=1),
+    }
     hits = dict.fromkeys(truths, 0)
     for _ in range(DRAWS):
-        scores = 0.5 + 0.2 * (wording + rng.normal(size=80) * np.sqrt(0.3) + rng.normal(size=(8, 80)) * np.sqrt(0.6))
-        found = {"mean": stats.mean_interval(scores, question="fixed"), **stats.noncentral_interval(scores)}
+        scores = 0.5 + 0.2 * (
+            wording + rng.normal(size=80) * np.sqrt(0.3) + rng.normal(size=(8, 80)) * np.sqrt(0.6)
+        )
+        found = {
+            "mean": stats.mean_interval(scores, question="fixed"),
+            **stats.noncentral_interval(scores),
+        }
         found["gap"] = stats.gap_interval(scores, seen=seen, unseen=~seen, question="fixed")
         for name, target in truths.items():
             hits[name] += found[name].low <= target <= found[name].high
 
-    assert {name: n / DRAWS for name, n in hits.items() if not BAND[0] <= n / DRAWS <= BAND[1]} == {}
+    assert {
+        name: n / DRAWS for name, n in hits.items() if not BAND[0] <= n / DRAWS <= BAND[1]
+    } == {}
 
 
 def test_prediction_interval_holds_a_new_phrasing():
@@ -88,7 +110,11 @@ def test_power_of_the_gap_is_what_the_formula_says(n_seen, n_unseen, n):
     seen = np.arange(n_seen + n_unseen) < n_seen
     rejected = 0
     for _ in range(1000):
-        parts = 0.03 * rng.normal(size=(seen.size, 1)) + 0.2 * rng.normal(size=n) + np.sqrt(0.02) * rng.normal(size=(seen.size, n))
+        parts = (
+            0.03 * rng.normal(size=(seen.size, 1))
+            + 0.2 * rng.normal(size=n)
+            + np.sqrt(0.02) * rng.normal(size=(seen.size, n))
+        )
         one = stats.gap_interval(0.5 + 0.05 * seen[:, None] + parts, seen=seen, unseen=~seen)
         rejected += not one.low <= 0 <= one.high
     power = stats.gap_power(0.05, found, n_seen=n_seen, n_unseen=n_unseen, n_instances=n)
@@ -103,8 +129,14 @@ def test_upper_order_statistics_of_few_instances_hold_their_level(wording, diffi
     names = ("min", "max", "q75", "q95", "spread", "saturation", "sensitivity")
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     for _ in range(DRAWS):
-        right = 0.5 + np.sqrt(wording) * rng.normal(size=(30, 1)) + np.sqrt(difficulty) * rng.normal(size=50)
-        scores = (right + np.sqrt(1 - wording - difficulty) * rng.normal(size=(30, 50)) > 0).astype(float)
+        right = (
+            0.5
+            + np.sqrt(wording) * rng.normal(size=(30, 1))
+            + np.sqrt(difficulty) * rng.normal(size=50)
+        )
+        scores = (right + np.sqrt(1 - wording - difficulty) * rng.normal(size=(30, 50)) > 0).astype(
+            float
+        )
         found = stats.score_intervals(scores, rng=rng, n_draws=500)
         for name in names:
             rows[name].append((found[name].value, found[name].low, found[name].high))
@@ -113,4 +145,6 @@ def test_upper_order_statistics_of_few_instances_hold_their_level(wording, diffi
         value, low, high = np.array(ends).T
         coverage[name] = float(((low <= value.mean()) & (value.mean() <= high)).mean())
 
-    assert {name: share for name, share in coverage.items() if not BAND[0] <= share <= BAND[1]} == {}
+    assert {
+        name: share for name, share in coverage.items() if not BAND[0] <= share <= BAND[1]
+    } == {}

@@ -7,12 +7,16 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalkit import stats
-from evalkit.stats.component_intervals import consistency_interval, pss_interval
+from evalkit.stats.intervals.component_intervals import consistency_interval, pss_interval
 
 
-def crossed(rng: np.random.Generator, *, shape: tuple[int, int] = (8, 100), wording: float = 0.05) -> np.ndarray:
+def crossed(
+    rng: np.random.Generator, *, shape: tuple[int, int] = (8, 100), wording: float = 0.05
+) -> np.ndarray:
     """0/1 scores with wording and difficulty effects."""
-    chance = np.clip(0.6 + wording * rng.normal(size=(shape[0], 1)) + 0.2 * rng.normal(size=shape[1]), 0, 1)
+    chance = np.clip(
+        0.6 + wording * rng.normal(size=(shape[0], 1)) + 0.2 * rng.normal(size=shape[1]), 0, 1
+    )
     return (rng.random(shape) < chance).astype(float)
 
 
@@ -29,7 +33,9 @@ def test_equal_seeds_give_equal_intervals_and_others_do_not(scores):
     """A documented seed that is ignored is worse than none."""
 
     def ends(seed: int) -> list[float]:
-        found = stats.score_intervals(scores, rng=np.random.default_rng(seed)) | stats.bootstrap(scores, rng=np.random.default_rng(seed))
+        found = stats.score_intervals(scores, rng=np.random.default_rng(seed)) | stats.bootstrap(
+            scores, rng=np.random.default_rng(seed)
+        )
         return [found[name].low for name in ("min", "spread", "q25", "mean")]
 
     assert ends(5) == ends(5)
@@ -39,14 +45,19 @@ def test_equal_seeds_give_equal_intervals_and_others_do_not(scores):
 def test_resamples_do_not_depend_on_the_batch_size(scores, monkeypatch):
     """Batches bound memory; they must not change a number."""
     whole = stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=50)
-    monkeypatch.setattr("evalkit.stats.resample.BATCH_CELLS", 700)
+    monkeypatch.setattr("evalkit.stats.intervals.resample.BATCH_CELLS", 700)
 
-    assert np.array_equal(stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=50), whole)
+    assert np.array_equal(
+        stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=50), whole
+    )
 
 
 def test_every_resample_asked_for_is_drawn(scores):
     """1,237 asked, 1,237 given."""
-    assert stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=1237).shape == (1237, 8)
+    assert stats.resampled_means(scores, rng=np.random.default_rng(2), n_resamples=1237).shape == (
+        1237,
+        8,
+    )
 
 
 def test_resampled_means_are_means_of_whole_instances(scores):
@@ -61,7 +72,9 @@ def test_resampled_means_are_means_of_whole_instances(scores):
 def test_new_phrasings_make_the_interval_of_the_mean_wider_when_wording_matters():
     """With strong wording effects the random question is the more uncertain one."""
     scores = crossed(np.random.default_rng(3), wording=0.2)
-    fixed, new = (stats.mean_interval(scores, question=question) for question in ("fixed", "random"))
+    fixed, new = (
+        stats.mean_interval(scores, question=question) for question in ("fixed", "random")
+    )
 
     assert new.high - new.low > 1.5 * (fixed.high - fixed.low)
     assert (fixed.kind, new.kind) == ("t-probit/instances", "t-probit/phrasings+instances")
@@ -81,7 +94,9 @@ def test_every_estimate_has_an_interval_or_a_reason(scores):
     for question in ("fixed", "random"):
         rng = np.random.default_rng(0)
         found = stats.score_intervals(scores, rng=rng, question=question)
-        found |= stats.gap_intervals(scores, seen=HALVES, unseen=~HALVES, rng=rng, question=question)
+        found |= stats.gap_intervals(
+            scores, seen=HALVES, unseen=~HALVES, rng=rng, question=question
+        )
         found |= stats.label_intervals(scores.astype(int), n_labels=2, rng=rng, question=question)
         for name, one in found.items():
             refused = one.kind.startswith("none: ")
@@ -108,7 +123,9 @@ def test_all_right_does_not_claim_certainty():
     """20 instances all right under 3 phrasings: Wilson's lower end for 20 of 20, not a width of 0."""
     found = stats.mean_interval(np.ones((3, 20)))
 
-    assert found.low == pytest.approx(scipy_stats.binomtest(20, 20).proportion_ci(method="wilson").low)
+    assert found.low == pytest.approx(
+        scipy_stats.binomtest(20, 20).proportion_ci(method="wilson").low
+    )
 
 
 def test_gap_without_unseen_phrasings_says_so(scores):
@@ -163,7 +180,9 @@ def test_difference_uses_cells_scored_in_both_runs_only(scores):
     new = scores.copy()
     new[:, :30] = np.nan
 
-    assert stats.difference_intervals(scores, new, rng=np.random.default_rng(0))["mean"].value == 0.0
+    assert (
+        stats.difference_intervals(scores, new, rng=np.random.default_rng(0))["mean"].value == 0.0
+    )
 
 
 def test_difference_refuses_unequal_shapes(scores):
@@ -214,7 +233,10 @@ def test_suite_of_one_task_is_the_task():
     """Mean and gap over one task have the intervals of that task (unbounded scores, so no probit scale)."""
     rng = np.random.default_rng(8)
     task = 5 + rng.normal(size=(8, 1)) + rng.normal(size=(8, 50))
-    mean, gap = stats.suite_mean_interval([task]), stats.suite_gap_interval([task], seen=HALVES, unseen=~HALVES)
+    mean, gap = (
+        stats.suite_mean_interval([task]),
+        stats.suite_gap_interval([task], seen=HALVES, unseen=~HALVES),
+    )
     one, two = stats.mean_interval(task), stats.gap_interval(task, seen=HALVES, unseen=~HALVES)
 
     assert (mean.low, mean.high) == pytest.approx((one.low, one.high), rel=2e-3)
@@ -249,7 +271,9 @@ def test_unequal_models_have_disjoint_ranks():
 def test_a_hundred_thousand_phrasings_do_not_exhaust_memory():
     """Order statistics beyond 400 phrasings use points, not a matrix; 10^5 x 2 cells finish."""
     rng = np.random.default_rng(9)
-    scores = np.clip(0.5 + 0.1 * rng.normal(size=(100_000, 1)) + 0.05 * rng.normal(size=(100_000, 2)), 0, 1)
+    scores = np.clip(
+        0.5 + 0.1 * rng.normal(size=(100_000, 1)) + 0.05 * rng.normal(size=(100_000, 2)), 0, 1
+    )
     found = stats.score_intervals(scores, rng=rng, n_draws=100)
 
     assert found["q05"].low < found["q05"].high
@@ -260,7 +284,9 @@ def test_gap_is_resampled_within_its_arms(scores):
     """Phrasings of one arm never stand in for the other: arms that differ by exactly 1 keep a gap of exactly 1."""
     split = np.repeat(np.where(HALVES, 1.0, 0.0)[:, None], 30, axis=1)
     for method in ("percentile", "bca"):
-        found = stats.bootstrap(split, rng=np.random.default_rng(0), seen=HALVES, unseen=~HALVES, method=method)["gap"]
+        found = stats.bootstrap(
+            split, rng=np.random.default_rng(0), seen=HALVES, unseen=~HALVES, method=method
+        )["gap"]
         assert (found.low, found.value, found.high) == (1.0, 1.0, 1.0)
 
 
@@ -269,16 +295,31 @@ def test_bca_of_the_gap_is_near_its_student_interval():
     scores = crossed(np.random.default_rng(11), shape=(8, 400))
     arms = {"seen": HALVES, "unseen": ~HALVES}
     ours = stats.gap_interval(scores, question="fixed", **arms)
-    found = stats.bootstrap(scores, rng=np.random.default_rng(0), question="fixed", method="bca", n_resamples=4000, **arms)["gap"]
+    found = stats.bootstrap(
+        scores,
+        rng=np.random.default_rng(0),
+        question="fixed",
+        method="bca",
+        n_resamples=4000,
+        **arms,
+    )["gap"]
 
-    assert (found.low, found.high) == pytest.approx((ours.low, ours.high), abs=0.1 * (ours.high - ours.low))
+    assert (found.low, found.high) == pytest.approx(
+        (ours.low, ours.high), abs=0.1 * (ours.high - ours.low)
+    )
 
 
 def test_tasks_drawn_on_top_widen_the_suite():
     """Ten tasks of very different level: drawing tasks adds their variation, and drawing the same rows keeps shared wording."""
     rng = np.random.default_rng(12)
-    tasks = [np.clip(level + 0.05 * rng.normal(size=(5, 40)), 0, 1) for level in np.linspace(0.1, 0.9, 10)]
-    fixed, drawn = (stats.suite_bootstrap(tasks, rng=np.random.default_rng(0), tasks=kind)["mean"] for kind in ("fixed", "random"))
+    tasks = [
+        np.clip(level + 0.05 * rng.normal(size=(5, 40)), 0, 1)
+        for level in np.linspace(0.1, 0.9, 10)
+    ]
+    fixed, drawn = (
+        stats.suite_bootstrap(tasks, rng=np.random.default_rng(0), tasks=kind)["mean"]
+        for kind in ("fixed", "random")
+    )
 
     assert drawn.high - drawn.low > 5 * (fixed.high - fixed.low)
     assert drawn.kind == "percentile/tasks+phrasings+instances"
@@ -293,7 +334,14 @@ def test_suite_of_unequal_phrasings_cannot_share_them():
 @pytest.mark.parametrize("question", ["fixed", "random"])
 @pytest.mark.parametrize(
     "bad",
-    [np.empty((0, 0)), np.empty((0, 5)), np.empty((3, 0)), np.full((3, 4), np.nan), np.ones((1, 1)), np.full((4, 9), 0.5)],
+    [
+        np.empty((0, 0)),
+        np.empty((0, 5)),
+        np.empty((3, 0)),
+        np.full((3, 4), np.nan),
+        np.ones((1, 1)),
+        np.full((4, 9), 0.5),
+    ],
     ids=["empty", "no phrasing", "no instance", "all missing", "one cell", "constant"],
 )
 def test_degenerate_matrices_warn_about_nothing_and_crash_nowhere(bad, question):
@@ -301,16 +349,22 @@ def test_degenerate_matrices_warn_about_nothing_and_crash_nowhere(bad, question)
     rng = np.random.default_rng(0)
     half = np.arange(bad.shape[0]) < bad.shape[0] // 2
     found = stats.score_intervals(bad, rng=rng, question=question, n_draws=50)
-    found |= stats.gap_intervals(bad, seen=half, unseen=~half, rng=rng, question=question, n_draws=50)
+    found |= stats.gap_intervals(
+        bad, seen=half, unseen=~half, rng=rng, question=question, n_draws=50
+    )
     found |= stats.bootstrap(bad, rng=rng, question=question, method="bca", n_resamples=20)
     found["suite"] = stats.suite_mean_interval([bad, bad], question=question)
 
-    assert {name for name, one in found.items() if math.isnan(one.value) and not math.isnan(one.low)} == set()
+    assert {
+        name for name, one in found.items() if math.isnan(one.value) and not math.isnan(one.low)
+    } == set()
 
 
 @pytest.mark.parametrize("question", ["fixed", "random"])
 @pytest.mark.parametrize("share_missing", [0.0, 0.1])
-def test_consistency_of_right_and_wrong_has_the_interval_of_pss_turned_round(question, share_missing):
+def test_consistency_of_right_and_wrong_has_the_interval_of_pss_turned_round(
+    question, share_missing
+):
     """For 0/1 scores pss = 1 - consistency of correctness, and so are the ends."""
     rng = np.random.default_rng(3)
     scores = (rng.random((30, 40)) < rng.random(40)).astype(float)
@@ -320,7 +374,9 @@ def test_consistency_of_right_and_wrong_has_the_interval_of_pss_turned_round(que
     labels = np.where(missing, -1, np.nan_to_num(scores)).astype(np.int64)
     found = consistency_interval(labels, missing=missing, question=question)
 
-    assert (found.value, found.low, found.high) == pytest.approx((1 - pss.value, 1 - pss.high, 1 - pss.low), rel=1e-12)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (1 - pss.value, 1 - pss.high, 1 - pss.low), rel=1e-12
+    )
     assert found.kind == pss.kind
 
 
@@ -340,7 +396,9 @@ def test_graded_differences_have_an_interval_for_these_phrasings_only():
     found = pss_interval(scores, question="fixed")
 
     assert found.low < found.value < found.high
-    assert pss_interval(scores, question="random").kind == "none: offered for scores of 0 and 1 only"
+    assert (
+        pss_interval(scores, question="random").kind == "none: offered for scores of 0 and 1 only"
+    )
 
 
 @pytest.mark.parametrize("question", ["fixed", "random"])
@@ -353,7 +411,9 @@ def test_equal_phrasing_means_do_not_claim_certainty(question):
     assert found["mean"].low < 0.75 - 0.05
     assert found["mean"].high > 0.75 + 0.05
     assert found["std"].kind == "none: phrasing scores do not vary"
-    gap = stats.gap_interval(np.tile(scores, (2, 1)), seen=np.arange(4) < 2, unseen=np.arange(4) >= 2, question=question)
+    gap = stats.gap_interval(
+        np.tile(scores, (2, 1)), seen=np.arange(4) < 2, unseen=np.arange(4) >= 2, question=question
+    )
     assert gap.value == 0
 
 
@@ -370,27 +430,35 @@ def test_ratio_of_paired_deviations_is_that_of_pitman_and_morgan():
     """The 95% range of the drawn ratio is the exact interval, which inverts the t test of the correlation of sums and differences."""
     from scipy import stats as distributions
 
-    from evalkit.stats.compare import _deviations
+    from evalkit.stats.comparing.compare import _deviations
 
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=9), rng.normal(size=9)
     y = 0.6 * x + 1.5 * y
     first, second = _deviations(x, y, float(np.corrcoef(x, y)[0, 1]), n_draws=200_000, rng=rng)
 
-    for end in np.quantile(second / first, [0.025, 0.975]):  # a ratio at which the test just rejects
-        assert distributions.pearsonr(y + end * x, y - end * x).pvalue == pytest.approx(0.05, abs=0.004)
+    for end in np.quantile(
+        second / first, [0.025, 0.975]
+    ):  # a ratio at which the test just rejects
+        assert distributions.pearsonr(y + end * x, y - end * x).pvalue == pytest.approx(
+            0.05, abs=0.004
+        )
 
 
 def test_difference_of_wording_variance_leaves_out_the_noise_of_instances():
     """Two runs whose phrasings differ equally, one on noisier answers: std differs, std_excess need not."""
     rng = np.random.default_rng(4)
     effects, instances = 0.05 * rng.normal(size=(40, 1)), 0.1 * rng.normal(size=60)
-    old, new = (0.5 + effects + instances + spread * rng.normal(size=(40, 60)) for spread in (0.05, 0.6))
+    old, new = (
+        0.5 + effects + instances + spread * rng.normal(size=(40, 60)) for spread in (0.05, 0.6)
+    )
     found = stats.difference_intervals(old, new, rng=rng)
 
     assert found["std"].low > 0
     assert found["std_excess"].low < 0 < found["std_excess"].high
-    assert found["var_phrasing"].value == pytest.approx(stats.var_phrasing(new) - stats.var_phrasing(old))
+    assert found["var_phrasing"].value == pytest.approx(
+        stats.var_phrasing(new) - stats.var_phrasing(old)
+    )
 
 
 def test_a_gap_of_few_phrasings_has_the_width_that_its_phrasings_show():

@@ -35,7 +35,9 @@ def test_alpha_equals_the_krippendorff_package(rng, missing):
     labels = labels_of(rng, missing)
     data = np.where(labels < 0, np.nan, labels.astype(float))
 
-    assert stats.krippendorff_alpha(labels) == pytest.approx(krippendorff.alpha(data, level_of_measurement="nominal"))
+    assert stats.krippendorff_alpha(labels) == pytest.approx(
+        krippendorff.alpha(data, level_of_measurement="nominal")
+    )
 
 
 def test_fleiss_kappa_equals_statsmodels(rng):
@@ -57,7 +59,9 @@ def test_mcnemar_equals_statsmodels(counts):
     """Exact two-sided p of the discordant pair."""
     lost, gained = counts
 
-    assert stats.mcnemar(lost, gained) == pytest.approx(mcnemar([[5, lost], [gained, 5]], exact=True).pvalue)
+    assert stats.mcnemar(lost, gained) == pytest.approx(
+        mcnemar([[5, lost], [gained, 5]], exact=True).pvalue
+    )
 
 
 def test_clustered_mcnemar_of_one_phrasing_is_mcnemar(rng):
@@ -65,7 +69,9 @@ def test_clustered_mcnemar_of_one_phrasing_is_mcnemar(rng):
     old, new = (rng.integers(0, 2, size=(1, 40)).astype(float) for _ in range(2))
     found = stats.flips(old, new)
 
-    assert stats.mcnemar_clustered(old, new) == pytest.approx(stats.mcnemar(found.lost, found.gained))
+    assert stats.mcnemar_clustered(old, new) == pytest.approx(
+        stats.mcnemar(found.lost, found.gained)
+    )
 
 
 def test_clustered_mcnemar_equals_enumeration_of_all_sign_flips(rng):
@@ -81,10 +87,15 @@ def test_sign_flip_of_fractions_agrees_with_scipy_permutation_test(rng):
     """Random flips of non-integer differences against scipy's paired permutation test, exact for 12 instances."""
     steps = rng.normal(0.3, 1.0, size=12)
     exact = scipy_stats.permutation_test(
-        (steps, -steps), lambda x, y, axis: (x - y).sum(axis=axis), permutation_type="samples", vectorized=True
+        (steps, -steps),
+        lambda x, y, axis: (x - y).sum(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
     )
 
-    assert stats.sign_flip(steps, rng=rng, n_permutations=20000) == pytest.approx(exact.pvalue, abs=0.015)
+    assert stats.sign_flip(steps, rng=rng, n_permutations=20000) == pytest.approx(
+        exact.pvalue, abs=0.015
+    )
 
 
 @pytest.mark.parametrize("method", ["holm", "fdr_bh"])
@@ -99,12 +110,16 @@ def test_adjusted_p_equal_statsmodels(rng, method):
 
 def test_missing_tests_stay_missing_and_do_not_count():
     """Holm over three tests with one undefined multiplies by two at most."""
-    assert stats.holm(np.array([0.01, np.nan, 0.04])).tolist() == pytest.approx([0.02, np.nan, 0.04], nan_ok=True)
+    assert stats.holm(np.array([0.01, np.nan, 0.04])).tolist() == pytest.approx(
+        [0.02, np.nan, 0.04], nan_ok=True
+    )
 
 
 def test_benjamini_hochberg_is_not_thrown_by_unsorted_input():
     """A known mistake uses argsort as ranks; for p = (0.04, 0.01, 0.02) the right values are (0.04, 0.03, 0.03)."""
-    assert stats.benjamini_hochberg(np.array([0.04, 0.01, 0.02])) == pytest.approx([0.04, 0.03, 0.03])
+    assert stats.benjamini_hochberg(np.array([0.04, 0.01, 0.02])) == pytest.approx(
+        [0.04, 0.03, 0.03]
+    )
 
 
 def test_wilcoxon_equals_scipy(rng):
@@ -112,7 +127,9 @@ def test_wilcoxon_equals_scipy(rng):
     old = rng.random(12)
     new = old + np.append(rng.normal(0.02, 0.05, size=11), 0.0)
 
-    assert stats.wilcoxon_over_tasks(old, new) == pytest.approx(scipy_stats.wilcoxon(new - old).pvalue)
+    assert stats.wilcoxon_over_tasks(old, new) == pytest.approx(
+        scipy_stats.wilcoxon(new - old).pvalue
+    )
 
 
 def test_components_equal_the_anova_of_statsmodels(rng):
@@ -124,7 +141,11 @@ def test_components_equal_the_anova_of_statsmodels(rng):
     squares = anova_lm(ols("y ~ C(p) + C(i)", frame).fit())["mean_sq"]
     found = stats.components(scores)
 
-    expected = [(squares["C(p)"] - squares["Residual"]) / 15, (squares["C(i)"] - squares["Residual"]) / 4, squares["Residual"]]
+    expected = [
+        (squares["C(p)"] - squares["Residual"]) / 15,
+        (squares["C(i)"] - squares["Residual"]) / 4,
+        squares["Residual"],
+    ]
     assert [found.phrasing, found.instance, found.interaction] == pytest.approx(expected)
 
 
@@ -132,11 +153,15 @@ def test_components_are_unbiased_with_missing_cells(rng):
     """Mean of 2,000 estimates with three in ten cells missing within four standard errors of the truth (0.09, 1, 0.25)."""
     found = []
     for _ in range(2000):
-        scores = rng.normal(size=(5, 1)) * 0.3 + rng.normal(size=20) + rng.normal(size=(5, 20)) * 0.5
+        scores = (
+            rng.normal(size=(5, 1)) * 0.3 + rng.normal(size=20) + rng.normal(size=(5, 20)) * 0.5
+        )
         scores[rng.random(scores.shape) < 0.3] = np.nan
         one = stats.components(scores)
         found.append((one.phrasing, one.instance, one.interaction))
-    error = np.abs(np.mean(found, axis=0) - [0.09, 1.0, 0.25]) / (np.std(found, axis=0) / np.sqrt(2000))
+    error = np.abs(np.mean(found, axis=0) - [0.09, 1.0, 0.25]) / (
+        np.std(found, axis=0) / np.sqrt(2000)
+    )
 
     assert (error < 4).all()
 
@@ -144,7 +169,12 @@ def test_components_are_unbiased_with_missing_cells(rng):
 def test_repeat_variance_is_taken_out_of_the_interaction(rng):
     """True interaction 0.25 and repeat 1 with three repeats: estimates near both, where cell means alone would give 0.58."""
     shape = (8, 200, 3)
-    scores = rng.normal(size=(8, 1, 1)) + rng.normal(size=(1, 200, 1)) + rng.normal(size=(8, 200, 1)) * 0.5 + rng.normal(size=shape)
+    scores = (
+        rng.normal(size=(8, 1, 1))
+        + rng.normal(size=(1, 200, 1))
+        + rng.normal(size=(8, 200, 1)) * 0.5
+        + rng.normal(size=shape)
+    )
     found = stats.repeated_components(scores)
 
     assert found.repeat == pytest.approx(1.0, abs=0.1)
@@ -157,7 +187,9 @@ def test_quantiles_equal_numpy(rng, q):
     scores = rng.random((9, 3))
     scores[4] = np.nan
 
-    assert stats.quantile(scores, q) == pytest.approx(np.nanquantile(np.nanmean(np.delete(scores, 4, 0), axis=1), q))
+    assert stats.quantile(scores, q) == pytest.approx(
+        np.nanquantile(np.nanmean(np.delete(scores, 4, 0), axis=1), q)
+    )
 
 
 def test_spread_at_fewer_phrasings_is_the_mean_over_all_subsets(rng):
@@ -171,7 +203,10 @@ def test_spread_at_fewer_phrasings_is_the_mean_over_all_subsets(rng):
 def test_kendall_w_comes_from_the_mean_spearman(rng):
     """Without ties W = (mean pairwise Spearman (P - 1) + 1) / P."""
     scores = rng.random((6, 5))
-    pairs = [scipy_stats.spearmanr(scores[p], scores[q])[0] for p, q in itertools.combinations(range(6), 2)]
+    pairs = [
+        scipy_stats.spearmanr(scores[p], scores[q])[0]
+        for p, q in itertools.combinations(range(6), 2)
+    ]
 
     assert stats.kendall_w(scores) == pytest.approx((np.mean(pairs) * 5 + 1) / 6)
 
@@ -203,7 +238,9 @@ def test_brier_of_two_labels_is_twice_that_of_sklearn(rng):
 
 def test_normal_order_scores_match_the_published_table():
     """Harter 1961, n = 10: 1.53875, 1.00136, 0.65606, 0.37576, 0.12267."""
-    assert stats.normal_scores(10)[:4:-1] == pytest.approx([1.53875, 1.00136, 0.65606, 0.37576, 0.12267], abs=1e-5)
+    assert stats.normal_scores(10)[:4:-1] == pytest.approx(
+        [1.53875, 1.00136, 0.65606, 0.37576, 0.12267], abs=1e-5
+    )
 
 
 def test_fixed_mean_interval_is_the_student_interval_of_instances_outside_the_unit_range(rng):
@@ -218,8 +255,12 @@ def test_fixed_mean_interval_is_the_student_interval_of_instances_outside_the_un
 def test_one_way_bootstrap_agrees_with_scipy(rng):
     """BCa of the mean over instances of one phrasing, 5,000 resamples each."""
     scores = rng.beta(2, 1, size=(1, 60))
-    ours = stats.bootstrap(scores, rng=rng, question="fixed", method="bca", n_resamples=5000)["mean"]
-    theirs = scipy_stats.bootstrap((scores[0],), np.mean, n_resamples=5000, method="BCa", rng=rng).confidence_interval
+    ours = stats.bootstrap(scores, rng=rng, question="fixed", method="bca", n_resamples=5000)[
+        "mean"
+    ]
+    theirs = scipy_stats.bootstrap(
+        (scores[0],), np.mean, n_resamples=5000, method="BCa", rng=rng
+    ).confidence_interval
 
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
 
@@ -228,7 +269,9 @@ def test_wilson_interval_equals_scipy():
     """8 of 10."""
     expected = scipy_stats.binomtest(8, 10).proportion_ci(method="wilson")
 
-    assert (stats.rate_interval(8, 10).low, stats.rate_interval(8, 10).high) == pytest.approx((expected.low, expected.high))
+    assert (stats.rate_interval(8, 10).low, stats.rate_interval(8, 10).high) == pytest.approx(
+        (expected.low, expected.high)
+    )
 
 
 @pytest.mark.parametrize("n", [50, 200, 1000])
@@ -241,7 +284,9 @@ def test_rates_next_to_one_are_held_where_wilson_lets_go(n, expected_misses):
 
     def held(interval) -> float:
         ends = [interval(int(k), n) for k in hits]
-        return float(sum(p for p, found in zip(chance, ends, strict=True) if found.low <= true <= found.high))
+        return float(
+            sum(p for p, found in zip(chance, ends, strict=True) if found.low <= true <= found.high)
+        )
 
     assert held(stats.rate_interval) < 0.92
     assert 0.98 <= held(stats.rare_rate_interval) <= 0.997

@@ -63,7 +63,9 @@ def test_flips_count_both_directions():
     assert (found.collateral_damage, found.gained, (found.lost, found.gained)) == (2 / 4, 1, (2, 1))
 
 
-@pytest.mark.parametrize("metric", [stats.std, stats.var_phrasing, stats.std_excess, stats.g_coefficient, stats.pss])
+@pytest.mark.parametrize(
+    "metric", [stats.std, stats.var_phrasing, stats.std_excess, stats.g_coefficient, stats.pss]
+)
 def test_one_phrasing_has_no_variation_to_estimate(metric):
     """With P = 1 what compares phrasings is NaN."""
     assert math.isnan(metric(np.array([[1.0, 0.0, 1.0]])))
@@ -77,7 +79,17 @@ def test_one_phrasing_has_population_std_and_spread_of_zero():
 
 
 @pytest.mark.parametrize(
-    "metric", [stats.mean, stats.median, stats.min, stats.max, stats.std0, stats.spread, stats.worst_instance, stats.pss]
+    "metric",
+    [
+        stats.mean,
+        stats.median,
+        stats.min,
+        stats.max,
+        stats.std0,
+        stats.spread,
+        stats.worst_instance,
+        stats.pss,
+    ],
 )
 def test_nothing_scored_is_nan(metric):
     """A matrix of missing cells, and one without instances, has no estimate."""
@@ -102,7 +114,12 @@ def test_gap_leaves_unknown_phrasings_out():
     """Of three phrasings the last is neither seen nor unseen: 1.0 - 0.5, whatever it scored."""
     scores = np.array([[1.0, 1.0], [0.5, 0.5], [0.0, 0.0]])
 
-    assert stats.gap(scores, seen=np.array([True, False, False]), unseen=np.array([False, True, False])) == 0.5
+    assert (
+        stats.gap(
+            scores, seen=np.array([True, False, False]), unseen=np.array([False, True, False])
+        )
+        == 0.5
+    )
 
 
 def test_gap_without_an_arm_is_nan():

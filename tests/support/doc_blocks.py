@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WRITTEN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(path for path in (ROOT / "docs").rglob("*.md"))]
+WRITTEN = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(path for path in (ROOT / "docs").rglob("*.md")),
+]
 """Every page a reader sees."""
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 
@@ -64,9 +68,19 @@ def command_lines(page: Path) -> list[tuple[str, list[str]]]:
     found = []
     for block in blocks(page):
         if block.language in ("sh", "console", ""):
-            shown = [line for line in block.text.splitlines() if line.removeprefix("$ ").lstrip().startswith(("evalkit ", "pip "))]
-            found += [(block.where, words[1:]) for words in shell_lines("\n".join(shown)) if words[0] == "evalkit"]
+            shown = [
+                line
+                for line in block.text.splitlines()
+                if line.removeprefix("$ ").lstrip().startswith(("evalkit ", "pip "))
+            ]
+            found += [
+                (block.where, words[1:])
+                for words in shell_lines("\n".join(shown))
+                if words[0] == "evalkit"
+            ]
     outside = _FENCE.sub("", page.read_text(encoding="utf-8"))
     indented = [line.strip() for line in outside.splitlines() if line.startswith("    evalkit ")]
-    found += [(str(page.relative_to(ROOT)), words[1:]) for words in shell_lines("\n".join(indented))]
+    found += [
+        (str(page.relative_to(ROOT)), words[1:]) for words in shell_lines("\n".join(indented))
+    ]
     return found

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.backends.openai_http import OpenAIBackend
+from evalkit.backends.openai.backend import OpenAIBackend
 from evalkit.records import ModelSpec, Request, Response
 
 CANARY = "sk-canary-0123456789abcdef"
@@ -74,7 +74,9 @@ class Server:
         self.http.daemon_threads = True
         self.http.block_on_close = False
         self.http.owner = self  # type: ignore[attr-defined]
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     @property
     def url(self) -> str:
@@ -93,14 +95,33 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def open_backend(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., OpenAIBackend]]:
+def open_backend(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., OpenAIBackend]]:
     """Give a function that opens a backend on the server; all are closed at the end."""
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
     made: list[OpenAIBackend] = []
 
     def get(chat_template: str = "none", **options: Any) -> OpenAIBackend:
-        quick = {"api": "chat", "scoring": "text", "tries": 4, "backoff": 0.01, "timeout": 5, "concurrency": 1, **options}
-        made.append(OpenAIBackend(ModelSpec(backend="openai", name=f"m@{server.url}", chat_template=chat_template, options=quick)))
+        quick = {
+            "api": "chat",
+            "scoring": "text",
+            "tries": 4,
+            "backoff": 0.01,
+            "timeout": 5,
+            "concurrency": 1,
+            **options,
+        }
+        made.append(
+            OpenAIBackend(
+                ModelSpec(
+                    backend="openai",
+                    name=f"m@{server.url}",
+                    chat_template=chat_template,
+                    options=quick,
+                )
+            )
+        )
         return made[-1]
 
     yield get
@@ -110,8 +131,18 @@ def open_backend(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 
 def chat_body(text: str | None, **changes: Any) -> dict[str, Any]:
     """Body of a good chat answer."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop", **changes}
-    return {"id": "1", "model": "m", "choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": "stop",
+        **changes,
+    }
+    return {
+        "id": "1",
+        "model": "m",
+        "choices": [choice],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 2},
+    }
 
 
 def good(text: str) -> Behaviour:
@@ -121,12 +152,18 @@ def good(text: str) -> Behaviour:
 
 def body(content: Any) -> Behaviour:
     """Answer with status 200 and this content."""
-    return lambda handler, _: handler.send(200, content if isinstance(content, str) else json.dumps(content))
+    return lambda handler, _: handler.send(
+        200, content if isinstance(content, str) else json.dumps(content)
+    )
 
 
-def status(code: int, message: str = "no", *, error: dict[str, str] | None = None, **headers: str) -> Behaviour:
+def status(
+    code: int, message: str = "no", *, error: dict[str, str] | None = None, **headers: str
+) -> Behaviour:
     """Answer with an error status."""
-    return lambda handler, _: handler.send(code, json.dumps({"error": {"message": message, **(error or {})}}), **headers)
+    return lambda handler, _: handler.send(
+        code, json.dumps({"error": {"message": message, **(error or {})}}), **headers
+    )
 
 
 def hang(handler: Handler, _: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalkit import catalog
-from evalkit.choosing import Settings
 from evalkit.records import Response, Suite
+from evalkit.runs.settings import Settings
 
 __all__ = ["SUITE", "TASKS", "Silent", "settings"]
 
@@ -41,7 +41,13 @@ class Silent:
         return self.stop_after is not None and self.batches >= self.stop_after
 
 
-def settings(script: str, out: Path, *, suite: Suite = SUITE, tuned_on: tuple[str, ...] | None = ("evalkit-tuning",)) -> Settings:
+def settings(
+    script: str,
+    out: Path,
+    *,
+    suite: Suite = SUITE,
+    tuned_on: tuple[str, ...] | None = ("evalkit-tuning",),
+) -> Settings:
     """Return settings of a small run."""
     return Settings(
         model=replace(catalog.load_model(f"scripted:{script}", tuned_on=tuned_on), label="toy"),

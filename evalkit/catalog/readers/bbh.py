@@ -1,8 +1,11 @@
-"""BIG-Bench Hard as published (suzgunmirac/BIG-Bench-Hard): JSON with ``canary`` and ``examples: [{input, target}]``.
+"""BIG-Bench Hard as published (suzgunmirac/BIG-Bench-Hard): JSON with ``canary`` and ``examples.
 
-Three kinds of task come out of it. Options listed in the input (``(A) x`` or ``- Yes``) become choices; a task with
-``labels`` uses these; any other is free text. Field ``question`` is the input without its list of options, ``input`` is
-upstream's text to the letter. The canary never becomes part of an instance.
+[{input, target}]``.
+
+Three kinds of task come out of it. Options listed in the input (``(A) x`` or ``- Yes``) become
+choices; a task with ``labels`` uses these; any other is free text. Field ``question`` is the input
+without its list of options, ``input`` is upstream's text to the letter. The canary never becomes
+part of an instance.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     for path in found.paths:
         for line, row in _examples(path):
             text, target = row.get("input"), row.get("target")
-            need(isinstance(text, str) and isinstance(target, str), path, line, "input and target are expected, both texts.")
+            need(
+                isinstance(text, str) and isinstance(target, str),
+                path,
+                line,
+                "input and target are expected, both texts.",
+            )
             name = derived_id(split, len(instances), str(text), str(target))
             instances.append(_instance(task, str(text), str(target), name=name, where=(path, line)))
     return instances
@@ -42,23 +50,42 @@ def _examples(path: Path) -> list[tuple[int, Any]]:
     value = load_json(path)
     examples = value.get("examples") if isinstance(value, dict) else None
     if not isinstance(examples, list):
-        raise CatalogError(f"{path}:1: holds no 'examples' list; BBH's {{canary, examples: [{{input, target}}]}} is expected.")
+        raise CatalogError(
+            f"{path}:1: holds no 'examples' list; BBH's {{canary, examples: [{{input, target}}]}} is expected."
+        )
     for position, example in enumerate(examples, 1):
-        need(isinstance(example, dict), path, 1, f"example {position} is no object with input and target.")
+        need(
+            isinstance(example, dict),
+            path,
+            1,
+            f"example {position} is no object with input and target.",
+        )
     return list(enumerate(examples, 1))
 
 
-def _instance(task: Task, text: str, target: str, *, name: str, where: tuple[Path, int]) -> Instance:
+def _instance(
+    task: Task, text: str, target: str, *, name: str, where: tuple[Path, int]
+) -> Instance:
     question, options, choices = parse_options(text)
     if task.kind == "generate":
         return Instance(id=name, fields={"question": text, "input": text}, references=(target,))
     if task.labels:
         question, options, choices = (question if choices else text), (), task.labels
     path, position = where
-    need(len(choices) >= 2, path, 1, f"example {position} lists {len(choices)} options; two or more are expected of a choice task.")
+    need(
+        len(choices) >= 2,
+        path,
+        1,
+        f"example {position} lists {len(choices)} options; two or more are expected of a choice task.",
+    )
     index = _target(target, options, choices)
     known = task.source.options.get("text_targets", False) or index is not None
-    need(bool(known), path, 1, f"example {position} has target {target!r}; accepted: {', '.join(options or choices)}.")
+    need(
+        bool(known),
+        path,
+        1,
+        f"example {position} has target {target!r}; accepted: {', '.join(options or choices)}.",
+    )
     return Instance(
         id=name,
         fields={"question": question, "input": text},
@@ -99,17 +126,24 @@ def _lettered(block: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for before in ("\n", " \n"):
         starts: list[tuple[int, int]] = []
         for match in _LETTERED.finditer(block):
-            if match[1] == chr(ord("A") + len(starts)) and (match.start() == 0 or block[match.start() - 1] in before):
+            if match[1] == chr(ord("A") + len(starts)) and (
+                match.start() == 0 or block[match.start() - 1] in before
+            ):
                 starts.append((match.start(), match.end()))
         if len(starts) >= 2 and starts[0][0] == 0:
             ends = [start for start, _ in starts[1:]] + [len(block)]
             labels = tuple(chr(ord("A") + index) for index in range(len(starts)))
-            return labels, tuple(block[begin:end].strip() for (_, begin), end in zip(starts, ends, strict=True))
+            return labels, tuple(
+                block[begin:end].strip() for (_, begin), end in zip(starts, ends, strict=True)
+            )
     return (), ()
 
 
 def _target(target: str, options: tuple[str, ...], choices: tuple[str, ...]) -> int | None:
-    """Return the index a target names: ``(A)``, ``A``, or the text of a choice, blanks and case aside; None for none."""
+    """Return the index a target names.
+
+    ``(A)``, ``A``, or the text of a choice, blanks and case aside; None for none.
+    """
     letter = re.match(r"\(?([A-Z])\)?\Z", target.strip())
     if letter and letter[1] in options:
         return options.index(letter[1])

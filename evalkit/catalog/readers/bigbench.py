@@ -1,7 +1,9 @@
-"""BIG-bench ``task.json`` as published (google/BIG-bench): choices with scores, or free text with several references.
+"""BIG-bench ``task.json`` as published (google/BIG-bench).
 
-A folder whose ``task.json`` has no examples is a task of subtasks; all of them are read, in the order of their names.
-The canary never becomes part of an instance.
+Choices with scores, or free text with several references.
+
+A folder whose ``task.json`` has no examples is a task of subtasks; all of them are read, in the
+order of their names. The canary never becomes part of an instance.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     for path in locate(task, data_dir, split).paths:
         for file, content, position, example in _examples(path):
             where = f"{file}:1: example {position}"
-            instances.append(_instance(task, content, example, where=where, name=(split, len(instances))))
+            instances.append(
+                _instance(task, content, example, where=where, name=(split, len(instances)))
+            )
     limit = task.source.options.get("limit")
     return instances if limit is None else instances[: int(limit)]
 
@@ -43,12 +47,16 @@ def _examples(path: Path) -> Iterator[tuple[Path, Mapping[str, Any], int, Mappin
     """Yield ``(file, its content, position, example)`` of a task file, or of the files of its subtasks."""
     content = load_json(path)
     if not isinstance(content, dict):
-        raise CatalogError(f"{path}:1: holds {type(content).__name__}; BIG-bench's task.json (an object with 'examples') is expected.")
+        raise CatalogError(
+            f"{path}:1: holds {type(content).__name__}; BIG-bench's task.json (an object with 'examples') is expected."
+        )
     examples = content.get("examples")
     if examples is None:
         parts = sorted(path.parent.glob("*/task.json"))
         if not parts:
-            raise CatalogError(f"{path}:1: has no 'examples', and no subtask lies beside it. Get the whole folder of the task.")
+            raise CatalogError(
+                f"{path}:1: has no 'examples', and no subtask lies beside it. Get the whole folder of the task."
+            )
         for part in parts:
             yield from _examples(part)
         return
@@ -62,20 +70,44 @@ def _examples(path: Path) -> Iterator[tuple[Path, Mapping[str, Any], int, Mappin
         yield path, content, position, example
 
 
-def _instance(task: Task, content: Mapping[str, Any], example: Mapping[str, Any], *, where: str, name: tuple[str, int]) -> Instance:
+def _instance(
+    task: Task,
+    content: Mapping[str, Any],
+    example: Mapping[str, Any],
+    *,
+    where: str,
+    name: tuple[str, int],
+) -> Instance:
     text = as_text(example["input"])
     scores = example.get("target_scores")
     if isinstance(scores, dict) and scores:
         return _choice(content, text, scores, where=where, name=name)
     target = example.get("target")
-    references = tuple(as_text(item) for item in (target if isinstance(target, list) else [target]) if item is not None)
+    references = tuple(
+        as_text(item)
+        for item in (target if isinstance(target, list) else [target])
+        if item is not None
+    )
     if not references or task.kind == "choice":
-        wanted = "'target_scores', which a choice task needs" if task.kind == "choice" else "'target'"
+        wanted = (
+            "'target_scores', which a choice task needs" if task.kind == "choice" else "'target'"
+        )
         raise CatalogError(f"{where} has no {wanted}. Correct 'kind' of the task, or the file.")
-    return Instance(id=derived_id(*name, text, *references), fields={"question": text.strip(), "input": text}, references=references)
+    return Instance(
+        id=derived_id(*name, text, *references),
+        fields={"question": text.strip(), "input": text},
+        references=references,
+    )
 
 
-def _choice(content: Mapping[str, Any], text: str, scores: Mapping[str, Any], *, where: str, name: tuple[str, int]) -> Instance:
+def _choice(
+    content: Mapping[str, Any],
+    text: str,
+    scores: Mapping[str, Any],
+    *,
+    where: str,
+    name: tuple[str, int],
+) -> Instance:
     """Return an instance with choices; those of the highest score are correct (several may be)."""
     if not all(isinstance(value, int | float) for value in scores.values()):
         raise CatalogError(f"{where} has target_scores {dict(scores)!r}; numbers are expected.")
@@ -83,10 +115,14 @@ def _choice(content: Mapping[str, Any], text: str, scores: Mapping[str, Any], *,
     best = max(scores.values())
     right = [index for index, choice in enumerate(choices) if scores[choice] == best]
     if best <= 0 or len(right) == len(choices):
-        raise CatalogError(f"{where} has target_scores {dict(scores)!r}; one choice must score more than another.")
+        raise CatalogError(
+            f"{where} has target_scores {dict(scores)!r}; one choice must score more than another."
+        )
     shown = text
     if content.get("append_choices_to_input", True):
-        shown += "".join(f"{content.get('choice_prefix', chr(10) + '  choice: ')}{choice}" for choice in choices)
+        shown += "".join(
+            f"{content.get('choice_prefix', chr(10) + '  choice: ')}{choice}" for choice in choices
+        )
     return Instance(
         id=derived_id(*name, text, *choices),
         fields={"question": text.strip(), "input": shown},

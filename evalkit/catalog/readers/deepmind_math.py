@@ -1,7 +1,10 @@
-"""DeepMind's mathematics data set as published: one text file per module, a line of question and a line of answer in turn.
+"""DeepMind's mathematics data set as published.
 
-PromptBench's math task takes 20 modules of the interpolation split, 8 questions each (microsoft/promptbench, table 1 of
-arXiv:2306.04528: 160). Which ones it drew is not published; this reader takes the first of each file.
+One text file per module, a line of question and a line of answer in turn.
+
+PromptBench's math task takes 20 modules of the interpolation split, 8 questions each
+(microsoft/promptbench, table 1 of arXiv:2306.04528: 160). Which ones it drew is not published; this
+reader takes the first of each file.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.per_module`` is the number of questions per file (8 without), ``topics`` maps a module to words.
+        ``source.options.per_module`` is the number of questions per file (8 without), ``topics``
+        maps a module to words.
     data_dir
         Data directory.
     split
@@ -40,9 +44,13 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             )
         topic = str(topics.get(path.stem, path.stem.replace("__", " ").replace("_", " ")))
         for position in range(number):
-            question, answer = (line.rstrip("\r") for line in lines[2 * position : 2 * position + 2])
+            question, answer = (
+                line.rstrip("\r") for line in lines[2 * position : 2 * position + 2]
+            )
             if not question.strip() or not answer.strip():
-                raise CatalogError(f"{path}:{2 * position + 1}: question or answer is empty. Get the file again.")
+                raise CatalogError(
+                    f"{path}:{2 * position + 1}: question or answer is empty. Get the file again."
+                )
             instances.append(
                 Instance(
                     id=f"{path.stem}-{derived_id(split, position, question, answer)}",

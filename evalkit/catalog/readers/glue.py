@@ -43,12 +43,26 @@ _NLI_LABELS = ("entailment", "neutral", "contradiction")
 GLUE_TASKS: Mapping[str, GlueTask] = {
     "sst2": GlueTask((("", "sentence"),), ("sentence",), "label", ("negative", "positive")),
     "cola": GlueTask(
-        (("", "sentence"),), ("sentence",), "label", ("unacceptable", "acceptable"), header=("source", "label", "mark", "sentence")
+        (("", "sentence"),),
+        ("sentence",),
+        "label",
+        ("unacceptable", "acceptable"),
+        header=("source", "label", "mark", "sentence"),
     ),
-    "qqp": GlueTask((("Question 1", "question1"), ("Question 2", "question2")), ("question1", "question2"), "is_duplicate", _SAME),
+    "qqp": GlueTask(
+        (("Question 1", "question1"), ("Question 2", "question2")),
+        ("question1", "question2"),
+        "is_duplicate",
+        _SAME,
+    ),
     "mrpc": GlueTask(_PAIR, ("#1 String", "#2 String"), "Quality", _SAME),
     "mnli": GlueTask(_NLI, ("sentence1", "sentence2"), "gold_label", _NLI_LABELS),
-    "qnli": GlueTask((("Question", "question"), ("Context", "sentence")), ("question", "sentence"), "label", _FOLLOWS),
+    "qnli": GlueTask(
+        (("Question", "question"), ("Context", "sentence")),
+        ("question", "sentence"),
+        "label",
+        _FOLLOWS,
+    ),
     "rte": GlueTask(_PAIR, ("sentence1", "sentence2"), "label", _FOLLOWS),
     "wnli": GlueTask(_PAIR, ("sentence1", "sentence2"), "label", ("not_entailment", "entailment")),
 }
@@ -61,7 +75,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.glue`` names the entry of `GLUE_TASKS`; `labels` must be that entry's label words.
+        ``source.options.glue`` names the entry of `GLUE_TASKS`; `labels` must be that entry's label
+        words.
     data_dir
         Data directory.
     split
@@ -69,18 +84,29 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     """
     name = str(task.source.options.get("glue", task.name))
     if name not in GLUE_TASKS:
-        raise CatalogError(f"{task.id}: source.options.glue is {name!r}; accepted: {', '.join(GLUE_TASKS)}.")
+        raise CatalogError(
+            f"{task.id}: source.options.glue is {name!r}; accepted: {', '.join(GLUE_TASKS)}."
+        )
     glue = GLUE_TASKS[name]
     if set(task.labels) != set(glue.labels):
-        raise CatalogError(f"{task.id}: labels are {list(task.labels)}; GLUE's {name} has {list(glue.labels)}. Correct the task file.")
+        raise CatalogError(
+            f"{task.id}: labels are {list(task.labels)}; GLUE's {name} has {list(glue.labels)}. Correct the task file."
+        )
     instances: list[Instance] = []
     for path in locate(task, data_dir, split).paths:
         rows = _tsv(path, glue) if path.suffix in (".tsv", ".txt") else _hub(path, glue)
         for texts, label in rows:
-            shown = " ".join(f"{title}: {text}" if title else text for (title, _), text in zip(glue.parts, texts, strict=True))
+            shown = " ".join(
+                f"{title}: {text}" if title else text
+                for (title, _), text in zip(glue.parts, texts, strict=True)
+            )
             fields = {
                 "question": shown,
-                **{column: text for (_, column), text in zip(glue.parts, texts, strict=True) if column != "question"},
+                **{
+                    column: text
+                    for (_, column), text in zip(glue.parts, texts, strict=True)
+                    if column != "question"
+                },
             }
             instances.append(
                 Instance(
@@ -117,10 +143,17 @@ def _tsv(path: Path, glue: GlueTask) -> Iterator[tuple[list[str], str]]:
 def _hub(path: Path, glue: GlueTask) -> Iterator[tuple[list[str], str]]:
     """Yield texts and label word of the hub's rows."""
     for line, row in table_rows(path):
-        lacking = [name for name in (*(column for _, column in glue.parts), "label") if name not in row]
+        lacking = [
+            name for name in (*(column for _, column in glue.parts), "label") if name not in row
+        ]
         if lacking:
-            raise CatalogError(f"{path}:{line}: has no column {', '.join(lacking)}; it has {', '.join(row)}.")
-        yield [as_text(row[column]) for _, column in glue.parts], _word(as_text(row["label"]), glue, f"{path}:{line}")
+            raise CatalogError(
+                f"{path}:{line}: has no column {', '.join(lacking)}; it has {', '.join(row)}."
+            )
+        yield (
+            [as_text(row[column]) for _, column in glue.parts],
+            _word(as_text(row["label"]), glue, f"{path}:{line}"),
+        )
 
 
 def _word(label: str, glue: GlueTask, where: str) -> str:
@@ -130,4 +163,6 @@ def _word(label: str, glue: GlueTask, where: str) -> str:
     if label.isdigit() and int(label) < len(glue.labels):
         return glue.labels[int(label)]
     hidden = " Labels of GLUE's test split are hidden; use validation." if label == "-1" else ""
-    raise CatalogError(f"{where}: label is {label!r}; accepted: 0 to {len(glue.labels) - 1}, or {', '.join(glue.labels)}.{hidden}")
+    raise CatalogError(
+        f"{where}: label is {label!r}; accepted: 0 to {len(glue.labels) - 1}, or {', '.join(glue.labels)}.{hidden}"
+    )

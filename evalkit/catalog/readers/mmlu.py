@@ -1,8 +1,10 @@
-"""MMLU as published (hendrycks/test): header-less CSV of question, four choices and a letter; also its common carriers.
+"""MMLU as published (hendrycks/test): header-less CSV of question, four choices and a letter.
 
-Understood besides: the hub's rows (``question, choices, answer`` with the answer 0-3), a CSV with a header and answers
-0-3, and JSON Lines with ``subject, input, output`` where the input is a rendered prompt. Cells are kept to the letter:
-``None``, ``1.50``, newlines and edge blanks are content.
+Also its common carriers.
+
+Understood besides: the hub's rows (``question, choices, answer`` with the answer 0-3), a CSV with a
+header and answers 0-3, and JSON Lines with ``subject, input, output`` where the input is a rendered
+prompt. Cells are kept to the letter: ``None``, ``1.50``, newlines and edge blanks are content.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.subject`` picks rows of a file that holds several subjects; the task's name without it, all for ``*``.
+        ``source.options.subject`` picks rows of a file that holds several subjects; the task's name
+        without it, all for ``*``.
     data_dir
         Data directory.
     split
@@ -51,7 +54,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             instances.append(
                 Instance(
                     id=derived_id(split, position, question, *choices, str(target)),
-                    fields={"question": question, "subject": topic.replace("_", " ")} if subject == "*" else {"question": question},
+                    fields={"question": question, "subject": topic.replace("_", " ")}
+                    if subject == "*"
+                    else {"question": question},
                     choices=choices,
                     target=target,
                     references=(choices[target],),
@@ -74,19 +79,33 @@ def _csv(path: Path) -> Iterator[_Row]:
             coded = True
             continue
         need(
-            len(cells) == 6, path, line, f"has {len(cells)} cells; question, four choices and the answer are expected. Get the file again."
+            len(cells) == 6,
+            path,
+            line,
+            f"has {len(cells)} cells; question, four choices and the answer are expected. Get the file again.",
         )
-        yield cells[0], tuple(cells[1:5]), _answer(path, line, cells[5].strip(), "0123" if coded else LETTERS)
+        yield (
+            cells[0],
+            tuple(cells[1:5]),
+            _answer(path, line, cells[5].strip(), "0123" if coded else LETTERS),
+        )
 
 
 def _answer(path: Path, line: int, answer: str, accepted: str) -> int:
-    """Return the index of the answer; refuse what the variant does not use, so that letters and codes never mix."""
+    """Return the index of the answer.
+
+    Refuse what the variant does not use, so that letters and codes never mix.
+    """
     need(
         len(answer) == 1 and answer in accepted,
         path,
         line,
         f"answer is {answer[:20]!r}; accepted: {', '.join(accepted)}"
-        + (" (a file with answers 0 to 3 needs the header question,choice0,choice1,choice2,choice3,answer)." if answer in "0123" else "."),
+        + (
+            " (a file with answers 0 to 3 needs the header question,choice0,choice1,choice2,choice3,answer)."
+            if answer in "0123"
+            else "."
+        ),
     )
     return accepted.index(answer)
 
@@ -94,14 +113,23 @@ def _answer(path: Path, line: int, answer: str, accepted: str) -> int:
 def _prompts(path: Path, subject: str) -> Iterator[_Row]:
     for line, row in json_lines(path):
         need(
-            isinstance(row, dict) and {"input", "output"} <= row.keys(), path, line, "an object with subject, input and output is expected."
+            isinstance(row, dict) and {"input", "output"} <= row.keys(),
+            path,
+            line,
+            "an object with subject, input and output is expected.",
         )
         if row.get("subject", subject) != subject:
             continue
         match = _PROMPT.match(str(row["input"]))
         if match is None:
-            raise CatalogError(f"{path}:{line}: input is not a question with choices A. to D. and 'Answer:'. Use the CSV files.")
-        yield match["question"], (match["a"], match["b"], match["c"], match["d"]), _answer(path, line, str(row["output"]).strip(), LETTERS)
+            raise CatalogError(
+                f"{path}:{line}: input is not a question with choices A. to D. and 'Answer:'. Use the CSV files."
+            )
+        yield (
+            match["question"],
+            (match["a"], match["b"], match["c"], match["d"]),
+            _answer(path, line, str(row["output"]).strip(), LETTERS),
+        )
 
 
 def _hub(path: Path, subject: str) -> Iterator[_Row]:
@@ -110,6 +138,16 @@ def _hub(path: Path, subject: str) -> Iterator[_Row]:
             continue
         choices: Any = row.get("choices")
         answer = row.get("answer")
-        need(isinstance(choices, list) and len(choices) == 4, path, line, f"choices are {choices!r}; a list of four is expected.")
-        need(isinstance(answer, int) and 0 <= answer < 4, path, line, f"answer is {answer!r}; accepted: 0, 1, 2, 3.")
+        need(
+            isinstance(choices, list) and len(choices) == 4,
+            path,
+            line,
+            f"choices are {choices!r}; a list of four is expected.",
+        )
+        need(
+            isinstance(answer, int) and 0 <= answer < 4,
+            path,
+            line,
+            f"answer is {answer!r}; accepted: 0, 1, 2, 3.",
+        )
         yield str(row["question"]), tuple(str(choice) for choice in choices), int(answer or 0)

@@ -14,7 +14,9 @@ __all__ = ["as_text", "derived_id", "table_rows", "unique_ids"]
 
 
 def derived_id(split: str, position: int, *content: str) -> str:
-    """Return the id of an instance that upstream gives none: split, position and a digest of its content.
+    """Return the id of an instance that upstream gives none.
+
+    Split, position and a digest of its content.
 
     Examples
     --------
@@ -63,18 +65,24 @@ def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if isinstance(value, dict) and isinstance(value.get("data"), list):
             value = value["data"]
         if not isinstance(value, list):
-            raise CatalogError(f"{path}:1: holds no list of rows; a JSON list of objects (or one under 'data') is expected.")
+            raise CatalogError(
+                f"{path}:1: holds no list of rows; a JSON list of objects (or one under 'data') is expected."
+            )
         for line, item in enumerate(value, 1):
             yield line, _mapping(path, line, item)
     elif suffix == ".parquet":
         yield from _parquet(path)
     else:
-        raise CatalogError(f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .jsonl, .json, .parquet. Rename or convert it.")
+        raise CatalogError(
+            f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .jsonl, .json, .parquet. Rename or convert it."
+        )
 
 
 def _mapping(path: Path, line: int, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise CatalogError(f"{path}:{line}: holds {type(value).__name__}, an object with named columns is expected.")
+        raise CatalogError(
+            f"{path}:{line}: holds {type(value).__name__}, an object with named columns is expected."
+        )
     return value
 
 
@@ -84,9 +92,13 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if header is None:
             header = cells
             if len(set(header)) != len(header):
-                raise CatalogError(f"{path}:{line}: header {header} names a column twice. Rename one.")
+                raise CatalogError(
+                    f"{path}:{line}: header {header} names a column twice. Rename one."
+                )
         elif len(cells) != len(header):
-            raise CatalogError(f"{path}:{line}: has {len(cells)} cells, the header has {len(header)}. Quote cells that hold the delimiter.")
+            raise CatalogError(
+                f"{path}:{line}: has {len(cells)} cells, the header has {len(header)}. Quote cells that hold the delimiter."
+            )
         else:
             yield line, dict(zip(header, cells, strict=True))
 
@@ -99,5 +111,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         table = parquet.read_table(path)
     except (ArrowException, OSError) as error:
-        raise CatalogError(f"{path}: is not a Parquet file: {str(error).splitlines()[0]}. Get it again.") from error
+        raise CatalogError(
+            f"{path}: is not a Parquet file: {str(error).splitlines()[0]}. Get it again."
+        ) from error
     yield from enumerate(table.to_pylist(), 1)

@@ -1,8 +1,9 @@
 """Super-NaturalInstructions task files as published (allenai/natural-instructions), current and old schema.
 
-The standard evaluation takes the first 100 instances of a test task (yizhongw/Tk-Instruct:src/ni_dataset.py); so does
-this reader, unless ``source.options.limit`` says otherwise. The split ``positive_examples`` gives the file's worked
-instances, to be used as shots. The published definition is a phrasing of source ``niv2``.
+The standard evaluation takes the first 100 instances of a test task
+(yizhongw/Tk-Instruct:src/ni_dataset.py); so does this reader, unless ``source.options.limit`` says
+otherwise. The split ``positive_examples`` gives the file's worked instances, to be used as shots.
+The published definition is a phrasing of source ``niv2``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 from evalkit.catalog.files import load_json, locate
 from evalkit.catalog.readers.rows import derived_id
 from evalkit.errors import CatalogError
+from evalkit.phrasings.templates import literal
 from evalkit.records import Instance, Meaning, Phrasing, Task
-from evalkit.templates import literal
 
 __all__ = ["SHOTS", "definition", "read"]
 
@@ -29,16 +30,23 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     key = "Positive Examples" if split == SHOTS else "Instances"
     rows = content.get(key)
     if not isinstance(rows, list):
-        raise CatalogError(f"{path}:1: holds no list {key!r}; a SuperNI task file is expected. Get it again.")
+        raise CatalogError(
+            f"{path}:1: holds no list {key!r}; a SuperNI task file is expected. Get it again."
+        )
     limit = int(task.source.options.get("limit", LIMIT))
-    return [_instance(path, row, position=position, split=split) for position, row in enumerate(rows[:limit])]
+    return [
+        _instance(path, row, position=position, split=split)
+        for position, row in enumerate(rows[:limit])
+    ]
 
 
 def _load(task: Task, data_dir: Path | None) -> tuple[Path, Mapping[str, Any]]:
     path = locate(task, data_dir, task.split).paths[0]
     content = load_json(path)
     if not isinstance(content, dict):
-        raise CatalogError(f"{path}:1: holds {type(content).__name__}; a SuperNI task file (an object) is expected. Get it again.")
+        raise CatalogError(
+            f"{path}:1: holds {type(content).__name__}; a SuperNI task file (an object) is expected. Get it again."
+        )
     return path, content
 
 
@@ -46,14 +54,22 @@ def _instance(path: Path, row: Any, *, position: int, split: str) -> Instance:
     """Return one instance; `output` is a text in old files and a list of up to 25 references in new ones."""
     where = f"{path}:1: {split} {position + 1}"
     if not isinstance(row, dict) or not isinstance(row.get("input"), str):
-        raise CatalogError(f"{where} has no text 'input'; an object with input and output is expected.")
+        raise CatalogError(
+            f"{where} has no text 'input'; an object with input and output is expected."
+        )
     output = row.get("output")
     references = [output] if isinstance(output, str) else output
-    if not isinstance(references, list) or not references or not all(isinstance(item, str) for item in references):
+    if (
+        not isinstance(references, list)
+        or not references
+        or not all(isinstance(item, str) for item in references)
+    ):
         raise CatalogError(f"{where} has output {output!r}; a text or a list of texts is expected.")
     name = row.get("id")
     return Instance(
-        id=name if isinstance(name, str) and name else derived_id(split, position, row["input"], *references),
+        id=name
+        if isinstance(name, str) and name
+        else derived_id(split, position, row["input"], *references),
         fields={"question": row["input"], "input": row["input"]},
         references=tuple(references),
     )
@@ -71,9 +87,15 @@ def definition(task: Task, data_dir: Path | None) -> Phrasing:
     """
     path, content = _load(task, data_dir)
     found = content.get("Definition")
-    text = "\n".join(found) if isinstance(found, list) and all(isinstance(item, str) for item in found) else found
+    text = (
+        "\n".join(found)
+        if isinstance(found, list) and all(isinstance(item, str) for item in found)
+        else found
+    )
     if not isinstance(text, str) or not text.strip():
-        raise CatalogError(f"{path}:1: has no 'Definition'; a text or a list of texts is expected. Get it again.")
+        raise CatalogError(
+            f"{path}:1: has no 'Definition'; a text or a list of texts is expected. Get it again."
+        )
     return Phrasing(
         id=f"niv2-{task.name}",
         text=literal(text.strip()),

@@ -46,24 +46,41 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Raises
     ------
     CatalogError
-        When a named column is absent, a target names no choice, or a cell that must hold text is empty.
+        When a named column is absent, a target names no choice, or a cell that must hold text is
+        empty.
     """
     options = task.source.options
-    mapping = _Mapping(options.get("columns", {}), str(options.get("target_is", "text")), options.get("separator"))
+    mapping = _Mapping(
+        options.get("columns", {}), str(options.get("target_is", "text")), options.get("separator")
+    )
     if mapping.target_is not in _TARGETS:
-        raise CatalogError(f"{task.id}: source.options.target_is is {mapping.target_is!r}; accepted: {', '.join(_TARGETS)}.")
-    rows = ((f"{path}:{line}", row) for path in locate(task, data_dir, split).paths for line, row in table_rows(path))
-    return [_instance(task, mapping, row, where=where, name=(split, position)) for position, (where, row) in enumerate(rows)]
+        raise CatalogError(
+            f"{task.id}: source.options.target_is is {mapping.target_is!r}; accepted: {', '.join(_TARGETS)}."
+        )
+    rows = (
+        (f"{path}:{line}", row)
+        for path in locate(task, data_dir, split).paths
+        for line, row in table_rows(path)
+    )
+    return [
+        _instance(task, mapping, row, where=where, name=(split, position))
+        for position, (where, row) in enumerate(rows)
+    ]
 
 
 def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:
     if column not in row:
-        raise CatalogError(f"{where}: has no column {column!r}; it has {', '.join(row)}. Correct source.options.columns.")
+        raise CatalogError(
+            f"{where}: has no column {column!r}; it has {', '.join(row)}. Correct source.options.columns."
+        )
     return row[column]
 
 
 def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
-    """Return the texts of a cell that holds several: a list, JSON text of one, or text with a separator."""
+    """Return the texts of a cell that holds several.
+
+    A list, JSON text of one, or text with a separator.
+    """
     if isinstance(value, list):
         return tuple(as_text(item) for item in value)
     text = as_text(value)
@@ -73,12 +90,19 @@ def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
         try:
             return tuple(as_text(item) for item in json.loads(text))
         except json.JSONDecodeError as error:
-            raise CatalogError(f"{where}: {text[:40]!r} is not a list in JSON: {error.msg}. Set source.options.separator.") from error
+            raise CatalogError(
+                f"{where}: {text[:40]!r} is not a list in JSON: {error.msg}. Set source.options.separator."
+            ) from error
     return (text,)
 
 
-def _instance(task: Task, mapping: _Mapping, row: Mapping[str, Any], *, where: str, name: tuple[str, int]) -> Instance:
-    fields = {field: as_text(_cell(row, str(mapping.columns.get(field, field)), where)) for field in task.fields}
+def _instance(
+    task: Task, mapping: _Mapping, row: Mapping[str, Any], *, where: str, name: tuple[str, int]
+) -> Instance:
+    fields = {
+        field: as_text(_cell(row, str(mapping.columns.get(field, field)), where))
+        for field in task.fields
+    }
     columns = mapping.columns.get("choices")
     choices = task.labels
     if isinstance(columns, list):
@@ -94,7 +118,11 @@ def _instance(task: Task, mapping: _Mapping, row: Mapping[str, Any], *, where: s
     else:
         references = _several(answer, mapping.separator, where)
     key = mapping.columns.get("id")
-    own = derived_id(*name, *fields.values(), *choices, *references) if key is None else as_text(_cell(row, str(key), where))
+    own = (
+        derived_id(*name, *fields.values(), *choices, *references)
+        if key is None
+        else as_text(_cell(row, str(key), where))
+    )
     return Instance(id=own, fields=fields, choices=choices, target=target, references=references)
 
 
@@ -108,8 +136,12 @@ def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int
         index = int(text) - (kind == "number")
     elif kind == "text":
         index = next((at for at, choice in enumerate(choices) if choice.strip() == text), -1)
-        alike = [at for at, choice in enumerate(choices) if choice.strip().casefold() == text.casefold()]
-        index = alike[0] if index < 0 and len(alike) == 1 else index  # upstream writes true where prompts ask for True
+        alike = [
+            at for at, choice in enumerate(choices) if choice.strip().casefold() == text.casefold()
+        ]
+        index = (
+            alike[0] if index < 0 and len(alike) == 1 else index
+        )  # upstream writes true where prompts ask for True
     if not 0 <= index < len(choices):
         raise CatalogError(
             f"{where}: target {answer!r} names none of {len(choices)} choices (read as {kind}). Correct the cell or target_is."

@@ -37,7 +37,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        ``source.options.pairs`` (``[en-fr, de-en]``) picks directions; all that the files hold without it.
+        ``source.options.pairs`` (``[en-fr, de-en]``) picks directions; all that the files hold
+        without it.
     data_dir
         Data directory.
     split
@@ -55,7 +56,11 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             instances.append(
                 Instance(
                     id=f"{pair}-{derived_id(split, len(instances), sentence, reference)}",
-                    fields={"question": sentence, "source_language": _language(source, path), "target_language": _language(target, path)},
+                    fields={
+                        "question": sentence,
+                        "source_language": _language(source, path),
+                        "target_language": _language(target, path),
+                    },
                     references=(reference,),
                 )
             )
@@ -68,7 +73,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
 
 def _language(code: str, path: Path) -> str:
     if code not in LANGUAGES:
-        raise CatalogError(f"{path}: language {code!r} is not known; accepted: {', '.join(LANGUAGES)}.")
+        raise CatalogError(
+            f"{path}: language {code!r} is not known; accepted: {', '.join(LANGUAGES)}."
+        )
     return LANGUAGES[code]
 
 
@@ -80,13 +87,23 @@ def _pairs(path: Path, wanted: set[str]) -> Iterator[_Pair]:
         yield from _rows(path, wanted)
         return
     content = load_json(path)
-    if not isinstance(content, dict) or not all(isinstance(rows, list) and "-" in pair for pair, rows in content.items()):
-        raise CatalogError(f"{path}:1: holds no sentence pairs; {{'en-fr': [{{'en': ..., 'fr': ...}}]}} is expected.")
+    if not isinstance(content, dict) or not all(
+        isinstance(rows, list) and "-" in pair for pair, rows in content.items()
+    ):
+        raise CatalogError(
+            f"{path}:1: holds no sentence pairs; {{'en-fr': [{{'en': ..., 'fr': ...}}]}} is expected."
+        )
     for pair, rows in content.items():
         source, target = pair.split("-", 1)
         for position, row in enumerate(rows, 1):
-            if not isinstance(row, dict) or not isinstance(row.get(source), str) or not isinstance(row.get(target), str):
-                raise CatalogError(f"{path}:1: {pair} {position} has no texts {source!r} and {target!r}.")
+            if (
+                not isinstance(row, dict)
+                or not isinstance(row.get(source), str)
+                or not isinstance(row.get(target), str)
+            ):
+                raise CatalogError(
+                    f"{path}:1: {pair} {position} has no texts {source!r} and {target!r}."
+                )
             yield source, target, row[source], row[target]
 
 
@@ -95,7 +112,9 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[_Pair]:
     for line, row in table_rows(path):
         texts = row.get("translation")
         if not isinstance(texts, dict) or len(texts) != 2:
-            raise CatalogError(f"{path}:{line}: translation is {texts!r}; an object with two languages is expected.")
+            raise CatalogError(
+                f"{path}:{line}: translation is {texts!r}; an object with two languages is expected."
+            )
         first, second = texts
         for source, target in ((first, second), (second, first)):
             if f"{source}-{target}" in wanted or (not wanted and source == first):
@@ -106,18 +125,25 @@ def _xml(path: Path) -> Iterator[_Pair]:
     """Yield the pairs of one IWSLT XML file of source sentences and the file of targets beside it."""
     name = _XML_NAME.search(path.name)
     if name is None:
-        raise CatalogError(f"{path}: name is not like IWSLT17.TED.tst2010.en-fr.en.xml. Keep upstream's names.")
+        raise CatalogError(
+            f"{path}: name is not like IWSLT17.TED.tst2010.en-fr.en.xml. Keep upstream's names."
+        )
     source, target, own = name.groups()
     if own != source:
         return
     other = path.with_name(path.name.removesuffix(f"{own}.xml") + f"{target}.xml")
     left, right = _segments(path), _segments(other)
     if len(left) != len(right):
-        raise CatalogError(f"{other}: has {len(right)} sentences where {path.name} has {len(left)}. Get both again.")
+        raise CatalogError(
+            f"{other}: has {len(right)} sentences where {path.name} has {len(left)}. Get both again."
+        )
     for sentence, reference in zip(left, right, strict=True):
         yield source, target, sentence, reference
 
 
 def _segments(path: Path) -> list[str]:
     """Return the sentences of an IWSLT file, which is XML in name only: bare ampersands occur."""
-    return [html.unescape(text).strip() for text in _SEGMENT.findall(read_utf8(path, limit=MAX_DATA_BYTES))]
+    return [
+        html.unescape(text).strip()
+        for text in _SEGMENT.findall(read_utf8(path, limit=MAX_DATA_BYTES))
+    ]

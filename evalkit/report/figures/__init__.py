@@ -1,7 +1,9 @@
-"""Figures: each ``plot_x(data, *, ax=None)`` draws on an Axes and returns it; it computes, shows and saves nothing.
+"""Figures: each ``plot_x(data, *, ax=None)`` draws on an Axes and returns it.
 
-Scores come as fractions and are drawn in percentage points. Seen is a filled blue circle, unseen an open orange diamond, unknown a grey
-square, in every figure.
+It computes, shows and saves nothing.
+
+Scores come as fractions and are drawn in percentage points. Seen is a filled blue circle, unseen an
+open orange diamond, unknown a grey square, in every figure.
 """
 
 from evalkit.report.figures.budget import BudgetPoint, plot_budget

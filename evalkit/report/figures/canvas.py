@@ -27,7 +27,8 @@ __all__ = [
 ]
 
 COLOURS = {"seen": "#2878b5", "unseen": "#cf6410", "unknown": "#7d858c"}
-"""Colour of each relation; at least 3 to 1 against white and against the dark page, apart for colour-blind readers."""
+"""Colour of each relation; at least 3 to 1 against white and against the dark page, apart for
+colour-blind readers."""
 MARKERS = {"seen": "o", "unseen": "D", "unknown": "s"}
 """Shape of each relation, which repeats the colour."""
 INK = "#222222"
@@ -69,7 +70,8 @@ def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "text-svg"] = "svg") -
     ax
         Any Axes of the figure.
     form
-        ``svg`` with text as outlines, which looks the same everywhere; ``text-svg`` with text as text, for the page; ``png`` at 300 dpi.
+        ``svg`` with text as outlines, which looks the same everywhere; ``text-svg`` with text as
+        text, for the page; ``png`` at 300 dpi.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -77,10 +79,15 @@ def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "text-svg"] = "svg") -
 
     out = io.BytesIO()
     figure: Any = ax.figure
-    with house_style(), matplotlib.rc_context({"svg.fonttype": "none" if form == "text-svg" else "path"}):
+    with (
+        house_style(),
+        matplotlib.rc_context({"svg.fonttype": "none" if form == "text-svg" else "path"}),
+    ):
         if form == "png":
             FigureCanvasAgg(figure)
-            figure.savefig(out, format="png", metadata={"Software": None}, facecolor="white", transparent=False)
+            figure.savefig(
+                out, format="png", metadata={"Software": None}, facecolor="white", transparent=False
+            )
         else:
             FigureCanvasSVG(figure)
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
@@ -88,13 +95,23 @@ def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "text-svg"] = "svg") -
 
 
 def points_axis(ax: Axes, label: str, *, chance: float | None = None) -> None:
-    """Give an Axes the x axis of scores: 0 to 100 percentage points, with the chance level where there is one for all rows."""
+    """Give an Axes the x axis of scores.
+
+    0 to 100 percentage points, with the chance level where there is one for all rows.
+    """
     ax.set_xlim(-2, 102)
     ax.set_xticks([0, 20, 40, 60, 80, 100])
     ax.set_xlabel(label)
     ax.xaxis.grid(True)
     if chance is not None and chance == chance:
-        ax.axvline(chance * POINTS, color=INK, linewidth=0.8, linestyle=(0, (2, 2)), label="chance", zorder=1)
+        ax.axvline(
+            chance * POINTS,
+            color=INK,
+            linewidth=0.8,
+            linestyle=(0, (2, 2)),
+            label="chance",
+            zorder=1,
+        )
 
 
 def label_rows(ax: Axes, labels: Sequence[str]) -> None:
@@ -104,7 +121,9 @@ def label_rows(ax: Axes, labels: Sequence[str]) -> None:
 
 
 def short(label: str, *, length: int = 30) -> str:
-    """Return a label that fits beside an axis, its middle left out when it is long; dollar signs stay dollar signs.
+    """Return a label that fits beside an axis, its middle left out when it is long.
+
+    Dollar signs stay dollar signs.
 
     >>> short("tracking_shuffled_objects_five_objects", length=20)
     'tracking_s…e_objects'

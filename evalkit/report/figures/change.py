@@ -26,7 +26,9 @@ class ChangeRow:
     """Value after."""
 
 
-def plot_change(rows: Sequence[ChangeRow], *, label: str = "score, percentage points", ax: Axes | None = None) -> Axes:
+def plot_change(
+    rows: Sequence[ChangeRow], *, label: str = "score, percentage points", ax: Axes | None = None
+) -> Axes:
     """Draw the value before (open) and after (filled), joined.
 
     Parameters
@@ -41,7 +43,13 @@ def plot_change(rows: Sequence[ChangeRow], *, label: str = "score, percentage po
     with house_style():
         ax = axes_for(ax, height=0.75 + 0.22 * len(rows))
         for place, row in enumerate(rows):
-            ax.plot([row.before * POINTS, row.after * POINTS], [place, place], color=LIGHT, linewidth=1.2, zorder=1)
+            ax.plot(
+                [row.before * POINTS, row.after * POINTS],
+                [place, place],
+                color=LIGHT,
+                linewidth=1.2,
+                zorder=1,
+            )
         places = range(len(rows))
         for name, face in (("before", "none"), ("after", COLOURS["seen"])):
             ax.plot(

@@ -19,7 +19,8 @@ class DistancePoint:
     """One phrasing of one task."""
 
     distance: float
-    """Distance of its representation to those of the seen phrasings, in the units it was measured in."""
+    """Distance of its representation to those of the seen phrasings, in the units it was measured
+    in."""
     change: float
     """Its score minus the mean score of the seen phrasings of the same task, a fraction."""
     seen: str
@@ -27,7 +28,9 @@ class DistancePoint:
 
 
 def plot_distance(points: Sequence[DistancePoint], *, ax: Axes | None = None) -> Axes:
-    """Draw the change of score against distance; below the line a phrasing is worse than the seen ones.
+    """Draw the change of score against distance.
+
+    Below the line a phrasing is worse than the seen ones.
 
     Parameters
     ----------

@@ -45,9 +45,23 @@ def plot_gap(rows: Sequence[IntervalRow], *, ax: Axes | None = None) -> Axes:
         ax = axes_for(ax, height=0.75 + 0.2 * len(rows))
         ax.axvline(0, color=INK, linewidth=0.8)
         for place, row in enumerate(rows):
-            colour = INK if row.total else COLOURS["unseen"] if row.low > 0 else COLOURS["seen"] if row.high < 0 else COLOURS["unknown"]
+            colour = (
+                INK
+                if row.total
+                else COLOURS["unseen"]
+                if row.low > 0
+                else COLOURS["seen"]
+                if row.high < 0
+                else COLOURS["unknown"]
+            )
             if not math.isnan(row.low):
-                ax.plot([row.low * POINTS, row.high * POINTS], [place, place], color=colour, linewidth=1.4, gid=f"interval-{place}")
+                ax.plot(
+                    [row.low * POINTS, row.high * POINTS],
+                    [place, place],
+                    color=colour,
+                    linewidth=1.4,
+                    gid=f"interval-{place}",
+                )
             ax.plot(
                 [row.value * POINTS],
                 [place],
@@ -58,7 +72,18 @@ def plot_gap(rows: Sequence[IntervalRow], *, ax: Axes | None = None) -> Axes:
                 gid=f"value-{place}",
             )
         label_rows(ax, [row.label for row in rows])
-        widest = max((abs(end) for row in rows for end in (row.value, row.low, row.high) if not math.isnan(end)), default=0.1) * POINTS
+        widest = (
+            max(
+                (
+                    abs(end)
+                    for row in rows
+                    for end in (row.value, row.low, row.high)
+                    if not math.isnan(end)
+                ),
+                default=0.1,
+            )
+            * POINTS
+        )
         ax.set_xlim(-1.05 * max(widest, 1), 1.05 * max(widest, 1))
         ax.xaxis.grid(True)
         ax.set_xlabel("seen minus unseen, percentage points")

@@ -40,7 +40,13 @@ def plot_heatmap(data: HeatMap, *, ax: Axes | None = None) -> Axes:
 
     with house_style():
         ax = axes_for(ax, height=0.8 + 0.17 * len(data.tasks))
-        image = ax.imshow(np.array(data.values, dtype=float) * POINTS, vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+        image = ax.imshow(
+            np.array(data.values, dtype=float) * POINTS,
+            vmin=0,
+            vmax=100,
+            aspect="auto",
+            interpolation="nearest",
+        )
         label_rows(ax, data.tasks)
         ax.set_ylim(len(data.tasks) - 0.5, -0.5)
         ax.set_xticks([])

@@ -44,10 +44,20 @@ def plot_ladder(rungs: Sequence[LadderLine], *, ax: Axes | None = None) -> Axes:
         ax = axes_for(ax, height=0.75 + 0.22 * len(rungs))
         for place, rung in enumerate(rungs):
             ax.plot(
-                [rung.clean * POINTS, rung.score * POINTS], [place, place], color=COLOURS["unknown"], linewidth=0.8, linestyle=(0, (1, 1))
+                [rung.clean * POINTS, rung.score * POINTS],
+                [place, place],
+                color=COLOURS["unknown"],
+                linewidth=0.8,
+                linestyle=(0, (1, 1)),
             )
             if rung.low == rung.low:
-                ax.plot([rung.low * POINTS, rung.high * POINTS], [place, place], color=INK, linewidth=2.0, gid=f"interval-{place}")
+                ax.plot(
+                    [rung.low * POINTS, rung.high * POINTS],
+                    [place, place],
+                    color=INK,
+                    linewidth=2.0,
+                    gid=f"interval-{place}",
+                )
         places = range(len(rungs))
         ax.plot(
             [rung.clean * POINTS for rung in rungs],
@@ -58,7 +68,14 @@ def plot_ladder(rungs: Sequence[LadderLine], *, ax: Axes | None = None) -> Axes:
             color=COLOURS["unknown"],
             label="clean",
         )
-        ax.plot([rung.score * POINTS for rung in rungs], places, linestyle="none", marker="o", color=INK, label="perturbed")
+        ax.plot(
+            [rung.score * POINTS for rung in rungs],
+            places,
+            linestyle="none",
+            marker="o",
+            color=INK,
+            label="perturbed",
+        )
         label_rows(ax, [rung.label for rung in rungs])
         ax.set_xlim(-2, 102)
         ax.xaxis.grid(True)

@@ -31,7 +31,9 @@ class RankRow:
 
 
 def plot_ranks(rows: Sequence[RankRow], *, ax: Axes | None = None) -> Axes:
-    """Draw each model's rank with its interval; circles show under how many phrasings it takes each rank.
+    """Draw each model's rank with its interval.
+
+    Circles show under how many phrasings it takes each rank.
 
     Parameters
     ----------
@@ -45,9 +47,33 @@ def plot_ranks(rows: Sequence[RankRow], *, ax: Axes | None = None) -> Axes:
         for place, row in enumerate(rows):
             for number, share in enumerate(row.shares, start=1):
                 if share > 0:
-                    ax.plot([number], [place], marker="o", markersize=14 * share**0.5, color=COLOURS["seen"], alpha=0.35, linestyle="none")
-            ax.plot([row.low, row.high], [place, place], color=INK, linewidth=2.2, solid_capstyle="butt", gid=f"interval-{place}")
-            ax.plot([row.rank], [place], marker="|", markersize=9, markeredgewidth=1.4, color=INK, linestyle="none", gid=f"value-{place}")
+                    ax.plot(
+                        [number],
+                        [place],
+                        marker="o",
+                        markersize=14 * share**0.5,
+                        color=COLOURS["seen"],
+                        alpha=0.35,
+                        linestyle="none",
+                    )
+            ax.plot(
+                [row.low, row.high],
+                [place, place],
+                color=INK,
+                linewidth=2.2,
+                solid_capstyle="butt",
+                gid=f"interval-{place}",
+            )
+            ax.plot(
+                [row.rank],
+                [place],
+                marker="|",
+                markersize=9,
+                markeredgewidth=1.4,
+                color=INK,
+                linestyle="none",
+                gid=f"value-{place}",
+            )
         label_rows(ax, [row.label for row in rows])
         ax.set_xlim(0.5, len(rows) + 0.5)
         ax.set_xticks(range(1, len(rows) + 1))

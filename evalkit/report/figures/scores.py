@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.report.figures.canvas import COLOURS, INK, MARKERS, POINTS, axes_for, house_style, label_rows, points_axis
+from evalkit.report.figures.canvas import (
+    COLOURS,
+    INK,
+    MARKERS,
+    POINTS,
+    axes_for,
+    house_style,
+    label_rows,
+    points_axis,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,12 +74,15 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Dots lie in fixed lanes above the interval, by their order in the row, so that equal scores do not hide each other.
+    Dots lie in fixed lanes above the interval, by their order in the row, so that equal scores do
+    not hide each other.
     """
     with house_style():
         ax = axes_for(ax, height=0.75 + 0.27 * len(rows))
         chances = {row.chance for row in rows if not math.isnan(row.chance)}
-        points_axis(ax, "score, percentage points", chance=chances.pop() if len(chances) == 1 else None)
+        points_axis(
+            ax, "score, percentage points", chance=chances.pop() if len(chances) == 1 else None
+        )
         crowded = max((len(row.dots) for row in rows), default=0) > CROWD
         lanes = 6 if crowded else 3
         for arm in ("unknown", "seen", "unseen"):
@@ -97,11 +109,19 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
         for place, row in enumerate(rows):
             _interval(ax, place, row)
             if len(chances) and not math.isnan(row.chance):
-                ax.plot([row.chance * POINTS] * 2, [place - 0.4, place + 0.4], color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+                ax.plot(
+                    [row.chance * POINTS] * 2,
+                    [place - 0.4, place + 0.4],
+                    color=INK,
+                    linewidth=0.8,
+                    linestyle=(0, (2, 2)),
+                )
         label_rows(ax, [row.label for row in rows])
         long = len(rows) > LONG
         ax.tick_params(axis="x", labeltop=long)
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=2.2 if long else 0.2)
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=2.2 if long else 0.2
+        )
     return ax
 
 
@@ -112,6 +132,22 @@ def _interval(ax: Axes, place: int, row: ScoreRow) -> None:
         ends = [max(0.0, row.new_low) * POINTS, min(1.0, row.new_high) * POINTS]
         ax.plot(ends, [y, y], color=INK, linewidth=0.7, solid_capstyle="butt", gid=f"new-{place}")
     if not math.isnan(row.low) and not math.isnan(row.high):
-        ax.plot([row.low * POINTS, row.high * POINTS], [y, y], color=INK, linewidth=2.6, solid_capstyle="butt", gid=f"mean-{place}")
+        ax.plot(
+            [row.low * POINTS, row.high * POINTS],
+            [y, y],
+            color=INK,
+            linewidth=2.6,
+            solid_capstyle="butt",
+            gid=f"mean-{place}",
+        )
     if not math.isnan(row.mean):
-        ax.plot([row.mean * POINTS], [y], marker="|", markersize=7, markeredgewidth=1.2, color=INK, linestyle="none", gid=f"value-{place}")
+        ax.plot(
+            [row.mean * POINTS],
+            [y],
+            marker="|",
+            markersize=7,
+            markeredgewidth=1.2,
+            color=INK,
+            linestyle="none",
+            gid=f"value-{place}",
+        )

@@ -46,7 +46,8 @@ def plot_task_map(points: Sequence[TaskPoint], *, ax: Axes | None = None) -> Axe
 
     References
     ----------
-    Kung et al. 2023, "Active Instruction Tuning" (arXiv 2311.00288), figure 3: ambiguous (right), easy (upper left), difficult (lower left).
+    Kung et al. 2023, "Active Instruction Tuning" (arXiv 2311.00288), figure 3: ambiguous (right),
+    easy (upper left), difficult (lower left).
     """
     with house_style():
         ax = axes_for(ax, height=3.4)
@@ -68,17 +69,31 @@ def plot_task_map(points: Sequence[TaskPoint], *, ax: Axes | None = None) -> Axe
 
 
 def _write_names(points: Sequence[TaskPoint], ax: Axes) -> None:
-    """Write each name on that side of its dot where it covers fewest dots and names; boxes are in points of the page."""
+    """Write each name on that side of its dot where it covers fewest dots and names.
+
+    Boxes are in points of the page.
+    """
     from matplotlib.transforms import Bbox
 
     scale = 72 / ax.figure.dpi
-    dots = [ax.transData.transform((point.uncertainty, point.confidence)) * scale for point in points]
+    dots = [
+        ax.transData.transform((point.uncertainty, point.confidence)) * scale for point in points
+    ]
     taken = [Bbox.from_bounds(x - DOT / 2, y - DOT / 2, DOT, DOT) for x, y in dots]
     for point, (x, y) in zip(points, dots, strict=True):
         text = short(point.label, length=22)
         width = SIZE * 0.58 * len(text)
         sides = [
-            (Bbox.from_bounds(x + OFFSET if right else x - OFFSET - width, y + OFFSET if up else y - OFFSET - SIZE, width, SIZE), right, up)
+            (
+                Bbox.from_bounds(
+                    x + OFFSET if right else x - OFFSET - width,
+                    y + OFFSET if up else y - OFFSET - SIZE,
+                    width,
+                    SIZE,
+                ),
+                right,
+                up,
+            )
             for right in (True, False)
             for up in (True, False)
         ]

@@ -31,7 +31,9 @@ class LongestBackend:
 
     def __init__(self, spec: ModelSpec) -> None:
         if spec.name not in UNITS:
-            raise BackendError(f"longest: unit {spec.name!r} is not known; accepted: {', '.join(UNITS)}. Type longest:letters.")
+            raise BackendError(
+                f"longest: unit {spec.name!r} is not known; accepted: {', '.join(UNITS)}. Type longest:letters."
+            )
         self.unit = spec.name
 
     def fingerprint(self) -> Mapping[str, str]:
@@ -49,7 +51,13 @@ class LongestBackend:
     def _answer(self, request: Request) -> Response:
         measure = UNITS[self.unit]
         if request.kind == "generate":
-            return Response(key=request.key, text=max(request.text.split(), key=measure), finish_reason="stop")
+            return Response(
+                key=request.key, text=max(request.text.split(), key=measure), finish_reason="stop"
+            )
         lengths = [measure(text) for text in request.continuations]
         total = math.log(sum(math.exp(length - max(lengths)) for length in lengths)) + max(lengths)
-        return Response(key=request.key, logprobs=tuple(length - total for length in lengths), token_counts=(1,) * len(lengths))
+        return Response(
+            key=request.key,
+            logprobs=tuple(length - total for length in lengths),
+            token_counts=(1,) * len(lengths),
+        )

@@ -15,4 +15,7 @@ def same_length(answered: Answered) -> Verdict:
     said = text.strip()
     if not said:
         return Verdict(score=0.0, prediction=None, status="unparsed")
-    return Verdict(score=float(any(len(said) == len(reference) for reference in answered.instance.references)), prediction=said)
+    return Verdict(
+        score=float(any(len(said) == len(reference) for reference in answered.instance.references)),
+        prediction=said,
+    )

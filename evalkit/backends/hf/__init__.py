@@ -1,0 +1,4 @@
+"""Transformers models, causal and encoder-decoder.
+
+From a prompt to log-probabilities and greedy text.
+"""

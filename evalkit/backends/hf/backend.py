@@ -1,0 +1,426 @@
+"""Transformers models, causal and encoder-decoder.
+
+Log-probabilities of continuations, and greedy generation.
+
+Not handled here: other engines, training, sampling.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.backends.hf import files as hf_files
+from evalkit.backends.hf.causal import TreeScorer, Work
+from evalkit.backends.hf.encoding import Encoded, Encoder, portions
+from evalkit.backends.hf.engine import Budget, Engine
+from evalkit.backends.hf.generation import Greedy, LibraryGreedy, plain_settings
+from evalkit.backends.hf.hidden_states import last_states
+from evalkit.backends.hf.loading import (
+    Loaded,
+    dtype_of,
+    is_out_of_memory,
+    load,
+    quiet,
+    tokenizer_of,
+)
+from evalkit.backends.hf.proof import Path, choose, compiled, measured_costs
+from evalkit.backends.hf.sharing import Costs
+from evalkit.backends.hf.stops import Stops, end_tokens
+from evalkit.backends.precision import could_turn, noise
+from evalkit.errors import BackendError
+from evalkit.records import ModelSpec, Request, Response
+
+__all__ = ["HFBackend", "fingerprint_of"]
+
+_log = logging.getLogger(__name__)
+_WINDOW = 16384
+"""Most requests that are tokenised, sorted and grouped by prefix together."""
+_WINDOW_CHARACTERS = 1 << 24
+"""Most characters of theirs: the ids of a window and of the next one, 36 bytes a token, then take
+about 300 MB."""
+_WORTH_MEASURING = 500
+_OPTIONS = frozenset(
+    {
+        "allow_pickle",
+        "attention",
+        "compile",
+        "device_map",
+        "max_length",
+        "path",
+        "token_budget",
+        "trust_remote_code",
+    }
+)
+
+
+def fingerprint_of(spec: ModelSpec, *, offline: bool = False) -> dict[str, str]:
+    """Return what `HFBackend(spec).fingerprint()` returns, without loading weights.
+
+    Parameters
+    ----------
+    spec
+        Names the model.
+    offline
+        See `hf_files.locate`.
+
+    Raises
+    ------
+    BackendError
+        When the model cannot be found or is not acceptable.
+    """
+    template = hf_files.read_template(spec.chat_template)
+    files = hf_files.locate(spec, offline=offline)
+    if spec.chat_template == "auto":
+        with quiet():
+            own = tokenizer_of(files, bool(spec.options.get("trust_remote_code")))
+        template = Encoder(own, encoder_decoder=False, longest=1, template="auto").template
+    return hf_files.fingerprint(spec, files, dtype=dtype_of(spec, files), template=template or "")
+
+
+class HFBackend:
+    """A Transformers model as a backend.
+
+    Parameters
+    ----------
+    spec
+        What to load and how. Options: ``max_length`` (most tokens), ``token_budget`` (tokens of a
+        batch), ``path`` (``auto`` or ``plain``: one row per choice), ``attention`` (implementation
+        name), ``compile`` (compiler for scoring: true or its name), ``device_map``,
+        ``allow_pickle``, ``trust_remote_code``.
+
+    Raises
+    ------
+    BackendError
+        When the model cannot be found, is not acceptable or cannot be loaded.
+    ExtraMissingError
+        When torch or Transformers is not installed.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        _check_options(spec)
+        self._spec = spec
+        template = hf_files.read_template(spec.chat_template)
+        self._files = hf_files.locate(spec)
+        self._loaded: Loaded | None = load(spec, self._files)
+        self._encoder = Encoder(
+            self._loaded.tokenizer,
+            encoder_decoder=self._loaded.encoder_decoder,
+            longest=self._loaded.longest,
+            template=template if template is not None else spec.chat_template,
+        )
+        self._dtype = self._loaded.dtype_name
+        self._stops = Stops(
+            self._loaded.tokenizer, end_tokens(self._loaded.model, self._loaded.tokenizer)
+        )
+        self._virtual: tuple[int, ...] = ()
+        self._adapted: dict[str, str] = {}
+        self._engine: Engine | None = None
+        self._seconds = {"encoding": 0.0, "waiting_for_encoding": 0.0}
+        self._seen = {"requests": 0, "boundary": 0, "truncated": 0, "unstable": 0, "failed": 0}
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Return what it can do; ``logits`` stands for `loaded`, `encode`, `stops`, `adapt` and `files`."""
+        return frozenset(
+            {"choice", "embed", "generate", "logits"}
+            | ({"chat"} if self._encoder.template else set())
+        )
+
+    @property
+    def loaded(self) -> Loaded:
+        """Return the model and its tokenizer.
+
+        Raises
+        ------
+        BackendError
+            After `close`.
+        """
+        if self._loaded is None:
+            raise BackendError(f"{self._spec.name}: the backend is closed. Make a new one.")
+        return self._loaded
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Return what was asked for."""
+        return self._spec
+
+    @property
+    def stops(self) -> Stops:
+        """Return what decides when a generation ends."""
+        return self._stops
+
+    @property
+    def files(self) -> hf_files.ModelFiles:
+        """Return the files the model was loaded from."""
+        return self._files
+
+    @property
+    def device(self) -> str:
+        """Return the device the model is on; empty after `close`."""
+        return str(self._loaded.device) if self._loaded is not None else ""
+
+    def adapt(
+        self, change: Callable[[Loaded], None], *, virtual: tuple[int, ...] = (), label: str
+    ) -> None:
+        """Change the model in place before it is used.
+
+        Parameters
+        ----------
+        change
+            Changes weights or modules of the loaded model.
+        virtual
+            Ids put before every prompt; `change` made the model understand those beyond its
+            vocabulary.
+        label
+            What enters the fingerprint under ``adapter``.
+
+        Raises
+        ------
+        BackendError
+            When the model has answered already.
+        """
+        if self._engine is not None:
+            raise BackendError(
+                f"{self._spec.display}: has answered already and cannot be changed any more. Open it again."
+            )
+        loaded = self.loaded
+        change(loaded)
+        before = self._adapted.get("adapter", "")
+        self._adapted["adapter"] = f"{before} | {label}" if before else label
+        self._virtual = virtual + self._virtual
+        longest = loaded.longest - len(self._virtual)
+        template = self._encoder.template or "none"
+        self._encoder = Encoder(
+            loaded.tokenizer,
+            encoder_decoder=loaded.encoder_decoder,
+            longest=longest,
+            template=template,
+        )
+
+    def encode(self, requests: Sequence[Request]) -> list[Encoded]:
+        """Return requests as the ids that are fed, in order."""
+        found = self._encoder.encode(requests)
+        if not self._virtual:
+            return found
+        return [
+            item if item.error else replace(item, context=self._virtual + item.context)
+            for item in found
+        ]
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Return what was computed and saved so far.
+
+        ``naive``, ``planned``, ``computed``, ``reused`` and ``generated`` are tokens (see
+        `hf_engine.Counts`), ``boundary`` counts prompts whose tokens were no beginning of the joint
+        encoding, ``unstable`` decisions whose margin is within the precision's noise, ``path``
+        names the way of scoring and ``notice`` why it is not the fast one.
+        """
+        counts = asdict(self._engine.snapshot()) if self._engine is not None else {}
+        path = self._engine.path if self._engine is not None else None
+        return {
+            **self._seen,
+            **counts,
+            "path": path.name if path else "",
+            "proof_difference": path.difference if path else math.nan,
+            "notice": path.notice if path else "",
+            "costs": asdict(self._engine.costs) if self._engine is not None else {},
+            "seconds": dict(self._seconds),
+        }
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return everything that can change a response."""
+        return {
+            **hf_files.fingerprint(
+                self._spec, self._files, dtype=self._dtype, template=self._encoder.template
+            ),
+            **self._adapted,
+        }
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+        """Yield responses batch by batch, in any order, each request exactly once."""
+        windows = list(
+            portions(
+                requests,
+                (len(request.text) for request in requests),
+                characters=_WINDOW_CHARACTERS,
+                items=_WINDOW,
+            )
+        )
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="evalkit-tokens") as pool:
+            ahead: Future[list[Encoded]] | None = (
+                pool.submit(self._encode, windows[0]) if windows else None
+            )
+            for number in range(len(windows)):
+                assert ahead is not None  # one future is always under way while windows remain
+                start = perf_counter()
+                items = ahead.result()
+                self._seconds["waiting_for_encoding"] += perf_counter() - start
+                ahead = (
+                    pool.submit(self._encode, windows[number + 1])
+                    if number + 1 < len(windows)
+                    else None
+                )
+                yield from self._window(items)
+
+    def embed(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return the hidden state behind each prompt, shape (request, width).
+
+        See `hf_embed.last_states`.
+
+        Raises
+        ------
+        BackendError
+            When a prompt cannot be asked, or the model has no vocabulary head.
+        """
+        items = self.encode(requests)
+        for item in items:
+            if item.error or not item.context:
+                raise BackendError(
+                    f"{self._spec.display}: a prompt cannot be encoded ({item.error or 'empty'}). Leave --representations out."
+                )
+        with quiet():
+            return last_states(self.loaded, [item.context for item in items])
+
+    def _encode(self, requests: Sequence[Request]) -> list[Encoded]:
+        """Encode one window; runs beside the device."""
+        start = perf_counter()
+        found = self.encode(requests)
+        self._seconds["encoding"] += perf_counter() - start
+        return found
+
+    def _window(self, items: Sequence[Encoded]) -> Iterator[list[Response]]:
+        """Answer the requests of one window."""
+        self._seen["requests"] += len(items)
+        self._seen["boundary"] += sum(item.boundary for item in items)
+        self._seen["truncated"] += sum(item.truncated for item in items)
+        failed = [item for item in items if item.error]
+        if failed:
+            yield [self._failure(item, item.error) for item in failed]
+        choices = [item for item in items if not item.error and item.request.kind == "choice"]
+        texts = [item for item in items if not item.error and item.request.kind == "generate"]
+        if not choices and not texts:
+            return
+        engine = self._ready(choices or texts)
+        if choices:
+            for scored in engine.score(choices):
+                yield [self._scored(item, answer) for item, answer in scored]
+        if texts:
+            for generated in engine.generate(texts):
+                yield [self._generated(item, answer) for item, answer in generated]
+
+    def _ready(self, items: Sequence[Encoded]) -> Engine:
+        """Return the engine, choosing and proving the path on first use."""
+        if self._engine is None:
+            loaded = self.loaded
+            works = [Work(item.context, item.tails) for item in items]
+            try:
+                with quiet():
+                    path = choose(loaded, works, forced=str(self._spec.options.get("path", "auto")))
+                    if how := self._spec.options.get("compile"):
+                        path = compiled(
+                            loaded, path, works, "inductor" if how is True else str(how)
+                        )
+                    costs = Costs()
+                    if (
+                        isinstance(path.scorer, TreeScorer)
+                        and len(items) >= _WORTH_MEASURING
+                        and loaded.longest >= 256
+                    ):
+                        costs = measured_costs(path.scorer, works[0])
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise BackendError(
+                    f"{self._spec.display}: no memory left to score one prompt. Use a smaller dtype or another device."
+                ) from error
+            if path.notice:
+                _log.warning("%s: %s", self._spec.display, path.notice)
+            budget = Budget.on(loaded, self._spec.batch_size)
+            if self._spec.options.get("token_budget"):
+                budget.tokens = budget.stored = int(self._spec.options["token_budget"])
+            self._engine = Engine(loaded, path, self._greedy(loaded, path, budget), budget, costs)
+        return self._engine
+
+    def _greedy(self, loaded: Loaded, path: Path, budget: Budget) -> Greedy | LibraryGreedy:
+        """Return the way of generating that the model allows."""
+        fast = isinstance(path.scorer, TreeScorer) or path.name == "packed"
+        if not fast or not plain_settings(loaded.model.generation_config):
+            return LibraryGreedy(loaded, self._stops)
+        return Greedy(
+            loaded,
+            path.scorer if isinstance(path.scorer, TreeScorer) else None,
+            self._stops,
+            feeding=budget.tokens,
+        )
+
+    def _scored(self, item: Encoded, answer: list[float] | str) -> Response:
+        """Response to a choice request; what is not finite is an error, never a number."""
+        if isinstance(answer, str):
+            return self._failure(item, answer)
+        if not all(map(math.isfinite, answer)):
+            return self._failure(item, "nan")
+        self._seen["unstable"] += could_turn(
+            zip(item.tails, answer, strict=True), noise(self._dtype, max(map(len, item.tails)))
+        )
+        return self._response(
+            item, logprobs=tuple(answer), token_counts=tuple(map(len, item.tails))
+        )
+
+    def _generated(self, item: Encoded, answer: list[int] | str) -> Response:
+        """Response to a generation request."""
+        if isinstance(answer, str):
+            return self._failure(item, answer)
+        text, reason = self._stops.finish(answer, item.request)
+        return self._response(item, text=text, finish_reason=reason)
+
+    def _failure(self, item: Encoded, error: str) -> Response:
+        """Response that says why there is no answer."""
+        self._seen["failed"] += 1
+        return self._response(
+            item, error=error, finish_reason="error" if item.request.kind == "generate" else ""
+        )
+
+    def _response(self, item: Encoded, **found: Any) -> Response:
+        """Response with what is known of the prompt."""
+        return Response(
+            key=item.request.key,
+            sent=item.sent,
+            truncated=item.truncated,
+            boundary=item.boundary,
+            prompt_tokens=len(item.context),
+            **found,
+        )
+
+    def close(self) -> None:
+        """Release the weights."""
+        self._loaded = None
+        self._engine = None
+        gc.collect()
+
+
+def _check_options(spec: ModelSpec) -> None:
+    """Refuse options that mean nothing here."""
+    unknown = sorted(set(spec.options) - _OPTIONS)
+    if unknown:
+        raise BackendError(
+            f"option {unknown[0]!r}: backend 'hf' does not know it; {', '.join(sorted(_OPTIONS))} are accepted. Remove it."
+        )
+    if spec.options.get("path", "auto") not in ("auto", "plain"):
+        raise BackendError(
+            f"option path: {spec.options['path']!r} is not known; auto or plain is accepted."
+        )
+    if spec.batch_size is not None and spec.batch_size < 1:
+        raise BackendError(
+            f"batch size: {spec.batch_size} is not a whole number above 0, and not automatic."
+        )

@@ -1,0 +1,462 @@
+"""Greedy generation: prompts right-padded behind a stored prefix, finished rows dropped at every step.
+
+`Greedy` runs the loop; a session holds the states of one batch. `LibraryGreedy` hands equally long
+prompts to the library's own `generate`, for architectures whose masks are not verified and for
+models whose generation settings ask for more than the likeliest token (repetition penalty, forced
+tokens).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.backends.hf.causal import Bank, TreeScorer, Work, grid, visible
+from evalkit.backends.hf.encoder_decoder import encoder_batch, start_token
+from evalkit.backends.hf.loading import Loaded, quiet
+from evalkit.backends.hf.sharing import batches
+from evalkit.backends.hf.stops import Stops
+from evalkit.records import Request
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Greedy", "LibraryGreedy", "plain_settings"]
+
+_BROKEN = -1
+_GROWTH = 32
+
+
+def plain_settings(config: Any) -> bool:
+    """Whether a generation configuration leaves greedy decoding at the likeliest token."""
+    neutral = {
+        "repetition_penalty": (None, 1.0),
+        "encoder_repetition_penalty": (None, 1.0),
+        "no_repeat_ngram_size": (None, 0),
+        "encoder_no_repeat_ngram_size": (None, 0),
+        "min_length": (None, 0),
+        "min_new_tokens": (None, 0),
+        "guidance_scale": (None, 1.0),
+    }
+    lists = (
+        "bad_words_ids",
+        "suppress_tokens",
+        "begin_suppress_tokens",
+        "sequence_bias",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+    )
+    return all(getattr(config, k, None) in v for k, v in neutral.items()) and not any(
+        getattr(config, k, None) not in (None, []) for k in lists
+    )
+
+
+class Session(Protocol):
+    """States of a batch of rows that generate in step."""
+
+    def first(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Feed the prompts in `parts` and return the first token of every row, -1 where the logits are not finite."""
+        ...
+
+    def step(self, tokens: Sequence[int]) -> list[int]:
+        """Feed the last token of every row and return the next ones."""
+        ...
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all other rows."""
+        ...
+
+
+class Greedy:
+    """Greedy loop over sessions of one model.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    scorer
+        Masks of a decoder-only model; None for an encoder-decoder one.
+    stops
+        When rows end.
+    feeding
+        Most tokens of prompts that are fed at once, padding included; rows fed in parts generate
+        together.
+    """
+
+    def __init__(
+        self, loaded: Loaded, scorer: TreeScorer | None, stops: Stops, *, feeding: int
+    ) -> None:
+        self._loaded = loaded
+        self._scorer = scorer
+        self._stops = stops
+        self._feeding = feeding
+        self.passes = 0
+
+    def parts(self, works: Sequence[Work]) -> list[list[int]]:
+        """Return the parts in which prompts are fed."""
+        return batches([len(work.context) for work in works], budget=self._feeding)
+
+    def run(
+        self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None
+    ) -> list[list[int] | None]:
+        """Return the generated ids of every prompt, None where the logits were not finite."""
+        import torch
+
+        session: Session = (
+            EncoderDecoderSession(self._loaded, works)
+            if self._scorer is None
+            else CausalSession(self._loaded, self._scorer, works, bank)
+        )
+        ids: list[list[int]] = [[] for _ in works]
+        broken: set[int] = set()
+        alive = list(range(len(works)))
+        with torch.inference_mode():
+            tokens = session.first(self.parts(works))
+            while True:
+                kept = []
+                for place, (row, token) in enumerate(zip(alive, tokens, strict=True)):
+                    if token == _BROKEN:
+                        broken.add(row)
+                        continue
+                    ids[row].append(token)
+                    if not self._stops.done(ids[row], requests[row]):
+                        kept.append(place)
+                if not kept:
+                    break
+                if len(kept) < len(alive):
+                    session.keep(kept)
+                    alive = [alive[place] for place in kept]
+                self.passes += len(alive)
+                tokens = session.step([ids[row][-1] for row in alive])
+        return [None if row in broken else found for row, found in enumerate(ids)]
+
+
+def _likeliest(logits: torch.Tensor) -> list[int]:
+    """Likeliest token of every row of (row, vocabulary), -1 where a row holds NaN or infinity at its top."""
+    import torch
+
+    best, ids = logits.float().max(dim=-1)
+    found: list[int] = torch.where(
+        torch.isfinite(best), ids, torch.full_like(ids, _BROKEN)
+    ).tolist()
+    return found
+
+
+def _growing_layer() -> Any:
+    """Return a cache layer class that appends in place instead of copying all states at every step."""
+    from transformers import cache_utils
+
+    base: Any = cache_utils.DynamicLayer
+
+    class GrowingLayer(base):  # type: ignore[misc]  # the base comes from a library without types
+        """States in a buffer with room to grow.
+
+        `keys` and `values` stay views of what is filled.
+        """
+
+        def update(
+            self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any
+        ) -> tuple[Any, Any]:
+            if not self.is_initialized:
+                self.lazy_initialization(key_states, value_states)
+                self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+            n, more = self.keys.shape[-2], key_states.shape[-2]
+            buffers = getattr(self, "buffers", None)
+            if (
+                buffers is None
+                or buffers[0].shape[-2] < n + more
+                or buffers[0].shape[0] != key_states.shape[0]
+            ):
+                self.buffers = buffers = [
+                    self._roomy(old, new, n + more + _GROWTH)
+                    for old, new in ((self.keys, key_states), (self.values, value_states))
+                ]
+            buffers[0][:, :, n : n + more], buffers[1][:, :, n : n + more] = (
+                key_states,
+                value_states,
+            )
+            self.keys, self.values = buffers[0][:, :, : n + more], buffers[1][:, :, : n + more]
+            return self.keys, self.values
+
+        @staticmethod
+        def _roomy(old: Any, new: Any, length: int) -> Any:
+            buffer = new.new_empty((*new.shape[:2], length, new.shape[3]))
+            buffer[:, :, : old.shape[-2]] = old
+            return buffer
+
+    return GrowingLayer
+
+
+class CausalSession:
+    """Rows of a decoder-only model.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    scorer
+        Makes masks in the model's form.
+    works
+        Prompts without continuations.
+    bank
+        Stored prefixes.
+    """
+
+    def __init__(
+        self, loaded: Loaded, scorer: TreeScorer, works: Sequence[Work], bank: Bank | None
+    ) -> None:
+        self._loaded = loaded
+        self._scorer = scorer
+        self._works = list(works)
+        self._bank = bank
+        self._cache: Any = None
+        self._keys = np.zeros((0, 0), dtype=np.int64)
+        self._valid = np.zeros((0, 0), dtype=np.bool_)
+        self._next = np.array([work.prefix + len(work.context) for work in works])
+
+    def first(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Feed the prompts part by part and return the first token of every row."""
+        import torch
+
+        fed = [self._feed([self._works[i] for i in part]) for part in parts]
+        place = np.argsort(np.array([i for part in parts for i in part]))
+        width = max(keys.shape[1] for _, keys, _, _ in fed)
+        layer = _growing_layer()
+        merged = []
+        for depth in range(len(fed[0][0].layers)):
+            pair = []
+            for name in ("keys", "values"):
+                states = [getattr(cache.layers[depth], name) for cache, _, _, _ in fed]
+                joined = torch.cat(
+                    [
+                        torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[2]))
+                        for part in states
+                    ]
+                )
+                pair.append(joined[torch.from_numpy(place).to(joined.device)])
+            merged.append(_grown(layer, *pair))
+        cache: Any = fed[0][0]
+        cache.layers = merged
+        self._cache = cache
+        self._keys = np.concatenate(
+            [np.pad(keys, ((0, 0), (0, width - keys.shape[1]))) for _, keys, _, _ in fed]
+        )[place]
+        self._valid = np.concatenate(
+            [np.pad(valid, ((0, 0), (0, width - valid.shape[1]))) for _, _, valid, _ in fed]
+        )[place]
+        tokens = [token for _, _, _, found in fed for token in found]
+        return [tokens[i] for i in place]
+
+    def _feed(
+        self, works: Sequence[Work]
+    ) -> tuple[Any, NDArray[np.int64], NDArray[np.bool_], list[int]]:
+        """Feed some prompts: states, positions of their keys, which of them are real, and the first tokens."""
+        import torch
+        from transformers import DynamicCache
+
+        ids, positions = grid(works)
+        allowed, keys = visible(works, positions, self._bank)
+        cache: Any = (
+            DynamicCache()
+            if self._bank is None
+            else self._bank.cache([work.slot for work in works])
+        )
+        device = self._loaded.device
+        kwargs = {
+            "input_ids": torch.from_numpy(ids).to(device),
+            "position_ids": torch.from_numpy(positions).to(device),
+            "attention_mask": self._scorer.masks(allowed, positions, keys),
+            "use_cache": True,
+            **self._loaded.cached(cache),
+        }
+        last = [row * ids.shape[1] + len(work.context) - 1 for row, work in enumerate(works)]
+        logits = self._loaded.head.at(
+            torch.tensor(last, device=device), lambda: self._loaded.model(**kwargs), trim=True
+        )
+        valid = allowed[np.arange(len(works)), [len(work.context) - 1 for work in works]]
+        return cache, keys, valid, _likeliest(logits)
+
+    def step(self, tokens: Sequence[int]) -> list[int]:
+        """Feed one token per row and return the next ones."""
+        import torch
+
+        query = self._next[:, None]
+        self._keys = np.concatenate([self._keys, query], axis=1)
+        self._valid = np.concatenate(
+            [self._valid, np.ones((len(tokens), 1), dtype=np.bool_)], axis=1
+        )
+        device = self._loaded.device
+        kwargs = {
+            "input_ids": torch.tensor(tokens, device=device)[:, None],
+            "position_ids": torch.from_numpy(query).to(device),
+            "attention_mask": self._scorer.masks(self._valid[:, None, :], query, self._keys),
+            "use_cache": True,
+            **self._loaded.cached(self._cache),
+        }
+        self._next = self._next + 1
+        return _likeliest(self._loaded.model(**kwargs).logits[:, -1])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all other rows from states and masks."""
+        import torch
+
+        chosen = torch.tensor(rows, device=self._loaded.device)
+        for layer in self._cache.layers:
+            layer.keys, layer.values = (
+                layer.keys[chosen.to(layer.keys.device)],
+                layer.values[chosen.to(layer.keys.device)],
+            )
+            layer.buffers = None
+        self._keys, self._valid, self._next = self._keys[rows], self._valid[rows], self._next[rows]
+
+
+def _grown(layer: Any, keys: Any, values: Any) -> Any:
+    """Return a growing layer that starts from these states."""
+    new = layer()
+    new.lazy_initialization(keys, values)
+    new.keys, new.values = keys, values
+    return new
+
+
+class EncoderDecoderSession:
+    """Rows of an encoder-decoder model; the encoder runs once.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    works
+        Prompts without continuations.
+    """
+
+    def __init__(self, loaded: Loaded, works: Sequence[Work]) -> None:
+        from transformers import DynamicCache, EncoderDecoderCache
+
+        self._loaded = loaded
+        self._works = works
+        self._cache: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        self._states: Any = None
+        self._mask: Any = None
+
+    def first(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Run the encoder part by part and return the first token of every row."""
+        import torch
+
+        device = self._loaded.device
+        _, self._mask = encoder_batch(self._works, device)
+        rows = []
+        for part in parts:
+            prompts, mask = encoder_batch([self._works[i] for i in part], device)
+            states = self._loaded.model.get_encoder()(
+                input_ids=prompts, attention_mask=mask
+            ).last_hidden_state
+            rows.append(
+                torch.nn.functional.pad(states, (0, 0, 0, self._mask.shape[1] - states.shape[1]))
+            )
+        place = torch.tensor([i for part in parts for i in part]).argsort()
+        self._states = torch.cat(rows)[place.to(device)]
+        return self.step([start_token(self._loaded.model.config)] * len(self._works))
+
+    def step(self, tokens: Sequence[int]) -> list[int]:
+        """Feed one token per row and return the next ones."""
+        import torch
+        from transformers.modeling_outputs import BaseModelOutput
+
+        output = self._loaded.model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=self._states),
+            attention_mask=self._mask,
+            decoder_input_ids=torch.tensor(tokens, device=self._loaded.device)[:, None],
+            use_cache=True,
+            **self._loaded.cached(self._cache),
+        )
+        return _likeliest(output.logits[:, -1])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all other rows from states and masks."""
+        import torch
+
+        chosen = torch.tensor(rows, device=self._states.device)
+        self._cache.batch_select_indices(chosen)
+        self._states, self._mask = self._states[chosen], self._mask[chosen]
+
+
+class LibraryGreedy:
+    """Greedy decoding by the library's own loop, over prompts of equal length so that nothing is padded.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    stops
+        When rows end.
+    """
+
+    def __init__(self, loaded: Loaded, stops: Stops) -> None:
+        self._loaded = loaded
+        self._stops = stops
+
+    def run(
+        self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None
+    ) -> list[list[int] | None]:
+        """Return the generated ids of every prompt; `bank` must be None."""
+        if bank is not None:
+            raise ValueError("the library's own loop takes no stored prefixes")
+        found: dict[int, list[int] | None] = {}
+        order = sorted(range(len(works)), key=lambda i: (len(works[i].context), i))
+        for _, group in groupby(order, key=lambda i: len(works[i].context)):
+            rows = list(group)
+            found.update(
+                zip(
+                    rows,
+                    self._equal([works[i] for i in rows], [requests[i] for i in rows]),
+                    strict=True,
+                )
+            )
+        return [found[i] for i in range(len(works))]
+
+    def _equal(self, works: Sequence[Work], requests: Sequence[Request]) -> list[list[int] | None]:
+        """Generated ids of prompts of one length."""
+        import torch
+
+        stops, encoder_decoder = self._stops, self._loaded.encoder_decoder
+        prompts = torch.tensor([work.context for work in works], device=self._loaded.device)
+        skip = 1 if encoder_decoder else prompts.shape[1]
+        broken: set[int] = set()
+
+        def done(ids: Any, scores: Any, **kwargs: Any) -> Any:
+            del kwargs
+            if scores is not None:
+                bad = ~torch.isfinite(scores[-1].float().max(dim=-1).values)
+                broken.update(torch.nonzero(bad).flatten().tolist())
+            flags = [
+                row in broken or stops.done(new, requests[row])
+                for row, new in enumerate(ids[:, skip:].tolist())
+            ]
+            return torch.tensor(flags, device=ids.device)
+
+        with torch.inference_mode(), quiet():
+            ids = self._loaded.model.generate(
+                prompts,
+                attention_mask=torch.ones_like(prompts),
+                max_new_tokens=max(request.max_tokens for request in requests),
+                do_sample=False,
+                num_beams=1,
+                stopping_criteria=[done],
+                output_scores=True,
+                return_dict_in_generate=True,
+            ).sequences
+        return [
+            None if row in broken else self._until(new, requests[row])
+            for row, new in enumerate(ids[:, skip:].tolist())
+        ]
+
+    def _until(self, ids: list[int], request: Request) -> list[int]:
+        """Ids up to the one that ended the row; what follows is padding."""
+        for n in range(1, len(ids) + 1):
+            if self._stops.done(ids[:n], request):
+                return ids[:n]
+        return ids

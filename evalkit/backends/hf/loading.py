@@ -1,0 +1,472 @@
+"""Weights in memory: loading, precision, device, and logits at chosen positions only.
+
+Not handled here: which tokens are fed (`hf_causal`, `hf_encdec`, `hf_generate`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from evalkit.backends.hf.files import ModelFiles
+from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.records import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "AnswerHead",
+    "Loaded",
+    "dtype_of",
+    "is_out_of_memory",
+    "load",
+    "logprobs_of",
+    "max_length",
+    "quiet",
+    "tokenizer_of",
+    "uncompiled",
+]
+
+_DTYPES = ("float32", "bfloat16", "float16")
+_SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+_LENGTH_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
+_LONGEST_UNSET = 10**12
+_DEFAULT_LENGTH = 2048
+_CHUNK_ELEMENTS = 1 << 26
+
+
+class Loaded:
+    """A model and its tokenizer on a device.
+
+    Parameters
+    ----------
+    model, tokenizer
+        What Transformers returned.
+    encoder_decoder
+        Whether the model reads prompts with an encoder.
+    longest
+        Most tokens the model may see at once.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, encoder_decoder: bool, longest: int) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.encoder_decoder = encoder_decoder
+        self.longest = longest
+        self.head = AnswerHead(model)
+        self._cache_name = (
+            "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+        )
+
+    def cached(self, cache: Any) -> dict[str, Any]:
+        """Return the argument that hands key and value states to the model.
+
+        ``cache`` from Transformers 5.24 on, ``past_key_values`` before.
+        """
+        return {self._cache_name: cache}
+
+    @property
+    def device(self) -> torch.device:
+        """Return the device that inputs go to."""
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the precision of the weights."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
+
+    @property
+    def dtype_name(self) -> str:
+        """Return the precision of the weights as written in a model specification."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def state_bytes(self) -> int:
+        """Return the bytes of key and value states per token, 2 x layers x heads x width x bytes of a number."""
+        config = self.model.config.get_text_config()
+        heads = getattr(config, "num_attention_heads", None) or 1
+        width = getattr(config, "head_dim", None) or getattr(config, "hidden_size", 1024) // heads
+        layers = getattr(config, "num_hidden_layers", None) or 32
+        shared = getattr(config, "num_key_value_heads", None) or heads
+        return max(1, 2 * layers * shared * width * self.dtype.itemsize)
+
+
+class AnswerHead:
+    """Runs the vocabulary head only at chosen positions, inside the model's own forward.
+
+    A hook in front of the output embedding selects rows of the hidden states, so whatever the model
+    does around the head (scaling, soft capping, bias) stays the model's own, and no batch x length
+    x vocabulary array exists.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._index: torch.Tensor | None = None
+        self._calls = 0
+        self._trim = False
+        self._shape: tuple[int, ...] | None = None
+        module = model.get_output_embeddings()
+        self.available = module is not None
+        if module is not None:
+            module.register_forward_pre_hook(self._select)
+        for part in _last_parts(model):
+            part.register_forward_pre_hook(self._narrow)
+            part.register_forward_hook(self._widen)
+
+    def _select(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Forward pre-hook: keep the rows of flattened (batch, length) that `at` named."""
+        del module
+        if self._index is None:
+            return None
+        self._calls += 1
+        hidden = args[0]
+        return (
+            hidden.reshape(-1, hidden.shape[-1])
+            .index_select(0, self._index.to(hidden.device))
+            .unsqueeze(0),
+            *args[1:],
+        )
+
+    def _narrow(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Forward pre-hook of a part of the last layer.
+
+        Nothing reads its other rows, so they are not computed.
+        """
+        del module
+        self._shape = None
+        if self._index is None or not self._trim or len(args) != 1 or args[0].dim() != 3:
+            return None
+        hidden = args[0]
+        self._shape = tuple(hidden.shape)
+        return (
+            hidden.reshape(-1, hidden.shape[-1])
+            .index_select(0, self._index.to(hidden.device))
+            .unsqueeze(0),
+        )
+
+    def _widen(self, module: Any, args: Any, output: Any) -> Any:
+        """Forward hook of a part of the last layer.
+
+        Put the computed rows back in their places, zeros elsewhere.
+        """
+        del module, args
+        if self._shape is None or self._index is None:
+            return None
+        rows = output.new_zeros((self._shape[0] * self._shape[1], output.shape[-1]))
+        rows.index_copy_(0, self._index.to(output.device), output[0])
+        return rows.view(*self._shape[:2], -1)
+
+    def at(
+        self, index: torch.Tensor, forward: Callable[[], Any], *, trim: bool = False
+    ) -> torch.Tensor:
+        """Return logits of shape (positions, vocabulary) from a forward pass.
+
+        Parameters
+        ----------
+        index
+            Positions in the flattened (batch, length) grid.
+        forward
+            Calls the model and returns its output.
+        trim
+            Leave out what the last layer's MLP, queries and attention outputs are at other
+            positions.
+
+        Raises
+        ------
+        BackendError
+            When the model does not call its output embedding exactly once, so that positions cannot
+            be chosen.
+        """
+        self._index, self._calls, self._trim = index, 0, trim
+        try:
+            logits: torch.Tensor = forward().logits
+        finally:
+            self._index = None
+        if self._calls != 1 or logits.shape[0] != 1 or logits.shape[1] != len(index):
+            raise BackendError(
+                "the model bypasses its output embedding, so logits cannot be taken at chosen positions."
+            )
+        return logits[0]
+
+
+def _last_parts(model: Any) -> list[Any]:
+    """Return what the last layer of a decoder-only model computes position by position, keys and values aside, where it has its usual name."""
+    if model.config.is_encoder_decoder:
+        return []
+    base = model.base_model
+    layers = (
+        getattr(base, "layers", None)
+        or getattr(base, "h", None)
+        or getattr(getattr(base, "decoder", None), "layers", None)
+    )
+    if not layers:
+        return []
+    attention = getattr(layers[-1], "self_attn", None)
+    parts = [
+        getattr(layers[-1], "mlp", None),
+        getattr(attention, "q_proj", None),
+        getattr(attention, "o_proj", None),
+    ]
+    return [part for part in parts if part is not None]
+
+
+def logprobs_of(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Return the log-probability of `tokens` in the distributions `rows` of `logits`, in float32 whatever the weights.
+
+    Parameters
+    ----------
+    logits
+        Shape (positions, vocabulary).
+    rows, tokens
+        Shape (reads,): row of `logits` and token that is read there.
+
+    Notes
+    -----
+    log p = logit - logsumexp(logits), computed in slices so that the float32 copy stays below 256
+    MB.
+    """
+    import torch
+
+    step = max(1, _CHUNK_ELEMENTS // logits.shape[-1])
+    norm = torch.cat([torch.logsumexp(part.float(), dim=-1) for part in torch.split(logits, step)])
+    return logits[rows, tokens].float() - norm[rows]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Transformers from printing progress bars, advice and warnings."""
+    from transformers import utils
+
+    logging: Any = utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def uncompiled() -> AbstractContextManager[None]:
+    """Run the model as it is, compiled or not."""
+    import torch
+
+    stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return stance
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of torch says that memory ran out, on a GPU or on the host."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    )
+
+
+def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
+    """Return the model of `files` on the device and in the precision that `spec` asks for.
+
+    Raises
+    ------
+    ExtraMissingError
+        When torch or Transformers is not installed.
+    BackendError
+        When device or precision cannot be had, or the files cannot be loaded.
+    """
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise ExtraMissingError("backend 'hf'", "hf") from error
+    device = _device(spec.device)
+    dtype = getattr(torch, dtype_of(spec, files))
+    trust = bool(spec.options.get("trust_remote_code", False))
+    encoder_decoder = _is_encoder_decoder(files)
+    kind: Any = (
+        transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
+    )
+    placed = {"device_map": spec.options["device_map"]} if spec.options.get("device_map") else {}
+    with quiet():
+        tokenizer = tokenizer_of(files, trust)
+        try:
+            model, report = kind.from_pretrained(
+                files.root,
+                dtype=dtype,
+                trust_remote_code=trust,
+                local_files_only=True,
+                use_safetensors=files.weights[0].suffix == ".safetensors",
+                attn_implementation=spec.options.get("attention"),
+                output_loading_info=True,
+                **placed,
+            )
+            if not placed:
+                model.to(device)
+        # any library below may raise anything on a damaged model; one clear line is owed
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise BackendError(
+                    f"{spec.name}: does not fit on {device}. Use a smaller model, dtype or another device."
+                ) from error
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise BackendError(
+                f"{spec.name}: cannot be loaded: {lines[0]}. Check that weights and config.json belong together."
+            ) from error
+    _complete(spec.name, report)
+    model.eval()
+    model.requires_grad_(False)
+    if device.type == "cpu":
+        _cap_threads(torch)
+    return Loaded(
+        model,
+        tokenizer,
+        encoder_decoder=encoder_decoder,
+        longest=max_length(spec, model.config, tokenizer),
+    )
+
+
+def _complete(name: str, report: Mapping[str, Any]) -> None:
+    """Refuse a model some of whose weights were not in the files and would be random."""
+    for key, what in (("missing_keys", "is missing"), ("mismatched_keys", "has another shape")):
+        found = sorted(map(str, report.get(key) or ()))
+        if found:
+            raise BackendError(
+                f"{name}: weight {found[0]} {what} ({len(found)} in all). Check that weights and config.json belong together."
+            )
+
+
+def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
+    """Return the tokenizer of a model directory."""
+    import transformers
+
+    try:
+        return transformers.AutoTokenizer.from_pretrained(
+            files.root, trust_remote_code=trust, local_files_only=True
+        )
+    except (
+        Exception
+    ) as error:  # tokenizer libraries raise bare Exception on damaged files; one clear line is owed
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise BackendError(
+            f"{files.root}: the tokenizer cannot be loaded: {lines[0]}. Fetch the model again."
+        ) from error
+
+
+def _is_encoder_decoder(files: ModelFiles) -> bool:
+    """Whether the configuration is one of an encoder-decoder model."""
+    from transformers.models.auto import modeling_auto
+
+    kind = files.config.get("model_type")
+    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return True
+    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return False
+    if "auto_map" in files.config:
+        return "AutoModelForSeq2SeqLM" in files.config["auto_map"]
+    raise BackendError(
+        f"{files.root}: model type {kind!r} is neither a causal nor an encoder-decoder language model that Transformers knows. "
+        "Name a text generation model."
+    )
+
+
+def _device(name: str) -> torch.device:
+    """Return the device a specification names, checked."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BackendError(
+            f"device {name!r}: is not known; auto, cpu, cuda or cuda:i is accepted."
+        ) from error
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise BackendError(
+            f"device {name!r}: not on this machine ({torch.cuda.device_count()} CUDA devices). Use --device cpu or auto."
+        )
+    return device
+
+
+def dtype_of(spec: ModelSpec, files: ModelFiles) -> str:
+    """Return the precision to load in: as asked.
+
+    For ``auto`` float32 on a CPU and the checkpoint's own elsewhere.
+    """
+    if spec.dtype == "auto":
+        return "float32" if _device(spec.device).type == "cpu" else _stored_dtype(files)
+    if spec.dtype not in _DTYPES:
+        raise BackendError(
+            f"dtype {spec.dtype!r}: is not known; auto, {', '.join(_DTYPES)} is accepted."
+        )
+    return spec.dtype
+
+
+def _stored_dtype(files: ModelFiles) -> str:
+    """Precision of a checkpoint.
+
+    What its configuration says, else that of its first tensor, else float32.
+    """
+    named = files.config.get("dtype") or files.config.get("torch_dtype")
+    if named in _DTYPES:
+        return str(named)
+    first = files.weights[0]
+    if first.suffix == ".safetensors":
+        with first.open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        for name, tensor in header.items():
+            if name != "__metadata__" and tensor.get("dtype") in _SAFETENSORS:
+                return _SAFETENSORS[tensor["dtype"]]
+    return "float32"
+
+
+def _cap_threads(torch: Any) -> None:
+    """Use no more threads than the process may run on, and what OMP_NUM_THREADS says when it is set."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        allowed: Sequence[int] | set[int] = (
+            os.sched_getaffinity(0)
+            if hasattr(os, "sched_getaffinity")
+            else range(os.cpu_count() or 1)
+        )
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), len(allowed), 16)))
+
+
+def max_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
+    """Return the most tokens a model may see.
+
+    The option ``max_length``, the configuration, the tokenizer, or 2048.
+
+    References
+    ----------
+    EleutherAI/lm-evaluation-harness:lm_eval/models/utils.py, `resolve_max_length` (same order of
+    sources).
+    """
+    given = spec.options.get("max_length")
+    if given is not None:
+        if not isinstance(given, int) or given < 2:
+            raise BackendError(f"option max_length: {given!r} is not a whole number above 1.")
+        return given
+    text = getattr(config, "text_config", None) or config
+    for owner in (text, config):
+        for key in _LENGTH_KEYS:
+            value = getattr(owner, key, None)
+            if isinstance(value, int):
+                return value
+    length = getattr(tokenizer, "model_max_length", None)
+    return int(length) if length is not None and length < _LONGEST_UNSET else _DEFAULT_LENGTH

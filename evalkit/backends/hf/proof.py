@@ -1,0 +1,304 @@
+"""The fast path proves itself.
+
+A few real prompts are scored both ways before anything is computed with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from time import perf_counter
+from typing import Any, Protocol
+
+from evalkit.backends.hf.causal import Bank, RowScorer, TreeScorer, Work, mask_forms
+from evalkit.backends.hf.encoder_decoder import EncoderDecoderRows, EncoderDecoderScorer
+from evalkit.backends.hf.loading import Loaded, is_out_of_memory
+from evalkit.backends.hf.sharing import Costs
+from evalkit.backends.precision import noise
+
+__all__ = [
+    "VERIFIED",
+    "Path",
+    "Scorer",
+    "choose",
+    "compiled",
+    "largest_difference",
+    "measured_costs",
+]
+
+VERIFIED = frozenset(
+    {
+        "bart",
+        "cohere",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "gpt2",
+        "gpt_neox",
+        "granite",
+        "llama",
+        "mistral",
+        "mt5",
+        "olmo2",
+        "opt",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "stablelm",
+        "t5",
+        "umt5",
+    }
+)
+"""Model types whose fast path is tested against one row per choice; ALiBi, state-space and unknown
+ones are not here."""
+
+_LONGEST_SAMPLE = 1024
+_LARGE = 100.0
+
+
+class Scorer(Protocol):
+    """Gives log-probabilities of continuations, nats."""
+
+    def score(self, works: Sequence[Work], bank: Bank | None = None) -> list[list[float]]:
+        """Return per prompt the log-probability of every continuation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The way that prompts are scored."""
+
+    name: str
+    """``tree``, ``packed`` (encoder-decoder), ``rows`` or ``single``."""
+    scorer: Scorer
+    """What scores."""
+    difference: float
+    """Largest difference from the reference on the samples, nats."""
+    notice: str = ""
+    """Why the fast path is not taken; empty when it is."""
+
+    @property
+    def shares(self) -> bool:
+        """Return whether stored prefixes can be used."""
+        return self.name == "tree"
+
+
+def samples_of(works: Sequence[Work], *, longest: bool = False) -> list[Work]:
+    """Return a few prompts of different lengths, two continuations each.
+
+    The shortest, a middle one and one between them; on request the longest too.
+    """
+    fitting = sorted(
+        (w for w in works if len(w.context) <= _LONGEST_SAMPLE),
+        key=lambda w: (len(w.context), w.context),
+    )
+    if not fitting:
+        fitting = [min(works, key=lambda w: len(w.context))]
+    last = len(fitting) - 1
+    places = [0, last // 4, last // 2, *([last] if longest else [])]
+    return [_two(fitting[place]) for place in dict.fromkeys(places)]
+
+
+def _by_length(config: Any) -> bool:
+    """Whether a model may treat long prompts otherwise than short ones, so that the proof needs a long one: windows, scaled positions."""
+    text = config.get_text_config()
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    scaled = rope.get("rope_type", rope.get("type", "default")) != "default" or any(
+        isinstance(value, dict) for value in rope.values()
+    )
+    return bool(getattr(text, "sliding_window", None)) or scaled
+
+
+def _two(work: Work) -> Work:
+    """The prompt with its longest and its first continuation.
+
+    Without any, its last tokens stand for one.
+    """
+    if not work.tails:
+        cut = max(1, len(work.context) - 3)
+        return replace(
+            work, context=work.context[:cut], tails=(work.context[cut:] or work.context[:1],)
+        )
+    longest = max(work.tails, key=len)
+    return replace(work, tails=tuple(dict.fromkeys((longest[:16], work.tails[0][:16]))))
+
+
+def largest_difference(
+    found: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]
+) -> float:
+    """Return the largest difference, infinite when one side is not a number and the other is.
+
+    Differences are absolute up to log-probabilities of -100 nat and relative to them (per 100 nat)
+    beyond, because the rounding of a float grows with its size.
+    """
+    worst = 0.0
+    for row, expected in zip(found, reference, strict=True):
+        for a, b in zip(row, expected, strict=True):
+            if math.isfinite(a) and math.isfinite(b):
+                worst = max(worst, abs(a - b) / max(1.0, abs(b) / _LARGE))
+            elif math.isfinite(a) != math.isfinite(b):
+                return math.inf
+    return worst
+
+
+def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Path:
+    """Return the fastest way of scoring that agrees with the reference on a few of `works`.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    works
+        Real prompts, whole.
+    forced
+        ``auto``, or ``plain`` to leave the fast path out.
+    """
+    samples = samples_of(works, longest=_by_length(loaded.model.config))
+    reference: Scorer = (
+        EncoderDecoderRows(loaded, single=True)
+        if loaded.encoder_decoder
+        else RowScorer(loaded, single=True)
+    )
+    expected = reference.score(samples)
+    limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
+    reason = _unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
+    worst = math.inf
+    if not reason:
+        for name, scorer in _fast(loaded):
+            difference = _trial(name, scorer, samples, expected)
+            if difference <= limit:
+                return Path(name, scorer, difference)
+            worst = min(worst, difference)
+        reason = f"the fast path differs by {worst:.2g} nat where {limit:.2g} is allowed"
+    kind = loaded.model.config.model_type
+    notice = f"model type {kind!r}: scoring one row per choice, which is slower and as exact, because {reason}."
+    rows: Scorer = EncoderDecoderRows(loaded) if loaded.encoder_decoder else RowScorer(loaded)
+    difference = _trial("rows", rows, samples, expected)
+    if difference <= limit:
+        return Path("rows", rows, difference, notice)
+    return Path(
+        "single",
+        reference,
+        0.0,
+        f"{notice} Batches differ by {difference:.2g} nat too, so rows are run one at a time.",
+    )
+
+
+def compiled(loaded: Loaded, path: Path, works: Sequence[Work], how: str) -> Path:
+    """Return the path with the model compiled, where that leaves the numbers as they are.
+
+    Else as it was, with a notice.
+
+    Parameters
+    ----------
+    loaded, path
+        The model and how it scores.
+    works
+        Real prompts, whole.
+    how
+        Name of a compiler of `torch.compile`, such as ``inductor``.
+    """
+    samples = samples_of(works)
+    expected = path.scorer.score(samples)
+    limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
+    base = loaded.model.base_model
+    try:
+        base.compile(backend=how, dynamic=True)
+        difference = _trial(path.name, path.scorer, samples, expected)
+    # the compiler's own errors are of this kind; whatever it does to a forward, the trial catches
+    except RuntimeError:
+        difference = math.inf
+    if difference <= limit:
+        return replace(path, difference=max(path.difference, difference))
+    base._compiled_call_impl = None
+    why = (
+        "the compiler fails"
+        if math.isinf(difference)
+        else f"compiled it differs by {difference:.2g} nat where {limit:.2g} is allowed"
+    )
+    return replace(path, notice=f"{path.notice} Not compiled, because {why}.".strip())
+
+
+def _unverified(loaded: Loaded) -> str:
+    """Why the fast path is not tried; empty when it is."""
+    config = loaded.model.config
+    kind = config.get_text_config().model_type
+    if kind not in VERIFIED and config.model_type not in VERIFIED:
+        return "its masks are not verified"
+    if getattr(config, "alibi", False):
+        return "it uses ALiBi positions"
+    if not loaded.head.available:
+        return "it has no output embedding"
+    return ""
+
+
+def _fast(loaded: Loaded) -> list[tuple[str, Scorer]]:
+    """Fast scorers to try, likeliest first."""
+    if loaded.encoder_decoder:
+        return [("packed", EncoderDecoderScorer(loaded))]
+    return [("tree", TreeScorer(loaded, form)) for form in mask_forms(loaded.model.config)]
+
+
+def _trial(
+    name: str, scorer: Scorer, samples: Sequence[Work], expected: Sequence[Sequence[float]]
+) -> float:
+    """Largest difference from the reference, behind stored prefixes too where the scorer takes them."""
+    try:
+        worst = largest_difference(scorer.score(samples), expected)
+        if isinstance(scorer, TreeScorer) and worst < math.inf:
+            halves = [len(work.context) // 2 for work in samples]
+            split = [(work, half) for work, half in zip(samples, halves, strict=True) if half]
+            if split:
+                bank = scorer.bank([work.context[:half] for work, half in split])
+                behind = [
+                    replace(work, context=work.context[half:], prefix=half, slot=slot)
+                    for slot, (work, half) in enumerate(split)
+                ]
+                kept = [row for row, half in zip(expected, halves, strict=True) if half]
+                worst = max(worst, largest_difference(scorer.score(behind, bank), kept))
+    except (
+        Exception
+    ) as error:  # a model may refuse a 4-D mask or a cache in any way; that means: not this path
+        if is_out_of_memory(error):
+            raise
+        return math.inf
+    del name
+    return worst
+
+
+def measured_costs(scorer: TreeScorer, work: Work) -> Costs:
+    """Return what stored prefixes cost on this machine, from timing a few small forwards over one real prompt.
+
+    Notes
+    -----
+    `launch` is the fixed time of a forward over the time of a token, shared by the eight prefixes
+    one forward stores at least; `copy` the extra time of a row behind a stored prefix, per prefix
+    token. Medians of three, clamped to [1, 64] and [0.02, 0.5], so that a disturbed measurement
+    cannot turn sharing off or on where it is clear.
+    """
+    ids = (work.context * (256 // len(work.context) + 1))[:256]
+    tails = (
+        (work.context[-1],),
+    )  # subtle: the first ids may be those of a soft prompt, which no answer can hold
+    short, long = Work(ids[:8], tails), Work(ids[:136], tails)
+    bank = scorer.bank([ids[:128]])
+    behind = Work(ids[128:136], tails, prefix=128)
+    rows = 8
+
+    def seconds(works: Sequence[Work], stored: Bank | None = None) -> float:
+        times = []
+        for _ in range(3):
+            start = perf_counter()
+            scorer.score(works, stored)
+            times.append(perf_counter() - start)
+        return median(times)
+
+    fixed = seconds([short])
+    token = max((seconds([long]) - fixed) / 128, 1e-9)
+    extra = (seconds([behind] * rows, bank) - seconds([short] * rows)) / (rows * 128)
+    return Costs(
+        copy=min(max(extra / token, 0.02), 0.5), launch=min(max(fixed / token / 8, 1.0), 64.0)
+    )

@@ -1,0 +1,1 @@
+"""what makes a model more robust, as a wrapper of a backend or as a trained adapter."""

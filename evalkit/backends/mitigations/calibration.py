@@ -1,0 +1,108 @@
+"""Contextual calibration of label priors.
+
+References
+----------
+Zhao, Wallace, Feng, Klein, Singh. Calibrate Before Use: Improving Few-Shot Performance of Language
+Models. ICML 2021 (arXiv 2102.09690), section 5. The model's label probabilities for a content-free
+input, averaged over several such inputs, divide those for the real input (their diagonal W with b =
+0). We differ in that probabilities are of whole choices (summed log-probabilities), not of first
+tokens, and inputs are put in place of the question only, so that listed choices stay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from evalkit.backends.base import Backend
+from evalkit.backends.mitigations.expanding import ExpandingBackend, Expansion
+from evalkit.backends.mitigations.options import read_options, shown
+from evalkit.records import Request, Response
+
+__all__ = ["CONTENT_FREE", "calibrate", "calibrated", "content_free"]
+
+CONTENT_FREE = ("N/A", "", "[MASK]")
+"""Content-free inputs, those of the paper."""
+
+
+def content_free(request: Request, filler: str) -> Request:
+    """Return the request with the question replaced by a filler."""
+    start, end = request.body
+    return replace(
+        request,
+        text=request.text[:start] + filler + request.text[end:],
+        body=(start, start + len(filler)),
+    )
+
+
+def calibrated(logprobs: Sequence[float], priors: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Return calibrated log-probabilities, normalised over the choices.
+
+    Parameters
+    ----------
+    logprobs
+        Of the choices for the real input, nats.
+    priors
+        Of the choices for each content-free input, nats.
+
+    Notes
+    -----
+    q[c] proportional to p[c] / mean over inputs of p_cf[c], where p and p_cf are softmaxes over the
+    choices.
+
+    Examples
+    --------
+    >>> [round(value, 3) for value in calibrated((math.log(0.6), math.log(0.4)), [(math.log(0.75), math.log(0.25))])]
+    [-1.099, -0.405]
+    """
+    mean = [
+        sum(column) / len(priors)
+        for column in zip(*(_softmax(prior) for prior in priors), strict=True)
+    ]
+    scaled = [
+        value - math.log(max(share, 1e-300)) for value, share in zip(logprobs, mean, strict=True)
+    ]
+    total = _log_sum(scaled)
+    return tuple(value - total for value in scaled)
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values))
+
+
+def _softmax(values: Sequence[float]) -> list[float]:
+    total = _log_sum(values)
+    return [math.exp(value - total) for value in values]
+
+
+def calibrate(backend: Backend, options: str) -> Backend:
+    """Return the backend with calibrated choices (``--mitigation calibrate``).
+
+    Generations pass unchanged. Costs up to four requests per request.
+    """
+    read_options("calibrate", options, {})
+
+    def expand(request: Request, alternates: Sequence[Request]) -> list[Request]:
+        if request.kind != "choice" or request.body == (0, 0):
+            return [request]
+        return [request, *(content_free(request, filler) for filler in CONTENT_FREE)]
+
+    def combine(request: Request, responses: Sequence[Response]) -> Response:
+        first, *priors = responses
+        if not priors or not all(response.logprobs for response in responses):
+            return first
+        return replace(
+            first, logprobs=calibrated(first.logprobs, [prior.logprobs for prior in priors])
+        )
+
+    return ExpandingBackend(
+        backend,
+        Expansion(
+            label=shown("calibrate", {}),
+            needs=frozenset({"choice"}),
+            expand=expand,
+            combine=combine,
+        ),
+    )

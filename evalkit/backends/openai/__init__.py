@@ -1,0 +1,1 @@
+"""Servers with an OpenAI-like interface over HTTP."""

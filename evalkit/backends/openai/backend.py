@@ -1,0 +1,366 @@
+"""Any server with the OpenAI interface: ``openai:MODEL@http://host:port/v1[,option=value...]``.
+
+Log-probabilities where the server gives them, generated text otherwise;
+`evalkit.backends.openai.answers` says how, and ``docs/http_backend.md`` what happens on every
+fault. Not handled here: images, tools, sampling, several keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from evalkit.backends.openai.answers import (
+    Mode,
+    TopScores,
+    answer_limit,
+    body_for,
+    echo_score,
+    first_choice,
+    letters_only,
+    text_of,
+    tokens_used,
+    top_scores,
+)
+from evalkit.backends.openai.client import Client, readable_key
+from evalkit.backends.openai.faults import Passing, Refused, redacted
+from evalkit.backends.openai.probe import find_mode, same_model
+from evalkit.backends.openai.settings import PUBLIC_URL, read_settings
+from evalkit.errors import BackendError
+from evalkit.records import ModelSpec, Request, Response
+
+__all__ = ["OpenAIBackend"]
+
+T = TypeVar("T")
+_HEARTBEAT = 0.5
+"""Seconds after which an empty batch is handed on, so that a wish to stop is heard."""
+
+
+class OpenAIBackend:
+    """A served model as a backend.
+
+    Parameters
+    ----------
+    spec
+        `ModelSpec.name` is model and address; options are those of
+        `evalkit.backends.openai.settings.HttpSettings`. A chat template ``auto`` means the chat
+        API, where the server applies its own.
+
+    Raises
+    ------
+    BackendError
+        When the address or an option is wrong, the server cannot be reached, or it refuses key or
+        model.
+    ExtraMissingError
+        When httpx or tenacity is not installed.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.settings = read_settings(spec)
+        name = self.settings.key_env
+        self._key = readable_key(os.environ.get(name, ""), name)
+        if not self._key and self.settings.url == PUBLIC_URL:
+            raise BackendError(
+                f"{PUBLIC_URL}: needs a key; the environment variable {name} is empty. Set it, or name another server: openai:MODEL@URL."
+            )
+        self._seen = {"requests": 0, "failed": 0, "scored_by_text": 0, "bounded": 0, "boundary": 0}
+        self._straight = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="evalkit-openai", daemon=True
+        )
+        self._thread.start()
+        try:
+            self._client = self._wait(self._made())
+            self._mode = self._wait(
+                find_mode(self._client, self.settings, chat=spec.chat_template == "auto")
+            )
+        # whatever it is, Ctrl-C too, the connection and its thread are closed; it goes on upwards
+        except BaseException:
+            self.close()
+            raise
+
+    async def _made(self) -> Client:
+        return Client(self.settings, self._key)
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop's thread and return its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Return what it can do."""
+        return frozenset(
+            {"choice", "generate", "chat"} if self._mode.api == "chat" else {"choice", "generate"}
+        )
+
+    @property
+    def mode(self) -> Mode:
+        """Return what the server turned out to be able to do."""
+        return self._mode
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Return what was sent, spent and lost so far.
+
+        ``attempts``, ``retries``, ``rate_limited``, ``waited`` (seconds), ``prompt_tokens``,
+        ``generated_tokens``, ``cost`` where prices are known; ``scored_by_text`` counts choices
+        answered by text, ``bounded`` those where a label's probability is a bound.
+        """
+        return {
+            **self._seen,
+            **self._client.stats(),
+            "api": self._mode.api,
+            "scoring": self._mode.scoring,
+            "served": self._mode.served,
+        }
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Return everything that can change a response and is known.
+
+        Server, model as served, and the way of asking.
+        """
+        mode, settings = self._mode, self.settings
+        return {
+            "backend": "openai",
+            "url": settings.url,
+            "model": settings.model,
+            "served": mode.served,
+            "api": mode.api,
+            "scoring": mode.scoring,
+            "alternatives": str(mode.alternatives),
+            "answer_tokens": str(settings.answer_tokens),
+        }
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+        """Yield responses as they come; an empty batch when nothing came for a while.
+
+        Raises
+        ------
+        BackendError
+            When the server refuses us, or too many requests in a row fail.
+        """
+        answers: queue.SimpleQueue[Response | BaseException | None] = queue.SimpleQueue()
+        serving = asyncio.run_coroutine_threadsafe(self._serve(requests, answers), self._loop)
+        try:
+            while True:
+                batch, end = _drained(answers)
+                yield batch
+                if isinstance(end, BaseException):
+                    raise end
+                if end:
+                    return
+        finally:
+            serving.cancel()
+
+    async def _serve(
+        self,
+        requests: Sequence[Request],
+        answers: queue.SimpleQueue[Response | BaseException | None],
+    ) -> None:
+        """Keep `concurrency` requests under way.
+
+        Put every response, then None, or the error that ends it all.
+        """
+        todo = iter(requests)
+
+        async def work() -> None:
+            for request in todo:  # one iterator shared by all workers
+                answers.put(await self._response(request))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.settings.concurrency, len(requests))):
+                    group.create_task(work())
+        except BaseExceptionGroup as failures:
+            answers.put(_first(failures))
+        else:
+            answers.put(None)
+
+    async def _response(self, request: Request) -> Response:
+        """Answer one request; what fails for good is said, never made up."""
+        self._seen["requests"] += 1
+        try:
+            response = await (
+                self._choice(request)
+                if request.kind == "choice"
+                else self._text(request, request.max_tokens)
+            )
+        except (Passing, Refused) as fault:
+            return self._lost(request, fault)
+        self._straight = 0
+        return response
+
+    def _lost(self, request: Request, fault: Passing | Refused) -> Response:
+        """Response without an answer; opens the circuit when the server seems to be gone."""
+        self._seen["failed"] += 1
+        if isinstance(fault, Passing):
+            self._straight += 1
+            if self._straight >= self.settings.circuit:
+                raise BackendError(
+                    f"{self.settings.url}: {self._straight} requests in a row failed, the last with: {fault.reason}. "
+                    "What was answered is stored; type the same command again when the server is back."
+                )
+        return Response(
+            key=request.key, finish_reason="error", error=redacted(fault.reason, self._key)
+        )
+
+    async def _asked(
+        self, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]
+    ) -> tuple[T, int]:
+        """What `read` makes of the first choice of an answer, and the prompt's tokens."""
+
+        def whole(answer: Mapping[str, Any]) -> tuple[T, int]:
+            self._check_served(str(answer.get("model") or ""))
+            return read(first_choice(answer)), tokens_used(answer)[0]
+
+        return await self._client.ask(self._mode.path, body, whole)
+
+    def _check_served(self, served: str) -> None:
+        """End the run when the answers are not all of one model."""
+        known = self._mode.served
+        same = served == known if served and known else same_model(self.settings.model, served)
+        if not same and not self.settings.any_model:
+            raise BackendError(
+                f"{self.settings.url}: began to answer as {served!r} where it was {known or self.settings.model!r} before, so the answers are not of "
+                "one model. Name the model exactly, or accept it with the option any_model=true."
+            )
+
+    async def _text(self, request: Request, max_tokens: int) -> Response:
+        """Generated text."""
+        body = body_for(self._mode, self.settings.model, request, max_tokens=max_tokens)
+        (text, finish), prompt_tokens = await self._asked(
+            body, lambda choice: text_of(choice, self._mode.api, request.stop)
+        )
+        return Response(
+            key=request.key,
+            text=redacted(text, self._key),
+            finish_reason=finish,
+            prompt_tokens=prompt_tokens,
+        )
+
+    async def _choice(self, request: Request) -> Response:
+        """Log-probabilities of the continuations, or the text the server answers with."""
+        if self._mode.scoring == "echo":
+            return await self._echoed(request)
+        labels, api = request.continuations, self._mode.api
+        limit = answer_limit(labels, self.settings.answer_tokens)
+        if self._mode.scoring == "text":
+            return await self._said(request, limit)
+        only = letters_only(labels)
+        body = body_for(
+            self._mode,
+            self.settings.model,
+            request,
+            max_tokens=1 if only else limit,
+            alternatives=self._mode.alternatives,
+        )
+        found, prompt_tokens = await self._asked(
+            body, lambda choice: top_scores(choice, api, labels) or text_of(choice, api, ())
+        )
+        if isinstance(found, TopScores):
+            self._seen["bounded"] += found.bounded
+            counts = (1,) * len(labels)
+            return Response(
+                key=request.key,
+                logprobs=found.logprobs,
+                token_counts=counts,
+                prompt_tokens=prompt_tokens,
+            )
+        if only:  # one token was asked for: too short to be read as an answer
+            return await self._said(request, limit)
+        self._seen["scored_by_text"] += 1
+        return Response(
+            key=request.key,
+            text=redacted(found[0], self._key),
+            finish_reason=found[1],
+            prompt_tokens=prompt_tokens,
+        )
+
+    async def _said(self, request: Request, limit: int) -> Response:
+        """Text in answer to a choice, which scoring parses."""
+        self._seen["scored_by_text"] += 1
+        return await self._text(request, limit)
+
+    async def _echoed(self, request: Request) -> Response:
+        """Exact log-probabilities: one echo per continuation.
+
+        White space that ends the prompt goes to the continuation.
+        """
+        moved = request.text[len(request.text.rstrip()) :]
+        scores: list[tuple[float, int, bool]] = []
+        prompt_tokens = 0
+        for continuation in request.continuations:
+            body = body_for(
+                self._mode, self.settings.model, request, max_tokens=1, continuation=continuation
+            )
+            tail = moved + continuation
+
+            def read(
+                answer: Mapping[str, Any], tail: str = tail
+            ) -> tuple[tuple[float, int, bool], int]:
+                self._check_served(str(answer.get("model") or ""))
+                whole = tokens_used(answer)[0]
+                return echo_score(first_choice(answer), tail, whole), whole
+
+            score, whole = await self._client.ask(self._mode.path, body, read)
+            scores.append(score)
+            prompt_tokens = max(prompt_tokens, whole - score[1])
+        boundary = any(crossed for _, _, crossed in scores)
+        self._seen["boundary"] += boundary
+        return Response(
+            key=request.key,
+            logprobs=tuple(value for value, _, _ in scores),
+            token_counts=tuple(count for _, count, _ in scores),
+            prompt_tokens=prompt_tokens,
+            boundary=boundary,
+        )
+
+    def close(self) -> None:
+        """Close connections and end the thread."""
+        if self._loop.is_closed():
+            return
+        if hasattr(self, "_client"):
+            self._wait(self._client.close())
+        self._wait(_cancelled())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancelled() -> None:
+    """Cancel what still runs on the loop."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """First failure of a group, however deep."""
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
+def _drained(
+    answers: queue.SimpleQueue[Response | BaseException | None],
+) -> tuple[list[Response], BaseException | bool]:
+    """Responses that are there, after waiting a moment for the first.
+
+    And what ended it: an error, True for the end, False for nothing.
+    """
+    batch: list[Response] = []
+    try:
+        found = answers.get(timeout=_HEARTBEAT)
+        while isinstance(found, Response):
+            batch.append(found)
+            found = answers.get_nowait()
+    except queue.Empty:
+        return batch, False
+    return batch, True if found is None else found

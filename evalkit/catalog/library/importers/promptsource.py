@@ -1,0 +1,201 @@
+"""promptsource YAML (P3): ``!Template`` entries with Jinja, input and target parted by ``|||``.
+
+Read as plain data.
+
+Its two tags are dropped before the strict YAML reader sees the file; any other tag, and any alias,
+is refused there. The input part must pass the template check of evalkit
+(`evalkit.phrasings.templates.check`), so loops over fields, calls and attributes are left out and
+named. Answer words that a template fixes (``Yes ||| No``) are written into its text.
+
+References
+----------
+Bach et al. PromptSource, ACL 2022 demo; bigscience-workshop/promptsource:promptsource/templates/.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalkit.catalog.library.importers.imported import (
+    Imported,
+    ImportOptions,
+    SourceFile,
+    add,
+    read_source,
+    rename_slots,
+    wanted,
+)
+from evalkit.catalog.yaml_file import YamlFile, parse_yaml
+from evalkit.errors import CatalogError
+from evalkit.records import LabelSpace, Layout, Meaning, Phrasing
+
+__all__ = ["LICENCE", "import_promptsource"]
+
+LICENCE = "Apache-2.0"
+_TAG = re.compile(
+    r"(?m)^([ \t]*(?:[\w.+-]+|'[^'\n]*'|\"[^\"\n]*\"):)[ \t]+!Template(?:Metadata)?[ \t]*$"
+)
+_JOIN = re.compile(
+    r"(-[ \t]+)?\{\{-?\s*answer_choices\s*\|\s*join\(\s*(\"[^\"]*\"|'[^']*')\s*\)\s*-?\}\}"
+)
+_ITEM = re.compile(r"\{\{-?\s*answer_choices\s*\[\s*(\d+)\s*\]\s*-?\}\}")
+_CONSTANT = re.compile(r"\{\{-?\s*(\"[^\"{}]*\"|'[^'{}]*')\s*-?\}\}")
+_GUARD = re.compile(
+    r"\A\s*\{%-?\s*if\b[^%]*-?%\}(?P<body>(?:(?!\{%).)*)\{%-?\s*endif\s*-?%\}\s*\Z", re.DOTALL
+)
+_LEAK = re.compile(
+    r"answer_choices\s*\[\s*[^\d\s\]]|\b(?:label|answerKey|correct_answer|targets?)\b"
+)
+
+
+def _inside(template: str) -> str:
+    """Return what stands inside the slots and tags of a template."""
+    return " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", template, re.DOTALL))
+
+
+def _fixed(choices: Any) -> tuple[str, ...]:
+    """Return the answer words when a template fixes them.
+
+    Nothing when they depend on the instance.
+    """
+    if not isinstance(choices, str) or "{{" in choices or "{%" in choices:
+        return ()
+    return tuple(part.strip() for part in choices.split("|||"))
+
+
+def _spelt(text: str, choices: tuple[str, ...]) -> tuple[str, Layout]:
+    """Return the input with its answer words written out or as a ``choices`` slot, and how they are listed."""
+    layout: Layout = "none"
+
+    def listed(match: re.Match[str]) -> str:
+        nonlocal layout
+        bullet, joiner = match.group(1) or "", match.group(2)[1:-1].replace("\\n", "\n")
+        if choices:
+            return bullet + joiner.join(choices)
+        layout = (
+            "bulleted"
+            if bullet and joiner.strip() == "-"
+            else "inline"
+            if joiner.strip() in {",", "or", ", or", ";", "/"}
+            else "none"
+        )
+        return "{{ choices }}" if layout == "bulleted" else f"{bullet}{{{{ choices }}}}"
+
+    text = _JOIN.sub(listed, text)
+    if choices:
+        text = _ITEM.sub(
+            lambda match: (
+                choices[int(match.group(1))]
+                if int(match.group(1)) < len(choices)
+                else match.group()
+            ),
+            text,
+        )
+    return _CONSTANT.sub(lambda match: match.group(1)[1:-1], text), layout
+
+
+def _template(entry: dict[str, Any], where: str) -> tuple[str, Phrasing]:
+    """Return the name and the phrasing of one entry.
+
+    Raise CatalogError with the reason when it cannot be one.
+    """
+    jinja = entry.get("jinja")
+    if not isinstance(jinja, str):
+        raise CatalogError("has no text under 'jinja'")
+    if "|||" not in jinja:
+        raise CatalogError("has no '|||' between input and target")
+    text = jinja.partition("|||")[0]
+    guard = _GUARD.match(text)
+    text = (guard.group("body") if guard else text).strip()
+    if leak := _LEAK.search(_inside(text)):
+        raise CatalogError(f"the answer stands in the input ({leak.group().strip()})")
+    choices = _fixed(entry.get("answer_choices"))
+    spelt, layout = _spelt(text, choices)
+    if "answer_choices" in spelt:
+        raise CatalogError("uses answer_choices in a way that has no counterpart here")
+    metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
+    languages = (metadata or {}).get("languages") or ["en"]
+    space: LabelSpace = "text"
+    phrasing = Phrasing(
+        id="new",
+        text=spelt,
+        source=where,
+        author=str(entry.get("reference") or "") or "promptsource authors",
+        licence=LICENCE,
+        position="inline",
+        layout=layout,
+        label_space=space,
+        cue="",
+        language=str(languages[0]),
+        meaning=Meaning(note=f"upstream's answers: {' | '.join(choices)}")
+        if choices
+        else Meaning(),
+    )
+    return str(entry.get("name") or entry.get("id") or "template"), phrasing
+
+
+def import_promptsource(path: Path, options: ImportOptions) -> Imported:
+    """Return the phrasings of one promptsource ``templates.yaml``.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    options
+        Collection and the like; `only` names templates by their upstream name.
+
+    Raises
+    ------
+    CatalogError
+        When the file is not the YAML promptsource writes.
+    """
+    source = read_source(path)
+    file = parse_yaml(_TAG.sub(r"\1", source.text), str(path))
+    value = file.value
+    templates = value.get("templates") if isinstance(value, dict) else None
+    if not isinstance(templates, dict):
+        raise CatalogError(
+            f"{path}:1: holds no mapping 'templates'. Name a promptsource templates.yaml."
+        )
+    found = Imported()
+    subset = "-".join(str(value[key]) for key in ("dataset", "subset") if value.get(key))
+    for key, entry in templates.items():
+        _one(key, entry, file=file, source=source, subset=subset, options=options, found=found)
+    return found
+
+
+def _one(
+    key: str,
+    entry: Any,
+    *,
+    file: YamlFile,
+    source: SourceFile,
+    subset: str,
+    options: ImportOptions,
+    found: Imported,
+) -> None:
+    """Add one entry, or say why not."""
+    line = file.line(("templates", key))
+    where = f"{source.path}:{line}"
+    if not isinstance(entry, dict):
+        found.skipped.append(f"{where}: template {key!r} is no mapping")
+        return
+    try:
+        name, phrasing = _template(entry, options.collection)
+        if not wanted(name, options):
+            return
+        text = rename_slots(phrasing.text, options.rename)
+    except CatalogError as error:
+        found.skipped.append(f"{where}: template {entry.get('name', key)!r}: {error}")
+        return
+    add(
+        found,
+        replace(phrasing, text=text),
+        name=f"{subset}-{name}",
+        source=source,
+        line=line,
+        options=options,
+    )

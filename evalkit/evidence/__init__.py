@@ -1,9 +1,0 @@
-"""Room 9b: what people look at beyond estimates: phrasing by phrasing, flips, what to look at first.
-
-Cells and stored records come in, plain records go out; `evalkit.report` draws them and computes nothing.
-"""
-
-from evalkit.evidence.gather import gather
-from evalkit.evidence.views import OF_THIS_RUN, Doubtful, Evidence, Feature, Flip, Looks, PhrasingView, Side, TaskView
-
-__all__ = ["OF_THIS_RUN", "Doubtful", "Evidence", "Feature", "Flip", "Looks", "PhrasingView", "Side", "TaskView", "gather"]

@@ -1,1 +1,0 @@
-"""Room 4b: what makes a model more robust, as a wrapper of a backend or as a trained adapter."""

@@ -1,0 +1,250 @@
+"""Cells and stored records -> `Evidence`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit import stats
+from evalkit.analysis import headline_phrasings, phrasing_estimates, phrasing_intervals
+from evalkit.records import Instance, Task
+from evalkit.report.evidence.budget import budget_steps
+from evalkit.report.evidence.flips import Answers, flips_of
+from evalkit.report.evidence.looks import doubtful_effect, looks_of
+from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
+from evalkit.scoring import STATUSES, Block, ScoreTable
+
+if TYPE_CHECKING:
+    from evalkit.store.blocks import StoredJob
+
+__all__ = ["FLIPS", "gather"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+FLIPS = 300
+"""Instances shown side by side in a whole run, unless a number per task is asked for."""
+
+
+def gather(
+    table: ScoreTable,
+    jobs: Iterable[StoredJob],
+    *,
+    answers: Answers,
+    level: float = 0.95,
+    flips: int | None = None,
+    distances: Mapping[str, Mapping[str, float]] | None = None,
+    curve: Sequence[Mapping[str, Any]] = (),
+) -> Evidence:
+    """Return the evidence of one run.
+
+    Parameters
+    ----------
+    table
+        Its cells; one model.
+    jobs
+        Its tasks as stored, in any order; tasks without cells are left out.
+    answers
+        Stored responses by request key.
+    level
+        Level of the intervals of phrasings.
+    flips
+        Instances per task shown side by side; None: 3 to 25, so that a run shows about `FLIPS`.
+    distances
+        Task id -> phrasing id -> distance to the seen phrasings.
+    curve
+        Of a sparse run: what parts of its cells would have told, as its manifest has it.
+
+    Notes
+    -----
+    The interval of a phrasing is for new instances under this very phrasing: Wilson's for scores
+    that are all 0 or 1, Student's else.
+    """
+    model = table.models[0]
+    tasks = set(table.tasks(model))
+    wanted = max(3, min(25, FLIPS // max(1, len(tasks)))) if flips is None else flips
+    views = [
+        _task_view(table, model, job, answers=answers, level=level, flips=wanted)
+        for job in jobs
+        if job.task.id in tasks
+    ]
+    views = [_with_distances(view, (distances or {}).get(view.task.id, {})) for view in views]
+    views = _with_shares(sorted(views, key=lambda view: view.task.id))
+    n_doubtful = sum(
+        row.meaning == "doubtful" for view in views for row in view.phrasings if row.headline
+    )
+    return Evidence(
+        model=model,
+        level=level,
+        tasks=tuple(views),
+        looks=looks_of(views),
+        budget=tuple(BudgetStep(**step) for step in curve) or budget_steps(table, level=level),
+        n_doubtful=n_doubtful,
+        doubtful=doubtful_effect(views) if n_doubtful else (),
+    )
+
+
+def _task_view(
+    table: ScoreTable, model: str, job: StoredJob, *, answers: Answers, level: float, flips: int
+) -> TaskView:
+    block = table.block(model, job.task.id)
+    headline = headline_phrasings(block)
+    rows = {str(row["phrasing"]["id"]): row for row in job.rows}
+    found = flips_of(table, block, job, headline=headline, answers=answers, limit=flips)
+    kept = block.values[headline]
+    known = ~np.isnan(kept).all(axis=0)
+    low, high = (_over_phrasings(function, kept[:, known]) for function in (np.nanmin, np.nanmax))
+    return TaskView(
+        task=job.task,
+        chance=_chance(job.task, job.instances),
+        n_instances=len(block.instance_ids),
+        phrasings=tuple(
+            sorted(
+                _phrasings(block, headline, rows, level),
+                key=lambda row: (_nan_last(row.score), row.phrasing_id),
+            )
+        ),
+        flips=found,
+        n_flipping=int((high > low).sum()),
+        n_always=int((low >= 1).sum()),
+        n_never=int((high <= 0).sum()),
+    )
+
+
+def _over_phrasings(function: Callable[..., Floats], values: Floats) -> Floats:
+    return function(values, axis=0) if values.size else np.empty(0)
+
+
+def _nan_last(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def _chance(task: Task, instances: Sequence[Instance]) -> float:
+    """Score of guessing: the task's own, or the mean of one over the number of choices."""
+    if task.chance is not None:
+        return task.chance
+    shares = [1 / len(instance.choices) for instance in instances if instance.choices]
+    return float(np.mean(shares)) if shares and len(shares) == len(instances) else math.nan
+
+
+def _phrasings(
+    block: Block,
+    headline: npt.NDArray[np.bool_],
+    rows: Mapping[str, Mapping[str, Any]],
+    level: float,
+) -> list[PhrasingView]:
+    a = np.asarray(stats.phrasing_scores(block.values))
+    a[headline] = phrasing_estimates(block, headline)
+    sparse = phrasing_intervals(block, headline, level=level)
+    ends = (
+        {}
+        if sparse is None
+        else dict(zip(np.flatnonzero(headline).tolist(), sparse.tolist(), strict=True))
+    )
+    mean = float(np.nanmean(a[headline])) if (~np.isnan(a[headline])).any() else math.nan
+    shares = {
+        name: stats.rate_per_phrasing(block.status == STATUSES.index(name), of=block.asked)
+        for name in ("unparsed", "truncated", "missing")
+    }
+    found = []
+    for number, name in enumerate(block.phrasing_ids):
+        row = rows.get(name, {})
+        wording = row.get("phrasing", {})
+        low, high = ends[number] if number in ends else _interval(block.values[number], level)
+        unparsed = float(shares["unparsed"][number])
+        found.append(
+            PhrasingView(
+                task=block.task,
+                phrasing_id=name,
+                text=str(wording.get("text", "")),
+                source=block.sources[number],
+                seen=block.seen[number],
+                kind=block.kinds[number],
+                layout=str(wording.get("layout", "")),
+                label_space=str(wording.get("label_space", "")),
+                perturbation=block.perturbations[number],
+                dimensions=tuple(wording.get("dimensions", ())),
+                meaning=str(wording.get("meaning", {}).get("status", "unchecked")),
+                meaning_note=str(wording.get("meaning", {}).get("note", "")),
+                headline=bool(headline[number]),
+                score=float(a[number]),
+                low=low,
+                high=high,
+                n=int((~np.isnan(block.values[number])).sum()),
+                unparsed=unparsed,
+                truncated=float(shares["truncated"][number]),
+                missing=float(shares["missing"][number]),
+                deviation=float(a[number]) - mean,
+                share=0.0,
+                by_format=_by_format(float(a[number]), mean, unparsed),
+            )
+        )
+    return found
+
+
+def _by_format(score: float, mean: float, unparsed: float) -> bool:
+    """Whether leaving out answers that could not be used closes half of the distance to the task's mean, or more."""
+    if not unparsed or not score < mean:
+        return False
+    readable = score / (1 - unparsed) if unparsed < 1 else mean
+    return readable - score >= (mean - score) / 2
+
+
+def _interval(values: Floats, level: float) -> tuple[float, float]:
+    known = values[~np.isnan(values)]
+    if known.size == 0:
+        return math.nan, math.nan
+    if np.isin(known, (0.0, 1.0)).all():
+        return _wilson(int(known.sum()), known.size, level)
+    found = stats.mean_interval(known[None, :], question="fixed", level=level)
+    return found.low, found.high
+
+
+@cache
+def _wilson(hits: int, n: int, level: float) -> tuple[float, float]:
+    found = stats.rate_interval(hits, n, level=level)
+    return found.low, found.high
+
+
+def _with_distances(view: TaskView, distances: Mapping[str, float]) -> TaskView:
+    """The same task with the distance of each phrasing and its change against the seen ones."""
+    seen = [
+        row.score
+        for row in view.phrasings
+        if row.headline and row.seen == "seen" and not math.isnan(row.score)
+    ]
+    level = float(np.mean(seen)) if seen else math.nan
+    rows = [
+        replace(row, distance=distances.get(row.phrasing_id, math.nan), change=row.score - level)
+        for row in view.phrasings
+    ]
+    return replace(view, phrasings=tuple(rows))
+
+
+def _with_shares(views: Sequence[TaskView]) -> list[TaskView]:
+    """The same tasks with each headline phrasing's share of all squared deviations."""
+    squares = [
+        row.deviation**2
+        for view in views
+        for row in view.phrasings
+        if row.headline and not math.isnan(row.deviation)
+    ]
+    total = sum(squares)
+    if not total:
+        return list(views)
+    return [
+        replace(
+            view,
+            phrasings=tuple(
+                replace(row, share=row.deviation**2 / total)
+                if row.headline and not math.isnan(row.deviation)
+                else row
+                for row in view.phrasings
+            ),
+        )
+        for view in views
+    ]

@@ -1,0 +1,237 @@
+"""Records of what people look at.
+
+Scores, shares and probabilities are fractions in [0, 1]; NaN where undefined.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from evalkit.records import Task
+
+__all__ = [
+    "OF_THIS_RUN",
+    "BudgetStep",
+    "Doubtful",
+    "Evidence",
+    "Feature",
+    "Flip",
+    "Looks",
+    "PhrasingView",
+    "Side",
+    "TaskView",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhrasingView:
+    """One phrasing on one task."""
+
+    task: str
+    """Task id."""
+    phrasing_id: str
+    """Phrasing id."""
+    text: str
+    """Its text, as written; empty when it was not stored."""
+    source: str
+    """Collection it comes from."""
+    seen: str
+    """seen, unseen or unknown."""
+    kind: str
+    """``correct`` or the kind of control."""
+    layout: str
+    """Choice layout."""
+    label_space: str
+    """What the model is asked to answer with."""
+    perturbation: str
+    """Perturbation that made it; empty for none."""
+    dimensions: tuple[str, ...]
+    """Kinds of variety it shows."""
+    meaning: str
+    """Result of the check of its meaning: checked, doubtful or unchecked."""
+    meaning_note: str
+    """Why it is doubtful."""
+    headline: bool
+    """Whether headline statistics are over it (correct and unperturbed)."""
+    score: float
+    """Mean over instances; in a sparse run its posterior mean."""
+    low: float
+    """Lower end of its interval: this phrasing, new instances; in a sparse run, these instances."""
+    high: float
+    """Upper end of its interval."""
+    n: int
+    """Instances scored."""
+    unparsed: float
+    """Share of cells whose answer could not be used."""
+    truncated: float
+    """Share of cells whose prompt was cut."""
+    missing: float
+    """Share of cells without an answer by our fault."""
+    deviation: float
+    """Score minus the mean over the headline phrasings of the task."""
+    share: float
+    """Share of all squared deviations of the suite; 0 outside the headline."""
+    by_format: bool
+    """Whether it is low because answers could not be used: without them it would make up half of
+    its deviation or more."""
+    distance: float = math.nan
+    """Distance of its representation to those of the seen phrasings; NaN when none was asked
+    for."""
+    change: float = math.nan
+    """Score minus mean score of the seen headline phrasings of the task; NaN without any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What the model answered to one instance under one phrasing."""
+
+    phrasing_id: str
+    """Phrasing id."""
+    text: str
+    """Text of the phrasing."""
+    seen: str
+    """seen, unseen or unknown."""
+    score: float
+    """Score of the cell."""
+    status: str
+    """ok, unparsed, truncated or missing."""
+    answer: str
+    """What the answer was taken as; empty when it could not be used."""
+    raw: str
+    """Generated text; empty for choices."""
+    probability: float
+    """Probability of the answer."""
+    choices: tuple[float, ...]
+    """Probability of every choice in upstream order (softmax of summed log-probabilities); empty
+    for generation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """One instance whose score depends on the wording."""
+
+    task: str
+    """Task id."""
+    instance_id: str
+    """Instance id."""
+    fields: tuple[tuple[str, str], ...]
+    """Names and texts of the instance."""
+    choices: tuple[str, ...]
+    """Texts of the choices; empty for generation."""
+    target: str
+    """Correct answer."""
+    share: float
+    """Mean score over headline phrasings."""
+    best: Side
+    """Under the phrasing that serves it best."""
+    worst: Side
+    """Under the phrasing that serves it worst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """One task."""
+
+    task: Task
+    """The task."""
+    chance: float
+    """Score of guessing; NaN when undefined."""
+    n_instances: int
+    """Instances."""
+    phrasings: tuple[PhrasingView, ...]
+    """Its phrasings, lowest score first."""
+    flips: tuple[Flip, ...]
+    """The instances chosen for side by side."""
+    n_flipping: int
+    """Instances whose score differs between headline phrasings."""
+    n_always: int
+    """Instances with full score under every headline phrasing."""
+    n_never: int
+    """Instances with score 0 under every headline phrasing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """How phrasings that share a feature do, compared with their tasks."""
+
+    name: str
+    """What is grouped by: source, layout, label space, dimension."""
+    value: str
+    """The value they share."""
+    n: int
+    """Phrasings, counted once per task."""
+    deviation: float
+    """Mean of their deviations from the mean of their task."""
+    unparsed: float
+    """Mean share of answers that could not be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What to look at first."""
+
+    n: int
+    """Headline phrasings, counted once per task."""
+    most: tuple[PhrasingView, ...]
+    """The fewest phrasings that hold `held` of all squared deviations, largest first."""
+    held: float
+    """Share of squared deviations they hold."""
+    noise: float
+    """Part of the variance between phrasings that sampling of instances alone would give; NaN when
+    unknown."""
+    lowest: tuple[PhrasingView, ...]
+    """Those of `most` that lie below the mean of their task, largest share first."""
+    n_by_format: int
+    """How many of those fail by format, not by knowledge."""
+    features: tuple[Feature, ...]
+    """Features with at least two phrasings, lowest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubtful:
+    """What changes when phrasings of doubtful meaning are left out."""
+
+    metric: str
+    """Name of the statistic, mean over tasks."""
+    everything: float
+    """With them."""
+    without: float
+    """Without them."""
+
+
+OF_THIS_RUN = "cells of this run"
+"""Line of the budget figure that is made of a sparse run's own cells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetStep:
+    """How precise a part of the run would have been."""
+
+    line: str
+    """What is cut: instances or phrasings."""
+    cells: int
+    """Cells asked."""
+    half_width: float
+    """Half-width of the interval of a task's mean, mean over tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything of one run that is shown beside its estimates."""
+
+    model: str
+    """Model."""
+    level: float
+    """Level of the intervals of phrasings."""
+    tasks: tuple[TaskView, ...]
+    """Its tasks, sorted by id."""
+    looks: Looks
+    """What to look at first."""
+    budget: tuple[BudgetStep, ...]
+    """Precision that parts of the run would have had; empty when components of variance are
+    unknown."""
+    n_doubtful: int
+    """Phrasings of doubtful meaning, counted once per task."""
+    doubtful: tuple[Doubtful, ...]
+    """What leaving them out changes; empty when there are none."""

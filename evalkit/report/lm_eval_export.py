@@ -1,0 +1,276 @@
+"""A run's tasks x phrasings as lm-eval task files, so that anyone can check our numbers with another program.
+
+Every (task, phrasing) becomes one lm-eval task over a JSON Lines file that holds the finished
+prompts, so that what is compared is the model and the scoring, not the templates. ``expected.csv``
+says what we measured.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import StoreError, UsageError
+from evalkit.phrasings.prompts import render_prompt, request_of
+from evalkit.records import Instance, Phrasing, Prompt, Score, Task
+from evalkit.scoring.stored import score_run
+from evalkit.store.atomic import slug, write_atomic
+from evalkit.store.blocks import StoredJob, instance_from_json, phrasing_from_json, stored_jobs
+from evalkit.store.directory import RunDir
+from evalkit.store.responses import Store
+
+__all__ = ["METRICS", "export_run"]
+
+METRICS = {
+    "choice_accuracy": "acc",
+    "choice_accuracy_norm": "acc_bytes",
+    "exact_match": "exact_match",
+}
+"""Our metric -> the one of lm-eval that counts the same."""
+_README = """# Tasks for lm-eval
+
+Written by evalkit from a run of {model} on the suite {suite}: {n_tasks} tasks of lm-eval, one per task and phrasing, {n_rows} prompts.
+`expected.csv` holds what evalkit measured on each of them.
+
+From this folder (the data paths are relative to it), for a model of Transformers:
+
+    lm_eval --model hf --model_args pretrained=MODEL --tasks {group} --include_path . --num_fewshot 0
+
+The prompts are finished texts: instruction, shots and listed choices are in them, so lm-eval adds nothing. Leave its chat template off for a run without one.
+
+* `acc` is choice_accuracy, `acc_bytes` choice_accuracy_norm, `exact_match` exact_match.
+* A choice with the text of the right one counts as right, so targets are lists.
+* exact_match here compares the first line without the white space around it, ignoring case. evalkit also unifies Unicode forms, drops one layer of quotes
+  and a closing full stop: where answers carry these, its scores are higher.
+* Prompts longer than the model's window lose their middle in evalkit and their beginning in lm-eval; `expected.csv` counts them as truncated.
+{left_out}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Exported:
+    """One lm-eval task."""
+
+    name: str
+    """Its name."""
+    task: Task
+    """Our task."""
+    phrasing: Phrasing
+    """Our phrasing."""
+    rows: tuple[Mapping[str, Any], ...]
+    """Its documents."""
+
+
+def export_run(run: Path, out: Path) -> int:
+    """Write the tasks and phrasings of a run as lm-eval task files.
+
+    Parameters
+    ----------
+    run
+        Run directory.
+    out
+        Directory to write; made when absent.
+
+    Returns
+    -------
+    int
+        Prompts written.
+
+    Raises
+    ------
+    StoreError
+        When the run is damaged, or its prompts cannot be made again from what is stored.
+    UsageError
+        When lm-eval has no metric for any of its tasks, or `out` is a file.
+    """
+    if out.is_file():
+        raise UsageError(f"--out: {out} is a file; a directory is expected.")
+    manifest, scores, _ = score_run(run, collect=list)
+    exported: list[_Exported] = []
+    left_out: dict[str, str] = {}
+    with Store(RunDir(run).store_path, read_only=True) as store:
+        for job in stored_jobs(store, manifest["suite"]["tasks"]):
+            if job.task.metric not in METRICS:
+                left_out[job.task.id] = job.task.metric
+                continue
+            shots = [
+                instance_from_json(value) for _, value in store.get_records(f"shots/{job.task.id}")
+            ]
+            exported += _exported(job, shots, run)
+    if not exported:
+        raise UsageError(
+            f"{run}: lm-eval has no metric like {', '.join(sorted(set(left_out.values())))}, so there is nothing to export."
+        )
+    group = f"evalkit_{slug(str(manifest['suite']['name']))}"
+    for item in exported:
+        _write_task(item, out)
+    write_atomic(
+        out / "group.yaml", _yaml({"group": group, "task": [item.name for item in exported]})
+    )
+    write_atomic(out / "expected.csv", _expected(exported, scores))
+    n_rows = sum(len(item.rows) for item in exported)
+    write_atomic(
+        out / "README.md",
+        _readme(manifest, left_out, group=group, n_tasks=len(exported), n_rows=n_rows),
+    )
+    return n_rows
+
+
+def _exported(job: StoredJob, shots: Sequence[Instance], run: Path) -> Iterator[_Exported]:
+    """Every phrasing of a stored task with its finished prompts."""
+    for row in job.rows:
+        phrasing = phrasing_from_json(row["phrasing"])
+        keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
+        arrangements = row["orders"] or [((), ())] * len(keys)
+        rows = []
+        for key, instance, (order, names) in zip(keys, job.instances, arrangements, strict=True):
+            prompt = render_prompt(
+                job.task, phrasing, instance, shots=shots, order=tuple(order), names=tuple(names)
+            )
+            if request_of(prompt).key != key:
+                raise StoreError(
+                    f"{run}: the prompt of {job.task.id}, phrasing {phrasing.id!r}, instance {instance.id!r} is not the one that was asked: "
+                    "another version of evalkit wrote this run. Run the same 'evalkit run' again."
+                )
+            rows.append(_document(prompt, instance))
+        yield _Exported(
+            name=f"evalkit_{slug(job.task.id)}_{slug(phrasing.id)}",
+            task=job.task,
+            phrasing=phrasing,
+            rows=tuple(rows),
+        )
+
+
+def _document(prompt: Prompt, instance: Instance) -> dict[str, Any]:
+    """One prompt as a document of lm-eval."""
+    text = f"{prompt.system}\n\n{prompt.text}" if prompt.system else prompt.text
+    if prompt.kind == "generate":
+        return {"id": instance.id, "text": text, "target": list(instance.references)}
+    shown = prompt.choice_order or range(len(instance.choices))
+    right = [position for position, index in enumerate(shown) if _is_right(instance, index)]
+    return {
+        "id": instance.id,
+        "text": text,
+        "choices": [choice.removeprefix(" ") for choice in prompt.continuations],
+        "target": right,
+    }
+
+
+def _is_right(instance: Instance, index: int) -> bool:
+    if instance.target is None:
+        return instance.choices[index] in instance.references
+    return index == instance.target or instance.choices[index] == instance.choices[instance.target]
+
+
+def _write_task(item: _Exported, out: Path) -> None:
+    """Write the task file and the documents of one lm-eval task."""
+    metric = {"metric": METRICS[item.task.metric], "aggregation": "mean", "higher_is_better": True}
+    body: dict[str, Any] = {
+        "task": item.name,
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": f"data/{item.name}.jsonl"}},
+        "test_split": "test",
+        "num_fewshot": 0,
+        "doc_to_text": "text",
+        "doc_to_target": "target",
+        "metadata": {
+            "version": item.task.version,
+            "evalkit_task": item.task.id,
+            "evalkit_phrasing": item.phrasing.id,
+        },
+    }
+    if item.task.kind == "choice":
+        body |= {
+            "output_type": "multiple_choice",
+            "doc_to_choice": "choices",
+            "target_delimiter": " ",
+            "metric_list": [metric],
+        }
+    else:
+        first_line = {"function": "regex", "regex_pattern": r"^\s*([^\n]*?)\s*(?:\n|$)"}
+        body |= {
+            "output_type": "generate_until",
+            "generation_kwargs": {
+                "until": list(item.task.stop),
+                "max_gen_toks": item.task.max_tokens,
+                "do_sample": False,
+                "temperature": 0.0,
+            },
+            "metric_list": [{**metric, "ignore_case": True}],
+            "filter_list": [
+                {"name": "first_line", "filter": [first_line, {"function": "take_first"}]}
+            ],
+        }
+    write_atomic(out / f"{item.name}.yaml", _yaml(body))
+    lines = (json.dumps(row, ensure_ascii=True, allow_nan=False) for row in item.rows)
+    write_atomic(out / "data" / f"{item.name}.jsonl", "".join(f"{line}\n" for line in lines))
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000))
+
+
+def _expected(exported: Sequence[_Exported], scores: Sequence[Score]) -> str:
+    """Table of what we measured, per lm-eval task; a mean over missing cells is left empty."""
+    cells: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    for score in scores:
+        cells[score.task, score.phrasing_id].append(score)
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow(
+        [
+            "lm_eval_task",
+            "task",
+            "phrasing_id",
+            "metric",
+            "score",
+            "n_instances",
+            "missing",
+            "truncated",
+        ]
+    )
+    for item in exported:
+        mine = cells[item.task.id, item.phrasing.id]
+        values = [score.score for score in mine if score.score is not None]
+        mean = repr(sum(values) / len(values)) if len(values) == len(mine) else ""
+        truncated = sum(score.status == "truncated" for score in mine)
+        row = [
+            item.name,
+            item.task.id,
+            item.phrasing.id,
+            METRICS[item.task.metric],
+            mean,
+            len(mine),
+            len(mine) - len(values),
+            truncated,
+        ]
+        table.writerow(row)
+    return buffer.getvalue()
+
+
+def _readme(
+    manifest: Mapping[str, Any],
+    left_out: Mapping[str, str],
+    *,
+    group: str,
+    n_tasks: int,
+    n_rows: int,
+) -> str:
+    lines = [
+        f"* Left out, since lm-eval has no metric like theirs: {', '.join(f'{task} ({metric})' for task, metric in left_out.items())}.\n"
+    ]
+    return _README.format(
+        model=manifest["model"]["label"],
+        suite=manifest["suite"]["name"],
+        group=group,
+        n_tasks=n_tasks,
+        n_rows=n_rows,
+        left_out=lines[0] if left_out else "",
+    )

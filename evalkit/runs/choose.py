@@ -1,0 +1,301 @@
+"""The start of the corridor.
+
+Settings -> one job per task, with phrasings, instances, shots and relations chosen.
+
+Reads the catalog and nothing else; loads no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Literal, TypeAlias
+
+from evalkit import catalog
+from evalkit.errors import DataMissingError, UsageError
+from evalkit.phrasings.perturb.apply import apply
+from evalkit.phrasings.perturb.controls import DERIVED_KINDS, controls
+from evalkit.phrasings.perturb.order import instance_labels, instance_order
+from evalkit.phrasings.perturb.spec import Impossible
+from evalkit.records import Arrangement, Instance, Job, ModelSpec, Phrasing, Seen, Suite, Task
+from evalkit.runs.ask import Progress
+from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
+from evalkit.runs.settings import Settings
+from evalkit.tuning.adapters import trained_phrasings
+
+__all__ = ["PAIRED_FROM", "Design", "choose", "design_of"]
+
+Design: TypeAlias = Literal["full", "paired", "balanced", "adaptive", "search"]
+PAIRED_FROM = 50
+"""Instances per phrasing from which a budget is spent on the same instances under every
+phrasing."""
+
+
+def choose(
+    settings: Settings, progress: Progress | None = None
+) -> tuple[list[Job], dict[str, str]]:
+    """Return one job per task, and the tasks left out with the reason.
+
+    Raises
+    ------
+    DataMissingError
+        When benchmark data is missing and `Settings.available` is off; every missing task is named.
+    UsageError
+        When nothing is left to run.
+    """
+    suite = settings.suite
+    tasks = catalog.list_tasks(suite.tasks)
+    present, absent = catalog.available_tasks(tasks, settings.data_dir)
+    if absent and not settings.available:
+        raise DataMissingError(_absent_message(suite, absent))
+    if not present:
+        raise UsageError(
+            f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'."
+        )
+    own = {task.id: _own_phrasings(settings, task) for task in present}
+    chosen = {
+        task.id: pick_instances(
+            task,
+            catalog.load_instances(task, settings.data_dir),
+            limit=suite.limit,
+            seed=settings.seed,
+        )
+        for task in present
+    }
+    design = design_of(suite, [len(instances) for instances in chosen.values()])
+    if design == "paired" and suite.budget is not None:
+        chosen = {
+            task.id: pick_instances(
+                task,
+                chosen[task.id],
+                limit=max(1, round(suite.budget * len(chosen[task.id]))),
+                seed=settings.seed,
+            )
+            for task in present
+        }
+    jobs = [replace(_job(settings, task, own, chosen[task.id]), design=design) for task in present]
+    if progress is not None:
+        if absent:
+            progress.note(
+                f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine"
+            )
+        for note in _gathered([note for job in jobs for note in job.notes]):
+            progress.note(note)
+        for note in _unmet_collections(settings.model, jobs):
+            progress.note(note)
+    return jobs, {task.id: reason for task, reason in absent}
+
+
+def _gathered(notes: Sequence[str]) -> list[str]:
+    """Return at most three notes and how many more there are."""
+    return [
+        *notes[:3],
+        *([f"and {len(notes) - 3} more such notes, all in the manifest"] if len(notes) > 3 else []),
+    ]
+
+
+def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
+    more = f"; and {len(absent) - 1} more" if len(absent) > 1 else ""
+    return (
+        f"suite {suite.name!r}: data of {len(absent)} task{'s' if more else ''} is not on this machine:\n  {absent[0][1]}{more}\n"
+        "Type 'evalkit data fetch', name another --data-dir, or add --available to run without."
+    )
+
+
+def _unmet_collections(model: ModelSpec, jobs: Sequence[Job]) -> list[str]:
+    """Say of every collection in ``tuned_on`` that no phrasing comes from when its name looks like a slip; all would count as unseen."""
+    sources = {phrasing.source for job in jobs for phrasing in job.phrasings}
+    known = sources | catalog.known_collections()
+    names = [
+        catalog.tuned_on_collection(entry)[0]
+        for entry in model.tuned_on or ()
+        if not catalog.is_collection_file(entry)
+    ]
+    close = {
+        name: get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+        for name in names
+        if name not in known
+    }
+    return [
+        f"--tuned-on: no phrasing comes from {name!r}; did you mean {found[0]!r}?"
+        for name, found in close.items()
+        if found
+    ]
+
+
+def _own_phrasings(settings: Settings, task: Task) -> list[Phrasing]:
+    """Every authored, imported or upstream phrasing of a task, before any choice."""
+    authored = catalog.load_phrasings(
+        task, extra=settings.phrasing_files, sources=settings.suite.sources
+    )
+    return [*authored, *catalog.dataset_phrasings(task, settings.data_dir)]
+
+
+def design_of(suite: Suite, sizes: Sequence[int]) -> Design:
+    """Return which cells of a run are asked.
+
+    Parameters
+    ----------
+    suite
+        With its budget.
+    sizes
+        Instances of every task, after ``limit``.
+
+    Notes
+    -----
+    Left to itself a budget is paired where it pays for `PAIRED_FROM` instances under every phrasing
+    of every task, or where phrasings are perturbed or controls, whose differences need the same
+    instances; otherwise it is balanced.
+
+    Raises
+    ------
+    UsageError
+        When options contradict each other.
+    """
+    mixed = bool(suite.perturbations) or set(suite.kinds) != {"correct"}
+    wanted = suite.budget_design
+    if suite.find is not None:
+        if suite.budget is None:
+            raise UsageError(
+                "--find: needs a budget to search with, such as --budget 0.1. Add one."
+            )
+        if wanted is not None or suite.half_width is not None:
+            raise UsageError(
+                "--find: chooses its own cells and when to stop. Leave --budget-design and --half-width out."
+            )
+        design: Design = "search"
+    elif suite.half_width is not None:
+        if wanted == "paired":
+            raise UsageError(
+                "--half-width: stops sparse designs only. Choose --budget-design balanced or adaptive, or leave it out."
+            )
+        design = wanted or "balanced"
+    elif suite.budget is None:
+        if wanted is not None:
+            raise UsageError(
+                f"--budget-design {wanted}: says how a budget is spent, and there is none. Add --budget, such as --budget 0.05."
+            )
+        return "full"
+    else:
+        enough = min((round(suite.budget * size) for size in sizes), default=0) >= PAIRED_FROM
+        design = wanted or ("paired" if mixed or enough else "balanced")
+    if mixed and design != "paired":
+        raise UsageError(
+            "--budget: perturbed copies and controls are held against their origin on the same instances, which a sparse design does not give. "
+            "Use --budget-design paired, or leave --perturb and --kinds out."
+        )
+    return design
+
+
+def _job(
+    settings: Settings,
+    task: Task,
+    own: Mapping[str, Sequence[Phrasing]],
+    instances: Sequence[Instance],
+) -> Job:
+    suite, seed = settings.suite, settings.seed
+    pool = (
+        catalog.load_instances(task, settings.data_dir, split=task.shot_split)
+        if suite.shots and task.shot_split
+        else []
+    )
+    phrasings, notes = _phrasings(settings, task, own)
+    instances, orders, left_out = _arranged(phrasings, instances)
+    if left_out:
+        notes.append(
+            f"{task.id}: {left_out} instances left out under every phrasing, because their choices cannot be moved"
+        )
+    if not instances:
+        raise UsageError(
+            f"{task.id}: no instance is left whose choices can be moved. Leave the task or the perturbation out."
+        )
+    trained = trained_phrasings(settings.mitigations)
+    seen: dict[str, Seen] = {
+        phrasing.id: "seen"
+        if phrasing.id in trained
+        else catalog.relation(phrasing, settings.model, task)
+        for phrasing in phrasings
+    }
+    return Job(
+        task=task,
+        phrasings=tuple(phrasings),
+        instances=tuple(instances),
+        shots=tuple(pick_shots(task, pool, instances, shots=suite.shots, seed=seed)),
+        seen=seen,
+        orders=orders,
+        notes=tuple(notes),
+    )
+
+
+def _phrasings(
+    settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]
+) -> tuple[list[Phrasing], list[str]]:
+    """Return the phrasings of a run: chosen ones, derived controls, perturbed copies.
+
+    And what could not be made.
+    """
+    suite = settings.suite
+    found = own[task.id]
+    wanted = [
+        phrasing
+        for phrasing in found
+        if phrasing.kind in suite.kinds and (not suite.sources or phrasing.source in suite.sources)
+    ]
+    chosen = pick_phrasings(task, wanted, number=suite.phrasings, seed=settings.seed)
+    correct = [phrasing for phrasing in chosen if phrasing.kind == "correct"]
+    notes: list[str] = []
+    derivable = [kind for kind in suite.kinds if kind in DERIVED_KINDS]
+    if derivable:
+        others = [
+            phrasing
+            for other, phrasings in own.items()
+            if other != task.id
+            for phrasing in phrasings
+        ]
+        made, refused = controls(task, correct, others, seed=settings.seed, kinds=derivable)
+        chosen, notes = [*chosen, *made], [f"{task.id}: {refusal}" for refusal in refused]
+    if suite.perturbations:
+        made, refused = apply(
+            correct, suite.perturbations, seed=settings.seed, protected_words=task.labels
+        )
+        chosen, notes = (
+            [*chosen, *made],
+            [*notes, *(f"{task.id}: {refusal}" for refusal in refused)],
+        )
+    if not chosen:
+        raise UsageError(
+            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; sources {', '.join(suite.sources) or 'all'}). "
+            f"Type 'evalkit ls phrasings --task {task.id}'."
+        )
+    return chosen, notes
+
+
+def _arranged(
+    phrasings: Sequence[Phrasing], instances: Sequence[Instance]
+) -> tuple[list[Instance], dict[str, tuple[Arrangement, ...]], int]:
+    """Return the instances every phrasing can show, the arrangements of those that move choices, and how many instances fell out.
+
+    An instance whose choices cannot be moved under one phrasing leaves under all, so that all
+    phrasings keep the same instances.
+    """
+    moving = [
+        phrasing
+        for phrasing in phrasings
+        if "order" in phrasing.perturbation or "labels" in phrasing.perturbation
+    ]
+    kept: list[Instance] = []
+    orders: dict[str, list[Arrangement]] = {phrasing.id: [] for phrasing in moving}
+    for instance in instances:
+        found = {
+            phrasing.id: (instance_order(phrasing, instance), instance_labels(phrasing, instance))
+            for phrasing in moving
+        }
+        if any(isinstance(part, Impossible) for pair in found.values() for part in pair):
+            continue
+        kept.append(instance)
+        for name, (order, names) in found.items():
+            if isinstance(order, tuple) and isinstance(names, tuple):
+                shown = tuple(names[index] for index in order) if order and names else names
+                orders[name].append((order, shown))
+    return kept, {name: tuple(pairs) for name, pairs in orders.items()}, len(instances) - len(kept)

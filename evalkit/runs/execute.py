@@ -1,0 +1,203 @@
+"""The corridor itself, top to bottom: choose, ask, score, estimate, write.
+
+The only module that knows every room.
+
+`run` resumes by itself: what is stored is not asked again, what changed in a task or phrasing file
+is, and a model that changed is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalkit.backends.base import Backend
+from evalkit.backends.mitigations.applying import opened
+from evalkit.catalog.paths import cache_dir
+from evalkit.errors import BackendError, IncompleteError
+from evalkit.records import Job, digest
+from evalkit.runs.ask import Progress
+from evalkit.runs.budget import Asker, spend_budget
+from evalkit.runs.choose import choose
+from evalkit.runs.finish import finish
+from evalkit.runs.identity import (
+    manifest_of,
+    refuse_other_model,
+    refuse_other_run,
+    refuse_package,
+    run_directory,
+)
+from evalkit.runs.representations import represent
+from evalkit.runs.settings import Settings
+from evalkit.store.directory import RunDir
+from evalkit.store.responses import Store
+from evalkit.store.shared_cache import SharedCache
+from evalkit.tuning.adapters import refuse_overlap
+
+__all__ = ["Outcome", "open_backend", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    path: Path
+    """Run directory."""
+    manifest: Mapping[str, Any]
+    """Final manifest."""
+    failures: Mapping[str, int]
+    """Number of failed requests by reason."""
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 when every cell has an answer, else 3."""
+        return IncompleteError.exit_code if self.manifest["counts"]["missing"] else 0
+
+
+def run(settings: Settings, progress: Progress) -> Outcome:
+    """Evaluate a suite and write its run directory.
+
+    Parameters
+    ----------
+    settings
+        What is asked for.
+    progress
+        Shows how far it is; may ask to stop.
+
+    Raises
+    ------
+    EvalkitError
+        Whatever stands in the way, before anything is half-written; `Interrupted` when the user
+        stopped it.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    jobs, left_out = choose(settings, progress)
+    refuse_overlap(
+        settings.mitigations, [phrasing.id for job in jobs for phrasing in job.phrasings]
+    )
+    path = run_directory(settings)
+    refuse_package(path)
+    with RunDir(path) as directory:
+        if settings.fresh:
+            directory.clear()
+        earlier = directory.manifest()
+        refuse_other_run(directory, earlier, settings)
+        backend = open_backend(settings)
+        try:
+            fingerprint = dict(sorted(backend.fingerprint().items()))
+            refuse_other_model(directory, earlier, fingerprint)
+            manifest = manifest_of(settings, jobs, left_out, fingerprint)
+            attempts = list(earlier["attempts"]) if earlier else []
+            manifest["device"] = str(getattr(backend, "device", ""))
+            directory.write_manifest(
+                {**manifest, "state": "partial", "attempts": attempts, "counts": {}}
+            )
+            if (watch := getattr(progress, "watch", None)) is not None:
+                watch(lambda: getattr(backend, "stats", None) or {})
+            with Store(directory.store_path) as store:
+                failures = _collect(
+                    settings,
+                    jobs,
+                    backend,
+                    store=store,
+                    fingerprint=digest(fingerprint),
+                    progress=progress,
+                )
+                if settings.representations:
+                    represent(
+                        jobs,
+                        backend,
+                        store,
+                        n_instances=settings.representations,
+                        seed=settings.seed,
+                        progress=progress,
+                    )
+        finally:
+            backend.close()
+        engine = {
+            name: _finite(value)
+            for name, value in dict(getattr(backend, "stats", None) or {}).items()
+        }
+        attempts.append(
+            {
+                "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "seconds": round(time.monotonic() - clock, 3),
+                "engine": engine,
+            }
+        )
+        final = finish(
+            directory,
+            {**manifest, "attempts": attempts},
+            level=settings.level,
+            resamples=settings.resamples,
+        )
+    return Outcome(path=path, manifest=final, failures=failures)
+
+
+def _finite(value: Any) -> Any:
+    """Return an engine's counter as JSON can hold it: what is undefined is None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _finite(item) for name, item in value.items()}
+    return value if isinstance(value, int | str | bool) or value is None else str(value)
+
+
+def open_backend(settings: Settings) -> Backend:
+    """Return the backend of a model with its mitigations around it.
+
+    Raises
+    ------
+    BackendError
+        When the engine cannot do what the suite needs.
+    """
+    backend: Backend
+    if settings.executor == "ray":
+        from evalkit.backends.ray_pool import RayBackend
+
+        backend = RayBackend(
+            settings.model,
+            workers=settings.workers,
+            mitigations=settings.mitigations,
+            address=settings.address,
+        )
+    else:
+        backend = opened(settings.model, settings.mitigations)
+    if not backend.capabilities & {"choice", "generate"}:
+        raise BackendError(
+            f"{settings.model.display}: backend {settings.model.backend!r} can neither score choices nor generate. Name another backend."
+        )
+    return backend
+
+
+def _collect(
+    settings: Settings,
+    jobs: Sequence[Job],
+    backend: Backend,
+    *,
+    store: Store,
+    fingerprint: str,
+    progress: Progress,
+) -> dict[str, int]:
+    """Ask what is not stored; return the number of failures by reason."""
+    cache = SharedCache(cache_dir() / "responses.sqlite", progress.note) if settings.cache else None
+    try:
+        asker = Asker(
+            jobs,
+            backend,
+            store=store,
+            cache=cache,
+            fingerprint=fingerprint,
+            fresh=settings.fresh,
+            progress=progress,
+        )
+        spend_budget(asker, settings.suite, seed=settings.seed)
+    finally:
+        if cache is not None:
+            cache.close()
+    return asker.reasons()

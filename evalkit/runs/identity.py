@@ -1,0 +1,214 @@
+"""What makes two runs the same run, and the refusals when they are not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from evalkit import __version__
+from evalkit.catalog.paths import default_runs_dir
+from evalkit.errors import StoreError, UsageError
+from evalkit.records import Job, digest
+from evalkit.runs.settings import Settings
+from evalkit.store.atomic import slug
+from evalkit.store.directory import RunDir
+
+__all__ = [
+    "identity",
+    "manifest_of",
+    "refuse_other_model",
+    "refuse_other_run",
+    "refuse_package",
+    "run_directory",
+    "same_run",
+    "suite_record",
+]
+
+_NAMED = 5
+"""Settings named when two runs differ; the rest are counted."""
+
+
+def run_directory(settings: Settings) -> Path:
+    """Return where a run goes: ``--out``, or a name made of model, suite and a digest of what was asked."""
+    if settings.out is not None:
+        return settings.out
+    return (
+        default_runs_dir()
+        / f"{slug(settings.model.display)}_{slug(settings.suite.name)}_{digest(identity(settings), length=8)}"
+    )
+
+
+def identity(settings: Settings) -> dict[str, Any]:
+    """Return what makes two runs the same run: everything asked for that changes cells."""
+    model = asdict(settings.model)
+    for irrelevant in ("batch_size", "device", "label", "tuned_on"):
+        model.pop(irrelevant)
+    suite = asdict(settings.suite)
+    suite.pop("description")
+    for name in (
+        "budget_design",
+        "half_width",
+        "find",
+    ):  # what is not asked for leaves the identity as it was before the option existed
+        if suite[name] is None:
+            suite.pop(name)
+    return {
+        "model": {
+            **model,
+            "options": {str(key): str(value) for key, value in model["options"].items()},
+        },
+        "suite": suite,
+        "mitigations": list(settings.mitigations),
+        "phrasing_files": [str(path) for path in settings.phrasing_files],
+        "available": settings.available,
+        "seed": settings.seed,
+    }
+
+
+def same_run(manifest: Mapping[str, Any], settings: Settings) -> bool:
+    """Return whether a manifest is that of the run `settings` ask for."""
+    return digest(identity(settings)) == digest(manifest["identity"])
+
+
+def refuse_package(path: Path) -> None:
+    """Raise UsageError for a run directory inside the installed package."""
+    if path.resolve().is_relative_to(Path(__file__).resolve().parent.parent):
+        raise UsageError(
+            f"--out: {path} lies inside the installed package, which the next update replaces. Name another directory."
+        )
+
+
+def refuse_other_run(
+    directory: RunDir, earlier: Mapping[str, Any] | None, settings: Settings
+) -> None:
+    """Raise StoreError when the directory holds a run of other settings; they are named."""
+    if earlier is None:
+        return
+    mine, theirs = identity(settings), earlier["identity"]
+    if digest(mine) != digest(theirs):
+        differing = list(_differences(theirs, mine))
+        more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+        raise StoreError(
+            f"{directory.path}: holds another run (different {', '.join(differing[:_NAMED])}{more}). Name another --out, or add --fresh to forget it."
+        )
+
+
+def _differences(theirs: Any, mine: Any, name: str = "") -> Iterator[str]:
+    """Name every setting that is not the same, with both values."""
+    if isinstance(theirs, Mapping) and isinstance(mine, Mapping):
+        for key in sorted({*theirs, *mine}):
+            yield from _differences(
+                theirs.get(key), mine.get(key), f"{name}.{key}" if name else str(key)
+            )
+    elif digest(theirs) != digest(mine):
+        shown = [
+            text if len(text) <= 60 else f"{text[:60]}..."
+            for text in (json.dumps(value, default=str) for value in (theirs, mine))
+        ]
+        yield f"{name}: {shown[0]} then, {shown[1]} now"
+
+
+def refuse_other_model(
+    directory: RunDir, earlier: Mapping[str, Any] | None, fingerprint: Mapping[str, str]
+) -> None:
+    """Raise StoreError when the directory holds answers of a model with another fingerprint."""
+    if earlier is None or earlier["model"]["fingerprint"] == fingerprint:
+        return
+    theirs = earlier["model"]["fingerprint"]
+    differing = sorted(
+        key for key in {*fingerprint, *theirs} if fingerprint.get(key) != theirs.get(key)
+    )
+    raise StoreError(
+        f"{directory.path}: was run with another model: fingerprint {earlier['model']['fingerprint_digest'][:12]} then, {digest(fingerprint)[:12]} now "
+        f"(different {', '.join(differing)}). Name another --out, or add --fresh to forget it."
+    )
+
+
+def suite_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Return what the manifest says of the suite.
+
+    Digests of every task, phrasing and instance list.
+    """
+    tasks = {}
+    for job in jobs:
+        wordings = {
+            phrasing.id: digest(
+                [
+                    phrasing.text,
+                    phrasing.layout,
+                    phrasing.label_space,
+                    phrasing.position,
+                    phrasing.wrapper,
+                    phrasing.cue,
+                ],
+                length=16,
+            )
+            for phrasing in job.phrasings
+        }
+        tasks[job.task.id] = {
+            "benchmark": job.task.benchmark,
+            "digest": job.content_digest,
+            "instances_digest": job.instances_digest,
+            "n_instances": len(job.instances),
+            "phrasings": wordings,
+        }
+    suite, budget = settings.suite, _budget_record(settings, jobs)
+    sparse = budget is not None and budget["design"] != "paired"
+    return {
+        "name": suite.name,
+        "version": suite.version,
+        "digest": digest([suite.version, tasks, *([budget] if sparse else [])]),
+        "limit": suite.limit,
+        "shots": suite.shots,
+        "tasks": tasks,
+        **({} if budget is None else {"budget": budget}),
+    }
+
+
+def _budget_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any] | None:
+    """What the manifest says of the design of a budgeted run; None when every cell is asked."""
+    suite, design = settings.suite, jobs[0].design
+    if design == "full":
+        return None
+    return {
+        "design": design,
+        "fraction": suite.budget,
+        "half_width": None if suite.half_width is None else list(suite.half_width),
+        "find": suite.find,
+        "seed": settings.seed,
+    }
+
+
+def manifest_of(
+    settings: Settings,
+    jobs: Sequence[Job],
+    left_out: Mapping[str, str],
+    fingerprint: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return what the manifest says before anything is asked."""
+    model = settings.model
+    return {
+        "evalkit": __version__,
+        "command": settings.command,
+        "identity": identity(settings),
+        "suite": suite_record(settings, jobs),
+        "limited": settings.limited or jobs[0].design != "full" or bool(left_out),
+        "left_out": dict(left_out),
+        "model": {
+            "label": model.display,
+            "backend": model.backend,
+            "name": model.name,
+            "revision": model.revision,
+            "dtype": model.dtype,
+            "chat_template": model.chat_template,
+            "tuned_on": None if model.tuned_on is None else list(model.tuned_on),
+            "fingerprint": dict(fingerprint),
+            "fingerprint_digest": digest(fingerprint),
+        },
+        "mitigations": list(settings.mitigations),
+        "notes": [note for job in jobs for note in job.notes],
+        "seed": settings.seed,
+    }

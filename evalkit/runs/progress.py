@@ -1,0 +1,223 @@
+"""Progress of long work: a bar on a terminal, plain or JSON lines otherwise.
+
+And stopping after the current batch.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import click
+
+from evalkit.records import Response
+
+__all__ = ["ShownProgress", "interruptible"]
+
+LINE_EVERY = 10.0
+"""Seconds between lines off a terminal."""
+
+
+class ShownProgress:
+    """Progress of a run on standard error.
+
+    Parameters
+    ----------
+    quiet
+        Show nothing.
+    label
+        What is running.
+    as_json
+        Write JSON lines, and these off a terminal only.
+    """
+
+    def __init__(self, *, quiet: bool, label: str, as_json: bool = False) -> None:
+        self.quiet = quiet or (as_json and sys.stderr.isatty())
+        self.label = label
+        self.watched: Callable[[Iterator[Sequence[Response]]], Iterator[Sequence[Response]]] = iter
+        self._as_json = as_json
+        self._stats: Callable[[], Mapping[str, Any]] | None = None
+        self._naive = 0
+        self._computed: int | None = None
+        self._stored = 0
+        self.signal_exit_code = 0
+        self._stop = False
+        self._bar: Any = None
+        self._task: Any = None
+        self._done = 0
+        self._total = 0
+        self._tokens = 0
+        self._failed = 0
+        self._began = time.monotonic()
+        self._last_line = self._began
+
+    @property
+    def stop_requested(self) -> bool:
+        """Return whether a stop signal came."""
+        return self._stop
+
+    def request_stop(self, exit_code: int) -> None:
+        """Ask to stop after the current batch."""
+        self._stop = True
+        self.signal_exit_code = exit_code
+
+    def watch(self, stats: Callable[[], Mapping[str, Any]]) -> None:
+        """Take the engine's counters, so that what it saves is shown."""
+        self._stats = stats
+
+    def begin(self, *, total: int, stored: int) -> None:
+        """Say how much there is and how much of it is stored already."""
+        self._total, self._done, self._stored, self._began = total, stored, stored, time.monotonic()
+        if self.quiet:
+            return
+        if self._as_json:
+            self._line()
+            return
+        click.echo(
+            f"{total:,} unique requests, {stored:,} stored already, {total - stored:,} to ask {self.label}",
+            err=True,
+        )
+        if total > stored and sys.stderr.isatty():
+            self._open_bar()
+
+    def _open_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("scoring", total=self._total, completed=self._done, rate="")
+        self._bar.start()
+
+    def advance(self, responses: Sequence[Response]) -> None:
+        """Say that a batch is safe."""
+        self._done += len(responses)
+        self._tokens += sum(response.prompt_tokens for response in responses)
+        self._naive += sum(_apart(response) for response in responses)
+        self._failed += sum(bool(response.error) for response in responses)
+        self._computed = dict(self._stats()).get("computed") if self._stats is not None else None
+        if self.quiet:
+            return
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, rate=self._rates())
+        elif time.monotonic() - self._last_line >= LINE_EVERY:
+            self._line()
+
+    def state(self) -> dict[str, Any]:
+        """Return how far the run is.
+
+        Counts of requests and tokens, rates per second, seconds left; None where unknown.
+
+        ``saved`` is the share of the tokens of one prompt per choice that the engine did not have
+        to compute.
+        """
+        seconds = time.monotonic() - self._began
+        asked = self._done - self._stored
+        return {
+            "done": self._done,
+            "total": self._total,
+            "stored": self._stored,
+            "failed": self._failed,
+            "seconds": round(seconds, 3),
+            "requests_per_second": round(asked / seconds, 3) if asked and seconds else None,
+            "tokens_per_second": round(self._tokens / seconds, 3) if asked and seconds else None,
+            "saved": round(1 - self._computed / self._naive, 4)
+            if self._computed and self._naive
+            else None,
+            "seconds_left": round((self._total - self._done) * seconds / asked, 1)
+            if asked
+            else None,
+        }
+
+    def _rates(self) -> str:
+        """Rates and savings in words."""
+        now = self.state()
+        parts = [
+            f"{now[name]:,.{places}f} {unit}"
+            for name, places, unit in _RATES
+            if now[name] is not None
+        ]
+        parts += (
+            [f"{now['saved']:.0%} of tokens saved"]
+            if now["saved"] is not None and now["saved"] > 0
+            else []
+        )
+        return ", ".join([*parts, *([f"{self._failed} failed"] if self._failed else [])])
+
+    def _line(self) -> None:
+        """Write one line."""
+        self._last_line = time.monotonic()
+        now = self.state()
+        if self._as_json:
+            click.echo(
+                json.dumps({"event": "progress", "model": self.label, **now}, allow_nan=False),
+                err=True,
+            )
+            return
+        left = f", {now['seconds_left']:,.0f} s left" if now["seconds_left"] else ""
+        click.echo(f"{self._done:,}/{self._total:,} requests, {self._rates()}{left}", err=True)
+
+    def note(self, message: str) -> None:
+        """Show one line."""
+        if not self.quiet:
+            click.echo(
+                json.dumps({"event": "note", "message": message}) if self._as_json else message,
+                err=True,
+            )
+
+    def close(self) -> None:
+        """Take the bar away and say once what it came to."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        if not self.quiet and self._done > self._stored:
+            self._line()
+        self._stored = self._done
+
+
+_RATES = (("requests_per_second", 1, "req/s"), ("tokens_per_second", 0, "tok/s"))
+
+
+def _apart(response: Response) -> int:
+    """Tokens of a response's prompt sent anew for every choice, choices included."""
+    return max(1, len(response.logprobs)) * response.prompt_tokens + sum(response.token_counts)
+
+
+@contextmanager
+def interruptible(progress: ShownProgress) -> Iterator[None]:
+    """Turn the first Ctrl-C or termination signal into a request to stop after the current batch; the second stops at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if progress.stop_requested:
+            raise KeyboardInterrupt
+        progress.request_stop(128 + number)
+        click.echo("stopping after the current batch (again to stop at once)", err=True)
+
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,53 @@
+"""Everything a run was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit.records import ModelSpec, Suite
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run was asked for."""
+
+    model: ModelSpec
+    """The model and how to reach it."""
+    suite: Suite
+    """Tasks, phrasings and settings; options of the command line are already in it."""
+    data_dir: Path | None = None
+    """Where benchmark data lie; None for procedural tasks and the hub's cache."""
+    out: Path | None = None
+    """Run directory; None for one under ``reports/runs`` named after model and suite."""
+    phrasing_files: tuple[Path, ...] = ()
+    """Phrasing files of the user, used besides the shipped ones."""
+    mitigations: tuple[str, ...] = ()
+    """Mitigations wrapped around the backend, innermost first."""
+    limited: bool = False
+    """Whether an option limits the run to fewer instances than the suite itself asks for."""
+    available: bool = False
+    """Run with the tasks whose data is there and say what was left out."""
+    fresh: bool = False
+    """Forget what the run directory holds and do not read the cache."""
+    cache: bool = True
+    """Use the cache that runs share."""
+    seed: int = 0
+    """Seed of everything random."""
+    level: float = 0.95
+    """Nominal level of intervals."""
+    resamples: int = 1000
+    """Resamples per interval."""
+    representations: int = 0
+    """Instances per phrasing whose hidden states are kept, for the distance of a phrasing to the
+    seen ones; 0 for none."""
+    executor: str = "local"
+    """``local`` or ``ray``."""
+    workers: int = 1
+    """Workers of the executor."""
+    address: str | None = None
+    """Address of a running Ray cluster; None starts one on this machine."""
+    command: str = ""
+    """Command line, for the manifest."""

@@ -1,0 +1,103 @@
+"""stored responses -> `AnswerBlock` per task.
+
+What the estimates from probabilities and from raw texts are made of.
+
+Filled cell by cell while `evalkit.scoring.stored` scores a run, so that the store is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+import numpy as np
+
+from evalkit.records import Instance, Score, Task
+from evalkit.scoring import AnswerBlock, Answered
+from evalkit.scoring.text import is_refusal, normalise
+
+__all__ = ["Answers"]
+
+
+class Answers:
+    """Collects the answers of a run, task by task.
+
+    Attributes
+    ----------
+    blocks
+        Task id -> its answers, once the task is through.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, AnswerBlock] = {}
+
+    def begin(self, task: Task, instances: Sequence[Instance], phrasing_ids: Sequence[str]) -> None:
+        """Make room for a task."""
+        self._task, self._instances, self._phrasings = task, list(instances), list(phrasing_ids)
+        shape = (len(self._phrasings), len(self._instances))
+        most = max((len(instance.choices) for instance in instances), default=0)
+        self._logprobs = np.full((*shape, most), np.nan)
+        self._tokens = np.zeros((*shape, most), dtype=np.int32)
+        self._form = np.full(shape, -1, dtype=np.int32)
+        self._picked = np.full(shape, -1, dtype=np.int32)
+        self._refused, self._adheres = np.full(shape, np.nan), np.full(shape, np.nan)
+        self._forms: list[dict[tuple[str, ...], int]] = [{} for _ in instances]
+
+    def cell(
+        self, phrasing: int, position: int, *, answered: Answered | None, score: Score
+    ) -> None:
+        """Take in one cell: its answer, None when there is none, and its score."""
+        if answered is None or answered.response.error:
+            return
+        response, choices = answered.response, answered.instance.choices
+        if response.text is not None:
+            self._refused[phrasing, position] = is_refusal(response.text)
+            self._adheres[phrasing, position] = _adheres(
+                response.text, (*answered.labels, *choices, *self._task.labels)
+            )
+        if len(response.logprobs) != len(choices) or not all(map(isfinite, response.logprobs)):
+            return
+        place = list(answered.order) if answered.order else slice(len(choices))
+        self._logprobs[phrasing, position, place] = response.logprobs
+        # a backend without a tokenizer knows none: 0 stands, and what divides by it is undefined
+        if response.token_counts:
+            self._tokens[phrasing, position, place] = response.token_counts
+        labels = answered.labels
+        if answered.order:
+            labels = tuple(label for _, label in sorted(zip(answered.order, labels, strict=True)))
+        forms = self._forms[position]
+        self._form[phrasing, position] = forms.setdefault(labels, len(forms))
+        if score.prediction in choices:
+            self._picked[phrasing, position] = choices.index(score.prediction)
+
+    def end(self) -> None:
+        """Close the task: rows and columns in the order of a score table."""
+        rows = sorted(range(len(self._phrasings)), key=lambda row: self._phrasings[row])
+        columns = sorted(range(len(self._instances)), key=lambda column: self._instances[column].id)
+        place = np.ix_(rows, columns)
+        targets = [self._instances[column].target for column in columns]
+        self.blocks[self._task.id] = AnswerBlock(
+            phrasing_ids=tuple(self._phrasings[row] for row in rows),
+            instance_ids=tuple(self._instances[column].id for column in columns),
+            logprobs=self._logprobs[place],
+            tokens=self._tokens[place],
+            form=self._form[place],
+            picked=self._picked[place],
+            targets=np.array(
+                [-1 if target is None else target for target in targets], dtype=np.int32
+            ),
+            refused=self._refused[place],
+            adheres=self._adheres[place],
+        )
+
+
+def _adheres(text: str, labels: Sequence[str]) -> float:
+    """1 when the first line of a text is a label or the text of a choice, 0 when not, NaN when none is asked for.
+
+    >>> _adheres("b.", ("A", "B")), _adheres("I think B", ("A", "B"))
+    (1.0, 0.0)
+    """
+    if not any(labels):
+        return float("nan")
+    said = normalise(text.strip().split("\n", 1)[0])
+    return float(said in {normalise(label) for label in labels if label})

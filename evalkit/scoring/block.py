@@ -1,0 +1,180 @@
+"""The dense view of one model on one task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from evalkit.records import instances_digest
+from evalkit.scoring.rows import PHRASING_COLUMNS, STATUSES
+
+__all__ = ["Block", "dense_block", "dense_repeats"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Dense view of one (model, task).
+
+    Everything that has the axes phrasing (P) and instance (N).
+    """
+
+    model: str
+    """Model."""
+    benchmark: str
+    """Benchmark of the task."""
+    task: str
+    """Task id."""
+    phrasing_ids: tuple[str, ...]
+    """P ids, sorted."""
+    instance_ids: tuple[str, ...]
+    """N ids, sorted."""
+    values: Floats
+    """(P, N) of the value asked for; NaN where missing. Repeats are averaged."""
+    labels: npt.NDArray[np.int32]
+    """(P, N) codes into `label_names`; -1 where unparsed, missing or not recorded. The first
+    repeat's."""
+    label_names: tuple[str, ...]
+    """Predictions that occur in the table."""
+    status: npt.NDArray[np.int8]
+    """(P, N) codes into `STATUSES`; cells without a row are missing. The first repeat's."""
+    targets: npt.NDArray[np.int32]
+    """(N,) codes into `label_names` of the targets; -1 where no phrasing predicted that text or
+    none is recorded."""
+    seen: tuple[str, ...]
+    """(P,) relation to the model's tuning data: seen, unseen or unknown."""
+    kinds: tuple[str, ...]
+    """(P,) kinds of phrasing."""
+    sources: tuple[str, ...]
+    """(P,) sources."""
+    perturbations: tuple[str, ...]
+    """(P,) perturbations, empty for none."""
+
+    @property
+    def asked(self) -> npt.NDArray[np.bool_]:
+        """(P, N) cells that were asked; False where the design of a run left them out."""
+        return np.asarray(self.status != STATUSES.index("not_asked"))
+
+    @property
+    def instances_digest(self) -> str:
+        """Digest of the ordered instance ids."""
+        return instances_digest(self.instance_ids)
+
+    def limited(self, kept: npt.NDArray[np.bool_]) -> Block:
+        """Return the phrasings that a mask of shape (P,) keeps."""
+
+        def chosen(texts: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(text for text, keep in zip(texts, kept, strict=True) if keep)
+
+        return replace(
+            self,
+            values=self.values[kept],
+            labels=self.labels[kept],
+            status=self.status[kept],
+            phrasing_ids=chosen(self.phrasing_ids),
+            seen=chosen(self.seen),
+            kinds=chosen(self.kinds),
+            sources=chosen(self.sources),
+            perturbations=chosen(self.perturbations),
+        )
+
+
+def dense_block(rows: pd.DataFrame, value: str) -> Block:
+    """Return the dense view of the sorted rows of one (model, task).
+
+    `value` names the column of `Block.values`.
+    """
+    p_codes, phrasing_ids = _dense(rows["phrasing_id"])
+    i_codes, instance_ids = _dense(rows["instance_id"])
+    shape = (len(phrasing_ids), len(instance_ids))
+    flat = p_codes * shape[1] + i_codes  # ascending, because the rows are sorted
+    leads = np.flatnonzero(np.diff(flat, prepend=-1))
+    first = np.full(
+        shape, len(rows), dtype=np.int64
+    )  # row of the cell's first repeat; one past the end for none
+    first.flat[flat[leads]] = leads
+    status = np.append(
+        rows["status"].cat.codes.to_numpy().astype(np.int8), np.int8(STATUSES.index("missing"))
+    )[first]
+    label_codes, label_names = _dense(rows["prediction"])
+    labels = np.append(label_codes, -1).astype(np.int32)[first]
+    labels[
+        np.isin(status, [STATUSES.index(name) for name in ("unparsed", "missing", "not_asked")])
+    ] = -1
+    some_row = np.zeros(shape[0], dtype=np.int64)
+    some_row[p_codes] = np.arange(len(rows))
+    of_phrasing = {
+        name: tuple(str(x) for x in rows[name].iloc[some_row]) for name in PHRASING_COLUMNS
+    }
+    head = rows.iloc[0]
+    return Block(
+        model=str(head["model"]),
+        benchmark=str(head["benchmark"]),
+        task=str(head["task"]),
+        phrasing_ids=phrasing_ids,
+        instance_ids=instance_ids,
+        values=_fill(rows[value].to_numpy(dtype=np.float64), flat, shape),
+        labels=labels,
+        label_names=label_names,
+        status=status,
+        targets=_targets(rows["target"], i_codes, n_instances=shape[1], label_names=label_names),
+        seen=of_phrasing["seen"],
+        kinds=of_phrasing["kind"],
+        sources=of_phrasing["phrasing_source"],
+        perturbations=of_phrasing["perturbation"],
+    )
+
+
+def dense_repeats(rows: pd.DataFrame, value: str) -> Floats:
+    """Return (P, N, R) scores of the sorted rows of one (model, task), repeats in their order.
+
+    NaN where there is none.
+    """
+    p_codes, phrasing_ids = _dense(rows["phrasing_id"])
+    i_codes, instance_ids = _dense(rows["instance_id"])
+    flat = p_codes * len(instance_ids) + i_codes  # ascending, because the rows are sorted
+    leads = np.flatnonzero(np.diff(flat, prepend=-1))
+    sizes = np.diff(np.append(leads, len(flat)))
+    nth = np.arange(len(flat)) - np.repeat(leads, sizes)
+    cube = np.full((len(phrasing_ids), len(instance_ids), int(sizes.max(initial=1))), np.nan)
+    cube[p_codes, i_codes, nth] = rows[value].to_numpy(dtype=np.float64)
+    return cube
+
+
+def _fill(numbers: Floats, flat: Ints, shape: tuple[int, int]) -> Floats:
+    """(P, N) of the numbers, averaged over repeats.
+
+    NaN where there is none or any repeat is missing.
+    """
+    size = shape[0] * shape[1]
+    count = np.bincount(flat, minlength=size).astype(np.float64)
+    total = np.bincount(flat, weights=numbers, minlength=size)
+    count[count == 0] = np.nan
+    return (total / count).reshape(shape)
+
+
+def _targets(
+    target: pd.Series, i_codes: Ints, *, n_instances: int, label_names: tuple[str, ...]
+) -> npt.NDArray[np.int32]:
+    """(N,) codes of the targets among the predictions."""
+    place = {name: code for code, name in enumerate(label_names)}
+    codes, names = _dense(target)
+    lookup = np.array([*(place.get(name, -1) for name in names), -1], dtype=np.int32)
+    targets = np.full(n_instances, -1, dtype=np.int32)
+    targets[i_codes] = lookup[codes]
+    return targets
+
+
+def _dense(column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
+    """Codes 0..k-1 (-1: no value) of the names that occur, and those names, sorted."""
+    codes = column.cat.codes.to_numpy().astype(np.int64)
+    names = column.cat.categories
+    occurs = np.bincount(codes[codes >= 0], minlength=len(names)) > 0
+    lookup = np.append(np.cumsum(occurs) - 1, -1)
+    return lookup[codes], tuple(str(name) for name in names[occurs])

@@ -1,0 +1,1 @@
+"""Two samples or many: differences, tests, harm, ranks."""

@@ -1,0 +1,438 @@
+"""Is a new run worse than an old one, and by less than a margin? One-sided tests that instances, not cells, carry.
+
+*Harm* is counted so that more is worse. Two hypotheses are tested, each from one side:
+
+- no harm: the harm is 0 or less. Rejecting it shows a loss.
+- harm of the margin or more. Rejecting it shows that the loss, if any, is smaller than the margin (non-inferiority).
+
+Linear statistics are a weighted mean of one number per instance. Convex ones (worst phrasing,
+spread, std over phrasings) are not: noise pushes them up, so they get resampled errors and a guard
+against that bias.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats as distributions
+from scipy.optimize import brentq
+
+from evalkit.stats.comparing.paired import sign_flip
+from evalkit.stats.intervals.resample import resampled_means
+
+__all__ = ["Harm", "convex_harm", "linear_harm", "null_error", "ratio_harm", "swapped_p"]
+
+Units = Float[np.ndarray, " instance"]
+Scores = Float[np.ndarray, "phrasing instance"]
+Convex = Callable[[Float[np.ndarray, "... phrasing"]], Float[np.ndarray, "..."]]
+
+TIED = 1 / (np.sqrt(2) - 1)
+"""Bias of the highest of tied means over the bias its bootstrap shows: noise grows by sqrt(2) in
+the resample."""
+ENOUGH = 40
+"""Draws as extreme as what was observed after which no more are needed."""
+MOST_FLIPPED = 2000
+"""Instances up to which signs are flipped at random; beyond, Student's distribution is as good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """Harm with its two one-sided tests."""
+
+    value: float
+    """Estimated harm; above 0 the new run is worse."""
+    error: float
+    """Standard error, as far as the margin is concerned."""
+    df: float
+    """Degrees of freedom of `error`."""
+    p_none: float
+    """p of the hypothesis that there is no harm."""
+    p_margin: float
+    """p of the hypothesis that the harm is the margin or more."""
+    low: float
+    """Lower one-sided bound of the harm."""
+    high: float
+    """Upper one-sided bound of the harm: below the margin exactly when `p_margin` is below 1 -
+    level."""
+    guard: float = 0.0
+    """What `high` adds to the harm for bias, besides the error."""
+    rate: float = 0.5
+    """How fast the error falls: as instances to the power of minus this."""
+    root: tuple[float, float] | None = None
+    """For a harm that is tested as a square: old value and error of the square."""
+
+    def noticed(self, z: float) -> float:
+        """Return the true harm that puts the test of no harm `z` standard errors up on average.
+
+        >>> Harm(0.0, 0.01, 99.0, 1.0, 0.01, 0.0, 0.0).noticed(2.0)
+        0.02
+        """
+        if self.root is None:
+            return z * self.error
+        old, error = self.root
+        return float(np.sqrt(old**2 + z * error) - old)
+
+
+def _undefined(value: float = float("nan")) -> Harm:
+    nan = float("nan")
+    return Harm(value, nan, nan, nan, nan, nan, nan)
+
+
+def null_error(units: Units, weights: Units, *, at: float, edge: float) -> float:
+    """Return the standard error of the weighted mean of `units` if its expectation were `at`.
+
+    Parameters
+    ----------
+    units
+        One number per instance.
+    weights
+        Weight of each, adding up to 1.
+    at
+        Expectation under the hypothesis; the observed mean lies on the other side of it than
+        `edge`.
+    edge
+        Worst number an instance can have; it is given probability even when no instance shows it.
+        Taken further out when missing cells let an instance stand for more than itself.
+
+    Notes
+    -----
+    Probabilities w of the observed numbers and of `edge` maximise sum weights log w under sum w x =
+    at. Then the error is sqrt(sum w (x - at)^2 / n), n = 1 / sum weights^2. With 0/1 losses and no
+    gains this is the score test of a proportion: without a single loss among n instances a margin m
+    is excluded only when n m / (1 - m) is large enough, while the sample variance, 0, would exclude
+    any margin. With one phrasing and 0/1 scores it is Tango's test of paired proportions.
+
+    References
+    ----------
+    Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
+    paired-sample design", Statistics in Medicine 17. Owen 2001, "Empirical Likelihood", section 2.
+
+    Examples
+    --------
+    >>> round(null_error(np.zeros(100), np.full(100, 0.01), at=0.02, edge=1.0), 4)
+    0.014
+    """
+    edge = max(edge, float(units.max())) if edge > at else min(edge, float(units.min()))
+    scale = edge - at
+    x = (units - at) / scale  # the edge is at 1, the hypothesis at 0; the mean lies below
+    centre = float(weights @ x)
+    n = 1 / float((weights**2).sum())
+    if centre >= -1e-13:
+        return float(abs(scale)) * float(np.sqrt(weights @ (x - centre) ** 2 / n))
+    room = 1 - x  # 0 for an instance at the edge
+    if (room > 1e-12).all() and float((weights / np.maximum(room, 1e-300)).sum()) <= 1:
+        mass = weights / room
+        square = float(mass @ x**2) + 1 - float(mass.sum())
+    else:
+        top = 1 - 1e-12
+        slope = (
+            float(brentq(lambda t: float((weights * x / (1 - t * x)).sum()), 0.0, top))
+            if _turns(weights, x, top)
+            else top
+        )
+        mass = weights / (1 - slope * x)
+        square = float(mass @ x**2) / float(mass.sum())
+    return float(abs(scale)) * float(np.sqrt(square / n))
+
+
+def _turns(weights: Units, x: Units, top: float) -> bool:
+    return float((weights * x / (1 - top * x)).sum()) > 0
+
+
+def _exceeds(statistic: float, df: float) -> float:
+    return float(distributions.t.sf(statistic, df))
+
+
+def _one_sided(units: Units, *, rng: np.random.Generator) -> float:
+    """One-sided p of a positive sum when each instance's sign is exchangeable.
+
+    Exact for multiples of a common step.
+    """
+    total = float(units.sum())
+    sizes = np.abs(units)
+    sizes = sizes[
+        sizes > 1e-9 * sizes.max(initial=0.0)
+    ]  # subtle: what rounding left of 0 is no smallest step
+    if not sizes.size:
+        return 1.0
+    whole = units / sizes.min()
+    if np.abs(whole - np.round(whole)).max() < 1e-6 and np.abs(whole).sum() < 2e6:
+        both = sign_flip(np.round(whole), rng=rng)
+    elif units.size <= MOST_FLIPPED:
+        both = sign_flip(units, rng=rng, n_permutations=4999)
+    else:
+        return 0.0
+    return both / 2 if total > 0 else 1 - both / 2
+
+
+def linear_harm(
+    units: Units,
+    weights: Units,
+    *,
+    margin: float,
+    edge: float = 1.0,
+    level: float = 0.95,
+    rng: np.random.Generator,
+) -> Harm:
+    """Return the harm that is a weighted mean of one number per instance.
+
+    Parameters
+    ----------
+    units
+        Harm of each instance: mean over phrasings of old - new for a score.
+    weights
+        Weight of each instance, adding up to 1.
+    margin
+        Harm that must be excluded, above 0 and below `edge`.
+    edge
+        Most harm an instance can show.
+    level
+        One-sided level.
+    rng
+        Source of random sign flips where they cannot be enumerated.
+
+    Notes
+    -----
+    No harm: the larger of two p: signs of instances flipped (exact when old and new are
+    exchangeable, all phrasings of an instance together) and Student's t. Margin: t = (margin -
+    harm) / `null_error`, n - 1 degrees of freedom. Fewer than two instances: NaN.
+
+    Examples
+    --------
+    >>> found = linear_harm(np.zeros(100), np.full(100, 0.01), margin=0.05, rng=np.random.default_rng(0))
+    >>> round(found.p_margin, 4), round(found.high, 4)
+    (0.0119, 0.0268)
+    """
+    if units.size < 2:
+        return _undefined(float(weights @ units) if units.size else float("nan"))
+    value = float(weights @ units)
+    df = max(1.0, 1 / float((weights**2).sum()) - 1)
+    sample = _sample_error(units, weights, value)
+    spread = _exceeds(value / sample, df) if sample > 0 else float(value <= 0)
+    p_none = max(spread, _one_sided(units * weights, rng=rng))
+    error = null_error(units, weights, at=margin, edge=edge)
+    p_margin = _exceeds((margin - value) / error, df) if error > 0 else float(value >= margin)
+    quantile = float(distributions.t.ppf(level, df))
+
+    def above(at: float) -> float:
+        return at - value - quantile * null_error(units, weights, at=at, edge=edge)
+
+    start, top = (
+        value + 1e-9,
+        edge - 1e-9,
+    )  # subtle: with no sample variance the root at `value` itself is none
+    high = (
+        edge
+        if start >= top or above(top) <= 0
+        else start
+        if above(start) >= 0
+        else float(brentq(above, start, top, xtol=1e-7))
+    )
+    return Harm(value, error, df, p_none, p_margin, value - quantile * sample, high)
+
+
+def _sample_error(units: Units, weights: Units, value: float) -> float:
+    square = float((weights**2).sum())
+    return (
+        float(np.sqrt(weights @ (units - value) ** 2 / (1 - square) * square))
+        if square < 1
+        else float("nan")
+    )
+
+
+def ratio_harm(
+    top: Units, bottom: Units, weights: Units, *, margin: float, level: float = 0.95
+) -> Harm:
+    """Return a ratio of two means, tested against a ceiling instead of against no change.
+
+    Parameters
+    ----------
+    top, bottom
+        Parts per instance, 0 <= top <= bottom <= 1: lost, and right before.
+    weights
+        Weight of each instance, adding up to 1.
+    margin
+        Ceiling.
+    level
+        One-sided level.
+
+    Notes
+    -----
+    Fieller: the ratio exceeds m exactly when mean(top - m bottom) exceeds 0, which is a linear
+    statistic. `p_none` is the p of a ratio of the margin or less, `p_margin` that of the margin or
+    more. Bottom 0 everywhere: NaN.
+
+    References
+    ----------
+    Fieller 1954, "Some problems in interval estimation", JRSS B 16.
+
+    Examples
+    --------
+    >>> found = ratio_harm(np.r_[np.ones(2), np.zeros(98)], np.ones(100), np.full(100, 0.01), margin=0.1)
+    >>> round(found.value, 3), round(found.p_margin, 4), round(found.high, 3)
+    (0.02, 0.0045, 0.059)
+    """
+    if top.size < 2 or not bottom.any():
+        return _undefined()
+    value = float(weights @ top) / float(weights @ bottom)
+    df = max(1.0, 1 / float((weights**2).sum()) - 1)
+    quantile = float(distributions.t.ppf(level, df))
+
+    def statistic(at: float, *, upper: bool) -> float:
+        units = top - at * bottom
+        error = null_error(units, weights, at=0.0, edge=1 - at if upper else -at)
+        centre = float(weights @ units)
+        return centre / error if error > 0 else float(np.sign(centre)) * np.inf
+
+    high = low = value
+    if statistic(1 - 1e-9, upper=True) < -quantile < statistic(max(value, 1e-9), upper=True):
+        high = float(
+            brentq(
+                lambda at: statistic(at, upper=True) + quantile,
+                max(value, 1e-9),
+                1 - 1e-9,
+                xtol=1e-7,
+            )
+        )
+    else:
+        high = 1.0
+    if value > 0:
+        usable = statistic(1e-9, upper=False) > quantile > statistic(value, upper=False)
+        low = (
+            float(brentq(lambda at: statistic(at, upper=False) - quantile, 1e-9, value, xtol=1e-7))
+            if usable
+            else 0.0
+        )
+    error = null_error(top - margin * bottom, weights, at=0.0, edge=1 - margin) / float(
+        weights @ bottom
+    )
+    p_none, p_margin = (
+        _exceeds(statistic(margin, upper=False), df),
+        _exceeds(-statistic(margin, upper=True), df),
+    )
+    return Harm(value, error, df, p_none, p_margin, low, high)
+
+
+def convex_harm(
+    pairs: Sequence[tuple[Scores, Scores]],
+    statistic: Convex,
+    *,
+    margin: float,
+    level: float = 0.95,
+    rng: np.random.Generator,
+    n_draws: int = 500,
+) -> Harm:
+    """Return new - old of a convex statistic of the phrasing scores, averaged over tasks.
+
+    Parameters
+    ----------
+    pairs
+        Old and new scores per task, missing in the same cells.
+    statistic
+        Phrasing scores (last axis) -> harm: minus the minimum, maximum minus minimum, standard
+        deviation.
+    margin
+        Harm that must be excluded.
+    level
+        One-sided level.
+    rng
+        Source of the draws.
+    n_draws
+        Resamples; there are four times as many swaps at most.
+
+    Notes
+    -----
+    No harm: old and new are swapped at random per instance, all phrasings together; p = (1 + at
+    least as much) / (1 + draws), exact when nothing changed. Margin: Student with the bootstrap
+    error over instances. Noise of N instances raises a convex statistic by a bias b; the bootstrap
+    raises it once more, by b'. Tied phrasings have b = `TIED` b', clearly separated ones b = b' =
+    0. The bound takes the case that hides most harm: `TIED` b' for the old run, b' for the new one.
+    The error is never below that of losing an instance with probability `margin`.
+
+    Examples
+    --------
+    >>> y = np.tile([[1.0, 0.0], [1.0, 1.0]], (1, 100))
+    >>> convex_harm([(y, y)], lambda a: -a.min(axis=-1), margin=0.05, rng=np.random.default_rng(0)).value
+    0.0
+    """
+    kept = [pair for pair in pairs if pair[0].shape[1] > 1]
+    if not kept or len(kept) < len(pairs):
+        return _undefined()
+    now, drawn = np.zeros(2), np.zeros((2, n_draws))
+    for old, new in kept:
+        now += [float(statistic(np.nanmean(scores, axis=1))) for scores in (old, new)]
+        resampled = resampled_means(np.vstack([old, new]), rng=rng, n_resamples=n_draws)
+        drawn += [statistic(resampled[:, : old.shape[0]]), statistic(resampled[:, old.shape[0] :])]
+    now, drawn = now / len(kept), drawn / len(kept)
+    value = float(now[1] - now[0])
+    p_none = swapped_p(kept, statistic, rng=rng, n_draws=4 * n_draws)
+    bias = np.maximum(np.nanmean(drawn, axis=1) - now, 0.0)
+    guarded = value - float(bias[1]) + float(TIED * bias[0])
+    n = len(kept) ** 2 / sum(1 / old.shape[1] for old, _ in kept)
+    error = max(
+        float(np.nanstd(drawn[1] - drawn[0], ddof=1)), float(np.sqrt(margin * (1 - margin) / n))
+    )
+    df = max(1.0, n - 1)
+    reach = float(distributions.t.ppf(level, df)) * error
+    return Harm(
+        value,
+        error,
+        df,
+        p_none,
+        _exceeds((margin - guarded) / error, df),
+        value - reach,
+        guarded + reach,
+        guarded - value,
+    )
+
+
+def swapped_p(
+    pairs: Sequence[tuple[Scores, Scores]],
+    statistic: Convex,
+    *,
+    rng: np.random.Generator,
+    n_draws: int = 2000,
+) -> float:
+    """Return the one-sided p of "old and new are exchangeable", for new - old of a statistic of phrasing scores.
+
+    Notes
+    -----
+    Instances are swapped between old and new at random, all phrasings together, all tasks at once;
+    p = (1 + draws with at least the observed difference) / (1 + draws). The statistic is averaged
+    over tasks. Drawing ends early once `ENOUGH` draws reached the observed difference, since p is
+    then clearly not small.
+
+    References
+    ----------
+    Phipson and Smyth 2010, "Permutation P-values should never be zero", Statistical Applications in
+    Genetics 9. Besag and Clifford 1991, "Sequential Monte Carlo p-values", Biometrika 78.
+
+    Examples
+    --------
+    >>> y = np.eye(4)
+    >>> swapped_p([(y, y)], lambda a: -a.min(axis=-1), rng=np.random.default_rng(0), n_draws=99)
+    1.0
+    """
+    a = [[np.nanmean(scores, axis=1) for scores in pair] for pair in pairs]
+    observed = sum(float(statistic(after)) - float(statistic(before)) for before, after in a)
+    extreme = done = 0
+    while done < n_draws and extreme < ENOUGH:
+        size = min(100, n_draws - done)
+        drawn = np.zeros(size)
+        for (old, new), (before, after) in zip(pairs, a, strict=True):
+            step = _swapped_steps(old, new, rng=rng, n_draws=size)
+            drawn += statistic(after - step) - statistic(before + step)
+        extreme, done = extreme + int((drawn >= observed - 1e-9).sum()), done + size
+    return (1 + extreme) / (1 + done)
+
+
+def _swapped_steps(
+    old: Scores, new: Scores, *, rng: np.random.Generator, n_draws: int
+) -> Float[np.ndarray, "draw phrasing"]:
+    """What swapping a random half of the instances moves from new to old, per draw and phrasing score."""
+    difference = new - old
+    there = ~np.isnan(difference)
+    count = np.maximum(there.sum(axis=1), 1)
+    chosen = rng.integers(0, 2, size=(n_draws, old.shape[1])).astype(np.float64)
+    return np.asarray(chosen @ np.where(there, difference, 0.0).T / count)

@@ -1,0 +1,292 @@
+"""Intervals for these phrasings on new instances.
+
+Spread without noise, worst and best case, drops, alpha, entropy.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import brentq
+from scipy.special import chdtr, chndtr
+
+from evalkit.stats.intervals.crossed import KINDS, student
+from evalkit.stats.intervals.noise import MeanNoise, influence, mean_noise
+from evalkit.stats.intervals.resample import Interval, batches, bca, percentile, undefined
+from evalkit.stats.point.agreement import (
+    alpha_of,
+    alpha_terms,
+    entropy_per_instance,
+    krippendorff_alpha,
+    label_entropy,
+)
+from evalkit.stats.point.contrast import pdr
+from evalkit.stats.point.instances import (
+    best_instance,
+    robust_drop,
+    worst_instance,
+    worst_per_instance,
+)
+from evalkit.stats.point.location import phrasing_scores
+from evalkit.stats.point.missing import mean_over
+from evalkit.stats.point.rates import rare_rate_interval
+
+__all__ = [
+    "alpha_interval",
+    "best_instance_interval",
+    "entropy_interval",
+    "mean_of_instances",
+    "noncentral_interval",
+    "pdr_interval",
+    "robust_drop_interval",
+    "worst_instance_interval",
+]
+
+Scores = Float[np.ndarray, "phrasing instance"]
+FEW = "fewer than two instances"
+
+
+def mean_of_instances(
+    values: Float[np.ndarray, " instance"], *, value: float | None = None, level: float = 0.95
+) -> Interval:
+    """Return the mean of one number per instance with its Student interval, Wilson's for 0 and 1; NaN are left out.
+
+    Examples
+    --------
+    >>> found = mean_of_instances(np.array([0.0, 1.0, 1.0, 1.0]))
+    >>> round(found.low, 4), round(found.high, 4)
+    (0.3006, 0.9872)
+    """
+    kept = values[~np.isnan(values)]
+    centre = float(mean_over(values)) if value is None else value
+    if kept.size < 2:
+        return undefined(centre, FEW, level=level)
+    if ((kept == 0) | (kept == 1)).all():
+        return rare_rate_interval(int(kept.sum()), kept.size, level=level)
+    return student(
+        centre,
+        variance=float(kept.var(ddof=1)) / kept.size,
+        df=kept.size - 1,
+        level=level,
+        kind=KINDS["fixed"],
+    )
+
+
+def _unit(found: Interval) -> Interval:
+    return (
+        Interval(found.value, max(found.low, 0.0), min(found.high, 1.0), found.level, found.kind)
+        if found.low == found.low
+        else found
+    )
+
+
+def worst_instance_interval(scores: Scores, *, level: float = 0.95) -> Interval:
+    """Return worst_instance of these phrasings with its interval over new instances."""
+    return mean_of_instances(worst_per_instance(scores), value=worst_instance(scores), level=level)
+
+
+def best_instance_interval(scores: Scores, *, level: float = 0.95) -> Interval:
+    """Return best_instance of these phrasings with its interval over new instances."""
+    return mean_of_instances(-worst_per_instance(-scores), value=best_instance(scores), level=level)
+
+
+def entropy_interval(
+    labels: Int[np.ndarray, "phrasing instance"], n_labels: int, *, level: float = 0.95
+) -> Interval:
+    """Return label_entropy of these phrasings with its interval over new instances."""
+    value = label_entropy(labels, n_labels)
+    if np.isnan(value):
+        return undefined(value, "the estimate is undefined", level=level)
+    return _unit(
+        mean_of_instances(entropy_per_instance(labels) / np.log(n_labels), value=value, level=level)
+    )
+
+
+def robust_drop_interval(scores: Scores, *, reference: int, level: float = 0.95) -> Interval:
+    """Return robust_drop with its interval over new instances, by linearising the ratio (delta method).
+
+    Notes
+    -----
+    With w the worst and c the clean score of an instance, W and C their means: variance of -(w - W)
+    / C + W (c - C) / C^2.
+    """
+    value = robust_drop(scores, reference=reference)
+    paired = scores[:, ~np.isnan(scores[reference])]
+    if np.isnan(value) or paired.shape[1] < 2:
+        return undefined(
+            value, FEW if not np.isnan(value) else "the reference scores 0", level=level
+        )
+    worst, clean = worst_per_instance(paired), paired[reference]
+    linear = (
+        -(worst - worst.mean()) / clean.mean()
+        + worst.mean() * (clean - clean.mean()) / clean.mean() ** 2
+    )
+    return mean_of_instances(linear, value=value, level=level)
+
+
+def pdr_interval(
+    scores: Scores, *, pairs: Int[np.ndarray, "pair 2"], level: float = 0.95
+) -> Interval:
+    """Return pdr over (attacked row, reference row) pairs with its interval over new instances (delta method).
+
+    Examples
+    --------
+    >>> y = np.array([[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]])
+    >>> round(pdr_interval(y, pairs=np.array([[0, 1]])).value, 4)
+    0.3333
+    """
+    a, h = phrasing_scores(scores), influence(scores)
+    attacked, reference = pairs[:, 0], pairs[:, 1]
+    value = pdr(a[attacked], a[reference])
+    usable = (a[reference] > 0) & ~np.isnan(a[attacked])
+    if not usable.any() or scores.shape[1] < 2:
+        return undefined(
+            value, "every reference scores 0" if scores.shape[1] > 1 else FEW, level=level
+        )
+    top, bottom = a[attacked][usable, None], a[reference][usable, None]
+    linear = (-h[attacked[usable]] / bottom + top * h[reference[usable]] / bottom**2).mean(axis=0)
+    n = linear.size
+    return student(
+        value,
+        variance=n / (n - 1) * float((linear**2).sum()),
+        df=n - 1,
+        level=level,
+        kind=KINDS["fixed"],
+    )
+
+
+def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Interval]:
+    """Return std, std0, std_excess and var_phrasing of these phrasings with intervals over new instances.
+
+    Notes
+    -----
+    Q = sum_p (a[p] - mean)^2 is about g times a non-central chi-square with f degrees of freedom
+    and non-centrality S / g, S = sum_p (true a[p] - true mean)^2. With M the covariance of the
+    centred a, Q expects tr M + S and has variance 2 tr M^2 + 4 d'Md, d the true deviations; g and f
+    give the chi-square both (Box for S = 0). The non-centralities that leave Q at the two tails
+    give the interval for std_excess, the std of these phrasings with endless instances; adding the
+    noise of N instances back gives the one for std. A bootstrap of the instances counts that noise
+    twice. Below two phrasings or instances: NaN.
+
+    References
+    ----------
+    Steiger and Fouladi 1997, "Noncentrality interval estimation and the evaluation of statistical
+    models". Box 1954.
+
+    Examples
+    --------
+    >>> y = np.tile([[1.0, 0.0], [0.0, 1.0]], (1, 20))
+    >>> y[0, 1] = 1.0
+    >>> noncentral_interval(y)["std_excess"].low
+    0.0
+    """
+    there = ~np.isnan(scores)
+    scores = scores[there.any(axis=1)][:, there.any(axis=0)]
+    a, n_phrasings = phrasing_scores(scores), scores.shape[0]
+    noise = mean_noise(scores)
+    names = ("std", "std0", "var_phrasing", "std_excess")
+    if n_phrasings < 2 or scores.shape[1] < 2:
+        nan = float("nan")
+        return {
+            name: undefined(nan, "fewer than two phrasings or instances", level=level)
+            for name in names
+        }
+    raw = float(a.var(ddof=1))
+    excess = raw - noise.contrast
+    spare = n_phrasings - 1
+    values = {
+        "std": float(np.sqrt(raw)),
+        "std0": float(a.std()),
+        "var_phrasing": excess,
+        "std_excess": float(np.sqrt(max(excess, 0.0))),
+    }
+    if raw == 0:
+        return {
+            name: undefined(values[name], "phrasing scores do not vary", level=level)
+            for name in names
+        }
+    low = high = raw
+    if noise.contrast > 0:
+        scale, df = _matched_chi_square(noise, raw=raw, spare=spare)
+        q = raw * spare / scale
+        low = _noncentrality(q, df=df, tail=(1 + level) / 2) * scale / spare
+        high = _noncentrality(q, df=df, tail=(1 - level) / 2) * scale / spare
+    share = spare / n_phrasings
+    at_n = [
+        min(low + noise.contrast, raw),
+        max(high + noise.contrast, raw),
+    ]  # a raw variance below that of noise alone stays inside
+    ends = {
+        "std": [np.sqrt(end) for end in at_n],
+        "std0": [np.sqrt(share * end) for end in at_n],
+        "var_phrasing": [low, high],
+        "std_excess": [np.sqrt(end) for end in (low, high)],
+    }
+    return {
+        name: Interval(
+            values[name], float(ends[name][0]), float(ends[name][1]), level, "noncentral/instances"
+        )
+        for name in names
+    }
+
+
+def _matched_chi_square(noise: MeanNoise, *, raw: float, spare: int) -> tuple[float, float]:
+    """Scale g and degrees of freedom f of the non-central chi-square that has the mean and variance of Q."""
+    trace = noise.contrast * spare
+    signal = max(raw * spare - trace, 0.0)
+    variance = 2 * noise.square + 4 * max(noise.along - noise.square, 0.0)
+    scale = variance / (2 * trace + 4 * signal)
+    return scale, trace / scale
+
+
+def _noncentrality(q: float, *, df: float, tail: float) -> float:
+    """Non-centrality at which a chi-square with `df` lies below `q` with chance `tail`.
+
+    0 when even 0 is too much.
+    """
+    if chdtr(df, q) <= tail:
+        return 0.0
+    top = 2 * q + 60 + 12 * float(np.sqrt(2 * q + 60))
+    return (
+        float(brentq(lambda x: chndtr(q, df, x) - tail, 0.0, top, xtol=1e-6 * max(q, 1.0)))
+        if q > 0
+        else 0.0
+    )
+
+
+def alpha_interval(
+    labels: Int[np.ndarray, "phrasing instance"],
+    *,
+    rng: np.random.Generator,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval:
+    """Return krippendorff_alpha of these phrasings with its BCa interval.
+
+    Instances are resampled, never single labels.
+
+    References
+    ----------
+    Zapf et al. 2016, "Measuring inter-rater reliability for nominal data - which coefficients and
+    confidence intervals are appropriate?", BMC Medical Research Methodology 16.
+    """
+    value = krippendorff_alpha(labels)
+    observed, counts = alpha_terms(labels)
+    used = counts.any(axis=1)
+    observed, counts = observed[used], counts[used]
+    n = observed.size
+    if np.isnan(value) or n < 2:
+        return undefined(value, "one label only, or fewer than two instances", level=level)
+    draws = np.concatenate(
+        [
+            alpha_of(weights.T @ observed, weights.T @ counts)
+            for weights in batches(n, n_resamples, rng=rng)
+        ]
+    )
+    left_out = alpha_of(observed.sum() - observed, counts.sum(axis=0) - counts)
+    low, high = bca(draws, value=value, influence=np.nanmean(left_out) - left_out, level=level)
+    if np.isnan(low):
+        low, high = percentile(draws, level=level)
+    return (
+        Interval(value, low, high, level, "bca/instances")
+        if low == low
+        else undefined(value, "resamples without disagreement", level=level)
+    )

@@ -1,0 +1,442 @@
+"""Intervals for statistics of a[p] from generalised pivotal quantities of the crossed normal model.
+
+With phrasings drawn from a population, a[p] given the instances is taken as normal on a scale h
+with mean mu and variance s2 = phrasing effects + noise of N instances; h is the probit for scores
+in [0, 1], which a normal a[p] near the middle hardly feels and one near 0 or 1 needs, and nothing
+otherwise. Draws of (mu, s) that a frequentist may treat as a distribution are s* = std sqrt((P - 1)
+/ chi2(P - 1)), mu* = mean + z sqrt(s*^2 / P + v*), v* = variance that instances add in common.
+Every quantile, spread or ratio of a[p] expects a function of (mu, s); its interval is the central
+part of that function over the draws. Unlike a bootstrap this neither doubles the noise nor loses a
+degree of freedom. The estimand is the expected statistic of P new phrasings on N new instances.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats as distributions
+from scipy.special import gammaln, log_ndtr, ndtr, ndtri
+
+from evalkit.stats.intervals.noise import (
+    MeanNoise,
+    beyond_noise,
+    influence,
+    mean_noise,
+    noise_draws,
+    zero_one,
+)
+from evalkit.stats.intervals.normal_order import quadrature
+from evalkit.stats.intervals.resample import Interval, percentile, percentiles, undefined
+from evalkit.stats.point.contrast import on_shared_instances
+from evalkit.stats.point.location import phrasing_scores
+from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
+from evalkit.stats.point.variance import Components, components
+
+__all__ = [
+    "LEAST_IN_ARM",
+    "LEAST_WIDER",
+    "ORDER_NAMES",
+    "PIVOTAL_NAMES",
+    "SCALE_NAMES",
+    "Arm",
+    "as_normal",
+    "far_from_normal",
+    "gap_pivots",
+    "noise_share",
+    "order_draws",
+    "pivots",
+]
+
+Scores = Float[np.ndarray, "phrasing instance"]
+Mask = Bool[np.ndarray, " phrasing"]
+Draws = Float[np.ndarray, " draw"]
+
+ORDER_NAMES = (
+    "median",
+    "min",
+    "max",
+    "q05",
+    "q25",
+    "q75",
+    "q95",
+    "worst_3",
+    "cvar10",
+    "spread",
+    "sensitivity",
+    "saturation",
+    "cps",
+)
+"""Statistics whose interval needs the whole normal model."""
+SCALE_NAMES = ("std", "std0", "var_phrasing", "std_excess", "g_coefficient")
+"""Statistics whose interval needs the variance of a[p] only."""
+PIVOTAL_NAMES = ORDER_NAMES + SCALE_NAMES
+LEAST_IN_ARM = 4
+"""Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than
+asked."""
+MOST_PROBIT = 4.0
+"""Farthest a mean is followed on the probit scale when its noise is worked out: 0.99997."""
+MOST_SKEW = 0.3
+"""Largest skewness put into a normal model; beyond, its quantiles would cross."""
+LEAST_WIDER = 8
+ZERO_ONE_WIDER = 1.03
+"""Factor on both sides of an order statistic's interval for 0/1 scores, from `LEAST_WIDER`
+phrasings on: the normal model alone covers 93% to 94%."""
+G_WIDER = 1.05
+"""The same for g_coefficient of 0/1 scores, whatever the number of phrasings: its parts covered 91%
+to 96% together."""
+NORMAL_P = 0.001
+"""Shapiro-Wilk p below which phrasing scores are not taken as normal."""
+KIND = "pivot/phrasings+instances"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Phrasing means of one arm on the scale where they are taken as normal."""
+
+    h: Float[np.ndarray, " phrasing"]
+    """Phrasing means on the scale."""
+    bounded: bool
+    """Whether the scale is the probit of a score in [0, 1]; else the score itself."""
+
+    def back(self, h: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """Return scores for values on the scale."""
+        return np.asarray(ndtr(h)) if self.bounded else h
+
+    def variance_factor(self) -> float:
+        """Return what a variance of scores is worth on the scale h, at the mean (delta method)."""
+        return float(2 * np.pi * np.exp(self.h.mean() ** 2)) if self.bounded else 1.0
+
+
+def as_normal(scores: Scores) -> Arm:
+    """Return the phrasing means of a matrix on the scale where they are taken as normal."""
+    a = phrasing_scores(scores)
+    if np.nanmin(scores) < 0 or np.nanmax(scores) > 1:
+        return Arm(a, bounded=False)
+    floor = 0.5 / np.maximum((~np.isnan(scores)).sum(axis=1), 1)
+    return Arm(np.asarray(ndtri(np.clip(a, floor, 1 - floor))), bounded=True)
+
+
+def far_from_normal(h: Float[np.ndarray, " phrasing"]) -> bool:
+    """Return whether the phrasing scores are too far from normal for a normal model.
+
+    Never below 8 phrasings.
+    """
+    if h.size < 8 or h.size > 5000 or h.min() == h.max():
+        return False
+    return bool(distributions.shapiro(h).pvalue < NORMAL_P)
+
+
+def _scale_draws(
+    a: Float[np.ndarray, " phrasing"],
+    *,
+    n_draws: int,
+    rng: np.random.Generator,
+    normal: bool = True,
+) -> Draws:
+    """Draws of the standard deviation of a[p].
+
+    Chi-square, or log-normal with the kurtosis of the data (Bonett).
+    """
+    n, s = a.size, float(a.std(ddof=1))
+    if normal:
+        return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draws)))
+    fourth_scale = float(((a - a.mean()) ** 2).sum()) ** 2
+    if fourth_scale == 0.0:  # equal scores up to rounding: nothing varies
+        return np.zeros(n_draws)
+    centre = float(distributions.trim_mean(a, min(0.5, 1 / (2 * np.sqrt(n - 4)))))
+    kurtosis = n * float(((a - centre) ** 4).sum()) / fourth_scale
+    error = np.sqrt(max(kurtosis - (n - 3) / n, 0.0) / (n - 1))
+    shift = n / (n - 1.96)
+    return np.asarray(s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_draws) / 2))
+
+
+def _points(
+    arm: Arm, mu: Draws, s: Draws, z: Float[np.ndarray, " point"], skew: Draws
+) -> Float[np.ndarray, "draw point"]:
+    """Scores at the standard normal points `z` for each draw of (mu, s), with a little skewness (Cornish and Fisher)."""
+    return arm.back(mu[:, None] + s[:, None] * (z + skew[:, None] / 6 * (z**2 - 1)))
+
+
+def _expected(
+    arm: Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int, skew: Draws
+) -> dict[str, Draws]:
+    """Expectation of each order statistic mean of `n` phrasings for each draw of (mu, s)."""
+    wanted = {name: quadrature(name, n) for name in names}
+    points = np.unique(np.concatenate([z for z, _ in wanted.values()]))
+    values = _points(arm, mu, s, points, skew)  # (draw, point)
+    found = {name: values[:, np.searchsorted(points, z)] @ w for name, (z, w) in wanted.items()}
+    if "mean" in wanted:
+        z, w = wanted["mean"]
+        found["mean square"] = values[:, np.searchsorted(points, z)] ** 2 @ w
+    return found
+
+
+def order_draws(arm: Arm, mu: Draws, s: Draws, *, share: float = 0.0) -> dict[str, Draws]:
+    """Return what every statistic in `ORDER_NAMES` expects, for each draw of (mu, s).
+
+    `share` of var(a) is noise of 0/1 scores.
+    """
+    n = arm.h.size
+    s, skew = _binomial(arm, mu, s, share)
+    plain = tuple(name for name in ORDER_NAMES if name not in {"sensitivity", "saturation", "cps"})
+    draws = _expected(arm, (*plain, "mean"), mu, s, n=n, skew=skew)
+    mean, square = draws.pop("mean"), draws.pop("mean square")
+    shrunk = np.sqrt(2 / n) * np.exp(
+        gammaln(n / 2) - gammaln((n - 1) / 2)
+    )  # what std0 of n normal draws expects, over s
+    std0 = shrunk * np.sqrt(np.maximum(square - mean**2, 0.0))
+    draws["sensitivity"] = np.where(mean > 0, std0 / np.where(mean > 0, mean, 1.0), np.nan)
+    draws["saturation"] = 1 - (draws["max"] - mean)
+    draws["cps"] = draws["saturation"] * draws["max"]
+    return draws
+
+
+def _common(
+    shared: float, private: float, n_instances: int, *, n_draws: int, rng: np.random.Generator
+) -> Draws:
+    """Draws of the variance that instances add to all phrasings alike."""
+    return np.asarray(
+        beyond_noise(shared, private, n_instances)
+        * (n_instances - 1)
+        / rng.chisquare(n_instances - 1, size=n_draws)
+    )
+
+
+def noise_share(scores: Scores, arm: Arm, noise: MeanNoise) -> float:
+    """Return the part of var(a) that the noise of N instances makes up, from 0 to 1.
+
+    0 unless all scores are 0 or 1.
+    """
+    if not arm.bounded or not zero_one(scores):
+        return 0.0
+    raw = float(arm.back(arm.h).var(ddof=1))
+    return min(noise.contrast / raw, 1.0) if raw > 0 else 0.0
+
+
+def _binomial(arm: Arm, mu: Draws, s: Draws, share: float) -> tuple[Draws, Draws]:
+    """Return s at `mu`, and the skewness left on the probit scale, when a `share` of var(a) is the noise of 0/1 scores.
+
+    Notes
+    -----
+    The noise in a[p] has variance p (1 - p) / N, on the probit scale in proportion to v(h) =
+    ndtr(h) ndtr(-h) / density(h)^2: instances that happen to be easy make the mean higher and its
+    noise other. Its third moment is (1 - 2p) p (1 - p) / N^2, that with wording effects (w the
+    share of noise) (w^2 + 3 w (1 - w) + 3 pi / 4 (1 - w)^2) (1 - 2p) / (p (1 - p)) var(a)^2; a
+    normal value on the probit scale has the same with w = 0, so the difference is left over.
+    """
+    if share == 0.0:
+        return s, np.zeros_like(s)
+    ends = np.clip(np.append(mu, arm.h.mean()), -MOST_PROBIT, MOST_PROBIT)
+    log_noise = log_ndtr(ends) + log_ndtr(-ends) + ends**2
+    s = s * np.sqrt(1 - share + share * np.exp(log_noise[:-1] - log_noise[-1]))
+    p = ndtr(ends[:-1])
+    probit = 3 * np.pi / 4
+    surplus = share**2 + 3 * share * (1 - share) + probit * ((1 - share) ** 2 - 1)
+    density = np.exp(-(ends[:-1] ** 2) / 2) / np.sqrt(2 * np.pi)
+    return s, np.clip(surplus * (1 - 2 * p) / (p * (1 - p)) * s * density, -MOST_SKEW, MOST_SKEW)
+
+
+def _values(found: Components, a: Float[np.ndarray, " phrasing"]) -> dict[str, float]:
+    held = found.clipped.instance + found.clipped.interaction
+    total = held + found.clipped.phrasing
+    values = {name: float(FROM_MEANS[name](a)) for name in PIVOTAL_NAMES if name in FROM_MEANS}
+    values["var_phrasing"] = found.phrasing
+    values["std_excess"] = float(np.sqrt(found.clipped.phrasing))
+    values["g_coefficient"] = held / total if total > 0 else float("nan")
+    return values
+
+
+def _variance_draws(
+    s: Draws, noise: MeanNoise, values: dict[str, float], held: Components, rng: np.random.Generator
+) -> dict[str, Draws]:
+    n = (
+        float(np.sqrt(max(values["std0"], 0.0) ** 2 / values["std"] ** 2))
+        if values["std"] > 0
+        else 1.0
+    )
+    chance = noise_draws(noise, n_draws=s.size, rng=rng)
+    phrasing = np.maximum(s**2 - noise.contrast * chance, 0.0)
+    other = (
+        held.clipped.instance
+        * (noise.n_instances - 1)
+        / rng.chisquare(noise.n_instances - 1, size=s.size)
+        + held.clipped.interaction * chance
+    )
+    share = (
+        other / (other + phrasing)
+        if held.clipped.instance + held.clipped.interaction > 0
+        else np.full(s.size, np.nan)
+    )
+    return {
+        "std": s,
+        "std0": n * s,
+        "var_phrasing": phrasing,
+        "std_excess": np.sqrt(phrasing),
+        "g_coefficient": share,
+    }
+
+
+def pivots(
+    scores: Scores, *, rng: np.random.Generator, n_draws: int = 4000, level: float = 0.95
+) -> dict[str, Interval]:
+    """Return the interval of every statistic named in `PIVOTAL_NAMES`, phrasings and instances random.
+
+    Notes
+    -----
+    std, std0: chi-square. std_excess, var_phrasing: s*^2 less the noise of the contrasts, which is
+    drawn too, cut at 0. g_coefficient: the other two components, chi-square, over themselves plus
+    var_phrasing*. The rest: expectation of the order statistics at (mu*, s*), by quadrature. For
+    0/1 scores these are wider by `ZERO_ONE_WIDER`. NaN with the reason below two phrasings or two
+    instances. When Shapiro-Wilk rejects normal phrasing scores at
+    0.001 (P from 8 to 5,000) order statistics get no interval, and variances one that uses the kurtosis, from 20
+    phrasings on.
+
+    References
+    ----------
+    Weerahandi 1993, "Generalized Confidence Intervals", JASA 88. Hannig, Iyer and Patterson 2006,
+    "Fiducial Generalized Confidence Intervals", JASA 101, for their coverage. Bonett 2006,
+    "Approximate confidence interval for standard deviation of nonnormal distributions",
+    Computational Statistics & Data Analysis 50.
+    """
+    there = ~np.isnan(scores)
+    scores = scores[there.any(axis=1)][:, there.any(axis=0)]
+    a = phrasing_scores(scores)
+    n_phrasings, n_instances = scores.shape
+    found = components(scores)
+    values = _values(found, a)
+    if n_phrasings < 2 or n_instances < 2:
+        return {
+            name: undefined(value, "fewer than two phrasings or instances", level=level)
+            for name, value in values.items()
+        }
+    noise, arm = mean_noise(scores), as_normal(scores)
+    normal = not far_from_normal(arm.h)
+    draws: dict[str, Draws] = {}
+    if normal:
+        common = (
+            _common(
+                noise.common, noise.contrast / n_phrasings, n_instances, n_draws=n_draws, rng=rng
+            )
+            * arm.variance_factor()
+        )
+        s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
+        mu = arm.h.mean() + rng.standard_normal(n_draws) * np.sqrt(s**2 / n_phrasings + common)
+        draws |= order_draws(arm, mu, s, share=noise_share(scores, arm, noise))
+    if normal or n_phrasings >= 20:
+        s = _scale_draws(a, n_draws=n_draws, rng=rng, normal=normal)
+        draws |= _variance_draws(s, noise, values, found, rng)
+    kind = KIND if normal else KIND.replace("pivot", "pivot-kurtosis")
+    ends = (
+        dict(
+            zip(
+                draws,
+                zip(*percentiles(np.stack(list(draws.values())), level=level), strict=True),
+                strict=True,
+            )
+        )
+        if draws
+        else {}
+    )
+    wider: dict[str, float] = {}
+    if zero_one(scores):
+        wider = {"g_coefficient": G_WIDER} | (
+            dict.fromkeys(ORDER_NAMES, ZERO_ONE_WIDER) if n_phrasings >= LEAST_WIDER else {}
+        )
+    return {
+        name: _interval(
+            value,
+            draws.get(name),
+            ends.get(name),
+            wider=wider.get(name, 1.0),
+            kind=kind,
+            level=level,
+        )
+        for name, value in values.items()
+    }
+
+
+def _interval(
+    value: float,
+    draws: Draws | None,
+    ends: tuple[float, float] | None,
+    *,
+    wider: float,
+    kind: str,
+    level: float,
+) -> Interval:
+    if draws is None or ends is None:
+        return undefined(value, "phrasing scores are far from normal", level=level)
+    if np.isnan(value):
+        return undefined(
+            value, "fewer phrasings than the statistic needs, or a mean of 0", level=level
+        )
+    if draws.min() == draws.max():
+        return undefined(value, "phrasing scores do not vary", level=level)
+    low, high = ends
+    # subtle: what cannot be below 0 or above 1 stays there, so an end within [0, 1] is moved within
+    # it
+    low = min(max(value - wider * (value - low), min(low, 0.0)), value)
+    high = max(min(value + wider * (high - value), max(high, 1.0)), value)
+    return Interval(value, low, high, level, kind)
+
+
+def gap_pivots(
+    scores: Scores,
+    *,
+    seen: Mask,
+    unseen: Mask,
+    rng: np.random.Generator,
+    n_draws: int = 4000,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Return the intervals of gap_worst and gap_std with phrasings of both arms and instances random.
+
+    Notes
+    -----
+    (mu, s) are drawn per arm; the two mu share the instances, so what instances add to their
+    difference is drawn once. NaN with the reason when an arm has fewer than `LEAST_IN_ARM`
+    phrasings or is far from normal.
+    """
+    paired = on_shared_instances(scores, seen, unseen)
+    matrices = [
+        matrix[(~np.isnan(matrix)).any(axis=1)] for matrix in (paired[seen], paired[unseen])
+    ]
+    a = [phrasing_scores(matrix) for matrix in matrices]
+    values = {name: float(GAPS_FROM_MEANS[name](*a)) for name in ("gap_worst", "gap_std")}
+    n_instances, least = paired.shape[1], min(x.size for x in a)
+    if least < LEAST_IN_ARM or n_instances < 2:
+        reason = (
+            f"fewer than {LEAST_IN_ARM} phrasings in an arm"
+            if n_instances > 1
+            else "fewer than two instances"
+        )
+        return {name: undefined(value, reason, level=level) for name, value in values.items()}
+    arms = [as_normal(matrix) for matrix in matrices]
+    if any(far_from_normal(arm.h) for arm in arms):
+        return {
+            name: undefined(value, "phrasing scores are far from normal", level=level)
+            for name, value in values.items()
+        }
+    difference = influence(matrices[0]).mean(axis=0) - influence(matrices[1]).mean(axis=0)
+    shared = n_instances / (n_instances - 1) * float((difference**2).sum())
+    private = sum(
+        mean_noise(matrix, squares=False).contrast / matrix.shape[0] for matrix in matrices
+    )
+    common = np.sqrt(
+        _common(shared, private, n_instances, n_draws=n_draws, rng=rng)
+    ) * rng.standard_normal(n_draws)
+    lowest, stds = [], []
+    for arm, x, share in zip(arms, a, (common / 2, -common / 2), strict=True):
+        s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
+        mu = (
+            arm.h.mean()
+            + rng.standard_normal(n_draws) * s / np.sqrt(x.size)
+            + share * np.sqrt(arm.variance_factor())
+        )
+        lowest.append(_expected(arm, ("min",), mu, s, n=least, skew=np.zeros(n_draws))["min"])
+        stds.append(_scale_draws(x, n_draws=n_draws, rng=rng))
+    draws = {"gap_worst": lowest[0] - lowest[1], "gap_std": stds[0] - stds[1]}
+    return {
+        name: Interval(value, *percentile(draws[name], level=level), level, KIND)
+        for name, value in values.items()
+    }

@@ -1,0 +1,1 @@
+"""Before measuring: designs, power, budgets."""

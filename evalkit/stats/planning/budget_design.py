@@ -1,0 +1,106 @@
+"""Which cells to score when not all can be: paired and balanced sparse designs."""
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+__all__ = ["balanced_design", "instance_order", "paired_design", "scored_cells"]
+
+Design = Bool[np.ndarray, "phrasing instance"]
+
+
+def instance_order(n_instances: int, *, rng: np.random.Generator) -> Int[np.ndarray, " instance"]:
+    """Return the instances in the order in which they are taken.
+
+    A smaller design takes a prefix of a larger one.
+    """
+    return rng.permutation(n_instances)
+
+
+def paired_design(
+    n_phrasings: int, n_instances: int, *, budget: int, rng: np.random.Generator
+) -> Design:
+    """Return the same instances for every phrasing, as many as the budget pays for.
+
+    Parameters
+    ----------
+    n_phrasings, n_instances
+        Size of the whole matrix.
+    budget
+        Most cells.
+
+    Notes
+    -----
+    floor(budget / P) instances, all phrasings on each. Differences between phrasings are free of
+    what instances differ in: against independent draws for every phrasing the variance of a
+    phrasing's effect falls from (vi + ve) / n to ve / n. A budget below P scores nothing and is
+    refused.
+
+    Examples
+    --------
+    >>> design = paired_design(3, 10, budget=7, rng=np.random.default_rng(0))
+    >>> design.sum(axis=1).tolist(), int(design.any(axis=0).sum())
+    ([2, 2, 2], 2)
+    """
+    if budget < n_phrasings:
+        raise ValueError(
+            f"paired_design: budget is {budget} cells; at least one per phrasing, {n_phrasings}, is accepted."
+        )
+    taken = instance_order(n_instances, rng=rng)[: budget // n_phrasings]
+    design = np.zeros((n_phrasings, n_instances), dtype=bool)
+    design[:, taken] = True
+    return design
+
+
+def balanced_design(
+    n_phrasings: int,
+    n_instances: int,
+    *,
+    budget: int,
+    rng: np.random.Generator,
+    scored: Design | None = None,
+) -> Design:
+    """Return a sparse design in which phrasings, and instances, are scored equally often.
+
+    Parameters
+    ----------
+    n_phrasings, n_instances
+        Size of the whole matrix.
+    budget
+        Most cells, those already scored included.
+    scored
+        Cells that are scored already and stay in the design.
+
+    Notes
+    -----
+    Each phrasing in turn, in random order, takes the instances scored least so far (ties at
+    random). Counts per phrasing differ by at most one, per instance hardly more. Spreading the
+    cells over all instances takes the difficulty of the instances out of the mean, which few shared
+    instances cannot.
+
+    Examples
+    --------
+    >>> design = balanced_design(4, 6, budget=12, rng=np.random.default_rng(0))
+    >>> design.sum(axis=1).tolist(), design.sum(axis=0).tolist()
+    ([3, 3, 3, 3], [2, 2, 2, 2, 2, 2])
+    """
+    design = np.zeros((n_phrasings, n_instances), dtype=bool) if scored is None else scored.copy()
+    budget = min(budget, design.size)
+    while design.sum() < budget:
+        by_phrasing = design.sum(axis=1)
+        lowest = np.flatnonzero(by_phrasing == by_phrasing.min())
+        for row in rng.permutation(lowest)[: budget - int(design.sum())]:
+            count = np.where(design[row], np.inf, design.sum(axis=0))
+            least = np.flatnonzero(count == count.min())
+            design[row, rng.choice(least)] = True
+    return design
+
+
+def scored_cells(design: Design) -> Int[np.ndarray, "cell 2"]:
+    """Return the (phrasing, instance) indices of a design, row by row.
+
+    Examples
+    --------
+    >>> scored_cells(np.array([[False, True], [True, False]])).tolist()
+    [[0, 1], [1, 0]]
+    """
+    return np.argwhere(design)

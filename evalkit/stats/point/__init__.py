@@ -1,0 +1,1 @@
+"""Point values of statistics."""

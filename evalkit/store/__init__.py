@@ -1,0 +1,1 @@
+"""What is kept: responses, the run directory, and the one atomic writer."""

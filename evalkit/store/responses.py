@@ -1,0 +1,446 @@
+"""responses in SQLite, so that what was acknowledged is never lost, doubled or silently changed.
+
+One file holds many responses, keyed by backend fingerprint and request. The same class serves the
+run directory and the cache that runs share. Choices and their measurements are in
+``docs/decisions/0004-store.md``:
+
+* WAL, ``synchronous=FULL``, one transaction per batch: kill -9 and power loss keep every acknowledged batch.
+* Rows are inserted once and never updated; a key that exists is left alone.
+* Every row carries a blake2b checksum over fingerprint, key and payload; a row that fails it is reported, treated as absent, never used, and
+  kept in ``set_aside`` when it is asked anew.
+* Where WAL is not to be had (some network disks), the rollback journal is used instead: slower, as safe.
+
+Not handled here: what a run is (`evalkit.store.directory`) and which requests are wanted
+(`evalkit.runs.ask`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import StoreError
+from evalkit.records import Response
+from evalkit.store.keys import KEY_BYTES, absent
+from evalkit.store.rows import checksum, decode, encode, key_bytes
+
+__all__ = ["SCHEMA", "Integrity", "Store"]
+
+SCHEMA = 1
+"""Version of the tables; raised with a migration in `_MIGRATIONS`."""
+
+BUSY_SECONDS = 30.0
+"""How long another process's lock is waited for."""
+APPLICATION_ID = 0x65766B74  # "evkt"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS responses (id INTEGER PRIMARY KEY, model INTEGER NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL,
+  UNIQUE (model, key));
+CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, model INTEGER, key BLOB, payload BLOB, checksum BLOB);
+CREATE TABLE IF NOT EXISTS records (kind TEXT NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL,
+  PRIMARY KEY (kind, id)) WITHOUT ROWID;
+"""
+_MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {}
+"""Schema version -> what makes the next version of it, inside one transaction. Empty: version 1 is
+the first."""
+
+_CHUNK = 500
+_MANY = 50_000
+"""Keys from which on all keys of a model are read at once to find what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integrity:
+    """Outcome of a full check of a store."""
+
+    n_responses: int
+    """Rows read."""
+    damaged: tuple[str, ...]
+    """Request keys in hex (or record ids) of rows whose checksum fails."""
+    structure: tuple[str, ...]
+    """What SQLite itself reports; empty when sound."""
+
+    @property
+    def sound(self) -> bool:
+        """Return whether nothing is damaged."""
+        return not self.damaged and not self.structure
+
+
+class Store:
+    """Responses and records of one SQLite file.
+
+    Parameters
+    ----------
+    path
+        The file; made when absent unless `read_only`.
+    read_only
+        Open for reading beside a writer; nothing is made or changed.
+
+    Raises
+    ------
+    StoreError
+        When the file is not ours, is damaged, was written by a newer evalkit, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        self.damaged: set[str] = set()
+        self._models: dict[str, int] = {}
+        if read_only and not path.is_file():
+            raise StoreError(
+                f"{path}: no such file; a run directory holds responses.sqlite. Check the path."
+            )
+        with self._told():
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            # subtle: reading a file without a log as if it could change would leave an empty log
+            # beside it
+            alone = read_only and not path.with_name(f"{path.name}-wal").exists()
+            mode = "ro&immutable=1" if alone else "ro" if read_only else "rwc"
+            target = f"{path.resolve().as_uri()}?mode={mode}"
+            self._db = sqlite3.connect(
+                target,
+                uri=True,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._prepare()
+
+    def _prepare(self) -> None:
+        db = self._db
+        db.execute("PRAGMA trusted_schema=OFF")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if not empty and application != APPLICATION_ID:
+            raise StoreError(
+                f"{self.path}: is a SQLite file but not one of evalkit's. Name another --out, or move the file away."
+            )
+        if version > SCHEMA:
+            raise StoreError(
+                f"{self.path}: schema {version} is newer than {SCHEMA}, the newest this evalkit reads. Update evalkit: pip install -U evalkit"
+            )
+        if self.read_only:
+            if not empty and version < SCHEMA:
+                self._db = self._migrated_copy(version)
+            return
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=256")
+        db.execute("PRAGMA journal_size_limit=4194304")
+        if empty:
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={SCHEMA}; COMMIT;")
+        elif version < SCHEMA:
+            with self._transaction() as writing:
+                self._migrate(writing)
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        """Bring an older file to `SCHEMA`, step by step; all or nothing."""
+        version = db.execute("PRAGMA user_version").fetchone()[
+            0
+        ]  # another process may have done it meanwhile
+        while version < SCHEMA:
+            if version not in _MIGRATIONS:
+                raise StoreError(
+                    f"{self.path}: schema {version} is too old; {SCHEMA} is written. Run the same command with another --out."
+                )
+            _MIGRATIONS[version](db)
+            version += 1
+            db.execute(f"PRAGMA user_version={version}")
+
+    def _migrated_copy(self, version: int) -> sqlite3.Connection:
+        """A copy in memory, migrated: a reader changes no file."""
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.backup(copy)
+        self._db.close()
+        self._migrate(copy)
+        return copy
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn SQLite's and the system's errors into ours, with what to do."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = str(error)
+            if (
+                "unable to open" in text
+                and self.path.parent.is_dir()
+                and os.statvfs(self.path.parent).f_ffree == 0
+            ):
+                raise StoreError(
+                    f"{self.path}: the disk is full: no file can be made there any more (no inodes). Remove some files, then run the same command again."
+                ) from error
+            if "full" in text:
+                free = shutil.disk_usage(self.path.parent).free
+                raise StoreError(
+                    f"{self.path}: the disk is full ({free / 2**20:.1f} MiB free). What was acknowledged is kept. Free at least 64 MiB, then run the same command again."
+                ) from error
+            if "locked" in text or "busy" in text:
+                raise StoreError(
+                    f"{self.path}: another process is writing. Wait for it to finish, then run the same command again."
+                ) from error
+            if "readonly" in text or "unable to open" in text:
+                raise StoreError(
+                    f"{self.path}: cannot be written ({text}). Check the folder's permissions, or name another --out."
+                ) from error
+            raise StoreError(
+                f"{self.path}: is damaged ({text}). Nothing of it was used. Type 'evalkit check {self.path.parent}' for details, or move it away to start afresh."
+            ) from error
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: {error.strerror or error}. Check the folder, or name another --out."
+            ) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:  # Ctrl-C too must leave no half transaction; it goes on upwards
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _model(self, fingerprint: str, db: sqlite3.Connection | None = None) -> int | None:
+        """Number of a fingerprint; given a connection that may write, an unknown one gets a number."""
+        if fingerprint in self._models:
+            return self._models[fingerprint]
+        if db is not None:
+            db.execute("INSERT OR IGNORE INTO models (fingerprint) VALUES (?)", (fingerprint,))
+        row = self._db.execute(
+            "SELECT id FROM models WHERE fingerprint=?", (fingerprint,)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def put(self, fingerprint: str, responses: Sequence[Response]) -> None:
+        """Write a batch in one transaction; when this returns, the batch survives a crash.
+
+        Keys that exist are left as they are. Responses with an error are not stored: our failure is
+        not an answer, so the next run asks again.
+        """
+        name = fingerprint.encode()
+        rows = []
+        for response in responses:
+            if response.error:
+                continue
+            key, payload = key_bytes(response.key), encode(response)
+            rows.append((key, payload, checksum(name, key, payload)))
+        if not rows:
+            return
+        self.set_aside(fingerprint)
+        with self._transaction() as db:
+            model = self._model(fingerprint, db)
+            db.executemany(
+                f"INSERT OR IGNORE INTO responses (model, key, payload, checksum) VALUES ({model},?,?,?)",
+                rows,
+            )
+        self._models[fingerprint] = int(model or 0)  # subtle: known only once committed
+
+    def set_aside(self, fingerprint: str) -> int:
+        """Move the rows found `damaged` so far out of the way, so that they are asked anew.
+
+        Return how many. They are kept for inspection.
+        """
+        keys = [(self._model(fingerprint), bytes.fromhex(key)) for key in sorted(self.damaged)]
+        if keys:
+            with self._transaction() as db:
+                moved = "INSERT INTO set_aside (model, key, payload, checksum) SELECT model, key, payload, checksum FROM responses"
+                db.executemany(f"{moved} WHERE model=? AND key=?", keys)
+                db.executemany("DELETE FROM responses WHERE model=? AND key=?", keys)
+            self.damaged.clear()
+        return len(keys)
+
+    def get(self, fingerprint: str, request_keys: Iterable[str]) -> dict[str, Response]:
+        """Return the stored responses among `request_keys`.
+
+        Damaged rows are noted in `damaged` and left out.
+        """
+        wanted = {key_bytes(key): key for key in request_keys}
+        name, found = fingerprint.encode(), dict[str, Response]()
+        keys = list(wanted)
+        with self._told():
+            model = self._model(fingerprint)
+            for start in range(0, len(keys) if model is not None else 0, _CHUNK):
+                part = keys[start : start + _CHUNK]
+                for key, payload, mark in self._db.execute(
+                    f"SELECT key, payload, checksum FROM responses WHERE model={model} AND key IN ({','.join('?' * len(part))})",
+                    part,
+                ):
+                    if checksum(name, key, payload) != mark:
+                        self.damaged.add(bytes(key).hex())
+                        continue
+                    found[wanted[key]] = decode(wanted[key], payload)
+        return found
+
+    def missing(self, fingerprint: str, request_keys: Iterable[str]) -> list[str]:
+        """Return the keys among `request_keys` that have no stored response, each once, in order of first appearance."""
+        wanted = {key_bytes(key): key for key in request_keys}
+        return [wanted[key] for key in self._absent(fingerprint, b"".join(wanted))[0]]
+
+    def missing_in(self, fingerprint: str, blocks: Iterable[str]) -> tuple[list[str], int]:
+        """Return what `missing` does for keys that stand side by side in hex, 32 digits each, and how many distinct keys there are."""
+        lacking, distinct = self._absent(
+            fingerprint, b"".join(bytes.fromhex(block) for block in blocks)
+        )
+        return [key.hex() for key in lacking], distinct
+
+    def _absent(self, fingerprint: str, wanted: bytes) -> tuple[list[bytes], int]:
+        with self._told():
+            model = self._model(fingerprint)
+            stored = b"" if model is None else self._stored(model, wanted)
+        if self.damaged:
+            sound = (
+                stored[start : start + KEY_BYTES] for start in range(0, len(stored), KEY_BYTES)
+            )
+            stored = b"".join(key for key in sound if key.hex() not in self.damaged)
+        return absent(wanted, stored)
+
+    def _stored(self, model: int, wanted: bytes) -> bytes:
+        """Keys of a model, side by side.
+
+        All of them when many are wanted, else only those wanted.
+        """
+        if len(wanted) >= _MANY * KEY_BYTES:
+            # subtle: one value made inside SQLite is five times as fast as rows, and sixteenths
+            # keep it below SQLite's limit of 1e9 bytes
+            parts = (
+                self._db.execute(
+                    f"SELECT CAST(group_concat(key, '') AS BLOB) FROM responses WHERE model={model} AND key >= ? {'AND key < ?' if part < 15 else ''}",
+                    [bytes([16 * part]), bytes([16 * (part + 1)])]
+                    if part < 15
+                    else [bytes([16 * part])],
+                ).fetchone()[0]
+                for part in range(16)
+            )
+            return b"".join(part for part in parts if part)
+        found: list[bytes] = []
+        keys = [wanted[start : start + KEY_BYTES] for start in range(0, len(wanted), KEY_BYTES)]
+        for start in range(0, len(keys), _CHUNK):
+            part = keys[start : start + _CHUNK]
+            query = f"SELECT key FROM responses WHERE model={model} AND key IN ({','.join('?' * len(part))})"
+            found.extend(key for (key,) in self._db.execute(query, part))
+        return b"".join(found)
+
+    def put_records(self, kind: str, records: Sequence[tuple[str, Any]]) -> None:
+        """Write JSON-ready records of one kind, replacing the kind as a whole in one transaction; what is there already is left alone.
+
+        Parameters
+        ----------
+        kind
+            Such as ``tasks`` or ``cells/mmlu/anatomy``.
+        records
+            Pairs of id and value, in the order they are to be read back.
+        """
+        rows = []
+        for position, (name, value) in enumerate(records):
+            payload = json.dumps(
+                value, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+            ).encode("ascii")
+            rows.append(
+                (
+                    kind,
+                    name,
+                    position,
+                    payload,
+                    checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload),
+                )
+            )
+        with self._told():
+            there = self._db.execute(
+                "SELECT id, payload, checksum FROM records WHERE kind=? ORDER BY position", (kind,)
+            ).fetchall()
+        if there == [(name, payload, mark) for _, name, _, payload, mark in rows]:
+            return
+        with self._transaction() as db:
+            db.execute("DELETE FROM records WHERE kind=?", (kind,))
+            db.executemany("INSERT INTO records VALUES (?,?,?,?,?)", rows)
+
+    def get_records(self, kind: str, *, skip_damaged: bool = False) -> list[tuple[str, Any]]:
+        """Return the records of one kind in order.
+
+        Parameters
+        ----------
+        kind
+            As for `put_records`.
+        skip_damaged
+            Leave out records that fail their checksum; for what is about to be written anew.
+
+        Raises
+        ------
+        StoreError
+            When a record fails its checksum.
+        """
+        out = []
+        with self._told():
+            for name, payload, mark in self._db.execute(
+                "SELECT id, payload, checksum FROM records WHERE kind=? ORDER BY position", (kind,)
+            ):
+                if checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != mark:
+                    if skip_damaged:
+                        continue
+                    raise StoreError(
+                        f"{self.path}: record {kind}/{name} fails its checksum. Run the same command again to write it anew."
+                    )
+                out.append((name, json.loads(payload)))
+        return out
+
+    def count(self) -> int:
+        """Return the number of stored responses."""
+        with self._told():
+            return int(self._db.execute("SELECT count(*) FROM responses").fetchone()[0])
+
+    def check(self) -> Integrity:
+        """Read every row and verify its checksum, and let SQLite check its own structure."""
+        damaged: list[str] = []
+        count = 0
+        try:
+            structure = tuple(
+                row[0] for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"
+            )
+            names = {
+                number: name.encode()
+                for number, name in self._db.execute("SELECT id, fingerprint FROM models")
+            }
+            for model, key, payload, mark in self._db.execute(
+                "SELECT model, key, payload, checksum FROM responses"
+            ):
+                count += 1
+                if checksum(names.get(model, b""), key, payload) != mark:
+                    damaged.append(bytes(key).hex())
+            for kind, name, payload, mark in self._db.execute(
+                "SELECT kind, id, payload, checksum FROM records"
+            ):
+                if checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != mark:
+                    damaged.append(f"{kind}/{name}")
+        except sqlite3.DatabaseError as error:
+            structure = (str(error),)
+        return Integrity(n_responses=count, damaged=tuple(damaged), structure=structure)
+
+    def close(self) -> None:
+        """Close the file; a writer folds the log back so that one file holds everything."""
+        if not self.read_only:
+            with suppress(
+                sqlite3.DatabaseError
+            ):  # the log itself is complete; the next opening folds it back
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""What changes weights: methods of ``evalkit align``, their training, and weight arms."""

@@ -1,0 +1,250 @@
+"""Trains a mitigation for one model and saves it where ``--mitigation adapter:path=`` (or ``--model``) takes it.
+
+Soft prompts, prefixes and LoRA are built and saved by PEFT, in PEFT's own format, so that other
+programs load them; full tuning saves an ordinary checkpoint. Beside the weights lies
+``evalkit.json``: base model, phrasings and tasks trained on, recipe and what was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.backends.base import Backend
+from evalkit.backends.mitigations.applying import inner_workings
+from evalkit.errors import BackendError, ExtraMissingError, UsageError
+from evalkit.tuning.adapters import RECORD, base_marks
+from evalkit.tuning.pairs import Material, Sampler, summary
+from evalkit.tuning.training import Recipe, Said, train
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["METHODS", "align", "frozen_digest", "trainable_model"]
+
+METHODS = ("soft-prompt", "prefix", "full", "contrastive")
+
+
+def align(
+    backend: Backend, materials: Sequence[Material], recipe: Recipe, *, out: Path, said: Said
+) -> dict[str, Any]:
+    """Train a mitigation and save it; goes on where an interrupted training in `out` stood.
+
+    Parameters
+    ----------
+    backend
+        The model, opened as for an evaluation.
+    materials
+        Tasks, phrasings and instances.
+    recipe
+        Method and settings.
+    out
+        Directory that takes the result, and ``training.pt`` while it is not finished.
+    said
+        Gets a line per validation.
+
+    Returns
+    -------
+    dict
+        What ``evalkit.json`` holds.
+
+    Raises
+    ------
+    UsageError
+        When the recipe means nothing or training breaks down.
+    BackendError
+        When the model cannot be trained this way.
+    """
+    from evalkit.backends.hf.loading import quiet
+
+    _check(recipe)
+    engine = inner_workings(backend, "align")
+    if (out / RECORD).is_file():
+        raise UsageError(
+            f"{out}: holds a finished training. Name another --out, or add --fresh to begin again."
+        )
+    if out.is_dir() and any(out.iterdir()) and not (out / "training.pt").is_file():
+        raise UsageError(f"{out}: holds other files. Name another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    loaded = engine.loaded
+    virtual = recipe.n_tokens if recipe.method in {"soft-prompt", "prefix"} else 0
+    sampler = Sampler(
+        materials,
+        engine.encode,
+        end=loaded.tokenizer.eos_token_id,
+        longest=loaded.longest - virtual,
+        seed=recipe.seed,
+    )
+    with _clear_errors(engine.spec.display, recipe.method):
+        model = trainable_model(loaded.model, recipe, str(engine.files.root.resolve()))
+    trainable = {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
+    frozen = frozen_digest(model)
+    with quiet():
+        report = train(model, trainable, sampler, recipe, checkpoint=out / "training.pt", said=said)
+    if frozen_digest(model) != frozen:
+        raise BackendError(
+            f"{engine.spec.display}: frozen weights changed in training; the result is not saved. Report this as a fault of evalkit."
+        )
+    record = {
+        "method": recipe.method,
+        "recipe": asdict(recipe),
+        "base": {"name": engine.spec.name, **base_marks(engine)},
+        "trained_parameters": sum(parameter.numel() for parameter in trainable.values()),
+        "model_parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
+        "frozen_digest": frozen,
+        **summary(materials),
+        **report,
+    }
+    with quiet():
+        _save(model, engine.files.root, recipe, out)
+    (out / f"{RECORD}.part").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (out / f"{RECORD}.part").replace(out / RECORD)
+    (out / "training.pt").unlink(missing_ok=True)
+    return record
+
+
+def _check(recipe: Recipe) -> None:
+    rules = [
+        (
+            recipe.method in METHODS,
+            f"--method {recipe.method}: is not trained; accepted: {', '.join(METHODS)}",
+        ),
+        (
+            0 <= recipe.kl_weight <= 1,
+            f"--kl-weight {recipe.kl_weight:g}: a number from 0 to 1 is accepted",
+        ),
+        (
+            recipe.learning_rate > 0,
+            f"--learning-rate {recipe.learning_rate:g}: a number above 0 is accepted",
+        ),
+        (
+            min(recipe.steps, recipe.n_tokens, recipe.rank, recipe.patience, recipe.validate_every)
+            > 0,
+            "--steps, --n-tokens, --rank: whole numbers from 1",
+        ),
+        (
+            recipe.batch_size > (1 if recipe.method == "contrastive" else 0),
+            "--batch-size: from 1; from 2 for contrastive, which needs negatives",
+        ),
+    ]
+    for fine, message in rules:
+        if not fine:
+            raise UsageError(f"{message}.")
+
+
+def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
+    """Return the model with the parameters of a method trainable and all others frozen.
+
+    Raises
+    ------
+    ExtraMissingError
+        When PEFT is not installed.
+    """
+    import torch
+
+    from evalkit.backends.hf.loading import quiet
+
+    torch.manual_seed(recipe.seed)
+    if recipe.method == "full":
+        return model.requires_grad_(True)
+    try:
+        import peft
+    except ImportError as error:
+        raise ExtraMissingError("evalkit align", "align") from error
+    encoder_decoder = model.config.is_encoder_decoder
+    shared: dict[str, Any] = {
+        "task_type": peft.TaskType.SEQ_2_SEQ_LM if encoder_decoder else peft.TaskType.CAUSAL_LM,
+        "base_model_name_or_path": base,
+    }
+    config: Any
+    if recipe.method == "contrastive":
+        config = peft.LoraConfig(
+            **shared, r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules="all-linear"
+        )
+    elif recipe.method == "prefix":
+        config = peft.PrefixTuningConfig(**shared, num_virtual_tokens=recipe.n_tokens)
+    else:
+        # subtle: one submodule, so that an encoder-decoder model gets the prompt before its input
+        # only
+        config = peft.PromptTuningConfig(
+            **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
+        )
+    with quiet():
+        made = peft.get_peft_model(model, config)
+    for parameter in made.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    if recipe.method == "soft-prompt":
+        _start_from_words(made, recipe)
+    return made
+
+
+def _start_from_words(model: Any, recipe: Recipe) -> None:
+    """Begin a soft prompt at embeddings of tokens drawn from the vocabulary.
+
+    Random values lie far from any word.
+    """
+    import torch
+
+    words = model.get_base_model().get_input_embeddings().weight
+    drawn = torch.randint(
+        0, words.shape[0], (recipe.n_tokens,), generator=torch.Generator().manual_seed(recipe.seed)
+    )
+    with torch.no_grad():
+        model.prompt_encoder["default"].embedding.weight.copy_(
+            words[drawn.to(words.device)].float()
+        )
+
+
+def frozen_digest(model: Any) -> str:
+    """Return the SHA-256 over all parameters that are not trained."""
+    import hashlib
+
+    found = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        if not parameter.requires_grad:
+            tensor: torch.Tensor = parameter.detach().cpu().contiguous()
+            found.update(name.encode())
+            found.update(tensor.view(-1).view(_bytes()).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _bytes() -> Any:
+    import torch
+
+    return torch.uint8
+
+
+def _save(model: Any, root: Path, recipe: Recipe, out: Path) -> None:
+    """Save in PEFT's format, or a whole checkpoint with its tokenizer."""
+    if recipe.method == "full":
+        model.save_pretrained(out)
+        for path in root.iterdir():
+            if (
+                path.is_file()
+                and path.suffix not in {".safetensors", ".bin", ".yaml"}
+                and not (out / path.name).exists()
+            ):
+                shutil.copy2(path, out / path.name)
+        return
+    model.save_pretrained(str(out), save_embedding_layers=False)
+    (out / "README.md").unlink(missing_ok=True)
+
+
+@contextmanager
+def _clear_errors(name: str, method: str) -> Iterator[None]:
+    """Turn what PEFT raises on models it does not know into one clear line."""
+    try:
+        yield
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise BackendError(
+            f"{name}: cannot be trained with --method {method}: {lines[0]}. Use another method."
+        ) from error

@@ -1,0 +1,285 @@
+"""The training loop of mitigations.
+
+Validation on phrasings kept apart, early stop, checkpoints that survive a kill, resuming to the
+same weights.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import UsageError
+from evalkit.tuning.objectives import alignment_terms, capped, contrastive_terms
+from evalkit.tuning.pairs import Pair, Sampler
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Recipe", "measured", "train"]
+
+Said = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a mitigation is trained.
+
+    Defaults are ours unless said otherwise: the values of the soft-prompt paper are not public.
+    """
+
+    method: str
+    """``soft-prompt``, ``prefix``, ``full`` or ``contrastive``."""
+    n_tokens: int = 10
+    """Trainable positions of ``soft-prompt`` and ``prefix``."""
+    kl_weight: float = 0.8
+    """lambda; 0 trains without the KL term."""
+    learning_rate: float = 1e-3
+    """Peak, after a warm-up over 5 % of the steps; then linear to 0."""
+    steps: int = 500
+    """Most steps."""
+    batch_size: int = 16
+    """Pairs per step."""
+    seed: int = 0
+    """Of initial values and batches."""
+    patience: int = 5
+    """Validations without a better loss before training stops."""
+    validate_every: int = 25
+    """Steps between validations, each with a checkpoint."""
+    probe: int = 64
+    """Pairs of a validation."""
+    rank: int = 8
+    """Rank of ``contrastive``'s LoRA."""
+    temperature: float = 0.05
+    """Of the contrastive term (the paper's)."""
+    contrast_weight: float = 1.0
+    """Of the contrastive term, before the cap."""
+
+
+@dataclass(slots=True)
+class _State:
+    """Where a training stands."""
+
+    step: int = 0
+    best_loss: float = math.inf
+    waited: int = 0
+    seconds: float = 0.0
+    stopped: str = ""
+
+
+def _loss(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> torch.Tensor:
+    if recipe.method == "contrastive":
+        cross, contrast = contrastive_terms(
+            model, sampler.kin(number, recipe.batch_size), temperature=recipe.temperature
+        )
+        return cross + capped(cross, contrast, recipe.contrast_weight)
+    cross, difference = alignment_terms(
+        model, sampler.batch(number, recipe.batch_size), with_kl=recipe.kl_weight > 0
+    )
+    return (1 - recipe.kl_weight) * cross + recipe.kl_weight * difference
+
+
+def measured(model: Any, pairs: Sequence[Pair], recipe: Recipe) -> dict[str, float]:
+    """Return cross-entropy and KL over pairs, and the loss that decides which weights are kept."""
+    import torch
+
+    was = model.training
+    model.eval()
+    with torch.no_grad():
+        parts = [
+            pairs[start : start + recipe.batch_size]
+            for start in range(0, len(pairs), recipe.batch_size)
+        ]
+        found = [
+            [float(value) * len(part) for value in alignment_terms(model, part, with_kl=True)]
+            for part in parts
+        ]
+    model.train(was)
+    cross, difference = (sum(column) / len(pairs) for column in zip(*found, strict=True))
+    weight = 0.5 if recipe.method == "contrastive" else recipe.kl_weight
+    return {
+        "cross_entropy": cross,
+        "kl": difference,
+        "loss": (1 - weight) * cross + weight * difference,
+    }
+
+
+def train(
+    model: Any,
+    trainable: Mapping[str, torch.Tensor],
+    sampler: Sampler,
+    recipe: Recipe,
+    *,
+    checkpoint: Path,
+    said: Said,
+) -> dict[str, Any]:
+    """Train in place, from the last checkpoint where there is one, and leave the best weights in the model.
+
+    Parameters
+    ----------
+    model
+        In training mode for dropout; frozen but for `trainable`.
+    trainable
+        Name -> parameter.
+    sampler
+        Draws batches and probes.
+    recipe
+        How to train.
+    checkpoint
+        Written at every validation, atomically.
+    said
+        Gets a line per validation.
+
+    Raises
+    ------
+    UsageError
+        When the loss is not a number or runs away, or the checkpoint belongs to another recipe.
+    """
+    import torch
+
+    optimizer = torch.optim.AdamW(
+        list(trainable.values()), lr=recipe.learning_rate, weight_decay=0.0
+    )
+    probes = {
+        name: sampler.probe(recipe.probe, validation=name == "validation")
+        for name in ("training", "validation")
+    }
+    state, history, best = _restored(checkpoint, recipe, trainable, optimizer)
+    if not history:
+        first = {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
+        history.append({"step": 0, **first})
+        state.best_loss = first["validation"]["loss"]
+        best = {name: tensor.detach().clone() for name, tensor in trainable.items()}
+        _finite(state.best_loss, 0, recipe)
+    elif not state.stopped:
+        said(f"goes on at step {state.step}")
+    started, before = time.monotonic(), state.seconds
+    model.train()
+    while state.step < recipe.steps and not state.stopped:
+        _one_step(model, sampler, recipe, optimizer, state.step)
+        state.step += 1
+        if state.step % recipe.validate_every and state.step < recipe.steps:
+            continue
+        found = {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
+        history.append({"step": state.step, **found})
+        loss = found["validation"]["loss"]
+        _finite(loss, state.step, recipe)
+        _refuse_runaway(loss, float(history[0]["validation"]["loss"]), state.step, recipe)
+        state.waited = 0 if loss < state.best_loss else state.waited + 1
+        if loss < state.best_loss:
+            state.best_loss = loss
+            best = {name: tensor.detach().clone() for name, tensor in trainable.items()}
+        if state.waited >= recipe.patience:
+            state.stopped = f"no better validation loss in {recipe.patience} validations"
+        state.seconds = before + time.monotonic() - started
+        _save(checkpoint, recipe, trainable, optimizer, state=state, history=history, best=best)
+        said(_line(state, recipe, found))
+    with torch.no_grad():
+        for name, tensor in trainable.items():
+            tensor.copy_(best[name])
+    model.eval()
+    after = {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
+    return {
+        "steps": state.step,
+        "stopped": state.stopped or "all steps done",
+        "seconds": round(state.seconds, 3),
+        "before": {name: history[0][name] for name in probes},
+        "after": after,
+        "history": history,
+    }
+
+
+def _one_step(model: Any, sampler: Sampler, recipe: Recipe, optimizer: Any, step: int) -> None:
+    import torch
+
+    warm = max(1, recipe.steps // 20)
+    rate = recipe.learning_rate * min(
+        (step + 1) / warm, max(recipe.steps - step, 1) / max(recipe.steps - warm, 1)
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    loss = _loss(model, sampler, recipe, step)
+    _finite(float(loss.detach()), step, recipe)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    _finite(float(norm), step, recipe)
+    optimizer.step()
+
+
+def _finite(value: float, step: int, recipe: Recipe) -> None:
+    if not math.isfinite(value):
+        raise UsageError(
+            f"--method {recipe.method}: the loss is {value} at step {step}: training broke down. Use a smaller --learning-rate than "
+            f"{recipe.learning_rate:g}, or --dtype float32."
+        )
+
+
+def _refuse_runaway(loss: float, first: float, step: int, recipe: Recipe) -> None:
+    if loss > 3 * first + 3:
+        raise UsageError(
+            f"--method {recipe.method}: the validation loss grew from {first:.3g} to {loss:.3g} by step {step}: training diverges. Use a smaller --learning-rate "
+            f"than {recipe.learning_rate:g}."
+        )
+
+
+def _line(state: _State, recipe: Recipe, found: Mapping[str, Mapping[str, float]]) -> str:
+    left = state.seconds / state.step * (recipe.steps - state.step)
+    shown = ", ".join(
+        f"{name} cross-entropy {part['cross_entropy']:.4f} KL {part['kl']:.4f}"
+        for name, part in found.items()
+    )
+    return f"step {state.step}/{recipe.steps}: {shown}; {state.seconds:.0f} s, at most {left:.0f} s left"
+
+
+def _restored(
+    checkpoint: Path, recipe: Recipe, trainable: Mapping[str, Any], optimizer: Any
+) -> tuple[_State, list[Any], dict[str, Any]]:
+    """Return where an interrupted training stood, its weights put back; or the start."""
+    import torch
+
+    if not checkpoint.is_file():
+        return _State(), [], {}
+    kept = torch.load(checkpoint, weights_only=True)
+    mine = asdict(recipe)
+    if kept["recipe"] != mine:
+        differing = sorted(name for name in mine if kept["recipe"].get(name) != mine[name])
+        raise UsageError(
+            f"{checkpoint}: belongs to a training with other {', '.join(differing)}. Name another --out, or add --fresh to begin again."
+        )
+    with torch.no_grad():
+        for name, tensor in trainable.items():
+            tensor.copy_(kept["weights"][name])
+    optimizer.load_state_dict(kept["optimizer"])
+    return _State(**kept["state"]), kept["history"], kept["best"]
+
+
+def _save(
+    checkpoint: Path, recipe: Recipe, trainable: Mapping[str, Any], optimizer: Any, **rest: Any
+) -> None:
+    """Write a checkpoint so that a kill at any moment leaves the old or the new one."""
+    import torch
+
+    weights = {name: tensor.detach().clone() for name, tensor in trainable.items()}
+    part = checkpoint.with_suffix(".part")
+    state = rest.pop("state")
+    with part.open("wb") as stream:
+        torch.save(
+            {
+                "recipe": asdict(recipe),
+                "weights": weights,
+                "optimizer": optimizer.state_dict(),
+                "state": asdict(state),
+                **rest,
+            },
+            stream,
+        )
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(checkpoint)

@@ -1,0 +1,102 @@
+"""Defaults from evalkit.toml: which one wins, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from evalkit.cli import config
+from evalkit.cli.main import cli, invoke
+from evalkit.errors import UsageError
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Return the project's folder, which is the current one, and the user's configuration folder."""
+    project, user = tmp_path / "project", tmp_path / "user"
+    project.mkdir()
+    user.mkdir()
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("EVALKIT_DATA", raising=False)
+    monkeypatch.setattr("platformdirs.user_config_path", lambda *args, **kwargs: user)
+    return project, user
+
+
+def value(name: str, *words: str) -> object:
+    """Return what an option of ``run`` is after the command line, environment and files were read."""
+    command = cli.get_command(click.Context(cli), "run")
+    assert command is not None
+    context = command.make_context(
+        "run", ["--model", "demo", *words], default_map=config.default_map().get("run", {})
+    )
+    return context.params[name]
+
+
+def test_without_a_file_there_are_no_defaults(folders):
+    """Nothing has to be configured."""
+    assert config.default_map() == {}
+    assert value("level") == 0.95
+
+
+def test_option_beats_environment_beats_project_beats_user(folders, monkeypatch):
+    """The nearer to the command, the stronger."""
+    project, user = folders
+    (user / "evalkit.toml").write_text('[run]\ndata_dir = "of-user"\nlevel = 0.8\n')
+    seen = [value("data_dir")]
+    (project / "evalkit.toml").write_text('[run]\ndata-dir = "of-project"\n')
+    seen.append(value("data_dir"))
+    monkeypatch.setenv("EVALKIT_DATA", "of-environment")
+    seen.append(value("data_dir"))
+    seen.append(value("data_dir", "--data-dir", "of-option"))
+
+    assert seen == [Path("of-user"), Path("of-project"), Path("of-environment"), Path("of-option")]
+    assert value("level") == 0.8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("level = 0.9\n", "'level' stands outside a table; write [run]"),
+        ("[run\n", "cannot be read"),
+    ],
+    ids=["outside a table", "no TOML"],
+)
+def test_a_file_that_cannot_be_used_is_named(folders, text, message):
+    """The message names the file and what is wrong."""
+    (folders[0] / "evalkit.toml").write_text(text)
+
+    with pytest.raises(UsageError) as caught:
+        config.default_map()
+
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("evalkit.toml: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[rnu]\nlevel = 0.9\n", "evalkit.toml: [rnu] is no command; known: run, plan"),
+        (
+            "[run]\nlevle = 0.9\n",
+            "evalkit.toml: [run] has no option 'levle'. Type 'evalkit run --help' for all.",
+        ),
+        ("[data.status]\ndata_dir = 'x'\n", "evalkit.toml: [data] has no option 'status'."),
+    ],
+    ids=["command", "option", "subcommand"],
+)
+def test_a_typo_in_the_file_is_refused(folders, capsys, text, message):
+    """What is not known is an error of usage before anything is done."""
+    (folders[0] / "evalkit.toml").write_text(text)
+    code = invoke(["ls", "backends"])
+
+    assert code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_values_are_listed_with_their_file(folders):
+    """``evalkit doctor`` can say where a setting comes from."""
+    (folders[0] / "evalkit.toml").write_text("[run]\nlevel = 0.9\n")
+
+    assert config.config_values() == [("run.level", "0.9", "evalkit.toml")]

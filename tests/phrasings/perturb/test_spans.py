@@ -1,0 +1,57 @@
+"""What perturbations may not touch."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalkit.phrasings.perturb.spans import free_words, protected_spans, rewrite_free, substitute
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Read {{ question }} now", ["{{ question }}"]),
+        ("{{ '}}' }} a", ["{{ '}}' }}"]),
+        ("{% if x == '%}' %}a{% endif %}", ["{% if x == '%}' %}", "{% endif %}"]),
+        ("{# note #} b", ["{# note #}"]),
+        ("run `f(x)` and ```a\nb```", ["`f(x)`", "```a\nb```"]),
+        ("say 'yes' or \"no\" or “maybe”", ["'yes'", '"no"', "“maybe”"]),
+        ("don't and can't", []),
+        ("see https://example.org/a?b=c now", ["https://example.org/a?b=c"]),
+        ("fill {slot} in", ["{slot}"]),
+        ("A reply: A, B or (C)", ["A", "B", "C"]),
+        ("Q: A: I", []),
+    ],
+)
+def test_slots_tags_code_and_quoted_words_are_protected(text, kept):
+    """Template parts of any kind, code, addresses and quoted answers are found; apostrophes are no quotes."""
+    assert [text[start:end] for start, end in protected_spans(text)] == kept
+
+
+def test_label_words_are_protected_by_word_and_single_letters_by_case():
+    """Label A is kept where the article a is not, and yes inside yesterday is no label."""
+    text = "A reply or a Yes, not yesterday: not entailment"
+
+    assert [
+        text[start:end] for start, end in protected_spans(text, ["A", "yes", "not entailment"])
+    ] == ["A", "Yes", "not entailment"]
+
+
+def test_free_words_leave_out_everything_protected():
+    """Only words outside slots and labels are offered for edits."""
+    assert [
+        word.text for word in free_words("Say yes to {{ question }} well-known", ["yes"], least=3)
+    ] == ["Say", "well-known"]
+
+
+def test_substitute_replaces_each_word_where_it_stands():
+    """Replacing several words at once does not shift the later ones."""
+    text = "one two one"
+    words = free_words(text)
+
+    assert substitute(text, {words[0]: "three", words[2]: "x"}) == "three two x"
+
+
+def test_rewrite_free_leaves_protected_parts_alone():
+    """A rewrite of the whole text does not reach slots."""
+    assert rewrite_free("ab {{ ab }} ab", str.upper) == "AB {{ ab }} AB"

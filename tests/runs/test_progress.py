@@ -1,0 +1,95 @@
+"""The live view: rates, what is saved and what is left, as text and as JSON lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evalkit.records import Response
+from evalkit.runs import progress as module
+from evalkit.runs.progress import ShownProgress
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that stands until it is moved."""
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def answered(progress: ShownProgress, clock: list[float]) -> None:
+    """Forty requests are stored, then thirty answered in twenty seconds, two of which failed."""
+    progress.watch(lambda: {"computed": 800, "naive": 10**9})
+    progress.begin(total=100, stored=40)
+    clock[0] += 20
+    good = [
+        Response(
+            key=str(i),
+            logprobs=(-1.0, -2.0, -3.0, -4.0),
+            token_counts=(1, 1, 2, 2),
+            prompt_tokens=100,
+        )
+        for i in range(28)
+    ]
+    progress.advance([*good, *(Response(key=f"bad{i}", error="oom") for i in range(2))])
+
+
+def test_text_says_rates_savings_and_time_left(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """30 requests and 2,800 prompt tokens in 20 s; 800 tokens computed where 28 x (4 x 100 + 6) would be; 30 requests left."""
+    answered(ShownProgress(quiet=False, label="toy"), clock)
+    first, second = capsys.readouterr().err.splitlines()
+
+    assert first == "100 unique requests, 40 stored already, 60 to ask toy"
+    assert (
+        second == "70/100 requests, 1.5 req/s, 140 tok/s, 93% of tokens saved, 2 failed, 20 s left"
+    )
+
+
+def test_json_lines_say_the_same(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    """One object a line on standard error, the first before anything is known; the last when it is over, once."""
+    progress = ShownProgress(quiet=False, label="toy", as_json=True)
+    progress.note("a note")
+    answered(progress, clock)
+    progress.watch(dict)  # a closed engine has no counters any more
+    progress.close()
+    progress.close()
+    captured = capsys.readouterr()
+    note, begun, running, over = map(json.loads, captured.err.splitlines())
+
+    assert captured.out == ""
+    assert note == {"event": "note", "message": "a note"}
+    assert (begun["done"], begun["stored"], begun["requests_per_second"], begun["saved"]) == (
+        40,
+        40,
+        None,
+        None,
+    )
+    assert running == over
+    assert running == {
+        "event": "progress",
+        "model": "toy",
+        "done": 70,
+        "total": 100,
+        "stored": 40,
+        "failed": 2,
+        "seconds": 20.0,
+        "requests_per_second": 1.5,
+        "tokens_per_second": 140.0,
+        "saved": round(1 - 800 / (28 * 406), 4),
+        "seconds_left": 20.0,
+    }
+
+
+def test_quiet_says_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    """Quiet holds for JSON lines too."""
+    for as_json in (False, True):
+        progress = ShownProgress(quiet=True, label="toy", as_json=as_json)
+        progress.note("a note")
+        answered(progress, clock)
+        progress.close()
+
+    assert capsys.readouterr().err == ""
