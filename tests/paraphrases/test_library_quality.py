@@ -31,10 +31,10 @@ DIMENSIONS = frozenset(
 """The vocabulary of `Phrasing.dimensions`; docs/phrasings.md says what each word means."""
 
 MINIMUM = {
-    "bbh": (27, 12),
-    "bigbench": (6, 6),
-    "mmlu": (1, 44),
-    "promptbench": (15, 12),
+    "bbh": (27, 20),
+    "bigbench": (6, 18),
+    "mmlu": (1, 56),
+    "promptbench": (15, 20),
 }
 """Benchmark -> (phrasing sets, correct phrasings in each)."""
 
@@ -55,9 +55,10 @@ LITERALS = {
     "position": records.Position,
     "wrapper": records.Wrapper,
 }
-SLOTS = {"mmlu": {"question", "choices", "subject"}}
-MAY_BE_SLOTS = frozenset({"question", "choices", "source_language", "target_language"})
-"""Slots of the other three benchmarks of `MINIMUM`."""
+NO_SLOT = frozenset({"input"})
+"""Fields that hold more than the question (BBH's text with its options)."""
+ASIDES = frozenset({"source_language", "target_language", "subject", "topic"})
+"""Fields that say something of the instance but are no part of it."""
 LIMIT = 0.7
 
 
@@ -76,6 +77,11 @@ def rouge_l(left: tuple[str, ...], right: tuple[str, ...]) -> float:
 def words(text: str) -> tuple[str, ...]:
     """Return the lower-case words of a text; a slot counts as one word."""
     return tuple(re.findall(r"[^\W_]+(?:'\w+)?", text.lower()))
+
+
+def opening(text: str) -> tuple[str, ...]:
+    """Return the first three words, those behind the instance if the text begins with it."""
+    return words(re.sub(r"^(?:\s*\{\{\s*\w+\s*\}\})+", "", text))[:3]
 
 
 def slots(text: str) -> set[str]:
@@ -128,12 +134,12 @@ def everything() -> list[dict[str, Any]]:
 
 
 @cache
-def task_phrasings() -> dict[tuple[str, ...], list[tuple[str, tuple[str, ...]]]]:
-    """Return the ids of the correct phrasings that some task uses together -> their (id, words); each set counts as one too."""
+def task_phrasings() -> dict[tuple[str, ...], list[tuple[str, str]]]:
+    """Return ids of correct phrasings that a task or set uses together -> their (id, text)."""
     groups = {tuple(p["id"] for p in correct(name)) for name in library()}
     for task in list_tasks():
         groups.add(tuple(p.id for p in load_phrasings(task) if p.kind == "correct"))
-    text = {p["id"]: words(p["text"]) for p in everything()}
+    text = {p["id"]: p["text"] for p in everything()}
     return {group: [(key, text[key]) for key in group if key in text] for group in groups}
 
 
@@ -174,7 +180,9 @@ def test_phrasings_of_a_task_are_not_rewordings_of_one_sentence():
     """Within the phrasings of any task, the word ROUGE-L F1 of every pair stays below 0.7."""
     close = {}
     for texts in task_phrasings().values():
-        for (a, left), (b, right) in itertools.combinations(texts, 2):
+        for (a, left), (b, right) in itertools.combinations(
+            [(key, words(text)) for key, text in texts], 2
+        ):
             if 2 * min(len(left), len(right)) < LIMIT * (len(left) + len(right)):
                 continue
             value = rouge_l(left, right)
@@ -185,12 +193,12 @@ def test_phrasings_of_a_task_are_not_rewordings_of_one_sentence():
 
 
 def test_phrasings_of_a_task_open_differently():
-    """Within the phrasings of any task, no two begin with the same three words."""
+    """No two phrasings of a task begin with the same three words, the instance not counted."""
     same = set()
     for texts in task_phrasings().values():
         openings: dict[tuple[str, ...], str] = {}
         for key, text in texts:
-            first = openings.setdefault(text[:3], key)
+            first = openings.setdefault(opening(text), key)
             if first != key:
                 same.add((first, key))
 
@@ -271,12 +279,15 @@ def test_dimensions_agree_with_the_fields():
 
 
 def test_slots_are_those_the_benchmark_offers():
-    """A text of the four benchmarks uses no slot its tasks lack."""
-    wrong = [
-        p["id"] for p in ours() if slots(p["text"]) - SLOTS.get(p["id"].split("-")[0], MAY_BE_SLOTS)
-    ]
+    """A text has slots for question, choices, fields of its task, and on MMLU the subject alone."""
+    wrong = set()
+    for task in our_tasks():
+        offered = {"question", "choices", *task.fields} - NO_SLOT | (
+            {"subject"} if task.benchmark == "mmlu" else set()
+        )
+        wrong |= {p.id for p in load_phrasings(task) if slots(p.text) - offered}
 
-    assert wrong == []
+    assert wrong == set()
 
 
 def test_braces_occur_in_slots_alone():
@@ -287,14 +298,17 @@ def test_braces_occur_in_slots_alone():
 
 
 def test_instance_slots_occur_exactly_in_inline_phrasings():
-    """The instance stands inside the text if and only if the position is inline."""
-    wrong = [
-        p["id"]
-        for p in ours()
-        if ("question" in slots(p["text"])) != (p.get("position") == "inline")
-    ]
+    """The instance, as question or as all its parts, is in the text if and only if it is inline."""
+    wrong = set()
+    for task in our_tasks():
+        parts = set(task.fields) - {"question"} - NO_SLOT - ASIDES
+        for phrasing in load_phrasings(task):
+            held = slots(phrasing.text)
+            whole = "question" in held or (bool(parts) and parts <= held)
+            if whole != (phrasing.position == "inline") or (held & parts and not whole):
+                wrong.add(phrasing.id)
 
-    assert wrong == []
+    assert wrong == set()
 
 
 def test_inline_phrasings_hold_a_slot():
@@ -369,3 +383,53 @@ def test_every_task_of_the_four_benchmarks_has_phrasings():
     }
 
     assert {key: n for key, n in counts.items() if n < MINIMUM[key.split("/")[0]][1]} == {}
+
+
+def outside_superni_tasks() -> list[dict[str, Any]]:
+    """Return every phrasing that does not stand in the set of a single SuperNI task."""
+    return [
+        p
+        for name, phrasings in library().items()
+        if not name.startswith("superni/task")
+        for p in phrasings
+    ]
+
+
+def test_manner_of_writing_is_said_of_correct_phrasings_and_of_no_control():
+    """Every correct phrasing has a stratum; controls, which ask for something else, have none."""
+    wrong = []
+    for phrasing in outside_superni_tasks():
+        said = phrasing.get("stratum", "") in get_args(records.Stratum) and phrasing.get("stratum")
+        if bool(said) != (phrasing.get("kind", "correct") == "correct"):
+            wrong.append(phrasing["id"])
+
+    assert wrong == []
+
+
+def test_every_set_has_plain_templates():
+    """Sets of the four benchmarks and procedural have eight plain phrasings, five of them inline."""
+    names = [
+        name
+        for name in library()
+        if name.split("/")[0] in {*MINIMUM, "procedural"} and name.count("/") == 1
+    ]
+    plain = {name: [p for p in correct(name) if p.get("stratum") == "plain"] for name in names}
+
+    assert {name: len(found) for name, found in plain.items() if len(found) < 8} == {}
+    assert {
+        name
+        for name, found in plain.items()
+        if sum(p.get("position") == "inline" for p in found) < 5
+    } == set()
+
+
+def test_plain_phrasings_are_short():
+    """Half of the plain ones have at most 15 words, slots not counted; none has more than 30."""
+    counts = sorted(
+        len(words(re.sub(r"\{\{.*?\}\}", "", p["text"])))
+        for p in outside_superni_tasks()
+        if p.get("stratum") == "plain"
+    )
+
+    assert counts[len(counts) // 2] <= 15
+    assert counts[-1] <= 30
