@@ -81,6 +81,7 @@ def page(sets: Sets) -> str:
         ],
     )
     for title, what in (
+        ("stratum", lambda p: [p.stratum or "control"]),
         ("dimension", lambda p: p.dimensions),
         ("source", lambda p: [p.source]),
         ("layout", lambda p: [p.layout]),
