@@ -26,7 +26,7 @@ from typing import Any
 
 from engine_workloads import Workload, corpus, generation, make_model, prompts
 
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 GOALS = {
     "causal long": {"lm-eval": 4.0, "per choice": 3.5},
@@ -108,13 +108,15 @@ def ours(
     backend = HFBackend(
         ModelSpec(backend="hf", name=str(model), device="cpu", dtype="float32", options=options)
     )
-    seconds, found = timed(lambda: {r.key: r for batch in backend.run(requests) for r in batch})
+    seconds, found = timed(
+        lambda: {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
+    )
     return seconds, [found[request.key] for request in requests], dict(backend.stats)
 
 
 def warm(backend: Any, requests: Sequence[Request]) -> None:
     """Let a backend choose and prove its path on a few requests."""
-    for _ in backend.run(requests[:16]):
+    for _ in backend.run(list(map(Ask, requests[:16]))):
         pass
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from engine import agreement, lm_eval_instances, warm
 from engine_workloads import corpus, prompts, tokenizer
 
-from evalkit.records import ModelSpec
+from evalkit.records import Ask, ModelSpec
 
 SHAPES: dict[str, dict[str, int]] = {
     "tiny": {
@@ -120,7 +120,7 @@ def measure(
     before = backend.stats["computed"]
     settle(args.device)
     start = time.perf_counter()
-    found = {r.key: r for batch in backend.run(requests) for r in batch}
+    found = {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
     settle(args.device)
     seconds = time.perf_counter() - start
     stats = backend.stats

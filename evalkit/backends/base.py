@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from evalkit.records import Request, Response
+from evalkit.errors import BackendError
+from evalkit.records import Ask, Hint, Response
 
-__all__ = ["Backend", "Hint"]
+__all__ = ["Ask", "Backend", "Hint", "old_protocol", "refuse_old_protocol"]
 
 
 class Backend(Protocol):
@@ -33,7 +34,7 @@ class Backend(Protocol):
         """
         ...
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses batch by batch, in any order, each request exactly once.
 
         A batch is committed as soon as it is yielded. A request that fails for good yields a
@@ -41,28 +42,41 @@ class Backend(Protocol):
         """
         ...
 
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Return what was computed, spent and lost so far; read before `close`, into the manifest."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Return where it computes, such as ``cuda:0``; empty when it cannot tell."""
+        ...
+
     def close(self) -> None:
         """Release weights and connections."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
-    """What a behaviour may know about one request."""
+def old_protocol(name: str, why: str) -> BackendError:
+    """Return the error for a plug-in that was written for version 0.1.0."""
+    return BackendError(
+        f"backend {name!r}: {why}, as in evalkit 0.1.0; now `run` takes Asks, whose `request` is what it took before, and `stats` and `device` are required. "
+        "Update the package it comes from, or see 'From version 0.1.0' in docs/extending.md."
+    )
 
-    phrasing_id: str
-    """Phrasing of the cell."""
-    instance_id: str
-    """Instance of the cell."""
-    task: str
-    """Task of the cell."""
-    seen: str
-    """Relation of the phrasing to the model."""
-    kind: str
-    """Kind of the phrasing."""
-    target: int | None
-    """Position of the target among the continuations."""
-    labels: tuple[str, ...]
-    """Labels shown."""
-    reference: str
-    """A right answer as text."""
+
+def refuse_old_protocol(backend: object, name: str) -> None:
+    """Refuse a plug-in whose `run` takes requests, or which lacks `stats` or `device`.
+
+    Raises
+    ------
+    BackendError
+        When it does.
+    """
+    for part in ("stats", "device"):
+        if not hasattr(backend, part):
+            raise old_protocol(name, f"has no {part!r}")
+    run: Any = getattr(backend, "run", None)
+    taken = [str(one.annotation) for one in inspect.signature(run).parameters.values()]
+    if any("Request" in annotation for annotation in taken):
+        raise old_protocol(name, "its `run` takes Requests")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import BackendError, ExtraMissingError
-from evalkit.records import ModelSpec, Request, Response, digest
+from evalkit.records import Ask, ModelSpec, Request, Response, digest
 
 __all__ = ["LMEvalBackend"]
 
@@ -131,6 +131,11 @@ class LMEvalBackend:
         )
 
     @property
+    def device(self) -> str:
+        """Return the device of lm-eval's model; empty where it has none."""
+        return str(getattr(self._model, "device", "") or "")
+
+    @property
     def stats(self) -> Mapping[str, Any]:
         """Return the number of requests asked and failed."""
         return dict(self._seen)
@@ -161,7 +166,7 @@ class LMEvalBackend:
             else hashlib.sha256(self._template.encode()).hexdigest(),
         }
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses group by group, each request exactly once.
 
         Raises
@@ -170,7 +175,7 @@ class LMEvalBackend:
             When lm-eval's model fails; what was yielded is safe.
         """
         for kind, answer in (("choice", self._choices), ("generate", self._texts)):
-            wanted = (request for request in requests if request.kind == kind)
+            wanted = (ask.request for ask in asks if ask.request.kind == kind)
             while group := list(islice(wanted, _GROUP)):
                 self._seen["requests"] += len(group)
                 yield answer(group)

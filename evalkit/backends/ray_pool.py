@@ -20,7 +20,7 @@ from typing import Any
 from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import opened
 from evalkit.errors import BackendError, ExtraMissingError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Response
 
 __all__ = ["MAX_TRIES", "RayBackend"]
 
@@ -37,7 +37,7 @@ class _Shard:
     """Requests given to one worker at a time."""
 
     number: int
-    requests: list[Request]
+    asks: list[Ask]
     tries: int = 0
 
 
@@ -47,15 +47,14 @@ class _Worker:
     def __init__(self, spec: dict[str, Any], mitigations: tuple[str, ...]) -> None:
         self._backend: Backend = opened(ModelSpec(**spec), mitigations)
 
-    def describe(self) -> tuple[dict[str, str], list[str]]:
-        """Return fingerprint and capabilities."""
-        return dict(self._backend.fingerprint()), sorted(self._backend.capabilities)
+    def describe(self) -> tuple[dict[str, str], list[str], str]:
+        """Return fingerprint, capabilities and device."""
+        backend = self._backend
+        return dict(backend.fingerprint()), sorted(backend.capabilities), backend.device
 
-    def answer(self, requests: list[Request], hints: Mapping[str, Any]) -> list[Response]:
+    def answer(self, asks: list[Ask]) -> list[Response]:
         """Return the responses of one shard."""
-        if "oracle" in self._backend.capabilities:
-            self._backend.learn(hints)  # type: ignore[attr-defined]  # offered by the capability
-        return [response for batch in self._backend.run(requests) for response in batch]
+        return [response for batch in self._backend.run(asks) for response in batch]
 
 
 class RayBackend:
@@ -108,13 +107,12 @@ class RayBackend:
             raise BackendError(
                 f"--executor ray: no worker could load the model: {_cause(error)}"
             ) from error
-        self._fingerprint, self._capabilities = described[0]
-        if any(fingerprint != self._fingerprint for fingerprint, _ in described):
+        self._fingerprint, self._capabilities, self._device = described[0]
+        if any(fingerprint != self._fingerprint for fingerprint, *_ in described):
             self.close()
             raise BackendError(
                 "--executor ray: workers load different weights under the same name. Give every machine the same files, or pin --revision."
             )
-        self._hints: dict[str, Any] = {}
         self._counts = {"shards": 0, "workers_lost": 0, "shards_redone": 0}
 
     def _initialise(self, address: str | None) -> None:
@@ -152,14 +150,15 @@ class RayBackend:
         """
         return dict(self._fingerprint)
 
-    def learn(self, hints: Mapping[str, Any]) -> None:
-        """Take in what scripted behaviours may know; handed to workers with their shards."""
-        self._hints.update(hints)
+    @property
+    def device(self) -> str:
+        """Return the device of the first worker."""
+        return str(self._device)
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield the responses of one shard at a time, as shards are finished."""
         ordered = sorted(
-            requests, key=lambda request: (request.kind, len(request.text)), reverse=True
+            asks, key=lambda ask: (ask.request.kind, len(ask.request.text)), reverse=True
         )
         shards = deque(
             _Shard(number, ordered[start : start + SHARD])
@@ -171,12 +170,7 @@ class RayBackend:
             while shards and min(load) < AHEAD:
                 place = load.index(min(load))
                 shard = shards.popleft()
-                hints = {
-                    request.key: self._hints[request.key]
-                    for request in shard.requests
-                    if request.key in self._hints
-                }
-                reference = self._workers[place].answer.remote(shard.requests, hints)
+                reference = self._workers[place].answer.remote(shard.asks)
                 under_way[reference] = (shard, place)
                 load[place] += 1
             done, _ = self._ray.wait(list(under_way), num_returns=1)
@@ -206,8 +200,8 @@ class RayBackend:
             for again in lost:
                 if again.tries >= MAX_TRIES:
                     yield [
-                        Response(key=request.key, finish_reason="error", error="worker died")
-                        for request in again.requests
+                        Response(key=ask.request.key, finish_reason="error", error="worker died")
+                        for ask in again.asks
                     ]
                 else:
                     self._counts["shards_redone"] += 1
@@ -216,8 +210,6 @@ class RayBackend:
         except self._ray.exceptions.RayTaskError as error:
             raise BackendError(f"--executor ray: a worker failed: {_cause(error)}") from error
         self._counts["shards"] += 1
-        for request in shard.requests:
-            self._hints.pop(request.key, None)
         yield responses
 
     @staticmethod

@@ -1,9 +1,8 @@
 """A backend without weights: known behaviours, so that the whole corridor is tested in seconds.
 
 ``scripted:BEHAVIOUR[,option=value...]``. Behaviours are told the right answers
-(`ScriptedBackend.learn`), which no real engine is; `evalkit.run` offers them only to backends with
-the capability ``oracle``. Every behaviour is a pure function of the request, what was learned about
-it and the seed, so batch size and order never matter.
+(`Ask.hint`), which no real engine looks at. Every behaviour is a pure function of the request, its
+hint and the seed, so batch size and order never matter.
 
 ======================= ==============================================================================================
 behaviour               answers
@@ -37,9 +36,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from evalkit.backends.base import Hint
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, Hint, ModelSpec, Request, Response
 
 __all__ = ["BEHAVIOURS", "ScriptedBackend"]
 
@@ -102,12 +100,11 @@ class ScriptedBackend:
                 raise BackendError(
                     f"scripted: option {pair!r} is not understood; known: {', '.join(f'{k}=NUMBER' for k in _DEFAULTS)}."
                 ) from None
-        self._hints: dict[str, Hint] = {}
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do; ``oracle`` means it wants `learn` to be called."""
-        return frozenset({"choice", "generate", "chat", "oracle"})
+        """Return what it can do."""
+        return frozenset({"choice", "generate", "chat"})
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return behaviour and options (not the batch size, which changes nothing)."""
@@ -118,18 +115,24 @@ class ScriptedBackend:
         }
         return {"backend": "scripted", "behaviour": self.behaviour, **shown}
 
-    def learn(self, hints: Mapping[str, Hint]) -> None:
-        """Take in what is right for each request key."""
-        self._hints.update(hints)
+    @property
+    def stats(self) -> Mapping[str, int]:
+        """Return nothing: nothing is computed."""
+        return {}
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    @property
+    def device(self) -> str:
+        """Return nothing: it runs nowhere in particular."""
+        return ""
+
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield batches of scripted responses."""
         size = max(1, int(self.options["batch"]))
-        for start in range(0, len(requests), size):
+        for start in range(0, len(asks), size):
             while self.behaviour == "hang":
                 time.sleep(0.1)
             time.sleep(self.options["seconds"])
-            yield [self._answer(request) for request in requests[start : start + size]]
+            yield [self._answer(ask.request, ask.hint) for ask in asks[start : start + size]]
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -145,12 +148,11 @@ class ScriptedBackend:
             / 2**64
         )
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request, hint: Hint | None) -> Response:
         key = request.key
-        hint = self._hints.get(key)
         if hint is None:
             raise BackendError(
-                "scripted: a request came that was never explained; scripted backends run inside 'evalkit run' only."
+                "scripted: a request came without its hint; scripted backends run inside 'evalkit run' only."
             )
         rate_hit = self._uniform("rate", key) < self.options["rate"]
         if rate_hit and self.behaviour in {"nan", "oom", "flaky"}:

@@ -22,7 +22,7 @@ from typing import Any
 from evalkit.backends.hf import files as hf_files
 from evalkit.backends.hf.encoding import Encoded, Encoder
 from evalkit.errors import BackendError, ExtraMissingError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Response
 
 __all__ = ["VLLMBackend"]
 
@@ -163,7 +163,7 @@ class VLLMBackend:
             **{f"engine_{key}": value for key, value in engine.items()},
         }
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses window by window, each request exactly once.
 
         Raises
@@ -171,8 +171,8 @@ class VLLMBackend:
         BackendError
             When the engine dies; what was yielded is safe.
         """
-        for start in range(0, len(requests), _WINDOW):
-            items = self._encoder.encode(requests[start : start + _WINDOW])
+        for start in range(0, len(asks), _WINDOW):
+            items = self._encoder.encode([ask.request for ask in asks[start : start + _WINDOW]])
             self._seen["requests"] += len(items)
             self._seen["boundary"] += sum(item.boundary for item in items)
             self._seen["truncated"] += sum(item.truncated for item in items)

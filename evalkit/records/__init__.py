@@ -3,6 +3,7 @@
 No behaviour beyond identity.
 """
 
+from evalkit.records.asks import Alternates, Ask, Hint
 from evalkit.records.cells import Estimate, Instance, Prompt, Request, Response, Score, Status
 from evalkit.records.digests import as_json, digest, instances_digest
 from evalkit.records.jobs import KEY_LENGTH, Arrangement, Block, Job
@@ -24,9 +25,12 @@ from evalkit.records.specifications import (
 
 __all__ = [
     "KEY_LENGTH",
+    "Alternates",
     "Arrangement",
+    "Ask",
     "Block",
     "Estimate",
+    "Hint",
     "Instance",
     "Job",
     "Kind",

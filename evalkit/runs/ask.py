@@ -8,25 +8,29 @@ and scores can be recomputed without model and data.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from functools import cache, partial
+from itertools import islice
 from typing import Protocol
 
-from evalkit.backends.base import Backend, Hint
+from evalkit.backends.base import Backend, old_protocol
 from evalkit.errors import Interrupted
 from evalkit.phrasings.prompts import PROMPT_VERSION, render_prompt, request_of
 from evalkit.records import (
     KEY_LENGTH,
+    Alternates,
     Arrangement,
+    Ask,
     Block,
+    Hint,
     Job,
     Phrasing,
     Prompt,
-    Request,
     Response,
     digest,
 )
 
-__all__ = ["Pending", "Progress", "ask", "block_of", "pending_requests"]
+__all__ = ["Progress", "ask", "block_of", "pending"]
 
 
 GROUP = 200_000
@@ -113,26 +117,10 @@ def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None
     return Block(task=job.task.id, phrasing_id=phrasing.id, inputs=inputs, keys=keys)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """One request to be asked, with what some backends want to know beside it."""
-
-    request: Request
-    """The request."""
-    hint: Hint
-    """What a scripted backend may know."""
-    alternates: tuple[tuple[Request, Hint], ...] = ()
-    """The same instance under other phrasings of the run, for mitigations that want them."""
-
-
-def pending_requests(
-    jobs: Sequence[Job],
-    blocks: Mapping[str, Sequence[Block]],
-    missing: set[str],
-    *,
-    n_alternates: int = 0,
-) -> Iterator[Pending]:
-    """Yield every request whose key is in `missing`, once, with what is to be known beside it.
+def pending(
+    jobs: Sequence[Job], blocks: Mapping[str, Sequence[Block]], missing: set[str]
+) -> Iterator[Ask]:
+    """Yield every request whose key is in `missing`, once, with what belongs to it.
 
     Parameters
     ----------
@@ -142,46 +130,40 @@ def pending_requests(
         Blocks per task id, in the order of the job's phrasings.
     missing
         Request keys without a stored response; emptied as they are yielded.
-    n_alternates
-        How many other phrasings of the same instance come with each request.
     """
     for job in jobs:
         for phrasing, block in zip(job.phrasings, blocks[job.task.id], strict=True):
-            if not missing:
-                return
+            others = cache(partial(_others, job, phrasing))
             for position in range(len(job.instances)):
+                if not missing:
+                    return
                 key = block.key(position)
-                if key not in missing:
-                    continue
-                missing.discard(key)
-                prompt = prompt_of(job, phrasing, position)
-                yield Pending(
-                    request=request_of(prompt),
-                    hint=_hint(job, phrasing, prompt, position),
-                    alternates=_alternates(job, phrasing, position, n_alternates),
-                )
+                if key in missing:
+                    missing.discard(key)
+                    alternates = Alternates(others, partial(_asked, job, position))
+                    yield replace(_asked(job, position, phrasing), alternates=alternates)
 
 
-def _alternates(
-    job: Job, phrasing: Phrasing, position: int, number: int
-) -> tuple[tuple[Request, Hint], ...]:
-    """Return the same instance under other correct phrasings whose choices stand in the same order, drawn by phrasing id; none for a control.
+def _others(job: Job, phrasing: Phrasing) -> list[Phrasing]:
+    """Return the other correct phrasings whose choices stand in the same order, drawn by phrasing id; none for a control.
 
     A negated or wrong instruction means something else than they do: answering it by them would
     hide whether the model reads it.
     """
-    if not number or phrasing.kind != "correct":
-        return ()
+    if phrasing.kind != "correct":
+        return []
     others = [
         other
         for other in job.phrasings
         if other.id != phrasing.id and other.kind == "correct" and other.id not in job.orders
     ]
-    others.sort(key=lambda other: digest([phrasing.id, other.id]))
-    prompts = [(other, prompt_of(job, other, position)) for other in others[:number]]
-    return tuple(
-        (request_of(prompt), _hint(job, other, prompt, position)) for other, prompt in prompts
-    )
+    return sorted(others, key=lambda other: digest([phrasing.id, other.id]))
+
+
+def _asked(job: Job, position: int, phrasing: Phrasing) -> Ask:
+    """Return one cell of a job as it is asked."""
+    prompt = prompt_of(job, phrasing, position)
+    return Ask(request_of(prompt), _hint(job, phrasing, prompt, position))
 
 
 def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
@@ -201,20 +183,15 @@ def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
     )
 
 
-def _groups(pending: Iterable[Pending]) -> Iterator[list[Pending]]:
-    group: list[Pending] = []
-    for one in pending:
-        group.append(one)
-        if len(group) >= GROUP:
-            yield group
-            group = []
-    if group:
+def _groups(asks: Iterable[Ask]) -> Iterator[list[Ask]]:
+    rest = iter(asks)
+    while group := list(islice(rest, GROUP)):
         yield group
 
 
 def ask(
     backend: Backend,
-    pending: Iterable[Pending],
+    asks: Iterable[Ask],
     *,
     fingerprint: str,
     stores: Sequence[Keeps],
@@ -226,8 +203,8 @@ def ask(
     ----------
     backend
         The engine.
-    pending
-        Requests with what is to be known beside them.
+    asks
+        What is to be asked.
     fingerprint
         Digest of the backend's fingerprint.
     stores
@@ -239,21 +216,14 @@ def ask(
     ------
     Interrupted
         When the user asked to stop; everything acknowledged is stored.
+    BackendError
+        When the backend takes an `Ask` for a request.
     """
     failed: list[Response] = []
-    for group in _groups(pending):
-        if "oracle" in backend.capabilities:
-            hints = {one.request.key: one.hint for one in group}
-            hints.update({other.key: hint for one in group for other, hint in one.alternates})
-            backend.learn(hints)  # type: ignore[attr-defined]  # offered by the capability
-        if "alternates" in backend.capabilities:
-            backend.relate(
-                {one.request.key: tuple(other for other, _ in one.alternates) for one in group}
-            )  # type: ignore[attr-defined]  # likewise
-        batches = backend.run([one.request for one in group])
-        for batch in getattr(progress, "watched", iter)(
-            batches
-        ):  # offered by a progress that ends a run whose model hangs
+    # offered by a progress that ends a run whose model hangs
+    watched = getattr(progress, "watched", iter)
+    for group in _groups(asks):
+        for batch in watched(_answered(backend, group)):
             for store in stores:
                 store.put(fingerprint, batch)
             failed.extend(response for response in batch if response.error)
@@ -263,3 +233,15 @@ def ask(
                     "stopped after the current batch; everything answered so far is stored."
                 )
     return failed
+
+
+def _answered(backend: Backend, group: Sequence[Ask]) -> Iterator[Sequence[Response]]:
+    """Yield what the backend answers; one that reads a request's field of an `Ask` is told so."""
+    try:
+        yield from backend.run(group)
+    except AttributeError as error:
+        if not isinstance(error.obj, Ask):
+            raise
+        raise old_protocol(
+            type(backend).__name__, f"its `run` reads {error.name!r} of an Ask"
+        ) from error

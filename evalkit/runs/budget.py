@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from evalkit.backends.base import Backend
 from evalkit.records import Block, Job, Response, Suite, digest
-from evalkit.runs.ask import Keeps, Progress, ask, block_of, pending_requests
+from evalkit.runs.ask import Keeps, Progress, ask, block_of, pending
 from evalkit.scoring.stored import scored
 from evalkit.stats.planning.budget import gather_cells
 from evalkit.stats.planning.budget_design import balanced_design
@@ -123,15 +123,10 @@ class Asker:
 
     def ask(self, missing: Sequence[str], *, jobs: Sequence[Job] | None = None) -> None:
         """Ask the requests with these keys."""
-        pending = pending_requests(
-            self.jobs if jobs is None else jobs,
-            self.blocks,
-            set(missing),
-            n_alternates=getattr(self.backend, "n_alternates", 0),
-        )
+        wanted = pending(self.jobs if jobs is None else jobs, self.blocks, set(missing))
         for response in ask(
             self.backend,
-            pending,
+            wanted,
             fingerprint=self.fingerprint,
             stores=self.stores,
             progress=self.progress,

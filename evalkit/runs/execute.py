@@ -93,12 +93,12 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             refuse_other_model(directory, earlier, fingerprint)
             manifest = manifest_of(settings, jobs, left_out, fingerprint)
             attempts = list(earlier["attempts"]) if earlier else []
-            manifest["device"] = str(getattr(backend, "device", ""))
+            manifest["device"] = backend.device
             directory.write_manifest(
                 {**manifest, "state": "partial", "attempts": attempts, "counts": {}}
             )
             if (watch := getattr(progress, "watch", None)) is not None:
-                watch(lambda: getattr(backend, "stats", None) or {})
+                watch(lambda: backend.stats)
             with Store(directory.store_path) as store:
                 failures = _collect(
                     settings,
@@ -117,12 +117,9 @@ def run(settings: Settings, progress: Progress) -> Outcome:
                         seed=settings.seed,
                         progress=progress,
                     )
+            engine = _finite(backend.stats)
         finally:
             backend.close()
-        engine = {
-            name: _finite(value)
-            for name, value in dict(getattr(backend, "stats", None) or {}).items()
-        }
         attempts.append(
             {
                 "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),

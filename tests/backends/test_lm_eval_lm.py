@@ -11,7 +11,7 @@ import pytest
 
 from evalkit.backends.lm_eval_lm import LMEvalBackend
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request
+from evalkit.records import Ask, ModelSpec, Request
 
 pytest.importorskip("lm_eval")
 pytestmark = pytest.mark.filterwarnings(
@@ -44,7 +44,7 @@ def backend(name: str, **changes: Any) -> LMEvalBackend:
 
 def by_key(engine: Any, requests: list[Request]) -> list[Any]:
     """Responses in the order of the requests, each exactly once."""
-    found = [response for batch in engine.run(requests) for response in batch]
+    found = [response for batch in engine.run(list(map(Ask, requests))) for response in batch]
     assert len(found) == len(requests)
     keyed = {response.key: response for response in found}
     return [keyed[request.key] for request in requests]

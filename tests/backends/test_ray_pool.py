@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evalkit import catalog
-from evalkit.records import ModelSpec, Request, Suite
+from evalkit.records import Ask, ModelSpec, Request, Suite
 from evalkit.runs.execute import run
 from evalkit.runs.settings import Settings
 
@@ -129,17 +129,17 @@ def test_a_shard_that_kills_every_worker_is_given_up_and_named(cluster: Any) -> 
     class Deadly(ray_pool._Worker):
         """A worker that dies of one request."""
 
-        def answer(self, requests: list[Request], hints: Any) -> Any:
+        def answer(self, asks: list[Ask]) -> Any:
             """Die when the poison is among the requests."""
-            if any("poison" in request.text for request in requests):
+            if any("poison" in ask.request.text for ask in asks):
                 os._exit(1)
-            return super().answer(requests, hints)
+            return super().answer(asks)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(ray_pool, "_Worker", Deadly)
     patch.setattr(ray_pool, "SHARD", 1)
     backend = ray_pool.RayBackend(ModelSpec(backend="scripted", name="refuses"), workers=2)
-    from evalkit.backends.base import Hint
+    from evalkit.records import Hint
 
     requests = [Request(kind="generate", text=text) for text in ("one", "poison", "three")]
     hint = Hint(
@@ -152,8 +152,8 @@ def test_a_shard_that_kills_every_worker_is_given_up_and_named(cluster: Any) -> 
         labels=(),
         reference="x",
     )
-    backend.learn({request.key: hint for request in requests})
-    responses = {response.key: response for batch in backend.run(requests) for response in batch}
+    asks = [Ask(request, hint) for request in requests]
+    responses = {response.key: response for batch in backend.run(asks) for response in batch}
     backend.close()
     patch.undo()
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from evalkit.errors import BackendError, ExtraMissingError
-from evalkit.records import ModelSpec, Request
+from evalkit.records import Ask, ModelSpec, Request
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -174,7 +174,7 @@ def spec(directory: Path, **changes: Any) -> ModelSpec:
 
 def by_key(backend: Any, requests: list[Request]) -> list[Any]:
     """Responses in the order of the requests, each exactly once."""
-    found = [response for batch in backend.run(requests) for response in batch]
+    found = [response for batch in backend.run(list(map(Ask, requests))) for response in batch]
     assert len(found) == len(requests)
     keyed = {response.key: response for response in found}
     return [keyed[request.key] for request in requests]

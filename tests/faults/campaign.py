@@ -27,8 +27,8 @@ import os
 from evalkit.backends.scripted import ScriptedBackend
 from evalkit.cli.main import main
 answer = ScriptedBackend.run
-def run(self, requests):
-    for batch in answer(self, requests):
+def run(self, asks):
+    for batch in answer(self, asks):
         with open(os.environ["ANSWERED"], "a") as log:
             log.write(f"{len(batch)}\\n")
         yield batch

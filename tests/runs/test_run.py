@@ -16,7 +16,7 @@ from evalkit.analysis import read_estimates
 from evalkit.backends.scripted import ScriptedBackend
 from evalkit.cli.summary import print_summary
 from evalkit.errors import Interrupted, StoreError
-from evalkit.records import Request, Response
+from evalkit.records import Ask, Response
 from evalkit.report.sections import limits
 from evalkit.runs.execute import run
 from evalkit.runs.finish import finish
@@ -316,9 +316,9 @@ class Close(ScriptedBackend):
         """Return the fingerprint with a precision."""
         return {**super().fingerprint(), "dtype": "bfloat16"}
 
-    def run(self, requests: Sequence[Request]) -> Iterator[list[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[list[Response]]:
         """Answer half of the requests with margins of a tenth of a nat, the others with two nats."""
-        for batch in super().run(requests):
+        for batch in super().run(asks):
             close = {response.key: response.key[0] < "8" for response in batch}
             yield [
                 replace(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from evalkit.backends.openai.backend import OpenAIBackend
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 CANARY = "sk-canary-0123456789abcdef"
 Behaviour = Callable[["Handler", dict[str, Any]], None]
@@ -226,5 +226,9 @@ ASKED = Request(kind="generate", text="Capital of France?", max_tokens=8)
 
 def answers(backend: OpenAIBackend, *requests: Request) -> list[Response]:
     """All responses, in the order of the requests."""
-    found = {response.key: response for batch in backend.run(requests) for response in batch}
+    found = {
+        response.key: response
+        for batch in backend.run(list(map(Ask, requests)))
+        for response in batch
+    }
     return [found[request.key] for request in requests]

@@ -20,7 +20,7 @@ from evalkit.backends.mitigations import prefixes
 from evalkit.backends.mitigations.applying import opened
 from evalkit.cli.main import invoke
 from evalkit.errors import BackendError, UsageError
-from evalkit.records import Instance, ModelSpec, Phrasing, Request, Task
+from evalkit.records import Ask, Instance, ModelSpec, Phrasing, Request, Task
 from evalkit.tuning import training
 from evalkit.tuning.adapters import refuse_overlap, trained_phrasings
 from evalkit.tuning.alignment import align, frozen_digest, trainable_model
@@ -177,7 +177,10 @@ def test_a_saved_adapter_is_loaded_by_plain_peft_and_gives_the_same_numbers(
     trained(base, out, recipe(method))
     spec = ModelSpec(backend="hf", name=str(base), device="cpu")
     backend, plain = opened(spec, [f"adapter:path={out}"]), opened(spec, ())
-    (found,), (before,) = next(iter(backend.run([probe()]))), next(iter(plain.run([probe()])))
+    (found,), (before,) = (
+        next(iter(backend.run([Ask(probe())]))),
+        next(iter(plain.run([Ask(probe())]))),
+    )
 
     assert found.logprobs == pytest.approx(with_peft(base, out, probe()), abs=1e-4)
     assert found.logprobs != pytest.approx(before.logprobs, abs=1e-3)
@@ -203,7 +206,11 @@ def test_generation_behind_virtual_tokens_is_that_of_plain_peft(
         for text in ("Say it.\n\nTrue or False 77\nAnswer:", "One", "not True and")
     ]
     backend = opened(ModelSpec(backend="hf", name=str(base), device="cpu"), [f"adapter:path={out}"])
-    found = {response.key: response.text for batch in backend.run(requests) for response in batch}
+    found = {
+        response.key: response.text
+        for batch in backend.run(list(map(Ask, requests)))
+        for response in batch
+    }
     tokenizer: Any = tf.AutoTokenizer.from_pretrained(base)
     model: Any = peft.PeftModel.from_pretrained(
         tf.AutoModelForCausalLM.from_pretrained(base), str(out)
@@ -287,7 +294,7 @@ def test_full_tuning_saves_a_model_of_its_own(
     """The ablation without a soft prompt is an ordinary checkpoint, better on what it was trained on."""
     record = trained(small_model(), tmp_path / "out", recipe("full", learning_rate=0.003))
     backend = opened(ModelSpec(backend="hf", name=str(tmp_path / "out"), device="cpu"), ())
-    (found,) = next(iter(backend.run([probe()])))
+    (found,) = next(iter(backend.run([Ask(probe())])))
 
     assert all(map(math.isfinite, found.logprobs))
     assert record["after"]["training"]["loss"] < record["before"]["training"]["loss"]

@@ -38,7 +38,7 @@ from evalkit.backends.hf.sharing import Costs
 from evalkit.backends.hf.stops import Stops, end_tokens
 from evalkit.backends.precision import could_turn, noise
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 __all__ = ["HFBackend", "fingerprint_of"]
 
@@ -247,8 +247,9 @@ class HFBackend:
             **self._adapted,
         }
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses batch by batch, in any order, each request exactly once."""
+        requests = [ask.request for ask in asks]
         windows = list(
             portions(
                 requests,

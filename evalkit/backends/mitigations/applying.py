@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from evalkit.backends.base import Backend
+from evalkit.backends.base import Backend, refuse_old_protocol
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec
 from evalkit.registry import BACKENDS, MITIGATIONS
@@ -76,7 +76,7 @@ def opened(spec: ModelSpec, mitigations: Sequence[str]) -> Backend:
             spec = act(spec, options)
             continue
         if backend is None:
-            backend = BACKENDS.load(spec.backend)(spec)
+            backend = _loaded(spec)
         try:
             backend = act(backend, options)
         except (
@@ -85,4 +85,15 @@ def opened(spec: ModelSpec, mitigations: Sequence[str]) -> Backend:
             backend.close()
             raise
         before = name
-    return backend if backend is not None else BACKENDS.load(spec.backend)(spec)
+    return backend if backend is not None else _loaded(spec)
+
+
+def _loaded(spec: ModelSpec) -> Backend:
+    """Return the engine of a model, refused when it was written for version 0.1.0."""
+    backend: Backend = BACKENDS.load(spec.backend)(spec)
+    try:
+        refuse_old_protocol(backend, spec.backend)
+    except BackendError:
+        backend.close()
+        raise
+    return backend

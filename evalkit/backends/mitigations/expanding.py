@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from evalkit.backends.base import Backend
 from evalkit.errors import BackendError
-from evalkit.records import Request, Response
+from evalkit.records import Alternates, Ask, Request, Response
 
 __all__ = ["ExpandingBackend", "Expansion"]
 
@@ -59,25 +60,12 @@ class ExpandingBackend:
             )
         self._inner = inner
         self._expansion = expansion
-        self._hints: dict[str, Any] = {}
-        self._alternates: dict[str, tuple[Request, ...]] = {}
         self._asked = self._answered = 0
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what the inner backend can do, less its inner workings.
-
-        ``alternates`` when other phrasings are wanted.
-        """
-        kept = self._inner.capabilities - {"logits", "embed"}
-        return kept | (
-            {"alternates"} if self._expansion.alternates or "alternates" in kept else set()
-        )
-
-    @property
-    def n_alternates(self) -> int:
-        """Return how many alternates are wanted."""
-        return max(self._expansion.alternates, getattr(self._inner, "n_alternates", 0))
+        """Return what the inner backend can do, less its inner workings."""
+        return self._inner.capabilities - {"logits", "embed"}
 
     @property
     def stats(self) -> dict[str, Any]:
@@ -85,9 +73,8 @@ class ExpandingBackend:
 
         The cost of the mitigation.
         """
-        inner = dict(getattr(self._inner, "stats", None) or {})
         return {
-            **inner,
+            **self._inner.stats,
             f"cost of {self._expansion.label}": self._asked / self._answered
             if self._answered
             else None,
@@ -96,7 +83,7 @@ class ExpandingBackend:
     @property
     def device(self) -> str:
         """Return the device of the inner backend."""
-        return str(getattr(self._inner, "device", ""))
+        return self._inner.device
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return the inner fingerprint and the mitigation; several stand in order."""
@@ -109,30 +96,18 @@ class ExpandingBackend:
             else self._expansion.label,
         }
 
-    def learn(self, hints: Mapping[str, Any]) -> None:
-        """Take in what scripted behaviours may know."""
-        self._hints.update(hints)
-
-    def relate(self, alternates: Mapping[str, tuple[Request, ...]]) -> None:
-        """Take in the same instance in other words, by request key."""
-        self._alternates.update(alternates)
-
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield combined responses as soon as all parts of them are there."""
-        parts: dict[str, list[Request]] = {}
+        parts = {ask.request.key: self._parts(ask) for ask in asks}
         waiting: dict[str, list[Request]] = {}
-        for request in requests:
-            others = self._alternates.pop(request.key, ())[: self._expansion.alternates]
-            asked = list(self._expansion.expand(request, others))
-            parts[request.key] = asked
-            for part in asked:
-                waiting.setdefault(part.key, []).append(request)
-        unique = list({part.key: part for asked in parts.values() for part in asked}.values())
-        self._explain(parts, unique)
+        for ask in asks:
+            for part in parts[ask.request.key]:
+                waiting.setdefault(part.request.key, []).append(ask.request)
+        unique = {part.request.key: part for asked in parts.values() for part in asked}
         self._asked += len(unique)
-        self._answered += len(requests)
+        self._answered += len(asks)
         here: dict[str, Response] = {}
-        for batch in self._inner.run(unique):
+        for batch in self._inner.run(list(unique.values())):
             for response in batch:
                 here[response.key] = response
             ready = {
@@ -141,26 +116,31 @@ class ExpandingBackend:
                 for request in waiting.pop(response.key, [])
             }
             finished = [
-                request
-                for request in ready.values()
-                if all(part.key in here for part in parts[request.key])
+                self._combined(request, [here[part.request.key] for part in parts[key]])
+                for key, request in ready.items()
+                if all(part.request.key in here for part in parts[key])
             ]
             if finished:
-                yield [
-                    self._combined(request, [here[part.key] for part in parts[request.key]])
-                    for request in finished
-                ]
+                yield finished
 
-    def _explain(self, parts: Mapping[str, Sequence[Request]], unique: Sequence[Request]) -> None:
-        """Hand hints and alternates on: a part is about the same cell as its request."""
-        if "oracle" in self._inner.capabilities:
-            hints = {
-                part.key: self._hints.get(part.key, self._hints[key])
-                for key, asked in parts.items()
-                for part in asked
-                if key in self._hints
-            }
-            self._inner.learn(hints)  # type: ignore[attr-defined]  # offered by the capability
+    def _parts(self, ask: Ask) -> list[Ask]:
+        """Return what is asked in place of a request.
+
+        A part is about the cell of its request, or of the alternate it is; the inner backend gets
+        the same part of the alternates beside it.
+        """
+        others = ask.alternates[: self._expansion.alternates]
+        hints = {other.request.key: other.hint for other in others}
+        asked = self._expansion.expand(ask.request, [other.request for other in others])
+
+        def alike() -> list[list[Ask]]:
+            found = [self._parts(other) for other in ask.alternates]
+            return [parts for parts in found if len(parts) == len(asked)]
+
+        return [
+            Ask(part, hints.get(part.key, ask.hint), Alternates(alike, itemgetter(place)))
+            for place, part in enumerate(asked)
+        ]
 
     def _combined(self, request: Request, responses: Sequence[Response]) -> Response:
         """Combine; one failed part fails the whole, so that no half answer passes for one."""

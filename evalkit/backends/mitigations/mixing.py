@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.backends.hf.encoding import Encoded
 from evalkit.backends.hf.sharing import batches, chains
 from evalkit.backends.mitigations.rows import Rows, answer_logits
-from evalkit.records import Request, Response
+from evalkit.records import Ask, Request, Response
 
 if TYPE_CHECKING:
     import torch
@@ -103,13 +103,13 @@ class MixingBackend:
         before = inner.pop("mitigations", "")
         return {**inner, "mitigations": f"{before} | {self._label}" if before else self._label}
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses batch by batch, in any order, each request exactly once."""
         if self._plain:
-            yield from self._inner.run(requests)
+            yield from self._inner.run(asks)
             return
-        for start in range(0, len(requests), 4096):
-            yield from self._window(requests[start : start + 4096])
+        for start in range(0, len(asks), 4096):
+            yield from self._window([ask.request for ask in asks[start : start + 4096]])
 
     def _window(self, requests: Sequence[Request]) -> Iterator[list[Response]]:
         found = [

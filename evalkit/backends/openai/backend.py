@@ -31,7 +31,7 @@ from evalkit.backends.openai.faults import Passing, Refused, redacted
 from evalkit.backends.openai.probe import find_mode, same_model
 from evalkit.backends.openai.settings import PUBLIC_URL, read_settings
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 __all__ = ["OpenAIBackend"]
 
@@ -136,7 +136,12 @@ class OpenAIBackend:
             "answer_tokens": str(settings.answer_tokens),
         }
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    @property
+    def device(self) -> str:
+        """Return nothing: the server does not say what it runs on."""
+        return ""
+
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses as they come; an empty batch when nothing came for a while.
 
         Raises
@@ -145,7 +150,9 @@ class OpenAIBackend:
             When the server refuses us, or too many requests in a row fail.
         """
         answers: queue.SimpleQueue[Response | BaseException | None] = queue.SimpleQueue()
-        serving = asyncio.run_coroutine_threadsafe(self._serve(requests, answers), self._loop)
+        serving = asyncio.run_coroutine_threadsafe(
+            self._serve([ask.request for ask in asks], answers), self._loop
+        )
         try:
             while True:
                 batch, end = _drained(answers)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 __all__ = ["LongestBackend"]
 
@@ -28,6 +28,7 @@ class LongestBackend:
     """
 
     capabilities = frozenset({"choice", "generate"})
+    device = ""
 
     def __init__(self, spec: ModelSpec) -> None:
         if spec.name not in UNITS:
@@ -35,15 +36,18 @@ class LongestBackend:
                 f"longest: unit {spec.name!r} is not known; accepted: {', '.join(UNITS)}. Type longest:letters."
             )
         self.unit = spec.name
+        self.stats = {"answered": 0}
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return everything that can change a response; a change of the rule below must raise the version."""
         return {"backend": "longest", "unit": self.unit, "version": "1"}
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses in batches of 100; each batch is stored before the next is asked for."""
-        for start in range(0, len(requests), 100):
-            yield [self._answer(request) for request in requests[start : start + 100]]
+        for start in range(0, len(asks), 100):
+            batch = [self._answer(ask.request) for ask in asks[start : start + 100]]
+            self.stats["answered"] += len(batch)
+            yield batch
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""

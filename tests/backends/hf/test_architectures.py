@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 torch = pytest.importorskip("torch")
 
@@ -60,7 +60,7 @@ def answers(
     backend = HFBackend(
         ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32", options=options)
     )
-    found = {r.key: r for batch in backend.run(requests) for r in batch}
+    found = {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
     assert len(found) == len(requests)
     return [found[request.key] for request in requests], dict(backend.stats)
 

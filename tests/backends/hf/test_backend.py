@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 torch = pytest.importorskip("torch")
 
@@ -36,7 +36,7 @@ def run(spec: ModelSpec, requests: Sequence[Request]) -> list[Response]:
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(spec)
-    found = {r.key: r for batch in backend.run(requests) for r in batch}
+    found = {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
     backend.close()
     return [found[request.key] for request in requests]
 
@@ -209,9 +209,11 @@ def test_a_single_row_that_does_not_fit_is_an_oom_error(
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(spec_of(model_dir("llama")))
-    assert len([r for batch in backend.run(short[:1]) for r in batch]) == 1
+    assert len([r for batch in backend.run(list(map(Ask, short[:1]))) for r in batch]) == 1
     monkeypatch.setattr(hf_causal.TreeScorer, "score", cramped)
-    found = {r.key: r.error for batch in backend.run(short[1:] + long) for r in batch}
+    found = {
+        r.key: r.error for batch in backend.run(list(map(Ask, short[1:] + long))) for r in batch
+    }
 
     assert found == {short[1].key: "", short[2].key: "", long[0].key: "oom"}
 
@@ -235,7 +237,8 @@ def test_half_precision_scores_stay_near_full_precision(model_dir: Callable[...,
         for path in ("auto", "plain")
     )
     found, expected = (
-        {r.key: r for batch in b.run(requests_of(12)) for r in batch} for b in (fast, plain)
+        {r.key: r for batch in b.run(list(map(Ask, requests_of(12)))) for r in batch}
+        for b in (fast, plain)
     )
 
     assert (fast.stats["path"], plain.stats["path"]) == ("tree", "rows")
@@ -300,7 +303,7 @@ def test_choosing_a_plain_path_is_noticed_once(
 
     backend = HFBackend(spec_of(model_dir("bloom")))
     for request in requests_of(3):
-        list(backend.run([request]))
+        list(backend.run([Ask(request)]))
 
     assert [record.message.split("because ")[1] for record in caplog.records] == [
         "its masks are not verified."
@@ -315,7 +318,7 @@ def test_margins_within_the_noise_are_counted(
 
     monkeypatch.setattr(hf, "noise", lambda dtype, tokens: 1e3)
     backend = hf.HFBackend(spec_of(model_dir("llama")))
-    list(backend.run([replace(ASK, continuations=(" A", " A")), ASK]))
+    list(backend.run(list(map(Ask, [replace(ASK, continuations=(" A", " A")), ASK]))))
 
     assert (backend.stats["unstable"], backend.stats["requests"]) == (1, 2)
 
@@ -328,7 +331,7 @@ def test_a_closed_backend_says_so(model_dir: Callable[..., Path]) -> None:
     backend.close()
 
     with pytest.raises(BackendError, match="the backend is closed"):
-        list(backend.run([ASK]))
+        list(backend.run([Ask(ASK)]))
 
 
 @pytest.mark.parametrize(

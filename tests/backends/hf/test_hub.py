@@ -20,14 +20,14 @@ SCRIPT = """
 import json, sys
 from evalkit.backends.hf.backend import HFBackend
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request
+from evalkit.records import Ask, ModelSpec, Request
 try:
     backend = HFBackend(ModelSpec(backend="hf", name=sys.argv[1], revision=sys.argv[2], device="cpu"))
 except BackendError as error:
     print(json.dumps({"error": str(error)}))
 else:
     ask = Request(kind="choice", text="Two dogs", continuations=(" follow", " A"))
-    (response,) = [r for batch in backend.run([ask]) for r in batch]
+    (response,) = [r for batch in backend.run([Ask(ask)]) for r in batch]
     print(json.dumps({"logprobs": response.logprobs, **backend.fingerprint()}))
 """
 

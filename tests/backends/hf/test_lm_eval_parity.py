@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.records import ModelSpec, Request
+from evalkit.records import Ask, ModelSpec, Request
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lm_eval")
@@ -64,7 +64,7 @@ def test_log_likelihoods_equal_those_of_lm_eval(
     requests = [
         Request(kind="choice", text=text, continuations=choices) for _, text, choices in PROMPTS
     ]
-    responses = {r.key: r for batch in backend.run(requests) for r in batch}
+    responses = {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
     found = [responses[request.key] for request in requests]
     expected = lm_eval_scores(directory)
 

@@ -12,7 +12,7 @@ import pytest
 
 from evalkit.backends.hf.causal import visible
 from evalkit.backends.hf.sharing import common_prefix
-from evalkit.records import ModelSpec, Request
+from evalkit.records import Ask, ModelSpec, Request
 
 torch = pytest.importorskip("torch")
 WORDS = (
@@ -72,7 +72,9 @@ def test_a_fast_path_that_is_wrong_is_not_taken(
     requests = grid_of(2, 4, letters=False)
     right = {
         r.key: r
-        for batch in HFBackend(spec_of(model_dir("llama"), options={"path": "plain"})).run(requests)
+        for batch in HFBackend(spec_of(model_dir("llama"), options={"path": "plain"})).run(
+            list(map(Ask, requests))
+        )
         for r in batch
     }
     name = "visible" if broken == "mask" else "grid"
@@ -88,7 +90,7 @@ def test_a_fast_path_that_is_wrong_is_not_taken(
 
     monkeypatch.setattr(hf_causal, name, wrong)
     backend = HFBackend(spec_of(model_dir("llama")))
-    found = {r.key: r for batch in backend.run(requests) for r in batch}
+    found = {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
 
     assert backend.stats["path"] == "rows"
     assert "the fast path differs by" in backend.stats["notice"]
@@ -109,7 +111,7 @@ def test_an_encoder_decoder_path_that_is_wrong_is_not_taken(
 
     monkeypatch.setattr(hf_encdec, "visible", wrong)
     backend = HFBackend(spec_of(model_dir("t5", "end")))
-    list(backend.run(grid_of(2, 3, letters=False)))
+    list(backend.run(list(map(Ask, grid_of(2, 3, letters=False)))))
 
     assert backend.stats["path"] == "rows"
 
@@ -141,7 +143,7 @@ def test_computed_tokens_are_those_of_the_formula(
         ]
         formula += len({tail[:j] for tail in tails for j in range(1, len(tail))})
     backend = HFBackend(spec_of(model_dir("llama")))
-    list(backend.run(requests))
+    list(backend.run(list(map(Ask, requests))))
 
     assert backend.stats["computed"] <= 1.03 * formula
     assert backend.stats["planned"] == pytest.approx(formula, rel=0.03)
@@ -160,12 +162,12 @@ def test_the_vocabulary_head_runs_at_answer_positions_only(model_dir: Callable[.
     ]
     backend = HFBackend(spec_of(model_dir("llama")))
     requests = grid_of(3, 20, letters=True)
-    list(backend.run(requests[:4]))
+    list(backend.run(list(map(Ask, requests[:4]))))
     rows = []
     backend.loaded.model.get_output_embeddings().register_forward_hook(
         lambda module, args, output: rows.append(output.shape[:-1].numel())
     )
-    list(backend.run(requests[4:]))
+    list(backend.run(list(map(Ask, requests[4:]))))
 
     assert sum(rows) == (len(requests) - 4) * len(
         {tail[:j] for tail in tails for j in range(len(tail))}
@@ -181,7 +183,7 @@ def test_finished_rows_are_dropped_from_generation(model_dir: Callable[..., Path
         Request(kind="generate", text=f"Two dogs and {i}", max_tokens=n)
         for i, n in enumerate((1, 2, 3, 30))
     ]
-    list(backend.run(requests))
+    list(backend.run(list(map(Ask, requests))))
 
     assert backend.stats["generated"] == sum(request.max_tokens - 1 for request in requests)
 
@@ -191,7 +193,7 @@ def test_costs_are_measured_when_there_is_enough_to_do(model_dir: Callable[..., 
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(spec_of(model_dir("llama")))
-    list(backend.run(grid_of(4, 130, letters=True)))
+    list(backend.run(list(map(Ask, grid_of(4, 130, letters=True)))))
     costs = backend.stats["costs"]
 
     assert 0.02 <= costs["copy"] <= 0.5
@@ -206,7 +208,9 @@ def test_rounding_of_large_log_probabilities_does_not_end_the_fast_path(
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(spec_of(model_dir("t5_large_logits", "end")))
-    found = [r for batch in backend.run(grid_of(2, 4, letters=False)) for r in batch]
+    found = [
+        r for batch in backend.run(list(map(Ask, grid_of(2, 4, letters=False)))) for r in batch
+    ]
 
     assert min(value for response in found for value in response.logprobs) < -150
     assert backend.stats["path"] == "packed"
@@ -241,7 +245,7 @@ def test_an_encoder_reads_every_prompt_once_and_a_decoder_every_beginning_once(
         beginnings = {tail[:n] for tail in tails for n in range(1, len(tail))}
         formula += len(tokenizer(request.text)["input_ids"]) + 1 + len(beginnings)
     backend = HFBackend(spec_of(model_dir("t5", "end")))
-    list(backend.run(requests))
+    list(backend.run(list(map(Ask, requests))))
 
     assert backend.stats["planned"] == formula
     assert formula <= backend.stats["computed"] <= 1.03 * formula
@@ -262,7 +266,8 @@ def test_a_compiled_model_scores_the_same_and_generates_as_before(
         for options in ({}, {"compile": "eager"})
     )
     expected, found = (
-        {r.key: r for batch in backend.run(requests) for r in batch} for backend in (plain, traced)
+        {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
+        for backend in (plain, traced)
     )
 
     assert (traced.stats["path"], traced.stats["notice"]) == ("tree", "")
@@ -277,7 +282,7 @@ def test_a_compiler_that_fails_is_left_out_and_named(model_dir: Callable[..., Pa
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(spec_of(model_dir("llama"), options={"compile": "no-such-compiler"}))
-    found = [r for batch in backend.run(grid_of(2, 2, letters=True)) for r in batch]
+    found = [r for batch in backend.run(list(map(Ask, grid_of(2, 2, letters=True)))) for r in batch]
 
     assert (backend.stats["path"], len(found)) == ("tree", 4)
     assert backend.stats["notice"] == "Not compiled, because the compiler fails."
@@ -327,12 +332,16 @@ def test_small_windows_and_tokenizer_calls_change_no_answer(
     requests = grid_of(3, 7, letters=False)
     whole = {
         r.key: r.logprobs
-        for batch in hf.HFBackend(spec_of(model_dir("llama"))).run(requests)
+        for batch in hf.HFBackend(spec_of(model_dir("llama"))).run(list(map(Ask, requests)))
         for r in batch
     }
     monkeypatch.setattr(hf, "_WINDOW_CHARACTERS", 700)
     monkeypatch.setattr(hf_tokens, "_PER_CALL", 90)
-    found = [r for batch in hf.HFBackend(spec_of(model_dir("llama"))).run(requests) for r in batch]
+    found = [
+        r
+        for batch in hf.HFBackend(spec_of(model_dir("llama"))).run(list(map(Ask, requests)))
+        for r in batch
+    ]
 
     assert sorted(r.key for r in found) == sorted(whole)
     for response in found:

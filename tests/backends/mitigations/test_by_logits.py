@@ -11,7 +11,7 @@ import pytest
 from evalkit.backends.mitigations.applying import opened
 from evalkit.backends.mitigations.instructive import NOISES, instruction_spans, noisy
 from evalkit.errors import BackendError, UsageError
-from evalkit.records import ModelSpec, Request, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 KINDS = ("causal", "encoder-decoder")
 
@@ -50,7 +50,11 @@ def answers(directory: Path, *mitigations: str) -> dict[str, Response]:
     """Return all responses of a model under mitigations, by request key."""
     backend = opened(ModelSpec(backend="hf", name=str(directory), device="cpu"), mitigations)
     try:
-        return {response.key: response for batch in backend.run(REQUESTS) for response in batch}
+        return {
+            response.key: response
+            for batch in backend.run(list(map(Ask, REQUESTS)))
+            for response in batch
+        }
     finally:
         backend.close()
 

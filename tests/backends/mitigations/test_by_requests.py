@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from toy_runs import Silent
 
+from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.calibration import CONTENT_FREE, calibrate, calibrated
 from evalkit.backends.mitigations.ensemble import ensemble, mean_logprobs, voted
 from evalkit.backends.mitigations.rewording import PREFIX, conjugate, prefix, recast, recast_request
 from evalkit.errors import BackendError, UsageError
-from evalkit.records import ModelSpec, Request, Response, Suite
+from evalkit.records import Ask, ModelSpec, Request, Response, Suite
 from evalkit.runs.execute import run
 from evalkit.runs.settings import Settings
 from evalkit.scoring import ScoreTable
@@ -36,14 +37,16 @@ class Fake:
     def __init__(self, capabilities: frozenset[str] = frozenset({"choice", "generate"})) -> None:
         self.capabilities = capabilities
         self.asked: list[Request] = []
+        self.stats: dict[str, object] = {}
+        self.device = ""
 
     def fingerprint(self) -> dict[str, str]:
         """Return a fixed fingerprint."""
         return {"backend": "fake"}
 
-    def run(self, requests: Sequence[Request]) -> Iterator[list[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[list[Response]]:
         """Yield one response at a time: log-probabilities from the length of the text, text in upper case."""
-        for request in requests:
+        for request in (ask.request for ask in asks):
             self.asked.append(request)
             if request.kind == "generate":
                 yield [
@@ -68,9 +71,10 @@ class Fake:
         """Do nothing."""
 
 
-def answer(backend: object, request: Request) -> Response:
-    """Return the one response to a request."""
-    (response,) = [response for batch in backend.run([request]) for response in batch]  # type: ignore[attr-defined]
+def answer(backend: Backend, request: Request, *others: Request) -> Response:
+    """Return the one response to a request that has these alternates."""
+    asked = Ask(request, alternates=list(map(Ask, others)))
+    (response,) = [response for batch in backend.run([asked]) for response in batch]
     return response
 
 
@@ -115,12 +119,20 @@ def test_an_ensemble_asks_its_alternates_and_takes_the_mean() -> None:
     others = tuple(
         replace(CHOICE, text=f"Other {'x' * index}\n\nIs water wet?\nAnswer:") for index in range(3)
     )
-    backend.relate({CHOICE.key: others})  # type: ignore[attr-defined]
-    found = answer(backend, CHOICE)
+    found = answer(backend, CHOICE, *others)
     parts = [answer(Fake(), request).logprobs for request in (CHOICE, *others[:2])]
 
     assert found.logprobs == pytest.approx(mean_logprobs(parts))
-    assert backend.stats["cost of ensemble:how=mean,m=3"] == 3.0  # type: ignore[attr-defined]
+    assert backend.stats["cost of ensemble:how=mean,m=3"] == 3.0
+
+
+def test_an_ensemble_inside_another_mitigation_gets_its_alternates_changed_alike() -> None:
+    """A prefix around an ensemble stands before every wording that is asked."""
+    inner = Fake()
+    other = replace(CHOICE, text="Other words.\n\nIs water wet?\nAnswer:", body=(14, 27))
+    answer(prefix(ensemble(inner, "m=2"), ""), CHOICE, other)
+
+    assert [request.text for request in inner.asked] == [PREFIX + CHOICE.text, PREFIX + other.text]
 
 
 def test_controls_are_not_outvoted_by_correct_instructions(tmp_path: Path) -> None:
@@ -200,9 +212,9 @@ def test_a_failed_part_fails_the_whole() -> None:
     class Failing(Fake):
         """A backend that fails on the content-free inputs."""
 
-        def run(self, requests: Sequence[Request]) -> Iterator[list[Response]]:
+        def run(self, asks: Sequence[Ask]) -> Iterator[list[Response]]:
             """Answer the first, fail the others."""
-            for index, request in enumerate(requests):
+            for index, request in enumerate(ask.request for ask in asks):
                 yield [
                     Response(key=request.key, error="oom")
                     if index

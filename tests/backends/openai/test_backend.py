@@ -29,7 +29,7 @@ from misbehaving_server import (
 
 from evalkit.backends.openai.backend import OpenAIBackend
 from evalkit.errors import BackendError
-from evalkit.records import Request
+from evalkit.records import Ask, Request
 
 
 @pytest.mark.parametrize("fault", HEALING.values(), ids=HEALING)
@@ -279,7 +279,7 @@ def test_a_storm_loses_and_doubles_nothing(
 
     server.standing = stormy
     requests = questions(150)
-    found = [response for batch in backend.run(requests) for response in batch]
+    found = [response for batch in backend.run(list(map(Ask, requests))) for response in batch]
 
     assert sorted(response.key for response in found) == sorted(request.key for request in requests)
     assert {r.key: r.text for r in found} == {
@@ -334,7 +334,7 @@ def test_a_stopped_run_does_not_wait_for_a_hanging_server(
     """While nothing comes an empty batch does, and closing drops what is under way."""
     backend = open_backend(timeout=600)
     server.standing = hang
-    running = backend.run([ASKED])
+    running = backend.run([Ask(ASKED)])
     first = next(running)
     running.close()  # type: ignore[attr-defined]
     backend.close()

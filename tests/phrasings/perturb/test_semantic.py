@@ -137,9 +137,9 @@ class _Fake:
     def __init__(self, model: ModelSpec) -> None:
         self.model = model
 
-    def run(self, requests):
+    def run(self, asks):
         """Yield one batch per request."""
-        for request in requests:
+        for request in (ask.request for ask in asks):
             if self.fails:
                 yield [Response(key=request.key, finish_reason="error", error="oom")]
             else:
