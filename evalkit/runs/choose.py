@@ -45,7 +45,7 @@ def choose(
         When nothing is left to run.
     """
     suite = settings.suite
-    tasks = catalog.list_tasks(suite.tasks)
+    tasks = _tasks(settings)
     present, absent = catalog.available_tasks(tasks, settings.data_dir)
     if absent and not settings.available:
         raise DataMissingError(_absent_message(suite, absent))
@@ -124,8 +124,18 @@ def _unmet_collections(model: ModelSpec, jobs: Sequence[Job]) -> list[str]:
     ]
 
 
+def _tasks(settings: Settings) -> list[Task]:
+    """Return the tasks given as records, then those that the suite names besides."""
+    own = {task.id: task for task in settings.tasks}
+    named = [pattern for pattern in settings.suite.tasks if pattern not in own]
+    found = catalog.list_tasks(named)
+    return [*own.values(), *(task for task in found if task.id not in own)]
+
+
 def _own_phrasings(settings: Settings, task: Task) -> list[Phrasing]:
-    """Every authored, imported or upstream phrasing of a task, before any choice."""
+    """Every phrasing of a task before any choice: authored, imported and upstream, or those given as records."""
+    if settings.phrasings:
+        return catalog.phrasings_for(task, settings.phrasings)
     authored = catalog.load_phrasings(
         task, extra=settings.phrasing_files, sources=settings.suite.sources
     )

@@ -164,7 +164,7 @@ def open_backend(settings: Settings) -> Backend:
             address=settings.address,
         )
     else:
-        backend = opened(settings.model, settings.mitigations)
+        backend = opened(settings.model, settings.mitigations, backend=settings.backend)
     if not backend.capabilities & {"choice", "generate"}:
         raise BackendError(
             f"{settings.model.display}: backend {settings.model.backend!r} can neither score choices nor generate. Name another backend."

@@ -55,6 +55,10 @@ def identity(settings: Settings) -> dict[str, Any]:
     ):  # what is not asked for leaves the identity as it was before the option existed
         if suite[name] is None:
             suite.pop(name)
+    own = {
+        "tasks": {task.id: digest(asdict(task)) for task in settings.tasks},
+        "phrasings": {one.id: digest(asdict(one)) for one in settings.phrasings},
+    }
     return {
         "model": {
             **model,
@@ -63,6 +67,7 @@ def identity(settings: Settings) -> dict[str, Any]:
         "suite": suite,
         "mitigations": list(settings.mitigations),
         "phrasing_files": [str(path) for path in settings.phrasing_files],
+        **{name: marks for name, marks in own.items() if marks},
         "available": settings.available,
         "seed": settings.seed,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalkit.records import ModelSpec, Suite
+from evalkit.backends.base import Backend
+from evalkit.records import ModelSpec, Phrasing, Suite, Task
 
 __all__ = ["Settings"]
 
@@ -16,8 +17,14 @@ class Settings:
 
     model: ModelSpec
     """The model and how to reach it."""
+    backend: Backend | None = None
+    """Its backend, when it was given as an object; None: opened from `model`."""
     suite: Suite
     """Tasks, phrasings and settings; options of the command line are already in it."""
+    tasks: tuple[Task, ...] = ()
+    """Tasks given as records; the suite names their ids."""
+    phrasings: tuple[Phrasing, ...] = ()
+    """Phrasings given as records, asked in place of all others; empty: those of the files."""
     data_dir: Path | None = None
     """Where benchmark data lie; None for procedural tasks and the hub's cache."""
     out: Path | None = None

@@ -46,7 +46,9 @@ def inner_workings(backend: Backend, label: str) -> HFBackend:
     return cast("HFBackend", backend)
 
 
-def opened(spec: ModelSpec, mitigations: Sequence[str]) -> Backend:
+def opened(
+    spec: ModelSpec, mitigations: Sequence[str], *, backend: Backend | None = None
+) -> Backend:
     """Return the backend of a model with its mitigations around it, innermost first.
 
     Parameters
@@ -55,6 +57,8 @@ def opened(spec: ModelSpec, mitigations: Sequence[str]) -> Backend:
         The model.
     mitigations
         ``NAME`` or ``NAME:key=value,...``.
+    backend
+        The model's, when it is open already.
 
     Raises
     ------
@@ -63,8 +67,7 @@ def opened(spec: ModelSpec, mitigations: Sequence[str]) -> Backend:
     BackendError
         When the backend lacks what a mitigation needs.
     """
-    backend: Backend | None = None
-    before = ""
+    before = "" if backend is None else "the model, which is loaded already"
     for text in mitigations:
         name, _, options = text.partition(":")
         act = MITIGATIONS.load(name)

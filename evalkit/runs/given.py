@@ -1,0 +1,365 @@
+"""What was given, as text or as objects -> `Settings`.
+
+The command line gives text; a call in Python gives text, numbers, lists and records. Both pass
+through `settings_of`. Messages name options as they are typed; `spoken` says them as keywords.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from evalkit import catalog
+from evalkit.backends.base import Backend
+from evalkit.backends.given import FunctionBackend, as_backend, spec_of
+from evalkit.errors import CatalogError, EvalkitError, UsageError
+from evalkit.records import ModelSpec, Phrasing, Suite, Task, digest
+from evalkit.runs.options import OPTIONS, Option
+from evalkit.runs.settings import Settings
+
+__all__ = ["command_of", "in_python", "settings_of", "spoken"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+WORDS = {
+    bool: "True or False",
+    float: "a number",
+    int: "a whole number",
+    Path: "a path",
+    str: "text",
+}
+"""Kind of an option -> what is accepted."""
+STOPPING = ("mean", "median", "min", "max", "std", "spread", "cvar10", "q05", "q95")
+"""Statistics whose interval can decide when to stop asking."""
+LOADING = ("device", "dtype", "revision", "chat_template", "model_args")
+"""Options of a model that evalkit loads itself."""
+
+
+def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
+    """Return the settings that options ask for.
+
+    Parameters
+    ----------
+    given
+        Name in `OPTIONS` -> value; what is left out or None has its default.
+    command
+        What was typed, for the manifest and for going on; the call in Python when empty.
+
+    Raises
+    ------
+    UsageError
+        When a value is not understood or out of range, or options contradict each other.
+    EvalkitError
+        When there is no such model, suite or task, or its file is wrong.
+    """
+    held = {option.name: _held(option, given.get(option.name)) for option in OPTIONS}
+    named, tasks = _suite(held["suite"], held["tasks"] or ())
+    own = held["phrasings"] if isinstance(held["phrasings"], tuple) else ()
+    suite = _with_options(
+        named,
+        limit=held["limit"],
+        phrasings=None if own else held["phrasings"],
+        kinds=held["kinds"] or None,
+        shots=held["shots"],
+        perturbations=(*named.perturbations, *held["perturb"]) if held["perturb"] else None,
+        budget=held["budget"] if held["budget"] is None else _within(held, "budget", 0, 1),
+        budget_design=held["budget_design"],
+        half_width=_half_width(held["half_width"]),
+        find=held["find"],
+    )
+    model, backend = _model(held)
+    return Settings(
+        model=model,
+        backend=backend,
+        suite=replace(suite, phrasings=None) if own else suite,
+        tasks=tasks,
+        phrasings=tuple(_phrasing(item) for item in own),
+        data_dir=_data_dir(held["data_dir"]),
+        out=held["out"],
+        phrasing_files=held["phrasing_file"],
+        mitigations=held["mitigation"],
+        limited=(suite.limit, suite.budget) != (named.limit, named.budget),
+        available=held["available"],
+        fresh=held["fresh"],
+        cache=held["cache"] and not isinstance(backend, FunctionBackend),
+        seed=held["seed"],
+        level=_within(held, "level", 0.5, 1),
+        representations=held["representations"],
+        executor=held["executor"],
+        workers=held["workers"],
+        address=held["address"],
+        resamples=_within(held, "resamples", 99, 1_000_001),
+        command=command or command_of(held),
+    )
+
+
+def _held(option: Option, value: Any) -> Any:
+    """Return what an option holds: a value of its kind or its record, a tuple of them for several."""
+    if value is None:
+        return () if option.repeated else option.default
+    several = isinstance(value, list | tuple)
+    if option.listed and isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if option.repeated or option.listed:
+        return tuple(_one(option, item) for item in (value if several else [value]))
+    if option.several is not None:
+        items = value if several else [value]
+        if isinstance(value, option.several) or (
+            several and items and all(isinstance(item, option.several | str) for item in items)
+        ):
+            return tuple(items)
+    return _one(option, value)
+
+
+def _one(option: Option, value: Any) -> Any:
+    if option.kind is object or (option.record and isinstance(value, option.record)):
+        return value
+    try:
+        found = _converted(option.kind, value)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None:
+        taken = [WORDS[option.kind]]
+        taken += [f"evalkit.{option.record.__name__}"] if option.record else []
+        taken += [f"a list of evalkit.{option.several.__name__}"] if option.several else []
+        raise UsageError(
+            f"{option.flag}: {value!r} is not understood; {' or '.join(taken)} is accepted."
+        )
+    if option.accepted and found not in option.accepted:
+        raise UsageError(
+            f"{option.flag}: {value!r} is not known; {' or '.join(option.accepted)} is accepted."
+        )
+    if option.least is not None and found < option.least:
+        raise UsageError(
+            f"{option.flag}: {found} is not possible; a whole number from {option.least} is accepted."
+        )
+    return found
+
+
+def _converted(kind: type, value: Any) -> Any:
+    """Return a value as a kind; None where there is no such value of it.
+
+    >>> _converted(int, "12"), _converted(int, 1.5), _converted(str, 0.02), _converted(int, True)
+    (12, None, '0.02', None)
+    """
+    if kind is bool or isinstance(value, bool):
+        return value if kind is bool and isinstance(value, bool) else None
+    if kind is str:
+        return str(value) if isinstance(value, str | os.PathLike | int | float) else None
+    if kind is int and not isinstance(value, str):
+        return int(value) if int(value) == value else None
+    return kind(value)
+
+
+def _suite(
+    suite: str | Suite | None, tasks: tuple[str | Task, ...]
+) -> tuple[Suite, tuple[Task, ...]]:
+    """Return the suite that is run, and those of its tasks that were given as records."""
+    if bool(suite) == bool(tasks):
+        raise UsageError(
+            "--suite or --tasks: exactly one of the two says what is run. Type 'evalkit ls suites' or 'evalkit ls tasks'."
+        )
+    if suite:
+        return (suite if isinstance(suite, Suite) else catalog.load_suite(suite)), ()
+    own = tuple(catalog.beside(task, Path()) for task in tasks if isinstance(task, Task))
+    names = tuple(task.id if isinstance(task, Task) else task for task in tasks)
+    return Suite(name="tasks", tasks=names), own
+
+
+def _phrasing(item: Phrasing | str) -> Phrasing:
+    """Return a phrasing; one that was given as text gets an id made of it."""
+    if isinstance(item, Phrasing):
+        return item
+    return Phrasing(id=f"own-{digest(item, length=12)}", text=item, source="own", licence="")
+
+
+def _with_options(suite: Suite, **changes: Any) -> Suite:
+    """Return a suite with options in place of its own; None leaves the suite's value."""
+    return replace(suite, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _half_width(text: str | None) -> tuple[str, float] | None:
+    """Return metric and half-width.
+
+    >>> _half_width("0.02"), _half_width("spread=0.05")
+    (('mean', 0.02), ('spread', 0.05))
+    """
+    if text is None:
+        return None
+    metric, _, number = text.rpartition("=")
+    if metric and metric not in STOPPING:
+        raise UsageError(
+            f"--half-width: {metric!r} cannot decide when to stop; {', '.join(STOPPING)} can, such as spread=0.05."
+        )
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise UsageError(
+            f"--half-width: {text!r} is not understood; a fraction between 0 and 1 is accepted, such as 0.02 or spread=0.05."
+        )
+    return metric or "mean", value
+
+
+def _within(held: Mapping[str, Any], name: str, low: float, high: float) -> Any:
+    if not low < held[name] < high:
+        raise UsageError(
+            f"--{name}: {held[name]:g} is out of range; a number between {low:g} and {high:g} is accepted."
+        )
+    return held[name]
+
+
+def _data_dir(path: Path | None) -> Path | None:
+    if path is not None and not path.is_dir():
+        raise UsageError(
+            f"--data-dir: {path} is not a directory; one folder per benchmark is expected there. Type 'evalkit data where'."
+        )
+    return path
+
+
+def _model(held: Mapping[str, Any]) -> tuple[ModelSpec, Backend | None]:
+    """Return the model, and its backend when it was given as an object."""
+    model, size, tuned_on = held["model"], held["batch_size"], held["tuned_on"]
+    changes: dict[str, Any] = {name: held[name] for name in LOADING[:-1] if held[name] is not None}
+    if tuned_on is not None:
+        changes["tuned_on"] = () if tuned_on == ("none",) else tuned_on
+    if size != "auto":
+        if not size.isdecimal():
+            raise UsageError(
+                f"--batch-size: {size!r} is not understood; 'auto' or a whole number from 1."
+            )
+        changes["batch_size"] = int(size)
+        if changes["batch_size"] < 1:
+            raise UsageError(
+                f"--batch-size: {size} is not possible; 'auto' or a whole number from 1."
+            )
+    changes["seed"] = held["seed"]
+    if isinstance(model, str | os.PathLike):
+        if held["model_args"] is not None:
+            return catalog.model_from_lm_eval(str(model), held["model_args"], **changes), None
+        return catalog.load_model(os.fspath(model), **changes), None
+    if isinstance(model, ModelSpec):
+        if held["model_args"] is not None:
+            raise UsageError(
+                "--model-args: belong to a model that is named; this one is an evalkit.ModelSpec. Write them into its options."
+            )
+        return replace(model, **changes), None
+    for name in (*LOADING, *(["executor"] if held["executor"] == "ray" else [])):
+        if held[name] is not None:
+            raise UsageError(
+                f"--{name.replace('_', '-')}: is for a model that evalkit loads; this one is there already. Leave it out, or name the model."
+            )
+    backend = as_backend(model)
+    return replace(spec_of(backend), **changes), backend
+
+
+def command_of(given: Mapping[str, Any]) -> str:
+    """Return the command that asks for the same, or the call in Python where objects were given.
+
+    Parameters
+    ----------
+    given
+        Name in `OPTIONS` -> value; what has its default, and ``fresh``, which would throw away what
+        is to be gone on with, is left out.
+
+    Examples
+    --------
+    >>> command_of({"model": "demo", "suite": "quickstart", "tuned_on": ("flan", "p3"), "cache": False})
+    'evalkit run --model demo --suite quickstart --tuned-on flan,p3 --no-cache'
+    >>> command_of({"model": len, "tasks": ("bbh/*",), "limit": 5})
+    "evalkit.run(<len>, tasks=('bbh/*',), limit=5)"
+    """
+    told = [
+        (option, given[option.name])
+        for option in OPTIONS
+        if option.name != "fresh" and not _is_default(option, given.get(option.name))
+    ]
+    plain = (str, int, float, os.PathLike)
+    values = [one for _, value in told for one in (value if isinstance(value, tuple) else (value,))]
+    if all(isinstance(value, plain) for value in values) and not isinstance(
+        given.get("phrasings"), tuple
+    ):
+        return shlex.join(["evalkit", "run", *(word for one in told for word in _words(*one))])
+    shown = [f"{option.name}={_shown(value)}" for option, value in told]
+    return f"evalkit.run({', '.join(shown).removeprefix('model=')})"
+
+
+def _is_default(option: Option, value: Any) -> bool:
+    if value is None or (option.repeated and not value):
+        return True
+    return option.kind is not object and bool(value == option.default)
+
+
+def _words(option: Option, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [option.flag if value else option.flag.replace("--", "--no-", 1)]
+    if option.listed:
+        return [option.flag, ",".join(value) or "none"]
+    items = value if option.repeated else [value]
+    return [word for item in items for word in (option.flag, str(item))]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))},)"
+    if isinstance(value, str | int | float):
+        return repr(value)
+    name = value if isinstance(value, os.PathLike) else getattr(value, "__name__", None)
+    return f"<{name or type(value).__name__}>"
+
+
+def spoken(function: Callable[P, T]) -> Callable[P, T]:
+    """Let the errors of a function name its keywords as they stand in a call: ``limit``, not ``--limit``."""
+    names = set(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except EvalkitError as error:
+            error.args = (in_python(str(error), names),)
+            if isinstance(error, CatalogError):
+                error.problems = tuple(in_python(problem, names) for problem in error.problems)
+            raise
+
+    return call
+
+
+def in_python(message: str, names: set[str]) -> str:
+    """Return a message with options as keywords; a command that may be typed stays as it is.
+
+    Examples
+    --------
+    >>> in_python("--limit: 0 is not possible", {"limit"})
+    'limit: 0 is not possible'
+    >>> in_python("Type 'evalkit run --limit 3', or add --available or --budget 0.1.", {"limit", "available", "budget"})
+    "Type 'evalkit run --limit 3', or add available=True or budget=0.1."
+    """
+    kinds = {option.name: option for option in OPTIONS}
+
+    def keyword(found: re.Match[str]) -> str:
+        name, value = (found["name"] or "").replace("-", "_"), found["value"] or ""
+        if name not in names:
+            return found[0]
+        option = kinds.get(name)
+        if option is not None and option.kind is bool:
+            return f"{name}=True{found['value'] or ''}"
+        if value and (value.strip().replace(".", "", 1).isdecimal()):
+            return f"{name}={value.strip()}"
+        if option is not None and value.strip() in option.accepted:
+            return f"{name}={value.strip()!r}"
+        return name + value
+
+    return re.sub(
+        r"'evalkit [^']*'|(?<![\w-])--(?P<name>[a-z][a-z_-]*)(?P<value> (?:\d+(?:\.\d+)?|[a-z]+)\b)?",
+        keyword,
+        message,
+    )
