@@ -178,7 +178,7 @@ class VLLMBackend:
             self._seen["truncated"] += sum(item.truncated for item in items)
             failed = [item for item in items if item.error]
             if failed:
-                yield [self._failure(item, item.error) for item in failed]
+                yield self._counted([item.failure(item.error) for item in failed])
             sound = [item for item in items if not item.error]
             texts = [item for item in sound if item.request.kind == "generate"]
             single = [
@@ -186,14 +186,14 @@ class VLLMBackend:
             ]
             done = {item.request.key for item in (*texts, *single)}
             if texts:
-                yield self._generated(texts)
+                yield self._counted(self._generated(texts))
             if single:
                 answered, rest = self._next_token(single)
-                yield answered
+                yield self._counted(answered)
                 done -= {item.request.key for item in rest}
             longer = [item for item in sound if item.request.key not in done]
             if longer:
-                yield self._behind_prompts(longer)
+                yield self._counted(self._behind_prompts(longer))
 
     def _one_token(self, item: Encoded) -> bool:
         return (
@@ -234,11 +234,9 @@ class VLLMBackend:
         ):
             answer = output.outputs[0]
             if answer.finish_reason not in {"stop", "length"}:
-                found.append(self._failure(item, f"engine gave up ({answer.finish_reason})"))
+                found.append(item.failure(f"engine gave up ({answer.finish_reason})"))
             else:
-                found.append(
-                    self._response(item, text=answer.text, finish_reason=answer.finish_reason)
-                )
+                found.append(item.response(text=answer.text, finish_reason=answer.finish_reason))
         return found
 
     def _next_token(self, items: Sequence[Encoded]) -> tuple[list[Response], list[Encoded]]:
@@ -258,7 +256,7 @@ class VLLMBackend:
                 rest.append(item)
                 continue
             self._seen["one_token"] += 1
-            answered.append(self._scored(item, [values[tail[0]] for tail in item.tails]))
+            answered.append(item.scored([values[tail[0]] for tail in item.tails]))
         return answered, rest
 
     def _next_token_parameters(self, item: Encoded) -> Any:
@@ -294,31 +292,12 @@ class VLLMBackend:
                 position[token].logprob for position, token in zip(positions, tail, strict=True)
             )
         return [
-            self._scored(item, [sums[item.request.key, tail] for tail in item.tails])
-            for item in items
+            item.scored([sums[item.request.key, tail] for tail in item.tails]) for item in items
         ]
 
-    def _scored(self, item: Encoded, values: Sequence[float]) -> Response:
-        if not all(map(math.isfinite, values)):
-            return self._failure(item, "nan")
-        return self._response(
-            item, logprobs=tuple(map(float, values)), token_counts=tuple(map(len, item.tails))
-        )
-
-    def _failure(self, item: Encoded, error: str) -> Response:
-        self._seen["failed"] += 1
-        return self._response(item, error=error, finish_reason="error")
-
-    def _response(self, item: Encoded, **found: Any) -> Response:
-        """Response with what is known of the prompt."""
-        return Response(
-            key=item.request.key,
-            sent=item.sent,
-            truncated=item.truncated,
-            boundary=item.boundary,
-            prompt_tokens=len(item.context),
-            **found,
-        )
+    def _counted(self, batch: list[Response]) -> list[Response]:
+        self._seen["failed"] += sum(bool(response.error) for response in batch)
+        return batch
 
     def close(self) -> None:
         """Release the engine."""

@@ -25,8 +25,8 @@ _FOLDERS = {
 _FILES = {
     "answers": "scoring.answers",
     "audit": "analysis.audit",
-    "backends.hf_batching": "backends.hf.sharing",
-    "backends.hf_causal": "backends.hf.causal",
+    "backends.hf_batching": "backends.hf.tree",
+    "backends.hf.packed": "backends.hf.causal",
     "backends.hf_embed": "backends.hf.hidden_states",
     "backends.hf_encdec": "backends.hf.encoder_decoder",
     "backends.hf_engine": "backends.hf.engine",

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.backends.hf.encoder_decoder import start_token
+from evalkit.backends.hf.layout import start_token
 from evalkit.backends.mitigations.rows import padded
 from evalkit.tuning.pairs import Pair
 

@@ -633,7 +633,8 @@ def test_costs_are_measured_behind_a_soft_prompt(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     """What the engine times on a real prompt holds no answer that the vocabulary lacks."""
-    from evalkit.backends.hf.causal import TreeScorer, Work, mask_forms
+    from evalkit.backends.hf.layout import Work, mask_forms
+    from evalkit.backends.hf.packed import TreeScorer
     from evalkit.backends.hf.proof import measured_costs
 
     trained(small_model(), tmp_path / "out", recipe(steps=5))

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.backends.hf import files as hf_files
-from evalkit.backends.hf.causal import TreeScorer, Work
 from evalkit.backends.hf.encoding import Encoded, Encoder, portions
 from evalkit.backends.hf.engine import Budget, Engine
-from evalkit.backends.hf.generation import Greedy, LibraryGreedy, plain_settings
+from evalkit.backends.hf.generation import Greedy
 from evalkit.backends.hf.hidden_states import last_states
+from evalkit.backends.hf.layout import Work
+from evalkit.backends.hf.library_loop import LibraryGreedy, plain_settings
 from evalkit.backends.hf.loading import (
     Loaded,
     dtype_of,
@@ -33,9 +34,10 @@ from evalkit.backends.hf.loading import (
     quiet,
     tokenizer_of,
 )
+from evalkit.backends.hf.packed import TreeScorer
 from evalkit.backends.hf.proof import Path, choose, compiled, measured_costs
-from evalkit.backends.hf.sharing import Costs
 from evalkit.backends.hf.stops import Stops, end_tokens
+from evalkit.backends.hf.tree import Costs
 from evalkit.backends.precision import could_turn, noise
 from evalkit.errors import BackendError
 from evalkit.records import Ask, ModelSpec, Request, Response
@@ -71,7 +73,7 @@ def fingerprint_of(spec: ModelSpec, *, offline: bool = False) -> dict[str, str]:
     spec
         Names the model.
     offline
-        See `hf_files.locate`.
+        See `files.locate`.
 
     Raises
     ------
@@ -222,7 +224,7 @@ class HFBackend:
         """Return what was computed and saved so far.
 
         ``naive``, ``planned``, ``computed``, ``reused`` and ``generated`` are tokens (see
-        `hf_engine.Counts`), ``boundary`` counts prompts whose tokens were no beginning of the joint
+        `engine.Counts`), ``boundary`` counts prompts whose tokens were no beginning of the joint
         encoding, ``unstable`` decisions whose margin is within the precision's noise, ``path``
         names the way of scoring and ``notice`` why it is not the fast one.
         """
@@ -277,7 +279,7 @@ class HFBackend:
     def embed(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """Return the hidden state behind each prompt, shape (request, width).
 
-        See `hf_embed.last_states`.
+        See `hidden_states.last_states`.
 
         Raises
         ------
@@ -307,7 +309,7 @@ class HFBackend:
         self._seen["truncated"] += sum(item.truncated for item in items)
         failed = [item for item in items if item.error]
         if failed:
-            yield [self._failure(item, item.error) for item in failed]
+            yield self._counted([item.failure(item.error) for item in failed])
         choices = [item for item in items if not item.error and item.request.kind == "choice"]
         texts = [item for item in items if not item.error and item.request.kind == "generate"]
         if not choices and not texts:
@@ -315,10 +317,10 @@ class HFBackend:
         engine = self._ready(choices or texts)
         if choices:
             for scored in engine.score(choices):
-                yield [self._scored(item, answer) for item, answer in scored]
+                yield self._counted([self._scored(item, answer) for item, answer in scored])
         if texts:
             for generated in engine.generate(texts):
-                yield [self._generated(item, answer) for item, answer in generated]
+                yield self._counted([self._generated(item, answer) for item, answer in generated])
 
     def _ready(self, items: Sequence[Encoded]) -> Engine:
         """Return the engine, choosing and proving the path on first use."""
@@ -366,42 +368,25 @@ class HFBackend:
         )
 
     def _scored(self, item: Encoded, answer: list[float] | str) -> Response:
-        """Response to a choice request; what is not finite is an error, never a number."""
-        if isinstance(answer, str):
-            return self._failure(item, answer)
-        if not all(map(math.isfinite, answer)):
-            return self._failure(item, "nan")
-        self._seen["unstable"] += could_turn(
-            zip(item.tails, answer, strict=True), noise(self._dtype, max(map(len, item.tails)))
-        )
-        return self._response(
-            item, logprobs=tuple(answer), token_counts=tuple(map(len, item.tails))
-        )
+        """Response to a choice request."""
+        response = item.failure(answer) if isinstance(answer, str) else item.scored(answer)
+        if response.logprobs:
+            self._seen["unstable"] += could_turn(
+                zip(item.tails, response.logprobs, strict=True),
+                noise(self._dtype, max(map(len, item.tails))),
+            )
+        return response
 
     def _generated(self, item: Encoded, answer: list[int] | str) -> Response:
         """Response to a generation request."""
         if isinstance(answer, str):
-            return self._failure(item, answer)
+            return item.failure(answer)
         text, reason = self._stops.finish(answer, item.request)
-        return self._response(item, text=text, finish_reason=reason)
+        return item.response(text=text, finish_reason=reason)
 
-    def _failure(self, item: Encoded, error: str) -> Response:
-        """Response that says why there is no answer."""
-        self._seen["failed"] += 1
-        return self._response(
-            item, error=error, finish_reason="error" if item.request.kind == "generate" else ""
-        )
-
-    def _response(self, item: Encoded, **found: Any) -> Response:
-        """Response with what is known of the prompt."""
-        return Response(
-            key=item.request.key,
-            sent=item.sent,
-            truncated=item.truncated,
-            boundary=item.boundary,
-            prompt_tokens=len(item.context),
-            **found,
-        )
+    def _counted(self, batch: list[Response]) -> list[Response]:
+        self._seen["failed"] += sum(bool(response.error) for response in batch)
+        return batch
 
     def close(self) -> None:
         """Release the weights."""

@@ -12,13 +12,14 @@ EleutherAI/lm-evaluation-harness:lm_eval/api/model.py, `TemplateLM._encode_pair`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from evalkit.backends.hf.tails import Tails
 from evalkit.errors import BackendError
-from evalkit.records import Request
+from evalkit.records import Request, Response
 
 __all__ = ["Encoded", "Encoder", "portions"]
 
@@ -48,6 +49,29 @@ class Encoded:
     """Whether the prompt's ids are not the beginning of the joint ids of some continuation."""
     error: str = ""
     """Why it cannot be asked; empty when it can."""
+
+    def response(self, **found: Any) -> Response:
+        """Return the response with what is known of the prompt."""
+        return Response(
+            key=self.request.key,
+            sent=self.sent,
+            truncated=self.truncated,
+            boundary=self.boundary,
+            prompt_tokens=len(self.context),
+            **found,
+        )
+
+    def failure(self, error: str) -> Response:
+        """Return the response that says why there is no answer."""
+        reason = "error" if self.request.kind == "generate" else ""
+        return self.response(error=error, finish_reason=reason)
+
+    def scored(self, values: Sequence[float]) -> Response:
+        """Return the response to a choice; what is not finite is an error, never a number."""
+        if not all(map(math.isfinite, values)):
+            return self.failure("nan")
+        counts = tuple(map(len, self.tails))
+        return self.response(logprobs=tuple(map(float, values)), token_counts=counts)
 
 
 def portions(

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from evalkit.backends.hf.causal import Bank, TreeScorer, Work
 from evalkit.backends.hf.encoding import Encoded
-from evalkit.backends.hf.generation import Greedy, LibraryGreedy
+from evalkit.backends.hf.generation import Greedy
+from evalkit.backends.hf.layout import Work, batches
+from evalkit.backends.hf.library_loop import LibraryGreedy
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory, quiet, uncompiled
+from evalkit.backends.hf.packed import Bank, TreeScorer
 from evalkit.backends.hf.proof import Path
-from evalkit.backends.hf.sharing import Costs, PrefixGroup, batches, branches, chains, prefix_groups
+from evalkit.backends.hf.tree import Costs, PrefixGroup, branches, chains, prefix_groups
 
 __all__ = ["Budget", "Counts", "Engine"]
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.backends.hf.causal import Work
-from evalkit.backends.hf.encoder_decoder import encoder_batch, start_token
+from evalkit.backends.hf.layout import Work, batches, encoder_batch, start_token
 from evalkit.backends.hf.loading import Loaded
-from evalkit.backends.hf.sharing import batches
 from evalkit.errors import BackendError
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """The fast path proves itself.
 
-A few real prompts are scored both ways before anything is computed with it.
+A few real prompts are scored both ways before anything is computed with it: as `plain` does it, and
+fast. Not handled here: what differs only in prompts that are not among the samples.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Protocol
 
-from evalkit.backends.hf.causal import Bank, RowScorer, TreeScorer, Work, mask_forms
-from evalkit.backends.hf.encoder_decoder import EncoderDecoderRows, EncoderDecoderScorer
+from evalkit.backends.hf.encoder_decoder import EncoderDecoderScorer
+from evalkit.backends.hf.layout import Work, mask_forms
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory
-from evalkit.backends.hf.sharing import Costs
+from evalkit.backends.hf.packed import Bank, TreeScorer
+from evalkit.backends.hf.rows import RowScorer, SingleScorer
+from evalkit.backends.hf.tree import Costs
 from evalkit.backends.precision import noise
 
 __all__ = [
@@ -157,11 +160,7 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
         ``auto``, or ``plain`` to leave the fast path out.
     """
     samples = samples_of(works, longest=_by_length(loaded.model.config))
-    reference: Scorer = (
-        EncoderDecoderRows(loaded, single=True)
-        if loaded.encoder_decoder
-        else RowScorer(loaded, single=True)
-    )
+    reference = SingleScorer(loaded)
     expected = reference.score(samples)
     limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
     reason = _unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
@@ -175,7 +174,7 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
         reason = f"the fast path differs by {worst:.2g} nat where {limit:.2g} is allowed"
     kind = loaded.model.config.model_type
     notice = f"model type {kind!r}: scoring one row per choice, which is slower and as exact, because {reason}."
-    rows: Scorer = EncoderDecoderRows(loaded) if loaded.encoder_decoder else RowScorer(loaded)
+    rows: Scorer = RowScorer(loaded) if loaded.head.available else reference
     difference = _trial("rows", rows, samples, expected)
     if difference <= limit:
         return Path("rows", rows, difference, notice)

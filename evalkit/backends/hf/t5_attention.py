@@ -8,7 +8,7 @@ nothing of their own, and continuations get the bias of their own positions, so 
 branches of one row. Where few decoder positions read a long prompt, the products are taken in
 another order, so that the prompt's keys and values are never computed.
 
-Not handled here: what is fed (`hf_encdec`). While nothing is placed, everything is the library's
+Not handled here: what is fed (`encoder_decoder`). While nothing is placed, everything is the library's
 own.
 """
 

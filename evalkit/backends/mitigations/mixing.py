@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.hf.encoding import Encoded
-from evalkit.backends.hf.sharing import batches, chains
+from evalkit.backends.hf.layout import batches
+from evalkit.backends.hf.tree import chains
 from evalkit.backends.mitigations.rows import Rows, answer_logits
 from evalkit.records import Ask, Request, Response
 
@@ -143,7 +144,7 @@ class MixingBackend:
         """Score one batch of choice requests."""
         import torch
 
-        from evalkit.backends.hf.loading import logprobs_of
+        from evalkit.backends.hf.reading import logprobs_of
 
         plans = [chains(column[0].tails) for column in columns]
         rows = [

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.backends.hf.encoder_decoder import start_token
+from evalkit.backends.hf.layout import start_token
 from evalkit.backends.hf.loading import Loaded
 
 if TYPE_CHECKING:

@@ -172,17 +172,17 @@ def test_batches_are_halved_when_memory_runs_out_and_nothing_is_lost(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With room for three rows at a time every request still gets the numbers of an undisturbed run."""
-    from evalkit.backends.hf import causal as hf_causal
+    from evalkit.backends.hf import packed
 
     expected = run(spec_of(model_dir("llama")), requests_of(24))
-    score = hf_causal.TreeScorer.score
+    score = packed.TreeScorer.score
 
     def cramped(self: Any, works: Any, bank: Any = None) -> Any:
         if len(works) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return score(self, works, bank)
 
-    monkeypatch.setattr(hf_causal.TreeScorer, "score", cramped)
+    monkeypatch.setattr(packed.TreeScorer, "score", cramped)
     found = run(spec_of(model_dir("llama")), requests_of(24))
 
     assert [r.error for r in found] == [""] * 24
@@ -194,9 +194,9 @@ def test_a_single_row_that_does_not_fit_is_an_oom_error(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the rows that are too long fail; the others are answered."""
-    from evalkit.backends.hf import causal as hf_causal
+    from evalkit.backends.hf import packed
 
-    score = hf_causal.TreeScorer.score
+    score = packed.TreeScorer.score
 
     def cramped(self: Any, works: Any, bank: Any = None) -> Any:
         if max(len(work.context) + work.prefix for work in works) > 60:
@@ -210,7 +210,7 @@ def test_a_single_row_that_does_not_fit_is_an_oom_error(
 
     backend = HFBackend(spec_of(model_dir("llama")))
     assert len([r for batch in backend.run(list(map(Ask, short[:1]))) for r in batch]) == 1
-    monkeypatch.setattr(hf_causal.TreeScorer, "score", cramped)
+    monkeypatch.setattr(packed.TreeScorer, "score", cramped)
     found = {
         r.key: r.error for batch in backend.run(list(map(Ask, short[1:] + long))) for r in batch
     }

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evalkit.backends.hf.causal import visible
-from evalkit.backends.hf.sharing import common_prefix
+from evalkit.backends.hf.layout import visible
+from evalkit.backends.hf.tree import common_prefix
 from evalkit.records import Ask, ModelSpec, Request
 
 torch = pytest.importorskip("torch")
@@ -66,7 +66,7 @@ def test_a_fast_path_that_is_wrong_is_not_taken(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     """A mask that hides nothing, or positions that are off, are found at the start; the numbers come out right anyway."""
-    from evalkit.backends.hf import causal as hf_causal
+    from evalkit.backends.hf import packed
     from evalkit.backends.hf.backend import HFBackend
 
     requests = grid_of(2, 4, letters=False)
@@ -78,7 +78,7 @@ def test_a_fast_path_that_is_wrong_is_not_taken(
         for r in batch
     }
     name = "visible" if broken == "mask" else "grid"
-    original = getattr(hf_causal, name)
+    original = getattr(packed, name)
 
     def wrong(*args: Any) -> Any:
         first, second = original(*args)
@@ -88,7 +88,7 @@ def test_a_fast_path_that_is_wrong_is_not_taken(
             else (first, second + 3 * (second > second.min() + 4))
         )
 
-    monkeypatch.setattr(hf_causal, name, wrong)
+    monkeypatch.setattr(packed, name, wrong)
     backend = HFBackend(spec_of(model_dir("llama")))
     found = {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
 
@@ -102,14 +102,14 @@ def test_an_encoder_decoder_path_that_is_wrong_is_not_taken(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Branches of continuations that see each other are found at the start."""
-    from evalkit.backends.hf import encoder_decoder as hf_encdec
+    from evalkit.backends.hf import encoder_decoder
     from evalkit.backends.hf.backend import HFBackend
 
     def wrong(works: Any, positions: Any, bank: Any) -> Any:
         allowed, keys = visible(works, positions, bank)
         return allowed | np.tri(allowed.shape[1], dtype=np.bool_), keys
 
-    monkeypatch.setattr(hf_encdec, "visible", wrong)
+    monkeypatch.setattr(encoder_decoder, "visible", wrong)
     backend = HFBackend(spec_of(model_dir("t5", "end")))
     list(backend.run(list(map(Ask, grid_of(2, 3, letters=False)))))
 
@@ -309,7 +309,7 @@ def test_the_longest_prompt_is_in_the_proof_where_length_could_matter(
     """Sliding windows and scaled positions show on long prompts only; elsewhere the longest one would cost most and show nothing."""
     from transformers import AutoConfig
 
-    from evalkit.backends.hf.causal import Work
+    from evalkit.backends.hf.layout import Work
     from evalkit.backends.hf.proof import _by_length, samples_of
 
     config = AutoConfig.from_pretrained(model_dir(family))
@@ -327,7 +327,7 @@ def test_small_windows_and_tokenizer_calls_change_no_answer(
 ) -> None:
     """Prompts that are tokenised, sorted and grouped a few at a time, or one by one when they are long, score the same, each once."""
     from evalkit.backends.hf import backend as hf
-    from evalkit.backends.hf import encoding as hf_tokens
+    from evalkit.backends.hf import encoding
 
     requests = grid_of(3, 7, letters=False)
     whole = {
@@ -336,7 +336,7 @@ def test_small_windows_and_tokenizer_calls_change_no_answer(
         for r in batch
     }
     monkeypatch.setattr(hf, "_WINDOW_CHARACTERS", 700)
-    monkeypatch.setattr(hf_tokens, "_PER_CALL", 90)
+    monkeypatch.setattr(encoding, "_PER_CALL", 90)
     found = [
         r
         for batch in hf.HFBackend(spec_of(model_dir("llama"))).run(list(map(Ask, requests)))

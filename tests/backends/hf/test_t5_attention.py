@@ -12,10 +12,11 @@ from evalkit.records import ModelSpec
 
 torch = pytest.importorskip("torch")
 
-from evalkit.backends.hf.causal import Work  # noqa: E402  # they need torch
-from evalkit.backends.hf.encoder_decoder import EncoderDecoderRows, EncoderDecoderScorer  # noqa: E402
+from evalkit.backends.hf.encoder_decoder import EncoderDecoderScorer  # noqa: E402
 from evalkit.backends.hf.files import locate  # noqa: E402
+from evalkit.backends.hf.layout import Work  # noqa: E402  # they need torch
 from evalkit.backends.hf.loading import Loaded, load  # noqa: E402
+from evalkit.backends.hf.rows import SingleScorer  # noqa: E402
 
 LETTERS = ((5,), (6,), (7,))
 LONG = ((5, 9, 11), (5, 9, 12, 4), (6,), (8, 8, 8, 8, 8))
@@ -52,7 +53,7 @@ def test_scores_are_those_of_one_unpadded_row_per_choice(
 ) -> None:
     """Joined biases, branches behind one start token and reordered products change no log-likelihood by 1e-4 nat."""
     loaded = loaded_of(model_dir(kind, "end"))
-    expected = EncoderDecoderRows(loaded, single=True).score(prompts(tails))
+    expected = SingleScorer(loaded).score(prompts(tails))
     found = EncoderDecoderScorer(loaded).score(prompts(tails))
 
     assert [value for row in found for value in row] == pytest.approx(

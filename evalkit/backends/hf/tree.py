@@ -1,8 +1,7 @@
-"""What is computed once and in which batch: branches of choices, shared prefixes, token budgets.
+"""What is computed once: choices as branches behind a prompt, prompts behind a shared beginning.
 
-Pure.
-
-Token ids are plain integers here; nothing knows a model. Lengths are tokens.
+Pure: token ids are plain integers here, and nothing knows a model. Lengths are tokens. Not handled
+here: where a token stands and what it may see (`layout`), rows of a batch (`packed`).
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ __all__ = [
     "Branches",
     "Costs",
     "PrefixGroup",
-    "batches",
     "branches",
     "chains",
     "common_prefix",
@@ -113,41 +111,6 @@ def chains(
         tuple((home[tail[:-1]], j, token) for j, token in enumerate(tail)) for tail in tails
     )
     return tuple(kept), reads
-
-
-def batches(
-    lengths: Sequence[int], *, budget: int, rows: int | None = None, padding: float = 0.02
-) -> list[list[int]]:
-    """Return batches of indices, longest first, none padded beyond `budget` tokens unless it is a single row.
-
-    Parameters
-    ----------
-    lengths
-        Length of every row.
-    budget
-        Most tokens of a batch, padding included.
-    rows
-        Most rows of a batch; None for no limit.
-    padding
-        Share of padding above which a batch is closed early, once it holds a quarter of the budget:
-        smaller batches cost less than padding.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    found: list[list[int]] = []
-    current: list[int] = []
-    filled = 0
-    for i in order:
-        widest = lengths[current[0]] if current else lengths[i]
-        padded = (len(current) + 1) * widest
-        wasteful = 4 * filled >= budget and padded - filled - lengths[i] > padding * padded
-        if current and (padded > budget or wasteful or (rows is not None and len(current) >= rows)):
-            found.append(current)
-            current, filled = [], 0
-        current.append(i)
-        filled += lengths[i]
-    if current:
-        found.append(current)
-    return found
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.backends.hf.sharing import (
+from evalkit.backends.hf.layout import batches
+from evalkit.backends.hf.tree import (
     Costs,
     PrefixGroup,
-    batches,
     branches,
     chains,
     common_prefix,

@@ -1,0 +1,210 @@
+"""Values at answer positions only: which rows the vocabulary head sees, and the sum over a choice's tokens.
+
+Logits are turned into log-probabilities in float32 whatever the weights, and summed in float64. No
+array of batch x length x vocabulary exists. Not handled here: models that bypass their output
+embedding, which are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalkit.errors import BackendError
+
+if TYPE_CHECKING:
+    import torch
+
+    from evalkit.backends.hf.loading import Loaded
+
+__all__ = ["AnswerHead", "logprobs_of", "summed"]
+
+_CHUNK_ELEMENTS = 1 << 26
+
+
+class AnswerHead:
+    """Runs the vocabulary head only at chosen positions, inside the model's own forward.
+
+    A hook in front of the output embedding selects rows of the hidden states, so whatever the model
+    does around the head (scaling, soft capping, bias) stays the model's own, and no batch x length
+    x vocabulary array exists.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._index: torch.Tensor | None = None
+        self._calls = 0
+        self._trim = False
+        self._shape: tuple[int, ...] | None = None
+        module = model.get_output_embeddings()
+        self.available = module is not None
+        if module is not None:
+            module.register_forward_pre_hook(self._select)
+        for part in _last_parts(model):
+            part.register_forward_pre_hook(self._narrow)
+            part.register_forward_hook(self._widen)
+
+    def _select(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Forward pre-hook: keep the rows of flattened (batch, length) that `at` named."""
+        del module
+        if self._index is None:
+            return None
+        self._calls += 1
+        hidden = args[0]
+        return (
+            hidden.reshape(-1, hidden.shape[-1])
+            .index_select(0, self._index.to(hidden.device))
+            .unsqueeze(0),
+            *args[1:],
+        )
+
+    def _narrow(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Forward pre-hook of a part of the last layer.
+
+        Nothing reads its other rows, so they are not computed.
+        """
+        del module
+        self._shape = None
+        if self._index is None or not self._trim or len(args) != 1 or args[0].dim() != 3:
+            return None
+        hidden = args[0]
+        self._shape = tuple(hidden.shape)
+        return (
+            hidden.reshape(-1, hidden.shape[-1])
+            .index_select(0, self._index.to(hidden.device))
+            .unsqueeze(0),
+        )
+
+    def _widen(self, module: Any, args: Any, output: Any) -> Any:
+        """Forward hook of a part of the last layer.
+
+        Put the computed rows back in their places, zeros elsewhere.
+        """
+        del module, args
+        if self._shape is None or self._index is None:
+            return None
+        rows = output.new_zeros((self._shape[0] * self._shape[1], output.shape[-1]))
+        rows.index_copy_(0, self._index.to(output.device), output[0])
+        return rows.view(*self._shape[:2], -1)
+
+    def at(
+        self, index: torch.Tensor, forward: Callable[[], Any], *, trim: bool = False
+    ) -> torch.Tensor:
+        """Return logits of shape (positions, vocabulary) from a forward pass.
+
+        Parameters
+        ----------
+        index
+            Positions in the flattened (batch, length) grid.
+        forward
+            Calls the model and returns its output.
+        trim
+            Leave out what the last layer's MLP, queries and attention outputs are at other
+            positions.
+
+        Raises
+        ------
+        BackendError
+            When the model does not call its output embedding exactly once, so that positions cannot
+            be chosen.
+        """
+        self._index, self._calls, self._trim = index, 0, trim
+        try:
+            logits: torch.Tensor = forward().logits
+        finally:
+            self._index = None
+        if self._calls != 1 or logits.shape[0] != 1 or logits.shape[1] != len(index):
+            raise BackendError(
+                "the model bypasses its output embedding, so logits cannot be taken at chosen positions."
+            )
+        return logits[0]
+
+
+def _last_parts(model: Any) -> list[Any]:
+    """Return what the last layer of a decoder-only model computes position by position, keys and values aside, where it has its usual name."""
+    if model.config.is_encoder_decoder:
+        return []
+    base = model.base_model
+    layers = (
+        getattr(base, "layers", None)
+        or getattr(base, "h", None)
+        or getattr(getattr(base, "decoder", None), "layers", None)
+    )
+    if not layers:
+        return []
+    attention = getattr(layers[-1], "self_attn", None)
+    parts = [
+        getattr(layers[-1], "mlp", None),
+        getattr(attention, "q_proj", None),
+        getattr(attention, "o_proj", None),
+    ]
+    return [part for part in parts if part is not None]
+
+
+def logprobs_of(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Return the log-probability of `tokens` in the distributions `rows` of `logits`, in float32 whatever the weights.
+
+    Parameters
+    ----------
+    logits
+        Shape (positions, vocabulary).
+    rows, tokens
+        Shape (reads,): row of `logits` and token that is read there.
+
+    Notes
+    -----
+    log p = logit - logsumexp(logits), computed in slices so that the float32 copy stays below 256
+    MB.
+    """
+    import torch
+
+    step = max(1, _CHUNK_ELEMENTS // logits.shape[-1])
+    norm = torch.cat([torch.logsumexp(part.float(), dim=-1) for part in torch.split(logits, step)])
+    return logits[rows, tokens].float() - norm[rows]
+
+
+def summed(
+    loaded: Loaded,
+    kwargs: dict[str, Any],
+    reads: Sequence[tuple[int, int, int, int]],
+    counts: Sequence[int],
+    *,
+    trim: bool = False,
+) -> list[list[float]]:
+    """Return log-probabilities per prompt and continuation, nats, from one forward.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    kwargs
+        Arguments of its forward.
+    reads
+        Prompt, continuation, position in the flattened grid, token.
+    counts
+        Continuations of every prompt.
+    trim
+        See `AnswerHead.at`.
+    """
+    import torch
+
+    index, rows = np.unique(
+        np.array([read[2] for read in reads], dtype=np.int64), return_inverse=True
+    )
+    device = loaded.device
+    with torch.inference_mode():
+        logits = loaded.head.at(
+            torch.from_numpy(index).to(device), lambda: loaded.model(**kwargs), trim=trim
+        )
+        tokens = torch.tensor([read[3] for read in reads], device=logits.device)
+        found = (
+            logprobs_of(logits, torch.from_numpy(rows).to(logits.device), tokens)
+            .double()
+            .cpu()
+            .numpy()
+        )
+    sums = [np.zeros(count) for count in counts]
+    for (prompt, choice, _, _), value in zip(reads, found, strict=True):
+        sums[prompt][choice] += value
+    return [list(map(float, row)) for row in sums]
