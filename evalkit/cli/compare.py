@@ -13,6 +13,7 @@ from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
 from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
+    interval_options,
     json_option,
     number,
     option,
@@ -51,31 +52,7 @@ GROUP = "What is compared"
 )
 @option("--model-a", metavar="NAME", group=GROUP, help="Model of RUN_A, when it holds several.")
 @option("--model-b", metavar="NAME", group=GROUP, help="Model of RUN_B, when it holds several.")
-@option(
-    "--question",
-    type=click.Choice(["random", "fixed"]),
-    default="random",
-    show_default=True,
-    group=GROUP,
-    help="Intervals for new phrasings, or for these.",
-)
-@option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    group=GROUP,
-    help="Level of intervals.",
-)
-@option(
-    "--resamples",
-    type=click.IntRange(min=100),
-    default=4000,
-    show_default=True,
-    group=GROUP,
-    help="Draws of intervals that need draws.",
-)
-@option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the draws.")
+@interval_options(GROUP)
 @option(
     "--out",
     type=click.Path(path_type=Path),
