@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.catalog.policies import default_policy_path, read_policy_file
-from evalkit.gate import Decision, decide, measure
+from evalkit.gating import Decision, decide, measure
 from evalkit.records.policy import Policy
 from evalkit.scoring import STATUSES, Block
 from evalkit.stats import consistency

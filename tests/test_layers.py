@@ -20,7 +20,7 @@ ORDER = (
     "tuning",
     "scoring",
     "analysis",
-    "gate",
+    "gating",
     "report",
     "runs",
     "cli",

@@ -129,6 +129,15 @@ class Comparison:
     by_instance: list[FlipCount]
     """Instances with a flip, most first."""
 
+    @property
+    def overall(self) -> list[Estimate]:
+        """Return the differences over all tasks that are defined."""
+        return [
+            row
+            for row in self.estimates
+            if (row.benchmark, row.task) == ("all", "all") and row.value == row.value
+        ]
+
 
 def compare_suites(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
     """Refuse two runs whose suites differ.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
+    interval_options,
     json_option,
     number,
     option,
@@ -21,11 +21,9 @@ from evalkit.cli.options import (
     print_table,
     quiet_option,
 )
-from evalkit.errors import TableError, UsageError
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from evalkit.analysis import PairedTest
     from evalkit.catalog.score_tables import ScoreFile
     from evalkit.records import Estimate
@@ -77,37 +75,13 @@ SHOWN = ("mean", "std", "spread", "min", "gap", "consistency")
     group=GROUP,
     help="Score of guessing, of all tasks or one: accuracy_norm. Repeatable.",
 )
-@option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    group=GROUP,
-    help="Level of intervals.",
-)
-@option(
-    "--resamples",
-    type=click.IntRange(min=100),
-    default=4000,
-    show_default=True,
-    group=GROUP,
-    help="Draws of intervals that need draws.",
-)
-@option(
-    "--question",
-    type=click.Choice(["random", "fixed", "both"]),
-    default="random",
-    show_default=True,
-    group=GROUP,
-    help="Intervals for new phrasings (random), for these phrasings (fixed), or both.",
-)
+@interval_options(GROUP, questions=("random", "fixed", "both"))
 @option(
     "--tests",
     is_flag=True,
     group=GROUP,
     help="Also test every pair of models, and every attacked phrasing against its reference, paired on instances: tests.csv.",
 )
-@option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the draws.")
 @json_option
 @quiet_option
 @debug_option
@@ -120,18 +94,25 @@ def command(table: Path, **settings: Any) -> None:
     target, probability, repeat. Aggregated: the same without instance_id. Scores are fractions; an
     empty score is missing. What cannot be computed is absent with the reason.
     """
-    from evalkit.analysis import write_estimates
+    from evalkit.analysis.score_files import TableSettings, chances, estimates_of, tests_of
     from evalkit.catalog.score_tables import read_pairs, read_score_table
 
     if settings["reference"] and settings["pairs"]:
         raise UsageError("--reference and --pairs are both given; one of them is accepted.")
     file = read_score_table(table)
-    reference = read_pairs(settings["pairs"]) if settings["pairs"] else settings["reference"]
-    estimates = _estimates(file, reference, settings)
-    tests = _tests(file, reference, settings) if settings["tests"] else []
+    how = TableSettings(
+        factors=settings["factors"],
+        reference=read_pairs(settings["pairs"]) if settings["pairs"] else settings["reference"],
+        chance=chances(settings["chances"]),
+        level=settings["level"],
+        n_resamples=settings["resamples"],
+        question=settings["question"],
+        seed=settings["seed"],
+    )
+    estimates = estimates_of(file, how)
+    tests = tests_of(file, how) if settings["tests"] else []
     if settings["out"]:
-        write_estimates(estimates, settings["out"] / "estimates.csv")
-        _write_more(file, tests, settings)
+        _write(settings["out"], file, estimates, tests if settings["tests"] else None)
     if settings["as_json"]:
         print_json(
             {
@@ -156,187 +137,22 @@ def command(table: Path, **settings: Any) -> None:
             click.echo(f"{len(estimates)} estimates in {settings['out'] / 'estimates.csv'}")
 
 
-def _estimates(
-    file: ScoreFile, reference: str | Mapping[str, str] | None, settings: Mapping[str, Any]
-) -> list[Estimate]:
-    """Estimates of the whole table, then of every level of every factor."""
-    frame = file.frame
-    absent = [name for name in settings["factors"] if name not in frame]
-    if absent:
-        raise UsageError(
-            f"--factor {absent[0]}: {file.origin} has no such column; columns: {', '.join(map(str, frame.columns))}."
-        )
-    if reference is not None:
-        _check_reference(frame, reference, file.origin)
-    parts: list[tuple[str, pd.DataFrame]] = [("", frame)]
-    for name in settings["factors"]:
-        parts += [
-            (f"{name}={value}", part)
-            for value, part in frame.groupby(name, observed=True, sort=True)
-        ]
-    rows: list[Estimate] = []
-    for group, part in parts:
-        try:
-            rows += _one_part(file, part, group, reference=reference, settings=settings)
-        except TableError:
-            if group or not settings["factors"]:
-                raise
-            # subtle: the factor may be what tells two rows of one phrasing apart, so that only its
-            # levels can be analysed
-            if not frame.duplicated(
-                [name for name in ("model", "task", "phrasing_id", "instance_id") if name in frame]
-            ).any():
-                raise
-            continue
-        if group and reference is not None:
-            rows += _drops_of_group(
-                file, frame, part, group, reference=reference, settings=settings
-            )
-    return rows
-
-
-def _drops_of_group(
+def _write(
+    out: Path,
     file: ScoreFile,
-    frame: pd.DataFrame,
-    part: pd.DataFrame,
-    group: str,
-    *,
-    reference: str | Mapping[str, str],
-    settings: Mapping[str, Any],
-) -> list[Estimate]:
-    """Drop rates of a factor level whose references lie outside it.
+    estimates: Sequence[Estimate],
+    tests: Sequence[PairedTest] | None,
+) -> None:
+    """Write estimates.csv, tests.csv where tests were asked for, and phrasings.csv where the table gives one."""
+    from evalkit.analysis import write_estimates, write_phrasings, write_tests
+    from evalkit.analysis.score_files import phrasings_of
 
-    Attacks of one kind against the clean phrasing.
-    """
-    import pandas as pd
-
-    ids = set(part["phrasing_id"].astype(str))
-    pairs = (
-        dict.fromkeys(ids - {reference}, reference)
-        if isinstance(reference, str)
-        else {a: c for a, c in reference.items() if a in ids}
-    )
-    absent = set(pairs.values()) - ids
-    if not absent:
-        return []
-    clean = frame[frame["phrasing_id"].astype(str).isin(absent)]
-    found = _one_part(file, pd.concat([part, clean]), group, reference=pairs, settings=settings)
-    return [row for row in found if row.metric.startswith("pdr")]
-
-
-def _tests(
-    file: ScoreFile, reference: str | Mapping[str, str] | None, settings: Mapping[str, Any]
-) -> list[PairedTest]:
-    from evalkit.analysis import paired_tests
-    from evalkit.scoring import ScoreTable
-
-    if file.layout != "cells":
-        raise UsageError(
-            f"--tests: {file.origin} has no instances; a paired test needs one row per instance. Leave --tests out."
-        )
-    return paired_tests(
-        ScoreTable.from_frame(file.frame, origin=file.origin),
-        reference=reference,
-        seed=settings["seed"],
-    )
-
-
-def _write_more(file: ScoreFile, tests: Sequence[PairedTest], settings: Mapping[str, Any]) -> None:
-    """Write tests.csv where tests were asked for, and phrasings.csv of a per-instance table that has one row per cell."""
-    from evalkit.analysis import phrasing_rows, write_phrasings, write_tests
-    from evalkit.scoring import ScoreTable
-
-    if settings["tests"]:
-        write_tests(tests, settings["out"] / "tests.csv")
-    keys = [
-        "model",
-        "task",
-        "phrasing_id",
-        "instance_id",
-        *(["repeat"] if "repeat" in file.frame else []),
-    ]
-    if file.layout == "cells" and not file.frame.duplicated(keys).any():
-        table = ScoreTable.from_frame(file.frame, origin=file.origin)
-        rows = [
-            row
-            for model in table.models
-            for row in phrasing_rows(table.select({"model": model}), {}, {})
-        ]
-        write_phrasings(rows, settings["out"] / "phrasings.csv")
-
-
-def _one_part(
-    file: ScoreFile,
-    frame: pd.DataFrame,
-    group: str,
-    *,
-    reference: str | Mapping[str, str] | None,
-    settings: Mapping[str, Any],
-) -> list[Estimate]:
-    from evalkit.analysis import estimate, estimate_aggregated
-    from evalkit.scoring import ScoreTable
-
-    chance = _chances(settings["chances"], [str(task) for task in frame["task"].unique()])
-    if file.layout != "cells":
-        return estimate_aggregated(
-            frame,
-            level=settings["level"],
-            reference=reference,
-            chance=chance,
-            group=group,
-            origin=file.origin,
-        )
-    table = ScoreTable.from_frame(frame, origin=file.origin)
-    rows: list[Estimate] = []
-    for question in (
-        ("random", "fixed") if settings["question"] == "both" else (settings["question"],)
-    ):
-        label = ", ".join(
-            part
-            for part in (
-                group,
-                "phrasings=fixed" if settings["question"] == "both" and question == "fixed" else "",
-            )
-            if part
-        )
-        rows += estimate(
-            table,
-            level=settings["level"],
-            n_resamples=settings["resamples"],
-            seed=settings["seed"],
-            question=question,
-            reference=reference,
-            chance=chance,
-            group=label,
-        )
-    return rows
-
-
-def _chances(given: Sequence[str], tasks: Sequence[str]) -> dict[str, float]:
-    """Return task -> score of guessing."""
-    found: dict[str, float] = {}
-    for text in given:
-        task, _, digits = text.rpartition("=")
-        try:
-            chance = float(digits)
-        except ValueError:
-            chance = math.nan
-        if not 0 <= chance < 1:
-            raise UsageError(
-                f"--chance: {text!r} is no score of guessing; accepted: F or TASK=F with F from 0 to below 1, such as 0.25."
-            )
-        found |= dict.fromkeys([task] if task else tasks, chance)
-    return found
-
-
-def _check_reference(frame: pd.DataFrame, reference: str | Mapping[str, str], origin: str) -> None:
-    known = {str(name) for name in frame["phrasing_id"].unique()}
-    wanted = {reference} if isinstance(reference, str) else {*reference, *reference.values()}
-    strange = sorted(wanted - known)
-    if strange and (isinstance(reference, str) or len(strange) == len(wanted)):
-        raise UsageError(
-            f"{origin}: no phrasing {strange[0]!r} to compare with; phrasings: {', '.join(sorted(known)[:10])}."
-        )
+    write_estimates(estimates, out / "estimates.csv")
+    if tests is not None:
+        write_tests(tests, out / "tests.csv")
+    rows = phrasings_of(file)
+    if rows is not None:
+        write_phrasings(rows, out / "phrasings.csv")
 
 
 def _print(estimates: Sequence[Estimate], level: float) -> None:

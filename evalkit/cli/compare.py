@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
 from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
+    interval_options,
     json_option,
     number,
     option,
@@ -21,15 +21,17 @@ from evalkit.cli.options import (
     print_table,
     quiet_option,
 )
-from evalkit.errors import ComparisonError, UsageError
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparison
-    from evalkit.scoring import ScoreTable
 
 __all__ = ["command"]
 
 GROUP = "What is compared"
+MOST_NAMED = 10
+"""Phrasings and instances that are named."""
+_VERDICTS = {None: "-", True: "yes", False: "no"}
 
 
 @click.command(
@@ -51,31 +53,7 @@ GROUP = "What is compared"
 )
 @option("--model-a", metavar="NAME", group=GROUP, help="Model of RUN_A, when it holds several.")
 @option("--model-b", metavar="NAME", group=GROUP, help="Model of RUN_B, when it holds several.")
-@option(
-    "--question",
-    type=click.Choice(["random", "fixed"]),
-    default="random",
-    show_default=True,
-    group=GROUP,
-    help="Intervals for new phrasings, or for these.",
-)
-@option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    group=GROUP,
-    help="Level of intervals.",
-)
-@option(
-    "--resamples",
-    type=click.IntRange(min=100),
-    default=4000,
-    show_default=True,
-    group=GROUP,
-    help="Draws of intervals that need draws.",
-)
-@option("--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the draws.")
+@interval_options(GROUP)
 @option(
     "--out",
     type=click.Path(path_type=Path),
@@ -98,14 +76,15 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     """
     from evalkit.analysis import write_estimates
     from evalkit.analysis.compare import Settings, compare_suites, compare_tables
+    from evalkit.runs.read import suite_of, table_of
 
     notes: list[str] = []
-    first = _suite(run_a, notes)
+    first = suite_of(run_a, notes)
     for run_b in runs_b:
-        compare_suites(first, _suite(run_b, notes))
+        compare_suites(first, suite_of(run_b, notes))
     plain, *tables = [
-        _table(run_a, settings["model_a"]),
-        *(_table(path, settings["model_b"]) for path in runs_b),
+        table_of(run_a, settings["model_a"]),
+        *(table_of(path, settings["model_b"]) for path in runs_b),
     ]
     how = Settings(
         level=settings["level"],
@@ -143,56 +122,16 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
         click.echo(line)
 
 
-def _suite(path: Path, notes: list[str]) -> dict[str, Any] | None:
-    """What the manifest of a run says of its suite; None for a plain table."""
-    manifest = path / "manifest.json"
-    if not manifest.is_file():
-        return None
-    try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ComparisonError(
-            f"{manifest}: cannot be read ({error}); what the run is of is unknown. Type: evalkit check {path}"
-        ) from error
-    if content.get("state") != "complete":
-        notes.append(
-            f"{path}: the run is {content.get('state', 'of unknown state')}; cells it lacks are left out of both"
-        )
-    suite = content.get("suite")
-    if not isinstance(suite, dict):
-        raise ComparisonError(
-            f"{manifest}: says nothing of its suite; what the run is of is unknown. Run it again."
-        )
-    return suite
-
-
-def _table(path: Path, model: str | None) -> ScoreTable:
-    from evalkit.catalog.score_tables import read_score_table
-    from evalkit.scoring import ScoreTable
-    from evalkit.scoring.table import read_table
-
-    if (path / "manifest.json").is_file() and (path / "scores.parquet").is_file():
-        table = read_table(path)
-    else:
-        file = read_score_table(path)
-        if file.layout != "cells":
-            raise ComparisonError(
-                f"{path}: has no instances; a paired comparison needs one row per instance. Name a run or a per-instance table."
-            )
-        table = ScoreTable.from_frame(file.frame, origin=file.origin)
-    return table.select({"model": model}) if model else table
-
-
 def _print(found: Comparison, level: float, margin: float | None) -> None:
     """Print differences of all tasks together, tests by task, and the phrasings and instances that moved."""
-    # variances are no percentage points; they stand in the file that --out writes
-    overall = [
-        row
-        for row in found.estimates
-        if (row.benchmark, row.task) == ("all", "all")
-        and row.value == row.value
-        and not row.metric.startswith("var_")
-    ]
+    _print_differences(found, level)
+    _print_tests(found, bound=margin is not None)
+    click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
+    _print_moved(found)
+
+
+def _print_differences(found: Comparison, level: float) -> None:
+    """Print the differences over all tasks; variances, which are no percentage points, stand in the file of ``--out``."""
     rows = [
         [
             row.metric,
@@ -200,55 +139,44 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
             "-" if row.low != row.low else f"[{number(row.low)}, {number(row.high)}]",
             row.interval if row.low == row.low else row.note,
         ]
-        for row in overall
+        for row in found.overall
+        if not row.metric.startswith("var_")
     ]
     print_table(
         ["estimate", "difference", f"{level:.0%} interval", "kind"],
         rows,
         title=f"{found.new} minus {found.old}, percentage points, mean over tasks",
     )
-    heads = [
-        "task",
-        "difference",
-        "lost",
-        "gained",
-        "cells",
-        "p",
-        "Holm",
-        "BH",
-        *(["bound", "not worse"] if margin else []),
+
+
+def _print_tests(found: Comparison, *, bound: bool) -> None:
+    """Print the test of every task; with a margin the bound and whether it is not worse."""
+    heads = ["task", "difference", "lost", "gained", "cells", "p", "Holm", "BH"]
+    rows = [
+        [
+            test.task,
+            number(test.difference),
+            str(test.lost),
+            str(test.gained),
+            str(test.n_cells),
+            *map(p_value, (test.p, test.p_holm, test.p_bh)),
+            *([number(test.bound), _VERDICTS[test.not_worse]] if bound else []),
+        ]
+        for test in found.tests
     ]
-    lines = []
-    for test in found.tests:
-        verdict = (
-            [
-                number(test.bound),
-                "-" if test.not_worse is None else "yes" if test.not_worse else "no",
-            ]
-            if margin
-            else []
-        )
-        lines.append(
-            [
-                test.task,
-                number(test.difference),
-                str(test.lost),
-                str(test.gained),
-                str(test.n_cells),
-                *map(p_value, (test.p, test.p_holm, test.p_bh)),
-                *verdict,
-            ]
-        )
     print_table(
-        heads,
-        lines,
+        [*heads, *(["bound", "not worse"] if bound else [])],
+        rows,
         title="tests paired on instances (signs of whole instances exchanged; exact for scores of 0 and 1)",
     )
-    click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
+
+
+def _print_moved(found: Comparison) -> None:
+    """Print the phrasings and the instances with most flips."""
     moved = sorted(
         (row for row in found.by_phrasing if row.lost + row.gained),
         key=lambda row: (row.p, -row.lost - row.gained),
-    )[:10]
+    )[:MOST_NAMED]
     if moved:
         print_table(
             ["task", "phrasing", "lost", "gained", "instances", "McNemar p", "Holm"],
@@ -256,11 +184,8 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
                 [
                     row.task,
                     row.phrasing_id,
-                    str(row.lost),
-                    str(row.gained),
-                    str(row.n),
-                    p_value(row.p),
-                    p_value(row.p_holm),
+                    *map(str, (row.lost, row.gained, row.n)),
+                    *map(p_value, (row.p, row.p_holm)),
                 ]
                 for row in moved
             ],
@@ -270,8 +195,8 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
         print_table(
             ["task", "instance", "lost", "gained", "phrasings"],
             [
-                [row.task, row.instance_id, str(row.lost), str(row.gained), str(row.n)]
-                for row in found.by_instance[:10]
+                [row.task, row.instance_id, *map(str, (row.lost, row.gained, row.n))]
+                for row in found.by_instance[:MOST_NAMED]
             ],
             title=f"instances that moved most, of {len(found.by_instance)} that moved",
         )

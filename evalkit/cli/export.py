@@ -57,6 +57,8 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
 
         count = export_run(run, out)
     else:
+        from evalkit.runs.read import answers_of
+
         form = form or (
             out.suffix.lstrip(".")
             if out.suffix.lstrip(".") in {"jsonl", "csv", "parquet"}
@@ -64,7 +66,7 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
         )
         if out.is_dir():
             raise UsageError(f"--out: {out} is a directory; name a file.")
-        rows = list(_responses(run)) if what == "responses" else list(_scores(run))
+        rows = list(answers_of(run)) if what == "responses" else list(_scores(run))
         count = len(rows)
         _write(rows, out, form)
     if not quiet:
@@ -80,35 +82,6 @@ def _scores(run: Path) -> Iterator[dict[str, Any]]:
     _, scores, _ = score_run(run, collect=list)
     for score in scores:
         yield asdict(score)
-
-
-def _responses(run: Path) -> Iterator[dict[str, Any]]:
-    """One row per cell: what was asked (key), the answer as it came back."""
-    from evalkit.store.blocks import stored_jobs
-    from evalkit.store.directory import RunDir, read_manifest
-    from evalkit.store.responses import Store
-
-    manifest = read_manifest(run)
-    with Store(RunDir(run).store_path, read_only=True) as store:
-        for job in stored_jobs(store, manifest["suite"]["tasks"]):
-            for row in job.rows:
-                keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
-                found = store.get(manifest["model"]["fingerprint_digest"], keys)
-                for key, instance in zip(keys, job.instances, strict=True):
-                    response = found.get(key)
-                    yield {
-                        "model": manifest["model"]["label"],
-                        "task": job.task.id,
-                        "phrasing_id": row["phrasing"]["id"],
-                        "instance_id": instance.id,
-                        "request": key,
-                        "logprobs": list(response.logprobs) if response else None,
-                        "token_counts": list(response.token_counts) if response else None,
-                        "text": response.text if response else None,
-                        "finish_reason": response.finish_reason if response else None,
-                        "truncated": response.truncated if response else None,
-                        "sent": response.sent if response else None,
-                    }
 
 
 def _write(rows: list[dict[str, Any]], out: Path, form: str) -> None:

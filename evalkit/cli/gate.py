@@ -11,7 +11,7 @@ from evalkit.cli.options import GroupedCommand, debug_option, json_option, optio
 from evalkit.errors import StoreError
 
 if TYPE_CHECKING:
-    from evalkit.gate import Decision, Explanation
+    from evalkit.gating import Decision, Explanation
 
 __all__ = ["command"]
 
@@ -91,7 +91,7 @@ def command(
 
     from evalkit import __version__
     from evalkit.catalog.policies import default_policy_path, read_policy_file
-    from evalkit.gate.runs import gate_runs
+    from evalkit.gating.runs import gate_runs
     from evalkit.report.gate_ci import gate_sarif
 
     if out is not None:

@@ -10,6 +10,7 @@ import click
 from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
+    interval_options,
     json_option,
     option,
     print_json,
@@ -54,33 +55,7 @@ GROUP = "Statistics"
     group="Output",
     help="Write it as a Markdown table.",
 )
-@option(
-    "--level",
-    type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    group=GROUP,
-    help="Level of intervals and ties.",
-)
-@option(
-    "--question",
-    type=click.Choice(["random", "fixed"]),
-    default="random",
-    show_default=True,
-    group=GROUP,
-    help="Ranks for new phrasings, or for these.",
-)
-@option(
-    "--resamples",
-    type=click.IntRange(min=100),
-    default=2000,
-    show_default=True,
-    group=GROUP,
-    help="Resamples behind rank intervals.",
-)
-@option(
-    "--seed", type=int, default=0, show_default=True, group=GROUP, help="Seed of the resamples."
-)
+@interval_options(GROUP, resamples=2000, least_level=0.5)
 @json_option
 @quiet_option
 @debug_option

@@ -13,6 +13,7 @@ __all__ = [
     "GroupedCommand",
     "GroupedOption",
     "debug_option",
+    "interval_options",
     "json_option",
     "number",
     "option",
@@ -100,6 +101,46 @@ def json_option(function: F) -> F:
     return option(
         "--json", "as_json", is_flag=True, group="Output", help="Print JSON instead of a table."
     )(function)
+
+
+def interval_options(
+    group: str,
+    *,
+    questions: Sequence[str] = ("random", "fixed"),
+    resamples: int = 4000,
+    least_level: float = 0.0,
+) -> Callable[[F], F]:
+    """Return the options of commands that compute intervals: ``--level``, ``--resamples``, ``--question``, ``--seed``.
+
+    Parameters
+    ----------
+    group
+        Heading in ``--help``.
+    questions
+        Values of ``--question``; the first is the default.
+    resamples
+        Default of ``--resamples``.
+    least_level
+        Level that ``--level`` must lie above.
+    """
+    both = ", or both" if "both" in questions else ""
+    level = click.FloatRange(least_level, 1, min_open=True, max_open=True)
+    asked = f"Intervals for new phrasings (random) or for these (fixed){both}."
+    blocks: list[tuple[str, Any, Any, str]] = [
+        ("--level", level, 0.95, "Level of intervals."),
+        ("--resamples", click.IntRange(min=100), resamples, "Draws of intervals that need draws."),
+        ("--question", click.Choice(questions), questions[0], asked),
+        ("--seed", int, 0, "Seed of the draws."),
+    ]
+
+    def add(function: F) -> F:
+        for name, kind, default, words in reversed(blocks):
+            function = option(
+                name, type=kind, default=default, show_default=True, group=group, help=words
+            )(function)
+        return function
+
+    return add
 
 
 def print_json(value: Any) -> None:

@@ -12,77 +12,9 @@ import click
 
 from evalkit.cli.options import print_table
 from evalkit.records import Estimate
+from evalkit.report.summary import summary_rows
 
-__all__ = ["print_summary", "summary_rows"]
-
-STATISTICS = (
-    ("mean", "mean score"),
-    ("std", "std over phrasings"),
-    ("spread", "spread (max - min)"),
-    ("min", "worst phrasing"),
-    ("seen_mean", "mean, seen wording"),
-    ("unseen_mean", "mean, unseen wording"),
-    ("gap", "gap (seen - unseen)"),
-    ("consistency", "same answer, two phrasings"),
-    ("worst_instance", "right under every phrasing"),
-)
-"""Metric of ``estimates.csv`` -> words of the summary."""
-ASKED_FOR = (("pdr", "lost when perturbed, %"), ("reliance", "correct - control wording"))
-"""Rows that stand there only when the run holds perturbed phrasings or controls."""
-
-
-def summary_rows(
-    estimates: Sequence[Estimate], *, brief: bool = False
-) -> tuple[list[str], list[list[str]]]:
-    """Return headings and rows of the summary.
-
-    A column per benchmark and one for all, in percentage points.
-
-    Parameters
-    ----------
-    estimates
-        All estimates of a run.
-    brief
-        Only the column for all.
-    """
-    values = {
-        (row.benchmark, row.metric): row for row in estimates if row.task == "all" and not row.group
-    }
-    benchmarks = sorted({row.benchmark for row in estimates if row.benchmark != "all"})
-    shown = benchmarks if len(benchmarks) == 1 else ["all"] if brief else [*benchmarks, "all"]
-    first = {
-        name: max(
-            (row for (benchmark, _), row in values.items() if benchmark == name),
-            key=lambda row: row.n_tasks,
-            default=None,
-        )
-        for name in shown
-    }
-    rows = [["tasks / phrasings / instances", *(_sizes(first[name]) for name in shown)]]
-    rows += [
-        [words, *(_cell(values.get((name, metric))) for name in shown)]
-        for metric, words in STATISTICS
-    ]
-    rows += [
-        [words, *(_cell(values.get((name, metric))) for name in shown)]
-        for metric, words in ASKED_FOR
-        if any(
-            (row := values.get((name, metric))) is not None and row.value == row.value
-            for name in shown
-        )
-    ]
-    return ["", *shown], rows
-
-
-def _sizes(row: Estimate | None) -> str:
-    return "-" if row is None else f"{row.n_tasks:,} / {row.n_phrasings:,} / {row.n_instances:,}"
-
-
-def _cell(row: Estimate | None) -> str:
-    if row is None or row.value != row.value:
-        return "-"
-    text = f"{row.value * 100:.1f}"
-    return text if row.low != row.low else f"{text} [{row.low * 100:.1f}, {row.high * 100:.1f}]"
+__all__ = ["print_summary"]
 
 
 def print_summary(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 from xml.etree import ElementTree
 
-from evalkit.gate import Check, Decision
+from evalkit.gating import Check, Decision
 from evalkit.records.policy import METRICS
 from evalkit.report.escaping import github_data, github_property, plain, xml_text
 from evalkit.report.gate_formats import HEADLINES, told

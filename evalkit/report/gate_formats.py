@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evalkit.gate import Check, Decision, Explanation, Mover
+from evalkit.gating import Check, Decision, Explanation, Mover
 from evalkit.report.escaping import markdown, plain
 
 __all__ = ["HEADLINES", "SCHEMA", "gate_json", "gate_markdown", "gate_text", "told"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from evalkit.errors import StoreError
+from evalkit.errors import ComparisonError, StoreError
 from evalkit.scoring.table import read_table
 from evalkit.store.directory import sealed_file
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from evalkit.report.run_view import Comparison, RunView
     from evalkit.scoring import ScoreTable
 
-__all__ = ["against", "read_own_estimates", "read_run"]
+__all__ = ["against", "answers_of", "read_own_estimates", "read_run", "suite_of", "table_of"]
 
 
 def read_own_estimates(path: Path) -> list[Estimate]:
@@ -122,3 +124,99 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
             if row.lost > row.gained
         ),
     )
+
+
+def suite_of(path: Path, notes: list[str]) -> dict[str, Any] | None:
+    """Return what the manifest of a run says of its suite; None for a plain table.
+
+    Parameters
+    ----------
+    path
+        Run directory or score table.
+    notes
+        Takes what a reader must know of an unfinished run.
+
+    Raises
+    ------
+    ComparisonError
+        When the manifest cannot be read or names no suite.
+    """
+    manifest = path / "manifest.json"
+    if not manifest.is_file():
+        return None
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ComparisonError(
+            f"{manifest}: cannot be read ({error}); what the run is of is unknown. Type: evalkit check {path}"
+        ) from error
+    if content.get("state") != "complete":
+        notes.append(
+            f"{path}: the run is {content.get('state', 'of unknown state')}; cells it lacks are left out of both"
+        )
+    suite = content.get("suite")
+    if not isinstance(suite, dict):
+        raise ComparisonError(
+            f"{manifest}: says nothing of its suite; what the run is of is unknown. Run it again."
+        )
+    return suite
+
+
+def table_of(path: Path, model: str | None) -> ScoreTable:
+    """Return the cells of a run or of a per-instance score table, of one of its models where it is named.
+
+    Raises
+    ------
+    ComparisonError
+        When the table has no instances.
+    EvalkitError
+        When it cannot be read.
+    """
+    from evalkit.catalog.score_tables import read_score_table
+    from evalkit.scoring import ScoreTable
+
+    if (path / "manifest.json").is_file() and (path / "scores.parquet").is_file():
+        table = read_table(path)
+    else:
+        file = read_score_table(path)
+        if file.layout != "cells":
+            raise ComparisonError(
+                f"{path}: has no instances; a paired comparison needs one row per instance. Name a run or a per-instance table."
+            )
+        table = ScoreTable.from_frame(file.frame, origin=file.origin)
+    return table.select({"model": model}) if model else table
+
+
+def answers_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell of a run: what was asked (key), the answer as it came back.
+
+    Raises
+    ------
+    EvalkitError
+        When it is no run, or its store is damaged.
+    """
+    from evalkit.store.blocks import stored_jobs
+    from evalkit.store.directory import RunDir, read_manifest
+    from evalkit.store.responses import Store
+
+    manifest = read_manifest(path)
+    with Store(RunDir(path).store_path, read_only=True) as store:
+        for job in stored_jobs(store, manifest["suite"]["tasks"]):
+            for row in job.rows:
+                keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
+                found = store.get(manifest["model"]["fingerprint_digest"], keys)
+                for key, instance in zip(keys, job.instances, strict=True):
+                    response = found.get(key)
+                    yield {
+                        "model": manifest["model"]["label"],
+                        "task": job.task.id,
+                        "phrasing_id": row["phrasing"]["id"],
+                        "instance_id": instance.id,
+                        "request": key,
+                        "logprobs": list(response.logprobs) if response else None,
+                        "token_counts": list(response.token_counts) if response else None,
+                        "text": response.text if response else None,
+                        "finish_reason": response.finish_reason if response else None,
+                        "truncated": response.truncated if response else None,
+                        "sent": response.sent if response else None,
+                    }

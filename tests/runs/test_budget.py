@@ -14,7 +14,7 @@ from evalkit.analysis import read_estimates
 from evalkit.analysis.compare import compare_suites
 from evalkit.cli.main import invoke
 from evalkit.errors import ComparisonError, GateError, Interrupted, UsageError
-from evalkit.gate import admit
+from evalkit.gating import admit
 from evalkit.records import Estimate, Suite
 from evalkit.records.policy import Policy
 from evalkit.runs.choose import design_of

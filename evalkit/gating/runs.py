@@ -1,4 +1,4 @@
-"""Two run directories and a policy -> a decision; reads, verifies and hands to `evalkit.gate`."""
+"""Two run directories and a policy -> a decision; reads, verifies and hands to `evalkit.gating`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalkit.errors import EvalkitError, GateError
 from evalkit.records.policy import Policy
 
 if TYPE_CHECKING:
-    from evalkit.gate import Decision, Explanation
+    from evalkit.gating import Decision, Explanation
     from evalkit.scoring import ScoreTable
 
 __all__ = ["gate_runs"]
@@ -40,7 +40,7 @@ def gate_runs(
         When a run was not finished or misses cells.
     """
     from evalkit.analysis.compare import paired_blocks
-    from evalkit.gate import admit, decide, explain, measure, verify
+    from evalkit.gating import admit, decide, explain, measure, verify
 
     if candidate.resolve() == baseline.resolve():
         raise GateError(

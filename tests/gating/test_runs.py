@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import EvalkitError, GateError, IncompleteError
-from evalkit.gate.runs import gate_runs
+from evalkit.gating.runs import gate_runs
 from evalkit.records.policy import Policy, Rule
 from evalkit.store.directory import RunDir, read_manifest
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from evalkit.gate import Decision, Measured, decide
+from evalkit.gating import Decision, Measured, decide
 from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.stats.comparing.harm import Harm
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evalkit.gate.measures import Measured
+from evalkit.gating.measures import Measured
 from evalkit.records.policy import Policy, Waiver
 from evalkit.stats import benjamini_hochberg, holm
 from evalkit.stats.comparing.harm import Harm

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evalkit.gate.measures import RIGHT, Pair
+from evalkit.gating.measures import RIGHT, Pair
 from evalkit.scoring import Block
 
 __all__ = ["Explanation", "Mover", "explain"]

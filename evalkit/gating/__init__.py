@@ -5,10 +5,10 @@ one outcome of them, `explain` names the phrasings and instances behind it. Poli
 `evalkit.catalog.policies`.
 """
 
-from evalkit.gate.admission import admit, verify
-from evalkit.gate.decision import Check, Decision, decide
-from evalkit.gate.explanation import Explanation, Mover, explain
-from evalkit.gate.measures import Measured, measure
+from evalkit.gating.admission import admit, verify
+from evalkit.gating.decision import Check, Decision, decide
+from evalkit.gating.explanation import Explanation, Mover, explain
+from evalkit.gating.measures import Measured, measure
 
 __all__ = [
     "Check",

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from evalkit.cli.main import invoke
-from evalkit.gate import Decision, Explanation
-from evalkit.gate.runs import gate_runs
+from evalkit.gating import Decision, Explanation
+from evalkit.gating.runs import gate_runs
 from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.report.gate_ci import gate_github, gate_junit, gate_sarif
 from evalkit.report.gate_formats import gate_json, gate_markdown, gate_text
