@@ -246,5 +246,3 @@ def load_suite(name: str) -> Suite:
 def list_suites() -> list[Suite]:
     """Return all shipped suites, sorted by name."""
     return [read_suite_file(path) for path in _suite_files().values()]
-
-

@@ -102,9 +102,13 @@ class OpenAIBackend:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do."""
+        """Return what it can do; ``unversioned`` unless the server tells versions of its model apart and all answers came from one."""
+        version = self._mode.version
+        versioned = bool(version) and not set(self._versions) - {version}
         return frozenset(
-            {"choice", "generate", "chat"} if self._mode.api == "chat" else {"choice", "generate"}
+            {"choice", "generate"}
+            | ({"chat"} if self._mode.api == "chat" else set())
+            | (set() if versioned else {"unversioned"})
         )
 
     @property
@@ -135,11 +139,6 @@ class OpenAIBackend:
     def notices(self) -> list[str]:
         """Return what a reader of the numbers must know of the way the server is asked."""
         return notices_of(self._mode, self.settings)
-
-    @property
-    def shareable(self) -> bool:
-        """Return whether answers may serve other runs: the server tells versions of its model apart, and all came from one."""
-        return bool(self._mode.version) and not set(self._versions) - {self._mode.version}
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return everything that can change a response and is known.

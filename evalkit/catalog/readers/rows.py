@@ -26,8 +26,6 @@ def derived_id(split: str, position: int, *content: str) -> str:
     return f"{split}-{position:05d}-{digest(list(content), length=8)}"
 
 
-
-
 def as_text(value: Any) -> str:
     """Return a cell as text: texts as they are, booleans and None as JSON writes them, whole floats without a point."""
     if isinstance(value, str):
