@@ -21,7 +21,11 @@ class Backend(Protocol):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do: ``choice``, ``generate``, ``chat``, ``logits``, ``embed``."""
+        """Return what it can do: ``choice``, ``generate``, ``chat``, ``logits``, ``embed``.
+
+        ``unversioned``: equal fingerprints may hide another model, so answers serve no other run;
+        ``told``: answers depend on the hint.
+        """
         ...
 
     def fingerprint(self) -> Mapping[str, str]:

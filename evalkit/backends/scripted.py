@@ -103,8 +103,8 @@ class ScriptedBackend:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do."""
-        return frozenset({"choice", "generate", "chat"})
+        """Return what it can do; ``told`` and ``unversioned``, because answers depend on the target, which is no part of the question."""
+        return frozenset({"choice", "generate", "chat", "told", "unversioned"})
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return behaviour and options (not the batch size, which changes nothing)."""

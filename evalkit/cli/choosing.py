@@ -34,7 +34,7 @@ def _as_click(one: Option) -> Callable[[F], F]:
     kind: Any = {Path: click.Path(path_type=Path), bool: bool, object: str}.get(one.kind, one.kind)
     kind = click.Choice(one.accepted) if one.accepted else kind
     kind = kind if one.least is None else click.IntRange(min=one.least)
-    flag = f"{one.flag}/--no-{one.name}" if one.default is True else one.flag
+    flag = f"{one.flag}/--no-{one.name}" if one.kind is bool and one.default is None else one.flag
     return option(
         flag,
         *one.spellings,

@@ -216,8 +216,9 @@ class ModelSpec:
 
     @property
     def display(self) -> str:
-        """Return the name shown in tables."""
-        return self.label or self.name
+        """Return the name shown in tables: the label, else the name; of a served model without address and options."""
+        served = self.name.split("@http", 1)[0].split(",", 1)[0]
+        return self.label or (served if self.backend == "openai" else self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

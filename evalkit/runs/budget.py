@@ -6,13 +6,13 @@ rounds again, finds their answers stored, and goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.backends.base import Backend
-from evalkit.records import Block, Job, Response, Suite, digest
+from evalkit.records import KEY_LENGTH, Block, Job, Response, Suite, digest
 from evalkit.runs.ask import Keeps, Progress, ask, block_of, pending
 from evalkit.scoring.stored import scored
 from evalkit.stats.planning.budget import gather_cells
@@ -74,7 +74,7 @@ class Asker:
     fingerprint
         Digest of the backend's fingerprint.
     fresh
-        Do not read the cache.
+        Forget what the cache holds for these requests.
     progress
         Told of every batch.
     """
@@ -98,7 +98,7 @@ class Asker:
             progress,
         )
         self.stores: list[Keeps] = [store] if cache is None else [store, cache]
-        self.cache = None if fresh else cache
+        self.cache = cache
         self.blocks: dict[str, list[Block]] = {}
         self.failed: dict[str, Response] = {}
         for job in jobs:
@@ -107,7 +107,25 @@ class Asker:
                 block_of(job, phrasing, content=content, stored=stored.get(phrasing.id))
                 for phrasing in job.phrasings
             ]
+            if "told" in backend.capabilities:
+                self._forget_told(stored, self.blocks[job.task.id])
             store_blocks(self.store, job, self.blocks[job.task.id])
+        if fresh and cache is not None:
+            cache.forget(fingerprint, self._keys())
+
+    def _keys(self) -> Iterator[str]:
+        for blocks in self.blocks.values():
+            for block in blocks:
+                for place in range(len(block.keys) // KEY_LENGTH):
+                    yield block.key(place)
+
+    def _forget_told(self, stored: Mapping[str, Block], blocks: Sequence[Block]) -> None:
+        """Forget answers of a model that is told the right ones, where what it was told changed."""
+        for block in blocks:
+            before = stored.get(block.phrasing_id)
+            if before is not None and before.inputs != block.inputs:
+                places = range(len(before.keys) // KEY_LENGTH)
+                self.store.forget(self.fingerprint, [before.key(place) for place in places])
 
     def missing(self, masks: Mapping[str, Mask] | None = None) -> tuple[list[str], int]:
         """Return the request keys without an answer and the number of unique ones, of the cells of `masks`; None: of all cells."""

@@ -92,6 +92,10 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             fingerprint = dict(sorted(backend.fingerprint().items()))
             refuse_other_model(directory, earlier, fingerprint)
             manifest = manifest_of(settings, jobs, left_out, fingerprint)
+            notices = [*getattr(backend, "notices", ()), *_about_cache(settings, backend)]
+            for notice in notices:
+                progress.note(notice)
+            manifest["notes"] += notices
             attempts = list(earlier["attempts"]) if earlier else []
             manifest["device"] = backend.device
             directory.write_manifest(
@@ -134,6 +138,16 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             resamples=settings.resamples,
         )
     return Outcome(path=path, manifest=final, failures=failures)
+
+
+def _about_cache(settings: Settings, backend: Backend) -> list[str]:
+    """Return that answers of a model whose versions cannot be told apart are not shared."""
+    able = backend.capabilities
+    if settings.cache is not None or "unversioned" not in able or "told" in able:
+        return []
+    return [
+        "The server does not say which version of its model answers, so answers of earlier runs are not used again (--cache uses them)."
+    ]
 
 
 def _finite(value: Any) -> Any:
@@ -182,7 +196,14 @@ def _collect(
     progress: Progress,
 ) -> dict[str, int]:
     """Ask what is not stored; return the number of failures by reason."""
-    cache = SharedCache(cache_dir() / "responses.sqlite", progress.note) if settings.cache else None
+
+    def shared() -> bool:
+        return (
+            "unversioned" not in backend.capabilities if settings.cache is None else settings.cache
+        )
+
+    path = cache_dir() / "responses.sqlite"
+    cache = SharedCache(path, progress.note, usable=shared) if shared() else None
     try:
         asker = Asker(
             jobs,

@@ -265,7 +265,9 @@ class _Answered:
                     f"{path} holds another run: 'evalkit run' will refuse it unless --out or --fresh is given"
                 )
         file = cache_dir() / "responses.sqlite"
-        if settings.cache and file.is_file():
+        told = settings.model.backend == "scripted"  # its answers depend on what it is told
+        shared = not told if settings.cache is None else settings.cache
+        if shared and file.is_file():
             self._fingerprint = self._run_fingerprint or _fingerprint(settings, found)
             self._cache = _opened(file) if self._fingerprint else None
 

@@ -88,7 +88,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         limited=(suite.limit, suite.budget) != (named.limit, named.budget),
         available=held["available"],
         fresh=held["fresh"],
-        cache=held["cache"] and not isinstance(backend, FunctionBackend),
+        cache=False if isinstance(backend, FunctionBackend) else held["cache"],
         seed=held["seed"],
         level=_within(held, "level", 0.5, 1),
         representations=held["representations"],

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import __version__
+from evalkit.backends.openai.settings import changing_answers
 from evalkit.catalog.paths import default_runs_dir
-from evalkit.errors import StoreError, UsageError
-from evalkit.records import Job, digest
+from evalkit.errors import BackendError, StoreError, UsageError
+from evalkit.records import Job, ModelSpec, digest
 from evalkit.runs.settings import Settings
 from evalkit.store.atomic import slug
 from evalkit.store.directory import RunDir
@@ -59,23 +60,45 @@ def identity(settings: Settings) -> dict[str, Any]:
         "tasks": {task.id: digest(asdict(task)) for task in settings.tasks},
         "phrasings": {one.id: digest(asdict(one)) for one in settings.phrasings},
     }
-    return {
-        "model": {
-            **model,
-            "options": {str(key): str(value) for key, value in model["options"].items()},
-        },
-        "suite": suite,
-        "mitigations": list(settings.mitigations),
-        "phrasing_files": [str(path) for path in settings.phrasing_files],
-        **{name: marks for name, marks in own.items() if marks},
-        "available": settings.available,
-        "seed": settings.seed,
-    }
+    return _without_place(
+        {
+            "model": {
+                **model,
+                "options": {str(key): str(value) for key, value in model["options"].items()},
+            },
+            "suite": suite,
+            "mitigations": list(settings.mitigations),
+            "phrasing_files": [str(path) for path in settings.phrasing_files],
+            **{name: marks for name, marks in own.items() if marks},
+            "available": settings.available,
+            "seed": settings.seed,
+        }
+    )
 
 
 def same_run(manifest: Mapping[str, Any], settings: Settings) -> bool:
     """Return whether a manifest is that of the run `settings` ask for."""
-    return digest(identity(settings)) == digest(manifest["identity"])
+    return digest(identity(settings)) == digest(_without_place(manifest["identity"]))
+
+
+def _without_place(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an identity without where its server is and how hard it is asked.
+
+    A server that moves to another port goes on with its run.
+    """
+    model = dict(told["model"])
+    if model["backend"] == "openai":
+        spec = ModelSpec(
+            backend="openai",
+            name=model["name"],
+            chat_template=model["chat_template"],
+            options=model["options"],
+        )
+        try:
+            model["name"], model["options"] = changing_answers(spec)
+        except BackendError:  # told when the server is opened; here it is another run
+            pass
+    return {**told, "model": model}
 
 
 def refuse_package(path: Path) -> None:
@@ -92,7 +115,7 @@ def refuse_other_run(
     """Raise StoreError when the directory holds a run of other settings; they are named."""
     if earlier is None:
         return
-    mine, theirs = identity(settings), earlier["identity"]
+    mine, theirs = identity(settings), _without_place(earlier["identity"])
     if digest(mine) != digest(theirs):
         differing = list(_differences(theirs, mine))
         more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""

@@ -209,7 +209,12 @@ OPTIONS: tuple[Option, ...] = (
         kind=bool,
         default=False,
     ),
-    Option("cache", WHERE, "Share responses between runs (default: yes).", kind=bool, default=True),
+    Option(
+        "cache",
+        WHERE,
+        "Share responses between runs (default: where versions of the model can be told apart).",
+        kind=bool,
+    ),
     Option(
         "executor",
         MODEL,

@@ -39,8 +39,8 @@ class Settings:
     """Run with the tasks whose data is there and say what was left out."""
     fresh: bool = False
     """Forget what the run directory holds and do not read the cache."""
-    cache: bool = True
-    """Use the cache that runs share."""
+    cache: bool | None = None
+    """Use the cache that runs share; None: where versions of the model can be told apart."""
     seed: int = 0
     """Seed of everything random."""
     level: float = 0.95

@@ -250,6 +250,18 @@ class Store:
             )
         self._models[fingerprint] = int(model or 0)  # subtle: known only once committed
 
+    def forget(self, fingerprint: str, request_keys: Iterable[str]) -> None:
+        """Remove the stored responses among `request_keys`, in one transaction."""
+        with self._told():
+            model = self._model(fingerprint)
+        if model is None:
+            return
+        with self._transaction() as db:
+            db.executemany(
+                f"DELETE FROM responses WHERE model={model} AND key=?",
+                ((key_bytes(key),) for key in request_keys),
+            )
+
     def set_aside(self, fingerprint: str) -> int:
         """Move the rows found `damaged` so far out of the way, so that they are asked anew.
 

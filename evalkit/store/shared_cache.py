@@ -7,7 +7,7 @@ Not handled here: how rows are kept (`evalkit.store.responses`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from evalkit.errors import StoreError
@@ -29,10 +29,14 @@ class SharedCache:
         Its file; made when absent.
     note
         Shows one line; called at most once.
+    usable
+        Whether answers may still be shared; asked before each batch.
     """
 
-    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
-        self._note = note
+    def __init__(
+        self, path: Path, note: Callable[[str], None], usable: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._note, self._usable = note, usable
         self._store: Store | None = None
         try:
             self._store = Store(path)
@@ -45,10 +49,18 @@ class SharedCache:
 
     def put(self, fingerprint: str, responses: Sequence[Response]) -> None:
         """Share a batch; see `Store.put`."""
+        if self._usable():
+            self._try(lambda store: store.put(fingerprint, responses))
+
+    def forget(self, fingerprint: str, request_keys: Iterable[str]) -> None:
+        """Remove what is shared for some requests; see `Store.forget`."""
+        self._try(lambda store: store.forget(fingerprint, request_keys))
+
+    def _try(self, work: Callable[[Store], None]) -> None:
         if self._store is None:
             return
         try:
-            self._store.put(fingerprint, responses)
+            work(self._store)
         except StoreError as error:
             self._give_up(error)
 

@@ -81,6 +81,11 @@ class ExpandingBackend:
         }
 
     @property
+    def notices(self) -> Sequence[str]:
+        """Return what the inner backend wants to have said."""
+        return getattr(self._inner, "notices", ())
+
+    @property
     def device(self) -> str:
         """Return the device of the inner backend."""
         return self._inner.device

@@ -7,36 +7,34 @@ Choices are scored in one of three ways:
 ``echo``
     Completions API: prompt and continuation are sent and echoed with the log-probability of every
     token. Exact.
+    `evalkit.backends.openai.echo` finds the tokens of the continuation.
 ``top``
-    The first token's most likely alternatives. Used when every label is one letter or digit, or
-    when every label stands among the alternatives as a whole token; a one-letter label that is not
-    among them gets the lowest listed value, an upper bound, so the choice is right and its
-    probability bounded.
+    The first token's most likely alternatives; `evalkit.backends.openai.alternatives` reads them.
 ``text``
     The server's text, which scoring parses.
 """
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalkit.backends.openai.faults import ODD_TRIES, Passing, Refused
+from evalkit.backends.openai.settings import HttpSettings
 from evalkit.records import Request
+from evalkit.records.reasoning import joined_reasoning, split_reasoning
 
 __all__ = [
     "Mode",
-    "TopScores",
     "answer_limit",
     "body_for",
-    "echo_score",
     "first_choice",
-    "letters_only",
+    "reasons",
     "text_of",
     "tokens_used",
-    "top_scores",
+    "version_of",
 ]
 
 MOST_STOPS = 4
@@ -66,6 +64,16 @@ class Mode:
     """Alternatives asked for per token."""
     served: str = ""
     """Model the server says it answers with."""
+    version: str = ""
+    """What tells one version of the served model from another; empty where the server does not."""
+    temperature: bool = True
+    """Whether the server takes a temperature; else answers are drawn as it likes."""
+    reasons: bool = False
+    """Whether the model thinks before it answers."""
+
+    def room(self, tokens: int, settings: HttpSettings) -> int:
+        """Return the tokens asked for when the answer itself may have `tokens`."""
+        return tokens + settings.reasoning_tokens if self.reasons else tokens
 
     @property
     def path(self) -> str:
@@ -97,7 +105,9 @@ def body_for(
     continuation
         Continuation to echo with log-probabilities; None to generate.
     """
-    body: dict[str, Any] = {"model": model, "temperature": 0, mode.limit_name: max_tokens}
+    body: dict[str, Any] = {"model": model, mode.limit_name: max_tokens}
+    if mode.temperature:
+        body["temperature"] = 0
     if mode.api == "chat":
         system = [{"role": "system", "content": request.system}] if request.system else []
         body["messages"] = [*system, {"role": "user", "content": request.text}]
@@ -109,7 +119,8 @@ def body_for(
             body |= {"prompt": body["prompt"] + continuation, "echo": True, "logprobs": 1}
         elif alternatives:
             body["logprobs"] = alternatives
-    if request.stop and continuation is None:
+    # subtle: a stop text would end the thoughts as well; it is looked for in the answer instead
+    if request.stop and continuation is None and not mode.reasons:
         body["stop"] = list(request.stop[:MOST_STOPS])
     return body
 
@@ -135,12 +146,14 @@ def tokens_used(body: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def text_of(
-    choice: Mapping[str, Any], api: str, stop: Sequence[str]
+    choice: Mapping[str, Any], stop: Sequence[str]
 ) -> tuple[str, Literal["", "stop", "length"]]:
     """Return the text of an answer, cut at the first stop text, and why it ended.
 
-    A refusal in its own field is the model's answer. No text because the tokens ran out is an empty
-    answer.
+    Thoughts that come in a field of their own stand before the answer in ``<think>`` marks, so that
+    they are kept and `evalkit.records.reasoning.split_reasoning` takes them off. A refusal in its
+    own field is the model's answer. No text because the tokens ran out, or beside thoughts, is an
+    empty answer.
 
     Raises
     ------
@@ -148,157 +161,66 @@ def text_of(
         When there is no text.
     """
     finish: Literal["", "stop", "length"] = _FINISHED.get(str(choice.get("finish_reason")), "")
-    if api == "chat":
-        message = choice.get("message")
-        message = message if isinstance(message, dict) else {}
-        content = message.get("content")
-        if isinstance(content, list):
-            content = "".join(
-                str(part.get("text", "")) for part in content if isinstance(part, dict)
-            )
-        if content is None:
-            content = message.get("refusal")
-    else:
-        content = choice.get("text")
-    if content is None and finish == "length":
+    thoughts, content = _spoken(choice)
+    if content is None and (finish == "length" or thoughts):
         content = ""
     if not isinstance(content, str):
         raise Passing("the answer holds no text", tries=ODD_TRIES)
-    ends = [at for at in (content.find(text) for text in stop if text) if at >= 0]
+    told, answer = split_reasoning(content)
+    ends = [at for at in (answer.find(text) for text in stop if text) if at >= 0]
     if ends:
-        return content[: min(ends)], "stop"
-    return content, finish
+        content = joined_reasoning(told, answer[: min(ends)])
+        finish = "stop"
+    return joined_reasoning(thoughts, content), finish
 
 
-def echo_score(
-    choice: Mapping[str, Any], continuation: str, prompt_tokens: int
-) -> tuple[float, int, bool]:
-    """Return log-probability (nats) and token count of a continuation, and whether a token crossed the boundary.
+def _spoken(choice: Mapping[str, Any]) -> tuple[str, Any]:
+    """Thoughts in fields of their own, and what the answer says; None when it says nothing."""
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return "", choice.get("text")
+    thoughts = [message.get(name) for name in ("reasoning_content", "reasoning", "thinking")]
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, dict)]
+        thoughts += [_inner(part["thinking"]) for part in parts if "thinking" in part]
+        content = "".join(str(part.get("text", "")) for part in parts if "thinking" not in part)
+    if content is None:
+        content = message.get("refusal")
+    return next((text for text in thoughts if isinstance(text, str) and text.strip()), ""), content
 
-    The tokens of the continuation are the last ones whose texts join to it; a token that also holds
-    the end of the prompt counts whole.
 
-    Parameters
-    ----------
-    choice
-        Choice with echoed log-probabilities.
-    continuation
-        Text at the end of the prompt that was sent.
-    prompt_tokens
-        Tokens of the prompt by the server's count; 0 when unknown.
+def _inner(thinking: Any) -> str:
+    """Text of a part that holds thoughts, as text or as parts again."""
+    if isinstance(thinking, list):
+        return "".join(str(part.get("text", "")) for part in thinking if isinstance(part, dict))
+    return str(thinking)
 
-    Raises
-    ------
-    Passing
-        When the tokens do not join to the continuation or carry no number.
+
+def reasons(body: Mapping[str, Any]) -> bool:
+    """Return whether an answer shows that the model thinks before it answers."""
+    choice = first_choice(body)
+    thoughts, content = _spoken(choice)
+    usage = body.get("usage")
+    details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
+    counted = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    inside = isinstance(content, str) and split_reasoning(content)[0]
+    return bool(thoughts or inside or counted)
+
+
+_BUILD = re.compile(r"b\d{3,}(-[0-9a-f]+)?|fp_ollama|(?:[a-z]+-)?v?\d+\.\d+.*")
+"""Fingerprints of a server program (llama.cpp, Ollama, text-generation-inference): they stay when
+the weights change."""
+
+
+def version_of(body: Mapping[str, Any]) -> str:
+    """Return what an answer says about the version of the model; empty when nothing.
+
+    >>> [version_of({"system_fingerprint": text}) for text in ("fp_1f", "b4321-0abc12", None)]
+    ['fp_1f', '', '']
     """
-    found = choice.get("logprobs")
-    tokens = found.get("tokens") if isinstance(found, dict) else None
-    values = found.get("token_logprobs") if isinstance(found, dict) else None
-    if not isinstance(tokens, list) or not isinstance(values, list) or len(tokens) != len(values):
-        raise Passing("the answer holds no log-probabilities of the prompt", tries=ODD_TRIES)
-    texts = [str(token) for token in tokens]
-    for end in dict.fromkeys((prompt_tokens or len(texts), len(texts) - 1, len(texts))):
-        start = _start_of(texts[:end], continuation)
-        if start is None:
-            continue
-        numbers = values[start:end]
-        if all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-            return float(sum(numbers)), len(numbers), "".join(texts[start:end]) != continuation
-    raise Passing("the echoed tokens do not end with the continuation", tries=ODD_TRIES)
-
-
-def _start_of(texts: Sequence[str], continuation: str) -> int | None:
-    """Index of the first token of the continuation that ends `texts`."""
-    joined = ""
-    for index in range(len(texts) - 1, 0, -1):
-        joined = texts[index] + joined
-        if len(joined) >= len(continuation):
-            return index if joined.endswith(continuation) else None
-    return None
-
-
-def letters_only(labels: Sequence[str]) -> bool:
-    """Return whether every label is one letter or digit, no two the same.
-
-    One token in any vocabulary.
-
-    >>> letters_only([" A", " B"]), letters_only([" (A)", " (B)"])
-    (True, False)
-    """
-    plain = [label.strip() for label in labels]
-    return len(set(plain)) == len(plain) and all(
-        len(label) == 1 and label.isalnum() and label.isascii() for label in plain
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class TopScores:
-    """Labels scored by the first token's alternatives."""
-
-    logprobs: tuple[float, ...]
-    """Per label, nats."""
-    bounded: bool
-    """Whether some label was not among the alternatives and got an upper bound."""
-
-
-def top_scores(choice: Mapping[str, Any], api: str, labels: Sequence[str]) -> TopScores | None:
-    """Return the labels' log-probabilities from the first token's alternatives, or None when they do not settle it.
-
-    Alternatives that differ in white space alone are added up.
-    """
-    listed = _alternatives(choice, api)
-    plain = [label.strip() for label in labels]
-    if not listed or len(set(plain)) != len(plain):
-        return None
-    values: dict[str, list[float]] = {}
-    for token, value in listed:
-        values.setdefault(token.strip().strip("▁Ġ"), []).append(value)
-    missing = [label for label in plain if label not in values]
-    if len(missing) == len(plain) or (missing and not letters_only(labels)):
-        return None
-    floor = min(value for _, value in listed)
-    return TopScores(
-        tuple(_summed(values.get(label, [floor])) for label in plain), bounded=bool(missing)
-    )
-
-
-def _summed(values: Sequence[float]) -> float:
-    """Log of the sum of probabilities given as logs."""
-    top = max(values)
-    return top + math.log(math.fsum(math.exp(value - top) for value in values))
-
-
-def _alternatives(choice: Mapping[str, Any], api: str) -> list[tuple[str, float]]:
-    """Token and log-probability of the first position's alternatives.
-
-    Empty when the server gives none.
-    """
-    found = choice.get("logprobs")
-    if not isinstance(found, dict):
-        return []
-    pairs: list[tuple[Any, Any]] = []
-    if api == "chat":
-        content = found.get("content")
-        first = content[0] if isinstance(content, list) and content else {}
-        tops = first.get("top_logprobs") if isinstance(first, dict) else None
-        pairs = [
-            (top.get("token"), top.get("logprob")) for top in tops or [] if isinstance(top, dict)
-        ]
-    else:
-        tops = found.get("top_logprobs")
-        pairs = (
-            list(tops[0].items())
-            if isinstance(tops, list) and tops and isinstance(tops[0], dict)
-            else []
-        )
-    # subtle: a value of exactly 0 probability may come as -9999 or -inf; the latter has no place in
-    # a sum
-    return [
-        (str(token), float(value))
-        for token, value in pairs
-        if isinstance(value, int | float) and math.isfinite(value)
-    ]
+    told = body.get("system_fingerprint")
+    return told if isinstance(told, str) and not _BUILD.fullmatch(told) else ""
 
 
 def answer_limit(labels: Sequence[str], least: int) -> int:

@@ -10,25 +10,30 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from evalkit.backends.openai.answers import (
-    Mode,
+from evalkit.backends.openai.alternatives import (
+    THIN_SHARE,
     TopScores,
-    answer_limit,
-    body_for,
-    echo_score,
-    first_choice,
     letters_only,
-    text_of,
-    tokens_used,
     top_scores,
 )
+from evalkit.backends.openai.answers import (
+    Mode,
+    answer_limit,
+    body_for,
+    first_choice,
+    text_of,
+    tokens_used,
+    version_of,
+)
 from evalkit.backends.openai.client import Client, readable_key
-from evalkit.backends.openai.faults import Passing, Refused, redacted
-from evalkit.backends.openai.probe import find_mode, same_model
+from evalkit.backends.openai.echo import echo_score
+from evalkit.backends.openai.faults import Passing, Refused, Rejected, redacted
+from evalkit.backends.openai.probe import find_mode, is_well, notices_of, same_model
 from evalkit.backends.openai.settings import PUBLIC_URL, read_settings
 from evalkit.errors import BackendError
 from evalkit.records import Ask, ModelSpec, Request, Response
@@ -67,7 +72,11 @@ class OpenAIBackend:
             raise BackendError(
                 f"{PUBLIC_URL}: needs a key; the environment variable {name} is empty. Set it, or name another server: openai:MODEL@URL."
             )
-        self._seen = {"requests": 0, "failed": 0, "scored_by_text": 0, "bounded": 0, "boundary": 0}
+        self._seen = dict.fromkeys(
+            ("requests", "failed", "scored_by_text", "bounded", "thin", "boundary"), 0
+        )
+        self._versions: dict[str, int] = {}
+        self._excused: set[str] = set()
         self._straight = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -93,9 +102,13 @@ class OpenAIBackend:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do."""
+        """Return what it can do; ``unversioned`` unless the server tells versions of its model apart and all answers came from one."""
+        version = self._mode.version
+        versioned = bool(version) and not set(self._versions) - {version}
         return frozenset(
-            {"choice", "generate", "chat"} if self._mode.api == "chat" else {"choice", "generate"}
+            {"choice", "generate"}
+            | ({"chat"} if self._mode.api == "chat" else set())
+            | (set() if versioned else {"unversioned"})
         )
 
     @property
@@ -109,7 +122,9 @@ class OpenAIBackend:
 
         ``attempts``, ``retries``, ``rate_limited``, ``waited`` (seconds), ``prompt_tokens``,
         ``generated_tokens``, ``cost`` where prices are known; ``scored_by_text`` counts choices
-        answered by text, ``bounded`` those where a label's probability is a bound.
+        answered by text, ``bounded`` those where a label's probability is a bound, ``thin`` those
+        whose labels hold less than half of the probability; ``versions`` counts answers by the
+        version of the model that they name.
         """
         return {
             **self._seen,
@@ -117,24 +132,34 @@ class OpenAIBackend:
             "api": self._mode.api,
             "scoring": self._mode.scoring,
             "served": self._mode.served,
+            "versions": dict(self._versions),
         }
+
+    @property
+    def notices(self) -> list[str]:
+        """Return what a reader of the numbers must know of the way the server is asked."""
+        return notices_of(self._mode, self.settings)
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return everything that can change a response and is known.
 
-        Server, model as served, and the way of asking.
+        Model as served, its version, and the way of asking. Where the server stands is no part of
+        it: a model that moves to another port is the same model.
         """
         mode, settings = self._mode, self.settings
-        return {
+        told = {
             "backend": "openai",
-            "url": settings.url,
             "model": settings.model,
             "served": mode.served,
+            "version": mode.version,
             "api": mode.api,
             "scoring": mode.scoring,
             "alternatives": str(mode.alternatives),
             "answer_tokens": str(settings.answer_tokens),
+            "temperature": "0" if mode.temperature else "",
+            "reasoning_tokens": str(settings.reasoning_tokens) if mode.reasons else "",
         }
+        return {name: value for name, value in told.items() if value}
 
     @property
     def device(self) -> str:
@@ -197,10 +222,26 @@ class OpenAIBackend:
                 if request.kind == "choice"
                 else self._text(request, request.max_tokens)
             )
+        except Rejected as fault:
+            return self._lost(request, await self._excuse(request, fault))
         except (Passing, Refused) as fault:
             return self._lost(request, fault)
         self._straight = 0
         return response
+
+    async def _excuse(self, request: Request, fault: Rejected) -> Refused:
+        """Tell a bad request from a bad server: by a short known question, asked once per kind of refusal."""
+        if fault.certain:
+            return fault.for_one(fault.detail)
+        kind = f"{request.kind} {fault.status} {re.sub('[0-9]+', '#', fault.detail)[:80]}"
+        if kind not in self._excused:
+            choice = request.kind == "choice"
+            if not fault.doubtful or not await is_well(
+                self._client, self._mode, self.settings, choice=choice
+            ):
+                raise fault
+            self._excused.add(kind)
+        return fault.for_one(fault.detail)
 
     def _lost(self, request: Request, fault: Passing | Refused) -> Response:
         """Response without an answer; opens the circuit when the server seems to be gone."""
@@ -222,14 +263,16 @@ class OpenAIBackend:
         """What `read` makes of the first choice of an answer, and the prompt's tokens."""
 
         def whole(answer: Mapping[str, Any]) -> tuple[T, int]:
-            self._check_served(str(answer.get("model") or ""))
+            self._check_served(answer)
             return read(first_choice(answer)), tokens_used(answer)[0]
 
         return await self._client.ask(self._mode.path, body, whole)
 
-    def _check_served(self, served: str) -> None:
-        """End the run when the answers are not all of one model."""
-        known = self._mode.served
+    def _check_served(self, answer: Mapping[str, Any]) -> None:
+        """Count versions, and end the run when the answers are not all of one model."""
+        if version := version_of(answer):
+            self._versions[version] = self._versions.get(version, 0) + 1
+        served, known = str(answer.get("model") or ""), self._mode.served
         same = served == known if served and known else same_model(self.settings.model, served)
         if not same and not self.settings.any_model:
             raise BackendError(
@@ -239,9 +282,10 @@ class OpenAIBackend:
 
     async def _text(self, request: Request, max_tokens: int) -> Response:
         """Generated text."""
-        body = body_for(self._mode, self.settings.model, request, max_tokens=max_tokens)
+        room = self._mode.room(max_tokens, self.settings)
+        body = body_for(self._mode, self.settings.model, request, max_tokens=room)
         (text, finish), prompt_tokens = await self._asked(
-            body, lambda choice: text_of(choice, self._mode.api, request.stop)
+            body, lambda choice: text_of(choice, request.stop)
         )
         return Response(
             key=request.key,
@@ -254,7 +298,7 @@ class OpenAIBackend:
         """Log-probabilities of the continuations, or the text the server answers with."""
         if self._mode.scoring == "echo":
             return await self._echoed(request)
-        labels, api = request.continuations, self._mode.api
+        labels = request.continuations
         limit = answer_limit(labels, self.settings.answer_tokens)
         if self._mode.scoring == "text":
             return await self._said(request, limit)
@@ -267,10 +311,11 @@ class OpenAIBackend:
             alternatives=self._mode.alternatives,
         )
         found, prompt_tokens = await self._asked(
-            body, lambda choice: top_scores(choice, api, labels) or text_of(choice, api, ())
+            body, lambda choice: top_scores(choice, labels) or text_of(choice, ())
         )
         if isinstance(found, TopScores):
             self._seen["bounded"] += found.bounded
+            self._seen["thin"] += found.share < THIN_SHARE
             counts = (1,) * len(labels)
             return Response(
                 key=request.key,
@@ -305,18 +350,17 @@ class OpenAIBackend:
             body = body_for(
                 self._mode, self.settings.model, request, max_tokens=1, continuation=continuation
             )
-            tail = moved + continuation
+            tail, sent = moved + continuation, body["prompt"]
 
             def read(
-                answer: Mapping[str, Any], tail: str = tail
+                answer: Mapping[str, Any], sent: str = sent, tail: str = tail
             ) -> tuple[tuple[float, int, bool], int]:
-                self._check_served(str(answer.get("model") or ""))
-                whole = tokens_used(answer)[0]
-                return echo_score(first_choice(answer), tail, whole), whole
+                self._check_served(answer)
+                return echo_score(first_choice(answer), sent, tail), tokens_used(answer)[0]
 
             score, whole = await self._client.ask(self._mode.path, body, read)
             scores.append(score)
-            prompt_tokens = max(prompt_tokens, whole - score[1])
+            prompt_tokens = max(prompt_tokens, whole - score[1], 0)
         boundary = any(crossed for _, _, crossed in scores)
         self._seen["boundary"] += boundary
         return Response(

@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 MAX_BODY = 64 * 2**20
 """Largest answer read, bytes."""
 _LETTERS_PER_TOKEN = 4
+_LISTING_SECONDS = 10.0
+"""Most seconds the list of models is waited for: a run goes on without it."""
 
 
 @dataclass(slots=True)
@@ -84,9 +86,8 @@ class Client:
         self._tenacity = tenacity
         self._settings = settings
         self._key = key
-        headers = {"authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.AsyncClient(
-            headers={**headers, "content-type": "application/json"},
+            headers={**settings.headers(key), "content-type": "application/json"},
             timeout=httpx.Timeout(settings.timeout, connect=min(10.0, settings.timeout)),
             limits=httpx.Limits(
                 max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency
@@ -193,7 +194,7 @@ class Client:
         self.account.attempts += 1
         try:
             async with asyncio.timeout(settings.timeout):
-                status, headers, text = await self._post(path, content)
+                status, headers, text = await self._exchange("POST", path, content)
         except (TimeoutError, httpx.TimeoutException):
             raise Passing("timeout") from None
         except httpx.HTTPError as error:
@@ -202,7 +203,7 @@ class Client:
         if status == 429:
             self.account.rate_limited += 1
         try:
-            body = body_of(status, headers, text, settings=settings, path=path)
+            body = body_of(status, headers, text, settings=settings, path=path, key=self._key)
         except Passing as fault:
             if fault.wait:
                 self._hold = max(self._hold, monotonic() + min(fault.wait, settings.longest_wait))
@@ -212,10 +213,24 @@ class Client:
         self.account.generated_tokens += generated
         return read(body)
 
-    async def _post(self, path: str, content: bytes) -> tuple[int, Mapping[str, str], str]:
-        """Status, headers and body of one exchange, the key taken out."""
+    async def models(self) -> list[Any]:
+        """Return what the server lists under ``models``; nothing where it lists none in time."""
+        settings = self._settings
+        try:
+            async with asyncio.timeout(min(settings.timeout, _LISTING_SECONDS)):
+                status, headers, text = await self._exchange("GET", "models")
+            told = body_of(status, headers, text, settings=settings, path="models", key=self._key)
+        except (TimeoutError, self._httpx.HTTPError, Passing, Refused, BackendError):
+            return []
+        rows = told.get("data")
+        return rows if isinstance(rows, list) else []
+
+    async def _exchange(
+        self, method: str, path: str, content: bytes | None = None
+    ) -> tuple[int, Mapping[str, str], str]:
+        """Status, headers and body of one exchange."""
         async with self._http.stream(
-            "POST", f"{self._settings.url}/{path}", content=content
+            method, self._settings.address(path), content=content
         ) as answer:
             parts, size = [], 0
             async for part in answer.aiter_bytes():
@@ -223,8 +238,7 @@ class Client:
                 if size > MAX_BODY:
                     raise Passing(f"the answer is larger than {MAX_BODY // 2**20} MiB", tries=1)
                 parts.append(part)
-        text = b"".join(parts).decode("utf-8", "replace")
-        return answer.status_code, answer.headers, redacted(text, self._key)
+        return answer.status_code, answer.headers, b"".join(parts).decode("utf-8", "replace")
 
     async def _turn(self, size: int) -> None:
         """Wait until the server's wish to be left alone and the rate limits allow the next request."""

@@ -5,7 +5,9 @@ It may pass, this request is lost, or the run must stop. Pure.
 ====================  =====================================================================================================
 `Passing`             tried again: 408, 409, 425, 429, 5xx, timeouts, broken connections, bodies that are no answer
 `Refused`             this request gets `Response.error`: content filter, prompt too long, spending ceiling
-`BackendError`        the run stops with exit code 4: 400, 401, 403, 404, other 4xx, redirects, quota used up, wrong model
+`Rejected`            a client error that may lie in this request: where a short known prompt is answered, this request gets
+                      `Response.error`, else the run stops
+`BackendError`        the run stops with exit code 4: 401, 404, redirects, quota used up, wrong model
 ====================  =====================================================================================================
 
 ``docs/http_backend.md`` has the whole table.
@@ -14,28 +16,50 @@ It may pass, this request is lost, or the run must stop. Pure.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from evalkit.backends.openai.settings import HttpSettings
 from evalkit.errors import BackendError
 
-__all__ = ["Passing", "Refused", "Rejected", "body_of", "redacted", "retry_after"]
+__all__ = [
+    "Passing",
+    "Refused",
+    "Rejected",
+    "body_of",
+    "cleaned",
+    "redacted",
+    "retry_after",
+    "too_long",
+]
 
 ODD_TRIES = 3
 """Attempts when the server answers, but with something that is no answer: more of the same seldom
 heals."""
 _TRANSIENT = frozenset({408, 409, 425, 429})
-_TOO_LONG = (
-    "context_length_exceeded",
-    "maximum context length",
-    "context length",
-    "too many tokens",
-    "prompt is too long",
-    "string_above_max_length",
+_DOUBTFUL = frozenset({400, 403, 413, 422, 451})
+"""Client errors that may lie in one request alone."""
+_SURELY_TOO_LONG = re.compile(
+    r"context_length_exceeded|string_above_max_length|exceed_context_size|maximum context length"
 )
+_TOO_LONG = re.compile(
+    _SURELY_TOO_LONG.pattern
+    + r"|(?:context|prompt|input|sequence|message|request|text|token).{0,80}"
+    r"(?:exceed|too (?:long|large|many|big)|longer than|larger than|greater than|more than"
+    r"|must be <=?|must be (?:less|at most|shorter)|at most|maximum|limit|does not fit|overflow)"
+    r"|(?:exceed|too (?:long|many)|longer than|larger than|greater than|maximum|max_).{0,80}"
+    r"(?:context|prompt|input|sequence|token|model[ _]len)",
+)
+"""What servers of any kind say when a prompt is too long: words about the text and words about a
+limit, in either order. It is asked only behind the statuses of a refused request."""
+_OF_A_SETTING = re.compile(
+    r"logprobs|temperature|max_(?:completion_)?tokens'? (?:is|must|value)|rate limit|per min"
+)
+"""Words of limits that lie in a setting and not in the prompt."""
 
 
 class Passing(Exception):
@@ -76,7 +100,7 @@ class Rejected(BackendError):
     status
         HTTP status.
     detail
-        What the server said.
+        What the server said: code, kind and message.
     """
 
     def __init__(self, message: str, *, status: int, detail: str) -> None:
@@ -84,10 +108,70 @@ class Rejected(BackendError):
         self.status = status
         self.detail = detail
 
+    @property
+    def doubtful(self) -> bool:
+        """Return whether the fault may lie in this one request."""
+        return self.status in _DOUBTFUL
+
+    @property
+    def certain(self) -> bool:
+        """Return whether the prompt is too long beyond doubt."""
+        return self.status == 413 or _SURELY_TOO_LONG.search(self.detail.lower()) is not None
+
+    def for_one(self, said: str) -> Refused:
+        """Return the same fault as that of one request, given what the server said of it."""
+        long = self.status == 413 or too_long(said)
+        what = "prompt too long for the server" if long else f"refused with status {self.status}"
+        return Refused(f"{what}: {said}" if said else what)
+
+
+def too_long(message: str) -> bool:
+    """Return whether a refusal says that the prompt is too long for the model.
+
+    >>> too_long("The input token count (4390) exceeds the maximum number of tokens allowed (4096).")
+    True
+    >>> too_long("unknown field 'seed'"), too_long("top_logprobs: 20 is larger than the limit of 5")
+    (False, False)
+    """
+    low = message.lower()
+    setting = _OF_A_SETTING.search(low) is not None and "context" not in low
+    return not setting and _TOO_LONG.search(low) is not None
+
+
+@lru_cache(maxsize=4)
+def _spellings(key: str) -> re.Pattern[str]:
+    """The key with any letter written as an escape of JSON, of an address or of HTML."""
+    return re.compile(
+        "".join(
+            rf"(?:{re.escape(letter)}|\\+u00{ord(letter):02x}|\\+x{ord(letter):02x}"
+            rf"|%{ord(letter):02x}|&#0*{ord(letter)};|&#x0*{ord(letter):02x};|\\+{re.escape(letter)})"
+            for letter in key
+        ),
+        re.IGNORECASE,
+    )
+
 
 def redacted(text: str, key: str) -> str:
-    """Return `text` with every occurrence of the key replaced."""
-    return text.replace(key, "***") if key else text
+    """Return `text` with every occurrence of the key replaced, however its letters are spelled.
+
+    >>> redacted(r"key \u0073k-1 and sk%2D1", "sk-1")
+    'key *** and ***'
+    """
+    if not key:
+        return text
+    text = text.replace(key, "***")
+    return _spellings(key).sub("***", text) if any(mark in text for mark in "\\%&") else text
+
+
+def cleaned(value: Any, key: str) -> Any:
+    """Return a JSON value with the key taken out of every text in it."""
+    if isinstance(value, str):
+        return redacted(value, key)
+    if isinstance(value, dict):
+        return {redacted(name, key): cleaned(item, key) for name, item in value.items()}
+    if isinstance(value, list):
+        return [cleaned(item, key) for item in value]
+    return value
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -118,11 +202,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return max(0.0, (when - now).total_seconds())
 
 
-def _said(text: str) -> tuple[str, str]:
+def _said(text: str, key: str) -> tuple[str, str]:
     """Message and code of an error body; the beginning of the body when it has another form."""
     try:
-        error = json.loads(text)
-    except ValueError:
+        error = cleaned(json.loads(text), key)
+    except (ValueError, RecursionError):
         return " ".join(text.split())[:200], ""
     error = error.get("error", error) if isinstance(error, dict) else error
     if isinstance(error, dict):
@@ -134,59 +218,75 @@ def _said(text: str) -> tuple[str, str]:
 
 
 def body_of(
-    status: int, headers: Mapping[str, str], text: str, *, settings: HttpSettings, path: str
+    status: int,
+    headers: Mapping[str, str],
+    text: str,
+    *,
+    settings: HttpSettings,
+    path: str,
+    key: str = "",
 ) -> dict[str, Any]:
     """Return the body of an answer.
 
     Parameters
     ----------
     status, headers, text
-        The answer; the key already taken out of the text.
+        The answer.
     settings
         For the names in messages.
     path
         What was asked, such as ``chat/completions``.
+    key
+        Taken out of everything.
 
     Raises
     ------
     Passing, Refused, BackendError
         When it is none; see the table above.
     """
+    text = redacted(text, key)
     if status != 200:
-        raise _failure(status, headers, text, settings=settings, path=path)
+        raise _failure(status, headers, _said(text, key), settings=settings, path=path)
     try:
         body = json.loads(text)
+        if "\\" in text:
+            body = cleaned(body, key)
     except (ValueError, RecursionError):
         raise Passing("the answer is no JSON (cut short?)") from None
     if not isinstance(body, dict):
         raise Passing(f"the answer is a JSON {type(body).__name__}, not an object", tries=ODD_TRIES)
     if body.get("error"):
-        message, code = _said(text)
-        if any(mark in f"{code} {message}".lower() for mark in _TOO_LONG):
+        message, code = _said(text, key)
+        if too_long(f"{code} {message}"):
             raise Refused(f"prompt too long for the server: {message}")
         raise Passing(f"status 200 with an error inside: {message}", tries=ODD_TRIES)
     return body
 
 
 def _failure(
-    status: int, headers: Mapping[str, str], text: str, *, settings: HttpSettings, path: str
+    status: int,
+    headers: Mapping[str, str],
+    said: tuple[str, str],
+    *,
+    settings: HttpSettings,
+    path: str,
 ) -> Exception:
     """What a status other than 200 means."""
-    message, code = _said(text)
+    message, code = said
     low = f"{code} {message}".lower()
     where = f"{settings.url}/{path}: status {status}"
     if "insufficient_quota" in low:
         return BackendError(
             f"{where}: the quota of the key in {settings.key_env} is used up ({message}). Add credit, then type the same command again."
         )
+    if status >= 500 and too_long(low):
+        return Refused(f"prompt too long for the server: {message}")
     if status in _TRANSIENT or status >= 500:
         return Passing(
             f"server error {status}: {message}" if message else f"server error {status}",
             wait=retry_after(headers, datetime.now(UTC)),
         )
-    if status == 413 or (status in {400, 422} and any(mark in low for mark in _TOO_LONG)):
-        return Refused(f"prompt too long for the server: {message}")
-    if status == 400 and ("content_filter" in low or "content_policy" in low):
+    if status in _DOUBTFUL and ("content_filter" in low or "content_policy" in low):
         return Refused(f"content filter: {message}")
     what = {
         400: "the server refuses the request",
@@ -205,5 +305,7 @@ def _failure(
         404: "Check model and address.",
     }.get(status, "Check model, address and options.")
     return Rejected(
-        f"{where}: {what} ({message or 'nothing more is said'}). {todo}", status=status, detail=low
+        f"{where}: {what} ({message or 'nothing more is said'}). {todo}",
+        status=status,
+        detail=f"{code} {message}".strip(),
     )

@@ -1,32 +1,43 @@
-"""What a server can do, found out with at most a few requests of a handful of tokens before the run."""
+"""What a server can do, found out with a few requests of a handful of tokens before the run.
+
+A setting that the server refuses by name is left out or lowered, and the request is sent again:
+`_relented` holds these settings. What was found is said in words by `notices_of`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
+from evalkit.backends.openai.alternatives import listed
 from evalkit.backends.openai.answers import (
     Mode,
     body_for,
-    echo_score,
     first_choice,
+    reasons,
     text_of,
-    top_scores,
+    version_of,
 )
 from evalkit.backends.openai.client import Client
+from evalkit.backends.openai.echo import echo_score
 from evalkit.backends.openai.faults import Passing, Refused, Rejected
 from evalkit.backends.openai.settings import HttpSettings
 from evalkit.errors import BackendError
 from evalkit.records import Request
 
-__all__ = ["find_mode", "same_model"]
+__all__ = ["find_mode", "is_well", "notices_of", "same_model"]
 
 _QUESTION = Request(kind="generate", text="Reply with the letter A.")
 _TRIES = 3
-_CHAT_ALTERNATIVES = 20
-_COMPLETIONS_ALTERNATIVES = 5
-_NO_SUCH_API = frozenset({400, 404, 405, 422})
+_ALTERNATIVES = (20, 10, 5, 3, 2)
+"""Alternatives asked for, most first; a server that names its own limit is asked for that."""
+_TOKENS = 16
+"""Tokens of the opening answer: enough to see thoughts begin."""
+_NO_SUCH_API = frozenset({400, 404, 405, 422, 501})
+_DIGESTS = ("digest", "sha256", "sha", "hash", "checksum", "revision", "fingerprint", "version")
+"""Fields of a listed model that tell its versions apart."""
 
 
 async def find_mode(client: Client, settings: HttpSettings, *, chat: bool) -> Mode:
@@ -46,152 +57,216 @@ async def find_mode(client: Client, settings: HttpSettings, *, chat: bool) -> Mo
         what an option demands.
     """
     try:
-        if settings.api == "chat" or (settings.api == "auto" and chat):
-            return await _chat(client, settings)
-        try:
-            return await _completions(client, settings)
-        except Rejected as refusal:
-            if settings.api == "completions" or refusal.status not in _NO_SUCH_API:
-                raise
-            return await _chat(client, settings)
+        mode = await _any_api(client, settings, chat=chat)
     except (Passing, Refused) as fault:
         raise BackendError(
             f"{settings.url}: gives no usable answer ({fault.reason}). Check the address, and that the server runs; then type the same command again."
         ) from None
+    if settings.any_model:
+        return replace(mode, version="")
+    return mode if mode.version else replace(mode, version=_digest(await client.models(), mode))
+
+
+async def _any_api(client: Client, settings: HttpSettings, *, chat: bool) -> Mode:
+    if settings.api == "chat" or (settings.api == "auto" and chat):
+        return await _generating(client, Mode(api="chat", scoring="text"), settings)
+    try:
+        return await _completions(client, settings)
+    except Rejected as refusal:
+        if settings.api == "completions" or refusal.status not in _NO_SUCH_API:
+            raise
+        return await _generating(client, Mode(api="chat", scoring="text"), settings)
 
 
 async def _completions(client: Client, settings: HttpSettings) -> Mode:
     mode = Mode(api="completions", scoring="text")
     if settings.scoring in {"auto", "echo"}:
-        body = await _tried(client, mode, settings, continuation=" A")
-        if body is not None and _echoes(body):
-            return replace(mode, scoring="echo", served=_served(body, settings))
+        try:
+            body, mode = await _answered(client, mode, settings, continuation=" A")
+        except Rejected as refusal:
+            if not _no_logprobs(refusal):
+                raise
+            body = {}
+        if _echoes(body):
+            return _known(replace(mode, scoring="echo"), body, settings)
         if settings.scoring == "echo":
             raise BackendError(
                 f"{settings.url}: the server does not echo log-probabilities. Leave scoring=echo out."
             )
-    return await _generating(client, mode, settings, alternatives=_COMPLETIONS_ALTERNATIVES)
+    return await _generating(client, mode, settings)
 
 
-async def _chat(client: Client, settings: HttpSettings) -> Mode:
-    mode = Mode(api="chat", scoring="text")
-    try:
-        return await _generating(client, mode, settings, alternatives=_CHAT_ALTERNATIVES)
-    except Rejected as refusal:
-        if "max_completion_tokens" not in refusal.detail:
-            raise
-    return await _generating(
-        client,
-        replace(mode, limit_name="max_completion_tokens"),
-        settings,
-        alternatives=_CHAT_ALTERNATIVES,
-    )
-
-
-async def _generating(
-    client: Client, mode: Mode, settings: HttpSettings, *, alternatives: int
-) -> Mode:
+async def _generating(client: Client, mode: Mode, settings: HttpSettings) -> Mode:
     """Mode for a server that does not echo.
 
-    First tokens' alternatives when it lists them, else text.
+    First tokens' alternatives when it lists them and the model does not think first, else text.
     """
-    if settings.scoring in {"auto", "top"}:
-        body = await _tried(client, mode, settings, alternatives=alternatives)
-        if body is not None and _lists(body, mode.api):
-            return replace(
-                mode, scoring="top", alternatives=alternatives, served=_served(body, settings)
-            )
+    wanted = settings.scoring in {"auto", "top"}
+    if wanted:
+        body, number, mode = await _listing(client, mode, settings)
+        if body and (settings.scoring == "top" or not reasons(body)):
+            return _known(replace(mode, scoring="top", alternatives=number), body, settings)
         if settings.scoring == "top":
             raise BackendError(
                 f"{settings.url}: the server lists no alternatives of the first token. Leave scoring=top out."
             )
-
-    def read(body: dict[str, Any]) -> Mode:
-        text_of(first_choice(body), mode.api, ())
-        return replace(mode, served=_served(body, settings))
-
-    return await client.ask(
-        mode.path,
-        body_for(mode, settings.model, _QUESTION, max_tokens=1),
-        read,
-        tries=min(_TRIES, settings.tries),
-    )
+    body, mode = await _answered(client, mode, settings)
+    text_of(first_choice(body), ())
+    return _known(replace(mode, reasons=mode.reasons or reasons(body)), body, settings)
 
 
-async def _tried(
+async def _listing(
+    client: Client, mode: Mode, settings: HttpSettings
+) -> tuple[Mapping[str, Any], int, Mode]:
+    """Answer with as many alternatives as the server gives, their number, and the mode that got it."""
+    tried = list(_ALTERNATIVES)
+    while tried:
+        number = tried.pop(0)
+        try:
+            body, mode = await _answered(client, mode, settings, alternatives=number)
+        except Rejected as refusal:
+            if not _no_logprobs(refusal):
+                raise
+            named = [int(text) for text in re.findall(r"(?<!\d)\d{1,3}(?!\d)", refusal.detail)]
+            tried = [allowed for allowed in tried if allowed < number]
+            if limits := [allowed for allowed in named if 1 < allowed < number]:
+                tried = [max(limits), *(allowed for allowed in tried if allowed < max(limits))]
+            elif not re.search(r"\d|greater|larger|exceed|most|maximum|limit", refusal.detail):
+                break  # not a question of how many
+            continue
+        except Passing as fault:
+            if "logprob" not in fault.reason.lower():
+                raise
+            break
+        return (body, number, mode) if _lists(body) else ({}, 0, mode)
+    return {}, 0, mode
+
+
+async def _answered(
     client: Client,
     mode: Mode,
     settings: HttpSettings,
     *,
     continuation: str | None = None,
     alternatives: int = 0,
-) -> Mapping[str, Any] | None:
-    """Answer to a request for log-probabilities; None when the server refuses to give them."""
+) -> tuple[Mapping[str, Any], Mode]:
+    """Answer to the opening question, and the mode without what the server refuses by name."""
+    while True:
+        sent = body_for(
+            mode,
+            settings.model,
+            _QUESTION,
+            max_tokens=1 if continuation is not None else mode.room(_TOKENS, settings),
+            alternatives=alternatives,
+            continuation=continuation,
+        )
+        try:
+            body = await client.ask(mode.path, sent, _whole, tries=min(_TRIES, settings.tries))
+        except Rejected as refusal:
+            relented = _relented(mode, refusal)
+            if relented == mode:
+                raise
+            mode = relented
+        else:
+            return body, mode
+
+
+def _whole(body: dict[str, Any]) -> dict[str, Any]:
+    """Take an answer as it is, once it holds one."""
+    first_choice(body)
+    return body
+
+
+def _relented(mode: Mode, refusal: Rejected) -> Mode:
+    """Return the mode without the setting that a refusal names; the same mode when it names none."""
+    said = refusal.detail.lower()
+    if mode.limit_name == "max_tokens" and "max_completion_tokens" in said:
+        return replace(mode, limit_name="max_completion_tokens")
+    if mode.temperature and "temperature" in said:
+        # hosted models that take no temperature are those that think first
+        return replace(mode, temperature=False, reasons=True)
+    if not mode.reasons and "output limit was reached" in said:
+        return replace(mode, reasons=True)
+    return mode
+
+
+def _no_logprobs(refusal: Rejected) -> bool:
+    """Return whether a refusal can mean that log-probabilities are not given."""
+    return refusal.status in {400, 403, 422, 501} or "logprob" in refusal.detail.lower()
+
+
+async def is_well(client: Client, mode: Mode, settings: HttpSettings, *, choice: bool) -> bool:
+    """Return whether the server answers a short known question put as the run puts its own."""
+    continuation = " A" if choice and mode.scoring == "echo" else None
     sent = body_for(
         mode,
         settings.model,
         _QUESTION,
         max_tokens=1,
-        alternatives=alternatives,
+        alternatives=mode.alternatives if choice else 0,
         continuation=continuation,
     )
     try:
-        return await client.ask(
-            mode.path, sent, lambda body: body, tries=min(_TRIES, settings.tries)
-        )
-    except Rejected as refusal:
-        if refusal.status not in {400, 422} or "max_completion_tokens" in refusal.detail:
-            raise
-        return None
+        await client.ask(mode.path, sent, _whole, tries=min(_TRIES, settings.tries))
+    except (Rejected, Passing, Refused):
+        return False
+    return True
 
 
 def _echoes(body: Mapping[str, Any]) -> bool:
     try:
-        echo_score(first_choice(body), " A", 0)
+        echo_score(first_choice(body), _QUESTION.text + " A", " A")
     except (Passing, Refused):
         return False
     return True
 
 
-def _lists(body: Mapping[str, Any], api: Literal["chat", "completions"]) -> bool:
+def _lists(body: Mapping[str, Any]) -> bool:
     """Whether alternatives are listed; what they are does not matter here."""
-    try:
-        choice = first_choice(body)
-    except (Passing, Refused):
-        return False
-    found = choice.get("logprobs")
-    listed = (
-        found.get("content" if api == "chat" else "top_logprobs")
-        if isinstance(found, dict)
-        else None
-    )
-    return (
-        isinstance(listed, list)
-        and bool(listed)
-        and top_scores(choice, api, _names(listed[0], api)) is not None
-    )
+    return len(listed(first_choice(body))) > 1
 
 
-def _names(first: Any, api: Literal["chat", "completions"]) -> list[str]:
-    """Tokens listed at the first position, one of each spelling."""
-    tops = (
-        first
-        if api == "completions"
-        else [top.get("token") for top in first.get("top_logprobs") or []]
-        if isinstance(first, dict)
-        else []
-    )
-    return list(dict.fromkeys(str(token).strip() for token in tops or []))[:1]
-
-
-def _served(body: Mapping[str, Any], settings: HttpSettings) -> str:
-    """Model that answered; another one than asked for is refused."""
+def _known(mode: Mode, body: Mapping[str, Any], settings: HttpSettings) -> Mode:
+    """Mode with the model and version that answered; another model than asked for is refused."""
     served = str(body.get("model") or "")
-    if not settings.any_model and not same_model(settings.model, served):
+    accepted = settings.any_model or settings.azure or same_model(settings.model, served)
+    if not accepted:
         raise BackendError(
             f"{settings.url}: was asked for model {settings.model!r} and answers as {served!r}. Name that one, or accept it with the option any_model=true."
         )
-    return served
+    return replace(mode, served=served, version=version_of(body))
+
+
+def _digest(rows: list[Any], mode: Mode) -> str:
+    """What the list of models says about the version of the one that answers; empty for nothing."""
+    for row in rows:
+        if isinstance(row, dict) and row.get("id") == mode.served:
+            told = [f"{name} {row[name]}" for name in _DIGESTS if isinstance(row.get(name), str)]
+            return ", ".join(text for text in told if not text.endswith(" "))
+    return ""
+
+
+def notices_of(mode: Mode, settings: HttpSettings) -> list[str]:
+    """Return what a reader of the numbers must know of the way the server is asked."""
+    told = []
+    if mode.scoring == "text" and settings.scoring != "text":
+        why = (
+            "the model thinks before it answers"
+            if mode.reasons
+            else "the server gives no log-probabilities"
+        )
+        told.append(
+            f"Choices are scored by the text of the answers, because {why}; scores cannot be compared with those by log-probabilities."
+        )
+    if not mode.temperature:
+        told.append(
+            "The server takes no temperature, so its answers are drawn by chance and differ from one run to the next."
+        )
+    if mode.reasons:
+        told.append(
+            f"The model thinks before it answers: its thoughts are kept beside the answer, and every limit of tokens is raised by {settings.reasoning_tokens} (reasoning_tokens)."
+        )
+    return told
 
 
 def same_model(asked: str, served: str) -> bool:

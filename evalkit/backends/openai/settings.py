@@ -3,6 +3,7 @@
 Pure; no network.
 
 ``openai:MODEL@http://host:port/v1[,option=value...]``; without ``@URL`` the server is `PUBLIC_URL`.
+Azure: ``openai:DEPLOYMENT@https://NAME.openai.azure.com,api_version=2024-10-21``.
 Keys are never part of it: they come from the environment variable that the option ``key_env``
 names.
 """
@@ -10,21 +11,23 @@ names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec
 
-__all__ = ["PUBLIC_URL", "HttpSettings", "read_settings"]
+__all__ = ["PUBLIC_URL", "HttpSettings", "changing_answers", "read_settings"]
 
 PUBLIC_URL = "https://api.openai.com/v1"
 """Server that is asked when none is named."""
 
 _APIS = ("auto", "chat", "completions")
 _SCORINGS = ("auto", "echo", "top", "text")
+_CHANGING = ("api", "scoring", "answer_tokens", "reasoning_tokens", "any_model")
+"""Options that can change an answer; the others say where the server is and how hard it is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,31 @@ class HttpSettings:
     max_cost: float = 0.0
     """Spending at which no further request is sent; 0 for no ceiling."""
     any_model: bool = False
-    """Accept answers that the server says come from another model."""
+    """Accept answers that the server says come from another model, or another version of it."""
+    reasoning_tokens: int = 2048
+    """Tokens granted beyond every limit to a model that thinks before it answers."""
+    api_version: str = ""
+    """Version of Azure's interface; when given, the address takes Azure's form."""
+    key_header: str = ""
+    """Header that carries the key, such as ``api-key``; empty: ``api-key`` for Azure, else
+    ``authorization``."""
+
+    @property
+    def azure(self) -> bool:
+        """Return whether the server speaks Azure's form of the interface."""
+        host = urlsplit(self.url).hostname or ""
+        return bool(self.api_version) or host.endswith(".azure.com")
+
+    def address(self, path: str) -> str:
+        """Return the address of an end such as ``chat/completions``."""
+        query = f"?{urlencode({'api-version': self.api_version})}" if self.api_version else ""
+        return f"{self.url}/{path}{query}"
+
+    def headers(self, key: str) -> dict[str, str]:
+        """Return the header that carries a key; none without one."""
+        name = self.key_header or ("api-key" if self.azure else "authorization")
+        value = f"Bearer {key}" if name.lower() == "authorization" else key
+        return {name: value} if key else {}
 
     @property
     def known_cost(self) -> bool:
@@ -92,10 +119,36 @@ def read_settings(spec: ModelSpec) -> HttpSettings:
         raise BackendError(
             f"openai:{spec.name}: names no model; openai:MODEL@http://host:port/v1 is accepted."
         )
-    given = {**options, **spec.options}
-    settings = HttpSettings(model=name, url=_checked_url(url or PUBLIC_URL), **_typed(given))
+    url, version = _without_version(url or PUBLIC_URL)
+    given = {**({"api_version": version} if version else {}), **options, **spec.options}
+    settings = HttpSettings(model=name, url=_checked_url(url), **_typed(given))
+    if settings.api_version and "/deployments/" not in settings.url:
+        base = settings.url.removesuffix("/openai")
+        settings = replace(settings, url=f"{base}/openai/deployments/{quote(name, safe='')}")
     _check(settings, spec)
     return settings
+
+
+def changing_answers(spec: ModelSpec) -> tuple[str, dict[str, str]]:
+    """Return model and options of a specification that can change an answer, without where the server is.
+
+    >>> changing_answers(ModelSpec(backend="openai", name="m@http://127.0.0.1:81/v1,scoring=top"))
+    ('m', {'scoring': 'top'})
+    """
+    settings, plain = read_settings(spec), HttpSettings(model="", url="")
+    return settings.model, {
+        name: str(getattr(settings, name))
+        for name in _CHANGING
+        if getattr(settings, name) != getattr(plain, name)
+    }
+
+
+def _without_version(url: str) -> tuple[str, str]:
+    """Address without Azure's ``?api-version=``, and that version."""
+    address, _, query = url.partition("?")
+    name, _, version = query.partition("=")
+    plain = version.replace("-", "").replace(".", "").isalnum()
+    return (address, version) if name == "api-version" and plain else (url, "")
 
 
 def _at(head: str) -> tuple[str, str, str]:
@@ -160,11 +213,18 @@ def _converted(name: str, value: Any, kind: type) -> Any:
         if str(value).lower() not in words:
             raise BackendError(f"openai: option {name} is {value!r}; true or false is accepted.")
         return words[str(value).lower()]
+    if kind is str and name == "key_header" and not str(value).replace("-", "").isalnum():
+        raise BackendError(
+            f"openai: option {name} is {value!r}; the name of a header is accepted, such as api-key."
+        )
     try:
         return kind(value)
     except (TypeError, ValueError):
         what = "a whole number" if kind is int else "a number"
         raise BackendError(f"openai: option {name} is {value!r}; {what} is accepted.") from None
+
+
+_LEAST = {"concurrency": 1, "tries": 1, "circuit": 1, "answer_tokens": 1, "reasoning_tokens": 0}
 
 
 def _check(settings: HttpSettings, spec: ModelSpec) -> None:
@@ -174,7 +234,7 @@ def _check(settings: HttpSettings, spec: ModelSpec) -> None:
             raise BackendError(
                 f"openai: option {name} is {getattr(settings, name)!r}; accepted: {', '.join(accepted)}."
             )
-    for name, least in (("concurrency", 1), ("tries", 1), ("circuit", 1), ("answer_tokens", 1)):
+    for name, least in _LEAST.items():
         if getattr(settings, name) < least:
             raise BackendError(
                 f"openai: option {name} is {getattr(settings, name)}; a whole number from {least} is accepted."

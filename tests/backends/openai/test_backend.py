@@ -90,19 +90,19 @@ def test_an_answer_that_drips_for_ever_times_out(
 
 
 @pytest.mark.parametrize(
-    ("code", "named"),
+    ("code", "named", "asked"),
     [
-        (400, "the server refuses"),
-        (401, "OPENAI_API_KEY"),
-        (403, "OPENAI_API_KEY"),
-        (404, "no model 'm'"),
-        (302, "not followed"),
+        (400, "the server refuses", 2),
+        (401, "OPENAI_API_KEY", 1),
+        (403, "OPENAI_API_KEY", 2),
+        (404, "no model 'm'", 1),
+        (302, "not followed", 1),
     ],
 )
 def test_what_cannot_heal_stops_the_run_at_once(
-    server: Server, open_backend: Callable[..., OpenAIBackend], code: int, named: str
+    server: Server, open_backend: Callable[..., OpenAIBackend], code: int, named: str, asked: int
 ) -> None:
-    """One attempt, exit code 4, and a message that names the cause."""
+    """Exit code 4 and a message that names the cause; where the prompt may be at fault, a short known one is tried first."""
     backend = open_backend()
     server.seen.clear()
     server.standing = status(code, location="http://127.0.0.1:9/")
@@ -110,7 +110,7 @@ def test_what_cannot_heal_stops_the_run_at_once(
         answers(backend, ASKED)
 
     assert caught.value.exit_code == 4
-    assert len(server.seen) == 1
+    assert len(server.seen) == asked
 
 
 def test_a_quota_that_is_used_up_stops_the_run(
