@@ -7,8 +7,14 @@ from evalkit.catalog.instances import (
     load_instances,
 )
 from evalkit.catalog.models import known_collections, known_tuning, load_model, model_from_lm_eval
-from evalkit.catalog.phrasings import load_phrasings, relation, tuned_on_collection
+from evalkit.catalog.phrasings import (
+    load_phrasings,
+    phrasings_for,
+    relation,
+    tuned_on_collection,
+)
 from evalkit.catalog.tasks import (
+    beside,
     list_suites,
     list_tasks,
     load_suite,
@@ -18,6 +24,7 @@ from evalkit.catalog.tasks import (
 
 __all__ = [
     "available_tasks",
+    "beside",
     "dataset_phrasings",
     "is_collection_file",
     "known_collections",
@@ -30,6 +37,7 @@ __all__ = [
     "load_suite",
     "load_task",
     "model_from_lm_eval",
+    "phrasings_for",
     "relation",
     "task_ids",
     "tuned_on_collection",

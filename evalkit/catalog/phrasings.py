@@ -21,6 +21,7 @@ from evalkit.records import ModelSpec, Phrasing, Seen, Task
 __all__ = [
     "COMMON_SLOTS",
     "load_phrasings",
+    "phrasings_for",
     "read_phrasing_file",
     "relation",
     "sources_apart",
@@ -175,26 +176,40 @@ def load_phrasings(
         When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task
         does not fill.
     """
+    return _fitting(
+        task, [item for path in [*_files(task, sources), *extra] for item in _stamped(path)]
+    )
+
+
+def phrasings_for(task: Task, phrasings: Sequence[Phrasing]) -> list[Phrasing]:
+    """Return those of the phrasings that are for a task; one without ``tasks`` is for every task.
+
+    Raises
+    ------
+    CatalogError
+        When an id stands twice, or a phrasing asks for a slot the task does not fill.
+    """
+    return _fitting(task, [_Read(one, f"phrasing {one.id}") for one in phrasings])
+
+
+def _fitting(task: Task, items: Sequence[_Read]) -> list[Phrasing]:
     offered = COMMON_SLOTS.union(task.fields)
     taken: dict[str, _Read] = {}
     problems: list[str] = []
-    for path in [*_files(task, sources), *extra]:
-        for item in _stamped(path):
-            phrasing = item.phrasing
-            if phrasing.tasks and not any(
-                fnmatchcase(task.id, pattern) for pattern in phrasing.tasks
-            ):
-                continue
-            if phrasing.id in taken:
-                problems.append(
-                    f"{item.at}: id {phrasing.id!r} stands here again, first at {taken[phrasing.id].at}. Rename one."
-                )
-                continue
-            if strange := sorted(slots(phrasing.text) - offered):
-                problems.append(
-                    f"{item.at}: {task.id} has no slot {', '.join(strange)}; it fills {', '.join(sorted(offered))}. Correct the text."
-                )
-            taken[phrasing.id] = item
+    for item in items:
+        phrasing = item.phrasing
+        if phrasing.tasks and not any(fnmatchcase(task.id, pattern) for pattern in phrasing.tasks):
+            continue
+        if phrasing.id in taken:
+            problems.append(
+                f"{item.at}: id {phrasing.id!r} stands here again, first at {taken[phrasing.id].at}. Rename one."
+            )
+            continue
+        if strange := sorted(slots(phrasing.text) - offered):
+            problems.append(
+                f"{item.at}: {task.id} has no slot {', '.join(strange)}; it fills {', '.join(sorted(offered))}. Correct the text."
+            )
+        taken[phrasing.id] = item
     if problems:
         raise CatalogError(problems)
     return [item.phrasing for item in taken.values()]

@@ -16,6 +16,7 @@ from evalkit.errors import CatalogError
 from evalkit.records import Suite, Task
 
 __all__ = [
+    "beside",
     "list_suites",
     "list_tasks",
     "load_suite",
@@ -64,11 +65,11 @@ def _read_task(path: Path, _stamp: tuple[int, int]) -> Task:
     problems += wrong
     if task is None or problems:
         raise CatalogError(problems)
-    return _beside(task, path)
+    return beside(task, path.parent)
 
 
-def _beside(task: Task, path: Path) -> Task:
-    """Return the task with a data file that lies beside its own file.
+def beside(task: Task, folder: Path) -> Task:
+    """Return the task with a data file that lies in a folder: that of its own file, or the current one.
 
     Shipped tasks name files of the data directory only.
     """
@@ -76,12 +77,12 @@ def _beside(task: Task, path: Path) -> Task:
     if (
         not local
         or "{" in local
-        or path.is_relative_to(data_root("tasks"))
-        or not (path.parent / local).is_file()
+        or folder.is_relative_to(data_root("tasks"))
+        or not (folder / local).is_file()
     ):
         return task
     return dataclasses.replace(
-        task, source=dataclasses.replace(task.source, local=str((path.parent / local).resolve()))
+        task, source=dataclasses.replace(task.source, local=str((folder / local).resolve()))
     )
 
 

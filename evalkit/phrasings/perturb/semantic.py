@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import BackendError, ExtraMissingError, UsageError
 from evalkit.phrasings.perturb.spans import protected_spans
 from evalkit.phrasings.perturb.spec import Impossible, Option, Options, Perturbation
-from evalkit.records import ModelSpec, Phrasing, Request
+from evalkit.records import Ask, ModelSpec, Phrasing, Request
 from evalkit.registry import BACKENDS
 
 if TYPE_CHECKING:
@@ -182,7 +182,9 @@ def backend_paraphraser(model: ModelSpec, *, max_tokens: int = 256) -> Rewriter:
         ]
         answers = {
             response.key: response
-            for batch in _backend(model.backend, model.name).run(requests)
+            for batch in _backend(model.backend, model.name).run(
+                [Ask(request) for request in requests]
+            )
             for response in batch
         }
         texts = []
