@@ -23,11 +23,11 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from budget_rasch import fit_rasch, predicted_scores
 from scipy.special import expit
 
-from evalkit.stats.planning.budget import estimate_distribution, spend, wasserstein
+from evalkit.stats.planning.budget import estimate_distribution, gather_cells
 from evalkit.stats.planning.budget_design import balanced_design
-from evalkit.stats.planning.budget_rasch import fit_rasch, predicted_scores
 from evalkit.stats.planning.budget_search import find_phrasing
 
 Floats = npt.NDArray[np.float64]
@@ -75,6 +75,11 @@ def answering(scores: Floats) -> Callable[[npt.NDArray[np.int64]], Floats]:
     return lambda cells: scores[cells[:, 0], cells[:, 1]]
 
 
+def wasserstein(one: Floats, other: Floats) -> float:
+    """Return the mean absolute difference of the order statistics of two sets of as many numbers."""
+    return float(np.abs(np.sort(one) - np.sort(other)).mean())
+
+
 def one_fit(scores: Floats, budget: int, rng: np.random.Generator) -> dict[str, float]:
     """Return the errors of every estimator on one matrix and one balanced design."""
     truth = scores.mean(axis=1)
@@ -103,8 +108,8 @@ def one_fit(scores: Floats, budget: int, rng: np.random.Generator) -> dict[str, 
 
 def adaptive(scores: Floats, budget: int, rng: np.random.Generator) -> float:
     """Return the error when cells are chosen adaptively."""
-    found = spend(answering(scores), scores.shape, budget=budget, rng=rng, choose="adaptive")
-    return wasserstein(found.quantiles, scores.mean(axis=1))
+    known = gather_cells(answering(scores), scores.shape, budget=budget, rng=rng, choose="adaptive")
+    return wasserstein(estimate_distribution(known, rng=rng).quantiles, scores.mean(axis=1))
 
 
 def regret(scores: Floats, budget: int, rng: np.random.Generator, method: str) -> float:

@@ -18,7 +18,7 @@ import json
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing import Pool
 from pathlib import Path
@@ -266,7 +266,7 @@ def fixed_truths(found: Draw, seen: np.ndarray) -> dict[str, float]:
 
 def turned(pss: Interval) -> Interval:
     """Return the interval of consistency, for 0/1 scores that of 1 - pss: tests/stats/test_stats_intervals.py."""
-    return Interval(1 - pss.value, 1 - pss.high, 1 - pss.low, pss.level, pss.kind)
+    return replace(pss, value=1 - pss.value, low=1 - pss.high, high=1 - pss.low)
 
 
 def random_intervals(

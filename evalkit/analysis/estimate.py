@@ -260,23 +260,22 @@ def _row(
     group: str,
 ) -> Estimate:
     """Row of one metric at (model, benchmark, task)."""
-    none = found.kind.startswith("none: ")
     return Estimate(
         model=where[0],
         benchmark=where[1],
         task=where[2],
         metric=metric,
         value=found.value,
-        low=math.nan if none else found.low,
-        high=math.nan if none else found.high,
+        low=math.nan if found.reason else found.low,
+        high=math.nan if found.reason else found.high,
         level=found.level,
-        interval="none" if none else found.kind,
+        interval=found.name,
         n_tasks=counts[0],
         n_phrasings=counts[1],
         n_instances=counts[2],
         instances_digest=ids,
         group=group,
-        note=found.kind.removeprefix("none: ") if none else "",
+        note=found.reason,
     )
 
 

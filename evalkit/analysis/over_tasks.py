@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -33,6 +33,8 @@ from evalkit.stats.intervals.resample import Interval, undefined
 __all__ = ["OneTask", "over_tasks"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+CROSSED = {"instances": "tasks", "phrasings+instances": "phrasings+tasks"}
+"""What is random in an interval of the (phrasing, task) layout, where tasks stand for instances."""
 LEAST_TASKS = 3
 """Fewest tasks for an interval that takes tasks as random."""
 
@@ -105,22 +107,22 @@ def _one(
     if not defined:
         return undefined(
             math.nan,
-            f"undefined in every task ({found[0].kind.removeprefix('none: ')})",
+            f"undefined in every task ({found[0].reason or found[0].name})",
             level=level,
         ), 0
     value = float(values.mean())
     if metric in {"new_phrasing_low", "new_phrasing_high"}:
         return undefined(value, "end of a prediction interval", level=level), len(defined)
-    if any(interval.kind.startswith("posterior/") for interval in defined):
+    if any(interval.method == "posterior" for interval in defined):
         return _of_these_tasks(defined, level), len(defined)
     if crossed is not None and len(defined) == len(tasks) and not math.isnan(crossed.low):
         shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
-        return Interval(
-            value,
-            crossed.low + shift,
-            crossed.high + shift,
-            level,
-            crossed.kind.replace("instances", "tasks"),
+        return replace(
+            crossed,
+            value=value,
+            low=crossed.low + shift,
+            high=crossed.high + shift,
+            over=CROSSED[crossed.over],
         ), len(defined)
     if len(defined) < LEAST_TASKS:
         return _averaged(defined, level), len(defined)
@@ -129,7 +131,7 @@ def _one(
         variance=float(values.var(ddof=1)) / values.size,
         df=values.size - 1,
         level=level,
-        kind="t/tasks",
+        over="tasks",
     ), len(defined)
 
 
@@ -145,8 +147,9 @@ def _averaged(found: Sequence[Interval], level: float) -> Interval:
         return undefined(
             value, f"fewer than {LEAST_TASKS} tasks, and one without an interval", level=level
         )
-    kinds = sorted({one.kind.partition("/")[2] for one in found})
-    return Interval(value, low, high, level, f"average/{'+'.join(kinds)}")
+    return Interval(
+        value, low, high, level, "average", "+".join(sorted({one.over for one in found}))
+    )
 
 
 def _of_these_tasks(found: Sequence[Interval], level: float) -> Interval:
@@ -160,7 +163,7 @@ def _of_these_tasks(found: Sequence[Interval], level: float) -> Interval:
     )
     if math.isnan(below + above):
         return undefined(value, "one task has no interval", level=level)
-    return Interval(value, value - below, value + above, level, "posterior/cells of these tasks")
+    return Interval(value, value - below, value + above, level, "posterior", "cells of these tasks")
 
 
 def _reaches(found: Sequence[Interval]) -> tuple[list[float], list[float]]:

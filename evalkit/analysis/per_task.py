@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -129,8 +129,8 @@ def _settled(found: stats.Interval) -> stats.Interval:
 
     These carry the noise of float32 (about 1e-6), so more would differ between two equal runs.
     """
-    return stats.Interval(
-        round(found.value, 3), round(found.low, 3), round(found.high, 3), found.level, found.kind
+    return replace(
+        found, value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3)
     )
 
 
@@ -139,7 +139,7 @@ def normed(mean: stats.Interval, chance: float) -> stats.Interval:
     value, low, high = (
         stats.accuracy_norm(number, chance) for number in (mean.value, mean.low, mean.high)
     )
-    return stats.Interval(value, low, high, mean.level, mean.kind)
+    return replace(mean, value=value, low=low, high=high)
 
 
 def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Found:
@@ -151,9 +151,7 @@ def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Fo
     )
     new = found.pop("new_phrasing")
     for name, end in (("new_phrasing_low", new.low), ("new_phrasing_high", new.high)):
-        reason = (
-            new.kind.removeprefix("none: ") if math.isnan(end) else "end of a prediction interval"
-        )
+        reason = (new.reason or new.name) if math.isnan(end) else "end of a prediction interval"
         found[name] = stats.undefined(end, reason, level=level)
     found["required_phrasings"] = _required(scores, level)
     return found

@@ -96,7 +96,6 @@ _FILES = {
     "stats.budget": "stats.planning.budget",
     "stats.budget_design": "stats.planning.budget_design",
     "stats.budget_model": "stats.planning.budget_model",
-    "stats.budget_rasch": "stats.planning.budget_rasch",
     "stats.budget_search": "stats.planning.budget_search",
     "stats.compare": "stats.comparing.compare",
     "stats.component_intervals": "stats.intervals.component_intervals",

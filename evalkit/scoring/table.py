@@ -128,11 +128,6 @@ class ScoreTable:
         """Return the task ids of a model, sorted."""
         return [task for owner, task in self._slices if owner == model]
 
-    @property
-    def factors(self) -> list[str]:
-        """Names of the columns that are neither standard nor ``repeat``."""
-        return [name for name in self._frame.columns if name not in COLUMNS and name != "repeat"]
-
     def select(self, where: Where) -> ScoreTable:
         """Return the rows whose columns hold one of the given values.
 

@@ -67,7 +67,7 @@ def test_answers_written_differently_are_not_compared():
     alone = found(block(logprobs, form=np.array([[0], [1], [2]], dtype=np.int32)))["posix"]
 
     assert mixed == pytest.approx((abs(math.log(0.4 / 0.8)) + abs(math.log(0.2 / 0.6))) / 2)
-    assert (math.isnan(alone.value), "same answer texts" in alone.kind) == (True, True)
+    assert (math.isnan(alone.value), "same answer texts" in alone.reason) == (True, True)
 
 
 def test_prompt_uncertainty_holds_origins_against_their_perturbed_copies():
@@ -99,8 +99,8 @@ def test_texts_have_no_probabilities_and_say_so():
 
     assert result["refusal_rate"].value == pytest.approx(0.2)
     assert math.isnan(result["posix"].value)
-    assert "texts" in result["posix"].kind
-    assert "no fixed set of answers" in result["label_adherence"].kind
+    assert "texts" in result["posix"].reason
+    assert "no fixed set of answers" in result["label_adherence"].reason
 
 
 def test_distance_counts_unseen_phrasings_of_one_task_and_is_never_pooled():
@@ -127,8 +127,8 @@ def test_distance_counts_unseen_phrasings_of_one_task_and_is_never_pooled():
 
     assert result["distance_rho"].value == -1
     assert result["distance_p"].value == pytest.approx(2 / 24, abs=0.02)
-    assert "--representations" in none["distance_rho"].kind
-    assert "never pooled" in over_tasks(tasks, level=0.95)["distance_rho"][0].kind
+    assert "--representations" in none["distance_rho"].reason
+    assert "never pooled" in over_tasks(tasks, level=0.95)["distance_rho"][0].reason
 
 
 def test_running_sums_count_every_pair_of_phrasings():

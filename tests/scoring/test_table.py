@@ -95,7 +95,7 @@ def test_parquet_round_trip_keeps_everything(tmp_path):
     again = ScoreTable.read_parquet(tmp_path / "scores.parquet")
 
     pd.testing.assert_frame_equal(again.frame.astype(object), table.frame.astype(object))
-    assert again.factors == ["language"]
+    assert "language" in again.frame
 
 
 @settings(max_examples=20, deadline=None)

@@ -46,6 +46,6 @@ def test_std_covers_in_simulation():
 @pytest.mark.parametrize("few", [np.array([]), np.array([0.5]), np.array([0.5, np.nan])])
 def test_one_phrasing_has_no_interval(few):
     """Below two phrasings there is a reason instead of an interval."""
-    assert mean_of_phrasings(few).kind == "none: fewer than two phrasings"
-    assert std_of_phrasings(few).kind == "none: fewer than two phrasings"
-    assert gap_of_phrasings(few, SEEN).kind == "none: an arm with fewer than two phrasings"
+    assert mean_of_phrasings(few).reason == "fewer than two phrasings"
+    assert std_of_phrasings(few).reason == "fewer than two phrasings"
+    assert gap_of_phrasings(few, SEEN).reason == "an arm with fewer than two phrasings"

@@ -77,7 +77,7 @@ def test_new_phrasings_make_the_interval_of_the_mean_wider_when_wording_matters(
     )
 
     assert new.high - new.low > 1.5 * (fixed.high - fixed.low)
-    assert (fixed.kind, new.kind) == ("t-probit/instances", "t-probit/phrasings+instances")
+    assert (fixed.name, new.name) == ("t-probit/instances", "t-probit/phrasings+instances")
 
 
 def test_ten_phrasings_of_one_question_are_not_ten_questions(scores):
@@ -99,7 +99,7 @@ def test_every_estimate_has_an_interval_or_a_reason(scores):
         )
         found |= stats.label_intervals(scores.astype(int), n_labels=2, rng=rng, question=question)
         for name, one in found.items():
-            refused = one.kind.startswith("none: ")
+            refused = bool(one.reason)
             assert math.isnan(one.low) == math.isnan(one.high) == refused, (question, name, one)
             assert refused or one.low <= one.high, (question, name, one)
 
@@ -116,7 +116,7 @@ def test_one_phrasing_or_one_instance_has_reasons_not_numbers(scores, words):
     found = stats.mean_interval(scores)
 
     assert math.isnan(found.low)
-    assert words in found.kind
+    assert words in found.reason
 
 
 def test_all_right_does_not_claim_certainty():
@@ -133,7 +133,7 @@ def test_gap_without_unseen_phrasings_says_so(scores):
     nobody = np.zeros(8, dtype=bool)
     found = stats.gap_intervals(scores, seen=~nobody, unseen=nobody, rng=np.random.default_rng(0))
 
-    assert found["gap"].kind == "none: no unseen phrasing"
+    assert found["gap"].reason == "no unseen phrasing"
 
 
 def test_small_arms_get_no_interval_for_their_worst_phrasing(scores):
@@ -141,7 +141,7 @@ def test_small_arms_get_no_interval_for_their_worst_phrasing(scores):
     seen = np.arange(8) < 2
     found = stats.gap_intervals(scores, seen=seen, unseen=~seen, rng=np.random.default_rng(0))
 
-    assert found["gap_worst"].kind == "none: fewer than 4 phrasings in an arm"
+    assert found["gap_worst"].reason == "fewer than 4 phrasings in an arm"
     assert not math.isnan(found["gap"].low)
 
 
@@ -152,8 +152,8 @@ def test_far_from_normal_phrasings_get_no_interval_for_order_statistics():
     scores[0] = 0.0
     found = stats.score_intervals(scores, rng=rng)
 
-    assert found["min"].kind == "none: phrasing scores are far from normal"
-    assert found["std"].kind == "pivot-kurtosis/phrasings+instances"
+    assert found["min"].reason == "phrasing scores are far from normal"
+    assert found["std"].name == "pivot-kurtosis/phrasings+instances"
 
 
 def test_pairing_on_instances_is_used(scores):
@@ -245,11 +245,11 @@ def test_suite_of_one_task_is_the_task():
 
 def test_a_task_without_an_interval_leaves_the_suite_without_one():
     """A suite interval over nine of ten tasks would be a silent number."""
-    one = stats.Interval(0.5, 0.4, 0.6, 0.95, "t/instances")
+    one = stats.Interval(0.5, 0.4, 0.6, 0.95, "t", "instances")
     found = stats.over_tasks([one, stats.undefined(0.5, "one phrasing")])
 
     assert math.isnan(found.low)
-    assert found.kind == "none: 1 of 2 tasks without an interval (none: one phrasing)"
+    assert found.reason == "1 of 2 tasks without an interval (one phrasing)"
 
 
 def test_prediction_interval_is_wider_than_that_of_the_mean(scores):
@@ -377,7 +377,7 @@ def test_consistency_of_right_and_wrong_has_the_interval_of_pss_turned_round(
     assert (found.value, found.low, found.high) == pytest.approx(
         (1 - pss.value, 1 - pss.high, 1 - pss.low), rel=1e-12
     )
-    assert found.kind == pss.kind
+    assert found.name == pss.name
 
 
 def test_disagreement_with_unparsed_answers_may_reach_one():
@@ -396,9 +396,7 @@ def test_graded_differences_have_an_interval_for_these_phrasings_only():
     found = pss_interval(scores, question="fixed")
 
     assert found.low < found.value < found.high
-    assert (
-        pss_interval(scores, question="random").kind == "none: offered for scores of 0 and 1 only"
-    )
+    assert pss_interval(scores, question="random").reason == "offered for scores of 0 and 1 only"
 
 
 @pytest.mark.parametrize("question", ["fixed", "random"])
@@ -410,7 +408,7 @@ def test_equal_phrasing_means_do_not_claim_certainty(question):
 
     assert found["mean"].low < 0.75 - 0.05
     assert found["mean"].high > 0.75 + 0.05
-    assert found["std"].kind == "none: phrasing scores do not vary"
+    assert found["std"].reason == "phrasing scores do not vary"
     gap = stats.gap_interval(
         np.tile(scores, (2, 1)), seen=np.arange(4) < 2, unseen=np.arange(4) >= 2, question=question
     )

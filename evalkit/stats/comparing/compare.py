@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from evalkit.stats.comparing.paired import paired_difference
 from evalkit.stats.intervals.component_intervals import LEAST_PAIRED, consistency_terms, pss_terms
-from evalkit.stats.intervals.crossed import KINDS, crossed_variance, student
+from evalkit.stats.intervals.crossed import crossed_variance, student
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 from evalkit.stats.intervals.noise import MeanNoise, beyond_noise, mean_noise, noise_draws
 from evalkit.stats.intervals.pivot import (
@@ -21,7 +21,7 @@ from evalkit.stats.intervals.pivot import (
     noise_share,
     order_draws,
 )
-from evalkit.stats.intervals.resample import Interval, Question, percentile, undefined
+from evalkit.stats.intervals.resample import OVER, Interval, Question, percentile, undefined
 from evalkit.stats.point.agreement import consistency
 from evalkit.stats.point.instances import best_instance, pss, worst_instance, worst_per_instance
 from evalkit.stats.point.location import mean, phrasing_scores
@@ -165,9 +165,8 @@ def _pivot_differences(
             excess[1] - excess[0],
             np.sqrt(excess[1]) - np.sqrt(excess[0]),
         )
-    kind = "pivot/phrasings+instances"
     return {
-        name: Interval(value, *percentile(draws[name], level=level), level, kind)
+        name: Interval(value, *percentile(draws[name], level=level), level, "pivot", OVER["random"])
         if name in draws
         else undefined(value, "phrasing scores are far from normal", level=level)
         for name, value in values.items()
@@ -270,7 +269,7 @@ def _terms(
     variance, df = crossed_variance(terms, degree=degree, question=question)
     if np.isnan(variance):
         return undefined(value, "fewer than two phrasings or instances", level=level)
-    return student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+    return student(value, variance=variance, df=df, level=level, over=OVER[question])
 
 
 def consistency_difference(

@@ -4,13 +4,15 @@ Each of these is a mean over cells of a term that the cell contributes, so the c
 interval of `evalkit.stats.intervals.crossed` serves them all, normal scores or not.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import stdtrit
 
-from evalkit.stats.intervals.crossed import KINDS, crossed_variance, student
+from evalkit.stats.intervals.crossed import crossed_variance, student
 from evalkit.stats.intervals.noise import zero_one
-from evalkit.stats.intervals.resample import Interval, Question, undefined
+from evalkit.stats.intervals.resample import OVER, Interval, Question, undefined
 from evalkit.stats.point.agreement import consistency, equal_partners
 from evalkit.stats.point.instances import pss
 from evalkit.stats.point.variance import components
@@ -58,16 +60,17 @@ def _cube_root(
 ) -> Interval:
     """Student interval of a variance on the cube-root scale (Wilson and Hilferty), where it is less skewed; cut at 0."""
     variance, df = crossed_variance(terms, degree=degree, question=question)
-    kind = KINDS[question].replace("t/", "t-cube-root/")
-    plain = student(value, variance=variance, df=df, level=level, kind=kind)
+    plain = student(
+        value, variance=variance, df=df, level=level, over=OVER[question], method="t-cube-root"
+    )
     if not value > 0 or np.isnan(variance):
-        return Interval(value, max(plain.low, 0.0), max(plain.high, 0.0), level, kind)
+        return replace(plain, low=max(plain.low, 0.0), high=max(plain.high, 0.0))
     root = np.cbrt(value)
     half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance)) * wider / (3 * root**2)
     # subtle: a variance of 0 cannot be approached on the root scale, so 0 is in when the plain
     # interval has it
     low = 0.0 if plain.low <= 0 else float(max(root - half, 0.0) ** 3)
-    return Interval(value, low, float((root + half) ** 3), level, kind)
+    return replace(plain, low=low, high=float((root + half) ** 3))
 
 
 def _few(n: int) -> float:
@@ -75,13 +78,13 @@ def _few(n: int) -> float:
     return n / (n - 1.96) if n > 3 else 1.0
 
 
-def _arcsine(
-    value: float, *, variance: float, df: float, bound: float, level: float, kind: str
-) -> Interval:
+def _arcsine(value: float, *, variance: float, df: float, bound: float, level: float) -> Interval:
     """Student interval of a value in [0, bound] on the scale asin sqrt(value / bound), as concave in the chances behind it as near 0."""
     inner = min(value, bound * (1 - 1e-9))
     if not inner > 0 or np.isnan(variance):
-        return student(value, variance=variance, df=df, level=level, kind=kind)
+        return student(
+            value, variance=variance, df=df, level=level, over=OVER["random"], method="t-arcsine"
+        )
     angle = float(np.arcsin(np.sqrt(inner / bound)))
     half = (
         float(stdtrit(df, (1 + level) / 2))
@@ -94,7 +97,8 @@ def _arcsine(
         min(bound * float(np.sin(low)) ** 2, value),
         max(bound * float(np.sin(high)) ** 2, value),
         level,
-        kind,
+        "t-arcsine",
+        OVER["random"],
     )
 
 
@@ -156,10 +160,9 @@ def var_interaction_interval(
             df=df,
             bound=0.25,
             level=level,
-            kind="t-arcsine/phrasings+instances",
         )
-    found = student(value, variance=variance, df=df, level=level, kind=KINDS[question])
-    return Interval(value, max(found.low, 0.0), max(found.high, 0.0), level, found.kind)
+    found = student(value, variance=variance, df=df, level=level, over=OVER[question])
+    return replace(found, low=max(found.low, 0.0), high=max(found.high, 0.0))
 
 
 def _pairs(
@@ -180,7 +183,7 @@ def _pairs(
         return undefined(value, "fewer than two instances", level=level)
     if question == "fixed":
         found = _cube_root(value, terms, degree=2, question=question, level=level)
-        return Interval(value, found.low, min(found.high, 1.0), level, found.kind)
+        return replace(found, high=min(found.high, 1.0))
     if bound is None:
         return undefined(value, "offered for scores of 0 and 1 only", level=level)
     variance, df = crossed_variance(terms, degree=2, question=question)
@@ -190,7 +193,6 @@ def _pairs(
         df=df,
         bound=bound,
         level=level,
-        kind="t-arcsine/phrasings+instances",
     )
 
 
@@ -264,4 +266,4 @@ def consistency_interval(
         1.0 if known.size and known[0] < 0 else 1 - 1 / max(known.size, 2)
     )  # an unparsed answer agrees with nothing
     flips = _pairs(1 - value, _kept(terms), bound=bound, question=question, level=level)
-    return Interval(value, 1 - flips.high, 1 - flips.low, level, flips.kind)
+    return replace(flips, value=value, low=1 - flips.high, high=1 - flips.low)

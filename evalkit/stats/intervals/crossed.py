@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from scipy.special import ndtr, ndtri, stdtrit
 
 from evalkit.stats.intervals.noise import beyond_noise, influence, mean_noise
-from evalkit.stats.intervals.resample import Interval, Question, undefined
+from evalkit.stats.intervals.resample import OVER, Interval, Question, undefined
 from evalkit.stats.point.contrast import gap, on_shared_instances
 from evalkit.stats.point.location import mean, phrasing_scores
 from evalkit.stats.point.rates import rate_interval
@@ -24,23 +24,29 @@ __all__ = [
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
-KINDS: dict[Question, str] = {"fixed": "t/instances", "random": "t/phrasings+instances"}
-"""Kind of interval per question."""
 WELCH_FROM = 4
 """Fewest phrasings in an arm for which its variance is estimated by itself."""
 
 
-def student(value: float, *, variance: float, df: float | int, level: float, kind: str) -> Interval:
+def student(
+    value: float,
+    *,
+    variance: float,
+    df: float | int,
+    level: float,
+    over: str,
+    method: str = "t",
+) -> Interval:
     """Return value -+ t(df) sqrt(variance).
 
     Examples
     --------
-    >>> found = student(0.5, variance=0.01, df=10, level=0.95, kind="t")
+    >>> found = student(0.5, variance=0.01, df=10, level=0.95, over="instances")
     >>> round(found.low, 4), round(found.high, 4)
     (0.2772, 0.7228)
     """
     half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance))
-    return Interval(value, value - half, value + half, level, kind)
+    return Interval(value, value - half, value + half, level, method, over)
 
 
 def _scored(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
@@ -157,7 +163,7 @@ def mean_interval(
     variance, df = crossed_variance(scores, question=question)
     values = scores[~np.isnan(scores)]
     if values.min() < 0 or values.max() > 1:
-        return student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+        return student(value, variance=variance, df=df, level=level, over=OVER[question])
     if variance == 0 and value in {0.0, 1.0}:
         return rate_interval(int(value) * scores.shape[1], scores.shape[1], level=level)
     return _probit(
@@ -165,7 +171,7 @@ def mean_interval(
         variance=variance,
         df=df,
         level=level,
-        kind=KINDS[question].replace("t/", "t-probit/"),
+        over=OVER[question],
     )
 
 
@@ -187,20 +193,20 @@ def mean_difference_interval(
     variance, df = crossed_variance(changes, question=question)
     if np.isnan(variance):
         return undefined(value, "fewer than two phrasings or instances", level=level)
-    return student(value, variance=variance, df=df, level=level, kind=KINDS[question])
+    return student(value, variance=variance, df=df, level=level, over=OVER[question])
 
 
-def _probit(value: float, *, variance: float, df: float | int, level: float, kind: str) -> Interval:
+def _probit(value: float, *, variance: float, df: float | int, level: float, over: str) -> Interval:
     """Student interval on the probit scale (delta method), for a mean that lies in [0, 1] with its interval."""
     if variance == 0 or not 0 < value < 1:
-        return Interval(value, value, value, level, kind)
+        return Interval(value, value, value, level, "t-probit", over)
     h = float(ndtri(value))
     half = (
         float(stdtrit(df, (1 + level) / 2))
         * float(np.sqrt(2 * np.pi * variance))
         * float(np.exp(h**2 / 2))
     )
-    return Interval(value, float(ndtr(h - half)), float(ndtr(h + half)), level, kind)
+    return Interval(value, float(ndtr(h - half)), float(ndtr(h + half)), level, "t-probit", over)
 
 
 def gap_interval(
@@ -233,7 +239,7 @@ def gap_interval(
     difference = influence(arms[0]).mean(axis=0) - influence(arms[1]).mean(axis=0)
     shared = n_instances / (n_instances - 1) * float((difference**2).sum())
     if question == "fixed":
-        return student(value, variance=shared, df=n_instances - 1, level=level, kind=KINDS["fixed"])
+        return student(value, variance=shared, df=n_instances - 1, level=level, over=OVER["fixed"])
     if min(arm.shape[0] for arm in arms) < 2:
         return undefined(value, "an arm with fewer than two phrasings", level=level)
     arm_terms = [
@@ -256,10 +262,8 @@ def gap_interval(
         part**2 / df for part, df in parts
     )
     if total == 0:  # the phrasings of an arm have one and the same mean by accident
-        return student(
-            value, variance=shared, df=n_instances - 1, level=level, kind=KINDS["random"]
-        )
-    return student(value, variance=total, df=total**2 / spent, level=level, kind=KINDS["random"])
+        return student(value, variance=shared, df=n_instances - 1, level=level, over=OVER["random"])
+    return student(value, variance=total, df=total**2 / spent, level=level, over=OVER["random"])
 
 
 def new_phrasing_interval(scores: Scores, *, level: float = 0.95) -> Interval:
@@ -293,5 +297,6 @@ def new_phrasing_interval(scores: Scores, *, level: float = 0.95) -> Interval:
         variance=variance,
         df=a.size - 1,
         level=level,
-        kind="prediction/new phrasing",
+        method="prediction",
+        over="new phrasing",
     )

@@ -3,14 +3,16 @@
 Spread without noise, worst and best case, drops, alpha, entropy.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 from scipy.special import chdtr, chndtr
 
-from evalkit.stats.intervals.crossed import KINDS, student
+from evalkit.stats.intervals.crossed import student
 from evalkit.stats.intervals.noise import MeanNoise, influence, mean_noise
-from evalkit.stats.intervals.resample import Interval, batches, bca, percentile, undefined
+from evalkit.stats.intervals.resample import OVER, Interval, batches, bca, percentile, undefined
 from evalkit.stats.point.agreement import (
     alpha_of,
     alpha_terms,
@@ -66,13 +68,13 @@ def mean_of_instances(
         variance=float(kept.var(ddof=1)) / kept.size,
         df=kept.size - 1,
         level=level,
-        kind=KINDS["fixed"],
+        over=OVER["fixed"],
     )
 
 
 def _unit(found: Interval) -> Interval:
     return (
-        Interval(found.value, max(found.low, 0.0), min(found.high, 1.0), found.level, found.kind)
+        replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
         if found.low == found.low
         else found
     )
@@ -149,7 +151,7 @@ def pdr_interval(
         variance=n / (n - 1) * float((linear**2).sum()),
         df=n - 1,
         level=level,
-        kind=KINDS["fixed"],
+        over=OVER["fixed"],
     )
 
 
@@ -222,7 +224,12 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
     }
     return {
         name: Interval(
-            values[name], float(ends[name][0]), float(ends[name][1]), level, "noncentral/instances"
+            values[name],
+            float(ends[name][0]),
+            float(ends[name][1]),
+            level,
+            "noncentral",
+            OVER["fixed"],
         )
         for name in names
     }
@@ -286,7 +293,7 @@ def alpha_interval(
     if np.isnan(low):
         low, high = percentile(draws, level=level)
     return (
-        Interval(value, low, high, level, "bca/instances")
+        Interval(value, low, high, level, "bca", OVER["fixed"])
         if low == low
         else undefined(value, "resamples without disagreement", level=level)
     )

@@ -5,6 +5,8 @@ instances. An estimate for which no method covers under the question asked comes
 and the reason.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -162,7 +164,7 @@ def label_intervals(
     entropy = entropy_interval(labels, n_labels, level=level)
     if question == "random":
         alpha, entropy = _reasoned(alpha, FIXED_ONLY), _reasoned(entropy, FIXED_ONLY)
-    flip = Interval(1 - found.value, 1 - found.high, 1 - found.low, level, found.kind)
+    flip = replace(found, value=1 - found.value, low=1 - found.high, high=1 - found.low)
     return {
         "consistency": found,
         "flip_rate": flip,

@@ -34,7 +34,7 @@ def mean_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
         variance=float(known.var(ddof=1)) / known.size,
         df=known.size - 1,
         level=level,
-        kind="t/phrasings",
+        over="phrasings",
     )
 
 
@@ -56,7 +56,7 @@ def std_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
         return undefined(float("nan"), FEW, level=level)
     s, df = float(known.std(ddof=1)), known.size - 1
     ends = s * np.sqrt(df / distributions.chi2.ppf([(1 + level) / 2, (1 - level) / 2], df))
-    return Interval(s, float(ends[0]), float(ends[1]), level, "chi-square/phrasings")
+    return Interval(s, float(ends[0]), float(ends[1]), level, "chi-square", "phrasings")
 
 
 def gap_of_phrasings(seen: Means, unseen: Means, *, level: float = 0.95) -> Interval:
@@ -84,6 +84,6 @@ def gap_of_phrasings(seen: Means, unseen: Means, *, level: float = 0.95) -> Inte
     parts = [float(arm.var(ddof=1)) / arm.size for arm in arms]
     total = sum(parts)
     if total == 0:
-        return Interval(value, value, value, level, "welch/phrasings")
+        return Interval(value, value, value, level, "welch", "phrasings")
     df = total**2 / sum(part**2 / (arm.size - 1) for part, arm in zip(parts, arms, strict=True))
-    return student(value, variance=total, df=df, level=level, kind="welch/phrasings")
+    return student(value, variance=total, df=df, level=level, over="phrasings", method="welch")

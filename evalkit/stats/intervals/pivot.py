@@ -26,7 +26,7 @@ from evalkit.stats.intervals.noise import (
     zero_one,
 )
 from evalkit.stats.intervals.normal_order import quadrature
-from evalkit.stats.intervals.resample import Interval, percentile, percentiles, undefined
+from evalkit.stats.intervals.resample import OVER, Interval, percentile, percentiles, undefined
 from evalkit.stats.point.contrast import on_shared_instances
 from evalkit.stats.point.location import phrasing_scores
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
@@ -86,7 +86,6 @@ G_WIDER = 1.05
 to 96% together."""
 NORMAL_P = 0.001
 """Shapiro-Wilk p below which phrasing scores are not taken as normal."""
-KIND = "pivot/phrasings+instances"
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +324,7 @@ def pivots(
     if normal or n_phrasings >= 20:
         s = _scale_draws(a, n_draws=n_draws, rng=rng, normal=normal)
         draws |= _variance_draws(s, noise, values, found, rng)
-    kind = KIND if normal else KIND.replace("pivot", "pivot-kurtosis")
+    method = "pivot" if normal else "pivot-kurtosis"
     ends = (
         dict(
             zip(
@@ -348,7 +347,7 @@ def pivots(
             draws.get(name),
             ends.get(name),
             wider=wider.get(name, 1.0),
-            kind=kind,
+            method=method,
             level=level,
         )
         for name, value in values.items()
@@ -361,7 +360,7 @@ def _interval(
     ends: tuple[float, float] | None,
     *,
     wider: float,
-    kind: str,
+    method: str,
     level: float,
 ) -> Interval:
     if draws is None or ends is None:
@@ -377,7 +376,7 @@ def _interval(
     # it
     low = min(max(value - wider * (value - low), min(low, 0.0)), value)
     high = max(min(value + wider * (high - value), max(high, 1.0)), value)
-    return Interval(value, low, high, level, kind)
+    return Interval(value, low, high, level, method, OVER["random"])
 
 
 def gap_pivots(
@@ -437,6 +436,6 @@ def gap_pivots(
         stds.append(_scale_draws(x, n_draws=n_draws, rng=rng))
     draws = {"gap_worst": lowest[0] - lowest[1], "gap_std": stds[0] - stds[1]}
     return {
-        name: Interval(value, *percentile(draws[name], level=level), level, KIND)
+        name: Interval(value, *percentile(draws[name], level=level), level, "pivot", OVER["random"])
         for name, value in values.items()
     }

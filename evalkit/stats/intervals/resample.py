@@ -21,6 +21,7 @@ from scipy.special import ndtr, ndtri
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 
 __all__ = [
+    "OVER",
     "Interval",
     "Question",
     "batches",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 Question = Literal["fixed", "random"]
+OVER: dict[Question, str] = {"fixed": "instances", "random": "phrasings+instances"}
+"""What each question takes as random."""
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
@@ -44,7 +47,7 @@ BATCH_CELLS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with its interval; NaN ends with the reason in `kind` when none is offered."""
+    """A value with its interval; NaN ends and a reason when none is offered."""
 
     value: float
     """Point estimate."""
@@ -54,8 +57,17 @@ class Interval:
     """Upper end; NaN when no interval is offered."""
     level: float
     """Nominal level, such as 0.95."""
-    kind: str
-    """Method and what is random, such as ``t/phrasings+instances``, or ``none: reason``."""
+    method: str = ""
+    """How it was made, such as ``t-probit``; empty when none is offered."""
+    over: str = ""
+    """What was taken as random, such as ``phrasings+instances``; empty when none is offered."""
+    reason: str = ""
+    """Why none is offered; empty when one is."""
+
+    @property
+    def name(self) -> str:
+        """Method and what is random, such as ``t/phrasings+instances``; ``none`` without an interval."""
+        return "none" if self.reason else f"{self.method}/{self.over}"
 
 
 def undefined(value: float, reason: str, *, level: float = 0.95) -> Interval:
@@ -63,10 +75,10 @@ def undefined(value: float, reason: str, *, level: float = 0.95) -> Interval:
 
     Examples
     --------
-    >>> undefined(0.5, "one phrasing").kind
-    'none: one phrasing'
+    >>> undefined(0.5, "one phrasing").reason
+    'one phrasing'
     """
-    return Interval(value, float("nan"), float("nan"), level, f"none: {reason}")
+    return Interval(value, float("nan"), float("nan"), level, reason=reason)
 
 
 def batches(
@@ -287,7 +299,6 @@ def bootstrap(
     ----------
     Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1.
     """
-    kind = f"{method}/{'phrasings+instances' if question == 'random' else 'instances'}"
     a = _plain_means(scores)
     if np.isnan(a).all():  # no phrasing, no instance, or nothing scored
         return {
@@ -312,7 +323,7 @@ def bootstrap(
         else:
             units = [_influence(function(rows)) for rows in left_out if rows.shape[0]]
             low, high = bca(values, value=value, influence=np.concatenate(units), level=level)
-        result[name] = Interval(value, low, high, level, kind)
+        result[name] = Interval(value, low, high, level, method, OVER[question])
     return result
 
 

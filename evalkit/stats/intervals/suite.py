@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from evalkit.stats.intervals.crossed import KINDS, student
+from evalkit.stats.intervals.crossed import student
 from evalkit.stats.intervals.noise import influence, mean_noise
 from evalkit.stats.intervals.resample import (
+    OVER,
     Interval,
     Question,
     percentile,
@@ -60,7 +61,7 @@ def over_tasks(
 
     Examples
     --------
-    >>> one = Interval(0.5, 0.4, 0.7, 0.95, "t/instances")
+    >>> one = Interval(0.5, 0.4, 0.7, 0.95, "t", "instances")
     >>> both = over_tasks([one, one])
     >>> round(both.low, 4), round(both.high, 4)
     (0.4293, 0.6414)
@@ -82,20 +83,18 @@ def over_tasks(
             variance=float(values.var(ddof=1)) / values.size,
             df=values.size - 1,
             level=level,
-            kind="t/tasks",
+            over="tasks",
         )
     without = [one for one in defined if np.isnan(one.low)]
     if without:
         return undefined(
             value,
-            f"{len(without)} of {len(defined)} tasks without an interval ({without[0].kind})",
+            f"{len(without)} of {len(defined)} tasks without an interval ({without[0].reason})",
             level=level,
         )
     below = float(np.sqrt(sum((one.value - one.low) ** 2 for one in defined))) / len(defined)
     above = float(np.sqrt(sum((one.high - one.value) ** 2 for one in defined))) / len(defined)
-    return Interval(
-        value, value - below, value + above, level, f"mover/{defined[0].kind.split('/')[-1]}"
-    )
+    return Interval(value, value - below, value + above, level, "mover", defined[0].over)
 
 
 def suite_mean_interval(
@@ -140,7 +139,7 @@ def suite_mean_interval(
             variance=common,
             df=common**2 / spent if spent > 0 else 1.0,
             level=level,
-            kind=KINDS["fixed"],
+            over=OVER["fixed"],
         )
     raw = float(means[:, kept].mean(axis=0).var(ddof=1)) / n_phrasings
     contrast = sum(noise.contrast for noise in noises) / n_tasks**2 / n_phrasings
@@ -151,7 +150,7 @@ def suite_mean_interval(
         variance=total,
         df=total**2 / spent if spent > 0 else 1.0,
         level=level,
-        kind=KINDS["random"],
+        over=OVER["random"],
     )
 
 
@@ -200,7 +199,7 @@ def suite_gap_interval(
             variance=total,
             df=total**2 / spent if spent > 0 else 1.0,
             level=level,
-            kind=KINDS["fixed"],
+            over=OVER["fixed"],
         )
     over = means.mean(axis=0)
     raw = [float(over[arm].var(ddof=1)) for arm in arms]
@@ -221,7 +220,7 @@ def suite_gap_interval(
         variance=total,
         df=total**2 / spent if spent > 0 else 1.0,
         level=level,
-        kind=KINDS["random"],
+        over=OVER["random"],
     )
 
 
@@ -307,6 +306,7 @@ def suite_bootstrap(
             value,
             *percentile(np.asarray(mean_over(by_task, axis=0)), level=level),
             level,
-            f"percentile/{'+'.join(levels)}",
+            "percentile",
+            "+".join(levels),
         )
     return result

@@ -19,8 +19,6 @@ __all__ = [
     "gather_cells",
     "next_cells",
     "posterior_interval",
-    "spend",
-    "wasserstein",
 ]
 
 Scores = Float[np.ndarray, "phrasing instance"]
@@ -28,7 +26,6 @@ Ask = Callable[[Int[np.ndarray, "cell 2"]], Float[np.ndarray, " cell"]]
 """Scores the cells asked for: (phrasing, instance) indices in, scores out; NaN for a cell that
 failed."""
 
-KIND = "posterior/cells"
 WIDER = 1.2
 """Factor that intervals of everything but the mean are widened by; chosen on simulated matrices,
 see docs/budget.md."""
@@ -142,22 +139,7 @@ def posterior_interval(
     if np.isnan(draws).any():
         return undefined(float("nan"), "fewer than two phrasings", level=level)
     low, high = central(draws, level=level, wider=wider)
-    return Interval(float(np.median(draws)), float(low), float(high), level, KIND)
-
-
-def wasserstein(
-    one: Float[np.ndarray, " phrasing"], other: Float[np.ndarray, " phrasing"]
-) -> float:
-    """Return the Wasserstein-1 distance of two sets of as many numbers.
-
-    The mean absolute difference of their order statistics.
-
-    Examples
-    --------
-    >>> round(wasserstein(np.array([0.1, 0.5]), np.array([0.6, 0.1])), 3)
-    0.05
-    """
-    return float(np.abs(np.sort(one) - np.sort(other)).mean())
+    return Interval(float(np.median(draws)), float(low), float(high), level, "posterior", "cells")
 
 
 def next_cells(
@@ -277,38 +259,3 @@ def gather_cells(
         ):  # few draws: a narrow look may be luck
             break
     return scores
-
-
-def spend(
-    ask: Ask,
-    shape: tuple[int, int],
-    *,
-    budget: int,
-    rng: np.random.Generator,
-    half_width: float | None = None,
-    metric: str = "mean",
-    choose: Literal["balanced", "adaptive"] = "balanced",
-    covariates: Covariates | None = None,
-) -> Budgeted:
-    """Return the distribution of phrasing scores from the cells that `gather_cells` scores.
-
-    Parameters as there.
-
-    Raises
-    ------
-    ValueError
-        When no cell got a score.
-    """
-    scores = gather_cells(
-        ask,
-        shape,
-        budget=budget,
-        rng=rng,
-        half_width=half_width,
-        metric=metric,
-        choose=choose,
-        covariates=covariates,
-    )
-    if np.isnan(scores).all():
-        raise ValueError(f"spend: none of {budget} cells got a score; nothing can be estimated.")
-    return estimate_distribution(scores, rng=rng, covariates=covariates)

@@ -1,9 +1,9 @@
-"""Which cells to score when not all can be: paired and balanced sparse designs."""
+"""Which cells to score when not all can be: balanced sparse designs."""
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-__all__ = ["balanced_design", "instance_order", "paired_design", "scored_cells"]
+__all__ = ["balanced_design", "instance_order", "scored_cells"]
 
 Design = Bool[np.ndarray, "phrasing instance"]
 
@@ -14,41 +14,6 @@ def instance_order(n_instances: int, *, rng: np.random.Generator) -> Int[np.ndar
     A smaller design takes a prefix of a larger one.
     """
     return rng.permutation(n_instances)
-
-
-def paired_design(
-    n_phrasings: int, n_instances: int, *, budget: int, rng: np.random.Generator
-) -> Design:
-    """Return the same instances for every phrasing, as many as the budget pays for.
-
-    Parameters
-    ----------
-    n_phrasings, n_instances
-        Size of the whole matrix.
-    budget
-        Most cells.
-
-    Notes
-    -----
-    floor(budget / P) instances, all phrasings on each. Differences between phrasings are free of
-    what instances differ in: against independent draws for every phrasing the variance of a
-    phrasing's effect falls from (vi + ve) / n to ve / n. A budget below P scores nothing and is
-    refused.
-
-    Examples
-    --------
-    >>> design = paired_design(3, 10, budget=7, rng=np.random.default_rng(0))
-    >>> design.sum(axis=1).tolist(), int(design.any(axis=0).sum())
-    ([2, 2, 2], 2)
-    """
-    if budget < n_phrasings:
-        raise ValueError(
-            f"paired_design: budget is {budget} cells; at least one per phrasing, {n_phrasings}, is accepted."
-        )
-    taken = instance_order(n_instances, rng=rng)[: budget // n_phrasings]
-    design = np.zeros((n_phrasings, n_instances), dtype=bool)
-    design[:, taken] = True
-    return design
 
 
 def balanced_design(

@@ -1,5 +1,7 @@
 """How often something happened: unparsed, truncated, missing, refused, answered with a label."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import gammaincinv, ndtri
@@ -80,7 +82,7 @@ def rate_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
         0.0 if hits == 0 else max(centre - half, 0.0),
         1.0 if hits == n else min(centre + half, 1.0),
     )
-    return Interval(hits / n, low, high, level, "wilson/instances")
+    return Interval(hits / n, low, high, level, "wilson", "instances")
 
 
 def rare_rate_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
@@ -110,10 +112,5 @@ def rare_rate_interval(hits: int, n: int, *, level: float = 0.95) -> Interval:
         low = min(low, float(gammaincinv(hits, 1 - level)) / n)
     if 1 <= n - hits <= few:
         high = max(high, 1 - float(gammaincinv(n - hits, 1 - level)) / n)
-    return Interval(
-        found.value,
-        low,
-        high,
-        level,
-        found.kind if (low, high) == (found.low, found.high) else "wilson-modified/instances",
-    )
+    same = (low, high) == (found.low, found.high)
+    return found if same else replace(found, low=low, high=high, method="wilson-modified")

@@ -9,35 +9,35 @@ Scores in [0, 1] enter as fractions of a success.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+import numpy.typing as npt
 from scipy import sparse
 from scipy.special import expit
 
 __all__ = ["Rasch", "fit_rasch", "predicted_scores"]
 
-Scores = Float[np.ndarray, "phrasing instance"]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Rasch:
     """A fitted Rasch model."""
 
-    phrasing: Float[np.ndarray, " phrasing"]
+    phrasing: Floats
     """theta: ease of each phrasing, in logits, covariates included."""
-    instance: Float[np.ndarray, " instance"]
+    instance: Floats
     """b: ease of each instance, in logits, covariates included."""
 
-    def probability(self) -> Float[np.ndarray, "phrasing instance"]:
+    def probability(self) -> Floats:
         """Return P(y = 1) of every cell."""
         return np.asarray(expit(self.phrasing[:, None] + self.instance))
 
 
 def fit_rasch(
-    scores: Scores,
+    scores: Floats,
     *,
     penalty: float = 0.3,
-    phrasing_covariates: Float[np.ndarray, "phrasing feature"] | None = None,
-    instance_covariates: Float[np.ndarray, "instance other"] | None = None,
+    phrasing_covariates: Floats | None = None,
+    instance_covariates: Floats | None = None,
     most_steps: int = 100,
 ) -> Rasch:
     """Return the Rasch model of a sparse matrix, with covariates of phrasings and instances when given.
@@ -99,9 +99,7 @@ def fit_rasch(
     return Rasch(theta, b)
 
 
-def _ridge_logistic(
-    x: sparse.csr_array, y: Float[np.ndarray, " cell"], *, penalty: float, most_steps: int
-) -> Float[np.ndarray, " weight"]:
+def _ridge_logistic(x: sparse.csr_array, y: Floats, *, penalty: float, most_steps: int) -> Floats:
     weights = np.zeros(x.shape[1])
     for _ in range(most_steps):
         p = expit(x @ weights)
@@ -115,7 +113,7 @@ def _ridge_logistic(
     return weights
 
 
-def predicted_scores(scores: Scores, fit: Rasch) -> Float[np.ndarray, " phrasing"]:
+def predicted_scores(scores: Floats, fit: Rasch) -> Floats:
     """Return a[p] with cells that were not scored at their probability.
 
     Examples
