@@ -81,8 +81,6 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
     return problems
 
 
-
-
 def available_tasks(
     tasks: Sequence[Task], data_dir: Path | None = None
 ) -> tuple[list[Task], list[tuple[Task, str]]]:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from evalkit.catalog.paths import data_root
+from evalkit.catalog.paths import data_root, inside
 from evalkit.catalog.validate import record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError
@@ -77,12 +77,13 @@ def _beside(task: Task, path: Path) -> Task:
         not local
         or "{" in local
         or path.is_relative_to(data_root("tasks"))
-        or not (path.parent / local).is_file()
+        or not (path.parent / local).exists()
+        or (path.parent / local).is_dir()
     ):
         return task
-    return dataclasses.replace(
-        task, source=dataclasses.replace(task.source, local=str((path.parent / local).resolve()))
-    )
+    place = inside(path.parent, local, where=_shown(path)).resolve()
+    source = dataclasses.replace(task.source, local=str(place), folder=str(path.parent.resolve()))
+    return dataclasses.replace(task, source=source)
 
 
 def read_task_file(path: Path) -> Task:
@@ -201,6 +202,14 @@ def read_suite_file(path: Path) -> Suite:
     patterns = file.value.get("tasks") if isinstance(file.value, dict) else None
     for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
         try:
+            if (
+                isinstance(pattern, str)
+                and pattern.startswith("lm_eval:")
+                and _is_file_name(pattern)
+            ):
+                raise CatalogError(
+                    f"task {pattern!r} is a task file of lm-eval, which may run code; a suite may not name one. Name it with --tasks."
+                )
             if isinstance(pattern, str) and not _is_file_name(pattern):
                 _matching(pattern, _shipped(data_root("tasks")))
         except CatalogError as error:
@@ -245,5 +254,3 @@ def load_suite(name: str) -> Suite:
 def list_suites() -> list[Suite]:
     """Return all shipped suites, sorted by name."""
     return [read_suite_file(path) for path in _suite_files().values()]
-
-

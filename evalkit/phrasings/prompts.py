@@ -32,7 +32,6 @@ ROLE_LINE = "You are a careful assistant who answers exactly what is asked."
 """First line of the ``role`` wrapper."""
 
 
-
 def enumerator(index: int, label_space: str) -> str:
     """Return the name of a choice by its position: ``A``, ..., ``Z``, ``AA``; or ``1``, ``2``, ...
 

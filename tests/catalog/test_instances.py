@@ -57,7 +57,6 @@ def test_the_published_number_is_checked_on_the_scored_split_only(
     assert load_instances(task, split="dev") == [ITEM]
 
 
-
 def test_absent_data_is_named_with_places_and_remedy(tmp_path: Path) -> None:
     """The message says what was looked for, where, and what gets it."""
     with pytest.raises(DataMissingError) as caught:

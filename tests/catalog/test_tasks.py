@@ -147,9 +147,9 @@ def test_every_suite_names_tasks_that_exist() -> None:
         "superni",
     )
 
-    assert {suite.name: len(list_tasks(suite.tasks)) > 0 for suite in list_suites()} == dict.fromkeys(
-        names, True
-    )
+    assert {
+        suite.name: len(list_tasks(suite.tasks)) > 0 for suite in list_suites()
+    } == dict.fromkeys(names, True)
 
 
 def test_robustness_is_the_four_benchmarks() -> None:

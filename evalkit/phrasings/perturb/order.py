@@ -53,8 +53,6 @@ _REFERS = re.compile(
 _LISTED = re.compile(r"(?m)^\s*(?:\([A-Z]\)|[A-Z][.)])\s+\S")
 
 
-
-
 def reorder(instance: Instance, order: Sequence[int]) -> Instance:
     """Return the instance with its choices in `order` and its target moved along.
 
