@@ -182,15 +182,17 @@ def read_utf8(path: Path, *, limit: int = MAX_DATA_BYTES) -> str:
         ) from error
 
 
-def lines_of(path: Path, *, limit: int = MAX_DATA_BYTES) -> Iterator[tuple[int, bytes]]:
+def lines_of(
+    path: Path, *, limit: int = MAX_DATA_BYTES, longest: int = MAX_LINE
+) -> Iterator[tuple[int, bytes]]:
     """Yield ``(number, line)`` of a file that is read a line at a time; numbers count from 1."""
     with opened(path, limit=limit) as stream:
         number = 0
-        while line := stream.readline(MAX_LINE + 1):
+        while line := stream.readline(longest + 1):
             number += 1
-            if len(line) > MAX_LINE:
+            if len(line) > longest:
                 raise CatalogError(
-                    f"{path}:{number}: line is longer than {MAX_LINE} bytes, which is no row. Split the file into lines."
+                    f"{path}:{number}: line is longer than {longest} bytes, which is no row. Split the file into lines."
                 )
             yield number, line
 
@@ -231,6 +233,7 @@ def parquet_batches(
     columns: Sequence[str] | None = None,
     size: int = 256,
     whole_texts: bool = True,
+    limit: int = MAX_DATA_BYTES,
 ) -> Iterator[Any]:
     """Yield the record batches of a Parquet file, texts as dictionaries.
 
@@ -244,17 +247,19 @@ def parquet_batches(
         Rows per batch.
     whole_texts
         Count a text as often as it stands in a row (rows are made of it), not once.
+    limit
+        Most bytes that it may hold.
 
     Raises
     ------
     CatalogError
-        When the file is no plain file or no Parquet, or holds more than `MAX_DATA_BYTES`.
+        When the file is no plain file or no Parquet, or holds more than `limit`.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
     too_much = CatalogError(
-        f"{path}: unpacks to more than {MAX_DATA_BYTES} bytes; at most that is accepted. Split it."
+        f"{path}: unpacks to more than {limit} bytes; at most that is accepted. Split it."
     )
     total = 0
     with _plain(path) as plain:
@@ -262,16 +267,14 @@ def parquet_batches(
             described = parquet.read_metadata(plain)
             groups = [described.row_group(index) for index in range(described.num_row_groups)]
             parts = [group.column(at) for group in groups for at in range(group.num_columns)]
-            if sum(max(part.total_uncompressed_size, part.num_values) for part in parts) > (
-                MAX_DATA_BYTES
-            ):
+            if sum(max(part.total_uncompressed_size, part.num_values) for part in parts) > (limit):
                 raise too_much
             texts = {part.path_in_schema for part in parts if part.physical_type == "BYTE_ARRAY"}
             plain.seek(0)
             with parquet.ParquetFile(plain, read_dictionary=sorted(texts)) as file:
                 for batch in file.iter_batches(batch_size=size, columns=columns):
                     total += sum(_size(column, whole_texts) for column in batch.columns)
-                    if total > MAX_DATA_BYTES:
+                    if total > limit:
                         raise too_much
                     yield batch
         except (pa.ArrowException, OSError) as error:
