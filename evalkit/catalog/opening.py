@@ -234,6 +234,7 @@ def parquet_batches(
     size: int = 256,
     whole_texts: bool = True,
     limit: int = MAX_DATA_BYTES,
+    empty: bool = False,
 ) -> Iterator[Any]:
     """Yield the record batches of a Parquet file, texts as dictionaries.
 
@@ -249,6 +250,8 @@ def parquet_batches(
         Count a text as often as it stands in a row (rows are made of it), not once.
     limit
         Most bytes that it may hold.
+    empty
+        Yield a batch without rows for a file without rows, so that its columns are known.
 
     Raises
     ------
@@ -277,9 +280,11 @@ def parquet_batches(
                     if total > limit:
                         raise too_much
                     yield batch
+                if empty and not described.num_rows:
+                    yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
         except (pa.ArrowException, OSError) as error:
             raise CatalogError(
-                f"{path}: is not a Parquet file: {(str(error).splitlines() or [''])[0]}. Get it again."
+                f"{path}: is not a Parquet file: {(str(error).splitlines() or [''])[0].rstrip('.')}. It may be cut short; get it again."
             ) from error
 
 
