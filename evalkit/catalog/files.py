@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.catalog.paths import cache_dir
-from evalkit.catalog.yaml_file import read_utf8
+from evalkit.catalog.opening import lines_of, parse_json, read_utf8
+from evalkit.catalog.paths import cache_dir, inside
 from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Task
 
 __all__ = [
-    "MAX_DATA_BYTES",
     "Located",
     "candidates",
     "csv_rows",
@@ -34,8 +33,6 @@ __all__ = [
     "need",
 ]
 
-MAX_DATA_BYTES = 2 * 1024**3
-"""Largest data file read."""
 _MAX_CELL = 16 * 1024 * 1024
 
 
@@ -97,12 +94,20 @@ def candidates(
     for pattern in (task.source.local, *options.get("also", ())):
         if pattern:
             names = _fill(pattern, split, options.get("splits", {})).split(";")
-            places.append((tuple(root / name.strip() for name in names), "local"))
+            places.append((tuple(_place(task, root, name.strip()) for name in names), "local"))
     if task.source.hub and task.source.files:
         folder = hub_folder(root, task.source.hub)
         names = [_fill(name, split, options.get("hub_splits", {})) for name in task.source.files]
-        places.append((tuple(folder / name for name in names), "hub"))
+        places.append((tuple(inside(folder, name, where=task.id) for name in names), "hub"))
     return places
+
+
+def _place(task: Task, root: Path, name: str) -> Path:
+    """Return where a file of the upstream layout lies: below the data directory, or beside its task file."""
+    folder = task.source.folder
+    if folder and name.startswith(folder):
+        return inside(Path(folder), os.path.relpath(name, folder), where=task.id)
+    return inside(root, name, where=task.id)
 
 
 def _check_commit(task: Task, root: Path, paths: tuple[Path, ...]) -> None:
@@ -130,16 +135,17 @@ def _check_commit(task: Task, root: Path, paths: tuple[Path, ...]) -> None:
 
 
 def _present(paths: tuple[Path, ...]) -> tuple[Path, ...] | None:
-    """Return existing files with ``*`` filled in, or None when one is absent."""
+    """Return what is there, files with ``*`` filled in, or None when one is absent.
+
+    A pipe or a device counts as there: whoever opens it says what it is.
+    """
     found: list[Path] = []
     for path in paths:
-        hits = (
-            sorted(path.parent.glob(path.name))
-            if "*" in path.name
-            else [path]
-            if path.is_file()
-            else []
-        )
+        hits = [
+            inside(path.parent, hit.name, where=str(path))
+            for hit in (sorted(path.parent.glob(path.name)) if "*" in path.name else [path])
+            if hit.exists() and not hit.is_dir()
+        ]
         if not hits:
             return None
         found += hits
@@ -212,7 +218,7 @@ def csv_rows(
     quoted
         Whether double quotes group (CSV); GLUE's TSV files use them as ordinary letters.
     """
-    text = read_utf8(path, limit=MAX_DATA_BYTES)
+    text = read_utf8(path)
     csv.field_size_limit(_MAX_CELL)
     lines = io.StringIO(text, newline="")
     if quoted:
@@ -233,9 +239,9 @@ def csv_rows(
 
 def load_json(path: Path) -> Any:
     """Return the content of a JSON file; raise CatalogError with file and line when it is none."""
-    text = read_utf8(path, limit=MAX_DATA_BYTES)
+    text = read_utf8(path)
     try:
-        return json.loads(text)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         if not text.strip():
             raise CatalogError(
@@ -261,10 +267,15 @@ def load_json(path: Path) -> Any:
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield ``(line, value)`` of a JSON Lines file; blank lines are left out."""
-    for number, line in enumerate(read_utf8(path, limit=MAX_DATA_BYTES).split("\n"), 1):
-        if line.strip():
+    for number, line in lines_of(path):
+        content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if content.strip():
             try:
-                yield number, json.loads(line)
+                yield number, parse_json(content.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                raise CatalogError(
+                    f"{path}:{number}: byte {content[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
+                ) from error
             except (json.JSONDecodeError, RecursionError) as error:
                 raise CatalogError(
                     f"{path}:{number}: is not a line of JSON: {error}. The file may be cut short; get it again."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from evalkit.errors import EnvironmentFault
+from evalkit.errors import CatalogError, EnvironmentFault
 
-__all__ = ["cache_dir", "data_root", "default_runs_dir"]
+__all__ = ["cache_dir", "data_root", "default_runs_dir", "inside", "leads_out"]
 
 
 def data_root(kind: str) -> Path:
@@ -49,3 +49,50 @@ def cache_dir() -> Path:
 def default_runs_dir() -> Path:
     """Return ``reports/runs`` under the current directory, where runs go without ``--out``."""
     return Path("reports") / "runs"
+
+
+def leads_out(name: str) -> str:
+    """Return what is wrong with a file name that a data file gives; empty when it stays below a folder.
+
+    >>> leads_out("mmlu/test/a.csv"), leads_out("../a.csv")
+    ('', "holds '..'")
+    """
+    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor:
+        return "is absolute"
+    if ".." in PurePosixPath(name).parts or ".." in PureWindowsPath(name).parts:
+        return "holds '..'"
+    return "" if name.isprintable() else "holds a control character"
+
+
+def inside(root: Path, name: str, *, where: str) -> Path:
+    """Return where a file that a data file names lies below a folder.
+
+    Parameters
+    ----------
+    root
+        The folder, such as the data directory. It may itself be a link.
+    name
+        Name of the file, from a task file or another file that was not written here.
+    where
+        What names it, for the start of the message.
+
+    Raises
+    ------
+    CatalogError
+        When the name is absolute or holds ``..``, or a link on the way leads out of the folder.
+    """
+    place = root / name
+    advice = f"a file below {root} is accepted. Put it there, or name its folder with --data-dir."
+    if wrong := leads_out(name):
+        raise CatalogError(f"{where}: file name {name[:200]!r} {wrong}; {advice}")
+    try:
+        place.exists()
+        end = place.resolve()
+        stays = end.is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CatalogError(
+            f"{where}: file name {name[:200]!r} cannot be used: {getattr(error, 'strerror', None) or error}; {advice}"
+        ) from error
+    if not stays:
+        raise CatalogError(f"{where}: {place} leads out of its folder to {end}; {advice}")
+    return place

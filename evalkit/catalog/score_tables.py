@@ -1,4 +1,4 @@
-"""Score tables made elsewhere: CSV, gzipped CSV and Parquet, per instance or aggregated.
+"""Score tables made elsewhere: CSV, JSON Lines (packed too) and Parquet, per instance or aggregated.
 
 Files are streamed in batches and text is turned into integer codes batch by batch, so memory
 follows the codes and not the text. What the numbers mean is checked by `evalkit.scoring` and
@@ -26,9 +26,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from evalkit.errors import TableError
+from evalkit.catalog.files import json_lines
+from evalkit.catalog.opening import opened, parquet_batches, unpacked_name
+from evalkit.catalog.readers.rows import as_text
+from evalkit.errors import CatalogError, TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +63,8 @@ TRUTHS = {
     "": "unknown",
 }
 BATCH_BYTES = 16 << 20
+FORMATS = ".csv, .jsonl (both also .gz or .zst), .parquet"
+Layout: TypeAlias = Literal["cells", "aggregated", "instructioneval"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ class ScoreFile:
     frame: pd.DataFrame
     """Rows; text columns as categories. Aggregated layouts have ``score_text``, the score as it was
     printed."""
-    layout: Literal["cells", "aggregated", "instructioneval"]
+    layout: Layout
     """Which layout was recognised."""
     origin: str
     """Path, for messages."""
@@ -83,7 +88,7 @@ def read_score_table(path: Path | str) -> ScoreFile:
     Parameters
     ----------
     path
-        A ``.csv``, ``.csv.gz`` or ``.parquet`` file, a run directory (its ``scores.parquet`` is
+        A ``.csv``, ``.jsonl`` (both also ``.gz``, ``.zst``) or ``.parquet`` file, a run directory (its ``scores.parquet`` is
         read), or a directory of such files of one layout, which are put together.
 
     Raises
@@ -112,21 +117,23 @@ def _files(path: Path) -> list[Path]:
         found = sorted(file for file in path.rglob("*") if file.is_file() and _format(file))
         if not found:
             raise TableError(
-                f"{path}: no .csv, .csv.gz or .parquet file is in this directory. Name a score table or a run directory."
+                f"{path}: none of {FORMATS} is in this directory. Name a score table or a run directory."
             )
         return found
     if not path.is_file():
         raise TableError(f"{path}: there is no such file. Check the path.")
     if not _format(path):
         raise TableError(
-            f"{path}: {path.suffix or 'no suffix'!r} is not a known table format; accepted: .csv, .csv.gz, .parquet."
+            f"{path}: {path.suffix or 'no suffix'!r} is not a known table format; accepted: {FORMATS}."
         )
     return [path]
 
 
 def _format(path: Path) -> str:
-    name = path.name.lower()
-    return next((suffix for suffix in (".csv.gz", ".csv", ".parquet") if name.endswith(suffix)), "")
+    if path.suffix.lower() == ".parquet":
+        return ".parquet"
+    suffix = Path(unpacked_name(path)).suffix
+    return suffix if suffix in (".csv", ".jsonl") else ""
 
 
 def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
@@ -150,18 +157,14 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
 
 
 def _read_file(path: Path) -> ScoreFile:
+    import pandas as pd
     import pyarrow as pa
 
     try:
-        names = _parquet_names(path) if _format(path) == ".parquet" else _csv_names(path)
-        layout = _layout(names, path)
-        text_scores = layout != "cells"
-        table = (
-            _parquet_table(path, names)
-            if _format(path) == ".parquet"
-            else _csv_table(path, names, text_scores=text_scores)
-        )
+        names, layout, table = _READERS[_format(path)](path)
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
+    except CatalogError as error:
+        raise TableError(str(error)) from error
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error}). Save the table as UTF-8.") from error
     except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
@@ -171,7 +174,7 @@ def _read_file(path: Path) -> ScoreFile:
         ):
             where = f" in line {wrong[2]}" if wrong[2] else ""
             raise TableError(
-                f"{path}: column {names[int(wrong[1])]} holds {wrong[3]!r}{where}, which is no number; numbers are accepted, empty means missing."
+                f"{path}: column {_csv_names(path)[int(wrong[1])]} holds {wrong[3]!r}{where}, which is no number; numbers are accepted, empty means missing."
                 f"{_percent_hint(wrong[3])}"
             ) from error
         raise TableError(
@@ -187,6 +190,8 @@ def _read_file(path: Path) -> ScoreFile:
         )
     if "prediction" in frame and "" in frame["prediction"].cat.categories:
         frame["prediction"] = frame["prediction"].cat.remove_categories([""])
+    if layout == "cells" and isinstance(frame["score"].dtype, pd.CategoricalDtype):
+        frame["score"] = _numbers(_truths(frame["score"]), "score", path)
     if layout == "aggregated":
         frame["score_text"] = frame["score"].astype(object)
         frame["score"] = _numbers(frame["score"], "score", path)
@@ -195,7 +200,7 @@ def _read_file(path: Path) -> ScoreFile:
     return ScoreFile(frame=frame, layout=layout, origin=str(path))
 
 
-def _layout(names: list[str], path: Path) -> Literal["cells", "aggregated", "instructioneval"]:
+def _layout(names: list[str], path: Path) -> Layout:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise TableError(
@@ -218,57 +223,94 @@ def _layout(names: list[str], path: Path) -> Literal["cells", "aggregated", "ins
 
 
 def _csv_names(path: Path) -> list[str]:
-    import pyarrow as pa
-
-    with pa.input_stream(str(path)) as content:  # unpacks .gz by itself
+    with opened(path) as content:
         header = next(csv.reader(TextIOWrapper(content, encoding="utf-8-sig", newline="")), None)
     if not header:
         raise TableError(f"{path}: the file is empty; a header line and rows are needed.")
     return header
 
 
-def _csv_table(path: Path, names: list[str], *, text_scores: bool) -> Any:
-    """Arrow table of a CSV read batch by batch, text as dictionaries."""
+def _csv_table(path: Path) -> tuple[list[str], Layout, Any]:
+    """Names, layout and Arrow table of a CSV read batch by batch, text as dictionaries."""
+    import pyarrow as pa
+
+    names = _csv_names(path)
+    layout = _layout(names, path)
+    if layout != "cells":
+        return names, layout, _csv_arrow(path, names, numeric=("probability", "target_probability"))
+    try:
+        return names, layout, _csv_arrow(path, names, numeric=NUMBERS)
+    except pa.ArrowInvalid as error:
+        if not re.search(r"invalid value '(true|false)'", str(error), re.IGNORECASE):
+            raise
+        rest = tuple(name for name in NUMBERS if name != "score")
+        return names, layout, _csv_arrow(path, names, numeric=rest)
+
+
+def _csv_arrow(path: Path, names: list[str], *, numeric: tuple[str, ...]) -> Any:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    numeric = ("probability", "target_probability") if text_scores else NUMBERS
     types = {
         name: pa.float64() if name in numeric else pa.dictionary(pa.int32(), pa.string())
         for name in names
     }
-    reader = arrow_csv.open_csv(
-        path,
-        read_options=arrow_csv.ReadOptions(block_size=BATCH_BYTES),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False),
-    )
-    with reader:
+    with (
+        opened(path) as content,
+        arrow_csv.open_csv(
+            content,
+            read_options=arrow_csv.ReadOptions(block_size=BATCH_BYTES),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False),
+        ) as reader,
+    ):
         return pa.Table.from_batches(list(reader), schema=reader.schema)
 
 
-def _parquet_names(path: Path) -> list[str]:
-    import pyarrow.parquet as pq
-
-    return list(pq.read_schema(path).names)
-
-
-def _parquet_table(path: Path, names: list[str]) -> Any:
-    """Arrow table of a Parquet file read batch by batch, text turned into dictionaries in each batch."""
+def _parquet_table(path: Path) -> tuple[list[str], Layout, Any]:
+    """Names, layout and Arrow table of a Parquet file read batch by batch, text as dictionaries."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        batches = []
-        for batch in file.iter_batches(batch_size=1 << 18, columns=names):
-            columns = [
-                column.dictionary_encode()
-                if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-                else column
-                for column in batch
-            ]
-            batches.append(pa.record_batch(columns, names=names))
-        return pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table()
+    batches = list(parquet_batches(path, size=1 << 18, whole_texts=False, empty=True))
+    table = pa.Table.from_batches(batches)
+    return list(table.column_names), _layout(table.column_names, path), table
+
+
+def _json_table(path: Path) -> tuple[list[str], Layout, Any]:
+    """Names, layout and Arrow table of a JSON Lines file; a column that a row lacks is empty there."""
+    import pyarrow as pa
+
+    columns: dict[str, list[str]] = {}
+    count = 0
+    for count, (line, row) in enumerate(json_lines(path), 1):
+        if not isinstance(row, dict):
+            raise TableError(
+                f"{path}:{line}: holds {type(row).__name__}; an object with named columns is expected."
+            )
+        for name, value in row.items():
+            cells = columns.setdefault(name, [])
+            cells += [""] * (count - 1 - len(cells))
+            cells.append(as_text(value))
+    if not columns:
+        raise TableError(f"{path}: the file is empty; one object per line is needed.")
+    for cells in columns.values():
+        cells += [""] * (count - len(cells))
+    names = list(columns)
+    layout = _layout(names, path)
+    table = pa.table({name: pa.array(cells).dictionary_encode() for name, cells in columns.items()})
+    return names, layout, table
+
+
+_READERS = {".csv": _csv_table, ".jsonl": _json_table, ".parquet": _parquet_table}
+
+
+def _truths(column: pd.Series) -> pd.Series:
+    """Return scores with true and false as 1 and 0 where the column holds nothing else."""
+    texts = column.astype(object).where(column.notna(), "").map(lambda text: str(text).strip())
+    words = {"true": "1", "false": "0", "": ""}
+    if set(texts.str.lower()) <= set(words):
+        return texts.str.lower().map(words)
+    return texts
 
 
 def _mapped(column: pd.Series, rule: Any) -> pd.Series:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from evalkit.catalog.paths import data_root
+from evalkit.catalog.paths import data_root, inside
 from evalkit.catalog.validate import record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError
@@ -78,12 +78,13 @@ def beside(task: Task, folder: Path) -> Task:
         not local
         or "{" in local
         or folder.is_relative_to(data_root("tasks"))
-        or not (folder / local).is_file()
+        or not (folder / local).exists()
+        or (folder / local).is_dir()
     ):
         return task
-    return dataclasses.replace(
-        task, source=dataclasses.replace(task.source, local=str((folder / local).resolve()))
-    )
+    place = inside(folder, local, where=str(folder)).resolve()
+    source = dataclasses.replace(task.source, local=str(place), folder=str(folder.resolve()))
+    return dataclasses.replace(task, source=source)
 
 
 def read_task_file(path: Path) -> Task:
@@ -202,6 +203,14 @@ def read_suite_file(path: Path) -> Suite:
     patterns = file.value.get("tasks") if isinstance(file.value, dict) else None
     for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
         try:
+            if (
+                isinstance(pattern, str)
+                and pattern.startswith("lm_eval:")
+                and _is_file_name(pattern)
+            ):
+                raise CatalogError(
+                    f"task {pattern!r} is a task file of lm-eval, which may run code; a suite may not name one. Name it with --tasks."
+                )
             if isinstance(pattern, str) and not _is_file_name(pattern):
                 _matching(pattern, _shipped(data_root("tasks")))
         except CatalogError as error:

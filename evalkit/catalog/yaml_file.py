@@ -14,9 +14,10 @@ from typing import Any
 
 import yaml
 
+from evalkit.catalog.opening import read_utf8
 from evalkit.errors import CatalogError
 
-__all__ = ["MAX_BYTES", "Where", "YamlFile", "load_yaml", "parse_yaml", "read_utf8"]
+__all__ = ["MAX_BYTES", "Where", "YamlFile", "load_yaml", "parse_yaml"]
 
 MAX_BYTES = 4 * 1024 * 1024
 """Largest file read."""
@@ -57,37 +58,6 @@ class YamlFile:
         return f"{self.path}:{self.line(where)}"
 
 
-def read_utf8(path: Path, *, limit: int = MAX_BYTES) -> str:
-    """Return the text of a UTF-8 file; a byte order mark is dropped.
-
-    Raises
-    ------
-    CatalogError
-        When the file cannot be read, is larger than `limit` bytes, or is not UTF-8 (the line is
-        named).
-    """
-    try:
-        size = path.stat().st_size
-        if size > limit:
-            raise CatalogError(
-                f"{path}: is {size} bytes long; at most {limit} are accepted. Split it."
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise CatalogError(
-            f"{path}: cannot be read: {error.strerror}. Check the name and the permissions."
-        ) from error
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise CatalogError(f"{path}:1: is UTF-16; only UTF-8 is accepted. Save it as UTF-8.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise CatalogError(
-            f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
-        ) from error
-
-
 def load_yaml(
     path: Path, *, shown: str | None = None, problems: list[str] | None = None
 ) -> YamlFile:
@@ -108,7 +78,7 @@ def load_yaml(
     CatalogError
         With every mistake that can be told apart, each with file and line.
     """
-    return parse_yaml(read_utf8(path), shown or str(path), problems=problems)
+    return parse_yaml(read_utf8(path, limit=MAX_BYTES), shown or str(path), problems=problems)
 
 
 def parse_yaml(text: str, shown: str, *, problems: list[str] | None = None) -> YamlFile:

@@ -9,8 +9,8 @@ is None (NaN in arrays), never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from evalkit.records.digests import digest
 from evalkit.records.specifications import Kind, Seen
@@ -37,6 +37,16 @@ class Instance:
     """Accepted answers as texts; for choice tasks the text of the target."""
     options: tuple[str, ...] = ()
     """Labels upstream gave the choices (``A``), when it did."""
+    where: str = field(default="", compare=False, repr=False)
+    """File and line it was read from, for messages."""
+    flaw: str = field(default="", compare=False, repr=False)
+    """Why upstream's instance cannot be asked; empty when it can."""
+
+    def content(self) -> dict[str, Any]:
+        """Return what is kept of it: all fields but where it was read and its flaw."""
+        kept = asdict(self)
+        del kept["where"], kept["flaw"]
+        return kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,11 +50,13 @@ class Job:
     @property
     def content_digest(self) -> str:
         """Return the digest of the task, its instances and shots: everything but the phrasings."""
+        task = asdict(self.task)
+        del task["source"]["folder"]  # a place on this machine is no content
         return digest(
             [
-                asdict(self.task),
-                [asdict(instance) for instance in self.instances],
-                [asdict(shot) for shot in self.shots],
+                task,
+                [instance.content() for instance in self.instances],
+                [shot.content() for shot in self.shots],
             ]
         )
 

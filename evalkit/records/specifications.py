@@ -52,6 +52,8 @@ class Source:
     """Files of the hub repository that are read when the upstream layout is kept there."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the reader needs besides (column names, family and seed of procedural data, ...)."""
+    folder: str = ""
+    """Folder that `local` lies in when it lies beside the task file; evalkit fills it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -94,10 +95,8 @@ def _without_place(told: Mapping[str, Any]) -> dict[str, Any]:
             chat_template=model["chat_template"],
             options=model["options"],
         )
-        try:
+        with suppress(BackendError):  # told when the server is opened; here it is another run
             model["name"], model["options"] = changing_answers(spec)
-        except BackendError:  # told when the server is opened; here it is another run
-            pass
     return {**told, "model": model}
 
 

@@ -40,9 +40,10 @@ def store_blocks(store: Store, job: Job, blocks: Sequence[Block]) -> None:
     """Write everything needed to recompute the scores of a job without model and data."""
     store.put_records(f"task/{job.task.id}", [("task", asdict(job.task))])
     store.put_records(
-        f"instances/{job.task.id}", [(instance.id, asdict(instance)) for instance in job.instances]
+        f"instances/{job.task.id}",
+        [(instance.id, instance.content()) for instance in job.instances],
     )
-    store.put_records(f"shots/{job.task.id}", [(shot.id, asdict(shot)) for shot in job.shots])
+    store.put_records(f"shots/{job.task.id}", [(shot.id, shot.content()) for shot in job.shots])
     rows: list[tuple[str, Any]] = []
     for phrasing, block in zip(job.phrasings, blocks, strict=True):
         row = {

@@ -172,3 +172,64 @@ def test_pairs_are_read_and_contradictions_refused(tmp_path):
         read_pairs(written(tmp_path / "q.csv", "attacked_id,reference_id\na,r\na,s\n"))
     with pytest.raises(TableError, match="attacked_id and reference_id are needed"):
         read_pairs(written(tmp_path / "r.csv", "x\n1\n"))
+
+
+ROWS = [
+    {"model": "m", "task": "t", "phrasing_id": "01", "instance_id": 7, "score": True},
+    {"model": "m", "task": "t", "phrasing_id": "02", "instance_id": 7, "score": False},
+    {"model": "m", "task": "t", "phrasing_id": "03", "instance_id": 7, "prediction": "x"},
+]
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz", "t.jsonl.zst"])
+def test_json_lines_are_read_packed_or_not(tmp_path, name):
+    """One object per line; true is 1, what a row lacks is missing, ids stay text."""
+    import json
+
+    import pyarrow as pa
+
+    text = "".join(json.dumps(row) + "\n" for row in ROWS)
+    path = tmp_path / name
+    if name.endswith("zst"):
+        with pa.CompressedOutputStream(str(path), "zstd") as stream:
+            stream.write(text.encode())
+    else:
+        written(path, text)
+
+    frame = read_score_table(path).frame
+
+    assert list(frame["phrasing_id"]) == ["01", "02", "03"]
+    assert list(frame["instance_id"].astype(str)) == ["7", "7", "7"]
+    assert frame["score"].tolist()[:2] == [1.0, 0.0]
+    assert frame["score"].isna().tolist() == [False, False, True]
+    assert frame["prediction"].isna().tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("true", "false"), ("TRUE", "FALSE")])
+def test_csv_truth_values_are_scores_as_they_are_in_parquet(tmp_path, words):
+    """A column of nothing but true and false is 1 and 0; empty stays missing."""
+    head = "model,task,phrasing_id,instance_id,score\n"
+    text = f"{head}m,t,a,i,{words[0]}\nm,t,b,i,{words[1]}\nm,t,c,i,\n"
+
+    scores = read_score_table(written(tmp_path / "t.csv", text)).frame["score"]
+
+    assert scores.tolist()[:2] == [1.0, 0.0]
+    assert scores.isna().tolist() == [False, False, True]
+
+
+def test_truth_values_among_numbers_are_refused(tmp_path):
+    """A column that holds true and 0.5 says neither what true is worth nor what 0.5 is of."""
+    text = "model,task,phrasing_id,instance_id,score\nm,t,a,i,True\nm,t,b,i,0.5\n"
+
+    with pytest.raises(TableError, match=r"column score holds 1 values that are no number, first"):
+        read_score_table(written(tmp_path / "t.csv", text))
+
+
+def test_labels_without_scores_are_read(tmp_path):
+    """Predictions with an empty score column are rows with a missing score."""
+    text = "model,task,phrasing_id,instance_id,score,prediction\nm,t,a,i,,yes\nm,t,b,i,,no\n"
+
+    frame = read_score_table(written(tmp_path / "t.csv", text)).frame
+
+    assert frame["score"].isna().all()
+    assert frame["prediction"].tolist() == ["yes", "no"]

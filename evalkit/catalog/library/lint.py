@@ -19,9 +19,10 @@ from typing import Any
 
 from evalkit.catalog.library.meaning import labels_kept
 from evalkit.catalog.library.patterns import normalised_words, pieces_of
+from evalkit.catalog.opening import read_utf8
 from evalkit.catalog.phrasings import COMMON_SLOTS, read_phrasing_file
 from evalkit.catalog.tasks import load_task, task_ids
-from evalkit.catalog.yaml_file import YamlFile, load_yaml, read_utf8
+from evalkit.catalog.yaml_file import MAX_BYTES, YamlFile, load_yaml
 from evalkit.errors import CatalogError
 from evalkit.phrasings.perturb.spans import protected_spans
 from evalkit.phrasings.subsequence import lcs_length
@@ -402,7 +403,7 @@ def phrasing_files(paths: Iterable[Path]) -> list[Path]:
 def _one(path: Path, items: list[_Item]) -> Iterator[Finding]:
     """Yield what is wrong with one file on its own, and collect its phrasings."""
     try:
-        read_utf8(path)
+        read_utf8(path, limit=MAX_BYTES)
         file = load_yaml(path)
     except CatalogError as error:
         yield from (_from_message(path, problem) for problem in error.problems)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DataMissingError, ExtraMissingError, UsageError
+from evalkit.catalog.opening import (
+    MAX_LINE,
+    lines_of,
+    opened,
+    parquet_batches,
+    parse_json,
+    read_bytes,
+)
+from evalkit.errors import CatalogError, DataMissingError, ExtraMissingError, UsageError
 
 __all__ = ["MAX_LINE", "flatten", "training_files", "training_rows"]
 
-MAX_LINE = 64 * 1024 * 1024
-"""Longest line read, bytes."""
+MAX_TRAINING_BYTES = 1024**4
+"""Most that a file of a tuning set may hold, unpacked: it is read row by row and never held."""
 _MAX_DEPTH = 20
-_JSON_LIMIT = 512 * 1024 * 1024
 
 
 def flatten(
@@ -49,32 +52,19 @@ def flatten(
                 yield from flatten(item, fields, inside=inside, depth=depth + 1)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a file, unpacking ``.gz``."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-            yield lines
-    except (OSError, EOFError) as error:
-        raise DataMissingError(f"{path}: cannot be read: {error}. Check the file.") from error
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    return lines_of(path, limit=MAX_TRAINING_BYTES, longest=MAX_LINE)
 
 
 def _json_lines(path: Path) -> Iterator[Any]:
-    with _opened(path) as lines:
-        number = 0
-        while line := lines.readline(MAX_LINE + 1):
-            number += 1
-            if len(line) > MAX_LINE:
+    for number, line in _lines(path):
+        if line.strip():
+            try:
+                yield parse_json(line)
+            except (ValueError, RecursionError) as error:
                 raise UsageError(
-                    f"{path}:{number}: line is longer than {MAX_LINE} bytes, which is no row. Split the file into lines."
-                )
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise UsageError(
-                        f"{path}:{number}: is not JSON: {error}. One JSON object per line is accepted; correct it."
-                    ) from error
+                    f"{path}:{number}: is not JSON: {error}. One JSON object per line is accepted; correct it."
+                ) from error
 
 
 def _json(path: Path) -> Iterator[Any]:
@@ -82,28 +72,25 @@ def _json(path: Path) -> Iterator[Any]:
 
     A file of JSON lines under this name works too.
     """
-    with _opened(path) as file:
+    with opened(path, limit=MAX_TRAINING_BYTES) as file:
         start = file.read(4096).lstrip()[:1]
     if start != b"[":
         first = next(_json_lines_or_nothing(path), None)
         if first is not None:
             yield from _json_lines(path)
             return
-    if path.stat().st_size > _JSON_LIMIT:
+    try:
+        value = parse_json(read_bytes(path))
+    except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path}: JSON files up to {_JSON_LIMIT >> 20} MB are read whole; this is larger. Write it as JSON lines (.jsonl)."
-        )
-    with _opened(path) as file:
-        try:
-            value = json.loads(file.read())
-        except (ValueError, RecursionError) as error:
-            raise UsageError(
-                f"{path}: is not JSON: {error}. A list of rows or JSON lines are accepted; correct it."
-            ) from error
+            f"{path}: is not JSON: {error}. A list of rows or JSON lines are accepted; correct it."
+        ) from error
     lists = (
         [value]
         if isinstance(value, list)
         else [item for item in value.values() if isinstance(item, list)]
+        if isinstance(value, dict)
+        else []
     )
     if len(lists) != 1:
         raise UsageError(
@@ -114,43 +101,36 @@ def _json(path: Path) -> Iterator[Any]:
 
 def _json_lines_or_nothing(path: Path) -> Iterator[Any]:
     """Rows while the first line is a whole JSON object; nothing when it is not."""
-    with _opened(path) as lines:
-        line = lines.readline(MAX_LINE + 1)
-    try:
-        yield json.loads(line)
-    except (ValueError, RecursionError):
-        return
+    for _, line in _lines(path):
+        try:
+            yield parse_json(line)
+        except (ValueError, RecursionError):
+            return
 
 
 def _table(path: Path, separator: str) -> Iterator[Any]:
-    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        try:
-            yield from csv.DictReader(text, delimiter=separator)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{path}: is not a table in UTF-8: {error}. Save it as UTF-8 CSV, JSON lines or Parquet."
-            ) from error
+    csv.field_size_limit(MAX_LINE)
+    texts = (line.decode("utf-8") for _, line in _lines(path))
+    try:
+        for row in csv.DictReader(texts, delimiter=separator):
+            yield {
+                name.removeprefix("\ufeff") if name else name: cell for name, cell in row.items()
+            }
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: is not a table in UTF-8: {error}. Save it as UTF-8 CSV, JSON lines or Parquet."
+        ) from error
 
 
 def _parquet(path: Path, fields: frozenset[str]) -> Iterator[Any]:
-    import pyarrow
-    import pyarrow.parquet as parquet
+    from pyarrow import ArrowException, parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
-            columns = (
-                [name for name in file.schema_arrow.names if not fields or name in fields]
-                if fields
-                else None
-            )
-            if fields and not columns:
-                columns = None
-            for batch in file.iter_batches(batch_size=4096, columns=columns):
-                yield from batch.to_pylist()
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise UsageError(
-            f"{path}: is not a Parquet file: {error}. Check it, or write it as JSON lines."
-        ) from error
+        names = [name for name in parquet.read_schema(path).names if name in fields]
+    except (ArrowException, OSError):
+        names = []  # the reader below says what is wrong
+    for batch in parquet_batches(path, columns=names or None, limit=MAX_TRAINING_BYTES):
+        yield from batch.to_pylist()
 
 
 def _hub(name: str, split: str) -> Iterator[Any]:
@@ -201,6 +181,14 @@ def _rows(path: Path, fields: frozenset[str]) -> Iterable[Any]:
     return _json(path) if kind == ".json" else _json_lines(path)
 
 
+def _said(rows: Iterable[Any]) -> Iterator[Any]:
+    """Yield rows; what is wrong with a file is an error of the option that names it."""
+    try:
+        yield from rows
+    except CatalogError as error:
+        raise UsageError(str(error)) from error
+
+
 def training_rows(
     source: str, *, fields: Sequence[str] = (), split: str = "train"
 ) -> Iterator[tuple[str, str]]:
@@ -238,7 +226,7 @@ def training_rows(
         (str(path), _rows(path, wanted)) for path in files
     ] or [(source, _hub(source, split))]
     for name, rows in parts:
-        for number, row in enumerate(rows, start=1):
+        for number, row in enumerate(_said(rows), start=1):
             count += 1
             text = "\n".join(flatten(row, wanted))
             if text:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalkit.catalog.files import MAX_DATA_BYTES, locate
+from evalkit.catalog.files import locate
+from evalkit.catalog.opening import read_utf8
 from evalkit.catalog.readers.rows import derived_id
-from evalkit.catalog.yaml_file import read_utf8
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -37,7 +37,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     topics = task.source.options.get("topics", {})
     instances: list[Instance] = []
     for path in locate(task, data_dir, split).paths:
-        lines = read_utf8(path, limit=MAX_DATA_BYTES).rstrip("\n").split("\n")
+        lines = read_utf8(path).rstrip("\n").split("\n")
         if len(lines) < 2 * number:
             raise CatalogError(
                 f"{path}:{len(lines)}: holds {len(lines)} lines; question and answer in turn, {number} of each, are expected."

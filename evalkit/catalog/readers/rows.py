@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.files import csv_rows, json_lines, load_json
-from evalkit.errors import CatalogError, ExtraMissingError
+from evalkit.catalog.opening import parquet_batches, unpacked_name
+from evalkit.errors import CatalogError
 from evalkit.records import digest
 
-__all__ = ["as_text", "derived_id", "table_rows"]
+__all__ = ["MAX_ROWS", "as_text", "derived_id", "table_rows"]
+
+MAX_ROWS = 1_000_000
+"""Most rows of a file of instances."""
 
 
 def derived_id(split: str, position: int, *content: str) -> str:
@@ -27,10 +31,17 @@ def derived_id(split: str, position: int, *content: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return a cell as text: texts as they are, booleans and None as JSON writes them, whole floats without a point."""
+    """Return a cell as text.
+
+    Texts as they are, booleans as JSON writes them, whole floats without a point; nothing for None
+    and for a number that is not one (tables write a missing number so).
+
+    >>> as_text(True), as_text(2.0), as_text(float("nan"))
+    ('true', '2', '')
+    """
     if isinstance(value, str):
         return value
-    if value is None:
+    if value is None or value != value:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -40,11 +51,27 @@ def as_text(value: Any) -> str:
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield ``(line, row)`` of a table file of any format, told by its ending; see `_table_rows`.
+
+    Raises
+    ------
+    CatalogError
+        When the file is wrong, or holds more than `MAX_ROWS` rows.
+    """
+    for number, (line, row) in enumerate(_table_rows(path), 1):
+        if number > MAX_ROWS:
+            raise CatalogError(
+                f"{path}:{line}: holds more than {MAX_ROWS} rows; a split of at most that many is accepted. Split it."
+            )
+        yield line, row
+
+
+def _table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield ``(line, row)`` of a CSV or TSV with header, JSON Lines, JSON list or Parquet file, told by its ending.
 
     Lines count from 1; for Parquet and a JSON list they are positions.
     """
-    suffix = path.suffix.lower()
+    suffix = Path(unpacked_name(path)).suffix
     if suffix in (".csv", ".tsv"):
         yield from _csv(path, "\t" if suffix == ".tsv" else ",")
     elif suffix in (".jsonl", ".ndjson"):
@@ -64,7 +91,7 @@ def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield from _parquet(path)
     else:
         raise CatalogError(
-            f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .jsonl, .json, .parquet. Rename or convert it."
+            f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .jsonl, .json, .parquet, and .gz or .zst behind any but the last. Rename or convert it."
         )
 
 
@@ -94,14 +121,5 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise ExtraMissingError(f"{path}: reading Parquet", "hf") from error
-    try:
-        table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        raise CatalogError(
-            f"{path}: is not a Parquet file: {str(error).splitlines()[0]}. Get it again."
-        ) from error
-    yield from enumerate(table.to_pylist(), 1)
+    rows = (row for batch in parquet_batches(path) for row in batch.to_pylist())
+    yield from enumerate(rows, 1)

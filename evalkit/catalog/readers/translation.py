@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from evalkit.catalog.files import MAX_DATA_BYTES, load_json, locate
+from evalkit.catalog.files import load_json, locate
+from evalkit.catalog.opening import read_utf8
 from evalkit.catalog.readers.rows import derived_id, table_rows
-from evalkit.catalog.yaml_file import read_utf8
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -143,7 +143,4 @@ def _xml(path: Path) -> Iterator[_Pair]:
 
 def _segments(path: Path) -> list[str]:
     """Return the sentences of an IWSLT file, which is XML in name only: bare ampersands occur."""
-    return [
-        html.unescape(text).strip()
-        for text in _SEGMENT.findall(read_utf8(path, limit=MAX_DATA_BYTES))
-    ]
+    return [html.unescape(text).strip() for text in _SEGMENT.findall(read_utf8(path))]

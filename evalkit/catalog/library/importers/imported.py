@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from evalkit.catalog.yaml_file import read_utf8
+from evalkit.catalog.opening import read_utf8
 from evalkit.errors import CatalogError
 from evalkit.phrasings.templates import MAX_TEXT, check, slots
 from evalkit.records import Phrasing, Position, digest
