@@ -161,7 +161,7 @@ def _read_file(path: Path) -> ScoreFile:
     import pyarrow as pa
 
     try:
-        names, layout, table = _READERS[_format(path)](path)
+        _, layout, table = _READERS[_format(path)](path)
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
     except CatalogError as error:
         raise TableError(str(error)) from error
