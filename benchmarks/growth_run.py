@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from evalkit.records import Block, Instance, Job, Phrasing, Response, Source, Suite, Task, digest
+from evalkit.records.manifest import Intervals, Manifest, ModelRecord, SuiteRecord, TaskRecord
 from evalkit.runs.finish import finish
-from evalkit.store.blocks import store_blocks, stored_blocks
+from evalkit.store.blocks import store_job, stored_blocks
 from evalkit.store.directory import RunDir, read_manifest
 from evalkit.store.responses import Store
 
@@ -93,11 +94,11 @@ def responses(number: int, n_phrasings: int, n_instances: int) -> Iterator[Respo
             )
 
 
-def describe(store: Store, number: int, n_phrasings: int) -> tuple[str, dict[str, Any]]:
+def describe(store: Store, number: int, n_phrasings: int) -> tuple[str, TaskRecord]:
     """Store a task with its blocks; return its entry in the manifest."""
     one = job(number, n_phrasings)
     n = len(one.instances)
-    blocks = [
+    blocks = tuple(
         Block(
             task=one.task.id,
             phrasing_id=phrasing.id,
@@ -105,15 +106,15 @@ def describe(store: Store, number: int, n_phrasings: int) -> tuple[str, dict[str
             keys="".join(key(number, p, i) for i in range(n)),
         )
         for p, phrasing in enumerate(one.phrasings)
-    ]
-    store_blocks(store, one, blocks)
-    return one.task.id, {
-        "benchmark": "growth",
-        "digest": one.content_digest,
-        "instances_digest": one.instances_digest,
-        "n_instances": n,
-        "phrasings": {phrasing.id: digest(phrasing.text, length=16) for phrasing in one.phrasings},
-    }
+    )
+    store_job(store, replace(one, blocks=blocks))
+    return one.task.id, TaskRecord(
+        benchmark="growth",
+        digest=one.content_digest,
+        instances_digest=one.instances_digest,
+        n_instances=n,
+        phrasings={phrasing.id: digest(phrasing.text, length=16) for phrasing in one.phrasings},
+    )
 
 
 def put_timed(path: Path, answers: Iterable[Response]) -> dict[str, float]:
@@ -149,7 +150,7 @@ def build(path: Path, n_phrasings: int) -> dict[str, float]:
         with Store(directory.store_path) as store:
             tasks = dict(describe(store, number, n_phrasings) for number in range(TASKS))
         answers = chain.from_iterable(
-            responses(number, n_phrasings, tasks[f"growth/task_{number:02d}"]["n_instances"])
+            responses(number, n_phrasings, tasks[f"growth/task_{number:02d}"].n_instances)
             for number in range(TASKS)
         )
         first = put_timed(directory.store_path, islice(answers, TIMED))
@@ -173,50 +174,39 @@ def build(path: Path, n_phrasings: int) -> dict[str, float]:
     }
 
 
-def _manifest(tasks: dict[str, Any]) -> dict[str, Any]:
-    model = {
-        "label": "growth",
-        "name": "growth",
-        "backend": "growth",
-        "fingerprint": FINGERPRINT,
-        "fingerprint_digest": digest(FINGERPRINT),
-    }
-    suite = {
-        "name": "growth",
-        "version": 1,
-        "digest": digest(sorted(tasks)),
-        "limit": None,
-        "shots": 0,
-        "tasks": tasks,
-    }
-    return {
-        **{
-            "state": "partial",
-            "evalkit": "growth",
-            "command": "",
-            "identity": {"suite": asdict(Suite(name="growth", tasks=tuple(tasks)))},
-            "suite": suite,
-            "limited": False,
-            "left_out": {},
-        },
-        **{
-            "model": {
-                **model,
-                "tuned_on": ["flan"],
-                "revision": "",
-                "dtype": "float32",
-                "chat_template": "none",
-            }
-        },
-        **{
-            "mitigations": [],
-            "notes": [],
-            "seed": 0,
-            "attempts": [],
-            "counts": {},
-            "device": "cpu",
-        },
-    }
+def _manifest(tasks: dict[str, TaskRecord]) -> Manifest:
+    return Manifest(
+        evalkit="growth",
+        command="",
+        identity={"suite": asdict(Suite(name="growth", tasks=tuple(tasks)))},
+        suite=SuiteRecord(
+            name="growth",
+            version=1,
+            digest=digest(sorted(tasks)),
+            limit=None,
+            shots=0,
+            tasks=tasks,
+        ),
+        limited=False,
+        left_out={},
+        model=ModelRecord(
+            label="growth",
+            name="growth",
+            backend="growth",
+            revision="",
+            dtype="float32",
+            chat_template="none",
+            tuned_on=("flan",),
+            fingerprint=FINGERPRINT,
+            fingerprint_digest=digest(FINGERPRINT),
+        ),
+        mitigations=(),
+        notes=(),
+        seed=0,
+        device="cpu",
+        attempts=(),
+        state="partial",
+    )
 
 
 def missing(path: Path) -> dict[str, float]:
@@ -225,7 +215,7 @@ def missing(path: Path) -> dict[str, float]:
         began = time.process_time()
         blocks = (
             block.keys
-            for task in read_manifest(path)["suite"]["tasks"]
+            for task in read_manifest(path).suite.tasks
             for block in stored_blocks(store, task).values()
         )
         lacking, total = store.missing_in(digest(FINGERPRINT), [*blocks, "f" * 32])
@@ -237,8 +227,8 @@ def score(path: Path) -> dict[str, float]:
     """Scores, estimates, report and manifest from what is stored: all that ``evalkit score`` does."""
     began = time.process_time()
     with RunDir(path) as directory:
-        final = finish(directory, read_manifest(path), level=0.95, resamples=1000)
-    return {"cells": final["counts"]["cells"], "CPU s": time.process_time() - began}
+        final = finish(directory, read_manifest(path), Intervals(level=0.95, resamples=1000))
+    return {"cells": final.totals.cells, "CPU s": time.process_time() - began}
 
 
 def report(path: Path) -> dict[str, float]:

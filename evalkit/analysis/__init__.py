@@ -2,7 +2,7 @@
 
 from evalkit.analysis.aggregated import NEEDS_CELLS, estimate_aggregated
 from evalkit.analysis.estimate import estimate, headline_phrasings
-from evalkit.analysis.estimates_file import guarded, read_estimates, write_estimates
+from evalkit.analysis.estimates_file import read_estimates, write_estimates
 from evalkit.analysis.paired_tests import PairedTest, paired_tests, write_tests
 from evalkit.analysis.phrasings_file import phrasing_rows, write_phrasings
 from evalkit.analysis.sparse import curve_of, phrasing_estimates, phrasing_intervals
@@ -13,7 +13,6 @@ __all__ = [
     "curve_of",
     "estimate",
     "estimate_aggregated",
-    "guarded",
     "headline_phrasings",
     "paired_tests",
     "phrasing_estimates",

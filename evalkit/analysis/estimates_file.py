@@ -6,16 +6,16 @@ The same estimates give the same bytes.
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.errors import TableError
 from evalkit.records import Estimate
-from evalkit.store.atomic import whole_file
+from evalkit.store.atomic import write_atomic
+from evalkit.store.csv_file import csv_of, unguarded
 
-__all__ = ["COLUMNS", "SCHEMA", "guarded", "read_estimates", "write_estimates"]
+__all__ = ["COLUMNS", "SCHEMA", "read_estimates", "write_estimates"]
 
 SCHEMA = "evalkit.estimates/1"
 """Schema version, in the last column of every row."""
@@ -27,31 +27,6 @@ COLUMNS = (
 TEXTS = ("model", "benchmark", "task", "metric", "interval", "instances_digest", "group", "note")
 NUMBERS = ("value", "low", "high", "level")
 COUNTS = ("n_tasks", "n_phrasings", "n_instances")
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that make a spreadsheet take text for a formula."""
-
-
-def guarded(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula.
-
-    An apostrophe goes before a dangerous first character, also behind blanks and quotes.
-
-    Examples
-    --------
-    >>> guarded("=1+1"), guarded("mmlu"), guarded("'quoted'")
-    ("'=1+1", 'mmlu', "''quoted'")
-    """
-    return (
-        f"'{text}"
-        if text.startswith("'")
-        or text.lstrip(" \"'").startswith(DANGEROUS)
-        or text.startswith(DANGEROUS)
-        else text
-    )
-
-
-def _unguarded(text: str) -> str:
-    return text[1:] if text.startswith("'") else text
 
 
 def write_estimates(estimates: Sequence[Estimate], path: Path | str) -> None:
@@ -64,19 +39,11 @@ def write_estimates(estimates: Sequence[Estimate], path: Path | str) -> None:
     path
         File that is replaced whole.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(estimates, key=_order):
-        cells = {name: guarded(getattr(row, name)) for name in TEXTS}
-        cells |= {
-            name: "" if math.isnan(getattr(row, name)) else repr(float(getattr(row, name)))
-            for name in NUMBERS
-        }
-        cells |= {name: str(getattr(row, name)) for name in COUNTS}
-        writer.writerow([cells.get(name, SCHEMA) for name in COLUMNS])
-    with whole_file(Path(path)) as file:
-        file.write(out.getvalue().encode("utf-8", "backslashreplace"))
+    rows = (
+        [SCHEMA if name == "schema" else getattr(row, name) for name in COLUMNS]
+        for row in sorted(estimates, key=_order)
+    )
+    write_atomic(Path(path), csv_of(COLUMNS, rows))
 
 
 def _order(row: Estimate) -> tuple[str, bool, str, bool, str, str, str]:
@@ -135,7 +102,7 @@ def _estimate(row: list[str], path: Path, number: int) -> Estimate:
         counts = {name: int(cells[name]) for name in COUNTS}
     except ValueError as error:
         raise TableError(f"{path}:{number}: {error}; the file is damaged.") from error
-    texts = {name: _unguarded(cells[name]) for name in TEXTS}
+    texts = {name: unguarded(cells[name]) for name in TEXTS}
     return Estimate(
         model=texts["model"],
         benchmark=texts["benchmark"],

@@ -6,8 +6,6 @@ instance change sides together, so ten phrasings of a question do not count as t
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -20,11 +18,11 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis.estimate import headline_phrasings
-from evalkit.analysis.estimates_file import guarded
 from evalkit.analysis.per_task import drop_pairs
 from evalkit.records import digest
 from evalkit.scoring import Block, ScoreTable
-from evalkit.store.atomic import whole_file
+from evalkit.store.atomic import write_atomic
+from evalkit.store.csv_file import csv_of
 
 __all__ = ["SCHEMA", "PairedTest", "paired_tests", "write_tests"]
 
@@ -216,17 +214,6 @@ def write_tests(tests: Iterable[PairedTest], path: Path) -> None:
     path
         File that is replaced whole.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     names = [field.name for field in fields(PairedTest)]
-    writer.writerow([*names, "schema"])
-    for test in tests:
-        writer.writerow([*(_cell(getattr(test, name)) for name in names), SCHEMA])
-    with whole_file(path) as file:
-        file.write(out.getvalue().encode("utf-8", "backslashreplace"))
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
-    return guarded(value) if isinstance(value, str) else str(value)
+    rows = ([*(getattr(test, name) for name in names), SCHEMA] for test in tests)
+    write_atomic(path, csv_of([*names, "schema"], rows))

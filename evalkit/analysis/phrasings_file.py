@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +12,12 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis.estimate import headline_phrasings
-from evalkit.analysis.estimates_file import guarded
 from evalkit.analysis.from_answers import brier_cells
 from evalkit.analysis.from_distances import changes
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.scoring import STATUSES, AnswerBlock, Block, ScoreTable
-from evalkit.store.atomic import whole_file
+from evalkit.store.atomic import write_atomic
+from evalkit.store.csv_file import csv_of
 
 __all__ = ["COLUMNS", "SCHEMA", "phrasing_rows", "write_phrasings"]
 
@@ -133,16 +131,5 @@ def write_phrasings(rows: list[dict[str, Any]], path: Path) -> None:
     path
         File that is replaced whole.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([_cell(row[name]) if name != "schema" else SCHEMA for name in COLUMNS])
-    with whole_file(path) as file:
-        file.write(out.getvalue().encode("utf-8", "backslashreplace"))
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
-    return guarded(value) if isinstance(value, str) else str(value)
+    lines = ([SCHEMA if name == "schema" else row[name] for name in COLUMNS] for row in rows)
+    write_atomic(path, csv_of(COLUMNS, lines))

@@ -96,7 +96,10 @@ def command(table: Path, **settings: Any) -> None:
     """
     from evalkit.analysis.score_files import TableSettings, chances, estimates_of, tests_of
     from evalkit.catalog.score_tables import read_pairs, read_score_table
+    from evalkit.store.directory import refuse_own
 
+    if settings["out"]:
+        refuse_own(settings["out"])
     if settings["reference"] and settings["pairs"]:
         raise UsageError("--reference and --pairs are both given; one of them is accepted.")
     file = read_score_table(table)

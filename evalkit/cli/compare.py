@@ -77,7 +77,10 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     from evalkit.analysis import write_estimates
     from evalkit.analysis.compare import Settings, compare_suites, compare_tables
     from evalkit.runs.read import suite_of, table_of
+    from evalkit.store.directory import refuse_own
 
+    if settings["out"]:
+        refuse_own(settings["out"])
     notes: list[str] = []
     first = suite_of(run_a, notes)
     for run_b in runs_b:

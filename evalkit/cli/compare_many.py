@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from evalkit.analysis.candidates import Cost, Suggestion
     from evalkit.analysis.compare import Settings
     from evalkit.records import Estimate
+    from evalkit.records.manifest import Manifest
     from evalkit.scoring import ScoreTable
 
 __all__ = ["cost_of", "cost_text", "manifest_of", "show_many"]
@@ -129,18 +129,16 @@ def _said(best: Suggestion | None) -> str:
     return f"No suggestion: the best without training, {best.name}, has {interval}, which does not lie above 0 ({chosen})."
 
 
-def cost_of(plain: Mapping[str, Any], changed: Mapping[str, Any]) -> Cost:
-    """Return what a run costs beside the plain one, by their manifests and what `evalkit align` left beside weights; empty manifests say nothing."""
+def cost_of(plain: Manifest | None, changed: Manifest | None) -> Cost:
+    """Return what a run costs beside the plain one, by their manifests and what `evalkit align` left beside weights; without counts nothing is known."""
     from evalkit.analysis.candidates import Cost
 
-    if not plain.get("counts") or not changed.get("counts"):
+    if plain is None or changed is None or not (plain.totals.requests and changed.totals.requests):
         return Cost()
-    marks = [run["model"]["fingerprint"] for run in (plain, changed)]
+    marks = [run.model.fingerprint for run in (plain, changed)]
     same = all(marks[0].get(name) == marks[1].get(name) for name in ("weights", "adapter"))
     record = {} if same else _trained(changed)
-    per_request = [
-        run["counts"]["prompt_tokens"] / run["counts"]["requests"] for run in (plain, changed)
-    ]
+    per_request = [run.totals.prompt_tokens / run.totals.requests for run in (plain, changed)]
     return Cost(
         tokens_ratio=per_request[1] / per_request[0] if per_request[0] else None,
         trained_parameters=0 if same else record.get("trained_parameters"),
@@ -149,18 +147,18 @@ def cost_of(plain: Mapping[str, Any], changed: Mapping[str, Any]) -> Cost:
     )
 
 
-def _trained(run: Mapping[str, Any]) -> dict[str, Any]:
+def _trained(run: Manifest) -> dict[str, Any]:
     """Return the record of the adapter or checkpoint a run used, where it still lies there."""
     from evalkit.tuning.adapters import adapter_paths, read_record
 
-    for path in [*adapter_paths(run.get("mitigations") or ()), Path(run["model"]["name"])]:
+    for path in [*adapter_paths(run.mitigations), Path(run.model.name)]:
         if record := read_record(path):
             return record
     return {}
 
 
-def manifest_of(path: Path) -> dict[str, Any]:
-    """Return the manifest of a run; empty for a plain table."""
-    file = path / "manifest.json"
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return content
+def manifest_of(path: Path) -> Manifest | None:
+    """Return the manifest of a run; None for a plain table."""
+    from evalkit.store.directory import is_run_dir, read_manifest
+
+    return read_manifest(path) if is_run_dir(path) else None

@@ -51,6 +51,8 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
     check the numbers with it.
     """
     from evalkit.errors import UsageError
+    from evalkit.store.atomic import is_stream
+    from evalkit.store.directory import refuse_own
 
     if what == "lm-eval":
         from evalkit.report.lm_eval_export import export_run
@@ -66,11 +68,12 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
         )
         if out.is_dir():
             raise UsageError(f"--out: {out} is a directory; name a file.")
+        refuse_own(out)
         rows = list(answers_of(run)) if what == "responses" else list(_scores(run))
         count = len(rows)
         _write(rows, out, form)
     if not quiet:
-        click.echo(f"{count} rows written to {out}")
+        click.echo(f"{count} rows written to {out}", err=is_stream(out))
     return 0
 
 
@@ -79,44 +82,28 @@ def _scores(run: Path) -> Iterator[dict[str, Any]]:
 
     from evalkit.scoring.stored import score_run
 
-    _, scores, _ = score_run(run, collect=list)
-    for score in scores:
-        yield asdict(score)
+    _, cells, _ = score_run(run)
+    for part in cells:
+        yield from map(asdict, part.rows())
 
 
 def _write(rows: list[dict[str, Any]], out: Path, form: str) -> None:
-    from evalkit.store.atomic import write_atomic
+    from evalkit.store.csv_file import csv_of
+    from evalkit.store.directory import write_out
 
     if form == "jsonl":
-        write_atomic(
+        write_out(
             out,
             "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows),
         )
-        return
-    import io
+    elif form == "csv":
+        names = list(rows[0]) if rows else []
+        write_out(out, csv_of(names, ([row[name] for name in names] for row in rows)))
+    else:
+        import io
 
-    import pandas as pd
+        import pandas as pd
 
-    frame = pd.DataFrame(rows)
-    if form == "parquet":
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
-        write_atomic(out, buffer.getvalue())
-        return
-    for name in frame.columns:
-        frame[name] = frame[name].map(_guarded)
-    write_atomic(out, frame.to_csv(index=False, lineterminator="\n"))
-
-
-def _guarded(value: Any) -> Any:
-    """Text cells that a spreadsheet would take for a formula get an apostrophe in front.
-
-    Lists become JSON.
-    """
-    if isinstance(value, list):
-        return json.dumps(value)
-    if isinstance(value, str) and (
-        value.lstrip(" \"'")[:1] in {"=", "+", "-", "@"} or value[:1] in {"\t", "\r"}
-    ):
-        return f"'{value}"
-    return value
+        pd.DataFrame(rows).to_parquet(buffer, index=False)
+        write_out(out, buffer.getvalue())

@@ -22,6 +22,8 @@ from evalkit.errors import ComparisonError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalkit.records.manifest import Manifest
+
 __all__ = ["command"]
 
 GROUP = "Statistics"
@@ -81,12 +83,15 @@ def command(
         leaderboard_rows,
         shown_cells,
     )
-    from evalkit.store.atomic import write_atomic
+    from evalkit.store.directory import refuse_own, write_out
 
     if len({path.resolve() for path in runs}) < len(runs):
         raise UsageError(
             "leaderboard: a run is named twice; each run has one row. Leave the second out."
         )
+    for path in (out, html, markdown):
+        if path is not None:
+            refuse_own(path)
     found = _read(runs)
     order = standings(
         [(name, table) for name, _, _, table in found],
@@ -104,7 +109,7 @@ def command(
         (markdown, leaderboard_markdown(rows, order)),
     ):
         if path is not None:
-            write_atomic(path, text)
+            write_out(path, text)
     if settings["as_json"]:
         print_json(
             {
@@ -125,7 +130,7 @@ def command(
     return 0
 
 
-def _read(runs: Sequence[Path]) -> list[tuple[str, dict[str, Any], Any, Any]]:
+def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:
     """Name, manifest, estimates and cells of every run.
 
     Refuses unfinished runs and other suites.
@@ -138,22 +143,20 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, dict[str, Any], Any, Any]]:
 
     manifests = [read_manifest(path) for path in runs]
     for path, manifest in zip(runs, manifests, strict=True):
-        if "intervals" not in manifest:
-            raise IncompleteError(
-                f"{path}: the run was not finished. Type: {manifest.get('command') or f'evalkit score {path}'}"
-            )
+        if manifest.counts is None:
+            raise IncompleteError(f"{path}: the run was not finished. Type: {manifest.to_go_on()}")
         try:
-            compare_suites(manifests[0]["suite"], manifest["suite"])
+            compare_suites(manifests[0].suite.to_json(), manifest.suite.to_json())
         except ComparisonError as error:
             raise ComparisonError(
                 f"leaderboard: {path} (new) is not of the suite of {runs[0]} (old). {error}"
             ) from error
-    labels = [str(manifest["model"]["label"]) for manifest in manifests]
+    labels = [manifest.model.label for manifest in manifests]
     names = [
         label if labels.count(label) == 1 else f"{label} ({path.name})"
         for label, path in zip(labels, runs, strict=True)
     ]
     return [
-        (name, manifest, read_own_estimates(path), read_table(path))
+        (name, manifest, read_own_estimates(path, manifest), read_table(path, manifest))
         for name, manifest, path in zip(names, manifests, runs, strict=True)
     ]

@@ -15,6 +15,7 @@ __all__ = [
     "debug_option",
     "interval_options",
     "json_option",
+    "no_report_option",
     "number",
     "option",
     "p_value",
@@ -93,6 +94,16 @@ def debug_option(function: F) -> F:
         expose_value=False,
         group="Output",
         help="Show the traceback of an error.",
+    )(function)
+
+
+def no_report_option(function: F) -> F:
+    """Add ``--no-report``."""
+    return option(
+        "--no-report",
+        is_flag=True,
+        group="Output",
+        help="Write no page and no figures; 'evalkit report' makes them later.",
     )(function)
 
 

@@ -11,6 +11,7 @@ from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
     json_option,
+    no_report_option,
     option,
     print_json,
     quiet_option,
@@ -53,6 +54,7 @@ __all__ = ["command"]
     group="Output",
     help="Where it goes; default: the run directory.",
 )
+@no_report_option
 @json_option
 @quiet_option
 @debug_option
@@ -62,6 +64,7 @@ def command(
     baseline: Path | None,
     flips: int | None,
     out: Path | None,
+    no_report: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -79,11 +82,16 @@ def command(
         )
     if len(runs) > 1 and flips is not None:
         raise UsageError(f"--flips: is for one RUN, {len(runs)} are given. Leave it out.")
-    written, absent = (
-        _one(runs[0], figures, baseline, flips, out)
-        if len(runs) == 1
-        else _several(runs, figures, out)
-    )
+    if no_report and (figures or flips is not None or baseline is not None or len(runs) > 1):
+        raise UsageError(
+            "--no-report: writes leaderboard.csv of one RUN alone; --figures, --flips, --baseline and further runs are of the page. Leave one out."
+        )
+    if no_report:
+        written, absent = _bare(runs[0], out)
+    elif len(runs) == 1:
+        written, absent = _one(runs[0], figures, baseline, flips, out)
+    else:
+        written, absent = _several(runs, figures, out)
     if as_json:
         print_json({"written": [str(path) for path in written], "not_drawn": absent})
         return 0
@@ -95,13 +103,27 @@ def command(
     return 0
 
 
+def _bare(path: Path, out: Path | None) -> tuple[list[Path], dict[str, str]]:
+    """Write the row of the leaderboard, no page."""
+    from evalkit.report.writing import write_leaderboard
+    from evalkit.runs.read import finished, read_own_estimates
+    from evalkit.store.directory import refuse_own
+
+    refuse_own(out or path, of=path)
+    manifest = finished(path)
+    write_leaderboard(out or path, manifest, read_own_estimates(path, manifest))
+    return [(out or path) / "leaderboard.csv"], {}
+
+
 def _one(
     path: Path, figures: bool, baseline: Path | None, flips: int | None, out: Path | None
 ) -> tuple[list[Path], dict[str, str]]:
     from evalkit.report.drawings import drawings
     from evalkit.report.writing import write_figures, write_report
     from evalkit.runs.read import against, read_run
+    from evalkit.store.directory import refuse_own
 
+    refuse_own(out or path, of=path)
     run = read_run(path, flips=flips)
     comparison = None if baseline is None else against(path, run, baseline)
     target = out or path
@@ -110,7 +132,7 @@ def _one(
     if not figures:
         return written, {}
     drawn, absent = write_figures(
-        target / "figures", drawings(run.evidence, run.estimates, counts=run.manifest["counts"])
+        target / "figures", drawings(run.evidence, run.estimates, counts=run.manifest.totals)
     )
     return [*written, *drawn], absent
 

@@ -66,7 +66,7 @@ def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: An
         print_json(
             {
                 "run": str(outcome.path),
-                "manifest": dict(outcome.manifest),
+                "manifest": outcome.manifest.to_json(),
                 "failures": dict(outcome.failures),
                 "exit_code": outcome.exit_code,
             }
@@ -81,14 +81,14 @@ def _show(outcome: Any, *, quiet: bool) -> None:
     from evalkit.cli.summary import print_summary
 
     print_summary(outcome.manifest, read_estimates(outcome.path / "estimates.csv"), brief=quiet)
-    counts = outcome.manifest["counts"]
-    if counts["missing"]:
+    counts = outcome.manifest.totals
+    if counts.missing:
         reasons = (
             ", ".join(f"{reason} ({count})" for reason, count in sorted(outcome.failures.items()))
             or "see the manifest"
         )
         click.echo(
-            f"{counts['missing']} of {counts['cells']} cells are missing: {reasons}. The same command again asks only for these.",
+            f"{counts.missing} of {counts.cells} cells are missing: {reasons}. The same command again asks only for these.",
             err=True,
         )
     click.echo(f"Run directory: {outcome.path}")

@@ -10,6 +10,7 @@ from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
     json_option,
+    no_report_option,
     option,
     print_json,
     quiet_option,
@@ -38,11 +39,17 @@ __all__ = ["command"]
     group="Statistics",
     help="Resamples per interval; default: the run's.",
 )
+@no_report_option
 @json_option
 @quiet_option
 @debug_option
 def command(
-    run: Path, level: float | None, resamples: int | None, as_json: bool, quiet: bool
+    run: Path,
+    level: float | None,
+    resamples: int | None,
+    no_report: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Recompute scores and estimates of a run from stored responses.
 
@@ -52,24 +59,21 @@ def command(
     from evalkit.analysis import read_estimates
     from evalkit.cli.summary import print_summary
     from evalkit.errors import IncompleteError, StoreError
+    from evalkit.records.manifest import Intervals
     from evalkit.runs.finish import finish
     from evalkit.store.directory import RunDir, read_manifest
 
     manifest = read_manifest(run)
-    intervals = manifest.get("intervals", {"level": 0.95, "resamples": 1000})
+    told = manifest.intervals or Intervals(level=0.95, resamples=1000)
+    intervals = Intervals(level=level or told.level, resamples=resamples or told.resamples)
     with RunDir(run) as directory:
         if not directory.store_path.is_file():
             raise StoreError(
                 f"{directory.store_path}: no responses are stored. Run the same 'evalkit run' again."
             )
-        final = finish(
-            directory,
-            manifest,
-            level=level or intervals["level"],
-            resamples=resamples or intervals["resamples"],
-        )
+        final = finish(directory, manifest, intervals, report=not no_report)
     if as_json:
-        print_json({"run": str(run), "manifest": final})
+        print_json({"run": str(run), "manifest": final.to_json()})
     else:
         print_summary(final, read_estimates(run / "estimates.csv"), brief=quiet)
-    return IncompleteError.exit_code if final["counts"]["missing"] else 0
+    return IncompleteError.exit_code if final.state != "complete" else 0

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import click
 
-from evalkit.errors import EnvironmentFault
+from evalkit.errors import EnvironmentFault, EvalkitError
+from evalkit.store.atomic import open_own
 
 __all__ = ["StallWatch"]
 
@@ -75,10 +76,11 @@ class StallWatch:
         """
         where = "on standard error"
         try:
-            with self._log.open("w", encoding="utf-8") as file:
+            with open(open_own(self._log), "w", encoding="utf-8") as file:
+                file.truncate(0)
                 faulthandler.dump_traceback(file, all_threads=True)
             where = f"in {self._log}"
-        except OSError:
+        except (OSError, EvalkitError):
             faulthandler.dump_traceback(all_threads=True)
         click.echo(
             f"Error: the model gave no answer for {self._seconds:g} s (--stall-timeout); the stacks of all threads are {where}. "

@@ -5,53 +5,57 @@ Per benchmark how good, how sensitive to wording, worse on unseen wording.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
 from evalkit.cli.options import print_table
 from evalkit.records import Estimate
+from evalkit.records.manifest import Manifest
 from evalkit.report.summary import summary_rows
 
 __all__ = ["print_summary"]
 
 
 def print_summary(
-    manifest: Mapping[str, Any], estimates: Sequence[Estimate], *, brief: bool = False
+    manifest: Manifest, estimates: Sequence[Estimate], *, brief: bool = False
 ) -> None:
     """Print the summary of a run with what must stand beside it.
 
     Missing, unparsed, truncated, limits.
     """
-    title = f"{manifest['model']['label']} on {manifest['suite']['name']}, percentage points, {manifest['intervals']['level']:.0%} intervals"
+    level = f", {manifest.intervals.level:.0%} intervals" if manifest.intervals else ""
+    title = f"{manifest.model.label} on {manifest.suite.name}, percentage points{level}"
     heads, rows = summary_rows(estimates, brief=brief)
     print_table(heads, rows, title=title)
-    counts = manifest["counts"]
+    counts = manifest.totals
     click.echo(
-        f"{counts['cells']:,} cells, {counts['requests']:,} requests: {counts['missing']} missing, {counts['unparsed']} unparsed, {counts['truncated']} truncated"
+        f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"
     )
-    if "budget" in manifest:
-        told = manifest["budget"]
-        design = manifest["suite"]["budget"]["design"]
+    told, design = manifest.budget, manifest.suite.budget
+    if told is not None and design is not None:
         click.echo(
-            f"Sparse run ({design}): {told['asked']:,} cells asked, {told['not_asked']:,} not asked; estimates are for all cells, from a model of those asked"
+            f"Sparse run ({design.design}): {told.asked:,} cells asked, {told.not_asked:,} not asked; estimates are for all cells, from a model of those asked"
         )
-        for task, found in told.get("found", {}).items():
-            click.echo(f"Found: {found['want']} phrasing of {task}: {found['phrasing_id']}")
-    if counts.get("unstable"):
+        for task, found in told.found.items():
+            click.echo(f"Found: {found.want} phrasing of {task}: {found.phrasing_id}")
+    if told is not None and not told.ended:
         click.echo(
-            f"{counts['unstable']:,} decisions lie within the rounding of the model's number format and may turn on another machine."
+            f"The rounds of its budget did not end, so the run stays partial. To go on, type:\n  {manifest.to_go_on()}"
         )
-    if counts.get("boundary"):
+    if counts.unstable:
         click.echo(
-            f"{counts['boundary']:,} prompts merge with their choices in the tokenizer; scored by lm-eval's rule."
+            f"{counts.unstable:,} decisions lie within the rounding of the model's number format and may turn on another machine."
         )
-    if manifest["left_out"]:
+    if counts.boundary:
         click.echo(
-            f"{len(manifest['left_out'])} tasks left out (--available): {', '.join(list(manifest['left_out'])[:3])}{', ...' if len(manifest['left_out']) > 3 else ''}"
+            f"{counts.boundary:,} prompts merge with their choices in the tokenizer; scored by lm-eval's rule."
         )
-    tuned_on = manifest["model"]["tuned_on"]
+    if manifest.left_out:
+        click.echo(
+            f"{len(manifest.left_out)} tasks left out (--available): {', '.join(list(manifest.left_out)[:3])}{', ...' if len(manifest.left_out) > 3 else ''}"
+        )
+    tuned_on = manifest.model.tuned_on
     if tuned_on is None:
         click.echo(
             "Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on."

@@ -5,19 +5,15 @@ A gate never passes by accident.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from evalkit.analysis.compare import compare_suites
 from evalkit.errors import ComparisonError, GateError, IncompleteError
+from evalkit.records.manifest import Manifest
 from evalkit.records.policy import Policy
 from evalkit.scoring import ScoreTable
 
 __all__ = ["admit", "verify"]
-
-Manifest = Mapping[str, Any]
 
 
 def admit(candidate: Manifest, baseline: Manifest, *, policy: Policy) -> list[str]:
@@ -41,7 +37,7 @@ def admit(candidate: Manifest, baseline: Manifest, *, policy: Policy) -> list[st
     for side, manifest in (("candidate", candidate), ("baseline", baseline)):
         _finished(side, manifest)
     try:
-        compare_suites(baseline["suite"], candidate["suite"])
+        compare_suites(baseline.suite.to_json(), candidate.suite.to_json())
     except ComparisonError as error:
         raise GateError(
             f"gate: baseline (old) and candidate (new) cannot be compared. {error}"
@@ -72,12 +68,12 @@ def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) 
     IncompleteError
         When more cells are missing than the policy tolerates.
     """
-    label = str(manifest["model"]["label"])
+    label = manifest.model.label
     if table.models != [label]:
         raise GateError(
             f"{side}: scores.parquet holds model {', '.join(table.models)}, the manifest {label!r}. Type: evalkit score RUN"
         )
-    tasks = dict(manifest["suite"]["tasks"])
+    tasks = manifest.suite.tasks
     if set(table.tasks(label)) != set(tasks):
         odd = sorted(set(table.tasks(label)) ^ set(tasks))
         raise GateError(
@@ -87,12 +83,12 @@ def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) 
     for task, told in tasks.items():
         block = table.block(label, task)
         if (
-            set(block.phrasing_ids) != set(told["phrasings"])
-            or len(block.instance_ids) != told["n_instances"]
+            set(block.phrasing_ids) != set(told.phrasings)
+            or len(block.instance_ids) != told.n_instances
         ):
             raise GateError(
                 f"{side}: {task} has {len(block.phrasing_ids)} phrasings and {len(block.instance_ids)} instances in scores.parquet, "
-                f"{len(told['phrasings'])} and {told['n_instances']} in the manifest, or others. Type: evalkit score RUN"
+                f"{len(told.phrasings)} and {told.n_instances} in the manifest, or others. Type: evalkit score RUN"
             )
         cells += block.values.size
         there += int((~np.isnan(block.values)).sum())
@@ -100,29 +96,28 @@ def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) 
     if share > policy.missing:
         raise IncompleteError(
             f"{side}: {cells - there} of {cells} cells ({share:.2%}) are missing; policy {policy.name!r} tolerates {policy.missing:.2%}. "
-            f"Fill them: {manifest.get('command') or 'run it again'}"
+            f"Fill them: {manifest.to_go_on()}"
         )
 
 
 def _finished(side: str, manifest: Manifest) -> None:
-    counts = manifest.get("counts") or {}
-    if "cells" not in counts:
+    if manifest.counts is None or (manifest.suite.sparse and manifest.state != "complete"):
         raise IncompleteError(
-            f"{side}: the run was not finished (state {manifest.get('state')!r}). Finish it: {manifest.get('command') or 'run it again'}"
+            f"{side}: the run was not finished (state {manifest.state!r}). Finish it: {manifest.to_go_on()}"
         )
-    if int(counts["cells"]) < 1:
+    if manifest.counts.cells < 1:
         raise GateError(
             f"{side}: the run has no cells; there is nothing to decide on. Run the suite."
         )
 
 
 def _unlimited(side: str, manifest: Manifest, policy: Policy) -> None:
-    left_out = manifest.get("left_out") or {}
-    if manifest.get("limited") and not policy.allow_limited:
+    left_out = manifest.left_out
+    if manifest.limited and not policy.allow_limited:
         what = (
             f"{len(left_out)} tasks were left out"
             if left_out
-            else f"limit {manifest['suite'].get('limit')} or a budget"
+            else f"limit {manifest.suite.limit} or a budget"
         )
         raise GateError(
             f"{side}: the run was limited ({what}), so it does not stand for its suite. Run the whole suite, or set 'allow_limited: true' in "
@@ -132,24 +127,23 @@ def _unlimited(side: str, manifest: Manifest, policy: Policy) -> None:
 
 def _notes(candidate: Manifest, baseline: Manifest) -> list[str]:
     notes = []
-    if candidate.get("limited"):
+    if candidate.limited:
         notes.append(
             "Both runs were limited to the same part of their suite, which the policy allows."
         )
-    same = candidate["model"].get("fingerprint_digest") == baseline["model"].get(
-        "fingerprint_digest"
-    )
-    if same:
+    if candidate.model.fingerprint_digest == baseline.model.fingerprint_digest:
         notes.append("Candidate and baseline have the same model fingerprint.")
-    if candidate.get("evalkit") != baseline.get("evalkit"):
+    if candidate.evalkit != baseline.evalkit:
         notes.append(
-            f"Made by different versions of evalkit: candidate {candidate.get('evalkit')}, baseline {baseline.get('evalkit')}."
+            f"Made by different versions of evalkit: candidate {candidate.evalkit}, baseline {baseline.evalkit}."
         )
-    if candidate.get("mitigations") != baseline.get("mitigations"):
-        notes.append(
-            f"Different mitigations: candidate {candidate.get('mitigations')}, baseline {baseline.get('mitigations')}."
-        )
-    names = [manifest["model"].get("tuned_on") for manifest in (candidate, baseline)]
-    if names[0] != names[1]:
-        notes.append(f"Different tuning collections: candidate {names[0]}, baseline {names[1]}.")
+    if candidate.mitigations != baseline.mitigations:
+        names = [list(manifest.mitigations) for manifest in (candidate, baseline)]
+        notes.append(f"Different mitigations: candidate {names[0]}, baseline {names[1]}.")
+    if candidate.model.tuned_on != baseline.model.tuned_on:
+        tuned = [
+            None if manifest.model.tuned_on is None else list(manifest.model.tuned_on)
+            for manifest in (candidate, baseline)
+        ]
+        notes.append(f"Different tuning collections: candidate {tuned[0]}, baseline {tuned[1]}.")
     return notes

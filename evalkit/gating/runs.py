@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, GateError
+from evalkit.records.manifest import Manifest
 from evalkit.records.policy import Policy
 
 if TYPE_CHECKING:
@@ -61,14 +63,15 @@ def gate_runs(
         candidate=_shown(candidate, manifests["candidate"]),
         baseline=_shown(baseline, manifests["baseline"]),
         suite={
-            name: manifests["candidate"]["suite"][name] for name in ("name", "version", "digest")
+            name: getattr(manifests["candidate"].suite, name)
+            for name in ("name", "version", "digest")
         },
         notes=notes,
     )
     return decision, explain(pairs, limit=explained) if explained else None
 
 
-def _manifest(path: Path, side: str) -> dict[str, Any]:
+def _manifest(path: Path, side: str) -> Manifest:
     from evalkit.store.directory import read_manifest
 
     try:
@@ -77,35 +80,26 @@ def _manifest(path: Path, side: str) -> dict[str, Any]:
         raise GateError(f"{side} cannot be read, so there is no decision. {error}") from error
 
 
-def _table(path: Path, manifest: dict[str, Any], side: str) -> ScoreTable:
-    from evalkit.scoring import ScoreTable
-    from evalkit.store.atomic import file_digest
+def _table(path: Path, manifest: Manifest, side: str) -> ScoreTable:
+    from evalkit.scoring.table import read_table
 
-    file = path / "scores.parquet"
     try:
-        if not file.is_file():
-            raise GateError(f"{file}: is not there. Type: evalkit score {path}")
-        sealed = manifest.get("scores_digest")
-        if sealed is None:
+        if manifest.scores_digest is None:
             raise GateError(
                 f"{path}: the manifest does not seal scores.parquet; an earlier version wrote it. Type: evalkit score {path}"
             )
-        if file_digest(file) != sealed:
-            raise GateError(
-                f"{file}: is not the file its manifest was written for; it was changed or damaged. Type: evalkit score {path}"
-            )
-        return ScoreTable.read_parquet(file)
+        return read_table(path, manifest)
     except (EvalkitError, OSError) as error:
         raise GateError(f"{side} cannot be read, so there is no decision. {error}") from error
 
 
-def _shown(path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    model = manifest["model"]
+def _shown(path: Path, manifest: Manifest) -> dict[str, Any]:
+    model = manifest.model
     return {
         "run": str(path),
-        "model": model["label"],
-        "fingerprint": model["fingerprint_digest"],
-        "tuned_on": model.get("tuned_on"),
-        "evalkit": manifest.get("evalkit"),
-        "counts": dict(manifest["counts"]),
+        "model": model.label,
+        "fingerprint": model.fingerprint_digest,
+        "tuned_on": None if model.tuned_on is None else list(model.tuned_on),
+        "evalkit": manifest.evalkit,
+        "counts": asdict(manifest.totals),
     }

@@ -1,4 +1,7 @@
-"""One task with everything chosen for it, and the request keys of its cells."""
+"""One task with everything chosen for it, and the request keys of its cells.
+
+The same record whether it was just chosen or is read back from a run.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,31 @@ Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 the label); empty for upstream's."""
 KEY_LENGTH = 32
 """Hex digits of a request key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One (task, phrasing): which request answers each instance."""
+
+    task: str
+    """Task id."""
+    phrasing_id: str
+    """Phrasing id."""
+    inputs: str
+    """Digest of everything the prompts were made from."""
+    keys: str
+    """Request key per instance, in instance order, side by side: 32 hex digits each, so that ten
+    million are held and compared at once."""
+
+    def each(self) -> list[str]:
+        """Return the request key of every instance."""
+        return [
+            self.keys[start : start + KEY_LENGTH] for start in range(0, len(self.keys), KEY_LENGTH)
+        ]
+
+    def key(self, position: int) -> str:
+        """Return the request key of one instance."""
+        return self.keys[position * KEY_LENGTH : (position + 1) * KEY_LENGTH]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +69,8 @@ class Job:
     same under every phrasing), or a sparse design."""
     notes: tuple[str, ...] = ()
     """What could not be done as asked (an impossible perturbation, instances left out for it)."""
+    blocks: tuple[Block, ...] = ()
+    """One per phrasing, in their order, once the prompts are made; empty before."""
 
     @property
     def instances_digest(self) -> str:
@@ -60,21 +90,7 @@ class Job:
             ]
         )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One (task, phrasing): which request answers each instance."""
-
-    task: str
-    """Task id."""
-    phrasing_id: str
-    """Phrasing id."""
-    inputs: str
-    """Digest of everything the prompts were made from."""
-    keys: str
-    """Request key per instance, in instance order, side by side: 32 hex digits each, so that ten
-    million are held and compared at once."""
-
-    def key(self, position: int) -> str:
-        """Return the request key of one instance."""
-        return self.keys[position * KEY_LENGTH : (position + 1) * KEY_LENGTH]
+    def arrangement(self, phrasing: Phrasing, position: int) -> Arrangement:
+        """Return choice order and label order of one cell; empty for upstream's."""
+        orders = self.orders.get(phrasing.id)
+        return orders[position] if orders else ((), ())

@@ -49,7 +49,7 @@ class Ranks:
 
 def run_names(runs: Sequence[RunView], folders: Sequence[str]) -> list[str]:
     """Return one name per run: its model's, with the folder where two runs have the same model."""
-    labels = [str(run.manifest["model"]["label"]) for run in runs]
+    labels = [run.manifest.model.label for run in runs]
     return [
         label if labels.count(label) == 1 else f"{label} ({folder})"
         for label, folder in zip(labels, folders, strict=True)
@@ -64,26 +64,26 @@ def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> No
     ComparisonError
         Naming the first run that differs and what differs.
     """
-    first = runs[0].manifest["suite"]
+    first = runs[0].manifest.suite
     for run, name in zip(runs[1:], names[1:], strict=True):
-        suite = run.manifest["suite"]
-        if suite["digest"] == first["digest"]:
+        suite = run.manifest.suite
+        if suite.digest == first.digest:
             continue
-        only = sorted(set(first["tasks"]) ^ set(suite["tasks"]))
+        only = sorted(set(first.tasks) ^ set(suite.tasks))
         changed = sorted(
             task
-            for task in set(first["tasks"]) & set(suite["tasks"])
-            if first["tasks"][task] != suite["tasks"][task]
+            for task in set(first.tasks) & set(suite.tasks)
+            if first.tasks[task] != suite.tasks[task]
         )
         what = (
             f"{len(only)} tasks are in one alone ({only[0]})"
             if only
             else f"tasks, phrasings or instances of {len(changed)} tasks differ ({changed[0]})"
             if changed
-            else f"suite versions {first['version']} and {suite['version']}"
+            else f"suite versions {first.version} and {suite.version}"
         )
         raise ComparisonError(
-            f"{name}: was run on another suite than {names[0]} (digest {suite['digest'][:8]} and {first['digest'][:8]}): {what}. "
+            f"{name}: was run on another suite than {names[0]} (digest {suite.digest[:8]} and {first.digest[:8]}): {what}. "
             "Compare runs of the same suite with the same --limit, --phrasings and --seed."
         )
 
@@ -212,7 +212,7 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
         .render(
             policy=policy(style),
             style=Markup(style),
-            suite=runs[0].manifest["suite"],
+            suite=runs[0].manifest.suite,
             level=runs[0].evidence.level,
             models=[
                 {"name": name, "run": run, "values": found.get("all", {})}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.records import Estimate
+from evalkit.records.manifest import Counts
 from evalkit.report.evidence import OF_THIS_RUN, Evidence, TaskView
 from evalkit.report.figures import (
     BudgetPoint,
@@ -78,7 +79,7 @@ def by_task(estimates: Sequence[Estimate]) -> dict[str, dict[str, Estimate]]:
 
 
 def drawings(
-    evidence: Evidence, estimates: Sequence[Estimate], *, counts: Mapping[str, Any]
+    evidence: Evidence, estimates: Sequence[Estimate], *, counts: Counts
 ) -> Iterator[Drawing]:
     """Yield every figure of one run in the order of the page.
 
@@ -102,13 +103,13 @@ def drawings(
     yield from _distances(evidence, values, foot)
 
 
-def _foot(evidence: Evidence, counts: Mapping[str, Any]) -> str:
-    cells = counts.get("cells", 0) or 1
+def _foot(evidence: Evidence, counts: Counts) -> str:
+    cells = counts.cells or 1
     n_phrasings = sum(row.headline for view in evidence.tasks for row in view.phrasings)
     n_instances = sum(view.n_instances for view in evidence.tasks)
     return (
         f"{len(evidence.tasks)} tasks, {n_phrasings:,} phrasings (counted per task), {n_instances:,} instances; "
-        f"missing {share(counts.get('missing', 0) / cells)}, unparsed {share(counts.get('unparsed', 0) / cells)}."
+        f"missing {share(counts.missing / cells)}, unparsed {share(counts.unparsed / cells)}."
     )
 
 

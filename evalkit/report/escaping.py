@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["csv_text", "github_data", "github_property", "markdown", "plain", "xml_text"]
+__all__ = ["github_data", "github_property", "markdown", "plain", "xml_text"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 _XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def plain(text: str, *, limit: int = 200) -> str:
@@ -76,12 +75,3 @@ def xml_text(text: str) -> str:
     'a\\x00b'
     """
     return _XML.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
-
-
-def csv_text(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula.
-
-    >>> csv_text("=1+1"), csv_text("demo")
-    ("'=1+1", 'demo')
-    """
-    return f"'{text}" if text.lstrip(" \"'")[:1] in _FORMULA or text[:1] in _FORMULA else text

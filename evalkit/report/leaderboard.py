@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.analysis.standings import Standings
 from evalkit.records import Estimate
-from evalkit.report.escaping import csv_text, markdown
+from evalkit.records.manifest import Manifest
+from evalkit.report.escaping import markdown
+from evalkit.store.csv_file import csv_of
 
 __all__ = [
     "COLUMNS",
@@ -61,7 +61,7 @@ SCHEMA = 2
 """Version of the columns; 2 added ``p_best``, ``tied_with`` and ``kendall_w``."""
 
 
-def leaderboard_row(manifest: Mapping[str, Any], estimates: Sequence[Estimate]) -> dict[str, Any]:
+def leaderboard_row(manifest: Manifest, estimates: Sequence[Estimate]) -> dict[str, Any]:
     """Return the row of one run; ranks are filled in when runs are put together."""
     benchmarks = {row.benchmark for row in estimates if row.benchmark != "all"}
     whole = "all" if len(benchmarks) != 1 else benchmarks.pop()
@@ -74,35 +74,35 @@ def leaderboard_row(manifest: Mapping[str, Any], estimates: Sequence[Estimate]) 
         "rank": 1,
         "rank_low": 1,
         "rank_high": 1,
-        "model": manifest["model"]["label"],
+        "model": manifest.model.label,
     }
     for column, metric in _STATISTICS:
         estimate = values.get(metric)
         row[column] = None if estimate is None else estimate.value
         row[f"{column}_low"] = None if estimate is None else estimate.low
         row[f"{column}_high"] = None if estimate is None else estimate.high
-    mean, counts = values.get("mean"), manifest["counts"]
+    mean, counts = values.get("mean"), manifest.totals
     row.update(
         n_tasks=mean.n_tasks if mean else 0,
         n_phrasings=mean.n_phrasings if mean else 0,
         n_instances=mean.n_instances if mean else 0,
-        n_cells=counts["cells"],
-        n_missing=counts["missing"],
-        n_unparsed=counts["unparsed"],
-        suite=manifest["suite"]["name"],
-        suite_digest=manifest["suite"]["digest"],
-        evalkit=manifest["evalkit"],
+        n_cells=counts.cells,
+        n_missing=counts.missing,
+        n_unparsed=counts.unparsed,
+        suite=manifest.suite.name,
+        suite_digest=manifest.suite.digest,
+        evalkit=manifest.evalkit,
         p_best=None,
         tied_with="",
         kendall_w=None,
-        limited=bool(manifest.get("limited")),
+        limited=manifest.limited,
         schema=SCHEMA,
     )
     return row
 
 
 def leaderboard_rows(
-    runs: Sequence[tuple[str, Mapping[str, Any], Sequence[Estimate]]], order: Standings
+    runs: Sequence[tuple[str, Manifest, Sequence[Estimate]]], order: Standings
 ) -> list[dict[str, Any]]:
     """Return the rows of several runs, best first.
 
@@ -129,20 +129,7 @@ def leaderboard_rows(
 
 def leaderboard_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as CSV: fractions at full precision, empty where undefined, text guarded against formulas."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([_cell(row[name]) for name in COLUMNS])
-    return out.getvalue()
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, str):
-        return csv_text(value)
-    return repr(value) if isinstance(value, float) else str(value)
+    return csv_of(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 
 
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]], order: Standings) -> str:

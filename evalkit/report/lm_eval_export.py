@@ -7,10 +7,7 @@ says what we measured.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +15,13 @@ from typing import Any
 
 from evalkit.errors import StoreError, UsageError
 from evalkit.phrasings.prompts import render_prompt, request_of
-from evalkit.records import Instance, Phrasing, Prompt, Score, Task
+from evalkit.records import Instance, Job, Phrasing, Prompt, Task
+from evalkit.records.manifest import Manifest
+from evalkit.scoring.columns import Cells
 from evalkit.scoring.stored import score_run
 from evalkit.store.atomic import slug, write_atomic
-from evalkit.store.blocks import StoredJob, instance_from_json, phrasing_from_json, stored_jobs
+from evalkit.store.blocks import stored_jobs
+from evalkit.store.csv_file import csv_of
 from evalkit.store.directory import RunDir
 from evalkit.store.responses import Store
 
@@ -33,6 +33,10 @@ METRICS = {
     "exact_match": "exact_match",
 }
 """Our metric -> the one of lm-eval that counts the same."""
+_EXPECTED = (
+    *("lm_eval_task", "task", "phrasing_id", "metric"),
+    *("score", "n_instances", "missing", "truncated"),
+)
 _README = """# Tasks for lm-eval
 
 Written by evalkit from a run of {model} on the suite {suite}: {n_tasks} tasks of lm-eval, one per task and phrasing, {n_rows} prompts.
@@ -90,29 +94,26 @@ def export_run(run: Path, out: Path) -> int:
     """
     if out.is_file():
         raise UsageError(f"--out: {out} is a file; a directory is expected.")
-    manifest, scores, _ = score_run(run, collect=list)
+    manifest, cells, _ = score_run(run)
     exported: list[_Exported] = []
     left_out: dict[str, str] = {}
     with Store(RunDir(run).store_path, read_only=True) as store:
-        for job in stored_jobs(store, manifest["suite"]["tasks"]):
+        for job in stored_jobs(store, manifest.suite):
             if job.task.metric not in METRICS:
                 left_out[job.task.id] = job.task.metric
                 continue
-            shots = [
-                instance_from_json(value) for _, value in store.get_records(f"shots/{job.task.id}")
-            ]
-            exported += _exported(job, shots, run)
+            exported += _exported(job, run)
     if not exported:
         raise UsageError(
             f"{run}: lm-eval has no metric like {', '.join(sorted(set(left_out.values())))}, so there is nothing to export."
         )
-    group = f"evalkit_{slug(str(manifest['suite']['name']))}"
+    group = f"evalkit_{slug(manifest.suite.name)}"
     for item in exported:
         _write_task(item, out)
     write_atomic(
         out / "group.yaml", _yaml({"group": group, "task": [item.name for item in exported]})
     )
-    write_atomic(out / "expected.csv", _expected(exported, scores))
+    write_atomic(out / "expected.csv", _expected(exported, cells))
     n_rows = sum(len(item.rows) for item in exported)
     write_atomic(
         out / "README.md",
@@ -121,16 +122,14 @@ def export_run(run: Path, out: Path) -> int:
     return n_rows
 
 
-def _exported(job: StoredJob, shots: Sequence[Instance], run: Path) -> Iterator[_Exported]:
+def _exported(job: Job, run: Path) -> Iterator[_Exported]:
     """Every phrasing of a stored task with its finished prompts."""
-    for row in job.rows:
-        phrasing = phrasing_from_json(row["phrasing"])
-        keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
-        arrangements = row["orders"] or [((), ())] * len(keys)
+    for phrasing, block in zip(job.phrasings, job.blocks, strict=True):
         rows = []
-        for key, instance, (order, names) in zip(keys, job.instances, arrangements, strict=True):
+        for position, (key, instance) in enumerate(zip(block.each(), job.instances, strict=True)):
+            order, names = job.arrangement(phrasing, position)
             prompt = render_prompt(
-                job.task, phrasing, instance, shots=shots, order=tuple(order), names=tuple(names)
+                job.task, phrasing, instance, shots=job.shots, order=order, names=names
             )
             if request_of(prompt).key != key:
                 raise StoreError(
@@ -217,29 +216,14 @@ def _yaml(value: Any) -> str:
     return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000))
 
 
-def _expected(exported: Sequence[_Exported], scores: Sequence[Score]) -> str:
+def _expected(exported: Sequence[_Exported], found: Sequence[Cells]) -> str:
     """Table of what we measured, per lm-eval task; a mean over missing cells is left empty."""
-    cells: dict[tuple[str, str], list[Score]] = defaultdict(list)
-    for score in scores:
-        cells[score.task, score.phrasing_id].append(score)
-    buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator="\n")
-    table.writerow(
-        [
-            "lm_eval_task",
-            "task",
-            "phrasing_id",
-            "metric",
-            "score",
-            "n_instances",
-            "missing",
-            "truncated",
-        ]
-    )
+    cells = {(part.task.id, part.phrasing.id): part.verdicts for part in found}
+    rows = []
     for item in exported:
         mine = cells[item.task.id, item.phrasing.id]
         values = [score.score for score in mine if score.score is not None]
-        mean = repr(sum(values) / len(values)) if len(values) == len(mine) else ""
+        mean = sum(values) / len(values) if len(values) == len(mine) else None
         truncated = sum(score.status == "truncated" for score in mine)
         row = [
             item.name,
@@ -251,12 +235,12 @@ def _expected(exported: Sequence[_Exported], scores: Sequence[Score]) -> str:
             len(mine) - len(values),
             truncated,
         ]
-        table.writerow(row)
-    return buffer.getvalue()
+        rows.append(row)
+    return csv_of(_EXPECTED, rows)
 
 
 def _readme(
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     left_out: Mapping[str, str],
     *,
     group: str,
@@ -267,8 +251,8 @@ def _readme(
         f"* Left out, since lm-eval has no metric like theirs: {', '.join(f'{task} ({metric})' for task, metric in left_out.items())}.\n"
     ]
     return _README.format(
-        model=manifest["model"]["label"],
-        suite=manifest["suite"]["name"],
+        model=manifest.model.label,
+        suite=manifest.suite.name,
         group=group,
         n_tasks=n_tasks,
         n_rows=n_rows,

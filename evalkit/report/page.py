@@ -142,7 +142,7 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
     evidence = run.evidence
     shown = [
         (drawing, Markup(drawn(drawing)))
-        for drawing in drawings(evidence, run.estimates, counts=run.manifest["counts"])
+        for drawing in drawings(evidence, run.estimates, counts=run.manifest.totals)
     ]
     style, script = template_text("report.css"), template_text("report.js")
     rows = phrasing_rows(evidence)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalkit.records import Estimate
+from evalkit.records.manifest import Manifest
 from evalkit.report.evidence import Evidence
 
 __all__ = ["Changed", "Comparison", "ComparisonRow", "RunView", "side_by_side"]
@@ -30,7 +30,7 @@ HEADLINE = (
 class RunView:
     """One run."""
 
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     """Its manifest."""
     evidence: Evidence
     """Its phrasings, flips and first looks."""
@@ -78,7 +78,7 @@ class Changed:
 class Comparison:
     """A run against a baseline."""
 
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     """Manifest of the baseline."""
     rows: Sequence[ComparisonRow]
     """Statistics of the whole run."""
@@ -94,7 +94,7 @@ class Comparison:
 
 def side_by_side(
     run: RunView,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     estimates: Sequence[Estimate],
     *,
     differences: Sequence[Estimate] = (),

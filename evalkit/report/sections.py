@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from evalkit.records import Estimate
+from evalkit.records.manifest import Counts, Manifest
 from evalkit.report.evidence import Evidence, Looks
 from evalkit.report.text import bracket, points, share, signed
 
@@ -190,7 +190,7 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
     )
 
 
-def limits(manifest: Mapping[str, Any]) -> list[Limit]:
+def limits(manifest: Manifest) -> list[Limit]:
     """Return everything that limits what the numbers of a run mean, gravest first.
 
     Parameters
@@ -198,8 +198,8 @@ def limits(manifest: Mapping[str, Any]) -> list[Limit]:
     manifest
         Of the run.
     """
-    found = [*_of_cells(manifest["counts"]), *_of_suite(manifest), *_of_model(manifest)]
-    notes = list(manifest.get("notes", ()))
+    found = [*_of_cells(manifest.totals), *_of_suite(manifest), *_of_model(manifest)]
+    notes = manifest.notes
     if notes:
         more = (
             f" {len(notes) - 1} more such note{'s' if len(notes) > 2 else ''} in manifest.json."
@@ -218,62 +218,66 @@ def _or_none(number: int) -> str:
     return f"{number:,}" if number else "none"
 
 
-def _of_cells(counts: Mapping[str, Any]) -> Iterator[Limit]:
-    cells = counts["cells"] or 1
-    if counts["missing"]:
+def _of_cells(counts: Counts) -> Iterator[Limit]:
+    cells = counts.cells or 1
+    if counts.missing:
         yield Limit(
-            head=f"{counts['missing']:,} of {_counted(counts['cells'], 'cell')} missing ({share(counts['missing'] / cells)})",
+            head=f"{counts.missing:,} of {_counted(counts.cells, 'cell')} missing ({share(counts.missing / cells)})",
             text="The engine gave no answer. They are left out, not counted as wrong. The same 'evalkit run' again asks only for these.",
             severe=True,
         )
-    if counts["unparsed"]:
+    if counts.unparsed:
         yield Limit(
-            head=f"{_counted(counts['unparsed'], 'answer')} unparsed ({share(counts['unparsed'] / cells)})",
+            head=f"{_counted(counts.unparsed, 'answer')} unparsed ({share(counts.unparsed / cells)})",
             text="The model answered, but not in a form that can be scored. They count as wrong; the table of phrasings says where.",
         )
-    if counts["truncated"]:
+    if counts.truncated:
         yield Limit(
-            head=f"{_counted(counts['truncated'], 'prompt')} truncated ({share(counts['truncated'] / cells)})",
+            head=f"{_counted(counts.truncated, 'prompt')} truncated ({share(counts.truncated / cells)})",
             text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
         )
-    if counts.get("unstable"):
+    if counts.unstable:
         yield Limit(
-            head=f"{counts['unstable']:,} decisions within rounding ({share(counts['unstable'] / cells)})",
+            head=f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})",
             text="The two best choices lie closer together than the model's number format resolves: another batch or machine may answer otherwise.",
         )
-    if counts.get("boundary"):
+    if counts.boundary:
         yield Limit(
-            head=f"{counts['boundary']:,} of {counts['requests']:,} prompts merge with their answer",
+            head=f"{counts.boundary:,} of {counts.requests:,} prompts merge with their answer",
             text="The tokenizer joins the end of the prompt with the choice. They are scored by lm-eval's rule, which may read a choice short.",
         )
 
 
-def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
-    suite = manifest["identity"]["suite"]
-    if suite.get("limit") is not None:
+def _of_suite(manifest: Manifest) -> Iterator[Limit]:
+    suite, cells = manifest.suite, manifest.budget
+    if suite.limit is not None:
         yield Limit(
-            head=f"Limited to {_counted(suite['limit'], 'instance')} per task",
+            head=f"Limited to {_counted(suite.limit, 'instance')} per task",
             text="A part of the suite, drawn with a seed; not comparable with published scores.",
         )
-    design = (manifest["suite"].get("budget") or {}).get("design", "paired")
-    if design != "paired":
-        cells = manifest["budget"]
+    if suite.budget is not None and suite.sparse and cells is not None:
         yield Limit(
-            head=f"Sparse run: {cells['asked']:,} of {cells['asked'] + cells['not_asked']:,} cells asked ({share(cells['asked'] / (cells['asked'] + cells['not_asked']))}, {design})",
+            head=f"Sparse run: {cells.asked:,} of {cells.asked + cells.not_asked:,} cells asked ({share(cells.asked / (cells.asked + cells.not_asked))}, {suite.budget.design})",
             text="Phrasings were asked on different instances. Scores of phrasings, their mean, spread, gap and quantiles are estimates for all cells from "
             "a model of those asked, with intervals for these phrasings on these instances. Cells not asked are neither missing nor wrong; flips are among cells asked.",
         )
-        for task, found in sorted(cells.get("found", {}).items())[:5]:
+        if not cells.ended:
             yield Limit(
-                head=f"Search in {task}: {found['want']} phrasing {found['phrasing_id']}",
+                head="The rounds of its budget did not end",
+                text="It was stopped between two rounds: cells that its budget pays for were not asked. The same 'evalkit run' again asks them.",
+                severe=True,
+            )
+        for task, found in sorted(cells.found.items())[:5]:
+            yield Limit(
+                head=f"Search in {task}: {found.want} phrasing {found.phrasing_id}",
                 text="Found with this budget; the true one may be another, a point or more away.",
             )
-    elif suite.get("budget") is not None:
+    elif suite.budget is not None and suite.budget.fraction is not None:
         yield Limit(
-            head=f"Budget of {share(suite['budget'])} of the instances",
+            head=f"Budget of {share(suite.budget.fraction)} of the instances",
             text="A part of the suite, the same instances under every phrasing.",
         )
-    left_out = manifest.get("left_out") or {}
+    left_out = manifest.left_out
     if left_out:
         names = ", ".join(list(left_out)[:5]) + (" and others" if len(left_out) > 5 else "")
         yield Limit(
@@ -283,14 +287,14 @@ def _of_suite(manifest: Mapping[str, Any]) -> Iterator[Limit]:
         )
 
 
-def _of_model(manifest: Mapping[str, Any]) -> Iterator[Limit]:
-    tuned_on = manifest["model"]["tuned_on"]
+def _of_model(manifest: Manifest) -> Iterator[Limit]:
+    tuned_on = manifest.model.tuned_on
     if tuned_on is None:
         yield Limit(
             head="Seen and unseen unknown",
             text="Nothing is said of what the model was tuned on, so no gap can be given. Say it with --tuned-on.",
         )
-    benchmarks = {task["benchmark"] for task in manifest["suite"]["tasks"].values()}
+    benchmarks = {task.benchmark for task in manifest.suite.tasks.values()}
     if tuned_on and "niv2" in tuned_on and "mmlu" in benchmarks:
         yield Limit(
             head="Tuned on SuperNI, which contains MMLU",
@@ -341,53 +345,50 @@ def controls(values: Mapping[str, Estimate]) -> list[Estimate]:
     return [values[name] for name in names if not math.isnan(values[name].value)]
 
 
-def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def provenance(manifest: Manifest) -> list[tuple[str, str]]:
     """Return label and text of everything needed to repeat the run."""
-    model, suite, counts = manifest["model"], manifest["suite"], manifest["counts"]
-    attempts = manifest.get("attempts") or []
+    model, suite, counts = manifest.model, manifest.suite, manifest.totals
+    attempts, intervals = manifest.attempts, manifest.intervals
     rows = [
-        ("Command", manifest.get("command") or "–"),
-        ("Model", f"{model['backend']}: {model['name']}"),
-        ("Revision", model.get("revision") or "–"),
-        ("Number format", model.get("dtype") or "–"),
-        ("Chat template", model.get("chat_template") or "–"),
+        ("Command", manifest.command or "–"),
+        ("Model", f"{model.backend}: {model.name}"),
+        ("Revision", model.revision or "–"),
+        ("Number format", model.dtype or "–"),
+        ("Chat template", model.chat_template or "–"),
         (
             "Tuned on",
-            "unknown" if model["tuned_on"] is None else ", ".join(model["tuned_on"]) or "nothing",
+            "unknown" if model.tuned_on is None else ", ".join(model.tuned_on) or "nothing",
         ),
-        ("Mitigations", ", ".join(manifest.get("mitigations") or ()) or "none"),
-        ("Fingerprint", model["fingerprint_digest"]),
-        *(
-            (f"Fingerprint, {name}", str(value) or "–")
-            for name, value in model["fingerprint"].items()
-        ),
-        ("Suite", f"{suite['name']}, version {suite['version']}, digest {suite['digest']}"),
-        ("Shots", str(suite.get("shots", 0))),
-        ("Seed", str(manifest["seed"])),
-        ("Device", manifest.get("device") or "–"),
-        ("Started", ", ".join(attempt["started"] for attempt in attempts) or "–"),
+        ("Mitigations", ", ".join(manifest.mitigations) or "none"),
+        ("Fingerprint", model.fingerprint_digest),
+        *((f"Fingerprint, {name}", str(value) or "–") for name, value in model.fingerprint.items()),
+        ("Suite", f"{suite.name}, version {suite.version}, digest {suite.digest}"),
+        ("Shots", str(suite.shots)),
+        ("Seed", str(manifest.seed)),
+        ("Device", manifest.device or "–"),
+        ("Started", ", ".join(attempt.started for attempt in attempts) or "–"),
         (
             "Seconds",
-            f"{sum(attempt['seconds'] for attempt in attempts):.1f} in {_counted(len(attempts), 'attempt')}"
+            f"{sum(attempt.seconds for attempt in attempts):.1f} in {_counted(len(attempts), 'attempt')}"
             if attempts
             else "–",
         ),
-        ("Cells", f"{counts['cells']:,} from {counts['requests']:,} requests"),
+        ("Cells", f"{counts.cells:,} from {counts.requests:,} requests"),
         (
             "Tokens",
-            f"{counts['prompt_tokens']:,} of prompts, {counts['answer_tokens']:,} of choices",
+            f"{counts.prompt_tokens:,} of prompts, {counts.answer_tokens:,} of choices",
         ),
         (
             "Intervals",
-            f"{manifest['intervals']['level']:.0%}, {manifest['intervals']['resamples']} resamples",
+            "–" if intervals is None else f"{intervals.level:.0%}, {intervals.resamples} resamples",
         ),
         (
             "Versions",
             ", ".join(
                 f"{name} {version}"
                 for name, version in {
-                    "evalkit": manifest["evalkit"],
-                    **manifest["versions"],
+                    "evalkit": manifest.evalkit,
+                    **(manifest.versions or {}),
                 }.items()
             ),
         ),

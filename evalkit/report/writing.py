@@ -15,10 +15,12 @@ from evalkit.report.run_view import Comparison, RunView
 from evalkit.store.atomic import write_atomic
 
 if TYPE_CHECKING:
+    from evalkit.records import Estimate
+    from evalkit.records.manifest import Manifest
     from evalkit.report.comparison_page import Ranks
     from evalkit.report.drawings import Drawing
 
-__all__ = ["write_comparison", "write_figures", "write_report"]
+__all__ = ["write_comparison", "write_figures", "write_leaderboard", "write_report"]
 
 FORMS: tuple[Literal["svg", "png"], ...] = ("svg", "png")
 """Forms every figure is written in."""
@@ -36,11 +38,22 @@ def write_report(path: Path, run: RunView, *, comparison: Comparison | None = No
     comparison
         With a baseline, when one is given.
     """
-    write_atomic(
-        path / "leaderboard.csv", leaderboard_csv([leaderboard_row(run.manifest, run.estimates)])
-    )
+    write_leaderboard(path, run.manifest, run.estimates)
     write_atomic(path / "report.html", render_page(run, comparison=comparison))
     write_atomic(path / "report.md", render_markdown(run, comparison=comparison))
+
+
+def write_leaderboard(path: Path, manifest: Manifest, estimates: Sequence[Estimate]) -> None:
+    """Write the ``leaderboard.csv`` of one run.
+
+    Parameters
+    ----------
+    path
+        Directory it goes to.
+    manifest, estimates
+        Of the run.
+    """
+    write_atomic(path / "leaderboard.csv", leaderboard_csv([leaderboard_row(manifest, estimates)]))
 
 
 def write_comparison(

@@ -7,7 +7,7 @@ and scores can be recomputed without model and data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
 from itertools import islice
@@ -19,7 +19,6 @@ from evalkit.phrasings.prompts import PROMPT_VERSION, render_prompt, request_of
 from evalkit.records import (
     KEY_LENGTH,
     Alternates,
-    Arrangement,
     Ask,
     Block,
     Hint,
@@ -66,14 +65,9 @@ class Progress(Protocol):
         ...
 
 
-def _arrangement(job: Job, phrasing: Phrasing, position: int) -> Arrangement:
-    orders = job.orders.get(phrasing.id)
-    return orders[position] if orders else ((), ())
-
-
 def prompt_of(job: Job, phrasing: Phrasing, position: int) -> Prompt:
     """Return the prompt of one cell of a job."""
-    order, names = _arrangement(job, phrasing, position)
+    order, names = job.arrangement(phrasing, position)
     return render_prompt(
         job.task, phrasing, job.instances[position], shots=job.shots, order=order, names=names
     )
@@ -117,22 +111,18 @@ def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None
     return Block(task=job.task.id, phrasing_id=phrasing.id, inputs=inputs, keys=keys)
 
 
-def pending(
-    jobs: Sequence[Job], blocks: Mapping[str, Sequence[Block]], missing: set[str]
-) -> Iterator[Ask]:
+def pending(jobs: Sequence[Job], missing: set[str]) -> Iterator[Ask]:
     """Yield every request whose key is in `missing`, once, with what belongs to it.
 
     Parameters
     ----------
     jobs
-        All tasks.
-    blocks
-        Blocks per task id, in the order of the job's phrasings.
+        All tasks, with their blocks.
     missing
         Request keys without a stored response; emptied as they are yielded.
     """
     for job in jobs:
-        for phrasing, block in zip(job.phrasings, blocks[job.task.id], strict=True):
+        for phrasing, block in zip(job.phrasings, job.blocks, strict=True):
             others = cache(partial(_others, job, phrasing))
             for position in range(len(job.instances)):
                 if not missing:

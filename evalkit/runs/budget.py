@@ -6,20 +6,21 @@ rounds again, finds their answers stored, and goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.backends.base import Backend
-from evalkit.records import KEY_LENGTH, Block, Job, Response, Suite, digest
+from evalkit.records import Block, Job, Response, Suite, digest
 from evalkit.runs.ask import Keeps, Progress, ask, block_of, pending
 from evalkit.scoring.stored import scored
 from evalkit.stats.planning.budget import gather_cells
 from evalkit.stats.planning.budget_design import balanced_design
 from evalkit.stats.planning.budget_search import find_phrasing
-from evalkit.store.blocks import store_blocks, stored_blocks
-from evalkit.store.designs import SPARSE, put_design, put_search
+from evalkit.store.blocks import store_job, stored_blocks
+from evalkit.store.designs import SPARSE, put_design, put_rounds, put_search
 from evalkit.store.responses import Store
 from evalkit.store.shared_cache import SharedCache
 
@@ -90,8 +91,7 @@ class Asker:
         fresh: bool,
         progress: Progress,
     ) -> None:
-        self.jobs, self.backend, self.store, self.fingerprint, self.progress = (
-            jobs,
+        self.backend, self.store, self.fingerprint, self.progress = (
             backend,
             store,
             fingerprint,
@@ -99,49 +99,46 @@ class Asker:
         )
         self.stores: list[Keeps] = [store] if cache is None else [store, cache]
         self.cache = cache
-        self.blocks: dict[str, list[Block]] = {}
         self.failed: dict[str, Response] = {}
+        self.jobs: list[Job] = []
         for job in jobs:
             content, stored = job.content_digest, stored_blocks(self.store, job.task.id)
-            self.blocks[job.task.id] = [
+            blocks = [
                 block_of(job, phrasing, content=content, stored=stored.get(phrasing.id))
                 for phrasing in job.phrasings
             ]
             if "told" in backend.capabilities:
-                self._forget_told(stored, self.blocks[job.task.id])
-            store_blocks(self.store, job, self.blocks[job.task.id])
+                self._forget_told(stored, blocks)
+            self.jobs.append(replace(job, blocks=tuple(blocks)))
+            store_job(self.store, self.jobs[-1])
         if fresh and cache is not None:
-            cache.forget(fingerprint, self._keys())
-
-    def _keys(self) -> Iterator[str]:
-        for blocks in self.blocks.values():
-            for block in blocks:
-                for place in range(len(block.keys) // KEY_LENGTH):
-                    yield block.key(place)
+            keys = (key for job in self.jobs for block in job.blocks for key in block.each())
+            cache.forget(fingerprint, keys)
 
     def _forget_told(self, stored: Mapping[str, Block], blocks: Sequence[Block]) -> None:
         """Forget answers of a model that is told the right ones, where what it was told changed."""
         for block in blocks:
             before = stored.get(block.phrasing_id)
             if before is not None and before.inputs != block.inputs:
-                places = range(len(before.keys) // KEY_LENGTH)
-                self.store.forget(self.fingerprint, [before.key(place) for place in places])
+                self.store.forget(self.fingerprint, before.each())
 
     def missing(self, masks: Mapping[str, Mask] | None = None) -> tuple[list[str], int]:
         """Return the request keys without an answer and the number of unique ones, of the cells of `masks`; None: of all cells."""
         keys = (
             block.keys
             if masks is None
-            else "".join(block.key(place) for place in np.flatnonzero(masks[task][row]).tolist())
-            for task, blocks in self.blocks.items()
-            if masks is None or task in masks
-            for row, block in enumerate(blocks)
+            else "".join(
+                block.key(place) for place in np.flatnonzero(masks[job.task.id][row]).tolist()
+            )
+            for job in self.jobs
+            if masks is None or job.task.id in masks
+            for row, block in enumerate(job.blocks)
         )
         return self.store.missing_in(self.fingerprint, keys)
 
     def ask(self, missing: Sequence[str], *, jobs: Sequence[Job] | None = None) -> None:
         """Ask the requests with these keys."""
-        wanted = pending(self.jobs if jobs is None else jobs, self.blocks, set(missing))
+        wanted = pending(self.jobs if jobs is None else jobs, set(missing))
         for response in ask(
             self.backend,
             wanted,
@@ -159,23 +156,13 @@ class Asker:
 
     def scores(self, job: Job, cells: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the scores of cells (phrasing, instance) of a task; NaN without an answer."""
-        blocks = self.blocks[job.task.id]
-        keys = [blocks[row].key(column) for row, column in cells.tolist()]
+        keys = [job.blocks[row].key(column) for row, column in cells.tolist()]
         responses = self.store.get(self.fingerprint, keys)
         found = np.full(len(keys), np.nan)
         for number, (key, (row, column)) in enumerate(zip(keys, cells.tolist(), strict=True)):
-            phrasing = job.phrasings[row]
-            orders = job.orders.get(phrasing.id)
-            _, score = scored(
-                job.task,
-                phrasing,
-                job.instances[column],
-                arrangement=orders[column] if orders else ((), ()),
-                response=responses.get(key),
-                about=("", job.seen[phrasing.id]),
-            )
-            if score.score is not None:
-                found[number] = score.score
+            _, verdict = scored(job, job.phrasings[row], column, responses.get(key))
+            if verdict.score is not None:
+                found[number] = verdict.score
         return found
 
     def reasons(self) -> dict[str, int]:
@@ -202,7 +189,9 @@ def spend_budget(asker: Asker, suite: Suite, *, seed: int) -> None:
     sparse = [job for job in jobs if job.design in SPARSE]
     if not sparse:
         _ask_once(asker, None)
-    elif all(known_beforehand(job, suite) for job in jobs):
+        return
+    put_rounds(asker.store, ended=False)
+    if all(known_beforehand(job, suite) for job in jobs):
         masks = {job.task.id: first_design(job, suite, seed=seed) for job in jobs}
         for job in jobs:
             put_design(
@@ -214,6 +203,7 @@ def spend_budget(asker: Asker, suite: Suite, *, seed: int) -> None:
         _ask_once(asker, masks)
     else:
         _in_rounds(asker, suite, seed=seed)
+    put_rounds(asker.store, ended=True)
 
 
 def _ask_once(asker: Asker, masks: Mapping[str, Mask] | None) -> None:

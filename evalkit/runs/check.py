@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit import __version__
 from evalkit.errors import EvalkitError, IncompleteError, StoreError
-from evalkit.runs.finish import distances_of
-from evalkit.scoring.answers import Answers
-from evalkit.scoring.stored import Counts, stored_scores
-from evalkit.store.atomic import file_digest
-from evalkit.store.directory import RunDir, read_manifest
+from evalkit.runs.finish import Read, estimated, read
+from evalkit.runs.read import read_own_estimates
+from evalkit.scoring.table import read_table
+from evalkit.store.directory import RunDir, lost_answers, read_manifest
 from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
+    from evalkit.records import Estimate
+    from evalkit.records.manifest import Manifest
     from evalkit.scoring import ScoreTable
 
-__all__ = ["RunCheck", "check_run", "check_store"]
+__all__ = ["RunCheck", "agree", "check_run", "check_store"]
 
 _NAMED = 5
 """Damaged rows named one by one; the rest are counted."""
+_NUMBERS = ("value", "low", "high")
+"""What is computed in an estimate; everything else in it is exact."""
+RELATIVE = 1e-6
+"""Share of a number by which it may differ when it is computed again on another machine."""
+ABSOLUTE = 1e-9
+"""The same for numbers near 0, which are differences of numbers near 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,33 +94,40 @@ def check_run(path: Path) -> RunCheck:
         return found("damaged")
     checked.append("manifest.json matches its digest")
     directory = RunDir(path)
-    if manifest["state"] != "complete" and not directory.store_path.is_file():
-        problems.append(f"{path}: nothing was asked yet. Type: {_again(manifest)}")
+    if manifest.state != "complete" and not directory.store_path.is_file():
+        problems.append(f"{path}: nothing was asked yet. Type: {manifest.to_go_on()}")
         return found("partial")
     problems += _store_problems(directory.store_path, checked)
     if problems:
         return found("damaged")
-    if not manifest["counts"]:
+    problems += _lost(directory)
+    if manifest.counts is None:
         problems.append(
-            f"{path}: the run was not finished; what was answered is stored. Type: {_again(manifest)}"
+            f"{path}: the run was not finished; what was answered is stored. Type: {manifest.to_go_on()}"
         )
-        return found("partial")
+        return found("damaged" if len(problems) > 1 else "partial")
     try:
         problems += _derived_problems(directory, manifest, checked)
     except EvalkitError as error:
         problems.append(str(error))
     if problems:
         return found("damaged")
-    if manifest["state"] != "complete":
-        problems.append(
-            f"{path}: {manifest['counts']['missing']} cells have no answer. Type: {_again(manifest)}"
+    if manifest.state != "complete":
+        why = (
+            f"{manifest.counts.missing} cells have no answer"
+            if manifest.counts.missing
+            else "its rounds did not end, so cells that its budget pays for were not asked"
         )
+        problems.append(f"{path}: {why}. Type: {manifest.to_go_on()}")
         return found("partial")
     return found("sound")
 
 
-def _again(manifest: Mapping[str, Any]) -> str:
-    return manifest.get("command") or "the same 'evalkit run' again"
+def _lost(directory: RunDir) -> list[str]:
+    """Whether answers are gone that the last process called safe."""
+    with Store(directory.store_path, read_only=True) as store:
+        there, said = store.count(set_aside=True), directory.acknowledged()
+    return [lost_answers(directory.store_path, said, there)] if there < said else []
 
 
 def _store_problems(path: Path, checked: list[str]) -> list[str]:
@@ -135,29 +151,25 @@ def _store_problems(path: Path, checked: list[str]) -> list[str]:
     return problems
 
 
-def _derived_problems(
-    directory: RunDir, manifest: Mapping[str, Any], checked: list[str]
-) -> list[str]:
+def _derived_problems(directory: RunDir, manifest: Manifest, checked: list[str]) -> list[str]:
     """Recompute what was derived from the responses and compare it with the files."""
-    from evalkit.analysis import estimate, read_estimates
-    from evalkit.scoring import ScoreTable
-
-    problems: list[str] = []
-    counts, answers = Counts(), Answers()
     with Store(directory.store_path, read_only=True) as store:
-        rows = stored_scores(
-            store,
-            manifest=manifest,
-            tasks=manifest["suite"]["tasks"],
-            counts=counts,
-            collector=answers,
-        )
-        table = ScoreTable.from_scores(rows)
+        found = read(store, manifest)
+    return [
+        *_count_problems(directory, manifest, found, checked),
+        *_table_problems(directory, manifest, found.table, checked),
+        *_estimate_problems(directory, manifest, found, checked),
+    ]
+
+
+def _count_problems(
+    directory: RunDir, manifest: Manifest, found: Read, checked: list[str]
+) -> list[str]:
+    told, counts, problems = asdict(manifest.totals), found.counts, []
     differing = [
-        f"{name} {manifest['counts'].get(name)} instead of {value}"
+        f"{name} {told[name]} instead of {value}"
         for name, value in asdict(counts).items()
-        if name in manifest["counts"]
-        and manifest["counts"][name] != value  # an earlier version did not count everything
+        if told[name] != value
     ]
     if differing:
         problems.append(
@@ -167,51 +179,85 @@ def _derived_problems(
         checked.append(
             f"counts agree with the rows: {counts.cells:,} cells, {counts.missing:,} missing, {counts.unparsed:,} unparsed"
         )
-    problems += _table_problems(directory, manifest, table, checked)
-    if manifest["evalkit"] != __version__:
-        read_estimates(directory.estimates_path)
-        checked.append(
-            f"estimates.csv can be read; made by evalkit {manifest['evalkit']}, so not recomputed by {__version__}"
-        )
-        return problems
-    settings = manifest["intervals"]
-    again = estimate(
-        table,
-        level=settings["level"],
-        n_resamples=settings["resamples"],
-        seed=int(manifest["seed"]),
-        answers=answers.blocks,
-        distances=distances_of(directory, table),
-    )
-    if _rows(read_estimates(directory.estimates_path)) == _rows(again):
-        checked.append(f"estimates.csv: {len(again):,} estimates, all recomputed to the last digit")
-    else:
+    if manifest.state == "complete" and not found.ended:
         problems.append(
-            f"{directory.estimates_path}: estimates do not agree with the scores, or were made by other library versions. {_mend(directory)}"
+            f"{directory.path / 'manifest.json'}: says complete, but the rounds of its budget did not end. {_mend(directory)}"
         )
     return problems
 
 
 def _table_problems(
-    directory: RunDir, manifest: Mapping[str, Any], table: ScoreTable, checked: list[str]
+    directory: RunDir, manifest: Manifest, table: ScoreTable, checked: list[str]
 ) -> list[str]:
-    from evalkit.scoring import ScoreTable
-
-    path = directory.scores_path
-    if not path.is_file():
-        return [f"{path}: is not there. {_mend(directory)}"]
-    if file_digest(path) != manifest["scores_digest"]:
-        return [f"{path}: does not match the digest of the manifest. {_mend(directory)}"]
-    if not ScoreTable.read_parquet(path).frame.equals(table.frame):
-        return [f"{path}: does not agree with the stored responses. {_mend(directory)}"]
+    try:
+        stored = read_table(directory.path, manifest)
+    except EvalkitError as error:
+        return [str(error)]
+    if not stored.frame.equals(table.frame):
+        return [
+            f"{directory.scores_path}: does not agree with the stored responses. {_mend(directory)}"
+        ]
     checked.append("scores.parquet matches its digest and the stored responses")
     return []
 
 
-def _rows(estimates: Any) -> list[str]:
-    """Estimates as sorted text, in which a number that does not exist equals itself."""
-    return sorted(repr(asdict(one)) for one in estimates)
+def _estimate_problems(
+    directory: RunDir, manifest: Manifest, found: Read, checked: list[str]
+) -> list[str]:
+    try:
+        stored = read_own_estimates(directory.path, manifest)
+    except EvalkitError as error:
+        return [str(error)]
+    if manifest.evalkit != __version__ or manifest.intervals is None:
+        checked.append(
+            f"estimates.csv can be read; made by evalkit {manifest.evalkit}, so not recomputed by {__version__}"
+        )
+        return []
+    again = estimated(found, manifest.intervals, seed=manifest.seed)
+    if agree(stored, again):
+        checked.append(
+            f"estimates.csv: {len(again):,} estimates, all recomputed to within rounding"
+        )
+        return []
+    return [
+        f"{directory.estimates_path}: estimates do not agree with the scores, or were made by other library versions. {_mend(directory)}"
+    ]
+
+
+def agree(one: Sequence[Estimate], other: Sequence[Estimate]) -> bool:
+    """Return whether two lists of estimates say the same.
+
+    Names, counts and digests to the letter, numbers to within rounding: another processor or
+    another library for linear algebra adds in another order, which moves last digits.
+
+    Parameters
+    ----------
+    one, other
+        In any order.
+    """
+    mine, theirs = ({_key(row): row for row in rows} for rows in (one, other))
+    return (
+        len(one) == len(other)
+        and mine.keys() == theirs.keys()
+        and all(
+            _close(getattr(row, name), getattr(theirs[key], name))
+            for key, row in mine.items()
+            for name in _NUMBERS
+        )
+    )
+
+
+def _key(row: Estimate) -> tuple[str, ...]:
+    """Everything of an estimate that is no computed number."""
+    return tuple(str(value) for name, value in sorted(asdict(row).items()) if name not in _NUMBERS)
+
+
+def _close(one: float, other: float) -> bool:
+    """Whether two numbers differ by rounding alone; what is undefined equals itself."""
+    if math.isnan(one) or math.isnan(other):
+        return math.isnan(one) and math.isnan(other)
+    return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
 def _mend(directory: RunDir) -> str:
-    return f"Type: evalkit score {directory.path}"
+    return f"Type: evalkit score {shlex.quote(str(directory.path))}"

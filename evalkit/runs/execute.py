@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import opened
 from evalkit.catalog.paths import cache_dir
 from evalkit.errors import BackendError, IncompleteError
-from evalkit.records import Job, digest
+from evalkit.records import Job, Response, digest
+from evalkit.records.manifest import Attempt, Intervals, Manifest
 from evalkit.runs.ask import Progress
 from evalkit.runs.budget import Asker, spend_budget
 from evalkit.runs.choose import choose
@@ -34,7 +35,7 @@ from evalkit.runs.identity import (
 )
 from evalkit.runs.representations import represent
 from evalkit.runs.settings import Settings
-from evalkit.store.directory import RunDir
+from evalkit.store.directory import RunDir, lost_answers
 from evalkit.store.responses import Store
 from evalkit.store.shared_cache import SharedCache
 from evalkit.tuning.adapters import refuse_overlap
@@ -48,15 +49,15 @@ class Outcome:
 
     path: Path
     """Run directory."""
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     """Final manifest."""
     failures: Mapping[str, int]
     """Number of failed requests by reason."""
 
     @property
     def exit_code(self) -> int:
-        """Return 0 when every cell has an answer, else 3."""
-        return IncompleteError.exit_code if self.manifest["counts"]["missing"] else 0
+        """Return 0 when everything was asked and answered, else 3."""
+        return IncompleteError.exit_code if self.manifest.state != "complete" else 0
 
 
 def run(settings: Settings, progress: Progress) -> Outcome:
@@ -91,16 +92,19 @@ def run(settings: Settings, progress: Progress) -> Outcome:
         try:
             fingerprint = dict(sorted(backend.fingerprint().items()))
             refuse_other_model(directory, earlier, fingerprint)
-            manifest = manifest_of(settings, jobs, left_out, fingerprint)
             notices = [*getattr(backend, "notices", ()), *_about_cache(settings, backend)]
             for notice in notices:
                 progress.note(notice)
-            manifest["notes"] += notices
-            attempts = list(earlier["attempts"]) if earlier else []
-            manifest["device"] = backend.device
-            directory.write_manifest(
-                {**manifest, "state": "partial", "attempts": attempts, "counts": {}}
+            manifest = manifest_of(
+                settings,
+                jobs,
+                left_out,
+                fingerprint=fingerprint,
+                device=backend.device,
+                notices=notices,
+                attempts=earlier.attempts if earlier else (),
             )
+            directory.write_manifest(manifest)
             if (watch := getattr(progress, "watch", None)) is not None:
                 watch(lambda: backend.stats)
             with Store(directory.store_path) as store:
@@ -111,6 +115,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
                     store=store,
                     fingerprint=digest(fingerprint),
                     progress=progress,
+                    directory=directory,
                 )
                 if settings.representations:
                     represent(
@@ -124,18 +129,16 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             engine = _finite(backend.stats)
         finally:
             backend.close()
-        attempts.append(
-            {
-                "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "seconds": round(time.monotonic() - clock, 3),
-                "engine": engine,
-            }
+        attempt = Attempt(
+            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=round(time.monotonic() - clock, 3),
+            engine=engine,
         )
         final = finish(
             directory,
-            {**manifest, "attempts": attempts},
-            level=settings.level,
-            resamples=settings.resamples,
+            replace(manifest, attempts=(*manifest.attempts, attempt)),
+            Intervals(level=settings.level, resamples=settings.resamples),
+            report=settings.report,
         )
     return Outcome(path=path, manifest=final, failures=failures)
 
@@ -148,6 +151,27 @@ def _about_cache(settings: Settings, backend: Backend) -> list[str]:
     return [
         "The server does not say which version of its model answers, so answers of earlier runs are not used again (--cache uses them)."
     ]
+
+
+class _Tally:
+    """Counts the answers that are safe, so that the next process knows when some are gone.
+
+    Parameters
+    ----------
+    directory
+        Keeps the number in its lock.
+    there
+        Answers there are already.
+    """
+
+    def __init__(self, directory: RunDir, there: int) -> None:
+        self._directory, self._n = directory, there
+        directory.acknowledge(there)
+
+    def put(self, fingerprint: str, responses: Sequence[Response]) -> None:
+        """Count a batch that was just stored."""
+        self._n += sum(not response.error for response in responses)
+        self._directory.acknowledge(self._n)
 
 
 def _finite(value: Any) -> Any:
@@ -194,6 +218,7 @@ def _collect(
     store: Store,
     fingerprint: str,
     progress: Progress,
+    directory: RunDir,
 ) -> dict[str, int]:
     """Ask what is not stored; return the number of failures by reason."""
 
@@ -202,6 +227,8 @@ def _collect(
             "unversioned" not in backend.capabilities if settings.cache is None else settings.cache
         )
 
+    if (there := store.count(set_aside=True)) < (said := directory.acknowledged()):
+        progress.note(f"{lost_answers(store.path, said, there)} They are asked again.")
     path = cache_dir() / "responses.sqlite"
     cache = SharedCache(path, progress.note, usable=shared) if shared() else None
     try:
@@ -214,6 +241,7 @@ def _collect(
             fresh=settings.fresh,
             progress=progress,
         )
+        asker.stores.insert(1, _Tally(directory, store.count(set_aside=True)))
         spend_budget(asker, settings.suite, seed=settings.seed)
     finally:
         if cache is not None:

@@ -1,23 +1,42 @@
-"""Where a run ends: scores, estimates, report and the manifest that says ``complete``, from what is stored."""
+"""Where a run ends, in four steps: read once, estimate, write, report; then the manifest that says ``complete``.
+
+Needs no model and no benchmark data.
+"""
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from evalkit.scoring.stored import Counts, score_run
+from evalkit.records.manifest import (
+    Asked,
+    Counts,
+    CurveStep,
+    Found,
+    Intervals,
+    Manifest,
+    Spent,
+)
+from evalkit.scoring.stored import refuse_damaged, stored_cells
 from evalkit.store.atomic import file_digest
-from evalkit.store.directory import RunDir
+from evalkit.store.blocks import stored_jobs
+from evalkit.store.designs import rounds_ended
+from evalkit.store.directory import RUN_FILES, RunDir
+from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
+    from evalkit.records import Estimate
     from evalkit.report.evidence import Evidence
     from evalkit.scoring import ScoreTable
+    from evalkit.scoring.answers import Answers
 
-__all__ = ["distances_of", "evidence_of", "finish", "library_versions"]
+__all__ = ["Read", "estimated", "evidence_of", "finish", "library_versions", "read"]
+
+Distances: TypeAlias = Mapping[str, Mapping[str, float]]
+"""Task id -> phrasing id -> distance to the seen phrasings."""
 
 _LIBRARIES = (
     "numpy",
@@ -49,67 +68,58 @@ def library_versions() -> dict[str, str]:
 
 
 def evidence_of(
-    directory: RunDir,
-    manifest: Mapping[str, Any],
+    store: Store,
+    manifest: Manifest,
     table: ScoreTable,
     *,
     level: float,
     flips: int | None = None,
+    distances: Distances | None = None,
 ) -> Evidence:
     """Return what is looked at beyond estimates: phrasings, flips, what to look at first.
 
     Parameters
     ----------
-    directory, manifest, table
+    store, manifest, table
         A run with its cells.
     level
         Of the intervals of phrasings.
     flips
         Instances per task shown side by side; None for the default.
+    distances
+        As `distances_of` returns them; None to read them.
     """
     from evalkit.report.evidence import gather
-    from evalkit.store.blocks import stored_jobs
-    from evalkit.store.responses import Store
 
-    fingerprint = manifest["model"]["fingerprint_digest"]
-    far, curve = distances_of(directory, table), (manifest.get("budget") or {}).get("curve", ())
-    with Store(
-        directory.store_path, read_only=not os.access(directory.path, os.W_OK)
-    ) as store:  # a reader leaves its log files behind
-        jobs = stored_jobs(store, manifest["suite"]["tasks"])
-        return gather(
-            table,
-            jobs,
-            answers=lambda keys: store.get(fingerprint, keys),
-            level=level,
-            flips=flips,
-            distances=far,
-            curve=curve,
-        )
+    return gather(
+        table,
+        stored_jobs(store, manifest.suite),
+        answers=lambda keys: store.get(manifest.model.fingerprint_digest, keys),
+        level=level,
+        flips=flips,
+        distances=distances_of(store, table) if distances is None else distances,
+        curve=() if manifest.budget is None else manifest.budget.curve,
+    )
 
 
-def distances_of(directory: RunDir, table: ScoreTable) -> dict[str, dict[str, float]]:
+def distances_of(store: Store, table: ScoreTable) -> Distances:
     """Return task id -> phrasing id -> distance to the seen phrasings, for the headline phrasings that a run has represented."""
     from evalkit.analysis import headline_phrasings
     from evalkit.runs.representations import distances
-    from evalkit.store.responses import Store
 
     model = table.models[0]
     found = {}
-    with Store(directory.store_path, read_only=not os.access(directory.path, os.W_OK)) as store:
-        for task in table.tasks(model):
-            block = table.block(model, task)
-            kept = headline_phrasings(block)
-            seen = {
-                name: block.seen[row] for row, name in enumerate(block.phrasing_ids) if kept[row]
-            }
-            found[task] = distances(store, task, seen=seen)
+    for task in table.tasks(model):
+        block = table.block(model, task)
+        kept = headline_phrasings(block)
+        seen = {name: block.seen[row] for row, name in enumerate(block.phrasing_ids) if kept[row]}
+        found[task] = distances(store, task, seen=seen)
     return found
 
 
-def _budget_of(
-    directory: RunDir, table: ScoreTable, counts: Counts, *, level: float
-) -> dict[str, Any]:
+def spent_of(
+    store: Store, table: ScoreTable, counts: Counts, *, level: float, ended: bool
+) -> Spent:
     """Return what the manifest says of a sparse run.
 
     Cells, what parts of them would have told, what a search found.
@@ -117,39 +127,129 @@ def _budget_of(
     from evalkit.analysis import curve_of, headline_phrasings
     from evalkit.report.evidence import OF_THIS_RUN
     from evalkit.store.designs import get_search
-    from evalkit.store.responses import Store
 
     model = table.models[0]
     lines, asked, found = [], {}, {}
-    with Store(directory.store_path, read_only=True) as store:
-        for task in table.tasks(model):
-            block = table.block(model, task)
-            asked[task] = {"asked": int(block.asked.sum()), "cells": int(block.asked.size)}
-            lines.append(curve_of(block, headline_phrasings(block), level=level))
-            search = get_search(store, task)
-            if search is not None:
-                found[task] = {"want": search["want"], "phrasing_id": search["order"][0]}
+    for task in table.tasks(model):
+        block = table.block(model, task)
+        asked[task] = Asked(asked=int(block.asked.sum()), cells=int(block.asked.size))
+        lines.append(curve_of(block, headline_phrasings(block), level=level))
+        search = get_search(store, task)
+        if search is not None:
+            found[task] = Found(want=search["want"], phrasing_id=search["order"][0])
     steps = zip(*[line for line in lines if line], strict=False)
     curve = [
-        {
-            "line": OF_THIS_RUN,
-            "cells": sum(cells for cells, _ in step),
-            "half_width": sum(half for _, half in step) / len(step),
-        }
+        CurveStep(
+            line=OF_THIS_RUN,
+            cells=sum(cells for cells, _ in step),
+            half_width=sum(half for _, half in step) / len(step),
+        )
         for step in steps
     ]
+    return Spent(
+        asked=counts.cells,
+        not_asked=counts.not_asked,
+        tasks=asked,
+        curve=tuple(curve),
+        found=found,
+        ended=ended,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Everything a finished run is computed from, read from its store once."""
+
+    table: ScoreTable
+    """Its cells."""
+    answers: Answers
+    """What lies behind them."""
+    counts: Counts
+    """Totals."""
+    distances: Distances
+    """As `distances_of` returns them."""
+    ended: bool
+    """Whether everything that was to be asked was asked: of a sparse run, whether its rounds
+    ended."""
+
+
+def read(store: Store, manifest: Manifest) -> Read:
+    """Return what is stored of a run: the first of the four steps.
+
+    Parameters
+    ----------
+    store
+        Its responses. A writer moves damaged ones out of the way, so that they are asked anew.
+    manifest
+        What was asked of whom.
+
+    Raises
+    ------
+    StoreError
+        When responses are damaged, or the store is not of this run.
+    """
+    from evalkit.scoring import ScoreTable
+    from evalkit.scoring.answers import Answers
+
+    answers, counts = Answers(), Counts()
+    table = ScoreTable.from_cells(
+        stored_cells(store, manifest=manifest, counts=counts, collector=answers)
+    )
+    fingerprint = None if store.read_only else manifest.model.fingerprint_digest
+    refuse_damaged(store, fingerprint=fingerprint)
+    return Read(
+        table=table,
+        answers=answers,
+        counts=counts,
+        distances=distances_of(store, table),
+        ended=not manifest.suite.sparse or rounds_ended(store, early=manifest.state == "complete"),
+    )
+
+
+def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]:
+    """Return the estimates of a run: the second step.
+
+    Parameters
+    ----------
+    found
+        What was read.
+    intervals
+        How intervals are computed.
+    seed
+        Of the run.
+    """
+    from evalkit.analysis import estimate
+
+    return estimate(
+        found.table,
+        level=intervals.level,
+        n_resamples=intervals.resamples,
+        seed=seed,
+        answers=found.answers.blocks,
+        distances=found.distances,
+    )
+
+
+def _write(directory: RunDir, found: Read, estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """Write the tables of a run, the third step; return their seals."""
+    from evalkit.analysis import phrasing_rows, write_estimates, write_phrasings
+
+    found.table.write_parquet(directory.scores_path)
+    write_estimates(estimates, directory.estimates_path)
+    write_phrasings(
+        phrasing_rows(found.table, found.answers.blocks, found.distances),
+        directory.path / "phrasings.csv",
+    )
     return {
-        "asked": counts.cells,
-        "not_asked": counts.not_asked,
-        "tasks": asked,
-        "curve": curve,
-        **({"found": found} if found else {}),
+        one.seal: file_digest(directory.path / one.name)
+        for one in RUN_FILES
+        if one.seal is not None
     }
 
 
 def finish(
-    directory: RunDir, manifest: Mapping[str, Any], *, level: float, resamples: int
-) -> dict[str, Any]:
+    directory: RunDir, manifest: Manifest, intervals: Intervals, *, report: bool = True
+) -> Manifest:
     """Write scores, estimates, report and final manifest of a run directory this process owns.
 
     Return the manifest.
@@ -160,52 +260,54 @@ def finish(
         Holds the responses.
     manifest
         What is known so far.
-    level, resamples
-        Of the intervals.
+    intervals
+        How intervals are computed.
+    report
+        Write the page too. Without it, a page that lies there is of earlier numbers and goes.
     """
-    from evalkit.analysis import estimate, phrasing_rows, write_estimates, write_phrasings
-    from evalkit.report.run_view import RunView
-    from evalkit.report.writing import write_report
-    from evalkit.scoring import ScoreTable
-    from evalkit.scoring.answers import Answers
-
-    body = {key: value for key, value in manifest.items() if key != "schema"}
-    directory.write_manifest({**body, "state": "partial", "counts": {}})
-    answers = Answers()
-    _, table, counts = score_run(
-        directory.path, read_only=False, collector=answers, collect=ScoreTable.from_scores
-    )
-    table.write_parquet(directory.scores_path)
-    far = distances_of(directory, table)
-    estimates = estimate(
-        table,
-        level=level,
-        n_resamples=resamples,
-        seed=int(body["seed"]),
-        answers=answers.blocks,
-        distances=far,
-    )
-    write_estimates(estimates, directory.estimates_path)
-    write_phrasings(phrasing_rows(table, answers.blocks, far), directory.path / "phrasings.csv")
-    final = {
-        **body,
-        "state": "partial" if counts.missing else "complete",
-        "versions": library_versions(),
-        "intervals": {"level": level, "resamples": resamples},
-        "counts": asdict(counts),
-        **(
-            {"budget": _budget_of(directory, table, counts, level=level)}
-            if counts.not_asked
-            else {}
-        ),
-        "scores_digest": file_digest(directory.scores_path),
-        "estimates_digest": file_digest(directory.estimates_path),
-    }
-    run = RunView(
-        manifest=final,
-        evidence=evidence_of(directory, final, table, level=level),
-        estimates=estimates,
-    )
-    write_report(directory.path, run)
+    with Store(directory.store_path) as store:
+        directory.write_manifest(replace(manifest, state="partial", counts=None))
+        found = read(store, manifest)
+        estimates = estimated(found, intervals, seed=manifest.seed)
+        level = intervals.level
+        final = replace(
+            manifest,
+            state="complete" if found.ended and not found.counts.missing else "partial",
+            versions=library_versions(),
+            intervals=intervals,
+            counts=found.counts,
+            budget=spent_of(store, found.table, found.counts, level=level, ended=found.ended)
+            if found.counts.not_asked
+            else None,
+            **_write(directory, found, estimates),
+        )
+        _report(directory, final, store=store, found=found, estimates=estimates, page=report)
     directory.write_manifest(final)
     return final
+
+
+def _report(
+    directory: RunDir,
+    manifest: Manifest,
+    *,
+    store: Store,
+    found: Read,
+    estimates: Sequence[Estimate],
+    page: bool,
+) -> None:
+    """Write what a person looks at, the fourth step."""
+    from evalkit.report.run_view import RunView
+    from evalkit.report.writing import write_leaderboard, write_report
+
+    if not page:
+        write_leaderboard(directory.path, manifest, estimates)
+        directory.clear("page", "figure")
+        return
+    evidence = evidence_of(
+        store,
+        manifest,
+        found.table,
+        level=manifest.intervals.level if manifest.intervals else 0.95,
+        distances=found.distances,
+    )
+    write_report(directory.path, RunView(manifest=manifest, evidence=evidence, estimates=estimates))

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from evalkit.catalog.paths import cache_dir
 from evalkit.errors import EvalkitError
 from evalkit.phrasings.prompts import request_of
 from evalkit.records import Job, ModelSpec, Request, digest
+from evalkit.records.manifest import Manifest
 from evalkit.registry import BACKENDS
 from evalkit.runs.ask import prompt_of
 from evalkit.runs.budget import first_design, known_beforehand
@@ -258,7 +259,7 @@ class _Answered:
         if is_run_dir(path):
             manifest = read_manifest(path)
             if same_run(manifest, settings):
-                self._run_fingerprint = str(manifest["model"]["fingerprint_digest"])
+                self._run_fingerprint = manifest.model.fingerprint_digest
                 self._run = _opened(path / "responses.sqlite")
             else:
                 found.notes.append(
@@ -328,34 +329,30 @@ def _add_time(found: Forecast, settings: Settings, path: Path) -> None:
             manifest = read_manifest(folder)
         except EvalkitError:  # a damaged neighbour is none of this run's business
             continue
-        theirs = manifest["model"]
-        if (theirs["backend"], theirs["name"], theirs["dtype"]) != (
+        theirs = manifest.model
+        if (theirs.backend, theirs.name, theirs.dtype) != (
             model.backend,
             model.name,
             model.dtype,
-        ) or not manifest["counts"]:
+        ) or manifest.counts is None:
             continue
         rate = _seconds_per_token(manifest)
         if rate is not None:
-            rates.append((str(manifest["attempts"][-1]["started"]), rate, str(folder)))
+            rates.append((manifest.attempts[-1].started, rate, str(folder)))
     if rates:
         _, rate, found.seconds_from = max(rates)
         found.seconds = rate * (found.total("prompt_tokens") + found.total("answer_tokens"))
 
 
-def _seconds_per_token(manifest: dict[str, Any]) -> float | None:
+def _seconds_per_token(manifest: Manifest) -> float | None:
     """Seconds per prompt token of a run, over the attempts that say how many requests their engine answered."""
-    counts = manifest["counts"]
-    told = [
-        attempt
-        for attempt in manifest.get("attempts", [])
-        if (attempt.get("engine") or {}).get("requests")
-    ]
-    asked = sum(int(attempt["engine"]["requests"]) for attempt in told)
-    if not asked or not counts["requests"] or not counts["prompt_tokens"]:
+    counts = manifest.totals
+    told = [attempt for attempt in manifest.attempts if attempt.engine.get("requests")]
+    asked = sum(int(attempt.engine["requests"]) for attempt in told)
+    if not asked or not counts.requests or not counts.prompt_tokens:
         return None
-    tokens = asked * counts["prompt_tokens"] / counts["requests"]
-    return float(sum(attempt["seconds"] for attempt in told) / tokens)
+    tokens = asked * counts.prompt_tokens / counts.requests
+    return float(sum(attempt.seconds for attempt in told) / tokens)
 
 
 def _add_cost(found: Forecast, model: ModelSpec) -> None:

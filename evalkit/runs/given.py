@@ -89,6 +89,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         available=held["available"],
         fresh=held["fresh"],
         cache=False if isinstance(backend, FunctionBackend) else held["cache"],
+        report=not held["no_report"],
         seed=held["seed"],
         level=_within(held, "level", 0.5, 1),
         representations=held["representations"],

@@ -14,6 +14,15 @@ from evalkit.backends.openai.settings import changing_answers
 from evalkit.catalog.paths import default_runs_dir
 from evalkit.errors import BackendError, StoreError, UsageError
 from evalkit.records import Job, ModelSpec, digest
+from evalkit.records.manifest import (
+    Attempt,
+    DesignRecord,
+    Manifest,
+    ModelRecord,
+    SuiteRecord,
+    TaskRecord,
+)
+from evalkit.records.reading import ShapeError, record_of
 from evalkit.runs.settings import Settings
 from evalkit.store.atomic import slug
 from evalkit.store.directory import RunDir
@@ -77,9 +86,9 @@ def identity(settings: Settings) -> dict[str, Any]:
     )
 
 
-def same_run(manifest: Mapping[str, Any], settings: Settings) -> bool:
+def same_run(manifest: Manifest, settings: Settings) -> bool:
     """Return whether a manifest is that of the run `settings` ask for."""
-    return digest(identity(settings)) == digest(_without_place(manifest["identity"]))
+    return digest(identity(settings)) == digest(_without_place(manifest.identity))
 
 
 def _without_place(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,17 +96,17 @@ def _without_place(told: Mapping[str, Any]) -> dict[str, Any]:
 
     A server that moves to another port goes on with its run.
     """
-    model = dict(told["model"])
-    if model["backend"] == "openai":
-        spec = ModelSpec(
-            backend="openai",
-            name=model["name"],
-            chat_template=model["chat_template"],
-            options=model["options"],
+    model = told.get("model")
+    if not isinstance(model, Mapping) or model.get("backend") != "openai":
+        return dict(told)
+    found = dict(model)
+    with suppress(BackendError, ShapeError):  # told when the server is opened; here another run
+        spec = record_of(
+            ModelSpec,
+            {name: model.get(name) for name in ("backend", "name", "chat_template", "options")},
         )
-        with suppress(BackendError):  # told when the server is opened; here it is another run
-            model["name"], model["options"] = changing_answers(spec)
-    return {**told, "model": model}
+        found["name"], found["options"] = changing_answers(spec)
+    return {**told, "model": found}
 
 
 def refuse_package(path: Path) -> None:
@@ -108,13 +117,11 @@ def refuse_package(path: Path) -> None:
         )
 
 
-def refuse_other_run(
-    directory: RunDir, earlier: Mapping[str, Any] | None, settings: Settings
-) -> None:
+def refuse_other_run(directory: RunDir, earlier: Manifest | None, settings: Settings) -> None:
     """Raise StoreError when the directory holds a run of other settings; they are named."""
     if earlier is None:
         return
-    mine, theirs = identity(settings), _without_place(earlier["identity"])
+    mine, theirs = identity(settings), _without_place(earlier.identity)
     if digest(mine) != digest(theirs):
         differing = list(_differences(theirs, mine))
         more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
@@ -139,103 +146,124 @@ def _differences(theirs: Any, mine: Any, name: str = "") -> Iterator[str]:
 
 
 def refuse_other_model(
-    directory: RunDir, earlier: Mapping[str, Any] | None, fingerprint: Mapping[str, str]
+    directory: RunDir, earlier: Manifest | None, fingerprint: Mapping[str, str]
 ) -> None:
     """Raise StoreError when the directory holds answers of a model with another fingerprint."""
-    if earlier is None or earlier["model"]["fingerprint"] == fingerprint:
+    if earlier is None or earlier.model.fingerprint == fingerprint:
         return
-    theirs = earlier["model"]["fingerprint"]
+    theirs = earlier.model.fingerprint
     differing = sorted(
         key for key in {*fingerprint, *theirs} if fingerprint.get(key) != theirs.get(key)
     )
     raise StoreError(
-        f"{directory.path}: was run with another model: fingerprint {earlier['model']['fingerprint_digest'][:12]} then, {digest(fingerprint)[:12]} now "
+        f"{directory.path}: was run with another model: fingerprint {earlier.model.fingerprint_digest[:12]} then, {digest(fingerprint)[:12]} now "
         f"(different {', '.join(differing)}). Name another --out, or add --fresh to forget it."
     )
 
 
-def suite_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any]:
+def suite_record(settings: Settings, jobs: Sequence[Job]) -> SuiteRecord:
     """Return what the manifest says of the suite.
 
     Digests of every task, phrasing and instance list.
     """
-    tasks = {}
-    for job in jobs:
-        wordings = {
-            phrasing.id: digest(
-                [
-                    phrasing.text,
-                    phrasing.layout,
-                    phrasing.label_space,
-                    phrasing.position,
-                    phrasing.wrapper,
-                    phrasing.cue,
-                ],
-                length=16,
-            )
-            for phrasing in job.phrasings
-        }
-        tasks[job.task.id] = {
-            "benchmark": job.task.benchmark,
-            "digest": job.content_digest,
-            "instances_digest": job.instances_digest,
-            "n_instances": len(job.instances),
-            "phrasings": wordings,
-        }
-    suite, budget = settings.suite, _budget_record(settings, jobs)
-    sparse = budget is not None and budget["design"] != "paired"
-    return {
-        "name": suite.name,
-        "version": suite.version,
-        "digest": digest([suite.version, tasks, *([budget] if sparse else [])]),
-        "limit": suite.limit,
-        "shots": suite.shots,
-        "tasks": tasks,
-        **({} if budget is None else {"budget": budget}),
+    tasks = {job.task.id: _task_record(job) for job in jobs}
+    suite, design = settings.suite, _design_record(settings, jobs)
+    parts = [suite.version, {name: asdict(task) for name, task in tasks.items()}]
+    if design is not None and design.sparse:
+        parts.append(asdict(design))
+    return SuiteRecord(
+        name=suite.name,
+        version=suite.version,
+        digest=digest(parts),
+        limit=suite.limit,
+        shots=suite.shots,
+        tasks=tasks,
+        budget=design,
+    )
+
+
+def _task_record(job: Job) -> TaskRecord:
+    wordings = {
+        phrasing.id: digest(
+            [
+                phrasing.text,
+                phrasing.layout,
+                phrasing.label_space,
+                phrasing.position,
+                phrasing.wrapper,
+                phrasing.cue,
+            ],
+            length=16,
+        )
+        for phrasing in job.phrasings
     }
+    return TaskRecord(
+        benchmark=job.task.benchmark,
+        digest=job.content_digest,
+        instances_digest=job.instances_digest,
+        n_instances=len(job.instances),
+        phrasings=wordings,
+    )
 
 
-def _budget_record(settings: Settings, jobs: Sequence[Job]) -> dict[str, Any] | None:
+def _design_record(settings: Settings, jobs: Sequence[Job]) -> DesignRecord | None:
     """What the manifest says of the design of a budgeted run; None when every cell is asked."""
     suite, design = settings.suite, jobs[0].design
     if design == "full":
         return None
-    return {
-        "design": design,
-        "fraction": suite.budget,
-        "half_width": None if suite.half_width is None else list(suite.half_width),
-        "find": suite.find,
-        "seed": settings.seed,
-    }
+    return DesignRecord(
+        design=design,
+        fraction=suite.budget,
+        half_width=suite.half_width,
+        find=suite.find,
+        seed=settings.seed,
+    )
 
 
 def manifest_of(
     settings: Settings,
     jobs: Sequence[Job],
     left_out: Mapping[str, str],
+    *,
     fingerprint: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return what the manifest says before anything is asked."""
+    device: str,
+    notices: Sequence[str],
+    attempts: Sequence[Attempt] = (),
+) -> Manifest:
+    """Return what the manifest says before anything is asked.
+
+    Parameters
+    ----------
+    settings, jobs, left_out
+        What was asked for, what was chosen, and what could not be.
+    fingerprint, device, notices
+        Of the model: what decides its answers, where it runs, what is to be known of it.
+    attempts
+        Earlier starts of the same run.
+    """
     model = settings.model
-    return {
-        "evalkit": __version__,
-        "command": settings.command,
-        "identity": identity(settings),
-        "suite": suite_record(settings, jobs),
-        "limited": settings.limited or jobs[0].design != "full" or bool(left_out),
-        "left_out": dict(left_out),
-        "model": {
-            "label": model.display,
-            "backend": model.backend,
-            "name": model.name,
-            "revision": model.revision,
-            "dtype": model.dtype,
-            "chat_template": model.chat_template,
-            "tuned_on": None if model.tuned_on is None else list(model.tuned_on),
-            "fingerprint": dict(fingerprint),
-            "fingerprint_digest": digest(fingerprint),
-        },
-        "mitigations": list(settings.mitigations),
-        "notes": [note for job in jobs for note in job.notes],
-        "seed": settings.seed,
-    }
+    return Manifest(
+        evalkit=__version__,
+        command=settings.command,
+        identity=identity(settings),
+        suite=suite_record(settings, jobs),
+        limited=settings.limited or jobs[0].design != "full" or bool(left_out),
+        left_out=left_out,
+        model=ModelRecord(
+            label=model.display,
+            backend=model.backend,
+            name=model.name,
+            revision=model.revision,
+            dtype=model.dtype,
+            chat_template=model.chat_template,
+            tuned_on=model.tuned_on,
+            fingerprint=fingerprint,
+            fingerprint_digest=digest(fingerprint),
+        ),
+        mitigations=settings.mitigations,
+        notes=(*(note for job in jobs for note in job.notes), *notices),
+        seed=settings.seed,
+        device=device,
+        attempts=tuple(attempts),
+        state="partial",
+    )

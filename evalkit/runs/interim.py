@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from evalkit.errors import StoreError
+from evalkit.records.manifest import Counts
 from evalkit.scoring import ScoreTable
-from evalkit.scoring.stored import Counts, stored_scores
+from evalkit.scoring.stored import stored_cells
 from evalkit.stats import Interval, mean_interval, rate_interval, spread
 from evalkit.store.directory import RunDir, read_manifest
 from evalkit.store.responses import Store
@@ -93,33 +94,28 @@ def look(run: Path, *, level: float = 0.95) -> Interim:
         raise StoreError(
             f"{run}: nothing was asked yet. Wait until the model is loaded, or check that the run still works."
         )
-    tasks = manifest["suite"]["tasks"]
+    suite = manifest.suite
     with Store(directory.store_path, read_only=True) as store:
         begun = {
-            task: entry for task, entry in tasks.items() if store.get_records(f"blocks/{task}")
+            task: told for task, told in suite.tasks.items() if store.get_records(f"blocks/{task}")
         }
-        found = stored_scores(
-            store,
-            manifest=manifest,
-            tasks=begun,
-            counts=Counts(),
-        )
-        scores = list(found)
-    if not scores:
+        reached = replace(manifest, suite=replace(suite, tasks=begun))
+        cells = list(stored_cells(store, manifest=reached, counts=Counts()))
+    if not cells:
         raise StoreError(
             f"{run}: nothing was asked yet. Wait until the model is loaded, or check that the run still works."
         )
-    table = ScoreTable.from_scores(scores)
-    rows = tuple(_task(table, manifest["model"]["label"], task, level) for task in begun)
+    table = ScoreTable.from_cells(cells)
+    rows = tuple(_task(table, manifest.model.label, task, level) for task in begun)
     begun_cells = {row.task: row.total for row in rows}
     planned = sum(
-        begun_cells.get(task, len(entry["phrasings"]) * entry["n_instances"])
-        for task, entry in manifest["suite"]["tasks"].items()
+        begun_cells.get(task, len(told.phrasings) * told.n_instances)
+        for task, told in suite.tasks.items()
     )
     return Interim(
-        model=manifest["model"]["label"],
-        suite=manifest["suite"]["name"],
-        state=manifest["state"],
+        model=manifest.model.label,
+        suite=suite.name,
+        state=manifest.state,
         done=sum(row.done for row in rows),
         total=planned,
         tasks=rows,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from evalkit.records.manifest import Manifest
     from evalkit.report.run_view import RunView
     from evalkit.scoring import ScoreTable
 
@@ -40,11 +41,11 @@ class Run:
         from evalkit.store.directory import read_manifest
 
         self.path = Path(path)
-        self.manifest: Mapping[str, Any] = read_manifest(self.path)
+        self.manifest: Manifest = read_manifest(self.path)
 
     def __repr__(self) -> str:
-        model, suite = self.manifest["model"]["label"], self.manifest["suite"]["name"]
-        return f"Run({model!r} on {suite!r}, {self.manifest['state']}, {str(self.path)!r})"
+        model, suite = self.manifest.model.label, self.manifest.suite.name
+        return f"Run({model!r} on {suite!r}, {self.manifest.state}, {str(self.path)!r})"
 
     @cached_property
     def table(self) -> ScoreTable:
@@ -92,7 +93,7 @@ class Run:
         return {
             drawing.name: drawing
             for drawing in drawings(
-                self.view.evidence, self.view.estimates, counts=self.manifest["counts"]
+                self.view.evidence, self.view.estimates, counts=self.manifest.totals
             )
         }
 

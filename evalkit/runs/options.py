@@ -216,6 +216,13 @@ OPTIONS: tuple[Option, ...] = (
         kind=bool,
     ),
     Option(
+        "no_report",
+        WHERE,
+        "Write no page and no figures; 'evalkit report' makes them later.",
+        kind=bool,
+        default=False,
+    ),
+    Option(
         "executor",
         MODEL,
         "Where requests are answered.",

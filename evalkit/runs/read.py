@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ComparisonError, StoreError
 from evalkit.scoring.table import read_table
-from evalkit.store.directory import sealed_file
+from evalkit.store.blocks import stored_jobs
+from evalkit.store.directory import RunDir, is_run_dir, read_manifest, sealed_file
+from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
     from evalkit.records import Estimate
+    from evalkit.records.manifest import Manifest
     from evalkit.report.run_view import Comparison, RunView
     from evalkit.scoring import ScoreTable
 
-__all__ = ["against", "answers_of", "read_own_estimates", "read_run", "suite_of", "table_of"]
+__all__ = [
+    "against",
+    "answers_of",
+    "finished",
+    "read_own_estimates",
+    "read_run",
+    "suite_of",
+    "table_of",
+]
 
 
-def read_own_estimates(path: Path) -> list[Estimate]:
+def read_own_estimates(path: Path, manifest: Manifest | None = None) -> list[Estimate]:
     """Return the estimates of a run.
+
+    Parameters
+    ----------
+    path
+        Run directory.
+    manifest
+        Its manifest, when it was read already.
 
     Raises
     ------
@@ -29,7 +47,21 @@ def read_own_estimates(path: Path) -> list[Estimate]:
     """
     from evalkit.analysis import read_estimates
 
-    return read_estimates(sealed_file(path, "estimates.csv", "estimates_digest"))
+    return read_estimates(sealed_file(path, "estimates.csv", manifest))
+
+
+def finished(path: Path) -> Manifest:
+    """Return the manifest of a run that was finished, whether or not cells are missing.
+
+    Raises
+    ------
+    StoreError
+        When it is no run, is damaged, or was not finished; the line to go on with is named.
+    """
+    manifest = read_manifest(path)
+    if manifest.counts is None:
+        raise StoreError(f"{path}: the run was not finished. Type: {manifest.to_go_on()}")
+    return manifest
 
 
 def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None = None) -> RunView:
@@ -51,18 +83,15 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
     """
     from evalkit.report.run_view import RunView
     from evalkit.runs.finish import evidence_of
-    from evalkit.store.directory import RunDir, read_manifest
 
-    manifest = read_manifest(path)
-    if "intervals" not in manifest:
-        raise StoreError(
-            f"{path}: the run was not finished. Type: {manifest.get('command') or f'evalkit score {path}'}"
-        )
-    table = read_table(path) if table is None else table
-    estimates = read_own_estimates(path)
-    evidence = evidence_of(
-        RunDir(path), manifest, table, level=manifest["intervals"]["level"], flips=flips
-    )
+    manifest = finished(path)
+    table = read_table(path, manifest) if table is None else table
+    estimates = read_own_estimates(path, manifest)
+    level = manifest.intervals.level if manifest.intervals else 0.95
+    # a reader leaves its log files behind
+    read_only = not os.access(path, os.W_OK)
+    with Store(RunDir(path).store_path, read_only=read_only) as store:
+        evidence = evidence_of(store, manifest, table, level=level, flips=flips)
     return RunView(manifest=manifest, evidence=evidence, estimates=estimates)
 
 
@@ -87,17 +116,13 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
 
     from evalkit.analysis.compare import Settings, compare_tables
     from evalkit.report.run_view import Changed, side_by_side
-    from evalkit.store.directory import read_manifest
 
-    manifest, table = read_manifest(baseline), read_table(baseline)
-    estimates = read_own_estimates(baseline)
-    sparse = any(
-        (one["suite"].get("budget") or {}).get("design", "paired") != "paired"
-        for one in (manifest, run.manifest)
-    )
-    if sparse or manifest["suite"]["digest"] != run.manifest["suite"]["digest"]:
+    manifest = finished(baseline)
+    table, estimates = read_table(baseline, manifest), read_own_estimates(baseline, manifest)
+    sparse = manifest.suite.sparse or run.manifest.suite.sparse
+    if sparse or manifest.suite.digest != run.manifest.suite.digest:
         return side_by_side(run, manifest, estimates)
-    settings = Settings(level=run.evidence.level, n_resamples=1000, seed=int(run.manifest["seed"]))
+    settings = Settings(level=run.evidence.level, n_resamples=1000, seed=run.manifest.seed)
     found = compare_tables(table, read_table(path), settings=settings)
     texts = {
         (row.task, row.phrasing_id): row.text
@@ -138,28 +163,15 @@ def suite_of(path: Path, notes: list[str]) -> dict[str, Any] | None:
 
     Raises
     ------
-    ComparisonError
-        When the manifest cannot be read or names no suite.
+    StoreError
+        When the manifest cannot be read.
     """
-    manifest = path / "manifest.json"
-    if not manifest.is_file():
+    if not is_run_dir(path):
         return None
-    try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ComparisonError(
-            f"{manifest}: cannot be read ({error}); what the run is of is unknown. Type: evalkit check {path}"
-        ) from error
-    if content.get("state") != "complete":
-        notes.append(
-            f"{path}: the run is {content.get('state', 'of unknown state')}; cells it lacks are left out of both"
-        )
-    suite = content.get("suite")
-    if not isinstance(suite, dict):
-        raise ComparisonError(
-            f"{manifest}: says nothing of its suite; what the run is of is unknown. Run it again."
-        )
-    return suite
+    manifest = read_manifest(path)
+    if manifest.state != "complete":
+        notes.append(f"{path}: the run is {manifest.state}; cells it lacks are left out of both")
+    return manifest.suite.to_json()
 
 
 def table_of(path: Path, model: str | None) -> ScoreTable:
@@ -195,22 +207,18 @@ def answers_of(path: Path) -> Iterator[dict[str, Any]]:
     EvalkitError
         When it is no run, or its store is damaged.
     """
-    from evalkit.store.blocks import stored_jobs
-    from evalkit.store.directory import RunDir, read_manifest
-    from evalkit.store.responses import Store
-
     manifest = read_manifest(path)
     with Store(RunDir(path).store_path, read_only=True) as store:
-        for job in stored_jobs(store, manifest["suite"]["tasks"]):
-            for row in job.rows:
-                keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
-                found = store.get(manifest["model"]["fingerprint_digest"], keys)
+        for job in stored_jobs(store, manifest.suite):
+            for block in job.blocks:
+                keys = block.each()
+                found = store.get(manifest.model.fingerprint_digest, keys)
                 for key, instance in zip(keys, job.instances, strict=True):
                     response = found.get(key)
                     yield {
-                        "model": manifest["model"]["label"],
+                        "model": manifest.model.label,
                         "task": job.task.id,
-                        "phrasing_id": row["phrasing"]["id"],
+                        "phrasing_id": block.phrasing_id,
                         "instance_id": instance.id,
                         "request": key,
                         "logprobs": list(response.logprobs) if response else None,

@@ -47,6 +47,8 @@ class Settings:
     """Nominal level of intervals."""
     resamples: int = 1000
     """Resamples per interval."""
+    report: bool = True
+    """Write the page at the end."""
     representations: int = 0
     """Instances per phrasing whose hidden states are kept, for the distance of a phrasing to the
     seen ones; 0 for none."""

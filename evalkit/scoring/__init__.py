@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from evalkit.scoring.answer_block import AnswerBlock
 from evalkit.scoring.block import Block
-from evalkit.scoring.cell import Answered, Verdict, score_cell
+from evalkit.scoring.cell import Answered, Verdict, verdict_of
 from evalkit.scoring.rows import COLUMNS, KEY, STATUSES
 from evalkit.scoring.table import ScoreTable
 
@@ -26,5 +26,5 @@ __all__ = [
     "Block",
     "ScoreTable",
     "Verdict",
-    "score_cell",
+    "verdict_of",
 ]

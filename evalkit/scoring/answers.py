@@ -12,8 +12,8 @@ from math import isfinite
 
 import numpy as np
 
-from evalkit.records import Instance, Score, Task
-from evalkit.scoring import AnswerBlock, Answered
+from evalkit.records import Instance, Task
+from evalkit.scoring import AnswerBlock, Answered, Verdict
 from evalkit.scoring.text import is_refusal, normalise
 
 __all__ = ["Answers"]
@@ -44,9 +44,9 @@ class Answers:
         self._forms: list[dict[tuple[str, ...], int]] = [{} for _ in instances]
 
     def cell(
-        self, phrasing: int, position: int, *, answered: Answered | None, score: Score
+        self, phrasing: int, position: int, *, answered: Answered | None, verdict: Verdict
     ) -> None:
-        """Take in one cell: its answer, None when there is none, and its score."""
+        """Take in one cell: its answer, None when there is none, and its verdict."""
         if answered is None or answered.response.error:
             return
         response, choices = answered.response, answered.instance.choices
@@ -67,8 +67,8 @@ class Answers:
             labels = tuple(label for _, label in sorted(zip(answered.order, labels, strict=True)))
         forms = self._forms[position]
         self._form[phrasing, position] = forms.setdefault(labels, len(forms))
-        if score.prediction in choices:
-            self._picked[phrasing, position] = choices.index(score.prediction)
+        if verdict.prediction in choices:
+            self._picked[phrasing, position] = choices.index(verdict.prediction)
 
     def end(self) -> None:
         """Close the task: rows and columns in the order of a score table."""

@@ -13,10 +13,10 @@ from functools import cache
 from typing import Any
 
 from evalkit.errors import ScoringError
-from evalkit.records import Instance, Phrasing, Response, Score, Seen, Status, Task
+from evalkit.records import Instance, Response, Status, Task
 from evalkit.registry import METRICS
 
-__all__ = ["Answered", "Verdict", "score_cell", "target_text"]
+__all__ = ["MISSING", "NOT_ASKED", "Answered", "Verdict", "target_text", "verdict_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Verdict:
     prediction: str | None
     """The answer in canonical form; None when unparsed."""
     status: Status = "ok"
-    """``ok``, ``unparsed`` or ``missing``."""
+    """``ok``, ``unparsed`` or ``missing``; ``truncated`` and ``not_asked`` are ours to say."""
     probability: float | None = None
     """Probability of the prediction, where known."""
     target_probability: float | None = None
@@ -54,6 +54,7 @@ class Verdict:
 
 
 MISSING = Verdict(score=None, prediction=None, status="missing")
+NOT_ASKED = Verdict(score=None, prediction=None, status="not_asked")
 
 
 @cache
@@ -62,63 +63,33 @@ def _metric(name: str) -> Any:
     return METRICS.load(name)
 
 
-def score_cell(
-    task: Task,
-    phrasing: Phrasing,
-    answered: Answered | Instance,
-    *,
-    model: str,
-    seen: Seen,
-) -> Score:
-    """Return the row of one cell.
+def verdict_of(task: Task, answered: Answered) -> Verdict:
+    """Return what the metric of a task says of one answer.
 
     Parameters
     ----------
-    task, phrasing
-        What was asked and in which words.
+    task
+        Says which metric.
     answered
-        Instance and response; the bare instance when there is no response.
-    model
-        Model shown in tables.
-    seen
-        Relation of the phrasing to the model's tuning data.
+        Instance and response; missing when the response holds an error.
 
     Raises
     ------
     ScoringError
         When the metric gives a score outside [0, 1].
     """
-    instance = answered if isinstance(answered, Instance) else answered.instance
-    verdict = MISSING
-    if isinstance(answered, Answered) and not answered.response.error:
-        verdict = _metric(task.metric)(answered)
-        if verdict.score is not None and not (
-            math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0
-        ):
-            raise ScoringError(
-                f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {instance.id!r}; a score lies in [0, 1]. Mend the metric."
-            )
-        if answered.response.truncated and verdict.status == "ok":
-            verdict = replace(verdict, status="truncated")
-    return Score(
-        model=model,
-        benchmark=task.benchmark,
-        task=task.id,
-        phrasing_id=phrasing.id,
-        phrasing_source=phrasing.source,
-        seen=seen,
-        layout=phrasing.layout,
-        label_space=phrasing.label_space,
-        perturbation=phrasing.perturbation,
-        kind=phrasing.kind,
-        instance_id=instance.id,
-        score=verdict.score,
-        status=verdict.status,
-        prediction=verdict.prediction,
-        target=target_text(instance),
-        probability=verdict.probability,
-        target_probability=verdict.target_probability,
-    )
+    if answered.response.error:
+        return MISSING
+    verdict: Verdict = _metric(task.metric)(answered)
+    if verdict.score is not None and not (
+        math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0
+    ):
+        raise ScoringError(
+            f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {answered.instance.id!r}; a score lies in [0, 1]. Mend the metric."
+        )
+    if answered.response.truncated and verdict.status == "ok":
+        return replace(verdict, status="truncated")
+    return verdict
 
 
 def target_text(instance: Instance) -> str:

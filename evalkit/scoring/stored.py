@@ -8,53 +8,26 @@ Needs no model and no benchmark data.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from evalkit.backends.precision import NOISE, could_turn, noise
 from evalkit.errors import StoreError
 from evalkit.phrasings.prompts import answer_labels
-from evalkit.records import Instance, Phrasing, Response, Score, Seen, Task
-from evalkit.scoring import Answered, score_cell
-from evalkit.store.blocks import phrasing_from_json, stored_jobs
+from evalkit.records import Instance, Job, Phrasing, Response, Task
+from evalkit.records.manifest import Counts, Manifest
+from evalkit.scoring import Answered, Verdict
+from evalkit.scoring.cell import MISSING, NOT_ASKED, target_text, verdict_of
+from evalkit.scoring.columns import Cells
+from evalkit.store.blocks import stored_jobs
 from evalkit.store.designs import get_design
-from evalkit.store.directory import RunDir
+from evalkit.store.directory import RunDir, read_manifest
 from evalkit.store.keys import first_places
 from evalkit.store.responses import Store
 
-__all__ = ["Collector", "Counts", "score_run", "scored", "stored_scores"]
-
-T = TypeVar("T")
-
-
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """Totals of a run, always recomputed from rows."""
-
-    cells: int = 0
-    """Cells that were to be asked."""
-    not_asked: int = 0
-    """Cells that the design of the run leaves out; neither missing nor wrong, and not among
-    `cells`."""
-    requests: int = 0
-    """Unique requests behind them."""
-    missing: int = 0
-    """Cells without an answer by our fault."""
-    unparsed: int = 0
-    """Cells the model answered unusably."""
-    truncated: int = 0
-    """Cells whose prompt lost part of the instance."""
-    prompt_tokens: int = 0
-    """Tokens of all prompts sent, each unique request once."""
-    answer_tokens: int = 0
-    """Tokens of all choices scored."""
-    boundary: int = 0
-    """Requests whose context tokens were no prefix of context + choice."""
-    unstable: int | None = None
-    """Cells whose two best choices lie within the rounding of the model's precision; None where
-    that is not known."""
+__all__ = ["Collector", "refuse_damaged", "score_run", "scored", "stored_cells"]
 
 
 class Collector(Protocol):
@@ -68,7 +41,7 @@ class Collector(Protocol):
         ...
 
     def cell(
-        self, phrasing: int, position: int, *, answered: Answered | None, score: Score
+        self, phrasing: int, position: int, *, answered: Answered | None, verdict: Verdict
     ) -> None:
         """Take in one cell."""
         ...
@@ -90,13 +63,14 @@ class _Used:
             name: array("q") for name in ("prompt_tokens", "answer_tokens", "boundary")
         }
 
-    def add(self, key: str, response: Response | None) -> None:
-        """Take in one cell."""
-        self._keys += bytes.fromhex(key)
+    def add(self, keys: Sequence[str], responses: Mapping[str, Response]) -> None:
+        """Take in the cells of one phrasing that were asked."""
+        self._keys += bytes.fromhex("".join(keys))
+        found = [responses.get(key) for key in keys]
         prompt, answer, boundary = self._columns.values()
-        prompt.append(0 if response is None else response.prompt_tokens)
-        answer.append(0 if response is None else sum(response.token_counts))
-        boundary.append(0 if response is None else response.boundary)
+        prompt.extend(0 if one is None else one.prompt_tokens for one in found)
+        answer.extend(0 if one is None else sum(one.token_counts) for one in found)
+        boundary.extend(0 if one is None else one.boundary for one in found)
 
     def fill(self, counts: Counts) -> None:
         """Write the totals, each request once."""
@@ -112,78 +86,76 @@ class _Used:
             )
 
 
-def stored_scores(
+def stored_cells(
     store: Store,
     *,
-    manifest: Mapping[str, Any],
-    tasks: Iterable[str],
+    manifest: Manifest,
     counts: Counts,
     collector: Collector | None = None,
-) -> Iterator[Score]:
-    """Yield the score of every cell of a run, task by task, and add up what was used.
+) -> Iterator[Cells]:
+    """Yield the cells of a run, one phrasing of a task after the other, and add up what was used.
 
     Parameters
     ----------
     store
         The run's responses and records.
     manifest
-        Of the run: says which model answered and in what precision.
-    tasks
-        Ids of the tasks that are wanted.
+        Of the run: says which tasks, which model answered, and in what precision.
     counts
         Filled in.
     collector
         Shown every answer.
     """
-    used = _Used()
-    fingerprint, model = manifest["model"]["fingerprint_digest"], manifest["model"]["label"]
-    dtype = manifest["model"]["fingerprint"].get("dtype", "")
+    used, model = _Used(), manifest.model
+    dtype = model.fingerprint.get("dtype", "")
     counts.unstable = 0 if dtype in NOISE else None
-    for job in stored_jobs(store, {task: manifest["suite"]["tasks"][task] for task in tasks}):
+    for job in stored_jobs(store, manifest.suite):
         if collector is not None:
-            collector.begin(
-                job.task, job.instances, [str(row["phrasing"]["id"]) for row in job.rows]
-            )
+            collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
         designs = get_design(store, job.task.id, n_instances=len(job.instances))
-        for place, row in enumerate(job.rows):
-            phrasing = phrasing_from_json(row["phrasing"])
-            keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
-            design = designs.get(phrasing.id)
-            responses = store.get(
-                fingerprint,
-                keys if design is None else [keys[position] for position in design.nonzero()[0]],
-            )
-            orders = row["orders"] or [((), ())] * len(keys)
-            cells = zip(keys, job.instances, orders, strict=True)
-            for position, (key, instance, arrangement) in enumerate(cells):
-                response = responses.get(key)
-                asked = design is None or bool(design[position])
-                answered, score = scored(
-                    job.task,
-                    phrasing,
-                    instance,
-                    arrangement=arrangement,
-                    response=response,
-                    about=(model, row["seen"]),
-                    asked=asked,
-                )
-                if not asked:
-                    counts.not_asked += 1
-                    yield score
+        names = [instance.id for instance in job.instances]
+        targets = [target_text(instance) for instance in job.instances]
+        for row, phrasing in enumerate(job.phrasings):
+            keys, design = job.blocks[row].each(), designs.get(phrasing.id)
+            asked = keys if design is None else [keys[n] for n in design.nonzero()[0]]
+            responses = store.get(model.fingerprint_digest, asked)
+            used.add(asked, responses)
+            verdicts = []
+            for position, key in enumerate(keys):
+                if design is not None and not design[position]:
+                    verdicts.append(NOT_ASKED)
                     continue
-                used.add(key, response)
-                counts.cells += 1
-                counts.missing += score.status == "missing"
-                counts.unparsed += score.status == "unparsed"
-                counts.truncated += response is not None and response.truncated
+                answered, verdict = scored(job, phrasing, position, responses.get(key))
+                verdicts.append(verdict)
                 if counts.unstable is not None and answered is not None:
                     counts.unstable += _could_turn(job.task, answered, dtype)
                 if collector is not None:
-                    collector.cell(place, position, answered=answered, score=score)
-                yield score
+                    collector.cell(row, position, answered=answered, verdict=verdict)
+            _add_up(counts, verdicts, [responses.get(key) for key in asked])
+            yield Cells(
+                model=model.label,
+                task=job.task,
+                phrasing=phrasing,
+                seen=job.seen[phrasing.id],
+                instance_ids=names,
+                targets=targets,
+                verdicts=verdicts,
+            )
         if collector is not None:
             collector.end()
     used.fill(counts)
+
+
+def _add_up(
+    counts: Counts, verdicts: Sequence[Verdict], responses: Sequence[Response | None]
+) -> None:
+    """Add the cells of one phrasing to the totals."""
+    found = Counter(verdict.status for verdict in verdicts)
+    counts.cells += len(responses)
+    counts.not_asked += found["not_asked"]
+    counts.missing += found["missing"]
+    counts.unparsed += found["unparsed"]
+    counts.truncated += sum(one is not None and one.truncated for one in responses)
 
 
 def _could_turn(task: Task, answered: Answered, dtype: str) -> bool:
@@ -205,88 +177,70 @@ def _could_turn(task: Task, answered: Answered, dtype: str) -> bool:
 
 
 def scored(
-    task: Task,
-    phrasing: Phrasing,
-    instance: Instance,
-    *,
-    arrangement: Sequence[Sequence[int]],
-    response: Response | None,
-    about: tuple[str, Seen],
-    asked: bool = True,
-) -> tuple[Answered | None, Score]:
-    """Return the answer of one cell, None when there is none, and its score.
+    job: Job, phrasing: Phrasing, position: int, response: Response | None
+) -> tuple[Answered | None, Verdict]:
+    """Return the answer of one cell, None when there is none, and the verdict on it.
 
     Parameters
     ----------
-    task, phrasing, instance
+    job, phrasing, position
         The cell.
-    arrangement
-        Choice order and label order; empty for upstream's.
     response
         What was stored for it.
-    about
-        Model shown in tables, and relation of the phrasing to it.
-    asked
-        Whether the design of the run asks this cell.
     """
-    model, seen = about
-    if response is None or not asked:
-        bare = score_cell(task, phrasing, instance, model=model, seen=seen)
-        return None, bare if asked else replace(bare, status="not_asked")
-    order, names = arrangement
+    if response is None:
+        return None, MISSING
+    instance = job.instances[position]
+    order, names = job.arrangement(phrasing, position)
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
     labels = answer_labels(phrasing, shown, names) if shown else ()
-    answered = Answered(instance=instance, response=response, labels=labels, order=tuple(order))
-    return answered, score_cell(task, phrasing, answered, model=model, seen=seen)
+    answered = Answered(instance=instance, response=response, labels=labels, order=order)
+    return answered, verdict_of(job.task, answered)
 
 
 def score_run(
-    path: Path,
-    *,
-    read_only: bool = True,
-    collector: Collector | None = None,
-    collect: Callable[[Iterable[Score]], T] = list,  # type: ignore[assignment]  # list is such a callable
-) -> tuple[dict[str, Any], T, Counts]:
-    """Return manifest, scores and counts of a run directory, recomputed from its responses.
+    path: Path, *, collector: Collector | None = None
+) -> tuple[Manifest, list[Cells], Counts]:
+    """Return manifest, cells and counts of a run directory, recomputed from its responses.
 
     Parameters
     ----------
     path
         Run directory.
-    read_only
-        Leave damaged rows where they are, instead of moving them out of the way.
     collector
         Shown every answer.
-    collect
-        What the scores are gathered in as they come, such as
-        `evalkit.scoring.ScoreTable.from_scores`.
 
     Raises
     ------
     StoreError
         When the directory is no run, or its store is damaged.
     """
-    directory = RunDir(path)
-    manifest = directory.manifest()
-    if manifest is None:
+    manifest, counts = read_manifest(path), Counts()
+    with Store(RunDir(path).store_path, read_only=True) as store:
+        cells = list(stored_cells(store, manifest=manifest, counts=counts, collector=collector))
+        refuse_damaged(store)
+    return manifest, cells, counts
+
+
+def refuse_damaged(store: Store, *, fingerprint: str | None = None) -> None:
+    """Raise when responses that were wanted fail their checksum.
+
+    Parameters
+    ----------
+    store
+        What was read.
+    fingerprint
+        Of the model: its damaged rows are moved out of the way, so that they are asked anew. None
+        leaves them where they are.
+
+    Raises
+    ------
+    StoreError
+        Saying how many.
+    """
+    if n_damaged := len(store.damaged):
+        if fingerprint is not None:
+            store.set_aside(fingerprint)
         raise StoreError(
-            f"{path}: is no run directory (no manifest.json). Name a directory that 'evalkit run' wrote."
+            f"{store.path}: {n_damaged} responses fail their checksum and were not used. Run the same 'evalkit run' again to ask them anew."
         )
-    counts = Counts()
-    with Store(directory.store_path, read_only=read_only) as store:
-        scores = collect(
-            stored_scores(
-                store,
-                manifest=manifest,
-                tasks=manifest["suite"]["tasks"],
-                counts=counts,
-                collector=collector,
-            )
-        )
-        if n_damaged := len(store.damaged):
-            if not read_only:
-                store.set_aside(manifest["model"]["fingerprint_digest"])
-            raise StoreError(
-                f"{directory.store_path}: {n_damaged} responses fail their checksum and were not used. Run the same 'evalkit run' again to ask them anew."
-            )
-    return manifest, scores, counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,14 +13,14 @@ import pandas as pd
 
 from evalkit.errors import TableError
 from evalkit.records import Score
+from evalkit.records.manifest import Manifest
 from evalkit.scoring.block import Block, dense_block, dense_repeats
+from evalkit.scoring.columns import Cells, cells_frame
 from evalkit.scoring.rows import COLUMNS, NUMBERS, normalised
 from evalkit.store.directory import sealed_file
 
 __all__ = ["ScoreTable", "Where", "read_table"]
 
-_PORTION = 200_000
-"""Records turned into columns at once."""
 Where: TypeAlias = Mapping[str, str | Collection[str]]
 """Column name to the value or values a row must hold in it."""
 
@@ -34,26 +34,36 @@ class ScoreTable:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
         self._slices = _group_slices(frame)
+        self._blocks: dict[tuple[str, str, str], Block] = {}
 
     @classmethod
-    def from_scores(cls, scores: Iterable[Score]) -> ScoreTable:
-        """Return the table of score records, whatever their order.
-
-        Read a portion at a time, so that records need not all be there at once.
+    def from_cells(cls, parts: Iterable[Cells]) -> ScoreTable:
+        """Return the table of cells, whatever their order; each part is read once and let go.
 
         Raises
         ------
         TableError
             As `from_frame`.
         """
-        rows, parts = iter(scores), list[ScoreTable]()
-        while (portion := list(islice(rows, _PORTION))) or not parts:
-            columns = {
-                name: pd.Series([getattr(score, name) for score in portion], dtype=object)
-                for name in COLUMNS
-            }
-            parts.append(cls.from_frame(pd.DataFrame(columns), origin="scores"))
-        return parts[0] if len(parts) == 1 else cls.concat(parts)
+        frame = cells_frame(parts)
+        if frame is None:
+            raise TableError("scores: the table has no rows; at least one cell is needed.")
+        return cls.from_frame(frame, origin="scores")
+
+    @classmethod
+    def from_scores(cls, scores: Iterable[Score]) -> ScoreTable:
+        """Return the table of score records, for tables made by hand.
+
+        Raises
+        ------
+        TableError
+            As `from_frame`.
+        """
+        rows = list(scores)
+        columns = {
+            name: pd.Series([getattr(row, name) for row in rows], dtype=object) for name in COLUMNS
+        }
+        return cls.from_frame(pd.DataFrame(columns), origin="scores")
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, origin: str = "score table") -> ScoreTable:
@@ -143,7 +153,7 @@ class ScoreTable:
     def block(
         self, model: str, task: str, *, value: str = "score", where: Where | None = None
     ) -> Block:
-        """Return the dense view of one model on one task.
+        """Return the dense view of one model on one task; the same object when asked for again.
 
         Parameters
         ----------
@@ -164,12 +174,18 @@ class ScoreTable:
                 f"score table: model {model!r} has no task {task!r}; models: {', '.join(self.models)}."
             )
         rows = self._frame.iloc[self._slices[model, task]]
-        if where:
-            rows = rows.loc[_mask(rows, where)]
-            if rows.empty:
-                raise TableError(
-                    f"score table: model {model!r}, task {task!r}: no row has {_spelled(where)}."
-                )
+        if not where:
+            if (model, task, value) not in self._blocks:
+                found = dense_block(rows, value)
+                for array in (found.values, found.labels, found.status, found.targets):
+                    array.setflags(write=False)  # many read it
+                self._blocks[model, task, value] = found
+            return self._blocks[model, task, value]
+        rows = rows.loc[_mask(rows, where)]
+        if rows.empty:
+            raise TableError(
+                f"score table: model {model!r}, task {task!r}: no row has {_spelled(where)}."
+            )
         return dense_block(rows, value)
 
     def repeats(self, model: str, task: str) -> npt.NDArray[np.float64] | None:
@@ -249,8 +265,15 @@ def _group_slices(frame: pd.DataFrame) -> dict[tuple[str, str], slice]:
     }
 
 
-def read_table(path: Path) -> ScoreTable:
+def read_table(path: Path, manifest: Manifest | None = None) -> ScoreTable:
     """Return the cells of a run.
+
+    Parameters
+    ----------
+    path
+        Run directory.
+    manifest
+        Its manifest, when it was read already.
 
     Raises
     ------
@@ -258,4 +281,4 @@ def read_table(path: Path) -> ScoreTable:
         When the run was not finished, or the file is damaged or not the one that the manifest was
         written for.
     """
-    return ScoreTable.read_parquet(sealed_file(path, "scores.parquet", "scores_digest"))
+    return ScoreTable.read_parquet(sealed_file(path, "scores.parquet", manifest))

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,25 @@ from typing import BinaryIO
 from evalkit.errors import StoreError
 from evalkit.records import digest
 
-__all__ = ["cannot_write", "file_digest", "slug", "whole_file", "write_atomic"]
+__all__ = [
+    "cannot_write",
+    "disk_fault",
+    "file_digest",
+    "is_stream",
+    "lacks_locks",
+    "no_locks",
+    "open_own",
+    "remove",
+    "slug",
+    "whole_file",
+    "write_atomic",
+    "write_through",
+]
+
+
+NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a disk without locks answers."""
+_STREAM = re.compile(r"/dev/(?:(stdin|stdout|stderr)|fd/([0-9]+))|/proc/self/fd/([0-9]+)")
 
 
 def slug(text: str, *, length: int = 60) -> str:
@@ -129,27 +148,161 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def cannot_write(path: Path, error: OSError, *, needed: int = 0) -> StoreError:
-    """Return what to say of a file that cannot be written."""
-    if (
-        error.errno == errno.ENOSPC
-        and path.parent.is_dir()
-        and os.statvfs(path.parent).f_ffree == 0
-    ):
-        return StoreError(
-            f"{path}: the disk is full: no file can be made there any more (no inodes). Remove some files, then run the same command again."
-        )
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StoreError(
-            f"{path}: the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. Free some space, then run the same command again."
-        )
-    if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
-        return StoreError(
-            f"{path}: cannot be written ({error.strerror}). Check the folder's permissions, or name another --out."
-        )
-    return StoreError(
-        f"{path}: {error.strerror or error}. Check the folder, or name another --out."
+def write_through(path: Path, content: bytes) -> None:
+    """Write into what is no regular file: a device, a pipe, a stream of this process.
+
+    It is written to, never replaced.
+
+    Raises
+    ------
+    StoreError
+        When it takes no more.
+    """
+    try:
+        stream = _STREAM.fullmatch(str(path.absolute()))
+        if stream is None:
+            handle = os.open(path, os.O_WRONLY | os.O_NOCTTY)
+        else:
+            number = stream[2] or stream[3] or {"stdout": 1, "stderr": 2}.get(stream[1], 0)
+            handle = os.dup(int(number))
+        with open(handle, "wb") as file:
+            file.write(content)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise cannot_write(path, error, needed=len(content)) from error
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path names something that can be written to but not replaced."""
+    return bool(_STREAM.fullmatch(str(path.absolute()))) or (
+        path.exists() and not path.is_file() and not path.is_dir()
     )
+
+
+def cannot_write(path: Path, error: OSError, *, needed: int = 0) -> StoreError:
+    """Return what to say of a file that cannot be written: what happened, and what helps."""
+    return StoreError(f"{path}: {_why(path, error, needed)}")
+
+
+def _why(path: Path, error: OSError, needed: int) -> str:
+    again = "then run the same command again"
+    code, said = error.errno, error.strerror or str(error)
+    if code == errno.ENOSPC and _no_inodes(path.parent):
+        return f"the disk is full: no file can be made there any more (no inodes). Remove some files, {again}."
+    if code == errno.ENOSPC:
+        return f"the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. Free some space, {again}."
+    if code == errno.EDQUOT:
+        return f"the disk is full for this user: the quota is used up; {max(needed, 1) / 2**20:.2f} MiB are needed. Free some space, {again}."
+    if code in {errno.EACCES, errno.EROFS, errno.EPERM}:
+        return f"cannot be written ({said}). Check the folder's permissions, or name another --out."
+    if code in {errno.EIO, errno.ESTALE}:
+        return f"the disk did not take it ({said}). Nothing is half-written. Check the disk or the network mount, {again}."
+    if code == errno.EFBIG:
+        return f"is larger than files may be here ({said}). Raise the limit (ulimit -f) or use another disk, {again}."
+    if code in {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}:
+        return f"a folder or a file stands in its place ({said}). Move it away, {again}."
+    return f"{said}. Check the folder, or name another --out."
+
+
+def _no_inodes(folder: Path) -> bool:
+    try:
+        return os.statvfs(folder).f_ffree == 0
+    except OSError:
+        return False
+
+
+def disk_fault(folder: Path) -> OSError | None:
+    """Return why nothing can be written into a folder, found by trying; None when it can.
+
+    SQLite says that a write failed, not why.
+    """
+    probe = folder / f".probe.{os.getpid()}-{secrets.token_hex(4)}.part"
+    try:
+        with probe.open("xb") as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return None
+
+
+def lacks_locks(folder: Path) -> bool:
+    """Return whether the disk of a folder offers no file locks, found by trying."""
+    import fcntl
+
+    probe = folder / f".probe.{os.getpid()}-{secrets.token_hex(4)}.part"
+    try:
+        with probe.open("xb") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in NO_LOCKS
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return False
+
+
+def no_locks(path: Path) -> StoreError:
+    """Return what to say where a disk offers no file locks."""
+    return StoreError(
+        f"{path}: this disk offers no file locks, without which two processes could spoil each other's work. "
+        "Name an --out on a local disk (EVALKIT_HOME for the shared cache), or mount this one with locks."
+    )
+
+
+def open_own(path: Path) -> int:
+    """Open a file of ours for reading and writing, making it when absent; return the descriptor.
+
+    A link is not followed and nothing is cut off: who unpacked a run directory from elsewhere must
+    not lose what a link in it points to.
+
+    Raises
+    ------
+    StoreError
+        When it is a link, has a second name, or is no regular file.
+    OSError
+        When it cannot be opened.
+    """
+    try:
+        handle = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644
+        )
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _not_own(path, "a link") from error
+        raise
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(handle)
+        raise _not_own(
+            path, "a file with a second name" if stat.S_ISREG(found.st_mode) else "no regular file"
+        )
+    return handle
+
+
+def _not_own(path: Path, what: str) -> StoreError:
+    return StoreError(
+        f"{path}: is {what}, and writing it would change something outside this directory. Remove it, then run the same command again."
+    )
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises
+    ------
+    StoreError
+        When it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def file_digest(path: Path) -> str:

@@ -1,124 +1,137 @@
 """What a run keeps beside its responses so that scores can be recomputed without model and data.
 
-Tasks, instances, request keys.
+Tasks, instances, shots, request keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypeVar
 
 from evalkit.errors import StoreError
-from evalkit.records import Block, Instance, Job, Meaning, Phrasing, Source, Task, instances_digest
+from evalkit.records import KEY_LENGTH, Arrangement, Block, Instance, Job, Phrasing, Seen, Task
+from evalkit.records.manifest import SuiteRecord
+from evalkit.records.reading import ShapeError, record_of
 from evalkit.store.responses import Store
 
-__all__ = [
-    "StoredJob",
-    "instance_from_json",
-    "phrasing_from_json",
-    "store_blocks",
-    "stored_blocks",
-    "stored_jobs",
-    "task_from_json",
-]
+__all__ = ["store_job", "stored_blocks", "stored_jobs"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredJob:
-    """One task of a run as it was stored."""
+class _Row:
+    """One phrasing of a task as it is stored."""
 
-    task: Task
-    """The task."""
-    instances: tuple[Instance, ...]
-    """Its instances."""
-    rows: tuple[Mapping[str, Any], ...]
-    """Per phrasing: the phrasing, its relation to the model, request keys, choice orders."""
+    phrasing: Phrasing
+    """The phrasing."""
+    seen: Seen
+    """Its relation to the model."""
+    inputs: str
+    """As in `Block`."""
+    keys: str
+    """As in `Block`."""
+    orders: tuple[Arrangement, ...]
+    """As in `Job.orders`; empty for upstream's."""
 
 
-def store_blocks(store: Store, job: Job, blocks: Sequence[Block]) -> None:
-    """Write everything needed to recompute the scores of a job without model and data."""
-    store.put_records(f"task/{job.task.id}", [("task", asdict(job.task))])
-    store.put_records(
-        f"instances/{job.task.id}",
-        [(instance.id, instance.content()) for instance in job.instances],
-    )
-    store.put_records(f"shots/{job.task.id}", [(shot.id, shot.content()) for shot in job.shots])
-    rows: list[tuple[str, Any]] = []
-    for phrasing, block in zip(job.phrasings, blocks, strict=True):
-        row = {
-            "phrasing": asdict(phrasing),
-            "seen": job.seen[phrasing.id],
-            "inputs": block.inputs,
-            "keys": block.keys,
-            "orders": [
-                [list(order), list(names)] for order, names in job.orders.get(phrasing.id, ())
-            ],
-        }
-        rows.append((phrasing.id, row))
-    store.put_records(f"blocks/{job.task.id}", rows)
+def store_job(store: Store, job: Job) -> None:
+    """Write everything needed to recompute the scores of a job without model and data.
+
+    Parameters
+    ----------
+    store
+        The run's store.
+    job
+        With its blocks.
+    """
+    rows = [
+        _Row(
+            phrasing=phrasing,
+            seen=job.seen[phrasing.id],
+            inputs=block.inputs,
+            keys=block.keys,
+            orders=job.orders.get(phrasing.id, ()),
+        )
+        for phrasing, block in zip(job.phrasings, job.blocks, strict=True)
+    ]
+    name = job.task.id
+    store.put_records(f"task/{name}", [("task", asdict(job.task))])
+    store.put_records(f"instances/{name}", [(one.id, one.content()) for one in job.instances])
+    store.put_records(f"shots/{name}", [(one.id, one.content()) for one in job.shots])
+    store.put_records(f"blocks/{name}", [(row.phrasing.id, asdict(row)) for row in rows])
 
 
 def stored_blocks(store: Store, task_id: str) -> dict[str, Block]:
-    """Return the blocks an earlier run stored for a task, by phrasing id."""
+    """Return the blocks an earlier run stored for a task, by phrasing id; without those that are damaged, which are made anew."""
     found: dict[str, Block] = {}
-    for name, row in store.get_records(
-        f"blocks/{task_id}", skip_damaged=True
-    ):  # what is damaged is made anew
-        found[name] = Block(task=task_id, phrasing_id=name, inputs=row["inputs"], keys=row["keys"])
+    for name, row in store.get_records(f"blocks/{task_id}", skip_damaged=True):
+        if isinstance(row, dict) and isinstance(row.get("keys"), str):
+            found[name] = Block(
+                task=task_id, phrasing_id=name, inputs=str(row.get("inputs")), keys=row["keys"]
+            )
     return found
 
 
-def stored_jobs(store: Store, tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[StoredJob]:
+def stored_jobs(store: Store, suite: SuiteRecord) -> Iterator[Job]:
     """Yield the tasks of a run one at a time.
 
     Parameters
     ----------
     store
         The run's responses and records.
-    tasks
-        The tasks of the manifest: id -> its entry.
+    suite
+        What the manifest says of the suite; its tasks are read.
 
     Raises
     ------
     StoreError
-        When a task of the manifest is not in the store, or not with the phrasings and instances
-        that the manifest names.
+        When a task of the manifest is not in the store, not with the phrasings and instances that
+        the manifest names, or not as evalkit stores it.
     """
-    for task_id, entry in tasks.items():
-        found = store.get_records(f"task/{task_id}")
-        if not found:
+    for task_id, told in suite.tasks.items():
+        tasks = _read(store, f"task/{task_id}", Task)
+        if not tasks:
             raise StoreError(
                 f"{store.path}: holds nothing of task {task_id!r}, which the manifest names. Run the same 'evalkit run' again."
             )
-        instances = tuple(
-            instance_from_json(value) for _, value in store.get_records(f"instances/{task_id}")
+        rows = _read(store, f"blocks/{task_id}", _Row)
+        job = Job(
+            task=tasks[0],
+            phrasings=tuple(row.phrasing for row in rows),
+            instances=tuple(_read(store, f"instances/{task_id}", Instance)),
+            shots=tuple(_read(store, f"shots/{task_id}", Instance)),
+            seen={row.phrasing.id: row.seen for row in rows},
+            orders={row.phrasing.id: row.orders for row in rows if row.orders},
+            design="full" if suite.budget is None else suite.budget.design,
+            blocks=tuple(
+                Block(task=task_id, phrasing_id=row.phrasing.id, inputs=row.inputs, keys=row.keys)
+                for row in rows
+            ),
         )
-        rows = tuple(value for _, value in store.get_records(f"blocks/{task_id}"))
-        if set(entry["phrasings"]) != {row["phrasing"]["id"] for row in rows} or entry[
-            "instances_digest"
-        ] != instances_digest([instance.id for instance in instances]):
+        size = KEY_LENGTH * len(job.instances)
+        if (
+            set(told.phrasings) != set(job.seen)
+            or told.instances_digest != job.instances_digest
+            or any(len(block.keys) != size for block in job.blocks)
+        ):
             raise StoreError(
                 f"{store.path}: holds other phrasings or instances of task {task_id!r} than manifest.json names, so the two are not of one run, or a run "
                 "was interrupted just then. Run the same 'evalkit run' again."
             )
-        yield StoredJob(task=task_from_json(found[0][1]), instances=instances, rows=rows)
+        yield job
 
 
-def task_from_json(value: Mapping[str, Any]) -> Task:
-    """Return the task of a stored record."""
-    return Task(**{**_tuples(value), "source": Source(**_tuples(value["source"]))})
-
-
-def phrasing_from_json(value: Mapping[str, Any]) -> Phrasing:
-    """Return the phrasing of a stored record."""
-    return Phrasing(**{**_tuples(value), "meaning": Meaning(**value["meaning"])})
-
-
-def instance_from_json(value: Mapping[str, Any]) -> Instance:
-    """Return the instance of a stored record."""
-    return Instance(**_tuples(value))
-
-
-def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
+def _read(store: Store, kind: str, record: type[T]) -> list[T]:
+    """Every record of a kind, strictly."""
+    found = []
+    for name, value in store.get_records(kind):
+        try:
+            found.append(record_of(record, value))
+        except ShapeError as error:
+            raise StoreError(
+                f"{store.path}: record {kind}/{name} is not as this evalkit stores it: {error}. "
+                "Update evalkit (pip install -U evalkit), or run the same 'evalkit run' again to write it anew."
+            ) from error
+    return found

@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from evalkit.store.responses import Store
 
-__all__ = ["SPARSE", "get_design", "get_search", "put_design", "put_search"]
+__all__ = [
+    "SPARSE",
+    "get_design",
+    "get_search",
+    "put_design",
+    "put_rounds",
+    "put_search",
+    "rounds_ended",
+]
 
 SPARSE = ("balanced", "adaptive", "search")
 """Designs in which phrasings are asked on different instances."""
@@ -65,3 +73,22 @@ def get_search(store: Store, task: str) -> Mapping[str, Any] | None:
     """Return ``want`` and ``order`` of a search; None when there was none."""
     found = store.get_records(f"search/{task}")
     return found[0][1] if found else None
+
+
+def put_rounds(store: Store, *, ended: bool) -> None:
+    """Write whether the rounds of a sparse run ended; a design alone does not tell, since it grows round by round."""
+    store.put_records("rounds", [("rounds", {"ended": ended})])
+
+
+def rounds_ended(store: Store, *, early: bool) -> bool:
+    """Return whether the rounds of a sparse run ended.
+
+    Parameters
+    ----------
+    store
+        The run's store.
+    early
+        What is said of a run of version 0.1.0, which left no such mark.
+    """
+    found = store.get_records("rounds")
+    return bool(found[0][1]["ended"]) if found else early

@@ -11,21 +11,78 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from evalkit.errors import StoreError
+from evalkit.errors import StoreError, UsageError
 from evalkit.records import digest
-from evalkit.store.atomic import cannot_write, file_digest, write_atomic
+from evalkit.records.manifest import MANIFEST_SCHEMA, Manifest, migrated
+from evalkit.records.reading import ShapeError, record_of
+from evalkit.store.atomic import (
+    NO_LOCKS,
+    cannot_write,
+    file_digest,
+    is_stream,
+    no_locks,
+    open_own,
+    remove,
+    write_atomic,
+    write_through,
+)
 
-__all__ = ["MANIFEST_SCHEMA", "RunDir", "is_run_dir", "read_manifest", "sealed_file"]
+__all__ = [
+    "RUN_FILES",
+    "RunDir",
+    "RunFile",
+    "is_run_dir",
+    "lost_answers",
+    "read_manifest",
+    "refuse_own",
+    "sealed_file",
+    "write_out",
+]
 
-MANIFEST_SCHEMA = 1
-"""Version of ``manifest.json``."""
+
+_ROWS = re.compile(rb", ([0-9]{1,12}) answers safe")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """One file of a run directory."""
+
+    name: str
+    """Its name in the directory; a pattern for figures that are numbered."""
+    made: Literal["manifest", "store", "table", "page", "figure", "log", "lock"]
+    """What kind of thing it is; a page and figures are only made when they are wanted."""
+    seal: Literal["scores_digest", "estimates_digest"] | None = None
+    """Field of the manifest that holds the digest of its bytes."""
+
+
+_FIGURES = ("scores", "gap", "variance", "heatmap", "ladder", "budget", "task_map", "distance*")
+RUN_FILES = (
+    RunFile("run.lock", "lock"),
+    RunFile("manifest.json", "manifest"),
+    RunFile("responses.sqlite", "store"),
+    RunFile("responses.sqlite-wal", "store"),
+    RunFile("responses.sqlite-shm", "store"),
+    RunFile("responses.sqlite-journal", "store"),
+    RunFile("scores.parquet", "table", "scores_digest"),
+    RunFile("scores.probabilities.parquet", "table"),
+    RunFile("estimates.csv", "table", "estimates_digest"),
+    RunFile("phrasings.csv", "table"),
+    RunFile("leaderboard.csv", "table"),
+    RunFile("report.html", "page"),
+    RunFile("report.md", "page"),
+    *(RunFile(f"figures/{name}.{form}", "figure") for name in _FIGURES for form in ("svg", "png")),
+    RunFile("stall.txt", "log"),
+)
+"""Every file that evalkit writes into a run directory; what else lies there is the user's."""
 
 MIN_FREE_BYTES = 16 * 2**20
 """Free space asked for before a run starts."""
@@ -36,13 +93,14 @@ def is_run_dir(path: Path) -> bool:
     return (path / "manifest.json").is_file()
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> Manifest:
     """Return the manifest of a run directory.
 
     Raises
     ------
     StoreError
-        When there is none, it cannot be parsed, fails its own digest, or a newer evalkit wrote it.
+        When there is none, it cannot be parsed, fails its own digest, is not of the shape that
+        evalkit writes, or a newer evalkit wrote it.
     """
     file = path / "manifest.json"
     if not file.is_file():
@@ -50,55 +108,115 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path}: is no run directory (no manifest.json). Name a directory that 'evalkit run' wrote."
         )
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
         raise StoreError(
             f"{file}: cannot be read ({error}). Run the same 'evalkit run' again to write it anew."
         ) from error
-    if not isinstance(manifest, dict) or "schema" not in manifest:
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if type(schema) is not int or schema < 1:
         raise StoreError(
             f"{file}: is not a manifest of evalkit. Name a directory that 'evalkit run' wrote."
         )
-    if manifest["schema"] > MANIFEST_SCHEMA:
+    if schema > MANIFEST_SCHEMA:
         raise StoreError(
-            f"{file}: schema {manifest['schema']} is newer than {MANIFEST_SCHEMA}. Update evalkit: pip install -U evalkit"
+            f"{file}: schema {schema} is newer than {MANIFEST_SCHEMA}. Update evalkit: pip install -U evalkit"
         )
-    claimed = manifest.pop("digest", None)
-    if claimed != digest(manifest):
+    claimed = content.pop("digest", None)
+    if claimed != digest(content):
         raise StoreError(
             f"{file}: does not match its own digest, so it was changed or damaged. Run the same 'evalkit run' again to write it anew."
         )
-    return manifest
+    try:
+        return record_of(Manifest, migrated(content))
+    except ShapeError as error:
+        raise StoreError(
+            f"{file}: {error}. Another program or a later evalkit wrote it (update with pip install -U evalkit), or run with --fresh to begin again."
+        ) from error
 
 
-def sealed_file(path: Path, name: str, seal: str) -> Path:
+def sealed_file(path: Path, name: str, manifest: Manifest | None = None) -> Path:
     """Return a file of a run, after refusing one that its manifest was not written for.
 
-    Early manifests seal no estimates.
+    Early manifests seal nothing.
 
     Parameters
     ----------
     path, name
-        Run directory and the file in it.
-    seal
-        Key of the manifest that holds the digest of the file.
+        Run directory and the file in it, one of `RUN_FILES`.
+    manifest
+        Of the run, when it was read already.
 
     Raises
     ------
     StoreError
         When the run was not finished, or the file is not the one that the manifest was written for.
     """
-    file = path / name
+    file, again = path / name, f"Type: evalkit score {shlex.quote(str(path))}"
     if not file.is_file():
+        raise StoreError(f"{file}: is not there; the run was not finished. {again}")
+    (seal,) = [one.seal for one in RUN_FILES if one.name == name]
+    told = getattr(manifest or read_manifest(path), seal or "")
+    if told is not None and told != file_digest(file):
         raise StoreError(
-            f"{file}: is not there; the run was not finished. Type: evalkit score {path}"
-        )
-    digest = read_manifest(path).get(seal)
-    if digest is not None and digest != file_digest(file):
-        raise StoreError(
-            f"{file}: is not the file its manifest was written for; it was changed, damaged or copied. Type: evalkit score {path}"
+            f"{file}: is not the file its manifest was written for; it was changed, damaged or copied. {again}"
         )
     return file
+
+
+def lost_answers(store: Path, said: int, there: int) -> str:
+    """Return what to say of a store that holds fewer answers than were safe."""
+    return (
+        f"{store}: holds {there:,} answers, {said:,} were safe: {said - there:,} are gone, since its log "
+        f"({store.name}-wal) was cut, lost or not copied along. Bring it back from where it is whole."
+    )
+
+
+def refuse_own(path: Path, *, of: Path | None = None) -> None:
+    """Refuse an output that would replace a file of a run.
+
+    A leaderboard may go where a run has its own.
+
+    Parameters
+    ----------
+    path
+        File or folder that a command was told to write.
+    of
+        Run whose own folder it may be.
+
+    Raises
+    ------
+    UsageError
+        Naming the run.
+    """
+    inside, folder = is_run_dir(path.parent), is_run_dir(path)
+    names = {one.name for one in RUN_FILES} - {"leaderboard.csv"}
+    if folder and (of is None or path.resolve() != of.resolve()):
+        raise UsageError(
+            f"--out: {path} is the directory of a run, whose files would be replaced. Name another."
+        )
+    if not folder and inside and path.name in names:
+        raise UsageError(
+            f"--out: {path} is a file of the run {path.parent} and would be replaced. Name another."
+        )
+
+
+def write_out(path: Path, content: bytes | str) -> None:
+    """Write a file that the user named, whole; a device, a pipe or a stream is written to, not replaced.
+
+    Raises
+    ------
+    UsageError
+        When it is a file of a run.
+    StoreError
+        When it cannot be written; an old file is untouched.
+    """
+    if is_stream(path):
+        text = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        write_through(path, text)
+        return
+    refuse_own(path)
+    write_atomic(path, content)
 
 
 class RunDir:
@@ -113,6 +231,7 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self._owner = ""
         self._place: tuple[int, int] | None = None
 
     @property
@@ -146,7 +265,7 @@ class RunDir:
                 raise StoreError(
                     f"{self.path}: only {free / 2**20:.1f} MiB are free; a run needs at least {MIN_FREE_BYTES / 2**20:.0f} MiB. Free some space or name another --out."
                 )
-            handle = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            handle = open_own(self.path / "run.lock")
         except OSError as error:
             raise cannot_write(self.path, error) from error
         import fcntl
@@ -160,18 +279,46 @@ class RunDir:
                 raise StoreError(
                     f"{self.path}: another process is working on this run ({owner or 'unknown'}). Wait for it, or name another --out."
                 ) from error
-            raise cannot_write(self.path, error) from error
-        try:
-            os.ftruncate(handle, 0)
-            os.write(
-                handle,
-                f"pid {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}".encode(),
-            )
-        except OSError as error:
-            os.close(handle)
+            if error.errno in NO_LOCKS:
+                raise no_locks(self.path) from error
             raise cannot_write(self.path, error) from error
         self._lock = handle
+        self._owner = f"pid {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         self._place = self._identity()
+        try:
+            self.acknowledge(self.acknowledged())
+        except StoreError:
+            self.release()
+            raise
+
+    def acknowledged(self) -> int:
+        """Return how many answers the last process said were safe; 0 where nothing is said.
+
+        Whoever finds fewer knows that the log of the store was cut or lost.
+        """
+        try:
+            with (self.path / "run.lock").open("rb") as file:
+                found = _ROWS.search(file.read(400))
+        except OSError:
+            return 0
+        return int(found[1]) if found else 0
+
+    def acknowledge(self, n_answers: int) -> None:
+        """Write into the lock how many answers are safe, and who works here.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written.
+        """
+        if self._lock is None:
+            return
+        text = f"{self._owner}, {n_answers} answers safe".encode()
+        try:
+            os.pwrite(self._lock, text, 0)
+            os.ftruncate(self._lock, len(text))
+        except OSError as error:
+            raise cannot_write(self.path / "run.lock", error) from error
 
     def _identity(self) -> tuple[int, int] | None:
         """What the file system knows the directory by, whatever it is called.
@@ -190,11 +337,11 @@ class RunDir:
             os.close(self._lock)
             self._lock = None
 
-    def manifest(self) -> dict[str, Any] | None:
+    def manifest(self) -> Manifest | None:
         """Return the manifest, or None when there is none yet."""
         return read_manifest(self.path) if is_run_dir(self.path) else None
 
-    def write_manifest(self, content: Mapping[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest with its own digest.
 
         Raises
@@ -208,7 +355,7 @@ class RunDir:
                 f"{self.path}: was moved, removed or replaced while the run worked; what was answered is where the directory went. "
                 "Run the same command again with --out naming that place."
             )
-        body = {"schema": MANIFEST_SCHEMA, **content}
+        body = manifest.to_json()
         write_atomic(
             self.path / "manifest.json",
             json.dumps(
@@ -217,22 +364,27 @@ class RunDir:
             + "\n",
         )
 
-    def clear(self) -> None:
-        """Remove what earlier runs left, for a fresh start.
+    def clear(self, *made: str) -> None:
+        """Remove what earlier runs left: for a fresh start everything but the lock; files that are not ours stay.
 
-        Keeps the lock and files that are not ours.
+        Parameters
+        ----------
+        *made
+            Only files of these kinds (`RunFile.made`); none for all.
+
+        Raises
+        ------
+        StoreError
+            When a file cannot be removed.
         """
-        for name in (
-            "manifest.json",
-            "responses.sqlite",
-            "responses.sqlite-wal",
-            "responses.sqlite-shm",
-            "scores.parquet",
-            "scores.probabilities.parquet",
-            "estimates.csv",
-            "leaderboard.csv",
-        ):
-            (self.path / name).unlink(missing_ok=True)
+        for one in RUN_FILES:
+            if one.made == "lock" or (made and one.made not in made):
+                continue
+            found = self.path.glob(one.name) if "*" in one.name else [self.path / one.name]
+            for path in found:
+                remove(path)
+        if not made:
+            self.acknowledge(0)
 
     def __enter__(self) -> RunDir:
         self.acquire()

@@ -17,17 +17,17 @@ Not handled here: what a run is (`evalkit.store.directory`) and which requests a
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 from evalkit.errors import StoreError
 from evalkit.records import Response
+from evalkit.store.atomic import cannot_write, disk_fault, lacks_locks, no_locks
 from evalkit.store.keys import KEY_BYTES, absent
 from evalkit.store.rows import checksum, decode, encode, key_bytes
 
@@ -102,30 +102,54 @@ class Store:
         with self._told():
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            # subtle: reading a file without a log as if it could change would leave an empty log
-            # beside it
-            alone = read_only and not path.with_name(f"{path.name}-wal").exists()
-            mode = "ro&immutable=1" if alone else "ro" if read_only else "rwc"
-            target = f"{path.resolve().as_uri()}?mode={mode}"
-            self._db = sqlite3.connect(
-                target,
-                uri=True,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._prepare()
+            try:
+                self._open(shared_memory=True)
+            except sqlite3.OperationalError as error:
+                if "SHM" not in _name(error):
+                    raise
+                self._db.close()
+                self._open(shared_memory=False)
 
-    def _prepare(self) -> None:
+    def _open(self, *, shared_memory: bool) -> None:
+        """Connect and make ready; without shared memory, which the log needs, the rollback journal is used."""
+        path = self.path
+        # subtle: reading a file without a log as if it could change would leave an empty log
+        # beside it
+        alone = self.read_only and not path.with_name(f"{path.name}-wal").exists()
+        mode = "ro&immutable=1" if alone else "ro" if self.read_only else "rwc"
+        self._db = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if not shared_memory:  # what a log holds can be read by one process alone
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._prepare("WAL" if shared_memory else "DELETE")
+        if not shared_memory and not self.read_only:
+            self._db.execute("PRAGMA locking_mode=NORMAL")
+            self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+    def _prepare(self, journal: str) -> None:
         db = self._db
         db.execute("PRAGMA trusted_schema=OFF")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         application = db.execute("PRAGMA application_id").fetchone()[0]
-        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        entries = db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        empty = not entries
         if not empty and application != APPLICATION_ID:
             raise StoreError(
                 f"{self.path}: is a SQLite file but not one of evalkit's. Name another --out, or move the file away."
             )
+        for kind, name, sql in entries:
+            # a view could have no end, a trigger could delete: neither is ours
+            if kind not in {"table", "index"} or not (sql or "CREATE TABLE").startswith(
+                "CREATE TABLE"
+            ):
+                raise StoreError(
+                    f"{self.path}: holds a {kind} {name!r}, which evalkit does not make; somebody changed the file. Nothing of it was used. Name another --out, or move it away."
+                )
         if version > SCHEMA:
             raise StoreError(
                 f"{self.path}: schema {version} is newer than {SCHEMA}, the newest this evalkit reads. Update evalkit: pip install -U evalkit"
@@ -134,7 +158,7 @@ class Store:
             if not empty and version < SCHEMA:
                 self._db = self._migrated_copy(version)
             return
-        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA journal_mode={journal}")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA wal_autocheckpoint=256")
         db.execute("PRAGMA journal_size_limit=4194304")
@@ -173,35 +197,41 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            text = str(error)
-            if (
-                "unable to open" in text
-                and self.path.parent.is_dir()
-                and os.statvfs(self.path.parent).f_ffree == 0
-            ):
-                raise StoreError(
-                    f"{self.path}: the disk is full: no file can be made there any more (no inodes). Remove some files, then run the same command again."
-                ) from error
-            if "full" in text:
-                free = shutil.disk_usage(self.path.parent).free
-                raise StoreError(
-                    f"{self.path}: the disk is full ({free / 2**20:.1f} MiB free). What was acknowledged is kept. Free at least 64 MiB, then run the same command again."
-                ) from error
-            if "locked" in text or "busy" in text:
-                raise StoreError(
-                    f"{self.path}: another process is writing. Wait for it to finish, then run the same command again."
-                ) from error
-            if "readonly" in text or "unable to open" in text:
-                raise StoreError(
-                    f"{self.path}: cannot be written ({text}). Check the folder's permissions, or name another --out."
-                ) from error
-            raise StoreError(
-                f"{self.path}: is damaged ({text}). Nothing of it was used. Type 'evalkit check {self.path.parent}' for details, or move it away to start afresh."
-            ) from error
+            raise self._fault(error) from error
         except OSError as error:
-            raise StoreError(
-                f"{self.path}: {error.strerror or error}. Check the folder, or name another --out."
-            ) from error
+            raise cannot_write(self.path, error) from error
+
+    def _fault(self, error: sqlite3.DatabaseError) -> StoreError:
+        """What to say of an error of SQLite: an accident of disk or locks is none of the file."""
+        name, text = _name(error), str(error)
+        kept = "What was acknowledged is kept."
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
+            if lacks_locks(self.path.parent):
+                return no_locks(self.path)
+            return StoreError(
+                f"{self.path}: another process is writing. Wait for it to finish, then run the same command again."
+            )
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
+            found = disk_fault(self.path.parent)
+            if found is not None:
+                return StoreError(f"{cannot_write(self.path, found)} {kept}")
+        if name.startswith("SQLITE_FULL"):
+            free = disk_usage(self.path.parent).free / 2**20
+            why = "" if free < 64 else ", so a quota or blocks kept for others stand against it"
+            return StoreError(
+                f"{self.path}: the disk is full ({free:.1f} MiB free{why}). {kept} Free at least 64 MiB, then run the same command again."
+            )
+        if name.startswith("SQLITE_IOERR"):
+            return StoreError(
+                f"{self.path}: the disk failed for a moment ({text}). {kept} Check the disk, the quota or the network mount, then run the same command again."
+            )
+        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+            return StoreError(
+                f"{self.path}: cannot be written ({text}). Check the folder's permissions, or name another --out."
+            )
+        return StoreError(
+            f"{self.path}: is damaged ({text}). Nothing of it was used. Type 'evalkit check {self.path.parent}' for details, or move it away to start afresh."
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -410,10 +440,20 @@ class Store:
                 out.append((name, json.loads(payload)))
         return out
 
-    def count(self) -> int:
-        """Return the number of stored responses."""
+    def count(self, *, set_aside: bool = False) -> int:
+        """Return the number of stored responses.
+
+        Parameters
+        ----------
+        set_aside
+            Count those too that failed their checksum and were put aside.
+        """
         with self._told():
-            return int(self._db.execute("SELECT count(*) FROM responses").fetchone()[0])
+            tables = ("responses", "set_aside") if set_aside else ("responses",)
+            return sum(
+                int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+                for table in tables
+            )
 
     def check(self) -> Integrity:
         """Read every row and verify its checksum, and let SQLite check its own structure."""
@@ -456,3 +496,8 @@ class Store:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _name(error: sqlite3.Error) -> str:
+    """SQLite's own name of an error, such as ``SQLITE_IOERR_WRITE``; empty where it has none."""
+    return str(getattr(error, "sqlite_errorname", ""))

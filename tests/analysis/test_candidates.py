@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from manifests import made
 
 from evalkit.analysis.candidates import Candidate, Cost, changes_of, suggestion
 from evalkit.analysis.compare import Settings
 from evalkit.cli.compare import command
 from evalkit.errors import UsageError
-from evalkit.records import digest
 from evalkit.scoring import ScoreTable
-from evalkit.store.directory import MANIFEST_SCHEMA
+from evalkit.store.directory import RunDir
 
 HOW = Settings(n_resamples=100)
 FREE = Cost(tokens_ratio=2.0, trained_parameters=0, training_seconds=0.0, training_free=True)
@@ -106,17 +106,12 @@ def write_run(
 ) -> str:
     """Write a run directory with what a comparison reads."""
     scores.write_parquet(folder / "scores.parquet")
-    model = {"name": str(folder), "fingerprint": {"weights": weights}}
-    suite = {"digest": "d", "name": "s", "tasks": {}}
-    manifest: dict[str, Any] = {
-        "schema": MANIFEST_SCHEMA,
-        "state": "complete",
-        "suite": suite,
-        "model": model,
-        "mitigations": list(mitigations),
-    }
-    manifest["counts"] = {"requests": 10, "prompt_tokens": tokens}
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"digest": digest(manifest)}))
+    manifest = made(
+        model={"name": str(folder), "fingerprint": {"weights": weights}},
+        mitigations=list(mitigations),
+        counts={"requests": 10, "prompt_tokens": tokens},
+    )
+    RunDir(folder).write_manifest(manifest)
     return str(folder)
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.analysis.estimates_file import COLUMNS, guarded, read_estimates, write_estimates
+from evalkit.analysis.estimates_file import COLUMNS, read_estimates, write_estimates
 from evalkit.errors import TableError
 from evalkit.records import Estimate
+from evalkit.store.csv_file import guarded
 
 ROWS = [
     Estimate(

@@ -109,9 +109,9 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_nothing_is_lost(
         patch.undo()
 
     assert (
-        outcome.manifest["counts"]["missing"],
+        outcome.manifest.totals.missing,
         killed,
-        outcome.manifest["attempts"][-1]["engine"]["workers_lost"] >= 1,
+        outcome.manifest.attempts[-1].engine["workers_lost"] >= 1,
     ) == (
         0,
         [1],

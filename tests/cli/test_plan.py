@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evalkit.cli.main import invoke
+from evalkit.records.manifest import Attempt
 from evalkit.runs.forecast import _seconds_per_token
 from evalkit.store.directory import RunDir, read_manifest
 
@@ -58,11 +60,11 @@ def test_it_counts_what_a_run_then_asks(tmp_path: Path, capsys: pytest.CaptureFi
     """Tasks, relations, cells and unique requests are those of the manifest of the run itself."""
     found = plan(capsys, "--model", "scripted:noise", *WORDS, "--limit", "6", "--out", "a")["plan"]
     run("--limit", "6", "--out", "a")
-    counts = read_manifest(tmp_path / "a")["counts"]
+    counts = read_manifest(tmp_path / "a").totals
 
     assert (found["total"]["cells"], found["total"]["requests"]) == (
-        counts["cells"],
-        counts["requests"],
+        counts.cells,
+        counts.requests,
     )
     assert [(row["task"], row["phrasings"], row["instances"]) for row in found["tasks"]] == [
         ("procedural/boolean", 4, 6),
@@ -166,18 +168,15 @@ def test_time_follows_from_the_speed_of_an_earlier_run(
     """50 of 100 requests with 2,000 prompt tokens were asked in 10 s: 0.01 s a token; attempts that asked nothing do not count."""
     run("--limit", "2", "--out", "runs/a")
     manifest = read_manifest(tmp_path / "runs" / "a")
-    attempts = [
-        {"started": "x", "seconds": 10.0, "engine": {"requests": 50}},
-        {"started": "y", "seconds": 99.0, "engine": {"requests": 0}},
-    ]
-    changed = {
-        **manifest,
-        "attempts": attempts,
-        "counts": {**manifest["counts"], "requests": 100, "prompt_tokens": 2000},
-    }
-    RunDir(tmp_path / "runs" / "a").write_manifest(
-        {name: value for name, value in changed.items() if name != "schema"}
+    changed = replace(
+        manifest,
+        attempts=(
+            Attempt(started="x", seconds=10.0, engine={"requests": 50}),
+            Attempt(started="y", seconds=99.0, engine={"requests": 0}),
+        ),
+        counts=replace(manifest.totals, requests=100, prompt_tokens=2000),
     )
+    RunDir(tmp_path / "runs" / "a").write_manifest(changed)
     found = plan(
         capsys, "--model", "scripted:noise", *WORDS, "--limit", "7", "--out", "runs/b", "--no-cache"
     )["plan"]

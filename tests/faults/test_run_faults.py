@@ -220,12 +220,12 @@ def test_a_clock_that_jumps_back_changes_no_result_and_no_duration(
     monkeypatch.setattr(time, "time", lambda: -1.0)
     for _ in range(2):
         run(settings(tmp_path / "odd"), Watching())
-    attempts = read_manifest(tmp_path / "odd")["attempts"]
+    attempts = read_manifest(tmp_path / "odd").attempts
 
     assert (
         Backwards.reads > 0,
         len(attempts),
-        all(attempt["seconds"] >= 0 for attempt in attempts),
+        all(attempt.seconds >= 0 for attempt in attempts),
     ) == (True, 2, True)
     for name in ("scores.parquet", "estimates.csv", "leaderboard.csv"):
         assert (tmp_path / "odd" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
@@ -377,7 +377,7 @@ def test_a_command_line_in_no_known_encoding_leaves_a_manifest_that_can_be_read(
     """Under an ASCII locale a name with an accent reaches Python as lone surrogates."""
     run(replace(settings(tmp_path / "run"), command="evalkit run --out h\udcc3\udca9"), Watching())
 
-    assert read_manifest(tmp_path / "run")["command"] == "evalkit run --out h\udcc3\udca9"
+    assert read_manifest(tmp_path / "run").command == "evalkit run --out h\udcc3\udca9"
     assert (tmp_path / "run" / "manifest.json").read_text(encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from manifests import made
 
 from evalkit.records import Score, digest
 from evalkit.scoring import ScoreTable
@@ -93,35 +94,15 @@ class Toy:
             }
             for task, matrix in scores.items()
         }
-        manifest = {
-            "evalkit": "0.1.0",
-            "command": f"evalkit run --out {name}",
-            "suite": {
-                "name": "toy",
-                "version": 1,
-                "digest": digest([1, tasks]),
-                "limit": None,
-                "shots": 0,
-                "tasks": tasks,
-            },
-            "limited": False,
-            "left_out": {},
-            "model": {
-                "label": model,
-                "fingerprint_digest": digest([name]),
-                "tuned_on": ["evalkit"],
-            },
-            "mitigations": [],
-            "state": "partial" if missing else "complete",
-            "intervals": {"level": 0.95, "resamples": 100},
-            "counts": {
-                "cells": sum(matrix.size for matrix in scores.values()),
-                "missing": missing,
-                "unparsed": 0,
-            },
-            "scores_digest": file_digest(path / "scores.parquet"),
+        manifest = made(
+            command=f"evalkit run --out {name}",
+            suite={"digest": digest([1, tasks]), "tasks": tasks},
+            model={"label": model, "fingerprint_digest": digest([name])},
+            state="partial" if missing else "complete",
+            counts={"cells": sum(matrix.size for matrix in scores.values()), "missing": missing},
+            scores_digest=file_digest(path / "scores.parquet"),
             **(overrides or {}),
-        }
+        )
         RunDir(path).write_manifest(manifest)
         return path
 

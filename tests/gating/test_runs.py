@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from datetime import date
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from manifests import told, write
 
 from evalkit.errors import EvalkitError, GateError, IncompleteError
 from evalkit.gating.runs import gate_runs
 from evalkit.records.policy import Policy, Rule
-from evalkit.store.directory import RunDir, read_manifest
 
 DAY = date(2026, 11, 21)
 POLICY = Policy(
@@ -160,15 +159,7 @@ def test_a_run_that_cannot_be_trusted_is_an_error(
 ) -> None:
     """Whichever side it is, there is an error that says why and no outcome."""
     paths = {"new": toy.run("new", toy.scores(0.7)), "old": toy.run("old", toy.scores(0.7))}
-    manifest = change(read_manifest(paths[side]))
-    if manifest["schema"] == 99:
-        from evalkit.records import digest
-
-        (paths[side] / "manifest.json").write_text(
-            json.dumps({**manifest, "digest": digest(manifest)})
-        )
-    else:
-        RunDir(paths[side]).write_manifest(manifest)
+    write(paths[side], change(told(paths[side])))
 
     with pytest.raises(error) as caught:
         outcome(paths["new"], paths["old"])
@@ -273,9 +264,7 @@ def test_rows_taken_out_of_the_table_are_noticed_by_count(toy: Any) -> None:
         if not (row.phrasing_id == "p1" and row.instance_id == "i0003")
     ]
     ScoreTable.from_scores(fewer).write_parquet(old / "scores.parquet")
-    RunDir(old).write_manifest(
-        {**read_manifest(old), "scores_digest": file_digest(old / "scores.parquet")}
-    )
+    write(old, {**told(old), "scores_digest": file_digest(old / "scores.parquet")})
 
     with pytest.raises(IncompleteError, match="3 of 2400 cells"):
         outcome(new, old)

@@ -6,22 +6,35 @@ import importlib.util
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from manifests import made
 
 from evalkit.analysis import estimate
-from evalkit.records import Estimate, Instance, Meaning, Phrasing, Response, Score, Task
+from evalkit.records import (
+    Arrangement,
+    Block,
+    Estimate,
+    Instance,
+    Job,
+    Meaning,
+    Phrasing,
+    Response,
+    Score,
+    Seen,
+    Task,
+)
+from evalkit.records.manifest import Manifest
 from evalkit.report.evidence import gather
 from evalkit.report.run_view import RunView
 from evalkit.scoring import ScoreTable
-from evalkit.store.blocks import StoredJob
 
 RIGHT = {"p1": "111110", "p2": "111100", "p3": "110000", "p4": "100000"}
 """Which of the six instances each phrasing gets right."""
-SEEN = {"p1": "seen", "p2": "seen", "p3": "unseen", "p4": "unseen"}
+SEEN: dict[str, Seen] = {"p1": "seen", "p2": "seen", "p3": "unseen", "p4": "unseen"}
 
 
 def key_of(task: str, phrasing: str, number: int) -> str:
@@ -29,7 +42,7 @@ def key_of(task: str, phrasing: str, number: int) -> str:
     return f"{task}-{phrasing}-{number}".ljust(32, "0")
 
 
-def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Response]]:
+def _job(name: str, text: str) -> tuple[Job, list[Score], dict[str, Response]]:
     task = Task(
         name=name,
         benchmark="toy",
@@ -48,7 +61,7 @@ def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Respon
         )
         for number in range(6)
     )
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Phrasing, Block, tuple[Arrangement, ...]]] = []
     scores: list[Score] = []
     responses: dict[str, Response] = {}
     for phrasing_id, right in RIGHT.items():
@@ -61,14 +74,13 @@ def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Respon
         )
         swapped = phrasing_id == "p2"  # its choices were shown in the other order
         keys = [key_of(name, phrasing_id, number) for number in range(6)]
-        orders = [[[1, 0], []] for _ in range(6)] if swapped else []
+        orders: tuple[Arrangement, ...] = tuple(((1, 0), ()) for _ in range(6)) if swapped else ()
         rows.append(
-            {
-                "phrasing": asdict(phrasing),
-                "seen": SEEN[phrasing_id],
-                "keys": "".join(keys),
-                "orders": orders,
-            }
+            (
+                phrasing,
+                Block(task=task.id, phrasing_id=phrasing_id, inputs="", keys="".join(keys)),
+                orders,
+            )
         )
         for number, mark in enumerate(right):
             unparsed = phrasing_id == "p4" and mark == "0"
@@ -104,7 +116,15 @@ def _job(name: str, text: str) -> tuple[StoredJob, list[Score], dict[str, Respon
                     target_probability=None if unparsed else chosen,
                 )
             )
-    return StoredJob(task=task, instances=instances, rows=tuple(rows)), scores, responses
+    job = Job(
+        task=task,
+        phrasings=tuple(phrasing for phrasing, _, _ in rows),
+        instances=instances,
+        seen=SEEN,
+        orders={phrasing.id: orders for phrasing, _, orders in rows},
+        blocks=tuple(block for _, block, _ in rows),
+    )
+    return job, scores, responses
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +159,7 @@ def _steady(row: Estimate) -> Estimate:
     )
 
 
-def manifest_of(text: str, **changes: Any) -> dict[str, Any]:
+def manifest_of(text: str, **changes: Any) -> Manifest:
     """Return a manifest with fixed content."""
     tasks = {
         f"toy/{name}": {
@@ -152,49 +172,25 @@ def manifest_of(text: str, **changes: Any) -> dict[str, Any]:
         for name in ("first", "second")
     }
     base: dict[str, Any] = {
-        "schema": 1,
-        "state": "complete",
         "evalkit": "0.0.0",
         "command": f"evalkit run --model {text}",
-        "identity": {"suite": {"limit": None, "budget": None}},
-        "suite": {
-            "name": f"suite {text}",
-            "version": 1,
-            "digest": "s" * 32,
-            "limit": None,
-            "shots": 0,
-            "tasks": tasks,
-        },
-        "left_out": {},
+        "suite": {"name": f"suite {text}", "tasks": tasks},
         "model": {
             "label": f"model {text}",
-            "backend": "scripted",
             "name": text,
-            "revision": None,
-            "dtype": "auto",
-            "chat_template": "none",
             "tuned_on": ["flan"],
             "fingerprint": {"behaviour": text},
-            "fingerprint_digest": "f" * 32,
         },
-        "mitigations": [],
-        "notes": [],
-        "seed": 0,
-        "device": "",
         "attempts": [{"started": "2026-11-21T00:00:00Z", "seconds": 1.5}],
-        "versions": {"python": "3"},
-        "intervals": {"level": 0.95, "resamples": 100},
         "counts": {
             "cells": 48,
             "requests": 48,
-            "missing": 0,
             "unparsed": 10,
-            "truncated": 0,
             "prompt_tokens": 480,
             "answer_tokens": 96,
         },
     }
-    return {**base, **changes}
+    return made(**{**base, **changes})
 
 
 @pytest.fixture(scope="session")

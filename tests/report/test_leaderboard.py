@@ -8,15 +8,16 @@ import json
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from manifests import made
 
 from evalkit.analysis.standings import standings
 from evalkit.cli.main import invoke
 from evalkit.errors import ComparisonError
 from evalkit.records import Score
+from evalkit.records.manifest import Manifest
 from evalkit.report.leaderboard import (
     COLUMNS,
     leaderboard_csv,
@@ -61,15 +62,9 @@ def table(
     return ScoreTable.from_scores(rows)
 
 
-def manifest(model: str) -> dict[str, Any]:
+def manifest(model: str) -> Manifest:
     """Return what the leaderboard reads of a manifest."""
-    return {
-        "model": {"label": model},
-        "counts": {"cells": 2400, "missing": 0, "unparsed": 0},
-        "suite": {"name": "toy", "digest": "d" * 32},
-        "evalkit": "0.1.0",
-        "limited": False,
-    }
+    return made(model={"label": model})
 
 
 def test_models_that_cannot_be_told_apart_share_a_rank() -> None:

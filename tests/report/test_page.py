@@ -237,11 +237,14 @@ def test_damaged_and_misleading_wording_has_its_own_table(run_view: RunView) -> 
 
 def test_everything_that_limits_the_numbers_is_said(run_view: RunView) -> None:
     """Missing cells first, then the rest; nothing when there is nothing."""
-    manifest = dict(run_view.manifest)
-    manifest["counts"] = {**manifest["counts"], "missing": 3, "truncated": 2}
-    manifest["identity"] = {"suite": {"limit": 6, "budget": None}}
-    manifest["left_out"] = {"toy/third": "no data"}
-    manifest["model"] = {**manifest["model"], "tuned_on": None}
+    plain = run_view.manifest
+    manifest = replace(
+        plain,
+        counts=replace(plain.totals, missing=3, truncated=2),
+        suite=replace(plain.suite, limit=6),
+        left_out={"toy/third": "no data"},
+        model=replace(plain.model, tuned_on=None),
+    )
 
     assert [limit.head for limit in limits(manifest)] == [
         "3 of 48 cells missing (6.2%)",
@@ -255,12 +258,13 @@ def test_everything_that_limits_the_numbers_is_said(run_view: RunView) -> None:
 
 def test_tuning_on_a_collection_that_holds_the_benchmark_is_said(run_view: RunView) -> None:
     """SuperNI holds MMLU: said for a model tuned on it, when MMLU is run."""
-    manifest = dict(run_view.manifest)
-    manifest["model"] = {**manifest["model"], "tuned_on": ["niv2"]}
-    tasks = {"mmlu/anatomy": {"benchmark": "mmlu"}}
+    plain = run_view.manifest
+    manifest = replace(plain, model=replace(plain.model, tuned_on=("niv2",)))
+    (task, *_) = plain.suite.tasks.values()
+    suite = replace(plain.suite, tasks={"mmlu/anatomy": replace(task, benchmark="mmlu")})
 
     assert "Tuned on SuperNI, which contains MMLU" in [
-        limit.head for limit in limits({**manifest, "suite": {**manifest["suite"], "tasks": tasks}})
+        limit.head for limit in limits(replace(manifest, suite=suite))
     ]
     assert "Tuned on SuperNI, which contains MMLU" not in [limit.head for limit in limits(manifest)]
 
@@ -401,7 +405,8 @@ def test_figures_without_data_say_why(tree: Tree) -> None:
 def test_a_baseline_is_set_beside_the_run(run_view: RunView) -> None:
     """Against itself every difference is 0; another suite is named as such."""
     comparison = side_by_side(run_view, run_view.manifest, run_view.estimates)
-    other = {**run_view.manifest, "suite": {**run_view.manifest["suite"], "digest": "0" * 32}}
+    plain = run_view.manifest
+    other = replace(plain, suite=replace(plain.suite, digest="0" * 32))
 
     assert {row.difference for row in comparison.rows if row.difference == row.difference} == {0.0}
     assert "the same suite" in render_page(run_view, comparison=comparison)

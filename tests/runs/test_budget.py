@@ -16,6 +16,7 @@ from evalkit.cli.main import invoke
 from evalkit.errors import ComparisonError, GateError, Interrupted, UsageError
 from evalkit.gating import admit
 from evalkit.records import Estimate, Suite
+from evalkit.records.manifest import Intervals
 from evalkit.records.policy import Policy
 from evalkit.runs.choose import design_of
 from evalkit.runs.execute import run
@@ -43,7 +44,7 @@ def bytes_of(path: Path) -> list[bytes]:
 def test_a_small_budget_asks_every_phrasing_on_different_instances(tmp_path: Path) -> None:
     """A quarter of 8 x 20 cells: 40, five per phrasing, two per instance; the others are not asked, neither missing nor 0."""
     progress = Silent()
-    manifest = dict(run(settings("noise", tmp_path / "run", suite=SPARSE), progress).manifest)
+    manifest = run(settings("noise", tmp_path / "run", suite=SPARSE), progress).manifest
     block = ScoreTable.read_parquet(tmp_path / "run" / "scores.parquet").block("toy", TASK)
     found = rows_of(tmp_path / "run")
 
@@ -53,13 +54,15 @@ def test_a_small_budget_asks_every_phrasing_on_different_instances(tmp_path: Pat
         [2] * 20,
     )
     assert np.array_equal(np.isnan(block.values), ~block.asked)
-    assert [manifest["counts"][name] for name in ("cells", "not_asked", "missing", "requests")] == [
+    assert [
+        getattr(manifest.totals, name) for name in ("cells", "not_asked", "missing", "requests")
+    ] == [
         40,
         120,
         0,
         40,
     ]
-    assert (manifest["state"], manifest["limited"], manifest["suite"]["budget"]["design"]) == (
+    assert (manifest.state, manifest.limited, manifest.suite.to_json()["budget"]["design"]) == (
         "complete",
         True,
         "balanced",
@@ -113,7 +116,12 @@ def test_a_killed_run_asks_the_same_cells_and_gives_the_same_bytes(
     asked += progress.asked
     before = bytes_of(tmp_path / "cut")
     with RunDir(tmp_path / "cut") as directory:
-        finish(directory, read_manifest(tmp_path / "cut"), level=0.95, resamples=100)
+        finish(
+            directory,
+            read_manifest(tmp_path / "cut"),
+            Intervals(level=0.95, resamples=100),
+            report=False,
+        )
 
     assert asked == whole.asked
     assert before == bytes_of(tmp_path / "whole")
@@ -123,10 +131,10 @@ def test_a_killed_run_asks_the_same_cells_and_gives_the_same_bytes(
 def test_a_run_stops_when_the_interval_is_narrow_enough(tmp_path: Path) -> None:
     """Asked for a wide interval, an eighth of the cells is enough; asked for none, all are spent."""
     easy = replace(WHOLE, half_width=("mean", 0.3))
-    counts = run(settings("noise", tmp_path / "run", suite=easy), Silent()).manifest["counts"]
+    counts = run(settings("noise", tmp_path / "run", suite=easy), Silent()).manifest.totals
     found = rows_of(tmp_path / "run")["mean"]
 
-    assert counts["cells"] == 20
+    assert counts.cells == 20
     assert (found.high - found.low) / 2 <= 0.3
 
 
@@ -135,11 +143,11 @@ def test_a_search_names_a_phrasing_and_the_cells_it_took(tmp_path: Path) -> None
     suite = replace(WHOLE, budget=0.5, find="worst")
     manifest = run(settings("seen_only", tmp_path / "run", suite=suite), Silent()).manifest
     block = ScoreTable.read_parquet(tmp_path / "run" / "scores.parquet").block("toy", TASK)
-    found = manifest["budget"]["found"][TASK]
+    found = manifest.to_json()["budget"]["found"][TASK]
 
     assert found["want"] == "worst"
     assert block.seen[block.phrasing_ids.index(found["phrasing_id"])] == "unseen"
-    assert manifest["counts"]["cells"] <= 80
+    assert manifest.totals.cells <= 80
 
 
 @pytest.mark.parametrize(
@@ -191,7 +199,7 @@ def test_sparse_runs_are_compared_with_nothing_and_gate_nothing(tmp_path: Path) 
     manifest = run(settings("noise", tmp_path / "run", suite=SPARSE), Silent()).manifest
 
     with pytest.raises(ComparisonError, match=r"old is a sparse run \(--budget, design balanced\)"):
-        compare_suites(manifest["suite"], manifest["suite"])
+        compare_suites(manifest.suite.to_json(), manifest.suite.to_json())
     with pytest.raises(GateError, match="sparse run"):
         admit(manifest, manifest, policy=Policy(name="p", rules=(), allow_limited=True))
 
@@ -219,7 +227,7 @@ def test_plan_shows_the_cells_and_the_page_says_that_the_run_is_sparse(
     assert invoke(["run", *words, *target]) == 0
     shown = capsys.readouterr().out
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    curve = read_manifest(tmp_path / "run")["budget"]["curve"]
+    curve = read_manifest(tmp_path / "run").to_json()["budget"]["curve"]
 
     assert (
         planned["design"],

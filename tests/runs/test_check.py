@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from manifests import told, write
 
 from evalkit.cli.main import invoke
-from evalkit.records import digest
 from evalkit.runs.check import check_run, check_store
-from evalkit.store.directory import read_manifest
 
 ASK = [
     "--tasks",
@@ -47,11 +46,9 @@ def sql(path: Path, statement: str) -> None:
 
 def edit_manifest(path: Path, change: Callable[[dict[str, object]], object]) -> None:
     """Change a manifest and give it the digest that fits."""
-    manifest = read_manifest(path)
-    change(manifest)
-    (path / "manifest.json").write_text(
-        json.dumps({**manifest, "digest": digest(manifest)}), encoding="utf-8"
-    )
+    content = told(path)
+    change(content)
+    write(path, content)
 
 
 def replace_text(path: Path, old: str, new: str) -> None:
@@ -104,13 +101,13 @@ DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "scores cut",
         lambda run: (run / "scores.parquet").write_bytes(b"PAR1"),
-        "does not match the digest",
+        "is not the file its manifest was written for",
     ),
     ("scores gone", lambda run: (run / "scores.parquet").unlink(), "scores.parquet: is not there"),
     (
         "scores of another run",
         lambda run: edit_manifest(run, lambda m: m.update(scores_digest="0" * 32)),
-        "does not match the digest",
+        "is not the file its manifest was written for",
     ),
     ("estimates edited", lambda run: replace_text(run / "estimates.csv", "0.", "0.1"), "estimates"),
     ("estimates gone", lambda run: (run / "estimates.csv").unlink(), "estimates.csv"),

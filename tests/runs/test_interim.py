@@ -83,7 +83,8 @@ def test_the_means_are_those_of_the_scored_cells_alone(tmp_path: Path) -> None:
     found = look(tmp_path / "run").tasks[1]
     scores = [
         score
-        for score in score_run(tmp_path / "run")[1]
+        for part in score_run(tmp_path / "run")[1]
+        for score in part.rows()
         if score.task == found.task and score.score is not None
     ]
     by_phrasing = {

@@ -16,7 +16,8 @@ from evalkit.analysis import read_estimates
 from evalkit.backends.scripted import ScriptedBackend
 from evalkit.cli.summary import print_summary
 from evalkit.errors import Interrupted, StoreError
-from evalkit.records import Ask, Response
+from evalkit.records import Ask, Response, Score
+from evalkit.records.manifest import Intervals
 from evalkit.report.sections import limits
 from evalkit.runs.execute import run
 from evalkit.runs.finish import finish
@@ -67,13 +68,18 @@ def test_a_known_behaviour_gives_the_known_estimates(
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
+def rows_of(path: Path) -> list[Score]:
+    """Return the cells of a run as rows."""
+    return [row for part in score_run(path)[1] for row in part.rows()]
+
+
 def test_position_bias_follows_the_first_choice(tmp_path: Path) -> None:
     """Always the first choice: the predictions are the first choices."""
     run(
         settings("first", tmp_path / "run", suite=replace(SUITE, tasks=("procedural/comparison",))),
         Silent(),
     )
-    _, scores, _ = score_run(tmp_path / "run")
+    scores = rows_of(tmp_path / "run")
     firsts = {
         instance.id: instance.choices[0]
         for instance in catalog.load_instances(catalog.load_task("procedural/comparison"))
@@ -110,7 +116,7 @@ def test_an_interrupted_run_goes_on_and_equals_an_undisturbed_one(tmp_path: Path
             run(settings("noise,batch=16", tmp_path / "cut"), progress)
         except Interrupted:
             asked += progress.asked
-            assert read_manifest(tmp_path / "cut")["state"] == "partial"
+            assert read_manifest(tmp_path / "cut").state == "partial"
             continue
         asked += progress.asked
         break
@@ -133,11 +139,11 @@ def test_batch_size_changes_no_byte(tmp_path: Path) -> None:
 def test_failures_are_missing_counted_and_asked_again(tmp_path: Path) -> None:
     """A NaN is no answer: the cell is missing, the exit code says incomplete, the next run asks only for it."""
     outcome = run(settings("nan,rate=0.2", tmp_path / "run"), Silent())
-    missing = outcome.manifest["counts"]["missing"]
+    missing = outcome.manifest.totals.missing
     again = Silent()
     run(settings("nan,rate=0.2", tmp_path / "run"), again)
 
-    assert (outcome.exit_code, missing > 0, outcome.failures, outcome.manifest["state"]) == (
+    assert (outcome.exit_code, missing > 0, outcome.failures, outcome.manifest.state) == (
         3,
         True,
         {"nan": again.asked},
@@ -204,7 +210,7 @@ def test_scores_are_recomputed_without_model_and_data(
     (tmp_path / "run" / "scores.parquet").unlink()
     monkeypatch.setattr(catalog, "load_task", lambda *args: pytest.fail("the catalog was read"))
     with RunDir(tmp_path / "run") as directory:
-        finish(directory, read_manifest(tmp_path / "run"), level=0.95, resamples=100)
+        finish(directory, read_manifest(tmp_path / "run"), Intervals(level=0.95, resamples=100))
 
     assert (tmp_path / "run" / "estimates.csv").read_bytes() == before
 
@@ -280,7 +286,7 @@ def test_moved_choices_are_mapped_back(tmp_path: Path) -> None:
         SUITE, tasks=("procedural/comparison",), perturbations=("order:kind=reverse", "labels")
     )
     run(settings("perfect", tmp_path / "run", suite=suite), Silent())
-    _, scores, _ = score_run(tmp_path / "run")
+    scores = rows_of(tmp_path / "run")
 
     assert ({score.score for score in scores}, len({score.perturbation for score in scores})) == (
         {1.0},
@@ -292,7 +298,7 @@ def test_derived_controls_are_labelled_and_obeyed(tmp_path: Path) -> None:
     """A model that obeys is right under correct instructions only."""
     suite = replace(SUITE, tasks=("procedural/comparison",), kinds=("correct", "null", "random"))
     run(settings("obeys", tmp_path / "run", suite=suite), Silent())
-    _, scores, _ = score_run(tmp_path / "run")
+    scores = rows_of(tmp_path / "run")
 
     assert {(score.kind, score.score) for score in scores} == {
         ("correct", 1.0),
@@ -304,7 +310,7 @@ def test_derived_controls_are_labelled_and_obeyed(tmp_path: Path) -> None:
 def test_seen_is_unknown_when_nothing_is_said_of_the_tuning(tmp_path: Path) -> None:
     """Nothing is guessed."""
     run(settings("noise", tmp_path / "run", tuned_on=None), Silent())
-    _, scores, _ = score_run(tmp_path / "run")
+    scores = rows_of(tmp_path / "run")
 
     assert {score.seen for score in scores} == {"unknown"}
 
@@ -344,18 +350,16 @@ def test_decisions_within_rounding_are_counted_and_said(
         ),
         Silent(),
     )
-    counts = close.manifest["counts"]
+    counts = close.manifest.totals
     print_summary(close.manifest, read_estimates(tmp_path / "close" / "estimates.csv"))
     said = capsys.readouterr().out
     heads = [limit.head for limit in limits(close.manifest)]
 
-    assert plain.manifest["counts"]["unstable"] is None
-    assert 0 < counts["boundary"] == counts["unstable"] < counts["cells"] == counts["requests"]
-    assert f"{counts['unstable']:,} decisions lie within the rounding" in said
-    assert f"{counts['boundary']:,} prompts merge with their choices" in said
-    assert any(
-        head.startswith(f"{counts['unstable']:,} decisions within rounding") for head in heads
-    )
+    assert plain.manifest.totals.unstable is None
+    assert 0 < counts.boundary == counts.unstable < counts.cells == counts.requests
+    assert f"{counts.unstable:,} decisions lie within the rounding" in said
+    assert f"{counts.boundary:,} prompts merge with their choices" in said
+    assert any(head.startswith(f"{counts.unstable:,} decisions within rounding") for head in heads)
     assert any(head.endswith("prompts merge with their answer") for head in heads)
 
 
@@ -375,4 +379,4 @@ def test_limit_that_the_suite_sets_itself_is_no_limited_run(tmp_path: Path) -> N
         "scripted:perfect", str(path), out=tmp_path / "part", limit=2, no_cache=True, quiet=True
     )
 
-    assert (whole.manifest["limited"], part.manifest["limited"]) == (False, True)
+    assert (whole.manifest.limited, part.manifest.limited) == (False, True)

@@ -18,7 +18,7 @@ from evalkit.errors import BackendError
 from evalkit.phrasings.prompts import answer_labels
 from evalkit.runs.execute import run
 from evalkit.scoring.stored import score_run
-from evalkit.store.blocks import phrasing_from_json, stored_jobs
+from evalkit.store.blocks import stored_jobs
 from evalkit.store.responses import Store
 
 CHOICES = replace(SUITE, tasks=("procedural/boolean",))
@@ -40,29 +40,31 @@ def per_phrasing(path: Path) -> list[dict[str, str]]:
 def test_posix_and_brier_are_those_of_the_stored_log_probabilities(tmp_path: Path) -> None:
     """Loops over the store with the formulas of the metrics page."""
     run(settings("noise", tmp_path / "run", suite=CHOICES), Silent())
-    manifest, scores, _ = score_run(tmp_path / "run")
-    picked = {(score.phrasing_id, score.instance_id): score.prediction for score in scores}
+    manifest, cells, _ = score_run(tmp_path / "run")
+    picked = {
+        (row.phrasing_id, row.instance_id): row.prediction for part in cells for row in part.rows()
+    }
     with Store(tmp_path / "run" / "responses.sqlite", read_only=True) as store:
-        (job,) = stored_jobs(store, manifest["suite"]["tasks"])
+        (job,) = stored_jobs(store, manifest.suite)
         answers = {}
-        for row in job.rows:
-            keys = [row["keys"][start : start + 32] for start in range(0, len(row["keys"]), 32)]
-            found = store.get(manifest["model"]["fingerprint_digest"], keys)
+        for phrasing, block in zip(job.phrasings, job.blocks, strict=True):
+            keys = block.each()
+            found = store.get(manifest.model.fingerprint_digest, keys)
             for key, instance in zip(keys, job.instances, strict=True):
-                labels = answer_labels(phrasing_from_json(row["phrasing"]), instance.choices, ())
-                answers[row["phrasing"]["id"], instance.id] = (found[key], labels)
+                labels = answer_labels(phrasing, instance.choices, ())
+                answers[phrasing.id, instance.id] = (found[key], labels)
     posix, brier = [], []
     for instance in job.instances:
         terms = []
-        for mine in job.rows:
-            response, form = answers[mine["phrasing"]["id"], instance.id]
-            choice = instance.choices.index(picked[mine["phrasing"]["id"], instance.id])
+        for mine in job.phrasings:
+            response, form = answers[mine.id, instance.id]
+            choice = instance.choices.index(picked[mine.id, instance.id])
             weights = np.exp(response.logprobs)
             brier.append(
                 ((weights / weights.sum() - np.eye(len(weights))[instance.target]) ** 2).sum()
             )
-            for other in job.rows:
-                theirs, other_form = answers[other["phrasing"]["id"], instance.id]
+            for other in job.phrasings:
+                theirs, other_form = answers[other.id, instance.id]
                 if other is not mine and form == other_form:
                     terms.append(
                         abs(response.logprobs[choice] - theirs.logprobs[choice])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evalkit.errors import ScoringError
 from evalkit.phrasings.subsequence import lcs_length
 from evalkit.records import Instance, Phrasing, Response, Task
-from evalkit.scoring import Answered, score_cell
+from evalkit.scoring import Answered, verdict_of
 from evalkit.scoring.choice import choice_accuracy, choice_accuracy_norm
 from evalkit.scoring.overlap import rouge_l_f1, sentence_bleu, squad_v2, token_f1
 from evalkit.scoring.text import exact_match, find_label, label_match, math_match, normalise
@@ -111,7 +111,7 @@ def test_a_refusal_is_unparsed_and_scores_zero() -> None:
         response=Response(key="k", text="I cannot help with that.", finish_reason="stop"),
         labels=LETTERS,
     )
-    row = score_cell(TASK, PHRASING, answered, model="m", seen="seen")
+    row = verdict_of(TASK, answered)
 
     assert (row.score, row.status, row.prediction) == (0.0, "unparsed", None)
 
@@ -123,7 +123,7 @@ def test_an_error_of_ours_is_missing_and_has_no_score() -> None:
         response=Response(key="k", error="oom", finish_reason="error"),
         labels=LETTERS,
     )
-    row = score_cell(TASK, PHRASING, answered, model="m", seen="seen")
+    row = verdict_of(TASK, answered)
 
     assert (row.score, row.status) == (None, "missing")
 
@@ -138,7 +138,7 @@ def test_a_truncated_prompt_is_scored_and_marked() -> None:
         labels=LETTERS,
     )
 
-    assert score_cell(TASK, PHRASING, answered, model="m", seen="seen").status == "truncated"
+    assert verdict_of(TASK, answered).status == "truncated"
 
 
 def test_a_metric_that_leaves_the_unit_interval_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_a_metric_that_leaves_the_unit_interval_is_refused(monkeypatch: pytest.M
     )
 
     with pytest.raises(ScoringError, match=r"gave 1\.5"):
-        score_cell(TASK, PHRASING, choice(-1.0, -2.0, -3.0), model="m", seen="seen")
+        verdict_of(TASK, choice(-1.0, -2.0, -3.0))
 
 
 @pytest.mark.parametrize(

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.records import Instance, Response
+from evalkit.records import Instance, Job, Response
 from evalkit.report.evidence.views import Flip, Side
 from evalkit.scoring import STATUSES, Block, ScoreTable
-
-if TYPE_CHECKING:
-    from evalkit.store.blocks import StoredJob
 
 __all__ = ["Answers", "flips_of"]
 
 Answers: TypeAlias = Callable[[Sequence[str]], Mapping[str, Response]]
 Floats: TypeAlias = npt.NDArray[np.float64]
-KEY_LENGTH = 32
-"""Hex digits of a request key; a stored row holds the keys of all its instances end to end."""
 
 
 def flips_of(
     table: ScoreTable,
     block: Block,
-    job: StoredJob,
+    job: Job,
     *,
     headline: npt.NDArray[np.bool_],
     answers: Answers,
@@ -82,12 +77,13 @@ class _Sides:
         self,
         table: ScoreTable,
         block: Block,
-        job: StoredJob,
+        job: Job,
         answers: Answers,
         wanted: Sequence[tuple[int, int, int]],
     ) -> None:
         self.block, self.wanted = block, wanted
-        self.rows = {str(row["phrasing"]["id"]): row for row in job.rows}
+        self.job = job
+        self.rows = {phrasing.id: row for row, phrasing in enumerate(job.phrasings)}
         self.places = {instance.id: place for place, instance in enumerate(job.instances)}
         self.instances = {instance.id: instance for instance in job.instances}
         self.responses = answers(list(dict.fromkeys(key for key in self._keys() if key)))
@@ -96,11 +92,7 @@ class _Sides:
     def _key(self, phrasing: int, instance: int) -> str:
         row = self.rows.get(self.block.phrasing_ids[phrasing])
         place = self.places.get(self.block.instance_ids[instance])
-        return (
-            ""
-            if row is None or place is None
-            else str(row["keys"][place * KEY_LENGTH : (place + 1) * KEY_LENGTH])
-        )
+        return "" if row is None or place is None else self.job.blocks[row].key(place)
 
     def _keys(self) -> list[str]:
         return [
@@ -136,19 +128,26 @@ class _Sides:
 
     def _side(self, phrasing: int, place: int, instance: Instance) -> Side:
         block = self.block
-        row: Mapping[str, Any] = self.rows.get(block.phrasing_ids[phrasing], {})
+        row = self.rows.get(block.phrasing_ids[phrasing])
+        wording = None if row is None else self.job.phrasings[row]
         response = self.responses.get(self._key(phrasing, place))
         label = int(block.labels[phrasing, place])
         return Side(
             phrasing_id=block.phrasing_ids[phrasing],
-            text=str(row.get("phrasing", {}).get("text", "")),
+            text="" if wording is None else wording.text,
             seen=block.seen[phrasing],
             score=float(block.values[phrasing, place]),
             status=STATUSES[block.status[phrasing, place]],
             answer=block.label_names[label] if label >= 0 else "",
             raw=(response.text or "") if response is not None else "",
             probability=float(self.probability[phrasing, place]),
-            choices=_choice_probabilities(response, instance, row, self.places[instance.id]),
+            choices=_choice_probabilities(
+                response,
+                instance,
+                ()
+                if wording is None
+                else self.job.arrangement(wording, self.places[instance.id])[0],
+            ),
         )
 
 
@@ -159,7 +158,7 @@ def _target(instance: Instance) -> str:
 
 
 def _choice_probabilities(
-    response: Response | None, instance: Instance, row: Mapping[str, Any], place: int
+    response: Response | None, instance: Instance, order: Sequence[int]
 ) -> tuple[float, ...]:
     """Softmax of the summed log-probabilities, moved back to upstream order."""
     if response is None or not instance.choices or len(response.logprobs) != len(instance.choices):
@@ -169,8 +168,6 @@ def _choice_probabilities(
         return ()
     weights = [math.exp(value - top) for value in response.logprobs]
     shown = [weight / sum(weights) for weight in weights]
-    orders = row.get("orders") or []
-    order = orders[place][0] if orders else []
     if not order:
         return tuple(shown)
     back = [0.0] * len(shown)

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis import headline_phrasings, phrasing_estimates, phrasing_intervals
-from evalkit.records import Instance, Task
+from evalkit.records import Instance, Job, Phrasing, Task
+from evalkit.records.manifest import CurveStep
 from evalkit.report.evidence.budget import budget_steps
 from evalkit.report.evidence.flips import Answers, flips_of
 from evalkit.report.evidence.looks import doubtful_effect, looks_of
 from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
 from evalkit.scoring import STATUSES, Block, ScoreTable
-
-if TYPE_CHECKING:
-    from evalkit.store.blocks import StoredJob
 
 __all__ = ["FLIPS", "gather"]
 
@@ -32,13 +30,13 @@ FLIPS = 300
 
 def gather(
     table: ScoreTable,
-    jobs: Iterable[StoredJob],
+    jobs: Iterable[Job],
     *,
     answers: Answers,
     level: float = 0.95,
     flips: int | None = None,
     distances: Mapping[str, Mapping[str, float]] | None = None,
-    curve: Sequence[Mapping[str, Any]] = (),
+    curve: Sequence[CurveStep] = (),
 ) -> Evidence:
     """Return the evidence of one run.
 
@@ -82,18 +80,19 @@ def gather(
         level=level,
         tasks=tuple(views),
         looks=looks_of(views),
-        budget=tuple(BudgetStep(**step) for step in curve) or budget_steps(table, level=level),
+        budget=tuple(BudgetStep(**asdict(step)) for step in curve)
+        or budget_steps(table, level=level),
         n_doubtful=n_doubtful,
         doubtful=doubtful_effect(views) if n_doubtful else (),
     )
 
 
 def _task_view(
-    table: ScoreTable, model: str, job: StoredJob, *, answers: Answers, level: float, flips: int
+    table: ScoreTable, model: str, job: Job, *, answers: Answers, level: float, flips: int
 ) -> TaskView:
     block = table.block(model, job.task.id)
     headline = headline_phrasings(block)
-    rows = {str(row["phrasing"]["id"]): row for row in job.rows}
+    wordings = {phrasing.id: phrasing for phrasing in job.phrasings}
     found = flips_of(table, block, job, headline=headline, answers=answers, limit=flips)
     kept = block.values[headline]
     known = ~np.isnan(kept).all(axis=0)
@@ -104,7 +103,7 @@ def _task_view(
         n_instances=len(block.instance_ids),
         phrasings=tuple(
             sorted(
-                _phrasings(block, headline, rows, level),
+                _phrasings(block, headline, wordings, level),
                 key=lambda row: (_nan_last(row.score), row.phrasing_id),
             )
         ),
@@ -134,7 +133,7 @@ def _chance(task: Task, instances: Sequence[Instance]) -> float:
 def _phrasings(
     block: Block,
     headline: npt.NDArray[np.bool_],
-    rows: Mapping[str, Mapping[str, Any]],
+    wordings: Mapping[str, Phrasing],
     level: float,
 ) -> list[PhrasingView]:
     a = np.asarray(stats.phrasing_scores(block.values))
@@ -152,24 +151,23 @@ def _phrasings(
     }
     found = []
     for number, name in enumerate(block.phrasing_ids):
-        row = rows.get(name, {})
-        wording = row.get("phrasing", {})
+        wording = wordings.get(name)
         low, high = ends[number] if number in ends else _interval(block.values[number], level)
         unparsed = float(shares["unparsed"][number])
         found.append(
             PhrasingView(
                 task=block.task,
                 phrasing_id=name,
-                text=str(wording.get("text", "")),
+                text="" if wording is None else wording.text,
                 source=block.sources[number],
                 seen=block.seen[number],
                 kind=block.kinds[number],
-                layout=str(wording.get("layout", "")),
-                label_space=str(wording.get("label_space", "")),
+                layout="" if wording is None else wording.layout,
+                label_space="" if wording is None else wording.label_space,
                 perturbation=block.perturbations[number],
-                dimensions=tuple(wording.get("dimensions", ())),
-                meaning=str(wording.get("meaning", {}).get("status", "unchecked")),
-                meaning_note=str(wording.get("meaning", {}).get("note", "")),
+                dimensions=() if wording is None else wording.dimensions,
+                meaning="unchecked" if wording is None else wording.meaning.status,
+                meaning_note="" if wording is None else wording.meaning.note,
                 headline=bool(headline[number]),
                 score=float(a[number]),
                 low=low,

@@ -299,7 +299,7 @@ def test_an_ensemble_of_noisy_wordings_is_better_than_one(tmp_path: Path) -> Non
             ),
             Silent(),
         )
-        scores = [score.score or 0.0 for score in score_run(out)[1]]
+        scores = [one.score or 0.0 for part in score_run(out)[1] for one in part.verdicts]
         means.append(sum(scores) / len(scores))
 
     assert means[1] - means[0] > 0.1

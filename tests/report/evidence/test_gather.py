@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from itertools import pairwise
 
 import pytest
 
-from evalkit.records import Instance, Phrasing, Response, Score, Task
+from evalkit.records import Block, Instance, Job, Phrasing, Response, Score, Task
 from evalkit.report.evidence import Evidence, gather
 from evalkit.report.evidence.across import phrasing_means, ranks_over_phrasings
 from evalkit.scoring import ScoreTable
-from evalkit.store.blocks import StoredJob
 
 KEY = 32
 
@@ -39,9 +37,7 @@ def cell(phrasing: str, instance: str, score: float | None, **changes) -> Score:
     return Score(**{**base, **changes})
 
 
-def job(
-    phrasings: list[str], n: int, *, orders: dict[str, list] | None = None, **wording
-) -> StoredJob:
+def job(phrasings: list[str], n: int, *, orders: dict[str, list] | None = None, **wording) -> Job:
     """Return what is stored of the task."""
     instances = tuple(
         Instance(
@@ -53,19 +49,24 @@ def job(
         )
         for k in range(n)
     )
-    rows = tuple(
-        {
-            "phrasing": asdict(
-                Phrasing(id=name, text=f"text of {name}", source="evalkit", **wording)
-            ),
-            "seen": "unseen",
-            "keys": "".join(f"{name}-{k}".ljust(KEY, "0") for k in range(n)),
-            "orders": (orders or {}).get(name, []),
-        }
-        for name in phrasings
-    )
-    return StoredJob(
-        task=Task(name="t", benchmark="b", reader="table"), instances=instances, rows=rows
+    return Job(
+        task=Task(name="t", benchmark="b", reader="table"),
+        phrasings=tuple(
+            Phrasing(id=name, text=f"text of {name}", source="evalkit", **wording)
+            for name in phrasings
+        ),
+        instances=instances,
+        seen=dict.fromkeys(phrasings, "unseen"),
+        orders=orders or {},
+        blocks=tuple(
+            Block(
+                task="b/t",
+                phrasing_id=name,
+                inputs="",
+                keys="".join(f"{name}-{k}".ljust(KEY, "0") for k in range(n)),
+            )
+            for name in phrasings
+        ),
     )
 
 
