@@ -20,7 +20,10 @@ from dataclasses import replace
 from typing import Any
 
 from evalkit.backends.hf import files as hf_files
-from evalkit.backends.hf.encoding import Encoded, Encoder
+from evalkit.backends.hf.encoded import Encoded, Limits
+from evalkit.backends.hf.encoding import Encoder
+from evalkit.backends.hf.fingerprint import fingerprint
+from evalkit.backends.hf.stops import stop_tokens
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Ask, ModelSpec, Response
 
@@ -42,7 +45,7 @@ _ENGINE_OPTIONS: dict[str, type] = {
     "tensor_parallel_size": int,
 }
 _CHANGES_NUMBERS = ("kv_cache_dtype", "max_model_len", "quantization", "tensor_parallel_size")
-_OTHER_OPTIONS = frozenset({"allow_pickle", "trust_remote_code"})
+_OTHER_OPTIONS = frozenset({"allow_pickle", "allow_unknown", "trust_remote_code"})
 
 
 class VLLMBackend:
@@ -52,7 +55,7 @@ class VLLMBackend:
     ----------
     spec
         What to load. Options: those of the engine listed in ``_ENGINE_OPTIONS``, ``allow_pickle``,
-        ``trust_remote_code``.
+        ``allow_unknown``, ``trust_remote_code``.
 
     Raises
     ------
@@ -86,8 +89,12 @@ class VLLMBackend:
         self._encoder = Encoder(
             self._engine.get_tokenizer(),
             encoder_decoder=False,
-            longest=int(config.max_model_len) - 2,
+            limits=Limits(
+                prompt=int(config.max_model_len) - 2,
+                vocabulary=self._files.config.get("vocab_size"),
+            ),
             template=template if template is not None else spec.chat_template,
+            allow_unknown=bool(spec.options.get("allow_unknown")),
         )
         self._names_ids = self._can_name_ids()
         self._seen = {
@@ -152,9 +159,7 @@ class VLLMBackend:
         spec = replace(
             self._spec, options={k: v for k, v in self._spec.options.items() if k in _OTHER_OPTIONS}
         )
-        found = hf_files.fingerprint(
-            spec, self._files, dtype=self._dtype, template=self._encoder.template
-        )
+        found = fingerprint(spec, self._files, dtype=self._dtype, encoder=self._encoder)
         engine = {key: str(self._options[key]) for key in _CHANGES_NUMBERS if key in self._options}
         return {
             **found,
@@ -225,6 +230,7 @@ class VLLMBackend:
                 temperature=0.0,
                 max_tokens=item.request.max_tokens,
                 stop=list(item.request.stop) or None,
+                stop_token_ids=self._ends(item.request.stop) or None,
             )
             for item in items
         ]
@@ -238,6 +244,12 @@ class VLLMBackend:
             else:
                 found.append(item.response(text=answer.text, finish_reason=answer.finish_reason))
         return found
+
+    def _ends(self, stops: Sequence[str]) -> list[int]:
+        """Tokens that end a text: what ends a turn, and stop texts that are special tokens."""
+        turn = self._encoder.turn_end
+        ends = stop_tokens(self._engine.get_tokenizer(), stops)
+        return ends if turn is None else [*ends, turn]
 
     def _next_token(self, items: Sequence[Encoded]) -> tuple[list[Response], list[Encoded]]:
         """Choices of one token from the next-token distribution.

@@ -303,7 +303,7 @@ def _fingerprint(settings: Settings, found: Forecast) -> str:
         if not settings.mitigations and model.backend == "scripted":
             return digest(dict(sorted(BACKENDS.load("scripted")(model).fingerprint().items())))
         if not settings.mitigations and model.backend == "hf":
-            from evalkit.backends.hf.backend import fingerprint_of
+            from evalkit.backends.hf.fingerprint import fingerprint_of
 
             return digest(dict(sorted(fingerprint_of(model, offline=True).items())))
     except EvalkitError as error:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.backends.hf.encoding import Encoded
+from evalkit.backends.hf.encoded import Encoded
 from evalkit.errors import UsageError
 from evalkit.phrasings.prompts import render_prompt
 from evalkit.records import Instance, Phrasing, Request, Task, digest

@@ -23,7 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.backends.hf.files import ModelFiles, fingerprint, locate
+from evalkit.backends.hf.files import ModelFiles, locate
+from evalkit.backends.hf.fingerprint import hashes
 from evalkit.backends.mitigations.applying import acting_on_model
 from evalkit.backends.mitigations.options import read_options
 from evalkit.catalog.paths import cache_dir
@@ -186,7 +187,7 @@ def interpolate(spec: ModelSpec, options: str) -> ModelSpec:
 
 def _named(model: ModelSpec, files: ModelFiles) -> dict[str, str]:
     """Return name, weights and tokenizer of a model, as hashes."""
-    found = fingerprint(model, files, dtype="", template="")
+    found = hashes(files)
     return {"name": model.name, "weights": found["weights"], "tokenizer": found["tokenizer"]}
 
 

@@ -20,20 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.backends.hf import files as hf_files
-from evalkit.backends.hf.encoding import Encoded, Encoder, portions
+from evalkit.backends.hf.encoded import Encoded
+from evalkit.backends.hf.encoding import Encoder, portions
 from evalkit.backends.hf.engine import Budget, Engine
+from evalkit.backends.hf.fingerprint import fingerprint
 from evalkit.backends.hf.generation import Greedy
 from evalkit.backends.hf.hidden_states import last_states
 from evalkit.backends.hf.layout import Work
-from evalkit.backends.hf.library_loop import LibraryGreedy, plain_settings
-from evalkit.backends.hf.loading import (
-    Loaded,
-    dtype_of,
-    is_out_of_memory,
-    load,
-    quiet,
-    tokenizer_of,
-)
+from evalkit.backends.hf.library_loop import LibraryGreedy, stop_strings, unusual_settings
+from evalkit.backends.hf.loading import Loaded, is_out_of_memory, load, quiet
 from evalkit.backends.hf.packed import TreeScorer
 from evalkit.backends.hf.proof import Path, choose, compiled, measured_costs
 from evalkit.backends.hf.stops import Stops, end_tokens
@@ -42,7 +37,7 @@ from evalkit.backends.precision import could_turn, noise
 from evalkit.errors import BackendError
 from evalkit.records import Ask, ModelSpec, Request, Response
 
-__all__ = ["HFBackend", "fingerprint_of"]
+__all__ = ["HFBackend"]
 
 _log = logging.getLogger(__name__)
 _WINDOW = 16384
@@ -54,6 +49,7 @@ _WORTH_MEASURING = 500
 _OPTIONS = frozenset(
     {
         "allow_pickle",
+        "allow_unknown",
         "attention",
         "compile",
         "device_map",
@@ -65,30 +61,6 @@ _OPTIONS = frozenset(
 )
 
 
-def fingerprint_of(spec: ModelSpec, *, offline: bool = False) -> dict[str, str]:
-    """Return what `HFBackend(spec).fingerprint()` returns, without loading weights.
-
-    Parameters
-    ----------
-    spec
-        Names the model.
-    offline
-        See `files.locate`.
-
-    Raises
-    ------
-    BackendError
-        When the model cannot be found or is not acceptable.
-    """
-    template = hf_files.read_template(spec.chat_template)
-    files = hf_files.locate(spec, offline=offline)
-    if spec.chat_template == "auto":
-        with quiet():
-            own = tokenizer_of(files, bool(spec.options.get("trust_remote_code")))
-        template = Encoder(own, encoder_decoder=False, longest=1, template="auto").template
-    return hf_files.fingerprint(spec, files, dtype=dtype_of(spec, files), template=template or "")
-
-
 class HFBackend:
     """A Transformers model as a backend.
 
@@ -98,7 +70,8 @@ class HFBackend:
         What to load and how. Options: ``max_length`` (most tokens), ``token_budget`` (tokens of a
         batch), ``path`` (``auto`` or ``plain``: one row per choice), ``attention`` (implementation
         name), ``compile`` (compiler for scoring: true or its name), ``device_map``,
-        ``allow_pickle``, ``trust_remote_code``.
+        ``allow_pickle``, ``trust_remote_code``, ``allow_unknown`` (ask what the tokenizer has no
+        token for).
 
     Raises
     ------
@@ -114,15 +87,13 @@ class HFBackend:
         template = hf_files.read_template(spec.chat_template)
         self._files = hf_files.locate(spec)
         self._loaded: Loaded | None = load(spec, self._files)
-        self._encoder = Encoder(
-            self._loaded.tokenizer,
-            encoder_decoder=self._loaded.encoder_decoder,
-            longest=self._loaded.longest,
-            template=template if template is not None else spec.chat_template,
-        )
+        self._encoder = self._reader(template if template is not None else spec.chat_template)
         self._dtype = self._loaded.dtype_name
+        model, tokenizer = self._loaded.model, self._loaded.tokenizer
         self._stops = Stops(
-            self._loaded.tokenizer, end_tokens(self._loaded.model, self._loaded.tokenizer)
+            tokenizer,
+            end_tokens(model, tokenizer, self._encoder.turn_end),
+            stop_strings(model.generation_config),
         )
         self._virtual: tuple[int, ...] = ()
         self._adapted: dict[str, str] = {}
@@ -200,13 +171,17 @@ class HFBackend:
         before = self._adapted.get("adapter", "")
         self._adapted["adapter"] = f"{before} | {label}" if before else label
         self._virtual = virtual + self._virtual
-        longest = loaded.longest - len(self._virtual)
-        template = self._encoder.template or "none"
-        self._encoder = Encoder(
+        self._encoder = self._reader(self._encoder.template or "none", taken=len(self._virtual))
+
+    def _reader(self, template: str, *, taken: int = 0) -> Encoder:
+        """What turns requests into ids, `taken` positions being used already."""
+        loaded = self.loaded
+        return Encoder(
             loaded.tokenizer,
             encoder_decoder=loaded.encoder_decoder,
-            longest=longest,
+            limits=replace(loaded.limits, prompt=loaded.longest - taken),
             template=template,
+            allow_unknown=bool(self._spec.options.get("allow_unknown")),
         )
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:
@@ -243,9 +218,7 @@ class HFBackend:
     def fingerprint(self) -> Mapping[str, str]:
         """Return everything that can change a response."""
         return {
-            **hf_files.fingerprint(
-                self._spec, self._files, dtype=self._dtype, template=self._encoder.template
-            ),
+            **fingerprint(self._spec, self._files, dtype=self._dtype, encoder=self._encoder),
             **self._adapted,
         }
 
@@ -358,7 +331,7 @@ class HFBackend:
     def _greedy(self, loaded: Loaded, path: Path, budget: Budget) -> Greedy | LibraryGreedy:
         """Return the way of generating that the model allows."""
         fast = isinstance(path.scorer, TreeScorer) or path.name == "packed"
-        if not fast or not plain_settings(loaded.model.generation_config):
+        if not fast or unusual_settings(vars(loaded.model.generation_config)):
             return LibraryGreedy(loaded, self._stops)
         return Greedy(
             loaded,

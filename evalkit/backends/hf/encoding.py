@@ -1,4 +1,4 @@
-"""Requests to token ids: chat template, boundary between prompt and continuation, over-long prompts.
+"""Requests to token ids: boundary between prompt and continuation, over-long prompts, nothing lost.
 
 The boundary follows lm-eval, so that log-likelihoods are comparable: trailing white space of the
 prompt moves to the continuation; causal models get the prompt's ids plus the tail of the joint
@@ -8,20 +8,27 @@ References
 ----------
 EleutherAI/lm-evaluation-harness:lm_eval/api/model.py, `TemplateLM._encode_pair` and
 `TemplateLM.loglikelihood`.
+
+Behind a chat template the ids are those of the tokenizer's own `apply_chat_template`: nothing is
+added to them. What a tokenizer puts behind a text of a decoder-only model is taken off, because an
+answer follows. Not handled here: which conversation is rendered (`chat`), which letters a tokenizer
+changes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from evalkit.backends.hf.chat import PINNED, Chat
+from evalkit.backends.hf.encoded import Encoded, Limits
+from evalkit.backends.hf.kept import Kept, added
 from evalkit.backends.hf.tails import Tails
 from evalkit.errors import BackendError
-from evalkit.records import Request, Response
+from evalkit.records import Request
 
-__all__ = ["Encoded", "Encoder", "portions"]
+__all__ = ["Encoder", "portions"]
 
 Ids = tuple[int, ...]
 T = TypeVar("T")
@@ -29,49 +36,6 @@ _ELLIPSIS = " ... "
 _PER_CALL = 1 << 18
 """Most characters of a tokenizer call: what tokenizers note besides ids takes some 40 bytes per
 character."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A request as token ids."""
-
-    request: Request
-    """What was asked."""
-    context: Ids = ()
-    """Ids of the prompt."""
-    tails: tuple[Ids, ...] = ()
-    """Ids of every continuation; empty for generation."""
-    sent: str = ""
-    """Text really sent; empty when it is the request's own."""
-    truncated: bool = False
-    """Whether the body lost its middle."""
-    boundary: bool = False
-    """Whether the prompt's ids are not the beginning of the joint ids of some continuation."""
-    error: str = ""
-    """Why it cannot be asked; empty when it can."""
-
-    def response(self, **found: Any) -> Response:
-        """Return the response with what is known of the prompt."""
-        return Response(
-            key=self.request.key,
-            sent=self.sent,
-            truncated=self.truncated,
-            boundary=self.boundary,
-            prompt_tokens=len(self.context),
-            **found,
-        )
-
-    def failure(self, error: str) -> Response:
-        """Return the response that says why there is no answer."""
-        reason = "error" if self.request.kind == "generate" else ""
-        return self.response(error=error, finish_reason=reason)
-
-    def scored(self, values: Sequence[float]) -> Response:
-        """Return the response to a choice; what is not finite is an error, never a number."""
-        if not all(map(math.isfinite, values)):
-            return self.failure("nan")
-        counts = tuple(map(len, self.tails))
-        return self.response(logprobs=tuple(map(float, values)), token_counts=counts)
 
 
 def portions(
@@ -103,54 +67,98 @@ class Encoder:
         A Transformers tokenizer.
     encoder_decoder
         Whether prompts go to an encoder.
-    longest
-        Most tokens the model may see at once.
+    limits
+        What the model has room for.
     template
         ``none``, ``auto`` (the tokenizer's own chat template), or the text of a template.
+    allow_unknown
+        Ask prompts and choices that hold what the tokenizer has no token for.
+
+    Raises
+    ------
+    BackendError
+        When the chat template or the tokenizer does not keep what it is given, or the model has no
+        embedding for what they add.
     """
 
     def __init__(
-        self, tokenizer: Any, *, encoder_decoder: bool, longest: int, template: str = "none"
+        self,
+        tokenizer: Any,
+        *,
+        encoder_decoder: bool,
+        limits: Limits,
+        template: str = "none",
+        allow_unknown: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
         self._encoder_decoder = encoder_decoder
-        self._longest = longest
-        self._template = self._resolve(template)
+        self._limits = limits
+        self._chat = None if template == "none" else Chat(tokenizer, template)
+        self._kept = None if allow_unknown else Kept(tokenizer)
+        before, behind = added(tokenizer)
+        self._behind: Ids = () if encoder_decoder else behind
         start = (
             tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         )
         self._start_id: int | None = start
         self._start_text = tokenizer.decode([start]) if start is not None else ""
         self._tails = Tails(self._ids)
+        self._check((*before, *behind))
+
+    def _check(self, around: Ids) -> None:
+        """Refuse what would go wrong for every prompt."""
+        if self._chat is not None:
+            text, own = self._chat.probe()
+            if self._ids([text])[0] != own:
+                raise BackendError(
+                    "chat template: the tokenizer encodes a conversation otherwise than its text, so what is fed would not be what the model knows. Use another --chat-template."
+                )
+            around = tuple(own)
+        if error := self._without_embedding(around):
+            raise BackendError(
+                f"{self._tokenizer.name_or_path}: {error}. Load the tokenizer that belongs to the weights, or resize the embedding."
+            )
+
+    def _without_embedding(self, ids: Ids) -> str:
+        """Say which of `ids` the model has no embedding for; empty for none."""
+        rows = self._limits.vocabulary
+        if rows is None or not ids or max(ids) < rows:
+            return ""
+        return f"the tokenizer has {len(self._tokenizer)} ids, the embedding {rows}: token {self._tokenizer.decode([max(ids)])!r} ({max(ids)}) has none"
 
     @property
     def template(self) -> str:
         """Return the text of the chat template in use; empty for none."""
-        return self._template or ""
+        return self._chat.text if self._chat is not None else ""
 
-    def _resolve(self, template: str) -> str | None:
-        """Text of the template, or None for none."""
-        if template == "none":
-            return None
-        if template != "auto":
-            return template
-        own = self._tokenizer.chat_template
-        if isinstance(own, dict):
-            own = own.get("default")
-        if not own:
-            raise BackendError(
-                f"chat template 'auto': the tokenizer of {self._tokenizer.name_or_path} has none. Use --chat-template none or a template file."
-            )
-        return str(own)
+    @property
+    def turn_end(self) -> int | None:
+        """Return the token that ends a turn by the chat template; None without one."""
+        return self._chat.turn_end if self._chat is not None else None
+
+    @property
+    def rules(self) -> list[str]:
+        """Return what is read otherwise than by calling the tokenizer, for the fingerprint."""
+        found = []
+        if self._chat is not None:
+            found.append("chat ids as the tokenizer's own")
+            if "strftime_now" in self._chat.text:
+                found.append(f"clock at {PINNED}")
+            end = self.turn_end
+            if end is not None and end != self._tokenizer.eos_token_id:
+                found.append(f"turn ends with {end}")
+        if self._behind:
+            found.append(f"without {list(self._behind)} behind a prompt")
+        return found
 
     def _ids(self, texts: Sequence[str], special: bool = True) -> list[list[int]]:
         """Token ids of `texts` in one call.
 
-        A text that already opens with the start token gets no second one.
+        A text that already opens with the start token gets no second one, a conversation nothing.
         """
         if not texts:
             return []
-        if not special:
+        if not special or self._chat is not None:
             return self._call(texts, False)
         opened = [bool(self._start_text) and text.startswith(self._start_text) for text in texts]
         if not any(opened):
@@ -178,38 +186,19 @@ class Encoder:
                 verbose=False,
             )
             ids += encoded["input_ids"]
+        if special and self._behind:
+            cut = len(self._behind)
+            ids = [i[:-cut] if tuple(i[-cut:]) == self._behind else i for i in ids]
         return ids
 
-    def render(self, request: Request, text: str) -> str:
-        """Return the text sent for `request` when its prompt reads `text`.
+    def render(self, request: Request, text: str) -> str | None:
+        """Return the text sent for `request` when its prompt reads `text`; None when the chat template leaves out a part.
 
-        Without a chat template a system message stands before the prompt, one empty line between. A
-        template that refuses a system message gets it at the top of the user's.
+        Without a chat template a system message stands before the prompt, one empty line between.
         """
-        joined = f"{request.system}\n\n{text}" if request.system else text
-        if self._template is None:
-            return joined
-        import jinja2
-
-        messages = [{"role": "system", "content": request.system}] if request.system else []
-        try:
-            return self._apply([*messages, {"role": "user", "content": text}])
-        except jinja2.exceptions.TemplateError as error:
-            if not request.system:
-                raise BackendError(
-                    f"chat template: {error}. Use another --chat-template."
-                ) from error
-        try:
-            return self._apply([{"role": "user", "content": joined}])
-        except jinja2.exceptions.TemplateError as error:
-            raise BackendError(f"chat template: {error}. Use another --chat-template.") from error
-
-    def _apply(self, messages: list[dict[str, str]]) -> str:
-        """Messages through the chat template, ending where the answer begins."""
-        text: str = self._tokenizer.apply_chat_template(
-            messages, chat_template=self._template, tokenize=False, add_generation_prompt=True
-        )
-        return text
+        if self._chat is not None:
+            return self._chat.render(request.system, text)
+        return f"{request.system}\n\n{text}" if request.system else text
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:
         """Return the requests as token ids, in order.
@@ -222,12 +211,25 @@ class Encoder:
             room = self._room(request, whole[i])
             if len(whole[i].context) > room:
                 whole[i] = self._shorten(request, room, len(whole[i].context))
+            whole[i] = self._fitting(whole[i])
         return whole
 
-    def _whole(self, requests: Sequence[Request], sent: Sequence[str]) -> list[Encoded]:
+    def _fitting(self, item: Encoded) -> Encoded:
+        """The request with the limit of a decoder, or why it cannot be asked."""
+        most = self._limits.answer
+        longest = max(map(len, item.tails), default=0)
+        error = item.error
+        if not error and most is not None and longest > most:
+            error = f"a choice of {longest} tokens where the decoder has {most} positions"
+        ids = (*item.context, *(token for tail in item.tails for token in tail))
+        error = error or self._without_embedding(ids)
+        return replace(item, error=error, most=most)
+
+    def _whole(self, requests: Sequence[Request], sent: Sequence[str | None]) -> list[Encoded]:
         """Requests as token ids, whatever their length."""
         contexts, moved = [], []
-        for request, text in zip(requests, sent, strict=True):
+        for request, rendered in zip(requests, sent, strict=True):
+            text = rendered or ""
             context = text.rstrip() if request.kind == "choice" else text
             contexts.append(context)
             moved.append(self._continuations(request, text[len(context) :]))
@@ -270,17 +272,19 @@ class Encoder:
 
         Behind a chat template their own first space goes.
         """
-        if self._template is None:
+        if self._chat is None:
             return tuple(space + text for text in request.continuations)
         return tuple(space + text.removeprefix(" ") for text in request.continuations)
 
     def _encoded(
-        self, request: Request, text: str, context: Ids, tails: tuple[tuple[Ids, ...], bool]
+        self, request: Request, text: str | None, context: Ids, tails: tuple[tuple[Ids, ...], bool]
     ) -> Encoded:
         """One request as ids, with lm-eval's rule for an empty prompt.
 
         The start token stands for it.
         """
+        if text is None:
+            return Encoded(request, error="the chat template leaves out a part of the prompt")
         found, boundary = tails
         sent = text if text != request.text else ""
         if not context:
@@ -290,32 +294,37 @@ class Encoder:
                 )
             context = (self._start_id,)
             found = tuple(tail[1:] if tail[:1] == context else tail for tail in found)
+        error = self._refusal(request, text, context, found)
+        return Encoded(
+            request, context, () if error else found, sent, boundary=boundary, error=error
+        )
+
+    def _refusal(self, request: Request, text: str, context: Ids, tails: tuple[Ids, ...]) -> str:
+        """Say why a request cannot be asked as it was meant; empty when it can."""
         if request.kind == "generate" and request.max_tokens < 1:
-            return Encoded(
-                request,
-                context,
-                error=f"max_tokens is {request.max_tokens}, so nothing can be generated",
-                sent=sent,
-            )
+            return f"max_tokens is {request.max_tokens}, so nothing can be generated"
         if request.kind == "choice" and not request.continuations:
-            return Encoded(request, context, error="no continuation to score", sent=sent)
-        for choice, tail in zip(request.continuations, found, strict=True):
+            return "no continuation to score"
+        said: dict[Ids, str] = {}
+        for choice, tail in zip(request.continuations, tails, strict=True):
             if not tail:
-                return Encoded(
-                    request,
-                    context,
-                    error=f"continuation {choice!r} has no token of its own",
-                    sent=sent,
-                )
-        return Encoded(request, context, found, sent, boundary=boundary)
+                return f"continuation {choice!r} has no token of its own"
+            if said.setdefault(tail, choice) != choice:
+                return f"choices {said[tail]!r} and {choice!r} are the same tokens"
+            if self._kept is not None and (lost := self._kept.lost(choice, tail)):
+                return f"continuation {choice!r}: {lost}"
+        if self._kept is not None and (lost := self._kept.lost(text, context)):
+            return f"prompt: {lost}"
+        return ""
 
     def _room(self, request: Request, encoded: Encoded) -> int:
         """Most tokens of prompt the model has room for, the last token of a continuation not being fed."""
+        longest = self._limits.prompt
         if self._encoder_decoder:
-            return self._longest
+            return longest
         if request.kind == "generate":
-            return self._longest - request.max_tokens
-        return self._longest + 1 - max((len(tail) for tail in encoded.tails), default=1)
+            return longest - request.max_tokens
+        return longest + 1 - max((len(tail) for tail in encoded.tails), default=1)
 
     def _shorten(self, request: Request, room: int, length: int) -> Encoded:
         """The request with as much of the middle of its body removed as it takes."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from evalkit.backends.hf.encoding import Encoded
+from evalkit.backends.hf.encoded import Encoded
 from evalkit.backends.hf.generation import Greedy
 from evalkit.backends.hf.layout import Work, batches
 from evalkit.backends.hf.library_loop import LibraryGreedy
@@ -135,7 +135,7 @@ class Engine:
         for item in items:
             self.counts.naive += len(item.context)
         for bank, units in self._waves(items, shares=shares):
-            lengths = [len(u.work.context) + u.encoded.request.max_tokens for u in units]
+            lengths = [len(u.work.context) + u.encoded.bounded.max_tokens for u in units]
             for batch in batches(
                 lengths, budget=self.budget.generating, rows=self.budget.rows, padding=0.5
             ):
@@ -145,7 +145,7 @@ class Engine:
                 ) -> list[list[int] | str]:
                     with uncompiled():  # growing states would be compiled anew at every step
                         found = greedy.run(
-                            [u.work for u in chosen], [u.encoded.request for u in chosen], stored
+                            [u.work for u in chosen], [u.encoded.bounded for u in chosen], stored
                         )
                     return ["nan" if ids is None else ids for ids in found]
 

@@ -1,26 +1,23 @@
-"""Files of a Transformers model: where they lie, whether they may be loaded, and their hashes.
+"""Files of a Transformers model: where they lie and whether they may be loaded.
 
-Needs no torch.
-
-Not handled here: reading weights into a model (`evalkit.backends.hf.loading`).
+Needs no torch. Whatever the library would read from the directory by itself is among the files
+that are hashed, or refused. Not handled here: hashing (`fingerprint`), reading weights into a model
+(`loading`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import BackendError, ExtraMissingError
-from evalkit.records import ModelSpec, digest
+from evalkit.records import ModelSpec
 
-__all__ = ["ModelFiles", "fingerprint", "locate", "read_template"]
+__all__ = ["ModelFiles", "locate", "read_template"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _TOKENIZER_NAMES = frozenset(
@@ -46,7 +43,20 @@ _VOCABULARY_NAMES = _TOKENIZER_NAMES - {
 }
 _HUB_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.jinja2")
 _PICKLE_PATTERNS = ("pytorch_model*.bin",)
-_hashes: dict[tuple[str, int, int], str] = {}
+_UNREAD = frozenset(
+    {
+        *(".bin", ".ckpt", ".gguf", ".h5", ".jinja", ".jinja2", ".md", ".msgpack", ".onnx", ".ot"),
+        *(".csv", ".gif", ".jpeg", ".jpg", ".lock", ".log", ".pdf", ".png", ".svg", ".parquet"),
+        *(".pt", ".pth", ".py", ".safetensors"),
+    }
+)
+"""Endings of files that are hashed as weights, code or chat template, or that nothing reads."""
+_UNREAD_NAMES = frozenset(
+    {
+        *("config.json", "evalkit.yaml", "model.safetensors.index.json"),
+        *("pytorch_model.bin.index.json", "LICENSE", "LICENSE.txt", "NOTICE", "NOTICE.txt"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,8 @@ class ModelFiles:
     tokenizer: tuple[Path, ...]
     """Tokenizer files, sorted by name."""
     others: tuple[Path, ...]
-    """Further files that change responses: generation settings and, where trusted, code."""
+    """Further files that may change responses: generation settings, whatever a tokenizer may read
+    besides, and, where trusted, code."""
     revision: str
     """Resolved commit of a hub model; empty for a directory."""
 
@@ -144,14 +155,16 @@ def _first_line(error: BaseException) -> str:
 
 def _check(root: Path, *, revision: str, spec: ModelSpec) -> ModelFiles:
     """Return the files under `root`, refusing what is missing or unsafe."""
+    _refuse_adapter(root)
     config = _read_config(root)
+    _refuse_detours(root, config)
     files = sorted(p for p in root.iterdir() if p.is_file())
     tokenizer = tuple(p for p in files if p.name in _TOKENIZER_NAMES)
     if not any(p.name in _VOCABULARY_NAMES for p in tokenizer):
         raise BackendError(
             f"{root}: has no tokenizer; one of {', '.join(sorted(_VOCABULARY_NAMES))} is needed. Save the tokenizer beside the weights."
         )
-    code = [p for p in files if p.suffix == ".py"]
+    code = sorted(root.rglob("*.py")) if spec.options.get("trust_remote_code") else []
     if (
         config.get("auto_map")
         and not spec.options.get("trust_remote_code")
@@ -161,9 +174,54 @@ def _check(root: Path, *, revision: str, spec: ModelSpec) -> ModelFiles:
             f"{root}: model type {config.get('model_type')!r} brings its own code, which is not run by default. "
             "Read the code, then set the option trust_remote_code: true."
         )
-    settings = [p for p in files if p.name == "generation_config.json"]
-    others = tuple(settings + (code if spec.options.get("trust_remote_code") else []))
+    settings = [
+        p
+        for p in files
+        if p.name not in _TOKENIZER_NAMES | _UNREAD_NAMES
+        and p.suffix not in _UNREAD
+        and not p.name.startswith(".")
+    ]
+    others = tuple(settings + code)
     return ModelFiles(root, config, _weights(root, files, spec), tokenizer, others, revision)
+
+
+def _refuse_adapter(root: Path) -> None:
+    """Refuse a directory whose adapter the library would put on the weights by itself."""
+    if (root / "adapter_config.json").is_file():
+        raise BackendError(
+            f"{root}: holds adapter_config.json, an adapter that Transformers would put on a model by itself. "
+            f"Name the base model and --mitigation adapter:path={root}, or merge the adapter into the weights."
+        )
+
+
+def _refuse_detours(root: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that has other weights or code loaded than the directory's own."""
+    if config.get("transformers_weights"):
+        raise BackendError(
+            f"{root}: config.json names weights of its own (transformers_weights: {config['transformers_weights']!r}). "
+            "Rename them to model.safetensors and take the entry out."
+        )
+    for name, value in _entries(config):
+        if "attn_implementation" in name and "/" in value:
+            raise BackendError(
+                f"{root}: config.json asks for the attention kernel {value!r}, code that would be fetched from the hub and run. Take {name!r} out of it."
+            )
+        if name.startswith("auto_map") and "--" in value:
+            raise BackendError(
+                f"{root}: its code lies in another repository ({value!r}), which is not hashed. Copy the code into the directory."
+            )
+
+
+def _entries(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a configuration with the dotted name it stands under."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _entries(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _entries(item, name)
 
 
 def _known_type(config: Mapping[str, Any]) -> bool:
@@ -202,6 +260,10 @@ def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, 
         if p.name == "model.safetensors" or re.fullmatch(r"model-\d+-of-\d+\.safetensors", p.name)
     ]
     index = root / "model.safetensors.index.json"
+    if index.is_file() and (root / "model.safetensors").is_file():
+        raise BackendError(
+            f"{root}: holds model.safetensors and model.safetensors.index.json, two sets of weights of which Transformers loads the first. Move one of them away."
+        )
     if index.is_file():
         wanted = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
         absent = sorted(wanted - {p.name for p in files})
@@ -241,59 +303,3 @@ def read_template(choice: str) -> str | None:
         raise BackendError(
             f"chat template {choice!r}: cannot be read: {_first_line(error)}; 'auto', 'none' or the path of a Jinja file is accepted."
         ) from error
-
-
-def _sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, remembered by path, size and modification time."""
-    stat = path.stat()
-    key = (os.path.realpath(path), stat.st_size, stat.st_mtime_ns)
-    if key not in _hashes:
-        with path.open("rb") as stream:
-            _hashes[key] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return _hashes[key]
-
-
-def _hash_all(paths: Iterable[Path]) -> str:
-    """Return one digest over names and contents of files."""
-    paths = list(paths)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return digest([[p.name, h] for p, h in zip(paths, pool.map(_sha256, paths), strict=True)])
-
-
-def fingerprint(spec: ModelSpec, files: ModelFiles, *, dtype: str, template: str) -> dict[str, str]:
-    """Return everything that can change a response of this model.
-
-    Parameters
-    ----------
-    spec
-        What was asked for; only options that change responses enter.
-    files
-        Files found by `locate`.
-    dtype
-        Resolved precision of the weights, such as ``float32``.
-    template
-        Text of the chat template in use; empty for none.
-
-    Notes
-    -----
-    Batch size, device and the path that computes (fast or plain) stay out: they agree to the
-    tolerance that the start-up proof enforces.
-    """
-    options = {
-        k: v
-        for k, v in sorted(spec.options.items())
-        if k in ("compile", "max_length", "trust_remote_code", "add_bos_token") and v
-    }
-    return {
-        "backend": "hf",
-        "weights": _hash_all(files.weights),
-        "config": _hash_all([files.root / "config.json"]),
-        "tokenizer": _hash_all(files.tokenizer),
-        "chat_template": hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()
-        if template
-        else "none",
-        "dtype": dtype,
-        "revision": files.revision,
-        "settings": _hash_all(files.others),
-        "options": json.dumps(options, sort_keys=True),
-    }

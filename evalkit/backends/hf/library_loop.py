@@ -6,7 +6,8 @@ rows that leave the batch early.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,33 +15,74 @@ from evalkit.backends.hf.layout import Work
 from evalkit.backends.hf.loading import Loaded, quiet
 from evalkit.backends.hf.packed import Bank
 from evalkit.backends.hf.stops import Stops
+from evalkit.errors import BackendError
 from evalkit.records import Request
 
-__all__ = ["LibraryGreedy", "plain_settings"]
+__all__ = ["LibraryGreedy", "stop_strings", "unusual_settings"]
 
 
-def plain_settings(config: Any) -> bool:
-    """Whether a generation configuration leaves greedy decoding at the likeliest token."""
-    neutral = {
-        "repetition_penalty": (None, 1.0),
-        "encoder_repetition_penalty": (None, 1.0),
-        "no_repeat_ngram_size": (None, 0),
-        "encoder_no_repeat_ngram_size": (None, 0),
-        "min_length": (None, 0),
-        "min_new_tokens": (None, 0),
-        "guidance_scale": (None, 1.0),
-    }
-    lists = (
-        "bad_words_ids",
-        "suppress_tokens",
-        "begin_suppress_tokens",
-        "sequence_bias",
-        "forced_bos_token_id",
-        "forced_eos_token_id",
+_LEFT_OUT = {
+    "do_sample": False,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "stop_strings": None,
+    "max_time": None,
+    "max_length": None,
+    "penalty_alpha": None,
+    "dola_layers": None,
+    "prompt_lookup_num_tokens": None,
+    "constraints": None,
+    "force_words_ids": None,
+    "num_beam_groups": None,
+    "diversity_penalty": None,
+}
+"""Settings that are not a greedy answer's, and what stands for them; `Stops` knows stop texts."""
+_HARMLESS = frozenset(_LEFT_OUT) | {
+    *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"),
+    *("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p"),
+    *("epsilon_cutoff", "eta_cutoff", "renormalize_logits", "remove_invalid_values"),
+    *("early_stopping", "length_penalty", "max_new_tokens", "low_memory", "is_assistant"),
+    *("use_cache", "cache_implementation", "cache_config", "max_cache_len", "prefill_chunk_size"),
+    *("output_attentions", "output_hidden_states", "output_scores", "output_logits"),
+    *("return_dict_in_generate", "compile_config", "disable_compile", "transformers_version"),
+    *("continuous_batching_config", "use_mtp", "speculation_type", "max_matching_ngram_size"),
+    *("num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold"),
+    *("assistant_early_exit", "assistant_lookbehind", "target_lookbehind"),
+    *("assistant_ensemble_weight",),
+}
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "repetition_penalty": (1.0,),
+    "encoder_repetition_penalty": (1.0,),
+    "guidance_scale": (1.0,),
+    "no_repeat_ngram_size": (0,),
+    "encoder_no_repeat_ngram_size": (0,),
+    "min_length": (0,),
+    "min_new_tokens": (0,),
+    "token_healing": (False,),
+}
+
+
+def unusual_settings(config: Mapping[str, Any]) -> list[str]:
+    """Return the generation settings under which a greedy answer is not made of the likeliest tokens.
+
+    Parameters
+    ----------
+    config
+        Settings by name; whatever is not known to be harmless counts.
+    """
+    return sorted(
+        name
+        for name, value in config.items()
+        if name not in _HARMLESS
+        and not name.startswith("_")
+        and value not in (None, [], {}, *_NEUTRAL.get(name, ()))
     )
-    return all(getattr(config, k, None) in v for k, v in neutral.items()) and not any(
-        getattr(config, k, None) not in (None, []) for k in lists
-    )
+
+
+def stop_strings(config: Any) -> list[str]:
+    """Return the texts after which generation settings end an answer."""
+    found = getattr(config, "stop_strings", None) or []
+    return [found] if isinstance(found, str) else list(found)
 
 
 class LibraryGreedy:
@@ -97,17 +139,24 @@ class LibraryGreedy:
             ]
             return torch.tensor(flags, device=ids.device)
 
-        with torch.inference_mode(), quiet():
-            ids = self._loaded.model.generate(
-                prompts,
-                attention_mask=torch.ones_like(prompts),
-                max_new_tokens=max(request.max_tokens for request in requests),
-                do_sample=False,
-                num_beams=1,
-                stopping_criteria=[done],
-                output_scores=True,
-                return_dict_in_generate=True,
-            ).sequences
+        config = copy.deepcopy(self._loaded.model.generation_config)
+        most = max(request.max_tokens for request in requests)
+        settings = {"max_new_tokens": most, "output_scores": True, "return_dict_in_generate": True}
+        for name, value in (_LEFT_OUT | settings).items():
+            setattr(config, name, value)
+        try:
+            with torch.inference_mode(), quiet():
+                ids = self._loaded.model.generate(
+                    prompts,
+                    attention_mask=torch.ones_like(prompts),
+                    generation_config=config,
+                    stopping_criteria=[done],
+                ).sequences
+        except (ValueError, TypeError, NotImplementedError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BackendError(
+                f"generation_config.json: Transformers cannot generate with these settings: {first} Correct the file, or take the setting out."
+            ) from error
         return [
             None if row in broken else self._until(new, requests[row])
             for row, new in enumerate(ids[:, skip:].tolist())

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from evalkit.backends.hf.encoded import Limits
 from evalkit.backends.hf.files import ModelFiles
 from evalkit.backends.hf.reading import AnswerHead
 from evalkit.errors import BackendError, ExtraMissingError
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Loaded",
     "dtype_of",
+    "is_encoder_decoder",
     "is_out_of_memory",
     "load",
     "max_length",
+    "positions",
     "quiet",
     "tokenizer_of",
     "uncompiled",
@@ -36,6 +39,7 @@ _DTYPES = ("float32", "bfloat16", "float16")
 _SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 _LENGTH_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
 _LONGEST_UNSET = 10**12
+_POSITIONS = ("wpe", "embed_positions", "position_embedding", "position_embeddings")
 _DEFAULT_LENGTH = 2048
 
 
@@ -49,17 +53,27 @@ class Loaded:
     encoder_decoder
         Whether the model reads prompts with an encoder.
     longest
-        Most tokens the model may see at once.
+        Most tokens the model may see at once; no more than it has positions for.
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, encoder_decoder: bool, longest: int) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.encoder_decoder = encoder_decoder
-        self.longest = longest
+        reads = positions(model.get_encoder() if encoder_decoder else model)
+        self.longest = longest if reads is None else min(longest, reads)
         self.head = AnswerHead(model)
         self._cache_name = (
             "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """Return what the model has room for."""
+        return Limits(
+            prompt=self.longest,
+            answer=positions(self.model.get_decoder()) if self.encoder_decoder else None,
+            vocabulary=int(self.model.get_input_embeddings().weight.shape[0]),
         )
 
     def cached(self, cache: Any) -> dict[str, Any]:
@@ -95,6 +109,15 @@ class Loaded:
         layers = getattr(config, "num_hidden_layers", None) or 32
         shared = getattr(config, "num_key_value_heads", None) or heads
         return max(1, 2 * layers * shared * width * self.dtype.itemsize)
+
+
+def positions(part: Any) -> int | None:
+    """Return how many positions a model, an encoder or a decoder has learned; None where positions are not looked up."""
+    for name, module in part.named_modules():
+        weight = getattr(module, "weight", None)
+        if name.rpartition(".")[2] in _POSITIONS and weight is not None and weight.dim() == 2:
+            return int(weight.shape[0]) - int(getattr(module, "offset", 0) or 0)
+    return None
 
 
 @contextmanager
@@ -154,7 +177,7 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     device = _device(spec.device)
     dtype = getattr(torch, dtype_of(spec, files))
     trust = bool(spec.options.get("trust_remote_code", False))
-    encoder_decoder = _is_encoder_decoder(files)
+    encoder_decoder = is_encoder_decoder(files)
     kind: Any = (
         transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
     )
@@ -224,7 +247,7 @@ def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
         ) from error
 
 
-def _is_encoder_decoder(files: ModelFiles) -> bool:
+def is_encoder_decoder(files: ModelFiles) -> bool:
     """Whether the configuration is one of an encoder-decoder model."""
     from transformers.models.auto import modeling_auto
 

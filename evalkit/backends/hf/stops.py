@@ -1,27 +1,38 @@
-"""When a generation ends: end-of-sequence tokens, stop texts, the token limit."""
+"""When a generation ends: end tokens, stop texts, the token limit.
+
+A stop text may be or hold a special token, which is no part of the text that is returned. Not
+handled here: stop texts that begin in the prompt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from evalkit.records import Request
 
-__all__ = ["Stops", "end_tokens"]
+__all__ = ["Stops", "end_tokens", "stop_tokens"]
 
 
-def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def end_tokens(model: Any, tokenizer: Any, turn_end: int | None = None) -> frozenset[int]:
     """Return the tokens that end a generation.
 
-    Those of the generation settings and the tokenizer's.
+    Those of the generation settings, the tokenizer's, and the one that ends a turn by the chat
+    template.
     """
-    found: set[int] = set()
+    found: set[int] = set() if turn_end is None else {turn_end}
     for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
         if isinstance(value, int):
             found.add(value)
         elif value is not None:
             found.update(value)
     return frozenset(found)
+
+
+def stop_tokens(tokenizer: Any, stops: Iterable[str]) -> list[int]:
+    """Return the special tokens among stop texts, for engines that compare texts without them."""
+    special = {str(token): i for i, token in tokenizer.added_tokens_decoder.items()}
+    return sorted(special[stop] for stop in stops if stop in special)
 
 
 class Stops:
@@ -33,19 +44,27 @@ class Stops:
         Turns ids into text.
     ends
         Tokens that end a generation.
+    texts
+        Texts after which the generation settings end one; they stay in the text, as in the library.
     """
 
-    def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
+    def __init__(self, tokenizer: Any, ends: frozenset[int], texts: Sequence[str] = ()) -> None:
         self._tokenizer = tokenizer
         self._ends = ends
+        self._texts = tuple(texts)
         self._pieces: dict[int, str] = {}
         self._end_texts = tuple(
             text for text in (tokenizer.decode([i]) for i in sorted(ends)) if text
         )
+        added = tokenizer.added_tokens_decoder.items()
+        special = {i: str(token) for i, token in added if token.special}
+        self._special = special | {
+            i: tokenizer.convert_ids_to_tokens(i) for i in tokenizer.all_special_ids
+        }
 
-    def _text(self, ids: Sequence[int]) -> str:
-        """Text of generated ids without special tokens."""
-        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+    def _text(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """Text of generated ids, with special tokens if asked."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=not special)
         return text
 
     def done(self, ids: Sequence[int], request: Request) -> bool:
@@ -53,14 +72,14 @@ class Stops:
         return (
             ids[-1] in self._ends
             or len(ids) >= request.max_tokens
-            or self._stopped(ids, request.stop)
+            or self._stopped(ids, (*request.stop, *self._texts))
         )
 
     def _stopped(self, ids: Sequence[int], stops: Sequence[str]) -> bool:
         """Whether the last token completed a stop text."""
         last = ids[-1]
         if last not in self._pieces:
-            self._pieces[last] = self._text([last])
+            self._pieces[last] = self._text([last], special=True)
         piece = self._pieces[last]
         # subtle: a stop text can only be completed by a token that holds its last letter; bytes of
         # an unfinished letter
@@ -74,16 +93,34 @@ class Stops:
             for stop in stops
         ):
             return False
-        text = self._text(ids)
-        return any(stop in text for stop in stops if stop)
+        shown = [self._text(ids)]
+        if not self._special.keys().isdisjoint(ids):
+            shown.append(self._text(ids, special=True))
+        return any(stop in text for text in shown for stop in stops if stop)
 
-    def finish(self, ids: Sequence[int], request: Request) -> tuple[str, str]:
+    def finish(self, ids: Sequence[int], request: Request) -> tuple[str, Literal["stop", "length"]]:
         """Return the text before the first stop, and why it ended: ``stop`` or ``length``."""
         ended = bool(ids) and ids[-1] in self._ends
         text = self._text(ids)
-        cuts = [
-            text.find(stop) for stop in (*request.stop, *self._end_texts) if stop and stop in text
+        found = [
+            text[: text.find(stop)]
+            for stop in (*request.stop, *self._end_texts)
+            if stop and stop in text
         ]
-        if cuts:
-            return text[: min(cuts)], "stop"
+        if not self._special.keys().isdisjoint(ids):
+            raw = self._text(ids, special=True)
+            found += [
+                self._without(raw[: raw.find(stop)])
+                for stop in request.stop
+                if stop and stop in raw
+            ]
+        if found:
+            return min(found, key=len), "stop"
+        ended = ended or any(stop in text for stop in self._texts)
         return text, "stop" if ended else "length"
+
+    def _without(self, text: str) -> str:
+        """The text without special tokens."""
+        for token in self._special.values():
+            text = text.replace(token, "")
+        return text

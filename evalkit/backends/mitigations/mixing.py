@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evalkit.backends.hf.encoding import Encoded
+from evalkit.backends.hf.encoded import Encoded
 from evalkit.backends.hf.layout import batches
 from evalkit.backends.hf.tree import chains
 from evalkit.backends.mitigations.rows import Rows, answer_logits
@@ -209,7 +209,7 @@ class MixingBackend:
         """Generate one batch, all branches in step."""
         import torch
 
-        requests = [column[0].request for column in columns]
+        requests = [column[0].bounded for column in columns]
         sessions = [
             (
                 Rows(

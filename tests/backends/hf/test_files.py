@@ -130,7 +130,8 @@ def test_a_copy_elsewhere_has_the_same_fingerprint(
     model_dir: Callable[..., Path], copy: Path
 ) -> None:
     """The path is no part of it, and no weights are loaded to compute it."""
-    from evalkit.backends.hf.backend import HFBackend, fingerprint_of
+    from evalkit.backends.hf.backend import HFBackend
+    from evalkit.backends.hf.fingerprint import fingerprint_of
 
     here, there = spec_of(model_dir("llama")), spec_of(copy)
 
@@ -167,7 +168,7 @@ def test_a_change_of_what_is_loaded_changes_the_fingerprint(
     copy: Path, field: str, change: Callable[[Path], Any]
 ) -> None:
     """Exactly the part that changed differs."""
-    from evalkit.backends.hf.backend import fingerprint_of
+    from evalkit.backends.hf.fingerprint import fingerprint_of
 
     before = fingerprint_of(spec_of(copy))
     change(copy)
@@ -178,7 +179,7 @@ def test_a_change_of_what_is_loaded_changes_the_fingerprint(
 
 def test_settings_that_change_responses_change_the_fingerprint(copy: Path, tmp_path: Path) -> None:
     """Precision, chat template and longest prompt enter; batch size and path do not."""
-    from evalkit.backends.hf.backend import fingerprint_of
+    from evalkit.backends.hf.fingerprint import fingerprint_of
 
     base = spec_of(copy)
     chat = tmp_path / "chat.jinja"

@@ -1,0 +1,211 @@
+"""Chat templates: a prompt as a conversation, checked to be whole, the clock pinned, the end of a turn found.
+
+What is sent is what was meant: a template that refuses or leaves out the system message gets it at
+the top of the user's, and one that leaves out a part of that is not used. Not handled here: tools,
+documents, pictures, several turns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from evalkit.errors import BackendError
+
+__all__ = ["PINNED", "Chat", "pinned", "refuse_chance", "whole", "whole_conversation"]
+
+PINNED = "2024-07-26T12:00:00Z"
+"""What the clock says to every template: the day that Llama 3.1's own template falls back to."""
+_CODES = {
+    **{
+        "-d": "26",
+        "-m": "7",
+        "-H": "12",
+        "-I": "12",
+        "-M": "0",
+        "-S": "0",
+        "-j": "208",
+        "-y": "24",
+    },
+    **{"a": "Fri", "A": "Friday", "w": "5", "u": "5", "d": "26", "e": "26", "b": "Jul", "h": "Jul"},
+    **{"B": "July", "m": "07", "y": "24", "Y": "2024", "G": "2024", "H": "12", "k": "12"},
+    **{"I": "12", "l": "12", "p": "PM", "P": "pm", "M": "00", "S": "00", "f": "000000"},
+    **{"z": "+0000", "Z": "UTC", "j": "208", "U": "29", "W": "30", "V": "30", "C": "20"},
+    **{"c": "Fri Jul 26 12:00:00 2024", "x": "07/26/24", "X": "12:00:00", "D": "07/26/24"},
+    **{"F": "2024-07-26", "T": "12:00:00", "R": "12:00", "r": "12:00:00 PM", "s": "1721995200"},
+}
+"""Format codes of `strftime` at that moment, in UTC and the C locale."""
+_CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
+_USER, _ASSISTANT = "Name the third letter.", "It is C"
+
+
+def pinned(template: str) -> str:
+    """Return the template with its clock standing at `PINNED`, whatever host, day and time zone."""
+    if "strftime_now" not in template:
+        return template
+    steps = "".join(f"|replace('%{code}', '{text}')" for code, text in _CODES.items())
+    return f"{{% macro strftime_now(format) %}}{{{{ format{steps} }}}}{{% endmacro %}}{template}"
+
+
+def refuse_chance(template: str) -> None:
+    """Refuse a template that draws at random.
+
+    Raises
+    ------
+    BackendError
+        When it does.
+    """
+    if found := _CHANCE.search(template):
+        raise BackendError(
+            f"chat template: {found.group().strip('| ')!r} gives other text every time, so answers could not be repeated. Use another --chat-template."
+        )
+
+
+def whole(rendered: str, system: str, text: str) -> bool:
+    r"""Return whether a rendered conversation holds both messages, but for white space at their ends.
+
+    Examples
+    --------
+    >>> whole("<user> Is it? <end>", "", "Is it?\n"), whole("<user> Is it? <end>", "Say.", "Is it?")
+    (True, False)
+    """
+    before, found, behind = rendered.partition(text.strip())
+    return (bool(found) or not text.strip()) and system.strip() in f"{before}\0{behind}"
+
+
+class Chat:
+    """One chat template of one tokenizer.
+
+    Parameters
+    ----------
+    tokenizer
+        A Transformers tokenizer.
+    text
+        Text of the template, or ``auto`` for the tokenizer's own.
+
+    Raises
+    ------
+    BackendError
+        When there is none, it cannot be rendered, draws at random, or leaves out what the user
+        says.
+    """
+
+    def __init__(self, tokenizer: Any, text: str) -> None:
+        self._tokenizer = tokenizer
+        self.text = _own(tokenizer) if text == "auto" else text
+        """The template, as it enters the fingerprint."""
+        refuse_chance(self.text)
+        self._pinned = pinned(self.text)
+        if self.render("", _USER) is None:
+            raise BackendError(
+                "chat template: leaves out what the user says, so no prompt would reach the model. Use another --chat-template."
+            )
+
+    def render(self, system: str, text: str) -> str | None:
+        """Return what is sent for a prompt, ending where the answer begins; None when no way of sending keeps it whole.
+
+        A template that refuses a system message, or leaves it out, gets it at the top of the
+        user's.
+
+        Raises
+        ------
+        BackendError
+            When the template refuses even the user's message.
+        """
+        return whole_conversation(self._apply, _refusals(), system, text)
+
+    def _apply(self, messages: list[dict[str, str]], *, answers: bool = True) -> str:
+        """Messages through the template, ending where the answer begins if it is to be answered."""
+        text: str = self._tokenizer.apply_chat_template(
+            messages, chat_template=self._pinned, tokenize=False, add_generation_prompt=answers
+        )
+        return text
+
+    def probe(self) -> tuple[str, list[int]]:
+        """Return a small conversation as text, and the ids that the tokenizer's own encoding gives it."""
+        messages = [{"role": "user", "content": _USER}]
+        ids = self._tokenizer.apply_chat_template(
+            messages,
+            chat_template=self._pinned,
+            tokenize=True,
+            add_generation_prompt=True,
+            return_dict=False,
+        )
+        return self._apply(messages), list(ids)
+
+    @cached_property
+    def turn_end(self) -> int | None:
+        """Return the special token that stands behind an answer in the template; None without one."""
+        messages = [
+            {"role": "user", "content": _USER},
+            {"role": "assistant", "content": _ASSISTANT},
+        ]
+        try:
+            rendered = self._apply(messages, answers=False)
+        except _refusals():
+            return None
+        _, found, behind = rendered.rpartition(_ASSISTANT)
+        if not found or not behind.strip():
+            return None
+        ids = self._tokenizer(behind.lstrip(), add_special_tokens=False)["input_ids"]
+        special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
+        return int(ids[0]) if ids and ids[0] in special else None
+
+
+def whole_conversation(
+    apply: Callable[[list[dict[str, str]]], str],
+    refusals: tuple[type[Exception], ...],
+    system: str,
+    text: str,
+) -> str | None:
+    """Return the conversation that holds a prompt whole; None when no way of sending does.
+
+    Parameters
+    ----------
+    apply
+        Renders messages.
+    refusals
+        What it raises when it refuses them.
+    system, text
+        The prompt.
+
+    Raises
+    ------
+    BackendError
+        When even the user's message is refused.
+    """
+    user = {"role": "user", "content": text}
+    joined = f"{system}\n\n{text}" if system else text
+    ways = [[{"role": "system", "content": system}, user]] if system else []
+    for messages in [*ways, [{"role": "user", "content": joined}]]:
+        try:
+            rendered = apply(messages)
+        except refusals as error:
+            if len(messages) == 1:
+                raise BackendError(
+                    f"chat template: {error}. Use another --chat-template."
+                ) from error
+            continue
+        if whole(rendered, system, text):
+            return rendered
+    return None
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    import jinja2
+
+    return (jinja2.exceptions.TemplateError,)
+
+
+def _own(tokenizer: Any) -> str:
+    """Text of the tokenizer's own template."""
+    own = tokenizer.chat_template
+    if isinstance(own, dict):
+        own = own.get("default")
+    if not own:
+        raise BackendError(
+            f"chat template 'auto': the tokenizer of {tokenizer.name_or_path} has none. Use --chat-template none or a template file."
+        )
+    return str(own)
