@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -20,10 +20,12 @@ from evalkit.records import ModelSpec
 from evalkit.registry import BACKENDS
 
 __all__ = [
+    "GUARDS",
     "KnownModel",
     "known_collections",
     "known_models",
     "known_tuning",
+    "lifted_guards",
     "load_model",
     "model_from_lm_eval",
     "read_model_file",
@@ -32,13 +34,8 @@ __all__ = [
 
 MODEL_FILE = "evalkit.yaml"
 """File in a model directory that says how to load it and what it was tuned on."""
-_LM_EVAL_HF = frozenset({"hf", "hf-auto", "huggingface"})
-_LM_EVAL_FIELDS = {
-    "dtype": "dtype",
-    "revision": "revision",
-    "device": "device",
-    "batch_size": "batch_size",
-}
+GUARDS = ("trust_remote_code", "allow_pickle")
+"""Options that let a model run code of its own; they count only where a person types them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +161,8 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
         When a model file is wrong.
     """
     spec = _find(model)
+    if not model.endswith((".yaml", ".yml")):
+        spec = _guarded(spec, overrides)
     strange = sorted(set(overrides) - set(field_names(ModelSpec)))
     if strange:
         raise UsageError(
@@ -175,6 +174,36 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
     if "tuned_on" in given:
         given["tuned_on"] = tuple(given["tuned_on"])
     return dataclasses.replace(spec, **given)
+
+
+def lifted_guards(spec: ModelSpec) -> list[str]:
+    """Return what a specification sets that only a person may: options that run code, and a chat template from elsewhere."""
+    found = [f"options.{name}" for name in GUARDS if spec.options.get(name)]
+    return found if spec.chat_template in ("auto", "none") else [*found, "chat_template"]
+
+
+def _guarded(spec: ModelSpec, typed: Mapping[str, Any]) -> ModelSpec:
+    """Return a model found in a directory, its chat template looked for there, refused where its own file lifts a guard."""
+    file = Path(spec.name) / MODEL_FILE
+    if not file.is_file():
+        return spec
+    if typed.get("chat_template") is not None:
+        spec = dataclasses.replace(spec, chat_template="none")
+    options = typed.get("options") or {}
+    for name in lifted_guards(spec):
+        if name == "chat_template":
+            template = (file.parent / spec.chat_template).resolve()
+            if template.is_relative_to(file.parent.resolve()):
+                spec = dataclasses.replace(spec, chat_template=str(template))
+                continue
+        elif options.get(name.removeprefix("options.")):
+            continue
+        raise CatalogError(
+            [
+                f"{file}: {name}: a file found in a model's directory may not set this. Read it, then name it: --model {file}."
+            ]
+        )
+    return spec
 
 
 def _find(model: str) -> ModelSpec:
@@ -199,7 +228,8 @@ def _find(model: str) -> ModelSpec:
             raise UsageError(
                 f"--model {model}: file is not there; a YAML file with backend and name is expected. Check the path."
             )
-        return read_model_file(path)
+        own = path.name == MODEL_FILE and (path.parent / "config.json").is_file()
+        return read_model_file(path, directory=path.parent if own else None)
     prefix, colon, rest = model.partition(":")
     if colon and "/" not in prefix:
         if prefix not in BACKENDS:
@@ -250,8 +280,30 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
         When an argument has no ``=``, stands twice, or ``pretrained`` is missing where weights are
         loaded.
     """
+    arguments = _model_args(model_args)
+    given = {key: value for key, value in overrides.items() if value is not None}
+    typed = given.pop("options", {})
+    backend = _LM_EVAL_BACKENDS.get(model)
+    if backend is None:
+        return load_model(f"lm-eval:{model}", **given, options={**arguments, **typed})
+    name = arguments.pop("pretrained", "")
+    if not name:
+        raise UsageError(
+            f"--model_args: 'pretrained' is missing; --model {model} needs pretrained=NAME (a directory or hub id)."
+        )
+    fields: dict[str, Any] = {
+        field: read(arguments.pop(field))
+        for field, read in _LM_EVAL_FIELDS.items()
+        if field in arguments
+    }
+    options = {name: _plain_value(text) for name, text in arguments.items()}
+    return load_model(f"{backend}:{name}", **{**fields, **given}, options={**options, **typed})
+
+
+def _model_args(text: str) -> dict[str, str]:
+    """Return what stands in ``key=value,key=value``."""
     arguments: dict[str, str] = {}
-    for part in filter(None, (item.strip() for item in model_args.split(","))):
+    for part in filter(None, (item.strip() for item in text.split(","))):
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or key.strip() in arguments:
             wrong = "stands twice" if key.strip() in arguments else "has no value"
@@ -259,30 +311,38 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
                 f"--model_args: {part!r} {wrong}; accepted: key=value,key=value, such as pretrained=NAME,dtype=float32."
             )
         arguments[key.strip()] = value.strip()
-    backend = "hf" if model in _LM_EVAL_HF else "vllm" if model == "vllm" else "lm-eval"
-    if backend == "lm-eval":
-        return load_model(
-            f"lm-eval:{model}",
-            **{**overrides, "options": {**arguments, **(overrides.get("options") or {})}},
-        )
-    name = arguments.pop("pretrained", "")
-    if not name:
-        raise UsageError(
-            f"--model_args: 'pretrained' is missing; --model {model} needs pretrained=NAME (a directory or hub id)."
-        )
-    fields: dict[str, Any] = {
-        ours: arguments.pop(theirs)
-        for theirs, ours in _LM_EVAL_FIELDS.items()
-        if theirs in arguments
-    }
-    if "batch_size" in fields:
-        text = str(fields.pop("batch_size"))
-        if text.isdigit() and int(text) > 0:
-            fields["batch_size"] = int(text)
-        elif not text.startswith("auto"):
-            raise UsageError(
-                f"--model_args: batch_size is {text!r}; accepted: auto or a whole number from 1."
-            )
-    given = {key: value for key, value in overrides.items() if value is not None}
-    options: Mapping[str, Any] = {**arguments, **given.pop("options", {})}
-    return load_model(f"{backend}:{name}", **{**fields, **given, "options": options})
+    return arguments
+
+
+def _batch_size(text: str) -> int | None:
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    if text.startswith("auto"):
+        return None
+    raise UsageError(
+        f"--model_args: batch_size is {text!r}; accepted: auto or a whole number from 1."
+    )
+
+
+def _plain_value(text: str) -> bool | int | str:
+    """Return a typed value as YAML would have it: ``false`` must not count as true.
+
+    Examples
+    --------
+    >>> _plain_value("False"), _plain_value("512"), _plain_value("sdpa")
+    (False, 512, 'sdpa')
+    """
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return int(text) if text.isdigit() else text
+
+
+_LM_EVAL_BACKENDS = {"hf": "hf", "hf-auto": "hf", "huggingface": "hf", "vllm": "vllm"}
+"""lm-eval's model types that are backends of ours."""
+_LM_EVAL_FIELDS: dict[str, Callable[[str], Any]] = {
+    "dtype": str,
+    "revision": str,
+    "device": str,
+    "batch_size": _batch_size,
+}
+"""lm-eval's arguments that are fields of a `ModelSpec`, and how each is read."""

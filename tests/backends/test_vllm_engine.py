@@ -45,6 +45,7 @@ class Parameters:
     temperature: float = 1.0
     max_tokens: int = 16
     stop: Any = None
+    stop_token_ids: Any = None
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     logprob_token_ids: list[int] | None = None
@@ -58,6 +59,7 @@ class OldParameters:
     temperature: float = 1.0
     max_tokens: int = 16
     stop: Any = None
+    stop_token_ids: Any = None
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     detokenize: bool = True
