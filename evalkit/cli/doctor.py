@@ -37,6 +37,7 @@ _EXTRAS = {
         "sacrebleu",
     ),
     "align": ("peft",),
+    "gguf": ("gguf",),
     "openai": ("httpx", "tenacity"),
     "phrasings": ("datasketch",),
     "ray": ("ray",),

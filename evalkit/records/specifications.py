@@ -207,8 +207,9 @@ class ModelSpec:
     tuned_on: tuple[str, ...] | None = None
     """Collections the model was instruction-tuned on; None when nothing is known, empty for
     none."""
-    chat_template: str = "none"
-    """``auto`` (the tokenizer's own), ``none``, or the path of a template file."""
+    chat_template: str = ""
+    """``auto`` (the tokenizer's own), ``none``, or the path of a template file; empty: the
+    tokenizer's own where it has one, and what the server does where there is no tokenizer."""
     batch_size: int | None = None
     """Requests per forward; None for automatic."""
     seed: int = 0

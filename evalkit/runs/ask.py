@@ -210,18 +210,22 @@ def ask(
         When the backend takes an `Ask` for a request.
     """
     failed: list[Response] = []
-    # offered by a progress that ends a run whose model hangs
-    watched = getattr(progress, "watched", iter)
+    # offered by a progress that hears signals and ends a run whose model hangs
+    waiting = getattr(progress, "waiting", iter)
     for group in _groups(asks):
-        for batch in watched(_answered(backend, group)):
-            for store in stores:
-                store.put(fingerprint, batch)
-            failed.extend(response for response in batch if response.error)
-            progress.advance(batch)
-            if progress.stop_requested:
-                raise Interrupted(
-                    "stopped after the current batch; everything answered so far is stored."
-                )
+        try:
+            for batch in waiting(_answered(backend, group)):
+                for store in stores:
+                    store.put(fingerprint, batch)
+                failed.extend(response for response in batch if response.error)
+                progress.advance(batch)
+                if progress.stop_requested:
+                    break
+        except KeyboardInterrupt:
+            if not progress.stop_requested:
+                raise
+        if progress.stop_requested:
+            raise Interrupted("stopped; everything answered so far is stored.")
     return failed
 
 

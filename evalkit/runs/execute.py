@@ -88,8 +88,11 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             directory.clear()
         earlier = directory.manifest()
         refuse_other_run(directory, earlier, settings)
+        progress.note(f"loading {settings.model.display}")
         backend = open_backend(settings)
         try:
+            if said := getattr(backend, "opening", ""):
+                progress.note(f"{settings.model.display}: {said}")
             fingerprint = dict(sorted(backend.fingerprint().items()))
             refuse_other_model(directory, earlier, fingerprint)
             notices = [*getattr(backend, "notices", ()), *_about_cache(settings, backend)]

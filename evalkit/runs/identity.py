@@ -220,6 +220,12 @@ def _design_record(settings: Settings, jobs: Sequence[Job]) -> DesignRecord | No
     )
 
 
+def _template_in_use(model: ModelSpec, fingerprint: Mapping[str, str]) -> str:
+    """Return the choice that was made, or what it came to where none was made."""
+    own = fingerprint.get("chat_template", "none") != "none"
+    return model.chat_template or ("auto" if own else "none")
+
+
 def manifest_of(
     settings: Settings,
     jobs: Sequence[Job],
@@ -255,7 +261,7 @@ def manifest_of(
             name=model.name,
             revision=model.revision,
             dtype=model.dtype,
-            chat_template=model.chat_template,
+            chat_template=_template_in_use(model, fingerprint),
             tuned_on=model.tuned_on,
             fingerprint=fingerprint,
             fingerprint_digest=digest(fingerprint),

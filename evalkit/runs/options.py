@@ -172,7 +172,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("device", MODEL, "Where the model runs.", metavar="auto|cpu|cuda[:i]"),
     Option("dtype", MODEL, "auto, float32, bfloat16 or float16.", metavar="TYPE"),
     Option("revision", MODEL, "Revision of a hub model.", metavar="COMMIT"),
-    Option("chat_template", MODEL, "Chat template around the prompt.", metavar="auto|none|FILE"),
+    Option(
+        "chat_template",
+        MODEL,
+        "Chat template around the prompt. Default: the tokenizer's own where it has one.",
+        metavar="auto|none|FILE",
+    ),
     Option(
         "model_args",
         MODEL,

@@ -1,6 +1,6 @@
 """Progress of long work: a bar on a terminal, plain or JSON lines otherwise.
 
-And stopping after the current batch.
+And stopping at once.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,14 +57,31 @@ class ShownProgress:
         self._failed = 0
         self._began = time.monotonic()
         self._last_line = self._began
+        self._over = threading.Event()
+        self.waits = False
 
     @property
     def stop_requested(self) -> bool:
         """Return whether a stop signal came."""
         return self._stop
 
+    def waiting(self, batches: Iterator[Sequence[Response]]) -> Iterator[Sequence[Response]]:
+        """Yield an engine's batches and know when it is waited for: then, and then only, a stop may break in."""
+        rest = iter(self.watched(batches))
+        while True:
+            self.waits = True
+            try:
+                if self._stop:  # it came between two batches
+                    return
+                batch = next(rest)
+            except StopIteration:
+                return
+            finally:
+                self.waits = False
+            yield batch
+
     def request_stop(self, exit_code: int) -> None:
-        """Ask to stop after the current batch."""
+        """Ask to stop."""
         self._stop = True
         self.signal_exit_code = exit_code
 
@@ -85,6 +103,17 @@ class ShownProgress:
         )
         if total > stored and sys.stderr.isatty():
             self._open_bar()
+        if total > stored:
+            self._over = threading.Event()
+            threading.Thread(target=self._beat, args=(self._over,), daemon=True).start()
+
+    def _beat(self, over: threading.Event) -> None:
+        """Show tokens while no request ends; runs beside the engine until the run is over."""
+        while not over.wait(1.0 if self._bar is not None else LINE_EVERY / 4):
+            if self._bar is not None:
+                self._bar.update(self._task, rate=self._rates())
+            elif time.monotonic() - self._last_line >= LINE_EVERY:
+                self._line()
 
     def _open_bar(self) -> None:
         from rich.console import Console
@@ -151,8 +180,12 @@ class ShownProgress:
         }
 
     def _rates(self) -> str:
-        """Rates and savings in words."""
+        """Rates and savings in words; tokens through the model while there is no rate."""
         now = self.state()
+        if now["requests_per_second"] is None and self._stats is not None:
+            engine = dict(self._stats())
+            through = int(engine.get("computed") or 0) + int(engine.get("generated") or 0)
+            return f"{through:,} tokens through the model, no request ended yet"
         parts = [
             f"{now[name]:,.{places}f} {unit}"
             for name, places, unit in _RATES
@@ -188,6 +221,7 @@ class ShownProgress:
 
     def close(self) -> None:
         """Take the bar away and say once what it came to."""
+        self._over.set()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -206,13 +240,19 @@ def _apart(response: Response) -> int:
 
 @contextmanager
 def interruptible(progress: ShownProgress) -> Iterator[None]:
-    """Turn the first Ctrl-C or termination signal into a request to stop after the current batch; the second stops at once."""
+    """Turn the first Ctrl-C or termination signal into a stop that keeps what is answered; the second stops at once.
+
+    While the engine is waited for, the first breaks in and what is in flight is lost; elsewhere
+    what is being written is written first.
+    """
 
     def handle(number: int, frame: FrameType | None) -> None:
         if progress.stop_requested:
             raise KeyboardInterrupt
         progress.request_stop(128 + number)
-        click.echo("stopping after the current batch (again to stop at once)", err=True)
+        click.echo("stopping; what was answered is kept", err=True)
+        if progress.waits:
+            raise KeyboardInterrupt
 
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = {number: signal.signal(number, handle) for number in numbers}

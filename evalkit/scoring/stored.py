@@ -109,6 +109,7 @@ def stored_cells(
     used, model = _Used(), manifest.model
     dtype = model.fingerprint.get("dtype", "")
     counts.unstable = 0 if dtype in NOISE else None
+    measured = _measured(manifest)
     for job in stored_jobs(store, manifest.suite):
         if collector is not None:
             collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
@@ -128,7 +129,7 @@ def stored_cells(
                 answered, verdict = scored(job, phrasing, position, responses.get(key))
                 verdicts.append(verdict)
                 if counts.unstable is not None and answered is not None:
-                    counts.unstable += _could_turn(job.task, answered, dtype)
+                    counts.unstable += _could_turn(job.task, answered, dtype, measured)
                 if collector is not None:
                     collector.cell(row, position, answered=answered, verdict=verdict)
             _add_up(counts, verdicts, [responses.get(key) for key in asked])
@@ -158,7 +159,13 @@ def _add_up(
     counts.truncated += sum(one is not None and one.truncated for one in responses)
 
 
-def _could_turn(task: Task, answered: Answered, dtype: str) -> bool:
+def _measured(manifest: Manifest) -> float | None:
+    """The largest noise that an engine measured while the run was made, nats; None where none did."""
+    found = [attempt.engine.get("noise") for attempt in manifest.attempts]
+    return max((value for value in found if value is not None), default=None)
+
+
+def _could_turn(task: Task, answered: Answered, dtype: str, measured: float | None) -> bool:
     """Whether rounding could turn the choice that was made, by the value that the task's metric compares."""
     logprobs = answered.response.logprobs
     if not logprobs or len(logprobs) != len(answered.labels):
@@ -169,7 +176,7 @@ def _could_turn(task: Task, answered: Answered, dtype: str) -> bool:
         for label in answered.labels
     ]
     texts = [answered.instance.choices[answered.choice_index(shown)] for shown in range(len(sizes))]
-    limit = noise(dtype, max(answered.response.token_counts, default=1)) / min(sizes)
+    limit = noise(dtype, max(answered.response.token_counts, default=1), measured) / min(sizes)
     return could_turn(
         ((text, value / size) for text, value, size in zip(texts, logprobs, sizes, strict=True)),
         limit,

@@ -53,6 +53,7 @@ _OPTIONS = frozenset(
         "attention",
         "compile",
         "device_map",
+        "emulate",
         "max_length",
         "path",
         "token_budget",
@@ -142,6 +143,18 @@ class HFBackend:
         """Return the device the model is on; empty after `close`."""
         return str(self._loaded.device) if self._loaded is not None else ""
 
+    @property
+    def opening(self) -> str:
+        """Return what a user should know before the first prompt, one line: precision, threads, chat template."""
+        parts = [self._dtype, *([self.loaded.threads] if self.loaded.threads else [])]
+        if not self._encoder.template:
+            return ", ".join([*parts, "no chat template"])
+        own = self._spec.chat_template in ("", "auto")
+        parts.append(f"chat template {'of the tokenizer' if own else self._spec.chat_template}")
+        if text := self._encoder.default_system:
+            parts.append(f"which puts the system text {text!r} before prompts that have none")
+        return ", ".join(parts)
+
     def adapt(
         self, change: Callable[[Loaded], None], *, virtual: tuple[int, ...] = (), label: str
     ) -> None:
@@ -200,8 +213,9 @@ class HFBackend:
 
         ``naive``, ``planned``, ``computed``, ``reused`` and ``generated`` are tokens (see
         `engine.Counts`), ``boundary`` counts prompts whose tokens were no beginning of the joint
-        encoding, ``unstable`` decisions whose margin is within the precision's noise, ``path``
-        names the way of scoring and ``notice`` why it is not the fast one.
+        encoding, ``unstable`` decisions whose margin is within the noise, ``path`` names the way of
+        scoring, ``proof`` how exact it and the plain one are, ``noise`` how far rounding may move a
+        log-probability (nats), and ``notice`` says why the path is not the fast one.
         """
         counts = asdict(self._engine.snapshot()) if self._engine is not None else {}
         path = self._engine.path if self._engine is not None else None
@@ -209,7 +223,8 @@ class HFBackend:
             **self._seen,
             **counts,
             "path": path.name if path else "",
-            "proof_difference": path.difference if path else math.nan,
+            "proof": path.proof.told() if path else {},
+            "noise": path.proof.noise if path else math.nan,
             "notice": path.notice if path else "",
             "costs": asdict(self._engine.costs) if self._engine is not None else {},
             "seconds": dict(self._seconds),
@@ -304,9 +319,7 @@ class HFBackend:
                 with quiet():
                     path = choose(loaded, works, forced=str(self._spec.options.get("path", "auto")))
                     if how := self._spec.options.get("compile"):
-                        path = compiled(
-                            loaded, path, works, "inductor" if how is True else str(how)
-                        )
+                        path = compiled(loaded, path, "inductor" if how is True else str(how))
                     costs = Costs()
                     if (
                         isinstance(path.scorer, TreeScorer)
@@ -346,9 +359,14 @@ class HFBackend:
         if response.logprobs:
             self._seen["unstable"] += could_turn(
                 zip(item.tails, response.logprobs, strict=True),
-                noise(self._dtype, max(map(len, item.tails))),
+                noise(self._dtype, max(map(len, item.tails)), self._measured()),
             )
         return response
+
+    def _measured(self) -> float | None:
+        """Noise that the proof measured; None where it could not."""
+        found = self._engine.path.proof.noise if self._engine is not None else math.nan
+        return found if math.isfinite(found) else None
 
     def _generated(self, item: Encoded, answer: list[int] | str) -> Response:
         """Response to a generation request."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from evalkit.errors import BackendError
 
-__all__ = ["PINNED", "Chat", "pinned", "refuse_chance", "whole", "whole_conversation"]
+__all__ = ["PINNED", "Chat", "has_template", "pinned", "refuse_chance", "whole", "whole_conversation"]
 
 PINNED = "2024-07-26T12:00:00Z"
 """What the clock says to every template: the day that Llama 3.1's own template falls back to."""
@@ -136,6 +136,24 @@ class Chat:
         return self._apply(messages), list(ids)
 
     @cached_property
+    def default_system(self) -> str:
+        """Return the system text that the template brings by itself; empty for none.
+
+        It is what stands, without a system message, in the place where one would stand.
+        """
+        user = {"role": "user", "content": _USER}
+        try:
+            named = self._apply([{"role": "system", "content": _ASSISTANT}, user])
+            bare = self._apply([user])
+        except _refusals():
+            return ""
+        before, found, rest = named.partition(_ASSISTANT)
+        between, placed = rest.partition(_USER)[0], bare.partition(_USER)[0]
+        if not found or not placed.startswith(before) or not placed.endswith(between):
+            return ""
+        return placed[len(before) : len(placed) - len(between)].strip()
+
+    @cached_property
     def turn_end(self) -> int | None:
         """Return the special token that stands behind an answer in the template; None without one."""
         messages = [
@@ -197,6 +215,12 @@ def _refusals() -> tuple[type[Exception], ...]:
     import jinja2
 
     return (jinja2.exceptions.TemplateError,)
+
+
+def has_template(tokenizer: Any) -> bool:
+    """Return whether a tokenizer brings a chat template of its own."""
+    own = getattr(tokenizer, "chat_template", None)
+    return bool(own.get("default") if isinstance(own, dict) else own)
 
 
 def _own(tokenizer: Any) -> str:

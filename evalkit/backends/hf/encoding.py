@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from evalkit.backends.hf.chat import PINNED, Chat
+from evalkit.backends.hf.chat import PINNED, Chat, has_template
 from evalkit.backends.hf.encoded import Encoded, Limits
 from evalkit.backends.hf.kept import Kept, added
 from evalkit.backends.hf.tails import Tails
@@ -70,7 +70,8 @@ class Encoder:
     limits
         What the model has room for.
     template
-        ``none``, ``auto`` (the tokenizer's own chat template), or the text of a template.
+        ``none``, ``auto`` (the tokenizer's own chat template), or the text of a template; empty:
+        the tokenizer's own where it has one.
     allow_unknown
         Ask prompts and choices that hold what the tokenizer has no token for.
 
@@ -93,6 +94,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._encoder_decoder = encoder_decoder
         self._limits = limits
+        template = template or ("auto" if has_template(tokenizer) else "none")
         self._chat = None if template == "none" else Chat(tokenizer, template)
         self._kept = None if allow_unknown else Kept(tokenizer)
         before, behind = added(tokenizer)
@@ -135,6 +137,11 @@ class Encoder:
     def turn_end(self) -> int | None:
         """Return the token that ends a turn by the chat template; None without one."""
         return self._chat.turn_end if self._chat is not None else None
+
+    @property
+    def default_system(self) -> str:
+        """Return the system text that the chat template brings by itself; empty for none."""
+        return self._chat.default_system if self._chat is not None else ""
 
     @property
     def rules(self) -> list[str]:

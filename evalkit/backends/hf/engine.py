@@ -130,8 +130,7 @@ class Engine:
 
     def generate(self, items: Sequence[Encoded]) -> Iterator[list[tuple[Encoded, list[int] | str]]]:
         """Yield per batch each request with the ids it generated, or why there are none."""
-        greedy = self.greedy
-        shares = isinstance(greedy, Greedy) and not self.loaded.encoder_decoder
+        shares = isinstance(self.greedy, Greedy) and not self.loaded.encoder_decoder
         for item in items:
             self.counts.naive += len(item.context)
         for bank, units in self._waves(items, shares=shares):
@@ -139,18 +138,39 @@ class Engine:
             for batch in batches(
                 lengths, budget=self.budget.generating, rows=self.budget.rows, padding=0.5
             ):
+                yield from self._generated([units[i] for i in batch], bank)
 
-                def run(
-                    chosen: Sequence[_Unit], stored: Bank | None = bank
-                ) -> list[list[int] | str]:
-                    with uncompiled():  # growing states would be compiled anew at every step
-                        found = greedy.run(
-                            [u.work for u in chosen], [u.encoded.bounded for u in chosen], stored
-                        )
-                    return ["nan" if ids is None else ids for ids in found]
-
-                chosen = [units[i] for i in batch]
-                yield self._attempt(chosen, run, [u.work for u in chosen])
+    def _generated(
+        self, units: Sequence[_Unit], bank: Bank | None
+    ) -> Iterator[list[tuple[Encoded, list[int] | str]]]:
+        """Generate a batch and hand rows on as they end; what is left, in halves when memory runs out."""
+        works = [unit.work for unit in units]
+        rows = self.greedy.run(works, [unit.encoded.bounded for unit in units], bank)
+        left = dict(enumerate(units))
+        while left:
+            found = None
+            try:
+                with quiet(), uncompiled():  # growing states would be compiled anew at every step
+                    found = next(rows)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            if found is None:
+                break
+            yield [(left.pop(row).encoded, "nan" if ids is None else ids) for row, ids in found]
+        # subtle: outside the handler, because the traceback keeps the tensors of the failed forward
+        # alive
+        if not left:
+            self._count_batch(works)
+            return
+        rest = list(left.values())
+        del rows
+        self._ran_out(rest, [unit.work for unit in rest])
+        if len(rest) == 1:
+            yield [(rest[0].encoded, "oom")]
+            return
+        yield from self._generated(rest[: len(rest) // 2], bank)
+        yield from self._generated(rest[len(rest) // 2 :], bank)
 
     def _count_naive(self, item: Encoded) -> None:
         """Count what one continuation at a time would compute."""
@@ -271,28 +291,26 @@ class Engine:
         if not failed:
             self._count_batch(works)
             return [(unit.encoded, answer) for unit, answer in zip(units, found, strict=True)]
-        self.counts.halvings += 1
-        self._free()
+        self._ran_out(units, works)
         if len(units) == 1:
             return [(units[0].encoded, "oom")]
         half = len(units) // 2
-        fed = sum(self._width(work) for work in works)
-        if units[0].encoded.request.kind == "generate":
-            self.budget.generating = max(
-                1,
-                min(self.budget.generating, fed + sum(u.encoded.request.max_tokens for u in units))
-                // 2,
-            )
-        else:
-            self.budget.tokens = max(1, min(self.budget.tokens, fed) // 2)
         return [
             *self._attempt(units[:half], run, works[:half]),
             *self._attempt(units[half:], run, works[half:]),
         ]
 
-    def _free(self) -> None:
-        """Give cached device memory back before trying again."""
+    def _ran_out(self, units: Sequence[_Unit], works: Sequence[Work]) -> None:
+        """Halve the budget and give cached device memory back before trying again."""
+        self.counts.halvings += 1
         gc.collect()
+        if len(units) > 1:
+            fed = sum(self._width(work) for work in works)
+            if units[0].encoded.request.kind == "generate":
+                fed += sum(unit.encoded.request.max_tokens for unit in units)
+                self.budget.generating = max(1, min(self.budget.generating, fed) // 2)
+            else:
+                self.budget.tokens = max(1, min(self.budget.tokens, fed) // 2)
         if self.loaded.device.type == "cuda":
             import torch
 

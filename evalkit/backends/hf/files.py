@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalkit.backends.hf.gguf_file import gguf_in, read_gguf
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import ModelSpec
 
@@ -66,7 +67,7 @@ class ModelFiles:
     root: Path
     """Directory that is loaded."""
     config: Mapping[str, Any]
-    """Content of ``config.json``."""
+    """Content of ``config.json``, or what the head of a GGUF file says."""
     weights: tuple[Path, ...]
     """Weight files, sorted by name."""
     tokenizer: tuple[Path, ...]
@@ -76,6 +77,12 @@ class ModelFiles:
     besides, and, where trusted, code."""
     revision: str
     """Resolved commit of a hub model; empty for a directory."""
+
+    @property
+    def gguf(self) -> dict[str, str]:
+        """Return the argument that has Transformers read a GGUF file; empty for other models."""
+        first = self.weights[0]
+        return {"gguf_file": first.name} if first.suffix == ".gguf" else {}
 
 
 def locate(spec: ModelSpec, *, offline: bool = False) -> ModelFiles:
@@ -94,11 +101,13 @@ def locate(spec: ModelSpec, *, offline: bool = False) -> ModelFiles:
         When the directory, its configuration, weights or tokenizer are missing or not acceptable.
     """
     path = Path(spec.name).expanduser()
+    if (file := gguf_in(path)) is not None:
+        return ModelFiles(file.parent, read_gguf(file), (file,), (file,), (), "")
     if path.is_dir():
         return _check(path, revision="", spec=spec)
     if path.exists():
         raise BackendError(
-            f"{spec.name}: is a file; a model is a directory or a hub id. Name the directory that holds config.json."
+            f"{spec.name}: is a file; a model is a directory, a hub id or a file NAME.gguf. Name the directory that holds config.json."
         )
     if spec.name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(spec.name):
         raise BackendError(
@@ -288,14 +297,14 @@ def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, 
 
 
 def read_template(choice: str) -> str | None:
-    """Return the text of the chat template file named by `choice`; None for ``auto`` and ``none``.
+    """Return the text of the chat template file named by `choice`; None for ``auto``, ``none`` and no choice.
 
     Raises
     ------
     BackendError
         When the file cannot be read.
     """
-    if choice in ("auto", "none"):
+    if choice in ("", "auto", "none"):
         return None
     try:
         return Path(choice).expanduser().read_text(encoding="utf-8")

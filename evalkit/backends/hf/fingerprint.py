@@ -44,6 +44,9 @@ def _hash_all(paths: Iterable[Path]) -> str:
 
 def hashes(files: ModelFiles) -> dict[str, str]:
     """Return the digests of what is read from a model's directory."""
+    if files.gguf:  # one file holds all three, and its name is nothing to it
+        found = dict.fromkeys(("weights", "config", "tokenizer"), _sha256(files.weights[0]))
+        return {**found, "settings": _hash_all(files.others)}
     return {
         "weights": _hash_all(files.weights),
         "config": _hash_all([files.root / "config.json"]),

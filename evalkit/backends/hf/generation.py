@@ -7,7 +7,8 @@ sampling, beams.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -22,10 +23,14 @@ from evalkit.records import Request
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Greedy"]
+__all__ = ["Ended", "Greedy"]
 
+Ended = tuple[int, list[int] | None]
+"""A row that ended and its ids; None where its logits were not finite."""
 _BROKEN = -1
 _GROWTH = 32
+_TOLD_EVERY = 1.0
+"""Seconds for which rows that ended may wait for others to be handed on with."""
 
 
 class Session(Protocol):
@@ -75,8 +80,8 @@ class Greedy:
 
     def run(
         self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None
-    ) -> list[list[int] | None]:
-        """Return the generated ids of every prompt, None where the logits were not finite."""
+    ) -> Iterator[list[Ended]]:
+        """Yield the rows that ended, about once a second and at the end, each row once."""
         import torch
 
         session: Session = (
@@ -85,27 +90,33 @@ class Greedy:
             else CausalSession(self._loaded, self._scorer, works, bank)
         )
         ids: list[list[int]] = [[] for _ in works]
-        broken: set[int] = set()
         alive = list(range(len(works)))
+        ended: list[Ended] = []
+        told = monotonic()
         with torch.inference_mode():
             tokens = session.first(self.parts(works))
-            while True:
-                kept = []
-                for place, (row, token) in enumerate(zip(alive, tokens, strict=True)):
-                    if token == _BROKEN:
-                        broken.add(row)
-                        continue
-                    ids[row].append(token)
-                    if not self._stops.done(ids[row], requests[row]):
-                        kept.append(place)
-                if not kept:
-                    break
+        while alive:
+            kept = []
+            for place, (row, token) in enumerate(zip(alive, tokens, strict=True)):
+                if token == _BROKEN:
+                    ended.append((row, None))
+                    continue
+                ids[row].append(token)
+                if self._stops.done(ids[row], requests[row]):
+                    ended.append((row, ids[row]))
+                else:
+                    kept.append(place)
+            if ended and (not kept or monotonic() - told >= _TOLD_EVERY):
+                yield ended
+                ended, told = [], monotonic()
+            if not kept:
+                return
+            with torch.inference_mode():  # never open across a yield: the mode is the thread's
                 if len(kept) < len(alive):
                     session.keep(kept)
                     alive = [alive[place] for place in kept]
                 self.passes += len(alive)
                 tokens = session.step([ids[row][-1] for row in alive])
-        return [None if row in broken else found for row, found in enumerate(ids)]
 
 
 def _likeliest(logits: torch.Tensor) -> list[int]:

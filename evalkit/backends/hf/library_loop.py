@@ -7,10 +7,11 @@ rows that leave the batch early.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from evalkit.backends.hf.generation import Ended
 from evalkit.backends.hf.layout import Work
 from evalkit.backends.hf.loading import Loaded, quiet
 from evalkit.backends.hf.packed import Bank
@@ -102,22 +103,15 @@ class LibraryGreedy:
 
     def run(
         self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None
-    ) -> list[list[int] | None]:
-        """Return the generated ids of every prompt; `bank` must be None."""
+    ) -> Iterator[list[Ended]]:
+        """Yield the rows of every length, each row once; `bank` must be None."""
         if bank is not None:
             raise ValueError("the library's own loop takes no stored prefixes")
-        found: dict[int, list[int] | None] = {}
         order = sorted(range(len(works)), key=lambda i: (len(works[i].context), i))
         for _, group in groupby(order, key=lambda i: len(works[i].context)):
             rows = list(group)
-            found.update(
-                zip(
-                    rows,
-                    self._equal([works[i] for i in rows], [requests[i] for i in rows]),
-                    strict=True,
-                )
-            )
-        return [found[i] for i in range(len(works))]
+            found = self._equal([works[i] for i in rows], [requests[i] for i in rows])
+            yield list(zip(rows, found, strict=True))
 
     def _equal(self, works: Sequence[Work], requests: Sequence[Request]) -> list[list[int] | None]:
         """Generated ids of prompts of one length."""

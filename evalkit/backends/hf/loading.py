@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.hf.encoded import Limits
 from evalkit.backends.hf.files import ModelFiles
+from evalkit.backends.hf.processor import choose_threads, refuse_slow
 from evalkit.backends.hf.reading import AnswerHead
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import ModelSpec
@@ -62,6 +63,8 @@ class Loaded:
         self.encoder_decoder = encoder_decoder
         reads = positions(model.get_encoder() if encoder_decoder else model)
         self.longest = longest if reads is None else min(longest, reads)
+        self.threads = ""
+        """Threads that compute, in words; empty on a GPU."""
         self.head = AnswerHead(model)
         self._cache_name = (
             "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
@@ -123,17 +126,21 @@ def positions(part: Any) -> int | None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Transformers from printing progress bars, advice and warnings."""
-    from transformers import utils
+    from transformers import modeling_gguf_pytorch_utils, utils
 
     logging: Any = utils.logging
+    of_gguf: Any = modeling_gguf_pytorch_utils
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    bar = of_gguf.tqdm  # no setting of the library turns this one off
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    of_gguf.tqdm = partial(bar, disable=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        of_gguf.tqdm = bar
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
@@ -176,6 +183,8 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
         raise ExtraMissingError("backend 'hf'", "hf") from error
     device = _device(spec.device)
     dtype = getattr(torch, dtype_of(spec, files))
+    if device.type == "cpu":
+        refuse_slow(spec, dtype_of(spec, files))
     trust = bool(spec.options.get("trust_remote_code", False))
     encoder_decoder = is_encoder_decoder(files)
     kind: Any = (
@@ -190,7 +199,8 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
                 dtype=dtype,
                 trust_remote_code=trust,
                 local_files_only=True,
-                use_safetensors=files.weights[0].suffix == ".safetensors",
+                use_safetensors=files.gguf == {} and files.weights[0].suffix == ".safetensors",
+                **files.gguf,
                 attn_implementation=spec.options.get("attention"),
                 output_loading_info=True,
                 **placed,
@@ -210,14 +220,15 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     _complete(spec.name, report)
     model.eval()
     model.requires_grad_(False)
-    if device.type == "cpu":
-        _cap_threads(torch)
-    return Loaded(
+    loaded = Loaded(
         model,
         tokenizer,
         encoder_decoder=encoder_decoder,
         longest=max_length(spec, model.config, tokenizer),
     )
+    if device.type == "cpu":
+        loaded.threads = choose_threads(model)
+    return loaded
 
 
 def _complete(name: str, report: Mapping[str, Any]) -> None:
@@ -236,7 +247,7 @@ def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
 
     try:
         return transformers.AutoTokenizer.from_pretrained(
-            files.root, trust_remote_code=trust, local_files_only=True
+            files.root, trust_remote_code=trust, local_files_only=True, **files.gguf
         )
     except (
         Exception
@@ -315,17 +326,6 @@ def _stored_dtype(files: ModelFiles) -> str:
             if name != "__metadata__" and tensor.get("dtype") in _SAFETENSORS:
                 return _SAFETENSORS[tensor["dtype"]]
     return "float32"
-
-
-def _cap_threads(torch: Any) -> None:
-    """Use no more threads than the process may run on, and what OMP_NUM_THREADS says when it is set."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        allowed: Sequence[int] | set[int] = (
-            os.sched_getaffinity(0)
-            if hasattr(os, "sched_getaffinity")
-            else range(os.cpu_count() or 1)
-        )
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), len(allowed), 16)))
 
 
 def max_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:

@@ -1,14 +1,16 @@
 """The fast path proves itself.
 
-A few real prompts are scored both ways before anything is computed with it: as `plain` does it, and
-fast. Not handled here: what differs only in prompts that are not among the samples.
+A few real prompts are scored both ways before anything is computed with it, as `plain` does it and
+fast, and both are held against the model in float64: the fast path is taken while it is about as
+exact as the plain one. Not handled here: what differs only in prompts that are not among the
+samples.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from time import perf_counter
 from typing import Any, Protocol
@@ -17,13 +19,15 @@ from evalkit.backends.hf.encoder_decoder import EncoderDecoderScorer
 from evalkit.backends.hf.layout import Work, mask_forms
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory
 from evalkit.backends.hf.packed import Bank, TreeScorer
+from evalkit.backends.hf.reference import in_float64
 from evalkit.backends.hf.rows import RowScorer, SingleScorer
 from evalkit.backends.hf.tree import Costs
-from evalkit.backends.precision import noise
+from evalkit.backends.precision import FLOOR, TIMES, noise
 
 __all__ = [
     "VERIFIED",
     "Path",
+    "Proof",
     "Scorer",
     "choose",
     "compiled",
@@ -71,6 +75,46 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found when the ways of scoring were held against each other.
+
+    Errors are in nats, the largest over the samples; see `largest_difference`.
+    """
+
+    reference: str = "float64"
+    """What the errors are taken against: ``float64``, or ``plain`` where the model does not run in
+    float64."""
+    plain_error: float = math.nan
+    """Error of one unpadded row per choice in the model's own precision; NaN without float64."""
+    error: float = math.nan
+    """Error of the path that is taken."""
+    allowed: float = math.nan
+    """Largest error with which a faster path is taken."""
+    samples: Sequence[Work] = field(default=(), repr=False)
+    """The prompts."""
+    expected: Sequence[Sequence[float]] = field(default=(), repr=False)
+    """Their log-probabilities by the reference."""
+
+    @property
+    def noise(self) -> float:
+        """Return how far rounding may move a log-probability, nats; NaN where it was not measured.
+
+        `TIMES` the larger error of the two ways: the largest of many prompts lies above the largest
+        of a few, and a decision compares two of them.
+        """
+        return max(self.allowed, TIMES * self.error) if self.reference == "float64" else math.nan
+
+    def told(self) -> dict[str, float | str]:
+        """Return what a manifest keeps of it."""
+        return {
+            "reference": self.reference,
+            "plain_error": self.plain_error,
+            "error": self.error,
+            "allowed": self.allowed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """The way that prompts are scored."""
 
@@ -78,8 +122,8 @@ class Path:
     """``tree``, ``packed`` (encoder-decoder), ``rows`` or ``single``."""
     scorer: Scorer
     """What scores."""
-    difference: float
-    """Largest difference from the reference on the samples, nats."""
+    proof: Proof
+    """How exact it is."""
     notice: str = ""
     """Why the fast path is not taken; empty when it is."""
 
@@ -148,7 +192,7 @@ def largest_difference(
 
 
 def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Path:
-    """Return the fastest way of scoring that agrees with the reference on a few of `works`.
+    """Return the fastest way of scoring that is about as exact as the plain one on a few of `works`.
 
     Parameters
     ----------
@@ -159,35 +203,68 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     forced
         ``auto``, or ``plain`` to leave the fast path out.
     """
-    samples = samples_of(works, longest=_by_length(loaded.model.config))
     reference = SingleScorer(loaded)
-    expected = reference.score(samples)
-    limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
+    proof = _begun(loaded, reference, samples_of(works, longest=_by_length(loaded.model.config)))
     reason = _unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
-    worst = math.inf
     if not reason:
+        worst = math.inf
         for name, scorer in _fast(loaded):
-            difference = _trial(name, scorer, samples, expected)
-            if difference <= limit:
-                return Path(name, scorer, difference)
-            worst = min(worst, difference)
-        reason = f"the fast path differs by {worst:.2g} nat where {limit:.2g} is allowed"
+            error = _trial(scorer, proof)
+            if error <= proof.allowed:
+                return Path(name, scorer, replace(proof, error=error))
+            worst = min(worst, error)
+        reason = f"the fast path {_beyond(proof, worst)}"
     kind = loaded.model.config.model_type
     notice = f"model type {kind!r}: scoring one row per choice, which is slower and as exact, because {reason}."
     rows: Scorer = RowScorer(loaded) if loaded.head.available else reference
-    difference = _trial("rows", rows, samples, expected)
-    if difference <= limit:
-        return Path("rows", rows, difference, notice)
+    error = _trial(rows, proof)
+    if error <= proof.allowed:
+        return Path("rows", rows, replace(proof, error=error), notice)
+    own = 0.0 if proof.reference == "plain" else proof.plain_error
     return Path(
         "single",
         reference,
-        0.0,
-        f"{notice} Batches differ by {difference:.2g} nat too, so rows are run one at a time.",
+        replace(proof, error=own),
+        f"{notice} A batch {_beyond(proof, error)} too, so rows are run one at a time.",
     )
 
 
-def compiled(loaded: Loaded, path: Path, works: Sequence[Work], how: str) -> Path:
-    """Return the path with the model compiled, where that leaves the numbers as they are.
+def _begun(loaded: Loaded, plain: Scorer, samples: Sequence[Work]) -> Proof:
+    """Return the plain path held against float64, and what a faster path may be off by.
+
+    Where the model does not run in float64 (a device without it, layers elsewhere), the plain path
+    is the reference and the fixed tolerance of the precision is allowed.
+    """
+    found = plain.score(samples)
+    try:
+        with in_float64(loaded):
+            expected = plain.score(samples)
+        error = largest_difference(found, expected)
+    except Exception as failure:  # whatever stops it in float64, float64 is then not to be had
+        if is_out_of_memory(failure):
+            raise
+        error = math.inf
+    if not math.isfinite(error):
+        most = max(len(tail) for work in samples for tail in work.tails)
+        return Proof(
+            "plain", allowed=noise(loaded.dtype_name, most), samples=samples, expected=found
+        )
+    allowed = max(TIMES * error, FLOOR[loaded.dtype_name])
+    return Proof("float64", error, math.nan, allowed, samples, expected)
+
+
+def _beyond(proof: Proof, error: float) -> str:
+    """Say by how much a path is off and what was allowed."""
+    if proof.reference == "plain":
+        return f"differs by {error:.2g} nat where {proof.allowed:.2g} is allowed"
+    return (
+        f"is off by {error:.2g} nat from float64 where one row per choice is off by {proof.plain_error:.2g} "
+        f"and {proof.allowed:.2g} is allowed"
+    )
+
+
+def compiled(loaded: Loaded, path: Path, how: str) -> Path:
+    """Return the path with the model compiled, where that leaves the numbers about as exact.
 
     Else as it was, with a notice.
 
@@ -195,29 +272,20 @@ def compiled(loaded: Loaded, path: Path, works: Sequence[Work], how: str) -> Pat
     ----------
     loaded, path
         The model and how it scores.
-    works
-        Real prompts, whole.
     how
         Name of a compiler of `torch.compile`, such as ``inductor``.
     """
-    samples = samples_of(works)
-    expected = path.scorer.score(samples)
-    limit = noise(loaded.dtype_name, max(len(tail) for work in samples for tail in work.tails))
     base = loaded.model.base_model
     try:
         base.compile(backend=how, dynamic=True)
-        difference = _trial(path.name, path.scorer, samples, expected)
+        error = _trial(path.scorer, path.proof)
     # the compiler's own errors are of this kind; whatever it does to a forward, the trial catches
     except RuntimeError:
-        difference = math.inf
-    if difference <= limit:
-        return replace(path, difference=max(path.difference, difference))
+        error = math.inf
+    if error <= path.proof.allowed:
+        return replace(path, proof=replace(path.proof, error=max(path.proof.error, error)))
     base._compiled_call_impl = None
-    why = (
-        "the compiler fails"
-        if math.isinf(difference)
-        else f"compiled it differs by {difference:.2g} nat where {limit:.2g} is allowed"
-    )
+    why = "the compiler fails" if math.isinf(error) else f"compiled it {_beyond(path.proof, error)}"
     return replace(path, notice=f"{path.notice} Not compiled, because {why}.".strip())
 
 
@@ -241,10 +309,9 @@ def _fast(loaded: Loaded) -> list[tuple[str, Scorer]]:
     return [("tree", TreeScorer(loaded, form)) for form in mask_forms(loaded.model.config)]
 
 
-def _trial(
-    name: str, scorer: Scorer, samples: Sequence[Work], expected: Sequence[Sequence[float]]
-) -> float:
-    """Largest difference from the reference, behind stored prefixes too where the scorer takes them."""
+def _trial(scorer: Scorer, proof: Proof) -> float:
+    """Error of a scorer on the samples, behind stored prefixes too where it takes them."""
+    samples, expected = proof.samples, proof.expected
     try:
         worst = largest_difference(scorer.score(samples), expected)
         if isinstance(scorer, TreeScorer) and worst < math.inf:
@@ -264,7 +331,6 @@ def _trial(
         if is_out_of_memory(error):
             raise
         return math.inf
-    del name
     return worst
 
 

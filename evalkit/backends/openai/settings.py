@@ -262,7 +262,7 @@ def _check(settings: HttpSettings, spec: ModelSpec) -> None:
         raise BackendError(
             "openai: scoring=echo needs the completions API; give api=completions, or scoring=top or text."
         )
-    if spec.chat_template not in {"none", "auto"}:
+    if spec.chat_template not in {"", "none", "auto"}:
         raise BackendError(
             f"openai: chat template {spec.chat_template!r} cannot be used: the server applies its own; accepted: auto (chat API) or none."
         )

@@ -316,7 +316,7 @@ def test_margins_within_the_noise_are_counted(
     """Two continuations within the noise, here a wide one, are a decision that rounding may turn; two equal ones are no decision."""
     from evalkit.backends.hf import backend as hf
 
-    monkeypatch.setattr(hf, "noise", lambda dtype, tokens: 1e3)
+    monkeypatch.setattr(hf, "noise", lambda dtype, tokens, measured: 1e3)
     backend = hf.HFBackend(spec_of(model_dir("llama")))
     list(backend.run(list(map(Ask, [replace(ASK, continuations=(" A", " A")), ASK]))))
 

@@ -117,7 +117,7 @@ def test_pickled_weights_are_loaded_when_allowed(copy: Path) -> None:
         ("./nowhere", "no such directory, and not a hub id"),
         ("/nowhere/at/all", "no such directory, and not a hub id"),
         ("a/b/c", "no such directory, and not a hub id"),
-        (__file__, "is a file; a model is a directory or a hub id"),
+        (__file__, "is a file; a model is a directory, a hub id or a file NAME.gguf"),
     ],
 )
 def test_a_mistyped_path_is_one_clear_line(name: str, message: str) -> None:

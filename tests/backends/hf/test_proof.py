@@ -93,7 +93,7 @@ def test_a_fast_path_that_is_wrong_is_not_taken(
     found = {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
 
     assert backend.stats["path"] == "rows"
-    assert "the fast path differs by" in backend.stats["notice"]
+    assert "the fast path is off by" in backend.stats["notice"]
     for key, response in found.items():
         assert response.logprobs == pytest.approx(right[key].logprobs, abs=1e-4)
 
