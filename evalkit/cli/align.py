@@ -205,10 +205,11 @@ def command(method: str, as_json: bool, quiet: bool, **given: Any) -> int:
     adapter:path=DIR, or with --model DIR for whole checkpoints.
     """
     from evalkit import catalog
+    from evalkit.tuning.alignment import forget
 
     spec = catalog.load_model(given["model"], device=given["device"])
     if given["fresh"]:
-        _clear(given["out"])
+        forget(given["out"])
     report = (
         _merged(method, spec, given)
         if method in MERGES
@@ -323,25 +324,6 @@ def _material(task: Task, given: dict[str, Any]) -> Material:
         instances=tuple(chosen[held:]),
         held=tuple(chosen[:held]),
     )
-
-
-def _clear(out: Path) -> None:
-    """Forget an earlier result: the files that this command writes, nothing else."""
-    if not (out / "evalkit.json").is_file() and not (out / "training.pt").is_file():
-        return
-    for pattern in (
-        "evalkit.json",
-        "training.pt",
-        "training.part",
-        "adapter_*",
-        "*.safetensors",
-        "*.json",
-        "*.jinja",
-        "*.model",
-        "*.txt",
-    ):
-        for path in out.glob(pattern):
-            path.unlink()
 
 
 def _show(method: str, report: dict[str, Any], out: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,8 +18,13 @@ from evalkit.runs.options import OPTIONS, Option
 if TYPE_CHECKING:
     from evalkit.runs.settings import Settings
 
-__all__ = ["choosing_options", "settings_from"]
+__all__ = ["choosing_options", "line_to_go_on", "settings_from"]
 
+_SECRET = re.compile(
+    r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD)S?(?:_|$)|(?:APIKEY|TOKEN|SECRET|PASSWORD)$",
+    re.IGNORECASE,
+)
+"""Names of variables that hold a secret: OPENAI_API_KEY and HF_TOKEN, not KEYBOARD or TOKENIZER."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -53,22 +59,47 @@ def _as_click(one: Option) -> Callable[[F], F]:
 
 
 def settings_from(given: dict[str, Any]) -> Settings:
-    """Return the settings that the options of `choosing_options` ask for.
-
-    The command that is kept leaves out ``--fresh``, which would throw away what it is typed again
-    for, and secrets.
-    """
+    """Return the settings that the options of `choosing_options` ask for, with the line to go on with."""
     from evalkit.runs.given import settings_of
 
-    words = [_without_secrets(word) for word in sys.argv[1:] if word != "--fresh"]
-    return settings_of(given, command=shlex.join(["evalkit", *words]))
+    return settings_of(given, command=line_to_go_on(sys.argv[1:], os.environ))
 
 
-def _without_secrets(word: str) -> str:
-    """Return a word with every value of the environment that looks like a secret replaced."""
-    for name, value in os.environ.items():
-        if len(value) >= 8 and any(
-            mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD")
-        ):
-            word = word.replace(value, "***")
-    return word
+def line_to_go_on(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Return the line that goes on with a run: what was typed, without what must not be typed again or shown.
+
+    ``--fresh`` would throw away what the line is for. A secret stands there as the variable that
+    holds it, so that the line shows nothing and still works.
+
+    Parameters
+    ----------
+    words
+        What was typed after ``evalkit``.
+    environment
+        Variables, some of which hold secrets.
+
+    Examples
+    --------
+    >>> line_to_go_on(["run", "--fresh", "--out", "my run"], {})
+    "evalkit run --out 'my run'"
+    >>> line_to_go_on(["run", "--model", "openai:m,key=sk-12345678"], {"API_KEY": "sk-12345678"})
+    'evalkit run --model openai:m,key="${API_KEY}"'
+    """
+    secrets = sorted(
+        (
+            (value, name)
+            for name, value in environment.items()
+            if len(value) >= 8 and _SECRET.search(name)
+        ),
+        key=lambda pair: (-len(pair[0]), pair[1]),
+    )
+    return " ".join(["evalkit", *(_typed(word, secrets) for word in words if word != "--fresh")])
+
+
+def _typed(word: str, secrets: Sequence[tuple[str, str]]) -> str:
+    """A word as a shell takes it."""
+    for value, name in secrets:
+        if value in word:
+            parts = [_typed(part, secrets) if part else "" for part in word.split(value)]
+            return f'"${{{name}}}"'.join(parts)
+    return shlex.quote(word)

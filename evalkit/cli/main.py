@@ -7,8 +7,8 @@ Commands are imported when they are used, so that ``evalkit --help`` stays fast.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from evalkit import __version__
-from evalkit.errors import EvalkitError, UsageError
+from evalkit.cli.streams import close_output, prepare
+from evalkit.errors import EnvironmentFault, EvalkitError, UsageError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -101,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments
         Words after ``evalkit``; those of the process when None.
     """
+    prepare()
     sys.exit(invoke(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -131,19 +133,25 @@ def invoke(arguments: list[str]) -> int:
         return 130
     except EvalkitError as error:
         if debug:
-            raise
+            traceback.print_exc()
         _say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_output()
         return PIPE_CLOSED
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        _say(_environment(error))
+        close_output()
+        return EnvironmentFault.exit_code
     # shell completion ends with 0; click ends with 1 when the pipe was closed, which would mean a
     # regression
     except SystemExit as stop:
         return PIPE_CLOSED if stop.code else 0
-    except Exception as error:  # the last line of defence: our own fault, said as such
+    except Exception as error:  # noqa: BLE001  # the last line of defence: our own fault, said as such
         if debug:
-            raise
+            traceback.print_exc()
         if _out_of_memory(error):
             _say(
                 "out of memory; what was answered so far is stored. Free some memory or lower --batch-size, then run the same command again."
@@ -153,6 +161,16 @@ def invoke(arguments: list[str]) -> int:
             f"evalkit failed: {type(error).__name__}: {error}. This is a fault of evalkit; run again with --debug and report what it prints."
         )
         return 70
+
+
+def _environment(error: OSError) -> str:
+    """What to say of an accident of the system that nothing closer to it has named."""
+    if error.filename is None:
+        return (
+            f"standard output, or a file that is open: {error.strerror or error}. What was computed is stored where the command writes. "
+            "Free some space, or send the output elsewhere, then run the same command again."
+        )
+    return f"{error.filename}: {error.strerror or error}. Check the disk and the permissions, then run the same command again."
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -43,7 +43,7 @@ def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: An
     interrupted; when it is complete, nothing is computed twice.
     """
     from evalkit.cli.stall import StallWatch
-    from evalkit.errors import Interrupted
+    from evalkit.errors import EvalkitError, Interrupted
     from evalkit.runs.execute import run
     from evalkit.runs.identity import run_directory
     from evalkit.runs.progress import ShownProgress, interruptible
@@ -60,6 +60,13 @@ def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: An
             progress.close()
             click.echo(f"{stop} To go on, type:\n  {settings.command}", err=True)
             return progress.signal_exit_code or stop.exit_code
+        except EvalkitError:
+            if settings.fresh and (run_directory(settings) / "responses.sqlite").is_file():
+                click.echo(
+                    f"--fresh again would forget what is stored. To go on, type:\n  {settings.command}",
+                    err=True,
+                )
+            raise
         finally:
             progress.close()
     if as_json:
@@ -92,4 +99,5 @@ def _show(outcome: Any, *, quiet: bool) -> None:
             err=True,
         )
     click.echo(f"Run directory: {outcome.path}")
-    click.echo(f"Report: {outcome.path / 'report.html'}")
+    if (page := outcome.path / "report.html").is_file():
+        click.echo(f"Report: {page}")

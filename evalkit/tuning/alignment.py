@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import inner_workings
 from evalkit.errors import BackendError, ExtraMissingError, UsageError
+from evalkit.store.atomic import file_digest, remove, write_atomic
 from evalkit.tuning.adapters import RECORD, base_marks
 from evalkit.tuning.pairs import Material, Sampler, summary
 from evalkit.tuning.training import Recipe, Said, train
@@ -102,12 +103,40 @@ def align(
         **summary(materials),
         **report,
     }
+    before = {path.name for path in out.iterdir()}
     with quiet():
         _save(model, engine.files.root, recipe, out)
-    (out / f"{RECORD}.part").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (out / f"{RECORD}.part").replace(out / RECORD)
+    made = sorted({path.name for path in out.iterdir()} - before)
+    record["files"] = {name: file_digest(out / name) for name in made}
+    write_atomic(out / RECORD, json.dumps(record, indent=1) + "\n")
     (out / "training.pt").unlink(missing_ok=True)
     return record
+
+
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+"""What PEFT writes; there without a record when it was killed while saving."""
+
+
+def forget(out: Path) -> None:
+    """Remove what an earlier `align` left in a folder: the files its record names and nobody changed since, and no other.
+
+    Parameters
+    ----------
+    out
+        The folder; nothing happens where nothing was trained.
+    """
+    try:
+        told = json.loads((out / RECORD).read_text(encoding="utf-8"))["files"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        told = ()
+    if not any((out / name).is_file() for name in (RECORD, "training.pt")):
+        return
+    for name, digest in told:
+        path = out / Path(name).name
+        if path.is_file() and file_digest(path) == digest:
+            remove(path)
+    for name in (RECORD, "training.pt", "training.part", *ADAPTER):
+        remove(out / name)
 
 
 def _check(recipe: Recipe) -> None:

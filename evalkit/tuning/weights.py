@@ -30,6 +30,7 @@ from evalkit.backends.mitigations.options import read_options
 from evalkit.catalog.paths import cache_dir
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec, digest
+from evalkit.store.atomic import file_digest, write_atomic
 
 if TYPE_CHECKING:
     import torch
@@ -264,7 +265,8 @@ def _write(files: Sequence[ModelFiles], out: Path, report: Mapping[str, Any], me
                 and path.name not in {"evalkit.json", "evalkit.yaml"}
             ):
                 shutil.copy2(path, part / path.name)
-        (part / "evalkit.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        files = {path.name: file_digest(path) for path in sorted(part.iterdir())}
+        write_atomic(part / "evalkit.json", json.dumps({**report, "files": files}, indent=1) + "\n")
         if out.exists():
             out.rmdir()
         part.replace(out)

@@ -1,0 +1,56 @@
+"""Standard streams that are closed or on a full disk: work goes on, and exit codes keep their meaning."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+__all__ = ["close_output", "prepare"]
+
+
+class _Tolerant(io.FileIO):
+    """A stream that takes what it can: nobody's work ends because a log is full."""
+
+    def write(self, data: Any, /) -> int:
+        """Write, or let go."""
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def prepare() -> None:
+    """Open closed streams to nowhere, and let standard error never stop the work.
+
+    A closed stream leaves its number to the next file that is opened, which would then hold
+    whatever a library prints.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, so this one
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_Tolerant(2, "w", closefd=False)),
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+def close_output() -> None:
+    """Send what standard output still holds nowhere, so that Python's own end does not fail on it."""
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):  # a stream of a test or a notebook, which has no number
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
