@@ -36,7 +36,7 @@ from evalkit.errors import CatalogError, TableError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ScoreFile", "read_pairs", "read_score_table"]
+__all__ = ["ScoreFile", "read_pairs", "read_score_table", "score_file"]
 
 INSTRUCTIONEVAL = (
     "Model",
@@ -180,6 +180,39 @@ def _read_file(path: Path) -> ScoreFile:
         raise TableError(
             f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged."
         ) from error
+    return _understood(frame, layout, path)
+
+
+def score_file(frame: pd.DataFrame, *, origin: str = "the frame") -> ScoreFile:
+    """Return the rows of a score table that is a frame already.
+
+    Parameters
+    ----------
+    frame
+        Columns as in a file of one of the layouts; left as it is.
+    origin
+        Its name in messages.
+
+    Raises
+    ------
+    TableError
+        When it is empty, lacks needed columns, or holds text where numbers belong.
+    """
+    names, path = [str(name) for name in frame.columns], Path(origin)
+    layout = _layout(names, path)
+    texts = [name for name in names if name not in NUMBERS]
+    coded = frame.reset_index(drop=True).astype(dict.fromkeys(texts, "category"))
+    if layout == "cells":
+        coded["score"] = _numbers(coded["score"], "score", path)
+    return _understood(coded, layout, path)
+
+
+def _understood(
+    frame: pd.DataFrame,
+    layout: Literal["cells", "aggregated", "instructioneval"],
+    path: Path,
+) -> ScoreFile:
+    """Bring the columns of a layout to ours."""
     if frame.empty:
         raise TableError(f"{path}: the table has a header but no rows; at least one is needed.")
     if layout == "instructioneval":
