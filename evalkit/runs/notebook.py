@@ -244,7 +244,7 @@ def run(
     out: str | Path | None = None,
     available: bool = False,
     fresh: bool = False,
-    cache: bool = True,
+    cache: bool | None = None,
     executor: Literal["local", "ray"] = "local",
     workers: int = 1,
     address: str | None = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from evalkit.analysis import PairedTest
     from evalkit.analysis.compare import Comparison
-    from evalkit.catalog.score_tables import ScoreFile
+    from evalkit.catalog.score_columns import ScoreFile
     from evalkit.gating import Decision, Explanation
     from evalkit.records import Estimate
     from evalkit.records.policy import Policy
@@ -331,7 +331,8 @@ def analyse(
     import pandas as pd
 
     from evalkit.analysis.score_files import TableSettings, chances, estimates_of, tests_of
-    from evalkit.catalog.score_tables import read_score_table, score_file
+    from evalkit.catalog.score_columns import score_file
+    from evalkit.catalog.score_tables import read_score_table
 
     _refuse_intervals(level, resamples, question, ("random", "fixed", "both"))
     named = chance if isinstance(chance, Mapping) else {} if chance is None else {"": chance}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from evalkit.backends.given import FunctionBackend, Lent
 from evalkit.cli.main import cli
 from evalkit.cli.run import command
 from evalkit.errors import BackendError, CatalogError, UsageError
-from evalkit.records import ModelSpec, Phrasing, Request, Response, Suite, Task
+from evalkit.records import Ask, ModelSpec, Phrasing, Request, Response, Suite, Task
 from evalkit.runs.choose import choose
 from evalkit.runs.execute import run
 from evalkit.runs.given import command_of, in_python, settings_of
@@ -52,13 +52,16 @@ class Counting:
         """Return the weights."""
         return {"weights": self.weights}
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    stats: Mapping[str, Any] = {}
+    device = "here"
+
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Answer."""
-        self.asked += len(requests)
-        self.texts += [request.text for request in requests]
-        for request in requests:
-            scores = tuple(-float(place) for place in range(len(request.continuations)))
-            yield [Response(key=request.key, logprobs=scores)]
+        self.asked += len(asks)
+        self.texts += [ask.request.text for ask in asks]
+        for ask in asks:
+            scores = tuple(-float(place) for place in range(len(ask.request.continuations)))
+            yield [Response(key=ask.request.key, logprobs=scores)]
 
     def close(self) -> None:
         """Take note."""
@@ -216,7 +219,7 @@ def test_answers_of_a_function_are_never_taken_for_those_of_another_run(tmp_path
     settings = settings_of({"model": first, **LIMITED, "out": tmp_path / "run"})
     again = settings_of({"model": first, **LIMITED})
 
-    assert not settings.cache
+    assert settings.cache is False
     assert identity(settings) != identity(again)
     evalkit.run(first, out=tmp_path / "run", quiet=True, **LIMITED)
     with pytest.raises(evalkit.EvalkitError, match=r"holds another run .* add fresh=True"):
@@ -237,13 +240,13 @@ def test_what_a_function_may_not_return_is_named(said: Any, message: str) -> Non
         return said
 
     with pytest.raises(BackendError, match=message):
-        list(FunctionBackend(odd).run([Request(kind="generate", text="Hello")]))
+        list(FunctionBackend(odd).run([Ask(Request(kind="generate", text="Hello"))]))
 
 
 def test_text_of_a_function_ends_at_the_first_stop() -> None:
     """As with an engine."""
     backend = FunctionBackend(lambda _request: "yes\nno. maybe")
-    ((response,),) = backend.run([Request(kind="generate", text="?", stop=(".", "\n"))])
+    ((response,),) = backend.run([Ask(Request(kind="generate", text="?", stop=(".", "\n")))])
 
     assert response.text == "yes"
 
@@ -258,7 +261,7 @@ def test_a_backend_is_left_open_and_shares_its_answers_by_its_fingerprint(tmp_pa
 
     assert asked == 6
     assert (backend.asked, backend.closed) == (asked, False)
-    assert settings.cache
+    assert settings.cache is None
     assert settings.model.label == "Counting"
     other = settings_of({"model": Counting("two"), **LIMITED})
     assert identity(other) != identity(settings)
@@ -289,6 +292,16 @@ def test_lent_hands_everything_on_but_the_end() -> None:
     lent.close()
 
     assert (lent.weights, backend.closed) == ("one", False)
+
+
+def test_a_backend_of_the_protocol_of_0_1_0_is_refused() -> None:
+    """With what has changed, as one from a package is."""
+
+    class Old:
+        capabilities, fingerprint, run, close = frozenset({"choice"}), dict, list, list
+
+    with pytest.raises(BackendError, match=r"backend 'Old': has no 'stats', as in evalkit 0\.1\.0"):
+        evalkit.run(Old(), "quickstart")
 
 
 class Pretrained:
