@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evalkit.records import Estimate
     from evalkit.records.policy import Policy
 
-__all__ = ["Analysed", "Compared", "Gated", "analyse", "compare", "gate", "shown"]
+__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "gate", "shown"]
 
 NAMED = 10
 """Phrasings and instances named in the explanation of a gate."""
