@@ -34,7 +34,7 @@ def made(folder: Path, cells: int) -> Path:
         limit=limit,
         tuned_on="evalkit-tuning",
         out=folder / "run",
-        no_cache=True,
+        cache=False,
         quiet=True,
     )
     print(f"cells                    {run.manifest['counts']['cells']:,}")

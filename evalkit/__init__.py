@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from evalkit.errors import EvalkitError
+    from evalkit.records import ModelSpec, Phrasing, Response, Suite, Task
     from evalkit.runs.notebook import load_run, run
+    from evalkit.runs.results import analyse, compare, gate
 
-__all__ = ["__version__", "load_run", "run"]
+__all__ = [
+    "EvalkitError",
+    "ModelSpec",
+    "Phrasing",
+    "Response",
+    "Suite",
+    "Task",
+    "__version__",
+    "analyse",
+    "compare",
+    "gate",
+    "load_run",
+    "run",
+]
+
+_ROOMS = {
+    "EvalkitError": "errors",
+    **dict.fromkeys(("ModelSpec", "Phrasing", "Response", "Suite", "Task"), "records"),
+    **dict.fromkeys(("load_run", "run"), "runs.notebook"),
+    **dict.fromkeys(("analyse", "compare", "gate"), "runs.results"),
+}
+"""Name -> where it stands; imported on first use, so that ``import evalkit`` stays light."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load the notebook functions on first use, so that ``import evalkit`` stays light."""
-    if name in {"load_run", "run"}:
-        from evalkit.runs import notebook
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"evalkit.{_ROOMS[name]}"), name)
 
-        return getattr(notebook, name)
-    raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return list(__all__)
 
 
 class _Moved:

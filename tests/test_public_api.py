@@ -9,13 +9,15 @@ import pkgutil
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from doc_blocks import ROOT
+from doc_blocks import ROOT, blocks
 
 import evalkit
 from evalkit.records.moved import MOVED
+from evalkit.runs.options import OPTIONS
 
 MODULES = [
     "evalkit",
@@ -138,11 +140,69 @@ def test_help_loads_nothing_heavy(words):
     assert loaded_by(code) == []
 
 
-def test_the_root_exports_what_notebooks_need():
-    """The package's own names are few, and stay."""
-    assert evalkit.__all__ == ["__version__", "load_run", "run"]
-    assert callable(evalkit.run)
-    assert callable(evalkit.load_run)
+PUBLIC = [
+    *("EvalkitError", "ModelSpec", "Phrasing", "Response", "Suite", "Task", "__version__"),
+    *("analyse", "compare", "gate", "load_run", "run"),
+]
+
+
+def test_the_package_offers_eleven_names_and_its_version():
+    """They are listed before their first use, so that an interpreter can complete them."""
+    assert evalkit.__all__ == PUBLIC
+    assert loaded_by(f"import evalkit\nassert dir(evalkit) == {PUBLIC!r}, dir(evalkit)") == []
+
+
+def test_the_functions_are_functions_whatever_was_imported():
+    """No module of the package has the name of one of them, so that none is hidden by an import."""
+    names = ["analyse", "compare", "gate", "load_run", "run"]
+    for module in MODULES:
+        importlib.import_module(module)
+
+    assert [name for name in names if not inspect.isfunction(getattr(evalkit, name))] == []
+
+
+def test_every_public_name_stands_in_a_block_that_runs():
+    """docs/python.md shows each of the eleven in a block, which another test runs."""
+    code = "\n".join(
+        block.text for block in blocks(ROOT / "docs" / "python.md") if block.language == "python"
+    )
+
+    assert [
+        name for name in PUBLIC if name != "__version__" and f"evalkit.{name}" not in code
+    ] == []
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_an_option_is_a_keyword_of_run(option):
+    """Name, default and kind of every option are the same in the table and in the call."""
+    parameter = inspect.signature(evalkit.run).parameters[option.name]
+    kinds = {Path: "Path", object: "ModelSpec"}
+
+    assert parameter.default == (
+        inspect.Parameter.empty if option.name == "model" else option.default
+    )
+    assert kinds.get(option.kind, option.kind.__name__) in str(parameter.annotation) or all(
+        repr(value) in str(parameter.annotation) for value in option.accepted or ("",)
+    )
+    if option.repeated or option.listed:
+        assert "Sequence" in str(parameter.annotation)
+
+
+def test_run_has_the_options_in_the_order_of_the_table_and_no_others():
+    """Model and suite by position, the rest by keyword; ``quiet`` belongs to the call alone."""
+    parameters = list(inspect.signature(evalkit.run).parameters.values())
+    positional = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+
+    assert [one.name for one in parameters] == [*(option.name for option in OPTIONS), "quiet"]
+    assert positional == ["model", "suite"]
+
+
+def test_the_docstring_of_run_explains_every_option():
+    """``help(evalkit.run)`` says of each what the command's help says."""
+    text = inspect.getdoc(evalkit.run)
+
+    assert text is not None
+    assert [o.name for o in OPTIONS[2:] if f"{o.name}\n    {o.help}" not in text] == []
 
 
 def test_a_name_that_is_not_there_is_refused_as_python_does():

@@ -12,7 +12,7 @@ from evalkit.analysis.aggregated import estimate_aggregated
 from evalkit.analysis.estimate import estimate
 from evalkit.analysis.paired_tests import PairedTest, paired_tests
 from evalkit.analysis.phrasings_file import phrasing_rows
-from evalkit.catalog.score_tables import ScoreFile
+from evalkit.catalog.score_columns import ScoreFile
 from evalkit.errors import TableError, UsageError
 from evalkit.records import Estimate
 from evalkit.scoring import ScoreTable

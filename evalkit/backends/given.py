@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-from evalkit.backends.base import Backend
+from evalkit.backends.base import Ask, Backend, refuse_old_protocol
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec, Request, Response, digest
 
@@ -17,7 +17,7 @@ __all__ = ["FunctionBackend", "Lent", "as_backend", "spec_of"]
 
 Function: TypeAlias = Callable[[Request], "str | Response"]
 PROTOCOL = ("capabilities", "fingerprint", "run", "close")
-"""What an object needs to be taken for a backend."""
+"""What tells a backend from a function."""
 
 
 class FunctionBackend:
@@ -60,7 +60,7 @@ class FunctionBackend:
         """Return the name of the function and what was drawn for this run."""
         return {"backend": "function", "name": _name(self._function), "drawn": self._drawn}
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sequence[Response]]:
+    def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield one response at a time; what the function raises goes on upwards.
 
         Raises
@@ -68,9 +68,9 @@ class FunctionBackend:
         BackendError
             When the function returns something else than text or a response to its request.
         """
-        for request in requests:
+        for ask in asks:
             self._asked += 1
-            yield [_answered(request, self._function(request), _name(self._function))]
+            yield [_answered(ask.request, self._function(ask.request), _name(self._function))]
 
     def close(self) -> None:
         """Hold nothing."""
@@ -123,8 +123,11 @@ def as_backend(model: Any) -> Backend:
     ------
     UsageError
         When it is neither.
+    BackendError
+        When it is a backend as evalkit 0.1.0 had them.
     """
     if all(hasattr(model, name) for name in PROTOCOL) and not isinstance(model, type):
+        refuse_old_protocol(model, type(model).__name__)
         return cast(Backend, Lent(model))
     if hasattr(model, "save_pretrained"):
         raise UsageError(

@@ -2,35 +2,29 @@
 
 Files are streamed in batches and text is turned into integer codes batch by batch, so memory
 follows the codes and not the text. What the numbers mean is checked by `evalkit.scoring` and
-`evalkit.analysis`; this module only finds out which layout a file has and brings it to our column
-names.
-
-Layouts
--------
-cells
-    ``model, task, phrasing_id, instance_id, score``, optionally ``seen, prediction, target,
-    probability, repeat``.
-aggregated
-    The same without ``instance_id``; ``n_instances`` when known.
-instructioneval
-    The public tables of Sun et al. (2023), arXiv 2306.11270: ``Model, Dataset, Collection, Type,
-    ID, Shots, Performance, Metric, Include?``. A phrasing is Collection/Type/ID; it is seen unless
-    Type or Collection says Unobserved (the paper's word for unseen).
+`evalkit.analysis`, layouts by `evalkit.catalog.score_columns`.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from evalkit.catalog.files import json_lines
 from evalkit.catalog.opening import opened, parquet_batches, unpacked_name
 from evalkit.catalog.readers.rows import as_text
+from evalkit.catalog.score_columns import (
+    NUMBERS,
+    Layout,
+    ScoreFile,
+    layout_of,
+    percent_hint,
+    understood,
+)
 from evalkit.errors import CatalogError, TableError
 
 if TYPE_CHECKING:
@@ -38,48 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ScoreFile", "read_pairs", "read_score_table"]
 
-INSTRUCTIONEVAL = (
-    "Model",
-    "Dataset",
-    "Collection",
-    "Type",
-    "ID",
-    "Shots",
-    "Performance",
-    "Metric",
-    "Include?",
-)
-PUBLISHED_SIZES = {"MMLU_General": 14042}
-"""Instances of the data sets of the instructioneval layout: MMLU test split, Hendrycks et al.
-(2021), arXiv 2009.03300."""
-NUMBERS = ("score", "probability", "target_probability", "n_instances")
-TRUTHS = {
-    "true": "seen",
-    "1": "seen",
-    "yes": "seen",
-    "false": "unseen",
-    "0": "unseen",
-    "no": "unseen",
-    "": "unknown",
-}
 BATCH_BYTES = 16 << 20
 FORMATS = ".csv, .jsonl (both also .gz or .zst), .parquet"
-Layout: TypeAlias = Literal["cells", "aggregated", "instructioneval"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreFile:
-    """Rows of an external score table under our column names."""
-
-    frame: pd.DataFrame
-    """Rows; text columns as categories. Aggregated layouts have ``score_text``, the score as it was
-    printed."""
-    layout: Layout
-    """Which layout was recognised."""
-    origin: str
-    """Path, for messages."""
-    notes: tuple[str, ...] = ()
-    """What was left out or assumed while reading."""
 
 
 def read_score_table(path: Path | str) -> ScoreFile:
@@ -157,7 +111,6 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
 
 
 def _read_file(path: Path) -> ScoreFile:
-    import pandas as pd
     import pyarrow as pa
 
     try:
@@ -175,51 +128,12 @@ def _read_file(path: Path) -> ScoreFile:
             where = f" in line {wrong[2]}" if wrong[2] else ""
             raise TableError(
                 f"{path}: column {_csv_names(path)[int(wrong[1])]} holds {wrong[3]!r}{where}, which is no number; numbers are accepted, empty means missing."
-                f"{_percent_hint(wrong[3])}"
+                f"{percent_hint(wrong[3])}"
             ) from error
         raise TableError(
             f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged."
         ) from error
-    if frame.empty:
-        raise TableError(f"{path}: the table has a header but no rows; at least one is needed.")
-    if layout == "instructioneval":
-        return _from_instructioneval(frame, path)
-    if "seen" in frame:
-        frame["seen"] = _mapped(
-            frame["seen"], lambda text: TRUTHS.get(text.strip().lower(), text.strip())
-        )
-    if "prediction" in frame and "" in frame["prediction"].cat.categories:
-        frame["prediction"] = frame["prediction"].cat.remove_categories([""])
-    if layout == "cells" and isinstance(frame["score"].dtype, pd.CategoricalDtype):
-        frame["score"] = _numbers(_truths(frame["score"]), "score", path)
-    if layout == "aggregated":
-        frame["score_text"] = frame["score"].astype(object)
-        frame["score"] = _numbers(frame["score"], "score", path)
-        if "n_instances" in frame:
-            frame["n_instances"] = _numbers(frame["n_instances"], "n_instances", path)
-    return ScoreFile(frame=frame, layout=layout, origin=str(path))
-
-
-def _layout(names: list[str], path: Path) -> Layout:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise TableError(
-            f"{path}: column {twice[0]!r} occurs twice in the header; every column needs its own name."
-        )
-    if set(INSTRUCTIONEVAL) <= set(names):
-        return "instructioneval"
-    absent = [name for name in ("model", "task", "phrasing_id", "score") if name not in names]
-    if absent:
-        hint = (
-            " A column per phrasing or model has to become rows first, for instance with pandas.melt."
-            if "score" in absent
-            else ""
-        )
-        raise TableError(
-            f"{path}: column {', '.join(absent)} is not there; columns: {', '.join(names)}. Accepted: model, task, phrasing_id, score, with "
-            f"instance_id (per instance) or without (aggregated), or the layout {', '.join(INSTRUCTIONEVAL)}.{hint}"
-        )
-    return "cells" if "instance_id" in names else "aggregated"
+    return understood(frame, layout, path)
 
 
 def _csv_names(path: Path) -> list[str]:
@@ -235,7 +149,7 @@ def _csv_table(path: Path) -> tuple[list[str], Layout, Any]:
     import pyarrow as pa
 
     names = _csv_names(path)
-    layout = _layout(names, path)
+    layout = layout_of(names, path)
     if layout != "cells":
         return names, layout, _csv_arrow(path, names, numeric=("probability", "target_probability"))
     try:
@@ -273,7 +187,7 @@ def _parquet_table(path: Path) -> tuple[list[str], Layout, Any]:
 
     batches = list(parquet_batches(path, size=1 << 18, whole_texts=False, empty=True))
     table = pa.Table.from_batches(batches)
-    return list(table.column_names), _layout(table.column_names, path), table
+    return list(table.column_names), layout_of(table.column_names, path), table
 
 
 def _json_table(path: Path) -> tuple[list[str], Layout, Any]:
@@ -296,78 +210,12 @@ def _json_table(path: Path) -> tuple[list[str], Layout, Any]:
     for cells in columns.values():
         cells += [""] * (count - len(cells))
     names = list(columns)
-    layout = _layout(names, path)
+    layout = layout_of(names, path)
     table = pa.table({name: pa.array(cells).dictionary_encode() for name, cells in columns.items()})
     return names, layout, table
 
 
 _READERS = {".csv": _csv_table, ".jsonl": _json_table, ".parquet": _parquet_table}
-
-
-def _truths(column: pd.Series) -> pd.Series:
-    """Return scores with true and false as 1 and 0 where the column holds nothing else."""
-    texts = column.astype(object).where(column.notna(), "").map(lambda text: str(text).strip())
-    words = {"true": "1", "false": "0", "": ""}
-    if set(texts.str.lower()) <= set(words):
-        return texts.str.lower().map(words)
-    return texts
-
-
-def _mapped(column: pd.Series, rule: Any) -> pd.Series:
-    """Apply a rule to the distinct texts of a column."""
-    texts = column.astype(object).where(column.notna(), "")
-    rules: Mapping[Any, str] = {text: rule(str(text)) for text in texts.unique()}
-    return texts.map(rules).astype("category")
-
-
-def _percent_hint(text: str) -> str:
-    return " Leave the % sign out and divide by 100." if text.strip().endswith("%") else ""
-
-
-def _numbers(column: pd.Series, name: str, path: Path) -> pd.Series:
-    import pandas as pd
-
-    texts = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
-    numbers = pd.to_numeric(texts.where(texts != ""), errors="coerce").astype("float64")
-    strange = (
-        numbers.isna() & (texts != "") & ~texts.str.lower().isin(["nan", "na", "null", "none"])
-    )
-    if strange.any():
-        first = int(strange.to_numpy().argmax())
-        raise TableError(
-            f"{path}: column {name} holds {int(strange.sum())} values that are no number, first {texts.iloc[first]!r} in row {first + 1}; "
-            f"numbers are accepted, empty means missing.{_percent_hint(texts.iloc[first])}"
-        )
-    return numbers
-
-
-def _from_instructioneval(frame: pd.DataFrame, path: Path) -> ScoreFile:
-    import pandas as pd
-
-    text = {name: frame[name].astype(str).str.strip() for name in INSTRUCTIONEVAL}
-    out = pd.DataFrame({"model": text["Model"]})
-    shots = text["Shots"].where(text["Shots"] != "0", "")
-    out["task"] = text["Dataset"] + shots.map(lambda k: f" ({k}-shot)" if k else "")
-    out["phrasing_id"] = text["Collection"] + "/" + text["Type"] + "/" + text["ID"]
-    out["phrasing_source"] = text["Collection"]
-    unseen = (text["Type"] + " " + text["Collection"]).str.contains("unobserved", case=False)
-    out["seen"] = unseen.map({True: "unseen", False: "seen"})
-    out["score"] = _numbers(frame["Performance"], "Performance", path)
-    out["score_text"] = text["Performance"]
-    out["n_instances"] = text["Dataset"].map(PUBLISHED_SIZES).astype("float64")
-    out["shots"], out["metric"] = text["Shots"], text["Metric"]
-    kept = text["Include?"].str.lower() != "false"
-    notes = [
-        "layout instructioneval: a phrasing is Collection/Type/ID, seen unless Type or Collection says Unobserved"
-    ]
-    if not kept.all():
-        notes.append(f"{path}: {int((~kept).sum())} rows with Include? False were left out")
-    return ScoreFile(
-        frame=out[kept].reset_index(drop=True),
-        layout="instructioneval",
-        origin=str(path),
-        notes=tuple(notes),
-    )
 
 
 def read_pairs(path: Path | str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.analysis import PairedTest
-    from evalkit.catalog.score_tables import ScoreFile
+    from evalkit.catalog.score_columns import ScoreFile
     from evalkit.records import Estimate
 
 __all__ = ["command"]

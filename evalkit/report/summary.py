@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evalkit.records import Estimate
 
-__all__ = ["STATISTICS", "summary_rows"]
+__all__ = ["STATISTICS", "over_all_tasks", "summary_rows"]
 
 STATISTICS = (
     ("mean", "mean score"),
@@ -22,6 +22,16 @@ STATISTICS = (
 """Metric of ``estimates.csv`` -> words of the summary."""
 ASKED_FOR = (("pdr", "lost when perturbed, %"), ("reliance", "correct - control wording"))
 """Rows that stand there only when the run holds perturbed phrasings or controls."""
+
+
+def over_all_tasks(estimates: Sequence[Estimate]) -> list[tuple[str, Estimate]]:
+    """Return words and estimate of every statistic of the summary, over all tasks of a run."""
+    whole = {
+        row.metric: row
+        for row in sorted(estimates, key=lambda row: row.benchmark == "all")
+        if row.task == "all" and not row.group
+    }
+    return [(words, whole[metric]) for metric, words in STATISTICS if metric in whole]
 
 
 def summary_rows(

@@ -97,12 +97,14 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         workers=held["workers"],
         address=held["address"],
         resamples=_within(held, "resamples", 99, 1_000_001),
-        command=command or command_of(held),
+        command=command or command_of({name: held[name] for name in held if name in given}),
     )
 
 
 def _held(option: Option, value: Any) -> Any:
     """Return what an option holds: a value of its kind or its record, a tuple of them for several."""
+    if value is None and option.variable:
+        value = os.environ.get(option.variable) or None
     if value is None:
         return () if option.repeated else option.default
     several = isinstance(value, list | tuple)
@@ -253,12 +255,12 @@ def _model(held: Mapping[str, Any]) -> tuple[ModelSpec, Backend | None]:
                 "--model-args: belong to a model that is named; this one is an evalkit.ModelSpec. Write them into its options."
             )
         return replace(model, **changes), None
+    backend = as_backend(model)
     for name in (*LOADING, *(["executor"] if held["executor"] == "ray" else [])):
         if held[name] is not None:
             raise UsageError(
                 f"--{name.replace('_', '-')}: is for a model that evalkit loads; this one is there already. Leave it out, or name the model."
             )
-    backend = as_backend(model)
     return replace(spec_of(backend), **changes), backend
 
 
@@ -311,10 +313,9 @@ def _words(option: Option, value: Any) -> list[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_shown, value))},)"
-    if isinstance(value, str | int | float):
-        return repr(value)
-    name = value if isinstance(value, os.PathLike) else getattr(value, "__name__", None)
-    return f"<{name or type(value).__name__}>"
+    if isinstance(value, str | int | float | Path):
+        return repr(str(value) if isinstance(value, Path) else value)
+    return f"<{getattr(value, '__name__', type(value).__name__)}>"
 
 
 def spoken(function: Callable[P, T]) -> Callable[P, T]:
@@ -344,23 +345,23 @@ def in_python(message: str, names: set[str]) -> str:
     >>> in_python("Type 'evalkit run --limit 3', or add --available or --budget 0.1.", {"limit", "available", "budget"})
     "Type 'evalkit run --limit 3', or add available=True or budget=0.1."
     """
-    kinds = {option.name: option for option in OPTIONS}
+    table = {option.name: option for option in OPTIONS}
 
     def keyword(found: re.Match[str]) -> str:
-        name, value = (found["name"] or "").replace("-", "_"), found["value"] or ""
+        name, rest = (found["name"] or "").replace("-", "_"), found["rest"] or ""
+        option, value = table.get(name), rest.strip()
         if name not in names:
             return found[0]
-        option = kinds.get(name)
-        if option is not None and option.kind is bool:
-            return f"{name}=True{found['value'] or ''}"
-        if value and (value.strip().replace(".", "", 1).isdecimal()):
-            return f"{name}={value.strip()}"
-        if option is not None and value.strip() in option.accepted:
-            return f"{name}={value.strip()!r}"
-        return name + value
+        if value[:1].isdigit():
+            return f"{name}={value}"
+        if option is not None and value in option.accepted:
+            return f"{name}={value!r}"
+        return (
+            f"{name}=True{rest}" if option and option.kind is bool and rest != ":" else name + rest
+        )
 
     return re.sub(
-        r"'evalkit [^']*'|(?<![\w-])--(?P<name>[a-z][a-z_-]*)(?P<value> (?:\d+(?:\.\d+)?|[a-z]+)\b)?",
+        r"'evalkit [^']*'|(?<![\w-])--(?P<name>[a-z][a-z_-]*)(?P<rest>:| (?:\d+(?:\.\d+)?|[a-z]+)\b)?",
         keyword,
         message,
     )

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from evalkit.backends.base import Backend
 from evalkit.errors import UsageError
-from evalkit.runs.read import read_run
+from evalkit.records import ModelSpec, Phrasing, Request, Response, Suite, Task
+from evalkit.runs.given import settings_of, spoken
+from evalkit.runs.options import OPTIONS
+from evalkit.runs.read import answers_of, read_own_estimates, read_run
+from evalkit.runs.results import Compared, Gated, Place, compare, gate, shown
 from evalkit.scoring.table import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest
+    from evalkit.records.policy import Policy
     from evalkit.report.run_view import RunView
     from evalkit.scoring import ScoreTable
 
 __all__ = ["Run", "load_run", "run"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Run:
@@ -47,6 +56,17 @@ class Run:
         model, suite = self.manifest.model.label, self.manifest.suite.name
         return f"Run({model!r} on {suite!r}, {self.manifest.state}, {str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        counts = self.manifest.counts
+        title = f"{self.manifest.model.label} on {self.manifest.suite.name}"
+        lines = [
+            f"{counts.cells:,} cells, {counts.missing} missing, {counts.unparsed} unparsed"
+            if counts
+            else "the run was not finished",
+            str(self.path),
+        ]
+        return shown(title, lines, self._headline if counts else [])
+
     @cached_property
     def table(self) -> ScoreTable:
         """The cells, with `ScoreTable.block` for dense arrays."""
@@ -58,11 +78,37 @@ class Run:
         return self.table.frame
 
     @cached_property
+    def responses(self) -> pd.DataFrame:
+        """One row per cell: key of the request, log-probabilities or text as they came back."""
+        import pandas as pd
+
+        return pd.DataFrame(answers_of(self.path))
+
+    @cached_property
+    def headline(self) -> pd.DataFrame:
+        """The summary that the command prints: statistics over all tasks with intervals; fractions."""
+        import pandas as pd
+
+        columns = ("metric", "value", "low", "high", "n_tasks", "n_phrasings", "n_instances")
+        return pd.DataFrame(
+            [
+                {"words": words, **{name: getattr(row, name) for name in columns}}
+                for words, row in self._headline
+            ]
+        )
+
+    @cached_property
+    def _headline(self) -> list[tuple[str, Estimate]]:
+        from evalkit.report.summary import over_all_tasks
+
+        return over_all_tasks(read_own_estimates(self.path))
+
+    @cached_property
     def estimates(self) -> pd.DataFrame:
         """One row per statistic, columns as in ``estimates.csv``; fractions."""
         import pandas as pd
 
-        return pd.DataFrame([asdict(row) for row in self.view.estimates])
+        return pd.DataFrame([asdict(row) for row in read_own_estimates(self.path)])
 
     @cached_property
     def view(self) -> RunView:
@@ -120,7 +166,30 @@ class Run:
         axes: Axes = drawing.draw(ax)
         return axes
 
+    def compare(self, other: Place, **settings: Any) -> Compared:
+        """Compare with another run of the suite: `other` minus this one.
 
+        Parameters
+        ----------
+        other
+            Run, run directory or score table.
+        **settings
+            Those of `evalkit.compare`.
+        """
+        return compare(self, other, **settings)
+
+    def gate(self, baseline: Place, policy: str | Path | Policy | None = None) -> Gated:
+        """Decide whether this run's model may replace the baseline's.
+
+        Parameters
+        ----------
+        baseline, policy
+            As in `evalkit.gate`.
+        """
+        return gate(self, baseline, policy)
+
+
+@spoken
 def load_run(path: Path | str) -> Run:
     """Return a finished run.
 
@@ -137,58 +206,79 @@ def load_run(path: Path | str) -> Run:
     return Run(path)
 
 
-def run(model: str, suite: str | None = None, *, quiet: bool = False, **options: Any) -> Run:
+def _explained(function: F) -> F:
+    """Add the options of the table, from the third on, to the parameters in a docstring."""
+    lines = [f"    {option.name}\n        {option.help}" for option in OPTIONS[2:]]
+    text, raises, rest = str(function.__doc__).partition("\n\n    Raises")
+    function.__doc__ = "\n".join([text, *lines]) + raises + rest
+    return function
+
+
+@_explained
+@spoken
+def run(
+    model: str | Path | ModelSpec | Backend | Callable[[Request], str | Response],
+    suite: str | Path | Suite | None = None,
+    *,
+    tasks: str | Task | Sequence[str | Task] | None = None,
+    limit: int | None = None,
+    phrasings: int | Phrasing | Sequence[Phrasing | str] | None = None,
+    phrasing_file: str | Path | Sequence[str | Path] | None = None,
+    kinds: str | Sequence[str] | None = None,
+    perturb: str | Sequence[str] | None = None,
+    shots: int | None = None,
+    budget: float | None = None,
+    budget_design: Literal["paired", "balanced", "adaptive"] | None = None,
+    half_width: str | float | None = None,
+    find: Literal["best", "worst"] | None = None,
+    tuned_on: str | Sequence[str] | None = None,
+    mitigation: str | Sequence[str] | None = None,
+    seed: int = 0,
+    batch_size: str | int = "auto",
+    device: str | None = None,
+    dtype: str | None = None,
+    revision: str | None = None,
+    chat_template: str | Path | None = None,
+    model_args: str | None = None,
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+    available: bool = False,
+    fresh: bool = False,
+    cache: bool | None = None,
+    executor: Literal["local", "ray"] = "local",
+    workers: int = 1,
+    address: str | None = None,
+    level: float = 0.95,
+    representations: int = 0,
+    resamples: int = 1000,
+    quiet: bool = False,
+) -> Run:
     """Evaluate a suite, as ``evalkit run`` does, and return the run.
+
+    Every option of the command is a keyword; a repeatable one takes a list.
 
     Parameters
     ----------
     model
-        As for ``--model``.
+        Text as for ``--model``, a `ModelSpec`, a backend, or a function that takes a request and
+        returns text or a `Response`.
     suite
-        As for ``--suite``; None when ``tasks`` is given.
+        Name, file or `Suite`; None when `tasks` says what is run.
     quiet
         Whether no progress is shown.
-    **options
-        Options of the command with ``_`` for ``-``: ``limit=100``, ``tuned_on="flan,p3"``,
-        ``fresh=True``; a list repeats an option.
 
     Raises
     ------
     EvalkitError
         Whatever the command would print; a run with missing cells is returned, not raised.
     """
-    import shlex
-    from dataclasses import replace
-
-    import click
-
-    from evalkit.cli.choosing import settings_from
-    from evalkit.cli.run import command
+    given = dict(locals())
     from evalkit.runs.execute import run as corridor
     from evalkit.runs.progress import ShownProgress
 
-    words = ["--model", model, *(["--suite", suite] if suite else []), *_words(options)]
-    try:
-        given = dict(command.make_context("run", list(words)).params)
-    except click.UsageError as error:
-        raise UsageError(f"evalkit.run: {error.format_message()}") from error
-    for name in ("as_json", "quiet"):
-        given.pop(name, None)
-    settings = replace(settings_from(given), command=shlex.join(["evalkit", "run", *words]))
+    settings = settings_of(given)
     progress = ShownProgress(quiet=quiet, label=settings.model.display)
     try:
         return Run(corridor(settings, progress).path)
     finally:
         progress.close()
-
-
-def _words(options: Mapping[str, Any]) -> list[str]:
-    """Options of a call as words of a command line; None and False are left out."""
-    words = []
-    for name, value in options.items():
-        values: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
-        for one in values:
-            if one is None or one is False:
-                continue
-            words += [f"--{name.replace('_', '-')}"] + ([] if one is True else [str(one)])
-    return words

@@ -373,10 +373,10 @@ def test_limit_that_the_suite_sets_itself_is_no_limited_run(tmp_path: Path) -> N
         encoding="utf-8",
     )
     whole = evalkit.run(
-        "scripted:perfect", str(path), out=tmp_path / "whole", no_cache=True, quiet=True
+        "scripted:perfect", str(path), out=tmp_path / "whole", cache=False, quiet=True
     )
     part = evalkit.run(
-        "scripted:perfect", str(path), out=tmp_path / "part", limit=2, no_cache=True, quiet=True
+        "scripted:perfect", str(path), out=tmp_path / "part", limit=2, cache=False, quiet=True
     )
 
     assert (whole.manifest.limited, part.manifest.limited) == (False, True)

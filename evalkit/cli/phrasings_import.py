@@ -1,0 +1,142 @@
+"""``evalkit phrasings import``: phrasings of a collection published elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
+from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
+from evalkit.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command(
+    "import",
+    cls=GroupedCommand,
+    epilog="Example: evalkit phrasings import flan flan/templates.py --only rte --tasks promptbench/rte",
+)
+@click.argument("importer", metavar="FORMAT")
+@click.argument("paths", nargs=-1, required=True, type=PATHS, metavar="PATH...")
+@option(
+    "--collection",
+    help="Name of the collection (flan, p3, niv2, ...): decides seen or unseen. The format's own without it.",
+)
+@option("--tasks", help="Task ids or patterns the phrasings are for, with commas.")
+@option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Upstream task that is imported; repeatable. All without it.",
+)
+@option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="Slot or column: question=premise, text=prompt. Repeatable.",
+)
+@option(
+    "--commit", default="", group="Provenance", help="Commit of the repository the files come from."
+)
+@option(
+    "--licence",
+    default="",
+    group="Provenance",
+    help="Licence of the texts; the collection's own without it.",
+)
+@option(
+    "--author",
+    default="",
+    group="Provenance",
+    help="Who wrote the texts; the collection's authors without it.",
+)
+@out_option
+@overwrite_option
+@json_option
+@quiet_option
+@debug_option
+def command(
+    importer: str, paths: tuple[Path, ...], *, as_json: bool, quiet: bool, **given: Any
+) -> None:
+    """Read phrasings of a collection published elsewhere and write them as a phrasing file.
+
+    FORMAT is flan (template modules, parsed and never executed), promptsource, superni,
+    promptbench, prompteval, or table (JSONL, CSV or TSV with --map text=COLUMN). Every phrasing
+    records collection, path, line, commit, licence and the digest of its file.
+    """
+    from evalkit.catalog.library.importers.imported import ImportOptions, joined
+    from evalkit.catalog.library.writing import write_phrasings
+    from evalkit.registry import IMPORTERS
+
+    read = IMPORTERS.load(importer)
+    options = ImportOptions(
+        collection=given["collection"]
+        or {"promptsource": "p3", "superni": "niv2"}.get(importer, importer),
+        tasks=_names(given["tasks"]),
+        only=given["only"],
+        rename=_renaming(given["mapping"], table=importer == "table"),
+        commit=given["commit"],
+        licence=given["licence"],
+        author=given["author"],
+    )
+    found = joined(read(path, options) for path in paths)
+    if given["out"]:
+        write_phrasings(
+            given["out"], found.phrasings, tasks=options.tasks, overwrite=given["overwrite"]
+        )
+    if as_json:
+        print_json(
+            {
+                "phrasings": [dataclasses.asdict(phrasing) for phrasing in found.phrasings],
+                "skipped": found.skipped,
+            }
+        )
+        return
+    print_notes(found.skipped, what="left out", quiet=quiet)
+    click.echo(
+        f"{len(found.phrasings)} phrasings read, {len(found.skipped)} left out{written(given['out'])}"
+    )
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _renaming(pairs: Sequence[str], *, table: bool) -> dict[str, str]:
+    """Return upstream name -> ours for slots, and our field -> column for the fields of a table."""
+    fields = {
+        "text",
+        "name",
+        "published",
+        "kind",
+        "layout",
+        "label_space",
+        "position",
+        "wrapper",
+        "cue",
+        "language",
+        "author",
+        "licence",
+    }
+    found: dict[str, str] = {}
+    for pair in pairs:
+        ours, equals, theirs = (part.strip() for part in pair.partition("="))
+        if not equals or not ours or not theirs:
+            raise UsageError(
+                f"--map {pair!r}: is not accepted; OURS=THEIRS is. Write it as --map question=premise."
+            )
+        found |= {ours: theirs} if table and ours in fields else {theirs: ours}
+    return found

@@ -1,0 +1,184 @@
+"""``evalkit phrasings perturb``: derived phrasings by seeded rules."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    print_table,
+    quiet_option,
+)
+from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalkit.catalog.library.meaning import Validator
+    from evalkit.records import Phrasing
+
+__all__ = ["command"]
+
+
+@click.command(
+    "perturb",
+    cls=GroupedCommand,
+    epilog="Example: evalkit phrasings perturb --task bbh/navigate --perturb word:rate=0.1,n=5 --out derived.yaml",
+)
+@click.argument("paths", nargs=-1, type=PATHS, metavar="[FILE]...")
+@option(
+    "--task",
+    "task_id",
+    metavar="TASK",
+    help="Perturb the phrasings of a task instead of files; its labels are protected.",
+)
+@option(
+    "--perturb",
+    "specs",
+    multiple=True,
+    required=True,
+    metavar="SPEC",
+    help="What to do, such as character:kind=swap,n=3. Repeatable; 'evalkit ls perturbations' names all.",
+)
+@option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="WORD",
+    help="Label word that no edit may touch. Repeatable.",
+)
+@option("--seed", type=int, default=0, show_default=True, help="Equal seeds give equal copies.")
+@option(
+    "--check",
+    is_flag=True,
+    group="Meaning",
+    help="Record whether slots, label words, negation and length were kept.",
+)
+@option(
+    "--encoder",
+    metavar="NAME",
+    group="Meaning",
+    help="Also record the similarity by a sentence-transformers model.",
+)
+@option(
+    "--nli",
+    metavar="NAME",
+    group="Meaning",
+    help="Also record entailment both ways by a sequence-classification model.",
+)
+@out_option
+@overwrite_option
+@json_option
+@quiet_option
+@debug_option
+def command(
+    paths: tuple[Path, ...],
+    task_id: str | None,
+    specs: tuple[str, ...],
+    *,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Make derived phrasings by seeded rules.
+
+    An edit that cannot be made is named and gives no copy.
+    """
+    from evalkit.catalog.library.writing import write_phrasings
+    from evalkit.phrasings.perturb.apply import apply
+
+    made: list[Phrasing] = []
+    refusals: list[str] = []
+    for phrasings, labels in _groups(paths, task_id, given["labels"]):
+        copies, refused = apply(phrasings, specs, seed=given["seed"], protected_words=labels)
+        made += _checked(copies, phrasings, labels, given=given)
+        refusals += map(str, refused)
+    if given["out"]:
+        write_phrasings(given["out"], made, overwrite=given["overwrite"])
+    if as_json:
+        print_json(
+            {"phrasings": [dataclasses.asdict(phrasing) for phrasing in made], "refused": refusals}
+        )
+        return
+    if not given["out"]:
+        print_table(
+            ["phrasing", "perturbation", "text"],
+            [[item.id, item.perturbation, item.text] for item in made],
+        )
+    print_notes(refusals, what="refused", quiet=quiet)
+    click.echo(f"{len(made)} phrasings made, {len(refusals)} refused{written(given['out'])}")
+
+
+def _groups(
+    paths: Sequence[Path], task_id: str | None, labels: Sequence[str]
+) -> list[tuple[list[Phrasing], list[str]]]:
+    """Return phrasings with the words protected in them: those of a task, or those of each file."""
+    from evalkit.catalog.phrasings import load_phrasings, read_phrasing_file
+    from evalkit.catalog.tasks import list_tasks, load_task
+
+    if bool(paths) == bool(task_id):
+        raise UsageError(
+            "phrasings perturb: needs phrasing files or --task, and not both. Name one of them."
+        )
+    if task_id:
+        task = load_task(task_id)
+        return [
+            (
+                [item for item in load_phrasings(task) if item.kind == "correct"],
+                [*task.labels, *labels],
+            )
+        ]
+    groups = []
+    for path in paths:
+        phrasings = [item for item in read_phrasing_file(path) if item.kind == "correct"]
+        patterns = sorted({pattern for phrasing in phrasings for pattern in phrasing.tasks})
+        words = {
+            label for task in (list_tasks(patterns) if patterns else []) for label in task.labels
+        }
+        groups.append((phrasings, [*sorted(words), *labels]))
+    return groups
+
+
+def _checked(
+    copies: Sequence[Phrasing],
+    originals: Sequence[Phrasing],
+    labels: Sequence[str],
+    *,
+    given: dict[str, Any],
+) -> list[Phrasing]:
+    """Return copies with the result of the meaning check, when one was asked for."""
+    from datetime import UTC, datetime
+
+    from evalkit.catalog.library.meaning import (
+        MODEL_FREE,
+        check_meaning,
+        encoder_validator,
+        nli_validator,
+    )
+
+    validators: list[Validator] = (
+        list(MODEL_FREE) if given["check"] or given["encoder"] or given["nli"] else []
+    )
+    validators += [encoder_validator(given["encoder"])] if given["encoder"] else []
+    validators += [nli_validator(given["nli"])] if given["nli"] else []
+    if not validators:
+        return list(copies)
+    known = {phrasing.id: phrasing for phrasing in originals}
+    today = datetime.now(UTC).date().isoformat()
+    return [
+        dataclasses.replace(
+            copy,
+            meaning=check_meaning(
+                known[copy.of or ""], copy, validators=validators, labels=labels, on=today
+            ),
+        )
+        for copy in copies
+    ]

@@ -1,0 +1,366 @@
+"""``compare``, ``gate`` and ``analyse`` as calls: what the commands compute, as frames.
+
+Frames hold fractions at full precision; what a notebook shows is in percentage points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from evalkit.errors import UsageError
+from evalkit.runs.given import spoken
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evalkit.analysis import PairedTest
+    from evalkit.analysis.compare import Comparison
+    from evalkit.catalog.score_columns import ScoreFile
+    from evalkit.gating import Decision, Explanation
+    from evalkit.records import Estimate
+    from evalkit.records.policy import Policy
+
+__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "gate", "shown"]
+
+NAMED = 10
+"""Phrasings and instances named in the explanation of a gate."""
+
+
+class HasPath(Protocol):
+    """A run, as `evalkit.run` and `evalkit.load_run` return it."""
+
+    @property
+    def path(self) -> Path:
+        """Return its directory."""
+        ...
+
+
+Place: TypeAlias = "str | Path | HasPath"
+
+
+def _path(place: Place) -> Path:
+    return Path(place) if isinstance(place, str | Path) else place.path
+
+
+def _frame(rows: Iterable[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def shown(title: str, lines: Sequence[str], rows: Iterable[tuple[str, Estimate]]) -> str:
+    """Return what a notebook shows of a result: a title, lines, and estimates in percentage points.
+
+    Parameters
+    ----------
+    title, lines
+        Plain text, escaped here.
+    rows
+        Words and estimate.
+    """
+    cells = [
+        f"<tr><td>{escape(words)}</td>"
+        f"<td>{_points(row.value)}</td><td>{_points(row.low)}</td><td>{_points(row.high)}</td></tr>"
+        for words, row in rows
+    ]
+    heads = "".join(f"<th>{name}</th>" for name in ("", "value", "low", "high"))
+    table = f"<table><tr>{heads}</tr>{''.join(cells)}</table>" if cells else ""
+    said = "".join(f"<br>{escape(line)}" for line in lines)
+    return f"<div><b>{escape(title)}</b>{said}{table}</div>"
+
+
+def _points(value: float) -> str:
+    return "–" if value != value else f"{value * 100:.1f}"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Compared:
+    """Two runs or tables, paired; every difference is the second minus the first."""
+
+    found: Comparison
+    """Everything that was computed."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know, such as that a run is unfinished."""
+
+    @property
+    def headline(self) -> pd.DataFrame:
+        """Return the differences over all tasks, one row per statistic, with intervals."""
+        return _frame(self.found.overall)
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """Return every difference: per task, per benchmark and over all tasks."""
+        return _frame(self.found.estimates)
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """Return one test per task, then of all tasks together."""
+        return _frame(self.found.tests)
+
+    @property
+    def phrasings(self) -> pd.DataFrame:
+        """Return the flips of every phrasing."""
+        return _frame(self.found.by_phrasing)
+
+    @property
+    def instances(self) -> pd.DataFrame:
+        """Return the instances with a flip, most first."""
+        return _frame(self.found.by_instance)
+
+    def __repr__(self) -> str:
+        return f"Compared({self.found.new!r} minus {self.found.old!r})"
+
+    def _repr_html_(self) -> str:
+        lines = [*self.notes, "percentage points, mean over tasks"]
+        rows = ((row.metric, row) for row in self.found.overall)
+        return shown(f"{self.found.new} minus {self.found.old}", lines, rows)
+
+
+@spoken
+def compare(
+    a: Place,
+    b: Place,
+    *,
+    margin: float | None = None,
+    model_a: str | None = None,
+    model_b: str | None = None,
+    question: Literal["random", "fixed"] = "random",
+    level: float = 0.95,
+    resamples: int = 4000,
+    seed: int = 0,
+) -> Compared:
+    """Compare two runs or per-instance score tables of one suite, paired, as ``evalkit compare`` does.
+
+    Parameters
+    ----------
+    a, b
+        Run, run directory or score table; differences are `b` minus `a`.
+    margin
+        Also test that `b` is at most this much worse, a fraction.
+    model_a, model_b
+        Model of a table that holds several.
+    question
+        Intervals for new phrasings (``random``) or for these (``fixed``).
+    level, resamples, seed
+        Of the intervals.
+
+    Raises
+    ------
+    ComparisonError
+        When suites, phrasings or instances differ, naming what.
+    EvalkitError
+        When one of the two cannot be read.
+    """
+    from evalkit.analysis.compare import Settings, compare_suites, compare_tables
+    from evalkit.runs.read import suite_of, table_of
+
+    _refuse_intervals(level, resamples, question, ("random", "fixed"))
+    notes: list[str] = []
+    places = [_path(a), _path(b)]
+    compare_suites(*(suite_of(path, notes) for path in places))
+    tables = [table_of(path, model) for path, model in zip(places, (model_a, model_b), strict=True)]
+    how = Settings(level=level, n_resamples=resamples, seed=seed, question=question, margin=margin)
+    return Compared(found=compare_tables(*tables, settings=how), notes=tuple(notes))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Gated:
+    """A decision before a release, with what is behind it."""
+
+    decision: Decision
+    """Outcome, checks, policy and notes."""
+    explanation: Explanation | None = None
+    """Phrasings and instances that moved most."""
+
+    @property
+    def outcome(self) -> str:
+        """Return ``pass``, ``regression`` or ``inconclusive``."""
+        return self.decision.outcome
+
+    @property
+    def exit_code(self) -> int:
+        """Return what the command would exit with: 0, 1 or 3."""
+        return self.decision.exit_code
+
+    @property
+    def checks(self) -> pd.DataFrame:
+        """Return one row per rule and scope, in the order of the policy."""
+        return _frame(self.decision.checks)
+
+    def __repr__(self) -> str:
+        return f"Gated({self.outcome!r}, {self.decision.why!r})"
+
+    def __str__(self) -> str:
+        from evalkit.report.gate_formats import gate_text
+
+        return gate_text(self.decision, self.explanation)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+@spoken
+def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None = None) -> Gated:
+    """Decide whether a candidate may replace a baseline, as ``evalkit gate`` does.
+
+    Parameters
+    ----------
+    candidate, baseline
+        Run or run directory of the same suite.
+    policy
+        Policy, or its file; None for the one that ships.
+
+    Raises
+    ------
+    GateError
+        When a run cannot be read or trusted, or the two must not be compared. Never a pass then.
+    IncompleteError
+        When a run was not finished or misses cells.
+    """
+    from datetime import UTC, datetime
+
+    from evalkit.catalog.policies import default_policy_path, read_policy_file
+    from evalkit.gating.runs import gate_runs
+    from evalkit.records.policy import Policy
+
+    if not isinstance(policy, Policy):
+        policy = read_policy_file(Path(policy) if policy is not None else default_policy_path())
+    decision, explanation = gate_runs(
+        _path(candidate),
+        _path(baseline),
+        policy=policy,
+        today=datetime.now(UTC).date(),
+        explained=NAMED,
+    )
+    return Gated(decision=decision, explanation=explanation)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Analysed:
+    """The statistics of a score table."""
+
+    file: ScoreFile
+    """The rows as they were understood."""
+    rows: Sequence[Estimate]
+    """Every estimate."""
+    pairs: Sequence[PairedTest] = field(default=())
+    """Every test, where tests were asked for."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what was left out or assumed while reading."""
+        return self.file.notes
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """Return one row per statistic, columns as in ``estimates.csv``."""
+        return _frame(self.rows)
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """Return the paired tests; empty when none were asked for."""
+        return _frame(self.pairs)
+
+    @property
+    def phrasings(self) -> pd.DataFrame:
+        """Return one row per model, task and phrasing; empty for a table without instances."""
+        import pandas as pd
+
+        from evalkit.analysis.score_files import phrasings_of
+
+        return pd.DataFrame(phrasings_of(self.file) or [])
+
+    def __repr__(self) -> str:
+        return f"Analysed({self.file.origin!r}, {len(self.rows)} estimates)"
+
+    def _repr_html_(self) -> str:
+        means = [
+            (f"{row.model}, {row.task}: {row.metric}", row)
+            for row in self.rows
+            if row.metric in ("mean", "spread") and not row.group
+        ]
+        return shown(
+            self.file.origin,
+            [*self.notes, f"{len(self.rows)} estimates; mean and spread in percentage points"],
+            means,
+        )
+
+
+@spoken
+def analyse(
+    table: Place | pd.DataFrame,
+    *,
+    factor: str | Sequence[str] = (),
+    reference: str | Mapping[str, str] | None = None,
+    chance: float | Mapping[str, float] | None = None,
+    tests: bool = False,
+    question: Literal["random", "fixed", "both"] = "random",
+    level: float = 0.95,
+    resamples: int = 4000,
+    seed: int = 0,
+) -> Analysed:
+    """Compute the statistics of a score table made elsewhere, as ``evalkit analyse`` does.
+
+    Parameters
+    ----------
+    table
+        Frame, file, run, or folder of files: ``model, task, phrasing_id, score``, with
+        ``instance_id`` (per instance) or without (aggregated).
+    factor
+        Columns to group by.
+    reference
+        Clean phrasing for drop rates, or attacked id -> reference id.
+    chance
+        Score of guessing, of all tasks or by task.
+    tests
+        Also test pairs of models, and attacked phrasings against their reference.
+    question
+        Intervals for new phrasings (``random``), for these (``fixed``), or both.
+    level, resamples, seed
+        Of the intervals.
+
+    Raises
+    ------
+    TableError
+        When the table cannot be read or analysed.
+    """
+    import pandas as pd
+
+    from evalkit.analysis.score_files import TableSettings, chances, estimates_of, tests_of
+    from evalkit.catalog.score_columns import score_file
+    from evalkit.catalog.score_tables import read_score_table
+
+    _refuse_intervals(level, resamples, question, ("random", "fixed", "both"))
+    named = chance if isinstance(chance, Mapping) else {} if chance is None else {"": chance}
+    how = TableSettings(
+        factors=(factor,) if isinstance(factor, str) else tuple(factor),
+        reference=reference,
+        chance=chances(f"{task}={value}" if task else str(value) for task, value in named.items()),
+        level=level,
+        n_resamples=resamples,
+        question=question,
+        seed=seed,
+    )
+    file = score_file(table) if isinstance(table, pd.DataFrame) else read_score_table(_path(table))
+    return Analysed(
+        file=file, rows=estimates_of(file, how), pairs=tests_of(file, how) if tests else ()
+    )
+
+
+def _refuse_intervals(level: float, resamples: int, question: str, known: Sequence[str]) -> None:
+    if not 0 < level < 1:
+        raise UsageError(
+            f"--level: {level:g} is out of range; a number between 0 and 1 is accepted."
+        )
+    if resamples < 100:
+        raise UsageError(
+            f"--resamples: {resamples} is out of range; a whole number from 100 is accepted."
+        )
+    if question not in known:
+        raise UsageError(
+            f"--question: {question!r} is not known; {' or '.join(known)} is accepted."
+        )
