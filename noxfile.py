@@ -135,6 +135,7 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[phrasings]", *group("docs"), env=LOCKED)
     session.run("python", "tools/generate_cli_page.py", "--check")
     session.run("python", "tools/generate_phrasing_page.py", "--check")
+    session.run("python", "tools/generate_metrics_page.py", "--check")
     quiet = {"NO_MKDOCS_2_WARNING": "1"}
     if session.posargs:
         session.run("mkdocs", *session.posargs, env=quiet)

@@ -273,9 +273,9 @@ def random_intervals(
     found: Draw, seen: np.ndarray, rng: np.random.Generator, *, binary: bool
 ) -> dict[str, Interval]:
     """Return every interval offered for new phrasings."""
-    result = stats.score_intervals(found.scores, rng=rng, question="random", n_draws=PIVOTS)
+    result = stats.score_intervals(found.scores, rng=rng, question="random", n_resamples=PIVOTS)
     result |= stats.gap_intervals(
-        found.scores, seen=seen, unseen=~seen, rng=rng, question="random", n_draws=PIVOTS
+        found.scores, seen=seen, unseen=~seen, rng=rng, question="random", n_resamples=PIVOTS
     )
     return result | ({"consistency": turned(result["pss"])} if binary else {})
 
@@ -347,7 +347,7 @@ def simulate(
         made = draw(regime, rng)
         note("random", random_intervals(made, seen, rng, binary=binary), random)
         note("fixed", fixed_intervals(made, seen, binary=binary), fixed_truths(made, seen))
-        changed = stats.difference_intervals(*pair(regime, rng), rng=rng, n_draws=PIVOTS)
+        changed = stats.difference_intervals(*pair(regime, rng), rng=rng, n_resamples=PIVOTS)
         note(
             "random", {f"{DIFFERENCE}{name}": found for name, found in changed.items()}, differences
         )

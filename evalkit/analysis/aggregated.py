@@ -23,36 +23,14 @@ from evalkit.analysis.over_tasks import OneTask
 from evalkit.analysis.per_task import normed
 from evalkit.errors import TableError
 from evalkit.records import Estimate
+from evalkit.records.statistics import needing
 from evalkit.stats.intervals.phrasing_only import (
     gap_of_phrasings,
     mean_of_phrasings,
     std_of_phrasings,
 )
 
-__all__ = ["NEEDS_CELLS", "estimate_aggregated"]
-
-NEEDS_CELLS = (
-    *(
-        "std_excess",
-        "var_phrasing",
-        "var_instance",
-        "var_interaction",
-        "g_coefficient",
-        "required_phrasings",
-    ),
-    *(
-        "worst_instance",
-        "best_instance",
-        "pss",
-        "consistency",
-        "flip_rate",
-        "krippendorff_alpha",
-        "fleiss_kappa",
-        "label_entropy",
-    ),
-    *("unparsed_rate", "truncated_rate", "missing_rate"),
-)
-"""Metrics that an aggregated table cannot give."""
+__all__ = ["estimate_aggregated"]
 
 
 def estimate_aggregated(
@@ -161,7 +139,7 @@ def _one_task(
         )
     if chance is not None:
         found["accuracy_norm"] = normed(found["mean"], chance)
-    found |= {name: stats.undefined(math.nan, reason, level=level) for name in NEEDS_CELLS}
+    found |= {name: stats.undefined(math.nan, reason, level=level) for name in needing("cells")}
     return OneTask(
         task=task,
         benchmark=benchmark,

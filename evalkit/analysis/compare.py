@@ -315,7 +315,7 @@ def _differences(old: Block, new: Block, settings: Settings, *, reliance: Found)
         new.values,
         rng=rng,
         level=settings.level,
-        n_draws=settings.n_resamples,
+        n_resamples=settings.n_resamples,
     )
     found = best_of_both(intervals, settings.question)
     found |= _gap_differences(old, new, settings)
@@ -431,7 +431,7 @@ def _tests(pairs: Sequence[tuple[Block, Block]], settings: Settings) -> list[Tas
         gained=sum(test.gained for test in tests),
         n_cells=sum(test.n_cells for test in tests),
         p=stats.sign_flip(
-            np.concatenate(sums), rng=rng, n_permutations=max(9999, settings.n_resamples)
+            np.concatenate(sums), rng=rng, n_resamples=max(9999, settings.n_resamples)
         ),
         method="sign flip/instances",
     )
@@ -460,7 +460,7 @@ def _test(task: str, old: Floats, new: Floats, *, settings: Settings) -> TaskTes
         sums = np.where(there.any(axis=0), np.where(there, change, 0.0).sum(axis=0), np.nan)
         rng = np.random.default_rng(int(digest([settings.seed, task, "test"], length=16), 16))
         p, method = (
-            stats.sign_flip(sums, rng=rng, n_permutations=max(9999, settings.n_resamples)),
+            stats.sign_flip(sums, rng=rng, n_resamples=max(9999, settings.n_resamples)),
             "sign flip/instances",
         )
     difference = stats.mean(change) if there.any() else math.nan

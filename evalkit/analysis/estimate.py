@@ -16,6 +16,7 @@ from evalkit.analysis.per_task import Options, drops_of, task_statistics
 from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
+from evalkit.records.statistics import statistic
 from evalkit.scoring import AnswerBlock, Block, ScoreTable
 from evalkit.stats.intervals.resample import Interval
 
@@ -23,64 +24,6 @@ __all__ = ["estimate", "headline_phrasings", "rows_of_model"]
 
 MOST_RANKED = 1000
 """Most resamples behind the ranks of models."""
-FRACTIONS = frozenset(
-    [
-        "mean",
-        "median",
-        "min",
-        "max",
-        "q05",
-        "q25",
-        "q75",
-        "q95",
-        "worst_3",
-        "cvar10",
-        "spread",
-        "saturation",
-        "cps",
-        "seen_mean",
-        "unseen_mean",
-        "worst_instance",
-        "best_instance",
-        "pss",
-        "consistency",
-        "flip_rate",
-        "label_entropy",
-        "unparsed_rate",
-        "truncated_rate",
-        "missing_rate",
-        "g_coefficient",
-        "prompt_uncertainty",
-        "confidence",
-        "refusal_rate",
-        "label_adherence",
-    ]
-)
-"""Metrics that lie in [0, 1]; ends of intervals are cut there, which costs no coverage."""
-DIFFERENCES = frozenset(["gap", "gap_worst"])
-"""Metrics that lie in [-1, 1]."""
-POSITIVE = frozenset(
-    [
-        "std",
-        "std0",
-        "std_excess",
-        "sensitivity",
-        "seen_std",
-        "unseen_std",
-        "var_instance",
-        "var_interaction",
-        "posix",
-        "brier",
-    ]
-)
-"""Metrics that are never negative."""
-
-
-WIDEST = {"std0": 0.5} | dict.fromkeys(
-    ("std", "std_excess", "seen_std", "unseen_std"), math.sqrt(0.5)
-)
-"""Largest deviation that fractions can have: half of them 0, half of them 1; sample deviations are
-largest for two phrasings."""
 
 
 def estimate(
@@ -144,7 +87,7 @@ def estimate(
             options = Options(
                 level=level,
                 question=question,
-                n_draws=n_resamples,
+                n_resamples=n_resamples,
                 reference=reference,
                 chance=None if chance is None else chance.get(task),
                 confidence=confidence,
@@ -281,16 +224,9 @@ def _row(
 
 def _bounded(row: Estimate) -> Estimate:
     """Cut the ends of an interval where the metric ends."""
-    lowest = (
-        0.0
-        if row.metric in FRACTIONS | POSITIVE
-        else -1.0
-        if row.metric in DIFFERENCES
-        else -math.inf
-    )
-    highest = 1.0 if row.metric in FRACTIONS | DIFFERENCES else WIDEST.get(row.metric, math.inf)
+    entry = statistic(row.metric)
     return replace(
         row,
-        low=float(np.clip(row.low, lowest, highest)),
-        high=float(np.clip(row.high, lowest, highest)),
+        low=float(np.clip(row.low, entry.low, entry.high)),
+        high=float(np.clip(row.high, entry.low, entry.high)),
     )

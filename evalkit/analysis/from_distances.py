@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.records.statistics import needing
 
-__all__ = ["NOT_POOLED", "changes", "distance_statistics"]
+__all__ = ["changes", "distance_statistics"]
 
-NOT_POOLED = ("distance_rho", "distance_p")
-"""Metrics that have no value over several tasks: a task both far and hard would make a correlation
-by itself."""
 NO_VECTORS = "no representations; ask for them with --representations (backend hf)"
 
 
@@ -60,7 +58,7 @@ def distance_statistics(
     else:
         reason = "fewer than three unseen phrasings, or no difference among them"
     if math.isnan(rho):
-        return {name: stats.undefined(math.nan, reason, level=level) for name in NOT_POOLED}
+        return {name: stats.undefined(math.nan, reason, level=level) for name in needing("vectors")}
     return {
         "distance_rho": stats.undefined(rho, "its permutation p is distance_p", level=level),
         "distance_p": stats.undefined(p, "two-sided permutation p of distance_rho", level=level),

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.analysis.from_distances import NOT_POOLED
+from evalkit.records.statistics import NEVER, NO_INTERVAL, statistic
 from evalkit.stats.intervals.crossed import (
     gap_interval,
     mean_difference_interval,
@@ -102,7 +102,8 @@ def _one(
     values = np.array([interval.value for interval in defined])
     if len(tasks) == 1:
         return found[0], len(defined)
-    if metric in NOT_POOLED:
+    pooled = statistic(metric).pooled
+    if pooled == NEVER:
         return undefined(math.nan, "never pooled over tasks", level=level), 0
     if not defined:
         return undefined(
@@ -111,7 +112,7 @@ def _one(
             level=level,
         ), 0
     value = float(values.mean())
-    if metric in {"new_phrasing_low", "new_phrasing_high"}:
+    if pooled == NO_INTERVAL:
         return undefined(value, "end of a prediction interval", level=level), len(defined)
     if any(interval.method == "posterior" for interval in defined):
         return _of_these_tasks(defined, level), len(defined)

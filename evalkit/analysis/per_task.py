@@ -45,7 +45,7 @@ class Options:
     """Level of intervals."""
     question: stats.Question = "random"
     """``fixed``: these phrasings on new instances; ``random``: new phrasings too."""
-    n_draws: int = 4000
+    n_resamples: int = 4000
     """Draws of the intervals that need them."""
     reference: str | Mapping[str, str] | None = None
     """Clean phrasing for drop rates, or attacked id -> reference id; None: perturbed phrasings
@@ -146,7 +146,9 @@ def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Fo
     """Statistics of phrasing means, variance components and instances."""
     level = options.level
     found = best_of_both(
-        partial(stats.score_intervals, scores, rng=rng, level=level, n_draws=options.n_draws),
+        partial(
+            stats.score_intervals, scores, rng=rng, level=level, n_resamples=options.n_resamples
+        ),
         options.question,
     )
     new = found.pop("new_phrasing")
@@ -191,13 +193,13 @@ def _of_arms(
     scores: Floats, seen: Mask, unseen: Mask, *, options: Options, rng: np.random.Generator
 ) -> Found:
     """Statistics of seen and unseen phrasings and their gaps."""
-    level, n_draws = options.level, options.n_draws
+    level, n_resamples = options.level, options.n_resamples
     found: Found = {}
     for name, arm in (("seen", seen), ("unseen", unseen)):
         part, none = scores[arm], stats.undefined(math.nan, f"no {name} phrasing", level=level)
         of_arm = (
             best_of_both(
-                partial(stats.score_intervals, part, rng=rng, level=level, n_draws=n_draws),
+                partial(stats.score_intervals, part, rng=rng, level=level, n_resamples=n_resamples),
                 options.question,
             )
             if arm.any()
@@ -208,7 +210,13 @@ def _of_arms(
             of_arm.get("std", none),
         )
     gaps = partial(
-        stats.gap_intervals, scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws
+        stats.gap_intervals,
+        scores,
+        seen=seen,
+        unseen=unseen,
+        rng=rng,
+        level=level,
+        n_resamples=n_resamples,
     )
     return found | best_of_both(gaps, options.question)
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.records import digest
+from evalkit.records.statistics import STATISTICS
 from evalkit.scoring import Block
 from evalkit.stats.planning.budget import (
     LOOK_DRAWS,
@@ -32,24 +33,12 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SPARSE = "not estimated from a sparse design: "
-WHOLE = SPARSE + "needs every phrasing on the same instances"
-NOT_SPARSE = {
-    **dict.fromkeys(
-        ("worst_instance", "best_instance", "std_excess", "new_phrasing_low", "new_phrasing_high"),
-        WHOLE,
-    ),
-    **dict.fromkeys(
-        ("var_phrasing", "var_instance", "var_interaction", "g_coefficient", "required_phrasings"),
-        WHOLE,
-    ),
-}
-"""Metrics of a full run that a sparse one does not give, with the reason."""
 SHARES = (0.25, 0.5)
 """Parts of the cells asked whose half-width is drawn beside that of all of them."""
 
 
 def posterior(
-    scores: Floats, *, seen: Mask, unseen: Mask, level: float = 0.95, n_draws: int = 300
+    scores: Floats, *, seen: Mask, unseen: Mask, level: float = 0.95, n_resamples: int = 300
 ) -> Budgeted | None:
     """Return what the cells asked say of all phrasings; None when no cell has a score.
 
@@ -62,26 +51,30 @@ def posterior(
         not draw their gap towards 0.
     level
         Level of intervals.
-    n_draws
+    n_resamples
         Draws.
     """
     if np.isnan(scores).all():
         return None
     arms = seen.astype(np.float64) - unseen
     return _posterior(
-        np.ascontiguousarray(scores).tobytes(), arms.tobytes(), scores.shape, level, n_draws
+        np.ascontiguousarray(scores).tobytes(), arms.tobytes(), scores.shape, level, n_resamples
     )
 
 
 @lru_cache(maxsize=256)
 def _posterior(
-    cells: bytes, arms: bytes, shape: tuple[int, int], level: float, n_draws: int
+    cells: bytes, arms: bytes, shape: tuple[int, int], level: float, n_resamples: int
 ) -> Budgeted:
     scores = np.frombuffer(cells, dtype=np.float64).reshape(shape)
     seed = int(digest([shape, np.nan_to_num(scores, nan=-1.0).ravel().tolist()], length=16), 16)
     covariates = Covariates(phrasing=np.frombuffer(arms, dtype=np.float64)[:, None])
     return estimate_distribution(
-        scores, rng=np.random.default_rng(seed), covariates=covariates, level=level, n_draws=n_draws
+        scores,
+        rng=np.random.default_rng(seed),
+        covariates=covariates,
+        level=level,
+        n_resamples=n_resamples,
     )
 
 
@@ -110,7 +103,9 @@ def sparse_statistics(
         Level of intervals.
     """
     found = {
-        name: stats.undefined(math.nan, reason, level=level) for name, reason in NOT_SPARSE.items()
+        entry.name: stats.undefined(math.nan, SPARSE + entry.sparse, level=level)
+        for entry in STATISTICS.values()
+        if entry.sparse
     }
     found["pss"] = stats.pss_interval(scores, question="fixed", level=level)
     arms = {"seen": seen, "unseen": unseen}
@@ -194,7 +189,7 @@ def curve_of(block: Block, headline: Mask, *, level: float) -> list[tuple[int, f
             seen=relation == "seen",
             unseen=relation == "unseen",
             level=level,
-            n_draws=LOOK_DRAWS,
+            n_resamples=LOOK_DRAWS,
         )
         if fit is not None:
             steps.append((len(kept), _half(fit)))

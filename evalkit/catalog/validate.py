@@ -19,8 +19,8 @@ from evalkit.catalog.paths import leads_out
 from evalkit.catalog.yaml_file import Where, YamlFile
 from evalkit.phrasings.templates import check as check_template
 from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
-from evalkit.records.policy import METRICS as POLICY_METRICS
 from evalkit.records.policy import Policy, Rule, Waiver
+from evalkit.records.statistics import gated
 from evalkit.registry import METRICS, READERS, Registry
 
 __all__ = ["field_names", "record"]
@@ -386,12 +386,13 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
 
 def _unknown_metric(name: str) -> str | None:
     """Return what is wrong with the name of a metric of a gate, or None."""
-    if name in POLICY_METRICS:
+    known = gated()
+    if name in known:
         return None
-    close = get_close_matches(name, POLICY_METRICS, n=1)
+    close = get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}? " if close else ". "
     return (
-        f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(POLICY_METRICS)}."
+        f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(known)}."
     )
 
 

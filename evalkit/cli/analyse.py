@@ -22,6 +22,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.errors import UsageError
+from evalkit.records.statistics import shown_in
 
 if TYPE_CHECKING:
     from evalkit.analysis import PairedTest
@@ -33,8 +34,6 @@ __all__ = ["command"]
 GROUP = "What is computed"
 MOST_NAMED = 5
 """Most tasks whose missing cells are named in print."""
-SHOWN = ("mean", "std", "spread", "min", "gap", "consistency")
-"""Metrics of the printed table, beside seen and unseen."""
 
 
 @click.command(
@@ -176,22 +175,23 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
     }
     grouped = any(group for group, _, _ in kept)
     several = len({model for _, model, _ in kept}) > 1
+    shown = [entry.name for entry in shown_in("analyse")]
     heads = [
         *(["group"] if grouped else []),
         *(["model"] if several else []),
         "task",
         "P",
         "N",
-        *SHOWN[:1],
+        *shown[:1],
         "seen",
         "unseen",
-        *SHOWN[1:],
+        *shown[1:],
     ]
     rows = []
     for (group, model, task), found in kept.items():
         first = next(iter(found.values()))
         arms = [_arm(found, name) for name in ("seen", "unseen")]
-        cells = [_cell(found.get(name)) for name in SHOWN]
+        cells = [_cell(found.get(name)) for name in shown]
         rows.append(
             [
                 *([group] if grouped else []),

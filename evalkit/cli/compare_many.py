@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import number, print_json, print_table
+from evalkit.records.statistics import shown_in
 
 if TYPE_CHECKING:
     from evalkit.analysis.candidates import Cost, Suggestion
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from evalkit.scoring import ScoreTable
 
 __all__ = ["cost_of", "cost_text", "manifest_of", "show_many"]
-
-SHOWN = {
-    "mean": "mean",
-    "unseen_mean": "unseen mean",
-    "gap": "gap",
-    "min": "worst phrasing",
-    "std": "std",
-    "consistency": "consistency",
-    "reliance": "reliance",
-}
 
 
 def show_many(
@@ -74,7 +65,8 @@ def show_many(
         for one, change in zip(found, changes, strict=True)
     ]
     title = f"minus {plain[1].models[0]}, percentage points, mean over tasks with {settings.level:.0%} intervals"
-    print_table(["run", *SHOWN.values(), "tokens", "trained parameters"], rows, title=title)
+    heads = [entry.title for entry in shown_in("candidates")]
+    print_table(["run", *heads, "tokens", "trained parameters"], rows, title=title)
     click.echo(_said(best))
 
 
@@ -87,8 +79,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _cells(change: Sequence[Estimate]) -> list[str]:
     rows = {row.metric: row for row in change if (row.benchmark, row.task) == ("all", "all")}
     cells = []
-    for metric in SHOWN:
-        row = rows.get(metric)
+    for entry in shown_in("candidates"):
+        row = rows.get(entry.name)
         if row is None or row.value != row.value:
             cells.append("-")
         else:

@@ -8,33 +8,15 @@ except the two that only a pair of runs has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["CORRECTIONS", "METRICS", "SHORT", "Policy", "Rule", "Waiver"]
+__all__ = ["CORRECTIONS", "SHORT", "Policy", "Rule", "Waiver"]
 
 Scope = Literal["suite", "benchmark", "task"]
 Short = Literal["report", "fail", "pass"]
 Correction = Literal["holm", "benjamini_hochberg", "none"]
 
-METRICS: Mapping[str, str] = MappingProxyType(
-    {
-        "mean": "mean score over phrasings; falls",
-        "seen_mean": "mean over seen phrasings; falls",
-        "unseen_mean": "mean over unseen phrasings; falls",
-        "worst_phrasing": "score of the worst phrasing (min), mean over tasks; falls",
-        "worst_instance": "share of instances right under every phrasing; falls",
-        "consistency": "share of phrasing pairs with the same answer; falls",
-        "gap": "seen mean minus unseen mean; rises",
-        "spread": "best minus worst phrasing; rises",
-        "std": "standard deviation over phrasings without the noise of the instances, root mean square over tasks; rises",
-        "unparsed_rate": "share of answers that could not be used, refusals among them; rises",
-        "collateral_damage": "share of what the baseline had right that the candidate has wrong; its margin is a ceiling",
-    }
-)
-"""Metric -> what it is and in which direction it is harm."""
 SHORT = ("report", "fail", "pass")
 CORRECTIONS = ("holm", "benjamini_hochberg", "none")
 
@@ -44,7 +26,7 @@ class Rule:
     """One metric that may not worsen by its margin or more."""
 
     metric: str
-    """Name in `METRICS`."""
+    """Name in `evalkit.records.statistics.gated`."""
     margin: float
     """Harm that must be excluded, a fraction: for ``collateral_damage`` the ceiling itself, else a
     change against the baseline."""

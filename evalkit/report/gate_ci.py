@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from evalkit.gating import Check, Decision
-from evalkit.records.policy import METRICS
+from evalkit.records.statistics import gated
 from evalkit.report.escaping import github_data, github_property, plain, xml_text
 from evalkit.report.gate_formats import HEADLINES, told
 
@@ -129,7 +129,7 @@ def gate_sarif(decision: Decision, *, policy_path: str = "policy.yaml", version:
         {
             "id": f"evalkit/{name}",
             "name": name,
-            "shortDescription": {"text": METRICS.get(name, name)},
+            "shortDescription": {"text": gated().get(name, name)},
         }
         for name in metrics
     ]

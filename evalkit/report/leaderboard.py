@@ -8,6 +8,7 @@ from typing import Any
 from evalkit.analysis.standings import Standings
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
+from evalkit.records.statistics import LEADERBOARD, statistic
 from evalkit.report.escaping import markdown
 from evalkit.store.csv_file import csv_of
 
@@ -22,17 +23,7 @@ __all__ = [
     "shown_cells",
 ]
 
-_STATISTICS = (
-    ("mean", "mean"),
-    ("seen_mean", "seen_mean"),
-    ("unseen_mean", "unseen_mean"),
-    ("gap", "gap"),
-    ("spread", "spread"),
-    ("std", "std"),
-    ("sensitivity", "sensitivity"),
-    ("worst_phrasing", "min"),
-    ("consistency", "consistency"),
-)
+_STATISTICS = tuple((statistic(name).alias or name, name) for name in LEADERBOARD)
 """Column of the leaderboard -> metric of ``estimates.csv``."""
 
 COLUMNS: tuple[str, ...] = (

@@ -12,8 +12,6 @@ from evalkit.report.evidence import Evidence, Flip, PhrasingView, TaskView
 
 __all__ = ["TaskRow", "benchmark_rows", "flip_view", "phrasing_rows", "task_rows"]
 
-METRICS = ("mean", "std", "spread", "min", "max", "gap", "consistency")
-"""Columns of the tables of benchmarks and tasks."""
 LONGEST = 4000
 """Characters of a text that are shown."""
 

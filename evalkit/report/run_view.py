@@ -8,22 +8,10 @@ from dataclasses import dataclass
 
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
+from evalkit.records.statistics import shown_in
 from evalkit.report.evidence import Evidence
 
 __all__ = ["Changed", "Comparison", "ComparisonRow", "RunView", "side_by_side"]
-
-HEADLINE = (
-    "mean",
-    "std",
-    "spread",
-    "min",
-    "seen_mean",
-    "unseen_mean",
-    "gap",
-    "consistency",
-    "unparsed_rate",
-)
-"""Statistics that are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +107,7 @@ def side_by_side(
         for rows in (run.estimates, estimates, differences)
     )
     rows = []
-    for metric in HEADLINE:
+    for metric in (entry.name for entry in shown_in("comparison")):
         if metric not in mine or metric not in theirs:
             continue
         found = paired.get(metric)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts, Manifest
+from evalkit.records.statistics import statistic
 from evalkit.report.evidence import Evidence, Looks
 from evalkit.report.text import bracket, points, share, signed
 
@@ -26,26 +27,9 @@ __all__ = [
 ]
 
 
-NAMES = {
-    "mean": "mean score",
-    "std": "std over phrasings",
-    "spread": "spread (max − min)",
-    "min": "worst phrasing",
-    "seen_mean": "mean, seen wording",
-    "unseen_mean": "mean, unseen wording",
-    "gap": "gap (seen − unseen)",
-    "consistency": "same answer, two phrasings",
-    "unparsed_rate": "unparsed answers",
-    "pdr": "lost under perturbation, % of the clean score",
-    "reliance": "correct − control instruction, all controls",
-}
-"""What statistics are called in tables."""
-
-
 def metric_name(metric: str) -> str:
     """Return what a statistic is called in tables."""
-    kind = metric.removeprefix("reliance_")
-    return f"correct − {kind} instruction" if kind != metric else NAMES.get(metric, metric)
+    return statistic(metric).title.replace(" - ", " − ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.records import Estimate
+from evalkit.records.statistics import shown_in, statistic
 
-__all__ = ["STATISTICS", "over_all_tasks", "summary_rows"]
+__all__ = ["over_all_tasks", "summary_rows"]
 
-STATISTICS = (
-    ("mean", "mean score"),
-    ("std", "std over phrasings"),
-    ("spread", "spread (max - min)"),
-    ("min", "worst phrasing"),
-    ("seen_mean", "mean, seen wording"),
-    ("unseen_mean", "mean, unseen wording"),
-    ("gap", "gap (seen - unseen)"),
-    ("consistency", "same answer, two phrasings"),
-    ("worst_instance", "right under every phrasing"),
-)
-"""Metric of ``estimates.csv`` -> words of the summary."""
-ASKED_FOR = (("pdr", "lost when perturbed, %"), ("reliance", "correct - control wording"))
+ASKED_FOR = ("pdr", "reliance")
 """Rows that stand there only when the run holds perturbed phrasings or controls."""
 
 
@@ -63,12 +52,12 @@ def summary_rows(
     }
     rows = [["tasks / phrasings / instances", *(_sizes(first[name]) for name in shown)]]
     rows += [
-        [words, *(_cell(values.get((name, metric))) for name in shown)]
-        for metric, words in STATISTICS
+        [entry.title, *(_cell(values.get((name, entry.name))) for name in shown)]
+        for entry in shown_in("summary")
     ]
     rows += [
-        [words, *(_cell(values.get((name, metric))) for name in shown)]
-        for metric, words in ASKED_FOR
+        [statistic(metric).title, *(_cell(values.get((name, metric))) for name in shown)]
+        for metric in ASKED_FOR
         if any(
             (row := values.get((name, metric))) is not None and row.value == row.value
             for name in shown

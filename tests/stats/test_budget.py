@@ -103,7 +103,7 @@ def test_rasch_covariates_carry_over_to_phrasings_without_a_score(rasch):
 def test_complete_matrix_is_returned_exactly():
     """With every cell scored there is nothing to estimate: no error, no width."""
     y = matrix(1, p=10, n=30)
-    found = estimate_distribution(y, rng=np.random.default_rng(0), n_draws=20)
+    found = estimate_distribution(y, rng=np.random.default_rng(0), n_resamples=20)
 
     assert found.quantiles == pytest.approx(np.sort(y.mean(axis=1)))
     assert (
@@ -119,7 +119,7 @@ def test_distribution_beats_averages_and_plain_rasch(rasch):
     for seed in range(3):
         y = matrix(seed, p=60, n=100)
         known, truth = part(y, 480, seed), y.mean(axis=1)
-        ours = estimate_distribution(known, rng=np.random.default_rng(seed), n_draws=150)
+        ours = estimate_distribution(known, rng=np.random.default_rng(seed), n_resamples=150)
         plain = rasch.predicted_scores(known, rasch.fit_rasch(known))
         errors.append(
             [wasserstein(x, truth) for x in (ours.quantiles, plain, np.nanmean(known, axis=1))]
@@ -133,7 +133,9 @@ def test_spread_is_not_that_of_the_noise():
     """Phrasings that hardly differ, eight cells each: averages spread far more than the truth, the estimate does not."""
     y = matrix(5, p=60, n=300, tau=0.02)
     known = part(y, 480)
-    found = estimate_distribution(known, rng=np.random.default_rng(0), n_draws=150).found["spread"]
+    found = estimate_distribution(known, rng=np.random.default_rng(0), n_resamples=150).found[
+        "spread"
+    ]
     truth = np.ptp(y.mean(axis=1))
 
     assert np.ptp(np.nanmean(known, axis=1)) > 3 * truth
@@ -148,7 +150,7 @@ def test_intervals_cover_under_the_model():
     for seed in range(40):
         y = matrix(100 + seed, p=50, n=120)
         found = estimate_distribution(
-            part(y, 400, seed), rng=np.random.default_rng(seed), n_draws=200
+            part(y, 400, seed), rng=np.random.default_rng(seed), n_resamples=200
         )
         truth = np.sort(y.mean(axis=1))
         inside.append(((truth >= found.low) & (truth <= found.high)).mean())
@@ -160,7 +162,7 @@ def test_graded_scores_are_accepted():
     """Scores between 0 and 1 give an estimate near their mean, with less noise than 0/1 scores would leave."""
     rng = np.random.default_rng(0)
     y = np.clip(0.6 + rng.normal(0, 0.05, (20, 1)) + rng.normal(0, 0.1, (20, 60)), 0, 1)
-    found = estimate_distribution(part(y, 200), rng=rng, n_draws=100)
+    found = estimate_distribution(part(y, 200), rng=rng, n_resamples=100)
 
     assert found.found["mean"].value == pytest.approx(y.mean(), abs=0.02)
     assert found.found["spread"].value < 0.35
@@ -177,7 +179,7 @@ def test_features_of_phrasings_are_used():
     blind, told = (
         np.abs(
             sample_posterior(
-                known, rng=np.random.default_rng(0), covariates=given, n_draws=150
+                known, rng=np.random.default_rng(0), covariates=given, n_resamples=150
             ).scores.mean(axis=0)
             - truth
         ).mean()
@@ -191,7 +193,7 @@ def test_same_seed_same_answer():
     """All draws come from the generator given."""
     known = part(matrix(0), 300)
     one, two, other = (
-        estimate_distribution(known, rng=np.random.default_rng(seed), n_draws=30).quantiles
+        estimate_distribution(known, rng=np.random.default_rng(seed), n_resamples=30).quantiles
         for seed in (1, 1, 2)
     )
 
@@ -210,7 +212,7 @@ def test_next_cells_are_new_and_go_where_least_is_known():
     y = matrix(4, p=10, n=60)
     known = part(y, 200)
     known[0, :] = np.nan
-    posterior = sample_posterior(known, rng=np.random.default_rng(0), n_draws=100)
+    posterior = sample_posterior(known, rng=np.random.default_rng(0), n_resamples=100)
     cells = next_cells(known, posterior, n=50, rng=np.random.default_rng(0))
 
     assert len({tuple(cell) for cell in cells.tolist()}) == 50

@@ -145,7 +145,7 @@ def test_exchangeable_runs_give_p_values_spread_evenly() -> None:
     for _ in range(200):
         pair = [(source.random((3, 30)) < 0.6).astype(float) for _ in range(2)]
         hits += (
-            swapped_p([(pair[0], pair[1])], lambda a: -a.min(axis=-1), rng=source, n_draws=199)
+            swapped_p([(pair[0], pair[1])], lambda a: -a.min(axis=-1), rng=source, n_resamples=199)
             < 0.1
         )
 

@@ -274,7 +274,7 @@ def test_a_hundred_thousand_phrasings_do_not_exhaust_memory():
     scores = np.clip(
         0.5 + 0.1 * rng.normal(size=(100_000, 1)) + 0.05 * rng.normal(size=(100_000, 2)), 0, 1
     )
-    found = stats.score_intervals(scores, rng=rng, n_draws=100)
+    found = stats.score_intervals(scores, rng=rng, n_resamples=100)
 
     assert found["q05"].low < found["q05"].high
     assert found["std"].value == pytest.approx(0.106, abs=0.005)
@@ -348,9 +348,9 @@ def test_degenerate_matrices_warn_about_nothing_and_crash_nowhere(bad, question)
     """Every door returns an estimate or NaN with a reason; warnings are errors in this test run."""
     rng = np.random.default_rng(0)
     half = np.arange(bad.shape[0]) < bad.shape[0] // 2
-    found = stats.score_intervals(bad, rng=rng, question=question, n_draws=50)
+    found = stats.score_intervals(bad, rng=rng, question=question, n_resamples=50)
     found |= stats.gap_intervals(
-        bad, seen=half, unseen=~half, rng=rng, question=question, n_draws=50
+        bad, seen=half, unseen=~half, rng=rng, question=question, n_resamples=50
     )
     found |= stats.bootstrap(bad, rng=rng, question=question, method="bca", n_resamples=20)
     found["suite"] = stats.suite_mean_interval([bad, bad], question=question)
@@ -433,7 +433,7 @@ def test_ratio_of_paired_deviations_is_that_of_pitman_and_morgan():
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=9), rng.normal(size=9)
     y = 0.6 * x + 1.5 * y
-    first, second = _deviations(x, y, float(np.corrcoef(x, y)[0, 1]), n_draws=200_000, rng=rng)
+    first, second = _deviations(x, y, float(np.corrcoef(x, y)[0, 1]), n_resamples=200_000, rng=rng)
 
     for end in np.quantile(
         second / first, [0.025, 0.975]

@@ -93,7 +93,7 @@ def test_sign_flip_of_fractions_agrees_with_scipy_permutation_test(rng):
         vectorized=True,
     )
 
-    assert stats.sign_flip(steps, rng=rng, n_permutations=20000) == pytest.approx(
+    assert stats.sign_flip(steps, rng=rng, n_resamples=20000) == pytest.approx(
         exact.pvalue, abs=0.015
     )
 

@@ -57,7 +57,7 @@ def _deviations(
     y: Float[np.ndarray, " phrasing"],
     correlation: float,
     *,
-    n_draws: int,
+    n_resamples: int,
     rng: np.random.Generator,
 ) -> tuple[Draws, Draws]:
     """Draws of the standard deviations of two paired normal samples.
@@ -76,15 +76,15 @@ def _deviations(
     """
     df, rest = x.size - 1, 1 - correlation**2
     if df > MOST_SIMULATED:
-        first, other = rng.standard_normal((2, n_draws)) * np.sqrt(2 / df)
+        first, other = rng.standard_normal((2, n_resamples)) * np.sqrt(2 / df)
         scales = 1 + first, 1 + correlation**2 * first + np.sqrt(1 - correlation**4) * other
     else:
-        z = rng.standard_normal((2, n_draws, df))
+        z = rng.standard_normal((2, n_resamples, df))
         scales = (
             (z[0] ** 2).mean(axis=1),
             ((correlation * z[0] + np.sqrt(rest) * z[1]) ** 2).mean(axis=1),
         )
-    t = rng.standard_t(df - 1, size=n_draws)
+    t = rng.standard_t(df - 1, size=n_resamples)
     turn = np.exp(np.sign(t) * np.arccosh(1 + 2 * rest * t**2 / (df - 1)) / 4)
     both = 1 / np.sqrt(np.sqrt(np.maximum(scales[0] * scales[1], 1e-6)))
     # subtle: sqrt(sx sy) both sqrt(sx / sy) is sx both, which also holds where a side is constant
@@ -96,12 +96,12 @@ def _deviations(
 def _excess(std: Draws, noise: MeanNoise, *, rng: np.random.Generator) -> Draws:
     """Draws of var_phrasing: the variance of a[p] less the noise of N instances in it, which is drawn too, cut at 0."""
     return np.asarray(
-        np.maximum(std**2 - noise.contrast * noise_draws(noise, n_draws=std.size, rng=rng), 0.0)
+        np.maximum(std**2 - noise.contrast * noise_draws(noise, n_resamples=std.size, rng=rng), 0.0)
     )
 
 
 def _pivot_differences(
-    old: Scores, new: Scores, *, rng: np.random.Generator, n_draws: int, level: float
+    old: Scores, new: Scores, *, rng: np.random.Generator, n_resamples: int, level: float
 ) -> dict[str, Interval]:
     """Differences of the statistics of a[p] for new phrasings, from dependent pivots of the two runs."""
     a = [phrasing_scores(scores) for scores in (old, new)]
@@ -124,13 +124,13 @@ def _pivot_differences(
         noise = mean_noise(paired_difference(old, new), squares=False)
         extra = beyond_noise(noise.common, noise.contrast / n_phrasings, n_instances)
         common = (
-            np.sqrt(extra * (n_instances - 1) / rng.chisquare(n_instances - 1, size=n_draws))
-            * rng.standard_normal(n_draws)
+            np.sqrt(extra * (n_instances - 1) / rng.chisquare(n_instances - 1, size=n_resamples))
+            * rng.standard_normal(n_resamples)
             / 2
         )
         r = _correlation(arms[0].h, arms[1].h)
-        deviations = _deviations(arms[0].h, arms[1].h, r, n_draws=n_draws, rng=rng)
-        z = rng.standard_normal((2, n_draws))
+        deviations = _deviations(arms[0].h, arms[1].h, r, n_resamples=n_resamples, rng=rng)
+        z = rng.standard_normal((2, n_resamples))
         centres = (z[0], r * z[0] + np.sqrt(1 - r**2) * z[1])
         both = []
         noises = [mean_noise(scores) for scores in (old, new)]
@@ -154,7 +154,7 @@ def _pivot_differences(
                 for name in ORDER_NAMES
             }
         old_std, new_std = _deviations(
-            a[0], a[1], _correlation(a[0], a[1]), n_draws=n_draws, rng=rng
+            a[0], a[1], _correlation(a[0], a[1]), n_resamples=n_resamples, rng=rng
         )
         draws["std"] = new_std - old_std
         draws["std0"] = draws["std"] * np.sqrt((n_phrasings - 1) / n_phrasings)
@@ -187,7 +187,7 @@ def difference_intervals(
     rng: np.random.Generator,
     question: Question = "random",
     level: float = 0.95,
-    n_draws: int = 4000,
+    n_resamples: int = 4000,
 ) -> dict[str, Interval]:
     """Return new - old for every estimate of scores, with its interval, by metric name.
 
@@ -201,7 +201,7 @@ def difference_intervals(
         ``fixed`` or ``random``.
     level
         Nominal level.
-    n_draws
+    n_resamples
         Draws of the pivotal intervals.
 
     Notes
@@ -258,7 +258,7 @@ def difference_intervals(
             undefined(found.value, "offered for these phrasings only", level=level)
             for found in (worst, best)
         )
-        result |= _pivot_differences(old, new, rng=rng, n_draws=n_draws, level=level)
+        result |= _pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
     return result | {"worst_instance": worst, "best_instance": best}
 
 

@@ -160,7 +160,7 @@ def _one_sided(units: Units, *, rng: np.random.Generator) -> float:
     if np.abs(whole - np.round(whole)).max() < 1e-6 and np.abs(whole).sum() < 2e6:
         both = sign_flip(np.round(whole), rng=rng)
     elif units.size <= MOST_FLIPPED:
-        both = sign_flip(units, rng=rng, n_permutations=4999)
+        both = sign_flip(units, rng=rng, n_resamples=4999)
     else:
         return 0.0
     return both / 2 if total > 0 else 1 - both / 2
@@ -321,7 +321,7 @@ def convex_harm(
     margin: float,
     level: float = 0.95,
     rng: np.random.Generator,
-    n_draws: int = 500,
+    n_resamples: int = 500,
 ) -> Harm:
     """Return new - old of a convex statistic of the phrasing scores, averaged over tasks.
 
@@ -338,7 +338,7 @@ def convex_harm(
         One-sided level.
     rng
         Source of the draws.
-    n_draws
+    n_resamples
         Resamples; there are four times as many swaps at most.
 
     Notes
@@ -359,14 +359,14 @@ def convex_harm(
     kept = [pair for pair in pairs if pair[0].shape[1] > 1]
     if not kept or len(kept) < len(pairs):
         return _undefined()
-    now, drawn = np.zeros(2), np.zeros((2, n_draws))
+    now, drawn = np.zeros(2), np.zeros((2, n_resamples))
     for old, new in kept:
         now += [float(statistic(np.nanmean(scores, axis=1))) for scores in (old, new)]
-        resampled = resampled_means(np.vstack([old, new]), rng=rng, n_resamples=n_draws)
+        resampled = resampled_means(np.vstack([old, new]), rng=rng, n_resamples=n_resamples)
         drawn += [statistic(resampled[:, : old.shape[0]]), statistic(resampled[:, old.shape[0] :])]
     now, drawn = now / len(kept), drawn / len(kept)
     value = float(now[1] - now[0])
-    p_none = swapped_p(kept, statistic, rng=rng, n_draws=4 * n_draws)
+    p_none = swapped_p(kept, statistic, rng=rng, n_resamples=4 * n_resamples)
     bias = np.maximum(np.nanmean(drawn, axis=1) - now, 0.0)
     guarded = value - float(bias[1]) + float(TIED * bias[0])
     n = len(kept) ** 2 / sum(1 / old.shape[1] for old, _ in kept)
@@ -392,7 +392,7 @@ def swapped_p(
     statistic: Convex,
     *,
     rng: np.random.Generator,
-    n_draws: int = 2000,
+    n_resamples: int = 2000,
 ) -> float:
     """Return the one-sided p of "old and new are exchangeable", for new - old of a statistic of phrasing scores.
 
@@ -411,28 +411,28 @@ def swapped_p(
     Examples
     --------
     >>> y = np.eye(4)
-    >>> swapped_p([(y, y)], lambda a: -a.min(axis=-1), rng=np.random.default_rng(0), n_draws=99)
+    >>> swapped_p([(y, y)], lambda a: -a.min(axis=-1), rng=np.random.default_rng(0), n_resamples=99)
     1.0
     """
     a = [[np.nanmean(scores, axis=1) for scores in pair] for pair in pairs]
     observed = sum(float(statistic(after)) - float(statistic(before)) for before, after in a)
     extreme = done = 0
-    while done < n_draws and extreme < ENOUGH:
-        size = min(100, n_draws - done)
+    while done < n_resamples and extreme < ENOUGH:
+        size = min(100, n_resamples - done)
         drawn = np.zeros(size)
         for (old, new), (before, after) in zip(pairs, a, strict=True):
-            step = _swapped_steps(old, new, rng=rng, n_draws=size)
+            step = _swapped_steps(old, new, rng=rng, n_resamples=size)
             drawn += statistic(after - step) - statistic(before + step)
         extreme, done = extreme + int((drawn >= observed - 1e-9).sum()), done + size
     return (1 + extreme) / (1 + done)
 
 
 def _swapped_steps(
-    old: Scores, new: Scores, *, rng: np.random.Generator, n_draws: int
+    old: Scores, new: Scores, *, rng: np.random.Generator, n_resamples: int
 ) -> Float[np.ndarray, "draw phrasing"]:
     """What swapping a random half of the instances moves from new to old, per draw and phrasing score."""
     difference = new - old
     there = ~np.isnan(difference)
     count = np.maximum(there.sum(axis=1), 1)
-    chosen = rng.integers(0, 2, size=(n_draws, old.shape[1])).astype(np.float64)
+    chosen = rng.integers(0, 2, size=(n_resamples, old.shape[1])).astype(np.float64)
     return np.asarray(chosen @ np.where(there, difference, 0.0).T / count)

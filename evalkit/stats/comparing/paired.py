@@ -183,7 +183,7 @@ def sign_flip(
     differences: Float[np.ndarray, " instance"],
     *,
     rng: np.random.Generator,
-    n_permutations: int = 9999,
+    n_resamples: int = 9999,
 ) -> float:
     """Return the two-sided paired permutation p of the sum of per-instance differences, signs flipped per instance.
 
@@ -194,8 +194,8 @@ def sign_flip(
         instance enters once. NaN are left out.
     rng
         Source of the random flips, used only when the differences are not whole numbers.
-    n_permutations
-        Random flips then; p = (1 + at least as extreme) / (1 + n_permutations).
+    n_resamples
+        Random flips then; p = (1 + at least as extreme) / (1 + n_resamples).
 
     Notes
     -----
@@ -220,10 +220,10 @@ def sign_flip(
     observed, extreme = abs(float(steps.sum())), 0
     tolerance = 1e-12 * float(np.abs(steps).sum())
     size = max(1, min(1000, 4_000_000 // steps.size))
-    for start in range(0, n_permutations, size):
-        signs = rng.integers(0, 2, size=(min(size, n_permutations - start), steps.size)) * 2 - 1
+    for start in range(0, n_resamples, size):
+        signs = rng.integers(0, 2, size=(min(size, n_resamples - start), steps.size)) * 2 - 1
         extreme += int((np.abs(signs @ steps) >= observed - tolerance).sum())
-    return (1 + extreme) / (1 + n_permutations)
+    return (1 + extreme) / (1 + n_resamples)
 
 
 def mcnemar_clustered(old: Scores, new: Scores) -> float:

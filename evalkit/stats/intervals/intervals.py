@@ -51,7 +51,7 @@ def score_intervals(
     rng: np.random.Generator,
     question: Question = "random",
     level: float = 0.95,
-    n_draws: int = 4000,
+    n_resamples: int = 4000,
 ) -> dict[str, Interval]:
     """Return every estimate that needs scores alone, by metric name.
 
@@ -65,7 +65,7 @@ def score_intervals(
         ``fixed`` or ``random``.
     level
         Nominal level.
-    n_draws
+    n_resamples
         Draws of the pivotal intervals.
 
     Returns
@@ -103,7 +103,7 @@ def score_intervals(
     result["mean"] = mean_interval(scores, question=question, level=level)
     result["new_phrasing"] = new_phrasing_interval(scores, level=level)
     if question == "random":  # every name of FROM_MEANS but mean
-        result |= pivots(scores, rng=rng, level=level, n_draws=n_draws)
+        result |= pivots(scores, rng=rng, level=level, n_resamples=n_resamples)
         result["worst_instance"] = undefined(worst_instance(scores), FIXED_ONLY, level=level)
         result["best_instance"] = undefined(best_instance(scores), FIXED_ONLY, level=level)
     else:
@@ -126,7 +126,7 @@ def gap_intervals(
     rng: np.random.Generator,
     question: Question = "random",
     level: float = 0.95,
-    n_draws: int = 4000,
+    n_resamples: int = 4000,
 ) -> dict[str, Interval]:
     """Return gap, gap_worst and gap_std; the last two with an interval for new phrasings only."""
     if not (seen.any() and unseen.any()):
@@ -135,7 +135,7 @@ def gap_intervals(
     result = {"gap": gap_interval(scores, seen=seen, unseen=unseen, question=question, level=level)}
     if question == "random":
         return result | gap_pivots(
-            scores, seen=seen, unseen=unseen, rng=rng, level=level, n_draws=n_draws
+            scores, seen=seen, unseen=unseen, rng=rng, level=level, n_resamples=n_resamples
         )
     a = phrasing_scores(on_shared_instances(scores, seen, unseen))
     values = {

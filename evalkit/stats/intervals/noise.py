@@ -108,14 +108,14 @@ def beyond_noise(shared: float, private: float, n_instances: int) -> float:
 
 
 def noise_draws(
-    noise: MeanNoise, *, n_draws: int, rng: np.random.Generator
+    noise: MeanNoise, *, n_resamples: int, rng: np.random.Generator
 ) -> Float[np.ndarray, " draw"]:
     """Return draws of what the noise in the contrasts may be over what it was estimated as.
 
     Chi-square.
     """
     df = max(noise.df * (noise.n_instances - 1), 1.0)
-    return np.asarray(df / rng.chisquare(df, size=n_draws))
+    return np.asarray(df / rng.chisquare(df, size=n_resamples))
 
 
 def zero_one(scores: Scores) -> bool:

@@ -128,7 +128,7 @@ def far_from_normal(h: Float[np.ndarray, " phrasing"]) -> bool:
 def _scale_draws(
     a: Float[np.ndarray, " phrasing"],
     *,
-    n_draws: int,
+    n_resamples: int,
     rng: np.random.Generator,
     normal: bool = True,
 ) -> Draws:
@@ -138,15 +138,17 @@ def _scale_draws(
     """
     n, s = a.size, float(a.std(ddof=1))
     if normal:
-        return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draws)))
+        return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_resamples)))
     fourth_scale = float(((a - a.mean()) ** 2).sum()) ** 2
     if fourth_scale == 0.0:  # equal scores up to rounding: nothing varies
-        return np.zeros(n_draws)
+        return np.zeros(n_resamples)
     centre = float(distributions.trim_mean(a, min(0.5, 1 / (2 * np.sqrt(n - 4)))))
     kurtosis = n * float(((a - centre) ** 4).sum()) / fourth_scale
     error = np.sqrt(max(kurtosis - (n - 3) / n, 0.0) / (n - 1))
     shift = n / (n - 1.96)
-    return np.asarray(s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_draws) / 2))
+    return np.asarray(
+        s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_resamples) / 2)
+    )
 
 
 def _points(
@@ -191,13 +193,13 @@ def order_draws(arm: Arm, mu: Draws, s: Draws, *, share: float = 0.0) -> dict[st
 
 
 def _common(
-    shared: float, private: float, n_instances: int, *, n_draws: int, rng: np.random.Generator
+    shared: float, private: float, n_instances: int, *, n_resamples: int, rng: np.random.Generator
 ) -> Draws:
     """Draws of the variance that instances add to all phrasings alike."""
     return np.asarray(
         beyond_noise(shared, private, n_instances)
         * (n_instances - 1)
-        / rng.chisquare(n_instances - 1, size=n_draws)
+        / rng.chisquare(n_instances - 1, size=n_resamples)
     )
 
 
@@ -253,7 +255,7 @@ def _variance_draws(
         if values["std"] > 0
         else 1.0
     )
-    chance = noise_draws(noise, n_draws=s.size, rng=rng)
+    chance = noise_draws(noise, n_resamples=s.size, rng=rng)
     phrasing = np.maximum(s**2 - noise.contrast * chance, 0.0)
     other = (
         held.clipped.instance
@@ -276,7 +278,7 @@ def _variance_draws(
 
 
 def pivots(
-    scores: Scores, *, rng: np.random.Generator, n_draws: int = 4000, level: float = 0.95
+    scores: Scores, *, rng: np.random.Generator, n_resamples: int = 4000, level: float = 0.95
 ) -> dict[str, Interval]:
     """Return the interval of every statistic named in `PIVOTAL_NAMES`, phrasings and instances random.
 
@@ -314,15 +316,19 @@ def pivots(
     if normal:
         common = (
             _common(
-                noise.common, noise.contrast / n_phrasings, n_instances, n_draws=n_draws, rng=rng
+                noise.common,
+                noise.contrast / n_phrasings,
+                n_instances,
+                n_resamples=n_resamples,
+                rng=rng,
             )
             * arm.variance_factor()
         )
-        s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
-        mu = arm.h.mean() + rng.standard_normal(n_draws) * np.sqrt(s**2 / n_phrasings + common)
+        s = _scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
+        mu = arm.h.mean() + rng.standard_normal(n_resamples) * np.sqrt(s**2 / n_phrasings + common)
         draws |= order_draws(arm, mu, s, share=noise_share(scores, arm, noise))
     if normal or n_phrasings >= 20:
-        s = _scale_draws(a, n_draws=n_draws, rng=rng, normal=normal)
+        s = _scale_draws(a, n_resamples=n_resamples, rng=rng, normal=normal)
         draws |= _variance_draws(s, noise, values, found, rng)
     method = "pivot" if normal else "pivot-kurtosis"
     ends = (
@@ -385,7 +391,7 @@ def gap_pivots(
     seen: Mask,
     unseen: Mask,
     rng: np.random.Generator,
-    n_draws: int = 4000,
+    n_resamples: int = 4000,
     level: float = 0.95,
 ) -> dict[str, Interval]:
     """Return the intervals of gap_worst and gap_std with phrasings of both arms and instances random.
@@ -422,18 +428,18 @@ def gap_pivots(
         mean_noise(matrix, squares=False).contrast / matrix.shape[0] for matrix in matrices
     )
     common = np.sqrt(
-        _common(shared, private, n_instances, n_draws=n_draws, rng=rng)
-    ) * rng.standard_normal(n_draws)
+        _common(shared, private, n_instances, n_resamples=n_resamples, rng=rng)
+    ) * rng.standard_normal(n_resamples)
     lowest, stds = [], []
     for arm, x, share in zip(arms, a, (common / 2, -common / 2), strict=True):
-        s = _scale_draws(arm.h, n_draws=n_draws, rng=rng)
+        s = _scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
         mu = (
             arm.h.mean()
-            + rng.standard_normal(n_draws) * s / np.sqrt(x.size)
+            + rng.standard_normal(n_resamples) * s / np.sqrt(x.size)
             + share * np.sqrt(arm.variance_factor())
         )
-        lowest.append(_expected(arm, ("min",), mu, s, n=least, skew=np.zeros(n_draws))["min"])
-        stds.append(_scale_draws(x, n_draws=n_draws, rng=rng))
+        lowest.append(_expected(arm, ("min",), mu, s, n=least, skew=np.zeros(n_resamples))["min"])
+        stds.append(_scale_draws(x, n_resamples=n_resamples, rng=rng))
     draws = {"gap_worst": lowest[0] - lowest[1], "gap_std": stds[0] - stds[1]}
     return {
         name: Interval(value, *percentile(draws[name], level=level), level, "pivot", OVER["random"])

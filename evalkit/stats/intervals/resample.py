@@ -82,19 +82,19 @@ def undefined(value: float, reason: str, *, level: float = 0.95) -> Interval:
 
 
 def batches(
-    n_items: int, n_draws: int, *, rng: np.random.Generator
+    n_items: int, n_resamples: int, *, rng: np.random.Generator
 ) -> Iterator[Float[np.ndarray, "item draw"]]:
     """Yield multiplicities of `n_items` items in batches.
 
-    The columns add up to `n_draws` resamples.
+    The columns add up to `n_resamples` resamples.
 
     Notes
     -----
     The draws come one after another from `rng`, so the resamples do not depend on the batch size.
     """
-    per_batch = max(1, min(n_draws, BATCH_CELLS // max(n_items, 1)))
-    for start in range(0, n_draws, per_batch):
-        size = min(per_batch, n_draws - start)
+    per_batch = max(1, min(n_resamples, BATCH_CELLS // max(n_items, 1)))
+    for start in range(0, n_resamples, per_batch):
+        size = min(per_batch, n_resamples - start)
         drawn = rng.integers(0, n_items, size=(size, n_items), dtype=np.int64)
         drawn += np.arange(size, dtype=np.int64)[:, None] * n_items
         counts = np.bincount(drawn.ravel(), minlength=size * n_items).reshape(size, n_items)

@@ -61,7 +61,7 @@ def estimate_distribution(
     rng: np.random.Generator,
     covariates: Covariates | None = None,
     level: float = 0.95,
-    n_draws: int = 300,
+    n_resamples: int = 300,
 ) -> Budgeted:
     """Return the distribution of phrasing scores given the scored cells.
 
@@ -75,7 +75,7 @@ def estimate_distribution(
         Features of phrasings and instances.
     level
         Level of intervals.
-    n_draws
+    n_resamples
         Posterior draws.
 
     Notes
@@ -93,7 +93,7 @@ def estimate_distribution(
     Polo et al. 2024 (arXiv 2405.17202). Louis 1984, "Estimating a population of parameter values",
     JASA 79, for why neither raw nor shrunken estimates have the right spread.
     """
-    posterior = sample_posterior(scores, rng=rng, covariates=covariates, n_draws=n_draws)
+    posterior = sample_posterior(scores, rng=rng, covariates=covariates, n_resamples=n_resamples)
     ranked = np.sort(posterior.scores, axis=1)
     low, high = central(ranked, level=level)
     found = {
@@ -252,7 +252,9 @@ def gather_cells(
         last = look == looks[-1]
         if np.isnan(scores).all() or last or (half_width is None and choose == "balanced"):
             continue
-        result = estimate_distribution(scores, rng=rng, covariates=covariates, n_draws=LOOK_DRAWS)
+        result = estimate_distribution(
+            scores, rng=rng, covariates=covariates, n_resamples=LOOK_DRAWS
+        )
         found = result.found[metric]
         if (
             half_width is not None and (found.high - found.low) / 2 <= 0.95 * half_width

@@ -286,7 +286,7 @@ def sample_posterior(
     rng: np.random.Generator,
     covariates: Covariates | None = None,
     slopes: bool = True,
-    n_draws: int = 300,
+    n_resamples: int = 300,
     n_tuning: int = 200,
 ) -> Posterior:
     """Return draws of every phrasing's score over all instances, given the scored cells.
@@ -301,7 +301,7 @@ def sample_posterior(
         Features of phrasings and instances.
     slopes
         Two-parameter model; False for the one-parameter (Rasch) model.
-    n_draws
+    n_resamples
         Draws kept, every second step.
     n_tuning
         Steps before the first draw.
@@ -322,11 +322,11 @@ def sample_posterior(
     chain = _Chain(scores, covariates or Covariates(), rng, slopes=slopes)
     kept, sigma, theta = [], [], []
     mean = np.zeros(scores.shape)
-    for step in range(n_tuning + 2 * n_draws):
+    for step in range(n_tuning + 2 * n_resamples):
         chain.step(tuning=step < n_tuning)
         if step >= n_tuning and (step - n_tuning) % 2 == 0:
             p = chain.probability()
-            mean += p / n_draws
+            mean += p / n_resamples
             kept.append(chain.realised(p))
             sigma.append(chain.sigma)
             theta.append(chain.theta)

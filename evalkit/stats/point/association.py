@@ -46,7 +46,7 @@ def distance_rho(
     difference: Float[np.ndarray, " phrasing"],
     *,
     rng: np.random.Generator,
-    n_permutations: int = 9999,
+    n_resamples: int = 9999,
 ) -> tuple[float, float]:
     """Return Spearman's rho of distance and score difference, and its two-sided permutation p.
 
@@ -59,8 +59,8 @@ def distance_rho(
         that is both far and hard would make a correlation by itself.
     rng
         Source of the permutations.
-    n_permutations
-        Number of random permutations; p = (1 + number at least as extreme) / (1 + n_permutations).
+    n_resamples
+        Number of random permutations; p = (1 + number at least as extreme) / (1 + n_resamples).
 
     Notes
     -----
@@ -73,7 +73,7 @@ def distance_rho(
 
     Examples
     --------
-    >>> rho, p = distance_rho(np.arange(6.0), -np.arange(6.0), rng=np.random.default_rng(0), n_permutations=999)
+    >>> rho, p = distance_rho(np.arange(6.0), -np.arange(6.0), rng=np.random.default_rng(0), n_resamples=999)
     >>> rho, p < 0.02
     (-1.0, True)
     """
@@ -87,8 +87,8 @@ def distance_rho(
         return float("nan"), float("nan")
     observed = float(x @ y / scale)
     extreme = 0
-    for start in range(0, n_permutations, 1000):
-        size = min(1000, n_permutations - start)
+    for start in range(0, n_resamples, 1000):
+        size = min(1000, n_resamples - start)
         shuffled = rng.permuted(np.broadcast_to(y, (size, y.size)), axis=1)
         extreme += int((np.abs(shuffled @ x / scale) >= abs(observed) - 1e-12).sum())
-    return round(observed, 15), (1 + extreme) / (1 + n_permutations)
+    return round(observed, 15), (1 + extreme) / (1 + n_resamples)
