@@ -1,13 +1,14 @@
 """Score table -> estimates, by calling `evalkit.stats` with named axes; and ``estimates.csv``."""
 
 from evalkit.analysis.aggregated import estimate_aggregated
-from evalkit.analysis.estimate import estimate, headline_phrasings
+from evalkit.analysis.estimate import Known, estimate, headline_phrasings
 from evalkit.analysis.estimates_file import read_estimates, write_estimates
 from evalkit.analysis.paired_tests import PairedTest, paired_tests, write_tests
 from evalkit.analysis.phrasings_file import phrasing_rows, write_phrasings
 from evalkit.analysis.sparse import curve_of, phrasing_estimates, phrasing_intervals
 
 __all__ = [
+    "Known",
     "PairedTest",
     "curve_of",
     "estimate",

@@ -23,6 +23,7 @@ from evalkit.analysis.over_tasks import OneTask
 from evalkit.analysis.per_task import normed
 from evalkit.errors import TableError
 from evalkit.records import Estimate
+from evalkit.records.questions import Asked, Named, asked
 from evalkit.records.statistics import needing
 from evalkit.stats.intervals.phrasing_only import (
     gap_of_phrasings,
@@ -41,6 +42,7 @@ def estimate_aggregated(
     chance: Mapping[str, float] | None = None,
     group: str = "",
     origin: str = "table",
+    question: Named = "phrasings",
 ) -> list[Estimate]:
     """Return the estimates of phrasing scores per task, per benchmark and over all tasks.
 
@@ -58,6 +60,9 @@ def estimate_aggregated(
         Written into every row.
     origin
         Name for messages.
+    question
+        ``tasks``, or anything else for these tasks under new phrasings: without instances nothing
+        can be said of new ones, and these phrasings are what they are.
 
     Raises
     ------
@@ -80,6 +85,7 @@ def estimate_aggregated(
             f"{origin}: {int(twice.sum())} phrasings have more than one row, first model {row['model']!r}, task {row['task']!r}, phrasing "
             f"{row['phrasing_id']!r}; one row each is accepted. Name the column that tells them apart with --factor."
         )
+    what: Asked = "tasks" if asked(question) == "tasks" else "phrasings"
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
     for model, part in frame.groupby("model", observed=True, sort=True):
@@ -93,13 +99,13 @@ def estimate_aggregated(
             )
             for task, cells in part.groupby("task", observed=True, sort=True)
         ]
-        rows += rows_of_model(str(model), tasks, level=level, group=group)
+        rows += rows_of_model(str(model), tasks, level=level, group=group, question=what)
         by_model[str(model)] = tasks
     return rows + between_models(
         by_model,
         level=level,
         group=group,
-        question="random",
+        question=what,
         rng=np.random.default_rng(0),
         n_resamples=1000,
     )

@@ -17,8 +17,9 @@ import pandas as pd
 from evalkit import stats
 from evalkit.analysis.over_tasks import OneTask
 from evalkit.records import Estimate
+from evalkit.records.questions import WORDS, Asked, within
 
-__all__ = ["between_models", "resampled_scores"]
+__all__ = ["between_models", "mean_of_draws", "resampled_scores"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 RANKED_BY = {"rank": "mean", "rank_max": "max", "rank_cps": "cps"}
@@ -32,7 +33,7 @@ def between_models(
     *,
     level: float,
     group: str,
-    question: stats.Question,
+    question: Asked,
     rng: np.random.Generator,
     n_resamples: int,
 ) -> list[Estimate]:
@@ -47,8 +48,8 @@ def between_models(
     group
         Factor level the table was limited to.
     question
-        ``fixed``: instances are drawn; ``random``: phrasings too, which is all that can be drawn
-        without instances.
+        ``these``: instances are drawn; ``phrasings``: phrasings too, which is all that can be drawn
+        without instances; ``tasks``: for the mean over tasks, tasks too.
     rng
         Source of the resamples.
     n_resamples
@@ -65,71 +66,101 @@ def between_models(
     """
     models = sorted(tasks)
     by_task = {model: {task.task: task for task in tasks[model]} for model in models}
-    shared = (
-        [task for task in by_task[models[0]] if all(task in by_task[model] for model in models)]
-        if len(models) > 1
-        else []
-    )
+    first = by_task[models[0]] if len(models) > 1 else {}
+    shared = [name for name in first if all(name in by_task[model] for model in models)]
     if not shared:
         return []
-    rows: list[Estimate] = []
     parts = {name: [by_task[model][name] for model in models] for name in shared}
-    blank = Estimate(
+    draws = _draws(parts, question=question, rng=rng, n_resamples=n_resamples)
+    whole = Estimate(
         model="all",
         benchmark="all",
         task="all",
         metric="kendall_w",
         value=math.nan,
         level=level,
-        n_tasks=1,
+        n_tasks=len(shared),
+        n_instances=sum(found[0].n_instances for found in parts.values()),
         group=group,
     )
-    agreement, scores, draws = [], [], []
-    cells = {name: _cells(found) for name, found in parts.items()}
-    alike = len({(tuple(found[0].phrasing_ids)) for found in parts.values()}) == 1
-    common = (
-        _drawn_rows([one for one in cells.values() if one is not None], rng, n_resamples)
-        if alike and question == "random"
-        else None
-    )
-    for name, found in parts.items():
+    rows: list[Estimate] = []
+    agreement, scores = [], []
+    for (name, found), drawn in zip(parts.items(), draws, strict=True):
         w, n_phrasings = _agreement(found)
         agreement.append(w)
         scores.append({of: [part.found[of].value for part in found] for of in RANKED_BY.values()})
-        one = cells[name]
-        draws.append(
-            None
-            if one is None
-            else resampled_scores(
-                one, question=question, rng=rng, n_resamples=n_resamples, rows=common
-            )
-        )
         row = replace(
-            blank,
+            whole,
             benchmark=found[0].benchmark,
             task=name,
+            n_tasks=1,
             n_phrasings=n_phrasings,
             n_instances=found[0].n_instances,
         )
         rows += [
             *_ranks(models, scores[-1], row),
-            *_intervals(models, draws[-1], row),
+            *_intervals(models, drawn, row, question),
             _noted(replace(row, value=w)),
         ]
     known = [w for w in agreement if not math.isnan(w)]
-    whole = replace(
-        blank,
-        n_tasks=len(shared),
-        n_instances=sum(found[0].n_instances for found in parts.values()),
-    )
     overall = _noted(replace(whole, value=float(np.mean(known)) if known else math.nan))
     means = {of: np.mean([one[of] for one in scores], axis=0).tolist() for of in RANKED_BY.values()}
-    drawn = (
-        None
-        if any(one is None for one in draws)
-        else np.mean([one for one in draws if one is not None], axis=0)
+    together = mean_of_draws(draws, question=question, rng=rng)
+    return [
+        *rows,
+        *_ranks(models, means, whole),
+        *_intervals(models, together, whole, question),
+        overall,
+    ]
+
+
+def _draws(
+    parts: Mapping[str, Sequence[OneTask]],
+    *,
+    question: Asked,
+    rng: np.random.Generator,
+    n_resamples: int,
+) -> list[Floats | None]:
+    """(draw, model) scores of every task; None where the models were not scored on the same cells."""
+    cells = [_cells(found) for found in parts.values()]
+    alike = len({found[0].phrasing_ids for found in parts.values()}) == 1
+    common = (
+        _drawn_rows([one for one in cells if one is not None], rng, n_resamples)
+        if alike and question != "these"
+        else None
     )
-    return [*rows, *_ranks(models, means, whole), *_intervals(models, drawn, whole), overall]
+    return [
+        None
+        if one is None
+        else resampled_scores(
+            one, question=within(question), rng=rng, n_resamples=n_resamples, rows=common
+        )
+        for one in cells
+    ]
+
+
+def mean_of_draws(
+    draws: Sequence[Floats | None], *, question: Asked, rng: np.random.Generator
+) -> Floats | None:
+    """Return (draw, model) means over tasks; None when a task has no draws.
+
+    Parameters
+    ----------
+    draws
+        (draw, model) scores of every task.
+    question
+        ``tasks``: the tasks of every draw are drawn too; else these tasks.
+    rng
+        Source of the tasks.
+    """
+    known = [one for one in draws if one is not None]
+    if len(known) < len(draws):
+        return None
+    cube = np.array(known)  # (task, draw, model)
+    if question == "tasks":
+        chosen = rng.integers(0, cube.shape[0], size=cube.shape[:2])
+        cube = np.take_along_axis(cube, chosen[:, :, None], axis=0)
+    return np.asarray(cube.mean(axis=0))
 
 
 def _cells(parts: Sequence[OneTask]) -> Floats | None:
@@ -230,7 +261,9 @@ def _ranks(
     ]
 
 
-def _intervals(models: Sequence[str], draws: Floats | None, common: Estimate) -> list[Estimate]:
+def _intervals(
+    models: Sequence[str], draws: Floats | None, common: Estimate, question: Asked
+) -> list[Estimate]:
     """Ends of the rank intervals and the chance of being first, in rows like `common`."""
     names = ("rank_low", "rank_high", "p_best")
     if draws is None:
@@ -241,6 +274,8 @@ def _intervals(models: Sequence[str], draws: Floats | None, common: Estimate) ->
         ]
     low, high = stats.rank_intervals(draws, level=common.level)
     columns = zip(names, (low, high, stats.p_best(draws)), strict=True)
+    answered: Asked = "phrasings" if question == "tasks" and common.task != "all" else question
+    common = replace(common, question=WORDS[answered])
     note = f"{draws.shape[0]} resamples, the same for all models"
     return [
         replace(common, model=model, metric=name, value=float(value), note=note)

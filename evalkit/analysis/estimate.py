@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from evalkit import stats
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.over_tasks import OneTask, over_tasks
 from evalkit.analysis.per_task import Options, drops_of, task_statistics
 from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
+from evalkit.records.questions import Asked, Named, asked, question_of, within
 from evalkit.records.statistics import statistic
 from evalkit.scoring import AnswerBlock, Block, ScoreTable
 from evalkit.stats.intervals.resample import Interval
 
-__all__ = ["estimate", "headline_phrasings", "rows_of_model"]
+__all__ = ["Known", "estimate", "headline_phrasings", "rows_of_model"]
 
 MOST_RANKED = 1000
 """Most resamples behind the ranks of models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a table beside its scores."""
+
+    chance: Mapping[str, float] = field(default_factory=dict)
+    """Task id -> score of guessing, for accuracy_norm."""
+    answers: Mapping[str, AnswerBlock] = field(default_factory=dict)
+    """Task id -> what the one model of the table answered, for posix, prompt_uncertainty,
+    confidence, brier, refusal_rate and label_adherence."""
+    distances: Mapping[str, Mapping[str, float]] | None = None
+    """Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none
+    was asked for; None: not a run, so not spoken of."""
 
 
 def estimate(
@@ -32,12 +46,10 @@ def estimate(
     level: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
-    question: stats.Question = "random",
+    question: Named = "phrasings",
     reference: str | Mapping[str, str] | None = None,
-    chance: Mapping[str, float] | None = None,
+    known: Known | None = None,
     group: str = "",
-    answers: Mapping[str, AnswerBlock] | None = None,
-    distances: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Estimate]:
     """Return every headline statistic per task, per benchmark and over all tasks of every model.
 
@@ -52,21 +64,15 @@ def estimate(
     seed
         Seed; every (model, task) draws from a stream of its own, so other tasks change nothing.
     question
-        ``random``: intervals for new phrasings on new instances. ``fixed``: these phrasings on new
-        instances.
+        ``these`` (also ``fixed``), ``phrasings`` (also ``random``) or ``tasks``, as in
+        `evalkit.records.questions`.
     reference
         Clean phrasing of drop rates, or attacked id -> reference id; None: perturbed phrasings
         against their origin.
-    chance
-        Task id -> score of guessing, for accuracy_norm.
+    known
+        What is known beside the scores.
     group
         Written into every row: the factor level the table was limited to.
-    answers
-        Task id -> what the one model of the table answered, for posix, prompt_uncertainty,
-        confidence, brier, refusal_rate and label_adherence.
-    distances
-        Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none
-        was asked for.
 
     Notes
     -----
@@ -75,6 +81,7 @@ def estimate(
     ``all``. With several models their ranks and Kendall's W follow (see
     `evalkit.analysis.between_models`).
     """
+    what, known = asked(question), known or Known()
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
     probabilities = bool(table.frame["probability"].notna().any())
@@ -86,27 +93,27 @@ def estimate(
             )
             options = Options(
                 level=level,
-                question=question,
+                question=within(what),
                 n_resamples=n_resamples,
                 reference=reference,
-                chance=None if chance is None else chance.get(task),
+                chance=known.chance.get(task),
                 confidence=confidence,
                 repeats=table.repeats(model, task),
-                answers=(answers or {}).get(task),
-                distances=None if distances is None else distances.get(task, {}),
+                answers=known.answers.get(task),
+                distances=None if known.distances is None else known.distances.get(task, {}),
             )
             rng = np.random.default_rng(
                 int(digest([seed, model, task, group, "intervals"], length=16), 16)
             )
             tasks.append(_one_task(table.block(model, task), options, rng))
-        rows += rows_of_model(model, tasks, level=level, group=group)
+        rows += rows_of_model(model, tasks, level=level, group=group, question=what)
         by_model[model] = tasks
     rng = np.random.default_rng(int(digest([seed, group, "ranks"], length=16), 16))
     return rows + between_models(
         by_model,
         level=level,
         group=group,
-        question=question,
+        question=what,
         rng=rng,
         n_resamples=min(n_resamples, MOST_RANKED),
     )
@@ -140,7 +147,13 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
 
 
 def rows_of_model(
-    model: str, tasks: Sequence[OneTask], *, level: float, group: str, differences: bool = False
+    model: str,
+    tasks: Sequence[OneTask],
+    *,
+    level: float,
+    group: str,
+    question: Asked,
+    differences: bool = False,
 ) -> list[Estimate]:
     """Return the rows of one model: every task, every benchmark, all tasks.
 
@@ -154,6 +167,8 @@ def rows_of_model(
         Level of intervals over tasks.
     group
         Factor level the rows were limited to.
+    question
+        What intervals over several tasks are asked.
     differences
         Whether the values are differences of two runs, whose intervals know no bounds.
     """
@@ -186,7 +201,7 @@ def rows_of_model(
                 group=group,
             )
             for name, (found, used) in (
-                over_tasks(part, level=level, differences=differences)
+                over_tasks(part, level=level, question=question, differences=differences)
                 | ({} if differences else pooled(part, level=level))
             ).items()
         ]
@@ -219,6 +234,9 @@ def _row(
         instances_digest=ids,
         group=group,
         note=found.reason,
+        question=question_of(found.over),
+        method=found.method,
+        reason=found.reason,
     )
 
 

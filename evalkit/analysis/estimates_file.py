@@ -12,19 +12,26 @@ from pathlib import Path
 
 from evalkit.errors import TableError
 from evalkit.records import Estimate
+from evalkit.records.questions import question_of
 from evalkit.store.atomic import write_atomic
 from evalkit.store.csv_file import csv_of, unguarded
 
 __all__ = ["COLUMNS", "SCHEMA", "read_estimates", "write_estimates"]
 
-SCHEMA = "evalkit.estimates/1"
+SCHEMA = "evalkit.estimates/2"
 """Schema version, in the last column of every row."""
 COLUMNS = (
     *("model", "benchmark", "task", "metric", "value", "low", "high", "level", "interval"),
-    *("n_tasks", "n_phrasings", "n_instances", "instances_digest", "group", "note", "schema"),
+    *("n_tasks", "n_phrasings", "n_instances", "instances_digest", "group", "note"),
+    *("question", "method", "reason", "schema"),
 )
 """Columns of the file in order."""
-TEXTS = ("model", "benchmark", "task", "metric", "interval", "instances_digest", "group", "note")
+FIRST = tuple(name for name in COLUMNS if name not in {"question", "method", "reason"})
+"""Columns of the first schema, ``evalkit.estimates/1``, which is still read."""
+TEXTS = (
+    *("model", "benchmark", "task", "metric", "interval", "instances_digest", "group", "note"),
+    *("question", "method", "reason"),
+)
 NUMBERS = ("value", "low", "high", "level")
 COUNTS = ("n_tasks", "n_phrasings", "n_instances")
 
@@ -76,33 +83,39 @@ def read_estimates(path: Path | str) -> list[Estimate]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             header = next(rows, [])
-            if tuple(header) != COLUMNS:
+            if tuple(header) not in {COLUMNS, FIRST}:
                 raise TableError(
                     f"{path}:1: columns {', '.join(header) or 'none'}; an estimates.csv has {', '.join(COLUMNS)}."
                 )
-            return [_estimate(row, path, number) for number, row in enumerate(rows, start=2)]
+            return [
+                _estimate(row, header, path, number) for number, row in enumerate(rows, start=2)
+            ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(
             f"{path}: not a CSV in UTF-8 ({error}); it is damaged. Type: evalkit score RUN to make it again."
         ) from error
 
 
-def _estimate(row: list[str], path: Path, number: int) -> Estimate:
-    if len(row) != len(COLUMNS):
+def _estimate(row: list[str], header: list[str], path: Path, number: int) -> Estimate:
+    if len(row) != len(header):
         raise TableError(
-            f"{path}:{number}: {len(row)} cells, expected {len(COLUMNS)}; the file was cut short or edited."
+            f"{path}:{number}: {len(row)} cells, expected {len(header)}; the file was cut short or edited."
         )
-    cells = dict(zip(COLUMNS, row, strict=True))
-    if cells["schema"] != SCHEMA:
+    cells = dict(zip(header, row, strict=True))
+    schema = SCHEMA if len(header) == len(COLUMNS) else "evalkit.estimates/1"
+    if cells["schema"] != schema:
         raise TableError(
-            f"{path}:{number}: schema {cells['schema']!r} is not {SCHEMA!r}; the file is of another version of evalkit."
+            f"{path}:{number}: schema {cells['schema']!r} is not {schema!r}; the file is of another version of evalkit."
         )
+    method, _, over = cells["interval"].partition("/")
+    if method != "none" and "question" not in cells:
+        cells |= {"method": method, "question": question_of(over)}
     try:
         numbers = {name: float(cells[name]) if cells[name] else math.nan for name in NUMBERS}
         counts = {name: int(cells[name]) for name in COUNTS}
     except ValueError as error:
         raise TableError(f"{path}:{number}: {error}; the file is damaged.") from error
-    texts = {name: unguarded(cells[name]) for name in TEXTS}
+    texts = {name: unguarded(cells.get(name, "")) for name in TEXTS}
     return Estimate(
         model=texts["model"],
         benchmark=texts["benchmark"],
@@ -119,4 +132,7 @@ def _estimate(row: list[str], path: Path, number: int) -> Estimate:
         instances_digest=texts["instances_digest"],
         group=texts["group"],
         note=texts["note"],
+        question=texts["question"],
+        method=texts["method"],
+        reason=texts["reason"],
     )

@@ -1,14 +1,17 @@
-"""Unweighted means over tasks of the statistics of each task, with intervals that take tasks as random.
+"""Statistics over several tasks: the unweighted mean over tasks, with the interval of the question asked.
 
-mean, seen_mean, unseen_mean and gap are means over the cells of a (phrasing, task) layout of
-phrasing scores, so where tasks share phrasings they get the crossed interval of that layout:
-phrasings and tasks random, instances inside. Every other statistic gets the Student interval over
-tasks: other tasks of this kind, the phrasings as they are where tasks share them. Two tasks say
-nothing about others: the ends of their intervals are averaged, which holds for these two. One task:
-its own interval.
+*These tasks and phrasings* and *these tasks under new phrasings*: means, arms and gaps are linear in
+the cells, so their error is worked out from all cells together; whatever tasks share of their
+phrasings is kept. Any other statistic has the intervals of its tasks: they are put together as
+independent ones where the tasks share nothing that is drawn, and averaged, which is never too
+narrow, where they share phrasings.
+
+*Tasks like these*: means, arms and gaps get the crossed interval of the (phrasing, task) layout,
+phrasings and tasks random, where tasks share phrasings; every other statistic the Student interval
+over tasks. Two tasks say nothing about others.
 
 Sparse runs, whose tasks have posterior estimates, get the interval for these tasks: what is not
-known is the cells not asked.
+known is the cells not asked. One task: its own interval.
 """
 
 from __future__ import annotations
@@ -16,27 +19,41 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit import stats
+from evalkit.records.questions import Asked, within
 from evalkit.records.statistics import NEVER, NO_INTERVAL, statistic
 from evalkit.stats.intervals.crossed import (
+    crossed_error,
     gap_interval,
     mean_difference_interval,
     mean_interval,
     student,
 )
+from evalkit.stats.intervals.phrasing_only import gap_of_phrasings, mean_of_phrasings
 from evalkit.stats.intervals.resample import Interval, undefined
+from evalkit.stats.intervals.several_tasks import (
+    Error,
+    Part,
+    error_of_gaps,
+    error_of_means,
+    independent,
+    interval_of,
+)
 
-__all__ = ["OneTask", "over_tasks"]
+__all__ = ["OneTask", "linear_error", "mean_error", "over_tasks"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 CROSSED = {"instances": "tasks", "phrasings+instances": "phrasings+tasks"}
 """What is random in an interval of the (phrasing, task) layout, where tasks stand for instances."""
 LEAST_TASKS = 3
 """Fewest tasks for an interval that takes tasks as random."""
+LINEAR = ("mean", "seen_mean", "unseen_mean", "gap")
+"""Statistics that are linear in the cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +77,14 @@ class OneTask:
     digest: str
     """Digest of its ordered instance ids."""
     values: Floats | None = None
-    """(P, N) scores of the headline phrasings; None without instances."""
+    """(P, N) scores of the headline phrasings, or differences of two runs; None without
+    instances."""
     drops: tuple[float, ...] = ()
     """Drop rate of every pair of an attacked phrasing and its reference."""
 
 
 def over_tasks(
-    tasks: Sequence[OneTask], *, level: float, differences: bool = False
+    tasks: Sequence[OneTask], *, level: float, question: Asked, differences: bool = False
 ) -> dict[str, tuple[Interval, int]]:
     """Return metric -> (mean over tasks with interval, number of tasks that have the metric).
 
@@ -76,6 +94,8 @@ def over_tasks(
         Tasks of one model, in any order; at least one.
     level
         Level of intervals.
+    question
+        What the intervals are asked; see the top of this file.
     differences
         Whether the values are differences of two runs, which know no bounds.
 
@@ -85,90 +105,213 @@ def over_tasks(
     names how many.
     """
     metrics = list(dict.fromkeys(name for task in tasks for name in task.found))
-    layout, seen = _layout(tasks)
-    crossed = (
-        {}
-        if layout is None or len(tasks) < LEAST_TASKS
-        else _crossed(layout, seen, level, differences=differences)
-    )
-    return {metric: _one(metric, tasks, crossed.get(metric), level=level) for metric in metrics}
+    linear: dict[str, Interval] = {}
+    if question != "tasks" and len(tasks) > 1:
+        linear = _linear(tasks, level, question, differences=differences)
+    elif len(tasks) >= LEAST_TASKS:
+        linear = _crossed(tasks, level, differences=differences)
+    return {
+        metric: _one(metric, tasks, linear.get(metric), level=level, question=question)
+        for metric in metrics
+    }
 
 
 def _one(
-    metric: str, tasks: Sequence[OneTask], crossed: Interval | None, *, level: float
+    metric: str,
+    tasks: Sequence[OneTask],
+    linear: Interval | None,
+    *,
+    level: float,
+    question: Asked,
 ) -> tuple[Interval, int]:
-    found = [task.found[metric] for task in tasks if metric in task.found]
+    having = [task for task in tasks if metric in task.found]
+    found = [task.found[metric] for task in having]
     defined = [interval for interval in found if not math.isnan(interval.value)]
-    values = np.array([interval.value for interval in defined])
     if len(tasks) == 1:
         return found[0], len(defined)
     pooled = statistic(metric).pooled
     if pooled == NEVER:
         return undefined(math.nan, "never pooled over tasks", level=level), 0
     if not defined:
-        return undefined(
-            math.nan,
-            f"undefined in every task ({found[0].reason or found[0].name})",
-            level=level,
-        ), 0
-    value = float(values.mean())
+        reason = f"undefined in every task ({found[0].reason or found[0].name})"
+        return undefined(math.nan, reason, level=level), 0
+    value = float(np.mean([interval.value for interval in defined]))
     if pooled == NO_INTERVAL:
         return undefined(value, "end of a prediction interval", level=level), len(defined)
     if any(interval.method == "posterior" for interval in defined):
-        return _of_these_tasks(defined, level), len(defined)
-    if crossed is not None and len(defined) == len(tasks) and not math.isnan(crossed.low):
-        shift = value - crossed.value  # subtle: zero but for tasks that lack some phrasings
-        return replace(
-            crossed,
-            value=value,
-            low=crossed.low + shift,
-            high=crossed.high + shift,
-            over=CROSSED[crossed.over],
-        ), len(defined)
-    if len(defined) < LEAST_TASKS:
+        these = independent(defined, level=level)
+        over = "cells of these tasks"
+        return (these if these.reason else replace(these, method="posterior", over=over)), len(
+            defined
+        )
+    if linear is not None and len(defined) == len(tasks) and not math.isnan(linear.low):
+        shift = value - linear.value  # subtle: zero but for tasks that lack some phrasings
+        return replace(linear, value=value, low=linear.low + shift, high=linear.high + shift), len(
+            defined
+        )
+    if question == "tasks":
+        return _tasks_like_these(defined, level), len(defined)
+    shared = _share_phrasings([task for task in having if task.found[metric] in defined])
+    drawn = any("phrasings" in interval.over for interval in defined)
+    if shared and drawn and not any(math.isnan(interval.low) for interval in defined):
         return _averaged(defined, level), len(defined)
-    return student(
-        value,
-        variance=float(values.var(ddof=1)) / values.size,
-        df=values.size - 1,
-        level=level,
-        over="tasks",
-    ), len(defined)
+    return independent(defined, level=level), len(defined)
+
+
+def _tasks_like_these(found: Sequence[Interval], level: float) -> Interval:
+    values = np.array([interval.value for interval in found])
+    value = float(values.mean())
+    if values.size < LEAST_TASKS:
+        return undefined(value, f"fewer than {LEAST_TASKS} tasks", level=level)
+    variance = float(values.var(ddof=1)) / values.size
+    return student(value, variance=variance, df=values.size - 1, level=level, over="tasks")
 
 
 def _averaged(found: Sequence[Interval], level: float) -> Interval:
-    """Mean of one or two tasks with the means of their ends.
-
-    These tasks, at least the level whatever the tasks share.
-    """
+    """Mean of the tasks with the means of their ends: at least the level, whatever the tasks share."""
     value, low, high = (
         float(np.mean([getattr(one, name) for one in found])) for name in ("value", "low", "high")
     )
-    if math.isnan(low):
-        return undefined(
-            value, f"fewer than {LEAST_TASKS} tasks, and one without an interval", level=level
-        )
-    return Interval(
-        value, low, high, level, "average", "+".join(sorted({one.over for one in found}))
-    )
+    overs = sorted({one.over for one in found})
+    if len(overs) > 1:
+        return undefined(value, "the tasks' intervals answer different questions", level=level)
+    return Interval(value, low, high, level, "average", overs[0])
 
 
-def _of_these_tasks(found: Sequence[Interval], level: float) -> Interval:
-    """Mean of posterior estimates that know nothing of each other.
+def _share_phrasings(tasks: Sequence[OneTask]) -> bool:
+    ids = [name for task in tasks for name in task.phrasing_ids]
+    return len(set(ids)) < len(ids)
 
-    Deviations add as squares, below and above for themselves.
+
+def linear_error(tasks: Sequence[OneTask], metric: str, question: Asked) -> Error | None:
+    """Return value and error of a statistic in `LINEAR` over these tasks; None where a task lacks cells or an arm.
+
+    Parameters
+    ----------
+    tasks
+        One or more.
+    metric
+        One of `LINEAR`.
+    question
+        ``these``, or anything else for new phrasings.
     """
-    value = float(np.mean([one.value for one in found]))
-    below, above = (
-        float(np.sqrt(sum(end * end for end in ends))) / len(found) for ends in _reaches(found)
-    )
-    if math.isnan(below + above):
-        return undefined(value, "one task has no interval", level=level)
-    return Interval(value, value - below, value + above, level, "posterior", "cells of these tasks")
+    how = within(question)
+    if metric == "gap":
+        arms = [_arms(task) for task in tasks]
+        if any(arm is None for arm in arms):
+            return None
+        known = [arm for arm in arms if arm is not None]
+        return error_of_gaps([a for a, _ in known], [b for _, b in known], question=how)
+    parts = []
+    for task in tasks:
+        if task.values is None:
+            return None
+        rows = (
+            np.ones(len(task.seen), dtype=bool)
+            if metric == "mean"
+            else np.array(task.seen) == metric.removesuffix("_mean")
+        )
+        part = _part(task, rows, task.values)
+        if np.isnan(part.scores).all():
+            return None
+        parts.append(part)
+    return error_of_means(parts, question=how)
 
 
-def _reaches(found: Sequence[Interval]) -> tuple[list[float], list[float]]:
-    return [one.value - one.low for one in found], [one.high - one.value for one in found]
+def mean_error(tasks: Sequence[OneTask], question: Asked) -> tuple[Error, Asked]:
+    """Return the mean over tasks with its error, and the question that this answers.
+
+    Every interval of a mean difference, every p and every tie of a leaderboard is made from it.
+
+    Parameters
+    ----------
+    tasks
+        One or more, with cells.
+    question
+        What is asked. A task with one phrasing has nothing to say of new ones, so ``these`` is
+        answered; one task has nothing to say of others.
+    """
+    if question == "tasks" and len(tasks) > 1:
+        return _tasks_error(tasks), question
+    for how in cast(
+        tuple[Asked, ...], ("these",) if question == "these" else ("phrasings", "these")
+    ):
+        error = linear_error(tasks, "mean", how)
+        if error is not None and not math.isnan(error.variance):
+            return error, how
+    return Error(math.nan, math.nan, math.nan), "these"
+
+
+def _tasks_error(tasks: Sequence[OneTask]) -> Error:
+    """Mean over tasks when tasks are draws: crossed with the phrasings they share, else by themselves."""
+    values = np.array([task.found["mean"].value for task in tasks])
+    value = float(values.mean())
+    if len(tasks) < LEAST_TASKS:
+        return Error(value, math.nan, math.nan)
+    layout, _ = _layout(tasks)
+    if layout is not None:
+        _, variance, df = crossed_error(layout, question="random")
+        if not math.isnan(variance):
+            return Error(value, variance, df)
+    return Error(value, float(values.var(ddof=1)) / values.size, values.size - 1.0)
+
+
+def _part(task: OneTask, rows: npt.NDArray[np.bool_], values: Floats) -> Part:
+    names = tuple(name for name, kept in zip(task.phrasing_ids, rows, strict=True) if kept)
+    return Part(names, values[rows])
+
+
+def _arms(task: OneTask) -> tuple[Part, Part] | None:
+    """Both arms of a task on the instances they share; None without one."""
+    seen, unseen = (np.array(task.seen) == name for name in ("seen", "unseen"))
+    if task.values is None or not (seen.any() and unseen.any()):
+        return None
+    paired = stats.on_shared_instances(task.values, seen, unseen)
+    if paired.shape[1] == 0:
+        return None
+    return _part(task, seen, paired), _part(task, unseen, paired)
+
+
+def _linear(
+    tasks: Sequence[OneTask], level: float, question: Asked, *, differences: bool
+) -> dict[str, Interval]:
+    """Intervals of the statistics in `LINEAR` for these tasks."""
+    if all(task.values is None for task in tasks):
+        return _of_phrasing_means(tasks, level)
+    found = {}
+    for metric in LINEAR:
+        if any(task.found.get(metric) is None for task in tasks):
+            continue
+        for how in cast(tuple[Asked, ...], tuple(dict.fromkeys((question, "these")))):
+            error = linear_error(tasks, metric, how)
+            if error is not None and not math.isnan(error.variance):
+                found[metric] = interval_of(
+                    error,
+                    question=within(how),
+                    level=level,
+                    bounded=not differences and metric != "gap",
+                    n_instances=[max(task.n_instances, 1) for task in tasks],
+                )
+                break
+    return found
+
+
+def _of_phrasing_means(tasks: Sequence[OneTask], level: float) -> dict[str, Interval]:
+    """The same from scores of phrasings alone, where all tasks have the same phrasings."""
+    if len({(task.phrasing_ids, task.seen) for task in tasks}) > 1:
+        return {}
+    a = np.mean([task.a for task in tasks], axis=0)
+    relation = np.array(tasks[0].seen)
+    arms = {name: a[relation == name] for name in ("seen", "unseen")}
+    found = {"mean": mean_of_phrasings(a, level=level)}
+    found |= {
+        f"{name}_mean": mean_of_phrasings(arm, level=level)
+        for name, arm in arms.items()
+        if arm.size
+    }
+    if all(arm.size for arm in arms.values()):
+        found["gap"] = gap_of_phrasings(arms["seen"], arms["unseen"], level=level)
+    return found
 
 
 def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str_]]:
@@ -188,13 +331,11 @@ def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str
     return (layout if shared >= 0.5 else None), seen
 
 
-def _crossed(
-    layout: Floats, seen: npt.NDArray[np.str_], level: float, *, differences: bool
-) -> dict[str, Interval]:
-    """Intervals of the metrics that are means over the cells of the layout.
-
-    Phrasings and tasks random.
-    """
+def _crossed(tasks: Sequence[OneTask], level: float, *, differences: bool) -> dict[str, Interval]:
+    """Intervals of the statistics in `LINEAR` for tasks like these, where tasks share phrasings."""
+    layout, seen = _layout(tasks)
+    if layout is None:
+        return {}
     mean = mean_difference_interval if differences else mean_interval
     arms = {name: seen == name for name in ("seen", "unseen")}
     found = {"mean": mean(layout, level=level)}
@@ -203,4 +344,7 @@ def _crossed(
     }
     if all(arm.any() for arm in arms.values()):
         found["gap"] = gap_interval(layout, seen=arms["seen"], unseen=arms["unseen"], level=level)
-    return found
+    return {
+        name: one if one.reason else replace(one, over=CROSSED[one.over])
+        for name, one in found.items()
+    }

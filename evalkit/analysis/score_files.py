@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from evalkit import stats
 from evalkit.analysis.aggregated import estimate_aggregated
-from evalkit.analysis.estimate import estimate
+from evalkit.analysis.estimate import Known, estimate
 from evalkit.analysis.paired_tests import PairedTest, paired_tests
 from evalkit.analysis.phrasings_file import phrasing_rows
 from evalkit.catalog.score_columns import ScoreFile
 from evalkit.errors import TableError, UsageError
 from evalkit.records import Estimate
+from evalkit.records.questions import Named
 from evalkit.scoring import ScoreTable
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class TableSettings:
     """Level of intervals."""
     n_resamples: int = 4000
     """Draws of intervals that need draws."""
-    question: str = "random"
-    """``random``, ``fixed`` or ``both``."""
+    question: str = "phrasings"
+    """A name in `evalkit.records.questions`, or ``both`` for ``phrasings`` and ``these``."""
     seed: int = 0
     """Seed of the draws."""
 
@@ -134,12 +134,12 @@ def _one_part(
             chance=chance,
             group=group,
             origin=file.origin,
+            question="tasks" if settings.question == "tasks" else "phrasings",
         )
     table = ScoreTable.from_frame(frame, origin=file.origin)
     both = settings.question == "both"
     rows: list[Estimate] = []
-    questions: list[stats.Question] = ["random"] * (settings.question != "fixed")
-    questions += ["fixed"] * (settings.question != "random")
+    questions: list[Named] = ["random", "fixed"] if both else [cast(Named, settings.question)]
     for question in questions:
         apart = "phrasings=fixed" if both and question == "fixed" else ""
         rows += estimate(
@@ -149,7 +149,7 @@ def _one_part(
             seed=settings.seed,
             question=question,
             reference=reference,
-            chance=chance,
+            known=Known(chance=chance),
             group=", ".join(filter(None, (group, apart))),
         )
     return rows

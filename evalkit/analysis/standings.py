@@ -14,19 +14,21 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as distributions
 
 from evalkit import stats
 from evalkit.analysis import headline_phrasings
-from evalkit.analysis.between_models import resampled_scores
+from evalkit.analysis.between_models import mean_of_draws, resampled_scores
+from evalkit.analysis.over_tasks import OneTask, mean_error
 from evalkit.errors import ComparisonError
 from evalkit.records import digest
+from evalkit.records.questions import Asked, Named, asked, within
 from evalkit.scoring import Block, ScoreTable
-from evalkit.stats.intervals.crossed import crossed_error
 
 __all__ = ["Standing", "Standings", "standings"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Ids: TypeAlias = list[tuple[str, ...]]
+"""Per task, the ids of its phrasings."""
 Cells: TypeAlias = list[Floats]
 """Per task, scores shaped (model, phrasing, instance), NaN where any model has none."""
 
@@ -60,9 +62,8 @@ class Standings:
     kendall_w: float
     """Agreement of phrasings on the order, mean over tasks; 1: every wording gives the same order.
     NaN when undefined."""
-    question: stats.Question
-    """``random``: for new phrasings too; ``fixed``: for these phrasings, which is all that one
-    phrasing allows."""
+    question: Asked
+    """What ranks, ties and chances answer; ``these`` is all that one phrasing allows."""
     level: float
     """Level of intervals."""
     n_dropped: int
@@ -75,7 +76,7 @@ def standings(
     level: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
-    question: stats.Question = "random",
+    question: Named = "phrasings",
 ) -> Standings:
     """Return the order of models.
 
@@ -86,13 +87,13 @@ def standings(
     level
         Level of intervals and of "distinguishable".
     n_resamples
-        Resamples behind rank intervals and `Standing.p_best`; instances, and phrasings under
-        ``random``, are drawn alike for all models.
+        Resamples behind rank intervals and `Standing.p_best`; what the question takes as random is
+        drawn alike for all models.
     seed
         Seed of the resamples.
     question
-        ``random`` or ``fixed``; ``random`` needs two phrasings in every task, else ``fixed`` is
-        answered and said.
+        A name in `evalkit.records.questions`; all but ``these`` need two phrasings in every task,
+        else ``these`` is answered and said.
 
     Raises
     ------
@@ -104,15 +105,16 @@ def standings(
         raise ComparisonError(
             f"leaderboard: two runs are called {twice[0]!r}; names must differ. Leave one out, or name a label."
         )
-    cells, shared, dropped = _aligned(tables)
-    if question == "random" and any(task.shape[1] < 2 for task in cells):
-        question = "fixed"
+    ids, cells, dropped = _aligned(tables)
+    what = asked(question)
+    if what != "these" and any(task.shape[1] < 2 for task in cells):
+        what = "these"
     means = np.mean([np.nanmean(np.nanmean(task, axis=2), axis=1) for task in cells], axis=0)
     rng = np.random.default_rng(int(digest([seed, sorted(names), "standings"], length=16), 16))
-    draws = _draws(cells, shared=shared, question=question, rng=rng, n_resamples=n_resamples)
+    draws = _draws(ids, cells, question=what, rng=rng, n_resamples=n_resamples)
     low, high = stats.rank_intervals(draws, level=level)
     first = stats.p_best(draws)
-    signs = _signs(cells, shared=shared, question=question, level=level)
+    signs = _signs(ids, cells, question=what, level=level)
     rows = []
     for k, name in enumerate(names):
         rank = 1 + int((signs[:, k] > 0).sum())
@@ -133,19 +135,19 @@ def standings(
     return Standings(
         rows=tuple(rows),
         kendall_w=_agreement(cells),
-        question=question,
+        question=what,
         level=level,
         n_dropped=dropped,
     )
 
 
-def _aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Cells, bool, int]:
-    """Cells per task, whether all tasks have the same phrasings, and the number of cells left out."""
+def _aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Ids, Cells, int]:
+    """Phrasing ids and cells per task, and the number of cells left out."""
     blocks = [
         {task: table.block(table.models[0], task) for task in table.tasks(table.models[0])}
         for _, table in tables
     ]
-    first, found, phrasings, dropped = blocks[0], [], set(), 0
+    first, found, phrasings, dropped = blocks[0], [], [], 0
     for (name, _), others in zip(tables[1:], blocks[1:], strict=True):
         _refuse_others(tables[0][0], first, other=name, blocks=others)
     for task, block in first.items():
@@ -159,8 +161,8 @@ def _aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Cells, bool, int
                 f"leaderboard: {task} has no cell that all models answered. Complete the runs."
             )
         found.append(values)
-        phrasings.add(tuple(np.array(block.phrasing_ids)[rows][~gone.all(axis=1)]))
-    return found, len(phrasings) == 1 and len(first) > 1, dropped
+        phrasings.append(tuple(np.array(block.phrasing_ids)[rows][~gone.all(axis=1)].tolist()))
+    return phrasings, found, dropped
 
 
 def _refuse_others(
@@ -184,65 +186,55 @@ def _refuse_others(
 
 
 def _draws(
-    cells: Cells,
-    *,
-    shared: bool,
-    question: stats.Question,
-    rng: np.random.Generator,
-    n_resamples: int,
+    ids: Ids, cells: Cells, *, question: Asked, rng: np.random.Generator, n_resamples: int
 ) -> Floats:
     """Mean score of every model in every resample, shaped (draw, model)."""
-    n_models = cells[0].shape[0]
-    total = np.zeros((n_resamples, n_models))
+    n_phrasings = cells[0].shape[1]
     common = (
-        rng.integers(0, cells[0].shape[1], size=(n_resamples, cells[0].shape[1]))
-        if shared and question == "random"
+        rng.integers(0, n_phrasings, size=(n_resamples, n_phrasings))
+        if len(set(ids)) == 1 and len(ids) > 1 and question != "these"
         else None
     )
-    for task in cells:
-        total += resampled_scores(
-            task, question=question, rng=rng, n_resamples=n_resamples, rows=common
+    draws: list[Floats | None] = [
+        resampled_scores(
+            task, question=within(question), rng=rng, n_resamples=n_resamples, rows=common
         )
-    return total / len(cells)
+        for task in cells
+    ]
+    found = mean_of_draws(draws, question=question, rng=rng)
+    assert found is not None  # for the type checker; every task has draws
+    return found
 
 
-def _signs(
-    cells: Cells, *, shared: bool, question: stats.Question, level: float
-) -> npt.NDArray[np.int64]:
+def _signs(ids: Ids, cells: Cells, *, question: Asked, level: float) -> npt.NDArray[np.int64]:
     """(model, model): 1 where the first is distinguishably better than the second, -1 where worse, 0 for a tie."""
     n_models = cells[0].shape[0]
     signs = np.zeros((n_models, n_models), dtype=np.int64)
     for j in range(n_models):
         for k in range(j + 1, n_models):
-            low, high = _difference(
-                [task[j] - task[k] for task in cells], shared=shared, question=question, level=level
-            )
-            signs[j, k] = 1 if low > 0 else -1 if high < 0 else 0
+            changes = [
+                _change(names, task[j] - task[k]) for names, task in zip(ids, cells, strict=True)
+            ]
+            error, _ = mean_error(changes, question)
+            clear = stats.two_sided(error.value, error.variance, error.df) < 1 - level
+            signs[j, k] = int(np.sign(error.value)) if clear else 0
             signs[k, j] = -signs[j, k]
     return signs
 
 
-def _difference(
-    changes: Sequence[Floats], *, shared: bool, question: stats.Question, level: float
-) -> tuple[float, float]:
-    """Interval of the mean over tasks of a paired difference.
-
-    NaN, which no sign follows from, when there is none.
-    """
-    if shared:
-        found = stats.suite_mean_interval(changes, question=question, level=level)
-        return found.low, found.high
-    parts = [crossed_error(change, question=question) for change in changes]
-    value = float(np.mean([part[0] for part in parts]))
-    variances = np.array([part[1] for part in parts]) / len(parts) ** 2
-    total = float(variances.sum())
-    if np.isnan(total):
-        return float("nan"), float("nan")
-    if total == 0:
-        return value, value
-    df = total**2 / float((variances**2 / np.array([part[2] for part in parts])).sum())
-    half = float(distributions.t.ppf((1 + level) / 2, df)) * total**0.5
-    return value - half, value + half
+def _change(ids: tuple[str, ...], change: Floats) -> OneTask:
+    """What one task says of the difference of two models."""
+    return OneTask(
+        task="",
+        benchmark="",
+        found={"mean": stats.undefined(stats.mean(change), "not asked")},
+        phrasing_ids=ids,
+        seen=("unknown",) * len(ids),
+        a=np.asarray(stats.phrasing_scores(change)),
+        n_instances=change.shape[1],
+        digest="",
+        values=change,
+    )
 
 
 def _agreement(cells: Cells) -> float:

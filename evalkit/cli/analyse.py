@@ -23,6 +23,7 @@ from evalkit.cli.options import (
 )
 from evalkit.errors import UsageError
 from evalkit.records.statistics import shown_in
+from evalkit.report.text import asked_of, starred, with_interval
 
 if TYPE_CHECKING:
     from evalkit.analysis import PairedTest
@@ -74,7 +75,7 @@ MOST_NAMED = 5
     group=GROUP,
     help="Score of guessing, of all tasks or one: accuracy_norm. Repeatable.",
 )
-@interval_options(GROUP, questions=("random", "fixed", "both"))
+@interval_options(GROUP, both=True)
 @option(
     "--tests",
     is_flag=True,
@@ -187,11 +188,12 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
         "unseen",
         *shown[1:],
     ]
+    question = asked_of(row for found in kept.values() for row in found.values())
     rows = []
     for (group, model, task), found in kept.items():
         first = next(iter(found.values()))
         arms = [_arm(found, name) for name in ("seen", "unseen")]
-        cells = [_cell(found.get(name)) for name in shown]
+        cells = [with_interval(found.get(name), question) for name in shown]
         rows.append(
             [
                 *([group] if grouped else []),
@@ -208,8 +210,11 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
     print_table(
         heads,
         rows,
-        title=f"{about}percentage points, {level:.0%} intervals; seen and unseen: mean ± std over phrasings (ddof 1)",
+        title=f"{about}percentage points, {level:.0%} intervals{f' for {question}' if question else ''}; seen and unseen: mean ± std over phrasings (ddof 1)",
     )
+    printed = [found[name] for found in kept.values() for name in shown if name in found]
+    for line in starred(printed, question):
+        click.echo(line)
     for row in estimates:
         if (
             row.metric == "kendall_w"
@@ -255,7 +260,7 @@ def _print_tests(tests: Sequence[PairedTest]) -> None:
             print_table(
                 [*heads, "p", "Holm, task", "Holm, all", "BH, all"],
                 rows,
-                title=f"{title}, exact and paired on instances; differences in percentage points",
+                title=f"{title}, exact and paired on instances, for these phrasings on new instances; differences in percentage points",
             )
 
 
@@ -265,16 +270,6 @@ def _arm(found: Mapping[str, Estimate], name: str) -> str:
         "-"
         if mean is None or mean.value != mean.value
         else f"{number(mean.value)} ± {number(std.value if std else None)}"
-    )
-
-
-def _cell(row: Estimate | None) -> str:
-    if row is None or row.value != row.value:
-        return "-"
-    return (
-        number(row.value)
-        if row.low != row.low
-        else f"{number(row.value)} [{number(row.low)}, {number(row.high)}]"
     )
 
 

@@ -25,6 +25,7 @@ from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparison
+    from evalkit.records import Estimate
 
 __all__ = ["command"]
 
@@ -129,7 +130,8 @@ def _print(found: Comparison, level: float, margin: float | None) -> None:
     """Print differences of all tasks together, tests by task, and the phrasings and instances that moved."""
     _print_differences(found, level)
     _print_tests(found, bound=margin is not None)
-    click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
+    if found.wilcoxon == found.wilcoxon:
+        click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
     _print_moved(found)
 
 
@@ -140,16 +142,23 @@ def _print_differences(found: Comparison, level: float) -> None:
             row.metric,
             number(row.value),
             "-" if row.low != row.low else f"[{number(row.low)}, {number(row.high)}]",
-            row.interval if row.low == row.low else row.note,
+            _kind(row, found.question),
         ]
         for row in found.overall
         if not row.metric.startswith("var_")
     ]
     print_table(
-        ["estimate", "difference", f"{level:.0%} interval", "kind"],
+        ["estimate", "difference", f"{level:.0%} interval", "kind, or why there is none"],
         rows,
-        title=f"{found.new} minus {found.old}, percentage points, mean over tasks",
+        title=f"{found.new} minus {found.old}, percentage points, mean over tasks; intervals for {found.question}",
     )
+
+
+def _kind(row: Estimate, question: str) -> str:
+    """What an interval is, with its question where that is another one; or why there is none."""
+    if row.low != row.low:
+        return row.note
+    return row.interval if row.question == question else f"{row.interval}: {row.question}"
 
 
 def _print_tests(found: Comparison, *, bound: bool) -> None:
@@ -170,7 +179,7 @@ def _print_tests(found: Comparison, *, bound: bool) -> None:
     print_table(
         [*heads, *(["bound", "not worse"] if bound else [])],
         rows,
-        title="tests paired on instances (signs of whole instances exchanged; exact for scores of 0 and 1)",
+        title=f"tests paired on instances, for {found.tests[-1].question}",
     )
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import number, print_json, print_table
+from evalkit.records.questions import WORDS, asked
 from evalkit.records.statistics import shown_in
+from evalkit.report.text import starred, with_interval
 
 if TYPE_CHECKING:
     from evalkit.analysis.candidates import Cost, Suggestion
@@ -60,13 +62,23 @@ def show_many(
         return
     for note in notes:
         click.echo(note)
+    question = WORDS[asked(settings.question)]
     rows = [
-        [one.name, *_cells(change), *_costs(one.cost)]
+        [one.name, *_cells(change, question), *_costs(one.cost)]
         for one, change in zip(found, changes, strict=True)
     ]
-    title = f"minus {plain[1].models[0]}, percentage points, mean over tasks with {settings.level:.0%} intervals"
+    title = f"minus {plain[1].models[0]}, percentage points, mean over tasks with {settings.level:.0%} intervals for {question}"
     heads = [entry.title for entry in shown_in("candidates")]
     print_table(["run", *heads, "tokens", "trained parameters"], rows, title=title)
+    columns = {entry.name for entry in shown_in("candidates")}
+    over = [
+        row
+        for change in changes
+        for row in change
+        if (row.benchmark, row.task) == ("all", "all") and row.metric in columns
+    ]
+    for line in starred(over, question):
+        click.echo(line)
     click.echo(_said(best))
 
 
@@ -76,19 +88,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def _cells(change: Sequence[Estimate]) -> list[str]:
+def _cells(change: Sequence[Estimate], question: str) -> list[str]:
     rows = {row.metric: row for row in change if (row.benchmark, row.task) == ("all", "all")}
-    cells = []
-    for entry in shown_in("candidates"):
-        row = rows.get(entry.name)
-        if row is None or row.value != row.value:
-            cells.append("-")
-        else:
-            cells.append(
-                number(row.value)
-                + ("" if row.low != row.low else f" [{number(row.low)}, {number(row.high)}]")
-            )
-    return cells
+    return [with_interval(rows.get(entry.name), question) for entry in shown_in("candidates")]
 
 
 def _costs(cost: Cost) -> list[str]:

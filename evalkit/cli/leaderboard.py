@@ -22,7 +22,10 @@ from evalkit.errors import ComparisonError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalkit.analysis.standings import Standings
+    from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest
+    from evalkit.scoring import ScoreTable
 
 __all__ = ["command"]
 
@@ -74,6 +77,7 @@ def command(
     suites, or with other phrasings or instances, are refused, saying what differs.
     """
     from evalkit.analysis.standings import standings
+    from evalkit.records.questions import WORDS
     from evalkit.report.leaderboard import (
         SHOWN,
         leaderboard_csv,
@@ -101,7 +105,11 @@ def command(
         question=settings["question"],
     )
     rows = leaderboard_rows(
-        [(name, manifest, estimates) for name, manifest, estimates, _ in found], order
+        [
+            (name, manifest, _answering(estimates, table, order))
+            for name, manifest, estimates, table in found
+        ],
+        order,
     )
     for path, text in (
         (out, leaderboard_csv(rows)),
@@ -115,7 +123,7 @@ def command(
             {
                 "leaderboard": rows,
                 "kendall_w": order.kendall_w,
-                "question": order.question,
+                "question": WORDS[order.question],
                 "level": order.level,
                 "dropped_cells": order.n_dropped,
             }
@@ -128,6 +136,20 @@ def command(
         )
         click.echo("\n".join(leaderboard_notes(rows, order)))
     return 0
+
+
+def _answering(
+    estimates: Sequence[Estimate], table: ScoreTable, order: Standings
+) -> Sequence[Estimate]:
+    """Return estimates whose intervals answer the question of the ranks: the run's own, or anew."""
+    from evalkit.analysis import estimate
+    from evalkit.records.questions import WORDS
+    from evalkit.report.text import asked_of
+
+    own = asked_of(row for row in estimates if (row.benchmark, row.task) == ("all", "all"))
+    if own in {"", WORDS[order.question], WORDS["cells"]}:
+        return estimates
+    return estimate(table, level=order.level, question=order.question)
 
 
 def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from evalkit.records.questions import NAMES
+
 __all__ = [
     "GroupedCommand",
     "GroupedOption",
@@ -117,7 +119,7 @@ def json_option(function: F) -> F:
 def interval_options(
     group: str,
     *,
-    questions: Sequence[str] = ("random", "fixed"),
+    both: bool = False,
     resamples: int = 4000,
     least_level: float = 0.0,
 ) -> Callable[[F], F]:
@@ -127,16 +129,20 @@ def interval_options(
     ----------
     group
         Heading in ``--help``.
-    questions
-        Values of ``--question``; the first is the default.
+    both
+        Whether ``--question both`` is accepted: these phrasings and new ones.
     resamples
         Default of ``--resamples``.
     least_level
         Level that ``--level`` must lie above.
     """
-    both = ", or both" if "both" in questions else ""
     level = click.FloatRange(least_level, 1, min_open=True, max_open=True)
-    asked = f"Intervals for new phrasings (random) or for these (fixed){both}."
+    asked = (
+        "What intervals answer: these tasks under new phrasings (phrasings, or random), these tasks "
+        "and phrasings on new instances (these, or fixed), tasks like these (tasks)"
+        + ("; or both of the first." if both else ".")
+    )
+    questions = (*NAMES, *(("both",) if both else ()))
     blocks: list[tuple[str, Any, Any, str]] = [
         ("--level", level, 0.95, "Level of intervals."),
         ("--resamples", click.IntRange(min=100), resamples, "Draws of intervals that need draws."),

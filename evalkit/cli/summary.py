@@ -12,7 +12,9 @@ import click
 from evalkit.cli.options import print_table
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
+from evalkit.records.statistics import shown_in
 from evalkit.report.summary import summary_rows
+from evalkit.report.text import asked_of, starred
 
 __all__ = ["print_summary"]
 
@@ -27,7 +29,12 @@ def print_summary(
     level = f", {manifest.intervals.level:.0%} intervals" if manifest.intervals else ""
     title = f"{manifest.model.label} on {manifest.suite.name}, percentage points{level}"
     heads, rows = summary_rows(estimates, brief=brief)
-    print_table(heads, rows, title=title)
+    shown = {entry.name for entry in shown_in("summary")}
+    over = [row for row in estimates if row.task == "all" and row.metric in shown and not row.group]
+    question = asked_of(over)
+    print_table(heads, rows, title=title + (f" for {question}" if question else ""))
+    for line in starred(over, question):
+        click.echo(line)
     counts = manifest.totals
     click.echo(
         f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"

@@ -226,3 +226,10 @@ class Estimate:
     """Factor level the rows were limited to, such as ``layout=lettered``; empty for all rows."""
     note: str = ""
     """Why the value or its interval is undefined; empty when both are defined."""
+    question: str = ""
+    """Words of the question that the interval answers, as in `evalkit.records.questions`; empty
+    without an interval."""
+    method: str = ""
+    """How the interval was made, such as ``t-probit``; empty without one."""
+    reason: str = ""
+    """Why there is no interval; empty when there is one."""

@@ -123,7 +123,6 @@ _FILES = {
     "stats.rates": "stats.point.rates",
     "stats.resample": "stats.intervals.resample",
     "stats.spread": "stats.point.spread",
-    "stats.suite": "stats.intervals.suite",
     "stats.variance": "stats.point.variance",
     "stored_run": "runs.read",
     "templates": "phrasings.templates",

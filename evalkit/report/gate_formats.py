@@ -27,7 +27,7 @@ HEADLINES: Mapping[str, str] = {
 MARKER = "<!-- evalkit-gate -->"
 """First line of the Markdown form, by which a comment can be found again."""
 COLUMNS = ("check", "baseline", "candidate", "worse by", "at most", "margin", "outcome")
-POINTS = "Percentage points; 'worse by' is counted so that more is worse, 'at most' is its one-sided bound."
+POINTS = "Percentage points; 'worse by' is counted so that more is worse, 'at most' is its one-sided bound, for these tasks and phrasings on new instances."
 
 
 def gate_json(decision: Decision, explanation: Explanation | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from evalkit.analysis.standings import Standings
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
+from evalkit.records.questions import WORDS
 from evalkit.records.statistics import LEADERBOARD, statistic
 from evalkit.report.escaping import markdown
 from evalkit.store.csv_file import csv_of
@@ -72,6 +73,11 @@ def leaderboard_row(manifest: Manifest, estimates: Sequence[Estimate]) -> dict[s
         row[column] = None if estimate is None else estimate.value
         row[f"{column}_low"] = None if estimate is None else estimate.low
         row[f"{column}_high"] = None if estimate is None else estimate.high
+    row["questions"] = {
+        column: values[metric].question
+        for column, metric in _STATISTICS
+        if metric in values and values[metric].question
+    }
     mean, counts = values.get("mean"), manifest.totals
     row.update(
         n_tasks=mean.n_tasks if mean else 0,
@@ -205,15 +211,17 @@ def _points(value: float | None, *, digits: int = 1) -> str:
 
 def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> list[str]:
     """Return what a reader must know of a leaderboard, a sentence each."""
-    about = (
-        "new phrasings and new instances"
-        if order.question == "random"
-        else "these phrasings on new instances"
-    )
+    about = WORDS[order.question]
     notes = [
-        f"Percentage points, {order.level:.0%} intervals; unweighted means over tasks. Suite {rows[0]['suite']}, digest {rows[0]['suite_digest']}.",
-        f"Models share a rank when the interval of their paired difference, for {about}, contains 0; brackets hold the interval of the rank.",
+        f"Percentage points, {order.level:.0%} intervals for {about}; unweighted means over tasks. Suite {rows[0]['suite']}, digest {rows[0]['suite_digest']}.",
+        "Models share a rank when the interval of their paired difference, for the same question, contains 0; brackets hold the interval of the rank.",
     ]
+    others: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for column, words in row.get("questions", {}).items():
+            if words != about:
+                others.setdefault(words, {})[column] = None
+    notes += [f"Intervals of {', '.join(names)}: for {words}." for words, names in others.items()]
     if order.kendall_w == order.kendall_w:
         notes.append(
             f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: every wording gives the same order)."

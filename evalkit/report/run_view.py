@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
+from evalkit.records.questions import WORDS
 from evalkit.records.statistics import shown_in
 from evalkit.report.evidence import Evidence
 
@@ -124,7 +125,7 @@ def side_by_side(
             )
         )
     note = (
-        "Differences are paired: the same phrasings on the same instances, cells that both runs have. Their intervals are for new phrasings and instances."
+        f"Differences are paired: the same phrasings on the same instances, cells that both runs have. Their intervals are for {WORDS['phrasings']}."
         if differences
         else "The two runs cannot be paired, so differences have no intervals."
     )

@@ -80,6 +80,14 @@ def _get(values: Mapping[str, Estimate], metric: str) -> tuple[float, float, flo
     return (math.nan, math.nan, math.nan) if row is None else (row.value, row.low, row.high)
 
 
+def _asked(values: Mapping[str, Estimate], metric: str) -> str:
+    """Sentence on the question that an interval answers; empty without one."""
+    row = values.get(metric)
+    if row is None or row.low != row.low or not row.question:
+        return ""
+    return f" Interval for {row.question}."
+
+
 def _how_good(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
     value, low, high = _get(values, "mean")
     known = [view.chance for view in evidence.tasks if not math.isnan(view.chance)]
@@ -95,6 +103,7 @@ def _how_good(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
         verdict = f"Guessing gives {points(chance)}."
     best, worst = _get(values, "max")[0], _get(values, "min")[0]
     detail = f"Best wording {points(best)}, worst {points(worst)}, mean over tasks."
+    detail += _asked(values, "mean")
     return Answer(
         question="How good?",
         value=points(value),
@@ -130,6 +139,7 @@ def _how_sensitive(values: Mapping[str, Estimate], evidence: Evidence) -> Answer
         detail += (
             f" Without the noise of finite instances the standard deviation is {points(excess)}."
         )
+    detail += _asked(values, "std")
     return Answer(
         question="How sensitive to wording?",
         value=points(value),
@@ -155,6 +165,7 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
             tone="open",
         )
     detail = f"Seen {points(seen)}, unseen {points(unseen)}; seen minus unseen."
+    detail += _asked(values, "gap")
     if math.isnan(low):
         row = values["gap"]
         verdict, tone = f"No interval: {row.note}." if row.note else "No interval.", "open"

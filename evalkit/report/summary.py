@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evalkit.records import Estimate
 from evalkit.records.statistics import shown_in, statistic
+from evalkit.report.text import asked_of, with_interval
 
 __all__ = ["over_all_tasks", "summary_rows"]
 
@@ -20,7 +21,9 @@ def over_all_tasks(estimates: Sequence[Estimate]) -> list[tuple[str, Estimate]]:
         for row in sorted(estimates, key=lambda row: row.benchmark == "all")
         if row.task == "all" and not row.group
     }
-    return [(words, whole[metric]) for metric, words in STATISTICS if metric in whole]
+    return [
+        (entry.title, whole[entry.name]) for entry in shown_in("summary") if entry.name in whole
+    ]
 
 
 def summary_rows(
@@ -50,13 +53,17 @@ def summary_rows(
         )
         for name in shown
     }
+    question = asked_of(values.values())
     rows = [["tasks / phrasings / instances", *(_sizes(first[name]) for name in shown)]]
     rows += [
-        [entry.title, *(_cell(values.get((name, entry.name))) for name in shown)]
+        [entry.title, *(with_interval(values.get((name, entry.name)), question) for name in shown)]
         for entry in shown_in("summary")
     ]
     rows += [
-        [statistic(metric).title, *(_cell(values.get((name, metric))) for name in shown)]
+        [
+            statistic(metric).title,
+            *(with_interval(values.get((name, metric)), question) for name in shown),
+        ]
         for metric in ASKED_FOR
         if any(
             (row := values.get((name, metric))) is not None and row.value == row.value
@@ -68,10 +75,3 @@ def summary_rows(
 
 def _sizes(row: Estimate | None) -> str:
     return "-" if row is None else f"{row.n_tasks:,} / {row.n_phrasings:,} / {row.n_instances:,}"
-
-
-def _cell(row: Estimate | None) -> str:
-    if row is None or row.value != row.value:
-        return "-"
-    text = f"{row.value * 100:.1f}"
-    return text if row.low != row.low else f"{text} [{row.low * 100:.1f}, {row.high * 100:.1f}]"

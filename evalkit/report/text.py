@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from evalkit.records import Estimate
 
 __all__ = [
+    "asked_of",
     "bracket",
     "estimate_text",
     "finite",
@@ -20,7 +22,9 @@ __all__ = [
     "script_json",
     "share",
     "signed",
+    "starred",
     "visible",
+    "with_interval",
 ]
 
 _HIDDEN = re.compile(
@@ -141,3 +145,42 @@ def markdown_cell(text: Any) -> str:
     for char, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         line = line.replace(char, safe)
     return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", line)
+
+
+def asked_of(rows: Iterable[Estimate]) -> str:
+    """Return the words of the question that the mean of a table answers; empty without an interval."""
+    return next((row.question for row in rows if row.metric == "mean" and row.question), "")
+
+
+def with_interval(row: Estimate | None, question: str) -> str:
+    """Return a value in percentage points with its interval; a star where that answers another question.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", benchmark="b", task="t", metric="mean", value=0.5, low=0.4, high=0.6, question="q")
+    >>> with_interval(row, "q"), with_interval(row, "another"), with_interval(None, "q")
+    ('50.0 [40.0, 60.0]', '50.0 [40.0, 60.0]*', '-')
+    """
+    if row is None or row.value != row.value:
+        return "-"
+    text = f"{row.value * 100:.1f}"
+    if row.low != row.low:
+        return text
+    star = "" if not row.question or row.question == question else "*"
+    return f"{text} [{row.low * 100:.1f}, {row.high * 100:.1f}]{star}"
+
+
+def starred(rows: Iterable[Estimate], question: str) -> list[str]:
+    """Return what the stars of `with_interval` mean, a line per question.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", benchmark="b", task="t", metric="std", value=0.5, low=0.4, high=0.6, question="q")
+    >>> starred([row], "another")
+    ['* std: interval for q']
+    """
+    others: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.low == row.low and row.question and row.question != question:
+            others.setdefault(row.question, {})[row.metric] = None
+    return [f"* {', '.join(names)}: interval for {words}" for words, names in others.items()]

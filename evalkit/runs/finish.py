@@ -218,15 +218,14 @@ def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]
     seed
         Of the run.
     """
-    from evalkit.analysis import estimate
+    from evalkit.analysis import Known, estimate
 
     return estimate(
         found.table,
         level=intervals.level,
         n_resamples=intervals.resamples,
         seed=seed,
-        answers=found.answers.blocks,
-        distances=found.distances,
+        known=Known(answers=found.answers.blocks, distances=found.distances),
     )
 
 

@@ -19,8 +19,10 @@ from evalkit.stats.comparing.paired import (
     mcnemar_clustered,
     mcnemar_mid,
     non_inferiority,
+    not_worse,
     paired_difference,
     sign_flip,
+    two_sided,
     wilcoxon_over_tasks,
 )
 from evalkit.stats.comparing.ranking import competition_rank, kendall_w, p_best, rank_intervals
@@ -50,11 +52,12 @@ from evalkit.stats.intervals.resample import (
     resampled_means,
     undefined,
 )
-from evalkit.stats.intervals.suite import (
-    over_tasks,
-    suite_bootstrap,
-    suite_gap_interval,
-    suite_mean_interval,
+from evalkit.stats.intervals.several_tasks import (
+    Part,
+    error_of_gaps,
+    error_of_means,
+    independent,
+    interval_of,
 )
 from evalkit.stats.planning.design import Design, designs, gap_power, half_width, required_phrasings
 from evalkit.stats.point.agreement import (
@@ -138,6 +141,7 @@ __all__ = [
     "Flips",
     "Interval",
     "NonInferiority",
+    "Part",
     "Question",
     "accuracy_norm",
     "alpha_interval",
@@ -164,6 +168,8 @@ __all__ = [
     "drop_rates",
     "ece",
     "entropy_interval",
+    "error_of_gaps",
+    "error_of_means",
     "fleiss_kappa",
     "flip_rate",
     "flips",
@@ -178,7 +184,9 @@ __all__ = [
     "half_width",
     "hedges_g",
     "holm",
+    "independent",
     "instance_scores",
+    "interval_of",
     "kendall_w",
     "krippendorff_alpha",
     "label_counts",
@@ -197,9 +205,9 @@ __all__ = [
     "non_inferiority",
     "noncentral_interval",
     "normal_scores",
+    "not_worse",
     "on_shared_cells",
     "on_shared_instances",
-    "over_tasks",
     "p_best",
     "paired_difference",
     "pdr",
@@ -235,9 +243,7 @@ __all__ = [
     "std",
     "std0",
     "std_excess",
-    "suite_bootstrap",
-    "suite_gap_interval",
-    "suite_mean_interval",
+    "two_sided",
     "uncertainty_per_instance",
     "undefined",
     "var_instance",

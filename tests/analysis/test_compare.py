@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from evalkit.analysis.compare import Settings, compare_suites, compare_tables
+from evalkit.analysis.standings import standings
 from evalkit.errors import ComparisonError
 from evalkit.records import digest
+from evalkit.records.questions import WORDS
 from evalkit.scoring import ScoreTable
 from evalkit.store.directory import MANIFEST_SCHEMA
 
@@ -66,7 +68,8 @@ def test_ten_phrasings_of_five_questions_are_five_units():
     """When every phrasing of five instances flips, p is 2 / 2^5 and not 2 / 2^50."""
     old, new = np.zeros((10, 20)), np.zeros((10, 20))
     new[:, :5] = 1
-    found = compare_tables(table_of(old), table_of(new, model="n"))
+    these = Settings(question="these")
+    found = compare_tables(table_of(old), table_of(new, model="n"), settings=these)
 
     assert found.tests[0].p == pytest.approx(2 / 2**5)
     assert found.by_phrasing[0].p == pytest.approx(2 / 2**5)
@@ -125,7 +128,7 @@ def test_intervals_of_differences_know_no_bounds():
     ]
 
     assert not [row.metric for row in rows if not row.low <= row.value <= row.high]
-    assert {row.interval for row in rows if row.metric == "mean"} == {"t/phrasings+tasks"}
+    assert {row.interval for row in rows if row.metric == "mean"} == {"t/phrasings+instances"}
     assert next(row.value for row in rows if row.metric == "mean") < 0
 
 
@@ -173,7 +176,8 @@ def test_graded_scores_are_tested_by_sign_flips():
     """Scores between 0 and 1 have no McNemar test; the p comes from sign flips of instances."""
     rng = np.random.default_rng(0)
     old = rng.random((3, 40)) * 0.5
-    found = compare_tables(table_of(old), table_of(old + 0.2, model="n"))
+    these = Settings(question="these")
+    found = compare_tables(table_of(old), table_of(old + 0.2, model="n"), settings=these)
 
     assert found.tests[0].method == "sign flip/instances"
     assert found.tests[0].p < 0.001
@@ -287,3 +291,33 @@ def test_command_compares_run_directories(tmp_path):
     assert "b minus a, percentage points" in table.stdout
     assert isinstance(refused.exception, ComparisonError)
     assert "shots 0 and 5" in str(refused.exception)
+
+
+@pytest.mark.parametrize("question", ["these", "phrasings", "tasks"])
+@pytest.mark.parametrize("shift", [0.0, 0.02, 0.08])
+def test_interval_and_p_of_a_difference_answer_one_question(question, shift):
+    """Both say the same words; where p is made from the error of the interval, p < 0.05 means that 0 lies outside."""
+    old, new = runs(8, 60, shift, tasks=5)
+    found = compare_tables(old, new, settings=Settings(question=question))
+    mean = next(row for row in found.estimates if (row.benchmark, row.metric) == ("all", "mean"))
+    test = found.tests[-1]
+
+    assert (mean.question, test.question) == (WORDS[question], WORDS[question])
+    assert question == "these" or (test.p < 0.05) == (not mean.low <= 0 <= mean.high)
+    assert math.isnan(found.wilcoxon) == (question != "tasks")
+
+
+@pytest.mark.parametrize("question", ["these", "phrasings", "tasks"])
+def test_a_tie_of_the_leaderboard_is_an_interval_of_compare_that_holds_0(question):
+    """One place computes both: for every question and a range of differences they agree."""
+    seen = set()
+    for shift in (0.0, 0.03, 0.06, 0.12):
+        old, new = runs(8, 60, shift, tasks=5, seed=3)
+        order = standings([("a", old), ("b", new)], question=question, n_resamples=100)
+        found = compare_tables(old, new, settings=Settings(question=question))
+        mean = next(
+            row for row in found.estimates if (row.benchmark, row.metric) == ("all", "mean")
+        )
+        seen.add(bool(order.rows[0].tied_with))
+        assert bool(order.rows[0].tied_with) == (mean.low <= 0 <= mean.high)
+    assert seen == {True, False}

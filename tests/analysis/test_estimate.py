@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from evalkit import stats
-from evalkit.analysis import estimate
+from evalkit.analysis import Known, estimate
 from evalkit.analysis.per_task import drop_pairs
 from evalkit.scoring import ScoreTable
 
@@ -91,7 +91,9 @@ def test_accuracy_norm_needs_the_score_of_guessing():
     """0.625 on four choices is half-way from guessing to perfect."""
     table = table_of([[1, 1, 1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]])
 
-    assert values_of(table, chance={"b/t": 0.25})["accuracy_norm"] == pytest.approx(0.5)
+    assert values_of(table, known=Known(chance={"b/t": 0.25}))["accuracy_norm"] == pytest.approx(
+        0.5
+    )
     assert "accuracy_norm" not in values_of(table)
 
 
@@ -205,7 +207,7 @@ def test_shared_phrasings_get_the_crossed_interval_over_tasks():
     ]
     rows = {
         row.metric: row
-        for row in estimate(ScoreTable.concat(tables))
+        for row in estimate(ScoreTable.concat(tables), question="tasks")
         if row.task == "all" and row.benchmark == "b"
     }
 
@@ -289,18 +291,71 @@ def test_repeats_of_a_cell_have_their_own_component():
     )
 
 
-def test_two_tasks_get_the_average_of_their_intervals():
-    """Two tasks say nothing about other tasks; the interval is for these two and says so."""
-    tables = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}") for k in range(2)]
-    rows = [
-        row
-        for row in estimate(ScoreTable.concat(tables))
-        if row.metric == "mean" and row.benchmark == "b"
-    ]
-    by_task = {row.task: row for row in rows}
+def test_two_tasks_say_nothing_about_tasks_like_them():
+    """Two tasks have an interval for these two, and none for others, with the reason."""
+    table = ScoreTable.concat(
+        [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}") for k in range(2)]
+    )
+    these, others = (
+        next(
+            row
+            for row in estimate(table, question=question)
+            if (row.benchmark, row.task, row.metric) == ("b", "all", "mean")
+        )
+        for question in ("phrasings", "tasks")
+    )
 
-    assert by_task["all"].interval == "average/phrasings+instances"
-    assert by_task["all"].low == pytest.approx((by_task["b/t0"].low + by_task["b/t1"].low) / 2)
+    assert (these.interval, these.question) == (
+        "t-probit/phrasings+instances",
+        "these tasks under new phrasings",
+    )
+    assert (others.interval, others.note) == ("none", "fewer than 3 tasks")
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "over"),
+    [
+        ("fixed", "these tasks and phrasings on new instances", "instances"),
+        ("random", "these tasks under new phrasings", "phrasings+instances"),
+        ("tasks", "tasks like these under new phrasings", "phrasings+tasks"),
+    ],
+)
+def test_rows_over_tasks_answer_the_question_asked(question, words, over):
+    """Twelve tasks from hopeless to easy: the two questions about these are not wide because the tasks differ."""
+    tables = [
+        table_of(np.tile(np.arange(100) < level, (2, 1)), task=f"b/t{level}")
+        for level in range(2, 98, 8)
+    ]
+    row = next(
+        row
+        for row in estimate(ScoreTable.concat(tables), question=question)
+        if (row.benchmark, row.task, row.metric) == ("all", "all", "mean")
+    )
+
+    assert (row.question, row.interval.partition("/")[2]) == (words, over)
+    assert (row.high - row.low < 0.1) == (question != "tasks")
+
+
+def test_intervals_of_tasks_that_share_phrasings_are_averaged_and_others_add_in_squares():
+    """What shared wording does to a spread is the same in every task, so more tasks do not take it away."""
+    shared = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}") for k in range(4)]
+    own = [
+        table_of(
+            random_scores(6, 40, seed=k), task=f"b/t{k}", phrasing_id=[f"{k}-{p}" for p in range(6)]
+        )
+        for k in range(4)
+    ]
+    rows = [
+        next(
+            row
+            for row in estimate(ScoreTable.concat(tables))
+            if (row.benchmark, row.task, row.metric) == ("b", "all", "spread")
+        )
+        for tables in (shared, own)
+    ]
+
+    assert [row.interval.partition("/")[0] for row in rows] == ["average", "mover"]
+    assert rows[0].high - rows[0].low > 1.5 * (rows[1].high - rows[1].low)
 
 
 def test_missing_cells_are_left_out_and_counted():

@@ -128,7 +128,9 @@ def test_distance_counts_unseen_phrasings_of_one_task_and_is_never_pooled():
     assert result["distance_rho"].value == -1
     assert result["distance_p"].value == pytest.approx(2 / 24, abs=0.02)
     assert "--representations" in none["distance_rho"].reason
-    assert "never pooled" in over_tasks(tasks, level=0.95)["distance_rho"][0].reason
+    assert (
+        "never pooled" in over_tasks(tasks, level=0.95, question="these")["distance_rho"][0].reason
+    )
 
 
 def test_running_sums_count_every_pair_of_phrasings():

@@ -106,7 +106,7 @@ def test_one_phrasing_answers_for_these_phrasings_and_says_so() -> None:
         for name, share in (("a", 0.9), ("b", 0.5))
     ]
 
-    assert standings(few).question == "fixed"
+    assert standings(few).question == "these"
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,43 @@ def test_upper_order_statistics_of_few_instances_hold_their_level(wording, diffi
     assert {
         name: share for name, share in coverage.items() if not BAND[0] <= share <= BAND[1]
     } == {}
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("wording", [0.0, 0.05])
+def test_means_over_tasks_hold_their_level(own, wording):
+    """Six tasks of 40 instances and very different level, eight phrasings shared or their own: mean and gap, both questions."""
+    rng = np.random.default_rng(20261129)
+    level = np.linspace(0.3, 0.7, 6)
+    seen = np.arange(8) < 4
+    held = {(name, question): 0 for name in ("mean", "gap") for question in ("fixed", "random")}
+    for _ in range(DRAWS):
+        shared = wording * rng.normal(size=(8, 1))
+        parts, arms, at = [], [], []
+        for task, base in enumerate(level):
+            effect = wording * rng.normal(size=(8, 1)) if own else shared
+            y = base + effect + 0.1 * rng.normal(size=40) + 0.15 * rng.normal(size=(8, 40))
+            ids = tuple(f"{task if own else ''}-{p}" for p in range(8))
+            parts.append(stats.Part(ids, y))
+            arms.append((stats.Part(ids[:4], y[:4]), stats.Part(ids[4:], y[4:])))
+            at.append(effect[:, 0])
+        truth = {
+            ("mean", "random"): level.mean(),
+            ("mean", "fixed"): level.mean() + np.mean(at),
+            ("gap", "random"): 0.0,
+            ("gap", "fixed"): np.mean([a[seen].mean() - a[~seen].mean() for a in at]),
+        }
+        for (name, question), target in truth.items():
+            error = (
+                stats.error_of_means(parts, question=question)
+                if name == "mean"
+                else stats.error_of_gaps(
+                    [a for a, _ in arms], [b for _, b in arms], question=question
+                )
+            )
+            found = stats.interval_of(
+                error, question=question, level=0.95, bounded=False, n_instances=[40] * 6
+            )
+            held[name, question] += found.low <= target <= found.high
+
+    assert {key: n / DRAWS for key, n in held.items() if not BAND[0] <= n / DRAWS <= 0.995} == {}

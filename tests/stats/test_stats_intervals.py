@@ -217,36 +217,50 @@ def test_clustered_mcnemar_refuses_fractions():
         stats.mcnemar_clustered(np.zeros((2, 3)), np.full((2, 3), 0.5))
 
 
-def test_suite_of_shared_phrasings_does_not_treat_tasks_as_independent():
-    """A phrasing that is bad everywhere: 20 tasks leave the wording uncertainty of one."""
+def part_of(scores: np.ndarray, prefix: str = "") -> stats.Part:
+    """Return a matrix as one task, its phrasings named by number."""
+    return stats.Part(tuple(f"{prefix}{p}" for p in range(scores.shape[0])), scores)
+
+
+def test_shared_phrasings_do_not_make_tasks_independent():
+    """A phrasing that is bad everywhere: 20 tasks leave the wording uncertainty of one, unless each has its own."""
     rng = np.random.default_rng(7)
     wording = 0.1 * rng.normal(size=(6, 1))
     tasks = [0.5 + wording + 0.1 * rng.normal(size=(6, 200)) for _ in range(20)]
-    shared = stats.suite_mean_interval(tasks)
-    apart = stats.over_tasks([stats.mean_interval(task) for task in tasks])
+    shared = stats.error_of_means([part_of(task) for task in tasks], question="random")
+    apart = stats.error_of_means(
+        [part_of(task, f"{k}-") for k, task in enumerate(tasks)], question="random"
+    )
 
-    assert shared.high - shared.low > 3 * (apart.high - apart.low)
-    assert shared.value == pytest.approx(apart.value)
+    assert shared.variance > 9 * apart.variance
+    assert (shared.df, shared.value) == pytest.approx((5, apart.value), abs=0.5)
 
 
-def test_suite_of_one_task_is_the_task():
-    """Mean and gap over one task have the intervals of that task (unbounded scores, so no probit scale)."""
+@pytest.mark.parametrize("question", ["fixed", "random"])
+@pytest.mark.parametrize("share_missing", [0.0, 0.1])
+@pytest.mark.parametrize("arms", [4, 2])
+def test_mean_over_one_task_is_that_task(question, share_missing, arms):
+    """Mean and gap over one task have variance and degrees of freedom of that task, to rounding."""
     rng = np.random.default_rng(8)
     task = 5 + rng.normal(size=(8, 1)) + rng.normal(size=(8, 50))
-    mean, gap = (
-        stats.suite_mean_interval([task]),
-        stats.suite_gap_interval([task], seen=HALVES, unseen=~HALVES),
-    )
-    one, two = stats.mean_interval(task), stats.gap_interval(task, seen=HALVES, unseen=~HALVES)
+    task[rng.random(task.shape) < share_missing] = np.nan
+    seen = np.arange(8) < arms
+    whole = stats.error_of_means([part_of(task)], question=question)
+    one = stats.mean_interval(task, question=question)
+    mine = stats.interval_of(whole, question=question, level=0.95, bounded=False, n_instances=[50])
+    paired = stats.on_shared_instances(task, seen, ~seen)
+    gap = stats.error_of_gaps([part_of(paired[seen])], [part_of(paired[~seen])], question=question)
+    ours = stats.interval_of(gap, question=question, level=0.95, bounded=False, n_instances=[50])
+    theirs = stats.gap_interval(task, seen=seen, unseen=~seen, question=question)
 
-    assert (mean.low, mean.high) == pytest.approx((one.low, one.high), rel=2e-3)
-    assert (gap.low, gap.high) == pytest.approx((two.low, two.high))
+    assert (mine.low, mine.high) == pytest.approx((one.low, one.high), rel=1e-12)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)
 
 
-def test_a_task_without_an_interval_leaves_the_suite_without_one():
-    """A suite interval over nine of ten tasks would be a silent number."""
+def test_a_task_without_an_interval_leaves_the_mean_without_one():
+    """An interval over nine of ten tasks would be a silent number."""
     one = stats.Interval(0.5, 0.4, 0.6, 0.95, "t", "instances")
-    found = stats.over_tasks([one, stats.undefined(0.5, "one phrasing")])
+    found = stats.independent([one, stats.undefined(0.5, "one phrasing")], level=0.95)
 
     assert math.isnan(found.low)
     assert found.reason == "1 of 2 tasks without an interval (one phrasing)"
@@ -309,28 +323,6 @@ def test_bca_of_the_gap_is_near_its_student_interval():
     )
 
 
-def test_tasks_drawn_on_top_widen_the_suite():
-    """Ten tasks of very different level: drawing tasks adds their variation, and drawing the same rows keeps shared wording."""
-    rng = np.random.default_rng(12)
-    tasks = [
-        np.clip(level + 0.05 * rng.normal(size=(5, 40)), 0, 1)
-        for level in np.linspace(0.1, 0.9, 10)
-    ]
-    fixed, drawn = (
-        stats.suite_bootstrap(tasks, rng=np.random.default_rng(0), tasks=kind)["mean"]
-        for kind in ("fixed", "random")
-    )
-
-    assert drawn.high - drawn.low > 5 * (fixed.high - fixed.low)
-    assert drawn.kind == "percentile/tasks+phrasings+instances"
-
-
-def test_suite_of_unequal_phrasings_cannot_share_them():
-    """Sharing rows between tasks of 2 and 3 phrasings has no meaning."""
-    with pytest.raises(ValueError, match="tasks have 2 to 3 phrasings"):
-        stats.suite_bootstrap([np.ones((2, 3)), np.ones((3, 3))], rng=np.random.default_rng(0))
-
-
 @pytest.mark.parametrize("question", ["fixed", "random"])
 @pytest.mark.parametrize(
     "bad",
@@ -353,7 +345,11 @@ def test_degenerate_matrices_warn_about_nothing_and_crash_nowhere(bad, question)
         bad, seen=half, unseen=~half, rng=rng, question=question, n_resamples=50
     )
     found |= stats.bootstrap(bad, rng=rng, question=question, method="bca", n_resamples=20)
-    found["suite"] = stats.suite_mean_interval([bad, bad], question=question)
+    part = stats.Part(tuple(map(str, range(bad.shape[0]))), bad)
+    error = stats.error_of_means([part, part], question=question)
+    found["tasks"] = stats.interval_of(
+        error, question=question, level=0.95, bounded=True, n_instances=[1, 1]
+    )
 
     assert {
         name for name, one in found.items() if math.isnan(one.value) and not math.isnan(one.low)

@@ -25,6 +25,7 @@ from evalkit.stats.intervals.resample import OVER, Interval, Question, percentil
 from evalkit.stats.point.agreement import consistency
 from evalkit.stats.point.instances import best_instance, pss, worst_instance, worst_per_instance
 from evalkit.stats.point.location import mean, phrasing_scores
+from evalkit.stats.point.missing import scored
 from evalkit.stats.point.phrasing_means import FROM_MEANS
 from evalkit.stats.point.variance import components
 
@@ -302,11 +303,4 @@ def consistency_difference(
             level=level,
         )
     terms = consistency_terms(new, missing) - consistency_terms(old, missing)
-    there = ~np.isnan(terms)
-    return _terms(
-        change,
-        terms[there.any(axis=1)][:, there.any(axis=0)],
-        degree=2,
-        question=question,
-        level=level,
-    )
+    return _terms(change, scored(terms), degree=2, question=question, level=level)

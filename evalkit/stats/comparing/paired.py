@@ -24,8 +24,10 @@ __all__ = [
     "mcnemar_clustered",
     "mcnemar_mid",
     "non_inferiority",
+    "not_worse",
     "paired_difference",
     "sign_flip",
+    "two_sided",
     "wilcoxon_over_tasks",
 ]
 
@@ -335,7 +337,34 @@ def non_inferiority(
             f"non_inferiority: margin is {margin}; a fraction above 0 is accepted, such as 0.01 for one point."
         )
     difference = paired_difference(old, new)
-    value, variance, df = crossed_error(difference, question=question)
+    return not_worse(*crossed_error(difference, question=question), margin=margin, level=level)
+
+
+def two_sided(value: float, variance: float, df: float) -> float:
+    """Return the p of no difference from a value, its variance and degrees of freedom; NaN without a variance.
+
+    Examples
+    --------
+    >>> round(two_sided(0.1, 0.0025, 20.0), 4), two_sided(0.0, 0.0, 9.0)
+    (0.0593, 1.0)
+    """
+    if np.isnan(variance):
+        return float("nan")
+    if variance == 0:
+        return float(value == 0)
+    return float(2 * distributions.t.sf(abs(value) / np.sqrt(variance), df))
+
+
+def not_worse(
+    value: float, variance: float, df: float, *, margin: float | int, level: float
+) -> NonInferiority:
+    """Return whether a difference lies above minus the margin, from its variance and degrees of freedom.
+
+    Examples
+    --------
+    >>> not_worse(0.0, 0.0001, 50.0, margin=0.05, level=0.95).holds
+    True
+    """
     if np.isnan(variance):
         return NonInferiority(value, float("nan"), float("nan"), holds=False)
     if variance == 0:

@@ -15,6 +15,7 @@ from evalkit.stats.intervals.noise import zero_one
 from evalkit.stats.intervals.resample import OVER, Interval, Question, undefined
 from evalkit.stats.point.agreement import consistency, equal_partners
 from evalkit.stats.point.instances import pss
+from evalkit.stats.point.missing import scored
 from evalkit.stats.point.variance import components
 
 __all__ = [
@@ -35,13 +36,6 @@ LEAST_PAIRED = 30
 LEAST_INSTANCE = 30
 """Fewest phrasings for an interval of var_instance over new phrasings: with 10, that of 0/1 scores
 covered 92% to 99%."""
-
-
-def _kept(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
-    there = ~np.isnan(scores)
-    if scores.size and there.all():
-        return scores
-    return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
 
 
 def _centred(scores: Scores) -> Scores:
@@ -113,7 +107,7 @@ def var_instance_interval(
     term of a cell is the mean over its partners q. On the cube-root scale, cut at 0, N / (N - 1.96)
     times as wide as Student's.
     """
-    scores = _kept(scores)
+    scores = scored(scores)
     value = components(scores).instance
     if min(scores.shape) < 2 or (question == "random" and scores.shape[0] < LEAST_INSTANCE):
         return undefined(
@@ -126,7 +120,7 @@ def var_instance_interval(
     others = np.nansum(c, axis=0) - c
     terms = np.where(partners > 0, c * others / np.maximum(partners, 1), np.nan)
     n = scores.shape[1]
-    terms = _kept(terms * n / (n - 1))
+    terms = scored(terms * n / (n - 1))
     return _cube_root(value, terms, degree=2, question=question, level=level, wider=_few(n))
 
 
@@ -140,7 +134,7 @@ def var_interaction_interval(
     var_interaction is the mean of squared residuals of the additive fit, times P N / ((P - 1)(N -
     1)); those are the terms. Ends below 0 are cut at 0.
     """
-    scores = _kept(scores)
+    scores = scored(scores)
     value = components(scores).interaction
     n_phrasings, n_instances = scores.shape
     if min(n_phrasings, n_instances) < 2 or (question == "random" and n_phrasings < LEAST_PAIRED):
@@ -224,10 +218,10 @@ def pss_interval(scores: Scores, *, question: Question = "random", level: float 
 
     The term of a cell is its mean absolute difference to the other phrasings.
     """
-    scores = _kept(scores)
+    scores = scored(scores)
     if scores.shape[0] < 2 or scores.shape[1] < 2:
         return undefined(pss(scores), "fewer than two phrasings or instances", level=level)
-    terms = _kept(pss_terms(scores))
+    terms = scored(pss_terms(scores))
     value = float(np.nanmean(terms, axis=0).mean()) if terms.size else float("nan")
     return _pairs(
         value, terms, bound=0.5 if zero_one(scores) else None, question=question, level=level
@@ -265,5 +259,5 @@ def consistency_interval(
     bound = (
         1.0 if known.size and known[0] < 0 else 1 - 1 / max(known.size, 2)
     )  # an unparsed answer agrees with nothing
-    flips = _pairs(1 - value, _kept(terms), bound=bound, question=question, level=level)
+    flips = _pairs(1 - value, scored(terms), bound=bound, question=question, level=level)
     return replace(flips, value=value, low=1 - flips.high, high=1 - flips.low)

@@ -8,6 +8,7 @@ from evalkit.stats.intervals.noise import beyond_noise, influence, mean_noise
 from evalkit.stats.intervals.resample import OVER, Interval, Question, undefined
 from evalkit.stats.point.contrast import gap, on_shared_instances
 from evalkit.stats.point.location import mean, phrasing_scores
+from evalkit.stats.point.missing import scored
 from evalkit.stats.point.rates import rate_interval
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "mean_difference_interval",
     "mean_interval",
     "new_phrasing_interval",
+    "probit",
     "student",
 ]
 
@@ -47,16 +49,6 @@ def student(
     """
     half = float(stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance))
     return Interval(value, value - half, value + half, level, method, over)
-
-
-def _scored(scores: Scores) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
-    """Drop phrasings and instances without a single score."""
-    there = ~np.isnan(scores)
-    return (
-        scores
-        if scores.size and there.all()
-        else np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
-    )
 
 
 def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> tuple[float, float]:
@@ -122,7 +114,7 @@ def crossed_error(scores: Scores, *, question: Question) -> tuple[float, float, 
 
     NaN where there are none.
     """
-    scores = _scored(scores)
+    scores = scored(scores)
     return (mean(scores), *crossed_variance(scores, question=question))
 
 
@@ -154,7 +146,7 @@ def mean_interval(
     >>> round(mean_interval(y, question="fixed").high, 4)
     0.99
     """
-    scores = _scored(scores)
+    scores = scored(scores)
     value = mean(scores)
     if scores.shape[1] < 2:
         return undefined(value, "fewer than two instances", level=level)
@@ -166,7 +158,7 @@ def mean_interval(
         return student(value, variance=variance, df=df, level=level, over=OVER[question])
     if variance == 0 and value in {0.0, 1.0}:
         return rate_interval(int(value) * scores.shape[1], scores.shape[1], level=level)
-    return _probit(
+    return probit(
         value,
         variance=variance,
         df=df,
@@ -188,7 +180,7 @@ def mean_difference_interval(
     >>> found.value
     0.05
     """
-    changes = _scored(changes)
+    changes = scored(changes)
     value = mean(changes)
     variance, df = crossed_variance(changes, question=question)
     if np.isnan(variance):
@@ -196,8 +188,8 @@ def mean_difference_interval(
     return student(value, variance=variance, df=df, level=level, over=OVER[question])
 
 
-def _probit(value: float, *, variance: float, df: float | int, level: float, over: str) -> Interval:
-    """Student interval on the probit scale (delta method), for a mean that lies in [0, 1] with its interval."""
+def probit(value: float, *, variance: float, df: float | int, level: float, over: str) -> Interval:
+    """Return the Student interval on the probit scale (delta method), for a mean that lies in [0, 1]."""
     if variance == 0 or not 0 < value < 1:
         return Interval(value, value, value, level, "t-probit", over)
     h = float(ndtri(value))
@@ -286,7 +278,7 @@ def new_phrasing_interval(scores: Scores, *, level: float = 0.95) -> Interval:
     >>> round(found.low, 3), round(found.high, 3)
     (0.103, 1.097)
     """
-    a = phrasing_scores(_scored(scores))
+    a = phrasing_scores(scored(scores))
     if a.size < 2:
         return undefined(
             float(a.mean()) if a.size else float("nan"), "fewer than two phrasings", level=level

@@ -28,7 +28,7 @@ from evalkit.stats.point.instances import (
     worst_per_instance,
 )
 from evalkit.stats.point.location import phrasing_scores
-from evalkit.stats.point.missing import mean_over
+from evalkit.stats.point.missing import mean_over, scored
 from evalkit.stats.point.rates import rare_rate_interval
 
 __all__ = [
@@ -180,8 +180,7 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
     >>> noncentral_interval(y)["std_excess"].low
     0.0
     """
-    there = ~np.isnan(scores)
-    scores = scores[there.any(axis=1)][:, there.any(axis=0)]
+    scores = scored(scores)
     a, n_phrasings = phrasing_scores(scores), scores.shape[0]
     noise = mean_noise(scores)
     names = ("std", "std0", "var_phrasing", "std_excess")

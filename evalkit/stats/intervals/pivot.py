@@ -29,6 +29,7 @@ from evalkit.stats.intervals.normal_order import quadrature
 from evalkit.stats.intervals.resample import OVER, Interval, percentile, percentiles, undefined
 from evalkit.stats.point.contrast import on_shared_instances
 from evalkit.stats.point.location import phrasing_scores
+from evalkit.stats.point.missing import scored
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.point.variance import Components, components
 
@@ -299,8 +300,7 @@ def pivots(
     "Approximate confidence interval for standard deviation of nonnormal distributions",
     Computational Statistics & Data Analysis 50.
     """
-    there = ~np.isnan(scores)
-    scores = scores[there.any(axis=1)][:, there.any(axis=0)]
+    scores = scored(scores)
     a = phrasing_scores(scores)
     n_phrasings, n_instances = scores.shape
     found = components(scores)

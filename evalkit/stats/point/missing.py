@@ -7,7 +7,7 @@ Everything in `evalkit.stats` treats NaN as *missing*: left out of the reduction
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-__all__ = ["mean_over", "ordered", "pick", "std_over"]
+__all__ = ["mean_over", "ordered", "pick", "scored", "std_over"]
 
 
 def mean_over(values: Shaped[np.ndarray, "..."], *, axis: int = -1) -> Shaped[np.ndarray, "..."]:
@@ -66,3 +66,19 @@ def pick(
         values, np.minimum(np.maximum(index, 0), size - 1)[..., None], axis=-1
     )[..., 0]
     return np.where(inside, taken, np.nan)
+
+
+def scored(
+    scores: Float[np.ndarray, "phrasing instance"],
+) -> Float[np.ndarray, "kept_phrasing kept_instance"]:
+    """Return the matrix without the phrasings and instances that have no score.
+
+    Examples
+    --------
+    >>> scored(np.array([[1.0, np.nan], [np.nan, np.nan]])).tolist()
+    [[1.0]]
+    """
+    there = ~np.isnan(scores)
+    if scores.size and there.all():
+        return scores
+    return np.asarray(scores[there.any(axis=1)][:, there.any(axis=0)])
