@@ -25,6 +25,8 @@ Which interval each one gets stands in [statistics](statistics.md).
 NEEDS = {
     "means": "Made from the scores of phrasings: a table of one row per phrasing is enough",
     "cells": "Needs one row per instance",
+    "reference": "Needs one row per instance and a reference phrasing: `--reference`",
+    "controls": "Needs one row per instance and control phrasings",
     "repeats": "Needs repeated cells: a column `repeat`",
     "answers": "Needs the answers that a run stores",
     "vectors": "Needs representations: `--representations`",

@@ -41,9 +41,11 @@ class Statistic:
     """Largest value."""
     harm: Literal["", "falls", "rises", "its margin is a ceiling"] = ""
     """Direction in which it is harm; empty where neither is."""
-    needs: Literal["means", "cells", "answers", "vectors", "repeats", "models", "runs"] = "means"
-    """Least it is made from: phrasing means, one row per instance, stored answers, representations,
-    repeated cells, several models, or a pair of runs."""
+    needs: Literal[
+        "means", "cells", "reference", "controls", "answers", "vectors", "repeats", "models", "runs"
+    ] = "means"
+    """Least it is made from: phrasing means, one row per instance, these and a reference phrasing or
+    controls, stored answers, representations, repeated cells, several models, or a pair of runs."""
     pooled: str = MEAN
     """Value over several tasks."""
     sparse: str = ""
@@ -157,7 +159,7 @@ def _of_arms() -> Iterator[Statistic]:
         "reliance",
         "mean of correct phrasings - mean of controls; also reliance_KIND for each kind of control",
         words="correct - control instruction, all controls",
-        needs="cells",
+        needs="controls",
         shown=("candidates",),
     )
 
@@ -172,11 +174,11 @@ def _of_drops() -> Iterator[Statistic]:
     )
     yield _plain("pdr_std", "population standard deviation of the same over pairs")
     yield _plain(
-        "robust_drop", "(a[reference] - worst_instance) / a[reference]", needs="cells", high=1.0
+        "robust_drop", "(a[reference] - worst_instance) / a[reference]", needs="reference", high=1.0
     )
     yield _plain("cohen_h", "2 (asin sqrt m2 - asin sqrt m1) / pi of attacked and reference mean")
     yield _plain(
-        "hedges_g", "standardised mean difference, small-sample factor, g / 5", needs="cells"
+        "hedges_g", "standardised mean difference, small-sample factor, g / 5", needs="reference"
     )
 
 

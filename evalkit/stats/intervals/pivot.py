@@ -300,7 +300,7 @@ def pivots(
     "Approximate confidence interval for standard deviation of nonnormal distributions",
     Computational Statistics & Data Analysis 50.
     """
-    scores = scored(scores)
+    scores = np.asfortranarray(scored(scores))  # subtle: sums round by the order in memory
     a = phrasing_scores(scores)
     n_phrasings, n_instances = scores.shape
     found = components(scores)
