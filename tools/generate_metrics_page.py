@@ -28,6 +28,7 @@ NEEDS = {
     "reference": "Needs one row per instance and a reference phrasing: `--reference`",
     "controls": "Needs one row per instance and control phrasings",
     "repeats": "Needs repeated cells: a column `repeat`",
+    "groups": "Needs instances in groups: a column `group`",
     "answers": "Needs the answers that a run stores",
     "vectors": "Needs representations: `--representations`",
     "models": "Places several models of one table",

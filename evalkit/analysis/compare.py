@@ -27,7 +27,13 @@ from evalkit.analysis.compare_tests import (
 )
 from evalkit.analysis.estimate import headline_phrasings, rows_of_model
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.analysis.per_task import best_of_both, reliance_of
+from evalkit.analysis.per_task import (
+    GROUPED,
+    best_of_both,
+    codes_of,
+    independent_units,
+    reliance_of,
+)
 from evalkit.analysis.suites import compare_suites, only_in_one, refuse
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate, digest
@@ -190,10 +196,15 @@ def _differences(old: Block, new: Block, settings: Settings, *, reliance: Found)
     rng = np.random.default_rng(
         int(digest([settings.seed, old.task, "differences"], length=16), 16)
     )
+    gone = np.isnan(old.values) | np.isnan(new.values)
+    sides = (
+        [independent_units(old, np.where(gone, np.nan, block.values)) for block in (old, new)]
+        if codes_of(old) is not None
+        else [old.values, new.values]
+    )
     intervals = partial(
         stats.difference_intervals,
-        old.values,
-        new.values,
+        *sides,
         rng=rng,
         level=settings.level,
         n_resamples=settings.n_resamples,
@@ -202,6 +213,12 @@ def _differences(old: Block, new: Block, settings: Settings, *, reliance: Found)
     found |= _gap_differences(old, new, settings)
     found |= _label_differences(old, new, settings)
     found |= reliance
+    if codes_of(old) is not None:
+        found |= {
+            name: stats.undefined(found[name].value, GROUPED, level=settings.level)
+            for name in ("pss", "worst_instance", "best_instance", "consistency")
+            if name in found
+        }
     change = stats.paired_difference(old.values, new.values)
     return OneTask(
         task=old.task,
@@ -212,7 +229,8 @@ def _differences(old: Block, new: Block, settings: Settings, *, reliance: Found)
         a=np.asarray(stats.phrasing_scores(change)),
         n_instances=len(old.instance_ids),
         digest=old.instances_digest,
-        values=np.asarray(change),
+        values=independent_units(old, np.asarray(change)),
+        n_groups=len(set(old.groups)) if codes_of(old) is not None else 0,
     )
 
 
@@ -226,12 +244,12 @@ def _gap_differences(old: Block, new: Block, settings: Settings) -> Found:
             )
             for name in names
         }
-    change = stats.paired_difference(old.values, new.values)
+    change = independent_units(old, np.asarray(stats.paired_difference(old.values, new.values)))
     arms = {name: np.array(old.seen) == name for name in ("seen", "unseen")}
     found: Found = {}
     for name, arm in arms.items():
         none = stats.undefined(math.nan, f"no {name} phrasing", level=settings.level)
-        mean = partial(_mean_difference, old.values[arm], new.values[arm], level=settings.level)
+        mean = partial(_mean_difference, change[arm], level=settings.level)
         found[f"{name}_mean"] = (
             best_of_both(mean, within(asked(settings.question)))["mean"] if arm.any() else none
         )
@@ -253,12 +271,8 @@ def _gap_differences(old: Block, new: Block, settings: Settings) -> Found:
     return found | {"gap": gap}
 
 
-def _mean_difference(old: Floats, new: Floats, *, question: stats.Question, level: float) -> Found:
-    return {
-        "mean": mean_difference_interval(
-            stats.paired_difference(old, new), question=question, level=level
-        )
-    }
+def _mean_difference(change: Floats, *, question: stats.Question, level: float) -> Found:
+    return {"mean": mean_difference_interval(change, question=question, level=level)}
 
 
 def _reliance_differences(old: Block, new: Block, settings: Settings) -> Found:

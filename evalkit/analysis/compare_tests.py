@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis.over_tasks import OneTask, mean_error
+from evalkit.analysis.per_task import codes_of
 from evalkit.records import digest
 from evalkit.records.questions import WORDS, Named, asked
 from evalkit.scoring import Block
@@ -106,7 +107,7 @@ class FlipCount:
     n: int
     """Cells with a score in both."""
     p: float = math.nan
-    """Exact McNemar p of a phrasing; NaN for an instance."""
+    """Exact McNemar p of a phrasing; NaN for an instance, and where instances come in groups."""
     p_holm: float = math.nan
     """Adjusted over the phrasings of all tasks."""
 
@@ -158,8 +159,9 @@ def _test(pairs: Sequence[Pair], changes: Sequence[OneTask], settings: Settings)
 
 def _exchanged(pairs: Sequence[Pair], settings: Settings) -> tuple[float, str]:
     """P of old and new being exchangeable, whole instances at a time, and how it was made."""
-    if len(pairs) > 1:
-        return _flipped(pairs, "all", settings)
+    if len(pairs) > 1 or codes_of(pairs[0][0]) is not None:
+        name = "all" if len(pairs) > 1 else pairs[0][0].task
+        return _flipped(pairs, name, settings)
     old, new = (block.values for block in pairs[0])
     there = ~np.isnan(new - old)
     if not all(np.isin(scores[there], (0.0, 1.0)).all() for scores in (old, new)):
@@ -172,17 +174,21 @@ def _exchanged(pairs: Sequence[Pair], settings: Settings) -> tuple[float, str]:
 
 def _flipped(pairs: Sequence[Pair], name: str, settings: Settings) -> tuple[float, str]:
     """P of the sum of differences when each instance's sign is exchangeable; a task counts as one of all."""
-    sums = []
+    sums, grouped = [], False
     for old, new in pairs:
         change = new.values - old.values
         there = ~np.isnan(change)
         each = np.where(there.any(axis=0), np.where(there, change, 0.0).sum(axis=0), np.nan)
+        codes = codes_of(old)
+        if codes is not None:  # groups change sides whole
+            each = np.bincount(codes, weights=np.nan_to_num(each))
+            grouped = True
         sums.append(each / max(1, int(there.sum())) if len(pairs) > 1 else each)
     rng = np.random.default_rng(int(digest([settings.seed, name, "test"], length=16), 16))
     p = stats.sign_flip(
         np.concatenate(sums), rng=rng, n_resamples=max(LEAST_FLIPPED, settings.n_resamples)
     )
-    return p, "sign flip/instances"
+    return p, "sign flip/groups" if grouped else "sign flip/instances"
 
 
 def _with_margin(test: TaskTest, error: Error, settings: Settings) -> TaskTest:
@@ -200,7 +206,8 @@ def flips_by_phrasing(pairs: Sequence[Pair]) -> list[FlipCount]:
     for old, new in pairs:
         for number, phrasing in enumerate(old.phrasing_ids):
             counts = stats.flips(old.values[number], new.values[number])
-            p = stats.mcnemar(counts.lost, counts.gained) if counts.n else math.nan
+            grouped = codes_of(old) is not None  # single instances are then no coin tosses
+            p = stats.mcnemar(counts.lost, counts.gained) if counts.n and not grouped else math.nan
             rows.append(
                 FlipCount(
                     task=old.task,

@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.over_tasks import OneTask, over_tasks
-from evalkit.analysis.per_task import Options, drops_of, task_statistics
+from evalkit.analysis.per_task import (
+    Options,
+    codes_of,
+    drops_of,
+    independent_units,
+    task_statistics,
+)
 from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
@@ -141,7 +147,8 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
         a=phrasing_estimates(block, headline),
         n_instances=len(block.instance_ids),
         digest=block.instances_digest,
-        values=block.values[headline],
+        values=independent_units(block, block.values[headline]),
+        n_groups=len(set(block.groups)) if codes_of(block) is not None else 0,
         drops=drops_of(block, options.reference),
     )
 
@@ -179,7 +186,7 @@ def rows_of_model(
                 (model, task.benchmark, task.task),
                 name,
                 found,
-                counts=(1, len(task.phrasing_ids), task.n_instances),
+                counts=(1, len(task.phrasing_ids), task.n_instances, task.n_groups),
                 ids=task.digest,
                 group=group,
             )
@@ -190,13 +197,18 @@ def rows_of_model(
         part = [task for task in tasks if benchmark in {"all", task.benchmark}]
         phrasings = len({name for task in part for name in task.phrasing_ids})
         instances = sum(task.n_instances for task in part)
+        groups = (
+            sum(task.n_groups or task.n_instances for task in part)
+            if any(task.n_groups for task in part)
+            else 0
+        )
         ids = instances_digest([f"{task.task}={task.digest}" for task in part])
         rows += [
             _row(
                 (model, benchmark, "all"),
                 name,
                 found,
-                counts=(used, phrasings, instances),
+                counts=(used, phrasings, instances, groups),
                 ids=ids,
                 group=group,
             )
@@ -213,7 +225,7 @@ def _row(
     metric: str,
     found: Interval,
     *,
-    counts: tuple[int, int, int],
+    counts: tuple[int, int, int, int],
     ids: str,
     group: str,
 ) -> Estimate:
@@ -231,6 +243,7 @@ def _row(
         n_tasks=counts[0],
         n_phrasings=counts[1],
         n_instances=counts[2],
+        n_groups=counts[3],
         instances_digest=ids,
         group=group,
         note=found.reason,

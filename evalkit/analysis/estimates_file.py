@@ -23,17 +23,17 @@ SCHEMA = "evalkit.estimates/2"
 COLUMNS = (
     *("model", "benchmark", "task", "metric", "value", "low", "high", "level", "interval"),
     *("n_tasks", "n_phrasings", "n_instances", "instances_digest", "group", "note"),
-    *("question", "method", "reason", "schema"),
+    *("question", "method", "reason", "n_groups", "schema"),
 )
 """Columns of the file in order."""
-FIRST = tuple(name for name in COLUMNS if name not in {"question", "method", "reason"})
+FIRST = tuple(name for name in COLUMNS if name not in {"question", "method", "reason", "n_groups"})
 """Columns of the first schema, ``evalkit.estimates/1``, which is still read."""
 TEXTS = (
     *("model", "benchmark", "task", "metric", "interval", "instances_digest", "group", "note"),
     *("question", "method", "reason"),
 )
 NUMBERS = ("value", "low", "high", "level")
-COUNTS = ("n_tasks", "n_phrasings", "n_instances")
+COUNTS = ("n_tasks", "n_phrasings", "n_instances", "n_groups")
 
 
 def write_estimates(estimates: Sequence[Estimate], path: Path | str) -> None:
@@ -112,7 +112,7 @@ def _estimate(row: list[str], header: list[str], path: Path, number: int) -> Est
         cells |= {"method": method, "question": question_of(over)}
     try:
         numbers = {name: float(cells[name]) if cells[name] else math.nan for name in NUMBERS}
-        counts = {name: int(cells[name]) for name in COUNTS}
+        counts = {name: int(cells.get(name, 0)) for name in COUNTS}
     except ValueError as error:
         raise TableError(f"{path}:{number}: {error}; the file is damaged.") from error
     texts = {name: unguarded(cells.get(name, "")) for name in TEXTS}
@@ -135,4 +135,5 @@ def _estimate(row: list[str], header: list[str], path: Path, number: int) -> Est
         question=texts["question"],
         method=texts["method"],
         reason=texts["reason"],
+        n_groups=counts["n_groups"],
     )

@@ -77,8 +77,10 @@ class OneTask:
     digest: str
     """Digest of its ordered instance ids."""
     values: Floats | None = None
-    """(P, N) scores of the headline phrasings, or differences of two runs; None without
-    instances."""
+    """(P, N) scores of the headline phrasings, or differences of two runs; (P, G) for instances in
+    groups, as `evalkit.stats.by_group` makes them; None without instances."""
+    n_groups: int = 0
+    """Groups of instances; 0 when instances are not grouped."""
     drops: tuple[float, ...] = ()
     """Drop rate of every pair of an attacked phrasing and its reference."""
 

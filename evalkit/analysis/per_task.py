@@ -21,8 +21,10 @@ from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 __all__ = [
     "Options",
     "best_of_both",
+    "codes_of",
     "drop_pairs",
     "drops_of",
+    "independent_units",
     "normed",
     "reliance_of",
     "task_statistics",
@@ -33,6 +35,12 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Found: TypeAlias = dict[str, stats.Interval]
 
 FEW_LABELS = "not estimated from a sparse design: entropy of few labels is too low"
+GROUPED = "not offered for instances in groups"
+OF_INSTANCES = (
+    *("consistency", "flip_rate", "krippendorff_alpha", "label_entropy"),
+    *("missing_rate", "unparsed_rate", "truncated_rate", "pdr", "robust_drop"),
+)
+"""Statistics whose interval takes single instances as independent, and has no other form here."""
 HALF_WIDTH = 0.01
 """Half-width that required_phrasings is asked for: one percentage point."""
 
@@ -86,10 +94,12 @@ def task_statistics(
     no interval.
     """
     scores = block.values[headline]
+    units = independent_units(block, scores)
     arms = np.array(block.seen)[headline]
-    if block.asked[headline].all():
-        found = _of_scores(scores, options, rng)
-        found |= _of_arms(scores, arms == "seen", arms == "unseen", options=options, rng=rng)
+    whole = bool(block.asked[headline].all())
+    if whole:
+        found = _of_scores(units, options, rng)
+        found |= _of_arms(units, arms == "seen", arms == "unseen", options=options, rng=rng)
     else:
         found = sparse_statistics(
             scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level
@@ -98,6 +108,9 @@ def task_statistics(
     found |= _of_status(block.status[headline], options)
     found |= _of_drops(block, options)
     found |= reliance_of(block, question=options.question, level=options.level)
+    codes = codes_of(block)
+    if codes is not None and whole:
+        found |= _grouped(scores, codes, found, level=options.level)
     if options.chance is not None:
         found["accuracy_norm"] = normed(found["mean"], options.chance)
     if options.repeats is not None:
@@ -115,6 +128,13 @@ def task_statistics(
             options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level
         )
         found |= {name: _settled(one) for name, one in of_answers.items()}
+        if codes is not None:
+            found |= {
+                name: stats.undefined(
+                    found[name].value, found[name].reason or GROUPED, level=options.level
+                )
+                for name in of_answers
+            }
     if options.distances is not None:
         ids = tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept)
         a = phrasing_estimates(block, headline)
@@ -122,6 +142,54 @@ def task_statistics(
             a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level
         )
     return found
+
+
+def codes_of(block: Block) -> npt.NDArray[np.int64] | None:
+    """Return the group of every instance as a number; None when instances are not grouped."""
+    return stats.group_codes(block.groups) if block.groups else None
+
+
+def independent_units(block: Block, scores: Floats) -> Floats:
+    """Return scores with a column per independent unit: its instances, or their groups.
+
+    Parameters
+    ----------
+    block
+        Where the instances stand.
+    scores
+        (P, N) scores, or differences, of the block's instances.
+    """
+    codes = codes_of(block)
+    return scores if codes is None else stats.by_group(scores, codes)
+
+
+def _grouped(scores: Floats, codes: npt.NDArray[np.int64], found: Found, *, level: float) -> Found:
+    """What grouped instances change in statistics of single instances: Student over groups, or no interval."""
+    parts = stats.score_intervals(
+        scores, rng=np.random.default_rng(0), question="fixed", level=level, n_resamples=1
+    )
+    changed = {
+        name: stats.undefined(parts[name].value, GROUPED, level=level)
+        for name in ("pss", "var_instance", "var_interaction", "g_coefficient")
+    }
+    changed |= {
+        name: stats.undefined(found[name].value, found[name].reason or GROUPED, level=level)
+        for name in OF_INSTANCES
+        if name in found
+    }
+    sides = {"worst_instance": np.nanmin, "best_instance": np.nanmax}
+    there = ~np.isnan(scores).all(axis=0)
+    for name, side in sides.items():
+        each = np.full((1, there.size), np.nan)
+        each[0, there] = side(scores[:, there], axis=0)
+        over = stats.by_group(each, codes)[0]
+        changed[name] = mean_of_instances(over, value=parts[name].value, level=level)
+    effect = stats.design_effect(scores, codes)
+    return changed | {
+        "design_effect": stats.undefined(
+            effect, f"{np.unique(codes).size} groups of {codes.size} instances", level=level
+        )
+    }
 
 
 def _settled(found: stats.Interval) -> stats.Interval:
@@ -384,6 +452,7 @@ def _of_effects(clean: Floats, attacked: Floats, a: Floats, options: Options) ->
 
 def reliance_of(block: Block, *, question: stats.Question, level: float) -> Found:
     """Return the mean of correct phrasings minus the mean of wrong ones, over all wrong kinds and for each; empty without controls."""
+    values = independent_units(block, block.values)
     kinds = np.array(block.kinds)
     correct = (kinds == "correct") & (np.array(block.perturbations) == "")
     others = sorted(set(kinds) - {"correct"})
@@ -393,8 +462,6 @@ def reliance_of(block: Block, *, question: stats.Question, level: float) -> Foun
         f"reliance_{kind}": kinds == kind for kind in others
     }
     return {
-        name: stats.gap_interval(
-            block.values, seen=correct, unseen=wrong, question=question, level=level
-        )
+        name: stats.gap_interval(values, seen=correct, unseen=wrong, question=question, level=level)
         for name, wrong in masks.items()
     }

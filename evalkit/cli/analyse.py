@@ -24,6 +24,7 @@ from evalkit.cli.options import (
 from evalkit.errors import UsageError
 from evalkit.records.statistics import shown_in
 from evalkit.report.text import asked_of, starred, with_interval
+from evalkit.report.text import grouped as of_groups
 
 if TYPE_CHECKING:
     from evalkit.analysis import PairedTest
@@ -213,7 +214,7 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
         title=f"{about}percentage points, {level:.0%} intervals{f' for {question}' if question else ''}; seen and unseen: mean ± std over phrasings (ddof 1)",
     )
     printed = [found[name] for found in kept.values() for name in shown if name in found]
-    for line in starred(printed, question):
+    for line in (*starred(printed, question), *of_groups(estimates)):
         click.echo(line)
     for row in estimates:
         if (

@@ -22,6 +22,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.errors import UsageError
+from evalkit.report.text import grouped
 
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparison
@@ -129,6 +130,8 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
 def _print(found: Comparison, level: float, margin: float | None) -> None:
     """Print differences of all tasks together, tests by task, and the phrasings and instances that moved."""
     _print_differences(found, level)
+    for line in grouped(found.estimates):
+        click.echo(line)
     _print_tests(found, bound=margin is not None)
     if found.wilcoxon == found.wilcoxon:
         click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")

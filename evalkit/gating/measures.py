@@ -70,6 +70,8 @@ class _Units:
     new: float
     within: float = math.nan
     """Variance of `harm` that comes from the finite number of phrasings."""
+    used: npt.NDArray[np.bool_] | None = None
+    """(N,) the instances of `harm`; None for all."""
 
 
 class _Absent(EvalkitError):
@@ -137,10 +139,19 @@ def _kept(
             continue
         if found.harm.size:
             kept.append(pair)
-            units.append(found)
+            units.append(replace(found, harm=_of_groups(pair[0], found.harm, found.used)))
         else:
             reason = reason or "no cell has a score in both runs"
     return kept, units, reason
+
+
+def _of_groups(block: Block, units: Floats, used: npt.NDArray[np.bool_] | None) -> Floats:
+    """Numbers per instance -> numbers per group with the same mean, where instances are grouped."""
+    codes = stats.group_codes(block.groups) if block.groups else None
+    if codes is None:
+        return units
+    _, mine = np.unique(codes if used is None else codes[used], return_inverse=True)
+    return np.asarray(stats.by_group(units[None, :], mine.astype(np.int64))[0])
 
 
 def _linear(
@@ -163,14 +174,16 @@ def _linear(
 def _ratio(
     rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator
 ) -> Measured:
-    lost, right = [], []
+    lost: list[Floats] = []
+    right: list[Floats] = []
     for old, new in pairs:
         there = ~(np.isnan(old.values) | np.isnan(new.values))
-        used = there.any(axis=0)
+        used = np.asarray(there.any(axis=0))
         before = (old.values >= RIGHT) & there
         count = there.sum(axis=0)[used]
-        lost.append((before & (new.values < RIGHT)).sum(axis=0)[used] / count)
-        right.append(before.sum(axis=0)[used] / count)
+        parts = ((before & (new.values < RIGHT)).sum(axis=0), before.sum(axis=0))
+        for kept_of, part in zip((lost, right), parts, strict=True):
+            kept_of.append(_of_groups(old, part[used] / count, used))
     units = [_Units(one, math.nan, math.nan) for one in lost]
     if not any(one.size for one in lost) or not np.concatenate(right).any():
         return Measured(rule=rule, scope=scope, absent="the baseline had nothing right")
@@ -193,7 +206,7 @@ def _convex(
     rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator
 ) -> Measured:
     statistic, least = CONVEX[rule.metric]
-    shared = [(pair, stats.on_shared_cells(pair[0].values, pair[1].values)) for pair in pairs]
+    shared = [(pair, _shared_units(*pair)) for pair in pairs]
     used = [
         (pair, cells)
         for pair, cells in shared
@@ -223,6 +236,17 @@ def _convex(
         rule, scope, [pair for pair, _ in used], units=units, found=found, share=math.nan
     )
     return replace(done, old=sign * float(values[0]), new=sign * float(values[1]))
+
+
+def _shared_units(old: Block, new: Block) -> tuple[Floats, Floats]:
+    """Scores of the cells both runs have, a column per independent unit."""
+    before, after = stats.on_shared_cells(old.values, new.values)
+    codes = stats.group_codes(old.groups) if old.groups else None
+    if codes is None:
+        return before, after
+    used = np.asarray(~(np.isnan(old.values) | np.isnan(new.values)).all(axis=0))
+    _, mine = np.unique(codes[used], return_inverse=True)
+    return stats.by_group(before, mine), stats.by_group(after, mine)
 
 
 def _with_counts(
@@ -276,6 +300,7 @@ def _of_rows(old: Block, new: Block, rows: npt.NDArray[np.bool_]) -> _Units:
         float(np.nanmean(before, axis=1).mean()),
         float(np.nanmean(after, axis=1).mean()),
         _within(before - after),
+        np.asarray(~(np.isnan(old.values[rows]) | np.isnan(new.values[rows])).all(axis=0)),
     )
 
 
@@ -321,7 +346,7 @@ def _gap(old: Block, new: Block) -> _Units:
         a = np.where(gone, np.nan, block.values)[:, both]
         means = [float(np.nanmean(_not_empty(a[arm]), axis=1).mean()) for arm in arms]
         values.append(means[0] - means[1])
-    return _Units(seen - unseen, values[0], values[1])
+    return _Units(seen - unseen, values[0], values[1], used=both)
 
 
 def _not_empty(scores: Floats) -> Floats:
@@ -333,7 +358,8 @@ def _worst_instance(old: Block, new: Block) -> _Units:
     if not before.size:
         raise _Absent("no cell has a score in both runs")
     worst = [np.nanmin(scores, axis=0) for scores in (before, after)]
-    return _Units(worst[0] - worst[1], float(worst[0].mean()), float(worst[1].mean()))
+    used = np.asarray(~(np.isnan(old.values) | np.isnan(new.values)).all(axis=0))
+    return _Units(worst[0] - worst[1], float(worst[0].mean()), float(worst[1].mean()), used=used)
 
 
 def _consistency(old: Block, new: Block) -> _Units:
@@ -351,20 +377,20 @@ def _consistency(old: Block, new: Block) -> _Units:
     before, after = (share[there] for share in shares)
     if not before.size:
         raise _Absent("no instance has answers under two phrasings in both runs")
-    return _Units(before - after, float(before.mean()), float(after.mean()))
+    return _Units(before - after, float(before.mean()), float(after.mean()), used=there)
 
 
 def _unparsed_rate(old: Block, new: Block) -> _Units:
     missing, unparsed = STATUSES.index("missing"), STATUSES.index("unparsed")
     there = (old.status != missing) & (new.status != missing)
-    used = there.any(axis=0)
+    used = np.asarray(there.any(axis=0))
     if not used.any():
         raise _Absent("no cell was answered in both runs")
     count = there.sum(axis=0)[used]
     before, after = (
         ((block.status == unparsed) & there).sum(axis=0)[used] / count for block in (old, new)
     )
-    return _Units(after - before, float(before.mean()), float(after.mean()))
+    return _Units(after - before, float(before.mean()), float(after.mean()), used=used)
 
 
 LINEAR: Mapping[str, Callable[[Block, Block], _Units]] = {

@@ -226,6 +226,8 @@ class Estimate:
     """Factor level the rows were limited to, such as ``layout=lettered``; empty for all rows."""
     note: str = ""
     """Why the value or its interval is undefined; empty when both are defined."""
+    n_groups: int = 0
+    """Groups of instances that entered, the independent units; 0 when instances are not grouped."""
     question: str = ""
     """Words of the question that the interval answers, as in `evalkit.records.questions`; empty
     without an interval."""

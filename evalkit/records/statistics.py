@@ -42,10 +42,19 @@ class Statistic:
     harm: Literal["", "falls", "rises", "its margin is a ceiling"] = ""
     """Direction in which it is harm; empty where neither is."""
     needs: Literal[
-        "means", "cells", "reference", "controls", "answers", "vectors", "repeats", "models", "runs"
+        "means",
+        "cells",
+        "reference",
+        "controls",
+        "answers",
+        "vectors",
+        "repeats",
+        "groups",
+        "models",
+        "runs",
     ] = "means"
     """Least it is made from: phrasing means, one row per instance, these and a reference phrasing or
-    controls, stored answers, representations, repeated cells, several models, or a pair of runs."""
+    controls, stored answers, representations, repeated cells, groups of instances, several models, or a pair of runs."""
     pooled: str = MEAN
     """Value over several tasks."""
     sparse: str = ""
@@ -198,6 +207,11 @@ def _of_cells() -> Iterator[Statistic]:
         "variance component of what a phrasing does to an instance beyond both",
         needs="cells",
         sparse=WHOLE,
+    )
+    yield _positive(
+        "design_effect",
+        "variance of the mean with instances in groups over that with independent ones",
+        needs="groups",
     )
     yield _plain("var_repeat", "variance between repeats of one cell", needs="repeats")
     yield _fraction(

@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from evalkit.records import Estimate
+from evalkit.stats import FEW_GROUPS
 
 __all__ = [
     "asked_of",
     "bracket",
     "estimate_text",
     "finite",
+    "grouped",
     "markdown_cell",
     "points",
     "script_json",
@@ -184,3 +186,31 @@ def starred(rows: Iterable[Estimate], question: str) -> list[str]:
         if row.low == row.low and row.question and row.question != question:
             others.setdefault(row.question, {})[row.metric] = None
     return [f"* {', '.join(names)}: interval for {words}" for words, names in others.items()]
+
+
+def grouped(rows: Iterable[Estimate]) -> list[str]:
+    """Return what is said of instances in groups, a line per task; empty where they are not grouped.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", benchmark="b", task="t", metric="mean", value=0.5, n_instances=60, n_groups=6)
+    >>> grouped([row])
+    ['t: 60 instances in 6 groups, which are the independent units; fewer than 10 groups: intervals are too sure']
+    """
+    rows = list(rows)
+    effects = {(row.model, row.task): row.value for row in rows if row.metric == "design_effect"}
+    lines = []
+    for row in rows:
+        if row.metric != "mean" or row.task == "all" or not row.n_groups or row.group:
+            continue
+        effect = effects.get((row.model, row.task), float("nan"))
+        lines.append(
+            f"{row.task}: {row.n_instances:,} instances in {row.n_groups:,} groups, which are the independent units"
+            + (f"; design effect {effect:.1f}" if effect == effect else "")
+            + (
+                f"; fewer than {FEW_GROUPS} groups: intervals are too sure"
+                if row.n_groups < FEW_GROUPS
+                else ""
+            )
+        )
+    return list(dict.fromkeys(lines))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from evalkit.errors import TableError
 from evalkit.records import instances_digest
 from evalkit.scoring.rows import PHRASING_COLUMNS, STATUSES
 
@@ -55,6 +56,9 @@ class Block:
     """(P,) sources."""
     perturbations: tuple[str, ...]
     """(P,) perturbations, empty for none."""
+    groups: tuple[str, ...] = ()
+    """(N,) group of each instance, such as its passage; an instance without one is a group of its
+    own. Empty when the table has no column ``group``."""
 
     @property
     def asked(self) -> npt.NDArray[np.bool_]:
@@ -128,6 +132,26 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         kinds=of_phrasing["kind"],
         sources=of_phrasing["phrasing_source"],
         perturbations=of_phrasing["perturbation"],
+        groups=_groups(rows, i_codes, instance_ids),
+    )
+
+
+def _groups(rows: pd.DataFrame, i_codes: Ints, instance_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """(N,) group of each instance; empty without the column."""
+    if "group" not in rows:
+        return ()
+    codes, names = _dense(rows["group"])
+    found = np.full(len(instance_ids), -1, dtype=np.int64)
+    found[i_codes] = codes
+    odd = (codes != found[i_codes]) & (codes >= 0)
+    if odd.any():
+        name = instance_ids[int(i_codes[np.argmax(odd)])]
+        raise TableError(
+            f"score table: task {rows.iloc[0]['task']!r}, instance {name!r} is in more than one group; one group per instance is accepted. Correct the column 'group'."
+        )
+    return tuple(
+        names[code] if code >= 0 and names[code] else f"instance {name}"
+        for code, name in zip(found.tolist(), instance_ids, strict=True)
     )
 
 

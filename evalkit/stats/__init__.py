@@ -42,6 +42,7 @@ from evalkit.stats.intervals.fixed_intervals import (
     robust_drop_interval,
     worst_instance_interval,
 )
+from evalkit.stats.intervals.grouped import FEW_GROUPS, by_group, design_effect, group_codes
 from evalkit.stats.intervals.intervals import gap_intervals, label_intervals, score_intervals
 from evalkit.stats.intervals.normal_order import normal_scores
 from evalkit.stats.intervals.pivot import gap_pivots, pivots
@@ -134,6 +135,7 @@ from evalkit.stats.point.variance import (
 )
 
 __all__ = [
+    "FEW_GROUPS",
     "FROM_MEANS",
     "GAPS_FROM_MEANS",
     "Components",
@@ -152,6 +154,7 @@ __all__ = [
     "bootstrap",
     "brier",
     "brier_per_cell",
+    "by_group",
     "cohen_h",
     "competition_rank",
     "components",
@@ -161,6 +164,7 @@ __all__ = [
     "consistency_per_instance",
     "cps",
     "cvar10",
+    "design_effect",
     "designs",
     "difference_intervals",
     "distance_rho",
@@ -181,6 +185,7 @@ __all__ = [
     "gap_power",
     "gap_std",
     "gap_worst",
+    "group_codes",
     "half_width",
     "hedges_g",
     "holm",
