@@ -24,6 +24,8 @@ __all__ = ["between_models", "mean_of_draws", "resampled_scores"]
 Floats: TypeAlias = npt.NDArray[np.float64]
 RANKED_BY = {"rank": "mean", "rank_max": "max", "rank_cps": "cps"}
 """Metric of a rank (ties share the average of their places) -> what it orders by."""
+ROW = Estimate(model="all", benchmark="all", task="all", metric="kendall_w", value=math.nan)
+"""What the rows over all tasks begin as."""
 ENDS = "the interval is rank_low to rank_high"
 OTHERS = "the models were not scored on the same phrasings and instances"
 
@@ -72,12 +74,8 @@ def between_models(
         return []
     parts = {name: [by_task[model][name] for model in models] for name in shared}
     draws = _draws(parts, question=question, rng=rng, n_resamples=n_resamples)
-    whole = Estimate(
-        model="all",
-        benchmark="all",
-        task="all",
-        metric="kendall_w",
-        value=math.nan,
+    whole = replace(
+        ROW,
         level=level,
         n_tasks=len(shared),
         n_instances=sum(found[0].n_instances for found in parts.values()),

@@ -26,14 +26,9 @@ from evalkit.analysis.compare_tests import (
     tests_of,
 )
 from evalkit.analysis.estimate import headline_phrasings, rows_of_model
+from evalkit.analysis.independent import GROUPED, codes_of, independent_units
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.analysis.per_task import (
-    GROUPED,
-    best_of_both,
-    codes_of,
-    independent_units,
-    reliance_of,
-)
+from evalkit.analysis.per_task import best_of_both, reliance_of
 from evalkit.analysis.suites import compare_suites, only_in_one, refuse
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate, digest

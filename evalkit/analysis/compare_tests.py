@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.independent import codes_of
 from evalkit.analysis.over_tasks import OneTask, mean_error
-from evalkit.analysis.per_task import codes_of
 from evalkit.records import digest
 from evalkit.records.questions import WORDS, Named, asked
 from evalkit.scoring import Block

@@ -10,14 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.between_models import between_models
+from evalkit.analysis.drops import drops_of
+from evalkit.analysis.independent import codes_of, independent_units
 from evalkit.analysis.over_tasks import OneTask, over_tasks
-from evalkit.analysis.per_task import (
-    Options,
-    codes_of,
-    drops_of,
-    independent_units,
-    task_statistics,
-)
+from evalkit.analysis.per_task import Options, task_statistics
 from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest

@@ -16,7 +16,7 @@ from evalkit.records.questions import question_of
 from evalkit.store.atomic import write_atomic
 from evalkit.store.csv_file import csv_of, unguarded
 
-__all__ = ["COLUMNS", "SCHEMA", "read_estimates", "write_estimates"]
+__all__ = ["COLUMNS", "SCHEMA", "of_first_schema", "read_estimates", "write_estimates"]
 
 SCHEMA = "evalkit.estimates/2"
 """Schema version, in the last column of every row."""
@@ -94,6 +94,12 @@ def read_estimates(path: Path | str) -> list[Estimate]:
         raise TableError(
             f"{path}: not a CSV in UTF-8 ({error}); it is damaged. Type: evalkit score RUN to make it again."
         ) from error
+
+
+def of_first_schema(path: Path | str) -> bool:
+    """Return whether an estimates.csv is of the first schema, whose rows over tasks took tasks as draws."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return tuple(next(csv.reader(file), [])) == FIRST
 
 
 def _estimate(row: list[str], header: list[str], path: Path, number: int) -> Estimate:

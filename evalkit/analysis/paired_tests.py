@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.drops import drop_pairs
 from evalkit.analysis.estimate import headline_phrasings
-from evalkit.analysis.per_task import drop_pairs
 from evalkit.records import digest
 from evalkit.scoring import Block, ScoreTable
 from evalkit.store.atomic import write_atomic

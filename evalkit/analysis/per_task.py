@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.drops import drop_pairs, drop_statistics
 from evalkit.analysis.from_answers import answer_statistics
 from evalkit.analysis.from_distances import distance_statistics
+from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.scoring import STATUSES, AnswerBlock, Block
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
@@ -21,10 +23,6 @@ from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 __all__ = [
     "Options",
     "best_of_both",
-    "codes_of",
-    "drop_pairs",
-    "drops_of",
-    "independent_units",
     "normed",
     "reliance_of",
     "task_statistics",
@@ -35,12 +33,6 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Found: TypeAlias = dict[str, stats.Interval]
 
 FEW_LABELS = "not estimated from a sparse design: entropy of few labels is too low"
-GROUPED = "not offered for instances in groups"
-OF_INSTANCES = (
-    *("consistency", "flip_rate", "krippendorff_alpha", "label_entropy"),
-    *("missing_rate", "unparsed_rate", "truncated_rate", "pdr", "robust_drop"),
-)
-"""Statistics whose interval takes single instances as independent, and has no other form here."""
 HALF_WIDTH = 0.01
 """Half-width that required_phrasings is asked for: one percentage point."""
 
@@ -106,11 +98,11 @@ def task_statistics(
         )
     found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)
-    found |= _of_drops(block, options)
+    found |= drop_statistics(block, options.reference, level=options.level)
     found |= reliance_of(block, question=options.question, level=options.level)
     codes = codes_of(block)
     if codes is not None and whole:
-        found |= _grouped(scores, codes, found, level=options.level)
+        found |= of_groups(scores, codes, found, level=options.level)
     if options.chance is not None:
         found["accuracy_norm"] = normed(found["mean"], options.chance)
     if options.repeats is not None:
@@ -142,54 +134,6 @@ def task_statistics(
             a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level
         )
     return found
-
-
-def codes_of(block: Block) -> npt.NDArray[np.int64] | None:
-    """Return the group of every instance as a number; None when instances are not grouped."""
-    return stats.group_codes(block.groups) if block.groups else None
-
-
-def independent_units(block: Block, scores: Floats) -> Floats:
-    """Return scores with a column per independent unit: its instances, or their groups.
-
-    Parameters
-    ----------
-    block
-        Where the instances stand.
-    scores
-        (P, N) scores, or differences, of the block's instances.
-    """
-    codes = codes_of(block)
-    return scores if codes is None else stats.by_group(scores, codes)
-
-
-def _grouped(scores: Floats, codes: npt.NDArray[np.int64], found: Found, *, level: float) -> Found:
-    """What grouped instances change in statistics of single instances: Student over groups, or no interval."""
-    parts = stats.score_intervals(
-        scores, rng=np.random.default_rng(0), question="fixed", level=level, n_resamples=1
-    )
-    changed = {
-        name: stats.undefined(parts[name].value, GROUPED, level=level)
-        for name in ("pss", "var_instance", "var_interaction", "g_coefficient")
-    }
-    changed |= {
-        name: stats.undefined(found[name].value, found[name].reason or GROUPED, level=level)
-        for name in OF_INSTANCES
-        if name in found
-    }
-    sides = {"worst_instance": np.nanmin, "best_instance": np.nanmax}
-    there = ~np.isnan(scores).all(axis=0)
-    for name, side in sides.items():
-        each = np.full((1, there.size), np.nan)
-        each[0, there] = side(scores[:, there], axis=0)
-        over = stats.by_group(each, codes)[0]
-        changed[name] = mean_of_instances(over, value=parts[name].value, level=level)
-    effect = stats.design_effect(scores, codes)
-    return changed | {
-        "design_effect": stats.undefined(
-            effect, f"{np.unique(codes).size} groups of {codes.size} instances", level=level
-        )
-    }
 
 
 def _settled(found: stats.Interval) -> stats.Interval:
@@ -364,90 +308,6 @@ def _of_status(status: npt.NDArray[np.int8], options: Options) -> Found:
             share, value=stats.rate(flags, of=within), level=options.level
         )
     return found
-
-
-def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[str, str]:
-    """Return attacked id -> reference id of a block.
-
-    Parameters
-    ----------
-    block
-        Cells of one model on one task.
-    reference
-        One clean phrasing for all others, a map, or None: every perturbed phrasing against the
-        phrasing whose id its own id begins with (``origin.perturbation-digest``).
-    """
-    present = set(block.phrasing_ids)
-    if isinstance(reference, str):
-        return (
-            {name: reference for name in block.phrasing_ids if name != reference}
-            if reference in present
-            else {}
-        )
-    if reference is not None:
-        return {
-            attacked: clean for attacked, clean in reference.items() if {attacked, clean} <= present
-        }
-    pairs = {}
-    for name, perturbation in zip(block.phrasing_ids, block.perturbations, strict=True):
-        origin = name.rpartition(".")[0] if perturbation else ""
-        while origin and origin not in present:
-            origin = origin.rpartition(".")[0]
-        if origin:
-            pairs[name] = origin
-    return pairs
-
-
-def drops_of(block: Block, reference: str | Mapping[str, str] | None) -> tuple[float, ...]:
-    """Return the drop rate of every pair of `drop_pairs`, in that order.
-
-    NaN where the reference scores 0.
-    """
-    score = dict(zip(block.phrasing_ids, stats.phrasing_scores(block.values).tolist(), strict=True))
-    pairs = drop_pairs(block, reference)
-    return tuple(
-        stats.drop_rates(
-            np.array([score[attacked] for attacked in pairs]),
-            np.array([score[clean] for clean in pairs.values()]),
-        ).tolist()
-    )
-
-
-def _of_drops(block: Block, options: Options) -> Found:
-    """Performance drop rate over pairs, and the drop to the worst case of each instance."""
-    pairs = drop_pairs(block, options.reference)
-    if not pairs:
-        return {}
-    row = {name: number for number, name in enumerate(block.phrasing_ids)}
-    rows = np.array([(row[attacked], row[clean]) for attacked, clean in pairs.items()])
-    a = stats.phrasing_scores(block.values)
-    found = {
-        "pdr": stats.pdr_interval(block.values, pairs=rows, level=options.level),
-        "pdr_std": stats.undefined(
-            stats.pdr_std(a[rows[:, 0]], a[rows[:, 1]]), "not offered", level=options.level
-        ),
-    }
-    if isinstance(options.reference, str):
-        found |= _of_effects(
-            block.values[row[options.reference]], block.values[rows[:, 0]], a[rows[:, 0]], options
-        )
-        found["robust_drop"] = stats.robust_drop_interval(
-            block.values, reference=row[options.reference], level=options.level
-        )
-    return found
-
-
-def _of_effects(clean: Floats, attacked: Floats, a: Floats, options: Options) -> Found:
-    """Effect sizes of all other phrasings against the clean one."""
-    mean = float(np.nanmean(clean)) if not np.isnan(clean).all() else math.nan
-    values = {
-        "cohen_h": stats.cohen_h(mean, float(np.nanmean(a)) if not np.isnan(a).all() else math.nan)
-    }
-    values["hedges_g"] = stats.hedges_g(clean, attacked.ravel())
-    return {
-        name: stats.undefined(value, "not offered", level=options.level)
-        for name, value in values.items()
-    }
 
 
 def reliance_of(block: Block, *, question: stats.Question, level: float) -> Found:

@@ -21,7 +21,7 @@ from evalkit.cli.options import (
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from evalkit.analysis.audit import Finding
+    from evalkit.analysis.audit_checks import Finding
 
 __all__ = ["command"]
 

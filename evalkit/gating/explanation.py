@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evalkit.gating.measures import RIGHT, Pair
+from evalkit.gating.measures import Pair
+from evalkit.gating.units import RIGHT
 from evalkit.scoring import Block
 
 __all__ = ["Explanation", "Mover", "explain"]

@@ -8,86 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
 
-__all__ = ["LEADERBOARD", "STATISTICS", "Statistic", "gated", "needing", "shown_in", "statistic"]
+from evalkit.records.statistic_entry import Statistic, Table, fraction, plain, positive
 
-Table = Literal["summary", "analyse", "comparison", "candidates"]
-INFINITY = math.inf
+__all__ = ["LEADERBOARD", "STATISTICS", "gated", "needing", "shown_in", "statistic"]
+
 WIDEST = math.sqrt(0.5)
 """Largest sample deviation that fractions can have: two phrasings, one at 0 and one at 1."""
 WHOLE = "needs every phrasing on the same instances"
-MEAN = "mean over tasks"
 NEVER = "never pooled"
 NO_INTERVAL = "mean over tasks, no interval"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistic:
-    """One statistic."""
-
-    name: str
-    """Name in the column ``metric``."""
-    means: str
-    """What it is, with its formula: y[p, i] the score of phrasing p on instance i, a[p] the mean of
-    a phrasing, P phrasings, N instances."""
-    words: str = ""
-    """What tables call it; empty for its name."""
-    low: float = -INFINITY
-    """Least value of what is estimated; an interval is cut there, which costs no coverage."""
-    high: float = INFINITY
-    """Largest value."""
-    harm: Literal["", "falls", "rises", "its margin is a ceiling"] = ""
-    """Direction in which it is harm; empty where neither is."""
-    needs: Literal[
-        "means",
-        "cells",
-        "reference",
-        "controls",
-        "answers",
-        "vectors",
-        "repeats",
-        "groups",
-        "models",
-        "runs",
-    ] = "means"
-    """Least it is made from: phrasing means, one row per instance, these and a reference phrasing or
-    controls, stored answers, representations, repeated cells, groups of instances, several models, or a pair of runs."""
-    pooled: str = MEAN
-    """Value over several tasks."""
-    sparse: str = ""
-    """Why a sparse run does not give it; empty when it does."""
-    shown: tuple[Table, ...] = ()
-    """Tables that show it."""
-    alias: str = ""
-    """What the leaderboard and gates call it, where that is another name."""
-    gate: str = ""
-    """What a gate says of it; empty when a gate does not check it."""
-
-    @property
-    def title(self) -> str:
-        """What tables call it."""
-        return self.words or self.name.replace("_", " ")
-
-
-def _fraction(name: str, means: str, **more: Any) -> Statistic:
-    return replace(Statistic(name=name, means=means, low=0.0, high=1.0), **more)
-
-
-def _positive(name: str, means: str, **more: Any) -> Statistic:
-    return replace(Statistic(name=name, means=means, low=0.0), **more)
-
-
-def _plain(name: str, means: str, **more: Any) -> Statistic:
-    return replace(Statistic(name=name, means=means), **more)
 
 
 def _of_phrasing_scores() -> Iterator[Statistic]:
     """Yield what is made from a[p]."""
     everywhere: tuple[Table, ...] = ("summary", "analyse", "comparison", "candidates")
-    yield _fraction(
+    yield fraction(
         "mean",
         "mean over p of a[p]",
         words="mean score",
@@ -95,7 +33,7 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         shown=everywhere,
         gate="mean score over phrasings",
     )
-    yield _positive(
+    yield positive(
         "std",
         "sample standard deviation of a[p] (ddof 1)",
         words="std over phrasings",
@@ -105,8 +43,8 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         gate="standard deviation over phrasings without the noise of the instances, "
         "root mean square over tasks",
     )
-    yield _positive("std0", "population standard deviation of a[p] (ddof 0)", high=0.5)
-    yield _fraction(
+    yield positive("std0", "population standard deviation of a[p] (ddof 0)", high=0.5)
+    yield fraction(
         "spread",
         "max - min of a[p]; grows with P",
         words="spread (max - min)",
@@ -114,7 +52,7 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         shown=("summary", "analyse", "comparison"),
         gate="best minus worst phrasing",
     )
-    yield _fraction(
+    yield fraction(
         "min",
         "least a[p]; falls with P",
         words="worst phrasing",
@@ -123,22 +61,22 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         alias="worst_phrasing",
         gate="score of the worst phrasing (min), mean over tasks",
     )
-    yield _fraction("max", "largest a[p]; grows with P")
-    yield _fraction("median", "median of a[p]")
+    yield fraction("max", "largest a[p]; grows with P")
+    yield fraction("median", "median of a[p]")
     for level in (5, 25, 75, 95):
-        yield _fraction(f"q{level:02d}", f"{level} % quantile of a[p], linear interpolation")
-    yield _fraction("worst_3", "mean of the three least a[p]")
-    yield _fraction("cvar10", "mean of the lowest tenth of a[p], at least one")
-    yield _positive("sensitivity", "std0 / mean of a[p]; undefined where the mean is 0")
-    yield _fraction("saturation", "1 - (max - mean) of a[p]")
-    yield _fraction("cps", "saturation x max of a[p]")
-    yield _plain("accuracy_norm", "(mean - chance) / (1 - chance)")
+        yield fraction(f"q{level:02d}", f"{level} % quantile of a[p], linear interpolation")
+    yield fraction("worst_3", "mean of the three least a[p]")
+    yield fraction("cvar10", "mean of the lowest tenth of a[p], at least one")
+    yield positive("sensitivity", "std0 / mean of a[p]; undefined where the mean is 0")
+    yield fraction("saturation", "1 - (max - mean) of a[p]")
+    yield fraction("cps", "saturation x max of a[p]")
+    yield plain("accuracy_norm", "(mean - chance) / (1 - chance)")
 
 
 def _of_arms() -> Iterator[Statistic]:
     """Yield what compares seen with unseen phrasings, or correct ones with controls."""
     for arm in ("seen", "unseen"):
-        yield _fraction(
+        yield fraction(
             f"{arm}_mean",
             f"mean of a[p] over {arm} phrasings",
             words=f"mean, {arm} wording",
@@ -146,8 +84,8 @@ def _of_arms() -> Iterator[Statistic]:
             shown=("summary", "comparison", *(("candidates",) if arm == "unseen" else ())),
             gate=f"mean over {arm} phrasings",
         )
-        yield _positive(f"{arm}_std", f"std over {arm} phrasings", high=WIDEST)
-    yield _plain(
+        yield positive(f"{arm}_std", f"std over {arm} phrasings", high=WIDEST)
+    yield plain(
         "gap",
         "seen mean - unseen mean, paired on instances; positive: unseen wording is worse",
         words="gap (seen - unseen)",
@@ -157,14 +95,14 @@ def _of_arms() -> Iterator[Statistic]:
         shown=("summary", "analyse", "comparison", "candidates"),
         gate="seen mean minus unseen mean",
     )
-    yield _plain(
+    yield plain(
         "gap_worst",
         "the same for the worst phrasing, at the smaller number of phrasings of the two arms",
         low=-1.0,
         high=1.0,
     )
-    yield _plain("gap_std", "std of seen - std of unseen phrasings")
-    yield _plain(
+    yield plain("gap_std", "std of seen - std of unseen phrasings")
+    yield plain(
         "reliance",
         "mean of correct phrasings - mean of controls; also reliance_KIND for each kind of control",
         words="correct - control instruction, all controls",
@@ -175,65 +113,65 @@ def _of_arms() -> Iterator[Statistic]:
 
 def _of_drops() -> Iterator[Statistic]:
     """Yield drop rates and effect sizes."""
-    yield _plain(
+    yield plain(
         "pdr",
         "mean over pairs of 1 - a[attacked] / a[reference]; undefined where the reference is 0",
         words="lost under perturbation, % of the clean score",
         high=1.0,
     )
-    yield _plain("pdr_std", "population standard deviation of the same over pairs")
-    yield _plain(
+    yield plain("pdr_std", "population standard deviation of the same over pairs")
+    yield plain(
         "robust_drop", "(a[reference] - worst_instance) / a[reference]", needs="reference", high=1.0
     )
-    yield _plain("cohen_h", "2 (asin sqrt m2 - asin sqrt m1) / pi of attacked and reference mean")
-    yield _plain(
+    yield plain("cohen_h", "2 (asin sqrt m2 - asin sqrt m1) / pi of attacked and reference mean")
+    yield plain(
         "hedges_g", "standardised mean difference, small-sample factor, g / 5", needs="reference"
     )
 
 
 def _of_cells() -> Iterator[Statistic]:
     """Yield what needs one row per instance."""
-    yield _positive(
+    yield positive(
         "std_excess",
         "standard deviation over phrasings with endless instances: wording without their noise",
         high=WIDEST,
         needs="cells",
         sparse=WHOLE,
     )
-    yield _plain("var_phrasing", "variance component of phrasings", needs="cells", sparse=WHOLE)
-    yield _positive("var_instance", "variance component of instances", needs="cells", sparse=WHOLE)
-    yield _positive(
+    yield plain("var_phrasing", "variance component of phrasings", needs="cells", sparse=WHOLE)
+    yield positive("var_instance", "variance component of instances", needs="cells", sparse=WHOLE)
+    yield positive(
         "var_interaction",
         "variance component of what a phrasing does to an instance beyond both",
         needs="cells",
         sparse=WHOLE,
     )
-    yield _positive(
+    yield positive(
         "design_effect",
         "variance of the mean with instances in groups over that with independent ones",
         needs="groups",
     )
-    yield _plain("var_repeat", "variance between repeats of one cell", needs="repeats")
-    yield _fraction(
+    yield plain("var_repeat", "variance between repeats of one cell", needs="repeats")
+    yield fraction(
         "g_coefficient",
         "share of a cell's variance that is not wording",
         needs="cells",
         sparse=WHOLE,
     )
-    yield _plain(
+    yield plain(
         "required_phrasings",
         "fewest phrasings for a half-width of the mean of one point",
         needs="cells",
         sparse=WHOLE,
     )
     for end in ("low", "high"):
-        yield _plain(
+        yield plain(
             f"new_phrasing_{end}",
             f"{end} end of the prediction interval for one more phrasing on these instances",
             pooled=NO_INTERVAL,
             sparse=WHOLE,
         )
-    yield _fraction(
+    yield fraction(
         "worst_instance",
         "mean over i of min over p of y[p, i]",
         words="right under every phrasing",
@@ -243,17 +181,17 @@ def _of_cells() -> Iterator[Statistic]:
         shown=("summary",),
         gate="share of instances right under every phrasing",
     )
-    yield _fraction(
+    yield fraction(
         "best_instance", "mean over i of max over p of y[p, i]", needs="cells", sparse=WHOLE
     )
-    yield _fraction(
+    yield fraction(
         "pss", "mean over i and unordered pairs p, q of abs(y[p, i] - y[q, i])", needs="cells"
     )
 
 
 def _of_answers() -> Iterator[Statistic]:
     """Yield what is made from predictions, status, probabilities and texts."""
-    yield _fraction(
+    yield fraction(
         "consistency",
         "share of (instance, unordered phrasing pair) with the same answer",
         words="same answer, two phrasings",
@@ -262,15 +200,15 @@ def _of_answers() -> Iterator[Statistic]:
         shown=("summary", "analyse", "comparison", "candidates"),
         gate="share of phrasing pairs with the same answer",
     )
-    yield _fraction("flip_rate", "1 - consistency", needs="cells")
-    yield _plain("krippendorff_alpha", "1 - Do / De, nominal, phrasings as coders", needs="cells")
-    yield _plain("fleiss_kappa", "Fleiss' kappa of phrasings as raters", needs="cells")
-    yield _fraction(
+    yield fraction("flip_rate", "1 - consistency", needs="cells")
+    yield plain("krippendorff_alpha", "1 - Do / De, nominal, phrasings as coders", needs="cells")
+    yield plain("fleiss_kappa", "Fleiss' kappa of phrasings as raters", needs="cells")
+    yield fraction(
         "label_entropy",
         "entropy of the answers over phrasings, mean over i, / log(number of labels)",
         needs="cells",
     )
-    yield _fraction(
+    yield fraction(
         "unparsed_rate",
         "share of answered cells whose answer could not be used",
         words="unparsed answers",
@@ -279,49 +217,49 @@ def _of_answers() -> Iterator[Statistic]:
         shown=("comparison",),
         gate="share of answers that could not be used, refusals among them",
     )
-    yield _fraction("truncated_rate", "share of answered cells whose prompt was cut", needs="cells")
-    yield _fraction(
+    yield fraction("truncated_rate", "share of answered cells whose prompt was cut", needs="cells")
+    yield fraction(
         "missing_rate", "share of cells that were asked and have no score", needs="cells"
     )
-    yield _plain("ece", "calibration error, ten bins over all cells", needs="answers")
-    yield _positive(
+    yield plain("ece", "calibration error, ten bins over all cells", needs="answers")
+    yield positive(
         "posix",
         "mean over pairs p, q of abs(log P(r | p) - log P(r | q)) / length of r, in nats per token",
         needs="answers",
     )
-    yield _fraction(
+    yield fraction(
         "prompt_uncertainty",
         "mean change in probability of the model's own answer",
         needs="answers",
     )
-    yield _fraction("confidence", "mean probability of the model's own answer", needs="answers")
-    yield _positive("brier", "Brier score over the choices, 0 to 2", needs="answers")
-    yield _fraction("refusal_rate", "share of texts that open like a refusal", needs="answers")
-    yield _fraction(
+    yield fraction("confidence", "mean probability of the model's own answer", needs="answers")
+    yield positive("brier", "Brier score over the choices, 0 to 2", needs="answers")
+    yield fraction("refusal_rate", "share of texts that open like a refusal", needs="answers")
+    yield fraction(
         "label_adherence", "share of texts whose first line is a label asked for", needs="answers"
     )
-    yield _plain(
+    yield plain(
         "distance_rho",
         "Spearman, over unseen phrasings, of distance to the seen ones with a[p] - mean seen",
         needs="vectors",
         pooled=NEVER,
     )
-    yield _plain("distance_p", "permutation p of distance_rho", needs="vectors", pooled=NEVER)
+    yield plain("distance_p", "permutation p of distance_rho", needs="vectors", pooled=NEVER)
 
 
 def _of_models() -> Iterator[Statistic]:
     """Yield what places several models."""
     over = "of the mean over tasks"
-    yield _plain("rank", "place by mean, ties share the average", needs="models", pooled=over)
-    yield _plain("rank_max", "place by max", needs="models", pooled=over)
-    yield _plain("rank_cps", "place by cps", needs="models", pooled=over)
-    yield _plain(
+    yield plain("rank", "place by mean, ties share the average", needs="models", pooled=over)
+    yield plain("rank_max", "place by max", needs="models", pooled=over)
+    yield plain("rank_cps", "place by cps", needs="models", pooled=over)
+    yield plain(
         "competition_rank", "place by mean, ties share the best", needs="models", pooled=over
     )
-    yield _plain("rank_low", "best place of the interval", needs="models", pooled=over)
-    yield _plain("rank_high", "worst place of the interval", needs="models", pooled=over)
-    yield _plain("p_best", "share of resamples in which it is first", needs="models", pooled=over)
-    yield _plain("kendall_w", "agreement of phrasings on the order of models", needs="models")
+    yield plain("rank_low", "best place of the interval", needs="models", pooled=over)
+    yield plain("rank_high", "worst place of the interval", needs="models", pooled=over)
+    yield plain("p_best", "share of resamples in which it is first", needs="models", pooled=over)
+    yield plain("kendall_w", "agreement of phrasings on the order of models", needs="models")
 
 
 def _of_many_tasks() -> Iterator[Statistic]:
@@ -339,14 +277,14 @@ def _of_many_tasks() -> Iterator[Statistic]:
     for arm in ("", "seen_", "unseen_"):
         for name, means in readings.items():
             of_arm = f", {arm[:-1]} phrasings" if arm else ""
-            yield _plain(f"{arm}{name}", means + of_arm, pooled="only over tasks")
-    yield _plain("pdr_pooled", "mean drop rate of all pairs of all tasks", pooled="only over tasks")
-    yield _plain("pdr_std_pooled", "population deviation of the same", pooled="only over tasks")
+            yield plain(f"{arm}{name}", means + of_arm, pooled="only over tasks")
+    yield plain("pdr_pooled", "mean drop rate of all pairs of all tasks", pooled="only over tasks")
+    yield plain("pdr_std_pooled", "population deviation of the same", pooled="only over tasks")
 
 
 def _of_runs() -> Iterator[Statistic]:
     """Yield what only a pair of runs has."""
-    yield _fraction(
+    yield fraction(
         "collateral_damage",
         "share of cells right before that are wrong now",
         harm="its margin is a ceiling",

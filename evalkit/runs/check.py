@@ -213,6 +213,13 @@ def _estimate_problems(
             f"estimates.csv can be read; made by evalkit {manifest.evalkit}, so not recomputed by {__version__}"
         )
         return []
+    from evalkit.analysis.estimates_file import of_first_schema
+
+    if of_first_schema(directory.estimates_path):
+        checked.append(
+            "estimates.csv can be read; rows over tasks answer another question there, so not recomputed"
+        )
+        return []
     again = estimated(found, manifest.intervals, seed=manifest.seed)
     if agree(stored, again):
         checked.append(

@@ -8,7 +8,7 @@ import pytest
 
 from evalkit import stats
 from evalkit.analysis import Known, estimate
-from evalkit.analysis.per_task import drop_pairs
+from evalkit.analysis.drops import drop_pairs
 from evalkit.scoring import ScoreTable
 
 

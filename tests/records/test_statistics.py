@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from evalkit.analysis import estimate, read_estimates
-from evalkit.gating.measures import CONVEX, LINEAR
+from evalkit.gating.measures import CONVEX
+from evalkit.gating.units import LINEAR
 from evalkit.records.statistics import (
     LEADERBOARD,
     STATISTICS,

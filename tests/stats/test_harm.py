@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, t
 
-from evalkit.stats.comparing.harm import convex_harm, linear_harm, null_error, ratio_harm, swapped_p
+from evalkit.stats.comparing.harm import linear_harm, null_error, ratio_harm
+from evalkit.stats.comparing.harm_convex import convex_harm, swapped_p
 from evalkit.stats.comparing.harm_std import std_harm, std_without_noise
 
 

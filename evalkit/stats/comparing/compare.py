@@ -13,14 +13,8 @@ from evalkit.stats.intervals.component_intervals import LEAST_PAIRED, consistenc
 from evalkit.stats.intervals.crossed import crossed_variance, student
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 from evalkit.stats.intervals.noise import MeanNoise, beyond_noise, mean_noise, noise_draws
-from evalkit.stats.intervals.pivot import (
-    LEAST_WIDER,
-    ORDER_NAMES,
-    as_normal,
-    far_from_normal,
-    noise_share,
-    order_draws,
-)
+from evalkit.stats.intervals.normal_scale import as_normal, far_from_normal, noise_share
+from evalkit.stats.intervals.pivot import LEAST_WIDER, ORDER_NAMES, order_draws
 from evalkit.stats.intervals.resample import OVER, Interval, Question, percentile, undefined
 from evalkit.stats.point.agreement import consistency
 from evalkit.stats.point.instances import best_instance, pss, worst_instance, worst_per_instance

@@ -1,13 +1,15 @@
 """Has the standard deviation over phrasings risen? On the scale of variances, where the noise of instances can be taken off."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats as distributions
 from scipy.optimize import brentq
 
-from evalkit.stats.comparing.harm import Harm, swapped_p
+from evalkit.stats.comparing.harm import Harm, exceeds
+from evalkit.stats.comparing.harm_convex import swapped_p
 from evalkit.stats.intervals.noise import influence, mean_noise
 
 __all__ = ["std_harm", "std_without_noise"]
@@ -83,61 +85,75 @@ def std_harm(
     >>> found.value, found.p_none
     (0.0, 1.0)
     """
-    count = len(pairs)
     parts = [[_variance(scores) for scores in pair] for pair in pairs]
     before, after = (float(np.mean([part[side][0] for part in parts])) for side in (0, 1))
-    n = count**2 / sum(1 / old.shape[1] for old, _ in pairs)
+    n = len(pairs) ** 2 / sum(1 / old.shape[1] for old, _ in pairs)
+    own = float(np.sqrt(sum(_square(part[0][1]) for part in parts))) / len(pairs)
+    rise = _Rise(
+        units=[(part[0][1], part[1][1]) for part in parts],
+        change=after - before,
+        s=float(np.sqrt(max(0.0, before - own))),
+        n=n,
+    )
     df = max(1.0, n - 1)
     quantile = float(distributions.t.ppf(level, df))
-    own = float(np.sqrt(sum(_square(part[0][1]) for part in parts))) / count
-    s = float(np.sqrt(max(0.0, before - own)))
-
-    def error(at: float) -> float:
-        factor = 1 + at / s if s > at else 1.0
-        sampled = (
-            float(np.sqrt(sum(_square(part[1][1] - factor * part[0][1]) for part in parts))) / count
-        )
-        return max(sampled, (at + 2 * s) * float(np.sqrt(at * (1 - at) / n)))
-
-    def room(at: float) -> float:
-        return at**2 + 2 * at * s - (after - before)
-
     value = float(np.sqrt(max(0.0, after)) - np.sqrt(max(0.0, before)))
-    p_margin = float(distributions.t.sf(room(margin) / error(margin), df))
-
-    def above(at: float) -> float:
-        return room(at) - quantile * error(at)
-
-    ends = (1e-9, 1 - 1e-9)
-    high = (
-        ends[0]
-        if above(ends[0]) >= 0
-        else float(brentq(above, *ends, xtol=1e-7))
-        if above(ends[1]) > 0
-        else 1.0
-    )
-    scaled = error(margin) / (margin + 2 * s)
-    plain = error(0.0)
-    shown = (
-        float(distributions.t.sf((after - before) / plain, df))
-        if plain > 0
-        else float(after <= before)
-    )
-    p_none = max(shown, swapped_p(pairs, lambda a: np.nanvar(a, axis=-1, ddof=1), rng=rng))
+    error = rise.error(margin)
+    scaled = error / (margin + 2 * rise.s)
+    swapped = swapped_p(pairs, lambda a: np.nanvar(a, axis=-1, ddof=1), rng=rng)
     noise = float(np.mean([mean_noise(new).contrast for _, new in pairs]))
-    rate = 0.5 + 0.5 * noise / (noise + max(after, 0.0)) if noise > 0 else 0.5
     return Harm(
         value,
-        scaled,
-        df,
-        p_none,
-        p_margin,
-        value - quantile * scaled,
-        max(high, value),
-        0.0,
-        rate,
-        (s, error(margin)),
+        error=scaled,
+        df=df,
+        p_none=max(rise.p_none(df), swapped),
+        p_margin=float(distributions.t.sf(rise.room(margin) / error, df)),
+        low=value - quantile * scaled,
+        high=max(rise.highest(quantile), value),
+        rate=0.5 + 0.5 * noise / (noise + max(after, 0.0)) if noise > 0 else 0.5,
+        root=(rise.s, error),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rise:
+    """How far a rise of the standard deviation is from the change of the variances."""
+
+    units: Sequence[tuple[Units, Units]]
+    """Per task: what each instance adds to the old and to the new variance."""
+    change: float
+    """New variance minus old one, mean over tasks."""
+    s: float
+    """Old standard deviation, taken one standard error low."""
+    n: float
+    """Instances in a mean over tasks."""
+
+    def room(self, at: float) -> float:
+        """Return what the variances would have to rise beyond what they did for a rise of `at`."""
+        return at**2 + 2 * at * self.s - self.change
+
+    def error(self, at: float) -> float:
+        """Return the error of `room`."""
+        factor = 1 + at / self.s if self.s > at else 1.0
+        sampled = sum(_square(new - factor * old) for old, new in self.units) ** 0.5
+        least = (at + 2 * self.s) * float(np.sqrt(at * (1 - at) / self.n))
+        return max(float(sampled) / len(self.units), least)
+
+    def highest(self, quantile: float) -> float:
+        """Return the largest rise that is not excluded."""
+
+        def above(at: float) -> float:
+            return self.room(at) - quantile * self.error(at)
+
+        low, high = 1e-9, 1 - 1e-9
+        if above(low) >= 0:
+            return low
+        return float(brentq(above, low, high, xtol=1e-7)) if above(high) > 0 else 1.0
+
+    def p_none(self, df: float) -> float:
+        """Return the p of no rise of the variances."""
+        plain = self.error(0.0)
+        return exceeds(self.change / plain, df) if plain > 0 else float(self.change <= 0)
 
 
 def _square(units: Units) -> float:

@@ -10,22 +10,27 @@ part of that function over the draws. Unlike a bootstrap this neither doubles th
 degree of freedom. The estimand is the expected statistic of P new phrasings on N new instances.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats as distributions
-from scipy.special import gammaln, log_ndtr, ndtr, ndtri
+from scipy.special import gammaln
 
 from evalkit.stats.intervals.noise import (
     MeanNoise,
-    beyond_noise,
     influence,
     mean_noise,
     noise_draws,
     zero_one,
 )
-from evalkit.stats.intervals.normal_order import quadrature
+from evalkit.stats.intervals.normal_scale import (
+    Arm,
+    as_normal,
+    common_draws,
+    expected,
+    far_from_normal,
+    noise_share,
+    scale_draws,
+    with_binomial_noise,
+)
 from evalkit.stats.intervals.resample import OVER, Interval, percentile, percentiles, undefined
 from evalkit.stats.point.contrast import on_shared_instances
 from evalkit.stats.point.location import phrasing_scores
@@ -39,11 +44,7 @@ __all__ = [
     "ORDER_NAMES",
     "PIVOTAL_NAMES",
     "SCALE_NAMES",
-    "Arm",
-    "as_normal",
-    "far_from_normal",
     "gap_pivots",
-    "noise_share",
     "order_draws",
     "pivots",
 ]
@@ -74,10 +75,6 @@ PIVOTAL_NAMES = ORDER_NAMES + SCALE_NAMES
 LEAST_IN_ARM = 4
 """Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than
 asked."""
-MOST_PROBIT = 4.0
-"""Farthest a mean is followed on the probit scale when its noise is worked out: 0.99997."""
-MOST_SKEW = 0.3
-"""Largest skewness put into a normal model; beyond, its quantiles would cross."""
 LEAST_WIDER = 8
 ZERO_ONE_WIDER = 1.03
 """Factor on both sides of an order statistic's interval for 0/1 scores, from `LEAST_WIDER`
@@ -85,92 +82,6 @@ phrasings on: the normal model alone covers 93% to 94%."""
 G_WIDER = 1.05
 """The same for g_coefficient of 0/1 scores, whatever the number of phrasings: its parts covered 91%
 to 96% together."""
-NORMAL_P = 0.001
-"""Shapiro-Wilk p below which phrasing scores are not taken as normal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """Phrasing means of one arm on the scale where they are taken as normal."""
-
-    h: Float[np.ndarray, " phrasing"]
-    """Phrasing means on the scale."""
-    bounded: bool
-    """Whether the scale is the probit of a score in [0, 1]; else the score itself."""
-
-    def back(self, h: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """Return scores for values on the scale."""
-        return np.asarray(ndtr(h)) if self.bounded else h
-
-    def variance_factor(self) -> float:
-        """Return what a variance of scores is worth on the scale h, at the mean (delta method)."""
-        return float(2 * np.pi * np.exp(self.h.mean() ** 2)) if self.bounded else 1.0
-
-
-def as_normal(scores: Scores) -> Arm:
-    """Return the phrasing means of a matrix on the scale where they are taken as normal."""
-    a = phrasing_scores(scores)
-    if np.nanmin(scores) < 0 or np.nanmax(scores) > 1:
-        return Arm(a, bounded=False)
-    floor = 0.5 / np.maximum((~np.isnan(scores)).sum(axis=1), 1)
-    return Arm(np.asarray(ndtri(np.clip(a, floor, 1 - floor))), bounded=True)
-
-
-def far_from_normal(h: Float[np.ndarray, " phrasing"]) -> bool:
-    """Return whether the phrasing scores are too far from normal for a normal model.
-
-    Never below 8 phrasings.
-    """
-    if h.size < 8 or h.size > 5000 or h.min() == h.max():
-        return False
-    return bool(distributions.shapiro(h).pvalue < NORMAL_P)
-
-
-def _scale_draws(
-    a: Float[np.ndarray, " phrasing"],
-    *,
-    n_resamples: int,
-    rng: np.random.Generator,
-    normal: bool = True,
-) -> Draws:
-    """Draws of the standard deviation of a[p].
-
-    Chi-square, or log-normal with the kurtosis of the data (Bonett).
-    """
-    n, s = a.size, float(a.std(ddof=1))
-    if normal:
-        return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_resamples)))
-    fourth_scale = float(((a - a.mean()) ** 2).sum()) ** 2
-    if fourth_scale == 0.0:  # equal scores up to rounding: nothing varies
-        return np.zeros(n_resamples)
-    centre = float(distributions.trim_mean(a, min(0.5, 1 / (2 * np.sqrt(n - 4)))))
-    kurtosis = n * float(((a - centre) ** 4).sum()) / fourth_scale
-    error = np.sqrt(max(kurtosis - (n - 3) / n, 0.0) / (n - 1))
-    shift = n / (n - 1.96)
-    return np.asarray(
-        s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_resamples) / 2)
-    )
-
-
-def _points(
-    arm: Arm, mu: Draws, s: Draws, z: Float[np.ndarray, " point"], skew: Draws
-) -> Float[np.ndarray, "draw point"]:
-    """Scores at the standard normal points `z` for each draw of (mu, s), with a little skewness (Cornish and Fisher)."""
-    return arm.back(mu[:, None] + s[:, None] * (z + skew[:, None] / 6 * (z**2 - 1)))
-
-
-def _expected(
-    arm: Arm, names: tuple[str, ...], mu: Draws, s: Draws, *, n: int, skew: Draws
-) -> dict[str, Draws]:
-    """Expectation of each order statistic mean of `n` phrasings for each draw of (mu, s)."""
-    wanted = {name: quadrature(name, n) for name in names}
-    points = np.unique(np.concatenate([z for z, _ in wanted.values()]))
-    values = _points(arm, mu, s, points, skew)  # (draw, point)
-    found = {name: values[:, np.searchsorted(points, z)] @ w for name, (z, w) in wanted.items()}
-    if "mean" in wanted:
-        z, w = wanted["mean"]
-        found["mean square"] = values[:, np.searchsorted(points, z)] ** 2 @ w
-    return found
 
 
 def order_draws(arm: Arm, mu: Draws, s: Draws, *, share: float = 0.0) -> dict[str, Draws]:
@@ -179,9 +90,9 @@ def order_draws(arm: Arm, mu: Draws, s: Draws, *, share: float = 0.0) -> dict[st
     `share` of var(a) is noise of 0/1 scores.
     """
     n = arm.h.size
-    s, skew = _binomial(arm, mu, s, share)
+    s, skew = with_binomial_noise(arm, mu, s, share)
     plain = tuple(name for name in ORDER_NAMES if name not in {"sensitivity", "saturation", "cps"})
-    draws = _expected(arm, (*plain, "mean"), mu, s, n=n, skew=skew)
+    draws = expected(arm, (*plain, "mean"), mu, s, n=n, skew=skew)
     mean, square = draws.pop("mean"), draws.pop("mean square")
     shrunk = np.sqrt(2 / n) * np.exp(
         gammaln(n / 2) - gammaln((n - 1) / 2)
@@ -191,51 +102,6 @@ def order_draws(arm: Arm, mu: Draws, s: Draws, *, share: float = 0.0) -> dict[st
     draws["saturation"] = 1 - (draws["max"] - mean)
     draws["cps"] = draws["saturation"] * draws["max"]
     return draws
-
-
-def _common(
-    shared: float, private: float, n_instances: int, *, n_resamples: int, rng: np.random.Generator
-) -> Draws:
-    """Draws of the variance that instances add to all phrasings alike."""
-    return np.asarray(
-        beyond_noise(shared, private, n_instances)
-        * (n_instances - 1)
-        / rng.chisquare(n_instances - 1, size=n_resamples)
-    )
-
-
-def noise_share(scores: Scores, arm: Arm, noise: MeanNoise) -> float:
-    """Return the part of var(a) that the noise of N instances makes up, from 0 to 1.
-
-    0 unless all scores are 0 or 1.
-    """
-    if not arm.bounded or not zero_one(scores):
-        return 0.0
-    raw = float(arm.back(arm.h).var(ddof=1))
-    return min(noise.contrast / raw, 1.0) if raw > 0 else 0.0
-
-
-def _binomial(arm: Arm, mu: Draws, s: Draws, share: float) -> tuple[Draws, Draws]:
-    """Return s at `mu`, and the skewness left on the probit scale, when a `share` of var(a) is the noise of 0/1 scores.
-
-    Notes
-    -----
-    The noise in a[p] has variance p (1 - p) / N, on the probit scale in proportion to v(h) =
-    ndtr(h) ndtr(-h) / density(h)^2: instances that happen to be easy make the mean higher and its
-    noise other. Its third moment is (1 - 2p) p (1 - p) / N^2, that with wording effects (w the
-    share of noise) (w^2 + 3 w (1 - w) + 3 pi / 4 (1 - w)^2) (1 - 2p) / (p (1 - p)) var(a)^2; a
-    normal value on the probit scale has the same with w = 0, so the difference is left over.
-    """
-    if share == 0.0:
-        return s, np.zeros_like(s)
-    ends = np.clip(np.append(mu, arm.h.mean()), -MOST_PROBIT, MOST_PROBIT)
-    log_noise = log_ndtr(ends) + log_ndtr(-ends) + ends**2
-    s = s * np.sqrt(1 - share + share * np.exp(log_noise[:-1] - log_noise[-1]))
-    p = ndtr(ends[:-1])
-    probit = 3 * np.pi / 4
-    surplus = share**2 + 3 * share * (1 - share) + probit * ((1 - share) ** 2 - 1)
-    density = np.exp(-(ends[:-1] ** 2) / 2) / np.sqrt(2 * np.pi)
-    return s, np.clip(surplus * (1 - 2 * p) / (p * (1 - p)) * s * density, -MOST_SKEW, MOST_SKEW)
 
 
 def _values(found: Components, a: Float[np.ndarray, " phrasing"]) -> dict[str, float]:
@@ -315,7 +181,7 @@ def pivots(
     draws: dict[str, Draws] = {}
     if normal:
         common = (
-            _common(
+            common_draws(
                 noise.common,
                 noise.contrast / n_phrasings,
                 n_instances,
@@ -324,11 +190,11 @@ def pivots(
             )
             * arm.variance_factor()
         )
-        s = _scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
+        s = scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
         mu = arm.h.mean() + rng.standard_normal(n_resamples) * np.sqrt(s**2 / n_phrasings + common)
         draws |= order_draws(arm, mu, s, share=noise_share(scores, arm, noise))
     if normal or n_phrasings >= 20:
-        s = _scale_draws(a, n_resamples=n_resamples, rng=rng, normal=normal)
+        s = scale_draws(a, n_resamples=n_resamples, rng=rng, normal=normal)
         draws |= _variance_draws(s, noise, values, found, rng)
     method = "pivot" if normal else "pivot-kurtosis"
     ends = (
@@ -428,18 +294,18 @@ def gap_pivots(
         mean_noise(matrix, squares=False).contrast / matrix.shape[0] for matrix in matrices
     )
     common = np.sqrt(
-        _common(shared, private, n_instances, n_resamples=n_resamples, rng=rng)
+        common_draws(shared, private, n_instances, n_resamples=n_resamples, rng=rng)
     ) * rng.standard_normal(n_resamples)
     lowest, stds = [], []
     for arm, x, share in zip(arms, a, (common / 2, -common / 2), strict=True):
-        s = _scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
+        s = scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
         mu = (
             arm.h.mean()
             + rng.standard_normal(n_resamples) * s / np.sqrt(x.size)
             + share * np.sqrt(arm.variance_factor())
         )
-        lowest.append(_expected(arm, ("min",), mu, s, n=least, skew=np.zeros(n_resamples))["min"])
-        stds.append(_scale_draws(x, n_resamples=n_resamples, rng=rng))
+        lowest.append(expected(arm, ("min",), mu, s, n=least, skew=np.zeros(n_resamples))["min"])
+        stds.append(scale_draws(x, n_resamples=n_resamples, rng=rng))
     draws = {"gap_worst": lowest[0] - lowest[1], "gap_std": stds[0] - stds[1]}
     return {
         name: Interval(value, *percentile(draws[name], level=level), level, "pivot", OVER["random"])

@@ -1,0 +1,188 @@
+"""What every instance, or group of instances, adds to a linear harm of one task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit import stats
+from evalkit.errors import EvalkitError
+from evalkit.scoring import STATUSES, Block
+from evalkit.stats.intervals.noise import influence
+
+__all__ = ["LINEAR", "RIGHT", "AbsentError", "Units", "of_groups", "shared_units"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+RIGHT = 0.5
+"""Score from which a cell counts as right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """A linear statistic of one task."""
+
+    harm: Floats
+    """Harm of each instance."""
+    old: float
+    new: float
+    within: float = math.nan
+    """Variance of `harm` that comes from the finite number of phrasings."""
+    used: npt.NDArray[np.bool_] | None = None
+    """(N,) the instances of `harm`; None for all."""
+
+
+class AbsentError(EvalkitError):
+    """A metric that a task does not have; the message says why."""
+
+
+def of_groups(block: Block, units: Floats, used: npt.NDArray[np.bool_] | None) -> Floats:
+    """Numbers per instance -> numbers per group with the same mean, where instances are grouped."""
+    codes = stats.group_codes(block.groups) if block.groups else None
+    if codes is None:
+        return units
+    _, mine = np.unique(codes if used is None else codes[used], return_inverse=True)
+    return np.asarray(stats.by_group(units[None, :], mine.astype(np.int64))[0])
+
+
+def shared_units(old: Block, new: Block) -> tuple[Floats, Floats]:
+    """Scores of the cells both runs have, a column per independent unit."""
+    before, after = stats.on_shared_cells(old.values, new.values)
+    codes = stats.group_codes(old.groups) if old.groups else None
+    if codes is None:
+        return before, after
+    used = np.asarray(~(np.isnan(old.values) | np.isnan(new.values)).all(axis=0))
+    _, mine = np.unique(codes[used], return_inverse=True)
+    return stats.by_group(before, mine), stats.by_group(after, mine)
+
+
+def _per_instance(change: Floats) -> Floats:
+    """Numbers per instance with a cell.
+
+    Their mean is the mean over phrasings of the phrasing means.
+    """
+    rows, columns = (~np.isnan(change)).any(axis=1), (~np.isnan(change)).any(axis=0)
+    kept = change[rows][:, columns]
+    if not kept.size:
+        raise AbsentError("no cell has a score in both runs")
+    units: Floats = float(np.nanmean(kept, axis=1).mean()) + kept.shape[1] * influence(kept).mean(
+        axis=0
+    )
+    return units
+
+
+def _of_rows(old: Block, new: Block, rows: npt.NDArray[np.bool_]) -> Units:
+    before, after = stats.on_shared_cells(old.values[rows], new.values[rows])
+    harm = _per_instance(before - after)
+    return Units(
+        harm,
+        float(np.nanmean(before, axis=1).mean()),
+        float(np.nanmean(after, axis=1).mean()),
+        _within(before - after),
+        np.asarray(~(np.isnan(old.values[rows]) | np.isnan(new.values[rows])).all(axis=0)),
+    )
+
+
+def _within(change: Floats) -> float:
+    """Variance of an instance's mean over phrasings that comes from the number of phrasings."""
+    if change.shape[0] < 2 or np.isnan(change).any():
+        return math.nan
+    return float(np.var(change, axis=0, ddof=1).mean() / change.shape[0])
+
+
+def _mean(old: Block, new: Block) -> Units:
+    return _of_rows(old, new, np.ones(len(old.phrasing_ids), dtype=bool))
+
+
+def _arms(old: Block, new: Block, *names: str) -> list[npt.NDArray[np.bool_]]:
+    if old.seen != new.seen:
+        raise AbsentError("the two models have not seen the same phrasings")
+    arms = [np.array(old.seen) == name for name in names]
+    for name, arm in zip(names, arms, strict=True):
+        if not arm.any():
+            raise AbsentError(f"no {name} phrasing")
+    return arms
+
+
+def _seen_mean(old: Block, new: Block) -> Units:
+    return _of_rows(old, new, *_arms(old, new, "seen"))
+
+
+def _unseen_mean(old: Block, new: Block) -> Units:
+    return _of_rows(old, new, *_arms(old, new, "unseen"))
+
+
+def _gap(old: Block, new: Block) -> Units:
+    arms = _arms(old, new, "seen", "unseen")
+    change = new.values - old.values
+    both = np.all([(~np.isnan(change[arm])).any(axis=0) for arm in arms], axis=0)
+    if not both.any():
+        raise AbsentError("no instance has a score under seen and unseen phrasings in both runs")
+    seen, unseen = (_per_instance(change[arm][:, both]) for arm in arms)
+    gone = np.isnan(change)
+    values = []
+    for block in (old, new):
+        a = np.where(gone, np.nan, block.values)[:, both]
+        means = [float(np.nanmean(_not_empty(a[arm]), axis=1).mean()) for arm in arms]
+        values.append(means[0] - means[1])
+    return Units(seen - unseen, values[0], values[1], used=both)
+
+
+def _not_empty(scores: Floats) -> Floats:
+    return scores[(~np.isnan(scores)).any(axis=1)]
+
+
+def _worst_instance(old: Block, new: Block) -> Units:
+    before, after = stats.on_shared_cells(old.values, new.values)
+    if not before.size:
+        raise AbsentError("no cell has a score in both runs")
+    worst = [np.nanmin(scores, axis=0) for scores in (before, after)]
+    used = np.asarray(~(np.isnan(old.values) | np.isnan(new.values)).all(axis=0))
+    return Units(worst[0] - worst[1], float(worst[0].mean()), float(worst[1].mean()), used=used)
+
+
+def _consistency(old: Block, new: Block) -> Units:
+    if len(old.phrasing_ids) < 2:
+        raise AbsentError("one phrasing has nothing to agree with")
+    if (old.labels < 0).all() and (new.labels < 0).all():
+        raise AbsentError("no predictions are recorded")
+    code = STATUSES.index("missing")
+    missing = (old.status == code) | (new.status == code)
+    shares = [
+        stats.consistency_per_instance(block.labels.astype(np.int64), missing=missing)
+        for block in (old, new)
+    ]
+    there = ~(np.isnan(shares[0]) | np.isnan(shares[1]))
+    before, after = (share[there] for share in shares)
+    if not before.size:
+        raise AbsentError("no instance has answers under two phrasings in both runs")
+    return Units(before - after, float(before.mean()), float(after.mean()), used=there)
+
+
+def _unparsed_rate(old: Block, new: Block) -> Units:
+    missing, unparsed = STATUSES.index("missing"), STATUSES.index("unparsed")
+    there = (old.status != missing) & (new.status != missing)
+    used = np.asarray(there.any(axis=0))
+    if not used.any():
+        raise AbsentError("no cell was answered in both runs")
+    count = there.sum(axis=0)[used]
+    before, after = (
+        ((block.status == unparsed) & there).sum(axis=0)[used] / count for block in (old, new)
+    )
+    return Units(after - before, float(before.mean()), float(after.mean()), used=used)
+
+
+LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
+    "mean": _mean,
+    "seen_mean": _seen_mean,
+    "unseen_mean": _unseen_mean,
+    "gap": _gap,
+    "worst_instance": _worst_instance,
+    "consistency": _consistency,
+    "unparsed_rate": _unparsed_rate,
+}
+"""Metrics that are a mean of one number per instance."""
