@@ -245,6 +245,7 @@ def run(
     available: bool = False,
     fresh: bool = False,
     cache: bool | None = None,
+    no_report: bool = False,
     executor: Literal["local", "ray"] = "local",
     workers: int = 1,
     address: str | None = None,

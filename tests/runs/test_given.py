@@ -209,8 +209,8 @@ def test_a_function_is_asked_and_its_text_is_read_as_a_choice(tmp_path: Path) ->
     """Every cell has an answer, and the model is called as the function is."""
     found = evalkit.run(first, out=tmp_path / "run", quiet=True, **LIMITED)
 
-    assert found.manifest["model"]["label"] == "first"
-    assert found.manifest["counts"]["missing"] == 0
+    assert found.manifest.model.label == "first"
+    assert found.manifest.totals.missing == 0
     assert set(found.responses["text"].map(type)) == {str}
 
 
@@ -394,19 +394,16 @@ def test_the_command_leaves_out_what_would_throw_answers_away() -> None:
     )
 
 
-def test_a_typed_command_is_kept_without_fresh_and_secrets(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Neither may stand in the line that goes on with the run."""
+def test_a_typed_command_is_kept_as_the_line_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes from what was typed, not from what was understood."""
     from evalkit.cli.choosing import settings_from
 
-    words = ["run", "--model", MODEL, "--suite", "quickstart", "--fresh", "--address", "sesame123"]
+    words = ["run", "--model", MODEL, "--suite", "quickstart", "-L", "3", "--fresh"]
     monkeypatch.setattr("sys.argv", ["evalkit", *words])
-    monkeypatch.setenv("MY_TOKEN", "sesame123")
     found = settings_from(typed(words[1:]))
 
     assert found.fresh
-    assert found.command == f"evalkit run --model {MODEL} --suite quickstart --address '***'"
+    assert found.command == f"evalkit run --model {MODEL} --suite quickstart -L 3"
 
 
 def test_a_call_with_objects_is_kept_as_a_call() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,6 @@ def test_a_notebook_shows_what_things_say(runs: tuple[Run, Run]) -> None:
 def test_an_unfinished_run_can_be_shown(runs: tuple[Run, Run], tmp_path: Path) -> None:
     """It says so, and has no numbers."""
     with RunDir(tmp_path) as directory:
-        directory.write_manifest({**runs[0].manifest, "state": "partial", "counts": {}})
+        directory.write_manifest(replace(runs[0].manifest, state="partial", counts=None))
 
     assert "the run was not finished" in evalkit.load_run(tmp_path)._repr_html_()
