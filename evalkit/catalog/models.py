@@ -230,8 +230,8 @@ def _find(model: str) -> ModelSpec:
             raise UsageError(
                 f"--model {model}: file is not there; a YAML file with backend and name is expected. Check the path."
             )
-        own = path.name == MODEL_FILE and (path.parent / "config.json").is_file()
-        return read_model_file(path, directory=path.parent if own else None)
+        inside = path.name == MODEL_FILE and (path.parent / "config.json").is_file()
+        return read_model_file(path, directory=path.parent if inside else None)
     prefix, colon, rest = model.partition(":")
     if colon and "/" not in prefix:
         if prefix not in BACKENDS:
