@@ -364,7 +364,7 @@ def test_a_stop_text_that_is_a_special_token_stops(talker: Path, path: str) -> N
         Request(kind="generate", text=TEXT, max_tokens=7, stop=stop)
         for stop in (("<|turn|>",), ("B<|bot|>",), ())
     ]
-    found = ask(talker, *asked, options={"path": path})
+    found = ask(talker, *asked, options={"path": path}, chat_template="none")
 
     assert [(one.text, one.finish_reason) for one in found] == [
         ("C", "stop"),
