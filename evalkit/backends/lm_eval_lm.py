@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from evalkit.backends.hf.chat import refuse_chance, whole_conversation
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Ask, ModelSpec, Request, Response, digest
 
@@ -111,11 +112,17 @@ class LMEvalBackend:
                 f"lm-eval:{self._type}: chat template {wanted!r} cannot be used; 'auto' (the model's own) or 'none' is accepted."
             )
         try:
-            return str(self._model.chat_template(True) or "")
+            text = str(self._model.chat_template(True) or "")
         except Exception as error:  # foreign code, as above
             raise BackendError(
                 f"lm-eval:{self._type}: has no chat template ({_first_line(error)}). Use --chat-template none."
             ) from error
+        refuse_chance(text)
+        if "strftime_now" in text:
+            raise BackendError(
+                f"lm-eval:{self._type}: its chat template asks for the date, which would change answers from day to day. Use --model hf:NAME, where the date stands still."
+            )
+        return text
 
     def _mark_missing_answers(self) -> None:
         """Have API models write a mark where no answer came, not an empty text that would be scored as wrong."""
@@ -178,17 +185,21 @@ class LMEvalBackend:
             wanted = (ask.request for ask in asks if ask.request.kind == kind)
             while group := list(islice(wanted, _GROUP)):
                 self._seen["requests"] += len(group)
-                yield answer(group)
+                sent = {request.key: self._sent(request) for request in group}
+                lost = [request for request in group if sent[request.key] is None]
+                if lost:
+                    why = "the chat template leaves out a part of the prompt"
+                    yield [self._failure(request, why) for request in lost]
+                whole = {key: text for key, text in sent.items() if text is not None}
+                if whole:
+                    yield answer([request for request in group if request.key in whole], whole)
 
-    def _sent(self, request: Request) -> str:
-        """Text sent, after the chat template."""
+    def _sent(self, request: Request) -> str | None:
+        """Text sent, after the chat template; None when that leaves out a part."""
         if self._template is None:
             return f"{request.system}\n\n{request.text}" if request.system else request.text
-        system = [{"role": "system", "content": request.system}] if request.system else []
-        text: str = self._model.apply_chat_template(
-            [*system, {"role": "user", "content": request.text}]
-        )
-        return text
+        apply = self._model.apply_chat_template
+        return whole_conversation(apply, (ValueError,), request.system, request.text)
 
     def _asked(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Results of one of lm-eval's methods, in the order of the arguments."""
@@ -219,17 +230,16 @@ class LMEvalBackend:
             )
         return found
 
-    def _choices(self, requests: Sequence[Request]) -> list[Response]:
+    def _choices(self, requests: Sequence[Request], sent: Mapping[str, str]) -> list[Response]:
         """Log-likelihoods of continuations."""
         pairs: list[tuple[str, str]] = []
         for request in requests:
-            sent = self._sent(request)
             tails = (
                 request.continuations
                 if self._template is None
                 else [text.removeprefix(" ") for text in request.continuations]
             )
-            pairs += [(sent, tail) for tail in tails]
+            pairs += [(sent[request.key], tail) for tail in tails]
         values = iter(self._asked("loglikelihood", pairs))
         found = []
         at = 0
@@ -237,14 +247,16 @@ class LMEvalBackend:
             logprobs = tuple(float(next(values)[0]) for _ in request.continuations)
             mine = pairs[at : at + len(logprobs)]
             at += len(logprobs)
-            if all(map(math.isfinite, logprobs)):
-                counts = self._counts(mine)
+            ids = self._ids(mine)
+            if len({tail for _, tail in ids}) < len(set(request.continuations)) and ids:
+                found.append(self._failure(request, "two choices are the same tokens"))
+            elif all(map(math.isfinite, logprobs)):
                 found.append(
                     Response(
                         key=request.key,
                         logprobs=logprobs,
-                        token_counts=tuple(tail for _, tail in counts),
-                        prompt_tokens=counts[0][0] if counts else 0,
+                        token_counts=tuple(len(tail) for _, tail in ids),
+                        prompt_tokens=len(ids[0][0]) if ids else 0,
                         sent=mine[0][0] if mine[0][0] != request.text else "",
                     )
                 )
@@ -252,16 +264,16 @@ class LMEvalBackend:
                 found.append(self._failure(request, "nan"))
         return found
 
-    def _counts(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
-        """Tokens of prompts and continuations; empty where lm-eval's model does not tell."""
+    def _ids(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[tuple[int, ...], ...]]:
+        """Ids of prompts and continuations; empty where lm-eval's model does not tell."""
         encode = getattr(self._model, "_encode_pair", None)
         if encode is None or not all(context for context, _ in pairs):
             return []
-        return [(len(context), len(tail)) for context, tail in (encode(*pair) for pair in pairs)]
+        return [tuple(map(tuple, encode(*pair))) for pair in pairs]
 
-    def _texts(self, requests: Sequence[Request]) -> list[Response]:
+    def _texts(self, requests: Sequence[Request], rendered: Mapping[str, str]) -> list[Response]:
         """Greedy texts."""
-        sent = [self._sent(request) for request in requests]
+        sent = [rendered[request.key] for request in requests]
         settings = [
             {
                 "until": list(request.stop),

@@ -179,7 +179,7 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
 def lifted_guards(spec: ModelSpec) -> list[str]:
     """Return what a specification sets that only a person may: options that run code, and a chat template from elsewhere."""
     found = [f"options.{name}" for name in GUARDS if spec.options.get(name)]
-    return found if spec.chat_template in ("auto", "none") else [*found, "chat_template"]
+    return found if spec.chat_template in ("", "auto", "none") else [*found, "chat_template"]
 
 
 def _guarded(spec: ModelSpec, typed: Mapping[str, Any]) -> ModelSpec:
@@ -188,7 +188,7 @@ def _guarded(spec: ModelSpec, typed: Mapping[str, Any]) -> ModelSpec:
     if not file.is_file():
         return spec
     if typed.get("chat_template") is not None:
-        spec = dataclasses.replace(spec, chat_template="none")
+        spec = dataclasses.replace(spec, chat_template="")
     options = typed.get("options") or {}
     for name in lifted_guards(spec):
         if name == "chat_template":
@@ -230,8 +230,8 @@ def _find(model: str) -> ModelSpec:
             raise UsageError(
                 f"--model {model}: file is not there; a YAML file with backend and name is expected. Check the path."
             )
-        own = path.name == MODEL_FILE and (path.parent / "config.json").is_file()
-        return read_model_file(path, directory=path.parent if own else None)
+        inside = path.name == MODEL_FILE and (path.parent / "config.json").is_file()
+        return read_model_file(path, directory=path.parent if inside else None)
     prefix, colon, rest = model.partition(":")
     if colon and "/" not in prefix:
         if prefix not in BACKENDS:

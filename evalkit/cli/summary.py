@@ -39,6 +39,10 @@ def print_summary(
     click.echo(
         f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"
     )
+    if counts.cut:
+        click.echo(
+            f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the model was done; scored as far as they go."
+        )
     told, design = manifest.budget, manifest.suite.budget
     if told is not None and design is not None:
         click.echo(

@@ -47,6 +47,8 @@ class Counts:
     """Cells the model answered unusably."""
     truncated: int = 0
     """Cells whose prompt lost part of the instance."""
+    cut: int | None = None
+    """Cells whose answer was ended by the limit on its tokens; None where that was not counted."""
     prompt_tokens: int = 0
     """Tokens of all prompts sent, each unique request once."""
     answer_tokens: int = 0

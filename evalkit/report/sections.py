@@ -231,6 +231,11 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
             head=f"{_counted(counts.truncated, 'prompt')} truncated ({share(counts.truncated / cells)})",
             text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
         )
+    if counts.cut:
+        yield Limit(
+            head=f"{_counted(counts.cut, 'answer')} cut by max_tokens ({share(counts.cut / cells)})",
+            text="The model was not done when the task's limit on tokens was reached. They are scored as far as they go; a larger max_tokens, or a stop text, would show what was still to come.",
+        )
     if counts.unstable:
         yield Limit(
             head=f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})",

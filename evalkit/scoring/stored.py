@@ -157,6 +157,8 @@ def _add_up(
     counts.missing += found["missing"]
     counts.unparsed += found["unparsed"]
     counts.truncated += sum(one is not None and one.truncated for one in responses)
+    cut = sum(one is not None and one.finish_reason == "length" for one in responses)
+    counts.cut = (counts.cut or 0) + cut
 
 
 def _measured(manifest: Manifest) -> float | None:

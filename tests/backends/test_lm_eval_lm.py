@@ -186,6 +186,63 @@ def test_what_cannot_be_made_is_refused(name: str, changes: dict[str, Any], mess
     assert "sk-1" not in str(caught.value)
 
 
+class Chatty:
+    """Stands in for a model of lm-eval whose template has no place for a system message."""
+
+    device = "cpu"
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        self.asked: list[Any] = []
+
+    def chat_template(self, name: Any) -> str:
+        """Return the text of the template."""
+        return self.template
+
+    def apply_chat_template(self, messages: list[dict[str, str]]) -> str:
+        """Render the last message, thirty letters of it at most."""
+        return f"[{messages[-1]['content'][:30]}]"
+
+    def _encode_pair(self, context: str, tail: str) -> tuple[list[int], list[int]]:
+        return [1] * len(context), list(tail.lower().encode())
+
+    def loglikelihood(self, asked: Any) -> list[tuple[float, bool]]:
+        """Return one value for all."""
+        self.asked += [one.args for one in asked]
+        return [(-1.0, False) for _ in asked]
+
+
+def test_what_is_sent_through_lm_eval_is_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dropped system message goes into the user's turn; a prompt that is cut, and choices that are the same tokens, are named."""
+    model = Chatty("{{ messages }}")
+    monkeypatch.setattr(LMEvalBackend, "_made", lambda self: model)
+    engine = backend("dummy", chat_template="auto")
+    texts = [("Say it.", "Two dogs", (" a", " b")), ("", "x" * 31, (" a", " b"))]
+    texts.append(("", "Two cats", (" may", " May")))
+    asked = [
+        Request(kind="choice", text=text, system=system, continuations=choices)
+        for system, text, choices in texts
+    ]
+    found = by_key(engine, asked)
+
+    assert found[0].sent == "[Say it.\n\nTwo dogs]"
+    assert [one.error for one in found] == [
+        "",
+        "the chat template leaves out a part of the prompt",
+        "two choices are the same tokens",
+    ]
+
+
+def test_a_template_with_a_clock_is_not_run_through_lm_eval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its text would change from day to day under one fingerprint."""
+    monkeypatch.setattr(LMEvalBackend, "_made", lambda self: Chatty("{{ strftime_now('%d') }}"))
+
+    with pytest.raises(BackendError, match="its chat template asks for the date, which would"):
+        backend("dummy", chat_template="auto")
+
+
 def test_a_run_through_the_corridor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``evalkit run --model lm-eval:dummy`` writes a complete run."""
     from evalkit.cli.main import invoke

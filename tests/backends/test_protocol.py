@@ -119,10 +119,10 @@ def test_the_manifest_of_a_finished_run_says_what_the_engine_did(
 ) -> None:
     """Counters are read before the backend is closed; what is undefined is null; the device stands beside them."""
     manifest = run(settings(tmp_path, Counting, monkeypatch), Silent()).manifest
-    engine = manifest["attempts"][-1]["engine"]
+    engine = manifest.attempts[-1].engine
 
     assert engine == {"asked": 6, "rate": None, "path": "beads"}
-    assert manifest["device"] == "abacus:0"
+    assert manifest.device == "abacus:0"
 
 
 @pytest.mark.parametrize(

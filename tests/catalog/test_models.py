@@ -134,7 +134,7 @@ def test_lm_eval_spelling_means_what_it_means_there() -> None:
     )
 
     assert (spec.backend, spec.name, spec.dtype, spec.revision, spec.batch_size, spec.seed, dict(spec.options)) == (
-        "hf", "gpt2", "float32", "main", 4, 3, {"parallelize": "True"},
+        "hf", "gpt2", "float32", "main", 4, 3, {"parallelize": True},
     )  # fmt: skip
 
 
@@ -179,3 +179,53 @@ def test_tk_instruct_is_said_to_have_met_mmlu() -> None:
 
     assert known is not None
     assert "task664 to task737" in known.note
+
+
+def described(folder: Path, text: str) -> Path:
+    """Return a model directory that describes itself."""
+    model = folder / "ckpt"
+    model.mkdir()
+    (model / "config.json").write_text("{}", encoding="utf-8")
+    (model / "evalkit.yaml").write_text(f"backend: hf\n{text}\n", encoding="utf-8")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("options: {trust_remote_code: true}", "options.trust_remote_code"),
+        ("options: {allow_pickle: 1}", "options.allow_pickle"),
+        ("chat_template: ../other.jinja", "chat_template"),
+    ],
+)
+def test_a_directory_may_not_lift_a_guard_by_itself(tmp_path: Path, text: str, what: str) -> None:
+    """What a model's own file sets is refused, by any way of naming the directory, and honoured where the file is named."""
+    model = described(tmp_path, text)
+    for typed in (str(model), f"hf:{model}"):
+        with pytest.raises(CatalogError) as caught:
+            load_model(typed)
+        assert str(caught.value).endswith(
+            f"{model}/evalkit.yaml: {what}: a file found in a model's directory may not set this. Read it, then name it: --model {model}/evalkit.yaml."
+        )
+
+    named = load_model(str(model / "evalkit.yaml"))
+    assert named.name == str(model)
+    assert named.options or named.chat_template == "../other.jinja"
+
+
+def test_a_guard_is_lifted_by_the_person_who_types(tmp_path: Path) -> None:
+    """The same option on the command line counts; false does not count as true."""
+    model = described(tmp_path, "options: {trust_remote_code: true}")
+    on, off = (
+        model_from_lm_eval("hf", f"pretrained={path},trust_remote_code={value}")
+        for path, value in ((model, "True"), (tmp_path, "False"))
+    )
+
+    assert (on.options["trust_remote_code"], off.options["trust_remote_code"]) == (True, False)
+
+
+def test_a_chat_template_inside_the_directory_is_found_there(tmp_path: Path) -> None:
+    """Wherever evalkit is called from."""
+    model = described(tmp_path, "chat_template: own.jinja")
+
+    assert load_model(str(model)).chat_template == str((model / "own.jinja").resolve())

@@ -100,3 +100,35 @@ def test_values_are_listed_with_their_file(folders):
     (folders[0] / "evalkit.toml").write_text("[run]\nlevel = 0.9\n")
 
     assert config.config_values() == [("run.level", "0.9", "evalkit.toml")]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (
+            'model_args = "dtype=float32, trust_remote_code = True"',
+            "model_args: sets trust_remote_code",
+        ),
+        ('model-args = "allow_pickle=1"', "model_args: sets allow_pickle"),
+        ('chat_template = "../letter.txt"', "chat_template: sets ../letter.txt"),
+        ('model = "mine.yaml"', "model: sets options.trust_remote_code"),
+    ],
+)
+def test_a_project_file_may_not_lift_a_guard(folders, text, what):
+    """It may have come with the directory; the user's own file may, and a guard that is not lifted is no matter."""
+    project, user = folders
+    (project / "mine.yaml").write_text(
+        "backend: hf\nname: someone/model\noptions: {trust_remote_code: true}\n"
+    )
+    (user / "evalkit.toml").write_text(f"[run]\n{text}\n")
+    assert config.default_map()["run"]
+
+    (project / "evalkit.toml").write_text('[run]\nmodel_args = "trust_remote_code=false"\n')
+    assert config.default_map()["run"]
+
+    (project / "evalkit.toml").write_text(f"[run]\n{text}\n")
+    with pytest.raises(UsageError) as caught:
+        config.default_map()
+    assert str(caught.value) == (
+        f"evalkit.toml: [run] {what}, which counts only on the command line. Take it out and type it there."
+    )

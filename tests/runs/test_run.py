@@ -338,6 +338,36 @@ class Close(ScriptedBackend):
             ]
 
 
+class Cut(ScriptedBackend):
+    """Is ended by the limit on tokens in every third answer."""
+
+    def run(self, asks: Sequence[Ask]) -> Iterator[list[Response]]:
+        """Answer as told, every third time without an end."""
+        for batch in super().run(asks):
+            yield [
+                replace(r, text="a long story", finish_reason="length" if n % 3 == 0 else "stop")
+                for n, r in enumerate(batch)
+            ]
+
+
+def test_answers_cut_by_the_limit_are_counted_beside_the_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They stand in the manifest, the summary and the report; a run without any says nothing of them."""
+    whole = run(settings("perfect", tmp_path / "whole"), Silent()).manifest
+    monkeypatch.setattr("evalkit.backends.scripted.ScriptedBackend", Cut)
+    outcome = run(settings("perfect", tmp_path / "cut"), Silent())
+    counts = outcome.manifest.totals
+    print_summary(outcome.manifest, read_estimates(outcome.path / "estimates.csv"))
+    said = capsys.readouterr().out
+    page = (outcome.path / "report.html").read_text(encoding="utf-8")
+
+    assert whole.totals.cut == 0
+    assert 0 < counts.cut < counts.cells
+    assert f"{counts.cut:,} answers cut by max_tokens before the model was done" in said
+    assert f"{counts.cut:,} answers cut by max_tokens" in page
+
+
 def test_decisions_within_rounding_are_counted_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

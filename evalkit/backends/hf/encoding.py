@@ -10,7 +10,7 @@ EleutherAI/lm-evaluation-harness:lm_eval/api/model.py, `TemplateLM._encode_pair`
 `TemplateLM.loglikelihood`.
 
 Behind a chat template the ids are those of the tokenizer's own `apply_chat_template`: nothing is
-added to them. What a tokenizer puts behind a text of a decoder-only model is taken off, because an
+added to them and no white space moves. What a tokenizer puts behind a text of a decoder-only model is taken off, because an
 answer follows. Not handled here: which conversation is rendered (`chat`), which letters a tokenizer
 changes.
 """
@@ -237,7 +237,8 @@ class Encoder:
         contexts, moved = [], []
         for request, rendered in zip(requests, sent, strict=True):
             text = rendered or ""
-            context = text.rstrip() if request.kind == "choice" else text
+            moves = request.kind == "choice" and self._chat is None
+            context = text.rstrip() if moves else text
             contexts.append(context)
             moved.append(self._continuations(request, text[len(context) :]))
         unique = list(dict.fromkeys(context for context in contexts if context))

@@ -6,7 +6,6 @@ rows that leave the batch early.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -100,6 +99,9 @@ class LibraryGreedy:
     def __init__(self, loaded: Loaded, stops: Stops) -> None:
         self._loaded = loaded
         self._stops = stops
+        # subtle: what is None in a call is taken from the model's own settings, so they are changed
+        for name, value in _LEFT_OUT.items():
+            setattr(loaded.model.generation_config, name, value)
 
     def run(
         self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None
@@ -133,18 +135,16 @@ class LibraryGreedy:
             ]
             return torch.tensor(flags, device=ids.device)
 
-        config = copy.deepcopy(self._loaded.model.generation_config)
         most = max(request.max_tokens for request in requests)
-        settings = {"max_new_tokens": most, "output_scores": True, "return_dict_in_generate": True}
-        for name, value in (_LEFT_OUT | settings).items():
-            setattr(config, name, value)
         try:
             with torch.inference_mode(), quiet():
                 ids = self._loaded.model.generate(
                     prompts,
                     attention_mask=torch.ones_like(prompts),
-                    generation_config=config,
+                    max_new_tokens=most,
                     stopping_criteria=[done],
+                    output_scores=True,
+                    return_dict_in_generate=True,
                 ).sequences
         except (ValueError, TypeError, NotImplementedError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]

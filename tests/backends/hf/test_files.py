@@ -60,6 +60,12 @@ def own_code(root: Path) -> None:
     (root / "config.json").write_text(json.dumps(config))
 
 
+def set_config(root: Path, **changes: Any) -> None:
+    """Change a model's configuration."""
+    config = json.loads((root / "config.json").read_text())
+    (root / "config.json").write_text(json.dumps({**config, **changes}))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -74,6 +80,32 @@ def own_code(root: Path) -> None:
         ),
         (lambda root: (root / "config.json").write_text("[]"), "config.json: names no model_type;"),
         (lambda root: (root / "model.safetensors").unlink(), "has no weights;"),
+        (
+            lambda root: (root / "model.safetensors.index.json").write_text("{}"),
+            "two sets of weights of which Transformers loads the first.",
+        ),
+        (
+            lambda root: (root / "adapter_config.json").write_text("{}"),
+            "an adapter that Transformers would put on a model by itself.",
+        ),
+        (
+            lambda root: set_config(root, transformers_weights="other.safetensors"),
+            "config.json names weights of its own (transformers_weights: 'other.safetensors').",
+        ),
+        (
+            lambda root: set_config(root, _attn_implementation="someone/fast-attention"),
+            "asks for the attention kernel 'someone/fast-attention', code that would be fetched",
+        ),
+        (
+            lambda root: set_config(
+                root, text_config={"attn_implementation": {"decoder": "someone/kernel"}}
+            ),
+            "asks for the attention kernel 'someone/kernel', code that would be fetched",
+        ),
+        (
+            lambda root: set_config(root, auto_map={"AutoModel": "someone/code--model.Model"}),
+            "its code lies in another repository ('someone/code--model.Model')",
+        ),
     ],
 )
 def test_a_damaged_directory_is_one_clear_line(
@@ -214,3 +246,17 @@ def test_weights_that_the_files_lack_are_never_made_up(copy: Path) -> None:
         BackendError, match=r"weight model\.layers\.1\.mlp\.up_proj\.weight is missing \(1 in all\)"
     ):
         HFBackend(spec_of(copy))
+
+
+@pytest.mark.parametrize("name", ["normalizer.json", "source.spm", "tokenizer.model.v7"])
+def test_whatever_a_tokenizer_may_read_is_in_the_fingerprint(copy: Path, name: str) -> None:
+    """A file that is not among the known ones counts as well; one that nothing reads does not."""
+    from evalkit.backends.hf.fingerprint import fingerprint_of
+
+    before = fingerprint_of(spec_of(copy))
+    (copy / "README.md").write_text("a model", encoding="utf-8")
+    same = fingerprint_of(spec_of(copy))
+    (copy / name).write_text("{}", encoding="utf-8")
+
+    assert same == before
+    assert fingerprint_of(spec_of(copy)) != before
