@@ -14,13 +14,12 @@ from evalkit.catalog.library.meaning import (
     calibrate,
     calibration_pairs,
     check_meaning,
-    encoder_validator,
     labels_kept,
     length_ratio,
     negation_kept,
-    nli_validator,
     slots_kept,
 )
+from evalkit.catalog.library.validators import encoder_validator, nli_validator
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Meaning, Phrasing
 
