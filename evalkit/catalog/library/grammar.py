@@ -33,7 +33,7 @@ plural subject: they we you
 singular subject: it he she everyone somebody nobody
 singular verb: is was has does
 plural verb: are were have do
-bad end: the a an of and or with your its their if that my
+bad end: the a an of and or your its their if that my
 pronoun: i you he she it we they
 being: is are was were
 doing: do does did is are was were
