@@ -22,7 +22,6 @@ from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, pri
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from evalkit.catalog.library.meaning import Validator
     from evalkit.records import Phrasing
 
 __all__ = ["command"]
@@ -60,19 +59,25 @@ __all__ = ["command"]
     "--check",
     is_flag=True,
     group="Meaning",
-    help="Record whether slots, label words, negation and length were kept.",
+    help="Record whether the meaning was kept, by rules; docs/meaning.md says how often they err.",
 )
 @option(
     "--encoder",
     metavar="NAME",
     group="Meaning",
-    help="Also record the similarity by a sentence-transformers model.",
+    help="Also ask a sentence encoder: minilm, for which the rules are weighed, or any folder or hub id.",
 )
 @option(
     "--nli",
     metavar="NAME",
     group="Meaning",
     help="Also record entailment both ways by a sequence-classification model.",
+)
+@option(
+    "--ask-model",
+    metavar="BACKEND:NAME",
+    group="Meaning",
+    help="Also ask a language model, both ways round, whether the two texts ask the same.",
 )
 @out_option
 @overwrite_option
@@ -157,27 +162,29 @@ def _checked(
     """Return copies with the result of the meaning check, when one was asked for."""
     from datetime import UTC, datetime
 
-    from evalkit.catalog.library.meaning import (
-        MODEL_FREE,
-        check_meaning,
-        encoder_validator,
-        nli_validator,
-    )
+    from evalkit.catalog.library.meaning import check_meaning
+    from evalkit.catalog.library.validators import known_texts, validators_for
 
-    validators: list[Validator] = (
-        list(MODEL_FREE) if given["check"] or given["encoder"] or given["nli"] else []
-    )
-    validators += [encoder_validator(given["encoder"])] if given["encoder"] else []
-    validators += [nli_validator(given["nli"])] if given["nli"] else []
-    if not validators:
+    if not any(given[name] for name in ("check", "encoder", "nli", "ask_model")):
         return list(copies)
     known = {phrasing.id: phrasing for phrasing in originals}
+    others = known_texts(originals)
     today = datetime.now(UTC).date().isoformat()
     return [
         dataclasses.replace(
             copy,
             meaning=check_meaning(
-                known[copy.of or ""], copy, validators=validators, labels=labels, on=today
+                known[copy.of or ""],
+                copy,
+                validators=validators_for(
+                    copy,
+                    encoder=given["encoder"],
+                    nli=given["nli"],
+                    model=given["ask_model"],
+                    others=others,
+                ),
+                labels=labels,
+                on=today,
             ),
         )
         for copy in copies

@@ -1,10 +1,10 @@
 """Does a paraphrase still ask what the original asks? Validators with a score, a threshold and a verdict.
 
-Four need no model: slots, label words, negation, length. `encoder_validator` and `nli_validator`
-take a model the user names. A validator is a function (original, candidate, label words) ->
-`Verdict`; a paraphrase passes when all do. Model-free validators catch what breaks a task
-mechanically and little else: their error rates on hand-made pairs are in docs/perturbations.md, and
-`calibrate` measures any validator on the same pairs.
+A validator is a function (original, candidate, label words) -> `Verdict`; a paraphrase passes when
+all do. The four here need no model: slots, label words, negation, length. They catch what breaks a
+task mechanically and little else. `evalkit.catalog.library.validators` has the fitted combination of
+many signs, and those that ask an encoder, an NLI model or a language model. Error rates are in
+docs/meaning.md; `calibrate` measures any validator on hand-made pairs.
 """
 
 from __future__ import annotations
@@ -13,19 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
 
 from evalkit.catalog.library.patterns import normalised_words, pieces_of
-from evalkit.errors import BackendError, CatalogError, ExtraMissingError
+from evalkit.errors import CatalogError
 from evalkit.phrasings.perturb.spans import protected_spans
-from evalkit.phrasings.perturb.word import encoder_named, similarity
 from evalkit.phrasings.templates import slots
 from evalkit.records import Meaning, Phrasing
-
-if TYPE_CHECKING:
-    from evalkit.phrasings.perturb.word import Encoder
 
 __all__ = [
     "MODEL_FREE",
@@ -36,11 +30,9 @@ __all__ = [
     "calibrate",
     "calibration_pairs",
     "check_meaning",
-    "encoder_validator",
     "labels_kept",
     "length_ratio",
     "negation_kept",
-    "nli_validator",
     "slots_kept",
 ]
 
@@ -71,6 +63,8 @@ couldnt mustnt without except unless avoid refrain false incorrect wrong untrue 
 """
 _NEGATING = frozenset(_NEGATIONS.split())
 _ANSWER_WORDS = frozenset({"false", "incorrect", "wrong", "untrue"})
+_WORDY = 6
+"""Words plus 2 of an instruction that a single word cannot stand for."""
 _FORMS = {"n't": " not", "n’t": " not"}
 _SINGLE = re.compile(r"(?<![\w'’])[A-J](?![\w'’])")
 
@@ -195,6 +189,8 @@ def length_ratio(
     first, second = len(_words(original)) + 2, len(_words(candidate)) + 2
     if second == 2:
         return Verdict(validator="length", score=0.0, threshold=threshold, note="no words are left")
+    if second == 3 and first >= _WORDY:
+        return Verdict(validator="length", score=0.0, threshold=threshold, note="one word is left")
     note = f"{first - 2} words became {second - 2}"
     return Verdict(
         validator="length",
@@ -206,83 +202,6 @@ def length_ratio(
 
 MODEL_FREE: tuple[Validator, ...] = (slots_kept, labels_kept, negation_kept, length_ratio)
 """Validators that need nothing but the texts."""
-
-
-def _plain(phrasing: Phrasing) -> str:
-    """Return the text a model reads: slots as their names."""
-    return re.sub(r"\{\{\s*(\w+).*?\}\}", r"\1", phrasing.text).strip()
-
-
-def encoder_validator(encoder: str | Encoder, *, threshold: float = 0.75) -> Validator:
-    """Return a validator by the cosine of sentence embeddings.
-
-    Needs ``evalkit[semantic]`` when the encoder is named.
-
-    Parameters
-    ----------
-    encoder
-        Name or folder of a sentence-transformers model, or a function texts -> rows.
-    threshold
-        Least cosine; calibrate it for the encoder (`calibrate`).
-    """
-    function = encoder_named(encoder) if isinstance(encoder, str) else encoder
-
-    def similar(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
-        cosine = similarity(function, _plain(original), [_plain(candidate)])[0]
-        return Verdict(validator="encoder", score=max(0.0, min(1.0, cosine)), threshold=threshold)
-
-    return similar
-
-
-@lru_cache(maxsize=2)
-def _nli_model(name: str) -> Any:
-    """Return tokenizer, model and index of the entailment label."""
-    try:
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    except ImportError as error:
-        raise ExtraMissingError(f"NLI model {name!r}", "hf") from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForSequenceClassification.from_pretrained(name).eval()
-    except (OSError, ValueError) as error:
-        raise BackendError(
-            f"{name}: is not a sequence-classification model that Transformers can load: {error}. Check folder or id."
-        ) from error
-    names = {str(label).lower(): int(index) for index, label in model.config.id2label.items()}
-    index = next(
-        (place for label, place in sorted(names.items()) if label.startswith("entail")), None
-    )
-    if index is None:
-        raise BackendError(
-            f"{name}: has labels {', '.join(sorted(names))}; one called entailment is needed. Name an NLI model."
-        )
-    return tokenizer, model, index
-
-
-def nli_validator(name: str, *, threshold: float = 0.5) -> Validator:
-    """Return a validator by entailment in both directions: the smaller of the two probabilities.
-
-    Parameters
-    ----------
-    name
-        Folder or hub id of a sequence-classification model with a label ``entailment``.
-    threshold
-        Least probability; calibrate it for the model.
-    """
-
-    def entails(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
-        import torch
-
-        tokenizer, model, index = _nli_model(name)
-        first, second = _plain(original), _plain(candidate)
-        batch = tokenizer(
-            [first, second], [second, first], return_tensors="pt", padding=True, truncation=True
-        )
-        with torch.inference_mode():
-            probability = model(**batch).logits.softmax(dim=-1)[:, index]
-        return Verdict(validator="nli", score=float(probability.min()), threshold=threshold)
-
-    return entails
 
 
 def check_meaning(

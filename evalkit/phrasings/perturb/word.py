@@ -11,12 +11,10 @@ sentence similarity as constraints. Here candidates come from WordNet instead of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from evalkit.errors import ExtraMissingError
+from evalkit.phrasings.perturb.encoders import encoder_named, similarity
 from evalkit.phrasings.perturb.spans import Word, free_words, substitute
 from evalkit.phrasings.perturb.spec import Impossible, Option, Options, Perturbation
 from evalkit.phrasings.perturb.wordnet import WordNet, inflect, inflection_of, open_wordnet
@@ -25,9 +23,7 @@ from evalkit.records import Phrasing
 if TYPE_CHECKING:
     import numpy as np
 
-    Encoder = Callable[[list[str]], "np.ndarray[Any, Any]"]
-
-__all__ = ["WORD", "encoder_named", "similarity", "word"]
+__all__ = ["WORD", "word"]
 
 _CLOSED_WORDS = """
 a an the this that these those and or but nor so yet if whether then than as of in on at by for from to with without into onto
@@ -39,37 +35,6 @@ options choice choices letter letters number numbers label labels answer answers
 """
 _CLOSED = frozenset(_CLOSED_WORDS.split())
 """Words that carry the logic or the answer format; a synonym would change what is asked."""
-
-
-@lru_cache(maxsize=2)
-def encoder_named(name: str) -> Encoder:
-    """Return a sentence encoder.
-
-    A sentence-transformers model in a folder or on the hub, texts -> unit rows.
-
-    Raises
-    ------
-    ExtraMissingError
-        When the optional part ``semantic`` is not installed.
-    """
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise ExtraMissingError(f"sentence encoder {name!r}", "semantic") from error
-    model = SentenceTransformer(name, device="cpu")
-    return lambda texts: model.encode(texts, normalize_embeddings=True)
-
-
-def similarity(encoder: Encoder, text: str, others: list[str]) -> list[float]:
-    """Return the cosine of the encoded `text` with each of `others`."""
-    import numpy as np
-
-    rows = np.asarray(encoder([text, *others]), dtype=float)  # (1 + others, dimension)
-    norms = np.linalg.norm(rows, axis=1)
-    return [
-        float(rows[0] @ row / (norms[0] * norm)) if norms[0] * norm > 0 else 0.0
-        for row, norm in zip(rows[1:], norms[1:], strict=True)
-    ]
 
 
 def _cased(new: str, old: str) -> str:

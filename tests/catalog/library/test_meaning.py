@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from evalkit.catalog.library.meaning import (
     MODEL_FREE,
-    Rates,
     calibrate,
     calibration_pairs,
     check_meaning,
-    encoder_validator,
     labels_kept,
     length_ratio,
     negation_kept,
-    nli_validator,
     slots_kept,
 )
+from evalkit.catalog.library.validators import encoder_validator, nli_validator
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Meaning, Phrasing
-
-DOCS = Path(__file__).parents[3] / "docs" / "perturbations.md"
 
 
 def phrasing(text: str) -> Phrasing:
@@ -82,6 +75,8 @@ def test_length_may_not_collapse_or_explode():
     assert verdict(length_ratio, long, "word " * 20)[0]
     assert not verdict(length_ratio, long, "word word")[0]
     assert verdict(length_ratio, long, "{{ a }}") == (False, "no words are left")
+    assert verdict(length_ratio, "Sort the numbers below.", "0") == (False, "one word is left")
+    assert verdict(length_ratio, "Sort them.", "Sort.")[0]
 
 
 def test_the_result_is_recorded_as_meaning():
@@ -117,10 +112,10 @@ def test_an_encoder_scores_by_cosine():
 
 
 def test_a_named_encoder_needs_the_optional_part(monkeypatch):
-    """Without sentence-transformers the line to type is named."""
+    """Without Transformers the line to type is named."""
     import sys
 
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ExtraMissingError, match=r"pip install 'evalkit\[semantic\]'"):
         encoder_validator("some/model")
 
@@ -145,16 +140,6 @@ def test_model_free_validators_catch_what_breaks_a_task_mechanically():
 
     assert passed.isdisjoint({"slot lost", "slot added", "labels", "label lost", "labels lost"})
     assert "other question" in passed
-
-
-def test_the_documented_error_rates_are_the_measured_ones():
-    """The table in the docs is what the shipped pairs give."""
-    text = DOCS.read_text(encoding="utf-8")
-    row = re.search(r"\| all four \| (\d+) of (\d+) \| (\d+) of (\d+) \|", text)
-    assert row is not None
-    refused, good, passed, bad = map(int, row.groups())
-
-    assert calibrate(MODEL_FREE) == Rates(good=good, refused=refused, bad=bad, passed=passed)
 
 
 def test_a_folder_that_is_no_nli_model_is_an_environment_error(tmp_path):

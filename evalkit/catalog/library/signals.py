@@ -1,0 +1,343 @@
+"""Signs that a changed wording asks something else: small rules over words, each with a count.
+
+Every signal is a number of suspicious things, 0 when there are none, and is read from the two texts,
+the task's label words and other wordings of the task alone. `evalkit.catalog.library.fitted` weighs
+them; none decides alone. Not handled: anything that needs knowledge of the world, and languages
+other than English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property, lru_cache
+
+from evalkit.catalog.library.grammar import slips, unheard
+from evalkit.catalog.library.instruction_words import (
+    DEMANDS,
+    LIMITS,
+    NEGATIONS,
+    NUMBERS,
+    OPPOSITES,
+    ROLES,
+    UNITS,
+)
+from evalkit.catalog.library.patterns import FUNCTION_WORDS, normalised_words
+from evalkit.catalog.library.reading import Reading, alike, slot_names, stem
+
+__all__ = ["SIGNALS", "read_pair"]
+
+_MOST = 3.0
+"""Largest value of a signal: a fourth suspicious word adds nothing."""
+_CLAUSE = re.compile(r"[.!?;:,\n]+")
+_SLOT = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The two texts."""
+
+    first: Reading
+    second: Reading
+    known: frozenset[str] = frozenset()
+    """Stems of the words that other wordings of the task use."""
+
+    @cached_property
+    def edits(self) -> list[tuple[list[str], list[str]]]:
+        """Stretches of words that gave way to others, slots as their names."""
+        one, two = self.first.sequence, self.second.sequence
+        codes = SequenceMatcher(None, one, two, autojunk=False).get_opcodes()
+        return [(one[a:b], two[c:d]) for tag, a, b, c, d in codes if tag != "equal"]
+
+    @cached_property
+    def closeness(self) -> float:
+        """Share of words that stand in both texts in the same order."""
+        one, two = self.first.sequence, self.second.sequence
+        return SequenceMatcher(None, one, two, autojunk=False).ratio()
+
+
+def _difference(first: Iterable[str], second: Iterable[str]) -> float:
+    return float(len(set(first) ^ set(second)))
+
+
+def _slots(pair: _Pair) -> float:
+    """Slots that one text has and the other lacks."""
+    return _difference(slot_names(pair.first.text), slot_names(pair.second.text))
+
+
+def _answers_lost(pair: _Pair) -> float:
+    """Answers named in the original and absent from the changed text, as words too."""
+    folded = f" {' '.join(normalised_words(pair.second.text))} "
+    return float(
+        sum(f" {answer.lower()} " not in folded for answer in pair.first.named - pair.second.named)
+    )
+
+
+def _answers_new(pair: _Pair) -> float:
+    """Answers named in the changed text only, and absent from the original as words too."""
+    folded = f" {' '.join(normalised_words(pair.first.text))} "
+    return float(
+        sum(f" {answer.lower()} " not in folded for answer in pair.second.named - pair.first.named)
+    )
+
+
+def _numbers(pair: _Pair) -> float:
+    """Numbers, in digits or words, that one text has and the other lacks; one and first do not count."""
+
+    def values(reading: Reading) -> set[int]:
+        found = {NUMBERS[word] for word in reading.words if word in NUMBERS}
+        found |= {int(word) for word in reading.words if word.isdigit() and len(word) < 9}
+        return found - {1}
+
+    return float(len(values(pair.first) ^ values(pair.second)))
+
+
+def _negation(pair: _Pair) -> float:
+    """1 when the numbers of negating words differ in parity, or one of them is 0."""
+
+    def count(reading: Reading) -> int:
+        words = [word for word in reading.words if word in NEGATIONS - {*reading.named}]
+        whether = " or not " in f" {' '.join(reading.words)} "
+        return len(words) - int(whether and "not" in words)
+
+    one, two = count(pair.first), count(pair.second)
+    return float(one % 2 != two % 2) + float((one > 0) != (two > 0))
+
+
+def _opposites(pair: _Pair) -> float:
+    """Words of the original that gave way to a word that turns the question round."""
+    lost = pair.first.known - pair.second.known
+    new = pair.second.known - pair.first.known
+    named = pair.first.named
+    return float(
+        sum(
+            bool(group & lost - named)
+            and bool(group & new - named)
+            and not _same_set(group, lost, new)
+            for group in OPPOSITES
+        )
+    )
+
+
+def _same_set(group: frozenset[str], lost: frozenset[str], new: frozenset[str]) -> bool:
+    """Return whether the lost and the new word of a group stand for each other after all."""
+    return any(alike(stem(one), stem(two)) for one in group & lost for two in group & new)
+
+
+def _demands(pair: _Pair) -> float:
+    """New words that often ask for something more."""
+    return float(len((pair.second.known - pair.first.known) & DEMANDS))
+
+
+def _limits(pair: _Pair) -> float:
+    """New words that often cut the question down."""
+    return float(len((pair.second.known - pair.first.known) & LIMITS))
+
+
+def _units(pair: _Pair) -> float:
+    """Shapes of an answer that one text names and the other does not."""
+
+    def shapes(reading: Reading) -> set[int]:
+        return {
+            number for number, unit in enumerate(UNITS) if unit & (reading.known - reading.named)
+        }
+
+    return float(len(shapes(pair.second) - shapes(pair.first)))
+
+
+def _added(pair: _Pair) -> float:
+    """New content words that nothing in the original may stand for."""
+    return float(
+        sum(
+            not any(alike(word, other) for other in pair.first.content)
+            for word in pair.second.content
+        )
+    )
+
+
+def _lost(pair: _Pair) -> float:
+    """Content words of the original that nothing in the changed text may stand for."""
+    return float(
+        sum(
+            not any(alike(word, other) for other in pair.second.content)
+            for word in pair.first.content
+        )
+    )
+
+
+def _bindings(pair: _Pair) -> float:
+    """Share of the words beside an answer that stand beside another answer in the changed text."""
+    shared = {answer.lower().replace(" ", "") for answer in pair.first.named & pair.second.named}
+    if len(shared) < 2:
+        return 0.0
+    one, two = _beside_answers(pair.first, shared), _beside_answers(pair.second, shared)
+    common = [word for word in one if word in two]
+    moved = sum(not one[word] & two[word] for word in common)
+    return moved / len(common) if common else 0.0
+
+
+def _beside_answers(reading: Reading, answers: set[str]) -> dict[str, set[str]]:
+    """Return, per word, the answers it stands nearest to in its sentence."""
+    found: dict[str, set[str]] = {}
+    for clause in reading.clauses:
+        places = [index for index, word in enumerate(clause) if word in answers]
+        if len(places) < 2:
+            continue
+        for index, word in enumerate(clause):
+            if word not in answers and (word not in FUNCTION_WORDS or word in NEGATIONS):
+                nearest = min(places, key=lambda place: (abs(place - index), place))
+                found.setdefault(stem(word), set()).add(clause[nearest])
+    return found
+
+
+def _roles(pair: _Pair) -> float:
+    """Pairs of roles (first and second, premise and hypothesis) whose order is turned round."""
+    flipped = 0
+    for group in ROLES:
+        orders = []
+        for reading in (pair.first, pair.second):
+            words = [word for clause in reading.clauses for word in clause if word in group]
+            orders.append(list(dict.fromkeys(words)))
+        flipped += (
+            len(orders[0]) > 1 and sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1]
+        )
+    return float(flipped)
+
+
+def _content(words: Iterable[str]) -> list[str]:
+    """Return the stems of the words that are no function words."""
+    return [stem(word) for word in words if word not in FUNCTION_WORDS]
+
+
+def _swapped(pair: _Pair) -> float:
+    """Words that took each other's place: X gave way to Y here and Y to X there."""
+    pairs = [(set(_content(one)), set(_content(two))) for one, two in pair.edits]
+    return float(
+        sum(
+            bool(one & four) and bool(two & three) and not one & two
+            for index, (one, two) in enumerate(pairs)
+            for three, four in pairs[:index]
+        )
+    )
+
+
+def _reordered(pair: _Pair) -> float:
+    """1 when both texts have the same words in another order, and not just their clauses."""
+    one, two = pair.first, pair.second
+    if sorted(one.sequence) != sorted(two.sequence) or one.sequence == two.sequence:
+        return 0.0
+    parts = [
+        sorted(
+            tuple(normalised_words(part)) for part in _CLAUSE.split(_SLOT.sub("\n", reading.text))
+        )
+        for reading in (one, two)
+    ]
+    slots = [slot_names(reading.text) for reading in (one, two)]
+    return float(parts[0] != parts[1] or (len(slots[0]) > 1 and slots[0] != slots[1]))
+
+
+def _replaced(pair: _Pair) -> float:
+    """Stretches whose content words gave way to others that may not stand for them."""
+    count = 0
+    for one, two in pair.edits:
+        lost, new = _content(one), _content(two)
+        count += bool(lost and new) and not any(alike(a, b) for a in lost for b in new)
+    return float(count)
+
+
+def _inserted(pair: _Pair) -> float:
+    """Stretches of content words put in where nothing was taken out."""
+    known = set(pair.first.content)
+    return float(
+        sum(
+            not _content(one)
+            and any(not any(alike(word, other) for other in known) for word in _content(two))
+            for one, two in pair.edits
+        )
+    )
+
+
+def _grammar(pair: _Pair) -> float:
+    """Slips of grammar that the changed text has beyond the original's."""
+    return float(max(0, slips(pair.second.text) - slips(pair.first.text)))
+
+
+def _unheard(pair: _Pair) -> float:
+    """Share of the new neighbours that no wording of the library puts side by side, times 3."""
+    return 3 * unheard(pair.first.text, pair.second.text)
+
+
+def _strange(pair: _Pair) -> float:
+    """Share of the new content words that no other wording of the task uses; 0 when there is none."""
+    new = pair.second.content - pair.first.content
+    if not new or not pair.known:
+        return 0.0
+    return sum(word not in pair.known for word in new) / len(new)
+
+
+def _longer(pair: _Pair) -> float:
+    """Share by which the changed text is longer."""
+    return max(0.0, (len(pair.second.words) + 4) / (len(pair.first.words) + 4) - 1)
+
+
+def _shorter(pair: _Pair) -> float:
+    """Share by which the changed text is shorter."""
+    return max(0.0, (len(pair.first.words) + 4) / (len(pair.second.words) + 4) - 1)
+
+
+SIGNALS: dict[str, Callable[[_Pair], float]] = {
+    "slots": _slots,
+    "answers lost": _answers_lost,
+    "answers new": _answers_new,
+    "numbers": _numbers,
+    "negation": _negation,
+    "opposites": _opposites,
+    "demands": _demands,
+    "limits": _limits,
+    "units": _units,
+    "words new": _added,
+    "words lost": _lost,
+    "bindings": _bindings,
+    "roles": _roles,
+    "swapped": _swapped,
+    "reordered": _reordered,
+    "replaced": _replaced,
+    "inserted": _inserted,
+    "grammar": _grammar,
+    "unheard": _unheard,
+    "strange": _strange,
+    "longer": _longer,
+    "shorter": _shorter,
+}
+"""What is counted, by name."""
+
+
+def read_pair(
+    original: str, candidate: str, labels: Sequence[str] = (), *, others: Sequence[str] = ()
+) -> dict[str, float]:
+    """Return every signal of a pair of texts, and each times the square of how near the texts are.
+
+    A sign weighs more in a near copy: there nothing else can explain it.
+
+    Parameters
+    ----------
+    original, candidate
+        Texts of the two phrasings.
+    labels
+        Label words of the task.
+    others
+        Texts of other phrasings of the task; words they use are not strange to it.
+    """
+    words = tuple(labels)
+    pair = _Pair(Reading(original, words), Reading(candidate, words), _stems(tuple(others)))
+    found = {name: min(signal(pair), _MOST) for name, signal in SIGNALS.items()}
+    near = pair.closeness**2
+    return found | {f"{name}, near": value * near for name, value in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _stems(texts: tuple[str, ...]) -> frozenset[str]:
+    """Return the stems of all words of texts."""
+    return frozenset(stem(word) for text in texts for word in Reading(text, ()).words)

