@@ -72,7 +72,7 @@ def test_it_counts_what_a_run_then_asks(tmp_path: Path, capsys: pytest.CaptureFi
     ]
     assert all(row["seen"] + row["unseen"] == 4 and row["unknown"] == 0 for row in found["tasks"])
     assert (found["pending"], found["tokens_by"], found["seconds"]) == (
-        counts["requests"],
+        counts.requests,
         "characters",
         None,
     )
