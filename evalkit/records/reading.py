@@ -17,6 +17,9 @@ __all__ = ["ShapeError", "record_of"]
 
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
+LONGEST = 60
+"""Characters of a wrong value that are shown."""
+_ABSENT = object()
 _PLAIN: dict[Any, str] = {str: "text", int: "a whole number", bool: "true or false"}
 
 
@@ -26,8 +29,9 @@ class ShapeError(ValueError):
     def __init__(self, value: Any, accepted: str) -> None:
         super().__init__()
         self.path: tuple[str, ...] = ()
-        shown = repr(value) if not isinstance(value, str) or len(value) < 60 else repr(value[:60])
-        self.value, self.accepted = shown[:80], accepted
+        shown = "not there" if value is _ABSENT else repr(value)
+        self.value = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+        self.accepted = accepted
 
     def below(self, name: object) -> ShapeError:
         """Return the same error, found one level further down."""
@@ -197,7 +201,7 @@ def _record(kind: Any) -> _Reader:
                 raise error.below(name) from None
         for name in fields:
             if name in needed and name not in found:
-                raise ShapeError(None, "a value").below(name)
+                raise ShapeError(_ABSENT, "a value").below(name)
         return kind(**found)
 
     return read

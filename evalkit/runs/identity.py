@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -111,7 +112,7 @@ def _without_place(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def refuse_package(path: Path) -> None:
     """Raise UsageError for a run directory inside the installed package."""
-    if path.resolve().is_relative_to(Path(__file__).resolve().parent.parent):
+    if Path(os.path.realpath(path)).is_relative_to(Path(__file__).resolve().parent.parent):
         raise UsageError(
             f"--out: {path} lies inside the installed package, which the next update replaces. Name another directory."
         )

@@ -120,22 +120,25 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
                 temporary.unlink(missing_ok=True)
 
 
-def part_path(path: Path) -> Path:
+def part_path(path: Path, *, hidden: bool = True) -> Path:
     """Return where the next content of a file is written before it is moved there.
 
-    What dead processes left there is removed.
+    What dead processes of this machine left in the folder is removed.
 
     Parameters
     ----------
     path
         The file. Its folder exists.
+    hidden
+        Begin its name with a dot.
     """
-    stem = f".{path.name[:100]}.{slug(socket.gethostname(), length=40)}."
-    for left in path.parent.glob(f"{glob.escape(stem)}*.part"):
-        number = left.name[len(stem) :].split("-")[0]
+    host = slug(socket.gethostname(), length=40)
+    for left in path.parent.glob(f"*.{glob.escape(host)}.*-*.part"):
+        number = left.name.rsplit(".", 2)[1].split("-")[0]
         if number.isdigit() and not _alive(int(number)):
             left.unlink(missing_ok=True)
-    return path.parent / f"{stem}{os.getpid()}-{secrets.token_hex(4)}.part"
+    name = f"{path.name[:100]}.{host}.{os.getpid()}-{secrets.token_hex(4)}.part"
+    return path.parent / (f".{name}" if hidden else name)
 
 
 def _alive(pid: int) -> bool:
@@ -212,39 +215,57 @@ def _no_inodes(folder: Path) -> bool:
         return False
 
 
-def disk_fault(folder: Path) -> OSError | None:
-    """Return why nothing can be written into a folder, found by trying; None when it can.
+def disk_fault(path: Path) -> OSError | None:
+    """Return why nothing can be written beside a file, found by trying; None when it can.
 
     SQLite says that a write failed, not why.
     """
-    probe = folder / f".probe.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
-        with probe.open("xb") as file:
-            file.write(bytes(1 << 16))
-            file.flush()
-            os.fsync(file.fileno())
+        with _probe(path, named=False) as handle:
+            os.pwrite(handle, bytes(1 << 16), 0)
+            os.fsync(handle)
     except OSError as error:
         return error
-    finally:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
     return None
 
 
-def lacks_locks(folder: Path) -> bool:
-    """Return whether the disk of a folder offers no file locks, found by trying."""
+def lacks_locks(path: Path) -> bool:
+    """Return whether the disk of a file offers no file locks, found by trying."""
     import fcntl
 
-    probe = folder / f".probe.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
-        with probe.open("xb") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _probe(path, named=True) as handle:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno in NO_LOCKS
+    return False
+
+
+@contextmanager
+def _probe(path: Path, *, named: bool) -> Iterator[int]:
+    """A new file beside another one, gone afterwards; without a name where the system can do that."""
+    if not named and (nameless := _nameless(path.parent)) is not None:
+        try:
+            yield nameless
+        finally:
+            os.close(nameless)
+        return
+    probe = part_path(path, hidden=False)
+    handle = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        yield handle
     finally:
+        os.close(handle)
         with suppress(OSError):
             probe.unlink(missing_ok=True)
-    return False
+
+
+def _nameless(folder: Path) -> int | None:
+    """A new file without a name, which nothing can leave behind; None where the system has no such thing."""
+    try:
+        return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except (OSError, AttributeError):
+        return None
 
 
 def no_locks(path: Path) -> StoreError:

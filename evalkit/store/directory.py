@@ -191,7 +191,7 @@ def refuse_own(path: Path, *, of: Path | None = None) -> None:
     """
     inside, folder = is_run_dir(path.parent), is_run_dir(path)
     names = {one.name for one in RUN_FILES} - {"leaderboard.csv"}
-    if folder and (of is None or path.resolve() != of.resolve()):
+    if folder and (of is None or os.path.realpath(path) != os.path.realpath(of)):
         raise UsageError(
             f"--out: {path} is the directory of a run, whose files would be replaced. Name another."
         )

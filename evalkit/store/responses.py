@@ -102,13 +102,19 @@ class Store:
         with self._told():
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._open(shared_memory=True)
-            except sqlite3.OperationalError as error:
-                if "SHM" not in _name(error):
-                    raise
-                self._db.close()
+            if not self._open_with_log():
                 self._open(shared_memory=False)
+
+    def _open_with_log(self) -> bool:
+        """Connect as usual; return False, with nothing left open, where the log finds no shared memory."""
+        try:
+            self._open(shared_memory=True)
+        except sqlite3.OperationalError as error:
+            if "SHM" not in _name(error):
+                raise
+            self._db.close()
+            return False
+        return True
 
     def _open(self, *, shared_memory: bool) -> None:
         """Connect and make ready; without shared memory, which the log needs, the rollback journal is used."""
@@ -159,6 +165,7 @@ class Store:
                 self._db = self._migrated_copy(version)
             return
         db.execute(f"PRAGMA journal_mode={journal}")
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the log is first met here
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA wal_autocheckpoint=256")
         db.execute("PRAGMA journal_size_limit=4194304")
@@ -206,13 +213,13 @@ class Store:
         name, text = _name(error), str(error)
         kept = "What was acknowledged is kept."
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
-            if lacks_locks(self.path.parent):
+            if lacks_locks(self.path):
                 return no_locks(self.path)
             return StoreError(
                 f"{self.path}: another process is writing. Wait for it to finish, then run the same command again."
             )
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
-            found = disk_fault(self.path.parent)
+            found = disk_fault(self.path)
             if found is not None:
                 return StoreError(f"{cannot_write(self.path, found)} {kept}")
         if name.startswith("SQLITE_FULL"):

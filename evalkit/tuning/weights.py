@@ -265,8 +265,9 @@ def _write(files: Sequence[ModelFiles], out: Path, report: Mapping[str, Any], me
                 and path.name not in {"evalkit.json", "evalkit.yaml"}
             ):
                 shutil.copy2(path, part / path.name)
-        files = {path.name: file_digest(path) for path in sorted(part.iterdir())}
-        write_atomic(part / "evalkit.json", json.dumps({**report, "files": files}, indent=1) + "\n")
+        digests = {path.name: file_digest(path) for path in sorted(part.iterdir())}
+        record = {**report, "files": digests}
+        write_atomic(part / "evalkit.json", json.dumps(record, indent=1) + "\n")
         if out.exists():
             out.rmdir()
         part.replace(out)

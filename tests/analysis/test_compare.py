@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from manifests import made
 
 from evalkit.analysis.compare import Settings, compare_suites, compare_tables
 from evalkit.analysis.standings import standings
 from evalkit.errors import ComparisonError
-from evalkit.records import digest
 from evalkit.records.questions import WORDS
 from evalkit.scoring import ScoreTable
-from evalkit.store.directory import MANIFEST_SCHEMA
+from evalkit.store.directory import RunDir
 
 
 def table_of(scores, *, model="m", task="b/t", **by_phrasing) -> ScoreTable:
@@ -223,6 +223,7 @@ def test_several_models_in_a_table_are_refused():
 def suite(**changes) -> dict:
     """Return a suite record of a manifest."""
     task = {
+        "benchmark": "b",
         "digest": "d",
         "instances_digest": "x",
         "n_instances": 3,
@@ -273,10 +274,7 @@ def test_command_compares_run_directories(tmp_path):
         ("c", new, suite(digest="x", shots=5)),
     ):
         table.write_parquet(tmp_path / name / "scores.parquet")
-        manifest = {"schema": MANIFEST_SCHEMA, "state": "complete", "suite": record}
-        (tmp_path / name / "manifest.json").write_text(
-            json.dumps(manifest | {"digest": digest(manifest)})
-        )
+        RunDir(tmp_path / name).write_manifest(made(suite=record))
     done = CliRunner().invoke(
         command,
         [str(tmp_path / "a"), str(tmp_path / "b"), "--json", "--margin", "0.02"],
