@@ -236,6 +236,11 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
             head=f"{_counted(counts.truncated, 'prompt')} truncated ({share(counts.truncated / cells)})",
             text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
         )
+    if counts.by_text:
+        yield Limit(
+            head=f"{counts.by_text:,} of {counts.choices:,} choices scored by text",
+            text="The engine gave no usable log-probabilities for them, so the answer was read from what the model wrote. Not comparable with scores by log-probabilities.",
+        )
     if counts.unstable:
         yield Limit(
             head=f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})",
