@@ -78,6 +78,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     """
     from evalkit.analysis import write_estimates
     from evalkit.analysis.compare import Settings, compare_suites, compare_tables
+    from evalkit.analysis.ways import compare_ways
     from evalkit.runs.read import suite_of, table_of
     from evalkit.store.directory import refuse_own
 
@@ -87,6 +88,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     first = suite_of(run_a, notes)
     for run_b in runs_b:
         compare_suites(first, suite_of(run_b, notes))
+        notes += compare_ways(manifest_of(run_a), manifest_of(run_b))
     plain, *tables = [
         table_of(run_a, settings["model_a"]),
         *(table_of(path, settings["model_b"]) for path in runs_b),

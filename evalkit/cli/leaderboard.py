@@ -158,6 +158,7 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:
     Refuses unfinished runs and other suites.
     """
     from evalkit.analysis.compare import compare_suites
+    from evalkit.analysis.ways import compare_ways
     from evalkit.errors import IncompleteError
     from evalkit.runs.read import read_own_estimates
     from evalkit.scoring.table import read_table
@@ -169,9 +170,11 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:
             raise IncompleteError(f"{path}: the run was not finished. Type: {manifest.to_go_on()}")
         try:
             compare_suites(manifests[0].suite.to_json(), manifest.suite.to_json())
+            for note in compare_ways(manifests[0], manifest):
+                click.echo(f"{path} (new) and {runs[0]} (old): {note}", err=True)
         except ComparisonError as error:
             raise ComparisonError(
-                f"leaderboard: {path} (new) is not of the suite of {runs[0]} (old). {error}"
+                f"leaderboard: {path} (new) cannot stand beside {runs[0]} (old). {error}"
             ) from error
     labels = [manifest.model.label for manifest in manifests]
     names = [

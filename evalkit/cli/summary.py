@@ -54,6 +54,10 @@ def print_summary(
         click.echo(
             f"The rounds of its budget did not end, so the run stays partial. To go on, type:\n  {manifest.to_go_on()}"
         )
+    if counts.by_text:
+        click.echo(
+            f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the answer, not by log-probabilities."
+        )
     if counts.unstable:
         click.echo(
             f"{counts.unstable:,} decisions lie within the rounding of the model's number format and may turn on another machine."

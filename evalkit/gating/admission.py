@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from evalkit.analysis.compare import compare_suites
+from evalkit.analysis.ways import compare_ways
 from evalkit.errors import ComparisonError, GateError, IncompleteError
 from evalkit.records.manifest import Manifest
 from evalkit.records.policy import Policy
@@ -38,13 +39,14 @@ def admit(candidate: Manifest, baseline: Manifest, *, policy: Policy) -> list[st
         _finished(side, manifest)
     try:
         compare_suites(baseline.suite.to_json(), candidate.suite.to_json())
+        scoring = compare_ways(baseline, candidate)
     except ComparisonError as error:
         raise GateError(
             f"gate: baseline (old) and candidate (new) cannot be compared. {error}"
         ) from error
     for side, manifest in (("candidate", candidate), ("baseline", baseline)):
         _unlimited(side, manifest, policy)
-    return _notes(candidate, baseline)
+    return [*_notes(candidate, baseline), *scoring]
 
 
 def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) -> None:

@@ -53,6 +53,10 @@ class Counts:
     """Tokens of all prompts sent, each unique request once."""
     answer_tokens: int = 0
     """Tokens of all choices scored."""
+    choices: int = 0
+    """Cells with choices that were answered."""
+    by_text: int = 0
+    """Those among them that were scored by the text of the answer, not by log-probabilities."""
     boundary: int = 0
     """Requests whose context tokens were no prefix of context + choice."""
     unstable: int | None = None

@@ -236,6 +236,11 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
             head=f"{_counted(counts.cut, 'answer')} cut by max_tokens ({share(counts.cut / cells)})",
             text="The model was not done when the task's limit on tokens was reached. They are scored as far as they go; a larger max_tokens, or a stop text, would show what was still to come.",
         )
+    if counts.by_text:
+        yield Limit(
+            head=f"{counts.by_text:,} of {counts.choices:,} choices scored by text",
+            text="The engine gave no usable log-probabilities for them, so the answer was read from what the model wrote. Not comparable with scores by log-probabilities.",
+        )
     if counts.unstable:
         yield Limit(
             head=f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,14 +90,15 @@ def run(settings: Settings, progress: Progress) -> Outcome:
         earlier = directory.manifest()
         refuse_other_run(directory, earlier, settings)
         progress.note(f"loading {settings.model.display}")
-        backend = open_backend(settings)
+        with getattr(progress, "opening", nullcontext)():
+            backend = open_backend(settings)
         try:
             if said := getattr(backend, "opening", ""):
                 progress.note(f"{settings.model.display}: {said}")
             fingerprint = dict(sorted(backend.fingerprint().items()))
             refuse_other_model(directory, earlier, fingerprint)
-            notices = [*getattr(backend, "notices", ()), *_about_cache(settings, backend)]
-            for notice in notices:
+            notices = list(getattr(backend, "notices", ()))
+            for notice in [*notices, *_about_cache(settings, backend)]:
                 progress.note(notice)
             manifest = manifest_of(
                 settings,

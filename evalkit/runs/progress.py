@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from evalkit.errors import Interrupted
 from evalkit.records import Response
 
 __all__ = ["ShownProgress", "interruptible"]
@@ -79,6 +80,25 @@ class ShownProgress:
             finally:
                 self.waits = False
             yield batch
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Let a stop break in while a model is loaded or a server is asked what it can do.
+
+        Raises
+        ------
+        Interrupted
+            When the user asked to stop.
+        """
+        self.waits = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not self._stop:
+                raise
+            raise Interrupted("stopped before anything was asked.") from None
+        finally:
+            self.waits = False
 
     def request_stop(self, exit_code: int) -> None:
         """Ask to stop."""

@@ -50,10 +50,10 @@ class Answers:
         if answered is None or answered.response.error:
             return
         response, choices = answered.response, answered.instance.choices
-        if response.text is not None:
-            self._refused[phrasing, position] = is_refusal(response.text)
+        if (text := answered.text) is not None:
+            self._refused[phrasing, position] = is_refusal(text)
             self._adheres[phrasing, position] = _adheres(
-                response.text, (*answered.labels, *choices, *self._task.labels)
+                text, (*answered.labels, *choices, *self._task.labels)
             )
         if len(response.logprobs) != len(choices) or not all(map(isfinite, response.logprobs)):
             return

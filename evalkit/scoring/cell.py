@@ -14,6 +14,7 @@ from typing import Any
 
 from evalkit.errors import ScoringError
 from evalkit.records import Instance, Response, Status, Task
+from evalkit.records.reasoning import split_reasoning
 from evalkit.registry import METRICS
 
 __all__ = ["MISSING", "NOT_ASKED", "Answered", "Verdict", "target_text", "verdict_of"]
@@ -31,6 +32,12 @@ class Answered:
     """Answer the model was asked for, per choice as shown."""
     order: tuple[int, ...] = ()
     """Index in ``instance.choices`` of each choice shown; empty for upstream order."""
+
+    @property
+    def text(self) -> str | None:
+        """Return what the model answered, without the thoughts before it; None without a text."""
+        said = self.response.text
+        return None if said is None else split_reasoning(said)[1]
 
     def choice_index(self, shown: int) -> int:
         """Return the index in ``instance.choices`` of the choice shown at position `shown`."""

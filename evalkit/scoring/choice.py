@@ -74,9 +74,9 @@ def _is_right(answered: Answered, chosen: int) -> bool:
 
 def _from_text(answered: Answered) -> Verdict:
     """Score a choice request that an engine without log-probabilities answered by text."""
-    if answered.response.text is None:
+    if answered.text is None:
         return MISSING
-    shown = find_label(answered.response.text, answered.labels, texts=_texts(answered))
+    shown = find_label(answered.text, answered.labels, texts=_texts(answered))
     if shown is None:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     chosen = answered.choice_index(shown)

@@ -22,20 +22,28 @@ from evalkit.scoring.text import is_refusal, normalise
 
 __all__ = ["rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
 
+_TOKENS = re.compile(
+    r"[a-z0-9]+|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"|[^\W\d_a-z\u00aa-\u024f]+(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u0670\u0900-\u0dff]|[^\W\d_a-z\u00aa-\u024f])*"
+)
+"""Runs of ASCII letters and digits; single characters of scripts without spaces; words of others."""
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def rouge_tokens(text: str, *, stem: bool = True) -> list[str]:
     """Return the tokens ROUGE counts.
 
-    Lower-case runs of ASCII letters and digits, Porter-stemmed above three letters.
+    Lower-case runs of ASCII letters and digits, Porter-stemmed above three letters, as the rule
+    below has it. That rule drops every other letter; here words of other alphabets are tokens, and
+    so is every character of scripts that write no spaces. A text in which ASCII letters are mixed
+    with accented ones keeps the tokens of the rule.
 
     References
     ----------
     The rule of google-research/rouge (``tokenize.py``), which the SuperNI evaluation uses with
     stemming.
     """
-    tokens = re.findall(r"[a-z0-9]+", text.lower())
+    tokens = _TOKENS.findall(text.lower())
     return [_stem(token) if stem and len(token) > 3 else token for token in tokens]
 
 
@@ -83,7 +91,7 @@ def token_f1(answered: Answered) -> Verdict:
 def squad_v2(answered: Answered) -> Verdict:
     """Return SQuAD 2.0's F1, where an instance without an answer has the reference ``unanswerable`` and needs just that said."""
     if any(normalise(reference) == "unanswerable" for reference in answered.instance.references):
-        said = answered.response.text
+        said = answered.text
         if said is None:
             return Verdict(score=None, prediction=None, status="missing")
         bare = normalise(said.strip().split("\n", 1)[0])
@@ -103,7 +111,7 @@ def sentence_bleu(answered: Answered) -> Verdict:
     A score of a cell needs a value per instance, so this is sentence BLEU and not the corpus BLEU
     that translation papers print: the two differ.
     """
-    text = answered.response.text
+    text = answered.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
     if not text.strip():
@@ -117,16 +125,15 @@ def sentence_bleu(answered: Answered) -> Verdict:
 
 
 def _best(answered: Answered, metric: Callable[[str, str], float]) -> Verdict:
-    text = answered.response.text
+    text = answered.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
-    if not text.strip() or is_refusal(text):
+    said, references = text.strip(), answered.instance.references
+    # a refusal is one only where no reference opens like one: "I'm sorry to hear that" may be asked for
+    if not said or (is_refusal(said) and not any(map(is_refusal, references))):
         return Verdict(score=0.0, prediction=None, status="unparsed")
-    said = text.strip()
     return Verdict(
-        score=max(
-            (metric(said, reference) for reference in answered.instance.references), default=0.0
-        ),
+        score=max((metric(said, reference) for reference in references), default=0.0),
         prediction=normalise(said),
     )
 

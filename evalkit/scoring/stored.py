@@ -132,7 +132,12 @@ def stored_cells(
                     counts.unstable += _could_turn(job.task, answered, dtype, measured)
                 if collector is not None:
                     collector.cell(row, position, answered=answered, verdict=verdict)
-            _add_up(counts, verdicts, [responses.get(key) for key in asked])
+            found = [responses.get(key) for key in asked]
+            _add_up(counts, verdicts, found)
+            if job.task.kind == "choice":
+                answers = [one for one in found if one is not None and not one.error]
+                counts.choices += len(answers)
+                counts.by_text += sum(not one.logprobs for one in answers)
             yield Cells(
                 model=model.label,
                 task=job.task,

@@ -1,4 +1,4 @@
-"""Metrics on generated text that compare answers after normalisation, and the parser that finds an answer in text.
+"""Metrics on generated text that compare answers after normalisation.
 
 Normalisation (version `NORMALISATION`): Unicode NFKC, zero-width and control characters removed,
 case folded, runs of white space one space, ends stripped of space and of one layer of quotes, a
@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 
 from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.reading.answer import read_answer
+from evalkit.scoring.reading.mentions import stated_rest
+from evalkit.scoring.reading.numbers import as_number, final_marks, read_number
+from evalkit.scoring.reading.plain import plain
 
 __all__ = [
     "NORMALISATION",
@@ -30,10 +32,6 @@ NORMALISATION = 1
 
 _ZERO_WIDTH = dict.fromkeys([0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x00AD])
 _QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"), ("«", "»")}
-_LEAD = re.compile(
-    r"^(?:(?:so|thus|therefore|hence)[, ]+)?(?:the\s+)?(?:(?:final|correct|right|best)\s+)?(?:answer|label|option|choice|output)?\s*(?:is|:|=|->)\s*",
-    re.I,
-)
 
 
 def normalise(text: str) -> str:
@@ -74,31 +72,27 @@ def is_refusal(text: str) -> bool:
 def exact_match(answered: Answered) -> Verdict:
     """Return 1 when the first line of the normalised text equals a normalised reference, else 0.
 
-    An empty text is unparsed.
+    An empty text is unparsed, and so is a refusal that is no reference.
     """
-    text = answered.response.text
+    text = answered.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
     said = normalise(text.strip().split("\n", 1)[0])
-    if not said or (
-        is_refusal(text)
-        and not any(said == normalise(reference) for reference in answered.instance.references)
-    ):
-        return Verdict(score=0.0, prediction=None, status="unparsed")
-    return Verdict(
-        score=float(
-            any(said == normalise(reference) for reference in answered.instance.references)
-        ),
-        prediction=said,
+    right = bool(said) and any(
+        said == normalise(reference) for reference in answered.instance.references
     )
+    if not said or (not right and is_refusal(text)):
+        return Verdict(score=0.0, prediction=None, status="unparsed")
+    return Verdict(score=float(right), prediction=said)
 
 
 def label_match(answered: Answered) -> Verdict:
     """Return 1 when the label found in the text is the target, 0 when it is another.
 
-    No label found is unparsed.
+    No label found is unparsed. An open answer without choices is right when a reference is found
+    in it.
     """
-    text = answered.response.text
+    text = answered.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
     choices = answered.instance.choices or answered.instance.references
@@ -112,84 +106,50 @@ def label_match(answered: Answered) -> Verdict:
 def find_label(text: str, labels: Sequence[str], *, texts: Sequence[str] = ()) -> int | None:
     """Return the position of the one label that the text answers with, or None.
 
-    Rules, in order, each on the normalised text, and each only when exactly one label fits: the
-    whole text (or its first line) is the label or the choice text; it starts with the label, after
-    a lead such as "the answer is"; exactly one label occurs in it as a whole word. A single letter
-    counts as a whole word only in capitals or in brackets, so that the article "a" is not an
-    answer.
+    `evalkit.scoring.reading` holds the rules; ``docs/parsing.md`` says how often they are right.
 
     >>> find_label("The answer is (B).", ("A", "B"))
     1
     >>> find_label("a cat", ("A", "B")) is None
     True
     """
-    first = text.strip().split("\n", 1)[0]
-    forms = [{normalise(label), normalise(label.strip("()"))} for label in labels]
-    for index, choice in enumerate(texts):
-        if index < len(forms):
-            forms[index].add(normalise(choice))
-    for candidate in (normalise(first), normalise(_LEAD.sub("", first, count=1))):
-        bare = candidate.strip("()[]*: ")
-        hits = [index for index, form in enumerate(forms) if candidate in form or bare in form]
-        if len(hits) == 1:
-            return hits[0]
-    lead = _LEAD.sub("", unicodedata.normalize("NFKC", first), count=1).strip()
-    starts = [index for index, label in enumerate(labels) if _starts_with(lead, label)]
-    if len(starts) == 1:
-        return starts[0]
-    inside = [index for index, label in enumerate(labels) if _occurs(text, label)]
-    return inside[0] if len(inside) == 1 else None
-
-
-def _starts_with(text: str, label: str) -> bool:
-    bare = re.escape(label.strip("()"))
-    flags = re.NOFLAG if len(label.strip("()")) == 1 else re.IGNORECASE
-    return (
-        re.match(
-            rf"[\(\[\*]*{bare}(?:[\)\]\*\.:,;]|\s*$)"
-            if len(label.strip("()")) == 1
-            else rf"[\(\[\*\"']*{bare}\b",
-            text,
-            flags,
-        )
-        is not None
-    )
-
-
-def _occurs(text: str, label: str) -> bool:
-    bare = re.escape(label.strip("()"))
-    if len(label.strip("()")) == 1:
-        return (
-            re.search(
-                rf"(?:[\(\[\*]{bare}[\)\]\*]|(?:answer|option|choice)\s*(?:is|:)?\s*{bare}\b)", text
-            )
-            is not None
-        )
-    return re.search(rf"(?<!\w){bare}(?!\w)", text, re.IGNORECASE) is not None
+    found = read_answer(text, labels, texts=texts)
+    return None if found is None else found.label
 
 
 def math_match(answered: Answered) -> Verdict:
-    """Return 1 when the first number in the text equals a reference as a rational number, else 0; no number falls back to exact match."""
-    text = answered.response.text
+    """Return 1 when the number that the text answers with equals a reference, else 0.
+
+    Numbers are compared as rational numbers. A reference that is no number as a whole (``7b``,
+    ``5:30 PM``, ``3, 4``, ``-4*s**2``) is compared as a text, white space apart.
+    """
+    text = answered.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
-    said = _number(text)
-    if said is None:
+    references = answered.instance.references
+    if any(_compact(candidate) in set(map(_compact, references)) for candidate in _said(text)):
+        return Verdict(score=1.0, prediction=normalise(_said(text)[0]))
+    number = read_number(text)
+    if number is None:
         return exact_match(answered)
-    right = any(said == _number(reference) for reference in answered.instance.references)
-    return Verdict(score=float(right), prediction=str(said))
-
-
-def _number(text: str) -> Fraction | None:
-    found = re.search(
-        r"[-+]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?",
-        unicodedata.normalize("NFKC", text).replace("−", "-"),
+    right = any(
+        told is not None and told.value == number.value for told in map(as_number, references)
     )
-    if found is None:
-        return None
-    numerator, _, denominator = found.group().replace(",", "").replace(" ", "").partition("/")
-    try:
-        value = Fraction(Decimal(numerator))
-        return value / int(denominator) if denominator else value
-    except (InvalidOperation, ZeroDivisionError, ValueError):
-        return None
+    return Verdict(score=float(right), prediction=number.shown)
+
+
+def _said(text: str) -> list[str]:
+    """What a text can mean as its answer: its final mark, else its first line and what follows "the answer is"."""
+    if marked := final_marks(text):
+        return [marked[-1]]
+    lines = plain(text).split("\n")
+    return [
+        text.strip().split("\n", 1)[0],
+        lines[0],
+        *(stated for line in lines if (stated := stated_rest(line))),
+    ]
+
+
+def _compact(text: str) -> str:
+    """A text without white space, as answers that are no numbers are compared."""
+    return "".join(normalise(text.replace("$", "")).split())

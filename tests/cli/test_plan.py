@@ -79,15 +79,15 @@ def test_it_counts_what_a_run_then_asks(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_it_says_what_is_stored_and_where(capsys: pytest.CaptureFixture[str]) -> None:
-    """A finished run has nothing to ask; a larger one elsewhere asks only for what the cache lacks; --fresh asks for all."""
+    """A finished run has nothing to ask; a larger one elsewhere asks only for what the cache lacks where it is wanted; --fresh asks for all."""
     run("--limit", "4", "--out", "a", "--cache")
     same = plan(capsys, "--model", "scripted:noise", *WORDS, "--limit", "4", "--out", "a")["plan"]
     larger = plan(
         capsys, "--model", "scripted:noise", *WORDS, "--limit", "6", "--out", "b", "--cache"
     )["plan"]
-    without = plan(
-        capsys, "--model", "scripted:noise", *WORDS, "--limit", "6", "--out", "b", "--no-cache"
-    )["plan"]
+    without = plan(capsys, "--model", "scripted:noise", *WORDS, "--limit", "6", "--out", "b")[
+        "plan"
+    ]
     other = plan(
         capsys, "--model", "scripted:noise,seed=1", *WORDS, "--limit", "6", "--out", "b", "--cache"
     )["plan"]

@@ -89,9 +89,9 @@ def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
     if text.lstrip().startswith("["):
         try:
             return tuple(as_text(item) for item in json.loads(text))
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise CatalogError(
-                f"{where}: {text[:40]!r} is not a list in JSON: {error.msg}. Set source.options.separator."
+                f"{where}: {text[:40]!r} is not a list in JSON: {error}. Set source.options.separator."
             ) from error
     return (text,)
 
@@ -115,6 +115,8 @@ def _instance(
     if task.kind == "choice":
         target = _target(as_text(answer), choices, mapping.target_is, where)
         references = (choices[target],)
+        if isinstance(columns, list):
+            choices, target = _present(choices, target, where)
     else:
         references = _several(answer, mapping.separator, where)
     key = mapping.columns.get("id")
@@ -124,6 +126,20 @@ def _instance(
         else as_text(_cell(row, str(key), where))
     )
     return Instance(id=own, fields=fields, choices=choices, target=target, references=references)
+
+
+def _present(choices: tuple[str, ...], target: int, where: str) -> tuple[tuple[str, ...], int]:
+    """Return choices without empty cells, which stand for choices the row does not have, and the target among them."""
+    kept = [place for place, choice in enumerate(choices) if choice.strip()]
+    if len(kept) == len(choices):
+        return choices, target
+    if target not in kept:
+        raise CatalogError(f"{where}: the target names an empty choice. Correct the cell.")
+    if len(kept) < 2:
+        raise CatalogError(
+            f"{where}: has {len(kept)} choice that is not empty; two or more are accepted. Fill the cells or leave the row out."
+        )
+    return tuple(choices[place] for place in kept), kept.index(target)
 
 
 def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int:
