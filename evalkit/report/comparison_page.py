@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate
-from evalkit.report.drawings import Drawing, by_task, value_of
+from evalkit.report.drawing import Drawing, by_task, value_of
 from evalkit.report.evidence import Evidence
 from evalkit.report.evidence.across import RankOverPhrasings, phrasing_means
 from evalkit.report.figures import (

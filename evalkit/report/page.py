@@ -8,7 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from evalkit.catalog.paths import data_root
-from evalkit.report.drawings import Drawing, by_task, drawings
+from evalkit.report.drawing import Drawing, by_task
+from evalkit.report.drawings import drawings
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView

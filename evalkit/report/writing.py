@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest
     from evalkit.report.comparison_page import Ranks
-    from evalkit.report.drawings import Drawing
+    from evalkit.report.drawing import Drawing
 
 __all__ = ["write_comparison", "write_figures", "write_leaderboard", "write_report"]
 

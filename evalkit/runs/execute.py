@@ -112,25 +112,14 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             directory.write_manifest(manifest)
             if (watch := getattr(progress, "watch", None)) is not None:
                 watch(lambda: backend.stats)
-            with Store(directory.store_path) as store:
-                failures = _collect(
-                    settings,
-                    jobs,
-                    backend,
-                    store=store,
-                    fingerprint=digest(fingerprint),
-                    progress=progress,
-                    directory=directory,
-                )
-                if settings.representations:
-                    represent(
-                        jobs,
-                        backend,
-                        store,
-                        n_instances=settings.representations,
-                        seed=settings.seed,
-                        progress=progress,
-                    )
+            failures = _answered(
+                settings,
+                jobs,
+                backend,
+                fingerprint=digest(fingerprint),
+                progress=progress,
+                directory=directory,
+            )
             engine = _finite(backend.stats)
         finally:
             backend.close()
@@ -146,6 +135,38 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             report=settings.report,
         )
     return Outcome(path=path, manifest=final, failures=failures)
+
+
+def _answered(
+    settings: Settings,
+    jobs: Sequence[Job],
+    backend: Backend,
+    *,
+    fingerprint: str,
+    progress: Progress,
+    directory: RunDir,
+) -> dict[str, int]:
+    """Ask what is not stored, hidden states too where they are wanted; return the failures by reason."""
+    with Store(directory.store_path) as store:
+        failures = _collect(
+            settings,
+            jobs,
+            backend,
+            store=store,
+            fingerprint=fingerprint,
+            progress=progress,
+            directory=directory,
+        )
+        if settings.representations:
+            represent(
+                jobs,
+                backend,
+                store,
+                n_instances=settings.representations,
+                seed=settings.seed,
+                progress=progress,
+            )
+    return failures
 
 
 def _about_cache(settings: Settings, backend: Backend) -> list[str]:

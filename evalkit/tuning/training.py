@@ -167,15 +167,8 @@ def train(
             continue
         found = {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
         history.append({"step": state.step, **found})
-        loss = found["validation"]["loss"]
-        _finite(loss, state.step, recipe)
-        _refuse_runaway(loss, float(history[0]["validation"]["loss"]), state.step, recipe)
-        state.waited = 0 if loss < state.best_loss else state.waited + 1
-        if loss < state.best_loss:
-            state.best_loss = loss
+        if _better(state, found, history, recipe):
             best = {name: tensor.detach().clone() for name, tensor in trainable.items()}
-        if state.waited >= recipe.patience:
-            state.stopped = f"no better validation loss in {recipe.patience} validations"
         state.seconds = before + time.monotonic() - started
         _save(checkpoint, recipe, trainable, optimizer, state=state, history=history, best=best)
         said(_line(state, recipe, found))
@@ -192,6 +185,20 @@ def train(
         "after": after,
         "history": history,
     }
+
+
+def _better(state: _State, found: Any, history: list[Any], recipe: Recipe) -> bool:
+    """Whether a validation is the best so far; counts those in vain, and stops after too many."""
+    loss = found["validation"]["loss"]
+    _finite(loss, state.step, recipe)
+    _refuse_runaway(loss, float(history[0]["validation"]["loss"]), state.step, recipe)
+    better = bool(loss < state.best_loss)
+    state.waited = 0 if better else state.waited + 1
+    if better:
+        state.best_loss = loss
+    if state.waited >= recipe.patience:
+        state.stopped = f"no better validation loss in {recipe.patience} validations"
+    return better
 
 
 def _one_step(model: Any, sampler: Sampler, recipe: Recipe, optimizer: Any, step: int) -> None:

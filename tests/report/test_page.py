@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.report.drawings import by_task
+from evalkit.report.drawing import by_task
 from evalkit.report.page import render_markdown, render_page, template_text
 from evalkit.report.run_view import RunView, side_by_side
 from evalkit.report.sections import answers, limits, looks_text

@@ -1,0 +1,188 @@
+"""Figures that only some runs have data for: ladder, budget, task map, distances to the seen wording."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from evalkit.records import Estimate
+from evalkit.report.drawing import Drawing, names_of, value_at
+from evalkit.report.evidence import OF_THIS_RUN, Evidence
+from evalkit.report.figures import (
+    BudgetPoint,
+    DistancePoint,
+    LadderLine,
+    TaskPoint,
+    plot_budget,
+    plot_distance,
+    plot_ladder,
+    plot_task_map,
+)
+
+__all__ = ["budget_drawing", "distance_drawings", "is_sparse", "ladder_drawing", "task_map_drawing"]
+
+MOST_TASKS = 4
+"""Most tasks with a figure of their own where tasks must not be pooled."""
+
+
+def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
+    """Return scores under perturbed wording beside those of the same phrasings unperturbed."""
+    title = "Score under perturbed wording"
+    clean = {
+        (view.task.id, row.phrasing_id): row.score
+        for view in evidence.tasks
+        for row in view.phrasings
+        if not row.perturbation
+    }
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for view in evidence.tasks:
+        for row in view.phrasings:
+            origin = clean.get((view.task.id, row.phrasing_id.rpartition(".")[0]))
+            if (
+                row.perturbation
+                and origin is not None
+                and not math.isnan(row.score)
+                and not math.isnan(origin)
+            ):
+                pairs.setdefault(row.perturbation, []).append((row.score, origin))
+    if not pairs:
+        return Drawing(
+            name="ladder",
+            title=title,
+            why="No phrasing of this run is perturbed; add --perturb to a run.",
+        )
+    rungs = [
+        LadderLine(
+            label=name,
+            score=sum(one for one, _ in found) / len(found),
+            low=math.nan,
+            high=math.nan,
+            clean=sum(other for _, other in found) / len(found),
+        )
+        for name, found in sorted(pairs.items())
+    ]
+    return Drawing(
+        name="ladder",
+        title=title,
+        caption=f"Means over tasks and phrasings; the dotted line joins a perturbation to the same phrasings unperturbed. {foot}",
+        draw=lambda ax: plot_ladder(rungs, ax=ax),
+    )
+
+
+def budget_drawing(evidence: Evidence, foot: str) -> Drawing:
+    """Return what a part of the cells would have told."""
+    title = "What fewer cells would have told"
+    points = [
+        BudgetPoint(line=step.line, cells=step.cells, half_width=step.half_width)
+        for step in evidence.budget
+    ]
+    if not points:
+        return Drawing(
+            name="budget",
+            title=title,
+            why="It needs two phrasings and two instances of a task, and an interval narrower than the scale.",
+        )
+    return Drawing(
+        name="budget",
+        title=title,
+        caption=f"{_budget_words(evidence)} {foot}",
+        draw=lambda ax: plot_budget(points, ax=ax),
+    )
+
+
+def is_sparse(evidence: Evidence) -> bool:
+    """Return whether the run asked only a part of its cells."""
+    return bool(evidence.budget) and evidence.budget[0].line == OF_THIS_RUN
+
+
+def _budget_words(evidence: Evidence) -> str:
+    if is_sparse(evidence):
+        return "Sparse run: half-width of the interval of a task's mean, mean over tasks, for all cells that were asked and had only a part of them been asked."
+    return (
+        "Half-width of the interval of a task's mean, mean over tasks, had only a part of the instances or of the phrasings been asked. "
+        "The lower line is the better way to save."
+    )
+
+
+def task_map_drawing(
+    evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str
+) -> Drawing:
+    """Return the map of confidence and prompt uncertainty."""
+    title = "Task map: confidence and prompt uncertainty"
+    names = names_of(evidence.tasks)
+    found = [
+        TaskPoint(
+            label=names[view.task.id],
+            uncertainty=value_at(values, view.task.id, "prompt_uncertainty"),
+            confidence=value_at(values, view.task.id, "confidence"),
+        )
+        for view in evidence.tasks
+    ]
+    known = [
+        point
+        for point in found
+        if not math.isnan(point.uncertainty) and not math.isnan(point.confidence)
+    ]
+    if not known:
+        return Drawing(
+            name="task_map",
+            title=title,
+            why="It needs the log-probability of every choice under two phrasings or more.",
+        )
+    return Drawing(
+        name="task_map",
+        title=title,
+        caption=f"Right: answers depend on the wording (ambiguous). Upper left: easy. Lower left: difficult. {foot}",
+        draw=lambda ax: plot_task_map(known, ax=ax),
+    )
+
+
+def distance_drawings(
+    evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str
+) -> Iterator[Drawing]:
+    """Yield one figure per task, never pooled.
+
+    Those with the most unseen phrasings, at most `MOST_TASKS`.
+    """
+    title = "Distance from the seen wording and score"
+    known = {
+        view.task.id: [
+            row
+            for row in view.phrasings
+            if row.headline and not math.isnan(row.distance) and not math.isnan(row.change)
+        ]
+        for view in evidence.tasks
+    }
+    views = [
+        view for view in evidence.tasks if any(row.seen == "unseen" for row in known[view.task.id])
+    ]
+    if not views:
+        why = "It needs the distance of unseen phrasings to seen ones: add --representations N to a run of a Transformers model with --tuned-on."
+        yield Drawing(name="distance", title=title, why=why)
+        return
+    names = names_of(evidence.tasks)
+    views.sort(
+        key=lambda view: (-sum(row.seen == "unseen" for row in known[view.task.id]), view.task.id)
+    )
+    for number, view in enumerate(views[:MOST_TASKS], start=1):
+        points = [
+            DistancePoint(distance=row.distance, change=row.change, seen=row.seen)
+            for row in known[view.task.id]
+        ]
+        rho, p = (value_at(values, view.task.id, name) for name in ("distance_rho", "distance_p"))
+        told = (
+            "Too few unseen phrasings for a correlation."
+            if math.isnan(rho)
+            else f"Spearman's rho of the unseen phrasings {rho:.2f}, permutation p {p:.3f}."
+        )
+        more = (
+            f" {len(views)} tasks have distances; those with the most unseen phrasings are drawn."
+            if len(views) > MOST_TASKS
+            else ""
+        )
+        yield Drawing(
+            name="distance" if number == 1 else f"distance_{number}",
+            title=f"{title}: {names[view.task.id]}",
+            caption=f"Distance: mean Euclidean distance of the model's last hidden states to those of the seen phrasings. Below the line: worse than the mean of the seen ones. {told} Tasks are never pooled.{more} {foot}",
+            draw=lambda ax, points=points: plot_distance(points, ax=ax),  # type: ignore[misc]  # the default binds this task's points
+        )
