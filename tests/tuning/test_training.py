@@ -496,7 +496,7 @@ def test_a_soft_prompt_can_be_decoded_instructively(
         (f"adapter:path={tmp_path / 'out'}", "instructive:noise=opposite"),
         ("instructive:noise=opposite",),
     ):
-        (found,) = next(iter(opened(spec, mitigations).run([request])))
+        (found,) = next(iter(opened(spec, mitigations).run([Ask(request)])))
         prompts.append(found.prompt_tokens)
 
     assert prompts[1] == prompts[2] + 2 * 3

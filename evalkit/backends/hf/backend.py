@@ -343,15 +343,11 @@ class HFBackend:
 
     def _greedy(self, loaded: Loaded, path: Path, budget: Budget) -> Greedy | LibraryGreedy:
         """Return the way of generating that the model allows."""
-        fast = isinstance(path.scorer, TreeScorer) or path.name == "packed"
+        scorer = path.scorer if isinstance(path.scorer, TreeScorer) else None
+        fast = scorer is not None or path.name == "packed"
         if not fast or unusual_settings(vars(loaded.model.generation_config)):
             return LibraryGreedy(loaded, self._stops)
-        return Greedy(
-            loaded,
-            path.scorer if isinstance(path.scorer, TreeScorer) else None,
-            self._stops,
-            feeding=budget.tokens,
-        )
+        return Greedy(loaded, scorer, self._stops, feeding=budget.tokens)
 
     def _scored(self, item: Encoded, answer: list[float] | str) -> Response:
         """Response to a choice request."""

@@ -56,7 +56,7 @@ def test_a_gguf_file_gives_the_numbers_of_the_directory_it_was_made_of(
 
 def test_a_directory_with_one_gguf_file_is_that_model(file: Path) -> None:
     """The directory and the file have the same fingerprint, over the file's bytes."""
-    from evalkit.backends.hf.backend import fingerprint_of
+    from evalkit.backends.hf.fingerprint import fingerprint_of
 
     by_file, by_directory = load_model(str(file)), load_model(str(file.parent))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -68,7 +68,7 @@ def test_a_directory_with_one_gguf_file_is_that_model(file: Path) -> None:
 
 def test_one_changed_byte_changes_the_fingerprint(file: Path, tmp_path: Path) -> None:
     """Another weight is another model."""
-    from evalkit.backends.hf.backend import fingerprint_of
+    from evalkit.backends.hf.fingerprint import fingerprint_of
 
     data = bytearray(file.read_bytes())
     data[-1] ^= 1

@@ -110,7 +110,7 @@ def test_an_encoder_decoder_path_that_is_wrong_is_not_taken(
         return allowed | np.tri(allowed.shape[1], dtype=np.bool_), keys
 
     monkeypatch.setattr(encoder_decoder, "visible", wrong)
-    backend = HFBackend(spec_of(model_dir("t5", "end")))
+    backend = HFBackend(spec_of(model_dir("t5", "end"), options={"allow_unknown": True}))
     list(backend.run(list(map(Ask, grid_of(2, 3, letters=False)))))
 
     assert backend.stats["path"] == "rows"
@@ -244,7 +244,7 @@ def test_an_encoder_reads_every_prompt_once_and_a_decoder_every_beginning_once(
         ]
         beginnings = {tail[:n] for tail in tails for n in range(1, len(tail))}
         formula += len(tokenizer(request.text)["input_ids"]) + 1 + len(beginnings)
-    backend = HFBackend(spec_of(model_dir("t5", "end")))
+    backend = HFBackend(spec_of(model_dir("t5", "end"), options={"allow_unknown": True}))
     list(backend.run(list(map(Ask, requests))))
 
     assert backend.stats["planned"] == formula
