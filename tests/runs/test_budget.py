@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +14,22 @@ from toy_runs import SUITE, Silent, settings
 from evalkit.analysis import read_estimates
 from evalkit.analysis.compare import compare_suites
 from evalkit.cli.main import invoke
-from evalkit.errors import ComparisonError, GateError, Interrupted, UsageError
+from evalkit.errors import ComparisonError, GateError, IncompleteError, Interrupted, UsageError
 from evalkit.gating import admit
 from evalkit.records import Estimate, Suite
 from evalkit.records.manifest import Intervals
 from evalkit.records.policy import Policy
+from evalkit.report.sections import limits
+from evalkit.runs.check import check_run
 from evalkit.runs.choose import design_of
 from evalkit.runs.execute import run
 from evalkit.runs.finish import finish
 from evalkit.scoring import ScoreTable
 from evalkit.stats.planning.budget import estimate_distribution
+from evalkit.store.blocks import stored_blocks
+from evalkit.store.designs import put_design
 from evalkit.store.directory import RunDir, read_manifest
+from evalkit.store.responses import Store
 
 TASK = "procedural/boolean"
 WHOLE = replace(SUITE, tasks=(TASK,), limit=20, phrasings=8)
@@ -126,6 +132,56 @@ def test_a_killed_run_asks_the_same_cells_and_gives_the_same_bytes(
     assert asked == whole.asked
     assert before == bytes_of(tmp_path / "whole")
     assert bytes_of(tmp_path / "cut") == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"budget_design": "adaptive"},
+        {"budget": 0.5, "half_width": ("mean", 0.12)},
+        {"budget": 0.5, "find": "best"},
+    ],
+    ids=["adaptive", "half-width", "find"],
+)
+def test_a_budget_that_was_cut_short_stays_partial_everywhere(
+    changes: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped between two rounds, where no answer is missing: score, check and report say so, and the line they name ends it."""
+    wanted = settings("noise,batch=8", tmp_path / "run", suite=replace(SPARSE, **changes))
+    with pytest.raises(Interrupted):
+        run(wanted, Silent(stop_after=1))
+    with Store(tmp_path / "run" / "responses.sqlite") as store:
+        _design_of_what_is_answered(store)
+    code = invoke(["score", str(tmp_path / "run"), "--no-report"])
+    said = capsys.readouterr().out
+    final = read_manifest(tmp_path / "run")
+
+    assert (code, final.state, final.totals.missing) == (3, "partial", 0)
+    assert final.budget is not None
+    assert not final.budget.ended
+    assert "The rounds of its budget did not end" in said
+    assert check_run(tmp_path / "run").state == "partial"
+    assert "its rounds did not end" in check_run(tmp_path / "run").problems[0]
+    assert limits(final)[0].head == "The rounds of its budget did not end"
+    with pytest.raises(IncompleteError, match="was not finished"):
+        admit(final, final, policy=Policy(name="p", rules=(), allow_limited=True))
+    again = run(wanted, Silent())
+
+    assert (again.exit_code, again.manifest.state) == (0, "complete")
+    assert again.manifest.budget is not None
+    assert again.manifest.budget.ended
+    assert "ended" not in again.manifest.to_json()["budget"]
+
+
+def _design_of_what_is_answered(store: Store) -> None:
+    """Leave only answered cells in the design, as a kill between two rounds does."""
+    blocks = stored_blocks(store, TASK)
+    fingerprint = store._db.execute("SELECT fingerprint FROM models").fetchone()[0]
+    names = [name for name, _ in store.get_records(f"design/{TASK}")]
+    asked = np.array(
+        [[not store.missing(fingerprint, [key]) for key in blocks[name].each()] for name in names]
+    )
+    put_design(store, TASK, names, asked)
 
 
 def test_a_run_stops_when_the_interval_is_narrow_enough(tmp_path: Path) -> None:

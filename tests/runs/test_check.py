@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from manifests import told, write
 
+from evalkit.analysis import read_estimates, write_estimates
 from evalkit.cli.main import invoke
-from evalkit.runs.check import check_run, check_store
+from evalkit.runs.check import agree, check_run, check_store
+from evalkit.store.atomic import file_digest
+from evalkit.store.directory import RunDir
 
 ASK = [
     "--tasks",
@@ -208,3 +213,64 @@ def test_damage_weighs_more_than_a_wrong_file(
     )
 
     assert (first, second, "wrong.yaml" in capsys.readouterr().err) == (2, 4, True)
+
+
+@pytest.mark.parametrize(("moved", "state"), [(1e-12, "sound"), (1e-8, "sound"), (1e-4, "damaged")])
+def test_a_digit_that_another_processor_moves_is_no_damage(
+    moved: float, state: str, finished: Path, tmp_path: Path
+) -> None:
+    """Estimates agree to within rounding; a change that a reader could see is damage."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    rows = read_estimates(run / "estimates.csv")
+    write_estimates(
+        [
+            replace(row, value=row.value * (1 + moved)) if row.metric == "mean" else row
+            for row in rows
+        ],
+        run / "estimates.csv",
+    )
+    content = told(run)
+    content["estimates_digest"] = file_digest(run / "estimates.csv")
+    write(run, content)
+
+    assert check_run(run).state == state
+
+
+def test_what_is_counted_is_compared_to_the_letter(finished: Path) -> None:
+    """One instance more is another estimate, however close the number; NaN equals NaN."""
+    rows = read_estimates(finished / "estimates.csv")
+
+    assert any(math.isnan(row.value) for row in rows)
+    assert agree(rows, rows[::-1])
+    assert not agree(rows, [replace(rows[0], n_instances=rows[0].n_instances + 1), *rows[1:]])
+    assert not agree(rows, rows[1:])
+    assert not agree(rows, [replace(rows[0], value=math.nan, low=0.0), *rows[1:]])
+
+
+def test_a_log_that_was_cut_is_said(finished: Path, tmp_path: Path) -> None:
+    """The lock keeps how many answers were safe; a store that holds fewer has lost its log."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    with RunDir(run) as directory:
+        directory.acknowledge(25)
+    outcome = check_run(run)
+
+    assert outcome.exit_code == 4
+    assert any("holds 20 answers, 25 were safe: 5 are gone" in line for line in outcome.problems)
+
+
+def test_answers_that_are_gone_are_asked_again_with_a_word(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The resumed run says how many, and is whole afterwards."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    sql(run, "DELETE FROM responses WHERE id IN (3, 4)")
+    words = [word for word in ASK if word != "--quiet"]
+    assert invoke(["run", "--model", "scripted:noise", *words, "--out", str(run)]) == 0
+    said = capsys.readouterr().err
+
+    assert "holds 18 answers, 20 were safe: 2 are gone" in said
+    assert "They are asked again." in said
+    assert check_run(run).state == "sound"
