@@ -7,6 +7,8 @@ from evalkit.records.manifest import Manifest
 
 __all__ = ["compare_ways", "share_by_text"]
 
+TEXT = "text of choices"
+"""What the parser's version is kept under."""
 _OTHER_WAY = 0.5
 """Difference of shares from which on two runs were scored in two ways."""
 
@@ -24,6 +26,24 @@ def share_by_text(manifest: Manifest) -> float | None:
     return float(ways[-1] == "text") if ways else None
 
 
+def _refuse_versions(old: Manifest, new: Manifest) -> None:
+    """Refuse runs scored with other versions of a metric; runs of version 0.1.0 name none and have 1."""
+    told = [manifest.totals.metrics for manifest in (old, new)]
+    for name in sorted({*told[0], *told[1]} - {TEXT}):
+        first, second = (versions.get(name, 1) for versions in told)
+        _refuse_version(name, first, second)
+    if told[0].get(TEXT) and told[1].get(TEXT):
+        _refuse_version(TEXT, told[0][TEXT], told[1][TEXT])
+
+
+def _refuse_version(name: str, first: int, second: int) -> None:
+    if first != second:
+        raise ComparisonError(
+            f"compare: {name} is at version {first} in old and {second} in new, so a difference could be one of scoring. "
+            "Score the one with the lower version again: evalkit score RUN"
+        )
+
+
 def compare_ways(old: Manifest | None, new: Manifest | None) -> list[str]:
     """Return what must be said of how choices were scored in two runs; nothing when alike.
 
@@ -39,6 +59,7 @@ def compare_ways(old: Manifest | None, new: Manifest | None) -> list[str]:
     """
     if old is None or new is None:
         return []
+    _refuse_versions(old, new)
     shares = share_by_text(old), share_by_text(new)
     if shares[0] is None or shares[1] is None or shares[0] == shares[1]:
         return []

@@ -57,6 +57,9 @@ class Counts:
     """Cells with choices that were answered."""
     by_text: int = 0
     """Those among them that were scored by the text of the answer, not by log-probabilities."""
+    metrics: dict[str, int] = field(default_factory=dict)
+    """Metric -> its version, and ``text of choices`` -> that of the parser where choices were
+    scored by text."""
     boundary: int = 0
     """Requests whose context tokens were no prefix of context + choice."""
     unstable: int | None = None

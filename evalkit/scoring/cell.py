@@ -17,7 +17,7 @@ from evalkit.records import Instance, Response, Status, Task
 from evalkit.records.reasoning import split_reasoning
 from evalkit.registry import METRICS
 
-__all__ = ["MISSING", "NOT_ASKED", "Answered", "Verdict", "target_text", "verdict_of"]
+__all__ = ["MISSING", "NOT_ASKED", "VERSIONS", "Answered", "Verdict", "target_text", "verdict_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,10 @@ class Verdict:
 
 MISSING = Verdict(score=None, prediction=None, status="missing")
 NOT_ASKED = Verdict(score=None, prediction=None, status="not_asked")
+
+
+VERSIONS = {"label_match": 2, "math_match": 2, "rouge_l": 2, "token_f1": 2, "squad_v2": 2}
+"""Versions of metrics whose numbers moved; every other one is at 1. Kept with the scores of a run."""
 
 
 @cache

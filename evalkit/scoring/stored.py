@@ -19,8 +19,9 @@ from evalkit.phrasings.prompts import answer_labels
 from evalkit.records import Instance, Job, Phrasing, Response, Task
 from evalkit.records.manifest import Counts, Manifest
 from evalkit.scoring import Answered, Verdict
-from evalkit.scoring.cell import MISSING, NOT_ASKED, target_text, verdict_of
+from evalkit.scoring.cell import MISSING, NOT_ASKED, VERSIONS, target_text, verdict_of
 from evalkit.scoring.columns import Cells
+from evalkit.scoring.reading.rules import VERSION as PARSER
 from evalkit.store.blocks import stored_jobs
 from evalkit.store.designs import get_design
 from evalkit.store.directory import RunDir, read_manifest
@@ -134,6 +135,7 @@ def stored_cells(
                     collector.cell(row, position, answered=answered, verdict=verdict)
             found = [responses.get(key) for key in asked]
             _add_up(counts, verdicts, found)
+            counts.metrics[job.task.metric] = VERSIONS.get(job.task.metric, 1)
             if job.task.kind == "choice":
                 answers = [one for one in found if one is not None and not one.error]
                 counts.choices += len(answers)
@@ -149,6 +151,8 @@ def stored_cells(
             )
         if collector is not None:
             collector.end()
+    if counts.by_text:
+        counts.metrics["text of choices"] = PARSER
     used.fill(counts)
 
 

@@ -33,6 +33,7 @@ from evalkit.backends.openai.answers import (
 from evalkit.backends.openai.client import Client, readable_key
 from evalkit.backends.openai.echo import echo_score
 from evalkit.backends.openai.faults import Passing, Refused, Rejected, redacted
+from evalkit.backends.openai.loop import cancelled, drained, first_of
 from evalkit.backends.openai.probe import find_mode, is_well, notices_of, same_model
 from evalkit.backends.openai.settings import PUBLIC_URL, read_settings
 from evalkit.errors import BackendError
@@ -41,8 +42,6 @@ from evalkit.records import Ask, ModelSpec, Request, Response
 __all__ = ["OpenAIBackend"]
 
 T = TypeVar("T")
-_HEARTBEAT = 0.5
-"""Seconds after which an empty batch is handed on, so that a wish to stop is heard."""
 
 
 class OpenAIBackend:
@@ -180,7 +179,7 @@ class OpenAIBackend:
         )
         try:
             while True:
-                batch, end = _drained(answers)
+                batch, end = drained(answers)
                 yield batch
                 if isinstance(end, BaseException):
                     raise end
@@ -209,7 +208,7 @@ class OpenAIBackend:
                 for _ in range(min(self.settings.concurrency, len(requests))):
                     group.create_task(work())
         except BaseExceptionGroup as failures:
-            answers.put(_first(failures))
+            answers.put(first_of(failures))
         else:
             answers.put(None)
 
@@ -377,41 +376,7 @@ class OpenAIBackend:
             return
         if hasattr(self, "_client"):
             self._wait(self._client.close())
-        self._wait(_cancelled())
+        self._wait(cancelled())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-async def _cancelled() -> None:
-    """Cancel what still runs on the loop."""
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """First failure of a group, however deep."""
-    failure: BaseException = failures
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure
-
-
-def _drained(
-    answers: queue.SimpleQueue[Response | BaseException | None],
-) -> tuple[list[Response], BaseException | bool]:
-    """Responses that are there, after waiting a moment for the first.
-
-    And what ended it: an error, True for the end, False for nothing.
-    """
-    batch: list[Response] = []
-    try:
-        found = answers.get(timeout=_HEARTBEAT)
-        while isinstance(found, Response):
-            batch.append(found)
-            found = answers.get_nowait()
-    except queue.Empty:
-        return batch, False
-    return batch, True if found is None else found

@@ -209,12 +209,26 @@ def _ends(piece: str, data: bytes, at: int, *, lossy: bool) -> set[int]:
         for part in re.split("(\ufffd)", piece):
             known = part.encode("utf-8", "surrogatepass")
             places = (
-                _high(data, places, 3)
+                {
+                    end
+                    for place in places
+                    for end in _high(data, {place}, 3)
+                    if _broken(data[place:end])
+                }
                 if part == "\ufffd"
                 else {place + len(known) for place in places if data.startswith(known, place)}
             )
         ends |= places
     return ends
+
+
+def _broken(piece: bytes) -> bool:
+    """Whether bytes are no whole characters: a decoder that gives U+FFFD did not have all of one."""
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _high(data: bytes, places: set[int], most: int) -> set[int]:

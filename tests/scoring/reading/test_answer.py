@@ -1,0 +1,124 @@
+"""The parser of answers, against labelled answers and on what it must never do."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.records.reasoning import joined_reasoning, split_reasoning
+from evalkit.scoring.reading import read_answer
+from evalkit.scoring.reading.plain import plain
+
+ROOT = Path(__file__).resolve().parents[3]
+LETTERS = ("A", "B", "C", "D")
+
+
+@pytest.fixture(scope="module")
+def parsing() -> ModuleType:
+    """Give benchmarks/parsing.py as a module."""
+    spec = importlib.util.spec_from_file_location("parsing", ROOT / "benchmarks" / "parsing.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["parsing"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_there_are_enough_answers_of_every_family(parsing: ModuleType) -> None:
+    """Twelve families, no answer in both halves, at least 25 of each in each half."""
+    found = list(parsing.cases())
+    halves = [
+        {(c.labels, c.text) for c in found if (c.part == "tuning") is tuning}
+        for tuning in (True, False)
+    ]
+    sizes = {
+        (family, tuning): sum(c.family == family and (c.part == "tuning") is tuning for c in found)
+        for family in {c.family for c in found}
+        for tuning in (True, False)
+    }
+
+    assert len({family for family, _ in sizes}) == 12
+    assert min(sizes.values()) >= 25
+    assert len(halves[0] & halves[1]) <= 8  # short answers such as "B" are written by everyone
+
+
+def test_the_parser_reads_as_well_as_the_page_says(parsing: ModuleType) -> None:
+    """The table of docs/parsing.md is that of the command; a rule that makes anything worse shows here."""
+    assert parsing.table() in parsing.PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "family", ["bare", "boxed", "negation", "nested", "scripts", "stated", "verdicts"]
+)
+def test_a_family_is_not_read_wrong_on_the_held_out_half(parsing: ModuleType, family: str) -> None:
+    """Precision of 95 % and more: what is read is what was said."""
+    held = [case for case in parsing.cases() if case.family == family and case.part != "tuning"]
+    _, precision, recall = parsing.rates(held)
+
+    assert (precision >= 0.95, recall >= 0.9) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "rule", "expected"),
+    [
+        ("**(B)**", LETTERS, "whole", "B"),
+        ("so \\boxed{C}", LETTERS, "marked", "C"),
+        ("A. Hm, I mean D.", LETTERS, "corrected", "D"),
+        ("The answer is B, not C.", LETTERS, "stated", "B"),
+        ("A is wrong and B is right.", LETTERS, "verdict", "B"),
+        ("A lies north.\n\nB", LETTERS, "line", "B"),
+        ("B. A lies north.", LETTERS, "opens", "B"),
+        ("A or B? So, B.", LETTERS, "concluded", "B"),
+        ("A very cheerful and positive text", ("positive", "negative"), "only", "positive"),
+    ],
+)
+def test_each_rule_is_named_with_what_it_reads(
+    text: str, labels: tuple[str, ...], rule: str, expected: str
+) -> None:
+    """One answer for each rule."""
+    found = read_answer(text, labels)
+
+    assert found is not None
+    assert (found.rule, labels[found.label]) == (rule, expected)
+
+
+@given(
+    st.text(max_size=80),
+    st.sampled_from([LETTERS, ("yes", "no"), ("entailment", "not_entailment"), ("是", "不是")]),
+)
+def test_no_text_ends_the_parser(text: str, labels: tuple[str, ...]) -> None:
+    """Any text gives a label or none."""
+    found = read_answer(text, labels)
+
+    assert found is None or 0 <= found.label < len(labels)
+
+
+@given(st.sampled_from(LETTERS), st.sampled_from(LETTERS))
+def test_thoughts_never_decide(thought: str, said: str) -> None:
+    """Whatever is thought, the answer behind it counts; without one there is none."""
+    found = read_answer(f"<think>The answer is {thought}.</think>\n{said}", LETTERS)
+
+    assert found is not None
+    assert LETTERS[found.label] == said
+    assert read_answer(f"<think>The answer is {thought}.", LETTERS) is None
+
+
+@given(st.text(alphabet="ab <>/\n", max_size=20), st.text(alphabet="ab \n", max_size=20))
+def test_joined_thoughts_come_apart_again(thoughts: str, answer: str) -> None:
+    """What a server gives in two fields is found again in two parts, white space at the ends apart."""
+    told, said = split_reasoning(joined_reasoning(thoughts, answer))
+
+    assert said.strip() == answer.strip()
+    assert told.strip() == thoughts.strip()
+
+
+def test_names_of_labels_keep_their_inner_marks() -> None:
+    """Emphasis goes, products and powers stay."""
+    assert plain("**not_entailment** -4*s**2 + 3*s") == "not entailment -4*s**2 + 3*s"
