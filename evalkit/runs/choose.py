@@ -7,7 +7,7 @@ Reads the catalog and nothing else; loads no model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Literal, TypeAlias
@@ -20,6 +20,7 @@ from evalkit.phrasings.perturb.order import instance_labels, instance_order
 from evalkit.phrasings.perturb.spec import Impossible
 from evalkit.records import Arrangement, Instance, Job, ModelSpec, Phrasing, Seen, Suite, Task
 from evalkit.runs.ask import Progress
+from evalkit.runs.foreign import Foreign
 from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
 from evalkit.runs.settings import Settings
 from evalkit.tuning.adapters import trained_phrasings
@@ -74,7 +75,12 @@ def choose(
             )
             for task in present
         }
-    jobs = [replace(_job(settings, task, own, chosen[task.id]), design=design) for task in present]
+    foreign = Foreign(settings.model, own, present)
+    jobs = [
+        replace(_job(settings, task, own[task.id], chosen[task.id], foreign=foreign), design=design)
+        for task in present
+    ]
+    _refuse_missing_kinds(suite, jobs)
     if progress is not None:
         if absent:
             progress.note(
@@ -85,6 +91,28 @@ def choose(
         for note in _unmet_collections(settings.model, jobs):
             progress.note(note)
     return jobs, {task.id: reason for task, reason in absent}
+
+
+_MADE_TOO = frozenset({"wrong", "null", "random", "shuffled"})
+"""Kinds of controls that are derived even where people wrote some; others only where nobody did."""
+
+
+def _refuse_missing_kinds(suite: Suite, jobs: Sequence[Job]) -> None:
+    """Raise when a kind of control that was asked for is there for none of a task's phrasings."""
+    for kind in suite.kinds:
+        without = [
+            job
+            for job in jobs
+            if kind != "correct" and all(phrasing.kind != kind for phrasing in job.phrasings)
+        ]
+        if without:
+            names = ", ".join(job.task.id for job in without[:5])
+            more = f" and {len(without) - 5} more" if len(without) > 5 else ""
+            why = next((f" ({note})" for job in without for note in job.notes), "")
+            raise UsageError(
+                f"--kinds {kind}: cannot be made for {names}{more}{why}. "
+                "Leave the kind out, leave the tasks out, or write such phrasings."
+            )
 
 
 def _gathered(notes: Sequence[str]) -> list[str]:
@@ -201,8 +229,10 @@ def design_of(suite: Suite, sizes: Sequence[int]) -> Design:
 def _job(
     settings: Settings,
     task: Task,
-    own: Mapping[str, Sequence[Phrasing]],
+    own: Sequence[Phrasing],
     instances: Sequence[Instance],
+    *,
+    foreign: Foreign,
 ) -> Job:
     suite, seed = settings.suite, settings.seed
     pool = (
@@ -210,7 +240,7 @@ def _job(
         if suite.shots and task.shot_split
         else []
     )
-    phrasings, notes = _phrasings(settings, task, own)
+    phrasings, notes = _phrasings(settings, task, own, foreign=foreign)
     instances, orders, left_out = _arranged(phrasings, instances)
     if left_out:
         notes.append(
@@ -222,9 +252,7 @@ def _job(
         )
     trained = trained_phrasings(settings.mitigations)
     seen: dict[str, Seen] = {
-        phrasing.id: "seen"
-        if phrasing.id in trained
-        else catalog.relation(phrasing, settings.model, task)
+        phrasing.id: "seen" if phrasing.id in trained else foreign.relation(phrasing, task)
         for phrasing in phrasings
     }
     return Job(
@@ -239,14 +267,13 @@ def _job(
 
 
 def _phrasings(
-    settings: Settings, task: Task, own: Mapping[str, Sequence[Phrasing]]
+    settings: Settings, task: Task, found: Sequence[Phrasing], *, foreign: Foreign
 ) -> tuple[list[Phrasing], list[str]]:
     """Return the phrasings of a run: chosen ones, derived controls, perturbed copies.
 
     And what could not be made.
     """
     suite = settings.suite
-    found = own[task.id]
     wanted = [
         phrasing
         for phrasing in found
@@ -255,15 +282,15 @@ def _phrasings(
     chosen = pick_phrasings(task, wanted, number=suite.phrasings, seed=settings.seed)
     correct = [phrasing for phrasing in chosen if phrasing.kind == "correct"]
     notes: list[str] = []
-    derivable = [kind for kind in suite.kinds if kind in DERIVED_KINDS]
+    written = {phrasing.kind for phrasing in wanted}
+    derivable = [
+        kind for kind in suite.kinds if kind in DERIVED_KINDS and kind not in written - _MADE_TOO
+    ]
     if derivable:
-        others = [
-            phrasing
-            for other, phrasings in own.items()
-            if other != task.id
-            for phrasing in phrasings
-        ]
-        made, refused = controls(task, correct, others, seed=settings.seed, kinds=derivable)
+        others = foreign.of(task) if "wrong" in derivable else []
+        made, refused = controls(
+            task, correct, others, seed=settings.seed, kinds=derivable, rank=foreign.rank(task)
+        )
         chosen, notes = [*chosen, *made], [f"{task.id}: {refusal}" for refusal in refused]
     if suite.perturbations:
         made, refused = apply(

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Word", "free_words", "protected_spans", "rewrite_free", "substitute"]
+__all__ = ["SLOT", "Word", "free_words", "protected_spans", "rewrite_free", "substitute"]
 
 _QUOTED_VALUE = r"""(?:"[^"]*"|'[^']*'|[^"'])"""
+SLOT = re.compile(rf"\{{\{{{_QUOTED_VALUE}*?\}}\}}", re.DOTALL)
+"""A slot, wherever it stands: a quotation around it makes no difference."""
 _KEPT = re.compile(
     rf"\{{\{{{_QUOTED_VALUE}*?\}}\}}"
     rf"|\{{%{_QUOTED_VALUE}*?%\}}"

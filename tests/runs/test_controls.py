@@ -1,0 +1,111 @@
+"""Controls of a run: none that was asked for is missing, borrowed words keep their label, a deaf model has no reliance."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import evalkit
+from evalkit.errors import UsageError
+from evalkit.records import ModelSpec, Phrasing, Suite
+from evalkit.runs.choose import choose
+from evalkit.runs.settings import Settings
+
+FAMILIES = ("boolean", "counting", "navigation", "regex", "sorting", "tracking")
+"""Procedural tasks with wordings that hold the instance inside quotation marks."""
+
+
+def settings(tmp_path, kinds, *, model="scripted:deaf", tasks=None, **fields) -> Settings:
+    """Return the settings of a small run."""
+    backend, _, name = model.partition(":")
+    spec = ModelSpec(backend=backend, name=name, tuned_on=fields.pop("tuned_on", ("evalkit",)))
+    suite = Suite(
+        name="s",
+        tasks=tuple(tasks or [f"procedural/{name}" for name in FAMILIES]),
+        kinds=("correct", *kinds),
+        **{"limit": 4, **fields},
+    )
+    return Settings(model=spec, suite=suite, out=tmp_path / "run")
+
+
+def test_a_wrong_control_has_the_label_of_the_words_it_borrows(tmp_path):
+    """Words of the library are seen by a model that was tuned on it; other derived controls are not."""
+    jobs, _ = choose(settings(tmp_path, ["wrong", "null"], limit=1, phrasings=2))
+
+    for job in jobs:
+        derived = [one for one in job.phrasings if one.kind != "correct" and one.of]
+        labels = {(one.kind, job.seen[one.id]) for one in derived}
+        assert labels == {("wrong", "seen"), ("null", "unseen")}
+
+
+def test_wrong_can_be_made_for_one_task_alone(tmp_path):
+    """The whole library is drawn from, not the run's own tasks, and never the task itself."""
+    (job,), _ = choose(settings(tmp_path, ["wrong"], tasks=["procedural/sorting"], limit=1))
+    own = {one.text for one in job.phrasings if one.kind == "correct"}
+    borrowed = [one for one in job.phrasings if one.kind == "wrong"]
+
+    assert borrowed
+    assert not {one.text for one in borrowed} & own
+    assert not [one.origin for one in borrowed if one.origin.startswith("procedural-sorting")]
+
+
+def test_written_opposites_go_before_derived_ones(tmp_path):
+    """Where people wrote an opposite no other is made; where nobody did, every phrasing gets one."""
+    (job,), _ = choose(settings(tmp_path, ["opposite"], tasks=["procedural/regex"], limit=1))
+    opposites = [one for one in job.phrasings if one.kind == "opposite"]
+
+    assert opposites
+    assert all(one.of is None for one in opposites)
+
+
+def test_a_kind_that_cannot_be_made_is_an_error_that_names_the_tasks(tmp_path):
+    """Kind, task, reason and remedy stand in the message."""
+    tagged = Phrasing(
+        id="tagged",
+        text="{% if question %}{{ question }}{% endif %}",
+        source="x",
+        position="inline",
+    )
+    given = settings(tmp_path, ["null"], tasks=["procedural/sorting"], limit=1)
+    with pytest.raises(
+        UsageError,
+        match=r"--kinds null: cannot be made for procedural/sorting \(.*Jinja tags.*\)\. Leave the kind out",
+    ):
+        choose(Settings(model=given.model, suite=given.suite, out=given.out, phrasings=(tagged,)))
+
+
+def test_a_model_that_does_not_read_its_instruction_has_no_reliance(tmp_path):
+    """Whatever the control, a deaf model scores as under the correct wordings, quoted slots included."""
+    found = evalkit.run(
+        "scripted:deaf",
+        tasks=[f"procedural/{name}" for name in FAMILIES],
+        kinds=["correct", "wrong", "null", "opposite", "negated"],
+        limit=6,
+        out=tmp_path / "run",
+        quiet=True,
+    ).estimates
+    reliance = found[found.metric.str.startswith("reliance")]
+
+    assert {"reliance", "reliance_null", "reliance_wrong"} <= set(reliance.metric)
+    assert set(reliance.value) == {0.0}
+
+
+@pytest.mark.skipif(
+    not os.environ.get("EVALKIT_DATA"), reason="needs benchmark data, which EVALKIT_DATA names"
+)
+def test_superni_tasks_get_the_controls_nobody_wrote(tmp_path):
+    """Every correct phrasing of a SuperNI task has an opposite and a negated control."""
+    given = settings(
+        tmp_path,
+        ["opposite", "negated"],
+        tasks=["superni/task391_causal_relationship"],
+        limit=1,
+        phrasings=3,
+    )
+    (job,), _ = choose(dataclasses.replace(given, data_dir=Path(os.environ["EVALKIT_DATA"])))
+
+    assert Counter(one.kind for one in job.phrasings) == {"correct": 3, "opposite": 3, "negated": 3}
