@@ -27,7 +27,7 @@ _FILES = {
     "answers": "scoring.answers",
     "audit": "analysis.audit",
     "backends.hf_batching": "backends.hf.tree",
-    "backends.hf.packed": "backends.hf.causal",
+    "backends.hf_causal": "backends.hf.packed",
     "backends.hf_embed": "backends.hf.hidden_states",
     "backends.hf_encdec": "backends.hf.encoder_decoder",
     "backends.hf_engine": "backends.hf.engine",
