@@ -138,7 +138,8 @@ def opened(path: Path, *, limit: int = MAX_DATA_BYTES) -> Iterator[io.BufferedRe
             raise CatalogError(
                 f"{path}: is {size} bytes long; at most {limit} are accepted. Split it."
             )
-        with io.BufferedReader(_Bounded(_unpacking(plain, suffix), path, limit), 1 << 20) as stream:
+        bounded: Any = _Bounded(_unpacking(plain, suffix), path, limit)
+        with io.BufferedReader(bounded, 1 << 20) as stream:
             yield stream
     finally:
         plain.close()

@@ -14,7 +14,20 @@ from evalkit.cli.main import invoke
 from evalkit.errors import StoreError
 from evalkit.store.directory import read_manifest, write_out
 
-ASK = ["--model", "scripted:noise", "--tasks", "procedural/boolean", "--limit", "2", "--phrasings", "3", "--resamples", "100", "--no-cache", "--no-report"]
+ASK = [
+    "--model",
+    "scripted:noise",
+    "--tasks",
+    "procedural/boolean",
+    "--limit",
+    "2",
+    "--phrasings",
+    "3",
+    "--resamples",
+    "100",
+    "--no-cache",
+    "--no-report",
+]
 
 
 @pytest.fixture(scope="module")

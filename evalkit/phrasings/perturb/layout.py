@@ -63,16 +63,17 @@ def _redraw(
 
 
 def _separator(phrasing: Phrasing, words: tuple[str, ...]) -> list[Phrasing]:
-    return [
-        _redraw(phrasing, lambda name, _, mark=mark: f"{name}{mark}", words) for mark in SEPARATORS
-    ]  # type: ignore[misc]  # default argument binds
+    def drawn(mark: str) -> Phrasing:
+        return _redraw(phrasing, lambda name, _: f"{name}{mark}", words)
+
+    return [drawn(mark) for mark in SEPARATORS]
 
 
 def _casing(phrasing: Phrasing, words: tuple[str, ...]) -> list[Phrasing]:
-    return [
-        _redraw(phrasing, lambda name, mark, case=case: f"{case(name)}{mark}", words)
-        for case in CASINGS
-    ]  # type: ignore[misc]  # default argument binds
+    def drawn(case: Callable[[str], str]) -> Phrasing:
+        return _redraw(phrasing, lambda name, mark: f"{case(name)}{mark}", words)
+
+    return [drawn(case) for case in CASINGS]
 
 
 def _spacing(phrasing: Phrasing, words: tuple[str, ...]) -> list[Phrasing]:
@@ -80,10 +81,8 @@ def _spacing(phrasing: Phrasing, words: tuple[str, ...]) -> list[Phrasing]:
     kept = protected_spans(phrasing.text, words)
     if any("\n" in phrasing.text[start:end] for start, end in kept) or "{%" in phrasing.text:
         return []
-    return [
-        replace(phrasing, text=re.sub(r"\n+", lambda _, mark=mark: mark, phrasing.text))
-        for mark in BREAKS
-    ]  # type: ignore[misc]  # default argument binds
+    lines = re.split(r"\n+", phrasing.text)
+    return [replace(phrasing, text=mark.join(lines)) for mark in BREAKS]
 
 
 def _enumerator(phrasing: Phrasing, words: tuple[str, ...]) -> list[Phrasing]:
