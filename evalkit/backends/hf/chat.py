@@ -14,7 +14,15 @@ from typing import Any
 
 from evalkit.errors import BackendError
 
-__all__ = ["PINNED", "Chat", "has_template", "pinned", "refuse_chance", "whole", "whole_conversation"]
+__all__ = [
+    "PINNED",
+    "Chat",
+    "has_template",
+    "pinned",
+    "refuse_chance",
+    "whole",
+    "whole_conversation",
+]
 
 PINNED = "2024-07-26T12:00:00Z"
 """What the clock says to every template: the day that Llama 3.1's own template falls back to."""

@@ -84,7 +84,11 @@ def test_the_chat_template_of_the_file_is_used(source: Path, tmp_path: Path) -> 
 
     path = llama(source, tmp_path / "chat.gguf", template=TEMPLATE)
     (wrapped,), (bare,) = (
-        [r.sent for batch in HFBackend(load_model(str(path), **fields)).run(ASKED[:1]) for r in batch]
+        [
+            r.sent
+            for batch in HFBackend(load_model(str(path), **fields)).run(ASKED[:1])
+            for r in batch
+        ]
         for fields in ({}, {"chat_template": "none"})
     )
 

@@ -58,7 +58,11 @@ def test_log_likelihoods_equal_those_of_lm_eval(
     directory = model_dir(kind, pieces)
     backend = HFBackend(
         ModelSpec(
-            backend="hf", name=str(directory), device="cpu", dtype="float32", options={"path": path, "allow_unknown": True}
+            backend="hf",
+            name=str(directory),
+            device="cpu",
+            dtype="float32",
+            options={"path": path, "allow_unknown": True},
         )
     )
     requests = [

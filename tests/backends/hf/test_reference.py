@@ -45,9 +45,7 @@ def works(number: int = 24) -> list[Any]:
     def some(n: int) -> tuple[int, ...]:
         return tuple(rng.choices(range(4, 211), k=n))
 
-    return [
-        Work(some(rng.randint(10, 120)), (some(1), some(3), some(6))) for _ in range(number)
-    ]
+    return [Work(some(rng.randint(10, 120)), (some(1), some(3), some(6))) for _ in range(number)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -107,9 +105,7 @@ def test_weights_come_back_bit_for_bit(dtype: str, family: str) -> None:
     from evalkit.backends.hf.rows import SingleScorer
 
     loaded = deep(3, dtype, family=family)
-    before = [
-        (t.dtype, t.clone()) for t in [*loaded.model.parameters(), *loaded.model.buffers()]
-    ]
+    before = [(t.dtype, t.clone()) for t in [*loaded.model.parameters(), *loaded.model.buffers()]]
     with in_float64(loaded):
         SingleScorer(loaded).score(works(1))
     with pytest.raises(IndexError), in_float64(loaded):
