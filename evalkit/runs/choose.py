@@ -54,10 +54,11 @@ def choose(
             f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'."
         )
     own = {task.id: _own_phrasings(settings, task) for task in present}
+    read = {task.id: catalog.read_instances(task, settings.data_dir) for task in present}
     chosen = {
         task.id: pick_instances(
             task,
-            catalog.load_instances(task, settings.data_dir),
+            read[task.id][0],
             limit=suite.limit,
             seed=settings.seed,
         )
@@ -74,7 +75,10 @@ def choose(
             )
             for task in present
         }
-    jobs = [replace(_job(settings, task, own, chosen[task.id]), design=design) for task in present]
+    jobs = []
+    for task in present:
+        job = _job(settings, task, own, chosen[task.id])
+        jobs.append(replace(job, design=design, notes=(*read[task.id][1], *job.notes)))
     if progress is not None:
         if absent:
             progress.note(

@@ -43,6 +43,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                         "query": query,
                     },
                     references=answers or (UNANSWERABLE,),
+                    where=where,
                 )
             )
     return instances
