@@ -197,10 +197,11 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
         )
     if task.kind == "generate" and task.max_tokens < 1:
         yield ("max_tokens",), f"max_tokens is {task.max_tokens}; accepted: 1 and up."
-    if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1:
+    blank = not all(label.strip() for label in task.labels)
+    if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1 or blank:
         yield (
             ("labels",),
-            f"labels are {list(task.labels)}; accepted: none, or two and more that differ.",
+            f"labels are {list(task.labels)}; accepted: none, or two and more that differ and are not empty.",
         )
     if not task.fields or len(set(task.fields)) != len(task.fields):
         yield (

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, print_json, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
 
 if TYPE_CHECKING:
     from evalkit.runs.check import RunCheck
@@ -23,13 +30,19 @@ __all__ = ["command"]
     epilog="Example: evalkit check tasks/mine.yaml paraphrases/ reports/runs/demo",
 )
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where the instances of tasks lie; EVALKIT_DATA, then evalkit's cache folder, without it.",
+)
 @json_option
 @quiet_option
 @debug_option
-def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
+def command(paths: tuple[Path, ...], data_dir: Path | None, as_json: bool, quiet: bool) -> int:
     """Validate task, phrasing, suite, model and policy files.
 
-    All mistakes at once, each with file and line. Verify run directories: every row, count and
+    All mistakes at once, each with file and line; of a task also those of its instances, where
+    they are on this machine. Verify run directories: every row, count and
     number.
 
     PATH is a file, a folder, a run directory or a responses.sqlite (a run's or the cache's);
@@ -47,7 +60,9 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     ]
     runs += [check_store(path) for path in paths if path.suffix == ".sqlite"]
     files = [path for path in paths if path not in {run.path for run in runs}]
-    kinds, problems = check_paths(files or shipped_files()) if files or not paths else ({}, [])
+    kinds, problems = (
+        check_paths(files or shipped_files(), data_dir) if files or not paths else ({}, [])
+    )
     problems = [*problems, *_linted(kinds, problems)]
     code = _exit_code(runs, problems)
     if as_json:

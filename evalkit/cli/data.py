@@ -41,17 +41,25 @@ def command() -> None:
 @quiet_option
 @debug_option
 def status(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet: bool) -> None:
-    """Show for each benchmark how many of its tasks have their data on this machine."""
-    from evalkit.catalog import available_tasks, list_tasks
+    """Show for each benchmark how many of its tasks have their data on this machine.
+
+    Also what cannot be asked of it: instances left out by name, and files that are wrong.
+    """
+    from evalkit.catalog import available_tasks, list_tasks, read_instances
     from evalkit.catalog.files import data_directory
+    from evalkit.errors import CatalogError
 
     tasks = list_tasks(patterns or ("*",))
     present, absent = available_tasks(tasks, data_dir)
     counts: dict[str, dict[str, Any]] = defaultdict(
-        lambda: {"present": 0, "absent": 0, "missing": []}
+        lambda: {"present": 0, "absent": 0, "missing": [], "left_out": [], "wrong": []}
     )
     for task in present:
         counts[task.benchmark]["present"] += 1
+        try:
+            counts[task.benchmark]["left_out"] += read_instances(task, data_dir)[1]
+        except CatalogError as error:
+            counts[task.benchmark]["wrong"] += error.problems
     for task, reason in absent:
         counts[task.benchmark]["absent"] += 1
         counts[task.benchmark]["missing"].append({"task": task.id, "reason": reason})
@@ -65,6 +73,9 @@ def status(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quie
     print_table(["benchmark", "here", "missing", "to get it"], rows)
     if not quiet:
         click.echo(f"\nData directory: {data_directory(data_dir)}")
+        for item in counts.values():
+            for line in (*item["left_out"], *item["wrong"]):
+                click.echo(line)
         if patterns:
             for _, reason in absent:
                 click.echo(reason)
