@@ -110,7 +110,7 @@ class _Bounded(io.RawIOBase):
 
 
 @contextmanager
-def opened(path: Path, *, limit: int = MAX_DATA_BYTES) -> Iterator[io.BufferedReader]:
+def opened(path: Path, *, limit: int = MAX_DATA_BYTES) -> Iterator[io.BufferedReader[Any]]:
     """Open a plain file as bytes; ``.gz`` and ``.zst`` are unpacked.
 
     Parameters
