@@ -68,6 +68,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         allowed = after[0] == "https" or (after[0] == "http" and before[0] == "http")
         home = bool(self._service) and after == _origin(self._service)
         if not allowed or (_internal(newurl) and not home):
+            fp.close()
             raise EnvironmentFault(
                 f"{req.full_url}: redirects to {newurl[:200]}, which is not followed; a web address outside this network is accepted. Correct the address."
             )
@@ -223,12 +224,15 @@ def answered(
             opener = urllib.request.build_opener(_Redirects(service), *watch.handlers())
             answer = opener.open(request, timeout=PATIENCE_S)
         except urllib.error.HTTPError as error:
+            error.close()
             raise EnvironmentFault(
                 f"{url}: answered {error.code} {error.reason}. Check the name and the revision, or try later."
             ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _unreached(url, error, late=watch.ended) from error
         with answer:
+            if watch.ended:  # a head cut short by us reads like a whole one
+                raise _unreached(url, TimeoutError(), late=True)
             yield Answer(url, answer, watch)
 
 
@@ -270,6 +274,8 @@ def wrong_content(name: str, kind: str, head: bytes, tail: bytes) -> str:
     >>> wrong_content("a.jsonl", "", b'{"a": 1}', b'{"a": 1}')
     ''
     """
+    if not head:
+        return "is empty"
     suffix = PurePosixPath(name).suffix.lower()
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
     if suffix not in (".html", ".htm", ".xml") and (

@@ -181,7 +181,14 @@ def fetch(
         key = (item.origin, item.repository, item.revision)
         if key not in commits:
             commits[key] = _commit(item)
-        entry = _download(item, commits[key], root)
+        if item.place.is_dir():
+            raise EnvironmentFault(
+                f"{item.place}: is a folder where a file is expected. Move it away, or choose another --data-dir."
+            )
+        try:
+            entry = _download(item, commits[key], root)
+        except StoreError as error:
+            raise EnvironmentFault(str(error).replace("--out", "--data-dir")) from error
         got.append(entry)
         at = f"@{entry.commit[:10]} " if entry.commit else "/"
         said(f"{item.repository}{at}{item.path}")
@@ -294,7 +301,7 @@ def _store(item: Wanted, commit: str, root: Path, answer: Answer) -> Fetched:
             digest.update(piece)
             head = head or piece[:_LOOKED_AT]
             tail = (tail + piece)[-_LOOKED_AT:]
-        if wrong := wrong_content(item.path, answer.kind, head, tail):
+        if wrong := wrong_content(item.place.name, answer.kind, head, tail):
             raise EnvironmentFault(
                 f"{answer.url}: what came {wrong}; nothing of it was kept. Check the address and the network."
             )
