@@ -325,9 +325,7 @@ def _unknown_metric(name: str) -> str | None:
         return None
     close = get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}? " if close else ". "
-    return (
-        f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(known)}."
-    )
+    return f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(known)}."
 
 
 _PLACEHOLDERS: dict[type, dict[str, Any]] = {

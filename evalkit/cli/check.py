@@ -17,6 +17,7 @@ from evalkit.cli.options import (
     print_json,
     quiet_option,
 )
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.runs.check import RunCheck
@@ -85,12 +86,12 @@ def command(paths: tuple[Path, ...], data_dir: Path | None, as_json: bool, quiet
     for run in runs:
         _show(run, quiet=quiet)
     for problem in problems:
-        click.echo(problem, err=True)
+        say(problem, err=True)
     counts = ", ".join(
         f"{number} {kind}" for kind, number in sorted(Counter(kinds.values()).items())
     )
     if kinds and not quiet:
-        click.echo(
+        say(
             f"{len(kinds)} files ({counts}): {len(problems)} mistakes"
             if problems
             else f"{len(kinds)} files ({counts}): all fine"
@@ -119,8 +120,8 @@ def _exit_code(runs: Sequence[RunCheck], problems: Sequence[str]) -> int:
 def _show(run: RunCheck, *, quiet: bool) -> None:
     if not quiet:
         for line in run.checked:
-            click.echo(f"  {line}")
+            say(f"  {line}")
     for problem in run.problems:
-        click.echo(problem, err=True)
+        say(problem, err=True)
     if not quiet or run.state != "sound":
-        click.echo(f"{run.path}: {run.state}")
+        say(f"{run.path}: {run.state}")

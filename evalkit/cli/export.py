@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_option
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -73,7 +74,7 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
         count = len(rows)
         _write(rows, out, form)
     if not quiet:
-        click.echo(f"{count} rows written to {out}", err=is_stream(out))
+        say(f"{count} rows written to {out}", err=is_stream(out))
     return 0
 
 
