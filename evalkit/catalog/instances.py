@@ -96,17 +96,22 @@ def _shown(task: Task, instance: Instance) -> str:
     return f"{instance.where}{': ' if instance.where else ''}{task.id}: instance {instance.id!r}"
 
 
+def _blank(text: str) -> bool:
+    """Whether a text shows nothing: empty, blanks, or letters that cannot be seen."""
+    return not any(letter.isprintable() and not letter.isspace() for letter in text)
+
+
 def _flaw(task: Task, instance: Instance) -> str:
     """Return why an instance cannot be asked or scored, whatever format it came from; empty when it can."""
-    if not instance.fields.get("question", "x").strip():
+    if _blank(instance.fields.get("question", "x")):
         return "has an empty question; a text is expected. Fill it in."
     if task.kind == "choice" and len(instance.choices) < 2:
         return f"has {len(instance.choices)} choices; two or more are expected of a choice task."
-    if any(not choice.strip() for choice in instance.choices):
+    if any(_blank(choice) for choice in instance.choices):
         return "has an empty choice; texts are expected. Fill it in or take it away."
     if not instance.references:
         return "has no accepted answer. Add one."
-    if any(not reference.strip() for reference in instance.references):
+    if any(_blank(reference) for reference in instance.references):
         return "has an empty accepted answer; a text is expected. Fill it in."
     if (
         task.kind == "choice"
@@ -127,7 +132,7 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
     met: dict[str, str] = {}
     for instance in instances:
         where = _shown(task, instance)
-        if not instance.id.strip():
+        if _blank(instance.id):
             problems.append(
                 f"{where} has an empty id; every instance needs one of its own. Fill it in, or leave 'id' out of the columns."
             )

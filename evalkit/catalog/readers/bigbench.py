@@ -14,7 +14,7 @@ from typing import Any
 
 from evalkit.catalog.files import load_json, locate
 from evalkit.catalog.paths import inside
-from evalkit.catalog.readers.rows import as_text, derived_id
+from evalkit.catalog.readers.rows import cell_text, derived_id
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -82,13 +82,13 @@ def _instance(
     where: str,
     name: tuple[str, int],
 ) -> Instance:
-    text = as_text(example["input"])
+    text = cell_text(example["input"], f"{where}: 'input'")
     scores = example.get("target_scores")
     if isinstance(scores, dict) and scores:
         return _choice(content, text, scores, where=where, name=name)
     target = example.get("target")
     references = tuple(
-        as_text(item)
+        cell_text(item, f"{where}: 'target'")
         for item in (target if isinstance(target, list) else [target])
         if item is not None
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.catalog.files import csv_rows, locate
-from evalkit.catalog.readers.rows import as_text, derived_id, table_rows
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -154,8 +154,8 @@ def _hub(path: Path, glue: GlueTask) -> Iterator[tuple[str, list[str], str]]:
             )
         yield (
             f"{path}:{line}",
-            [as_text(row[column]) for _, column in glue.parts],
-            _word(as_text(row["label"]), glue, f"{path}:{line}"),
+            [cell_text(row[column], f"{path}:{line}") for _, column in glue.parts],
+            _word(cell_text(row["label"], f"{path}:{line}"), glue, f"{path}:{line}"),
         )
 
 

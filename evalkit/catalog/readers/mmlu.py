@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.files import csv_rows, json_lines, locate, need
-from evalkit.catalog.readers.rows import as_text, derived_id, table_rows
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -153,5 +153,5 @@ def _hub(path: Path, subject: str) -> Iterator[_Row]:
             line,
             f"answer is {answer!r}; accepted: 0, 1, 2, 3.",
         )
-        texts = tuple(as_text(choice) for choice in choices)
-        yield line, as_text(row.get("question")), texts, int(answer or 0)
+        texts = tuple(cell_text(choice, f"{path}:{line}") for choice in choices)
+        yield line, cell_text(row.get("question"), f"{path}:{line}"), texts, int(answer or 0)

@@ -24,7 +24,7 @@ from typing import Any
 
 from evalkit.catalog.files import locate
 from evalkit.catalog.opening import parse_json
-from evalkit.catalog.readers.rows import as_text, derived_id, table_rows
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -81,12 +81,7 @@ def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:
 
 def _text(row: Mapping[str, Any], column: str, where: str) -> str:
     """Return a cell that holds one text, number or truth value."""
-    value = _cell(row, column, where)
-    if not isinstance(value, str | int | float | None):
-        raise CatalogError(
-            f"{where}: column {column!r} holds {type(value).__name__} {str(value)[:40]!r}; a text, a number or true and false are accepted. Correct the cell."
-        )
-    return as_text(value)
+    return cell_text(_cell(row, column, where), f"{where}: column {column!r}")
 
 
 def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
@@ -95,13 +90,13 @@ def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
     A list, JSON text of one, or text with a separator.
     """
     if isinstance(value, list):
-        return tuple(as_text(item) for item in value)
-    text = as_text(value)
+        return tuple(cell_text(item, where) for item in value)
+    text = cell_text(value, where)
     if separator:
         return tuple(part.strip() for part in text.split(separator))
     if text.lstrip().startswith("["):
         try:
-            return tuple(as_text(item) for item in parse_json(text))
+            return tuple(cell_text(item, where) for item in parse_json(text))
         except (json.JSONDecodeError, RecursionError) as error:
             raise CatalogError(
                 f"{where}: {text[:40]!r} is not a list in JSON: {error}. Set source.options.separator."

@@ -15,7 +15,7 @@ from pathlib import Path
 from evalkit.catalog.files import load_json, locate
 from evalkit.catalog.opening import read_utf8
 from evalkit.catalog.paths import inside
-from evalkit.catalog.readers.rows import as_text, derived_id, table_rows
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -121,7 +121,9 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[_Pair]:
         first, second = texts
         for source, target in ((first, second), (second, first)):
             if f"{source}-{target}" in wanted or (not wanted and source == first):
-                left, right = as_text(texts[source]), as_text(texts[target])
+                left, right = (
+                    cell_text(texts[code], f"{path}:{line}") for code in (source, target)
+                )
                 yield source, target, left, right, f"{path}:{line}"
 
 
