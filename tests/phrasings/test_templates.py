@@ -158,5 +158,5 @@ def test_a_text_that_would_cost_time_or_memory_is_refused_before_it_is_rendered(
     fields = {"question": "q" * 100_000, "choices": ("a", "b"), "labels": ("A", "B")}
 
     assert any(message in problem for problem in check(text))
-    with pytest.raises(CatalogError, match="^a phrasing: "):
+    with pytest.raises(CatalogError, match=r"^a phrasing: "):
         render(text, fields, where="a phrasing")

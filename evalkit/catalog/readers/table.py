@@ -90,13 +90,13 @@ def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
     A list, JSON text of one, or text with a separator.
     """
     if isinstance(value, list):
-        return tuple(cell_text(item, where) for item in value)
-    text = cell_text(value, where)
+        return tuple(cell_text(item, f"{where}: a list") for item in value)
+    text = cell_text(value, f"{where}: the cell")
     if separator:
         return tuple(part.strip() for part in text.split(separator))
     if text.lstrip().startswith("["):
         try:
-            return tuple(cell_text(item, where) for item in parse_json(text))
+            return tuple(cell_text(item, f"{where}: a list") for item in parse_json(text))
         except (json.JSONDecodeError, RecursionError) as error:
             raise CatalogError(
                 f"{where}: {text[:40]!r} is not a list in JSON: {error}. Set source.options.separator."
