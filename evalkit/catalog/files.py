@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.catalog.opening import lines_of, parse_json, read_utf8
+from evalkit.catalog.opening import MAX_LINES, lines_of, parse_json, read_utf8, too_many_lines
 from evalkit.catalog.paths import cache_dir, inside
 from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Task
@@ -236,6 +236,8 @@ def csv_rows(
             if cells:
                 yield line, cells
             line = reader.line_num + 1
+            if line > MAX_LINES:
+                raise too_many_lines(path)
     except csv.Error as error:
         raise CatalogError(
             f"{path}:{line}: is not a table: {error}. The file may be cut short; get it again."
