@@ -134,6 +134,7 @@ def test_a_project_file_may_not_lift_a_guard(folders, text, what):
     )
 
 
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[run]\nseed = [1]\n", "[run] seed is [1]; one text or number accepted"),
@@ -173,7 +174,7 @@ def test_the_file_of_the_current_directory_lifts_no_guard(folders, capsys, line)
     (project / "evalkit.toml").write_text(f"[run]\n{line}\n")
 
     assert invoke(["ls", "backends"]) == 2
-    assert "only the command line may. Type it there" in capsys.readouterr().err
+    assert "which counts only on the command line" in capsys.readouterr().err
     (project / "evalkit.toml").rename(user / "evalkit.toml")
     assert invoke(["ls", "backends"]) == 0
 
