@@ -5,6 +5,7 @@ from evalkit.catalog.instances import (
     available_tasks,
     dataset_phrasings,
     load_instances,
+    read_instances,
 )
 from evalkit.catalog.models import known_collections, known_tuning, load_model, model_from_lm_eval
 from evalkit.catalog.phrasings import (
@@ -38,6 +39,7 @@ __all__ = [
     "load_task",
     "model_from_lm_eval",
     "phrasings_for",
+    "read_instances",
     "relation",
     "task_ids",
     "tuned_on_collection",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from evalkit.catalog.instances import read_instances
 from evalkit.catalog.models import KnownModel, read_model_file
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import read_phrasing_file
@@ -13,7 +15,7 @@ from evalkit.catalog.policies import read_policy_file
 from evalkit.catalog.tasks import read_suite_file, read_task_file
 from evalkit.catalog.validate import field_names
 from evalkit.catalog.yaml_file import load_yaml
-from evalkit.errors import CatalogError, EvalkitError
+from evalkit.errors import CatalogError, DataMissingError, EvalkitError
 from evalkit.records import ModelSpec, Suite, Task
 
 __all__ = ["check_file", "check_paths", "kind_of", "shipped_files", "yaml_files"]
@@ -100,13 +102,26 @@ _CHECKS: Mapping[str, Callable[[Path], object]] = {
 }
 
 
-def check_file(path: Path) -> tuple[str, list[str]]:
+def _check_data(path: Path, data_dir: Path | None) -> None:
+    """Raise what is wrong with the instances of a user's task; data that is not here is no mistake."""
+    if path.resolve().is_relative_to(data_root("tasks").resolve()):
+        return
+    task = read_task_file(path)
+    for split in dict.fromkeys((task.split, task.shot_split)):
+        if split is not None:
+            with suppress(DataMissingError):
+                read_instances(task, data_dir, split)
+
+
+def check_file(path: Path, data_dir: Path | None = None) -> tuple[str, list[str]]:
     """Return the kind of a file and all that is wrong with it.
 
     Parameters
     ----------
     path
         YAML file.
+    data_dir
+        Where the instances of a task are looked for, to be checked too; see `read_instances`.
 
     Returns
     -------
@@ -125,6 +140,8 @@ def check_file(path: Path) -> tuple[str, list[str]]:
             ]
         kind = told
         _CHECKS[kind](path)
+        if kind == "task":
+            _check_data(path, data_dir)
     except CatalogError as error:
         return kind, list(error.problems)
     except EvalkitError as error:
@@ -167,13 +184,15 @@ def shipped_files() -> list[Path]:
     return [path for folder in folders for path in sorted(folder.rglob("*.yaml"))]
 
 
-def check_paths(paths: Iterable[Path]) -> tuple[dict[Path, str], list[str]]:
+def check_paths(
+    paths: Iterable[Path], data_dir: Path | None = None
+) -> tuple[dict[Path, str], list[str]]:
     """Return the kind of every file, and all that is wrong with all of them, ids that stand in two files included."""
     kinds: dict[Path, str] = {}
     problems: list[str] = []
     first: dict[str, Path] = {}
     for path in yaml_files(paths):
-        kinds[path], wrong = check_file(path)
+        kinds[path], wrong = check_file(path, data_dir)
         problems += wrong
         if kinds[path] == "phrasings" and not wrong:
             for phrasing in read_phrasing_file(path):

@@ -13,21 +13,34 @@ import hashlib
 import json
 import os
 import re
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+from urllib.parse import quote
 
-from evalkit.catalog.files import hub_folder
-from evalkit.errors import DataMissingError, EnvironmentFault, ExtraMissingError, UsageError
+from evalkit.catalog.download import Answer, answered, endpoint, short_text, wrong_content
+from evalkit.catalog.files import hub_folder, place_of
+from evalkit.catalog.opening import parse_json, read_bytes
+from evalkit.catalog.paths import inside
+from evalkit.errors import (
+    CatalogError,
+    DataMissingError,
+    EnvironmentFault,
+    StoreError,
+    UsageError,
+)
 from evalkit.records import Task
+from evalkit.store.atomic import whole_file, write_atomic
 
 __all__ = ["Fetched", "Wanted", "fetch", "fetched", "needed"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
-_TIMEOUT_S = 60
+_HUB = "https://huggingface.co"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z", re.ASCII)
+_LOOKED_AT = 1 << 16
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,42 +94,42 @@ def needed(
     wanted: dict[Path, Wanted] = {}
     unknown: list[Task] = []
     for task in tasks:
-        source, found = task.source, False
-        github = source.options.get("github")
-        if github and source.local:
-            folder, _, inside = source.local.partition("/")
-            pinned = source.options.get("github_revision") or revision
-            item = Wanted(
-                origin="github",
-                repository=str(github),
-                revision=pinned,
-                path=inside,
-                place=root / folder / inside,
-            )
-            wanted.setdefault(item.place, item)
-            found = True
-        elif url := source.options.get("url"):
-            base, _, name = str(url).rpartition("/")
-            item = Wanted(
-                origin="url", repository=base, revision=None, path=name, place=root / source.local
-            )
-            wanted.setdefault(item.place, item)
-            found = True
-        elif source.hub:
-            for name in _hub_files(task):
-                place = hub_folder(root, source.hub) / name
-                item = Wanted(
-                    origin="hub",
-                    repository=source.hub,
-                    revision=source.revision or revision,
-                    path=name,
-                    place=place,
-                )
-                wanted.setdefault(place, item)
-                found = True
-        if not found and task.reader != "procedural":
+        items = _wanted(task, root, revision)
+        wanted.update((item.place, item) for item in items if item.place not in wanted)
+        if not items and task.reader != "procedural":
             unknown.append(task)
     return list(wanted.values()), unknown
+
+
+def _wanted(task: Task, root: Path, revision: str | None) -> list[Wanted]:
+    """Return the files of one task; every place is inside the data directory."""
+    source, options = task.source, task.source.options
+    if options.get("github") and source.local:
+        return [
+            Wanted(
+                origin="github",
+                repository=str(options["github"]),
+                revision=options.get("github_revision") or revision,
+                path=source.local.partition("/")[2],
+                place=place_of(task, root, source.local),
+            )
+        ]
+    if options.get("url") and source.local:
+        base, _, name = str(options["url"]).rpartition("/")
+        place = place_of(task, root, source.local)
+        return [Wanted(origin="url", repository=base, revision=None, path=name, place=place)]
+    if not source.hub:
+        return []
+    return [
+        Wanted(
+            origin="hub",
+            repository=source.hub,
+            revision=source.revision or revision,
+            path=name,
+            place=inside(hub_folder(root, source.hub), name, where=task.id),
+        )
+        for name in _hub_files(task)
+    ]
 
 
 def _hub_files(task: Task) -> list[str]:
@@ -160,41 +173,36 @@ def fetch(
     """
     got: list[Fetched] = []
     commits: dict[tuple[str, str, str | None], str] = {}
-    try:
-        for item in wanted:
-            if item.place.is_file() and not force:
-                continue
-            key = (item.origin, item.repository, item.revision)
-            if key not in commits:
-                commits[key] = _commit(item)
-            commit = commits[key]
-            try:
-                item.place.parent.mkdir(parents=True, exist_ok=True)
-                _download(item, commit, root)
-            except OSError as error:
-                raise EnvironmentFault(
-                    f"{item.place}: cannot be written: {error.strerror or error}. Free space or choose --data-dir."
-                ) from error
-            checksum = hashlib.sha256(item.place.read_bytes()).hexdigest()
-            got.append(
-                Fetched(
-                    origin=item.origin,
-                    repository=item.repository,
-                    revision=item.revision or "default branch",
-                    commit=commit,
-                    path=item.path,
-                    sha256=checksum,
-                )
+    known = {(item.origin, item.repository, item.path): item.sha256 for item in fetched(root)}
+    for item in wanted:
+        recorded = known.get((item.origin, item.repository, item.path))
+        if item.place.is_file() and not force and _is_whole(item.place, recorded):
+            continue
+        key = (item.origin, item.repository, item.revision)
+        if key not in commits:
+            commits[key] = _commit(item)
+        if item.place.is_dir():
+            raise EnvironmentFault(
+                f"{item.place}: is a folder where a file is expected. Move it away, or choose another --data-dir."
             )
-            said(
-                f"{item.repository}@{commit[:10]} {item.path}"
-                if commit
-                else f"{item.repository}/{item.path}"
-            )
-    finally:
-        if got:
-            _record(root, got)
+        try:
+            entry = _download(item, commits[key], root)
+        except StoreError as error:
+            raise EnvironmentFault(str(error).replace("--out", "--data-dir")) from error
+        got.append(entry)
+        at = f"@{entry.commit[:10]} " if entry.commit else "/"
+        said(f"{item.repository}{at}{item.path}")
     return got
+
+
+def _is_whole(place: Path, recorded: str | None) -> bool:
+    """Whether a file that is there is the one that was recorded; one placed by hand has no record."""
+    return recorded is None or _sha256(place) == recorded
+
+
+def _sha256(place: Path) -> str:
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetched(root: Path) -> list[Fetched]:
@@ -203,22 +211,38 @@ def fetched(root: Path) -> list[Fetched]:
     if not path.is_file():
         return []
     try:
-        return [Fetched(**item) for item in json.loads(path.read_text("utf-8"))]
-    except (ValueError, TypeError) as error:
+        return [Fetched(**item) for item in parse_json(read_bytes(path))]
+    except (ValueError, TypeError, RecursionError, CatalogError) as error:
         raise EnvironmentFault(
             f"{path}: cannot be read: {error}. Delete it and fetch again with --force."
         ) from error
 
 
-def _record(root: Path, got: Sequence[Fetched]) -> None:
+def _record(root: Path, got: Fetched) -> None:
+    """Add one file to the record, whatever other processes add meanwhile."""
     path = root / "hub" / "fetched.json"
-    known = {(item.origin, item.repository, item.path): item for item in [*fetched(root), *got]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    draft.write_text(
-        json.dumps([asdict(known[key]) for key in sorted(known)], indent=1) + "\n", encoding="utf-8"
-    )
-    os.replace(draft, path)
+    with _alone(path.parent):
+        known = {(item.origin, item.repository, item.path): item for item in [*fetched(root), got]}
+        rows = [asdict(known[key]) for key in sorted(known)]
+        write_atomic(path, json.dumps(rows, indent=1) + "\n")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes that do the same, where the system can."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a network disk without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _commit(item: Wanted) -> str:
@@ -228,13 +252,20 @@ def _commit(item: Wanted) -> str:
     if item.revision and _COMMIT.match(item.revision):
         return item.revision
     if item.origin == "hub":
-        info = _hub_call(
-            item, lambda api: api.dataset_info(item.repository, revision=item.revision)
-        )
-        return str(info.sha)
-    base = os.environ.get("EVALKIT_GITHUB_API", "https://api.github.com")
-    url = f"{base}/repos/{item.repository}/commits/{item.revision or 'HEAD'}"
-    commit = _get(url, {"Accept": "application/vnd.github.sha"}).decode("ascii", "replace").strip()
+        at = f"/revision/{quote(item.revision, safe='')}" if item.revision else ""
+        service = endpoint("HF_ENDPOINT", _HUB)
+        url = f"{service}/api/datasets/{item.repository}{at}"
+        text = _from_hub(item, lambda: short_text(url, headers=_token(), service=service))
+        try:
+            commit = str(parse_json(text)["sha"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            commit = text.strip()
+    else:
+        service = endpoint("EVALKIT_GITHUB_API", "https://api.github.com")
+        branch = quote(item.revision or "HEAD", safe="")
+        url = f"{service}/repos/{item.repository}/commits/{branch}"
+        kind = {"Accept": "application/vnd.github.sha"}
+        commit = short_text(url, headers=kind, service=service).strip()
     if not _COMMIT.match(commit):
         raise EnvironmentFault(
             f"{url}: answered {commit[:60]!r} where a commit is expected. Pass --revision COMMIT."
@@ -242,85 +273,75 @@ def _commit(item: Wanted) -> str:
     return commit
 
 
-def _download(item: Wanted, commit: str, root: Path) -> None:
-    if item.origin == "hub":
-        folder = hub_folder(root, item.repository)
-        _hub_call(
-            item,
-            lambda api: api.hf_hub_download(
-                item.repository, item.path, repo_type="dataset", revision=commit, local_dir=folder
-            ),
+def _download(item: Wanted, commit: str, root: Path) -> Fetched:
+    """Get one file, record it, and put it in its place, in this order."""
+    service, headers = "", {}
+    if item.origin == "url":
+        url = f"{item.repository}/{item.path}"
+    elif item.origin == "github":
+        service = endpoint("EVALKIT_GITHUB_RAW", "https://raw.githubusercontent.com")
+        url = f"{service}/{item.repository}/{commit}/{quote(item.path)}"
+    else:
+        service, headers = endpoint("HF_ENDPOINT", _HUB), _token()
+        url = f"{service}/datasets/{item.repository}/resolve/{commit}/{quote(item.path)}"
+
+    def get() -> Fetched:
+        with answered(url, headers=headers, service=service) as answer:
+            return _store(item, commit, root, answer)
+
+    return _from_hub(item, get) if item.origin == "hub" else get()
+
+
+def _store(item: Wanted, commit: str, root: Path, answer: Answer) -> Fetched:
+    """Write an answer's body beside its place, record it, and move it there."""
+    digest, head, tail = hashlib.sha256(), b"", b""
+    with whole_file(item.place) as file:
+        for piece in answer.pieces():
+            file.write(piece)
+            digest.update(piece)
+            head = head or piece[:_LOOKED_AT]
+            tail = (tail + piece)[-_LOOKED_AT:]
+        if wrong := wrong_content(item.place.name, answer.kind, head, tail):
+            raise EnvironmentFault(
+                f"{answer.url}: what came {wrong}; nothing of it was kept. Check the address and the network."
+            )
+        entry = Fetched(
+            origin=item.origin,
+            repository=item.repository,
+            revision=item.revision or "default branch",
+            commit=commit,
+            path=item.path,
+            sha256=digest.hexdigest(),
         )
-        return
-    base = os.environ.get("EVALKIT_GITHUB_RAW", "https://raw.githubusercontent.com")
-    data = _get(
-        f"{item.repository}/{item.path}"
-        if item.origin == "url"
-        else f"{base}/{item.repository}/{commit}/{item.path}",
-        {},
-    )
-    draft = item.place.with_name(item.place.name + ".part")
-    draft.write_bytes(data)
-    os.replace(draft, item.place)
+        _record(root, entry)
+    return entry
 
 
-def _hub_call(item: Wanted, call: Callable[[Any], Any]) -> Any:
-    """Call the hub and say in one line what failed."""
+def _token() -> dict[str, str]:
+    """Return the header that says who asks the hub, for data sets that want to know."""
     try:
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import (
-            HfHubHTTPError,
-            HFValidationError,
-            LocalEntryNotFoundError,
-            OfflineModeIsEnabled,
-        )
-    except ImportError as error:
-        raise ExtraMissingError("fetching from the hub", "hf") from error
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    where = f"{endpoint}/datasets/{item.repository}"
+        from huggingface_hub import get_token
+    except ImportError:
+        token = os.environ.get("HF_TOKEN")
+    else:
+        token = get_token()
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _from_hub(item: Wanted, call: Callable[[], T]) -> T:
+    """Ask the hub and say in one line what failed."""
+    where = f"{endpoint('HF_ENDPOINT', _HUB)}/datasets/{item.repository}"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         raise DataMissingError(
             f"{where}: cannot be reached, HF_HUB_OFFLINE is set. Unset it, or place the files by hand."
         )
+    if not _HUB_ID.match(item.repository) or ".." in item.repository:
+        raise UsageError(f"{item.repository[:200]}: is no hub id; owner/name is expected.")
     try:
-        return call(HfApi(endpoint=endpoint))
-    except HFValidationError as error:
-        raise UsageError(
-            f"{item.repository}: is no hub id: {str(error).splitlines()[0]}"
-        ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        return call()
+    except StoreError:
+        raise
+    except EnvironmentFault as error:
         raise EnvironmentFault(
-            f"{where}: {item.path} at {item.revision or 'the default branch'} could not be got: {_first(error)}"
-        ) from error
-    # the hub's HTTP library changes between versions (requests, httpx) and raises its own errors
-    except Exception as error:
-        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
-            raise
-        raise EnvironmentFault(
-            f"{where}: cannot be reached: {_first(error)}. Check the network, HF_ENDPOINT and proxies."
-        ) from error
-
-
-def _first(error: BaseException) -> str:
-    return next(
-        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-    )
-
-
-def _get(url: str, headers: dict[str, str]) -> bytes:
-    """Return what stands at a URL."""
-    if not url.startswith(("https://", "http://")):
-        raise UsageError(f"{url}: only http and https are accepted.")
-    request = urllib.request.Request(url, headers={"User-Agent": "evalkit", **headers})
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-            data: bytes = answer.read()
-            return data
-    except urllib.error.HTTPError as error:
-        raise EnvironmentFault(
-            f"{url}: answered {error.code} {error.reason}. Check the name and the revision, or try later."
-        ) from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise EnvironmentFault(
-            f"{url}: cannot be reached: {getattr(error, 'reason', error)}. Check the network and proxies."
+            f"{where}: {item.path} at {item.revision or 'the default branch'} could not be got: {error}"
         ) from error

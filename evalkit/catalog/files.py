@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.catalog.opening import lines_of, parse_json, read_utf8
+from evalkit.catalog.opening import MAX_LINES, lines_of, parse_json, read_utf8, too_many_lines
 from evalkit.catalog.paths import cache_dir, inside
 from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Task
@@ -31,6 +31,7 @@ __all__ = [
     "load_json",
     "locate",
     "need",
+    "place_of",
 ]
 
 _MAX_CELL = 16 * 1024 * 1024
@@ -94,7 +95,7 @@ def candidates(
     for pattern in (task.source.local, *options.get("also", ())):
         if pattern:
             names = _fill(pattern, split, options.get("splits", {})).split(";")
-            places.append((tuple(_place(task, root, name.strip()) for name in names), "local"))
+            places.append((tuple(place_of(task, root, name.strip()) for name in names), "local"))
     if task.source.hub and task.source.files:
         folder = hub_folder(root, task.source.hub)
         names = [_fill(name, split, options.get("hub_splits", {})) for name in task.source.files]
@@ -102,7 +103,7 @@ def candidates(
     return places
 
 
-def _place(task: Task, root: Path, name: str) -> Path:
+def place_of(task: Task, root: Path, name: str) -> Path:
     """Return where a file of the upstream layout lies: below the data directory, or beside its task file."""
     folder = task.source.folder
     if folder and name.startswith(folder):
@@ -120,7 +121,11 @@ def _check_commit(task: Task, root: Path, paths: tuple[Path, ...]) -> None:
         return
     entries = load_json(record)
     commits = (
-        {(item.get("repository"), item.get("path")): item.get("commit") for item in entries}
+        {
+            (item.get("repository"), item.get("path")): item.get("commit")
+            for item in entries
+            if isinstance(item, dict)
+        }
         if isinstance(entries, list)
         else {}
     )
@@ -231,6 +236,8 @@ def csv_rows(
             if cells:
                 yield line, cells
             line = reader.line_num + 1
+            if line > MAX_LINES:
+                raise too_many_lines(path)
     except csv.Error as error:
         raise CatalogError(
             f"{path}:{line}: is not a table: {error}. The file may be cut short; get it again."

@@ -10,10 +10,17 @@ from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Instance, Phrasing, Task
 from evalkit.registry import READERS
 
-__all__ = ["available_tasks", "dataset_phrasings", "load_instances"]
+__all__ = ["LEFT_OUT", "available_tasks", "dataset_phrasings", "load_instances", "read_instances"]
+
+LEFT_OUT = "left out as published"
+"""Words of the note on instances that a published file holds and that cannot be asked."""
 
 _EMBEDDED = frozenset({"lm_eval", "procedural"})
 """Readers whose instances are made by evalkit or by another library and need no files of ours."""
+_PUBLISHED = frozenset(
+    {"bbh", "bigbench", "glue", "lm_eval", "math", "mmlu", "squad", "superni", "translation"}
+)
+"""Readers of what others publish, in which an instance that cannot be asked is left out."""
 
 
 def load_instances(
@@ -38,17 +45,81 @@ def load_instances(
         When they are wrong: not parseable, no instance, an id twice, a target out of range, or
         another number of instances than published.
     """
+    return read_instances(task, data_dir, split)[0]
+
+
+def read_instances(
+    task: Task, data_dir: Path | None = None, split: str | None = None
+) -> tuple[list[Instance], list[str]]:
+    """Return the instances of one split, as `load_instances`, and what had to be left out of it.
+
+    Published files hold a few instances that cannot be asked (a single option, a target that is no
+    choice). They are left out by name; when more than half are so, the file is not what the task
+    says and is refused. In a user's own table they are mistakes.
+
+    Returns
+    -------
+    tuple
+        Instances, and at most one note that names and counts those left out.
+    """
     wanted = split or task.split
-    instances: list[Instance] = READERS.load(task.reader)(task, data_dir, wanted)
+    read: list[Instance] = READERS.load(task.reader)(task, data_dir, wanted)
+    flaws = {
+        position: flaw
+        for position, instance in enumerate(read)
+        if (flaw := instance.flaw or (task.reader in _PUBLISHED and _flaw(task, instance)))
+    }
+    named = [
+        f"{read[position].where or _shown(task, read[position])} {flaw}"
+        for position, flaw in flaws.items()
+    ]
+    if 2 * len(flaws) > len(read):
+        raise CatalogError(named[:20])
+    instances = [instance for position, instance in enumerate(read) if position not in flaws]
     problems = _problems(task, instances)
-    if task.n_instances is not None and wanted == task.split and len(instances) != task.n_instances:
+    if task.n_instances is not None and wanted == task.split and len(read) != task.n_instances:
         problems.append(
-            f"{task.id}: {wanted!r} has {len(instances)} instances where {task.n_instances} are published. "
+            f"{task.id}: {wanted!r} has {len(read)} instances where {task.n_instances} are published. "
             f"Get the data again, or leave 'n_instances' out of your own task file if it differs on purpose."
         )
     if problems:
         raise CatalogError(problems[:20])
-    return instances
+    if not flaws:
+        return instances, []
+    return instances, [
+        f"{task.id}: {len(flaws)} of {len(read)} instances {LEFT_OUT}: {' '.join(named[:20])}"
+    ]
+
+
+def _shown(task: Task, instance: Instance) -> str:
+    """Return where an instance stands and its name, for the start of a message."""
+    return f"{instance.where}{': ' if instance.where else ''}{task.id}: instance {instance.id!r}"
+
+
+def _blank(text: str) -> bool:
+    """Whether a text shows nothing: empty, blanks, or letters that cannot be seen."""
+    return not any(letter.isprintable() and not letter.isspace() for letter in text)
+
+
+def _flaw(task: Task, instance: Instance) -> str:
+    """Return why an instance cannot be asked or scored, whatever format it came from; empty when it can."""
+    if _blank(instance.fields.get("question", "x")):
+        return "has an empty question; a text is expected. Fill it in."
+    if task.kind == "choice" and len(instance.choices) < 2:
+        return f"has {len(instance.choices)} choices; two or more are expected of a choice task."
+    if any(_blank(choice) for choice in instance.choices):
+        return "has an empty choice; texts are expected. Fill it in or take it away."
+    if not instance.references:
+        return "has no accepted answer. Add one."
+    if any(_blank(reference) for reference in instance.references):
+        return "has an empty accepted answer; a text is expected. Fill it in."
+    if (
+        task.kind == "choice"
+        and instance.target is None
+        and not set(instance.references) & set(instance.choices)
+    ):
+        return f"has target {instance.references[0]!r}, which is none of its choices."
+    return ""
 
 
 def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
@@ -58,26 +129,29 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
             f"{task.id}: no instances were read; at least one is expected. Check 'source' and the data."
         ]
     problems: list[str] = []
-    met: set[str] = set()
+    met: dict[str, str] = {}
     for instance in instances:
-        where = f"{task.id}: instance {instance.id!r}"
-        if instance.id in met:
-            problems.append(f"{where} stands twice; ids are unique within a task. Rename one.")
-        met.add(instance.id)
+        where = _shown(task, instance)
+        if _blank(instance.id):
+            problems.append(
+                f"{where} has an empty id; every instance needs one of its own. Fill it in, or leave 'id' out of the columns."
+            )
+        elif instance.id in met:
+            first = f", first in {met[instance.id]}" if met[instance.id] else ""
+            problems.append(
+                f"{where} stands twice{first}; ids are unique within a task. Rename one."
+            )
+        met.setdefault(instance.id, instance.where)
         if "question" not in instance.fields:
             problems.append(
                 f"{where} has no field 'question'; it has {', '.join(instance.fields) or 'none'}. Correct the column mapping."
-            )
-        if task.kind == "choice" and len(instance.choices) < 2:
-            problems.append(
-                f"{where} has {len(instance.choices)} choices; two or more are expected of a choice task."
             )
         if instance.target is not None and not 0 <= instance.target < len(instance.choices):
             problems.append(
                 f"{where} has target {instance.target}; accepted: 0 to {len(instance.choices) - 1}."
             )
-        if not instance.references:
-            problems.append(f"{where} has no accepted answer. Add one.")
+        if flaw := _flaw(task, instance):
+            problems.append(f"{where} {flaw}")
     return problems
 
 

@@ -23,12 +23,14 @@ from evalkit.errors import CatalogError
 __all__ = [
     "MAX_DATA_BYTES",
     "MAX_LINE",
+    "MAX_LINES",
     "lines_of",
     "opened",
     "parquet_batches",
     "parse_json",
     "read_bytes",
     "read_utf8",
+    "too_many_lines",
     "unpacked_name",
 ]
 
@@ -36,6 +38,8 @@ MAX_DATA_BYTES = 1024**3
 """Largest file of data read, and most that a packed one may unpack to, bytes."""
 MAX_LINE = 64 * 1024 * 1024
 """Longest line read, bytes."""
+MAX_LINES = 10_000_000
+"""Most lines of a file of instances or scores, blank ones included."""
 _PACKED = (".gz", ".zst")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".bz2", ".xz", ".7z")
 
@@ -110,7 +114,7 @@ class _Bounded(io.RawIOBase):
 
 
 @contextmanager
-def opened(path: Path, *, limit: int = MAX_DATA_BYTES) -> Iterator[io.BufferedReader]:
+def opened(path: Path, *, limit: int = MAX_DATA_BYTES) -> Iterator[io.BufferedReader[Any]]:
     """Open a plain file as bytes; ``.gz`` and ``.zst`` are unpacked.
 
     Parameters
@@ -184,7 +188,11 @@ def read_utf8(path: Path, *, limit: int = MAX_DATA_BYTES) -> str:
 
 
 def lines_of(
-    path: Path, *, limit: int = MAX_DATA_BYTES, longest: int = MAX_LINE
+    path: Path,
+    *,
+    limit: int = MAX_DATA_BYTES,
+    longest: int = MAX_LINE,
+    most: int | None = MAX_LINES,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield ``(number, line)`` of a file that is read a line at a time; numbers count from 1."""
     with opened(path, limit=limit) as stream:
@@ -195,7 +203,16 @@ def lines_of(
                 raise CatalogError(
                     f"{path}:{number}: line is longer than {longest} bytes, which is no row. Split the file into lines."
                 )
+            if most is not None and number > most:
+                raise too_many_lines(path, most)
             yield number, line
+
+
+def too_many_lines(path: Path, most: int = MAX_LINES) -> CatalogError:
+    """Return what to say of a file of more lines than are looked at: a packed one may hold a billion."""
+    return CatalogError(
+        f"{path}: holds more than {most} lines; at most that is accepted. Split it."
+    )
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -114,7 +114,7 @@ def _read_file(path: Path) -> ScoreFile:
     import pyarrow as pa
 
     try:
-        _, layout, table = _READERS[_format(path)](path)
+        layout, table = _READERS[_format(path)](path)
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
     except CatalogError as error:
         raise TableError(str(error)) from error
@@ -144,21 +144,21 @@ def _csv_names(path: Path) -> list[str]:
     return header
 
 
-def _csv_table(path: Path) -> tuple[list[str], Layout, Any]:
-    """Names, layout and Arrow table of a CSV read batch by batch, text as dictionaries."""
+def _csv_table(path: Path) -> tuple[Layout, Any]:
+    """Layout and Arrow table of a CSV read batch by batch, text as dictionaries."""
     import pyarrow as pa
 
     names = _csv_names(path)
     layout = layout_of(names, path)
     if layout != "cells":
-        return names, layout, _csv_arrow(path, names, numeric=("probability", "target_probability"))
+        return layout, _csv_arrow(path, names, numeric=("probability", "target_probability"))
     try:
-        return names, layout, _csv_arrow(path, names, numeric=NUMBERS)
+        return layout, _csv_arrow(path, names, numeric=NUMBERS)
     except pa.ArrowInvalid as error:
         if not re.search(r"invalid value '(true|false)'", str(error), re.IGNORECASE):
             raise
         rest = tuple(name for name in NUMBERS if name != "score")
-        return names, layout, _csv_arrow(path, names, numeric=rest)
+        return layout, _csv_arrow(path, names, numeric=rest)
 
 
 def _csv_arrow(path: Path, names: list[str], *, numeric: tuple[str, ...]) -> Any:
@@ -181,17 +181,17 @@ def _csv_arrow(path: Path, names: list[str], *, numeric: tuple[str, ...]) -> Any
         return pa.Table.from_batches(list(reader), schema=reader.schema)
 
 
-def _parquet_table(path: Path) -> tuple[list[str], Layout, Any]:
-    """Names, layout and Arrow table of a Parquet file read batch by batch, text as dictionaries."""
+def _parquet_table(path: Path) -> tuple[Layout, Any]:
+    """Layout and Arrow table of a Parquet file read batch by batch, text as dictionaries."""
     import pyarrow as pa
 
     batches = list(parquet_batches(path, size=1 << 18, whole_texts=False, empty=True))
     table = pa.Table.from_batches(batches)
-    return list(table.column_names), layout_of(table.column_names, path), table
+    return layout_of(table.column_names, path), table
 
 
-def _json_table(path: Path) -> tuple[list[str], Layout, Any]:
-    """Names, layout and Arrow table of a JSON Lines file; a column that a row lacks is empty there."""
+def _json_table(path: Path) -> tuple[Layout, Any]:
+    """Layout and Arrow table of a JSON Lines file; a column that a row lacks is empty there."""
     import pyarrow as pa
 
     columns: dict[str, list[str]] = {}
@@ -212,7 +212,7 @@ def _json_table(path: Path) -> tuple[list[str], Layout, Any]:
     names = list(columns)
     layout = layout_of(names, path)
     table = pa.table({name: pa.array(cells).dictionary_encode() for name, cells in columns.items()})
-    return names, layout, table
+    return layout, table
 
 
 _READERS = {".csv": _csv_table, ".jsonl": _json_table, ".parquet": _parquet_table}

@@ -77,12 +77,15 @@ def beside(task: Task, folder: Path) -> Task:
     if (
         not local
         or "{" in local
+        or task.source.folder
+        or Path(local).is_absolute()
         or folder.is_relative_to(data_root("tasks"))
-        or not (folder / local).exists()
-        or (folder / local).is_dir()
     ):
         return task
-    place = inside(folder, local, where=str(folder)).resolve()
+    place = inside(folder, local, where=str(folder))
+    if not place.exists() or place.is_dir():
+        return task
+    place = place.resolve()
     source = dataclasses.replace(task.source, local=str(place), folder=str(folder.resolve()))
     return dataclasses.replace(task, source=source)
 

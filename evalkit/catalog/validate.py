@@ -15,7 +15,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from evalkit.catalog.paths import leads_out
+from evalkit.catalog.source_check import check_source, shown
 from evalkit.catalog.yaml_file import Where, YamlFile
 from evalkit.phrasings.templates import check as check_template
 from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
@@ -75,7 +75,7 @@ def record(
     """
     if not isinstance(value, dict):
         return None, [
-            f"{file.at(where)}: {_shown(value)} stands where a mapping is expected; accepted keys: {', '.join(field_names(kind))}."
+            f"{file.at(where)}: {shown(value)} stands where a mapping is expected; accepted keys: {', '.join(field_names(kind))}."
         ]
     problems: list[str] = list(_unknown_keys(kind, value, file=file, where=where))
     built, wrong = _built(kind, value)
@@ -149,19 +149,13 @@ def _type_problem(item: Mapping[str, Any], *, file: YamlFile, where: Where) -> s
         .replace("tuple", "list")
         .replace("array", "list")
     )
-    return f"{file.at((*where, *path))}: {name!r} is {_shown(item['input'])}; accepted: {wanted}. Correct it."
-
-
-def _shown(value: Any) -> str:
-    """Return a value short enough for a message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f"{file.at((*where, *path))}: {name!r} is {shown(item['input'])}; accepted: {wanted}. Correct it."
 
 
 def _name_problem(kind: str, name: str) -> str | None:
     if NAME.match(name):
         return None
-    return f"{kind} {_shown(name)} is not accepted; letters, digits, '_', '.', '+', '-', at most 100, starting with a letter or digit. Rename it."
+    return f"{kind} {shown(name)} is not accepted; letters, digits, '_', '.', '+', '-', at most 100, starting with a letter or digit. Rename it."
 
 
 def _registered(registry: Registry, name: str) -> str | None:
@@ -185,7 +179,7 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
             ("reader",),
             "reader 'lm_eval' may run code, so no task file may choose it. Name the task as lm_eval:NAME instead.",
         )
-    yield from _check_source(task.source)
+    yield from check_source(task.source)
     if message := _registered(METRICS, task.metric):
         yield ("metric",), message
     if task.version < 1:
@@ -197,10 +191,11 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
         )
     if task.kind == "generate" and task.max_tokens < 1:
         yield ("max_tokens",), f"max_tokens is {task.max_tokens}; accepted: 1 and up."
-    if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1:
+    blank = not all(label.strip() for label in task.labels)
+    if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1 or blank:
         yield (
             ("labels",),
-            f"labels are {list(task.labels)}; accepted: none, or two and more that differ.",
+            f"labels are {list(task.labels)}; accepted: none, or two and more that differ and are not empty.",
         )
     if not task.fields or len(set(task.fields)) != len(task.fields):
         yield (
@@ -212,67 +207,6 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
             ("n_instances",),
             f"n_instances is {task.n_instances}; accepted: 1 and up, or leave it out.",
         )
-
-
-_TEXT, _TEXTS, _NUMBER, _MAPPING = "a text", "a list of texts", "a whole number from 1", "a mapping"
-_OPTIONS = {
-    "also": _TEXTS,
-    "splits": _MAPPING,
-    "hub_splits": _MAPPING,
-    "columns": _MAPPING,
-    "topics": _MAPPING,
-    "pairs": _TEXTS,
-    "limit": _NUMBER,
-    "per_module": _NUMBER,
-    "target_is": _TEXT,
-    "separator": _TEXT,
-    "subject": _TEXT,
-    "glue": _TEXT,
-    "github": "owner/name",
-    "github_revision": _TEXT,
-    "url": _TEXT,
-}
-"""Option of a source that evalkit knows -> what is accepted; readers of plug-ins have their own."""
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w][\w.-]*\Z", re.ASCII)
-
-
-def _fits(value: Any, accepted: str) -> bool:
-    if accepted == _TEXTS:
-        return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-    if accepted == _MAPPING:
-        return isinstance(value, Mapping)
-    if accepted == _NUMBER:
-        return type(value) is int and value >= 1
-    if accepted == "owner/name":
-        return isinstance(value, str) and bool(_REPOSITORY.match(value))
-    return isinstance(value, str) and bool(value)
-
-
-def _check_source(source: Source) -> Iterator[tuple[Where, str]]:
-    """Yield what is wrong with the files and options of a source."""
-    for name, accepted in _OPTIONS.items():
-        if name in source.options and not _fits(value := source.options[name], accepted):
-            yield (
-                ("source", "options", name),
-                f"source.options.{name} is {_shown(value)}; accepted: {accepted}. Correct it.",
-            )
-    also = source.options.get("also", ())
-    named = {
-        ("source", "local"): source.local.split(";"),
-        ("source", "files"): source.files,
-        ("source", "options", "also"): also if _fits(also, _TEXTS) else (),
-    }
-    for place, names in named.items():
-        for name in names:
-            if wrong := leads_out(name.strip()):
-                yield (
-                    place,
-                    f"file name {_shown(name)} {wrong}; accepted: a name below the data directory, or beside this file. Correct it.",
-                )
-    if source.folder:
-        yield ("source", "folder"), "key 'folder' is filled in by evalkit. Leave it out."
-    if source.hub is not None and not _REPOSITORY.match(source.hub):
-        yield ("source", "hub"), f"hub is {_shown(source.hub)}; accepted: owner/name. Correct it."
 
 
 def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
@@ -380,7 +314,7 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
         except ValueError:
             yield (
                 ("waivers", place, "expires"),
-                f"expires is {_shown(waiver.expires)}; accepted: a day such as 2027-01-31.",
+                f"expires is {shown(waiver.expires)}; accepted: a day such as 2027-01-31.",
             )
 
 

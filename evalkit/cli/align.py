@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     print_json,
     quiet_option,
 )
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.records import ModelSpec, Task
@@ -264,7 +265,7 @@ def _trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool
             materials,
             recipe,
             out=given["out"],
-            said=lambda line: None if quiet else click.echo(line, err=True),
+            said=lambda line: None if quiet else say(line, err=True),
         )
     finally:
         backend.close()
@@ -328,16 +329,16 @@ def _material(task: Task, given: dict[str, Any]) -> Material:
 
 def _show(method: str, report: dict[str, Any], out: Path) -> None:
     if method in MERGES:
-        click.echo(f"{out}: {method} of {', '.join(model['name'] for model in report['models'])}")
-        click.echo(f"To use it, type: evalkit run --model {out} --suite SUITE")
+        say(f"{out}: {method} of {', '.join(model['name'] for model in report['models'])}")
+        say(f"To use it, type: evalkit run --model {out} --suite SUITE")
         return
     for name in ("training", "validation"):
         before, after = report["before"][name], report["after"][name]
-        click.echo(
+        say(
             f"{name} pairs: cross-entropy {before['cross_entropy']:.4f} -> {after['cross_entropy']:.4f}, KL {before['kl']:.4f} -> {after['kl']:.4f} nat per token"
         )
-    click.echo(
+    say(
         f"{report['trained_parameters']:,} of {report['model_parameters']:,} parameters, {report['steps']} steps ({report['stopped']}), {report['seconds']:.0f} s"
     )
     use = f"--model {out}" if method == "full" else f"--model MODEL --mitigation adapter:path={out}"
-    click.echo(f"To use it, type: evalkit run {use} --suite SUITE")
+    say(f"To use it, type: evalkit run {use} --suite SUITE")

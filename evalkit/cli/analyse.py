@@ -23,6 +23,7 @@ from evalkit.cli.options import (
 )
 from evalkit.errors import UsageError
 from evalkit.records.statistics import shown_in
+from evalkit.report.terminal import say
 from evalkit.report.text import asked_of, starred, with_interval
 from evalkit.report.text import grouped as of_groups
 
@@ -130,15 +131,15 @@ def command(table: Path, **settings: Any) -> None:
         return
     if not settings["quiet"]:
         for note in file.notes:
-            click.echo(note)
+            say(note)
     _print(estimates, settings["level"])
     if settings["tests"]:
         _print_tests(tests)
     if not settings["quiet"]:
         for line in _reasons(estimates):
-            click.echo(line)
+            say(line)
         if settings["out"]:
-            click.echo(f"{len(estimates)} estimates in {settings['out'] / 'estimates.csv'}")
+            say(f"{len(estimates)} estimates in {settings['out'] / 'estimates.csv'}")
 
 
 def _write(
@@ -215,7 +216,7 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
     )
     printed = [found[name] for found in kept.values() for name in shown if name in found]
     for line in (*starred(printed, question), *of_groups(estimates)):
-        click.echo(line)
+        say(line)
     for row in estimates:
         if (
             row.metric == "kendall_w"
@@ -223,7 +224,7 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
             and (row.task != "all" or row.n_tasks > 1)
         ):
             group = f" ({row.group})" if row.group else ""
-            click.echo(
+            say(
                 f"Kendall's W of the order of models over phrasings, {row.task}{group}: {row.value:.3f}"
             )
 

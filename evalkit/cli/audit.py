@@ -19,6 +19,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.errors import UsageError
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.analysis.audit_checks import Finding
@@ -102,7 +103,7 @@ def _sizes(declared: Sequence[str]) -> dict[str, int] | int | None:
 def _print(found: Sequence[Finding], notes: Sequence[str], *, quiet: bool) -> None:
     if not quiet:
         for note in notes:
-            click.echo(note)
+            say(note)
     if found:
         print_table(
             ["level", "check", "model", "task", "finding"],
@@ -112,7 +113,7 @@ def _print(found: Sequence[Finding], notes: Sequence[str], *, quiet: bool) -> No
         counts = {
             level: sum(f.level == level for f in found) for level in ("error", "warning", "note")
         }
-        click.echo(
+        say(
             ", ".join(f"{count} {level}s" for level, count in counts.items())
             if found
             else "nothing found"

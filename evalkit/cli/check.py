@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, print_json, quiet_option
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.runs.check import RunCheck
@@ -23,13 +31,19 @@ __all__ = ["command"]
     epilog="Example: evalkit check tasks/mine.yaml paraphrases/ reports/runs/demo",
 )
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where the instances of tasks lie; EVALKIT_DATA, then evalkit's cache folder, without it.",
+)
 @json_option
 @quiet_option
 @debug_option
-def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
+def command(paths: tuple[Path, ...], data_dir: Path | None, as_json: bool, quiet: bool) -> int:
     """Validate task, phrasing, suite, model and policy files.
 
-    All mistakes at once, each with file and line. Verify run directories: every row, count and
+    All mistakes at once, each with file and line; of a task also those of its instances, where
+    they are on this machine. Verify run directories: every row, count and
     number.
 
     PATH is a file, a folder, a run directory or a responses.sqlite (a run's or the cache's);
@@ -47,7 +61,9 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     ]
     runs += [check_store(path) for path in paths if path.suffix == ".sqlite"]
     files = [path for path in paths if path not in {run.path for run in runs}]
-    kinds, problems = check_paths(files or shipped_files()) if files or not paths else ({}, [])
+    kinds, problems = (
+        check_paths(files or shipped_files(), data_dir) if files or not paths else ({}, [])
+    )
     problems = [*problems, *_linted(kinds, problems)]
     code = _exit_code(runs, problems)
     if as_json:
@@ -70,12 +86,12 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     for run in runs:
         _show(run, quiet=quiet)
     for problem in problems:
-        click.echo(problem, err=True)
+        say(problem, err=True)
     counts = ", ".join(
         f"{number} {kind}" for kind, number in sorted(Counter(kinds.values()).items())
     )
     if kinds and not quiet:
-        click.echo(
+        say(
             f"{len(kinds)} files ({counts}): {len(problems)} mistakes"
             if problems
             else f"{len(kinds)} files ({counts}): all fine"
@@ -104,8 +120,8 @@ def _exit_code(runs: Sequence[RunCheck], problems: Sequence[str]) -> int:
 def _show(run: RunCheck, *, quiet: bool) -> None:
     if not quiet:
         for line in run.checked:
-            click.echo(f"  {line}")
+            say(f"  {line}")
     for problem in run.problems:
-        click.echo(problem, err=True)
+        say(problem, err=True)
     if not quiet or run.state != "sound":
-        click.echo(f"{run.path}: {run.state}")
+        say(f"{run.path}: {run.state}")

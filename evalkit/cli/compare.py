@@ -22,6 +22,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.errors import UsageError
+from evalkit.report.terminal import say
 from evalkit.report.text import grouped
 
 if TYPE_CHECKING:
@@ -123,20 +124,20 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
         return
     if not settings["quiet"]:
         for note in notes:
-            click.echo(note)
+            say(note)
     _print(found, settings["level"], settings["margin"])
     if line := cost_text(cost_of(manifest_of(run_a), manifest_of(runs_b[0]))):
-        click.echo(line)
+        say(line)
 
 
 def _print(found: Comparison, level: float, margin: float | None) -> None:
     """Print differences of all tasks together, tests by task, and the phrasings and instances that moved."""
     _print_differences(found, level)
     for line in grouped(found.estimates):
-        click.echo(line)
+        say(line)
     _print_tests(found, bound=margin is not None)
     if found.wilcoxon == found.wilcoxon:
-        click.echo(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
+        say(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
     _print_moved(found)
 
 

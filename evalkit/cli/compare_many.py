@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from evalkit.cli.options import number, print_json, print_table
 from evalkit.records.questions import WORDS, asked
 from evalkit.records.statistics import shown_in
+from evalkit.report.terminal import say
 from evalkit.report.text import starred, with_interval
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def show_many(
         )
         return
     for note in notes:
-        click.echo(note)
+        say(note)
     question = WORDS[asked(settings.question)]
     rows = [
         [one.name, *_cells(change, question), *_costs(one.cost)]
@@ -78,8 +77,8 @@ def show_many(
         if (row.benchmark, row.task) == ("all", "all") and row.metric in columns
     ]
     for line in starred(over, question):
-        click.echo(line)
-    click.echo(_said(best))
+        say(line)
+    say(_said(best))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

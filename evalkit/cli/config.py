@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import UsageError
+import click
 
-__all__ = ["config_files", "config_values", "default_map"]
+from evalkit.errors import CatalogError, UsageError
+
+__all__ = ["Setting", "checked", "config_files", "config_values", "default_map", "settings"]
 
 
+MAX_BYTES = 1024 * 1024
+"""Largest file read."""
 PROJECT_FILE = Path("evalkit.toml")
 """Came with the directory perhaps, so it may not lift what guards the person who types."""
 
@@ -35,10 +40,28 @@ def config_files() -> list[Path]:
     return [path for path in candidates if path.is_file()]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One option that a configuration file sets."""
+
+    command: str
+    """Command it is for."""
+    option: str
+    """Name of the option, with ``_``."""
+    value: Any
+    """What the file says."""
+    path: Path
+    """The file."""
+
+
 def _read(path: Path) -> dict[str, dict[str, Any]]:
+    from evalkit.catalog.opening import read_utf8
+
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        tables = tomllib.loads(read_utf8(path, limit=MAX_BYTES))
+    except CatalogError as error:
+        raise UsageError(str(error)) from error
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number too long
         raise UsageError(
             f"{path}: cannot be read ({error}). Correct the file or move it away."
         ) from error
@@ -68,6 +91,12 @@ def _refuse_lifted(tables: Mapping[str, Mapping[str, Any]]) -> None:
                 for value in [values.get("chat_template", "none")]
                 if value not in ("auto", "none")
             ],
+            "model": [guard for guard in GUARDS if f"{guard}=" in values.get("model", "")],
+            "tasks": [
+                task
+                for task in values.get("tasks", "").split(",")
+                if task.startswith("lm_eval:") and task.endswith((".yaml", ".yml"))
+            ],
         }
         model = Path(values.get("model", ""))
         if model.suffix in (".yaml", ".yml") and model.is_file():
@@ -79,28 +108,65 @@ def _refuse_lifted(tables: Mapping[str, Mapping[str, Any]]) -> None:
                 )
 
 
-def default_map() -> dict[str, dict[str, Any]]:
-    """Return option defaults per command, as click wants them: ``{"run": {"data_dir".
+def settings() -> list[Setting]:
+    """Return every option that configuration files set, the strongest last.
 
-    "data"}}``.
+    Raises
+    ------
+    UsageError
+        When a file cannot be read, or that of the current directory lifts a guard.
     """
-    merged: dict[str, dict[str, Any]] = {}
+    found: list[Setting] = []
     for path in config_files():
         tables = _read(path)
         if path == PROJECT_FILE:
             _refuse_lifted(tables)
         for command, table in tables.items():
-            merged.setdefault(command, {}).update(
-                {name.replace("-", "_"): value for name, value in table.items()}
-            )
+            for name, value in table.items():
+                option = name.replace("-", "_")
+                found.append(Setting(command=command, option=option, value=value, path=path))
+    return found
+
+
+def default_map() -> dict[str, dict[str, Any]]:
+    """Return option defaults per command, as click wants them: ``{"run": {"data_dir": "data"}}``."""
+    merged: dict[str, dict[str, Any]] = {}
+    for setting in settings():
+        merged.setdefault(setting.command, {})[setting.option] = setting.value
     return merged
 
 
 def config_values() -> list[tuple[str, str, str]]:
     """Return (name, value, file) of every value of every configuration file."""
     return [
-        (f"{command}.{name}", str(value), str(path))
-        for path in config_files()
-        for command, table in _read(path).items()
-        for name, value in table.items()
+        (f"{setting.command}.{setting.option}", str(setting.value), str(setting.path))
+        for setting in settings()
     ]
+
+
+def checked(setting: Setting, command: click.Command) -> Any:
+    """Return the value of a setting when the option of the command takes it.
+
+    Raises
+    ------
+    UsageError
+        When the command has no such option, or the value is not of its kind.
+    """
+    where = f"{setting.path}: [{setting.command}]"
+    value, name = setting.value, setting.option
+    option = next((item for item in command.params if item.name == name), None)
+    if option is None:
+        raise UsageError(
+            f"{where} has no option {name!r}. Type 'evalkit {setting.command} --help' for all."
+        )
+    several = isinstance(option, click.Option) and (option.multiple or option.nargs != 1)
+    parts = value if several and isinstance(value, list) else [value]
+    if not all(isinstance(part, str | int | float) for part in parts):
+        raise UsageError(
+            f"{where} {name} is {str(value)[:60]}; {'texts or numbers' if several else 'one text or number'} accepted. Correct it."
+        )
+    try:
+        option.type_cast_value(click.Context(command), value)
+    except click.BadParameter as error:
+        raise UsageError(f"{where} {name} is {str(value)[:60]!r}: {error.message}") from error
+    return value

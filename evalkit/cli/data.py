@@ -17,6 +17,7 @@ from evalkit.cli.options import (
     print_table,
     quiet_option,
 )
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -41,17 +42,25 @@ def command() -> None:
 @quiet_option
 @debug_option
 def status(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet: bool) -> None:
-    """Show for each benchmark how many of its tasks have their data on this machine."""
-    from evalkit.catalog import available_tasks, list_tasks
+    """Show for each benchmark how many of its tasks have their data on this machine.
+
+    Also what cannot be asked of it: instances left out by name, and files that are wrong.
+    """
+    from evalkit.catalog import available_tasks, list_tasks, read_instances
     from evalkit.catalog.files import data_directory
+    from evalkit.errors import CatalogError
 
     tasks = list_tasks(patterns or ("*",))
     present, absent = available_tasks(tasks, data_dir)
     counts: dict[str, dict[str, Any]] = defaultdict(
-        lambda: {"present": 0, "absent": 0, "missing": []}
+        lambda: {"present": 0, "absent": 0, "missing": [], "left_out": [], "wrong": []}
     )
     for task in present:
         counts[task.benchmark]["present"] += 1
+        try:
+            counts[task.benchmark]["left_out"] += read_instances(task, data_dir)[1]
+        except CatalogError as error:
+            counts[task.benchmark]["wrong"] += error.problems
     for task, reason in absent:
         counts[task.benchmark]["absent"] += 1
         counts[task.benchmark]["missing"].append({"task": task.id, "reason": reason})
@@ -64,10 +73,13 @@ def status(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quie
     ]
     print_table(["benchmark", "here", "missing", "to get it"], rows)
     if not quiet:
-        click.echo(f"\nData directory: {data_directory(data_dir)}")
+        say(f"\nData directory: {data_directory(data_dir)}")
+        for item in counts.values():
+            for line in (*item["left_out"], *item["wrong"]):
+                say(line)
         if patterns:
             for _, reason in absent:
-                click.echo(reason)
+                say(reason)
 
 
 def _hint(benchmark: str, item: dict[str, Any]) -> str:
@@ -103,9 +115,9 @@ def where(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
         print_json({"data_dir": str(root), "files": found})
     elif patterns:
         for task_id, paths in found.items():
-            click.echo("\n".join(paths) if paths else f"{task_id}: made by evalkit, no file")
+            say("\n".join(paths) if paths else f"{task_id}: made by evalkit, no file")
     else:
-        click.echo(str(root))
+        say(str(root))
 
 
 @command.command(
@@ -144,16 +156,16 @@ def fetch(
             f"{item.repository}@{item.revision or 'default branch'} {item.path} -> {item.place}"
             for item in wanted
         ]
-        click.echo("\n".join(lines) if lines else "nothing to get")
+        say("\n".join(lines) if lines else "nothing to get")
     else:
-        said = (lambda text: None) if quiet or as_json else click.echo
+        said = (lambda text: None) if quiet or as_json else say
         got = get(wanted, root, force=given["force"], said=said)
         if as_json:
             print_json({"data_dir": str(root), "files": [asdict(item) for item in got]})
         elif not quiet:
-            click.echo(f"{len(got)} files got, in {root}")
+            say(f"{len(got)} files got, in {root}")
     for task in unknown:
-        click.echo(
+        say(
             f"{task.id}: no download is known; {task.notes or 'place its files by hand'} See 'evalkit data status {task.id}'.",
             err=True,
         )

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import GroupedCommand, debug_option, json_option, print_json, print_table
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -72,7 +73,7 @@ def command(as_json: bool) -> int:
         return 0
     for title, rows in found.items():
         print_table(list(rows[0]), [list(row.values()) for row in rows], title=title)
-        click.echo()
+        say()
     return 0
 
 

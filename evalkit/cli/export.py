@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_option
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -73,7 +74,7 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
         count = len(rows)
         _write(rows, out, form)
     if not quiet:
-        click.echo(f"{count} rows written to {out}", err=is_stream(out))
+        say(f"{count} rows written to {out}", err=is_stream(out))
     return 0
 
 
@@ -105,5 +106,11 @@ def _write(rows: list[dict[str, Any]], out: Path, form: str) -> None:
         import pandas as pd
 
         buffer = io.BytesIO()
-        pd.DataFrame(rows).to_parquet(buffer, index=False)
+        plain = [{name: _utf8(cell) for name, cell in row.items()} for row in rows]
+        pd.DataFrame(plain).to_parquet(buffer, index=False)
         write_out(out, buffer.getvalue())
+
+
+def _utf8(cell: Any) -> Any:
+    """Return a cell that UTF-8 can hold: a lone surrogate is spelt out, as in every other table."""
+    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell

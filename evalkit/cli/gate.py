@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, quiet_option
 from evalkit.errors import StoreError
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.gating import Decision, Explanation
@@ -113,8 +115,23 @@ def command(
     if form == "text":
         _print_text(decision, shown, brief=flags["quiet"])
     else:
-        click.echo(forms.get(form) or _rendered(form, decision, shown), nl=False)
-    return 0 if flags["exit_zero"] else decision.exit_code
+        say(forms.get(form) or _rendered(form, decision, shown), nl=False)
+    _name_settings()
+    if flags["exit_zero"] and decision.exit_code:
+        say(f"exit code 0 in place of {decision.exit_code}: --exit-zero is set", err=True)
+        return 0
+    return decision.exit_code
+
+
+def _name_settings() -> None:
+    """Name the options that a configuration file sets: they may turn a failing gate green."""
+    from evalkit.cli.config import settings
+
+    context = click.get_current_context()
+    for setting in settings():
+        source = context.get_parameter_source(setting.option)
+        if setting.command == "gate" and source is ParameterSource.DEFAULT_MAP:
+            say(f"{setting.path}: sets gate.{setting.option} = {setting.value}", err=True)
 
 
 def _forget(out: Path) -> None:
@@ -152,5 +169,5 @@ def _print_text(decision: Decision, explanation: Explanation | None, *, brief: b
     from evalkit.report.gate_formats import gate_text
 
     first, rest = gate_text(decision, explanation).split("\n", 1)
-    click.secho(first, fg=COLOURS[decision.outcome], bold=True)
-    click.echo(rest.split("\n", 1)[0] if brief else rest, nl=brief)
+    say(first, colour=COLOURS[decision.outcome])
+    say(rest.split("\n", 1)[0] if brief else rest, nl=brief)

@@ -18,6 +18,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.errors import ComparisonError, UsageError
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ def command(
             [shown_cells(row) for row in rows],
             title=f"Leaderboard of {rows[0]['suite']}",
         )
-        click.echo("\n".join(leaderboard_notes(rows, order)))
+        say("\n".join(leaderboard_notes(rows, order)))
     return 0
 
 
@@ -171,7 +172,7 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:
         try:
             compare_suites(manifests[0].suite.to_json(), manifest.suite.to_json())
             for note in compare_ways(manifests[0], manifest):
-                click.echo(f"{path} (new) and {runs[0]} (old): {note}", err=True)
+                say(f"{path} (new) and {runs[0]} (old): {note}", err=True)
         except ComparisonError as error:
             raise ComparisonError(
                 f"leaderboard: {path} (new) cannot stand beside {runs[0]} (old). {error}"

@@ -16,6 +16,7 @@ from evalkit.cli.options import (
     print_table,
 )
 from evalkit.errors import UsageError
+from evalkit.report.terminal import say, shown
 
 __all__ = ["KINDS", "command"]
 
@@ -148,7 +149,7 @@ def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo(f"no {kind}")
+        say(f"no {kind}")
     elif kind in _BY_TASK:
         _print_lines(rows)
     else:
@@ -163,7 +164,8 @@ def _print_lines(rows: Rows) -> None:
     """
     columns = list(rows[0])
     cells = [
-        [_plain("" if row[name] is None else str(row[name])) for name in columns] for row in rows
+        [shown("" if row[name] is None else str(row[name]), lines=False) for name in columns]
+        for row in rows
     ]
     widths = [max(len(line[index]) for line in [columns, *cells]) for index in range(len(columns))]
     for line in [columns, *cells]:
@@ -171,10 +173,5 @@ def _print_lines(rows: Rows) -> None:
             cell if columns[index] in _LONG else cell.ljust(widths[index])
             for index, cell in enumerate(line)
         )
-        click.echo("  ".join(padded).rstrip())
-    click.echo(f"{len(rows)} {'tasks' if columns[0] == 'task' else 'phrasings'}", err=True)
-
-
-def _plain(text: str) -> str:
-    """Return text on one line, without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text)
+        say("  ".join(padded).rstrip())
+    say(f"{len(rows)} {'tasks' if columns[0] == 'task' else 'phrasings'}", err=True)

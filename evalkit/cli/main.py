@@ -18,6 +18,7 @@ import click
 from evalkit import __version__
 from evalkit.cli.streams import close_output, prepare
 from evalkit.errors import EnvironmentFault, EvalkitError, UsageError
+from evalkit.report.terminal import say
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -133,7 +134,7 @@ def invoke(arguments: list[str]) -> int:
         return 130
     except EvalkitError as error:
         if debug:
-            traceback.print_exc()
+            say(traceback.format_exc(), err=True)
         _say(str(error))
         return error.exit_code
     except BrokenPipeError:
@@ -141,7 +142,7 @@ def invoke(arguments: list[str]) -> int:
         return PIPE_CLOSED
     except OSError as error:
         if debug:
-            traceback.print_exc()
+            say(traceback.format_exc(), err=True)
         _say(_environment(error))
         close_output()
         return EnvironmentFault.exit_code
@@ -149,14 +150,20 @@ def invoke(arguments: list[str]) -> int:
     # regression
     except SystemExit as stop:
         return PIPE_CLOSED if stop.code else 0
-    except Exception as error:  # noqa: BLE001  # the last line of defence: our own fault, said as such
+    except BaseException as error:  # the last line of defence: our own fault, said as such
+        panic = type(error).__name__ == "PanicException"  # of the tokenizers, which are no Python
+        if not panic and not isinstance(error, Exception):
+            raise
         if debug:
-            traceback.print_exc()
+            say(traceback.format_exc(), err=True)
+        if panic:
+            _say(f"a library gave up: {error}. Use other files, or report it to the library.")
+            return EnvironmentFault.exit_code
         if _out_of_memory(error):
             _say(
                 "out of memory; what was answered so far is stored. Free some memory or lower --batch-size, then run the same command again."
             )
-            return 4
+            return EnvironmentFault.exit_code
         _say(
             f"evalkit failed: {type(error).__name__}: {error}. This is a fault of evalkit; run again with --debug and report what it prints."
         )
@@ -173,7 +180,7 @@ def _environment(error: OSError) -> str:
     return f"{error.filename}: {error.strerror or error}. Check the disk and the permissions, then run the same command again."
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out.
 
     A library that cannot be mapped says so as an ImportError, or says nothing.
@@ -189,23 +196,22 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _defaults() -> dict[str, dict[str, Any]]:
-    """Option defaults of the user's files.
+    """Option defaults of the user's files, each checked as the option itself would be.
 
     Unknown commands and options in them are refused, since a typo there is silent otherwise.
     """
-    from evalkit.cli.config import default_map
+    from evalkit.cli.config import checked, settings
 
-    defaults = default_map()
-    for name, table in defaults.items():
+    found: dict[str, dict[str, Any]] = {}
+    for setting in settings():
+        name = setting.command
         command = cli.get_command(click.Context(cli), name) if name in COMMANDS else None
         if command is None:
-            raise UsageError(f"evalkit.toml: [{name}] is no command; known: {', '.join(COMMANDS)}.")
-        known = {parameter.name for parameter in command.params}
-        if strange := sorted(set(table) - known):
             raise UsageError(
-                f"evalkit.toml: [{name}] has no option {strange[0]!r}. Type 'evalkit {name} --help' for all."
+                f"{setting.path}: [{name}] is no command; known: {', '.join(COMMANDS)}."
             )
-    return defaults
+        found.setdefault(name, {})[setting.option] = checked(setting, command)
+    return found
 
 
 def _say_usage(error: click.UsageError) -> None:
@@ -214,7 +220,7 @@ def _say_usage(error: click.UsageError) -> None:
     A group without a command gets its help.
     """
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
+        say(error.format_message(), err=True)
         return
     command = error.ctx.command_path if error.ctx is not None else "evalkit"
     message = " ".join(error.format_message().split())
@@ -223,11 +229,5 @@ def _say_usage(error: click.UsageError) -> None:
 
 
 def _say(message: str) -> None:
-    """Write an error to standard error.
-
-    Control characters of untrusted text are shown, not obeyed.
-    """
-    plain = "".join(
-        char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in message
-    )
-    click.echo(f"Error: {plain}", err=True)
+    """Write an error to standard error."""
+    say(f"Error: {message}", err=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from evalkit.records.questions import NAMES
+from evalkit.report.terminal import json_shown, say, shown
 
 __all__ = [
     "GroupedCommand",
@@ -162,7 +163,7 @@ def interval_options(
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; a number that does not exist is null."""
-    click.echo(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False))
+    say(json_shown(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def _clean(value: Any) -> Any:
@@ -212,6 +213,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     from rich.table import Table
     from rich.text import Text
 
+    columns = [shown(name, lines=False) for name in columns]
+    rows = [[shown(cell, lines=False) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     needed = 0
     for position, name in enumerate(columns):
@@ -227,12 +230,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
             min_width=least,
         )
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(cell) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=200)
     if title:
-        console.print(Text(_printable(title), style="italic"), soft_wrap=True)
+        console.print(Text(shown(title, lines=False), style="italic"), soft_wrap=True)
     console.width = max(
         needed, console.width
     )  # wider than the terminal rather than without a column
@@ -241,10 +244,3 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
 
 def _is_number(cell: str) -> bool:
     return cell in {"", "-"} or cell.lstrip("+-")[:1].isdigit()
-
-
-def _printable(cell: str) -> str:
-    return "".join(
-        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
-        for char in cell
-    )

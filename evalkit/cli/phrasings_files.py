@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import option
+from evalkit.report.terminal import say
 
 __all__ = ["PATHS", "out_option", "overwrite_option", "print_notes", "written"]
 
@@ -28,9 +29,9 @@ overwrite_option = option(
 def print_notes(lines: Sequence[str], *, what: str, quiet: bool) -> None:
     """Print lines on standard error, at most `MOST_SHOWN`."""
     for line in () if quiet else lines[:MOST_SHOWN]:
-        click.echo(line, err=True)
+        say(line, err=True)
     if not quiet and len(lines) > MOST_SHOWN:
-        click.echo(f"... and {len(lines) - MOST_SHOWN} more {what}; --json names all.", err=True)
+        say(f"... and {len(lines) - MOST_SHOWN} more {what}; --json names all.", err=True)
 
 
 def written(path: Path | None) -> str:

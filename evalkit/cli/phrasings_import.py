@@ -19,6 +19,7 @@ from evalkit.cli.options import (
 )
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
 from evalkit.errors import UsageError
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -106,7 +107,7 @@ def command(
         )
         return
     print_notes(found.skipped, what="left out", quiet=quiet)
-    click.echo(
+    say(
         f"{len(found.phrasings)} phrasings read, {len(found.skipped)} left out{written(given['out'])}"
     )
 

@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.cli.phrasings_files import PATHS
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -41,12 +42,12 @@ def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
         )
         return 2 if findings else 0
     for finding in findings:
-        click.echo(
+        say(
             str(finding).encode("unicode_escape").decode("ascii")
             if not str(finding).isprintable()
             else str(finding),
             err=True,
         )
     if not quiet:
-        click.echo(f"{len(files)} files: {len(findings)} findings")
+        say(f"{len(files)} files: {len(findings)} findings")
     return 2 if findings else 0

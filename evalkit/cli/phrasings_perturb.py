@@ -20,6 +20,7 @@ from evalkit.cli.options import (
 )
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
 from evalkit.errors import UsageError
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.records import Phrasing
@@ -119,7 +120,7 @@ def command(
             [[item.id, item.perturbation, item.text] for item in made],
         )
     print_notes(refusals, what="refused", quiet=quiet)
-    click.echo(f"{len(made)} phrasings made, {len(refusals)} refused{written(given['out'])}")
+    say(f"{len(made)} phrasings made, {len(refusals)} refused{written(given['out'])}")
 
 
 def _groups(

@@ -18,6 +18,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, written
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.records import Phrasing
@@ -129,11 +130,9 @@ def command(
     if table and not quiet:
         print_table(["phrasing", "label", "match", "likeness", "row", "excerpt"], table)
     numbers = ", ".join(f"{number} {label}" for label, number in counts(findings).items())
-    click.echo(f"{count} rows: {numbers}{written(given['out'])}")
+    say(f"{count} rows: {numbers}{written(given['out'])}")
     if given["out"] and not quiet:
-        click.echo(
-            f"A model file that says 'tuned_on: [{given['out']}]' uses it; near counts as seen."
-        )
+        say(f"A model file that says 'tuned_on: [{given['out']}]' uses it; near counts as seen.")
 
 
 def _library(paths: Sequence[Path]) -> list[Phrasing]:
@@ -179,6 +178,6 @@ def _ticker() -> Callable[[int], None]:
         if now - last >= (0.5 if terminal else 10.0):
             last = now
             line = f"{count} rows, {count / (now - began):.0f} rows/s"
-            click.echo(f"\r{line}   " if terminal else line, err=True, nl=not terminal)
+            say(line, err=True, over=terminal)
 
     return tick

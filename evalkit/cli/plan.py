@@ -20,6 +20,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.errors import UsageError
+from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.analysis.sizing import Sizing
@@ -211,10 +212,10 @@ def _show(found: Forecast, *, quiet: bool) -> None:
         "characters": "four letters a token: the model's tokenizer is not on this machine",
     }[found.tokens_by]
     cells, requests = int(found.total("cells")), int(found.total("requests"))
-    click.echo(f"{len(found.tasks)} tasks, {cells:,} cells, {requests:,} unique requests")
+    say(f"{len(found.tasks)} tasks, {cells:,} cells, {requests:,} unique requests")
     if found.design != "full":
         rest = int(found.total("not_asked"))
-        click.echo(
+        say(
             f"Budget, design {found.design}: "
             + (
                 f"{rest:,} of {cells + rest:,} cells are not asked"
@@ -222,25 +223,25 @@ def _show(found: Forecast, *, quiet: bool) -> None:
                 else "the instances shown are a part"
             )
         )
-    click.echo(
+    say(
         f"Stored already: {found.stored_in_run:,} in the run directory, {found.stored_in_cache:,} in the cache; to ask: {found.pending:,}"
     )
-    click.echo(
+    say(
         f"Prompt tokens to ask: {found.total('prompt_tokens'):,.0f} ({how}); sent anew for every choice they would be {found.total('naive_tokens'):,.0f}"
     )
     if found.total("answer_tokens"):
-        click.echo(f"Tokens to generate: at most {found.total('answer_tokens'):,.0f}")
+        say(f"Tokens to generate: at most {found.total('answer_tokens'):,.0f}")
     if found.cost is not None:
-        click.echo(f"Cost: at most {found.cost:.2f}")
-    click.echo(
+        say(f"Cost: at most {found.cost:.2f}")
+    say(
         f"Time: {_time(found.seconds)}"
         + (f" (at the speed of {found.seconds_from})" if found.seconds is not None else "")
     )
-    click.echo(f"Run directory: {found.run}")
+    say(f"Run directory: {found.run}")
     for name, reason in found.left_out.items():
-        click.echo(f"Left out: {name}: {reason}")
+        say(f"Left out: {name}: {reason}")
     for note in found.notes:
-        click.echo(f"Note: {note}")
+        say(f"Note: {note}")
 
 
 def _time(seconds: float | None) -> str:
@@ -284,7 +285,7 @@ def _show_sizes(sizes: list[Sizing], difference: float, *, power: float) -> None
     )
     for item in sizes:
         parts = item.components
-        click.echo(
+        say(
             f"{item.scope}: variance of phrasings {parts.phrasing:.3g}, instances {parts.instance:.3g}, interaction {parts.interaction:.3g}, "
             f"gap over instances {item.gap_variance:.3g}"
         )

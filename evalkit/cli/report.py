@@ -16,6 +16,7 @@ from evalkit.cli.options import (
     print_json,
     quiet_option,
 )
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -96,10 +97,10 @@ def command(
         print_json({"written": [str(path) for path in written], "not_drawn": absent})
         return 0
     for path in written:
-        click.echo(str(path))
+        say(str(path))
     if not quiet:
         for name, why in absent.items():
-            click.echo(f"{name}: not drawn. {why}", err=True)
+            say(f"{name}: not drawn. {why}", err=True)
     return 0
 
 

@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     print_json,
     quiet_option,
 )
+from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
@@ -58,11 +59,11 @@ def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: An
             outcome = run(settings, progress)
         except Interrupted as stop:
             progress.close()
-            click.echo(f"{stop} To go on, type:\n  {settings.command}", err=True)
+            say(f"{stop} To go on, type:\n  {settings.command}", err=True)
             return progress.signal_exit_code or stop.exit_code
         except EvalkitError:
             if settings.fresh and (run_directory(settings) / "responses.sqlite").is_file():
-                click.echo(
+                say(
                     f"--fresh again would forget what is stored. To go on, type:\n  {settings.command}",
                     err=True,
                 )
@@ -94,10 +95,10 @@ def _show(outcome: Any, *, quiet: bool) -> None:
             ", ".join(f"{reason} ({count})" for reason, count in sorted(outcome.failures.items()))
             or "see the manifest"
         )
-        click.echo(
+        say(
             f"{counts.missing} of {counts.cells} cells are missing: {reasons}. The same command again asks only for these.",
             err=True,
         )
-    click.echo(f"Run directory: {outcome.path}")
+    say(f"Run directory: {outcome.path}")
     if (page := outcome.path / "report.html").is_file():
-        click.echo(f"Report: {page}")
+        say(f"Report: {page}")

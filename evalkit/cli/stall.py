@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import click
-
 from evalkit.errors import EnvironmentFault, EvalkitError
+from evalkit.report.terminal import say
 from evalkit.store.atomic import open_own
 
 __all__ = ["StallWatch"]
@@ -82,7 +81,7 @@ class StallWatch:
             where = f"in {self._log}"
         except (OSError, EvalkitError):
             faulthandler.dump_traceback(all_threads=True)
-        click.echo(
+        say(
             f"Error: the model gave no answer for {self._seconds:g} s (--stall-timeout); the stacks of all threads are {where}. "
             f"Everything answered so far is stored. To go on, type:\n  {self._command}",
             err=True,

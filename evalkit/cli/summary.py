@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from evalkit.cli.options import print_table
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import shown_in
 from evalkit.report.summary import summary_rows
+from evalkit.report.terminal import say
 from evalkit.report.text import asked_of, starred
 
 __all__ = ["print_summary"]
@@ -34,44 +33,42 @@ def print_summary(
     question = asked_of(over)
     print_table(heads, rows, title=title + (f" for {question}" if question else ""))
     for line in starred(over, question):
-        click.echo(line)
+        say(line)
     counts = manifest.totals
-    click.echo(
+    say(
         f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"
     )
     if counts.cut:
-        click.echo(
+        say(
             f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the model was done; scored as far as they go."
         )
     told, design = manifest.budget, manifest.suite.budget
     if told is not None and design is not None:
-        click.echo(
+        say(
             f"Sparse run ({design.design}): {told.asked:,} cells asked, {told.not_asked:,} not asked; estimates are for all cells, from a model of those asked"
         )
         for task, found in told.found.items():
-            click.echo(f"Found: {found.want} phrasing of {task}: {found.phrasing_id}")
+            say(f"Found: {found.want} phrasing of {task}: {found.phrasing_id}")
     if told is not None and not told.ended:
-        click.echo(
+        say(
             f"The rounds of its budget did not end, so the run stays partial. To go on, type:\n  {manifest.to_go_on()}"
         )
     if counts.by_text:
-        click.echo(
+        say(
             f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the answer, not by log-probabilities."
         )
     if counts.unstable:
-        click.echo(
+        say(
             f"{counts.unstable:,} decisions lie within the rounding of the model's number format and may turn on another machine."
         )
     if counts.boundary:
-        click.echo(
+        say(
             f"{counts.boundary:,} prompts merge with their choices in the tokenizer; scored by lm-eval's rule."
         )
     if manifest.left_out:
-        click.echo(
+        say(
             f"{len(manifest.left_out)} tasks left out (--available): {', '.join(list(manifest.left_out)[:3])}{', ...' if len(manifest.left_out) > 3 else ''}"
         )
     tuned_on = manifest.model.tuned_on
     if tuned_on is None:
-        click.echo(
-            "Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on."
-        )
+        say("Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on.")

@@ -20,6 +20,7 @@ from evalkit.cli.options import (
     print_table,
     quiet_option,
 )
+from evalkit.report.terminal import json_shown, say
 
 if TYPE_CHECKING:
     from evalkit.runs.interim import Interim
@@ -74,7 +75,7 @@ def command(
     while True:
         found = look(run, level=level)
         if as_json:
-            click.echo(json.dumps(_clean(asdict(found)), ensure_ascii=False, allow_nan=False))
+            say(json_shown(json.dumps(_clean(asdict(found)), ensure_ascii=False, allow_nan=False)))
         else:
             if not once and sys.stdout.isatty():
                 click.clear()
@@ -97,7 +98,7 @@ def _show(found: Interim, task: str | None, *, quiet: bool) -> None:
             f"--task: {task!r} is not in this run; it has {', '.join(row.task for row in found.tasks[:5])}, ..."
         )
     share = found.done / found.total if found.total else 0.0
-    click.echo(
+    say(
         f"{found.model} on {found.suite}: {found.done:,} of {found.total:,} cells ({share:.0%}), {found.state}"
     )
     if quiet:
@@ -133,7 +134,7 @@ def _show(found: Interim, task: str | None, *, quiet: bool) -> None:
         if phrasing.done
     ]
     if lines:
-        click.echo("")
+        say("")
         print_table(["task", "phrasing", "relation", "cells", "mean, points"], lines)
 
 

@@ -38,6 +38,12 @@ _PLAIN = frozenset(
     }
 )  # fmt: skip
 _MAX_JOINER = 64
+_MAX_DEPTH = 20
+"""Deepest nesting of a phrasing; jinja's compiler and Python's own give up far below."""
+_MAX_NAMES = 50
+"""Most slots in one pair of braces: their values are put together before the length is looked at."""
+_MAX_LOOPS = 20
+"""Most loops of a phrasing, each as long as the list of choices."""
 
 
 @lru_cache(maxsize=1)
@@ -79,9 +85,23 @@ def check(text: str) -> list[str]:
             f"text is not a valid template: {error.message} (line {error.lineno} of the text). Write slots as {{{{ question }}}}."
         ]
     except RecursionError:
-        return ["text is nested too deeply. Write plain text with slots."]
+        return [_TOO_DEEP]
+    except ValueError:  # int() refuses long numbers
+        return ["text holds a number of too many digits. Put it in quotes."]
     problems: list[str] = []
-    _check_node(tree, problems, in_loop=False)
+    if not _check_node(tree, problems, in_loop=False, depth=0):
+        problems.append(_TOO_DEEP)
+        return problems
+    from jinja2 import nodes
+
+    if sum(1 for _ in tree.find_all(nodes.For)) > _MAX_LOOPS:
+        problems.append(f"text holds more than {_MAX_LOOPS} loops. Use one.")
+    for output in tree.find_all(nodes.Output):
+        if any(sum(1 for _ in part.find_all(nodes.Name)) > _MAX_NAMES for part in output.nodes):
+            problems.append(
+                f"one pair of braces holds more than {_MAX_NAMES} slots. Give each its own."
+            )
+            break
     return problems
 
 
@@ -98,8 +118,13 @@ def literal(text: str) -> str:
     return text.replace("{", "\0").replace("\0", '{{ "{" }}')
 
 
-def _check_node(node: nodes.Node, problems: list[str], *, in_loop: bool) -> None:
-    """Collect what is not accepted below `node`."""
+_TOO_DEEP = "text is nested too deeply. Write plain text with slots."
+
+
+def _check_node(node: nodes.Node, problems: list[str], *, in_loop: bool, depth: int) -> bool:
+    """Collect what is not accepted below `node`; return False when it is nested too deeply to look."""
+    if depth > _MAX_DEPTH:
+        return False
     kind = type(node).__name__
     if kind == "For":
         _check_loop(node, problems, in_loop=in_loop)
@@ -126,8 +151,12 @@ def _check_node(node: nodes.Node, problems: list[str], *, in_loop: bool) -> None
         problems.append(
             f"{_spoken(kind)} not accepted in a phrasing; slots, 'if' and one 'for' over choices are. Spell the text out."
         )
-    for child in node.iter_child_nodes():
-        _check_node(child, problems, in_loop=in_loop)
+    elif kind == "Name" and getattr(node, "name", "") == "self":
+        problems.append("'self' is no slot. Name a field of the task.")
+    return all(
+        _check_node(child, problems, in_loop=in_loop, depth=depth + 1)
+        for child in node.iter_child_nodes()
+    )
 
 
 def _check_loop(node: nodes.Node, problems: list[str], *, in_loop: bool) -> None:

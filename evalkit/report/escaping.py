@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from evalkit.report.terminal import shown
+
 __all__ = ["github_data", "github_property", "markdown", "plain", "xml_text"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
@@ -20,12 +22,8 @@ def plain(text: str, *, limit: int = 200) -> str:
     >>> plain("a\n::set-output name=x::1 \x1b[31m")
     'a : :set-output name=x: :1 \\x1b[31m'
     """
-    shown = "".join(
-        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
-        for char in text
-    )
-    shown = shown.replace("::", ": :").replace("##[", "# #[")
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+    line = shown(text, lines=False).replace("::", ": :").replace("##[", "# #[")
+    return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 def markdown(text: str, *, limit: int = 200) -> str:
@@ -41,11 +39,8 @@ def markdown(text: str, *, limit: int = 200) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    shown = "".join(
-        char if char.isprintable() else " " if char in "\n\t\r" else f"\\x{ord(char):02x}"
-        for char in text
-    )
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+    line = shown(text, lines=False)
+    return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 def github_data(text: str) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from evalkit.catalog.instances import LEFT_OUT
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts, Manifest
 from evalkit.records.statistics import statistic
@@ -194,7 +195,14 @@ def limits(manifest: Manifest) -> list[Limit]:
         Of the run.
     """
     found = [*_of_cells(manifest.totals), *_of_suite(manifest), *_of_model(manifest)]
-    notes = manifest.notes
+    notes = list(manifest.notes)
+    if lacking := [note for note in notes if LEFT_OUT in note]:
+        notes = [note for note in notes if note not in lacking]
+        found.append(
+            Limit(
+                head="Published instances left out", text=" ".join(lacking).removesuffix(".") + "."
+            )
+        )
     if notes:
         more = (
             f" {len(notes) - 1} more such note{'s' if len(notes) > 2 else ''} in manifest.json."

@@ -55,10 +55,11 @@ def choose(
             f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'."
         )
     own = {task.id: _own_phrasings(settings, task) for task in present}
+    read = {task.id: catalog.read_instances(task, settings.data_dir) for task in present}
     chosen = {
         task.id: pick_instances(
             task,
-            catalog.load_instances(task, settings.data_dir),
+            read[task.id][0],
             limit=suite.limit,
             seed=settings.seed,
         )
@@ -76,10 +77,10 @@ def choose(
             for task in present
         }
     foreign = Foreign(settings.model, own, present)
-    jobs = [
-        replace(_job(settings, task, own[task.id], chosen[task.id], foreign=foreign), design=design)
-        for task in present
-    ]
+    jobs = []
+    for task in present:
+        job = _job(settings, task, own[task.id], chosen[task.id], foreign=foreign)
+        jobs.append(replace(job, design=design, notes=(*read[task.id][1], *job.notes)))
     _refuse_missing_kinds(suite, jobs)
     if progress is not None:
         if absent:

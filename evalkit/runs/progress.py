@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-import click
-
 from evalkit.errors import Interrupted
 from evalkit.records import Response
+from evalkit.report.terminal import say
 
 __all__ = ["ShownProgress", "interruptible"]
 
@@ -117,7 +116,7 @@ class ShownProgress:
         if self._as_json:
             self._line()
             return
-        click.echo(
+        say(
             f"{total:,} unique requests, {stored:,} stored already, {total - stored:,} to ask {self.label}",
             err=True,
         )
@@ -223,18 +222,18 @@ class ShownProgress:
         self._last_line = time.monotonic()
         now = self.state()
         if self._as_json:
-            click.echo(
+            say(
                 json.dumps({"event": "progress", "model": self.label, **now}, allow_nan=False),
                 err=True,
             )
             return
         left = f", {now['seconds_left']:,.0f} s left" if now["seconds_left"] else ""
-        click.echo(f"{self._done:,}/{self._total:,} requests, {self._rates()}{left}", err=True)
+        say(f"{self._done:,}/{self._total:,} requests, {self._rates()}{left}", err=True)
 
     def note(self, message: str) -> None:
         """Show one line."""
         if not self.quiet:
-            click.echo(
+            say(
                 json.dumps({"event": "note", "message": message}) if self._as_json else message,
                 err=True,
             )
@@ -270,7 +269,7 @@ def interruptible(progress: ShownProgress) -> Iterator[None]:
         if progress.stop_requested:
             raise KeyboardInterrupt
         progress.request_stop(128 + number)
-        click.echo("stopping; what was answered is kept", err=True)
+        say("stopping; what was answered is kept", err=True)
         if progress.waits:
             raise KeyboardInterrupt
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.catalog import load_instances
+from evalkit.catalog import load_instances, read_instances
 from evalkit.catalog.readers.bbh import parse_options
 from evalkit.errors import CatalogError
 
@@ -61,21 +61,47 @@ def test_a_target_may_be_the_text_of_a_choice(task_over, tmp_path: Path) -> None
     assert [item.target for item in load_instances(task, tmp_path)] == [0]
 
 
-def test_a_text_target_that_is_no_choice_is_kept_where_upstream_is_known_to_have_one(
-    task_over, tmp_path: Path
+GOOD = ("Q?\nOptions:\n(A) x\n(B) y", "(A)")
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (
+            ("Q?\nOptions:\n(A) x\n(B) y", "Monsters, Inc"),
+            "has target 'Monsters, Inc'; accepted: A, B.",
+        ),
+        (("Q?\nOptions:\n(A) the only one", "(A)"), "lists 1 option; two or more are expected"),
+        (("Q?\nOptions:\n- the only one", "the only one"), "lists 1 option; two or more"),
+        (("\nOptions:\n(A) x\n(B) y", "(B)"), "has an empty question"),
+    ],
+)
+def test_a_published_example_that_cannot_be_asked_is_left_out_by_name(
+    bad: tuple[str, str], reason: str, task_over, tmp_path: Path
 ) -> None:
-    """movie_recommendation: the cell has a reference and no target."""
-    content = bbh(("Q?\nOptions:\n(A) x\n(B) y", "Monsters, Inc"))
+    """Snarks has one with a single option, movie_recommendation a target that is no option."""
+    task = task_over("bbh", "x.json", bbh(GOOD, bad, GOOD), n_instances=3)
 
-    (item,) = load_instances(
-        task_over("bbh", "x.json", content, options={"text_targets": True}), tmp_path
+    found, notes = read_instances(task, tmp_path)
+
+    assert [item.id.split("-")[1] for item in found] == ["00000", "00002"]
+    assert len(notes) == 1
+    assert notes[0].startswith(
+        f"b/t: 1 of 3 instances left out as published: {tmp_path}/x.json:1: example 2 "
     )
+    assert reason in notes[0]
 
-    assert (item.target, item.references) == (None, ("Monsters, Inc",))
-    with pytest.raises(
-        CatalogError, match=r"x\.json:1: example 1 has target 'Monsters, Inc'; accepted: A, B"
-    ):
-        load_instances(task_over("bbh", "x.json", content), tmp_path)
+
+def test_a_file_of_which_most_cannot_be_asked_is_refused(task_over, tmp_path: Path) -> None:
+    """It is not what the task says it is; every example is named."""
+    bad = ("Q?\nOptions:\n(A) x\n(B) y", "z")
+    task = task_over("bbh", "x.json", bbh(GOOD, bad, bad))
+
+    with pytest.raises(CatalogError) as caught:
+        read_instances(task, tmp_path)
+    assert [problem.partition("x.json:1: ")[2] for problem in caught.value.problems] == [
+        f"example {number} has target 'z'; accepted: A, B." for number in (2, 3)
+    ]
 
 
 def test_labels_of_the_task_are_the_choices(task_over, tmp_path: Path) -> None:

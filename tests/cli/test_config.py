@@ -132,3 +132,96 @@ def test_a_project_file_may_not_lift_a_guard(folders, text, what):
     assert str(caught.value) == (
         f"evalkit.toml: [run] {what}, which counts only on the command line. Take it out and type it there."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[run]\nseed = [1]\n", "[run] seed is [1]; one text or number accepted"),
+        ("[run]\nlimit = {a = 1}\n", "[run] limit is {'a': 1}; one text or number accepted"),
+        ("[run]\nlimit = 'abc'\n", "[run] limit is 'abc': 'abc' is not a valid integer"),
+        ("[run]\nseed = 1979-05-27\n", "[run] seed is 1979-05-27; one text or number accepted"),
+        ("a = " + "[" * 5000 + "]" * 5000, "cannot be read"),
+        ("[run]\nseed = " + "9" * 5000, "cannot be read"),
+        ("x = '" + "y" * 2**20 + "'", "at most 1048576 are accepted"),
+        ("\x00", "cannot be read"),
+    ],
+)
+def test_a_value_that_an_option_cannot_take_is_one_message(folders, capsys, text, message):
+    """File, option and value are named; exit code 2, whatever the command is."""
+    (folders[0] / "evalkit.toml").write_text(text)
+
+    assert invoke(["ls", "backends"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: evalkit.toml: ")
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model_args = 'pretrained=./m,trust_remote_code=true'",
+        "model_args = 'pretrained=./m,allow_pickle=true'",
+        "model = 'lm-eval:hf,pretrained=./m,trust_remote_code=True'",
+        "model = 'm.yaml'",
+        "tasks = 'lm_eval:./evil.yaml'",
+    ],
+)
+def test_the_file_of_the_current_directory_lifts_no_guard(folders, capsys, line):
+    """It may have come with somebody else's files; the user's own file and the command line count."""
+    project, user = folders
+    (project / "m.yaml").write_text("backend: hf\nname: ./m\noptions: {trust_remote_code: true}\n")
+    (project / "evalkit.toml").write_text(f"[run]\n{line}\n")
+
+    assert invoke(["ls", "backends"]) == 2
+    assert "which counts only on the command line" in capsys.readouterr().err
+    (project / "evalkit.toml").rename(user / "evalkit.toml")
+    assert invoke(["ls", "backends"]) == 0
+
+
+def test_a_gate_names_what_a_file_sets(folders, capsys):
+    """exit_zero of a file cannot turn a failing gate green in silence."""
+    run = [
+        "--tasks",
+        "procedural/boolean",
+        "--limit",
+        "3",
+        "--phrasings",
+        "3",
+        "--resamples",
+        "100",
+    ]
+    for model in ("perfect", "wrong"):
+        assert invoke(["run", "--model", f"scripted:{model}", *run, "--out", model, "-q"]) == 0
+    Path("p.yaml").write_text(
+        "name: p\nrules: [{metric: mean, margin: 0.02}]\nallow_limited: true\n"
+    )
+    Path("evalkit.toml").write_text("[gate]\nexit_zero = true\n")
+    capsys.readouterr()
+
+    code = invoke(["gate", "wrong", "--baseline", "perfect", "--policy", "p.yaml"])
+
+    said = capsys.readouterr().err
+    assert code == 0
+    assert "evalkit.toml: sets gate.exit_zero = True" in said
+    assert "exit code 0 in place of 3: --exit-zero is set" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["gate", "nowhere", "--baseline", "x"],
+        ["run", "--model", "nowhere/x/y", "--tasks", "procedural/boolean"],
+        ["run", "--model", "demo", "--tasks", "nothing"],
+        ["ls", "nothing"],
+        ["analyse", "nowhere.csv"],
+    ],
+)
+def test_debug_keeps_the_exit_code(folders, capfd, words):
+    """The traceback comes beside the message, not in place of the code: 1 means regression."""
+    plain = invoke(words)
+    capfd.readouterr()
+
+    assert invoke([*words, "--debug"]) == plain
+    assert "Error: " in capfd.readouterr().err
+    assert plain in (2, 4)

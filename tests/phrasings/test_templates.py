@@ -133,3 +133,30 @@ def test_check_decides_every_text(text: str) -> None:
             problem = str(error)
 
     assert problem == "" or "cannot be rendered" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{% if question %}" * 60 + "x" + "{% endif %}" * 60, "nested too deeply"),
+        ("{{ question" + "|upper" * 900 + " }}", "nested too deeply"),
+        ("{{ " + " and ".join(["question"] * 900) + " }}", "nested too deeply"),
+        ("{{ " + "(" * 900 + "question" + ")" * 900 + " }}", "nested too deeply"),
+        ("{{ " + "not " * 900 + "question }}", "nested too deeply"),
+        ("{{ " + "1 if question else " * 900 + "2 }}", "nested too deeply"),
+        ("{{ " + " ~ ".join(["question"] * 51) + " }}", "one pair of braces holds more than 50"),
+        ("{{ (" + " ~ ".join(["question"] * 51) + ")|length }}", "holds more than 50 slots"),
+        ("{% for c in choices %}{% endfor %}" * 21, "holds more than 20 loops"),
+        ("{{ choices[" + "7" * 4400 + "] }}", "a number of too many digits"),
+        ("{{ " + "7" * 4400 + " }}", "a number of too many digits"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "a loop may only run over"),
+        ("{{ self }}", "'self' is no slot"),
+    ],
+)  # fmt: skip
+def test_a_text_that_would_cost_time_or_memory_is_refused_before_it_is_rendered(text, message):
+    """Nesting, long chains and many loops are seen in the syntax, with one message each."""
+    fields = {"question": "q" * 100_000, "choices": ("a", "b"), "labels": ("A", "B")}
+
+    assert any(message in problem for problem in check(text))
+    with pytest.raises(CatalogError, match=r"^a phrasing: "):
+        render(text, fields, where="a phrasing")

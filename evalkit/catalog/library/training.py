@@ -53,7 +53,7 @@ def flatten(
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    return lines_of(path, limit=MAX_TRAINING_BYTES, longest=MAX_LINE)
+    return lines_of(path, limit=MAX_TRAINING_BYTES, longest=MAX_LINE, most=None)
 
 
 def _json_lines(path: Path) -> Iterator[Any]:

@@ -39,7 +39,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                 "input and target are expected, both texts.",
             )
             name = derived_id(split, len(instances), str(text), str(target))
-            instances.append(_instance(task, str(text), str(target), name=name, where=(path, line)))
+            where = f"{path}:1: example {line}"
+            instances.append(_instance(task, str(text), str(target), name=name, where=where))
     return instances
 
 
@@ -63,29 +64,24 @@ def _examples(path: Path) -> list[tuple[int, Any]]:
     return list(enumerate(examples, 1))
 
 
-def _instance(
-    task: Task, text: str, target: str, *, name: str, where: tuple[Path, int]
-) -> Instance:
+def _instance(task: Task, text: str, target: str, *, name: str, where: str) -> Instance:
+    """Return one example; one that lists no two options or whose target is none of them has a flaw."""
     question, options, choices = parse_options(text)
     if task.kind == "generate":
-        return Instance(id=name, fields={"question": text, "input": text}, references=(target,))
+        return Instance(
+            id=name,
+            fields={"question": text, "input": text},
+            references=(target,),
+            where=where,
+        )
     if task.labels:
         question, options, choices = (question if choices else text), (), task.labels
-    path, position = where
-    need(
-        len(choices) >= 2,
-        path,
-        1,
-        f"example {position} lists {len(choices)} options; two or more are expected of a choice task.",
-    )
     index = _target(target, options, choices)
-    known = task.source.options.get("text_targets", False) or index is not None
-    need(
-        bool(known),
-        path,
-        1,
-        f"example {position} has target {target!r}; accepted: {', '.join(options or choices)}.",
-    )
+    flaw = ""
+    if len(choices) < 2:
+        flaw = f"lists {len(choices)} option{'' if len(choices) == 1 else 's'}; two or more are expected of a choice task."
+    elif index is None:
+        flaw = f"has target {target!r}; accepted: {', '.join(options or choices)}."
     return Instance(
         id=name,
         fields={"question": question, "input": text},
@@ -93,6 +89,8 @@ def _instance(
         target=index,
         references=(choices[index] if index is not None else target,),
         options=options,
+        where=where,
+        flaw=flaw,
     )
 
 
@@ -136,6 +134,9 @@ def _lettered(block: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             return labels, tuple(
                 block[begin:end].strip() for (_, begin), end in zip(starts, ends, strict=True)
             )
+    only = _LETTERED.match(block)
+    if only and only[1] == "A":
+        return ("A",), (block[only.end() :].strip(),)
     return (), ()
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.files import load_json, locate
-from evalkit.catalog.readers.rows import as_text, derived_id
+from evalkit.catalog.paths import inside
+from evalkit.catalog.readers.rows import cell_text, derived_id
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -52,7 +53,10 @@ def _examples(path: Path) -> Iterator[tuple[Path, Mapping[str, Any], int, Mappin
         )
     examples = content.get("examples")
     if examples is None:
-        parts = sorted(path.parent.glob("*/task.json"))
+        parts = [
+            inside(path.parent, f"{part.parent.name}/{part.name}", where=str(path))
+            for part in sorted(path.parent.glob("*/task.json"))
+        ]
         if not parts:
             raise CatalogError(
                 f"{path}:1: has no 'examples', and no subtask lies beside it. Get the whole folder of the task."
@@ -78,13 +82,13 @@ def _instance(
     where: str,
     name: tuple[str, int],
 ) -> Instance:
-    text = as_text(example["input"])
+    text = cell_text(example["input"], f"{where}: 'input'")
     scores = example.get("target_scores")
     if isinstance(scores, dict) and scores:
         return _choice(content, text, scores, where=where, name=name)
     target = example.get("target")
     references = tuple(
-        as_text(item)
+        cell_text(item, f"{where}: 'target'")
         for item in (target if isinstance(target, list) else [target])
         if item is not None
     )
@@ -97,6 +101,7 @@ def _instance(
         id=derived_id(*name, text, *references),
         fields={"question": text.strip(), "input": text},
         references=references,
+        where=where,
     )
 
 
@@ -129,4 +134,5 @@ def _choice(
         choices=choices,
         target=right[0] if len(right) == 1 else None,
         references=tuple(choices[index] for index in right),
+        where=where,
     )

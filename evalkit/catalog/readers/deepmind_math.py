@@ -56,6 +56,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                     id=f"{path.stem}-{derived_id(split, position, question, answer)}",
                     fields={"question": question, "topic": topic},
                     references=(answer,),
+                    where=f"{path}:{2 * position + 1}",
                 )
             )
     return instances

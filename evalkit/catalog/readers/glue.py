@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.catalog.files import csv_rows, locate
-from evalkit.catalog.readers.rows import as_text, derived_id, table_rows
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -95,7 +95,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     instances: list[Instance] = []
     for path in locate(task, data_dir, split).paths:
         rows = _tsv(path, glue) if path.suffix in (".tsv", ".txt") else _hub(path, glue)
-        for texts, label in rows:
+        for where, texts, label in rows:
             shown = " ".join(
                 f"{title}: {text}" if title else text
                 for (title, _), text in zip(glue.parts, texts, strict=True)
@@ -115,12 +115,13 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                     choices=task.labels,
                     target=task.labels.index(label),
                     references=(label,),
+                    where=where,
                 )
             )
     return instances
 
 
-def _tsv(path: Path, glue: GlueTask) -> Iterator[tuple[list[str], str]]:
+def _tsv(path: Path, glue: GlueTask) -> Iterator[tuple[str, list[str], str]]:
     """Yield texts and label word of GLUE's own files."""
     header: list[str] = list(glue.header)
     for line, cells in csv_rows(path, delimiter="\t", quoted=False):
@@ -137,10 +138,11 @@ def _tsv(path: Path, glue: GlueTask) -> Iterator[tuple[list[str], str]]:
                 f"{path}:{line}: has {len(cells)} cells where {len(header)} are expected. The file may be cut short; get it again."
             )
         row = dict(zip(header, cells, strict=True))
-        yield [row[name] for name in glue.tsv], _word(row[glue.label], glue, f"{path}:{line}")
+        where = f"{path}:{line}"
+        yield where, [row[name] for name in glue.tsv], _word(row[glue.label], glue, where)
 
 
-def _hub(path: Path, glue: GlueTask) -> Iterator[tuple[list[str], str]]:
+def _hub(path: Path, glue: GlueTask) -> Iterator[tuple[str, list[str], str]]:
     """Yield texts and label word of the hub's rows."""
     for line, row in table_rows(path):
         lacking = [
@@ -151,8 +153,9 @@ def _hub(path: Path, glue: GlueTask) -> Iterator[tuple[list[str], str]]:
                 f"{path}:{line}: has no column {', '.join(lacking)}; it has {', '.join(row)}."
             )
         yield (
-            [as_text(row[column]) for _, column in glue.parts],
-            _word(as_text(row["label"]), glue, f"{path}:{line}"),
+            f"{path}:{line}",
+            [cell_text(row[column], f"{path}:{line}") for _, column in glue.parts],
+            _word(cell_text(row["label"], f"{path}:{line}"), glue, f"{path}:{line}"),
         )
 
 
@@ -160,7 +163,7 @@ def _word(label: str, glue: GlueTask, where: str) -> str:
     """Return the label word of a code or word; hidden labels (-1) are refused."""
     if label in glue.labels:
         return label
-    if label.isdigit() and int(label) < len(glue.labels):
+    if label in ("0", "1", "2")[: len(glue.labels)]:
         return glue.labels[int(label)]
     hidden = " Labels of GLUE's test split are hidden; use validation." if label == "-1" else ""
     raise CatalogError(

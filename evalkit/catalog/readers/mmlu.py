@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.files import csv_rows, json_lines, locate, need
-from evalkit.catalog.readers.rows import derived_id, table_rows
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -28,7 +28,7 @@ _PROMPT = re.compile(
     re.DOTALL,
 )
 
-_Row = tuple[str, tuple[str, ...], int]
+_Row = tuple[int, str, tuple[str, ...], int]
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
@@ -49,7 +49,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     instances: list[Instance] = []
     for path in found.paths:
         topic = path.stem.removesuffix(f"_{split}") if found.layout == "local" else path.parent.name
-        for question, choices, target in _rows(path, subject if subject != "*" else topic):
+        for line, question, choices, target in _rows(path, subject if subject != "*" else topic):
             position = len(instances)
             instances.append(
                 Instance(
@@ -61,6 +61,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                     target=target,
                     references=(choices[target],),
                     options=tuple(LETTERS),
+                    where=f"{path}:{line}",
                 )
             )
     return instances
@@ -85,6 +86,7 @@ def _csv(path: Path) -> Iterator[_Row]:
             f"has {len(cells)} cells; question, four choices and the answer are expected. Get the file again.",
         )
         yield (
+            line,
             cells[0],
             tuple(cells[1:5]),
             _answer(path, line, cells[5].strip(), "0123" if coded else LETTERS),
@@ -126,6 +128,7 @@ def _prompts(path: Path, subject: str) -> Iterator[_Row]:
                 f"{path}:{line}: input is not a question with choices A. to D. and 'Answer:'. Use the CSV files."
             )
         yield (
+            line,
             match["question"],
             (match["a"], match["b"], match["c"], match["d"]),
             _answer(path, line, str(row["output"]).strip(), LETTERS),
@@ -145,9 +148,10 @@ def _hub(path: Path, subject: str) -> Iterator[_Row]:
             f"choices are {choices!r}; a list of four is expected.",
         )
         need(
-            isinstance(answer, int) and 0 <= answer < 4,
+            type(answer) is int and 0 <= answer < 4,
             path,
             line,
             f"answer is {answer!r}; accepted: 0, 1, 2, 3.",
         )
-        yield str(row["question"]), tuple(str(choice) for choice in choices), int(answer or 0)
+        texts = tuple(cell_text(choice, f"{path}:{line}") for choice in choices)
+        yield line, cell_text(row.get("question"), f"{path}:{line}"), texts, int(answer or 0)

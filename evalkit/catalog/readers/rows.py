@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from evalkit.catalog.opening import parquet_batches, unpacked_name
 from evalkit.errors import CatalogError
 from evalkit.records import digest
 
-__all__ = ["MAX_ROWS", "as_text", "derived_id", "table_rows"]
+__all__ = ["MAX_ROWS", "as_text", "cell_text", "derived_id", "table_rows"]
 
 MAX_ROWS = 1_000_000
 """Most rows of a file of instances."""
@@ -41,13 +44,22 @@ def as_text(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    if value is None or value != value:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def cell_text(value: Any, where: str) -> str:
+    """Return a cell as text, as `as_text`; raise CatalogError for one that holds a list, an object or bytes."""
+    if value is None or isinstance(value, str | int | float | Decimal | date):
+        return as_text(value)
+    raise CatalogError(
+        f"{where} holds {type(value).__name__} {str(value)[:40]!r}; a text, a number or true and false are accepted. Correct it."
+    )
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -43,6 +43,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                         "query": query,
                     },
                     references=answers or (UNANSWERABLE,),
+                    where=where,
                 )
             )
     return instances
@@ -75,7 +76,7 @@ def _json(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                             "answers": answers,
                         },
                     )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise CatalogError(
                 f"{where}: lacks {error}; paragraphs with context and qas are expected. Get the file again."
             ) from error

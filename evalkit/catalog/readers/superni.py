@@ -59,11 +59,7 @@ def _instance(path: Path, row: Any, *, position: int, split: str) -> Instance:
         )
     output = row.get("output")
     references = [output] if isinstance(output, str) else output
-    if (
-        not isinstance(references, list)
-        or not references
-        or not all(isinstance(item, str) for item in references)
-    ):
+    if not isinstance(references, list) or not all(isinstance(item, str) for item in references):
         raise CatalogError(f"{where} has output {output!r}; a text or a list of texts is expected.")
     name = row.get("id")
     return Instance(
@@ -71,7 +67,11 @@ def _instance(path: Path, row: Any, *, position: int, split: str) -> Instance:
         if isinstance(name, str) and name
         else derived_id(split, position, row["input"], *references),
         fields={"question": row["input"], "input": row["input"]},
-        references=tuple(references),
+        references=tuple(item for item in references if item.strip()),
+        where=where,
+        flaw=""
+        if any(item.strip() for item in references)
+        else f"has output {output!r}; a text or a list of texts is expected.",
     )
 
 

@@ -16,19 +16,22 @@ A field without an entry under `columns` comes from the column of its own name.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.files import locate
-from evalkit.catalog.readers.rows import as_text, derived_id, table_rows
+from evalkit.catalog.opening import parse_json
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
 __all__ = ["read"]
 
 _TARGETS = ("letter", "index", "number", "text")
+_INDEX = re.compile(r"[0-9]{1,6}\Z")
 
 
 @dataclass(frozen=True)
@@ -76,20 +79,25 @@ def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:
     return row[column]
 
 
+def _text(row: Mapping[str, Any], column: str, where: str) -> str:
+    """Return a cell that holds one text, number or truth value."""
+    return cell_text(_cell(row, column, where), f"{where}: column {column!r}")
+
+
 def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
     """Return the texts of a cell that holds several.
 
     A list, JSON text of one, or text with a separator.
     """
     if isinstance(value, list):
-        return tuple(as_text(item) for item in value)
-    text = as_text(value)
+        return tuple(cell_text(item, f"{where}: a list") for item in value)
+    text = cell_text(value, f"{where}: the cell")
     if separator:
         return tuple(part.strip() for part in text.split(separator))
     if text.lstrip().startswith("["):
         try:
-            return tuple(as_text(item) for item in json.loads(text))
-        except ValueError as error:
+            return tuple(cell_text(item, f"{where}: a list") for item in parse_json(text))
+        except (json.JSONDecodeError, RecursionError) as error:
             raise CatalogError(
                 f"{where}: {text[:40]!r} is not a list in JSON: {error}. Set source.options.separator."
             ) from error
@@ -100,46 +108,33 @@ def _instance(
     task: Task, mapping: _Mapping, row: Mapping[str, Any], *, where: str, name: tuple[str, int]
 ) -> Instance:
     fields = {
-        field: as_text(_cell(row, str(mapping.columns.get(field, field)), where))
-        for field in task.fields
+        field: _text(row, str(mapping.columns.get(field, field)), where) for field in task.fields
     }
     columns = mapping.columns.get("choices")
-    choices = task.labels
+    listed = task.labels
     if isinstance(columns, list):
-        choices = tuple(as_text(_cell(row, str(column), where)) for column in columns)
+        listed = tuple(_text(row, str(column), where) for column in columns)
     elif columns is not None:
-        choices = _several(_cell(row, str(columns), where), mapping.separator, where)
-    answer = _cell(row, str(mapping.columns.get("target", "target")), where)
+        listed = _several(_cell(row, str(columns), where), mapping.separator, where)
+    column = str(mapping.columns.get("target", "target"))
     target: int | None = None
     references: tuple[str, ...] = ()
+    choices = tuple(choice for choice in listed if choice.strip())  # an empty cell is no choice
     if task.kind == "choice":
-        target = _target(as_text(answer), choices, mapping.target_is, where)
-        references = (choices[target],)
-        if isinstance(columns, list):
-            choices, target = _present(choices, target, where)
+        index = _target(_text(row, column, where), listed, mapping.target_is, where)
+        target = sum(bool(choice.strip()) for choice in listed[:index])
+        references = (listed[index],)
     else:
-        references = _several(answer, mapping.separator, where)
+        references = _several(_cell(row, column, where), mapping.separator, where)
     key = mapping.columns.get("id")
     own = (
         derived_id(*name, *fields.values(), *choices, *references)
         if key is None
-        else as_text(_cell(row, str(key), where))
+        else _text(row, str(key), where)
     )
-    return Instance(id=own, fields=fields, choices=choices, target=target, references=references)
-
-
-def _present(choices: tuple[str, ...], target: int, where: str) -> tuple[tuple[str, ...], int]:
-    """Return choices without empty cells, which stand for choices the row does not have, and the target among them."""
-    kept = [place for place, choice in enumerate(choices) if choice.strip()]
-    if len(kept) == len(choices):
-        return choices, target
-    if target not in kept:
-        raise CatalogError(f"{where}: the target names an empty choice. Correct the cell.")
-    if len(kept) < 2:
-        raise CatalogError(
-            f"{where}: has {len(kept)} choice that is not empty; two or more are accepted. Fill the cells or leave the row out."
-        )
-    return tuple(choices[place] for place in kept), kept.index(target)
+    return Instance(
+        id=own, fields=fields, choices=choices, target=target, references=references, where=where
+    )
 
 
 def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int:
@@ -148,7 +143,7 @@ def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int
     text = answer.strip()
     if kind == "letter" and len(text) == 1:
         index = ord(text.upper()) - ord("A")
-    elif kind in ("index", "number") and text.isdigit():
+    elif kind in ("index", "number") and _INDEX.match(text):
         index = int(text) - (kind == "number")
     elif kind == "text":
         index = next((at for at, choice in enumerate(choices) if choice.strip() == text), -1)
@@ -158,8 +153,8 @@ def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int
         index = (
             alike[0] if index < 0 and len(alike) == 1 else index
         )  # upstream writes true where prompts ask for True
-    if not 0 <= index < len(choices):
+    if not 0 <= index < len(choices) or not choices[index].strip():
         raise CatalogError(
-            f"{where}: target {answer!r} names none of {len(choices)} choices (read as {kind}). Correct the cell or target_is."
+            f"{where}: target {answer[:60]!r} names none of {len(choices)} choices (read as {kind}). Correct the cell or target_is."
         )
     return index

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from evalkit.catalog.files import load_json, locate
 from evalkit.catalog.opening import read_utf8
-from evalkit.catalog.readers.rows import derived_id, table_rows
+from evalkit.catalog.paths import inside
+from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -28,7 +29,8 @@ LANGUAGES: Mapping[str, str] = {
 _SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL)
 _XML_NAME = re.compile(r"\.([a-z]{2})-([a-z]{2})\.([a-z]{2})\.xml\Z")
 
-_Pair = tuple[str, str, str, str]
+_Pair = tuple[str, str, str, str, str]
+"""Source language, target language, sentence, reference, and where they stand."""
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
@@ -48,7 +50,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     instances: list[Instance] = []
     found: set[str] = set()
     for path in locate(task, data_dir, split).paths:
-        for source, target, sentence, reference in _pairs(path, wanted):
+        for source, target, sentence, reference, where in _pairs(path, wanted):
             pair = f"{source}-{target}"
             if wanted and pair not in wanted:
                 continue
@@ -62,6 +64,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                         "target_language": _language(target, path),
                     },
                     references=(reference,),
+                    where=where,
                 )
             )
     if wanted - found:
@@ -104,7 +107,7 @@ def _pairs(path: Path, wanted: set[str]) -> Iterator[_Pair]:
                 raise CatalogError(
                     f"{path}:1: {pair} {position} has no texts {source!r} and {target!r}."
                 )
-            yield source, target, row[source], row[target]
+            yield source, target, row[source], row[target], f"{path}:1: {pair} {position}"
 
 
 def _rows(path: Path, wanted: set[str]) -> Iterator[_Pair]:
@@ -118,7 +121,10 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[_Pair]:
         first, second = texts
         for source, target in ((first, second), (second, first)):
             if f"{source}-{target}" in wanted or (not wanted and source == first):
-                yield source, target, str(texts[source]), str(texts[target])
+                left, right = (
+                    cell_text(texts[code], f"{path}:{line}") for code in (source, target)
+                )
+                yield source, target, left, right, f"{path}:{line}"
 
 
 def _xml(path: Path) -> Iterator[_Pair]:
@@ -131,14 +137,15 @@ def _xml(path: Path) -> Iterator[_Pair]:
     source, target, own = name.groups()
     if own != source:
         return
-    other = path.with_name(path.name.removesuffix(f"{own}.xml") + f"{target}.xml")
+    beside = path.name.removesuffix(f"{own}.xml") + f"{target}.xml"
+    other = inside(path.parent, beside, where=str(path))
     left, right = _segments(path), _segments(other)
     if len(left) != len(right):
         raise CatalogError(
             f"{other}: has {len(right)} sentences where {path.name} has {len(left)}. Get both again."
         )
-    for sentence, reference in zip(left, right, strict=True):
-        yield source, target, sentence, reference
+    for number, (sentence, reference) in enumerate(zip(left, right, strict=True), 1):
+        yield source, target, sentence, reference, f"{path}:1: sentence {number}"
 
 
 def _segments(path: Path) -> list[str]:

@@ -1,0 +1,97 @@
+"""The one way anything is printed: what comes from outside is shown, never obeyed.
+
+A label, an id, an answer or a path may hold sequences that clear a terminal, set its title or fill
+its clipboard. Every line goes through `shown`, every value printed as JSON through `json_shown`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import suppress
+
+import click
+
+__all__ = ["json_shown", "say", "shown"]
+
+_UNPRINTED = re.compile(r"[^\x20-\x7e]")
+
+
+def shown(text: str, *, lines: bool = True) -> str:
+    r"""Return text with everything a terminal might obey spelt out.
+
+    Parameters
+    ----------
+    text
+        Anything.
+    lines
+        Keep line ends and tabs; otherwise they become blanks.
+
+    Examples
+    --------
+    >>> shown("a\x1b[2J\n\x9b"), shown("a\nb", lines=False)
+    ('a\\x1b[2J\n\\x9b', 'a b')
+    """
+
+    def spelt(found: re.Match[str]) -> str:
+        letter = found.group()
+        if letter in "\n\t":
+            return letter if lines else " "
+        if letter.isprintable():
+            return letter
+        return " " if letter == "\r" and not lines else f"\\x{ord(letter):02x}"
+
+    return _UNPRINTED.sub(spelt, text)
+
+
+def json_shown(text: str) -> str:
+    r"""Return JSON text with unprintable letters in its strings as escapes; its value stays the same.
+
+    >>> json_shown('["é", "\x9b\u202e"]')
+    '["é", "\\u009b\\u202e"]'
+    """
+
+    def spelt(found: re.Match[str]) -> str:
+        letter = found.group()
+        if letter.isprintable() or letter in "\n\t\r":
+            return letter
+        units = letter.encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+    return _UNPRINTED.sub(spelt, text)
+
+
+def say(
+    message: str = "",
+    *,
+    err: bool = False,
+    nl: bool = True,
+    over: bool = False,
+    colour: str | None = None,
+) -> None:
+    """Print a message, untrusted text and all.
+
+    Parameters
+    ----------
+    message
+        One line or several.
+    err
+        To standard error. A standard error that cannot be written (closed, full disk) is no
+        reason to stop: what had to be said is lost, the work is not.
+    nl
+        End the line.
+    over
+        Write over the line before, on a terminal.
+    colour
+        Colour of the whole message, on a terminal.
+    """
+    text = shown(message)
+    if colour is not None:
+        text = click.style(text, fg=colour, bold=True)
+    if over:
+        text, nl = f"\r{text}   ", False
+    if err:
+        with suppress(OSError, ValueError):
+            click.echo(text, err=True, nl=nl)
+    elif sys.stdout is not None:
+        click.echo(text, nl=nl)
