@@ -96,8 +96,9 @@ class Encoder:
         self._limits = limits
         template = template or ("auto" if has_template(tokenizer) else "none")
         self._chat = None if template == "none" else Chat(tokenizer, template)
-        self._kept = None if allow_unknown else Kept(tokenizer)
         before, behind = added(tokenizer)
+        around = (before, behind) if self._chat is None else ((), ())
+        self._kept = None if allow_unknown else Kept(tokenizer, *around)
         self._behind: Ids = () if encoder_decoder else behind
         start = (
             tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id

@@ -15,6 +15,7 @@ __all__ = ["Kept", "added"]
 
 Ids = tuple[int, ...]
 _PROBE = "Name the third letter."
+_MOST = 5
 _ANYWAY = "the option allow_unknown asks it anyway"
 
 
@@ -45,13 +46,14 @@ class Kept:
     ----------
     tokenizer
         A Transformers tokenizer.
+    before, behind
+        What stands around a text, which may be what stands for unknown words too.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, before: Ids = (), behind: Ids = ()) -> None:
         self._tokenizer = tokenizer
-        unknown = tokenizer.unk_token_id
-        others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
-        self._unknown: int | None = None if unknown in others else unknown
+        self._before, self._behind = before, behind
+        self._unknown: int | None = tokenizer.unk_token_id
         self._fine: set[str] = set()
         self._lost: set[str] = set()
 
@@ -59,18 +61,29 @@ class Kept:
         """Return what is lost of a text that became `ids`, in words; empty for nothing."""
         letters = set(text)
         for letter in letters - self._fine - self._lost:
-            (self._lost if self._loses(letter) else self._fine).add(letter)
-        if gone := letters & self._lost:
-            return f"the tokenizer has no token for {min(gone)!r} ({_ANYWAY})"
-        if self._unknown in ids and self._tokenizer.unk_token not in text:
-            return f"the tokenizer has no token for some of its words ({_ANYWAY})"
-        return ""
+            (self._lost if self._vanishes(letter) else self._fine).add(letter)
+        gone = letters & self._lost
+        inner = ids[len(self._before) :] if ids[: len(self._before)] == self._before else ids
+        if self._behind and inner[-len(self._behind) :] == self._behind:
+            inner = inner[: -len(self._behind)]
+        if self._unknown in inner and text.strip() and self._tokenizer.unk_token not in text:
+            unknown = {letter for letter in letters if self._unknown in self._alone(letter)}
+            if not gone | unknown or len(unknown) > _MOST:  # words it knows, and not letters
+                return f"the tokenizer has no token for some of its words ({_ANYWAY})"
+            gone |= unknown
+        return f"the tokenizer has no token for {min(gone)!r} ({_ANYWAY})" if gone else ""
 
-    def _loses(self, letter: str) -> bool:
+    def _alone(self, letter: str) -> list[int]:
+        """Ids of a letter by itself; none of white space and of what marks other letters."""
+        if unicodedata.category(letter)[0] not in "LNPS":
+            return []
+        ids: list[int] = self._tokenizer(letter, add_special_tokens=False, verbose=False)[
+            "input_ids"
+        ]
+        return ids
+
+    def _vanishes(self, letter: str) -> bool:
         """Whether nothing of a letter, digit or sign comes out again."""
         if unicodedata.category(letter)[0] not in "LNPS":
             return False
-        ids = self._tokenizer(letter, add_special_tokens=False, verbose=False)["input_ids"]
-        if self._unknown in ids:
-            return letter not in self._tokenizer.unk_token
-        return not self._tokenizer.decode(ids).strip()
+        return not self._tokenizer.decode(self._alone(letter)).strip()

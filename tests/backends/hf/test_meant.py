@@ -207,6 +207,39 @@ def test_letters_that_a_tokenizer_drops_are_named(
     assert len(anyway.logprobs) == 2
 
 
+def words_only(*, unknown: str) -> Any:
+    """Return a tokenizer that knows whole words and no letters, with its start token before a text."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    known = [
+        "<s>",
+        "<unk>",
+        *["Is", "a", "whale", "fish", "?", "A", "B", ".", ":", "no", "yes", "Answer"],
+    ]
+    raw = Tokenizer(models.WordLevel({w: i for i, w in enumerate(known)}, unk_token=unknown))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    raw.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<s>", eos_token="<s>", unk_token=unknown
+    )
+
+
+@pytest.mark.parametrize("unknown", ["<unk>", "<s>"])
+def test_words_that_a_tokenizer_does_not_know_are_named_and_known_ones_are_not(
+    unknown: str,
+) -> None:
+    """Also where letters alone mean nothing to it, and where its start token stands for what it does not know."""
+    from evalkit.backends.hf.encoded import Limits
+    from evalkit.backends.hf.encoding import Encoder
+
+    encoder = Encoder(words_only(unknown=unknown), encoder_decoder=False, limits=Limits(prompt=99))
+    known, strange = encoder.encode([choice(), choice(text="Is a zebra a fish?")])
+
+    assert known.error == ""
+    assert strange.error.startswith("prompt: the tokenizer has no token for some of its words")
+
+
 def test_the_clock_of_a_template_stands_still(
     changed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
