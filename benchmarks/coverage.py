@@ -29,6 +29,7 @@ from scipy.special import ndtr
 
 from evalkit import stats
 from evalkit.stats import Interval
+from evalkit.stats.comparing.compare import on_shared_cells, pivot_differences
 
 SHARES = {
     "wording 1%": (0.01, 0.40, 0.59),
@@ -272,11 +273,13 @@ def turned(pss: Interval) -> Interval:
 def random_intervals(
     found: Draw, seen: np.ndarray, rng: np.random.Generator, *, binary: bool
 ) -> dict[str, Interval]:
-    """Return every interval offered for new phrasings."""
+    """Return every interval for new phrasings, those that need normal wording effects too."""
     result = stats.score_intervals(found.scores, rng=rng, question="random", n_resamples=PIVOTS)
     result |= stats.gap_intervals(
         found.scores, seen=seen, unseen=~seen, rng=rng, question="random", n_resamples=PIVOTS
     )
+    result |= stats.pivots(found.scores, rng=rng, n_resamples=PIVOTS)
+    result |= stats.gap_pivots(found.scores, seen=seen, unseen=~seen, rng=rng, n_resamples=PIVOTS)
     return result | ({"consistency": turned(result["pss"])} if binary else {})
 
 
@@ -347,7 +350,10 @@ def simulate(
         made = draw(regime, rng)
         note("random", random_intervals(made, seen, rng, binary=binary), random)
         note("fixed", fixed_intervals(made, seen, binary=binary), fixed_truths(made, seen))
-        changed = stats.difference_intervals(*pair(regime, rng), rng=rng, n_resamples=PIVOTS)
+        both = pair(regime, rng)
+        changed = stats.difference_intervals(*both, rng=rng, n_resamples=PIVOTS)
+        shared = on_shared_cells(*both)
+        changed |= pivot_differences(*shared, rng=rng, n_resamples=PIVOTS, level=0.95)
         note(
             "random", {f"{DIFFERENCE}{name}": found for name, found in changed.items()}, differences
         )

@@ -20,7 +20,7 @@ from evalkit import stats
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.estimate import rows_of_model
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.analysis.per_task import normed
+from evalkit.analysis.per_task import normed, proven
 from evalkit.errors import TableError
 from evalkit.records import Estimate
 from evalkit.records.questions import Asked, Named, asked
@@ -143,6 +143,7 @@ def _one_task(
         found["cohen_h"] = stats.undefined(
             stats.cohen_h(float(clean[0]), float(np.nanmean(attacked))), reason, level=level
         )
+    found["proven_share"] = proven(a[:, None], level=level)
     if chance is not None:
         found["accuracy_norm"] = normed(found["mean"], chance)
     found |= {name: stats.undefined(math.nan, reason, level=level) for name in needing("cells")}

@@ -100,6 +100,7 @@ def task_statistics(
     found |= _of_status(block.status[headline], options)
     found |= drop_statistics(block, options.reference, level=options.level)
     found |= reliance_of(block, question=options.question, level=options.level)
+    found["proven_share"] = proven(scores, level=options.level)
     codes = codes_of(block)
     if codes is not None and whole:
         found |= of_groups(scores, codes, found, level=options.level)
@@ -143,6 +144,15 @@ def _settled(found: stats.Interval) -> stats.Interval:
     """
     return replace(
         found, value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3)
+    )
+
+
+def proven(scores: Floats, *, level: float) -> stats.Interval:
+    """Return the share of phrasings like these that is shown to score the least of these or more."""
+    n_phrasings = int((~np.isnan(scores)).any(axis=1).sum())
+    share = stats.proven_share(n_phrasings, level=level)
+    return stats.undefined(
+        share, f"with {level:.0%} confidence this share or more scores min or more", level=level
     )
 
 

@@ -24,7 +24,7 @@ from evalkit.cli.options import (
 from evalkit.errors import UsageError
 from evalkit.records.statistics import shown_in
 from evalkit.report.terminal import say
-from evalkit.report.text import asked_of, starred, with_interval
+from evalkit.report.text import asked_of, proven, starred, with_interval
 from evalkit.report.text import grouped as of_groups
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _print(estimates: Sequence[Estimate], level: float) -> None:
         title=f"{about}percentage points, {level:.0%} intervals{f' for {question}' if question else ''}; seen and unseen: mean ± std over phrasings (ddof 1)",
     )
     printed = [found[name] for found in kept.values() for name in shown if name in found]
-    for line in (*starred(printed, question), *of_groups(estimates)):
+    for line in (*starred(printed, question), *of_groups(estimates), *proven(estimates)):
         say(line)
     for row in estimates:
         if (

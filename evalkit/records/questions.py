@@ -24,8 +24,8 @@ NAMES: tuple[Named, ...] = ("phrasings", "these", "tasks", "random", "fixed")
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "these": "these tasks and phrasings on new instances",
-        "phrasings": "these tasks under new phrasings",
-        "tasks": "tasks like these under new phrasings",
+        "phrasings": "these tasks under new phrasings, effects of wording taken as normal",
+        "tasks": "tasks like these under new phrasings, effects of wording taken as normal",
         "cells": "these tasks, phrasings and instances, all cells",
     }
 )
@@ -67,7 +67,7 @@ def question_of(over: str) -> str:
     Examples
     --------
     >>> question_of("phrasings+instances")
-    'these tasks under new phrasings'
+    'these tasks under new phrasings, effects of wording taken as normal'
     """
     if not over:
         return ""

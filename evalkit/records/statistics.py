@@ -70,6 +70,12 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
     yield positive("sensitivity", "std0 / mean of a[p]; undefined where the mean is 0")
     yield fraction("saturation", "1 - (max - mean) of a[p]")
     yield fraction("cps", "saturation x max of a[p]")
+    yield fraction(
+        "proven_share",
+        "share of phrasings like these that score min or more, shown with the confidence of level "
+        "whatever the distribution: (1 - level)^(1 / P)",
+        pooled=NEVER,
+    )
     yield plain("accuracy_norm", "(mean - chance) / (1 - chance)")
 
 

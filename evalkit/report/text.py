@@ -21,6 +21,7 @@ __all__ = [
     "grouped",
     "markdown_cell",
     "points",
+    "proven",
     "script_json",
     "share",
     "signed",
@@ -213,4 +214,21 @@ def grouped(rows: Iterable[Estimate]) -> list[str]:
                 else ""
             )
         )
+    return list(dict.fromkeys(lines))
+
+
+def proven(rows: Iterable[Estimate]) -> list[str]:
+    """Return what the worst phrasing proves of others, a line per number of phrasings.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", benchmark="b", task="t", metric="proven_share", value=0.74, n_phrasings=10)
+    >>> proven([row])
+    ['With 95% confidence at least 74% of phrasings like these score the worst of 10 phrasings or more on these instances, whatever the effects of wording']
+    """
+    lines = [
+        f"With {row.level:.0%} confidence at least {int(100 * row.value + 1e-9)}% of phrasings like these score the worst of {row.n_phrasings} phrasings or more on these instances, whatever the effects of wording"
+        for row in rows
+        if row.metric == "proven_share" and row.value == row.value and row.n_phrasings > 1
+    ]
     return list(dict.fromkeys(lines))

@@ -60,7 +60,14 @@ from evalkit.stats.intervals.several_tasks import (
     independent,
     interval_of,
 )
-from evalkit.stats.planning.design import Design, designs, gap_power, half_width, required_phrasings
+from evalkit.stats.planning.design import (
+    Design,
+    designs,
+    gap_power,
+    half_width,
+    proven_share,
+    required_phrasings,
+)
 from evalkit.stats.point.agreement import (
     consistency,
     consistency_per_instance,
@@ -224,6 +231,7 @@ __all__ = [
     "posix_of_set",
     "posix_per_instance",
     "prompt_uncertainty",
+    "proven_share",
     "pss",
     "pss_interval",
     "pss_per_instance",

@@ -34,7 +34,8 @@ def test_intervals_over_new_phrasings_hold_their_level(p, n):
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for _ in range(DRAWS):
         scores = normal(rng, p=p, n=n)
-        found = stats.score_intervals(scores, rng=rng, n_resamples=400)
+        found = {"mean": stats.mean_interval(scores)}
+        found |= stats.pivots(scores, rng=rng, n_resamples=400)
         found["gap"] = stats.gap_interval(scores, seen=seen, unseen=~seen)
         for name in (*truths, "spread", "min"):
             rows.setdefault(name, []).append((found[name].value, found[name].low, found[name].high))
@@ -137,7 +138,7 @@ def test_upper_order_statistics_of_few_instances_hold_their_level(wording, diffi
         scores = (right + np.sqrt(1 - wording - difficulty) * rng.normal(size=(30, 50)) > 0).astype(
             float
         )
-        found = stats.score_intervals(scores, rng=rng, n_resamples=500)
+        found = stats.pivots(scores, rng=rng, n_resamples=500)
         for name in names:
             rows[name].append((found[name].value, found[name].low, found[name].high))
     coverage = {}

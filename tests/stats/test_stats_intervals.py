@@ -7,6 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalkit import stats
+from evalkit.stats.comparing.compare import pivot_differences
 from evalkit.stats.intervals.component_intervals import consistency_interval, pss_interval
 
 
@@ -145,15 +146,40 @@ def test_small_arms_get_no_interval_for_their_worst_phrasing(scores):
     assert not math.isnan(found["gap"].low)
 
 
-def test_far_from_normal_phrasings_get_no_interval_for_order_statistics():
-    """One broken phrasing among 30: no normal model for min or spread; the std keeps an interval that uses the kurtosis."""
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_needs_normal_wording_is_never_offered_because_a_sample_looks_normal(broken):
+    """Thirty phrasings, with and without one that broke: only median, third quartile and cps have intervals for new ones."""
     rng = np.random.default_rng(4)
     scores = crossed(rng, shape=(30, 400), wording=0.01)
-    scores[0] = 0.0
+    if broken:
+        scores[0] = 0.0
     found = stats.score_intervals(scores, rng=rng)
+    offered = {name for name in stats.pivots(scores, rng=rng) if not found[name].reason}
 
-    assert found["min"].reason == "phrasing scores are far from normal"
-    assert found["std"].name == "pivot-kurtosis/phrasings+instances"
+    assert offered == {"median", "q75", "cps"}
+    assert found["std"].reason.startswith(
+        "withdrawn for new phrasings: does not hold when wordings"
+    )
+
+
+def test_ten_phrasings_prove_three_quarters_of_others():
+    """0.05^(1 / P): were fewer than 74% as good, ten draws would hardly all be; 59 prove 95%, none proves nothing."""
+    assert [round(stats.proven_share(p), 2) for p in (10, 30, 59)] == [0.74, 0.9, 0.95]
+    assert math.isnan(stats.proven_share(0))
+
+
+def test_the_proven_share_holds_whatever_the_distribution():
+    """Of 4,000 samples of ten from a skewed law, and from one with one in ten broken, at most 5% claim too much."""
+    rng = np.random.default_rng(20261130)
+    for draws in (
+        rng.exponential(size=(4000, 10)),
+        np.where(rng.random((4000, 10)) < 0.1, 0.0, 1.0) + rng.normal(0, 0.01, (4000, 10)),
+    ):
+        least = draws.min(axis=1)
+        everything = np.sort(draws.ravel())
+        share = 1 - np.searchsorted(everything, least, side="left") / everything.size
+
+        assert (share >= stats.proven_share(10)).mean() > 0.935
 
 
 def test_pairing_on_instances_is_used(scores):
@@ -172,7 +198,7 @@ def test_difference_of_a_run_and_itself_is_zero_and_certain(scores):
     found = stats.difference_intervals(scores, scores, rng=np.random.default_rng(0))
 
     assert (found["mean"].low, found["mean"].high) == (0.0, 0.0)
-    assert (found["spread"].low, found["spread"].high) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert (found["median"].low, found["median"].high) == pytest.approx((0.0, 0.0), abs=1e-9)
 
 
 def test_difference_uses_cells_scored_in_both_runs_only(scores):
@@ -288,7 +314,7 @@ def test_a_hundred_thousand_phrasings_do_not_exhaust_memory():
     scores = np.clip(
         0.5 + 0.1 * rng.normal(size=(100_000, 1)) + 0.05 * rng.normal(size=(100_000, 2)), 0, 1
     )
-    found = stats.score_intervals(scores, rng=rng, n_resamples=100)
+    found = stats.pivots(scores, rng=rng, n_resamples=100)
 
     assert found["q05"].low < found["q05"].high
     assert found["std"].value == pytest.approx(0.106, abs=0.005)
@@ -446,7 +472,7 @@ def test_difference_of_wording_variance_leaves_out_the_noise_of_instances():
     old, new = (
         0.5 + effects + instances + spread * rng.normal(size=(40, 60)) for spread in (0.05, 0.6)
     )
-    found = stats.difference_intervals(old, new, rng=rng)
+    found = pivot_differences(old, new, rng=rng, n_resamples=4000, level=0.95)
 
     assert found["std"].low > 0
     assert found["std_excess"].low < 0 < found["std_excess"].high

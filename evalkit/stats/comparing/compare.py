@@ -12,8 +12,9 @@ from evalkit.stats.comparing.paired import paired_difference
 from evalkit.stats.intervals.component_intervals import LEAST_PAIRED, consistency_terms, pss_terms
 from evalkit.stats.intervals.crossed import crossed_variance, student
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
+from evalkit.stats.intervals.intervals import robust_only
 from evalkit.stats.intervals.noise import MeanNoise, beyond_noise, mean_noise, noise_draws
-from evalkit.stats.intervals.normal_scale import as_normal, far_from_normal, noise_share
+from evalkit.stats.intervals.normal_scale import as_normal, noise_share
 from evalkit.stats.intervals.pivot import LEAST_WIDER, ORDER_NAMES, order_draws
 from evalkit.stats.intervals.resample import OVER, Interval, Question, percentile, undefined
 from evalkit.stats.point.agreement import consistency
@@ -23,7 +24,7 @@ from evalkit.stats.point.missing import scored
 from evalkit.stats.point.phrasing_means import FROM_MEANS
 from evalkit.stats.point.variance import components
 
-__all__ = ["consistency_difference", "difference_intervals", "on_shared_cells"]
+__all__ = ["consistency_difference", "difference_intervals", "on_shared_cells", "pivot_differences"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Kept = Float[np.ndarray, "kept_phrasing kept_instance"]
@@ -95,10 +96,10 @@ def _excess(std: Draws, noise: MeanNoise, *, rng: np.random.Generator) -> Draws:
     )
 
 
-def _pivot_differences(
+def pivot_differences(
     old: Scores, new: Scores, *, rng: np.random.Generator, n_resamples: int, level: float
 ) -> dict[str, Interval]:
-    """Differences of the statistics of a[p] for new phrasings, from dependent pivots of the two runs."""
+    """Return differences of the statistics of a[p] for new phrasings whose effects are normal, from dependent pivots of the two runs."""
     a = [phrasing_scores(scores) for scores in (old, new)]
     n_phrasings, n_instances = old.shape
     names = (*ORDER_NAMES, "std", "std0")
@@ -114,56 +115,50 @@ def _pivot_differences(
             for name, value in values.items()
         }
     arms = [as_normal(scores) for scores in (old, new)]
-    draws: dict[str, Draws] = {}
-    if not any(far_from_normal(arm.h) for arm in arms):
-        noise = mean_noise(paired_difference(old, new), squares=False)
-        extra = beyond_noise(noise.common, noise.contrast / n_phrasings, n_instances)
-        common = (
-            np.sqrt(extra * (n_instances - 1) / rng.chisquare(n_instances - 1, size=n_resamples))
-            * rng.standard_normal(n_resamples)
-            / 2
+    noise = mean_noise(paired_difference(old, new), squares=False)
+    extra = beyond_noise(noise.common, noise.contrast / n_phrasings, n_instances)
+    common = (
+        np.sqrt(extra * (n_instances - 1) / rng.chisquare(n_instances - 1, size=n_resamples))
+        * rng.standard_normal(n_resamples)
+        / 2
+    )
+    r = _correlation(arms[0].h, arms[1].h)
+    deviations = _deviations(arms[0].h, arms[1].h, r, n_resamples=n_resamples, rng=rng)
+    z = rng.standard_normal((2, n_resamples))
+    centres = (z[0], r * z[0] + np.sqrt(1 - r**2) * z[1])
+    both = []
+    noises = [mean_noise(scores) for scores in (old, new)]
+    shares = [
+        noise_share(scores, arm, own)
+        for scores, arm, own in zip((old, new), arms, noises, strict=True)
+    ]
+    for arm, share, s, centre, sign in zip(arms, shares, deviations, centres, (-1, 1), strict=True):
+        mu = (
+            arm.h.mean()
+            + centre * s / np.sqrt(n_phrasings)
+            + sign * common * np.sqrt(arm.variance_factor())
         )
-        r = _correlation(arms[0].h, arms[1].h)
-        deviations = _deviations(arms[0].h, arms[1].h, r, n_resamples=n_resamples, rng=rng)
-        z = rng.standard_normal((2, n_resamples))
-        centres = (z[0], r * z[0] + np.sqrt(1 - r**2) * z[1])
-        both = []
-        noises = [mean_noise(scores) for scores in (old, new)]
-        shares = [
-            noise_share(scores, arm, own)
-            for scores, arm, own in zip((old, new), arms, noises, strict=True)
-        ]
-        for arm, share, s, centre, sign in zip(
-            arms, shares, deviations, centres, (-1, 1), strict=True
-        ):
-            mu = (
-                arm.h.mean()
-                + centre * s / np.sqrt(n_phrasings)
-                + sign * common * np.sqrt(arm.variance_factor())
-            )
-            both.append(order_draws(arm, mu, s, share=share))
-        draws |= {name: both[1][name] - both[0][name] for name in ORDER_NAMES}
-        if n_phrasings >= LEAST_WIDER and all(shares):
-            draws |= {
-                name: values[name] + DIFFERENCE_WIDER * (draws[name] - values[name])
-                for name in ORDER_NAMES
-            }
-        old_std, new_std = _deviations(
-            a[0], a[1], _correlation(a[0], a[1]), n_resamples=n_resamples, rng=rng
-        )
-        draws["std"] = new_std - old_std
-        draws["std0"] = draws["std"] * np.sqrt((n_phrasings - 1) / n_phrasings)
-        excess = [
-            _excess(std, own, rng=rng) for std, own in zip((old_std, new_std), noises, strict=True)
-        ]
-        draws["var_phrasing"], draws["std_excess"] = (
-            excess[1] - excess[0],
-            np.sqrt(excess[1]) - np.sqrt(excess[0]),
-        )
+        both.append(order_draws(arm, mu, s, share=share))
+    draws = {name: both[1][name] - both[0][name] for name in ORDER_NAMES}
+    if n_phrasings >= LEAST_WIDER and all(shares):
+        draws |= {
+            name: values[name] + DIFFERENCE_WIDER * (draws[name] - values[name])
+            for name in ORDER_NAMES
+        }
+    old_std, new_std = _deviations(
+        a[0], a[1], _correlation(a[0], a[1]), n_resamples=n_resamples, rng=rng
+    )
+    draws["std"] = new_std - old_std
+    draws["std0"] = draws["std"] * np.sqrt((n_phrasings - 1) / n_phrasings)
+    excess = [
+        _excess(std, own, rng=rng) for std, own in zip((old_std, new_std), noises, strict=True)
+    ]
+    draws["var_phrasing"], draws["std_excess"] = (
+        excess[1] - excess[0],
+        np.sqrt(excess[1]) - np.sqrt(excess[0]),
+    )
     return {
         name: Interval(value, *percentile(draws[name], level=level), level, "pivot", OVER["random"])
-        if name in draws
-        else undefined(value, "phrasing scores are far from normal", level=level)
         for name, value in values.items()
     }
 
@@ -253,7 +248,9 @@ def difference_intervals(
             undefined(found.value, "offered for these phrasings only", level=level)
             for found in (worst, best)
         )
-        result |= _pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
+        result |= robust_only(
+            pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
+        )
     return result | {"worst_instance": worst, "best_instance": best}
 
 

@@ -24,7 +24,7 @@ from evalkit.stats.intervals.fixed_intervals import (
     noncentral_interval,
     worst_instance_interval,
 )
-from evalkit.stats.intervals.pivot import gap_pivots, pivots
+from evalkit.stats.intervals.pivot import NOT_NORMAL, ROBUST, gap_pivots, pivots
 from evalkit.stats.intervals.resample import Interval, Question, undefined
 from evalkit.stats.point.contrast import on_shared_instances
 from evalkit.stats.point.instances import best_instance, worst_instance
@@ -32,13 +32,27 @@ from evalkit.stats.point.location import phrasing_scores
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.point.variance import g_coefficient
 
-__all__ = ["gap_intervals", "label_intervals", "score_intervals"]
+__all__ = ["gap_intervals", "label_intervals", "robust_only", "score_intervals"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
 FIXED_ONLY = "offered for these phrasings only"
 RANDOM_ONLY = "offered for new phrasings only"
+
+
+def robust_only(found: dict[str, Interval]) -> dict[str, Interval]:
+    """Return pivotal intervals without those that need normal wording effects: their value and why.
+
+    Examples
+    --------
+    >>> robust_only({"min": Interval(0.5, 0.4, 0.6, 0.95, "pivot", "phrasings+instances")})["min"].high
+    nan
+    """
+    return {
+        name: one if name in ROBUST or one.reason else _reasoned(one, NOT_NORMAL)
+        for name, one in found.items()
+    }
 
 
 def _reasoned(found: Interval, reason: str) -> Interval:
@@ -81,16 +95,17 @@ def score_intervals(
     metric                                             fixed                         random
     =================================================  ============================  =====================================
     mean                                               Student, probit scale         Student, Satterthwaite, probit scale
-    std, std0, std_excess, var_phrasing                non-central chi-square        pivotal (chi-square)
-    quantiles, min, max, spread, worst_3, cvar10,      none: order statistics of     pivotal, normal on the probit scale
-    sensitivity, saturation, cps, g_coefficient        noisy means are biased
+    std, std0, std_excess, var_phrasing                non-central chi-square        none: need normal wording effects
+    median, q75, cps                                   none: order statistics of     pivotal, normal on the probit scale
+    other quantiles, min, max, spread, worst_3,        noisy means are biased        none: need normal wording effects
+    cvar10, sensitivity, saturation, g_coefficient
     var_instance                                       Student, cube root            Student, cube root, from P = 10
     var_interaction                                    Student                       Student, arcsine for 0/1, from P = 30
     pss, consistency, flip_rate                        Student, cube root            Student, arcsine, labels or 0/1, from P = 30
     worst_instance, best_instance, alpha, entropy      Student, Wilson for 0/1; BCa  none: they move with P
     new_phrasing                                       none                          prediction interval
     gap                                                Student, paired               Student, Welch and Satterthwaite
-    gap_worst, gap_std                                 none                          pivotal, from 4 phrasings per arm
+    gap_worst, gap_std                                 none                          none: need normal wording effects
     =================================================  ============================  =====================================
     """
     result: dict[str, Interval] = {}
@@ -103,7 +118,7 @@ def score_intervals(
     result["mean"] = mean_interval(scores, question=question, level=level)
     result["new_phrasing"] = new_phrasing_interval(scores, level=level)
     if question == "random":  # every name of FROM_MEANS but mean
-        result |= pivots(scores, rng=rng, level=level, n_resamples=n_resamples)
+        result |= robust_only(pivots(scores, rng=rng, level=level, n_resamples=n_resamples))
         result["worst_instance"] = undefined(worst_instance(scores), FIXED_ONLY, level=level)
         result["best_instance"] = undefined(best_instance(scores), FIXED_ONLY, level=level)
     else:
@@ -134,8 +149,10 @@ def gap_intervals(
         return {name: undefined(float("nan"), reason, level=level) for name in GAPS_FROM_MEANS}
     result = {"gap": gap_interval(scores, seen=seen, unseen=unseen, question=question, level=level)}
     if question == "random":
-        return result | gap_pivots(
-            scores, seen=seen, unseen=unseen, rng=rng, level=level, n_resamples=n_resamples
+        return result | robust_only(
+            gap_pivots(
+                scores, seen=seen, unseen=unseen, rng=rng, level=level, n_resamples=n_resamples
+            )
         )
     a = phrasing_scores(on_shared_instances(scores, seen, unseen))
     values = {

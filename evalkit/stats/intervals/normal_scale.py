@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as distributions
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from evalkit.stats.intervals.noise import (
@@ -20,7 +19,6 @@ __all__ = [
     "as_normal",
     "common_draws",
     "expected",
-    "far_from_normal",
     "noise_share",
     "scale_draws",
     "with_binomial_noise",
@@ -32,8 +30,6 @@ MOST_PROBIT = 4.0
 """Farthest a mean is followed on the probit scale when its noise is worked out: 0.99997."""
 MOST_SKEW = 0.3
 """Largest skewness put into a normal model; beyond, its quantiles would cross."""
-NORMAL_P = 0.001
-"""Shapiro-Wilk p below which phrasing scores are not taken as normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,40 +59,12 @@ def as_normal(scores: Scores) -> Arm:
     return Arm(np.asarray(ndtri(np.clip(a, floor, 1 - floor))), bounded=True)
 
 
-def far_from_normal(h: Float[np.ndarray, " phrasing"]) -> bool:
-    """Return whether the phrasing scores are too far from normal for a normal model.
-
-    Never below 8 phrasings.
-    """
-    if h.size < 8 or h.size > 5000 or h.min() == h.max():
-        return False
-    return bool(distributions.shapiro(h).pvalue < NORMAL_P)
-
-
 def scale_draws(
-    a: Float[np.ndarray, " phrasing"],
-    *,
-    n_resamples: int,
-    rng: np.random.Generator,
-    normal: bool = True,
+    a: Float[np.ndarray, " phrasing"], *, n_resamples: int, rng: np.random.Generator
 ) -> Draws:
-    """Draws of the standard deviation of a[p].
-
-    Chi-square, or log-normal with the kurtosis of the data (Bonett).
-    """
+    """Return draws of the standard deviation of a[p], taken as normal: chi-square."""
     n, s = a.size, float(a.std(ddof=1))
-    if normal:
-        return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_resamples)))
-    fourth_scale = float(((a - a.mean()) ** 2).sum()) ** 2
-    if fourth_scale == 0.0:  # equal scores up to rounding: nothing varies
-        return np.zeros(n_resamples)
-    centre = float(distributions.trim_mean(a, min(0.5, 1 / (2 * np.sqrt(n - 4)))))
-    kurtosis = n * float(((a - centre) ** 4).sum()) / fourth_scale
-    error = np.sqrt(max(kurtosis - (n - 3) / n, 0.0) / (n - 1))
-    shift = n / (n - 1.96)
-    return np.asarray(
-        s * np.sqrt(shift) * np.exp(shift * error * rng.standard_normal(n_resamples) / 2)
-    )
+    return np.asarray(s * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_resamples)))
 
 
 def _points(

@@ -26,7 +26,6 @@ from evalkit.stats.intervals.normal_scale import (
     as_normal,
     common_draws,
     expected,
-    far_from_normal,
     noise_share,
     scale_draws,
     with_binomial_noise,
@@ -41,8 +40,10 @@ from evalkit.stats.point.variance import Components, components
 __all__ = [
     "LEAST_IN_ARM",
     "LEAST_WIDER",
+    "NOT_NORMAL",
     "ORDER_NAMES",
     "PIVOTAL_NAMES",
+    "ROBUST",
     "SCALE_NAMES",
     "gap_pivots",
     "order_draws",
@@ -72,6 +73,11 @@ ORDER_NAMES = (
 SCALE_NAMES = ("std", "std0", "var_phrasing", "std_excess", "g_coefficient")
 """Statistics whose interval needs the variance of a[p] only."""
 PIVOTAL_NAMES = ORDER_NAMES + SCALE_NAMES
+ROBUST = ("median", "q75", "cps")
+"""Those that held 88% or more where wording effects were normal, heavy-tailed (t with 3 degrees of
+freedom), skewed (exponential) or one in ten broken, 10 and 20 phrasings on 200 instances; spread and
+sensitivity fell to 15% and 35%, std to 42%, min to 58%."""
+NOT_NORMAL = "withdrawn for new phrasings: does not hold when wordings break or their effects are skewed or heavy-tailed"
 LEAST_IN_ARM = 4
 """Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than
 asked."""
@@ -155,16 +161,14 @@ def pivots(
     drawn too, cut at 0. g_coefficient: the other two components, chi-square, over themselves plus
     var_phrasing*. The rest: expectation of the order statistics at (mu*, s*), by quadrature. For
     0/1 scores these are wider by `ZERO_ONE_WIDER`. NaN with the reason below two phrasings or two
-    instances. When Shapiro-Wilk rejects normal phrasing scores at
-    0.001 (P from 8 to 5,000) order statistics get no interval, and variances one that uses the kurtosis, from 20
-    phrasings on.
+    instances. Phrasing scores are taken as normal, whatever they look like: a sample that happens to
+    look normal is no evidence. Where they are not, only those in `ROBUST` hold, and
+    `evalkit.stats.score_intervals` offers no other.
 
     References
     ----------
     Weerahandi 1993, "Generalized Confidence Intervals", JASA 88. Hannig, Iyer and Patterson 2006,
-    "Fiducial Generalized Confidence Intervals", JASA 101, for their coverage. Bonett 2006,
-    "Approximate confidence interval for standard deviation of nonnormal distributions",
-    Computational Statistics & Data Analysis 50.
+    "Fiducial Generalized Confidence Intervals", JASA 101, for their coverage.
     """
     scores = np.asfortranarray(scored(scores))  # subtle: sums round by the order in memory
     a = phrasing_scores(scores)
@@ -177,66 +181,37 @@ def pivots(
             for name, value in values.items()
         }
     noise, arm = mean_noise(scores), as_normal(scores)
-    normal = not far_from_normal(arm.h)
-    draws: dict[str, Draws] = {}
-    if normal:
-        common = (
-            common_draws(
-                noise.common,
-                noise.contrast / n_phrasings,
-                n_instances,
-                n_resamples=n_resamples,
-                rng=rng,
-            )
-            * arm.variance_factor()
-        )
-        s = scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
-        mu = arm.h.mean() + rng.standard_normal(n_resamples) * np.sqrt(s**2 / n_phrasings + common)
-        draws |= order_draws(arm, mu, s, share=noise_share(scores, arm, noise))
-    if normal or n_phrasings >= 20:
-        s = scale_draws(a, n_resamples=n_resamples, rng=rng, normal=normal)
-        draws |= _variance_draws(s, noise, values, found, rng)
-    method = "pivot" if normal else "pivot-kurtosis"
-    ends = (
-        dict(
-            zip(
-                draws,
-                zip(*percentiles(np.stack(list(draws.values())), level=level), strict=True),
-                strict=True,
-            )
-        )
-        if draws
-        else {}
+    private = noise.contrast / n_phrasings
+    common = (
+        common_draws(noise.common, private, n_instances, n_resamples=n_resamples, rng=rng)
+        * arm.variance_factor()
     )
+    s = scale_draws(arm.h, n_resamples=n_resamples, rng=rng)
+    mu = arm.h.mean() + rng.standard_normal(n_resamples) * np.sqrt(s**2 / n_phrasings + common)
+    draws = order_draws(arm, mu, s, share=noise_share(scores, arm, noise))
+    s = scale_draws(a, n_resamples=n_resamples, rng=rng)
+    draws |= _variance_draws(s, noise, values, found, rng)
+    ends = zip(*percentiles(np.stack(list(draws.values())), level=level), strict=True)
+    end_of = dict(zip(draws, ends, strict=True))
     wider: dict[str, float] = {}
     if zero_one(scores):
         wider = {"g_coefficient": G_WIDER} | (
             dict.fromkeys(ORDER_NAMES, ZERO_ONE_WIDER) if n_phrasings >= LEAST_WIDER else {}
         )
     return {
-        name: _interval(
-            value,
-            draws.get(name),
-            ends.get(name),
-            wider=wider.get(name, 1.0),
-            method=method,
-            level=level,
-        )
+        name: _interval(value, draws[name], end_of[name], wider=wider.get(name, 1.0), level=level)
         for name, value in values.items()
     }
 
 
 def _interval(
     value: float,
-    draws: Draws | None,
-    ends: tuple[float, float] | None,
+    draws: Draws,
+    ends: tuple[float, float],
     *,
     wider: float,
-    method: str,
     level: float,
 ) -> Interval:
-    if draws is None or ends is None:
-        return undefined(value, "phrasing scores are far from normal", level=level)
     if np.isnan(value):
         return undefined(
             value, "fewer phrasings than the statistic needs, or a mean of 0", level=level
@@ -248,7 +223,7 @@ def _interval(
     # it
     low = min(max(value - wider * (value - low), min(low, 0.0)), value)
     high = max(min(value + wider * (high - value), max(high, 1.0)), value)
-    return Interval(value, low, high, level, method, OVER["random"])
+    return Interval(value, low, high, level, "pivot", OVER["random"])
 
 
 def gap_pivots(
@@ -266,7 +241,7 @@ def gap_pivots(
     -----
     (mu, s) are drawn per arm; the two mu share the instances, so what instances add to their
     difference is drawn once. NaN with the reason when an arm has fewer than `LEAST_IN_ARM`
-    phrasings or is far from normal.
+    phrasings. Phrasing scores are taken as normal in both.
     """
     paired = on_shared_instances(scores, seen, unseen)
     matrices = [
@@ -283,11 +258,6 @@ def gap_pivots(
         )
         return {name: undefined(value, reason, level=level) for name, value in values.items()}
     arms = [as_normal(matrix) for matrix in matrices]
-    if any(far_from_normal(arm.h) for arm in arms):
-        return {
-            name: undefined(value, "phrasing scores are far from normal", level=level)
-            for name, value in values.items()
-        }
     difference = influence(matrices[0]).mean(axis=0) - influence(matrices[1]).mean(axis=0)
     shared = n_instances / (n_instances - 1) * float((difference**2).sum())
     private = sum(

@@ -7,7 +7,7 @@ from scipy import stats as distributions
 
 from evalkit.stats.point.variance import Components
 
-__all__ = ["Design", "designs", "gap_power", "half_width", "required_phrasings"]
+__all__ = ["Design", "designs", "gap_power", "half_width", "proven_share", "required_phrasings"]
 
 MOST = 100_000
 """Most phrasings per arm a search considers."""
@@ -245,3 +245,25 @@ def designs(
             low, high = (low, middle) if reached(middle) >= power else (middle, high)
         result.append(Design(high, n, reached(high)))
     return result
+
+
+def proven_share(n_phrasings: int, *, level: float = 0.95) -> float:
+    """Return which share of phrasings like these is shown to score the least of them or more.
+
+    Notes
+    -----
+    (1 - level)^(1 / P): were the share smaller, all P draws would reach the least score they show
+    with a chance below 1 - level. It holds whatever the distribution of wording effects, for the
+    instances at hand. NaN without a phrasing.
+
+    References
+    ----------
+    Wilks 1941, "Determination of Sample Sizes for Setting Tolerance Limits", Annals of Mathematical
+    Statistics 12.
+
+    Examples
+    --------
+    >>> [round(proven_share(n), 2) for n in (10, 30, 59)]
+    [0.74, 0.9, 0.95]
+    """
+    return float((1 - level) ** (1 / n_phrasings)) if n_phrasings > 0 else float("nan")
