@@ -76,7 +76,7 @@ class Watching:
 def settings(out: Path, *, cache: bool = False) -> Settings:
     """Return settings of a small run."""
     model = replace(catalog.load_model("scripted:noise,batch=8"), label="toy")
-    return Settings(model=model, suite=SUITE, out=out, cache=cache, resamples=100)
+    return Settings(model=model, suite=SUITE, out=out, cache=cache, resamples=100, report=False)
 
 
 def test_a_full_disk_under_the_store_keeps_what_was_acknowledged(tmp_path: Path) -> None:
