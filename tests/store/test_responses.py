@@ -371,7 +371,9 @@ def test_the_reason_of_a_failed_write_is_found_by_trying(
         before = sorted(tmp_path.iterdir())
         monkeypatch.setattr(os, "pwrite", fail)
         with (
-            pytest.raises(StoreError, match=r"the quota is used up.* What was acknowledged is kept"),
+            pytest.raises(
+                StoreError, match=r"the quota is used up.* What was acknowledged is kept"
+            ),
             store._told(),
         ):
             raise Accident("disk I/O error")
