@@ -12,6 +12,7 @@ import pytest
 
 from evalkit.cli.choosing import line_to_go_on
 from evalkit.cli.main import invoke
+from evalkit.errors import StoreError
 from evalkit.runs.progress import ShownProgress
 from evalkit.store.directory import read_manifest
 from evalkit.store.responses import Store
@@ -26,7 +27,7 @@ ASK = "--tasks procedural/boolean --limit 8 --phrasings 4 --resamples 100 --no-c
         "--fresh --out 'a run of mine; $HOME \"x\"'",
         "--budget 0.5 --budget-design adaptive --out run",
         "--half-width spread=0.2 --fresh --out run",
-        "--perturb 'swap:rate=0.1,n=1' --tuned-on 'flan,p3' --fresh --out run",
+        "--perturb 'character:rate=0.1,n=1' --tuned-on 'flan,p3' --fresh --out run",
     ],
 )
 def test_the_line_ends_what_it_goes_on_with(
@@ -87,10 +88,14 @@ def test_after_a_failure_fresh_is_warned_of(
     words = ["run", "--model", "scripted:noise", *ASK.split(), "--fresh", "--out", "run"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evalkit", *words])
-    (tmp_path / "run" / "scores.parquet").mkdir(parents=True)
-    (tmp_path / "run" / "scores.parquet" / "mine.txt").write_text("x")
-    code = invoke(words)
-    said = capsys.readouterr().err
 
-    assert code == 4
-    assert "a folder or a file stands in its place" in said
+    def fail(*arguments: object) -> None:
+        raise StoreError("scores.parquet: the disk is full. Then run the same command again.")
+
+    monkeypatch.setattr("evalkit.runs.finish._write", fail)
+
+    assert invoke(words) == 4
+    assert (
+        "--fresh again would forget what is stored. To go on, type:\n  evalkit run --model scripted:noise"
+        in capsys.readouterr().err
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -277,3 +279,103 @@ def test_a_version_that_nothing_leads_from_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="schema 0 is too old"):
         Store(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "ALTER TABLE responses RENAME TO r; CREATE VIEW responses AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) "
+            "SELECT x AS id, 1 AS model, x'00' AS key, x'00' AS payload, x'00' AS checksum FROM c",
+            "view 'responses'",
+        ),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON records BEGIN DELETE FROM responses; END",
+            "trigger 't'",
+        ),
+        ("CREATE INDEX i ON responses (checksum)", "index 'i'"),
+    ],
+    ids=["view", "trigger", "index"],
+)
+def test_what_evalkit_does_not_make_is_refused(statement: str, what: str, tmp_path: Path) -> None:
+    """A view may have no end, a trigger may delete: neither is read, whoever reads."""
+    path = tmp_path / "r.sqlite"
+    with Store(path) as store:
+        store.put("fp", [response("k")])
+    db = sqlite3.connect(path)
+    db.executescript(statement)
+    db.close()
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match=f"holds a {what}, which evalkit does not make"):
+            Store(path, read_only=read_only)
+
+
+def test_without_shared_memory_the_rollback_journal_keeps_what_was_put(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network mounts: a store with a log is taken over, a second reader is not locked out, and the log comes back where it can."""
+    path = tmp_path / "r.sqlite"
+    with Store(path) as store:
+        store.put("fp", [response("a")])
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_open_with_log", lambda self: False)
+        with Store(path) as store:
+            store.put("fp", [response("b")])
+            with Store(path) as other:
+                seen = other.count()
+            mode = store._db.execute("PRAGMA journal_mode").fetchone()[0]
+    with Store(path) as store:
+        back = store._db.execute("PRAGMA journal_mode").fetchone()[0]
+
+        assert (mode, seen, back, store.count()) == ("delete", 2, "wal", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SQLITE_IOERR_WRITE", "the disk failed for a moment"),
+        ("SQLITE_FULL", "the disk is full"),
+        ("SQLITE_BUSY", "another process is writing"),
+        ("SQLITE_READONLY", "cannot be written"),
+        ("SQLITE_CORRUPT", "is damaged"),
+        ("SQLITE_NOTADB", "is damaged"),
+    ],
+)
+def test_an_accident_is_not_called_damage(name: str, said: str, tmp_path: Path) -> None:
+    """Only what SQLite itself finds damaged is; everything else is of the disk, and what was acknowledged is kept."""
+
+    class Accident(sqlite3.DatabaseError):
+        sqlite_errorname = name
+
+    with (
+        Store(tmp_path / "r.sqlite") as store,
+        pytest.raises(StoreError, match=said) as caught,
+        store._told(),
+    ):
+        raise Accident("words of SQLite")
+    assert ("is damaged" in str(caught.value)) == (said == "is damaged")
+
+
+def test_the_reason_of_a_failed_write_is_found_by_trying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says that a write failed; a write beside it says that the quota is used up, and leaves nothing."""
+
+    class Accident(sqlite3.DatabaseError):
+        sqlite_errorname = "SQLITE_IOERR_WRITE"
+
+    def fail(*arguments: object) -> int:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with Store(tmp_path / "r.sqlite") as store:
+        before = sorted(tmp_path.iterdir())
+        monkeypatch.setattr(os, "pwrite", fail)
+        with (
+            pytest.raises(
+                StoreError, match=r"the quota is used up.* What was acknowledged is kept"
+            ),
+            store._told(),
+        ):
+            raise Accident("disk I/O error")
+
+        assert sorted(tmp_path.iterdir()) == before

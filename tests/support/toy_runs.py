@@ -54,5 +54,6 @@ def settings(
         suite=suite,
         out=out,
         cache=False,
+        report=False,
         resamples=100,
     )
