@@ -252,6 +252,7 @@ def parquet_batches(
     size: int = 256,
     whole_texts: bool = True,
     limit: int = MAX_DATA_BYTES,
+    most: int | None = None,
     empty: bool = False,
 ) -> Iterator[Any]:
     """Yield the record batches of a Parquet file, texts as dictionaries.
@@ -268,6 +269,8 @@ def parquet_batches(
         Count a text as often as it stands in a row (rows are made of it), not once.
     limit
         Most bytes that it may hold.
+    most
+        Most rows that it may hold; None for any number.
     empty
         Yield a batch without rows for a file without rows, so that its columns are known.
 
@@ -286,6 +289,10 @@ def parquet_batches(
     with _plain(path) as plain:
         try:
             described = parquet.read_metadata(plain)
+            if most is not None and described.num_rows > most:
+                raise CatalogError(
+                    f"{path}: holds {described.num_rows} rows; at most {most} are accepted. Split it."
+                )
             groups = [described.row_group(index) for index in range(described.num_row_groups)]
             parts = [group.column(at) for group in groups for at in range(group.num_columns)]
             if sum(max(part.total_uncompressed_size, part.num_values) for part in parts) > (limit):
@@ -300,6 +307,8 @@ def parquet_batches(
                     yield batch
                 if empty and not described.num_rows:
                     yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
+        except pa.ArrowMemoryError as error:
+            raise too_much from error
         except (pa.ArrowException, OSError) as error:
             raise CatalogError(
                 f"{path}: is not a Parquet file: {(str(error).splitlines() or [''])[0].rstrip('.')}. It may be cut short; get it again."

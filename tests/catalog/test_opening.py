@@ -221,3 +221,12 @@ def test_a_number_of_any_length_keeps_its_text(data: Path) -> None:
     }.items():
         (data / name).write_text(text)
         assert load_instances(task(name), data)[0].references == (digits,)
+
+
+def test_a_table_of_too_many_rows_is_refused_before_a_row_is_made(data: Path) -> None:
+    """Five million rows of nothing are a few kilobytes of Parquet."""
+    nothing = pa.nulls(5_000_000, pa.string())
+    parquet.write_table(pa.table({"question": nothing, "target": nothing}), data / "x.parquet")
+
+    with pytest.raises(CatalogError, match="holds 5000000 rows; at most 1000000 are accepted"):
+        load_instances(task("x.parquet"), data)

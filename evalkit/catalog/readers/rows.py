@@ -133,5 +133,5 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    rows = (row for batch in parquet_batches(path) for row in batch.to_pylist())
+    rows = (row for batch in parquet_batches(path, most=MAX_ROWS) for row in batch.to_pylist())
     yield from enumerate(rows, 1)
