@@ -198,8 +198,7 @@ def difference_intervals(
     -----
     mean: Student on the cell differences, crossed. pss: the same on the differences of pair terms.
     worst_instance, best_instance (``fixed`` only): Student on per-instance differences. Statistics
-    of a[p] (``random`` only): pivots of both runs, dependent as the phrasing scores of the two runs
-    are; for var_phrasing and std_excess less the noise of instances, as for one run.
+    of a[p] (``random`` only, see `robust_only`): pivots of both runs, as dependent as they are.
 
     Raises
     ------
@@ -248,9 +247,8 @@ def difference_intervals(
             undefined(found.value, "offered for these phrasings only", level=level)
             for found in (worst, best)
         )
-        result |= robust_only(
-            pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
-        )
+        drawn = pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
+        result |= robust_only(drawn)
     return result | {"worst_instance": worst, "best_instance": best}
 
 
