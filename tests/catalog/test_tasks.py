@@ -145,6 +145,7 @@ def test_every_suite_names_tasks_that_exist() -> None:
         "quickstart",
         "robustness",
         "superni",
+        "ladder",
     )
 
     assert {

@@ -16,7 +16,7 @@ the question.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.expanding import ExpandingBackend, Expansion
 from evalkit.backends.mitigations.options import read_options, shown
 from evalkit.errors import UsageError
-from evalkit.phrasings.perturb.cipher import from_leet, from_pig_latin, to_leet, to_pig_latin
+from evalkit.phrasings.perturb.cipher import CIPHERS, decode, encode
 from evalkit.records import Request, Response, digest
 
 __all__ = ["PREFIX", "conjugate", "prefix", "recast", "recast_request"]
@@ -109,30 +109,22 @@ def recast(backend: Backend, options: str) -> Backend:
     return ExpandingBackend(backend, expansion)
 
 
-_FORMS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
-    "pig-latin": (
-        lambda text: re.sub(r"[A-Za-z]+", lambda found: to_pig_latin(found.group()), text),
-        from_pig_latin,
-    ),
-    "leet": (to_leet, from_leet),
-}
-
-
 def conjugate(backend: Backend, options: str) -> Backend:
     """Return the backend asking the question in another form (``--mitigation conjugate:form=pig-latin`` or ``leet``); generated text is carried back.
 
+    Numbers and whatever could not be read back stay as they are, in the question and in the answer.
     Instruction, listed choices and labels stay as they are, so that choices are scored as before.
     """
     given = read_options("conjugate", options, {"form": "pig-latin"})
-    if given["form"] not in _FORMS:
+    form = given["form"]
+    if form not in CIPHERS:
         raise UsageError(
-            f"--mitigation conjugate: form {given['form']!r} is not known; accepted: {', '.join(_FORMS)}."
+            f"--mitigation conjugate: form {form!r} is not known; accepted: {', '.join(CIPHERS)}."
         )
-    there, back = _FORMS[given["form"]]
 
     def expand(request: Request, alternates: Sequence[Request]) -> list[Request]:
         start, end = request.body
-        carried = there(request.text[start:end])
+        carried = encode(request.text[start:end], form)
         return [
             replace(
                 request,
@@ -143,7 +135,10 @@ def conjugate(backend: Backend, options: str) -> Backend:
 
     def combine(request: Request, responses: Sequence[Response]) -> Response:
         first = responses[0]
-        return first if first.text is None else replace(first, text=back(first.text))
+        if first.text is None:
+            return first
+        start, end = request.body
+        return replace(first, text=decode(first.text, form, source=request.text[start:end]))
 
     return ExpandingBackend(
         backend,

@@ -97,8 +97,17 @@ def _perturbed(
     options = {**defaults, **spec.options, "protected_words": words}
     rng = generator("perturb", seed, spec.label, phrasing.id, phrasing.text)
     if perturbation.acts_on == "instance":
+        marked = perturbation.edit(phrasing, rng, options)
+        if isinstance(marked, Impossible):
+            yield Refusal(
+                phrasing_id=phrasing.id,
+                perturbation=spec.label,
+                reason=marked.reason,
+                wanted=spec.n,
+            )
+            return
         for draw in range(spec.n):
-            yield identified(phrasing, phrasing, label=spec.label, stamp=[seed, draw])
+            yield identified(marked, phrasing, label=spec.label, stamp=[seed, draw])
         return
     known = {_content(phrasing)}
     reason = f"{_TRIES * spec.n} tries gave no further different text"

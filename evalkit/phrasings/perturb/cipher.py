@@ -7,6 +7,7 @@ which makes it invertible; the unmarked form is not (``ashay`` is ``shash`` or `
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "CIPHERS",
     "LEET",
     "PIG_LATIN",
+    "decode",
+    "encode",
     "from_leet",
     "from_pig_latin",
     "leet",
@@ -81,6 +85,80 @@ def to_leet(text: str) -> str:
 def from_leet(text: str) -> str:
     """Return `text` with the digits of leetspeak written as letters again."""
     return text.translate(_UNLEET)
+
+
+_TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_ALGEBRA = re.compile(r"\d+[A-Za-z]|[A-Za-z]\d+")
+"""What a number with a unit or a variable looks like (``4x``, ``10m``, ``x1``)."""
+_VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
+
+
+def _as_leet(word: str) -> str:
+    """Return a word in leetspeak, or itself where a reader could take the result for a number."""
+    made = to_leet(word)
+    safe = (
+        word.isascii()
+        and word.isalpha()
+        and len(word) > 2
+        and not made.isdigit()
+        and not _ALGEBRA.fullmatch(made)
+    )
+    return made if safe else word
+
+
+def _as_pig_latin(word: str) -> str:
+    """Return a word in pig latin, or itself where it could not be read back."""
+    safe = word.isascii() and word.isalpha() and bool(_VOWEL.search(word)) and _plain(word)
+    made = to_pig_latin(word) if safe else word
+    return made if from_pig_latin(made) == word else word
+
+
+_CIPHERS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
+    "leet": (_as_leet, from_leet),
+    "pig-latin": (_as_pig_latin, from_pig_latin),
+}
+CIPHERS = tuple(_CIPHERS)
+"""Names of ciphers that work word by word and can be read back."""
+
+
+def encode(text: str, cipher: str) -> str:
+    """Return `text` with every word in a cipher that `decode` is sure to read back; others stay as they are.
+
+    Numbers, words with digits or hyphens, and words whose cipher looks like a number are left alone.
+
+    >>> encode("Sort the 12 words a10 by age", "leet"), encode("Sort 12 words", "pig-latin")
+    ('S0r7 7h3 12 w0rd5 a10 by 4g3', 'Ort-say 12 ords-way')
+    """
+    there, _ = _CIPHERS[cipher]
+    return _TOKEN.sub(lambda found: there(found.group()), text)
+
+
+def decode(text: str, cipher: str, *, source: str = "") -> str:
+    """Return `text` with every word that `encode` can have made written plainly.
+
+    Parameters
+    ----------
+    text
+        What a model answered, in the cipher, plainly, or mixed.
+    cipher
+        One of `CIPHERS`.
+    source
+        The text that was encoded: words that stood in it as they are now are left alone.
+
+    Examples
+    --------
+    >>> decode("w0rd5 0 1 3 6, 4x", "leet"), decode("ords-way, x-ray", "pig-latin")
+    ('words 0 1 3 6, 4x', 'words, x-ray')
+    """
+    there, back = _CIPHERS[cipher]
+    own = set(_TOKEN.findall(source))
+
+    def plainly(found: re.Match[str]) -> str:
+        token = found.group()
+        word = back(token)
+        return word if token not in own and word != token and there(word) == token else token
+
+    return _TOKEN.sub(plainly, text)
 
 
 def pig_latin(

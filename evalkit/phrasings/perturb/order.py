@@ -147,8 +147,26 @@ def permute_labels(
     return replace(instance, options=tuple(names[index] for index in labels)), labels
 
 
+_LETTER = r"(?<![\w'’])(?:\([A-J]\)|[A-J])(?![\w'’])"
+_SPEAKS = re.compile(
+    rf"{_LETTER}\s*(?:if|when|whenever|where|unless|for|means?|stands? for|is for)(?=\s)"
+    rf"|\b(?:for|by|as|to mean|with)\s+{_LETTER}\s+(?:I|we|you) mean"
+    rf"|\b(?:if|when|unless|should|otherwise|else)\b[^.;?!]*\b(?:choose|pick|write|enter|answer|reply|say|give|mark|it is|select|respond|return)\s+{_LETTER}"
+    rf"|{_LETTER}\s+(?:otherwise|if not|or else)",
+)
+"""A wording that gives letters a meaning of their own (``Choose A if it matches, and B otherwise``)."""
+
+
 def _mark(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phrasing | Impossible:
-    """Return the phrasing as it is: the rule acts when an instance is shown."""
+    """Return the phrasing as it is: the rule acts when an instance is shown.
+
+    Refused where the wording says what a letter means, which moved choices would make untrue.
+    """
+    found = _SPEAKS.search(phrasing.text)
+    if found:
+        return Impossible(
+            f"its wording says what a letter means ({found.group().strip()[:40]!r}), and moved choices would make it untrue"
+        )
     return phrasing
 
 

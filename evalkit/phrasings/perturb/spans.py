@@ -23,6 +23,7 @@ _KEPT = re.compile(
     r"|`[^`\n]+`"
     r"|\{[^{}\n]{0,60}\}"
     r"|https?://\S+"
+    r"|(?<!\w)\w*[^\W_]_[^\W_]\w*"
     r"|(?<!\w)'[^'\n]{1,40}'(?!\w)"
     r'|"[^"\n]{1,40}"'
     r"|[‘“][^’”\n]{1,40}[’”](?!\w)"
@@ -66,8 +67,8 @@ def protected_spans(text: str, words: Iterable[str] = ()) -> list[tuple[int, int
 
     Capital letters that name choices (B to F, and A before a comma, a bracket or ``or``), slots,
     Jinja tags and comments, ``{name}`` slots of other template languages, backtick code, addresses,
-    quoted words (at most 40 characters: an answer the model is told to give) and the label words in
-    `words`.
+    names with an underscore, quoted words (at most 40 characters: an answer the model is told to
+    give) and the label words in `words`.
 
     Parameters
     ----------

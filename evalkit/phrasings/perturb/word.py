@@ -1,4 +1,4 @@
-"""Synonyms from WordNet, by part of speech, in the same inflection.
+"""Synonyms: words that instructions use alike, and WordNet's where a word has one sense, in the same form.
 
 Optionally kept close by a sentence encoder.
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from evalkit.phrasings.perturb.encoders import encoder_named, similarity
 from evalkit.phrasings.perturb.spans import Word, free_words, substitute
 from evalkit.phrasings.perturb.spec import Impossible, Option, Options, Perturbation
+from evalkit.phrasings.perturb.thesaurus import interchangeable
 from evalkit.phrasings.perturb.wordnet import WordNet, inflect, inflection_of, open_wordnet
 from evalkit.records import Phrasing
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["WORD", "word"]
 
+NO_WORDNET = "none"
+"""Option `data` for the thesaurus alone."""
+_STARTS = re.compile(r"(?:^|[.!?:\n}\"“(])\s*$")
+"""What stands before the first word of a sentence."""
 _CLOSED_WORDS = """
 a an the this that these those and or but nor so yet if whether then than as of in on at by for from to with without into onto
 over under between among about above below before after is are was were be been being am do does did have has had can could will
@@ -41,7 +46,7 @@ def _cased(new: str, old: str) -> str:
     """Return `new` with the capitals of `old`."""
     if old.isupper() and len(old) > 1:
         return new.upper()
-    return new.capitalize() if old[0].isupper() else new
+    return new[0].upper() + new[1:] if old[0].isupper() else new
 
 
 def _sentence(text: str, words: list[Word], index: int) -> tuple[list[str], int]:
@@ -67,9 +72,39 @@ def _candidates(wordnet: WordNet, words: list[str], index: int, *, senses: int) 
     form = inflection_of(text, lemma)
     if form is None or (form != "base" and pos not in {"n", "v"}):
         return []
-    synonyms = wordnet.synonyms(lemma, pos, senses=senses)
+    synonyms = [
+        other
+        for other in wordnet.synonyms(lemma, pos, senses=senses)
+        if max(wordnet.senses(lemma, pos), wordnet.senses(other, pos)) <= senses
+    ]
     fitting = [other for other in synonyms if form == "base" or not wordnet.irregular(other, pos)]
     return [_cased(inflect(other, form), words[index]) for other in fitting if other not in _CLOSED]
+
+
+def _able(text: str, words: list[Word], options: Options) -> list[tuple[Word, list[str]]]:
+    """Return what may be replaced by what: entries of the thesaurus, then other words WordNet is sure of."""
+    free = {word.start: word for word in words}
+    able: list[tuple[Word, list[str]]] = []
+    taken: set[int] = set()
+    for start, found, others in interchangeable(text):
+        inside = range(start, start + len(found))
+        parts = [word for place, word in free.items() if place in inside]
+        if sum(len(word.text) for word in parts) != len(re.sub(r"[\W_]", "", found)):
+            continue  # one of its words is protected
+        if found[0].isupper() and not _STARTS.search(text[:start]):
+            continue  # a name
+        taken |= {word.start for word in parts}
+        able.append((Word(found, start), [_cased(other, found) for other in others]))
+    if options["data"] == NO_WORDNET:
+        return able
+    wordnet = open_wordnet(options["data"])
+    for index, entry in enumerate(words):
+        if entry.start not in taken and not (entry.text.isupper() and len(entry.text) > 1):
+            synonyms = _candidates(
+                wordnet, *_sentence(text, words, index), senses=options["senses"]
+            )
+            able += [(entry, synonyms)] if synonyms else []
+    return able
 
 
 def _with_article(text: str, word: Word, new: str) -> dict[Word, str]:
@@ -99,19 +134,10 @@ def word(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
         ``similarity`` (least cosine with the original that a substitution may have, when there is
         an encoder), ``protected_words``.
     """
-    wordnet = open_wordnet(options["data"])
     words = free_words(phrasing.text, options["protected_words"])
-    able: list[tuple[Word, list[str]]] = []
-    for index, entry in enumerate(words):
-        found = _candidates(
-            wordnet, *_sentence(phrasing.text, words, index), senses=options["senses"]
-        )
-        if found:
-            able.append((entry, found))
+    able = _able(phrasing.text, words, options)
     if not able:
-        return Impossible(
-            "no word outside slots and label words has a synonym in WordNet in the same form"
-        )
+        return Impossible("no word outside slots and label words has a synonym in the same form")
     count = max(1, round(options["rate"] * len(words)))
     encoder = (
         encoder_named(options["encoder"])
@@ -147,7 +173,7 @@ def word(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
 
 WORD = Perturbation(
     edit=word,
-    doc="WordNet synonyms by part of speech, in the same form, for a share of the words.",
+    doc="Synonyms in the same form for a share of the words: our own list, then WordNet's.",
     options={
         "rate": Option(
             default=0.1,
@@ -160,7 +186,8 @@ WORD = Perturbation(
             high=10,
         ),
         "data": Option(
-            default="", doc="Folder of WordNet's dictionary files; empty to look for them."
+            default="",
+            doc="Folder of WordNet's dictionary files; empty to look for them, none to do without.",
         ),
         "encoder": Option(
             default="",

@@ -157,6 +157,10 @@ class WordNet:
             else 0
         )
 
+    def senses(self, lemma: str, pos: str) -> int:
+        """Return how many senses a lemma has as any part of speech; a word of one sense cannot be mistaken."""
+        return sum(len(self._reader.synsets(lemma, other)) for other in "nvar")
+
     def synonyms(self, lemma: str, pos: str, *, senses: int) -> list[str]:
         """Return single-word synonyms of the first `senses` senses, most usual sense first, without `lemma` itself.
 

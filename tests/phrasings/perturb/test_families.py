@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.phrasings.perturb.apply import apply
 from evalkit.phrasings.perturb.character import HOMOGLYPHS, KINDS, NEIGHBOURS, character
 from evalkit.phrasings.perturb.cipher import (
+    CIPHERS,
+    decode,
+    encode,
     from_leet,
     from_pig_latin,
     leet,
@@ -196,3 +200,39 @@ def test_layout_without_anything_to_change_is_impossible():
     assert made == Impossible(
         "its text, cue '' and layout 'none' hold nothing that kind 'any' could change"
     )
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+@given(text=st.text(alphabet=st.sampled_from("aeiostbdrxyAEST 0134579-'.,\n_"), max_size=60))
+def test_a_cipher_word_by_word_is_read_back(cipher, text):
+    """What is encoded comes back exactly, digits and hyphens included."""
+    assert decode(encode(text, cipher), cipher, source=text) == text
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+@pytest.mark.parametrize(
+    "answer", ["0 1 3 6", "4x + 10", "17", "3.5 m", "-4/7", "05/01/2015", "No", "aab", "x1"]
+)
+def test_a_plain_answer_is_left_as_it_is(cipher, answer):
+    """Numbers, algebra and labels that a model writes plainly are not read as a cipher."""
+    assert decode(answer, cipher, source="Sort the words.") == answer
+
+
+@pytest.mark.parametrize("kind", ["order", "labels"])
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("Choose A if the regular expression matches the entire string, and B otherwise.", True),
+        ("Enter A for a complete match. Enter B for anything less.", True),
+        ("If the pattern fits, write A; if it does not, write B.", True),
+        ("Which is true, A or B?", False),
+        ("Reply with A, B, C or D.", False),
+        ("Does (A) or does (B) above express sarcasm?", False),
+    ],
+)
+def test_choices_are_not_moved_where_the_wording_says_what_a_letter_means(kind, text, refused):
+    """Such a wording would be untrue of moved choices; one that only lists letters is not."""
+    made, why = apply([phrasing(text)], [kind], seed=0)
+
+    assert bool(why) == refused == (not made)
+    assert all("says what a letter means" in one.reason for one in why)

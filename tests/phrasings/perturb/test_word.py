@@ -46,11 +46,27 @@ def made(text: str, folder: str, **given: object) -> str:
     return result.text
 
 
+def test_phrases_that_instructions_use_alike_need_no_dictionary():
+    """``data=none`` replaces entries of the thesaurus, capitals kept, and nothing else."""
+    assert made("Work out the sum, if not now.", "none") == "Figure out the sum, otherwise now."
+    assert word(phrasing("Zebras yawn."), np.random.default_rng(0), options("none")) == Impossible(
+        "no word outside slots and label words has a synonym in the same form"
+    )
+
+
+def test_names_code_and_labels_are_no_words():
+    """Words with an underscore, before a bracket, in the midst of a capitalised name, or protected stay."""
+    text = "Reply with movie_name, mistake(x), the Passage or a mistake."
+
+    assert made(text, "none", protected_words=("reply",)) == text.replace("a mistake.", "an error.")
+
+
 def test_synonyms_fit_part_of_speech_form_and_article(wordnet_folder):
     """Verbs, nouns, adjectives and adverbs are replaced in their own form, capitals kept."""
     assert made("Choose a short sentence.", wordnet_folder) == "Select a brief sentence."
     assert (
-        made("She matches questions carefully.", wordnet_folder) == "She agrees queries cautiously."
+        made("She matches questions carefully.", wordnet_folder)
+        == "She agrees queries attentively."
     )
 
 
