@@ -48,12 +48,14 @@ _EXTRAS = {
 
 
 @click.command("doctor", cls=GroupedCommand, epilog="Example: evalkit doctor --json")
+@click.option("--model", metavar="MODEL", default=None, help="Load it and show how it would score.")
 @json_option
 @debug_option
-def command(as_json: bool) -> int:
+def command(as_json: bool, model: str | None) -> int:
     """Show every setting with its source, and which engines, devices, data and caches are there.
 
-    Loads no model and changes nothing. Secrets are shown as set or not set, never their value.
+    Changes nothing, and loads no model unless one is named. Secrets are shown as set or not set,
+    never their value.
     """
     from evalkit.cli.config import config_values
 
@@ -67,6 +69,7 @@ def command(as_json: bool) -> int:
         ],
         "parts": _parts(),
         "machine": _machine(),
+        **({"model": _model(model)} if model else {}),
     }
     if as_json:
         print_json(found)
@@ -75,6 +78,41 @@ def command(as_json: bool) -> int:
         print_table(list(rows[0]), [list(row.values()) for row in rows], title=title)
         say()
     return 0
+
+
+def _model(name: str) -> list[dict[str, str]]:
+    """How a model would score: path, errors against float64, notice, from a dozen prompts."""
+    from evalkit.backends.mitigations.applying import opened
+    from evalkit.catalog import load_model
+    from evalkit.records import Ask, Request
+
+    choices = (" A", " B", " neither of them")
+    asks = [
+        Ask(
+            Request(
+                kind="choice",
+                text=f"Which number is larger? {'Think of both. ' * n}\nA. {n}\nB. {7 * n - 30}\nAnswer:",
+                continuations=choices,
+            )
+        )
+        for n in range(12)
+    ]
+    backend = opened(load_model(name), ())
+    try:
+        for _ in backend.run(asks):
+            pass
+        stats = dict(backend.stats)
+        told = {"loaded": getattr(backend, "opening", ""), "device": backend.device}
+    finally:
+        backend.close()
+    told |= {key: stats[key] for key in ("path", "noise", "notice") if key in stats}
+    told |= {
+        f"proof, {key.replace('_', ' ')}": value for key, value in stats.get("proof", {}).items()
+    }
+    return [
+        {"what": key, "value": f"{value:.2g} nat" if isinstance(value, float) else str(value)}
+        for key, value in told.items()
+    ]
 
 
 def _settings() -> list[dict[str, str]]:

@@ -57,6 +57,9 @@ def print_summary(
         say(
             f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the answer, not by log-probabilities."
         )
+    for notice in dict.fromkeys(attempt.engine.get("notice") for attempt in manifest.attempts):
+        if notice:
+            say(str(notice))
     if counts.unstable:
         say(
             f"{counts.unstable:,} decisions lie within the rounding of the model's number format and may turn on another machine."

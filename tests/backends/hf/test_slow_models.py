@@ -130,7 +130,7 @@ def test_bfloat16_without_units_is_refused_with_the_advice(
 
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
-    with pytest.raises(BackendError, match="no units for it.*--dtype float32, a GPU, or set the"):
+    with pytest.raises(BackendError, match=r"no units for it.*--dtype float32, a GPU, or set the"):
         HFBackend(spec_of(model_dir("llama"), dtype="bfloat16"))
 
     HFBackend(spec_of(model_dir("llama"), dtype="bfloat16", options={"emulate": True})).close()
