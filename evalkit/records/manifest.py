@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "COUNTED_LATER",
     "MANIFEST_SCHEMA",
     "Asked",
     "Attempt",
@@ -28,6 +29,10 @@ __all__ = [
 
 MANIFEST_SCHEMA = 1
 """Version of ``manifest.json``."""
+
+
+COUNTED_LATER = ("cut", "choices", "metrics")
+"""Totals that version 0.1.0 did not count: empty in a manifest, they say nothing."""
 
 
 @dataclass(slots=True, kw_only=True)

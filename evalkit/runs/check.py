@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from evalkit import __version__
 from evalkit.errors import EvalkitError, IncompleteError, StoreError
+from evalkit.records.manifest import COUNTED_LATER
 from evalkit.runs.finish import Read, estimated, read
 from evalkit.runs.read import read_own_estimates
 from evalkit.scoring.table import read_table
@@ -169,7 +170,7 @@ def _count_problems(
     differing = [
         f"{name} {told[name]} instead of {value}"
         for name, value in asdict(counts).items()
-        if told[name] != value
+        if told[name] != value and (told[name] or name not in COUNTED_LATER)
     ]
     if differing:
         problems.append(
