@@ -297,7 +297,7 @@ def test_a_cache_that_cannot_be_used_stops_no_run(
             cache.write_bytes(os.urandom(9000))
         elif harm == "locked":
             Store(cache).close()
-            monkeypatch.setattr("evalkit.store.responses.BUSY_SECONDS", 0.1)
+            monkeypatch.setattr("evalkit.store.sqlite_file.BUSY_SECONDS", 0.1)
             locked = sqlite3.connect(cache, isolation_level=None)
             locked.execute("BEGIN EXCLUSIVE")
         else:

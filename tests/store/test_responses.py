@@ -14,6 +14,7 @@ from evalkit.errors import StoreError
 from evalkit.records import Response, digest
 from evalkit.store.responses import Store
 from evalkit.store.rows import key_bytes
+from evalkit.store.sqlite_file import SqliteFile
 
 
 def response(name: str, value: float = -1.5) -> Response:
@@ -198,8 +199,8 @@ def test_a_key_of_any_text_is_sixteen_bytes() -> None:
 
 def _newer(monkeypatch: pytest.MonkeyPatch, step: Callable[[sqlite3.Connection], None]) -> None:
     """Pretend that this evalkit writes schema 2, and how it gets there from 1."""
-    monkeypatch.setattr("evalkit.store.responses.SCHEMA", 2)
-    monkeypatch.setattr("evalkit.store.responses._MIGRATIONS", {1: step})
+    monkeypatch.setattr("evalkit.store.sqlite_file.SCHEMA", 2)
+    monkeypatch.setattr("evalkit.store.sqlite_file._MIGRATIONS", {1: step})
 
 
 def test_an_older_file_is_migrated_once_and_keeps_every_row(
@@ -318,7 +319,7 @@ def test_without_shared_memory_the_rollback_journal_keeps_what_was_put(
     with Store(path) as store:
         store.put("fp", [response("a")])
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_open_with_log", lambda self: False)
+        patch.setattr(SqliteFile, "_open_with_log", lambda self: False)
         with Store(path) as store:
             store.put("fp", [response("b")])
             with Store(path) as other:
