@@ -31,7 +31,7 @@ MANIFEST_SCHEMA = 1
 """Version of ``manifest.json``."""
 
 
-COUNTED_LATER = ("cut", "choices", "metrics")
+COUNTED_LATER = ("cut", "choices", "by_text", "metrics")
 """Totals that version 0.1.0 did not count: empty in a manifest, they say nothing."""
 
 
