@@ -19,7 +19,7 @@ def share_by_text(manifest: Manifest) -> float | None:
     None where it has no choices or does not say.
     """
     if manifest.totals.choices:
-        return manifest.totals.by_text / manifest.totals.choices
+        return (manifest.totals.by_text or 0) / manifest.totals.choices
     ways = [
         attempt.engine["scoring"] for attempt in manifest.attempts if "scoring" in attempt.engine
     ]
@@ -28,7 +28,7 @@ def share_by_text(manifest: Manifest) -> float | None:
 
 def _refuse_versions(old: Manifest, new: Manifest) -> None:
     """Refuse runs scored with other versions of a metric; runs of version 0.1.0 name none and have 1."""
-    told = [manifest.totals.metrics for manifest in (old, new)]
+    told = [manifest.totals.metrics or {} for manifest in (old, new)]
     for name in sorted({*told[0], *told[1]} - {TEXT}):
         first, second = (versions.get(name, 1) for versions in told)
         _refuse_version(name, first, second)

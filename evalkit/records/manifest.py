@@ -31,7 +31,7 @@ MANIFEST_SCHEMA = 1
 """Version of ``manifest.json``."""
 
 
-COUNTED_LATER = ("cut", "choices", "metrics")
+COUNTED_LATER = ("cut", "choices", "by_text", "metrics")
 """Totals that version 0.1.0 did not count: empty in a manifest, they say nothing."""
 
 
@@ -58,11 +58,11 @@ class Counts:
     """Tokens of all prompts sent, each unique request once."""
     answer_tokens: int = 0
     """Tokens of all choices scored."""
-    choices: int = 0
-    """Cells with choices that were answered."""
-    by_text: int = 0
+    choices: int | None = None
+    """Cells with choices that were answered; None where that was not counted."""
+    by_text: int | None = None
     """Those among them that were scored by the text of the answer, not by log-probabilities."""
-    metrics: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, int] | None = None
     """Metric -> its version, and ``text of choices`` -> that of the parser where choices were
     scored by text."""
     boundary: int = 0

@@ -111,6 +111,7 @@ def stored_cells(
     dtype = model.fingerprint.get("dtype", "")
     counts.unstable = 0 if dtype in NOISE else None
     measured = _measured(manifest)
+    choices, by_text, metrics = 0, 0, dict[str, int]()
     for job in stored_jobs(store, manifest.suite):
         if collector is not None:
             collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
@@ -135,11 +136,11 @@ def stored_cells(
                     collector.cell(row, position, answered=answered, verdict=verdict)
             found = [responses.get(key) for key in asked]
             _add_up(counts, verdicts, found)
-            counts.metrics[job.task.metric] = VERSIONS.get(job.task.metric, 1)
+            metrics[job.task.metric] = VERSIONS.get(job.task.metric, 1)
             if job.task.kind == "choice":
                 answers = [one for one in found if one is not None and not one.error]
-                counts.choices += len(answers)
-                counts.by_text += sum(not one.logprobs for one in answers)
+                choices += len(answers)
+                by_text += sum(not one.logprobs for one in answers)
             yield Cells(
                 model=model.label,
                 task=job.task,
@@ -151,8 +152,9 @@ def stored_cells(
             )
         if collector is not None:
             collector.end()
-    if counts.by_text:
-        counts.metrics["text of choices"] = PARSER
+    if by_text:
+        metrics["text of choices"] = PARSER
+    counts.choices, counts.by_text, counts.metrics = choices, by_text, metrics
     used.fill(counts)
 
 
