@@ -69,7 +69,7 @@ def test_doctor_shows_how_a_model_would_score(
     model_dir: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Path and errors against float64, from a dozen prompts, without a run."""
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main(["doctor", "--model", str(model_dir("llama")), "--json"])
     told = {row["what"]: row["value"] for row in json.loads(capsys.readouterr().out)["model"]}
 

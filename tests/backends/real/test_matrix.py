@@ -64,7 +64,7 @@ def test_a_gguf_file_and_its_dequantised_directory_agree(
 def test_lm_eval_gives_the_same_log_probabilities(
     ran: Callable[..., Any], file: Path, directory: Path
 ) -> None:
-    """lm-eval's own hf model over the directory, by its own chat template: within the measured noise, no changed answer."""
+    """lm-eval's own hf model over the directory, by its own chat template: no changed answer, and within a hundredth of a nat, 0.0017 when this was written."""
     options = {"pretrained": str(directory), "dtype": "float32", "device": "cpu"}
     theirs = ran("lm-eval:hf", options=options, chat_template="auto")
     ours = ran(str(file), dtype="float32")
@@ -73,7 +73,7 @@ def test_lm_eval_gives_the_same_log_probabilities(
 
     assert len(theirs.logprobs) == 24
     assert flips == []
-    assert worst <= ours.manifest.attempts[-1].engine["noise"]
+    assert worst <= 0.01
 
 
 def test_llama_cpp_flips_only_what_its_rounding_can(
