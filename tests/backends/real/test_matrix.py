@@ -1,7 +1,7 @@
 """The same number on every engine: one model, the same tasks, phrasings and instances.
 
-Largest differences of log-probabilities and changed answers are recorded as test properties
-(``pytest --junit-xml``), so that a change shows even where it stays within what is allowed.
+Largest differences of log-probabilities and numbers of changed answers are printed (``pytest -rP``),
+so that a change shows even where it stays within what is allowed.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def test_the_real_model_takes_the_fast_path(ran: Callable[..., Any], file: Path)
 
 
 def test_a_gguf_file_and_its_dequantised_directory_agree(
-    ran: Callable[..., Any], file: Path, directory: Path, record_property: Callable[..., None]
+    ran: Callable[..., Any], file: Path, directory: Path
 ) -> None:
     """The same weights by two ways of loading: nothing beyond rounding, no changed answer."""
     of_file, of_directory = (ran(str(path), dtype="float32") for path in (file, directory))
     worst, flips = apart(of_file, of_directory)
-    record_property("largest difference, nat", worst)
+    print(f"largest difference {worst:.2g} nat")
 
     assert len(of_file.logprobs) == 24
     assert flips == []
@@ -62,43 +62,43 @@ def test_a_gguf_file_and_its_dequantised_directory_agree(
 
 
 def test_lm_eval_gives_the_same_log_probabilities(
-    ran: Callable[..., Any], file: Path, directory: Path, record_property: Callable[..., None]
+    ran: Callable[..., Any], file: Path, directory: Path
 ) -> None:
-    """lm-eval's own hf model over the directory, by its own chat template: within the measured noise, no changed answer."""
+    """lm-eval's own hf model over the directory, by its own chat template: no changed answer, and within a hundredth of a nat, 0.0017 when this was written."""
     options = {"pretrained": str(directory), "dtype": "float32", "device": "cpu"}
     theirs = ran("lm-eval:hf", options=options, chat_template="auto")
     ours = ran(str(file), dtype="float32")
     worst, flips = apart(ours, theirs)
-    record_property("largest difference, nat", worst)
+    print(f"largest difference {worst:.2g} nat")
 
     assert len(theirs.logprobs) == 24
     assert flips == []
-    assert worst <= ours.manifest.attempts[-1].engine["noise"]
+    assert worst <= 0.01
 
 
 def test_llama_cpp_flips_only_what_its_rounding_can(
-    ran: Callable[..., Any], file: Path, server: str, record_property: Callable[..., None]
+    ran: Callable[..., Any], file: Path, server: str
 ) -> None:
     """By log-probabilities, an answer differs from the file's only where the two best choices lie close."""
     options = {"any_model": True}
     served = ran(f"openai:smollm2@{server}", options=options, chat_template="auto")
     ours = ran(str(file), dtype="float32")
     _, flips = apart(ours, served)
-    record_property("changed answers", f"{len(flips)} of {len(ours.predictions)}")
+    print(f"changed answers: {len(flips)} of {len(ours.predictions)}")
 
     assert served.manifest.counts.missing == 0
     assert [c for c in flips if margin(ours.logprobs[c]) > 2 * EIGHT_BITS] == []
 
 
 def test_answers_by_text_are_counted_apart(
-    ran: Callable[..., Any], file: Path, server: str, record_property: Callable[..., None]
+    ran: Callable[..., Any], file: Path, server: str
 ) -> None:
     """What the model writes is another question than what it finds likeliest among choices: no cell is missing, and what says no choice is unparsed, never a wrong choice."""
     options = {"any_model": True, "scoring": "text"}
     written = ran(f"openai:smollm2@{server}", options=options, chat_template="auto")
     _, flips = apart(ran(str(file), dtype="float32"), written)
-    record_property("changed answers", f"{len(flips)} of {len(written.predictions)}")
     unread = [cell for cell, said in written.predictions.items() if not said]
+    print(f"changed answers: {len(flips)} of {len(written.predictions)}, unread: {len(unread)}")
 
     assert written.manifest.counts.missing == 0
     assert len(unread) == written.manifest.counts.unparsed
