@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from evalkit.cli import phrasings_import, phrasings_lint, phrasings_perturb, phrasings_seen
+from evalkit.cli import (
+    phrasings_diversity,
+    phrasings_import,
+    phrasings_lint,
+    phrasings_new,
+    phrasings_perturb,
+    phrasings_seen,
+)
 
 __all__ = ["command"]
 
@@ -13,8 +20,15 @@ __all__ = ["command"]
     "phrasings", epilog="Example: evalkit phrasings seen --training sft.jsonl --out tuning.yaml"
 )
 def command() -> None:
-    """Import, perturb, label and lint phrasings."""
+    """Write, import, perturb, label, lint and compare phrasings."""
 
 
-for _module in (phrasings_import, phrasings_perturb, phrasings_seen, phrasings_lint):
+for _module in (
+    phrasings_new,
+    phrasings_import,
+    phrasings_perturb,
+    phrasings_seen,
+    phrasings_lint,
+    phrasings_diversity,
+):
     command.add_command(_module.command)

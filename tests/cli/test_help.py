@@ -30,7 +30,7 @@ def tool():
 
 SUBCOMMANDS = {
     "data": ["fetch", "status", "where"],
-    "phrasings": ["import", "lint", "perturb", "seen"],
+    "phrasings": ["diversity", "import", "lint", "new", "perturb", "seen"],
 }
 EVERY = [[name] for name in COMMANDS] + [
     [name, inner] for name, inners in SUBCOMMANDS.items() for inner in inners

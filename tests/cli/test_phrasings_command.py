@@ -159,3 +159,49 @@ def test_mistakes_are_one_message(words, message, tmp_path, monkeypatch, capsys)
     assert code in {2, 4}
     assert message in captured
     assert "Traceback" not in captured
+
+
+def test_new_writes_a_file_and_shows_its_prompts(tmp_path, capsys):
+    """The file is linted as it stands, and the second call keeps what was edited."""
+    out = tmp_path / "mine.yaml"
+    words = ["phrasings", "new", "procedural/regex", "--out", str(out)]
+
+    assert invoke(words) == 0
+    first = capsys.readouterr().out
+    out.write_text(out.read_text().replace("text: ", 'text: "Does it match\u200b?" #'))
+    assert invoke(words) == 2
+    second = capsys.readouterr()
+
+    assert "is written: edit it" in first
+    assert "Pattern: " in first
+    assert "Answer:" in first
+    assert "is written" not in second.out
+    assert "Does it match" in second.out
+    assert "invisible" in second.err
+
+
+def test_new_names_slots_and_label_words(tmp_path):
+    """A task with fixed labels has them in the comments and in the wording, and lists no choices."""
+    out = tmp_path / "mine.yaml"
+    invoke(["phrasings", "new", "bbh/navigate", "--out", str(out), "--source", "ours", "--quiet"])
+    (made,) = read_phrasing_file(out)
+
+    assert "Label words, which every wording names as they are spelled here: Yes, No." in (
+        out.read_text()
+    )
+    assert made.text.endswith("Answer with one of: Yes, No.")
+    assert (made.source, made.layout, made.tasks) == ("ours", "none", ("bbh/navigate",))
+
+
+def test_diversity_of_a_task_and_a_choice_of_its_phrasings(capsys):
+    """Numbers and ids as JSON; a task or files, and not both."""
+    assert (
+        invoke(["phrasings", "diversity", "--task", "bbh/navigate", "--pick", "3", "--json"]) == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+
+    assert len(set(found["picked"])) == 3
+    assert 0 < found["rouge_l"] < found["nearest_rouge_l"] < 1
+    assert found["vendi"] is None
+    assert invoke(["phrasings", "diversity"]) == 2
+    assert "needs phrasing files or --task, and not both" in capsys.readouterr().err

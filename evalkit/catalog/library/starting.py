@@ -1,0 +1,48 @@
+"""A phrasing file for a person to go on with: what the task offers, and one wording that works."""
+
+from __future__ import annotations
+
+from evalkit.catalog.library.writing import dump_yaml
+from evalkit.records import Task
+
+__all__ = ["starting_file"]
+
+
+def starting_file(task: Task, *, source: str) -> str:
+    """Return the text of a phrasing file for a task: its slots and labels as comments, one wording of its description.
+
+    Parameters
+    ----------
+    task
+        What is asked.
+    source
+        Collection the wordings will belong to.
+    """
+    listed = task.kind == "choice" and task.choices_shown and not task.labels
+    labels = ", ".join(task.labels)
+    comments = [
+        f"Phrasings of {task.id}. docs/phrasings.md says what every field means.",
+        f"Slots: {', '.join(f'{{{{ {name} }}}}' for name in task.fields)}. Without one the text stands before the instance.",
+        f"Label words, which every wording names as they are spelled here: {labels}."
+        if task.labels
+        else "No fixed label words.",
+        "A second wording differs in approach, not by synonyms. When somebody has read it beside the task:",
+        'meaning: {status: checked, by: who, on: "2026-01-31"}',
+    ]
+    names = f" Answer with one of: {labels}." if task.labels else ""
+    described = task.description.strip() or f"Do the task {task.name.replace('_', ' ')}."
+    value = {
+        "tasks": [task.id],
+        "defaults": {
+            "source": source,
+            "author": "",
+            "licence": "CC-BY-4.0",
+            "language": "en",
+            "layout": "lettered" if listed else "none",
+            "label_space": "letters" if listed else "text",
+        },
+        "phrasings": [
+            {"id": f"{source}-{task.name.replace('_', '-')}-001", "text": f"{described}{names}"}
+        ],
+    }
+    return "".join(f"# {line}\n" for line in comments) + dump_yaml(value)
