@@ -8,11 +8,14 @@ documents, pictures, several turns.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from evalkit.errors import BackendError
+
+T = TypeVar("T")
 
 __all__ = [
     "PINNED",
@@ -46,6 +49,8 @@ _CODES = {
 }
 """Format codes of `strftime` at that moment, in UTC and the C locale."""
 _CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
+SECONDS = 10.0
+"""How long the first rendering of a template may take."""
 _USER, _ASSISTANT = "Name the third letter.", "It is C"
 
 
@@ -106,7 +111,7 @@ class Chat:
         """The template, as it enters the fingerprint."""
         refuse_chance(self.text)
         self._pinned = pinned(self.text)
-        if self.render("", _USER) is None:
+        if _in_time(lambda: self.render("", _USER)) is None:
             raise BackendError(
                 "chat template: leaves out what the user says, so no prompt would reach the model. Use another --chat-template."
             )
@@ -178,6 +183,32 @@ class Chat:
         ids = self._tokenizer(behind.lstrip(), add_special_tokens=False)["input_ids"]
         special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
         return int(ids[0]) if ids and ids[0] in special else None
+
+
+def _in_time(call: Callable[[], T]) -> T:
+    """Return what a call returns; refuse a template that is not done after `SECONDS`.
+
+    The call goes on in a thread that ends with the process: nothing stops a loop from outside.
+    """
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(call())
+        except BaseException as error:  # noqa: BLE001 - handed on to the caller, whatever it is
+            failed.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise BackendError(
+            f"chat template: is not done with a prompt of one word after {SECONDS:g} s; its loops may have no end. Use another --chat-template."
+        )
+    return found[0]
 
 
 def whole_conversation(

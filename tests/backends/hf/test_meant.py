@@ -446,3 +446,15 @@ def test_ordinary_models_are_read_as_their_tokenizer_says(model_dir: Callable[..
     """Their fingerprint says nothing more than before, so that stored answers stay theirs."""
     for kind, pieces in (("llama", "bytes"), ("llama", "start"), ("t5", "end")):
         assert "reading" not in backend_of(model_dir(kind, pieces)).fingerprint()
+
+
+def test_a_template_without_an_end_is_refused_in_time(
+    changed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loops in loops are each short enough for the sandbox and never end together."""
+    monkeypatch.setattr("evalkit.backends.hf.chat.SECONDS", 0.2)
+    deep = "".join(f"{{% for v{n} in range(400) %}}" for n in range(3)) + "{% endfor %}" * 3
+    folder = changed()
+
+    with pytest.raises(BackendError, match="its loops may have no end"):
+        backend_of(folder, chat_template=template(folder, deep + "{{ messages[0].content }}"))
