@@ -99,8 +99,6 @@ def bbh() -> Iterator[Spec]:
             "github": "suzgunmirac/BIG-Bench-Hard",
             "github_revision": "9ee07bd481feebf959a6b59d61ea57bdcf30964d",
         }
-        if name in loose:
-            options["text_targets"] = True
         spec |= {"source": {"local": f"bbh/bbh/{name}.json", "options": options}, "split": "test"}
         if answers == "text":
             spec |= {

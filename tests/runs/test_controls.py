@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -97,15 +96,15 @@ def test_a_model_that_does_not_read_its_instruction_has_no_reliance(tmp_path):
 @pytest.mark.skipif(
     not os.environ.get("EVALKIT_DATA"), reason="needs benchmark data, which EVALKIT_DATA names"
 )
-def test_superni_tasks_get_the_controls_nobody_wrote(tmp_path):
+def test_superni_tasks_get_the_controls_nobody_wrote(tmp_path, data_dir):
     """Every correct phrasing of a SuperNI task has an opposite and a negated control."""
     given = settings(
         tmp_path,
         ["opposite", "negated"],
-        tasks=["superni/task391_causal_relationship"],
+        tasks=["superni/task393_plausible_result_generation"],
         limit=1,
         phrasings=3,
     )
-    (job,), _ = choose(dataclasses.replace(given, data_dir=Path(os.environ["EVALKIT_DATA"])))
+    (job,), _ = choose(dataclasses.replace(given, data_dir=data_dir))
 
     assert Counter(one.kind for one in job.phrasings) == {"correct": 3, "opposite": 3, "negated": 3}

@@ -356,7 +356,7 @@ def test_answers_cut_by_the_limit_are_counted_beside_the_score(
     """They stand in the manifest, the summary and the report; a run without any says nothing of them."""
     whole = run(settings("perfect", tmp_path / "whole"), Silent()).manifest
     monkeypatch.setattr("evalkit.backends.scripted.ScriptedBackend", Cut)
-    outcome = run(settings("perfect", tmp_path / "cut"), Silent())
+    outcome = run(replace(settings("perfect", tmp_path / "cut"), report=True), Silent())
     counts = outcome.manifest.totals
     print_summary(outcome.manifest, read_estimates(outcome.path / "estimates.csv"))
     said = capsys.readouterr().out
