@@ -22,9 +22,9 @@ from evalkit.report.figures import (
     plot_ranks,
     plot_scores,
 )
+from evalkit.report.limits import Limit, limits
 from evalkit.report.page import drawn, environment, policy, template_text
 from evalkit.report.run_view import RunView
-from evalkit.report.sections import Limit, limits
 
 __all__ = [
     "Ranks",

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from evalkit.catalog.paths import data_root
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
+from evalkit.report.limits import limits
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView
-from evalkit.report.sections import answers, controls, limits, looks_text, metric_name, provenance
+from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
 from evalkit.report.text import (
     bracket,
     estimate_text,

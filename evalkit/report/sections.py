@@ -6,22 +6,20 @@ Numbers come in, text goes out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evalkit.catalog.instances import LEFT_OUT
 from evalkit.records import Estimate
-from evalkit.records.manifest import Counts, Manifest
+from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import statistic
 from evalkit.report.evidence import Evidence, Looks
+from evalkit.report.limits import counted, or_none
 from evalkit.report.text import bracket, points, share, signed
 
 __all__ = [
     "Answer",
-    "Limit",
     "answers",
     "controls",
-    "limits",
     "looks_text",
     "metric_name",
     "provenance",
@@ -49,18 +47,6 @@ class Answer:
     """What stands beside it."""
     tone: str = "plain"
     """``plain``, ``good``, ``bad`` or ``open``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """Something a reader must know before believing the numbers."""
-
-    head: str
-    """In a few words."""
-    text: str
-    """What it means and what to do."""
-    severe: bool = False
-    """Whether numbers are incomplete because of it."""
 
 
 def answers(values: Mapping[str, Estimate], evidence: Evidence) -> list[Answer]:
@@ -186,135 +172,6 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
     )
 
 
-def limits(manifest: Manifest) -> list[Limit]:
-    """Return everything that limits what the numbers of a run mean, gravest first.
-
-    Parameters
-    ----------
-    manifest
-        Of the run.
-    """
-    found = [*_of_cells(manifest.totals), *_of_suite(manifest), *_of_model(manifest)]
-    notes = list(manifest.notes)
-    if lacking := [note for note in notes if LEFT_OUT in note]:
-        notes = [note for note in notes if note not in lacking]
-        found.append(
-            Limit(
-                head="Published instances left out", text=" ".join(lacking).removesuffix(".") + "."
-            )
-        )
-    if notes:
-        more = (
-            f" {len(notes) - 1} more such note{'s' if len(notes) > 2 else ''} in manifest.json."
-            if len(notes) > 1
-            else ""
-        )
-        found.append(Limit(head="Not done as asked", text=f"{notes[0].removesuffix('.')}.{more}"))
-    return sorted(found, key=lambda limit: not limit.severe)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _or_none(number: int) -> str:
-    return f"{number:,}" if number else "none"
-
-
-def _of_cells(counts: Counts) -> Iterator[Limit]:
-    cells = counts.cells or 1
-    if counts.missing:
-        yield Limit(
-            head=f"{counts.missing:,} of {_counted(counts.cells, 'cell')} missing ({share(counts.missing / cells)})",
-            text="The engine gave no answer. They are left out, not counted as wrong. The same 'evalkit run' again asks only for these.",
-            severe=True,
-        )
-    if counts.unparsed:
-        yield Limit(
-            head=f"{_counted(counts.unparsed, 'answer')} unparsed ({share(counts.unparsed / cells)})",
-            text="The model answered, but not in a form that can be scored. They count as wrong; the table of phrasings says where.",
-        )
-    if counts.truncated:
-        yield Limit(
-            head=f"{_counted(counts.truncated, 'prompt')} truncated ({share(counts.truncated / cells)})",
-            text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
-        )
-    if counts.cut:
-        yield Limit(
-            head=f"{_counted(counts.cut, 'answer')} cut by max_tokens ({share(counts.cut / cells)})",
-            text="The model was not done when the task's limit on tokens was reached. They are scored as far as they go; a larger max_tokens, or a stop text, would show what was still to come.",
-        )
-    if counts.by_text:
-        yield Limit(
-            head=f"{counts.by_text:,} of {counts.choices:,} choices scored by text",
-            text="The engine gave no usable log-probabilities for them, so the answer was read from what the model wrote. Not comparable with scores by log-probabilities.",
-        )
-    if counts.unstable:
-        yield Limit(
-            head=f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})",
-            text="The two best choices lie closer together than the model's number format resolves: another batch or machine may answer otherwise.",
-        )
-    if counts.boundary:
-        yield Limit(
-            head=f"{counts.boundary:,} of {counts.requests:,} prompts merge with their answer",
-            text="The tokenizer joins the end of the prompt with the choice. They are scored by lm-eval's rule, which may read a choice short.",
-        )
-
-
-def _of_suite(manifest: Manifest) -> Iterator[Limit]:
-    suite, cells = manifest.suite, manifest.budget
-    if suite.limit is not None:
-        yield Limit(
-            head=f"Limited to {_counted(suite.limit, 'instance')} per task",
-            text="A part of the suite, drawn with a seed; not comparable with published scores.",
-        )
-    if suite.budget is not None and suite.sparse and cells is not None:
-        yield Limit(
-            head=f"Sparse run: {cells.asked:,} of {cells.asked + cells.not_asked:,} cells asked ({share(cells.asked / (cells.asked + cells.not_asked))}, {suite.budget.design})",
-            text="Phrasings were asked on different instances. Scores of phrasings, their mean, spread, gap and quantiles are estimates for all cells from "
-            "a model of those asked, with intervals for these phrasings on these instances. Cells not asked are neither missing nor wrong; flips are among cells asked.",
-        )
-        if not cells.ended:
-            yield Limit(
-                head="The rounds of its budget did not end",
-                text="It was stopped between two rounds: cells that its budget pays for were not asked. The same 'evalkit run' again asks them.",
-                severe=True,
-            )
-        for task, found in sorted(cells.found.items())[:5]:
-            yield Limit(
-                head=f"Search in {task}: {found.want} phrasing {found.phrasing_id}",
-                text="Found with this budget; the true one may be another, a point or more away.",
-            )
-    elif suite.budget is not None and suite.budget.fraction is not None:
-        yield Limit(
-            head=f"Budget of {share(suite.budget.fraction)} of the instances",
-            text="A part of the suite, the same instances under every phrasing.",
-        )
-    left_out = manifest.left_out
-    if left_out:
-        names = ", ".join(list(left_out)[:5]) + (" and others" if len(left_out) > 5 else "")
-        yield Limit(
-            head=f"{_counted(len(left_out), 'task')} left out",
-            text=f"Their data is not on this machine: {names}.",
-            severe=True,
-        )
-
-
-def _of_model(manifest: Manifest) -> Iterator[Limit]:
-    tuned_on = manifest.model.tuned_on
-    if tuned_on is None:
-        yield Limit(
-            head="Seen and unseen unknown",
-            text="Nothing is said of what the model was tuned on, so no gap can be given. Say it with --tuned-on.",
-        )
-    benchmarks = {task.benchmark for task in manifest.suite.tasks.values()}
-    if tuned_on and "niv2" in tuned_on and "mmlu" in benchmarks:
-        yield Limit(
-            head="Tuned on SuperNI, which contains MMLU",
-            text="57 of SuperNI's training tasks are MMLU subjects. A model tuned on them may have seen the questions, not only wordings like these.",
-        )
-
-
 def looks_text(looks: Looks) -> list[str]:
     """Return what to look at first, as sentences."""
     if not looks.most:
@@ -325,13 +182,13 @@ def looks_text(looks: Looks) -> list[str]:
         )
     n, held = len(looks.most), share(looks.held)
     found = [
-        f"{n:,} of {_counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of their task."
+        f"{n:,} of {counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of their task."
     ]
     if looks.lowest:
         by_knowledge = len(looks.lowest) - looks.n_by_format
         found.append(
-            f"Of these {len(looks.lowest):,}, {_or_none(looks.n_by_format)} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that cannot be used make up half of the loss or more) "
-            f"and {_or_none(by_knowledge)} by knowledge (answers that can be read and are wrong)."
+            f"Of these {len(looks.lowest):,}, {or_none(looks.n_by_format)} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that cannot be used make up half of the loss or more) "
+            f"and {or_none(by_knowledge)} by knowledge (answers that can be read and are wrong)."
         )
     if not math.isnan(looks.noise):
         found.append(
@@ -382,7 +239,7 @@ def provenance(manifest: Manifest) -> list[tuple[str, str]]:
         ("Started", ", ".join(attempt.started for attempt in attempts) or "–"),
         (
             "Seconds",
-            f"{sum(attempt.seconds for attempt in attempts):.1f} in {_counted(len(attempts), 'attempt')}"
+            f"{sum(attempt.seconds for attempt in attempts):.1f} in {counted(len(attempts), 'attempt')}"
             if attempts
             else "–",
         ),

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from evalkit.report.drawing import by_task
+from evalkit.report.limits import limits
 from evalkit.report.page import render_markdown, render_page, template_text
 from evalkit.report.run_view import RunView, side_by_side
-from evalkit.report.sections import answers, limits, looks_text
+from evalkit.report.sections import answers, looks_text
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\u202egnp.exe\x00{{ 7 * 7 }}"
 VOID = {"meta", "input", "br", "link", "img", "hr", "wbr"}

@@ -19,7 +19,7 @@ from evalkit.gating import admit
 from evalkit.records import Estimate, Suite
 from evalkit.records.manifest import Intervals
 from evalkit.records.policy import Policy
-from evalkit.report.sections import limits
+from evalkit.report.limits import limits
 from evalkit.runs.check import check_run
 from evalkit.runs.choose import design_of
 from evalkit.runs.execute import run

@@ -18,7 +18,7 @@ from evalkit.cli.summary import print_summary
 from evalkit.errors import Interrupted, StoreError
 from evalkit.records import Ask, Response, Score
 from evalkit.records.manifest import Intervals
-from evalkit.report.sections import limits
+from evalkit.report.limits import limits
 from evalkit.runs.execute import run
 from evalkit.runs.finish import finish
 from evalkit.scoring.stored import score_run

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.catalog.library.lint import rouge_l
+from evalkit.catalog.library.likeness import rouge_l
 from evalkit.catalog.library.patterns import normalised_words, pieces_of
 from evalkit.errors import UsageError
 from evalkit.records import Phrasing

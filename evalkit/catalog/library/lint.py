@@ -7,7 +7,6 @@ it says. Codes: ``file``, ``template``, ``slot``, ``choices``, ``leak``, ``label
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from evalkit.catalog.library.likeness import close_pairs, rouge_l
 from evalkit.catalog.library.meaning import labels_kept
 from evalkit.catalog.library.patterns import normalised_words, pieces_of
 from evalkit.catalog.opening import read_utf8
@@ -25,7 +25,6 @@ from evalkit.catalog.tasks import load_task, task_ids
 from evalkit.catalog.yaml_file import MAX_BYTES, YamlFile, load_yaml
 from evalkit.errors import CatalogError
 from evalkit.phrasings.perturb.spans import protected_spans
-from evalkit.phrasings.subsequence import lcs_length
 from evalkit.phrasings.templates import check, slots
 from evalkit.records import Phrasing, Task
 
@@ -37,7 +36,6 @@ __all__ = [
     "lint_files",
     "lint_paths",
     "phrasing_files",
-    "rouge_l",
 ]
 
 CODES = (
@@ -57,21 +55,10 @@ LONGEST = 4000
 """Most characters of a phrasing text before it is called long."""
 NEAR_DUPLICATE = 0.85
 """Least ROUGE-L F of two phrasings of the same tasks that are called near duplicates."""
-_ANSWER_SLOTS = frozenset(
-    {
-        "answer",
-        "answers",
-        "correct",
-        "gold",
-        "label",
-        "output",
-        "reference",
-        "references",
-        "solution",
-        "target",
-        "targets",
-    }
-)
+_ANSWER_SLOTS = frozenset({
+    "answer", "answers", "correct", "gold", "label", "output", "reference", "references",
+    "solution", "target", "targets"
+})  # fmt: skip
 _LEAKED = re.compile(
     r"\b(?:answer|solution|output)\s*(?:is|:)\s*\(?([A-J]|\d)\)?\s*\.?\s*\Z", re.IGNORECASE
 )
@@ -112,20 +99,6 @@ class _Item:
             code=code,
             message=f"phrasing {self.phrasing.id!r}: {message}",
         )
-
-
-def rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
-    """Return the ROUGE-L F measure of two word sequences: 2 LCS / (length + length).
-
-    1 for two empty ones.
-
-    References
-    ----------
-    Lin. ROUGE: a package for automatic evaluation of summaries, 2004, section 3.2 (beta = 1).
-    """
-    if not first or not second:
-        return float(not first and not second)
-    return 2 * lcs_length(first, second) / (len(first) + len(second))
 
 
 def _raw(path: Path) -> Iterator[Finding]:
@@ -327,7 +300,7 @@ def _duplicates(items: Sequence[_Item]) -> Iterator[Finding]:
             )
             groups.setdefault(key, []).append((item, words))
     for group in groups.values():
-        for number, others in _close_pairs([words for _, words in group]):
+        for number, others in close_pairs([words for _, words in group], NEAR_DUPLICATE):
             item, words = group[number]
             for other, other_words in (group[place] for place in others):
                 likeness = rouge_l(words, other_words)
@@ -338,36 +311,6 @@ def _duplicates(items: Sequence[_Item]) -> Iterator[Finding]:
                         f"is {likeness:.2f} like {where}; below {NEAR_DUPLICATE} is accepted. Reword or drop it.",
                     )
                     break
-
-
-def _close_pairs(texts: Sequence[list[str]]) -> Iterator[tuple[int, list[int]]]:
-    """Yield each text's number with the earlier ones that may be near duplicates of it.
-
-    Prefix filter: for an F of t, a text of n words keeps more than n t / (2 - t) of them, so its n
-    - n t / (2 - t) + 1 rarest words and those of the other, in one common order, share a word.
-    Nothing is missed; rare words make it fast.
-    """
-    counts: dict[tuple[str, int], int] = {}
-    numbered: list[list[tuple[str, int]]] = []
-    for words in texts:
-        met: dict[str, int] = {}
-        tokens = []
-        for word in words:
-            met[word] = met.get(word, 0) + 1
-            tokens.append((word, met[word]))
-        numbered.append(tokens)
-        for token in tokens:
-            counts[token] = counts.get(token, 0) + 1
-    index: dict[tuple[str, int], list[int]] = {}
-    for number, tokens in enumerate(numbered):
-        tokens.sort(key=lambda token: (counts[token], token))
-        length = len(tokens)
-        prefix = tokens[
-            : length - math.ceil(length * NEAR_DUPLICATE / (2 - NEAR_DUPLICATE) - 1e-9) + 1
-        ]
-        yield number, sorted({other for token in prefix for other in index.get(token, ())})
-        for token in prefix:
-            index.setdefault(token, []).append(number)
 
 
 def _safe_slots(text: str) -> frozenset[str]:

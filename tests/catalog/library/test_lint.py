@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.catalog.library.lint import CODES, NEAR_DUPLICATE, lint_paths, phrasing_files, rouge_l
+from evalkit.catalog.library.likeness import rouge_l
+from evalkit.catalog.library.lint import CODES, NEAR_DUPLICATE, lint_paths, phrasing_files
 from evalkit.catalog.paths import data_root
 from evalkit.errors import CatalogError
 
@@ -154,9 +155,11 @@ def test_rouge_l_agrees_with_the_plain_recursion(first, second):
 @given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12), max_size=8))
 def test_no_near_duplicate_escapes_the_prefix_filter(texts):
     """Every pair at or above the threshold is among the candidates."""
-    from evalkit.catalog.library.lint import _close_pairs
+    from evalkit.catalog.library.likeness import close_pairs
 
-    candidates = {(number, other) for number, others in _close_pairs(texts) for other in others}
+    candidates = {
+        (number, other) for number, others in close_pairs(texts, NEAR_DUPLICATE) for other in others
+    }
     close = {
         (i, j)
         for i in range(len(texts))
