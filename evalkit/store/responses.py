@@ -26,7 +26,7 @@ from typing import Any
 from evalkit.errors import StoreError
 from evalkit.records import Response
 from evalkit.store.keys import KEY_BYTES, absent
-from evalkit.store.rows import checksum, decode, encode, key_bytes
+from evalkit.store.rows import checksum, decode, encode, intact, key_bytes
 from evalkit.store.sqlite_file import SCHEMA, SqliteFile
 
 __all__ = ["SCHEMA", "Integrity", "Store"]
@@ -152,7 +152,7 @@ class Store:
         Damaged rows are noted in `damaged` and left out.
         """
         wanted = {key_bytes(key): key for key in request_keys}
-        name, found = fingerprint.encode(), dict[str, Response]()
+        found: dict[str, Response] = {}
         keys = list(wanted)
         with self._told():
             model = self._model(fingerprint)
@@ -162,7 +162,7 @@ class Store:
                     f"SELECT key, payload, checksum FROM responses WHERE model={model} AND key IN ({','.join('?' * len(part))})",
                     part,
                 ):
-                    if checksum(name, key, payload) != mark:
+                    if not intact(mark, [fingerprint], key, payload):
                         self.damaged.add(bytes(key).hex())
                         continue
                     found[wanted[key]] = decode(wanted[key], payload)
@@ -271,7 +271,7 @@ class Store:
             for name, payload, mark in self._db.execute(
                 "SELECT id, payload, checksum FROM records WHERE kind=? ORDER BY position", (kind,)
             ):
-                if checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != mark:
+                if not intact(mark, [kind, name], payload):
                     if skip_damaged:
                         continue
                     raise StoreError(
@@ -303,20 +303,17 @@ class Store:
             structure = tuple(
                 row[0] for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"
             )
-            names = {
-                number: name.encode()
-                for number, name in self._db.execute("SELECT id, fingerprint FROM models")
-            }
+            names = dict(self._db.execute("SELECT id, fingerprint FROM models"))
             for model, key, payload, mark in self._db.execute(
                 "SELECT model, key, payload, checksum FROM responses"
             ):
                 count += 1
-                if checksum(names.get(model, b""), key, payload) != mark:
-                    damaged.append(bytes(key).hex())
+                if not intact(mark, [names.get(model, "")], key, payload):
+                    damaged.append(key.hex() if isinstance(key, bytes) else repr(key))
             for kind, name, payload, mark in self._db.execute(
                 "SELECT kind, id, payload, checksum FROM records"
             ):
-                if checksum(kind.encode(), name.encode("utf-8", "surrogatepass"), payload) != mark:
+                if not intact(mark, [kind, name], payload):
                     damaged.append(f"{kind}/{name}")
         except sqlite3.DatabaseError as error:
             structure = (str(error),)

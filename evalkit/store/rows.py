@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from evalkit.records import Response
 from evalkit.store.keys import KEY_BYTES
 
-__all__ = ["checksum", "decode", "encode", "key_bytes"]
+__all__ = ["checksum", "decode", "encode", "intact", "key_bytes"]
 
 _DECODE = (
     json.JSONDecoder().decode
@@ -47,6 +48,18 @@ def checksum(*parts: bytes) -> bytes:
         state.update(len(part).to_bytes(8, "big"))
         state.update(part)
     return state.digest()
+
+
+def intact(mark: Any, names: Sequence[Any], *blobs: Any) -> bool:
+    """Return whether a row's checksum fits its names (text) and blobs; damage can turn any of them into any type.
+
+    >>> intact(checksum(b"model", b"payload"), ["model"], b"payload"), intact(None, ["model"], None)
+    (True, False)
+    """
+    if not all(isinstance(name, str) for name in names):
+        return False
+    whole = [name.encode("utf-8", "surrogatepass") for name in names] + list(blobs)
+    return all(isinstance(part, bytes) for part in (mark, *whole)) and checksum(*whole) == mark
 
 
 def encode(response: Response) -> bytes:
