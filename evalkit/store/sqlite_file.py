@@ -92,7 +92,7 @@ class SqliteFile:
             self.db.execute("PRAGMA locking_mode=EXCLUSIVE")
         try:
             self._prepare("WAL" if shared_memory else "DELETE")
-        except BaseException:
+        except BaseException:  # whatever stops it, no connection stays open; it goes on upwards
             self.db.close()
             raise
         if not shared_memory and not self.read_only:
