@@ -1,4 +1,4 @@
-"""A model given as an object in Python: a backend of the user's own, or a function of a request.
+"""A model given as an object in Python: a backend of the user's own, a function of a request, or a Transformers model.
 
 A function is asked one request at a time and returns text, or a `Response` with log-probabilities.
 """
@@ -111,33 +111,41 @@ class Lent:
         """Leave it to its owner."""
 
 
-def as_backend(model: Any) -> Backend:
+def as_backend(model: Any, **reading: Any) -> Backend:
     """Return a model given as an object as a backend.
 
     Parameters
     ----------
     model
-        A backend, which stays open afterwards, or a function of a `Request`.
+        A backend, which stays open afterwards; a function of a `Request`; or a pair of a
+        Transformers model and its tokenizer, which stay as they are.
+    **reading
+        ``batch_size`` and ``chat_template`` of a Transformers model; nothing to the others.
 
     Raises
     ------
     UsageError
-        When it is neither.
+        When it is none of them.
     BackendError
-        When it is a backend as evalkit 0.1.0 had them.
+        When it is a backend as evalkit 0.1.0 had them, or the model cannot be asked in memory.
     """
+    if isinstance(model, tuple) and len(model) == 2:
+        from evalkit.backends.hf.held import HeldModel
+
+        return HeldModel(*model, **reading)
     if all(hasattr(model, name) for name in PROTOCOL) and not isinstance(model, type):
         refuse_old_protocol(model, type(model).__name__)
         return cast(Backend, Lent(model))
     if hasattr(model, "save_pretrained"):
         raise UsageError(
-            f"--model: a {type(model).__name__} is read from its directory. Save it and its tokenizer with save_pretrained and name the directory, "
-            "or give a function of a request that asks it."
+            f"--model: a {type(model).__name__} alone says nothing about its tokenizer. "
+            "Give both, as evalkit.run((model, tokenizer), ...), or name the directory they are in."
         )
     if not callable(model) or isinstance(model, type):
         raise UsageError(
-            f"--model: {model!r} is not understood; accepted: text such as 'demo', evalkit.ModelSpec, a backend "
-            f"({', '.join(PROTOCOL)}), or a function of a request."
+            f"--model: {model!r} is not understood; accepted: text such as 'demo', "
+            f"evalkit.ModelSpec, a backend ({', '.join(PROTOCOL)}), a function of a request, "
+            "or a pair (model, tokenizer) of Transformers."
         )
     return FunctionBackend(model)
 

@@ -40,6 +40,8 @@ STOPPING = ("mean", "median", "min", "max", "std", "spread", "cvar10", "q05", "q
 """Statistics whose interval can decide when to stop asking."""
 LOADING = ("device", "dtype", "revision", "chat_template", "model_args")
 """Options of a model that evalkit loads itself."""
+READING = ("chat_template", "batch_size")
+"""Those of a Transformers model that is in memory already."""
 
 
 def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
@@ -230,21 +232,7 @@ def _data_dir(path: Path | None) -> Path | None:
 
 def _model(held: Mapping[str, Any]) -> tuple[ModelSpec, Backend | None]:
     """Return the model, and its backend when it was given as an object."""
-    model, size, tuned_on = held["model"], held["batch_size"], held["tuned_on"]
-    changes: dict[str, Any] = {name: held[name] for name in LOADING[:-1] if held[name] is not None}
-    if tuned_on is not None:
-        changes["tuned_on"] = () if tuned_on == ("none",) else tuned_on
-    if size != "auto":
-        if not size.isdecimal():
-            raise UsageError(
-                f"--batch-size: {size!r} is not understood; 'auto' or a whole number from 1."
-            )
-        changes["batch_size"] = int(size)
-        if changes["batch_size"] < 1:
-            raise UsageError(
-                f"--batch-size: {size} is not possible; 'auto' or a whole number from 1."
-            )
-    changes["seed"] = held["seed"]
+    model, changes = held["model"], _changes(held)
     if isinstance(model, str | os.PathLike):
         if held["model_args"] is not None:
             return catalog.model_from_lm_eval(str(model), held["model_args"], **changes), None
@@ -252,16 +240,36 @@ def _model(held: Mapping[str, Any]) -> tuple[ModelSpec, Backend | None]:
     if isinstance(model, ModelSpec):
         if held["model_args"] is not None:
             raise UsageError(
-                "--model-args: belong to a model that is named; this one is an evalkit.ModelSpec. Write them into its options."
+                "--model-args: belong to a model that is named; this one is an evalkit.ModelSpec. "
+                "Write them into its options."
             )
         return replace(model, **changes), None
-    backend = as_backend(model)
-    for name in (*LOADING, *(["executor"] if held["executor"] == "ray" else [])):
-        if held[name] is not None:
+    reading = READING if isinstance(model, tuple) else ()
+    ray = ("executor",) if held["executor"] == "ray" else ()
+    for name in (*LOADING, *ray):
+        if held[name] is not None and name not in reading:
             raise UsageError(
-                f"--{name.replace('_', '-')}: is for a model that evalkit loads; this one is there already. Leave it out, or name the model."
+                f"--{name.replace('_', '-')}: is for a model that evalkit loads; "
+                "this one is there already. Leave it out, or name the model."
             )
+    backend = as_backend(model, **{name: changes[name] for name in reading if name in changes})
     return replace(spec_of(backend), **changes), backend
+
+
+def _changes(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the options say of the model: name of a field of `ModelSpec` -> value."""
+    changes: dict[str, Any] = {name: held[name] for name in LOADING[:-1] if held[name] is not None}
+    if (tuned_on := held["tuned_on"]) is not None:
+        changes["tuned_on"] = () if tuned_on == ("none",) else tuned_on
+    if (size := held["batch_size"]) != "auto":
+        accepted = "'auto' or a whole number from 1"
+        if not size.isdecimal():
+            raise UsageError(f"--batch-size: {size!r} is not understood; {accepted}.")
+        if int(size) < 1:
+            raise UsageError(f"--batch-size: {size} is not possible; {accepted}.")
+        changes["batch_size"] = int(size)
+    changes["seed"] = held["seed"]
+    return changes
 
 
 def command_of(given: Mapping[str, Any]) -> str:

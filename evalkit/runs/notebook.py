@@ -217,7 +217,7 @@ def _explained(function: F) -> F:
 @_explained
 @spoken
 def run(
-    model: str | Path | ModelSpec | Backend | Callable[[Request], str | Response],
+    model: str | Path | ModelSpec | Backend | Callable[[Request], str | Response] | tuple[Any, Any],
     suite: str | Path | Suite | None = None,
     *,
     tasks: str | Task | Sequence[str | Task] | None = None,
@@ -261,8 +261,8 @@ def run(
     Parameters
     ----------
     model
-        Text as for ``--model``, a `ModelSpec`, a backend, or a function that takes a request and
-        returns text or a `Response`.
+        Text as for ``--model``, a `ModelSpec`, a backend, a function that takes a request and
+        returns text or a `Response`, or a pair of a Transformers model and its tokenizer.
     suite
         Name, file or `Suite`; None when `tasks` says what is run.
     quiet

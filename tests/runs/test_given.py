@@ -334,7 +334,10 @@ class Pretrained:
         ({"shots": 100_000}, r"^shots: procedural/boolean has \d+ instances .* Lower shots or"),
         ({"model": 3}, r"^model: 3 is not understood; accepted: text such as 'demo'"),
         ({"model": Counting}, r"^model: <class .* is not understood"),
-        ({"model": Pretrained()}, r"^model: a Pretrained is read from its directory\. Save it"),
+        (
+            {"model": Pretrained()},
+            r"^model: a Pretrained alone says nothing about its tokenizer\. Give both",
+        ),
         ({"model": first, "device": "cpu"}, r"^device: is for a model that evalkit loads"),
         ({"model": first, "executor": "ray"}, r"^executor: is for a model that evalkit loads"),
         (

@@ -84,13 +84,17 @@ class HFBackend:
 
     def __init__(self, spec: ModelSpec) -> None:
         _check_options(spec)
-        self._spec = spec
         template = hf_files.read_template(spec.chat_template)
         self._files = hf_files.locate(spec)
-        self._loaded: Loaded | None = load(spec, self._files)
+        self._begin(spec, load(spec, self._files), template)
+
+    def _begin(self, spec: ModelSpec, loaded: Loaded, template: str | None) -> None:
+        """Hold a model that is in memory; `template` is the text of a chat template file."""
+        self._spec = spec
+        self._loaded: Loaded | None = loaded
         self._encoder = self._reader(template if template is not None else spec.chat_template)
-        self._dtype = self._loaded.dtype_name
-        model, tokenizer = self._loaded.model, self._loaded.tokenizer
+        self._dtype = loaded.dtype_name
+        model, tokenizer = loaded.model, loaded.tokenizer
         self._stops = Stops(
             tokenizer,
             end_tokens(model, tokenizer, self._encoder.turn_end),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from evalkit.backends.hf.library_loop import unusual_settings
 from evalkit.backends.hf.loading import dtype_of, is_encoder_decoder, quiet, tokenizer_of
 from evalkit.records import ModelSpec, digest
 
-__all__ = ["fingerprint", "fingerprint_of", "hashes"]
+__all__ = ["fingerprint", "fingerprint_of", "hashes", "reading_of"]
 
 _hashes: dict[tuple[str, int, int], str] = {}
 
@@ -116,8 +116,30 @@ def fingerprint(
     Batch size, device and the path that computes (fast or plain) stay out: they agree to the
     tolerance that the start-up proof enforces.
     """
-    template = encoder.template
-    rules = _rules(files, encoder)
+    return {
+        "backend": "hf",
+        **hashes(files),
+        "revision": files.revision,
+        **reading_of(spec, _rules(files, encoder), dtype=dtype, template=encoder.template),
+    }
+
+
+def reading_of(
+    spec: ModelSpec, rules: Sequence[str], *, dtype: str, template: str
+) -> dict[str, str]:
+    """Return what can change a response besides the model's files: options, precision, reading.
+
+    Parameters
+    ----------
+    spec
+        What was asked for; only options that change responses enter.
+    rules
+        What is read or ended otherwise than the tokenizer says.
+    dtype
+        Precision of the weights.
+    template
+        Text of the chat template; empty for none.
+    """
     options = {
         k: v
         for k, v in sorted(spec.options.items())
@@ -125,13 +147,10 @@ def fingerprint(
         and v
     }
     return {
-        "backend": "hf",
-        **hashes(files),
         "chat_template": hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()
         if template
         else "none",
         "dtype": dtype,
-        "revision": files.revision,
         "options": json.dumps(options, sort_keys=True),
         **({"reading": json.dumps(rules)} if rules else {}),
     }
