@@ -14,11 +14,15 @@ from evalkit.records import Source
 __all__ = ["check_source", "shown"]
 
 _TEXT, _TEXTS, _NUMBER, _MAPPING = "a text", "a list of texts", "a whole number from 1", "a mapping"
+_ROWS = (
+    "a list of mappings from column to text, number, truth value or list, or split -> such a list"
+)
 _OPTIONS = {
     "also": _TEXTS,
     "splits": _MAPPING,
     "hub_splits": _MAPPING,
     "columns": _MAPPING,
+    "rows": _ROWS,
     "topics": _MAPPING,
     "pairs": _TEXTS,
     "limit": _NUMBER,
@@ -40,11 +44,25 @@ def _fits(value: Any, accepted: str) -> bool:
         return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if accepted == _MAPPING:
         return isinstance(value, Mapping)
+    if accepted == _ROWS:
+        return _are_rows(value)
     if accepted == _NUMBER:
         return type(value) is int and value >= 1
     if accepted == "owner/name":
         return isinstance(value, str) and bool(_REPOSITORY.match(value))
     return isinstance(value, str) and bool(value)
+
+
+def _are_rows(value: Any) -> bool:
+    lists = list(value.values()) if isinstance(value, Mapping) else [value]
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):  # an object of Python's, nan, or a list in itself
+        return False
+    return all(
+        isinstance(rows, list | tuple) and all(isinstance(row, Mapping) for row in rows)
+        for rows in lists
+    )
 
 
 def check_source(source: Source) -> Iterator[tuple[Where, str]]:
@@ -68,6 +86,12 @@ def check_source(source: Source) -> Iterator[tuple[Where, str]]:
                     place,
                     f"file name {shown(name)} {wrong}; accepted: a name below the data directory, or beside this file. Correct it.",
                 )
+    if "rows" in source.options and (source.local or source.hub):
+        yield (
+            ("source", "options", "rows"),
+            "source.options.rows stands beside the name of a file or data set; one of them says "
+            "where the instances are. Leave the other out.",
+        )
     if source.folder:
         yield ("source", "folder"), "key 'folder' is filled in by evalkit. Leave it out."
     if source.hub is not None and not _REPOSITORY.match(source.hub):

@@ -9,6 +9,7 @@ from scipy import stats as scipy_stats
 from evalkit import stats
 from evalkit.stats.comparing.compare import pivot_differences
 from evalkit.stats.intervals.component_intervals import consistency_interval, pss_interval
+from evalkit.stats.intervals.fixed_intervals import alpha_interval
 
 
 def crossed(
@@ -494,3 +495,12 @@ def test_a_gap_of_few_phrasings_has_the_width_that_its_phrasings_show():
     expected = distributions.ttest_ind(a[seen], a[~seen]).confidence_interval(0.95)
 
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_two_instances_of_different_labels_give_alpha_without_a_warning() -> None:
+    """Without either of them one label is left, so there is nothing to correct the bias with."""
+    labels = np.array([[0, 1], [0, 1]])
+
+    found = alpha_interval(labels, rng=np.random.default_rng(0), n_resamples=199)
+
+    assert found.value == 1

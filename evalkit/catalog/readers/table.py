@@ -10,14 +10,15 @@
         target_is: letter        # letter | index | number (from 1) | text
         separator: "|"           # when one column holds all choices or references as text
 
-A field without an entry under `columns` comes from the column of its own name.
+A field without an entry under `columns` comes from the column of its own name. In place of
+``local``, ``options`` may hold the ``rows`` themselves: a list of mappings, or split -> such a list.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 from evalkit.catalog.files import locate
 from evalkit.catalog.opening import parse_json
 from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
+from evalkit.catalog.source_check import check_source
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -60,15 +62,31 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
         raise CatalogError(
             f"{task.id}: source.options.target_is is {mapping.target_is!r}; accepted: {', '.join(_TARGETS)}."
         )
-    rows = (
-        (f"{path}:{line}", row)
-        for path in locate(task, data_dir, split).paths
-        for line, row in table_rows(path)
-    )
     return [
         _instance(task, mapping, row, where=where, name=(split, position))
-        for position, (where, row) in enumerate(rows)
+        for position, (where, row) in enumerate(_rows(task, data_dir, split))
     ]
+
+
+def _rows(task: Task, data_dir: Path | None, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield where each row of a split stands, and the row."""
+    rows = task.source.options.get("rows")
+    if rows is None:
+        for path in locate(task, data_dir, split).paths:
+            for line, row in table_rows(path):
+                yield f"{path}:{line}", row
+        return
+    for where, message in check_source(task.source):
+        if where == ("source", "options", "rows"):
+            raise CatalogError(f"{task.id}: {message}")
+    by_split = rows if isinstance(rows, Mapping) else {task.split: rows}
+    if split not in by_split:
+        raise CatalogError(
+            f"{task.id}: source.options.rows has no split {split!r}; it has {', '.join(by_split)}."
+            " Give the rows as split -> list."
+        )
+    for number, row in enumerate(by_split[split], 1):
+        yield f"{task.id}: row {number} of {split!r}", row
 
 
 def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:

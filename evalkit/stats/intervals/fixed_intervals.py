@@ -288,7 +288,9 @@ def alpha_interval(
         ]
     )
     left_out = alpha_of(observed.sum() - observed, counts.sum(axis=0) - counts)
-    low, high = bca(draws, value=value, influence=np.nanmean(left_out) - left_out, level=level)
+    low = high = np.nan
+    if not np.isnan(left_out).all():
+        low, high = bca(draws, value=value, influence=np.nanmean(left_out) - left_out, level=level)
     if np.isnan(low):
         low, high = percentile(draws, level=level)
     return (
