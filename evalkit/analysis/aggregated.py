@@ -18,9 +18,10 @@ import pandas as pd
 
 from evalkit import stats
 from evalkit.analysis.between_models import between_models
+from evalkit.analysis.drops import drops_by_perturbation
 from evalkit.analysis.estimate import rows_of_model
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.analysis.per_task import normed, proven
+from evalkit.analysis.per_task import normed, proven, undefined_mean
 from evalkit.errors import TableError
 from evalkit.records import Estimate
 from evalkit.records.questions import Asked, Named, asked
@@ -32,6 +33,8 @@ from evalkit.stats.intervals.phrasing_only import (
 )
 
 __all__ = ["estimate_aggregated"]
+
+CELLS = "needs one row per instance"
 
 
 def estimate_aggregated(
@@ -49,7 +52,8 @@ def estimate_aggregated(
     Parameters
     ----------
     frame
-        ``model, task, phrasing_id, score``, optionally ``benchmark, seen, n_instances``.
+        ``model, task, phrasing_id, score``, optionally ``benchmark, seen, kind, perturbation,
+        n_instances``.
     level
         Level of intervals.
     reference
@@ -83,7 +87,7 @@ def estimate_aggregated(
         row = frame[twice].iloc[0]
         raise TableError(
             f"{origin}: {int(twice.sum())} phrasings have more than one row, first model {row['model']!r}, task {row['task']!r}, phrasing "
-            f"{row['phrasing_id']!r}; one row each is accepted. Name the column that tells them apart with --factor."
+            f"{row['phrasing_id']!r}; one row each is accepted. Name the column that tells them apart with --factor; evalkit audit lists them."
         )
     what: Asked = "tasks" if asked(question) == "tasks" else "phrasings"
     rows: list[Estimate] = []
@@ -120,9 +124,12 @@ def _one_task(
     chance: float | None,
 ) -> OneTask:
     cells = cells.sort_values("phrasing_id", key=lambda column: column.astype(str))
-    ids = tuple(str(name) for name in cells["phrasing_id"])
-    a = cells["score"].to_numpy(dtype=np.float64)
-    seen = tuple(str(x) for x in cells["seen"]) if "seen" in cells else ("unknown",) * len(ids)
+    every = tuple(str(name) for name in cells["phrasing_id"])
+    scores = dict(zip(every, cells["score"].to_numpy(dtype=np.float64).tolist(), strict=True))
+    headline = _headline(cells)
+    ids = tuple(name for name, kept in zip(every, headline, strict=True) if kept)
+    a = np.array([scores[name] for name in ids])
+    seen = _texts(cells[headline], "seen", "unknown")
     benchmark = (
         str(cells["benchmark"].iloc[0])
         if "benchmark" in cells
@@ -132,13 +139,21 @@ def _one_task(
     )
     sizes = cells["n_instances"].dropna().unique() if "n_instances" in cells else np.array([])
     found = _statistics(a, np.array(seen), level)
-    pairs, reason = _pairs(ids, reference), "needs one row per instance"
+    found |= _reliance(np.array(list(scores.values())), _texts(cells, "kind", "correct"), a, level)
+    pairs, reason = _pairs(every, reference), CELLS
     attacked, clean = (
-        np.array([a[ids.index(name)] for name in names]) for names in (pairs, pairs.values())
+        np.array([scores[name] for name in names]) for names in (pairs, pairs.values())
     )
     if pairs:
-        found["pdr"] = stats.undefined(stats.pdr(attacked, clean), reason, level=level)
-        found["pdr_std"] = stats.undefined(stats.pdr_std(attacked, clean), reason, level=level)
+        zero = "every reference scores 0" if not (clean > 0).any() else reason
+        found["pdr"] = stats.undefined(stats.pdr(attacked, clean), zero, level=level)
+        found["pdr_std"] = stats.undefined(stats.pdr_std(attacked, clean), zero, level=level)
+        of_kinds = drops_by_perturbation(
+            pairs, dict(zip(every, _texts(cells, "perturbation", ""), strict=True)), scores
+        )
+        found |= {
+            name: stats.undefined(value, zero, level=level) for name, value in of_kinds.items()
+        }
     if isinstance(reference, str) and pairs:
         found["cohen_h"] = stats.undefined(
             stats.cohen_h(float(clean[0]), float(np.nanmean(attacked))), reason, level=level
@@ -160,12 +175,42 @@ def _one_task(
     )
 
 
+def _headline(cells: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Correct and unperturbed phrasings, or all when none is."""
+    kinds, edits = _texts(cells, "kind", "correct"), _texts(cells, "perturbation", "")
+    kept = np.array([pair == ("correct", "") for pair in zip(kinds, edits, strict=True)])
+    return kept if kept.any() else np.ones_like(kept)
+
+
+def _texts(cells: pd.DataFrame, name: str, default: str) -> tuple[str, ...]:
+    """Texts of a column; the default where it is absent or empty."""
+    if name not in cells:
+        return (default,) * len(cells)
+    return tuple(default if pd.isna(x) or not str(x) else str(x) for x in cells[name])
+
+
+def _reliance(
+    scores: npt.NDArray[np.float64],
+    kinds: tuple[str, ...],
+    correct: npt.NDArray[np.float64],
+    level: float,
+) -> dict[str, stats.Interval]:
+    """Mean of correct phrasings minus mean of controls, of all and of each kind; empty without controls."""
+    of = {name: np.array(kinds) == name for name in sorted(set(kinds) - {"correct"})}
+    if not of or "correct" not in kinds:
+        return {}
+    masks = {"reliance": np.array(kinds) != "correct"}
+    masks |= {f"reliance_{name}": mask for name, mask in of.items()}
+    return {
+        name: gap_of_phrasings(correct, scores[mask], level=level) for name, mask in masks.items()
+    }
+
+
 def _statistics(
     a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], level: float
 ) -> dict[str, stats.Interval]:
-    reason = "needs one row per instance"
     found = {
-        name: stats.undefined(float(function(a)), reason, level=level)
+        name: undefined_mean(name, float(function(a)), a, CELLS, level=level)
         for name, function in stats.FROM_MEANS.items()
     }
     found["mean"], found["std"] = (
@@ -181,7 +226,7 @@ def _statistics(
     for name, function in stats.GAPS_FROM_MEANS.items():
         value = math.nan if absent else float(function(arms["seen"], arms["unseen"]))
         found[name] = stats.undefined(
-            value, f"no {absent} phrasing" if absent else reason, level=level
+            value, f"no {absent} phrasing" if absent else CELLS, level=level
         )
     if not absent:
         found["gap"] = gap_of_phrasings(arms["seen"], arms["unseen"], level=level)

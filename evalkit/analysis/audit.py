@@ -7,7 +7,7 @@ right, needs a look), ``note`` (worth knowing).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -20,6 +20,7 @@ from evalkit.analysis.audit_checks import (
     instance_sets,
     missing_scores,
     no_answer,
+    no_numbers,
     same_cells,
     unfinished,
     whole_numbers,
@@ -27,7 +28,7 @@ from evalkit.analysis.audit_checks import (
 )
 from evalkit.errors import TableError
 
-__all__ = ["CHECKS", "audit"]
+__all__ = ["CHECKS", "audit", "sorted_findings", "unreadable"]
 
 Declared: TypeAlias = Mapping[str, int] | int | None
 
@@ -64,7 +65,11 @@ def audit(frame: pd.DataFrame, *, aggregated: bool, declared: Declared = None) -
     found = list(_whole_table(rows, aggregated=aggregated))
     if np.nanmax(scores) > 1 and np.nanmin(scores) >= 0 and np.nanmax(scores) <= 100 and aggregated:
         rows["score"] = rows["score"] / 100
-    checks: list[Callable[[Part], Iterator[Finding]]] = [duplicate_texts, missing_scores]
+    checks: list[Callable[[Part], Iterator[Finding]]] = [
+        duplicate_texts,
+        no_numbers,
+        missing_scores,
+    ]
     checks += (
         [whole_numbers, zero_means]
         if aggregated
@@ -80,8 +85,15 @@ def audit(frame: pd.DataFrame, *, aggregated: bool, declared: Declared = None) -
         )
         for check in checks:
             found += check(context)
-    if not aggregated:
+    if aggregated:
+        found += _sizes_across_models(found)
+    else:
         found += _across_models(rows)
+    return sorted_findings(found)
+
+
+def sorted_findings(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings by level, model, task and check."""
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(
         found,
@@ -93,6 +105,11 @@ def audit(frame: pd.DataFrame, *, aggregated: bool, declared: Declared = None) -
             finding.message,
         ),
     )
+
+
+def unreadable(fault: str) -> Finding:
+    """Return the finding for a file of a folder that is no score table, from what was wrong with it."""
+    return Finding(check="readable", level="error", model="", task="", message=fault)
 
 
 def _declared(declared: Declared, task: str, part: pd.DataFrame) -> int | None:
@@ -150,6 +167,32 @@ def _whole_table(rows: pd.DataFrame, *, aggregated: bool) -> Iterator[Finding]:
         )
 
 
+def _sizes_across_models(found: list[Finding]) -> Iterator[Finding]:
+    """Models whose scores of one task fit different numbers of instances, by what was found of each."""
+    sizes: dict[str, dict[str, set[int]]] = {}
+    for finding in found:
+        if finding.fitted:
+            own = sizes.setdefault(finding.task, {})
+            own.setdefault(finding.model, set()).add(finding.fitted)
+    for task, by_model in sizes.items():
+        every = set().union(*by_model.values())
+        # subtle: scores that fit half of n fit n too, with even counts
+        whole = {n: max(other for other in every if other % n == 0) for n in every}
+        found_of = {model: sorted({whole[n] for n in ns}) for model, ns in by_model.items()}
+        if len({tuple(ns) for ns in found_of.values()}) > 1:
+            stated = ", ".join(
+                f"{model} {' and '.join(f'{n:,}' for n in ns)}"
+                for model, ns in sorted(found_of.items())
+            )
+            yield Finding(
+                check="different_n",
+                level="error",
+                model="",
+                task=task,
+                message=f"models were scored on different numbers of instances: {stated}",
+            )
+
+
 def _across_models(rows: pd.DataFrame) -> Iterator[Finding]:
     for task, part in rows[rows["score"].notna()].groupby("task", observed=True):
         sets = {
@@ -173,10 +216,12 @@ CHECKS = {
     "range": "every score lies in [0, 1]",
     "duplicates": "one row per phrasing (aggregated) or per cell",
     "duplicate_text": "no two phrasings of a task have the same text (columns text, phrasing_text or instruction)",
+    "readable": "every file of a folder can be read as a score table",
+    "no_number": "every score that is there is a number",
     "missing": "how many scores are empty",
     "whole_number": "score x declared n is a whole number, to the printed precision; assumes scores of 0 or 1",
     "fits": "which n the printed scores fit, where accident would not",
-    "different_n": "one n within a comparison",
+    "different_n": "one n within a comparison, and for all models on a task",
     "unfinished": "cells that look unfinished but count as 0",
     "instance_sets": "phrasings, arms and models were scored on the same instances",
     "same_cells": "no two phrasings have the same score on every instance",

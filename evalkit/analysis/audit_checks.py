@@ -19,6 +19,7 @@ __all__ = [
     "instance_sets",
     "missing_scores",
     "no_answer",
+    "no_numbers",
     "same_cells",
     "some",
     "unfinished",
@@ -46,6 +47,8 @@ class Finding:
     """Task, or empty for the whole table."""
     message: str
     """What was found, with the numbers."""
+    fitted: int = 0
+    """Number of instances that scores were found to fit; 0 for any other finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,16 @@ class Part:
     declared: int | None
     percent: bool
 
-    def finding(self, check: str, level: Level, message: str) -> Finding:
+    def finding(self, check: str, level: Level, message: str, *, fitted: int = 0) -> Finding:
         """Return a finding of this model and task."""
-        return Finding(check=check, level=level, model=self.model, task=self.task, message=message)
+        return Finding(
+            check=check,
+            level=level,
+            model=self.model,
+            task=self.task,
+            message=message,
+            fitted=fitted,
+        )
 
 
 def duplicate_texts(part: Part) -> Iterator[Finding]:
@@ -82,9 +92,32 @@ def duplicate_texts(part: Part) -> Iterator[Finding]:
             )
 
 
+def no_numbers(part: Part) -> Iterator[Finding]:
+    """Yield scores that are texts."""
+    odd = _texts_for_scores(part)
+    if odd.size:
+        names, counts = np.unique(odd, return_counts=True)
+        stated = [f"{str(name)!r} ({count})" for name, count in zip(names, counts, strict=True)]
+        yield part.finding(
+            "no_number",
+            "error",
+            f"{odd.size} of {len(part.rows)} scores are no numbers: {some(stated)}; they are left out of every other check",
+        )
+
+
+def _texts_for_scores(part: Part) -> npt.NDArray[np.str_]:
+    """What stands where a score should, and is neither a number nor nothing."""
+    if "score_text" not in part.rows:
+        return np.array([], dtype=str)
+    texts = part.rows.loc[part.rows["score"].isna(), "score_text"].fillna("").astype(str)
+    stripped = texts.str.strip()
+    absent = stripped.str.lower().isin(["", "nan", "na", "null", "none"])
+    return np.array(stripped[~absent], dtype=str)
+
+
 def missing_scores(part: Part) -> Iterator[Finding]:
     """Yield how many scores are empty."""
-    missing = int(part.rows["score"].isna().sum())
+    missing = int(part.rows["score"].isna().sum()) - _texts_for_scores(part).size
     if missing:
         yield part.finding(
             "missing",
@@ -101,10 +134,10 @@ def whole_numbers(part: Part) -> Iterator[Finding]:
         if "score_text" in part.rows
         else part.rows["score"].map(repr)
     )
-    half = np.array([half_unit(text) if text not in ("", "nan") else np.nan for text in texts]) / (
-        100 if part.percent else 1
-    )
     known = ~np.isnan(means)
+    half = np.array(
+        [half_unit(text) if there else np.nan for text, there in zip(texts, known, strict=True)]
+    ) / (100 if part.percent else 1)
     stated = (
         part.rows["n_instances"].dropna().unique() if "n_instances" in part.rows else np.array([])
     )
@@ -162,6 +195,7 @@ def _fitting(part: Part, found: list[Fit]) -> Iterator[Finding]:
             "fits",
             "note" if part.declared in (None, fit.n) else "error",
             f"{len(fit.rows)} of {total} scores{where} fit {fit.n:,} instances{' to single precision' if fit.single else ''}{hint}",
+            fitted=fit.n,
         )
     if len(found) > 1:
         counts_of = " and ".join(f"{fit.n:,} ({len(fit.rows)} rows)" for fit in found)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.scoring import Block
 
-__all__ = ["drop_pairs", "drop_statistics", "drops_of"]
+__all__ = ["drop_pairs", "drop_statistics", "drops_by_perturbation", "drops_of"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Found: TypeAlias = dict[str, stats.Interval]
@@ -65,6 +65,30 @@ def drops_of(block: Block, reference: str | Mapping[str, str] | None) -> tuple[f
     )
 
 
+def drops_by_perturbation(
+    pairs: Mapping[str, str], perturbations: Mapping[str, str], scores: Mapping[str, float]
+) -> dict[str, float]:
+    """Return ``pdr_NAME`` -> mean drop rate of the pairs whose attacked phrasing is of that perturbation.
+
+    Parameters
+    ----------
+    pairs
+        Attacked id -> reference id.
+    perturbations
+        Phrasing id -> perturbation, empty for none.
+    scores
+        Phrasing id -> score.
+    """
+    names = sorted({perturbations.get(attacked, "") for attacked in pairs} - {""})
+    found = {}
+    for name in names:
+        own = [attacked for attacked in pairs if perturbations.get(attacked) == name]
+        attacked = np.array([scores[one] for one in own])
+        clean = np.array([scores[pairs[one]] for one in own])
+        found[f"pdr_{name}"] = stats.pdr(attacked, clean)
+    return found
+
+
 def drop_statistics(
     block: Block, reference: str | Mapping[str, str] | None, *, level: float
 ) -> Found:
@@ -74,6 +98,7 @@ def drop_statistics(
         return {}
     row = {name: number for number, name in enumerate(block.phrasing_ids)}
     rows = np.array([(row[attacked], row[clean]) for attacked, clean in pairs.items()])
+    of = dict(zip(block.phrasing_ids, block.perturbations, strict=True))
     a = stats.phrasing_scores(block.values)
     found = {
         "pdr": stats.pdr_interval(block.values, pairs=rows, level=level),
@@ -81,6 +106,9 @@ def drop_statistics(
             stats.pdr_std(a[rows[:, 0]], a[rows[:, 1]]), "not offered", level=level
         ),
     }
+    for name in sorted({of[attacked] for attacked in pairs} - {""}):
+        own = rows[[of[attacked] == name for attacked in pairs]]
+        found[f"pdr_{name}"] = stats.pdr_interval(block.values, pairs=own, level=level)
     if isinstance(reference, str):
         found |= _of_effects(
             block.values[row[reference]], block.values[rows[:, 0]], a[rows[:, 0]], level=level

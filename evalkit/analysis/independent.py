@@ -53,8 +53,8 @@ def of_groups(scores: Floats, codes: npt.NDArray[np.int64], found: Found, *, lev
     }
     changed |= {
         name: stats.undefined(found[name].value, found[name].reason or GROUPED, level=level)
-        for name in OF_INSTANCES
-        if name in found
+        for name in found
+        if name in OF_INSTANCES or name.startswith("pdr_")
     }
     sides = {"worst_instance": np.nanmin, "best_instance": np.nanmax}
     there = ~np.isnan(scores).all(axis=0)

@@ -26,6 +26,7 @@ __all__ = [
     "normed",
     "reliance_of",
     "task_statistics",
+    "undefined_mean",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -33,6 +34,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Found: TypeAlias = dict[str, stats.Interval]
 
 FEW_LABELS = "not estimated from a sparse design: entropy of few labels is too low"
+ZERO_MEAN = "the mean is 0, which nothing can be divided by"
 HALF_WIDTH = 0.01
 """Half-width that required_phrasings is asked for: one percentage point."""
 
@@ -96,6 +98,7 @@ def task_statistics(
         found = sparse_statistics(
             scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level
         )
+    found["sensitivity"] = _of_nothing(found["sensitivity"], found["mean"])
     found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)
     found |= drop_statistics(block, options.reference, level=options.level)
@@ -154,6 +157,42 @@ def proven(scores: Floats, *, level: float) -> stats.Interval:
     return stats.undefined(
         share, f"with {level:.0%} confidence this share or more scores min or more", level=level
     )
+
+
+def _of_nothing(sensitivity: stats.Interval, mean: stats.Interval) -> stats.Interval:
+    """Why a sensitivity does not exist, where that is for its mean."""
+    if math.isnan(sensitivity.value) and mean.value == 0:
+        return replace(sensitivity, reason=ZERO_MEAN)
+    return sensitivity
+
+
+def undefined_mean(
+    name: str, value: float, a: Floats, reason: str, *, level: float
+) -> stats.Interval:
+    """Return a statistic of phrasing scores without an interval, and why its value does not exist.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    value
+        Its value.
+    a
+        (P,) scores of phrasings.
+    reason
+        Why it has no interval.
+    level
+        Written into it.
+    """
+    if math.isnan(value):
+        known = a[~np.isnan(a)]
+        if not known.size:
+            reason = "no scores"
+        elif name == "sensitivity" and known.mean() == 0:
+            reason = ZERO_MEAN
+        else:
+            reason = "fewer than two phrasings"
+    return stats.undefined(value, reason, level=level)
 
 
 def normed(mean: stats.Interval, chance: float) -> stats.Interval:
@@ -280,9 +319,8 @@ def _of_labels(
             for name in names
         }
     n_labels = len(np.unique(labels[labels >= 0]))
-    missing = np.isin(
-        block.status[headline], [STATUSES.index("missing"), STATUSES.index("not_asked")]
-    )
+    gone = [STATUSES.index("missing"), STATUSES.index("not_asked")]
+    missing = np.isin(block.status[headline], gone) & (labels < 0)
     found = best_of_both(
         partial(
             stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level

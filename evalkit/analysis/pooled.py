@@ -21,6 +21,8 @@ __all__ = ["POOLED", "pooled"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+BY_BENCHMARK = ("mean", "std", "seen_mean", "seen_std", "unseen_mean", "unseen_std", "gap")
+"""Statistics of which there is a mean over benchmarks."""
 NOTE = "pooled over tasks; intervals are those of the tasks"
 
 
@@ -79,7 +81,7 @@ def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interva
     The names of `POOLED`, with ``seen_`` and ``unseen_`` in front for one arm; ``std_of_means`` and
     ``std0_of_means``, deviation over the phrasings that all tasks have of their mean over tasks;
     ``pdr_pooled`` and ``pdr_std_pooled``, mean and population deviation over all pairs of all
-    tasks.
+    tasks; ``mean_by_benchmark`` and the like, every benchmark counting once.
     """
     if len(tasks) < 2:
         return {}
@@ -99,9 +101,30 @@ def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interva
         one_list = _listed(drops)
         values["pdr_pooled"] = float(one_list.mean()) if one_list.size else float("nan")
         values["pdr_std_pooled"] = _deviation(one_list, 0)
+    values |= _by_benchmark(tasks)
     return {
         name: (undefined(value, NOTE, level=level), len(tasks)) for name, value in values.items()
     }
+
+
+def _by_benchmark(tasks: Sequence[OneTask]) -> dict[str, float]:
+    """Means over benchmarks of the means over their tasks; nothing for a single benchmark."""
+    benchmarks = sorted({task.benchmark for task in tasks})
+    if len(benchmarks) < 2:
+        return {}
+    found = {}
+    for metric in BY_BENCHMARK:
+        means = []
+        for benchmark in benchmarks:
+            own = [
+                task.found[metric].value
+                for task in tasks
+                if task.benchmark == benchmark and metric in task.found
+            ]
+            known = [value for value in own if value == value]
+            means.append(float(np.mean(known)) if known else float("nan"))
+        found[f"{metric}_by_benchmark"] = float(np.mean(means))
+    return found
 
 
 def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:

@@ -8,9 +8,9 @@ cells
 aggregated
     The same without ``instance_id``; ``n_instances`` when known.
 instructioneval
-    The public tables of Sun et al. (2023), arXiv 2306.11270: ``Model, Dataset, Collection, Type,
-    ID, Shots, Performance, Metric, Include?``. A phrasing is Collection/Type/ID; it is seen unless
-    Type or Collection says Unobserved (the paper's word for unseen).
+    The public tables of Sun et al. (2023), see `evalkit.catalog.instructioneval`.
+
+A table of cells may lack ``score`` when it has ``prediction``: agreement of answers needs no more.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from evalkit.catalog import instructioneval
 from evalkit.errors import TableError
 
 if TYPE_CHECKING:
@@ -36,20 +37,6 @@ __all__ = [
     "understood",
 ]
 
-INSTRUCTIONEVAL = (
-    "Model",
-    "Dataset",
-    "Collection",
-    "Type",
-    "ID",
-    "Shots",
-    "Performance",
-    "Metric",
-    "Include?",
-)
-PUBLISHED_SIZES = {"MMLU_General": 14042}
-"""Instances of the data sets of the instructioneval layout: MMLU test split, Hendrycks et al.
-(2021), arXiv 2009.03300."""
 NUMBERS = ("score", "probability", "target_probability", "n_instances")
 TRUTHS = {
     "true": "seen",
@@ -101,9 +88,7 @@ def score_file(frame: pd.DataFrame, *, origin: str = "the frame") -> ScoreFile:
 
 
 def understood(
-    frame: pd.DataFrame,
-    layout: Layout,
-    path: Path,
+    frame: pd.DataFrame, layout: Layout, path: Path, *, whole: bool = False
 ) -> ScoreFile:
     """Return the rows of a table of a layout, under our column names.
 
@@ -115,6 +100,9 @@ def understood(
         As `layout_of` says.
     path
         For messages.
+    whole
+        For an audit: scores that are no numbers stay in ``score_text``, rows that contradict each
+        other stay too.
 
     Raises
     ------
@@ -125,22 +113,37 @@ def understood(
 
     if frame.empty:
         raise TableError(f"{path}: the table has a header but no rows; at least one is needed.")
+    notes: tuple[str, ...] = ()
     if layout == "instructioneval":
-        return _from_instructioneval(frame, path)
+        frame, notes = instructioneval.renamed(frame)
     if "seen" in frame:
         frame["seen"] = _mapped(
             frame["seen"], lambda text: TRUTHS.get(text.strip().lower(), text.strip())
         )
     if "prediction" in frame and "" in frame["prediction"].cat.categories:
         frame["prediction"] = frame["prediction"].cat.remove_categories([""])
-    if layout == "cells" and isinstance(frame["score"].dtype, pd.CategoricalDtype):
-        frame["score"] = _numbers(_truths(frame["score"]), "score", path)
+    if "score" not in frame:
+        frame["score"] = float("nan")
+        notes += ("the table has no scores: only the agreement of its predictions is given",)
     if layout == "aggregated":
         frame["score_text"] = frame["score"].astype(object)
-        frame["score"] = _numbers(frame["score"], "score", path)
         if "n_instances" in frame:
             frame["n_instances"] = _numbers(frame["n_instances"], "n_instances", path)
-    return ScoreFile(frame=frame, layout=layout, origin=str(path))
+    if layout != "cells" or isinstance(frame["score"].dtype, pd.CategoricalDtype):
+        texts = _texts(_truths(frame["score"]) if layout == "cells" else frame["score"])
+        strange = _strange(texts)
+        if strange.any() and (whole or layout == "instructioneval"):
+            frame["score_text"] = texts
+            odd = texts[strange]
+            notes += (
+                f"{len(odd)} scores are no numbers, first {odd.iloc[0]!r}, and count as missing",
+            )
+            texts = texts.where(~strange, "")
+        frame["score"] = _numbers(texts, "score", path)
+    if layout == "instructioneval" and not whole:
+        frame, told = instructioneval.settled(frame)
+        notes += told
+    return ScoreFile(frame=frame, layout=layout, origin=str(path), notes=notes)
 
 
 def layout_of(names: list[str], path: Path) -> Layout:
@@ -150,9 +153,11 @@ def layout_of(names: list[str], path: Path) -> Layout:
         raise TableError(
             f"{path}: column {twice[0]!r} occurs twice in the header; every column needs its own name."
         )
-    if set(INSTRUCTIONEVAL) <= set(names):
+    if set(instructioneval.COLUMNS) <= set(names):
         return "instructioneval"
-    absent = [name for name in ("model", "task", "phrasing_id", "score") if name not in names]
+    answers = {"prediction", "instance_id"} <= set(names)
+    needed = ("model", "task", "phrasing_id", *(() if answers else ("score",)))
+    absent = [name for name in needed if name not in names]
     if absent:
         hint = (
             " A column per phrasing or model has to become rows first, for instance with pandas.melt."
@@ -161,7 +166,7 @@ def layout_of(names: list[str], path: Path) -> Layout:
         )
         raise TableError(
             f"{path}: column {', '.join(absent)} is not there; columns: {', '.join(names)}. Accepted: model, task, phrasing_id, score, with "
-            f"instance_id (per instance) or without (aggregated), or the layout {', '.join(INSTRUCTIONEVAL)}.{hint}"
+            f"instance_id (per instance; prediction can stand for score there) or without (aggregated), or the layout {', '.join(instructioneval.COLUMNS)}.{hint}"
         )
     return "cells" if "instance_id" in names else "aggregated"
 
@@ -187,47 +192,27 @@ def percent_hint(text: str) -> str:
     return " Leave the % sign out and divide by 100." if text.strip().endswith("%") else ""
 
 
+def _texts(column: pd.Series) -> pd.Series:
+    return column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
+
+
+def _strange(column: pd.Series) -> pd.Series:
+    """Return where a column holds something that is neither a number nor a word for missing."""
+    import pandas as pd
+
+    texts = _texts(column)
+    absent = texts.str.lower().isin(["", "nan", "na", "null", "none"])
+    return pd.to_numeric(texts.where(texts != ""), errors="coerce").isna() & ~absent
+
+
 def _numbers(column: pd.Series, name: str, path: Path) -> pd.Series:
     import pandas as pd
 
-    texts = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
-    numbers = pd.to_numeric(texts.where(texts != ""), errors="coerce").astype("float64")
-    strange = (
-        numbers.isna() & (texts != "") & ~texts.str.lower().isin(["nan", "na", "null", "none"])
-    )
+    texts, strange = _texts(column), _strange(column)
     if strange.any():
         first = int(strange.to_numpy().argmax())
         raise TableError(
             f"{path}: column {name} holds {int(strange.sum())} values that are no number, first {texts.iloc[first]!r} in row {first + 1}; "
             f"numbers are accepted, empty means missing.{percent_hint(texts.iloc[first])}"
         )
-    return numbers
-
-
-def _from_instructioneval(frame: pd.DataFrame, path: Path) -> ScoreFile:
-    import pandas as pd
-
-    text = {name: frame[name].astype(str).str.strip() for name in INSTRUCTIONEVAL}
-    out = pd.DataFrame({"model": text["Model"]})
-    shots = text["Shots"].where(text["Shots"] != "0", "")
-    out["task"] = text["Dataset"] + shots.map(lambda k: f" ({k}-shot)" if k else "")
-    out["phrasing_id"] = text["Collection"] + "/" + text["Type"] + "/" + text["ID"]
-    out["phrasing_source"] = text["Collection"]
-    unseen = (text["Type"] + " " + text["Collection"]).str.contains("unobserved", case=False)
-    out["seen"] = unseen.map({True: "unseen", False: "seen"})
-    out["score"] = _numbers(frame["Performance"], "Performance", path)
-    out["score_text"] = text["Performance"]
-    out["n_instances"] = text["Dataset"].map(PUBLISHED_SIZES).astype("float64")
-    out["shots"], out["metric"] = text["Shots"], text["Metric"]
-    kept = text["Include?"].str.lower() != "false"
-    notes = [
-        "layout instructioneval: a phrasing is Collection/Type/ID, seen unless Type or Collection says Unobserved"
-    ]
-    if not kept.all():
-        notes.append(f"{path}: {int((~kept).sum())} rows with Include? False were left out")
-    return ScoreFile(
-        frame=out[kept].reset_index(drop=True),
-        layout="instructioneval",
-        origin=str(path),
-        notes=tuple(notes),
-    )
+    return pd.to_numeric(texts.where(texts != ""), errors="coerce").astype("float64")

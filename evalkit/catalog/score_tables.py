@@ -30,7 +30,7 @@ from evalkit.errors import CatalogError, TableError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ScoreFile", "read_pairs", "read_score_table"]
+__all__ = ["ScoreFile", "read_for_audit", "read_pairs", "read_score_table"]
 
 BATCH_BYTES = 16 << 20
 FORMATS = ".csv, .jsonl (both also .gz or .zst), .parquet"
@@ -62,6 +62,39 @@ def read_score_table(path: Path | str) -> ScoreFile:
     if len(parts) == 1:
         return parts[0]
     return _together(parts, path)
+
+
+def read_for_audit(path: Path | str) -> tuple[list[ScoreFile], list[str]]:
+    """Return the tables of a file or folder, one per layout, and why files of the folder cannot be read.
+
+    Parameters
+    ----------
+    path
+        As for `read_score_table`.
+
+    Raises
+    ------
+    TableError
+        When nothing can be read.
+    """
+    path = Path(path)
+    files = _files(path)
+    by_layout: dict[Layout, list[ScoreFile]] = {}
+    faults = []
+    for file in files:
+        try:
+            part = _read_file(file, whole=True)
+        except TableError as error:
+            if len(files) == 1:
+                raise
+            faults.append(str(error))
+            continue
+        by_layout.setdefault(part.layout, []).append(part)
+    if not by_layout:
+        raise TableError(f"{path}: none of {len(files)} files can be read; the first: {faults[0]}")
+    return [
+        parts[0] if len(parts) == 1 else _together(parts, path) for parts in by_layout.values()
+    ], faults
 
 
 def _files(path: Path) -> list[Path]:
@@ -110,11 +143,14 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
     return ScoreFile(frame=distinct, layout=parts[0].layout, origin=str(path), notes=tuple(notes))
 
 
-def _read_file(path: Path) -> ScoreFile:
+def _read_file(path: Path, *, whole: bool = False) -> ScoreFile:
     import pyarrow as pa
 
     try:
-        layout, table = _READERS[_format(path)](path)
+        if _format(path) == ".csv":
+            layout, table = _csv_table(path, whole=whole)
+        else:
+            layout, table = _READERS[_format(path)](path)
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
     except CatalogError as error:
         raise TableError(str(error)) from error
@@ -133,7 +169,7 @@ def _read_file(path: Path) -> ScoreFile:
         raise TableError(
             f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged."
         ) from error
-    return understood(frame, layout, path)
+    return understood(frame, layout, path, whole=whole)
 
 
 def _csv_names(path: Path) -> list[str]:
@@ -144,7 +180,7 @@ def _csv_names(path: Path) -> list[str]:
     return header
 
 
-def _csv_table(path: Path) -> tuple[Layout, Any]:
+def _csv_table(path: Path, *, whole: bool) -> tuple[Layout, Any]:
     """Layout and Arrow table of a CSV read batch by batch, text as dictionaries."""
     import pyarrow as pa
 
@@ -155,7 +191,7 @@ def _csv_table(path: Path) -> tuple[Layout, Any]:
     try:
         return layout, _csv_arrow(path, names, numeric=NUMBERS)
     except pa.ArrowInvalid as error:
-        if not re.search(r"invalid value '(true|false)'", str(error), re.IGNORECASE):
+        if not whole and not re.search(r"invalid value '(true|false)'", str(error), re.IGNORECASE):
             raise
         rest = tuple(name for name in NUMBERS if name != "score")
         return layout, _csv_arrow(path, names, numeric=rest)
@@ -215,7 +251,7 @@ def _json_table(path: Path) -> tuple[Layout, Any]:
     return layout, table
 
 
-_READERS = {".csv": _csv_table, ".jsonl": _json_table, ".parquet": _parquet_table}
+_READERS = {".jsonl": _json_table, ".parquet": _parquet_table}
 
 
 def read_pairs(path: Path | str) -> dict[str, str]:

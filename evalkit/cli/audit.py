@@ -57,26 +57,30 @@ def command(
     """Check a per-instance or aggregated score table (CSV, CSV.gz, Parquet, or a folder of them).
 
     Is score x n a whole number, and which n fits? Are the arms scored on the same instances? Are
-    there duplicated phrasings, or unfinished cells counted as 0? Findings do not change the exit
-    code unless --strict is given.
+    there duplicated phrasings, or unfinished cells counted as 0? What cannot be read is a finding
+    too. Findings do not change the exit code unless --strict is given.
     """
-    from evalkit.analysis.audit import CHECKS, audit
-    from evalkit.catalog.score_tables import read_score_table
+    from evalkit.analysis.audit import CHECKS, audit, sorted_findings, unreadable
+    from evalkit.catalog.score_tables import read_for_audit
 
-    file = read_score_table(table)
-    found = audit(file.frame, aggregated=file.layout != "cells", declared=_sizes(declared))
+    files, faults = read_for_audit(table)
+    found = [unreadable(fault) for fault in faults]
+    for file in files:
+        found += audit(file.frame, aggregated=file.layout != "cells", declared=_sizes(declared))
+    found = sorted_findings(found)
+    notes = [note for file in files for note in file.notes]
     if as_json:
         print_json(
             {
-                "table": file.origin,
-                "layout": file.layout,
-                "notes": list(file.notes),
+                "table": files[0].origin,
+                "layout": ", ".join(file.layout for file in files),
+                "notes": notes,
                 "checks": CHECKS,
                 "findings": [asdict(f) for f in found],
             }
         )
     else:
-        _print(found, file.notes, quiet=quiet)
+        _print(found, notes, quiet=quiet)
     if strict and any(finding.level == "error" for finding in found):
         click.get_current_context().exit(1)
 

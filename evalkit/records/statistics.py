@@ -121,7 +121,8 @@ def _of_drops() -> Iterator[Statistic]:
     """Yield drop rates and effect sizes."""
     yield plain(
         "pdr",
-        "mean over pairs of 1 - a[attacked] / a[reference]; undefined where the reference is 0",
+        "mean over pairs of 1 - a[attacked] / a[reference]; undefined where the reference is 0; "
+        "also pdr_NAME for each perturbation",
         words="lost under perturbation, % of the clean score",
         high=1.0,
     )
@@ -131,7 +132,9 @@ def _of_drops() -> Iterator[Statistic]:
     )
     yield plain("cohen_h", "2 (asin sqrt m2 - asin sqrt m1) / pi of attacked and reference mean")
     yield plain(
-        "hedges_g", "standardised mean difference, small-sample factor, g / 5", needs="reference"
+        "hedges_g",
+        "Hedges' g of attacked and reference scores as unitxt has it, g / 5 in [-1, 1]",
+        needs="reference",
     )
 
 
@@ -284,6 +287,11 @@ def _of_many_tasks() -> Iterator[Statistic]:
         for name, means in readings.items():
             of_arm = f", {arm[:-1]} phrasings" if arm else ""
             yield plain(f"{arm}{name}", means + of_arm, pooled="only over tasks")
+    for name in ("mean", "std", "seen_mean", "seen_std", "unseen_mean", "unseen_std", "gap"):
+        means = (
+            f"mean over benchmarks of the mean over tasks of {name}; every benchmark counts once"
+        )
+        yield plain(f"{name}_by_benchmark", means, pooled="only over tasks")
     yield plain("pdr_pooled", "mean drop rate of all pairs of all tasks", pooled="only over tasks")
     yield plain("pdr_std_pooled", "population deviation of the same", pooled="only over tasks")
 
@@ -318,7 +326,7 @@ LEADERBOARD = (
 
 
 def statistic(name: str) -> Statistic:
-    """Return the entry of a metric; that of `reliance` for one kind of control.
+    """Return the entry of a metric; that of `reliance` for one kind of control, of `pdr` for one perturbation.
 
     Raises
     ------
@@ -333,6 +341,9 @@ def statistic(name: str) -> Statistic:
     kind = name.removeprefix("reliance_")
     if kind != name:
         return replace(STATISTICS["reliance"], name=name, words=f"correct - {kind} instruction")
+    if name not in STATISTICS and name.startswith("pdr_"):
+        words = f"lost under {name.removeprefix('pdr_')}, % of the clean score"
+        return replace(STATISTICS["pdr"], name=name, words=words)
     return STATISTICS[name]
 
 

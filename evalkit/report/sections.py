@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
-from evalkit.records.statistics import statistic
+from evalkit.records.statistics import STATISTICS, statistic
 from evalkit.report.evidence import Evidence, Looks
 from evalkit.report.limits import counted, or_none
 from evalkit.report.text import bracket, points, share, signed
@@ -207,6 +207,7 @@ def controls(values: Mapping[str, Estimate]) -> list[Estimate]:
         name
         for name in (
             "pdr",
+            *sorted({name for name in values if name.startswith("pdr_")} - set(STATISTICS)),
             "reliance",
             *sorted(name for name in values if name.startswith("reliance_")),
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from evalkit.records import Estimate
-from evalkit.records.statistics import shown_in, statistic
+from evalkit.records.statistics import STATISTICS, shown_in, statistic
 from evalkit.report.text import asked_of, with_interval
 
 __all__ = ["over_all_tasks", "summary_rows"]
@@ -64,13 +64,19 @@ def summary_rows(
             statistic(metric).title,
             *(with_interval(values.get((name, metric)), question) for name in shown),
         ]
-        for metric in ASKED_FOR
+        for metric in (*ASKED_FOR, *_of_perturbations(values))
         if any(
             (row := values.get((name, metric))) is not None and row.value == row.value
             for name in shown
         )
     ]
     return ["", *shown], rows
+
+
+def _of_perturbations(values: Iterable[tuple[str, str]]) -> list[str]:
+    """Drop rates of single perturbations, where there are several."""
+    names = {metric for _, metric in values if metric.startswith("pdr_")} - set(STATISTICS)
+    return sorted(names) if len(names) > 1 else []
 
 
 def _sizes(row: Estimate | None) -> str:

@@ -218,7 +218,7 @@ def grouped(rows: Iterable[Estimate]) -> list[str]:
 
 
 def proven(rows: Iterable[Estimate]) -> list[str]:
-    """Return what the worst phrasing proves of others, a line per number of phrasings.
+    """Return what the worst phrasing proves of others, one line for tasks of few and of many phrasings.
 
     Examples
     --------
@@ -226,9 +226,21 @@ def proven(rows: Iterable[Estimate]) -> list[str]:
     >>> proven([row])
     ['With 95% confidence at least 74% of phrasings like these score the worst of 10 phrasings or more on these instances, whatever the effects of wording']
     """
-    lines = [
-        f"With {row.level:.0%} confidence at least {int(100 * row.value + 1e-9)}% of phrasings like these score the worst of {row.n_phrasings} phrasings or more on these instances, whatever the effects of wording"
+    found = {
+        (row.n_phrasings, int(100 * row.value + 1e-9)): row.level
         for row in rows
         if row.metric == "proven_share" and row.value == row.value and row.n_phrasings > 1
+    }
+    if not found:
+        return []
+    counts, shares, level = (
+        [n for n, _ in found],
+        [share for _, share in found],
+        next(iter(found.values())),
+    )
+    ends = (f"{min(shares)}", f"{min(counts)}")
+    if len(found) > 1:
+        ends = (f"{min(shares)} to {max(shares)}", f"{min(counts)} to {max(counts)}")
+    return [
+        f"With {level:.0%} confidence at least {ends[0]}% of phrasings like these score the worst of {ends[1]} phrasings or more on these instances, whatever the effects of wording"
     ]
-    return list(dict.fromkeys(lines))

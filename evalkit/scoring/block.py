@@ -39,8 +39,8 @@ class Block:
     values: Floats
     """(P, N) of the value asked for; NaN where missing. Repeats are averaged."""
     labels: npt.NDArray[np.int32]
-    """(P, N) codes into `label_names`; -1 where unparsed, missing or not recorded. The first
-    repeat's."""
+    """(P, N) codes into `label_names`; -1 where unparsed or not recorded. An answer without a score
+    has one: agreement needs no target. The first repeat's."""
     label_names: tuple[str, ...]
     """Predictions that occur in the table."""
     status: npt.NDArray[np.int8]
@@ -108,9 +108,7 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
     )[first]
     label_codes, label_names = _dense(rows["prediction"])
     labels = np.append(label_codes, -1).astype(np.int32)[first]
-    labels[
-        np.isin(status, [STATUSES.index(name) for name in ("unparsed", "missing", "not_asked")])
-    ] = -1
+    labels[np.isin(status, [STATUSES.index(name) for name in ("unparsed", "not_asked")])] = -1
     some_row = np.zeros(shape[0], dtype=np.int64)
     some_row[p_codes] = np.arange(len(rows))
     of_phrasing = {

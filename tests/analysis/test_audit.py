@@ -1,5 +1,6 @@
 """What the audit finds, and what it leaves alone."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from evalkit.analysis.audit import CHECKS, audit
-from evalkit.catalog.score_tables import read_score_table
+from evalkit.catalog.score_tables import read_for_audit, read_score_table
+from evalkit.cli.audit import command as audit_command
 from evalkit.errors import TableError, UsageError
 
 
@@ -269,3 +271,73 @@ def test_public_tables_fit_the_items_they_were_made_from(name, expected):
     found = audit(file.frame, aggregated=True)
 
     assert {f.message for f in found if f.check == "fits"} == expected
+
+
+def test_scores_that_are_no_numbers_are_findings_and_not_refusals(tmp_path):
+    """A cell that says PD is named with its count; the other checks go on with what is left."""
+    frame = aggregated([f"{k / 250:.6f}" for k in (100, 101, 117, 133)])
+    frame.loc[1, ["score", "score_text"]] = [np.nan, "PD"]
+    frame.drop(columns="score").rename(columns={"score_text": "score"}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    (file,), faults = read_for_audit(tmp_path / "t.csv")
+    found = {f.check: f for f in audit(file.frame, aggregated=True)}
+
+    assert not faults
+    assert found["no_number"].level == "error"
+    assert "1 of 4 scores are no numbers: 'PD' (1)" in found["no_number"].message
+    assert "missing" not in found
+    assert "3 of 3 scores fit 250 instances" in found["fits"].message
+
+
+def test_texts_for_scores_of_cells_are_findings_too(tmp_path):
+    """Per instance likewise: the file is read, and the texts are counted."""
+    frame = cells(coin(2, 30)).astype({"score": object})
+    frame.loc[[3, 4], "score"] = "n/a?"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (file,), _ = read_for_audit(tmp_path / "t.csv")
+
+    (found,) = [f for f in audit(file.frame, aggregated=False) if f.check == "no_number"]
+    assert "2 of 60 scores are no numbers: 'n/a?' (2)" in found.message
+
+
+def test_a_folder_is_audited_file_by_file(tmp_path):
+    """A file that is no score table is a finding with its reason; the others are audited."""
+    aggregated(["0.5000", "0.2500"]).drop(columns="score_text").to_csv(
+        tmp_path / "a.csv", index=False
+    )
+    cells(np.vstack([coin(1, 30)] * 2)).to_csv(tmp_path / "b.csv", index=False)
+    (tmp_path / "notes.csv").write_text("words,more\nno,table\n", encoding="utf-8")
+    result = CliRunner().invoke(audit_command, [str(tmp_path), "--json"])
+
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["layout"] == "aggregated, cells"
+    assert {f["check"] for f in found["findings"]} >= {"readable", "same_cells"}
+    (fault,) = [f["message"] for f in found["findings"] if f["check"] == "readable"]
+    assert "notes.csv: column model" in fault
+
+
+def test_models_of_different_n_are_named_without_a_declared_n():
+    """Two models whose scores of one task fit 250 and 256 instances cannot be set side by side."""
+    tables = [
+        aggregated([f"{k / n:.6f}" for k in (101, 103, 117, 133)], model=name)
+        for name, n in (("a", 250), ("b", 256), ("c", 250))
+    ]
+    found = audit(pd.concat(tables), aggregated=True)
+
+    (between,) = [f for f in found if not f.model]
+    assert (between.check, between.level, between.task) == ("different_n", "error", "t")
+    assert "a 250, b 256, c 250" in between.message
+
+
+def test_even_counts_of_one_model_are_not_another_n():
+    """Scores that fit 250 because all counts are even fit 500 too."""
+    tables = [
+        aggregated([f"{k / 500:.6f}" for k in counts], model=name)
+        for name, counts in (("a", (101, 103, 217, 233)), ("b", (102, 104, 218, 234)))
+    ]
+    found = audit(pd.concat(tables), aggregated=True)
+
+    assert {f.fitted for f in found if f.check == "fits"} == {250, 500}
+    assert not [f for f in found if f.check == "different_n"]

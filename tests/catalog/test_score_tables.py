@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from evalkit.catalog.score_tables import read_pairs, read_score_table
+from evalkit.catalog.score_tables import read_for_audit, read_pairs, read_score_table
 from evalkit.errors import TableError
 
 CELLS = "model,task,phrasing_id,instance_id,score,seen,prediction\nm,t,001,i,1,true,yes\nm,t,002,i,,FALSE,\nm,t,003,i,0.5,,no\n"
@@ -147,6 +147,71 @@ def test_instructioneval_layout_is_recognised(tmp_path):
     assert list(file.frame["task"]) == ["MMLU_General", "MMLU_General (1-shot)"]
     assert list(file.frame["score_text"]) == ["0.480516621", "0.47"]
     assert "1 rows with Include? False were left out" in file.notes[-1]
+
+
+LEAD = "Model,Dataset,Collection,Type,ID,Shots,Performance,Metric,Include?\n"
+
+
+def test_instructioneval_arms_kinds_and_groups(tmp_path):
+    """The authors' own prompt is not seen, controls are kinds and not seen either, data sets have the paper's groups."""
+    rows = [
+        ("Winowhy", "NIV2,BC", "seen", "correct", "BBL-BC"),
+        ("Winowhy", "BBL,Default", "unseen", "correct", "BBL-BC"),
+        ("Winowhy", "Alpaca,Default", "unseen", "correct", "BBL-BC"),
+        ("Language_Identification", "T0,Classification", "seen", "correct", "BBL-MC"),
+        ("Novel_Concepts", "Alpaca,Unobserved", "unseen", "correct", "BBL-QA"),
+        ("MMLU_General", "T0,QA", "seen", "correct", "MMLU"),
+        ("Crash_Blossom", "BBL,Random", "unseen", "random", ""),
+        ("Crash_Blossom", "BBL,Negation", "unseen", "negated", ""),
+        ("Crash_Blossom", "BBL,Incorrect", "unseen", "wrong", ""),
+        ("Crash_Blossom", "BBL,Correct", "unseen", "correct", ""),
+    ]
+    text = "".join(f"m,{task},{kind},1,0,0.5,Logits,True\n" for task, kind, *_ in rows)
+    frame = read_score_table(written(tmp_path / "t.csv", LEAD + text)).frame
+
+    got = zip(frame["seen"], frame["kind"], frame["benchmark"], strict=True)
+    assert list(got) == [tuple(rest) for _, _, *rest in rows]
+
+
+def test_instructioneval_cells_without_a_number_and_stated_twice(tmp_path):
+    """PD is missing, a row that stands twice counts once, and two scores of one phrasing leave both out; each is said."""
+    text = (
+        "m,Winowhy,BBL,Unobserved,1,0,PD,Logits,True\n"
+        "m,Winowhy,BBL,Unobserved,2,0,0.25,Logits,True\n"
+        "m,Winowhy,BBL,Unobserved,2,0,0.25,Logits,True\n"
+        "m,Winowhy,NIV2,BC,3,0,0.5,Logits,True\n"
+        "m,Winowhy,NIV2,BC,3,0,0.75,Logits,True\n"
+    )
+    file = read_score_table(written(tmp_path / "t.csv", LEAD + text))
+
+    assert list(file.frame["phrasing_id"]) == ["BBL/Unobserved/1", "BBL/Unobserved/2"]
+    assert file.frame["score"].isna().tolist() == [True, False]
+    assert [note.partition(",")[0] for note in file.notes[1:]] == [
+        "1 scores are no numbers",
+        "1 rows stand twice word for word and count once",
+        "2 rows contradict another row and were left out",
+    ]
+
+
+def test_an_audit_reads_rows_that_contradict_each_other(tmp_path):
+    """They are what it is for."""
+    text = "".join(f"m,Winowhy,NIV2,BC,3,0,{x},Logits,True\n" for x in (0.5, 0.75, "PD"))
+    (file,), faults = read_for_audit(written(tmp_path / "t.csv", LEAD + text))
+
+    assert (len(file.frame), faults) == (3, [])
+    assert list(file.frame["score_text"]) == ["0.5", "0.75", "PD"]
+
+
+def test_predictions_can_stand_for_scores_of_cells_only(tmp_path):
+    """A table of answers is one of cells; means of answers do not exist."""
+    text = "model,task,phrasing_id,instance_id,prediction\nm,t,p,i,A\n"
+    file = read_score_table(written(tmp_path / "t.csv", text))
+    assert file.frame["score"].isna().all()
+    assert "the table has no scores" in file.notes[0]
+    with pytest.raises(TableError, match="column score is not there"):
+        read_score_table(
+            written(tmp_path / "u.csv", "model,task,phrasing_id,prediction\nm,t,p,A\n")
+        )
 
 
 @pytest.mark.data

@@ -357,3 +357,120 @@ def test_lead_papers_mmlu_row():
     ]
     assert "48.1 ± 0.3" in printed
     assert "47.5 ± 0.9" in printed
+
+
+def answers(labels: list[str]) -> pd.DataFrame:
+    """Return a per-instance table of predictions, one text of letters per phrasing, without scores."""
+    frame = cells(np.zeros((len(labels), len(labels[0]))))
+    return frame.drop(columns="score").assign(prediction=list("".join(labels)))
+
+
+@pytest.mark.parametrize("scores", ["absent", "empty", "zero"])
+def test_agreement_needs_no_scores(tmp_path, scores):
+    """Two wordings agree on 3 of 4 instances whether the table has no scores, empty ones or zeros."""
+    frame = answers(["ABAB", "ABAA"])
+    if scores != "absent":
+        frame["score"] = "" if scores == "empty" else 0
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = {row["metric"]: row for row in analyse(tmp_path / "t.csv") if row["task"] == "b/t"}
+
+    assert found["consistency"]["value"] == 0.75
+    assert found["krippendorff_alpha"]["value"] == pytest.approx(1 - 0.25 / (30 / 56))
+    assert (found["mean"]["value"] == 0) is (scores == "zero")
+
+
+def test_unparsed_and_absent_answers_are_told_apart_without_scores(tmp_path):
+    """An empty prediction without a score is no answer: it leaves its pair out."""
+    frame = answers(["ABAB", "ABA?"]).replace({"prediction": {"?": ""}})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = {row["metric"]: row["value"] for row in analyse(tmp_path / "t.csv")}
+
+    assert found["consistency"] == 1.0
+
+
+def test_pairs_print_the_drop_rates_asked_for(tmp_path):
+    """--reference prints the drop of every perturbation with its interval, not only estimates.csv."""
+    rng = np.random.default_rng(0)
+    scores = [rng.random(80) < share for share in (0.9, 0.6, 0.6, 0.3)]
+    edits = ["", "typos", "typos", "noise"]
+    cells(scores, perturbation=edits).to_csv(tmp_path / "t.csv", index=False)
+    result = CliRunner().invoke(command, [str(tmp_path / "t.csv"), "--reference", "p0"])
+    found = {row["metric"]: row for row in analyse(tmp_path / "t.csv", "--reference", "p0")}
+    a = np.mean(scores, axis=1)
+
+    assert found["pdr"]["value"] == pytest.approx(np.mean(1 - a[1:] / a[0]))
+    assert found["pdr_typos"]["value"] == pytest.approx(np.mean(1 - a[1:3] / a[0]))
+    assert found["pdr_noise"]["low"] < 1 - a[3] / a[0] < found["pdr_noise"]["high"]
+    heading = next(line for line in result.output.splitlines() if "pdr_noise" in line)
+    assert heading.split()[:5] == ["task", "pdr", "pdr_noise", "pdr_typos", "pdr_std"]
+    assert f"{100 * found['pdr']['value']:.1f} [" in result.output
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_drop_from_nothing_says_so(tmp_path, whole):
+    """A reference of 0 is the reason, with cells and without."""
+    frame = cells([[0, 0, 0], [1, 0, 1]])
+    if not whole:
+        frame = frame.groupby(["model", "task", "phrasing_id"], as_index=False)["score"].mean()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = {row["metric"]: row["note"] for row in analyse(tmp_path / "t.csv", "--reference", "p0")}
+
+    assert found["pdr"] == "every reference scores 0"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_sensitivity_of_a_mean_of_nothing_says_so(tmp_path, whole):
+    """Nothing can be divided by a mean of 0; that is the reason, with cells and without."""
+    frame = cells(np.zeros((3, 4)))
+    if not whole:
+        frame = frame.groupby(["model", "task", "phrasing_id"], as_index=False)["score"].mean()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = {row["metric"]: row["note"] for row in analyse(tmp_path / "t.csv")}
+
+    assert found["sensitivity"] == "the mean is 0, which nothing can be divided by"
+
+
+def test_means_over_benchmarks_count_every_benchmark_once(tmp_path):
+    """Two tasks of one benchmark at 20 and 40 points and one of another at 90: 60 by benchmark, 50 by task; all lines printed."""
+    rows = [("x/1", 0.2), ("x/2", 0.4), ("y/1", 0.9)]
+    frame = pd.DataFrame(
+        [
+            {"model": "m", "task": task, "phrasing_id": f"p{k}", "score": score, "seen": arm}
+            for task, score in rows
+            for k, arm in enumerate(("seen", "unseen"))
+        ]
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    printed = CliRunner().invoke(command, [str(tmp_path / "t.csv")]).output
+    found = {
+        row["metric"]: row["value"]
+        for row in analyse(tmp_path / "t.csv")
+        if (row["benchmark"], row["task"]) == ("all", "all")
+    }
+
+    assert found["mean"] == pytest.approx(0.5)
+    assert found["mean_by_benchmark"] == pytest.approx(0.6)
+    assert found["seen_mean_by_benchmark"] == pytest.approx(0.6)
+    assert "all of x" in printed
+    assert "all of y" not in printed
+    assert "Mean of the benchmarks, m: 60.0, seen 60.0" in printed
+
+
+def test_controls_of_an_aggregated_table_stay_out_of_the_mean(tmp_path):
+    """A negated instruction is no wording of the task: mean 60, reliance 60 - 10."""
+    frame = pd.DataFrame(
+        {
+            "model": "m",
+            "task": "t",
+            "phrasing_id": ["a", "b", "c", "d"],
+            "score": [0.5, 0.7, 0.0, 0.2],
+            "kind": ["correct", "correct", "negated", "negated"],
+        }
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = {row["metric"]: row["value"] for row in analyse(tmp_path / "t.csv")}
+    printed = CliRunner().invoke(command, [str(tmp_path / "t.csv")]).output
+
+    assert found["mean"] == pytest.approx(0.6)
+    assert found["reliance_negated"] == found["reliance"] == pytest.approx(0.5)
+    assert "mean of correct phrasings - mean of controls" in printed

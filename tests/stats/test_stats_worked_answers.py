@@ -184,6 +184,33 @@ def test_hedges_g_of_equal_scores_around_different_means_is_one():
     assert stats.hedges_g(np.ones(3), np.zeros(3)) == -1.0
 
 
+@pytest.mark.parametrize(
+    ("groups", "published"),
+    [
+        ([([0], [1, 0, 0, 0]), ([1], [0, 0, 0, 0]), ([1], [1, 0, 0])], -0.35),
+        ([([1], [1, 0, 1, 0]), ([1], [1, 0, 0, 1]), ([1], [1, 1, 0])], -0.08),
+    ],
+)
+def test_hedges_g_is_that_of_unitxt(groups, published):
+    """Two published answers of IBM/unitxt:prepare/metrics/grouped_instance_metrics.py, means over three groups, one original each."""
+    each = [stats.hedges_g(np.array(a, float), np.array(b, float)) for a, b in groups]
+    assert round(float(np.mean(each)), 2) == published
+
+
+@pytest.mark.parametrize(("n", "factor"), [(49, 46 / 46.75 * np.sqrt(47 / 49)), (50, 1.0)])
+def test_hedges_g_is_corrected_below_fifty_scores_only(n, factor):
+    """The factor of unitxt ends at 50 scores: with one original of 0 and k others, half of them 1."""
+    others = np.arange(n - 1) % 2.0
+    plain = others.mean() / np.sqrt(((others - others.mean()) ** 2).sum() / (n - 2))
+    assert stats.hedges_g(np.zeros(1), others) == pytest.approx(factor * plain / 5)
+
+
+def test_hedges_g_of_constant_groups_does_not_depend_on_the_last_digit():
+    """Three times 0.1 has a mean that is not 0.1; equal groups still have no effect."""
+    assert stats.hedges_g(np.full(3, 0.1), np.full(2, 0.1)) == 0.0
+    assert np.isnan(stats.hedges_g(np.zeros(1), np.ones(1)))
+
+
 def test_competition_rank_shares_the_smallest_rank():
     """0.75, then two at 0.5, then 0.25: 1, 2, 2, 4."""
     assert stats.competition_rank(np.array([0.5, 0.75, 0.25, 0.5])).tolist() == [2, 1, 4, 2]

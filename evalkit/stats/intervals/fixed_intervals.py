@@ -113,9 +113,7 @@ def robust_drop_interval(scores: Scores, *, reference: int, level: float = 0.95)
     value = robust_drop(scores, reference=reference)
     paired = scores[:, ~np.isnan(scores[reference])]
     if np.isnan(value) or paired.shape[1] < 2:
-        return undefined(
-            value, FEW if not np.isnan(value) else "the reference scores 0", level=level
-        )
+        return undefined(value, FEW if value == value else "the reference scores 0", level=level)
     worst, clean = worst_per_instance(paired), paired[reference]
     linear = (
         -(worst - worst.mean()) / clean.mean()
@@ -139,10 +137,13 @@ def pdr_interval(
     attacked, reference = pairs[:, 0], pairs[:, 1]
     value = pdr(a[attacked], a[reference])
     usable = (a[reference] > 0) & ~np.isnan(a[attacked])
-    if not usable.any() or scores.shape[1] < 2:
+    if np.isnan(value):
+        zero = (a[reference] == 0).any()
         return undefined(
-            value, "every reference scores 0" if scores.shape[1] > 1 else FEW, level=level
+            value, "every reference scores 0" if zero else "no pair of scores", level=level
         )
+    if scores.shape[1] < 2:
+        return undefined(value, FEW, level=level)
     top, bottom = a[attacked][usable, None], a[reference][usable, None]
     linear = (-h[attacked[usable]] / bottom + top * h[reference[usable]] / bottom**2).mean(axis=0)
     n = linear.size

@@ -31,33 +31,36 @@ def cohen_h(first: float, second: float) -> float:
 
 
 def hedges_g(first: Float[np.ndarray, " instance"], second: Float[np.ndarray, " other"]) -> float:
-    """Return Hedges' g of two groups of scores, divided by 5 and clipped to [-1, 1].
+    """Return unitxt's normalised Hedges' g of two groups of scores, in [-1, 1].
 
     Notes
     -----
-    g = J (mean second - mean first) / pooled standard deviation, J = 1 - 3 / (4 (n1 + n2 - 2) - 1).
-    NaN are left out. Fewer than two scores in a group: NaN. Pooled standard deviation 0: 0 for
-    equal means, else -1 or 1.
+    g = C (mean second - mean first) / pooled standard deviation, divided by 5 and clipped to
+    [-1, 1]. With n scores in all, C = (n - 3) / (n - 2.25) sqrt((n - 2) / n) for 3 < n < 50 and 1
+    for any other n, as unitxt has it; Hedges' own factor has no square root and no end at 50, so
+    this g is smaller than his below 50 scores (by 2 % at 49, by 18 % at 6). A group of one score
+    has variance 0. NaN are left out. An empty group, or one score in each: NaN. Pooled standard
+    deviation 0: 0 for equal means, else -1 or 1.
 
     References
     ----------
-    Hedges 1981, "Distribution Theory for Glass's Estimator of Effect Size"; the normalisation by 5
-    follows IBM/unitxt:src/unitxt/metrics.py.
+    IBM/unitxt:src/unitxt/metrics.py, which follows NIST, "Dataplot Reference Manual", Hedges g.
+    Hedges 1981, "Distribution Theory for Glass's Estimator of Effect Size".
 
     Examples
     --------
-    >>> round(hedges_g(np.array([0.0, 1.0]), np.array([1.0, 2.0])), 4)  # (4 / 7) sqrt 2 / 5
-    0.1616
+    >>> round(hedges_g(np.array([0.0]), np.array([1.0, 0.0, 0.0, 0.0])), 4)
+    0.0563
     """
     groups = [group[~np.isnan(group)] for group in (first, second)]
-    sizes = [group.size for group in groups]
-    if min(sizes) < 2:
+    n = sum(group.size for group in groups)
+    if n < 3 or min(group.size for group in groups) == 0:
         return float("nan")
+    if all(np.ptp(group) == 0 for group in groups):
+        return float(np.sign(groups[1][0] - groups[0][0]))
     difference = float(groups[1].mean() - groups[0].mean())
-    df = sum(sizes) - 2
     pooled = float(
-        np.sqrt(sum(float(((group - group.mean()) ** 2).sum()) for group in groups) / df)
+        np.sqrt(sum(float(((group - group.mean()) ** 2).sum()) for group in groups) / (n - 2))
     )
-    if pooled == 0:
-        return float(np.sign(difference))
-    return float(np.clip((1 - 3 / (4 * df - 1)) * difference / pooled / 5, -1, 1))
+    factor = (n - 3) / (n - 2.25) * float(np.sqrt((n - 2) / n)) if 3 < n < 50 else 1.0
+    return float(np.clip(factor * difference / pooled / 5, -1, 1))
