@@ -39,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "export": "Write a run for other programs.",
     "doctor": "Show settings, engines, devices, data and caches.",
     "align": "Train a mitigation for a model.",
+    "merge": "Make checkpoints of checkpoints: interpolate, soup, task-vector, ties, ...",
     "watch": "Show a running evaluation from another terminal.",
 }
 """Command name -> one line of help; the command itself is ``evalkit.cli.<name>:command``."""

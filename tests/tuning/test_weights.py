@@ -12,13 +12,8 @@ import pytest
 from evalkit.backends.mitigations.applying import opened
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec
-from evalkit.tuning.weights import (
-    interpolate,
-    model_stock,
-    stock_ratio,
-    write_interpolated,
-    write_stock,
-)
+from evalkit.tuning.merging import model_stock, stock_ratio
+from evalkit.tuning.weights import interpolate, write_interpolated, write_stock
 
 
 def spec(directory: Path) -> ModelSpec:
@@ -123,7 +118,7 @@ def test_checkpoints_of_different_kinds_are_refused(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Tensors that differ in name or shape cannot be combined, and both models are named."""
-    with pytest.raises(BackendError, match="is not the same in both"):
+    with pytest.raises(BackendError, match="is only in one of them"):
         write_interpolated(
             (spec(small_model("causal")), spec(small_model("encoder-decoder"))),
             0.5,
@@ -138,11 +133,13 @@ def test_what_means_nothing_is_refused(small_model: Callable[..., Path], tmp_pat
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").write_text("x")
 
-    with pytest.raises(UsageError, match="out of range"):
+    with pytest.raises(UsageError, match="a number from 0 to 1 is"):
         write_interpolated((model, model), 1.5, tmp_path / "out")
-    with pytest.raises(UsageError, match="two or more"):
+    with pytest.raises(UsageError, match="needs 2 or more"):
         write_stock(model, [model], tmp_path / "out")
     with pytest.raises(UsageError, match="is not empty"):
-        write_interpolated((model, model), 0.5, tmp_path / "used")
+        write_interpolated((model, spec(small_model(seed=2))), 0.5, tmp_path / "used")
+    with pytest.raises(UsageError, match="no change to work with"):
+        write_interpolated((model, model), 0.5, tmp_path / "out")
     with pytest.raises(UsageError, match="must stand before calibrate"):
         opened(model, ["calibrate", f"interpolate:with={small_model(seed=2)}"])

@@ -1,0 +1,158 @@
+"""``evalkit merge``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    quiet_option,
+)
+from evalkit.report.terminal import say
+
+if TYPE_CHECKING:
+    from evalkit.tuning.weights import Merging
+
+__all__ = ["METHODS", "NUMBERS", "command", "values"]
+
+_WHICH = "Checkpoints"
+_HOW = "Numbers (one may be a list 0,0.5,1 or a range START:END:STEP: a checkpoint each)"
+NUMBERS = ("alpha", "scale", "density", "rank", "decay", "seed")
+METHODS = (
+    "interpolate",
+    "soup",
+    "model-stock",
+    "task-vector",
+    "svd",
+    "ties",
+    "dare",
+    "bitdelta",
+    "graft",
+    "sparse",
+    "ema",
+)
+"""Names of `tuning.merging.METHODS`, written out so that ``--help`` imports no engine; a test holds both together."""
+
+
+@click.command(
+    "merge",
+    cls=GroupedCommand,
+    epilog="Example: evalkit merge interpolate --base BASE --tuned TUNED --alpha 0:1:0.25 --out sweep"
+    " or: evalkit merge task-vector --base BASE --tuned INSTRUCT --onto DOMAIN --out adapted",
+)
+@click.argument("method", type=click.Choice(METHODS), metavar="METHOD")
+@option("--base", metavar="MODEL", group=_WHICH, help="What the others were tuned from.")
+@option("--tuned", multiple=True, required=True, metavar="MODEL", group=_WHICH, help="Repeatable.")
+@option(
+    "--onto", metavar="MODEL", group=_WHICH, help="task-vector: what takes it; default: --base."
+)
+@option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    group=_WHICH,
+    help="Model directory that is made; of several, the folder that takes them.",
+)
+@option(
+    "--alpha",
+    metavar="X",
+    group=_HOW,
+    help="interpolate: share of the tuned model. [default: 0.5]",
+)
+@option(
+    "--scale",
+    metavar="X",
+    group=_HOW,
+    help="task-vector, ties, dare, sparse: factor of the change; below 0 takes away. [default: 1]",
+)
+@option(
+    "--density",
+    metavar="X",
+    group=_HOW,
+    help="ties, dare, sparse, graft: share of the change that stays. [default: 0.2; graft 0.01]",
+)
+@option(
+    "--rank",
+    metavar="X",
+    group=_HOW,
+    help="svd, task-vector, sparse: rank of the change. [default: svd 8, else the whole change]",
+)
+@option("--decay", metavar="X", group=_HOW, help="ema: weight of what came before. [default: 0.9]")
+@option("--seed", metavar="X", group=_HOW, help="dare: which part stays. [default: 0]")
+@json_option
+@quiet_option
+@debug_option
+def command(method: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Make checkpoints of checkpoints.
+
+    METHOD is interpolate, soup, model-stock, task-vector, svd, ties, dare, bitdelta, graft, sparse or ema.
+    Reads safetensors one tensor at a time and writes whole model directories.
+    """
+    from evalkit import catalog
+    from evalkit.tuning.weights import Merging, merge
+
+    base, onto = (
+        None if given[name] is None else catalog.load_model(given[name], device="cpu")
+        for name in ("base", "onto")
+    )
+    tuned = tuple(catalog.load_model(name, device="cpu") for name in given["tuned"])
+    merging: Merging = Merging(method, tuned, base, onto)
+    numbers = {name: values(name, given[name]) for name in NUMBERS if given[name] is not None}
+    places = _places(numbers, out)
+    reports = merge(merging, places, lambda line: None if quiet or as_json else say(line, err=True))
+    if as_json:
+        made = zip(places, reports, strict=True)
+        print_json([{"model": str(place), **report} for (_, place), report in made])
+    elif not quiet:
+        say(f"To use it, type: evalkit run --model {places[-1][1]} --suite SUITE")
+    return 0
+
+
+def values(name: str, text: str) -> tuple[float, ...]:
+    """Return the numbers that a text names.
+
+    >>> values("alpha", "0:1:0.25")
+    (0.0, 0.25, 0.5, 0.75, 1.0)
+    >>> values("scale", "-1,0.5")
+    (-1.0, 0.5)
+    """
+    from evalkit.errors import UsageError
+
+    number = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+    if span := re.fullmatch(rf"({number}):({number}):({number})", text.strip(), re.IGNORECASE):
+        start, end, step = (float(part) for part in span.groups())
+        if step > 0 and start <= end and (end - start) / step < 1000:
+            count = int((end - start) / step + 1e-9) + 1
+            return tuple(round(start + i * step, 12) for i in range(count))
+    elif re.fullmatch(rf"{number}(?:\s*,\s*{number})*", text.strip(), re.IGNORECASE):
+        found = tuple(float(part) for part in text.split(","))
+        if len(set(found)) == len(found):
+            return found
+    raise UsageError(
+        f"--{name} {text}: is not accepted; a number, a list 0,0.5,1 without repetitions, or a range START:END:STEP upwards in at most 1,000 steps is."
+    )
+
+
+def _places(numbers: dict[str, tuple[float, ...]], out: Path) -> list[tuple[dict[str, Any], Path]]:
+    """Return settings and directory of every checkpoint: `out` itself when it is one."""
+    from evalkit.errors import UsageError
+
+    several = [name for name, found in numbers.items() if len(found) > 1]
+    if len(several) > 1:
+        raise UsageError(
+            f"--{several[0]} and --{several[1]}: both hold several numbers; one of them may. Make the others in a second call."
+        )
+    fixed = {name: found[0] for name, found in numbers.items() if name not in several}
+    if not several:
+        return [(fixed, out)]
+    name = several[0]
+    return [({**fixed, name: number}, out / f"{name}-{number:g}") for number in numbers[name]]
