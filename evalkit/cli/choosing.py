@@ -28,11 +28,16 @@ _SECRET = re.compile(
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def choosing_options(function: F) -> F:
-    """Add every option that says what is run."""
-    for one in reversed(OPTIONS):
-        function = _as_click(one)(function)
-    return function
+def choosing_options(*names: str) -> Callable[[F], F]:
+    """Return what adds the options that say what is run: those named, or all without names."""
+
+    def add(function: F) -> F:
+        for one in reversed(OPTIONS):
+            if not names or one.name in names:
+                function = _as_click(one)(function)
+        return function
+
+    return add
 
 
 def _as_click(one: Option) -> Callable[[F], F]:

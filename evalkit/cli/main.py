@@ -25,6 +25,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS: dict[str, str] = {
     "run": "Evaluate every phrasing of every task of a suite.",
     "plan": "Show what a run would do, without doing it.",
+    "prompts": "Show prompts of a task exactly as they are sent.",
     "score": "Recompute scores and estimates of a run from stored responses.",
     "report": "Write tables, figures and the page of one or more runs.",
     "leaderboard": "Rank models from their runs.",

@@ -19,12 +19,14 @@ from evalkit.cli.options import (
     print_table,
     quiet_option,
 )
+from evalkit.cli.prompts import print_prompts, prompts_json
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.analysis.sizing import Sizing
     from evalkit.runs.forecast import Forecast
+    from evalkit.runs.prompts import ShownPrompt
 
 __all__ = ["command"]
 
@@ -37,7 +39,7 @@ _SIZE = "How much is enough"
     short_help="Show what a run would do, without doing it.",
     epilog="Example: evalkit plan --model demo --suite quickstart    or: evalkit plan --pilot reports/runs/pilot --difference 2",
 )
-@choosing_options
+@choosing_options()
 @option(
     "--pilot",
     type=click.Path(path_type=Path),
@@ -66,6 +68,14 @@ _SIZE = "How much is enough"
     group=_SIZE,
     help="Chance of showing it.",
 )
+@option(
+    "--show",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    group="Output",
+    help="Also print N prompts exactly as they are sent, tasks and phrasings in turn.",
+)
 @json_option
 @quiet_option
 @debug_option
@@ -74,6 +84,7 @@ def command(
     components: str | None,
     difference: float | None,
     power: float,
+    show: int,
     as_json: bool,
     quiet: bool,
     **given: Any,
@@ -87,15 +98,17 @@ def command(
     sizes: list[Sizing] = []
     if difference is not None or pilot is not None or components is not None:
         sizes = _sized(pilot, components, difference, power=power, level=given["level"])
-    found = _forecast(given, needed=not sizes)
+    found, prompts = _forecast(given, needed=not sizes, show=show)
     if as_json:
         print_json(
             {
                 **({"plan": _as_json(found)} if found else {}),
+                **({"prompts": prompts_json(prompts)} if show else {}),
                 **({"sizing": _sizes_json(sizes, difference, power)} if sizes else {}),
             }
         )
         return 0
+    print_prompts(prompts)
     if found is not None:
         _show(found, quiet=quiet)
     if sizes:
@@ -108,16 +121,28 @@ for _parameter in command.params:  # with --pilot or --components there need not
         _parameter.required = False
 
 
-def _forecast(given: dict[str, Any], *, needed: bool) -> Forecast | None:
+def _forecast(
+    given: dict[str, Any], *, needed: bool, show: int
+) -> tuple[Forecast | None, list[ShownPrompt]]:
+    """What the run comes to, and its first prompts."""
     if given["model"] is None:
-        if needed:
+        if needed or show:
             raise UsageError(
                 "--model: says nothing of what is run; a model is expected, such as --model demo. Or give --pilot and --difference."
             )
-        return None
+        return None, []
+    from evalkit.runs.choose import choose
     from evalkit.runs.forecast import forecast
+    from evalkit.runs.prompts import shown_prompts
 
-    return forecast(settings_from(given))
+    settings = settings_from(given)
+    chosen = choose(settings)
+    found = forecast(settings, chosen)
+    if not show:
+        return found, []
+    prompts, notes = shown_prompts(chosen[0], settings, number=show)
+    found.notes += notes
+    return found, prompts
 
 
 def _sized(

@@ -25,7 +25,7 @@ __all__ = ["command"]
     cls=GroupedCommand,
     epilog="Example: evalkit run --model google/flan-t5-small --suite robustness --data-dir data --limit 100",
 )
-@choosing_options
+@choosing_options()
 @option(
     "--stall-timeout",
     type=click.FloatRange(min=0, min_open=True),

@@ -116,15 +116,24 @@ class Forecast:
         return int(self.total("requests") - self.total("stored"))
 
 
-def forecast(settings: Settings) -> Forecast:
+def forecast(
+    settings: Settings, chosen: tuple[list[Job], dict[str, str]] | None = None
+) -> Forecast:
     """Return what `settings` would come to.
+
+    Parameters
+    ----------
+    settings
+        What is asked for.
+    chosen
+        What `choose` made of it, when that was done already.
 
     Raises
     ------
     EvalkitError
         Whatever would stop the run before its model is loaded.
     """
-    jobs, left_out = choose(settings)
+    jobs, left_out = choose(settings) if chosen is None else chosen
     path = run_directory(settings)
     found = Forecast(run=str(path), left_out=left_out)
     found.notes += [note for job in jobs for note in job.notes]

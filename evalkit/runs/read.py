@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ComparisonError, StoreError
+from evalkit.phrasings.prompts import request_of
+from evalkit.runs.ask import prompt_of
 from evalkit.scoring.table import read_table
 from evalkit.store.blocks import stored_jobs
 from evalkit.store.directory import RunDir, is_run_dir, read_manifest, sealed_file
@@ -200,7 +202,10 @@ def table_of(path: Path, model: str | None) -> ScoreTable:
 
 
 def answers_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield one row per cell of a run: what was asked (key), the answer as it came back.
+    """Yield one row per cell of a run: what was sent, what was asked behind it, the answer as it came back.
+
+    ``prompt`` is the text sent, chat template included; it is made again from what the run keeps,
+    and None where this evalkit would send another text than the one that was asked.
 
     Raises
     ------
@@ -210,21 +215,28 @@ def answers_of(path: Path) -> Iterator[dict[str, Any]]:
     manifest = read_manifest(path)
     with Store(RunDir(path).store_path, read_only=True) as store:
         for job in stored_jobs(store, manifest.suite):
-            for block in job.blocks:
+            for phrasing, block in zip(job.phrasings, job.blocks, strict=True):
                 keys = block.each()
                 found = store.get(manifest.model.fingerprint_digest, keys)
-                for key, instance in zip(keys, job.instances, strict=True):
+                for position, (key, instance) in enumerate(zip(keys, job.instances, strict=True)):
                     response = found.get(key)
+                    asked = request_of(prompt_of(job, phrasing, position))
+                    same = asked.key == key
+                    sent = response.sent if response else ""
                     yield {
                         "model": manifest.model.label,
                         "task": job.task.id,
                         "phrasing_id": block.phrasing_id,
                         "instance_id": instance.id,
                         "request": key,
+                        "prompt": sent or (asked.text if same else None),
+                        "system": asked.system if same else None,
+                        "choices": list(asked.continuations) if same else None,
                         "logprobs": list(response.logprobs) if response else None,
                         "token_counts": list(response.token_counts) if response else None,
                         "text": response.text if response else None,
                         "finish_reason": response.finish_reason if response else None,
                         "truncated": response.truncated if response else None,
-                        "sent": response.sent if response else None,
+                        "sent": sent if response else None,
+                        "prompt_tokens": response.prompt_tokens if response else None,
                     }

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evalkit.backends.hf.encoded import Limits
 from evalkit.backends.hf.encoding import Encoder
-from evalkit.backends.hf.files import ModelFiles, locate, read_template
+from evalkit.backends.hf.files import ModelFiles, locate
 from evalkit.backends.hf.library_loop import unusual_settings
-from evalkit.backends.hf.loading import dtype_of, is_encoder_decoder, quiet, tokenizer_of
+from evalkit.backends.hf.loading import dtype_of, quiet
+from evalkit.backends.hf.reader import reader_of
 from evalkit.records import ModelSpec, digest
 
 __all__ = ["fingerprint", "fingerprint_of", "hashes", "reading_of"]
@@ -82,16 +82,9 @@ def fingerprint_of(spec: ModelSpec, *, offline: bool = False) -> dict[str, str]:
     BackendError
         When the model cannot be found or is not acceptable.
     """
-    template = read_template(spec.chat_template)
     files = locate(spec, offline=offline)
     with quiet():
-        tokenizer = tokenizer_of(files, bool(spec.options.get("trust_remote_code")))
-        encoder = Encoder(
-            tokenizer,
-            encoder_decoder=is_encoder_decoder(files),
-            limits=Limits(prompt=1),
-            template=template if template is not None else spec.chat_template,
-        )
+        encoder = reader_of(spec, files=files)
     return fingerprint(spec, files, dtype=dtype_of(spec, files), encoder=encoder)
 
 
