@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "Show settings, engines, devices, data and caches.",
     "align": "Train a mitigation for a model.",
     "merge": "Make checkpoints of checkpoints: interpolate, soup, task-vector, ties, ...",
+    "weights": "Show what a tuning changed in the weights.",
     "watch": "Show a running evaluation from another terminal.",
 }
 """Command name -> one line of help; the command itself is ``evalkit.cli.<name>:command``."""

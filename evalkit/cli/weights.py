@@ -1,0 +1,268 @@
+"""``evalkit weights``."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    option,
+    print_json,
+    print_table,
+    quiet_option,
+)
+from evalkit.report.terminal import say
+
+if TYPE_CHECKING:
+    from evalkit.report.drawing import Drawing
+    from evalkit.tuning.spectra import Change
+
+__all__ = ["command"]
+
+_WHAT = "What counts"
+_PATH = "Loss on the straight path"
+PAUSE = 5.0
+"""Seconds between two lines of progress."""
+COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "intruders")
+
+
+@click.command(
+    "weights",
+    cls=GroupedCommand,
+    epilog="Example: evalkit weights BASE TUNED --out changes"
+    " or: evalkit weights BASE TUNED --barrier 11 --tasks 'procedural/*' --out changes",
+)
+@click.argument("base")
+@click.argument("tuned")
+@option(
+    "--energy",
+    type=float,
+    default=0.9,
+    show_default=True,
+    group=_WHAT,
+    help="Share of the squared change that the rank must hold.",
+)
+@option(
+    "--top",
+    type=int,
+    default=10,
+    show_default=True,
+    group=_WHAT,
+    help="First singular vectors of the tuned matrix that may be intruders.",
+)
+@option(
+    "--cosine",
+    type=float,
+    default=0.5,
+    show_default=True,
+    group=_WHAT,
+    help="Best cosine with the base's vectors below which one is an intruder.",
+)
+@option(
+    "--barrier",
+    type=click.IntRange(3, 101),
+    metavar="N",
+    group=_PATH,
+    help="Measure the loss at N points from BASE to TUNED; needs --tasks.",
+)
+@option("--tasks", metavar="A,B", group=_PATH, help="Tasks whose right answers are predicted.")
+@option(
+    "--sources", metavar="A,B", group=_PATH, help="Only phrasings of these sources; default: all."
+)
+@option("--split", default="train", show_default=True, group=_PATH, help="Split of the instances.")
+@option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="EVALKIT_DATA",
+    metavar="DIR",
+    group=_PATH,
+    help="[env: EVALKIT_DATA]",
+)
+@option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    group="Output",
+    help="Folder for weights.csv and the figures; default: only print.",
+)
+@json_option
+@quiet_option
+@debug_option
+def command(base: str, tuned: str, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Show what a tuning changed in the weights: how much, in how many directions, and where.
+
+    BASE and TUNED are checkpoints of one model: demo, a directory or hub id with safetensors.
+    """
+    from evalkit import catalog
+    from evalkit.errors import UsageError
+    from evalkit.tuning.spectra import Limits, changes
+
+    silent = quiet or as_json
+    if (given["barrier"] is None) != (given["tasks"] is None):
+        raise UsageError("--barrier and --tasks: belong together. Give both or neither.")
+    if given["barrier"] is not None and given["out"] is None:
+        raise UsageError("--barrier: needs --out, a folder for one checkpoint at a time.")
+    pair = tuple(catalog.load_model(name, device="cpu") for name in (base, tuned))
+    limits = Limits(energy=given["energy"], top=given["top"], cosine=given["cosine"])
+    found = changes(pair[0], pair[1], limits, (lambda *_: None) if silent else _progress())
+    path = _path(pair, given, silent=silent) if given["barrier"] else {}
+    if given["out"] is not None:
+        _write(given["out"], found, path)
+    if as_json:
+        print_json({"changes": [dataclasses.asdict(change) for change in found], **path})
+    elif not quiet:
+        _show(found, limits.energy, path)
+        if given["out"] is not None:
+            say(f"Written: {given['out']}")
+    return 0
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Return what says how far it is, every few seconds."""
+    last = time.monotonic()
+
+    def told(done: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > PAUSE:
+            last = time.monotonic()
+            say(f"{done} of {of} tensors", err=True)
+
+    return told
+
+
+def _path(pair: Sequence[Any], given: dict[str, Any], *, silent: bool) -> dict[str, Any]:
+    """Return the losses along the straight path and the barrier."""
+    from evalkit.cli.materials import materials_of
+    from evalkit.tuning.barrier import barrier, losses
+
+    settings = {"phrasing_file": (), "instances": 200, "validation_share": 0.2, "seed": 0}
+    materials = materials_of({**given, **settings})
+    last = given["barrier"] - 1
+    alphas = [step / last for step in range(last + 1)]
+    found = losses(
+        (pair[0], pair[1]),
+        alphas,
+        materials,
+        given["out"] / "path.part",
+        lambda line: None if silent else say(line, err=True),
+    )
+    height, place = barrier(alphas, found)
+    return {"alphas": alphas, "losses": found, "barrier": height, "barrier_at": place}
+
+
+def _by_module(found: Sequence[Change]) -> dict[str, list[Change]]:
+    """Return matrices by module, those in layers first."""
+    groups: dict[str, list[Change]] = {}
+    for change in sorted(found, key=lambda change: change.layer is None):
+        if change.spectrum:
+            groups.setdefault(change.module, []).append(change)
+    return groups
+
+
+def _middle(values: Sequence[float], form: str = "{:.3g}") -> str:
+    known = [value for value in values if value == value]
+    return form.format(median(known)) if known else "-"
+
+
+def _show(found: Sequence[Change], energy: float, path: dict[str, Any]) -> None:
+    rows = []
+    for module, members in _by_module(found).items():
+        largest = max(members, key=lambda change: change.relative)
+        rows.append(
+            [
+                module,
+                str(len(members)),
+                f"{members[0].rows} x {members[0].columns}",
+                _middle([100 * change.relative for change in members]),
+                "-" if largest.layer is None else str(largest.layer),
+                _middle([change.rank for change in members], "{:g}"),
+                str(sum(int(change.intruders) for change in members)),
+            ]
+        )
+    columns = (
+        "module",
+        "matrices",
+        "shape",
+        "change, %",
+        "most in layer",
+        f"rank for {energy:.0%}",
+        "intruders",
+    )
+    print_table(columns, rows)
+    if not any(change.relative for change in found):
+        say("Nothing changed: all weights are equal.")
+    say(
+        "Change is the norm of tuned - base over that of base; change and rank are medians over layers, intruders a sum."
+    )
+    if path:
+        ends = f"{path['losses'][0]:.4f} to {path['losses'][-1]:.4f} nat per answer token"
+        top = f"{path['barrier']:.4f} at {path['barrier_at']:.2g} of the way"
+        say(f"Loss {ends}; barrier: {top if path['barrier'] else 'none'}.")
+
+
+def _write(out: Path, found: Sequence[Change], path: dict[str, Any]) -> None:
+    from evalkit.report.writing import write_figures
+    from evalkit.store.atomic import write_atomic
+    from evalkit.store.csv_file import csv_of
+
+    rows = [
+        [*(getattr(change, name) for name in COLUMNS), list(change.spectrum)] for change in found
+    ]
+    write_atomic(out / "weights.csv", csv_of((*COLUMNS, "spectrum"), rows))
+    if path:
+        points = zip(path["alphas"], path["losses"], strict=True)
+        write_atomic(out / "path.csv", csv_of(("alpha", "loss"), [list(point) for point in points]))
+    write_figures(out, _drawings(found, path))
+
+
+def _drawings(found: Sequence[Change], path: dict[str, Any]) -> list[Drawing]:
+    from evalkit.report.drawing import Drawing
+    from evalkit.report.figures.weights import LayerMap, plot_barrier, plot_layer_map, plot_spectra
+
+    groups = _by_module(found)
+    layered = {
+        module: {change.layer: change for change in members}
+        for module, members in groups.items()
+        if members[0].layer is not None
+    }
+    layers = sorted(
+        {layer for members in layered.values() for layer in members if layer is not None}
+    )
+    made: list[Drawing] = []
+    for name, label in (
+        ("relative", "relative change"),
+        ("rank", "rank of the change"),
+        ("intruders", "intruder dimensions"),
+    ):
+        values = [
+            [getattr(members.get(layer), name, float("nan")) for layer in layers]
+            for members in layered.values()
+        ]
+        data = LayerMap(modules=tuple(layered), layers=layers, values=values, label=label)
+        draw = partial(_on, plot_layer_map, data) if layers else None
+        made.append(Drawing(name=name, title=label, draw=draw, why="No tensor has a layer."))
+    lines = {
+        module: max(members, key=lambda change: change.relative).spectrum
+        for module, members in groups.items()
+        if any(change.relative for change in members)
+    }
+    draw = partial(_on, plot_spectra, lines) if lines else None
+    made.append(Drawing(name="spectra", title="spectra", draw=draw, why="Nothing changed."))
+    if path:
+        draw = partial(_on, partial(plot_barrier, path["alphas"]), path["losses"])
+        made.append(Drawing(name="path", title="loss on the path", draw=draw))
+    return made
+
+
+def _on(plot: Any, data: Any, ax: Any) -> Any:
+    return plot(data, ax=ax)
