@@ -96,20 +96,7 @@ def stored_jobs(store: Store, suite: SuiteRecord) -> Iterator[Job]:
             raise StoreError(
                 f"{store.path}: holds nothing of task {task_id!r}, which the manifest names. Run the same 'evalkit run' again."
             )
-        rows = _read(store, f"blocks/{task_id}", _Row)
-        job = Job(
-            task=tasks[0],
-            phrasings=tuple(row.phrasing for row in rows),
-            instances=tuple(_read(store, f"instances/{task_id}", Instance)),
-            shots=tuple(_read(store, f"shots/{task_id}", Instance)),
-            seen={row.phrasing.id: row.seen for row in rows},
-            orders={row.phrasing.id: row.orders for row in rows if row.orders},
-            design="full" if suite.budget is None else suite.budget.design,
-            blocks=tuple(
-                Block(task=task_id, phrasing_id=row.phrasing.id, inputs=row.inputs, keys=row.keys)
-                for row in rows
-            ),
-        )
+        job = _job(store, tasks[0], task_id, suite)
         size = KEY_LENGTH * len(job.instances)
         if (
             set(told.phrasings) != set(job.seen)
@@ -121,6 +108,24 @@ def stored_jobs(store: Store, suite: SuiteRecord) -> Iterator[Job]:
                 "was interrupted just then. Run the same 'evalkit run' again."
             )
         yield job
+
+
+def _job(store: Store, task: Task, task_id: str, suite: SuiteRecord) -> Job:
+    """Return a task with what the store holds under its id."""
+    rows = _read(store, f"blocks/{task_id}", _Row)
+    return Job(
+        task=task,
+        phrasings=tuple(row.phrasing for row in rows),
+        instances=tuple(_read(store, f"instances/{task_id}", Instance)),
+        shots=tuple(_read(store, f"shots/{task_id}", Instance)),
+        seen={row.phrasing.id: row.seen for row in rows},
+        orders={row.phrasing.id: row.orders for row in rows if row.orders},
+        design="full" if suite.budget is None else suite.budget.design,
+        blocks=tuple(
+            Block(task=task_id, phrasing_id=row.phrasing.id, inputs=row.inputs, keys=row.keys)
+            for row in rows
+        ),
+    )
 
 
 def _read(store: Store, kind: str, record: type[T]) -> list[T]:

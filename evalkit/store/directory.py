@@ -18,7 +18,7 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from evalkit.errors import StoreError, UsageError
 from evalkit.records import digest
@@ -107,6 +107,18 @@ def read_manifest(path: Path) -> Manifest:
         raise StoreError(
             f"{path}: is no run directory (no manifest.json). Name a directory that 'evalkit run' wrote."
         )
+    content = _sealed_content(file)
+    try:
+        return record_of(Manifest, migrated(content))
+    except ShapeError as error:
+        raise StoreError(
+            f"{file}: {error}. Another program or a later evalkit wrote it "
+            "(update with pip install -U evalkit), or run with --fresh to begin again."
+        ) from error
+
+
+def _sealed_content(file: Path) -> dict[str, Any]:
+    """Return what a manifest holds, once its schema is known and its digest fits."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
@@ -125,14 +137,10 @@ def read_manifest(path: Path) -> Manifest:
     claimed = content.pop("digest", None)
     if claimed != digest(content):
         raise StoreError(
-            f"{file}: does not match its own digest, so it was changed or damaged. Run the same 'evalkit run' again to write it anew."
+            f"{file}: does not match its own digest, so it was changed or damaged. "
+            "Run the same 'evalkit run' again to write it anew."
         )
-    try:
-        return record_of(Manifest, migrated(content))
-    except ShapeError as error:
-        raise StoreError(
-            f"{file}: {error}. Another program or a later evalkit wrote it (update with pip install -U evalkit), or run with --fresh to begin again."
-        ) from error
+    return dict(content)
 
 
 def sealed_file(path: Path, name: str, manifest: Manifest | None = None) -> Path:
@@ -268,6 +276,18 @@ class RunDir:
             handle = open_own(self.path / "run.lock")
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        self._lock_exclusively(handle)
+        self._lock = handle
+        self._owner = f"pid {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self._place = self._identity()
+        try:
+            self.acknowledge(self.acknowledged())
+        except StoreError:
+            self.release()
+            raise
+
+    def _lock_exclusively(self, handle: int) -> None:
+        """Lock an open file, or close it and say who has it."""
         import fcntl
 
         try:
@@ -282,14 +302,6 @@ class RunDir:
             if error.errno in NO_LOCKS:
                 raise no_locks(self.path) from error
             raise cannot_write(self.path, error) from error
-        self._lock = handle
-        self._owner = f"pid {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        self._place = self._identity()
-        try:
-            self.acknowledge(self.acknowledged())
-        except StoreError:
-            self.release()
-            raise
 
     def acknowledged(self) -> int:
         """Return how many answers the last process said were safe; 0 where nothing is said.

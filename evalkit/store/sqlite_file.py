@@ -6,7 +6,7 @@ An accident of disk or locks is never called damage. Not handled here: what the 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import disk_usage
@@ -106,22 +106,7 @@ class SqliteFile:
         application = db.execute("PRAGMA application_id").fetchone()[0]
         entries = db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
         empty = not entries
-        if not empty and application != APPLICATION_ID:
-            raise StoreError(
-                f"{self.path}: is a SQLite file but not one of evalkit's. Name another --out, or move the file away."
-            )
-        for kind, name, sql in entries:
-            # a view could have no end, a trigger could delete: neither is ours
-            if kind not in {"table", "index"} or not (sql or "CREATE TABLE").startswith(
-                "CREATE TABLE"
-            ):
-                raise StoreError(
-                    f"{self.path}: holds a {kind} {name!r}, which evalkit does not make; somebody changed the file. Nothing of it was used. Name another --out, or move it away."
-                )
-        if version > SCHEMA:
-            raise StoreError(
-                f"{self.path}: schema {version} is newer than {SCHEMA}, the newest this evalkit reads. Update evalkit: pip install -U evalkit"
-            )
+        self._refuse_foreign(entries, version=version, ours=application == APPLICATION_ID)
         if self.read_only:
             if not empty and version < SCHEMA:
                 self.db = self._migrated_copy(version)
@@ -137,6 +122,30 @@ class SqliteFile:
         elif version < SCHEMA:
             with self.transaction() as writing:
                 self._migrate(writing)
+
+    def _refuse_foreign(
+        self, entries: Sequence[tuple[str, str, str | None]], *, version: int, ours: bool
+    ) -> None:
+        """Refuse a file of another program or a newer evalkit, and one that somebody added to."""
+        if entries and not ours:
+            raise StoreError(
+                f"{self.path}: is a SQLite file but not one of evalkit's. "
+                "Name another --out, or move the file away."
+            )
+        for kind, name, sql in entries:
+            # a view could have no end, a trigger could delete: neither is ours
+            made = (sql or "CREATE TABLE").startswith("CREATE TABLE")
+            if kind not in {"table", "index"} or not made:
+                raise StoreError(
+                    f"{self.path}: holds a {kind} {name!r}, which evalkit does not make; "
+                    "somebody changed the file. Nothing of it was used. "
+                    "Name another --out, or move it away."
+                )
+        if version > SCHEMA:
+            raise StoreError(
+                f"{self.path}: schema {version} is newer than {SCHEMA}, "
+                "the newest this evalkit reads. Update evalkit: pip install -U evalkit"
+            )
 
     def _migrate(self, db: sqlite3.Connection) -> None:
         """Bring an older file to `SCHEMA`, step by step; all or nothing."""

@@ -147,6 +147,47 @@ def adapter(backend: Backend, options: str) -> Backend:
         from safetensors.torch import load_file
     except ImportError as error:
         raise ExtraMissingError("--mitigation adapter", "align") from error
+    _refuse_unfit(engine, path)
+    config: Any = peft.PeftConfig.from_pretrained(str(path))
+    kind = str(getattr(config.peft_type, "value", config.peft_type))
+    weights_file = path / "adapter_model.safetensors"
+    content = weights_file.read_bytes() + (path / "adapter_config.json").read_bytes()
+    label = f"{kind.lower()}:{hashlib.sha256(content).hexdigest()[:16]}"
+    if kind == "PROMPT_TUNING":
+        vectors = load_file(weights_file)["prompt_embeddings"]
+        _apply_prompt(engine, path, vectors[: int(config.num_virtual_tokens)], label=label)
+    elif kind == "PREFIX_TUNING":
+        vectors = load_file(weights_file)["prompt_embeddings"]
+        apply_prefix(engine, path, config, vectors, label=label)
+    elif kind in {"P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT", "ADAPTION_PROMPT"}:
+        raise BackendError(
+            f"{path}: adapters of kind {kind} are not applied by evalkit; "
+            "prompt tuning, prefix tuning and LoRA are. Load it with PEFT itself."
+        )
+    else:
+        engine.adapt(lambda loaded: _merge(loaded, engine, path), label=label)
+    return backend
+
+
+def _apply_prompt(engine: HFBackend, path: Path, vectors: Any, *, label: str) -> None:
+    """Put a soft prompt, shape (token, width), before every prompt."""
+    first = engine.loaded.model.get_input_embeddings()
+    start = int(first.weight.shape[0])
+    if vectors.shape[1] != first.weight.shape[1]:
+        raise _other_shape(
+            engine,
+            path,
+            f"its vectors have {vectors.shape[1]} numbers where the model's have {first.weight.shape[1]}",
+        )
+    engine.adapt(
+        lambda loaded: _appended(loaded, vectors),
+        virtual=tuple(range(start, start + len(vectors))),
+        label=label,
+    )
+
+
+def _refuse_unfit(engine: HFBackend, path: Path) -> None:
+    """Refuse what is no adapter, a second adapter, and one of another base."""
     if (
         not (path / "adapter_config.json").is_file()
         or not (path / "adapter_model.safetensors").is_file()
@@ -160,45 +201,6 @@ def adapter(backend: Backend, options: str) -> Backend:
             f"--mitigation adapter:path={path}: the model bears an adapter already, and each was trained without the other. Name one of them."
         )
     _refuse_other_base(engine, path, read_record(path))
-    config: Any = peft.PeftConfig.from_pretrained(str(path))
-    kind = str(getattr(config.peft_type, "value", config.peft_type))
-    content = hashlib.sha256(
-        (path / "adapter_model.safetensors").read_bytes()
-        + (path / "adapter_config.json").read_bytes()
-    ).hexdigest()[:16]
-    label = f"{kind.lower()}:{content}"
-    if kind == "PROMPT_TUNING":
-        weights = load_file(path / "adapter_model.safetensors")["prompt_embeddings"]
-        first = engine.loaded.model.get_input_embeddings()
-        start = int(first.weight.shape[0])
-        count = int(config.num_virtual_tokens)
-        if weights.shape[1] != first.weight.shape[1]:
-            raise _other_shape(
-                engine,
-                path,
-                f"its vectors have {weights.shape[1]} numbers where the model's have {first.weight.shape[1]}",
-            )
-        engine.adapt(
-            lambda loaded: _appended(loaded, weights[:count]),
-            virtual=tuple(range(start, start + count)),
-            label=label,
-        )
-        return backend
-    if kind == "PREFIX_TUNING":
-        apply_prefix(
-            engine,
-            path,
-            config,
-            load_file(path / "adapter_model.safetensors")["prompt_embeddings"],
-            label=label,
-        )
-        return backend
-    if kind in {"P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT", "ADAPTION_PROMPT"}:
-        raise BackendError(
-            f"{path}: adapters of kind {kind} are not applied by evalkit; prompt tuning, prefix tuning and LoRA are. Load it with PEFT itself."
-        )
-    engine.adapt(lambda loaded: _merge(loaded, engine, path), label=label)
-    return backend
 
 
 def _refuse_other_base(engine: HFBackend, path: Path, record: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ from evalkit.tuning.training import Recipe, Said, train
 if TYPE_CHECKING:
     import torch
 
+    from evalkit.backends.hf.backend import HFBackend
+
 __all__ = ["METHODS", "align", "frozen_digest", "trainable_model"]
 
 METHODS = ("soft-prompt", "prefix", "full", "contrastive")
@@ -65,22 +67,9 @@ def align(
 
     _check(recipe)
     engine = inner_workings(backend, "align")
-    if (out / RECORD).is_file():
-        raise UsageError(
-            f"{out}: holds a finished training. Name another --out, or add --fresh to begin again."
-        )
-    if out.is_dir() and any(out.iterdir()) and not (out / "training.pt").is_file():
-        raise UsageError(f"{out}: holds other files. Name another --out.")
-    out.mkdir(parents=True, exist_ok=True)
+    _make_ready(out)
     loaded = engine.loaded
-    virtual = recipe.n_tokens if recipe.method in {"soft-prompt", "prefix"} else 0
-    sampler = Sampler(
-        materials,
-        engine.encode,
-        end=loaded.tokenizer.eos_token_id,
-        longest=loaded.longest - virtual,
-        seed=recipe.seed,
-    )
+    sampler = _sampler(engine, materials, recipe)
     with _clear_errors(engine.spec.display, recipe.method):
         model = trainable_model(loaded.model, recipe, str(engine.files.root.resolve()))
     trainable = {
@@ -111,6 +100,29 @@ def align(
     write_atomic(out / RECORD, json.dumps(record, indent=1) + "\n")
     (out / "training.pt").unlink(missing_ok=True)
     return record
+
+
+def _make_ready(out: Path) -> None:
+    """Make the directory of a training, refused where something else is."""
+    if (out / RECORD).is_file():
+        raise UsageError(
+            f"{out}: holds a finished training. Name another --out, or add --fresh to begin again."
+        )
+    if out.is_dir() and any(out.iterdir()) and not (out / "training.pt").is_file():
+        raise UsageError(f"{out}: holds other files. Name another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _sampler(engine: HFBackend, materials: Sequence[Material], recipe: Recipe) -> Sampler:
+    """Return what draws batches that leave room for a method's virtual tokens."""
+    virtual = recipe.n_tokens if recipe.method in {"soft-prompt", "prefix"} else 0
+    return Sampler(
+        materials,
+        engine.encode,
+        end=engine.loaded.tokenizer.eos_token_id,
+        longest=engine.loaded.longest - virtual,
+        seed=recipe.seed,
+    )
 
 
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
@@ -187,24 +199,8 @@ def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
         import peft
     except ImportError as error:
         raise ExtraMissingError("evalkit align", "align") from error
-    encoder_decoder = model.config.is_encoder_decoder
-    shared: dict[str, Any] = {
-        "task_type": peft.TaskType.SEQ_2_SEQ_LM if encoder_decoder else peft.TaskType.CAUSAL_LM,
-        "base_model_name_or_path": base,
-    }
-    config: Any
-    if recipe.method == "contrastive":
-        config = peft.LoraConfig(
-            **shared, r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules="all-linear"
-        )
-    elif recipe.method == "prefix":
-        config = peft.PrefixTuningConfig(**shared, num_virtual_tokens=recipe.n_tokens)
-    else:
-        # subtle: one submodule, so that an encoder-decoder model gets the prompt before its input
-        # only
-        config = peft.PromptTuningConfig(
-            **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
-        )
+    kind = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
+    config = _adapter_config(recipe, task_type=peft.TaskType[kind], base_model_name_or_path=base)
     with quiet():
         made = peft.get_peft_model(model, config)
     for parameter in made.parameters():
@@ -213,6 +209,22 @@ def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
     if recipe.method == "soft-prompt":
         _start_from_words(made, recipe)
     return made
+
+
+def _adapter_config(recipe: Recipe, **shared: Any) -> Any:
+    """Return what PEFT is told of a method."""
+    import peft
+
+    if recipe.method == "contrastive":
+        return peft.LoraConfig(
+            **shared, r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules="all-linear"
+        )
+    if recipe.method == "prefix":
+        return peft.PrefixTuningConfig(**shared, num_virtual_tokens=recipe.n_tokens)
+    # subtle: one submodule, so that an encoder-decoder model gets the prompt before its input only
+    return peft.PromptTuningConfig(
+        **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
+    )
 
 
 def _start_from_words(model: Any, recipe: Recipe) -> None:

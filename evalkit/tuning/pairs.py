@@ -94,15 +94,16 @@ def divided(
     made = [p for p in phrasings if p.of in known and _form(task, p) == _form(task, known[p.of])]
     if len(made) >= FEWEST - 1:
         training, validation = _parted(made, share=share, seed=seed, fewest=1)
-        references = {phrasing.of for phrasing in made}
-        return (
-            *(
-                phrasing
-                for phrasing in phrasings
-                if phrasing.id in references and phrasing not in made
-            ),
-            *training,
-        ), tuple(validation)
+        origins = {phrasing.of for phrasing in made}
+        references = [p for p in phrasings if p.id in origins and p not in made]
+        return (*references, *training), tuple(validation)
+    return _divided_by_form(task, phrasings, len(made), share=share, seed=seed)
+
+
+def _divided_by_form(
+    task: Task, phrasings: Sequence[Phrasing], n_made: int, *, share: float, seed: int
+) -> tuple[tuple[Phrasing, ...], tuple[Phrasing, ...]]:
+    """Return training and validation phrasings where any of a form is the paraphrase of any other."""
     forms: dict[Form, list[Phrasing]] = {}
     for phrasing in phrasings:
         forms.setdefault(_form(task, phrasing), []).append(phrasing)
@@ -115,7 +116,7 @@ def divided(
         most = max((len(members) for members in forms.values()), default=0)
         raise UsageError(
             f"{task.id}: too few paraphrases: at most {most} of its {len(phrasings)} phrasings ask for the same form of answer, and {FEWEST} are needed "
-            f"(a reference, a paraphrase, one for validation); {len(made)} of them are paraphrases of others of them, and 2 would do. Add phrasings, or leave the task out."
+            f"(a reference, a paraphrase, one for validation); {n_made} of them are paraphrases of others of them, and 2 would do. Add phrasings, or leave the task out."
         )
     return tuple(p for training, _ in parts for p in training), tuple(
         p for _, validation in parts for p in validation

@@ -149,12 +149,16 @@ def train(
         name: sampler.probe(recipe.probe, validation=name == "validation")
         for name in ("training", "validation")
     }
+
+    def probed() -> dict[str, dict[str, float]]:
+        return {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
+
     state, history, best = _restored(checkpoint, recipe, trainable, optimizer)
     if not history:
-        first = {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
+        first = probed()
         history.append({"step": 0, **first})
         state.best_loss = first["validation"]["loss"]
-        best = {name: tensor.detach().clone() for name, tensor in trainable.items()}
+        best = _copied(trainable)
         _finite(state.best_loss, 0, recipe)
     elif not state.stopped:
         said(f"goes on at step {state.step}")
@@ -165,10 +169,10 @@ def train(
         state.step += 1
         if state.step % recipe.validate_every and state.step < recipe.steps:
             continue
-        found = {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
+        found = probed()
         history.append({"step": state.step, **found})
         if _better(state, found, history, recipe):
-            best = {name: tensor.detach().clone() for name, tensor in trainable.items()}
+            best = _copied(trainable)
         state.seconds = before + time.monotonic() - started
         _save(checkpoint, recipe, trainable, optimizer, state=state, history=history, best=best)
         said(_line(state, recipe, found))
@@ -176,15 +180,18 @@ def train(
         for name, tensor in trainable.items():
             tensor.copy_(best[name])
     model.eval()
-    after = {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
     return {
         "steps": state.step,
         "stopped": state.stopped or "all steps done",
         "seconds": round(state.seconds, 3),
         "before": {name: history[0][name] for name in probes},
-        "after": after,
+        "after": probed(),
         "history": history,
     }
+
+
+def _copied(trainable: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in trainable.items()}
 
 
 def _better(state: _State, found: Any, history: list[Any], recipe: Recipe) -> bool:
