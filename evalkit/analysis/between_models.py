@@ -83,22 +83,14 @@ def between_models(
     )
     rows: list[Estimate] = []
     agreement, scores = [], []
-    for (name, found), drawn in zip(parts.items(), draws, strict=True):
-        w, n_phrasings = _agreement(found)
-        agreement.append(w)
+    for found, drawn in zip(parts.values(), draws, strict=True):
+        row = _row_of_task(found, whole)
+        agreement.append(row.value)
         scores.append({of: [part.found[of].value for part in found] for of in RANKED_BY.values()})
-        row = replace(
-            whole,
-            benchmark=found[0].benchmark,
-            task=name,
-            n_tasks=1,
-            n_phrasings=n_phrasings,
-            n_instances=found[0].n_instances,
-        )
         rows += [
             *_ranks(models, scores[-1], row),
             *_intervals(models, drawn, row, question),
-            _noted(replace(row, value=w)),
+            _noted(row),
         ]
     known = [w for w in agreement if not math.isnan(w)]
     overall = _noted(replace(whole, value=float(np.mean(known)) if known else math.nan))
@@ -110,6 +102,20 @@ def between_models(
         *_intervals(models, together, whole, question),
         overall,
     ]
+
+
+def _row_of_task(found: Sequence[OneTask], whole: Estimate) -> Estimate:
+    """Return the row of ``kendall_w`` of one task, from which its other rows are made."""
+    w, n_phrasings = _agreement(found)
+    return replace(
+        whole,
+        benchmark=found[0].benchmark,
+        task=found[0].task,
+        value=w,
+        n_tasks=1,
+        n_phrasings=n_phrasings,
+        n_instances=found[0].n_instances,
+    )
 
 
 def _draws(

@@ -9,6 +9,7 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import TableError
 from evalkit.records import Estimate
@@ -122,24 +123,5 @@ def _estimate(row: list[str], header: list[str], path: Path, number: int) -> Est
     except ValueError as error:
         raise TableError(f"{path}:{number}: {error}; the file is damaged.") from error
     texts = {name: unguarded(cells.get(name, "")) for name in TEXTS}
-    return Estimate(
-        model=texts["model"],
-        benchmark=texts["benchmark"],
-        task=texts["task"],
-        metric=texts["metric"],
-        value=numbers["value"],
-        low=numbers["low"],
-        high=numbers["high"],
-        level=numbers["level"],
-        interval=texts["interval"],
-        n_tasks=counts["n_tasks"],
-        n_phrasings=counts["n_phrasings"],
-        n_instances=counts["n_instances"],
-        instances_digest=texts["instances_digest"],
-        group=texts["group"],
-        note=texts["note"],
-        question=texts["question"],
-        method=texts["method"],
-        reason=texts["reason"],
-        n_groups=counts["n_groups"],
-    )
+    values: dict[str, Any] = {**texts, **numbers, **counts}
+    return Estimate(**values)

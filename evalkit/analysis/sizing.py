@@ -199,30 +199,6 @@ def size(
         raise UsageError(
             f"--difference: {gap * 100:g} points cannot be looked for; a number above 0 is accepted, such as 2."
         )
-    mean = _mean(pilots)
-    scopes = [
-        Pilot(
-            task="one task",
-            components=mean,
-            gap_variance=float(np.mean([pilot.gap_variance for pilot in pilots])),
-        )
-    ]
-    number = len(pilots)
-    if number > 1:
-        shared = Components(
-            _in_common(pilots) + (mean.phrasing - _in_common(pilots)) / number,
-            mean.instance / number,
-            mean.interaction / number,
-            n_phrasings=mean.n_phrasings,
-            n_instances=mean.n_instances,
-        )
-        scopes.append(
-            Pilot(
-                task=f"mean of {number} tasks",
-                components=shared,
-                gap_variance=scopes[0].gap_variance / number,
-            )
-        )
     return [
         Sizing(
             scope=scope.task,
@@ -239,8 +215,29 @@ def size(
                 )
             ),
         )
-        for scope in scopes
+        for scope in _scopes(pilots)
     ]
+
+
+def _scopes(pilots: Sequence[Pilot]) -> list[Pilot]:
+    """Return what is known of one task and, where there are several, of the mean over them."""
+    mean = _mean(pilots)
+    gap_variance = float(np.mean([pilot.gap_variance for pilot in pilots]))
+    one = Pilot(task="one task", components=mean, gap_variance=gap_variance)
+    number = len(pilots)
+    if number == 1:
+        return [one]
+    shared = Components(
+        _in_common(pilots) + (mean.phrasing - _in_common(pilots)) / number,
+        mean.instance / number,
+        mean.interaction / number,
+        n_phrasings=mean.n_phrasings,
+        n_instances=mean.n_instances,
+    )
+    over = Pilot(
+        task=f"mean of {number} tasks", components=shared, gap_variance=gap_variance / number
+    )
+    return [one, over]
 
 
 def _in_common(pilots: Sequence[Pilot]) -> float:

@@ -115,22 +115,19 @@ def standings(
     low, high = stats.rank_intervals(draws, level=level)
     first = stats.p_best(draws)
     signs = _signs(ids, cells, question=what, level=level)
-    rows = []
-    for k, name in enumerate(names):
-        rank = 1 + int((signs[:, k] > 0).sum())
-        rows.append(
-            Standing(
-                model=name,
-                mean=float(means[k]),
-                rank=rank,
-                rank_low=min(rank, int(low[k])),
-                rank_high=max(rank, int(high[k])),
-                p_best=float(first[k]),
-                tied_with=tuple(
-                    other for j, other in enumerate(names) if j != k and signs[j, k] == 0
-                ),
-            )
+    ranks = 1 + (signs > 0).sum(axis=0)
+    rows = [
+        Standing(
+            model=name,
+            mean=float(means[k]),
+            rank=int(ranks[k]),
+            rank_low=min(int(ranks[k]), int(low[k])),
+            rank_high=max(int(ranks[k]), int(high[k])),
+            p_best=float(first[k]),
+            tied_with=tuple(o for j, o in enumerate(names) if j != k and signs[j, k] == 0),
         )
+        for k, name in enumerate(names)
+    ]
     rows.sort(key=lambda row: (row.rank, -row.mean, row.model))
     return Standings(
         rows=tuple(rows),

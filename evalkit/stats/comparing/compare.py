@@ -5,6 +5,8 @@ instances and phrasings do to both cancels. Question ``fixed``: these phrasings.
 phrasings.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -102,6 +104,29 @@ def pivot_differences(
     """Return differences of the statistics of a[p] for new phrasings whose effects are normal, from dependent pivots of the two runs."""
     a = [phrasing_scores(scores) for scores in (old, new)]
     n_phrasings, n_instances = old.shape
+    values = _changes(old, new)
+    if n_phrasings < 3 or n_instances < 2:
+        return {
+            name: undefined(value, "fewer than three phrasings or two instances", level=level)
+            for name, value in values.items()
+        }
+    noises = [mean_noise(scores) for scores in (old, new)]
+    draws = _order_differences(old, new, noises, values, rng=rng, n_resamples=n_resamples)
+    stds = _deviations(a[0], a[1], _correlation(a[0], a[1]), n_resamples=n_resamples, rng=rng)
+    draws["std"] = stds[1] - stds[0]
+    draws["std0"] = draws["std"] * np.sqrt((n_phrasings - 1) / n_phrasings)
+    excess = [_excess(std, own, rng=rng) for std, own in zip(stds, noises, strict=True)]
+    draws["var_phrasing"] = excess[1] - excess[0]
+    draws["std_excess"] = np.sqrt(excess[1]) - np.sqrt(excess[0])
+    return {
+        name: Interval(value, *percentile(draws[name], level=level), level, "pivot", OVER["random"])
+        for name, value in values.items()
+    }
+
+
+def _changes(old: Scores, new: Scores) -> dict[str, float]:
+    """New - old of the statistics of a[p]."""
+    a = [phrasing_scores(scores) for scores in (old, new)]
     names = (*ORDER_NAMES, "std", "std0")
     values = {name: float(FROM_MEANS[name](a[1])) - float(FROM_MEANS[name](a[0])) for name in names}
     found = [components(scores) for scores in (old, new)]
@@ -109,11 +134,20 @@ def pivot_differences(
     values["std_excess"] = float(
         np.sqrt(found[1].clipped.phrasing) - np.sqrt(found[0].clipped.phrasing)
     )
-    if n_phrasings < 3 or n_instances < 2:
-        return {
-            name: undefined(value, "fewer than three phrasings or two instances", level=level)
-            for name, value in values.items()
-        }
+    return values
+
+
+def _order_differences(
+    old: Scores,
+    new: Scores,
+    noises: Sequence[MeanNoise],
+    values: Mapping[str, float],
+    *,
+    rng: np.random.Generator,
+    n_resamples: int,
+) -> dict[str, Draws]:
+    """Draws of new - old of the order statistics; what instances do to both runs is drawn once."""
+    n_phrasings, n_instances = old.shape
     arms = [as_normal(scores) for scores in (old, new)]
     noise = mean_noise(paired_difference(old, new), squares=False)
     extra = beyond_noise(noise.common, noise.contrast / n_phrasings, n_instances)
@@ -127,7 +161,6 @@ def pivot_differences(
     z = rng.standard_normal((2, n_resamples))
     centres = (z[0], r * z[0] + np.sqrt(1 - r**2) * z[1])
     both = []
-    noises = [mean_noise(scores) for scores in (old, new)]
     shares = [
         noise_share(scores, arm, own)
         for scores, arm, own in zip((old, new), arms, noises, strict=True)
@@ -145,22 +178,7 @@ def pivot_differences(
             name: values[name] + DIFFERENCE_WIDER * (draws[name] - values[name])
             for name in ORDER_NAMES
         }
-    old_std, new_std = _deviations(
-        a[0], a[1], _correlation(a[0], a[1]), n_resamples=n_resamples, rng=rng
-    )
-    draws["std"] = new_std - old_std
-    draws["std0"] = draws["std"] * np.sqrt((n_phrasings - 1) / n_phrasings)
-    excess = [
-        _excess(std, own, rng=rng) for std, own in zip((old_std, new_std), noises, strict=True)
-    ]
-    draws["var_phrasing"], draws["std_excess"] = (
-        excess[1] - excess[0],
-        np.sqrt(excess[1]) - np.sqrt(excess[0]),
-    )
-    return {
-        name: Interval(value, *percentile(draws[name], level=level), level, "pivot", OVER["random"])
-        for name, value in values.items()
-    }
+    return draws
 
 
 def _correlation(x: Float[np.ndarray, " phrasing"], y: Float[np.ndarray, " phrasing"]) -> float:
@@ -212,26 +230,30 @@ def difference_intervals(
     old, new = on_shared_cells(old, new)
     if old.shape[0] < 1 or old.shape[1] < 2:
         return {"mean": undefined(float("nan"), "fewer than two shared instances", level=level)}
+    cells = paired_difference(old, new)
+    change = mean(new) - mean(old)
     result = {
-        "mean": _terms(
-            mean(new) - mean(old),
-            paired_difference(old, new),
-            degree=1,
-            question=question,
-            level=level,
-        )
+        "mean": _terms(change, cells, degree=1, question=question, level=level),
+        "pss": _pss_difference(old, new, question=question, level=level),
     }
-    change = pss(new) - pss(old)
-    if old.shape[0] < 2 or (question == "random" and old.shape[0] < LEAST_PAIRED):
-        result["pss"] = undefined(
-            change,
-            f"fewer than {LEAST_PAIRED if question == 'random' else 2} phrasings",
-            level=level,
-        )
-    else:
-        result["pss"] = _terms(
-            change, pss_terms(new) - pss_terms(old), degree=2, question=question, level=level
-        )
+    drawn: dict[str, Interval] = {}
+    if question == "random":
+        drawn = pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
+    return result | robust_only(drawn) | _at_instances(old, new, question=question, level=level)
+
+
+def _pss_difference(old: Scores, new: Scores, *, question: Question, level: float) -> Interval:
+    change, fewest = pss(new) - pss(old), LEAST_PAIRED if question == "random" else 2
+    if old.shape[0] < fewest:
+        return undefined(change, f"fewer than {fewest} phrasings", level=level)
+    terms = pss_terms(new) - pss_terms(old)
+    return _terms(change, terms, degree=2, question=question, level=level)
+
+
+def _at_instances(
+    old: Scores, new: Scores, *, question: Question, level: float
+) -> dict[str, Interval]:
+    """Return the differences of worst_instance and best_instance, for these phrasings only."""
     worst = mean_of_instances(
         worst_per_instance(new) - worst_per_instance(old),
         value=worst_instance(new) - worst_instance(old),
@@ -247,9 +269,7 @@ def difference_intervals(
             undefined(found.value, "offered for these phrasings only", level=level)
             for found in (worst, best)
         )
-        drawn = pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
-        result |= robust_only(drawn)
-    return result | {"worst_instance": worst, "best_instance": best}
+    return {"worst_instance": worst, "best_instance": best}
 
 
 def _terms(
@@ -284,12 +304,8 @@ def consistency_difference(
         Nominal level.
     """
     values = [consistency(labels, missing=missing) for labels in (old, new)]
-    change = values[1] - values[0]
-    if np.isnan(change) or (question == "random" and old.shape[0] < LEAST_PAIRED):
-        return undefined(
-            change,
-            f"fewer than {LEAST_PAIRED if question == 'random' else 2} phrasings",
-            level=level,
-        )
+    change, fewest = values[1] - values[0], LEAST_PAIRED if question == "random" else 2
+    if np.isnan(change) or old.shape[0] < fewest:
+        return undefined(change, f"fewer than {fewest} phrasings", level=level)
     terms = consistency_terms(new, missing) - consistency_terms(old, missing)
     return _terms(change, scored(terms), degree=2, question=question, level=level)

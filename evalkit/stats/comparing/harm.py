@@ -10,6 +10,7 @@ spread, std over phrasings) are not: noise pushes them up, so they get resampled
 against that bias.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,18 +213,17 @@ def linear_harm(
     def above(at: float) -> float:
         return at - value - quantile * null_error(units, weights, at=at, edge=edge)
 
-    start, top = (
-        value + 1e-9,
-        edge - 1e-9,
-    )  # subtle: with no sample variance the root at `value` itself is none
-    high = (
-        edge
-        if start >= top or above(top) <= 0
-        else start
-        if above(start) >= 0
-        else float(brentq(above, start, top, xtol=1e-7))
-    )
+    high = _highest(above, value, edge)
     return Harm(value, error, df, p_none, p_margin, value - quantile * sample, high)
+
+
+def _highest(above: Callable[[float], float], value: float, edge: float) -> float:
+    """Root of `above` between a value and the edge, or the nearer end where there is none."""
+    # subtle: with no sample variance the root at `value` itself is none
+    start, top = value + 1e-9, edge - 1e-9
+    if start >= top or above(top) <= 0:
+        return edge
+    return start if above(start) >= 0 else float(brentq(above, start, top, xtol=1e-7))
 
 
 def _sample_error(units: Units, weights: Units, value: float) -> float:
@@ -279,30 +279,19 @@ def ratio_harm(
         centre = float(weights @ units)
         return centre / error if error > 0 else float(np.sign(centre)) * np.inf
 
-    high = low = value
-    if statistic(1 - 1e-9, upper=True) < -quantile < statistic(max(value, 1e-9), upper=True):
-        high = float(
-            brentq(
-                lambda at: statistic(at, upper=True) + quantile,
-                max(value, 1e-9),
-                1 - 1e-9,
-                xtol=1e-7,
-            )
-        )
-    else:
-        high = 1.0
+    def high_end(at: float) -> float:
+        return statistic(at, upper=True) + quantile
+
+    def low_end(at: float) -> float:
+        return statistic(at, upper=False) - quantile
+
+    low, high, start = value, 1.0, max(value, 1e-9)
+    if high_end(1 - 1e-9) < 0 < high_end(start):
+        high = float(brentq(high_end, start, 1 - 1e-9, xtol=1e-7))
     if value > 0:
-        usable = statistic(1e-9, upper=False) > quantile > statistic(value, upper=False)
-        low = (
-            float(brentq(lambda at: statistic(at, upper=False) - quantile, 1e-9, value, xtol=1e-7))
-            if usable
-            else 0.0
-        )
-    error = null_error(top - margin * bottom, weights, at=0.0, edge=1 - margin) / float(
-        weights @ bottom
-    )
-    p_none, p_margin = (
-        exceeds(statistic(margin, upper=False), df),
-        exceeds(-statistic(margin, upper=True), df),
-    )
-    return Harm(value, error, df, p_none, p_margin, low, high)
+        usable = low_end(1e-9) > 0 > low_end(value)
+        low = float(brentq(low_end, 1e-9, value, xtol=1e-7)) if usable else 0.0
+    error = null_error(top - margin * bottom, weights, at=0.0, edge=1 - margin)
+    p_none = exceeds(statistic(margin, upper=False), df)
+    p_margin = exceeds(-statistic(margin, upper=True), df)
+    return Harm(value, error / float(weights @ bottom), df, p_none, p_margin, low, high)
