@@ -1,8 +1,9 @@
 """vLLM: ``vllm:NAME``, for causal models on GPUs.
 
-Choices of one token each are read off the next-token distribution (the engine's prefix cache works
-for these); longer ones take one prompt per choice with prompt log-probabilities, which bypass that
-cache. Prompts are encoded as by the Transformers backend, so boundary, chat template and shortening
+Choices are read off next-token distributions, one prompt per inner node of the trie of their tokens
+(one for letters), for which the engine's prefix cache works. Where that would cost more, or the
+engine cannot name tokens, longer choices take one prompt each with prompt log-probabilities, which
+bypass that cache. Prompts are encoded as by the Transformers backend, so boundary, chat template and shortening
 are the same. Not handled here: encoder-decoder models, adapters, several nodes.
 
 References
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from evalkit.backends.choice_trie import Ids, summed, wanted
 from evalkit.backends.hf import files as hf_files
 from evalkit.backends.hf.encoded import Encoded, Limits
 from evalkit.backends.hf.encoding import Encoder
@@ -31,6 +33,8 @@ __all__ = ["VLLMBackend"]
 
 _WINDOW = 2048
 """Requests handed to the engine at once; it schedules them itself."""
+_BLOCK = 16
+"""Tokens of a prompt that the engine computes again, at most, where it finds it in its cache."""
 _MOST_LABELS = 128
 """Token ids whose log-probabilities one request may name."""
 _ENGINE_OPTIONS: dict[str, type] = {
@@ -186,24 +190,28 @@ class VLLMBackend:
                 yield self._counted([item.failure(item.error) for item in failed])
             sound = [item for item in items if not item.error]
             texts = [item for item in sound if item.request.kind == "generate"]
-            single = [
-                item for item in sound if item.request.kind == "choice" and self._one_token(item)
-            ]
-            done = {item.request.key for item in (*texts, *single)}
+            along = [item for item in sound if item.request.kind == "choice" and self._pays(item)]
+            done = {item.request.key for item in (*texts, *along)}
             if texts:
                 yield self._counted(self._generated(texts))
-            if single:
-                answered, rest = self._next_token(single)
+            if along:
+                answered, rest = self._along_tries(along)
                 yield self._counted(answered)
                 done -= {item.request.key for item in rest}
             longer = [item for item in sound if item.request.key not in done]
             if longer:
                 yield self._counted(self._behind_prompts(longer))
 
-    def _one_token(self, item: Encoded) -> bool:
+    def _pays(self, item: Encoded) -> bool:
+        """Whether the nodes of the choices' trie cost less than a prompt per choice."""
+        nodes = wanted(item.tails)
+        if len(nodes) == 1:
+            return len(nodes[()]) <= _MOST_LABELS
+        prompt, choices = len(item.context), dict.fromkeys(item.tails)
         return (
-            all(len(tail) == 1 for tail in item.tails)
-            and len({tail[0] for tail in item.tails}) <= _MOST_LABELS
+            self._names_ids
+            and max(map(len, nodes.values())) <= _MOST_LABELS
+            and prompt + _BLOCK * len(nodes) < sum(prompt + len(tail) for tail in choices)
         )
 
     def _asked(self, prompts: Sequence[Sequence[int]], parameters: Sequence[Any]) -> list[Any]:
@@ -251,36 +259,47 @@ class VLLMBackend:
         ends = stop_tokens(self._engine.get_tokenizer(), stops)
         return ends if turn is None else [*ends, turn]
 
-    def _next_token(self, items: Sequence[Encoded]) -> tuple[list[Response], list[Encoded]]:
-        """Choices of one token from the next-token distribution.
+    def _along_tries(self, items: Sequence[Encoded]) -> tuple[list[Response], list[Encoded]]:
+        """Choices from next-token distributions at the inner nodes of their tries.
 
-        And the items of which some token was not given.
+        And the items of which some token was not given. The prompts themselves are asked first, so
+        that the engine's cache holds them for what stands behind.
         """
-        parameters = [self._next_token_parameters(item) for item in items]
+        tries = {item.request.key: wanted(item.tails) for item in items}
+        places = [(item, node) for item in items for node in tries[item.request.key]]
+        values: dict[str, dict[Ids, dict[int, float]]] = {key: {} for key in tries}
+        for behind in (False, True):
+            asked = [(item, node) for item, node in places if bool(node) is behind]
+            if not asked:
+                continue
+            outputs = self._asked(
+                [(*item.context, *node) for item, node in asked],
+                [self._naming(tries[item.request.key][node]) for item, node in asked],
+            )
+            for (item, node), output in zip(asked, outputs, strict=True):
+                given = output.outputs[0].logprobs
+                told = {token: entry.logprob for token, entry in given[0].items()} if given else {}
+                values[item.request.key][node] = told
         answered: list[Response] = []
         rest: list[Encoded] = []
-        for item, output in zip(
-            items, self._asked([item.context for item in items], parameters), strict=True
-        ):
-            given = output.outputs[0].logprobs
-            values = {token: entry.logprob for token, entry in given[0].items()} if given else {}
-            if any(tail[0] not in values for tail in item.tails):
+        for item in items:
+            try:
+                answered.append(item.scored(list(summed(item.tails, values[item.request.key]))))
+            except KeyError:
                 rest.append(item)
                 continue
-            self._seen["one_token"] += 1
-            answered.append(item.scored([values[tail[0]] for tail in item.tails]))
+            self._seen["one_token"] += len(tries[item.request.key]) == 1
         return answered, rest
 
-    def _next_token_parameters(self, item: Encoded) -> Any:
-        """Parameters that ask for the labels' log-probabilities."""
+    def _naming(self, ids: Ids) -> Any:
+        """Parameters that ask for the log-probabilities of tokens."""
         if self._names_ids:
-            ids = list(dict.fromkeys(tail[0] for tail in item.tails))
             # subtle: some versions return nothing for named ids alone, others want the two to agree
             return self._vllm.SamplingParams(
                 temperature=0.0,
                 max_tokens=1,
                 logprobs=len(ids),
-                logprob_token_ids=ids,
+                logprob_token_ids=list(ids),
                 detokenize=False,
             )
         most = int(self._options.get("max_logprobs", _MOST_LABELS))

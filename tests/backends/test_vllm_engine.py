@@ -238,6 +238,35 @@ def test_labels_of_one_token_take_one_prompt(
     assert Engine.made[-1].options["enable_prefix_caching"] is True
 
 
+def test_long_choices_behind_a_long_prompt_walk_their_trie(
+    model_dir: Callable[..., Path], stand_in: ModuleType
+) -> None:
+    """One prompt per place where the choices' tokens are wanted, no prompt log-probabilities; behind a short prompt one per choice costs less. The numbers are the same."""
+    from evalkit.backends.hf.backend import HFBackend
+    from evalkit.backends.vllm_engine import VLLMBackend
+
+    directory = model_dir("llama", "bytes")
+    choices = (" Saturn and the Moon", " Saturn and the Sun", " no")
+    long, short = (
+        Request(kind="choice", text=text, continuations=choices)
+        for text in ("The red fox runs over the hill. " * 12 + "Which?", "Which?")
+    )
+    backend = VLLMBackend(spec(directory))
+    found = by_key(backend, [long, short])
+    transformers_backend = HFBackend(
+        ModelSpec(backend="hf", name=str(directory), device="cpu", dtype="float32")
+    )
+    expected = by_key(transformers_backend, [long, short])
+    named = [given for _, given in Engine.made[-1].asked if given.logprob_token_ids]
+
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine.logprobs == pytest.approx(theirs.logprobs, abs=1e-4)
+        assert mine.token_counts == theirs.token_counts
+    assert sum(given.prompt_logprobs == 1 for _, given in Engine.made[-1].asked) == 3
+    assert backend.stats["prompts"] == 3 + len(named)
+    assert max(len(given.logprob_token_ids) for given in named) <= 3
+
+
 @pytest.mark.parametrize(("most", "prompts"), [(1000, 1), (1, 4)])
 def test_an_older_engine_gives_the_same_numbers(
     model_dir: Callable[..., Path],

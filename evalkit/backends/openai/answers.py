@@ -2,8 +2,10 @@
 
 Pure; no network.
 
-Choices are scored in one of three ways:
+Choices are scored in one of four ways:
 
+``tokens``
+    Interfaces of llama.cpp and SGLang: by token ids. Exact; see `evalkit.backends.openai.tokens`.
 ``echo``
     Completions API: prompt and continuation are sent and echoed with the log-probability of every
     token. Exact.
@@ -55,8 +57,10 @@ class Mode:
 
     api: Literal["chat", "completions"]
     """Which of the two APIs is asked."""
-    scoring: Literal["echo", "top", "text"]
+    scoring: Literal["tokens", "echo", "top", "text"]
     """How choices are scored."""
+    interface: str = ""
+    """Server's own interface behind the scoring by tokens; empty for none."""
     limit_name: str = "max_tokens"
     """Name of the field that limits generated tokens (newer chat models:
     ``max_completion_tokens``)."""

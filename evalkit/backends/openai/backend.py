@@ -36,6 +36,7 @@ from evalkit.backends.openai.faults import Passing, Refused, Rejected, redacted
 from evalkit.backends.openai.loop import cancelled, drained, first_of
 from evalkit.backends.openai.probe import find_mode, is_well, notices_of, same_model
 from evalkit.backends.openai.settings import PUBLIC_URL, read_settings
+from evalkit.backends.openai.tokens import ByTokens
 from evalkit.errors import BackendError
 from evalkit.records import Ask, ModelSpec, Request, Response
 
@@ -86,6 +87,9 @@ class OpenAIBackend:
             self._client = self._wait(self._made())
             self._mode = self._wait(
                 find_mode(self._client, self.settings, chat=spec.chat_template == "auto")
+            )
+            self._tokens = ByTokens(
+                self._client, self._mode.interface, chat=self._mode.api == "chat"
             )
         # whatever it is, Ctrl-C too, the connection and its thread are closed; it goes on upwards
         except BaseException:
@@ -153,6 +157,7 @@ class OpenAIBackend:
             "version": mode.version,
             "api": mode.api,
             "scoring": mode.scoring,
+            "interface": mode.interface,
             "alternatives": str(mode.alternatives),
             "answer_tokens": str(settings.answer_tokens),
             "temperature": "0" if mode.temperature else "",
@@ -295,6 +300,8 @@ class OpenAIBackend:
 
     async def _choice(self, request: Request) -> Response:
         """Log-probabilities of the continuations, or the text the server answers with."""
+        if self._mode.scoring == "tokens":
+            return await self._by_tokens(request)
         if self._mode.scoring == "echo":
             return await self._echoed(request)
         labels = request.continuations
@@ -330,6 +337,19 @@ class OpenAIBackend:
             text=redacted(found[0], self._key),
             finish_reason=found[1],
             prompt_tokens=prompt_tokens,
+        )
+
+    async def _by_tokens(self, request: Request) -> Response:
+        """Exact log-probabilities by the ids of the choices' tokens."""
+        found = await self._tokens.scores(request)
+        self._seen["boundary"] += found.boundary
+        return Response(
+            key=request.key,
+            logprobs=found.logprobs,
+            token_counts=found.token_counts,
+            prompt_tokens=found.prompt_tokens,
+            sent=found.sent,
+            boundary=found.boundary,
         )
 
     async def _said(self, request: Request, limit: int) -> Response:

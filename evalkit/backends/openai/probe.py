@@ -18,12 +18,14 @@ from evalkit.backends.openai.answers import (
     first_choice,
     reasons,
     text_of,
+    tokens_used,
     version_of,
 )
 from evalkit.backends.openai.client import Client
 from evalkit.backends.openai.echo import echo_score
 from evalkit.backends.openai.faults import Passing, Refused, Rejected
 from evalkit.backends.openai.settings import HttpSettings
+from evalkit.backends.openai.tokens import OWNERS, ByTokens
 from evalkit.errors import BackendError
 from evalkit.records import Request
 
@@ -62,9 +64,41 @@ async def find_mode(client: Client, settings: HttpSettings, *, chat: bool) -> Mo
         raise BackendError(
             f"{settings.url}: gives no usable answer ({fault.reason}). Check the address, and that the server runs; then type the same command again."
         ) from None
+    rows = await client.models()
+    mode = await _by_tokens(client, mode, settings, rows)
     if settings.any_model:
         return replace(mode, version="")
-    return mode if mode.version else replace(mode, version=_digest(await client.models(), mode))
+    return mode if mode.version else replace(mode, version=_digest(rows, mode))
+
+
+async def _by_tokens(client: Client, mode: Mode, settings: HttpSettings, rows: list[Any]) -> Mode:
+    """Mode that scores by token ids, where the server proves to be able to; else the same mode.
+
+    The ids of the opening question must be as many as the ordinary interface counts.
+    """
+    if settings.scoring not in {"auto", "tokens"} or (mode.reasons and settings.scoring == "auto"):
+        return mode
+    owners = [str(row.get("owned_by")) for row in rows if isinstance(row, dict)]
+    for interface in dict.fromkeys(OWNERS[owner] for owner in owners if owner in OWNERS):
+        chat = mode.api == "chat"
+        if chat and interface != "llama.cpp":
+            continue
+        asked = ByTokens(client, interface, chat=chat)
+        try:
+            scores = await asked.scores(
+                replace(_QUESTION, kind="choice", continuations=(" A", " B"))
+            )
+            sent = body_for(mode, settings.model, _QUESTION, max_tokens=1)
+            body = await client.ask(mode.path, sent, _whole, tries=_TRIES)
+        except (Passing, Refused, Rejected):
+            continue
+        if scores.prompt_tokens == tokens_used(body)[0]:
+            return replace(mode, scoring="tokens", interface=interface)
+    if settings.scoring == "tokens":
+        raise BackendError(
+            f"{settings.url}: does not score by token ids as llama.cpp and SGLang do. Leave scoring=tokens out."
+        )
+    return mode
 
 
 async def _any_api(client: Client, settings: HttpSettings, *, chat: bool) -> Mode:

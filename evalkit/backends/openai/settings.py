@@ -25,7 +25,7 @@ PUBLIC_URL = "https://api.openai.com/v1"
 """Server that is asked when none is named."""
 
 _APIS = ("auto", "chat", "completions")
-_SCORINGS = ("auto", "echo", "top", "text")
+_SCORINGS = ("auto", "tokens", "echo", "top", "text")
 _CHANGING = ("api", "scoring", "answer_tokens", "reasoning_tokens", "any_model")
 """Options that can change an answer; the others say where the server is and how hard it is asked."""
 
@@ -44,8 +44,8 @@ class HttpSettings:
     """``chat``, ``completions``, or ``auto``: completions unless a chat template is asked for or
     the server has none."""
     scoring: str = "auto"
-    """How choices are scored: ``echo``, ``top`` (most likely first tokens), ``text``, or ``auto``:
-    the first the server is able to."""
+    """How choices are scored: ``tokens`` (llama.cpp, SGLang), ``echo``, ``top`` (most likely first
+    tokens), ``text``, or ``auto``: the first the server is able to."""
     concurrency: int = 8
     """Requests under way at once."""
     tries: int = 8
@@ -89,7 +89,9 @@ class HttpSettings:
         return bool(self.api_version) or host.endswith(".azure.com")
 
     def address(self, path: str) -> str:
-        """Return the address of an end such as ``chat/completions``."""
+        """Return the address of an end such as ``chat/completions``, or ``/tokenize`` at the root."""
+        if path.startswith("/"):
+            return self.url.removesuffix("/v1") + path
         query = f"?{urlencode({'api-version': self.api_version})}" if self.api_version else ""
         return f"{self.url}/{path}{query}"
 

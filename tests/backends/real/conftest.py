@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_model import llama_server, model_file
+from real_model import dequantised, llama_server, model_file
 from toy_runs import Silent
 
 from evalkit import catalog
@@ -35,6 +35,8 @@ class Ran:
     """Log-probabilities of its choices, where the engine gives them."""
     manifest: Any
     """Of the run."""
+    responses: Mapping[Cell, Any]
+    """What the engine returned."""
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +73,22 @@ def server(file: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def exact_server(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of llama.cpp's server over the dequantised weights, everything in float32."""
+    pytest.importorskip("xllamacpp")
+    copy = dequantised(file, tmp_path_factory.mktemp("gguf") / "float32.gguf")
+    with llama_server(copy, exact=True) as address:
+        yield address
+
+
 class Collects:
     """Keeps every answer while a run is scored."""
 
     def __init__(self) -> None:
         self.predictions: dict[Cell, str] = {}
         self.logprobs: dict[Cell, tuple[float, ...]] = {}
+        self.responses: dict[Cell, Any] = {}
 
     def begin(self, task: Any, instances: Any, phrasings: Any) -> None:
         """Take note of what the next cells belong to."""
@@ -86,6 +98,8 @@ class Collects:
         """Keep one answer."""
         cell = (self._task.id, self._phrasings[row], self._instances[position].id)
         self.predictions[cell] = verdict.prediction
+        if answered is not None:
+            self.responses[cell] = answered.response
         if answered is not None and answered.response.logprobs:
             self.logprobs[cell] = answered.response.logprobs
 
@@ -110,7 +124,7 @@ def ran(
             run(Settings(model=spec, suite=SUITE, out=out, cache=False, resamples=100), Silent())
             found = Collects()
             manifest, _, _ = score_run(out, collector=found)
-            kept[key] = Ran(found.predictions, found.logprobs, manifest)
+            kept[key] = Ran(found.predictions, found.logprobs, manifest, found.responses)
         return kept[key]
 
     return get
