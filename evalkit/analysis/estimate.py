@@ -24,6 +24,7 @@ from evalkit.stats.intervals.resample import Interval
 
 __all__ = ["Known", "estimate", "headline_phrasings", "rows_of_model"]
 
+ARMS = ("seen", "unseen")
 MOST_RANKED = 1000
 """Most resamples behind the ranks of models."""
 
@@ -182,7 +183,7 @@ def rows_of_model(
                 (model, task.benchmark, task.task),
                 name,
                 found,
-                counts=(1, len(task.phrasing_ids), task.n_instances, task.n_groups),
+                counts=(1, _entered(task, name), task.n_instances, task.n_groups),
                 ids=task.digest,
                 group=group,
             )
@@ -214,6 +215,12 @@ def rows_of_model(
             ).items()
         ]
     return rows if differences else [_bounded(row) for row in rows]
+
+
+def _entered(task: OneTask, metric: str) -> int:
+    """Phrasings behind a statistic: those of its arm, or all."""
+    arm, _, kind = metric.rpartition("_")
+    return task.seen.count(arm) if kind in {"mean", "std"} and arm in ARMS else len(task.seen)
 
 
 def _row(

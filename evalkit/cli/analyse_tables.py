@@ -10,7 +10,7 @@ from evalkit.cli.options import number, p_value, print_table
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in
 from evalkit.report.terminal import say
-from evalkit.report.text import asked_of, proven, starred, with_interval
+from evalkit.report.text import asked_of, carried, proven, starred, with_interval
 from evalkit.report.text import grouped as of_groups
 
 if TYPE_CHECKING:
@@ -100,7 +100,12 @@ def print_estimates(estimates: Sequence[Estimate], level: float) -> None:
         "seen and unseen: mean ± std over phrasings (ddof 1)",
     )
     printed = [found[name] for found in lines.values() for name in shown if name in found]
-    for line in (*starred(printed, question), *of_groups(estimates), *proven(estimates)):
+    for line in (
+        *starred(printed, question),
+        *of_groups(estimates),
+        *proven(estimates),
+        *carried(estimates),
+    ):
         say(line)
     for line in (*_of_benchmarks(estimates), *_orders(estimates)):
         say(line)

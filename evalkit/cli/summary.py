@@ -13,7 +13,7 @@ from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import shown_in
 from evalkit.report.summary import summary_rows
 from evalkit.report.terminal import say
-from evalkit.report.text import asked_of, proven, starred
+from evalkit.report.text import asked_of, carried, grouped, proven, starred
 
 __all__ = ["print_summary"]
 
@@ -32,7 +32,8 @@ def print_summary(
     over = [row for row in estimates if row.task == "all" and row.metric in shown and not row.group]
     question = asked_of(over)
     print_table(heads, rows, title=title + (f" for {question}" if question else ""))
-    for line in (*starred(over, question), *proven(estimates)):
+    said = (*grouped(estimates), *proven(estimates), *carried(estimates))
+    for line in (*starred(over, question), *said):
         say(line)
     counts = manifest.totals
     say(

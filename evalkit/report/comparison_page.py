@@ -25,6 +25,7 @@ from evalkit.report.figures import (
 from evalkit.report.limits import Limit, limits
 from evalkit.report.page import drawn, environment, policy, template_text
 from evalkit.report.run_view import RunView
+from evalkit.report.text import asked_of
 
 __all__ = [
     "Ranks",
@@ -101,6 +102,7 @@ def comparison_drawings(
         Their ranks over phrasings.
     """
     values = [by_task(run.estimates).get("all", {}) for run in runs]
+    question = asked_of(row for found in values for row in found.values())
     rows = [
         ScoreRow(
             label=name,
@@ -118,7 +120,9 @@ def comparison_drawings(
     yield Drawing(
         name="models",
         title="Score under every phrasing, by model",
-        caption="A mark is one phrasing over the tasks that use it, the difficulty of the tasks taken out: blue seen, orange unseen, grey unknown or mixed. Thick line: interval of the mean.",
+        caption="A mark is one phrasing over the tasks that use it, the difficulty of the tasks taken out: blue seen, orange unseen, grey unknown or mixed. Thick line: interval of the mean"
+        + _for(question)
+        + ".",
         draw=lambda ax: plot_scores(rows, ax=ax),
     )
     gaps = [
@@ -131,12 +135,13 @@ def comparison_drawings(
         for name, found in zip(names, values, strict=True)
     ]
     known = [row for row in gaps if row.value == row.value]
+    gap = next((one["gap"].question for one in values if "gap" in one and one["gap"].question), "")
     title = "Seen minus unseen wording, by model"
     if known:
         yield Drawing(
             name="gaps",
             title=title,
-            caption="Right of 0: unseen wording is worse.",
+            caption="Right of 0: unseen wording is worse. Line: interval" + _for(gap) + ".",
             draw=lambda ax: plot_gap(known, ax=ax),
         )
     else:
@@ -146,6 +151,11 @@ def comparison_drawings(
     yield _ranks(ranks)
     if len(runs) == 2:
         yield _change(runs, names)
+
+
+def _for(question: str) -> str:
+    """What an interval answers, behind its name."""
+    return f", for {question}" if question else ""
 
 
 def _ranks(ranks: Ranks) -> Drawing:
@@ -214,6 +224,14 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
             style=Markup(style),
             suite=runs[0].manifest.suite,
             level=runs[0].evidence.level,
+            question=asked_of(row for one in values for row in one.get("all", {}).values()),
+            of_tasks=asked_of(
+                row
+                for one in values
+                for task, found in one.items()
+                if task != "all"
+                for row in found.values()
+            ),
             models=[
                 {"name": name, "run": run, "values": found.get("all", {})}
                 for name, run, found in models

@@ -16,10 +16,14 @@ from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows,
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
 from evalkit.report.text import (
+    asked_of,
     bracket,
+    carried,
     estimate_text,
+    grouped,
     markdown_cell,
     points,
+    proven,
     script_json,
     share,
     signed,
@@ -110,7 +114,10 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         With a baseline, when one is given.
     """
     values = by_task(run.estimates)
+    question = asked_of(run.estimates)
     return {
+        "question": question,
+        "said": [*proven(run.estimates), *carried(run.estimates), *grouped(run.estimates)],
         "manifest": run.manifest,
         "evidence": run.evidence,
         "answers": answers(values.get("all", {}), run.evidence),

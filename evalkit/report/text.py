@@ -16,6 +16,7 @@ from evalkit.stats import FEW_GROUPS
 __all__ = [
     "asked_of",
     "bracket",
+    "carried",
     "estimate_text",
     "finite",
     "grouped",
@@ -30,6 +31,8 @@ __all__ = [
     "with_interval",
 ]
 
+FEW_IN_ARM = 3
+"""Most phrasings of an arm that are said to carry a gap."""
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -215,6 +218,35 @@ def grouped(rows: Iterable[Estimate]) -> list[str]:
             )
         )
     return list(dict.fromkeys(lines))
+
+
+def carried(rows: Iterable[Estimate]) -> list[str]:
+    """Return which gaps rest on an arm of three phrasings or fewer, one line in all.
+
+    Examples
+    --------
+    >>> gap = Estimate(model="m", benchmark="b", task="t", metric="gap", value=0.1)
+    >>> arm = Estimate(model="m", benchmark="b", task="t", metric="unseen_mean", value=0.5, n_phrasings=2)
+    >>> carried([gap, arm])
+    ['Few phrasings carry a gap: 2 unseen phrasings that of t']
+    """
+    rows = [row for row in rows if row.task != "all" and not row.group]
+    gaps = {(row.model, row.task) for row in rows if row.metric == "gap" and row.value == row.value}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        arm = row.metric.removesuffix("_mean")
+        few = arm in {"seen", "unseen"} and 0 < row.n_phrasings <= FEW_IN_ARM
+        if few and row.metric != arm and (row.model, row.task) in gaps:
+            words = f"{row.n_phrasings} {arm} phrasing{'' if row.n_phrasings == 1 else 's'}"
+            found.setdefault(words, []).append(row.task)
+    if not found:
+        return []
+    parts = []
+    for words, tasks in found.items():
+        own = list(dict.fromkeys(tasks))
+        more = f" and {len(own) - 2} more tasks" if len(own) > 2 else ""
+        parts.append(f"{words} that of {', '.join(own[:2])}{more}")
+    return [f"Few phrasings carry a gap: {'; '.join(parts)}"]
 
 
 def proven(rows: Iterable[Estimate]) -> list[str]:

@@ -177,6 +177,15 @@ def test_first_screen_answers_three_questions(tree: Tree) -> None:
     assert "+50.0" in text[2]
 
 
+def test_what_the_numbers_answer_and_prove_stands_beside_them(run_view: RunView) -> None:
+    """The question of the intervals, what the worst of four phrasings proves, and that two carry each arm."""
+    words = "for these tasks under new phrasings, effects of wording taken as normal"
+    for text in (render_page(run_view), render_markdown(run_view)):
+        assert words in text
+        assert "at least 47% of phrasings like these score the worst of 4 phrasings" in text
+        assert "2 unseen phrasings that of toy" in text
+
+
 def test_every_relation_of_gap_and_interval_has_its_own_words(run_view: RunView) -> None:
     """Above 0, below 0, around 0, without interval, unknown."""
     from dataclasses import replace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -116,6 +117,9 @@ def test_several_runs_make_one_page(runs: list[Path], tmp_path: Path) -> None:
 
     assert "sensitive,sd=0.3" in page
     assert "seen_only" in page
+    question = "for these tasks under new phrasings, effects of wording taken as normal"
+    captions = re.findall(r"<(?:fig)?caption>.*?</(?:fig)?caption>", page, re.DOTALL)
+    assert sum(question in caption for caption in captions) >= 3  # both tables, score figure
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
         "models",
         "gaps",

@@ -48,4 +48,4 @@ def test_one_phrasing_has_no_interval(few):
     """Below two phrasings there is a reason instead of an interval."""
     assert mean_of_phrasings(few).reason == "fewer than two phrasings"
     assert std_of_phrasings(few).reason == "fewer than two phrasings"
-    assert gap_of_phrasings(few, SEEN).reason == "an arm with fewer than two phrasings"
+    assert gap_of_phrasings(few, SEEN).reason == "an arm with fewer than three phrasings"

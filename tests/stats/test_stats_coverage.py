@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evalkit import stats
+from evalkit.stats.intervals.fixed_intervals import change_of_instances, mean_of_instances
 
 pytestmark = pytest.mark.slow
 DRAWS = 400
@@ -22,12 +23,12 @@ def normal(rng: np.random.Generator, *, p: int, n: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("p", "n"), [(5, 200), (10, 50)])
 def test_intervals_over_new_phrasings_hold_their_level(p, n):
-    """mean, gap, std, std_excess, spread and min; the last two against the mean of their values over all draws."""
+    """mean, gap of arms of five, std, std_excess, spread and min; the last two against the mean of their values over all draws."""
     rng = np.random.default_rng(20261121)
     seen = np.arange(p) < p // 2
     truths = {
         "mean": 0.5,
-        "gap": 0.0,
+        **({"gap": 0.0} if p >= 6 else {}),  # an arm of two phrasings has no such interval
         "std": 0.2 * np.sqrt(0.1 + 0.6 / n),
         "std_excess": 0.2 * np.sqrt(0.1),
     }
@@ -189,3 +190,34 @@ def test_means_over_tasks_hold_their_level(own, wording):
             held[name, question] += found.low <= target <= found.high
 
     assert {key: n / DRAWS for key, n in held.items() if not BAND[0] <= n / DRAWS <= 0.995} == {}
+
+
+@pytest.mark.parametrize(("n_seen", "n_unseen"), [(7, 3), (3, 7), (5, 5)])
+def test_gap_holds_where_the_arms_differ_in_spread(n_seen, n_unseen):
+    """Seen wordings hardly differ and unseen ones do: the variances are not pooled, so the small arm keeps its own."""
+    rng = np.random.default_rng(20261129)
+    seen = np.arange(n_seen + n_unseen) < n_seen
+    held = 0
+    for _ in range(DRAWS):
+        effects = rng.normal(size=(seen.size, 1)) * np.where(seen, 0.02, 0.08)[:, None]
+        scores = 0.5 + effects + 0.1 * rng.normal(size=(seen.size, 200))
+        found = stats.gap_interval(scores, seen=seen, unseen=~seen)
+        held += found.low <= 0.0 <= found.high
+    assert BAND[0] <= held / DRAWS <= BAND[1]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_change_of_the_worst_case_holds_with_few_instances(share):
+    """Of 50 instances few change sides: Student's interval held 74 to 90 % there."""
+    rng = np.random.default_rng(20261130)
+    held = {"change": 0, "student": 0}
+    for _ in range(DRAWS):
+        change = rng.choice([-1.0, 0.0, 1.0], 50, p=[share, 1 - 2 * share, share])
+        found = {
+            "change": change_of_instances(change, value=float(change.mean())),
+            "student": mean_of_instances(change),
+        }
+        for name, one in found.items():
+            held[name] += one.low <= 0.0 <= one.high
+    assert held["change"] / DRAWS >= 0.93
+    assert share > 0.05 or held["student"] / DRAWS < 0.93

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from evalkit.stats.comparing.paired import paired_difference
 from evalkit.stats.intervals.component_intervals import LEAST_PAIRED, consistency_terms, pss_terms
 from evalkit.stats.intervals.crossed import crossed_variance, student
-from evalkit.stats.intervals.fixed_intervals import mean_of_instances
+from evalkit.stats.intervals.fixed_intervals import change_of_instances
 from evalkit.stats.intervals.intervals import robust_only
 from evalkit.stats.intervals.noise import MeanNoise, beyond_noise, mean_noise, noise_draws
 from evalkit.stats.intervals.normal_scale import as_normal, noise_share
@@ -215,7 +215,8 @@ def difference_intervals(
     Notes
     -----
     mean: Student on the cell differences, crossed. pss: the same on the differences of pair terms.
-    worst_instance, best_instance (``fixed`` only): Student on per-instance differences. Statistics
+    worst_instance, best_instance (``fixed`` only): per-instance differences, see
+    `change_of_instances`. Statistics
     of a[p] (``random`` only, see `robust_only`): pivots of both runs, as dependent as they are.
 
     Raises
@@ -254,12 +255,12 @@ def _at_instances(
     old: Scores, new: Scores, *, question: Question, level: float
 ) -> dict[str, Interval]:
     """Return the differences of worst_instance and best_instance, for these phrasings only."""
-    worst = mean_of_instances(
+    worst = change_of_instances(
         worst_per_instance(new) - worst_per_instance(old),
         value=worst_instance(new) - worst_instance(old),
         level=level,
     )
-    best = mean_of_instances(
+    best = change_of_instances(
         worst_per_instance(-old) - worst_per_instance(-new),
         value=best_instance(new) - best_instance(old),
         level=level,

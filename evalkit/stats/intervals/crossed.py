@@ -12,7 +12,7 @@ from evalkit.stats.point.missing import scored
 from evalkit.stats.point.rates import rate_interval
 
 __all__ = [
-    "WELCH_FROM",
+    "LEAST_IN_ARM",
     "crossed_error",
     "crossed_variance",
     "gap_interval",
@@ -26,8 +26,9 @@ __all__ = [
 Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
-WELCH_FROM = 4
-"""Fewest phrasings in an arm for which its variance is estimated by itself."""
+LEAST_IN_ARM = 3
+"""Fewest phrasings in an arm for a gap under new phrasings. With two, Welch's interval holds 88 % where
+the arms differ in spread, and pooling both variances 60 %."""
 
 
 def student(
@@ -212,9 +213,8 @@ def gap_interval(
     influence of each instance on D, so whatever both arms share cancels. ``fixed``: Vi with N - 1
     degrees of freedom. ``random``: V = var(a seen) / Ps + var(a unseen) / Pu + (Vi - noise of N
     instances in the first two, where it exceeds its sampling error as in `mean_interval`), Welch:
-    the two variances may differ. Degrees of freedom by Satterthwaite over the two arms and Vi. When
-    an arm has fewer than `WELCH_FROM` phrasings the two variances are pooled, which takes them as
-    equal: two phrasings say too little about their own variance. Needs two phrasings in each arm.
+    the two variances may differ and are never pooled. Degrees of freedom by Satterthwaite over the
+    two arms and Vi. ``random`` needs `LEAST_IN_ARM` phrasings in each arm.
 
     References
     ----------
@@ -232,8 +232,9 @@ def gap_interval(
     shared = n_instances / (n_instances - 1) * float((difference**2).sum())
     if question == "fixed":
         return student(value, variance=shared, df=n_instances - 1, level=level, over=OVER["fixed"])
-    if min(arm.shape[0] for arm in arms) < 2:
-        return undefined(value, "an arm with fewer than two phrasings", level=level)
+    if min(arm.shape[0] for arm in arms) < LEAST_IN_ARM:
+        reason = "an arm with fewer than three phrasings"
+        return undefined(value, reason, level=level)
     arm_terms = [
         (
             float(np.var(phrasing_scores(arm), ddof=1)),
@@ -242,12 +243,8 @@ def gap_interval(
         )
         for arm in arms
     ]
-    sizes = [size for _, _, size in arm_terms]
     private = sum(noise / size for _, noise, size in arm_terms)
     parts = [(raw / size, size - 1) for raw, _, size in arm_terms]
-    if min(sizes) < WELCH_FROM:
-        pooled = sum(raw * (size - 1) for raw, _, size in arm_terms) / (sum(sizes) - 2)
-        parts = [(pooled * sum(1 / size for size in sizes), sum(sizes) - 2)]
     beyond = beyond_noise(shared, private, n_instances)
     total = sum(part for part, _ in parts) + beyond
     spent = (shared**2 / (n_instances - 1) if beyond else 0.0) + sum(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats as distributions
 
-from evalkit.stats.intervals.crossed import student
+from evalkit.stats.intervals.crossed import LEAST_IN_ARM, student
 from evalkit.stats.intervals.resample import Interval, undefined
 
 __all__ = ["gap_of_phrasings", "mean_of_phrasings", "std_of_phrasings"]
@@ -68,18 +68,19 @@ def gap_of_phrasings(seen: Means, unseen: Means, *, level: float = 0.95) -> Inte
 
     Examples
     --------
-    >>> found = gap_of_phrasings(np.array([0.5, 0.6]), np.array([0.4, 0.5]))
+    >>> found = gap_of_phrasings(np.array([0.5, 0.6, 0.7]), np.array([0.4, 0.5, 0.6]))
     >>> round(found.value, 3), round(found.low, 3)
-    (0.1, -0.204)
+    (0.1, -0.127)
     """
     arms = [arm[~np.isnan(arm)] for arm in (seen, unseen)]
-    if min(arm.size for arm in arms) < 2:
+    if min(arm.size for arm in arms) < LEAST_IN_ARM:
         value = (
             float(arms[0].mean() - arms[1].mean())
             if all(arm.size for arm in arms)
             else float("nan")
         )
-        return undefined(value, "an arm with fewer than two phrasings", level=level)
+        reason = "an arm with fewer than three phrasings"
+        return undefined(value, reason, level=level)
     value = float(arms[0].mean() - arms[1].mean())
     parts = [float(arm.var(ddof=1)) / arm.size for arm in arms]
     total = sum(parts)

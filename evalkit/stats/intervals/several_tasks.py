@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from evalkit.stats.intervals.crossed import WELCH_FROM, probit, student
+from evalkit.stats.intervals.crossed import LEAST_IN_ARM, probit, student
 from evalkit.stats.intervals.noise import influence, mean_noise
 from evalkit.stats.intervals.resample import OVER, Interval, Question, undefined
 from evalkit.stats.point.location import mean, phrasing_scores
@@ -115,13 +115,14 @@ def _total(
     fixed = Error(value, common, common**2 / spent if spent > 0 else float(shared[0][1] - 1))
     if question == "fixed":
         return fixed
-    if min(arm.least for arm in arms) < 2:
+    few = len(arms) > 1 and min(arm.df for arm in arms) < LEAST_IN_ARM - 1
+    if few or min(arm.least for arm in arms) < 2:
         return nothing
     private = [sum(arm.noise[task][0] for arm in arms) for task in range(len(shared))]
     sampled = sum(part**2 * 2 / (n - 1) for part, (_, n) in zip(private, shared, strict=True))
     beyond = common - sum(private)
     beyond = beyond if beyond > float(np.sqrt(sampled)) else 0.0
-    drawn = _over_arms(arms)
+    drawn = [(arm.variance, arm.df) for arm in arms]
     total = sum(part for part, _ in drawn) + beyond
     if total == 0:  # phrasings with one and the same mean by accident do not make it certain
         return fixed
@@ -131,15 +132,6 @@ def _total(
     if len(arms) == 1:
         spent += float(sum(part**2 / df for part, df in arms[0].noise))
     return Error(value, total, total**2 / (spent + of_phrasings))
-
-
-def _over_arms(arms: Sequence[_Arm]) -> list[tuple[float, float]]:
-    """Variance and degrees of freedom of every arm; one for both where an arm is too small to tell its own."""
-    if len(arms) < 2 or min(arm.df for arm in arms) >= WELCH_FROM - 1:
-        return [(arm.variance, arm.df) for arm in arms]
-    df = sum(arm.df for arm in arms)
-    pooled = sum(arm.variance * arm.least * arm.df for arm in arms) / df
-    return [(pooled * sum(1 / arm.least for arm in arms), df)]
 
 
 def error_of_means(parts: Sequence[Part], *, question: Question) -> Error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats as distributions
 
+from evalkit.stats.intervals.crossed import LEAST_IN_ARM
 from evalkit.stats.point.variance import Components
 
 __all__ = ["Design", "designs", "gap_power", "half_width", "proven_share", "required_phrasings"]
@@ -131,7 +132,7 @@ def gap_power(
     found
         Variance components; phrasing effects are taken as equally variable in both arms.
     n_seen, n_unseen
-        Phrasings per arm, at least 2 each.
+        Phrasings per arm, at least 3 each.
     n_instances
         Instances, the same for both arms.
     var_gap_instance
@@ -144,7 +145,7 @@ def gap_power(
     -----
     V = (vp + ve / N)(1 / Ps + 1 / Pu) + vg / N; instance difficulty cancels. Power of a two-sided t
     test with non-centrality gap / sqrt(V) and degrees of freedom by Satterthwaite, as
-    `gap_interval` uses them. Fewer than two phrasings in an arm: NaN.
+    `gap_interval` uses them. Fewer than three phrasings in an arm: NaN.
 
     References
     ----------
@@ -157,17 +158,14 @@ def gap_power(
     0.87
     """
     sizes = (n_seen, n_unseen)
-    if min(sizes) < 2 or n_instances < 2:
+    if min(sizes) < LEAST_IN_ARM or n_instances < 2:
         return float("nan")
     one = found.clipped.phrasing + found.clipped.interaction / n_instances
     arms = [one / size for size in sizes]
     total = sum(arms) + var_gap_instance / n_instances
     if total == 0:
         return 1.0 if gap != 0 else 0.0
-    if min(sizes) < 4:
-        spent = sum(arms) ** 2 / (sum(sizes) - 2)
-    else:
-        spent = sum(arm**2 / (size - 1) for arm, size in zip(arms, sizes, strict=True))
+    spent = sum(arm**2 / (size - 1) for arm, size in zip(arms, sizes, strict=True))
     shared = (
         found.clipped.interaction / n_instances * sum(1 / size for size in sizes)
         + var_gap_instance / n_instances
@@ -235,7 +233,7 @@ def designs(
                 level=level,
             )
 
-        low, high = 1, 2
+        low, high = LEAST_IN_ARM - 1, LEAST_IN_ARM
         while high < MOST and reached(high) < power:
             low, high = high, high * 2
         if high >= MOST:
