@@ -6,6 +6,7 @@ from evalkit.analysis.estimates_file import read_estimates, write_estimates
 from evalkit.analysis.paired_tests import PairedTest, paired_tests, write_tests
 from evalkit.analysis.phrasings_file import phrasing_rows, write_phrasings
 from evalkit.analysis.sparse import curve_of, phrasing_estimates, phrasing_intervals
+from evalkit.analysis.wordings import wordings_of
 
 __all__ = [
     "Known",
@@ -19,6 +20,7 @@ __all__ = [
     "phrasing_intervals",
     "phrasing_rows",
     "read_estimates",
+    "wordings_of",
     "write_estimates",
     "write_phrasings",
     "write_tests",

@@ -25,10 +25,11 @@ from evalkit.analysis.compare_tests import (
     flips_by_phrasing,
     tests_of,
 )
+from evalkit.analysis.controls import reliance_of
 from evalkit.analysis.estimate import headline_phrasings, rows_of_model
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.analysis.per_task import best_of_both, reliance_of
+from evalkit.analysis.per_task import best_of_both
 from evalkit.analysis.suites import compare_suites, only_in_one, refuse
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate, digest

@@ -26,8 +26,8 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
     block
         Cells of one model on one task.
     reference
-        One clean phrasing for all others, a map, or None: every perturbed phrasing against the
-        phrasing whose id its own id begins with (``origin.perturbation-digest``).
+        One clean phrasing for all others, a map, or None: every perturbed phrasing against the one
+        that it was made from, by column ``of``, else by its id (``origin.perturbation-digest``).
     """
     present = set(block.phrasing_ids)
     if isinstance(reference, str):
@@ -41,7 +41,11 @@ def drop_pairs(block: Block, reference: str | Mapping[str, str] | None) -> dict[
             attacked: clean for attacked, clean in reference.items() if {attacked, clean} <= present
         }
     pairs = {}
-    for name, perturbation in zip(block.phrasing_ids, block.perturbations, strict=True):
+    known = block.traits.get("of", ("",) * len(block.phrasing_ids))
+    for name, perturbation, of in zip(block.phrasing_ids, block.perturbations, known, strict=True):
+        if perturbation and of in present:
+            pairs[name] = of
+            continue
         origin = name.rpartition(".")[0] if perturbation else ""
         while origin and origin not in present:
             origin = origin.rpartition(".")[0]

@@ -35,6 +35,8 @@ class Known:
 
     chance: Mapping[str, float] = field(default_factory=dict)
     """Task id -> score of guessing, for accuracy_norm."""
+    guesses: Mapping[str, float] = field(default_factory=dict)
+    """Task id -> the same as the items tell it, for accident."""
     answers: Mapping[str, AnswerBlock] = field(default_factory=dict)
     """Task id -> what the one model of the table answered, for posix, prompt_uncertainty,
     confidence, brier, refusal_rate and label_adherence."""
@@ -79,8 +81,8 @@ def estimate(
 
     Notes
     -----
-    Headline statistics are over correct, unperturbed phrasings; where a task has none of these,
-    over all of its phrasings. Benchmark rows have task ``all``; suite rows benchmark and task
+    Headline statistics are over correct, unperturbed phrasings whose meaning nobody doubts; where a
+    task has none of these, over its correct ones, and where it has none, over all. Benchmark rows have task ``all``; suite rows benchmark and task
     ``all``. With several models their ranks and Kendall's W follow (see
     `evalkit.analysis.between_models`).
     """
@@ -100,6 +102,7 @@ def estimate(
                 n_resamples=n_resamples,
                 reference=reference,
                 chance=known.chance.get(task),
+                guess=known.guesses.get(task, known.chance.get(task, math.nan)),
                 confidence=confidence,
                 repeats=table.repeats(model, task),
                 answers=known.answers.get(task),
@@ -123,12 +126,8 @@ def estimate(
 
 
 def headline_phrasings(block: Block) -> npt.NDArray[np.bool_]:
-    """Return which phrasings headline statistics are over.
-
-    Correct and unperturbed, or all when none is.
-    """
-    chosen = (np.array(block.kinds) == "correct") & (np.array(block.perturbations) == "")
-    return chosen if chosen.any() else np.ones_like(chosen)
+    """Return which phrasings headline statistics are over, as `Block.headline`."""
+    return block.headline
 
 
 def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTask:

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.controls import accident_of, reliance_of, seen_wrong_of
 from evalkit.analysis.drops import drop_pairs, drop_statistics
 from evalkit.analysis.from_answers import answer_statistics
 from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
+from evalkit.analysis.wordings import differing, matched
 from evalkit.scoring import STATUSES, AnswerBlock, Block
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 
@@ -24,7 +26,6 @@ __all__ = [
     "Options",
     "best_of_both",
     "normed",
-    "reliance_of",
     "task_statistics",
     "undefined_mean",
 ]
@@ -60,6 +61,8 @@ class Options:
     """(P, N) probability of the given answer, for ece."""
     answers: AnswerBlock | None = None
     """What was answered, for the statistics that need more than scores."""
+    guess: float = math.nan
+    """Score of an answer drawn without regard to the target; NaN where it is not known."""
     distances: Mapping[str, float] | None = None
     """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so
     not spoken of."""
@@ -94,6 +97,7 @@ def task_statistics(
     if whole:
         found = _of_scores(units, options, rng)
         found |= _of_arms(units, arms == "seen", arms == "unseen", options=options, rng=rng)
+        found |= _of_matched(block, units, arms, options)
     else:
         found = sparse_statistics(
             scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level
@@ -103,6 +107,8 @@ def task_statistics(
     found |= _of_status(block.status[headline], options)
     found |= drop_statistics(block, options.reference, level=options.level)
     found |= reliance_of(block, question=options.question, level=options.level)
+    found |= accident_of(block, options.guess, level=options.level)
+    found |= seen_wrong_of(block, question=options.question, level=options.level)
     found["proven_share"] = proven(scores, level=options.level)
     codes = codes_of(block)
     if codes is not None and whole:
@@ -282,6 +288,24 @@ def _of_arms(
     return found | best_of_both(gaps, options.question)
 
 
+def _of_matched(block: Block, units: Floats, arms: npt.NDArray[np.str_], options: Options) -> Found:
+    """Gap between arms of the same forms, for these phrasings; nothing where the arms do not differ in form."""
+    if not differing(block):
+        return {}
+    kept = matched(block)[block.headline]
+    if not kept.any():
+        none = stats.undefined(math.nan, "no form is on both arms", level=options.level)
+        return {"gap_matched": none}
+    gap = stats.gap_interval(
+        units,
+        seen=kept & (arms == "seen"),
+        unseen=kept & (arms == "unseen"),
+        question="fixed",
+        level=options.level,
+    )
+    return {"gap_matched": gap}
+
+
 def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> Found:
     """Return the intervals for the question asked.
 
@@ -356,20 +380,3 @@ def _of_status(status: npt.NDArray[np.int8], options: Options) -> Found:
             share, value=stats.rate(flags, of=within), level=options.level
         )
     return found
-
-
-def reliance_of(block: Block, *, question: stats.Question, level: float) -> Found:
-    """Return the mean of correct phrasings minus the mean of wrong ones, over all wrong kinds and for each; empty without controls."""
-    values = independent_units(block, block.values)
-    kinds = np.array(block.kinds)
-    correct = (kinds == "correct") & (np.array(block.perturbations) == "")
-    others = sorted(set(kinds) - {"correct"})
-    if not others or not correct.any():
-        return {}
-    masks = {"reliance": kinds != "correct"} | {
-        f"reliance_{kind}": kinds == kind for kind in others
-    }
-    return {
-        name: stats.gap_interval(values, seen=correct, unseen=wrong, question=question, level=level)
-        for name, wrong in masks.items()
-    }

@@ -13,7 +13,8 @@ from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import shown_in
 from evalkit.report.summary import summary_rows
 from evalkit.report.terminal import say
-from evalkit.report.text import asked_of, carried, grouped, proven, starred
+from evalkit.report.text import asked_of, carried, grouped, proven, starred, with_interval
+from evalkit.report.wordings import familiar, population, unlike, without_doubtful
 
 __all__ = ["print_summary"]
 
@@ -35,6 +36,7 @@ def print_summary(
     said = (*grouped(estimates), *proven(estimates), *carried(estimates))
     for line in (*starred(over, question), *said):
         say(line)
+    _say_wordings(manifest, estimates, question)
     counts = manifest.totals
     say(
         f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"
@@ -76,3 +78,25 @@ def print_summary(
     tuned_on = manifest.model.tuned_on
     if tuned_on is None:
         say("Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on.")
+
+
+def _say_wordings(manifest: Manifest, estimates: Sequence[Estimate], question: str) -> None:
+    """Say what phrasings the numbers are of: doubtful ones, arms that differ in form, strata."""
+    matched = next(
+        (
+            row
+            for row in sorted(estimates, key=lambda row: row.benchmark != "all")
+            if row.metric == "gap_matched" and row.task == "all" and not row.group
+        ),
+        None,
+    )
+    told = manifest.wordings
+    gap = "" if matched is None else with_interval(matched, matched.question)
+    for line in (
+        without_doubtful(told),
+        unlike(told, gap),
+        familiar(estimates),
+        population(told),
+    ):
+        if line:
+            say(line)

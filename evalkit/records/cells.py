@@ -190,6 +190,16 @@ class Score:
     log-probability."""
     target_probability: float | None = None
     """Probability of the target, where it is known."""
+    position: str = ""
+    """Where the instruction stands."""
+    wrapper: str = ""
+    """What is around the prompt."""
+    stratum: str = ""
+    """Manner of writing."""
+    meaning: str = ""
+    """Verdict on its meaning: ``checked``, ``doubtful`` or ``unchecked``."""
+    of: str = ""
+    """Phrasing it was made from; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

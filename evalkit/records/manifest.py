@@ -24,6 +24,7 @@ __all__ = [
     "Spent",
     "SuiteRecord",
     "TaskRecord",
+    "Wordings",
     "migrated",
 ]
 
@@ -247,6 +248,25 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wordings:
+    """What the word phrasing stands for in a run. Phrasings are counted once per task."""
+
+    strata: Mapping[str, int] = field(default_factory=dict)
+    """Stratum -> headline phrasings in it; those whose stratum is not said are in none."""
+    doubtful: int = 0
+    """Correct phrasings left out of the headline, because a reader doubts that they ask the
+    task."""
+    doubtful_tasks: int = 0
+    """Tasks that they belong to."""
+    only_doubtful: tuple[str, ...] = ()
+    """Tasks that have no other, whose headline is over them."""
+    change: Mapping[str, float] = field(default_factory=dict)
+    """Statistic -> mean over tasks of its value with the doubtful phrasings minus the headline."""
+    differ: Mapping[str, int] = field(default_factory=dict)
+    """Trait -> tasks in which seen and unseen phrasings differ in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything ``manifest.json`` says, in the order in which it stands there."""
 
@@ -284,6 +304,8 @@ class Manifest:
     """Totals; None while the run is not finished."""
     budget: Spent | None = None
     """What a sparse run asked; None for others."""
+    wordings: Wordings | None = None
+    """What its phrasings are; None where that was not looked at."""
     scores_digest: str | None = None
     """Seal of ``scores.parquet``."""
     estimates_digest: str | None = None
@@ -292,7 +314,10 @@ class Manifest:
     def to_json(self) -> dict[str, Any]:
         """Return what the file says, without its own digest; what is not known is not mentioned."""
         found = {"schema": MANIFEST_SCHEMA, **asdict(self), "suite": self.suite.to_json()}
-        for name in ("versions", "intervals", "budget", "scores_digest", "estimates_digest"):
+        for name in (
+            *("versions", "intervals", "budget", "wordings"),
+            *("scores_digest", "estimates_digest"),
+        ):
             if found[name] is None:
                 del found[name]
         if self.budget is not None:

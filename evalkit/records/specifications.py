@@ -133,7 +133,7 @@ class Meaning:
     score: float | None = None
     """Score of the validator, when it gives one."""
     note: str = ""
-    """Why it is doubtful."""
+    """Why it is doubtful, or what the check could not rest on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +240,8 @@ class Suite:
     """Phrasings per task; None for all."""
     sources: tuple[str, ...] = ()
     """Only phrasings of these sources; empty for all."""
+    strata: tuple[Stratum, ...] = ()
+    """Only correct phrasings of these strata; empty for all."""
     kinds: tuple[str, ...] = ("correct",)
     """Kinds of phrasing that are run."""
     perturbations: tuple[str, ...] = ()

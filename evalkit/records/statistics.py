@@ -102,6 +102,14 @@ def _of_arms() -> Iterator[Statistic]:
         gate="seen mean minus unseen mean",
     )
     yield plain(
+        "gap_matched",
+        "gap over as many seen as unseen phrasings of every form (layout, label space, position, "
+        "wrapper, stratum), for these phrasings; only where the arms differ in one of them",
+        words="gap, forms matched",
+        low=-1.0,
+        high=1.0,
+    )
+    yield plain(
         "gap_worst",
         "the same for the worst phrasing, at the smaller number of phrasings of the two arms",
         low=-1.0,
@@ -114,6 +122,22 @@ def _of_arms() -> Iterator[Statistic]:
         words="correct - control instruction, all controls",
         needs="controls",
         shown=("candidates",),
+    )
+    yield fraction(
+        "accident",
+        "share of items on which obeying a control is right by accident: a guess, but 0 for opposite "
+        "and negated; also accident_KIND. Reliance of a perfect reader is 1 minus it",
+        words="obeying a control is right by accident",
+        needs="controls",
+    )
+    yield plain(
+        "seen_wrong",
+        "mean of wrong controls in words that the model has seen - mean of unseen correct phrasings; "
+        "above 0: familiar words beat the right ones",
+        words="seen but wrong - unseen but right",
+        needs="controls",
+        low=-1.0,
+        high=1.0,
     )
 
 
@@ -326,7 +350,7 @@ LEADERBOARD = (
 
 
 def statistic(name: str) -> Statistic:
-    """Return the entry of a metric; that of `reliance` for one kind of control, of `pdr` for one perturbation.
+    """Return the entry of a metric; that of `reliance` or `accident` for one kind of control, of `pdr` for one perturbation.
 
     Raises
     ------
@@ -338,12 +362,15 @@ def statistic(name: str) -> Statistic:
     >>> statistic("min").words, statistic("reliance_wrong").words
     ('worst phrasing', 'correct - wrong instruction')
     """
-    kind = name.removeprefix("reliance_")
-    if kind != name:
-        return replace(STATISTICS["reliance"], name=name, words=f"correct - {kind} instruction")
-    if name not in STATISTICS and name.startswith("pdr_"):
-        words = f"lost under {name.removeprefix('pdr_')}, % of the clean score"
-        return replace(STATISTICS["pdr"], name=name, words=words)
+    if name not in STATISTICS:
+        for family, words in (
+            ("reliance", "correct - {} instruction"),
+            ("accident", "obeying {} is right by accident"),
+            ("pdr", "lost under {}, % of the clean score"),
+        ):
+            if name.startswith(f"{family}_"):
+                rest = name.removeprefix(f"{family}_")
+                return replace(STATISTICS[family], name=name, words=words.format(rest))
     return STATISTICS[name]
 
 

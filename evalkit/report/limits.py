@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evalkit.catalog.instances import LEFT_OUT
-from evalkit.records.manifest import Counts, Manifest
-from evalkit.report.text import share
+from evalkit.records import Estimate
+from evalkit.records.manifest import Counts, Manifest, Wordings
+from evalkit.report.text import share, with_interval
+from evalkit.report.wordings import familiar, population, unlike, without_doubtful
 
-__all__ = ["Limit", "counted", "limits", "or_none"]
+__all__ = ["Limit", "counted", "limits", "limits_of_wordings", "or_none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,31 @@ def limits(manifest: Manifest) -> list[Limit]:
         )
         found.append(Limit(head="Not done as asked", text=f"{notes[0].removesuffix('.')}.{more}"))
     return sorted(found, key=lambda limit: not limit.severe)
+
+
+def limits_of_wordings(
+    wordings: Wordings, estimates: Sequence[Estimate], matched: Estimate | None = None
+) -> list[Limit]:
+    """Return what a reader must know of the phrasings of a run.
+
+    Parameters
+    ----------
+    wordings
+        Of the run.
+    estimates
+        All of the run.
+    matched
+        Its ``gap_matched`` over all tasks; None where there is none.
+    """
+    told = {
+        "Doubtful phrasings": without_doubtful(wordings),
+        "The arms differ in more than words": unlike(
+            wordings, "" if matched is None else with_interval(matched, matched.question)
+        ),
+        "Seen but wrong": familiar(estimates),
+        "Which wordings": population(wordings),
+    }
+    return [Limit(head=head, text=text) for head, text in told.items() if text]
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.catalog.paths import data_root
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
-from evalkit.report.limits import limits
+from evalkit.report.limits import limits, limits_of_wordings
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView
@@ -121,7 +121,12 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "manifest": run.manifest,
         "evidence": run.evidence,
         "answers": answers(values.get("all", {}), run.evidence),
-        "limits": limits(run.manifest),
+        "limits": [
+            *limits(run.manifest),
+            *limits_of_wordings(
+                run.evidence.wordings, run.estimates, values.get("all", {}).get("gap_matched")
+            ),
+        ],
         "looks": looks_text(run.evidence.looks),
         "controls": controls(values.get("all", {})),
         "benchmarks": benchmark_rows(values),

@@ -201,15 +201,23 @@ def looks_text(looks: Looks) -> list[str]:
 def controls(values: Mapping[str, Estimate]) -> list[Estimate]:
     """Return what damaged and misleading wording does, as far as the run asked for it.
 
-    Drop rate and reliance, all controls first.
+    Drop rate, reliance with what obeying gives by accident, all controls first, then familiar words
+    of another task against the right ones.
     """
     names = [
         name
         for name in (
             "pdr",
             *sorted({name for name in values if name.startswith("pdr_")} - set(STATISTICS)),
-            "reliance",
-            *sorted(name for name in values if name.startswith("reliance_")),
+            *(
+                name
+                for kind in (
+                    "",
+                    *sorted(name[8:] for name in values if name.startswith("reliance_")),
+                )
+                for name in (f"reliance{kind}", f"accident{kind}")
+            ),
+            "seen_wrong",
         )
         if name in values
     ]

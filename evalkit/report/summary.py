@@ -10,7 +10,7 @@ from evalkit.report.text import asked_of, with_interval
 
 __all__ = ["over_all_tasks", "summary_rows"]
 
-ASKED_FOR = ("pdr", "reliance")
+ASKED_FOR = ("pdr", "reliance", "accident", "seen_wrong")
 """Rows that stand there only when the run holds perturbed phrasings or controls."""
 
 

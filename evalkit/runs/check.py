@@ -194,7 +194,7 @@ def _table_problems(
         stored = read_table(directory.path, manifest)
     except EvalkitError as error:
         return [str(error)]
-    if not stored.frame.equals(table.frame):
+    if not table.agrees(stored):
         return [
             f"{directory.scores_path}: does not agree with the stored responses. {_mend(directory)}"
         ]

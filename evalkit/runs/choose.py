@@ -278,10 +278,13 @@ def _phrasings(
     wanted = [
         phrasing
         for phrasing in found
-        if phrasing.kind in suite.kinds and (not suite.sources or phrasing.source in suite.sources)
+        if phrasing.kind in suite.kinds
+        and (not suite.sources or phrasing.source in suite.sources)
+        and (not suite.strata or phrasing.kind != "correct" or phrasing.stratum in suite.strata)
     ]
     chosen = pick_phrasings(task, wanted, number=suite.phrasings, seed=settings.seed)
     correct = [phrasing for phrasing in chosen if phrasing.kind == "correct"]
+    correct = [one for one in correct if one.meaning.status != "doubtful"] or correct
     notes: list[str] = []
     written = {phrasing.kind for phrasing in wanted}
     derivable = [
@@ -303,7 +306,7 @@ def _phrasings(
         )
     if not chosen:
         raise UsageError(
-            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; sources {', '.join(suite.sources) or 'all'}). "
+            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; sources {', '.join(suite.sources) or 'all'}; strata {', '.join(suite.strata) or 'all'}). "
             f"Type 'evalkit ls phrasings --task {task.id}'."
         )
     return chosen, notes

@@ -168,6 +168,8 @@ class Read:
     """Totals."""
     distances: Distances
     """As `distances_of` returns them."""
+    guesses: Mapping[str, float]
+    """Task id -> score of guessing, where the run holds controls."""
     ended: bool
     """Whether everything that was to be asked was asked: of a sparse run, whether its rounds
     ended."""
@@ -202,8 +204,20 @@ def read(store: Store, manifest: Manifest) -> Read:
         answers=answers,
         counts=counts,
         distances=distances_of(store, table),
+        guesses=_guesses(store, manifest, table),
         ended=not manifest.suite.sparse or rounds_ended(store, early=manifest.state == "complete"),
     )
+
+
+def _guesses(store: Store, manifest: Manifest, table: ScoreTable) -> dict[str, float]:
+    """Score of guessing of every task, for what controls tell; nothing where the run holds none."""
+    from evalkit.scoring.choice import guess_of
+
+    if (table.frame["kind"] == "correct").all():
+        return {}
+    return {
+        job.task.id: guess_of(job.task, job.instances) for job in stored_jobs(store, manifest.suite)
+    }
 
 
 def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]:
@@ -225,7 +239,7 @@ def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]
         level=intervals.level,
         n_resamples=intervals.resamples,
         seed=seed,
-        known=Known(answers=found.answers.blocks, distances=found.distances),
+        known=Known(answers=found.answers.blocks, distances=found.distances, guesses=found.guesses),
     )
 
 
@@ -264,6 +278,8 @@ def finish(
     report
         Write the page too. Without it, a page that lies there is of earlier numbers and goes.
     """
+    from evalkit.analysis import wordings_of
+
     with Store(directory.store_path) as store:
         directory.write_manifest(replace(manifest, state="partial", counts=None))
         found = read(store, manifest)
@@ -275,6 +291,7 @@ def finish(
             versions=library_versions(),
             intervals=intervals,
             counts=found.counts,
+            wordings=wordings_of(found.table),
             budget=spent_of(store, found.table, found.counts, level=level, ended=found.ended)
             if found.counts.not_asked
             else None,

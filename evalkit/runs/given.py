@@ -11,16 +11,16 @@ import inspect
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, get_args
 
 from evalkit import catalog
 from evalkit.backends.base import Backend
 from evalkit.backends.given import FunctionBackend, as_backend, spec_of
 from evalkit.errors import CatalogError, EvalkitError, UsageError
-from evalkit.records import ModelSpec, Phrasing, Suite, Task, digest
+from evalkit.records import ModelSpec, Phrasing, Stratum, Suite, Task, digest
 from evalkit.runs.options import OPTIONS, Option
 from evalkit.runs.settings import Settings
 
@@ -68,6 +68,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         named,
         limit=held["limit"],
         phrasings=None if own else held["phrasings"],
+        strata=_strata(held["stratum"]),
         kinds=held["kinds"] or None,
         shots=held["shots"],
         perturbations=(*named.perturbations, *held["perturb"]) if held["perturb"] else None,
@@ -101,6 +102,17 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         resamples=_within(held, "resamples", 99, 1_000_001),
         command=command or command_of({name: held[name] for name in held if name in given}),
     )
+
+
+def _strata(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the strata asked for; None for those of the suite."""
+    accepted = tuple(name for name in get_args(Stratum) if name)
+    for name in names or ():
+        if name not in accepted:
+            raise UsageError(
+                f"--stratum {name!r}: is no stratum; accepted: {', '.join(accepted)}, or several with commas."
+            )
+    return tuple(names or ()) or None
 
 
 def _held(option: Option, value: Any) -> Any:

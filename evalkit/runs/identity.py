@@ -64,8 +64,9 @@ def identity(settings: Settings) -> dict[str, Any]:
         "budget_design",
         "half_width",
         "find",
+        "strata",
     ):  # what is not asked for leaves the identity as it was before the option existed
-        if suite[name] is None:
+        if not suite[name]:
             suite.pop(name)
     own = {
         "tasks": {task.id: digest(asdict(task)) for task in settings.tasks},

@@ -107,6 +107,13 @@ OPTIONS: tuple[Option, ...] = (
         repeated=True,
     ),
     Option(
+        "stratum",
+        WHAT,
+        "Only wordings of these strata: plain, detailed, styled (default: all).",
+        metavar="A,B",
+        listed=True,
+    ),
+    Option(
         "kinds",
         WHAT,
         "Kinds of phrasing: correct (default), wrong, null, random, shuffled, opposite, negated.",

@@ -51,7 +51,8 @@ def pick_phrasings(
 ) -> list[Phrasing]:
     """Return `number` phrasings, taken in turn from every source so that none is crowded out, in file order.
 
-    The choice depends on the sources, not on the model, so that two models get the same phrasings.
+    Those of doubtful meaning come last, when there are no others. The choice depends on the sources,
+    not on the model, so that two models get the same phrasings.
     Controls (kinds other than ``correct``) are all kept and do not count.
     """
     correct = [phrasing for phrasing in phrasings if phrasing.kind == "correct"]
@@ -61,17 +62,19 @@ def pick_phrasings(
         raise UsageError(
             f"--phrasings: {number} is not possible; a whole number from 1. Leave it out for all phrasings."
         )
-    by_source: dict[str, list[Phrasing]] = defaultdict(list)
-    for phrasing in sorted(
-        correct, key=lambda phrasing: _rank("phrasing", seed, task.id, phrasing.id)
-    ):
-        by_source[phrasing.source].append(phrasing)
-    queues = [by_source[source] for source in sorted(by_source)]
     chosen: set[str] = set()
-    while len(chosen) < number:
-        for queue in queues:
-            if queue and len(chosen) < number:
-                chosen.add(queue.pop(0).id)
+    for doubted in (False, True):
+        by_source: dict[str, list[Phrasing]] = defaultdict(list)
+        for phrasing in sorted(
+            (one for one in correct if (one.meaning.status == "doubtful") is doubted),
+            key=lambda phrasing: _rank("phrasing", seed, task.id, phrasing.id),
+        ):
+            by_source[phrasing.source].append(phrasing)
+        queues = [by_source[source] for source in sorted(by_source)]
+        while len(chosen) < number and any(queues):
+            for queue in queues:
+                if queue and len(chosen) < number:
+                    chosen.add(queue.pop(0).id)
     return [
         phrasing for phrasing in phrasings if phrasing.id in chosen or phrasing.kind != "correct"
     ]

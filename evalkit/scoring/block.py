@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from evalkit.errors import TableError
 from evalkit.records import instances_digest
-from evalkit.scoring.rows import PHRASING_COLUMNS, STATUSES
+from evalkit.scoring.rows import PHRASING_COLUMNS, STATUSES, TRAITS
 
 __all__ = ["Block", "dense_block", "dense_repeats"]
 
@@ -59,11 +60,32 @@ class Block:
     groups: tuple[str, ...] = ()
     """(N,) group of each instance, such as its passage; an instance without one is a group of its
     own. Empty when the table has no column ``group``."""
+    traits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column of `TRAITS` -> its (P,) values, empty strings where it is not known."""
 
     @property
     def asked(self) -> npt.NDArray[np.bool_]:
         """(P, N) cells that were asked; False where the design of a run left them out."""
         return np.asarray(self.status != STATUSES.index("not_asked"))
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """(P,) phrasings that are correct and unperturbed."""
+        return np.asarray(
+            (np.array(self.kinds) == "correct") & (np.array(self.perturbations) == "")
+        )
+
+    @property
+    def headline(self) -> npt.NDArray[np.bool_]:
+        """(P,) phrasings that headline statistics are over.
+
+        Correct, unperturbed and not of doubtful meaning; where a task has none of these, the
+        correct ones, and where it has none, all.
+        """
+        meanings = np.array(self.traits.get("meaning", ("",) * len(self.kinds)))
+        sure = self.correct & (meanings != "doubtful")
+        chosen = sure if sure.any() else self.correct
+        return chosen if chosen.any() else np.ones_like(chosen)
 
     @property
     def instances_digest(self) -> str:
@@ -86,6 +108,7 @@ class Block:
             kinds=chosen(self.kinds),
             sources=chosen(self.sources),
             perturbations=chosen(self.perturbations),
+            traits={name: chosen(texts) for name, texts in self.traits.items()},
         )
 
 
@@ -112,7 +135,8 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
     some_row = np.zeros(shape[0], dtype=np.int64)
     some_row[p_codes] = np.arange(len(rows))
     of_phrasing = {
-        name: tuple(str(x) for x in rows[name].iloc[some_row]) for name in PHRASING_COLUMNS
+        name: tuple(str(x) for x in rows[name].iloc[some_row])
+        for name in dict.fromkeys((*PHRASING_COLUMNS, *TRAITS))
     }
     head = rows.iloc[0]
     return Block(
@@ -131,6 +155,7 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         sources=of_phrasing["phrasing_source"],
         perturbations=of_phrasing["perturbation"],
         groups=_groups(rows, i_codes, instance_ids),
+        traits={name: of_phrasing[name] for name in TRAITS},
     )
 
 

@@ -7,11 +7,13 @@ cell missing: an argmax over NaN is nobody's answer.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from evalkit.records import Instance, Task
 from evalkit.scoring.cell import MISSING, Answered, Verdict
 from evalkit.scoring.text import find_label
 
-__all__ = ["choice_accuracy", "choice_accuracy_norm"]
+__all__ = ["choice_accuracy", "choice_accuracy_norm", "guess_of"]
 
 
 def choice_accuracy(answered: Answered) -> Verdict:
@@ -90,3 +92,18 @@ def _texts(answered: Answered) -> tuple[str, ...]:
         answered.instance.choices[answered.choice_index(shown)]
         for shown in range(len(answered.instance.choices))
     )
+
+
+def guess_of(task: Task, instances: Sequence[Instance]) -> float:
+    """Return the score of guessing: the task's own, or the mean of one over the number of choices; NaN without choices.
+
+    Parameters
+    ----------
+    task, instances
+        What is asked.
+    """
+    if task.chance is not None:
+        return task.chance
+    shares = [1 / len(instance.choices) for instance in instances if instance.choices]
+    whole = bool(shares) and len(shares) == len(instances)
+    return math.fsum(shares) / len(shares) if whole else math.nan

@@ -56,6 +56,11 @@ class Cells:
             "label_space": self.phrasing.label_space,
             "perturbation": self.phrasing.perturbation,
             "kind": self.phrasing.kind,
+            "position": self.phrasing.position,
+            "wrapper": self.phrasing.wrapper,
+            "stratum": self.phrasing.stratum,
+            "meaning": self.phrasing.meaning.status,
+            "of": self.phrasing.of or "",
         }
 
     def rows(self) -> Iterator[Score]:

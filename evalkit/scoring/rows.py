@@ -11,7 +11,16 @@ import pandas as pd
 
 from evalkit.errors import TableError
 
-__all__ = ["COLUMNS", "KEY", "NUMBERS", "PHRASING_COLUMNS", "STATUSES", "normalised"]
+__all__ = [
+    "COLUMNS",
+    "KEY",
+    "LATER",
+    "NUMBERS",
+    "PHRASING_COLUMNS",
+    "STATUSES",
+    "TRAITS",
+    "normalised",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -28,7 +37,14 @@ TEXT_DEFAULTS = {
     "perturbation": "",
     "target": "",
     "kind": "correct",
+    "position": "",
+    "wrapper": "",
+    "stratum": "",
+    "meaning": "",
+    "of": "",
 }
+LATER = ("position", "wrapper", "stratum", "meaning", "of")
+"""Columns that version 0.1.0 did not write: empty in a table, they say nothing."""
 NUMBERS = ("score", "probability", "target_probability")
 COLUMNS = (
     *(
@@ -52,6 +68,7 @@ COLUMNS = (
         "probability",
         "target_probability",
     ),
+    *("position", "wrapper", "stratum", "meaning", "of"),
 )
 """Columns of every score table, in file order; factor columns follow."""
 PHRASING_COLUMNS = (
@@ -63,6 +80,8 @@ PHRASING_COLUMNS = (
     "perturbation",
     "kind",
 )
+TRAITS = ("layout", "label_space", "position", "wrapper", "stratum", "meaning", "of")
+"""Columns of `Block.traits`: what is known of a phrasing beside its words."""
 
 
 def normalised(frame: pd.DataFrame, origin: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from evalkit.records import Score
 from evalkit.records.manifest import Manifest
 from evalkit.scoring.block import Block, dense_block, dense_repeats
 from evalkit.scoring.columns import Cells, cells_frame
-from evalkit.scoring.rows import COLUMNS, NUMBERS, normalised
+from evalkit.scoring.rows import COLUMNS, LATER, NUMBERS, normalised
 from evalkit.store.directory import sealed_file
 
 __all__ = ["ScoreTable", "Where", "read_table"]
@@ -128,6 +128,20 @@ class ScoreTable:
 
     def __len__(self) -> int:
         return len(self._frame)
+
+    def agrees(self, stored: ScoreTable) -> bool:
+        """Return whether a stored table holds the same rows; columns that its version did not write are left aside.
+
+        Parameters
+        ----------
+        stored
+            The table of a file.
+        """
+        unsaid = [
+            name for name in LATER if name in stored.frame and (stored.frame[name] == "").all()
+        ]
+        mine, theirs = (one.frame.drop(columns=unsaid) for one in (self, stored))
+        return bool(theirs.equals(mine))
 
     @property
     def models(self) -> list[str]:

@@ -7,7 +7,6 @@ nothing.
 from evalkit.report.evidence.gather import gather
 from evalkit.report.evidence.views import (
     OF_THIS_RUN,
-    Doubtful,
     Evidence,
     Feature,
     Flip,
@@ -19,7 +18,6 @@ from evalkit.report.evidence.views import (
 
 __all__ = [
     "OF_THIS_RUN",
-    "Doubtful",
     "Evidence",
     "Feature",
     "Flip",

@@ -12,14 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.analysis import headline_phrasings, phrasing_estimates, phrasing_intervals
-from evalkit.records import Instance, Job, Phrasing, Task
+from evalkit.analysis import (
+    headline_phrasings,
+    phrasing_estimates,
+    phrasing_intervals,
+    wordings_of,
+)
+from evalkit.records import Job, Phrasing
 from evalkit.records.manifest import CurveStep
 from evalkit.report.evidence.budget import budget_steps
 from evalkit.report.evidence.flips import Answers, flips_of
-from evalkit.report.evidence.looks import doubtful_effect, looks_of
+from evalkit.report.evidence.looks import looks_of
 from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
 from evalkit.scoring import STATUSES, Block, ScoreTable
+from evalkit.scoring.choice import guess_of
 
 __all__ = ["FLIPS", "gather"]
 
@@ -72,9 +78,6 @@ def gather(
     ]
     views = [_with_distances(view, (distances or {}).get(view.task.id, {})) for view in views]
     views = _with_shares(sorted(views, key=lambda view: view.task.id))
-    n_doubtful = sum(
-        row.meaning == "doubtful" for view in views for row in view.phrasings if row.headline
-    )
     return Evidence(
         model=model,
         level=level,
@@ -82,8 +85,7 @@ def gather(
         looks=looks_of(views),
         budget=tuple(BudgetStep(**asdict(step)) for step in curve)
         or budget_steps(table, level=level),
-        n_doubtful=n_doubtful,
-        doubtful=doubtful_effect(views) if n_doubtful else (),
+        wordings=wordings_of(table),
     )
 
 
@@ -99,7 +101,7 @@ def _task_view(
     low, high = (_over_phrasings(function, kept[:, known]) for function in (np.nanmin, np.nanmax))
     return TaskView(
         task=job.task,
-        chance=_chance(job.task, job.instances),
+        chance=guess_of(job.task, job.instances),
         n_instances=len(block.instance_ids),
         phrasings=tuple(
             sorted(
@@ -120,14 +122,6 @@ def _over_phrasings(function: Callable[..., Floats], values: Floats) -> Floats:
 
 def _nan_last(value: float) -> float:
     return math.inf if math.isnan(value) else value
-
-
-def _chance(task: Task, instances: Sequence[Instance]) -> float:
-    """Score of guessing: the task's own, or the mean of one over the number of choices."""
-    if task.chance is not None:
-        return task.chance
-    shares = [1 / len(instance.choices) for instance in instances if instance.choices]
-    return float(np.mean(shares)) if shares and len(shares) == len(instances) else math.nan
 
 
 def _phrasings(

@@ -1,4 +1,4 @@
-"""What to look at first: the phrasings that hold most of the spread, features that go with low scores, doubtful phrasings."""
+"""What to look at first: the phrasings that hold most of the spread, features that go with low scores."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from evalkit.report.evidence.views import Doubtful, Feature, Looks, PhrasingView, TaskView
+from evalkit.report.evidence.views import Feature, Looks, PhrasingView, TaskView
 
-__all__ = ["HELD", "doubtful_effect", "looks_of"]
+__all__ = ["HELD", "looks_of"]
 
 HELD = 0.8
 """Share of all squared deviations that the phrasings named first hold."""
@@ -81,43 +81,3 @@ def _keys(row: PhrasingView) -> Iterator[tuple[str, str]]:
     yield "label space", row.label_space
     for dimension in row.dimensions:
         yield "dimension", dimension
-
-
-def doubtful_effect(views: Sequence[TaskView]) -> tuple[Doubtful, ...]:
-    """Return mean, std, spread and gap over tasks with and without phrasings of doubtful meaning.
-
-    Notes
-    -----
-    Tasks that keep fewer than two phrasings are left out of std and spread, tasks without both arms
-    out of gap, on both sides.
-    """
-    pairs: dict[str, list[tuple[float, float]]] = {}
-    for view in views:
-        rows = [row for row in view.phrasings if row.headline and not math.isnan(row.score)]
-        kept = [row for row in rows if row.meaning != "doubtful"]
-        before, after = _statistics(rows), _statistics(kept)
-        for metric in before.keys() & after.keys():
-            pairs.setdefault(metric, []).append((before[metric], after[metric]))
-    order = ("mean", "std", "spread", "min", "gap")
-    return tuple(
-        Doubtful(
-            metric=metric,
-            everything=float(np.mean([one for one, _ in pairs[metric]])),
-            without=float(np.mean([other for _, other in pairs[metric]])),
-        )
-        for metric in order
-        if metric in pairs
-    )
-
-
-def _statistics(rows: Sequence[PhrasingView]) -> dict[str, float]:
-    a = np.array([row.score for row in rows])
-    if a.size == 0:
-        return {}
-    found = {"mean": float(a.mean()), "min": float(a.min())}
-    if a.size > 1:
-        found |= {"std": float(a.std(ddof=1)), "spread": float(a.max() - a.min())}
-    arms = {arm: a[[row.seen == arm for row in rows]] for arm in ("seen", "unseen")}
-    if arms["seen"].size and arms["unseen"].size:
-        found["gap"] = float(arms["seen"].mean() - arms["unseen"].mean())
-    return found

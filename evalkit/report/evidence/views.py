@@ -9,11 +9,11 @@ import math
 from dataclasses import dataclass
 
 from evalkit.records import Task
+from evalkit.records.manifest import Wordings
 
 __all__ = [
     "OF_THIS_RUN",
     "BudgetStep",
-    "Doubtful",
     "Evidence",
     "Feature",
     "Flip",
@@ -188,18 +188,6 @@ class Looks:
     """Features with at least two phrasings, lowest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubtful:
-    """What changes when phrasings of doubtful meaning are left out."""
-
-    metric: str
-    """Name of the statistic, mean over tasks."""
-    everything: float
-    """With them."""
-    without: float
-    """Without them."""
-
-
 OF_THIS_RUN = "cells of this run"
 """Line of the budget figure that is made of a sparse run's own cells."""
 
@@ -231,7 +219,5 @@ class Evidence:
     budget: tuple[BudgetStep, ...]
     """Precision that parts of the run would have had; empty when components of variance are
     unknown."""
-    n_doubtful: int
-    """Phrasings of doubtful meaning, counted once per task."""
-    doubtful: tuple[Doubtful, ...]
-    """What leaving them out changes; empty when there are none."""
+    wordings: Wordings
+    """What its phrasings are: strata, doubtful ones, how the arms differ."""

@@ -1,0 +1,118 @@
+"""What is said of the phrasings of a run beside its numbers: whose population they are, which are left out, how the arms differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evalkit.records import Estimate
+from evalkit.records.manifest import Wordings
+from evalkit.report.text import signed
+
+__all__ = ["WORDS", "familiar", "population", "unlike", "without_doubtful"]
+
+WORDS = {"mean": "mean", "min": "worst phrasing", "gap": "gap"}
+"""Statistics whose change is told."""
+TRAITS = {"label_space": "label space"}
+"""Traits whose name is not their column."""
+
+
+def population(wordings: Wordings | None) -> str:
+    """Return which phrasings "new phrasings" means; empty where no stratum is known.
+
+    Examples
+    --------
+    >>> population(Wordings(strata={"plain": 80, "styled": 10}))
+    'New phrasings: more like those asked, 80 plain, 10 styled (counted per task).'
+    """
+    if wordings is None or not wordings.strata:
+        return ""
+    parts = ", ".join(f"{number:,} {name}" for name, number in wordings.strata.items())
+    return f"New phrasings: more like those asked, {parts} (counted per task)."
+
+
+def without_doubtful(wordings: Wordings | None) -> str:
+    """Return how many doubtful phrasings are left out and what they would change; empty for none.
+
+    Examples
+    --------
+    >>> without_doubtful(Wordings(doubtful=2, doubtful_tasks=1, change={"mean": 0.013, "gap": -0.002}))
+    'Left out of the headline: 2 phrasings of doubtful meaning, in 1 task; with them: mean +1.3, gap −0.2 points.'
+    """
+    if wordings is None or not (wordings.doubtful or wordings.only_doubtful):
+        return ""
+    parts = []
+    if wordings.doubtful:
+        changes = ", ".join(
+            f"{words} {signed(wordings.change[name])}"
+            for name, words in WORDS.items()
+            if name in wordings.change
+        )
+        parts.append(
+            f"Left out of the headline: {_counted(wordings.doubtful, 'phrasing')} of doubtful meaning, in {_counted(wordings.doubtful_tasks, 'task')}"
+            + (f"; with them: {changes} points." if changes else ".")
+        )
+    if wordings.only_doubtful:
+        names = ", ".join(wordings.only_doubtful[:3])
+        more = ", ..." if len(wordings.only_doubtful) > 3 else ""
+        parts.append(f"Only phrasings of doubtful meaning, so kept: {names}{more}.")
+    return " ".join(parts)
+
+
+def unlike(wordings: Wordings | None, matched: str = "") -> str:
+    """Return in what seen and unseen phrasings differ beside words; empty where they do not.
+
+    Parameters
+    ----------
+    wordings
+        Of the run.
+    matched
+        The gap between matched forms, as it is shown; empty where there is none.
+
+    Examples
+    --------
+    >>> unlike(Wordings(differ={"label_space": 3}), "1.0 [0.2, 1.8]")
+    'Seen and unseen phrasings differ in label space (3 tasks), so the gap is not of wording alone; over as many of every form on both arms it is 1.0 [0.2, 1.8], interval for these phrasings (gap_matched).'
+    """
+    if wordings is None or not wordings.differ:
+        return ""
+    parts = ", ".join(
+        f"{TRAITS.get(name, name)} ({_counted(number, 'task')})"
+        for name, number in wordings.differ.items()
+    )
+    rest = (
+        f"; over as many of every form on both arms it is {matched}, interval for these phrasings (gap_matched)."
+        if matched and matched != "-"
+        else "; no form is on both arms in as many phrasings, so no matched gap can be given."
+    )
+    return f"Seen and unseen phrasings differ in {parts}, so the gap is not of wording alone{rest}"
+
+
+def familiar(rows: Iterable[Estimate]) -> str:
+    """Return the tasks where wrong instructions in seen words beat right ones in unseen words; empty for none.
+
+    Parameters
+    ----------
+    rows
+        Estimates of a run.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", benchmark="b", task="b/t", metric="seen_wrong", value=0.2, low=0.1, high=0.3)
+    >>> familiar([row])
+    'Familiar words beat the right ones: seen but wrong scores above unseen but right in 1 task (b/t).'
+    """
+    names = sorted(
+        {
+            row.task
+            for row in rows
+            if row.metric == "seen_wrong" and row.task != "all" and not row.group and row.low > 0
+        }
+    )
+    if not names:
+        return ""
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"Familiar words beat the right ones: seen but wrong scores above unseen but right in {_counted(len(names), 'task')} ({shown})."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
