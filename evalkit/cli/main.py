@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "report": "Write tables, figures and the page of one or more runs.",
     "leaderboard": "Rank models from their runs.",
     "compare": "Compare two runs of the same suite, paired.",
+    "series": "Follow checkpoints: growth, plateau, forgetting, first regression.",
     "gate": "Decide before a release: pass, regression, or not enough evidence.",
     "analyse": "Compute the statistics of a score table made elsewhere.",
     "audit": "Check a published result table for consistency.",
