@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 from evalkit.errors import ComparisonError
+from evalkit.records.manifest import SuiteRecord, TaskRecord
 
 __all__ = ["compare_suites", "only_in_one", "refuse"]
 
@@ -15,14 +15,14 @@ SETTINGS = ("name", "version", "limit", "shots")
 """What two suites must say alike."""
 
 
-def compare_suites(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+def compare_suites(old: SuiteRecord | None, new: SuiteRecord | None) -> None:
     """Refuse two runs whose suites differ.
 
     Parameters
     ----------
     old, new
-        What their manifests say under ``suite``; None when there is no manifest, and then nothing
-        is checked.
+        What their manifests say of the suite; None when there is no manifest, and then nothing is
+        checked.
 
     Raises
     ------
@@ -30,38 +30,35 @@ def compare_suites(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None)
         Naming tasks, wordings, instances and settings that differ.
     """
     for side, suite in (("old", old), ("new", new)):
-        design = ((suite or {}).get("budget") or {}).get("design", "paired")
-        if design != "paired":
+        if suite is not None and suite.budget is not None and suite.sparse:
             refuse(
                 [
-                    f"{side} is a sparse run (--budget, design {design}), whose phrasings were asked on different instances"
+                    f"{side} is a sparse run (--budget, design {suite.budget.design}), "
+                    "whose phrasings were asked on different instances"
                 ]
             )
-    if old is None or new is None or (old.get("digest") and old.get("digest") == new.get("digest")):
+    if old is None or new is None or old.digest == new.digest:
         return
     problems = [
-        f"{name} {old.get(name)!r} and {new.get(name)!r}"
+        f"{name} {getattr(old, name)!r} and {getattr(new, name)!r}"
         for name in SETTINGS
-        if old.get(name) != new.get(name)
+        if getattr(old, name) != getattr(new, name)
     ]
-    tasks = [dict(suite.get("tasks") or {}) for suite in (old, new)]
-    problems += only_in_one("task", tasks[0], tasks[1])
-    for task in sorted(set(tasks[0]) & set(tasks[1])):
-        problems += _differing(task, tasks[0][task], tasks[1][task])
-    if problems or old.get("digest") != new.get("digest"):
-        refuse(problems or [f"suite digest {old.get('digest')} and {new.get('digest')}"])
+    problems += only_in_one("task", old.tasks, new.tasks)
+    for task in sorted(set(old.tasks) & set(new.tasks)):
+        problems += _differing(task, old.tasks[task], new.tasks[task])
+    refuse(problems or [f"suite digest {old.digest} and {new.digest}"])
 
 
-def _differing(task: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _differing(task: str, old: TaskRecord, new: TaskRecord) -> Iterator[str]:
     """Yield what differs of one task."""
-    if old.get("instances_digest") != new.get("instances_digest"):
-        yield f"instances of {task} ({old.get('n_instances')} and {new.get('n_instances')})"
-    first, second = (dict(side.get("phrasings") or {}) for side in (old, new))
-    yield from only_in_one(f"phrasing of {task}", first, second)
-    for name in first:
-        if name in second and first[name] != second[name]:
+    if old.instances_digest != new.instances_digest:
+        yield f"instances of {task} ({old.n_instances} and {new.n_instances})"
+    yield from only_in_one(f"phrasing of {task}", old.phrasings, new.phrasings)
+    for name in old.phrasings:
+        if name in new.phrasings and old.phrasings[name] != new.phrasings[name]:
             yield f"text of phrasing {name} of {task}"
-    if old.get("digest") != new.get("digest"):
+    if old.digest != new.digest:
         yield f"content of {task}"
 
 

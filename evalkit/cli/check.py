@@ -75,28 +75,24 @@ def command(paths: tuple[Path, ...], data_dir: Path | None, as_json: bool, quiet
             }
             for run in runs
         }
-        print_json(
-            {
-                "files": {str(path): kind for path, kind in kinds.items()},
-                "problems": problems,
-                "runs": verdicts,
-            }
-        )
+        told = {str(path): kind for path, kind in kinds.items()}
+        print_json({"files": told, "problems": problems, "runs": verdicts})
         return code
     for run in runs:
         _show(run, quiet=quiet)
+    _show_files(kinds, problems, quiet=quiet)
+    return code
+
+
+def _show_files(kinds: Mapping[Path, str], problems: Sequence[str], *, quiet: bool) -> None:
+    """Print the mistakes of files, and how many there are of which kind."""
     for problem in problems:
         say(problem, err=True)
-    counts = ", ".join(
-        f"{number} {kind}" for kind, number in sorted(Counter(kinds.values()).items())
-    )
     if kinds and not quiet:
-        say(
-            f"{len(kinds)} files ({counts}): {len(problems)} mistakes"
-            if problems
-            else f"{len(kinds)} files ({counts}): all fine"
-        )
-    return code
+        counted = sorted(Counter(kinds.values()).items())
+        counts = ", ".join(f"{number} {kind}" for kind, number in counted)
+        verdict = f"{len(problems)} mistakes" if problems else "all fine"
+        say(f"{len(kinds)} files ({counts}): {verdict}")
 
 
 def _linted(kinds: Mapping[Path, str], problems: Sequence[str]) -> list[str]:

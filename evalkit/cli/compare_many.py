@@ -14,7 +14,7 @@ from evalkit.report.terminal import say
 from evalkit.report.text import starred, with_interval
 
 if TYPE_CHECKING:
-    from evalkit.analysis.candidates import Cost, Suggestion
+    from evalkit.analysis.candidates import Candidate, Cost, Suggestion
     from evalkit.analysis.compare import Settings
     from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest
@@ -61,12 +61,26 @@ def show_many(
         return
     for note in notes:
         say(note)
+    _print_side_by_side(plain[1].models[0], found, changes, settings)
+    say(_said(best))
+
+
+def _print_side_by_side(
+    plain: str,
+    found: Sequence[Candidate],
+    changes: Sequence[Sequence[Estimate]],
+    settings: Settings,
+) -> None:
+    """Print a row per run, and what its stars mean."""
     question = WORDS[asked(settings.question)]
     rows = [
         [one.name, *_cells(change, question), *_costs(one.cost)]
         for one, change in zip(found, changes, strict=True)
     ]
-    title = f"minus {plain[1].models[0]}, percentage points, mean over tasks with {settings.level:.0%} intervals for {question}"
+    title = (
+        f"minus {plain}, percentage points, mean over tasks "
+        f"with {settings.level:.0%} intervals for {question}"
+    )
     heads = [entry.title for entry in shown_in("candidates")]
     print_table(["run", *heads, "tokens", "trained parameters"], rows, title=title)
     columns = {entry.name for entry in shown_in("candidates")}
@@ -78,7 +92,6 @@ def show_many(
     ]
     for line in starred(over, question):
         say(line)
-    say(_said(best))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -78,15 +78,11 @@ def command(
     suites, or with other phrasings or instances, are refused, saying what differs.
     """
     from evalkit.analysis.standings import standings
-    from evalkit.records.questions import WORDS
     from evalkit.report.leaderboard import (
-        SHOWN,
         leaderboard_csv,
         leaderboard_html,
         leaderboard_markdown,
-        leaderboard_notes,
         leaderboard_rows,
-        shown_cells,
     )
     from evalkit.store.directory import refuse_own, write_out
 
@@ -119,7 +115,17 @@ def command(
     ):
         if path is not None:
             write_out(path, text)
-    if settings["as_json"]:
+    if settings["as_json"] or not settings["quiet"]:
+        _show(rows, order, as_json=settings["as_json"])
+    return 0
+
+
+def _show(rows: Sequence[dict[str, Any]], order: Standings, *, as_json: bool) -> None:
+    """Print the leaderboard."""
+    from evalkit.records.questions import WORDS
+    from evalkit.report.leaderboard import SHOWN, leaderboard_notes, shown_cells
+
+    if as_json:
         print_json(
             {
                 "leaderboard": rows,
@@ -129,14 +135,13 @@ def command(
                 "dropped_cells": order.n_dropped,
             }
         )
-    elif not settings["quiet"]:
-        print_table(
-            [head for head, _ in SHOWN],
-            [shown_cells(row) for row in rows],
-            title=f"Leaderboard of {rows[0]['suite']}",
-        )
-        say("\n".join(leaderboard_notes(rows, order)))
-    return 0
+        return
+    print_table(
+        [head for head, _ in SHOWN],
+        [shown_cells(row) for row in rows],
+        title=f"Leaderboard of {rows[0]['suite']}",
+    )
+    say("\n".join(leaderboard_notes(rows, order)))
 
 
 def _answering(
@@ -170,7 +175,7 @@ def _read(runs: Sequence[Path]) -> list[tuple[str, Manifest, Any, Any]]:
         if manifest.counts is None:
             raise IncompleteError(f"{path}: the run was not finished. Type: {manifest.to_go_on()}")
         try:
-            compare_suites(manifests[0].suite.to_json(), manifest.suite.to_json())
+            compare_suites(manifests[0].suite, manifest.suite)
             for note in compare_ways(manifests[0], manifest):
                 say(f"{path} (new) and {runs[0]} (old): {note}", err=True)
         except ComparisonError as error:

@@ -38,7 +38,7 @@ def admit(candidate: Manifest, baseline: Manifest, *, policy: Policy) -> list[st
     for side, manifest in (("candidate", candidate), ("baseline", baseline)):
         _finished(side, manifest)
     try:
-        compare_suites(baseline.suite.to_json(), candidate.suite.to_json())
+        compare_suites(baseline.suite, candidate.suite)
         scoring = compare_ways(baseline, candidate)
     except ComparisonError as error:
         raise GateError(

@@ -87,42 +87,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     with RunDir(path) as directory:
         if settings.fresh:
             directory.clear()
-        earlier = directory.manifest()
-        refuse_other_run(directory, earlier, settings)
-        progress.note(f"loading {settings.model.display}")
-        with getattr(progress, "opening", nullcontext)():
-            backend = open_backend(settings)
-        try:
-            if said := getattr(backend, "opening", ""):
-                progress.note(f"{settings.model.display}: {said}")
-            fingerprint = dict(sorted(backend.fingerprint().items()))
-            refuse_other_model(directory, earlier, fingerprint)
-            notices = list(getattr(backend, "notices", ()))
-            for notice in [*notices, *_about_cache(settings, backend)]:
-                progress.note(notice)
-            manifest = manifest_of(
-                settings,
-                jobs,
-                left_out,
-                fingerprint=fingerprint,
-                device=backend.device,
-                notices=notices,
-                attempts=earlier.attempts if earlier else (),
-            )
-            directory.write_manifest(manifest)
-            if (watch := getattr(progress, "watch", None)) is not None:
-                watch(lambda: backend.stats)
-            failures = _answered(
-                settings,
-                jobs,
-                backend,
-                fingerprint=digest(fingerprint),
-                progress=progress,
-                directory=directory,
-            )
-            engine = _finite(backend.stats)
-        finally:
-            backend.close()
+        manifest, failures, engine = _asked(settings, jobs, left_out, directory, progress)
         attempt = Attempt(
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=round(time.monotonic() - clock, 3),
@@ -135,6 +100,55 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             report=settings.report,
         )
     return Outcome(path=path, manifest=final, failures=failures)
+
+
+def _asked(
+    settings: Settings,
+    jobs: Sequence[Job],
+    left_out: Mapping[str, str],
+    directory: RunDir,
+    progress: Progress,
+) -> tuple[Manifest, dict[str, int], Any]:
+    """Open the model, ask what the run directory lacks, and close it.
+
+    Returns the manifest as written, failures by reason, and the engine's counters.
+    """
+    earlier = directory.manifest()
+    refuse_other_run(directory, earlier, settings)
+    progress.note(f"loading {settings.model.display}")
+    with getattr(progress, "opening", nullcontext)():
+        backend = open_backend(settings)
+    try:
+        if said := getattr(backend, "opening", ""):
+            progress.note(f"{settings.model.display}: {said}")
+        fingerprint = dict(sorted(backend.fingerprint().items()))
+        refuse_other_model(directory, earlier, fingerprint)
+        notices = list(getattr(backend, "notices", ()))
+        for notice in [*notices, *_about_cache(settings, backend)]:
+            progress.note(notice)
+        manifest = manifest_of(
+            settings,
+            jobs,
+            left_out,
+            fingerprint=fingerprint,
+            device=backend.device,
+            notices=notices,
+            attempts=earlier.attempts if earlier else (),
+        )
+        directory.write_manifest(manifest)
+        if (watch := getattr(progress, "watch", None)) is not None:
+            watch(lambda: backend.stats)
+        failures = _answered(
+            settings,
+            jobs,
+            backend,
+            fingerprint=digest(fingerprint),
+            progress=progress,
+            directory=directory,
+        )
+        return manifest, failures, _finite(backend.stats)
+    finally:
+        backend.close()
 
 
 def _answered(

@@ -17,7 +17,7 @@ from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
     from evalkit.records import Estimate
-    from evalkit.records.manifest import Manifest
+    from evalkit.records.manifest import Manifest, SuiteRecord
     from evalkit.report.run_view import Comparison, RunView
     from evalkit.scoring import ScoreTable
 
@@ -153,7 +153,7 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
     )
 
 
-def suite_of(path: Path, notes: list[str]) -> dict[str, Any] | None:
+def suite_of(path: Path, notes: list[str]) -> SuiteRecord | None:
     """Return what the manifest of a run says of its suite; None for a plain table.
 
     Parameters
@@ -173,7 +173,7 @@ def suite_of(path: Path, notes: list[str]) -> dict[str, Any] | None:
     manifest = read_manifest(path)
     if manifest.state != "complete":
         notes.append(f"{path}: the run is {manifest.state}; cells it lacks are left out of both")
-    return manifest.suite.to_json()
+    return manifest.suite
 
 
 def table_of(path: Path, model: str | None) -> ScoreTable:

@@ -68,35 +68,38 @@ def represent(
             "Leave the option out."
         )
     for job in jobs:
-        chosen = {
-            instance.id
-            for instance in pick_instances(job.task, job.instances, limit=n_instances, seed=seed)
-        }
-        positions = [
-            position for position, instance in enumerate(job.instances) if instance.id in chosen
-        ]
-        kind = f"representations/{job.task.id}"
-        stored = dict(store.get_records(kind, skip_damaged=True))
-        rows: list[tuple[str, Any]] = []
-        asked = 0
-        for phrasing in job.phrasings:
-            requests = [request_of(prompt_of(job, phrasing, position)) for position in positions]
-            inputs = digest([VERSION, [request.key for request in requests]])
-            row = stored.get(phrasing.id)
-            if row is None or row["inputs"] != inputs:
-                vector = np.asarray(backend.embed(requests).mean(axis=0), dtype="<f4")  # type: ignore[attr-defined]  # offered by the capability
-                row = {
-                    "inputs": inputs,
-                    "n_instances": len(requests),
-                    "vector": base64.b64encode(vector.tobytes()).decode("ascii"),
-                }
-                asked += 1
-            rows.append((phrasing.id, row))
-        store.put_records(kind, rows)
+        picked = pick_instances(job.task, job.instances, limit=n_instances, seed=seed)
+        chosen = {instance.id for instance in picked}
+        positions = [at for at, instance in enumerate(job.instances) if instance.id in chosen]
+        asked = _represent_task(job, positions, backend, store)
         if asked:
             progress.note(
                 f"{job.task.id}: {asked} phrasings represented on {len(positions)} instances each"
             )
+
+
+def _represent_task(job: Job, positions: Sequence[int], backend: Backend, store: Store) -> int:
+    """Store the representations of one task; return how many phrasings were asked."""
+    kind = f"representations/{job.task.id}"
+    stored = dict(store.get_records(kind, skip_damaged=True))
+    rows: list[tuple[str, Any]] = []
+    asked = 0
+    for phrasing in job.phrasings:
+        requests = [request_of(prompt_of(job, phrasing, position)) for position in positions]
+        inputs = digest([VERSION, [request.key for request in requests]])
+        row = stored.get(phrasing.id)
+        if row is None or row["inputs"] != inputs:
+            states = backend.embed(requests)  # type: ignore[attr-defined]  # offered by the capability
+            vector = np.asarray(states.mean(axis=0), dtype="<f4")
+            row = {
+                "inputs": inputs,
+                "n_instances": len(requests),
+                "vector": base64.b64encode(vector.tobytes()).decode("ascii"),
+            }
+            asked += 1
+        rows.append((phrasing.id, row))
+    store.put_records(kind, rows)
+    return asked
 
 
 def distances(store: Store, task: str, *, seen: dict[str, str]) -> dict[str, float]:

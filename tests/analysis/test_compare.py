@@ -12,6 +12,7 @@ from manifests import made
 from evalkit.analysis.compare import Settings, compare_suites, compare_tables
 from evalkit.analysis.standings import standings
 from evalkit.errors import ComparisonError
+from evalkit.records.manifest import SuiteRecord, TaskRecord
 from evalkit.records.questions import WORDS
 from evalkit.scoring import ScoreTable
 from evalkit.store.directory import RunDir
@@ -220,7 +221,7 @@ def test_several_models_in_a_table_are_refused():
         compare_tables(both, table_of(np.eye(2)))
 
 
-def suite(**changes) -> dict:
+def suite(**changes) -> SuiteRecord:
     """Return a suite record of a manifest."""
     task = {
         "benchmark": "b",
@@ -229,15 +230,16 @@ def suite(**changes) -> dict:
         "n_instances": 3,
         "phrasings": {"p": "1", "q": "2"},
     }
-    return {
+    record = {
         "name": "s",
         "version": 1,
         "digest": "whole",
         "limit": None,
         "shots": 0,
-        "tasks": {"b/t": {**task, **changes.pop("task", {})}},
+        "tasks": {"b/t": TaskRecord(**{**task, **changes.pop("task", {})})},
         **changes,
     }
+    return SuiteRecord(**record)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def test_command_compares_run_directories(tmp_path):
         ("c", new, suite(digest="x", shots=5)),
     ):
         table.write_parquet(tmp_path / name / "scores.parquet")
-        RunDir(tmp_path / name).write_manifest(made(suite=record))
+        RunDir(tmp_path / name).write_manifest(made(suite=record.to_json()))
     done = CliRunner().invoke(
         command,
         [str(tmp_path / "a"), str(tmp_path / "b"), "--json", "--margin", "0.02"],

@@ -255,7 +255,7 @@ def test_sparse_runs_are_compared_with_nothing_and_gate_nothing(tmp_path: Path) 
     manifest = run(settings("noise", tmp_path / "run", suite=SPARSE), Silent()).manifest
 
     with pytest.raises(ComparisonError, match=r"old is a sparse run \(--budget, design balanced\)"):
-        compare_suites(manifest.suite.to_json(), manifest.suite.to_json())
+        compare_suites(manifest.suite, manifest.suite)
     with pytest.raises(GateError, match="sparse run"):
         admit(manifest, manifest, policy=Policy(name="p", rules=(), allow_limited=True))
 

@@ -185,41 +185,28 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     dtype = getattr(torch, dtype_of(spec, files))
     if device.type == "cpu":
         refuse_slow(spec, dtype_of(spec, files))
-    trust = bool(spec.options.get("trust_remote_code", False))
     encoder_decoder = is_encoder_decoder(files)
     kind: Any = (
         transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
     )
-    placed = {"device_map": spec.options["device_map"]} if spec.options.get("device_map") else {}
     with quiet():
-        tokenizer = tokenizer_of(files, trust)
+        tokenizer = tokenizer_of(files, bool(spec.options.get("trust_remote_code", False)))
         try:
-            model, report = kind.from_pretrained(
-                files.root,
-                dtype=dtype,
-                trust_remote_code=trust,
-                local_files_only=True,
-                use_safetensors=files.gguf == {} and files.weights[0].suffix == ".safetensors",
-                **files.gguf,
-                attn_implementation=spec.options.get("attention"),
-                output_loading_info=True,
-                **placed,
-            )
-            if not placed:
-                model.to(device)
+            model = _weights_of(kind, spec, files, dtype=dtype, device=device)
+        except BackendError:
+            raise
         # any library below may raise anything on a damaged model; one clear line is owed
         except Exception as error:
             if is_out_of_memory(error):
                 raise BackendError(
-                    f"{spec.name}: does not fit on {device}. Use a smaller model, dtype or another device."
+                    f"{spec.name}: does not fit on {device}. "
+                    "Use a smaller model, dtype or another device."
                 ) from error
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise BackendError(
-                f"{spec.name}: cannot be loaded: {lines[0]}. Check that weights and config.json belong together."
+                f"{spec.name}: cannot be loaded: {lines[0]}. "
+                "Check that weights and config.json belong together."
             ) from error
-    _complete(spec.name, report)
-    model.eval()
-    model.requires_grad_(False)
     loaded = Loaded(
         model,
         tokenizer,
@@ -229,6 +216,30 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     if device.type == "cpu":
         loaded.threads = choose_threads(model)
     return loaded
+
+
+def _weights_of(
+    kind: Any, spec: ModelSpec, files: ModelFiles, *, dtype: torch.dtype, device: torch.device
+) -> Any:
+    """Return the model of files, complete, on its device and with nothing to be trained."""
+    placed = {"device_map": spec.options["device_map"]} if spec.options.get("device_map") else {}
+    model, report = kind.from_pretrained(
+        files.root,
+        dtype=dtype,
+        trust_remote_code=bool(spec.options.get("trust_remote_code", False)),
+        local_files_only=True,
+        use_safetensors=files.gguf == {} and files.weights[0].suffix == ".safetensors",
+        **files.gguf,
+        attn_implementation=spec.options.get("attention"),
+        output_loading_info=True,
+        **placed,
+    )
+    if not placed:
+        model.to(device)
+    _complete(spec.name, report)
+    model.eval()
+    model.requires_grad_(False)
+    return model
 
 
 def _complete(name: str, report: Mapping[str, Any]) -> None:

@@ -325,14 +325,15 @@ def label_phrasings(
         if progress is not None:
             progress(count)
     findings = {
-        phrasing.id: Finding(phrasing_id=phrasing.id, label="unknown") for phrasing in wanted
+        phrasing_id: _finding(phrasing_id, rows_found)
+        for pattern, rows_found in zip(able, found, strict=True)
+        for phrasing_id in pattern.phrasing_ids
     }
-    for pattern, rows_found in zip(able, found, strict=True):
-        for phrasing_id in pattern.phrasing_ids:
-            label: Label = (
-                "unseen" if not rows_found else "near" if rows_found[0].match == "near" else "seen"
-            )
-            findings[phrasing_id] = Finding(
-                phrasing_id=phrasing_id, label=label, evidence=list(rows_found)
-            )
-    return [findings[phrasing.id] for phrasing in wanted], count
+    unknown = [Finding(phrasing_id=phrasing.id, label="unknown") for phrasing in wanted]
+    return [findings.get(one.phrasing_id, one) for one in unknown], count
+
+
+def _finding(phrasing_id: str, rows: Sequence[Evidence]) -> Finding:
+    """Return what rows of the tuning set, best first, say of a phrasing."""
+    label: Label = "unseen" if not rows else "near" if rows[0].match == "near" else "seen"
+    return Finding(phrasing_id=phrasing_id, label=label, evidence=list(rows))

@@ -117,6 +117,10 @@ def _made(
     return shuffle(phrasing, rng, {"keep": 1.0, "protected_words": ()})
 
 
+_SHOWN = ("text", "layout", "label_space", "position", "wrapper", "cue")
+"""Fields in which two controls of a kind must differ."""
+
+
 def controls(
     task: Task,
     phrasings: Iterable[Phrasing],
@@ -172,21 +176,11 @@ def controls(
                     Refusal(phrasing_id=phrasing.id, perturbation=kind, reason=result.reason)
                 )
                 continue
-            text = _SPACE.sub("\n", result.text)
-            content = (
-                kind,
-                text,
-                result.layout,
-                result.label_space,
-                result.position,
-                result.wrapper,
-                result.cue,
-            )
+            result = replace(result, text=_SPACE.sub("\n", result.text))
+            content = (kind, *(getattr(result, name) for name in _SHOWN))
             if content not in known:
                 known.add(content)
-                control = identified(
-                    replace(result, text=text), phrasing, label=kind, stamp=[seed, task.id]
-                )
+                control = identified(result, phrasing, label=kind, stamp=[seed, task.id])
                 source = result.source if kind == "wrong" else control.source
                 made.append(
                     replace(control, kind=kind, perturbation="", dimensions=(), source=source)

@@ -183,6 +183,10 @@ def _adversarial(source: SourceFile, options: ImportOptions) -> Imported:
     """Phrasings of an adversarial file, clean, translated and attacked."""
     found = Imported()
     place = _Place()
+
+    def add(text: str, percent: str, rule: str) -> None:
+        _add_line(found, place, text, percent=percent, rule=rule, source=source, options=options)
+
     for number, line in enumerate(source.text.split("\n"), start=1):
         if place.attacked is None:
             place.line = number
@@ -203,38 +207,14 @@ def _adversarial(source: SourceFile, options: ImportOptions) -> Imported:
         elif match := _SCORES.match(line):
             if place.attacked is not None:
                 rule = f"{place.attack}:model={source.path.stem}"
-                _add_line(
-                    found,
-                    place,
-                    _decoded(place.attacked),
-                    percent=match.group(2),
-                    rule=rule,
-                    source=source,
-                    options=options,
-                )
+                add(_decoded(place.attacked), match[2], rule)
             place.attacked = None
         elif match := _CLEAN.match(line):
             place.original = ""
-            _add_line(
-                found,
-                place,
-                match.group(2),
-                percent=match.group(1),
-                rule="",
-                source=source,
-                options=options,
-            )
+            add(match[2], match[1], "")
         elif match := _TRANSLATED.match(line):
-            place.original, rule = "", f"translation:{match.group(1).lower()}"
-            _add_line(
-                found,
-                place,
-                match.group(3),
-                percent=match.group(2),
-                rule=rule,
-                source=source,
-                options=options,
-            )
+            place.original = ""
+            add(match[3], match[2], f"translation:{match[1].lower()}")
         elif place.attacked is not None:
             place.attacked += f"\n{line}"
         else:
