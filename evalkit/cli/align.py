@@ -156,6 +156,20 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
     help="Steps between validations and checkpoints.",
 )
 @option(
+    "--probe",
+    type=click.IntRange(min=4),
+    default=64,
+    show_default=True,
+    group=_HOW,
+    help="Pairs of prompts of a validation.",
+)
+@option(
+    "--keep",
+    is_flag=True,
+    group=_HOW,
+    help="full: also save every validation's model, as checkpoint-STEP in --out.",
+)
+@option(
     "--patience",
     type=int,
     default=5,
@@ -253,6 +267,7 @@ def _trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool
         "batch_size",
         "validate_every",
         "patience",
+        "probe",
         "rank",
         "seed",
     )
@@ -266,6 +281,7 @@ def _trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool
             recipe,
             out=given["out"],
             said=lambda line: None if quiet else say(line, err=True),
+            keep=given["keep"],
         )
     finally:
         backend.close()

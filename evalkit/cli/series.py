@@ -326,6 +326,7 @@ def _show(found: Series, given: dict[str, Any]) -> None:
 
 
 def _write(out: Path, found: Series, x: str) -> None:
+    from evalkit.records.statistics import statistic
     from evalkit.report.drawing import Drawing
     from evalkit.report.figures.series import Band, StepMap, plot_bands, plot_step_map
     from evalkit.report.writing import write_figures
@@ -350,7 +351,7 @@ def _write(out: Path, found: Series, x: str) -> None:
     names = [field.name for field in dataclasses.fields(found.steps[0])]
     write_atomic(out / "steps.csv", csv_of(names, steps))
     bands = [
-        Band(label=name, values=values, low=low, high=high)
+        Band(label=statistic(name).title, values=values, low=low, high=high)
         for name, (values, low, high) in (
             (name, zip(*band, strict=True)) for name, band in found.bands.items()
         )

@@ -34,7 +34,13 @@ METHODS = ("soft-prompt", "prefix", "full", "contrastive")
 
 
 def align(
-    backend: Backend, materials: Sequence[Material], recipe: Recipe, *, out: Path, said: Said
+    backend: Backend,
+    materials: Sequence[Material],
+    recipe: Recipe,
+    *,
+    out: Path,
+    said: Said,
+    keep: bool = False,
 ) -> dict[str, Any]:
     """Train a mitigation and save it; goes on where an interrupted training in `out` stood.
 
@@ -50,6 +56,9 @@ def align(
         Directory that takes the result, and ``training.pt`` while it is not finished.
     said
         Gets a line per validation.
+    keep
+        Save the model at every validation too, as ``checkpoint-STEP`` in `out`; of full tuning
+        only.
 
     Returns
     -------
@@ -66,6 +75,10 @@ def align(
     from evalkit.backends.hf.loading import quiet
 
     _check(recipe)
+    if keep and recipe.method != "full":
+        raise UsageError(
+            f"--keep: {recipe.method} has no whole checkpoints to keep; --method full has."
+        )
     engine = inner_workings(backend, "align")
     _make_ready(out)
     loaded = engine.loaded
@@ -77,7 +90,17 @@ def align(
     }
     frozen = frozen_digest(model)
     with quiet():
-        report = train(model, trainable, sampler, recipe, checkpoint=out / "training.pt", said=said)
+        report = train(
+            model,
+            trainable,
+            sampler,
+            recipe,
+            checkpoint=out / "training.pt",
+            said=said,
+            kept=(lambda step: _keep(model, engine, recipe, out, step))
+            if keep
+            else lambda _step: None,
+        )
     if frozen_digest(model) != frozen:
         raise BackendError(
             f"{engine.spec.display}: frozen weights changed in training; the result is not saved. Report this as a fault of evalkit."
@@ -94,7 +117,7 @@ def align(
     }
     before = {path.name for path in out.iterdir()}
     with quiet():
-        _save(model, engine.files.root, recipe, out)
+        _save(model, engine, recipe, out)
     made = sorted({path.name for path in out.iterdir()} - before)
     record["files"] = {name: file_digest(out / name) for name in made}
     write_atomic(out / RECORD, json.dumps(record, indent=1) + "\n")
@@ -263,20 +286,35 @@ def _bytes() -> Any:
     return torch.uint8
 
 
-def _save(model: Any, root: Path, recipe: Recipe, out: Path) -> None:
+def _keep(model: Any, engine: HFBackend, recipe: Recipe, out: Path, step: int) -> None:
+    """Save the model of a step; what a killed training left half-written is begun again."""
+    part, place = out / f"checkpoint-{step}.part", out / f"checkpoint-{step}"
+    for folder in (part, place):
+        shutil.rmtree(folder, ignore_errors=True)
+    part.mkdir()
+    _save(model, engine, recipe, part)
+    part.rename(place)
+
+
+def _save(model: Any, engine: HFBackend, recipe: Recipe, out: Path) -> None:
     """Save in PEFT's format, or a whole checkpoint with its tokenizer."""
     if recipe.method == "full":
+        if engine.files.gguf:  # weights were unpacked on loading, and the file is no tokenizer's
+            model.hf_quantizer = None
+            model.config.__dict__.pop("quantization_config", None)
+            engine.loaded.tokenizer.save_pretrained(out)
         model.save_pretrained(out)
-        for path in root.iterdir():
-            if (
-                path.is_file()
-                and path.suffix not in {".safetensors", ".bin", ".yaml"}
-                and not (out / path.name).exists()
-            ):
+        for path in engine.files.root.iterdir():
+            if _of_model(path) and not (out / path.name).exists() and not engine.files.gguf:
                 shutil.copy2(path, out / path.name)
         return
     model.save_pretrained(str(out), save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)
+
+
+def _of_model(path: Path) -> bool:
+    """Whether a file beside the weights belongs to the tuned model too."""
+    return path.is_file() and path.suffix not in {".safetensors", ".bin", ".yaml", ".md"}
 
 
 @contextmanager

@@ -117,6 +117,7 @@ def train(
     *,
     checkpoint: Path,
     said: Said,
+    kept: Callable[[int], None] = lambda _step: None,
 ) -> dict[str, Any]:
     """Train in place, from the last checkpoint where there is one, and leave the best weights in the model.
 
@@ -134,6 +135,8 @@ def train(
         Written at every validation, atomically.
     said
         Gets a line per validation.
+    kept
+        Called with the step after every validation, the weights of that step in the model.
 
     Raises
     ------
@@ -176,6 +179,7 @@ def train(
         state.seconds = before + time.monotonic() - started
         _save(checkpoint, recipe, trainable, optimizer, state=state, history=history, best=best)
         said(_line(state, recipe, found))
+        kept(state.step)
     with torch.no_grad():
         for name, tensor in trainable.items():
             tensor.copy_(best[name])

@@ -300,6 +300,46 @@ def test_full_tuning_saves_a_model_of_its_own(
     assert record["after"]["training"]["loss"] < record["before"]["training"]["loss"]
 
 
+def test_every_validation_can_be_kept_as_a_checkpoint(
+    small_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Four models of steps 5 to 20; the best of them is the result, and a method without whole models has none."""
+    from safetensors.torch import load_file
+
+    backend = opened(ModelSpec(backend="hf", name=str(small_model()), device="cpu"), ())
+    how, out = recipe("full", learning_rate=0.003), tmp_path / "out"
+    record = align(backend, [material()], how, out=out, said=lambda _: None, keep=True)
+    with pytest.raises(UsageError, match="soft-prompt has no whole checkpoints"):
+        align(backend, [material()], recipe(), out=out, said=lambda _: None, keep=True)
+    backend.close()
+    losses = {row["step"]: row["validation"]["loss"] for row in record["history"][1:]}
+    best = load_file(
+        out / f"checkpoint-{min(losses, key=lambda step: losses[step])}/model.safetensors"
+    )
+    final = load_file(out / "model.safetensors")
+
+    assert sorted(path.name for path in out.glob("checkpoint-*")) == [
+        f"checkpoint-{step}" for step in (10, 15, 20, 5)
+    ]
+    assert all(bool((best[name] == final[name]).all()) for name in final)
+
+
+def test_a_gguf_model_is_tuned_into_a_model_directory(
+    small_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Weights are unpacked, the tokenizer is written out, and the result loads as any model."""
+    pytest.importorskip("gguf")
+    from gguf_models import llama
+
+    source = llama(small_model(), tmp_path / "small.gguf")
+    trained(source, tmp_path / "out", recipe("full", steps=5))
+    backend = opened(ModelSpec(backend="hf", name=str(tmp_path / "out"), device="cpu"), ())
+    (found,) = next(iter(backend.run([Ask(probe())])))
+
+    assert all(map(math.isfinite, found.logprobs))
+    assert not list((tmp_path / "out").glob("*.gguf"))
+
+
 def test_without_the_kl_term_only_cross_entropy_is_trained(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
