@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evalkit.records import Estimate
 from evalkit.records.statistics import shown_in, statistic
@@ -12,6 +12,8 @@ __all__ = ["over_all_tasks", "summary_rows"]
 
 ASKED_FOR = ("pdr", "reliance")
 """Rows that stand there only when the run holds perturbed phrasings or controls."""
+IF_ANY = ("refusal_rate", "cut_rate", "unusable_rate")
+"""Rows that stand there only when there are such answers; the mean of answers given follows them."""
 
 
 def over_all_tasks(estimates: Sequence[Estimate]) -> list[tuple[str, Estimate]]:
@@ -64,13 +66,24 @@ def summary_rows(
             statistic(metric).title,
             *(with_interval(values.get((name, metric)), question) for name in shown),
         ]
-        for metric in ASKED_FOR
+        for metric in (*ASKED_FOR, *_if_any(values, shown))
         if any(
             (row := values.get((name, metric))) is not None and row.value == row.value
             for name in shown
         )
     ]
     return ["", *shown], rows
+
+
+def _if_any(values: Mapping[tuple[str, str], Estimate], shown: Sequence[str]) -> list[str]:
+    """Rows of states that occur; the mean of answers given where some were not."""
+    found = [
+        metric
+        for metric in IF_ANY
+        if any((row := values.get((name, metric))) is not None and row.value > 0 for name in shown)
+    ]
+    given = [name for name in found if name != "unusable_rate"]
+    return [*found, *(["answered_mean"] if given else [])]
 
 
 def _sizes(row: Estimate | None) -> str:
