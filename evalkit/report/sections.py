@@ -253,6 +253,7 @@ def provenance(manifest: Manifest) -> list[tuple[str, str]]:
             if attempts
             else "–",
         ),
+        ("Metrics", _versions(counts.metrics or {}, "{} version {}")),
         ("Cells", f"{counts.cells:,} from {counts.requests:,} requests"),
         (
             "Tokens",
@@ -262,15 +263,11 @@ def provenance(manifest: Manifest) -> list[tuple[str, str]]:
             "Intervals",
             "–" if intervals is None else f"{intervals.level:.0%}, {intervals.resamples} resamples",
         ),
-        (
-            "Versions",
-            ", ".join(
-                f"{name} {version}"
-                for name, version in {
-                    "evalkit": manifest.evalkit,
-                    **(manifest.versions or {}),
-                }.items()
-            ),
-        ),
+        ("Versions", _versions({"evalkit": manifest.evalkit, **(manifest.versions or {})})),
     ]
     return [(name, str(value)) for name, value in rows]
+
+
+def _versions(found: Mapping[str, object], form: str = "{} {}") -> str:
+    """Return names with their versions; a dash for none."""
+    return ", ".join(form.format(*item) for item in found.items()) or "–"

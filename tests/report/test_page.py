@@ -18,7 +18,7 @@ from evalkit.report.drawing import by_task
 from evalkit.report.limits import limits
 from evalkit.report.page import render_markdown, render_page, template_text
 from evalkit.report.run_view import RunView, side_by_side
-from evalkit.report.sections import answers, looks_text
+from evalkit.report.sections import answers, looks_text, provenance
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\u202egnp.exe\x00{{ 7 * 7 }}"
 VOID = {"meta", "input", "br", "link", "img", "hr", "wbr"}
@@ -439,6 +439,18 @@ def test_one_task_and_one_phrasing_make_a_page(make_run: Callable[..., RunView])
     text = render_page(RunView(manifest=run.manifest, evidence=small, estimates=[]))
 
     assert "Not known: it takes two phrasings of a task." in text
+
+
+def test_metrics_stand_in_the_provenance_with_their_versions(run_view: RunView) -> None:
+    """What a score counts is said, also for a metric of one's own; a dash where a run of old did not note it."""
+    manifest = run_view.manifest
+    counts = replace(manifest.totals, metrics={"exact_match": 1, "vowels": 2})
+
+    rows = dict(provenance(replace(manifest, counts=counts)))
+    older = dict(provenance(replace(manifest, counts=replace(counts, metrics=None))))
+
+    assert rows["Metrics"] == "exact_match version 1, vowels version 2"
+    assert older["Metrics"] == "–"
 
 
 def test_page_is_as_stored(golden: Callable[[str, str], str], page: str) -> None:

@@ -20,8 +20,9 @@ from evalkit.catalog.library.meaning import (
     length_ratio,
     slots_kept,
 )
-from evalkit.errors import BackendError, ExtraMissingError, UsageError
+from evalkit.errors import BackendError, UsageError
 from evalkit.phrasings.perturb.encoders import MINILM, encoder_named, similarity
+from evalkit.phrasings.perturb.semantic import pretrained
 from evalkit.records import Ask, ModelSpec, Phrasing, Request
 from evalkit.registry import BACKENDS
 
@@ -128,17 +129,7 @@ def fitted_validator(
 @lru_cache(maxsize=2)
 def _nli_model(name: str) -> Any:
     """Return tokenizer, model and index of the entailment label."""
-    try:
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    except ImportError as error:
-        raise ExtraMissingError(f"NLI model {name!r}", "hf") from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForSequenceClassification.from_pretrained(name).eval()
-    except (OSError, ValueError) as error:
-        raise BackendError(
-            f"{name}: is not a sequence-classification model that Transformers can load: {error}. Check folder or id."
-        ) from error
+    tokenizer, model = pretrained(name, "sequence-classification", use="NLI model")
     names = {str(label).lower(): int(index) for index, label in model.config.id2label.items()}
     index = next(
         (place for label, place in sorted(names.items()) if label.startswith("entail")), None

@@ -30,6 +30,7 @@ __all__ = [
     "backend_paraphraser",
     "mask",
     "paraphrase",
+    "pretrained",
     "seq2seq",
     "unmask",
 ]
@@ -205,6 +206,44 @@ def backend_paraphraser(model: ModelSpec, *, max_tokens: int = 256) -> Rewriter:
     return rewrite
 
 
+def pretrained(name: str, kind: str, *, use: str) -> tuple[Any, Any]:
+    """Return tokenizer and model of a folder or hub id, ready to be asked on the CPU.
+
+    Parameters
+    ----------
+    name
+        Folder or hub id.
+    kind
+        ``sequence-classification`` or ``sequence-to-sequence``.
+    use
+        What it is for, for messages.
+
+    Raises
+    ------
+    ExtraMissingError
+        When Transformers is not installed.
+    BackendError
+        When it is no such model.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise ExtraMissingError(f"{use} {name!r}", "hf") from error
+    loader: Any = (
+        transformers.AutoModelForSeq2SeqLM
+        if kind == "sequence-to-sequence"
+        else transformers.AutoModelForSequenceClassification
+    )
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+        return tokenizer, loader.from_pretrained(name).eval()
+    except (OSError, ValueError) as error:
+        raise BackendError(
+            f"{name}: is not a {kind} model that Transformers can load: {error}. "
+            "Check the folder or id."
+        ) from error
+
+
 @lru_cache(maxsize=4)
 def seq2seq(name: str, *, max_tokens: int = 256) -> Rewriter:
     """Return a function that runs texts through an encoder-decoder model, greedily, on the CPU.
@@ -216,18 +255,8 @@ def seq2seq(name: str, *, max_tokens: int = 256) -> Rewriter:
     max_tokens
         Most tokens generated per text.
     """
-    try:
-        import torch
-        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    except ImportError as error:
-        raise ExtraMissingError(f"translation model {name!r}", "hf") from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForSeq2SeqLM.from_pretrained(name).eval()
-    except (OSError, ValueError) as error:
-        raise BackendError(
-            f"{name}: is not a sequence-to-sequence model that Transformers can load: {error}. Check the folder or id."
-        ) from error
+    tokenizer, model = pretrained(name, "sequence-to-sequence", use="translation model")
+    import torch
 
     def translate(texts: Sequence[str]) -> list[str]:
         batch = tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True)
