@@ -199,13 +199,34 @@ def bigbench() -> Iterator[Spec]:
 BENCHMARKS = (mmlu, bbh, superni, bigbench, glue, knowledge, logic)
 
 
+def grouped(spec: Spec, groups: Mapping[str, Mapping[str, str]]) -> Spec:
+    """Return a task with the field that says which of its instances belong together, where there is one."""
+    row = groups.get(f"{spec['benchmark']}/{spec['name']}")
+    if row is None:
+        return spec
+    found = {"group": row["group"]}
+    if row["group_until"]:
+        found["group_until"] = json.loads(row["group_until"].replace("\n", "\\n"))
+    out: Spec = {}
+    for key, value in spec.items():
+        out[key] = value
+        if key == "fields":
+            out |= found
+    return out
+
+
 def expected() -> dict[Path, str]:
     """Return every file this program stands for, with its text."""
-    return {
-        ROOT / spec["benchmark"] / f"{spec['name']}.yaml": HEAD + dump(spec)
+    groups = {row["task"]: row for row in facts("groups")}
+    made = {
+        ROOT / spec["benchmark"] / f"{spec['name']}.yaml": HEAD + dump(grouped(spec, groups))
         for make in BENCHMARKS
         for spec in make()
     }
+    names = {f"{path.parent.name}/{path.stem}" for path in made}
+    if strange := sorted(set(groups) - names):
+        raise SystemExit(f"tools/facts/groups.csv: no task {strange[0]!r}")
+    return made
 
 
 def stale() -> list[str]:

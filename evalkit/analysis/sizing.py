@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from evalkit.analysis.independent import independent_units
 from evalkit.errors import UsageError
 from evalkit.scoring import ScoreTable
 from evalkit.scoring.table import read_table
@@ -104,14 +105,17 @@ def _pilots(table: ScoreTable, run: Path) -> list[Pilot]:
     for model in table.models[:1]:
         for task in table.tasks(model):
             block = table.block(model, task, where=plain)
-            mine = _within_arms(block.values, block.seen)
+            units = independent_units(block, block.values)
+            mine = _within_arms(units, block.seen)
             if not np.isnan(mine.phrasing):
+                each = block.values.shape[1] / units.shape[1]  # instances of an independent unit
+                gap_variance = each * _gap_variance(units, block.seen, mine)
                 ids, a = block.phrasing_ids, phrasing_scores(block.values)
                 found.append(
                     Pilot(
                         task=task,
-                        components=mine,
-                        gap_variance=_gap_variance(block.values, block.seen, mine),
+                        components=_per_instance(mine, each),
+                        gap_variance=gap_variance,
                         a={name: float(score) for name, score in zip(ids, a, strict=True)},
                         seen=dict(zip(ids, block.seen, strict=True)),
                     )
@@ -121,6 +125,15 @@ def _pilots(table: ScoreTable, run: Path) -> list[Pilot]:
             f"--pilot: {run} has no task with two phrasings and two instances; a pilot needs both. Run it with more."
         )
     return found
+
+
+def _per_instance(found: Components, each: float) -> Components:
+    """Components of groups as those of instances that bring as much error: what groups of m vary, m times.
+
+    The mean of N instances then has the error of N / m groups, so designs ask for instances in
+    groups of the pilot's size.
+    """
+    return replace(found, instance=each * found.instance, interaction=each * found.interaction)
 
 
 def _within_arms(values: np.ndarray, seen: Sequence[str]) -> Components:

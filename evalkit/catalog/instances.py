@@ -129,6 +129,10 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
             f"{task.id}: no instances were read; at least one is expected. Check 'source' and the data."
         ]
     problems: list[str] = []
+    if task.group and not any(task.group in instance.fields for instance in instances):
+        problems.append(
+            f"{task.id}: group is {task.group!r}, which no instance has as a field; fields: {', '.join(instances[0].fields)}. Name one of them."
+        )
     met: dict[str, str] = {}
     for instance in instances:
         where = _shown(task, instance)

@@ -82,6 +82,7 @@ class Job:
         """Return the digest of the task, its instances and shots: everything but the phrasings."""
         task = asdict(self.task)
         del task["source"]["folder"]  # a place on this machine is no content
+        del task["group"], task["group_until"]  # they change no prompt and no score
         return digest(
             [
                 task,

@@ -78,6 +78,11 @@ class Task:
     """Whether answers are choices that are scored, or text that is generated."""
     fields: tuple[str, ...] = ("question",)
     """Names of the instance fields a phrasing may use as slots."""
+    group: str = ""
+    """Field whose text instances of a group share, such as a passage; empty when every instance
+    stands by itself."""
+    group_until: tuple[str, ...] = ()
+    """Texts that end the shared part of that field, whichever comes first; empty for all of it."""
     labels: tuple[str, ...] = ()
     """Fixed choice texts shared by all instances (``yes``, ``no``); empty when instances bring
     their own."""

@@ -42,6 +42,9 @@ class Cells:
     """N correct answers, likewise."""
     verdicts: Sequence[Verdict]
     """N verdicts."""
+    groups: Sequence[str] = ()
+    """N groups of instances, the same object for every phrasing of a task; empty when there are
+    none."""
 
     def same(self) -> dict[str, str]:
         """Return the columns that are the same for all cells."""
@@ -86,10 +89,11 @@ class Cells:
 class _Text:
     """A text column that grows block by block: numbers for names, each name once."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, int] = {}
+    def __init__(self, *, after: int = 0) -> None:
+        """Begin a column, after that many cells that have nothing in it."""
+        self._names: dict[str, int] = {"": 0} if after else {}
         self._known: dict[int, tuple[Sequence[str], npt.NDArray[np.int32]]] = {}
-        self._parts: list[npt.NDArray[np.int32]] = []
+        self._parts: list[npt.NDArray[np.int32]] = [np.zeros(after, dtype=np.int32)]
 
     def _codes(self, values: Iterable[str | None], size: int) -> npt.NDArray[np.int32]:
         names = self._names
@@ -134,12 +138,18 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
     numbers: dict[str, list[Floats]] = {
         name: [] for name in ("score", "probability", "target_probability")
     }
+    before = 0
     for part in parts:
         size = len(part.verdicts)
         for name, value in part.same().items():
             texts.setdefault(name, _Text()).add_same(value, size)
         texts.setdefault("instance_id", _Text()).add_shared(part.instance_ids)
         texts.setdefault("target", _Text()).add_shared(part.targets)
+        if part.groups:
+            texts.setdefault("group", _Text(after=before)).add_shared(part.groups)
+        elif "group" in texts:
+            texts["group"].add_same("", size)
+        before += size
         texts.setdefault("prediction", _Text()).add([one.prediction for one in part.verdicts])
         texts.setdefault("status", _Text()).add([one.status for one in part.verdicts])
         texts.setdefault("state", _Text()).add([one.state for one in part.verdicts])

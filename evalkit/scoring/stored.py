@@ -21,6 +21,7 @@ from evalkit.records.manifest import Counts, Manifest
 from evalkit.scoring import Answered, Verdict
 from evalkit.scoring.cell import MISSING, NOT_ASKED, VERSIONS, target_text, verdict_of
 from evalkit.scoring.columns import Cells
+from evalkit.scoring.grouping import groups_of
 from evalkit.scoring.reading.rules import VERSION as PARSER
 from evalkit.scoring.states import FREE, Form, asked_form
 from evalkit.store.blocks import stored_jobs
@@ -124,6 +125,7 @@ def stored_cells(
         form = asked_form(job.task, job.instances)
         names = [instance.id for instance in job.instances]
         targets = [target_text(instance) for instance in job.instances]
+        groups = groups_of(job.task, job.instances)
         for row, phrasing in enumerate(job.phrasings):
             keys, design = job.blocks[row].each(), designs.get(phrasing.id)
             asked = keys if design is None else [keys[n] for n in design.nonzero()[0]]
@@ -155,6 +157,7 @@ def stored_cells(
                 instance_ids=names,
                 targets=targets,
                 verdicts=verdicts,
+                groups=groups,
             )
         if collector is not None:
             collector.end()

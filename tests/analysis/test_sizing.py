@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from evalkit.analysis.sizing import Pilot, _gap_variance, _within_arms, size, stated
+from evalkit.analysis.sizing import Pilot, _gap_variance, _pilots, _within_arms, size, stated
+from evalkit.scoring import ScoreTable
 from evalkit.stats import Components, gap_interval
 
 
@@ -112,3 +116,32 @@ def test_the_design_that_a_pilot_gives_shows_the_gap_as_often_as_it_says(shared:
         shown += not found.low <= 0 <= found.high
 
     assert shown / 400 == pytest.approx(best.power, abs=0.08)
+
+
+def test_a_pilot_in_groups_asks_for_more_instances() -> None:
+    """Ten instances of a passage that stand or fall together bring what one does: ten times the variance per instance."""
+    rng = np.random.default_rng(3)
+    one = (rng.random((6, 30)) < rng.random(30)).astype(float)
+    scores = np.repeat(one, 10, axis=1)
+    frame = pd.DataFrame(
+        {
+            "model": "m",
+            "task": "t",
+            "phrasing_id": np.repeat([f"p{k}" for k in range(6)], 300),
+            "instance_id": np.tile([f"i{k:03d}" for k in range(300)], 6),
+            "score": scores.ravel(),
+            "group": np.tile([f"g{k // 10:02d}" for k in range(300)], 6),
+        }
+    )
+    grouped, plain = (
+        _pilots(ScoreTable.from_frame(part), Path("run"))[0].components
+        for part in (frame, frame.drop(columns="group"))
+    )
+    (alone,) = _pilots(
+        ScoreTable.from_frame(frame[frame["instance_id"].str.endswith("0")].drop(columns="group")),
+        Path("run"),
+    )
+
+    assert grouped.interaction == pytest.approx(10 * alone.components.interaction)
+    assert grouped.instance == pytest.approx(10 * alone.components.instance)
+    assert grouped.interaction > 5 * plain.interaction
