@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "ls": "List tasks, phrasings, suites, models, backends, metrics, ...",
     "check": "Validate task, phrasing, suite, model and policy files, and runs.",
     "data": "Show, fetch or locate benchmark data.",
+    "tasks": "Make tasks of your own from tables.",
     "phrasings": "Import, perturb, label and lint phrasings.",
     "export": "Write a run for other programs.",
     "doctor": "Show settings, engines, devices, data and caches.",

@@ -29,6 +29,9 @@ def starting_file(task: Task, *, source: str) -> str:
         "A second wording differs in approach, not by synonyms. When somebody has read it beside the task:",
         'meaning: {status: checked, by: who, on: "2026-01-31"}',
     ]
+    others = [name for name in task.fields if name not in {"question", "choices"}]
+    shown = "".join(f"\n{name.replace('_', ' ').capitalize()}: {{{{ {name} }}}}" for name in others)
+    body = f"\n\n{{{{ question }}}}{shown}" if others else ""
     names = f" Answer with one of: {labels}." if task.labels else ""
     described = task.description.strip() or f"Do the task {task.name.replace('_', ' ')}."
     value = {
@@ -42,7 +45,11 @@ def starting_file(task: Task, *, source: str) -> str:
             "label_space": "letters" if listed else "text",
         },
         "phrasings": [
-            {"id": f"{source}-{task.name.replace('_', '-')}-001", "text": f"{described}{names}"}
+            {
+                "id": f"{source}-{task.name.replace('_', '-')}-001",
+                "text": f"{described}{names}{body}",
+                **({"position": "inline"} if others else {}),
+            }
         ],
     }
     return "".join(f"# {line}\n" for line in comments) + dump_yaml(value)

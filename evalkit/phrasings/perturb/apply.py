@@ -115,6 +115,8 @@ def _perturbed(
     for result in _copies(phrasing, spec, options, rng=rng):
         if isinstance(result, Impossible):
             reason = result.reason
+            if result.again:
+                continue
             break
         if _content(result) not in known:
             known.add(_content(result))

@@ -52,6 +52,13 @@ _ASK = (
     "Reply with the rewritten instruction only.\n\nInstruction: {text}\nRewritten:"
 )
 _MARK = re.compile(r"\[\[\s*(\d+)\s*\]\]")
+_WORDS = re.compile(r"\w+")
+_TALK = re.compile(
+    r"(?:sure|certainly|of course|okay|as an ai|i am an ai|i'?m sorry|i cannot|i can'?t|here(?:'s| is| are)"
+    r"|the rewritten|rewritten|the (?:original )?instruction)\b",
+    re.IGNORECASE,
+)
+"""How a model begins that talks about the task."""
 
 
 def mask(text: str, words: Sequence[str] = ()) -> tuple[str, list[str]]:
@@ -76,6 +83,47 @@ def unmask(text: str, kept: Sequence[str]) -> str | None:
     return _MARK.sub(lambda match: kept[int(match.group(1))], text)
 
 
+def garbage(original: str, answer: str) -> str:
+    """Return why an answer is no instruction, in words; empty when nothing speaks against it.
+
+    Only what no reader would take for a wording is named; whether the meaning was kept is asked
+    elsewhere.
+
+    Parameters
+    ----------
+    original, answer
+        Texts with their slots and label words as marks.
+
+    Examples
+    --------
+    >>> garbage("Say whether the text [[0]] is friendly.", "0")
+    'no sentence'
+    >>> garbage("Say whether the text [[0]] is friendly.", "Is [[0]] a friendly text?")
+    ''
+    """
+    before, after = (_WORDS.findall(_MARK.sub(" ", text).lower()) for text in (original, answer))
+    least = min(3, len(before))
+    if sum(any(letter.isalpha() for letter in word) for word in after) < least:
+        return "no sentence"
+    if len(after) > 4 * len(before) + 20:
+        return "far more than an instruction"
+    if len(after) < len(before) / 5:
+        return "far less than the instruction"
+    if len(after) >= 12 and len(set(after)) < 0.4 * len(after):
+        return "the same words over and over"
+    if _TALK.match(answer) and not _TALK.match(original):
+        return "talk about the task in place of a rewording"
+    if _latin(before) > 0.5 > _latin(after):
+        return "another script"
+    return ""
+
+
+def _latin(words: Sequence[str]) -> float:
+    """Share of the letters that are Latin; 1 without letters."""
+    letters = [letter for word in words for letter in word if letter.isalpha()]
+    return sum(letter < "\u0250" for letter in letters) / len(letters) if letters else 1.0
+
+
 def _rewritten(
     phrasing: Phrasing, rewrite: Rewriter, *, ask: str, words: Sequence[str]
 ) -> Phrasing | Impossible:
@@ -95,7 +143,9 @@ def _rewritten(
     if "\ufffd" in text or any(mark in _MARK.sub("", answer) for mark in ("{{", "{%", "{#")):
         return Impossible(f"the model wrote a template mark of its own: {answer[:80]!r}")
     if text.split() == phrasing.text.split():
-        return Impossible("the model gave the same text back")
+        return Impossible("the model gave the same text back", again=True)
+    if reason := garbage(masked, answer):
+        return Impossible(f"the model wrote {reason}: {answer[:80]!r}", again=True)
     return replace(phrasing, text=text)
 
 

@@ -34,6 +34,8 @@ class Impossible:
 
     reason: str
     """Reason in words, with the value that stands in the way."""
+    again: bool = field(default=False, compare=False)
+    """Whether another draw may do better, as with a model that was asked in another style."""
 
 
 Edit = Callable[[Phrasing, "np.random.Generator", Options], "Phrasing | Impossible"]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import BackendError, UsageError
+from evalkit.phrasings.perturb.apply import apply
 from evalkit.phrasings.perturb.semantic import (
     back_translation,
     backend_paraphraser,
@@ -16,7 +17,7 @@ from evalkit.phrasings.perturb.semantic import (
     seq2seq,
     unmask,
 )
-from evalkit.phrasings.perturb.spec import Impossible
+from evalkit.phrasings.perturb.spec import Impossible, PerturbationSpec
 from evalkit.records import ModelSpec, Phrasing, Response
 from evalkit.registry import BACKENDS
 
@@ -75,6 +76,62 @@ def test_a_paraphrase_keeps_slots_and_label_words():
 def test_a_model_that_breaks_the_instruction_is_refused(answer, reason):
     """Nothing is repaired; the reason holds what the model wrote."""
     assert reworded(answer) == Impossible(reason)
+
+
+LONG = "Say whether the review {{ question }} is friendly to the film or not, and use one word."
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("0 [[0]]", "no sentence"),
+        ("[[0]]", "no sentence"),
+        ("[[0]] " + "7 8 9 10 " * 3, "no sentence"),
+        ("[[0]] is it friendly", ""),
+        ("[[0]] " + "friendly or not " * 12, "the same words over and over"),
+        ("Sure! Here is the rewritten text: tell if [[0]] is friendly", "talk about the task"),
+        ("Here's another way to say it about [[0]] and the film", "talk about the task"),
+        ("[[0]] " + " ".join(f"word{n}" for n in range(200)), "far more than an instruction"),
+        ("Скажи, дружелюбен ли отзыв [[0]] к фильму, одним словом", "another script"),
+    ],
+)
+def test_garbage_is_refused(answer, reason):
+    """What no reader would take for a wording never becomes a copy, and the reason is told."""
+    made = reworded(answer, LONG)
+
+    assert isinstance(made, Impossible) == bool(reason)
+    if reason:
+        assert reason in made.reason
+        assert made.again
+
+
+def test_a_bad_answer_does_not_end_the_tries():
+    """A model that answers 0 five times and then an instruction gives that one copy."""
+    answers = iter(
+        ["0 [[0]]"] * 5 + ["Is the review [[0]] friendly to the film? One word, please."]
+    )
+    found, refused = apply(
+        [phrasing(LONG)],
+        [PerturbationSpec(name="paraphrase", n=1, options={"model": lambda _: [next(answers)]})],
+        seed=0,
+    )
+
+    assert [one.text for one in found] == [
+        "Is the review {{ question }} friendly to the film? One word, please."
+    ]
+    assert refused == []
+
+
+def test_a_model_that_only_writes_garbage_gives_no_copy():
+    """Six copies asked for, none made, and the reason is what the model wrote."""
+    found, refused = apply(
+        [phrasing(LONG)],
+        [PerturbationSpec(name="paraphrase", n=6, options={"model": lambda _: ["0 [[0]]"]})],
+        seed=0,
+    )
+
+    assert found == []
+    assert "no sentence" in refused[0].reason
 
 
 def test_the_style_is_drawn_and_the_text_sent_is_masked():

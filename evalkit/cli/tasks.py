@@ -1,0 +1,73 @@
+"""``evalkit tasks``: a task of your own, made of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_option
+from evalkit.cli.phrasings_files import PATHS
+from evalkit.report.terminal import say
+
+__all__ = ["command"]
+
+
+@click.group("tasks", epilog="Example: evalkit tasks from-table tickets.csv --out tickets.yaml")
+def command() -> None:
+    """Make tasks of your own."""
+
+
+@command.command(
+    "from-table",
+    cls=GroupedCommand,
+    epilog="Example: evalkit tasks from-table tickets.csv --out tickets.yaml",
+)
+@click.argument("table", metavar="FILE", type=PATHS)
+@option(
+    "--out",
+    type=PATHS,
+    help="Task file to write, beside the table (default: its name with .yaml).",
+    group="Output",
+)
+@option("--name", default="", help="Name of the task (default: that of the table).")
+@option("--target", default="", metavar="COLUMN", help="Column of the right answers.")
+@option(
+    "--columns",
+    default="",
+    metavar="A,B",
+    help="Columns that an instance is made of (default: all other texts).",
+)
+@quiet_option
+@debug_option
+def from_table(
+    table: Path, *, out: Path | None, name: str, target: str, columns: str, quiet: bool
+) -> int:
+    """Write a task file for a table with a row per instance, and read the table with it.
+
+    CSV, TSV, JSON Lines, JSON and Parquet are read. What was taken for what is said, a line each;
+    read it before you trust a score.
+    """
+    from evalkit.catalog.instances import load_instances
+    from evalkit.catalog.library.from_table import propose
+    from evalkit.catalog.library.writing import write_new
+    from evalkit.catalog.tasks import load_task
+    from evalkit.errors import UsageError
+
+    path = out or table.with_suffix(".yaml")
+    if path.resolve().parent != table.resolve().parent:
+        raise UsageError(
+            f"--out: {path} does not lie beside {table}, where the task looks for its rows. Name a file in {table.resolve().parent}."
+        )
+    chosen = tuple(part.strip() for part in columns.split(",") if part.strip())
+    proposal = propose(table, name=name, target=target, columns=chosen)
+    write_new(path, proposal.text)
+    task = load_task(str(path))
+    instances = load_instances(task, None)
+    if quiet:
+        return 0
+    for line in proposal.told:
+        say(line)
+    say(f"{path} is written and reads {len(instances):,} instances. Next, type:")
+    say(f"  evalkit phrasings new {path} --out {path.with_name(path.stem + '_phrasings.yaml')}")
+    return 0

@@ -1,0 +1,138 @@
+"""A task file from a table: what stands in the columns decides, every reading is checked on every row, guesses are refused."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from evalkit.catalog import load_instances, load_task
+from evalkit.catalog.library.from_table import propose
+from evalkit.cli.main import invoke
+from evalkit.errors import UsageError
+
+
+def table(path: Path, rows: list[dict]) -> Path:
+    """Write rows in the format of the ending."""
+    if path.suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+        return path
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+TICKETS = [
+    {"id": str(n), "text": f"Ticket {n}, please help", "team": ("billing", "technical")[n % 2]}
+    for n in range(8)
+]
+QUIZ = [
+    {
+        "question": f"Which is {n}?",
+        "A": str(n),
+        "B": str(n + 1),
+        "C": "none",
+        "answer": "ABC"[n % 3],
+    }
+    for n in range(6)
+]
+
+
+def made(path: Path, **given: str):
+    """Return the task that a table gives, and its instances."""
+    out = path.with_suffix(".yaml")
+    out.write_text(propose(path, **given).text, encoding="utf-8")
+    task = load_task(str(out))
+    return task, load_instances(task)
+
+
+def test_few_answers_used_often_are_labels(tmp_path: Path):
+    """Two teams over eight tickets: a choice task with fixed labels, keyed by the id column."""
+    task, instances = made(table(tmp_path / "tickets.csv", TICKETS))
+
+    assert (task.kind, task.labels, task.fields) == (
+        "choice",
+        ("billing", "technical"),
+        ("question",),
+    )
+    assert [one.id for one in instances] == [row["id"] for row in TICKETS]
+    assert instances[1].choices[instances[1].target or 0] == "technical"
+
+
+def test_a_column_per_choice_is_read_by_letter(tmp_path: Path):
+    """A, B and C are choices, and the answer names them by letter."""
+    task, instances = made(table(tmp_path / "quiz.csv", QUIZ))
+
+    assert task.source.options["target_is"] == "letter"
+    assert [one.target for one in instances] == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(("first", "kind"), [(0, "index"), (1, "number")])
+def test_numbers_count_from_where_the_rows_say(tmp_path: Path, first: int, kind: str):
+    """0 among the answers means from 0, the number of choices among them from 1."""
+    rows = [
+        {"question": f"q{n}", "choices": ["x", "y", "z"], "label": n % 3 + first} for n in range(6)
+    ]
+    task, instances = made(table(tmp_path / "quiz.jsonl", rows))
+
+    assert task.source.options["target_is"] == kind
+    assert [one.target for one in instances] == [0, 1, 2, 0, 1, 2]
+
+
+def test_numbers_that_could_be_either_are_refused(tmp_path: Path):
+    """Only 1 and 2 of four choices: from 0 or from 1 cannot be told, and a wrong guess would be a wrong score."""
+    rows = [{"question": f"q{n}", "choices": list("wxyz"), "label": n % 2 + 1} for n in range(6)]
+
+    with pytest.raises(UsageError, match="from 0 or from 1 cannot be told"):
+        propose(table(tmp_path / "quiz.jsonl", rows))
+
+
+def test_answers_that_differ_are_free_text(tmp_path: Path):
+    """Eight different answers: text is generated and compared; two columns are two slots."""
+    rows = [{"Hint no.": f"h{n}", "Premise": f"premise {n}", "output": f"o{n}"} for n in range(8)]
+    task, instances = made(table(tmp_path / "free.csv", rows))
+
+    assert (task.kind, task.fields) == ("generate", ("question", "hint_no"))
+    assert instances[2].fields == {"question": "premise 2", "hint_no": "h2"}
+    assert instances[2].references == ("o2",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "words"),
+    [
+        ([{"a1": "x", "b2": "y"}], {}, "Say it with --target COLUMN"),
+        ([{"text": "x", "label": "y", "answer": "z"}], {}, "label, answer may hold them"),
+        (TICKETS, {"target": "tema"}, "has no column 'tema'"),
+        ([{**QUIZ[0], "answer": "Q"}], {}, "name no choice"),
+        ([{"answer": "x"}], {}, "no column is left"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(tmp_path: Path, rows: list, given: dict, words: str):
+    """A message names the columns there are and the option that says it."""
+    with pytest.raises(UsageError, match=words):
+        propose(table(tmp_path / "odd.csv", rows), **given)
+
+
+def test_the_command_goes_from_a_table_to_prompts(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """The two commands that are told, typed one after the other, end in a prompt and no objection."""
+    path = table(tmp_path / "tickets.csv", TICKETS)
+
+    assert invoke(["tasks", "from-table", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "labels: billing, technical" in said
+    assert "reads 8 instances" in said
+    line = said.strip().splitlines()[-1].split()
+    assert invoke(line[1:]) == 0
+    assert invoke(line[1:]) == 0
+    assert "Ticket 0, please help" in capsys.readouterr().out
+
+
+def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Nothing a person wrote is overwritten."""
+    path = table(tmp_path / "tickets.csv", TICKETS)
+    path.with_suffix(".yaml").write_text("mine", encoding="utf-8")
+
+    assert invoke(["tasks", "from-table", str(path)]) == 2
+    assert path.with_suffix(".yaml").read_text(encoding="utf-8") == "mine"
