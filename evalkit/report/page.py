@@ -15,6 +15,8 @@ from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
+from evalkit.report.strips import strips
+from evalkit.report.summary import cost_sentence
 from evalkit.report.text import (
     bracket,
     estimate_text,
@@ -112,6 +114,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
     values = by_task(run.estimates)
     return {
         "manifest": run.manifest,
+        "tagline": cost_sentence(run.evidence.costs),
         "evidence": run.evidence,
         "answers": answers(values.get("all", {}), run.evidence),
         "limits": limits(run.manifest),
@@ -145,7 +148,9 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
     shown = [
         (drawing, Markup(drawn(drawing)))
         for drawing in drawings(evidence, run.estimates, counts=run.manifest.totals)
+        if drawing.name != "scores"  # the page has its own form of it
     ]
+    rows_of_strips, n_strips = strips(evidence, by_task(run.estimates))
     style, script = template_text("report.css"), template_text("report.js")
     rows = phrasing_rows(evidence)
     flips = [flip for view in evidence.tasks for flip in view.flips]
@@ -159,6 +164,8 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
             script=Markup(script),
             data=Markup(script_json(page_data(evidence))),
             figures=shown,
+            strips=rows_of_strips,
+            n_strips=n_strips,
             phrasings=rows[:STATIC_ROWS],
             n_phrasings=len(rows),
             flips=[flip_view(flip) for flip in flips[:STATIC_FLIPS]],

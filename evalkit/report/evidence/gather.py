@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from typing import TypeAlias
@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.analysis import headline_phrasings, phrasing_estimates, phrasing_intervals
+from evalkit.analysis import (
+    Scored,
+    costs_of,
+    headline_phrasings,
+    phrasing_estimates,
+    phrasing_intervals,
+)
+from evalkit.analysis.costs import lost_by_format
 from evalkit.records import Instance, Job, Phrasing, Task
 from evalkit.records.manifest import CurveStep
 from evalkit.report.evidence.budget import budget_steps
@@ -80,11 +87,27 @@ def gather(
         level=level,
         tasks=tuple(views),
         looks=looks_of(views),
+        costs=costs_of(_scored(views), sparse=bool(curve)),
         budget=tuple(BudgetStep(**asdict(step)) for step in curve)
         or budget_steps(table, level=level),
         n_doubtful=n_doubtful,
         doubtful=doubtful_effect(views) if n_doubtful else (),
     )
+
+
+def _scored(views: Sequence[TaskView]) -> Iterator[Scored]:
+    """The headline phrasings of all tasks."""
+    for view in views:
+        for row in view.phrasings:
+            if row.headline:
+                yield Scored(
+                    task=row.task,
+                    phrasing_id=row.phrasing_id,
+                    seen=row.seen,
+                    score=row.score,
+                    n=row.n,
+                    unparsed=row.unparsed,
+                )
 
 
 def _task_view(
@@ -178,18 +201,10 @@ def _phrasings(
                 missing=float(shares["missing"][number]),
                 deviation=float(a[number]) - mean,
                 share=0.0,
-                by_format=_by_format(float(a[number]), mean, unparsed),
+                by_format=lost_by_format(float(a[number]), mean, unparsed),
             )
         )
     return found
-
-
-def _by_format(score: float, mean: float, unparsed: float) -> bool:
-    """Whether leaving out answers that could not be used closes half of the distance to the task's mean, or more."""
-    if not unparsed or not score < mean:
-        return False
-    readable = score / (1 - unparsed) if unparsed < 1 else mean
-    return readable - score >= (mean - score) / 2
 
 
 def _interval(values: Floats, level: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from evalkit.analysis import Costs
 from evalkit.records import Task
 
 __all__ = [
@@ -228,6 +229,8 @@ class Evidence:
     """Its tasks, sorted by id."""
     looks: Looks
     """What to look at first."""
+    costs: Costs | None
+    """What wordings cost; None where no task has two of them."""
     budget: tuple[BudgetStep, ...]
     """Precision that parts of the run would have had; empty when components of variance are
     unknown."""
