@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.choosing import choosing_options, settings_from
+from evalkit.cli.choosing import at_most_one_model, choosing_options, settings_from
 from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
@@ -84,9 +84,7 @@ def command(
         say(f"Note: {note}", err=True)
 
 
-for _parameter in command.params:
-    if _parameter.name == "model":
-        _parameter.required = False
+at_most_one_model(command)
 
 
 def prompts_json(found: Sequence[ShownPrompt]) -> list[dict[str, Any]]:
@@ -97,17 +95,12 @@ def prompts_json(found: Sequence[ShownPrompt]) -> list[dict[str, Any]]:
 def print_prompts(found: Sequence[ShownPrompt]) -> None:
     """Print prompts one below the other, each between two rules."""
     for place, one in enumerate(found, start=1):
-        click.secho(
-            shown(
-                f"--- {place} of {len(found)}: {one.task}, phrasing {one.phrasing_id} ({one.seen}), instance {one.instance_id}",
-                lines=False,
-            ),
-            bold=True,
-        )
+        head = f"--- {place} of {len(found)}: {one.task}, phrasing {one.phrasing_id} ({one.seen}), instance {one.instance_id}"
+        say(shown(head, lines=False), colour="cyan")
         if one.system and one.tokens is None:
             say(f"[system] {one.system}")
         say(one.text)
-        click.secho("--- " + shown("; ".join(_about(one)), lines=False), dim=True)
+        say("--- " + shown("; ".join(_about(one)), lines=False))
         if one.pieces is not None:
             say(f"tokens: {_joined(one.pieces)}")
         say()

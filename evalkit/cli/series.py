@@ -275,7 +275,7 @@ def _points(runs: Sequence[Path], x: str, told: dict[str, float]) -> list[Point]
                     f"{where} and {path}: both stand at {x} {point.x:g}. Leave one out."
                 )
         if found:
-            compare_suites(finished(found[0][1]).suite.to_json(), manifest.suite.to_json())
+            compare_suites(finished(found[0][1]).suite, manifest.suite)
         found.append((point, path))
     points = sorted((point for point, _ in found), key=lambda point: point.x)
     for missing in gaps([point.x for point in points])[:5]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
+from evalkit.report.compared import p_shown, reasons
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
 from evalkit.report.limits import limits, limits_of_wordings
@@ -22,6 +23,8 @@ from evalkit.report.page_tables import (
 )
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
+from evalkit.report.strips import strips
+from evalkit.report.summary import cost_sentence
 from evalkit.report.text import (
     asked_of,
     bracket,
@@ -78,6 +81,8 @@ def environment() -> Environment:
         "estimate": estimate_text,
         "cell": markdown_cell,
         "metric": metric_name,
+        "p": p_shown,
+        "reasons": reasons,
     }
     env.globals["bracket"] = bracket
     return env
@@ -126,6 +131,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "question": question,
         "said": [*proven(run.estimates), *carried(run.estimates), *grouped(run.estimates)],
         "manifest": run.manifest,
+        "tagline": cost_sentence(run.evidence.costs),
         "evidence": run.evidence,
         "answers": answers(values.get("all", {}), run.evidence),
         "limits": [
@@ -166,8 +172,11 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
     shown = [
         (drawing, Markup(drawn(drawing)))
         for drawing in drawings(evidence, run.estimates, counts=run.manifest.totals)
+        if drawing.name != "scores"  # the page has its own form of it
     ]
-    style, script = template_text("report.css"), template_text("report.js")
+    rows_of_strips, n_strips = strips(evidence, by_task(run.estimates))
+    style = template_text("report.css")
+    script = template_text("sort.js") + template_text("report.js").removeprefix('"use strict";\n')
     rows = phrasing_rows(evidence)
     flips = [flip for view in evidence.tasks for flip in view.flips]
     return (
@@ -180,6 +189,8 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
             script=Markup(script),
             data=Markup(script_json(page_data(evidence))),
             figures=shown,
+            strips=rows_of_strips,
+            n_strips=n_strips,
             phrasings=rows[:STATIC_ROWS],
             n_phrasings=len(rows),
             flips=[flip_view(flip) for flip in flips[:STATIC_FLIPS]],
