@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,16 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
-from evalkit.errors import UsageError
+from evalkit.errors import CatalogError, UsageError
 from evalkit.report.terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evalkit.catalog.library.importers.imported import Imported, ImportOptions
+    from evalkit.catalog.library.importers.typed import TaskType
+
+    Importer = Callable[[Path, ImportOptions], Imported]
 
 __all__ = ["command"]
 
@@ -41,6 +49,12 @@ __all__ = ["command"]
     multiple=True,
     metavar="NAME",
     help="Upstream task that is imported; repeatable. All without it.",
+)
+@option(
+    "--as",
+    "as_type",
+    metavar="TYPE",
+    help="Only templates of this type of task, on the slots of --tasks: qa (multiple choice).",
 )
 @option(
     "--map",
@@ -79,21 +93,33 @@ def command(
     records collection, path, line, commit, licence and the digest of its file.
     """
     from evalkit.catalog.library.importers.imported import ImportOptions, joined
+    from evalkit.catalog.library.importers.typed import files_of, type_named
     from evalkit.catalog.library.writing import write_phrasings
     from evalkit.registry import IMPORTERS
 
     read = IMPORTERS.load(importer)
+    kind = type_named(given["as_type"]) if given["as_type"] else None
+    if kind is not None and not given["tasks"]:
+        raise UsageError(
+            "--as: says how templates are asked on other tasks; name these with --tasks, such as --tasks 'mmlu/*'."
+        )
     options = ImportOptions(
         collection=given["collection"]
         or {"promptsource": "p3", "superni": "niv2"}.get(importer, importer),
         tasks=_names(given["tasks"]),
         only=given["only"],
-        rename=_renaming(given["mapping"], table=importer == "table"),
+        rename={
+            **(kind.rename if kind else {}),
+            **_renaming(given["mapping"], table=importer == "table"),
+        },
         commit=given["commit"],
         licence=given["licence"],
         author=given["author"],
     )
-    found = joined(read(path, options) for path in paths)
+    found = joined(
+        _read(read, path, options, kind, importer=importer, in_folder=in_folder)
+        for path, in_folder in files_of(paths, importer)
+    )
     if given["out"]:
         write_phrasings(
             given["out"], found.phrasings, tasks=options.tasks, overwrite=given["overwrite"]
@@ -110,6 +136,31 @@ def command(
     say(
         f"{len(found.phrasings)} phrasings read, {len(found.skipped)} left out{written(given['out'])}"
     )
+
+
+def _read(
+    read: Importer,
+    path: Path,
+    options: ImportOptions,
+    kind: TaskType | None,
+    *,
+    importer: str,
+    in_folder: bool,
+) -> Imported:
+    """Return what one file holds, of the type asked for; a file of a folder that cannot be read is left out and named."""
+    from evalkit.catalog.library.importers.imported import Imported
+    from evalkit.catalog.library.importers.typed import as_type, upstream_of
+
+    upstream = upstream_of(path, importer)
+    if kind is not None and upstream and not kind.asks(upstream):
+        return Imported()
+    try:
+        found = read(path, options)
+    except CatalogError as error:
+        if not in_folder:
+            raise
+        return Imported(skipped=[str(error)])
+    return found if kind is None else as_type(found, kind, upstream=upstream, tasks=options.tasks)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -46,6 +46,21 @@ _CONSTANT = re.compile(r"\{\{-?\s*(\"[^\"{}]*\"|'[^'{}]*')\s*-?\}\}")
 _GUARD = re.compile(
     r"\A\s*\{%-?\s*if\b[^%]*-?%\}(?P<body>(?:(?!\{%).)*)\{%-?\s*endif\s*-?%\}\s*\Z", re.DOTALL
 )
+_LABELLED = re.compile(
+    r"\A\s*\{%-?\s*if\s+(?:answerKey|label|answer)\s*(?:!=|>=|>)\s*(?:\"\"|''|-1|0)\s*-?%\}(?!.*\{%-?\s*endif)",
+    re.DOTALL,
+)
+"""A test that the item has an answer, opened in the input and closed after the target."""
+_FIELD_JOIN = re.compile(r"\{\{-?\s*choices(?:\.text|\[[\"']text[\"']\])\s*\|\s*join\(")
+_LISTING = re.compile(
+    r"-?[ \t]*\{%-?\s*for\s+(?:(?P<letter>\w+)\s*,\s*(?P<text>\w+)\s+in\s+zip\([^%]*\)"
+    r"|(?P<index>\w+)\s+in\s+range\(\s*choices[^%]*\|\s*length\s*\))\s*-?%\}(?P<body>.*?)\{%-?\s*endfor\s*-?%\}",
+    re.DOTALL,
+)
+"""A loop that lists letters with choices."""
+_SHUFFLED = re.compile(
+    r"\A\s*\{%-?\s*set\s+(?P<order>\w+)\s*=\s*\[\[[\d,\s\[\]]*\]\s*\|\s*choice\s*-?%\}"
+)
 _LEAK = re.compile(
     r"answer_choices\s*\[\s*[^\d\s\]]|\b(?:label|answerKey|correct_answer|targets?)\b"
 )
@@ -54,6 +69,36 @@ _LEAK = re.compile(
 def _inside(template: str) -> str:
     """Return what stands inside the slots and tags of a template."""
     return " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", template, re.DOTALL))
+
+
+def _plainly(text: str) -> tuple[str, bool]:
+    """Return the input with every listing of all choices as a ``choices`` slot, and whether letters were listed.
+
+    A draw of the order of choices goes: which order is shown is no part of the wording.
+    """
+    text = _LABELLED.sub("", text)
+    text = _FIELD_JOIN.sub("{{ answer_choices | join(", text)
+    if drawn := _SHUFFLED.match(text):
+        order = re.escape(drawn["order"])
+        item = rf"(?:-[ \t]*)?\{{\{{-?\s*answer_choices\[\s*{order}\[\s*\d+\s*\]\s*\]\s*-?\}}\}}"
+        text = re.sub(rf"{item}(?:\s*{item})+", "{{ choices }}", text[drawn.end() :])
+    lettered = False
+
+    def listing(match: re.Match[str]) -> str:
+        nonlocal lettered
+        body = match["body"]
+        if match["index"]:
+            letters = re.search(r"label|\"A\"|'A'", body) is not None
+            whole = "text" in body and match["index"] in body
+        else:
+            letters = bool(re.search(rf"\b{match['letter']}\b", body))
+            whole = bool(re.search(rf"\b{match['text']}\b", body))
+        if not (letters and whole):
+            return match.group()
+        lettered = True
+        return "{{ choices }}"
+
+    return _LISTING.sub(listing, text), lettered
 
 
 def _fixed(choices: Any) -> tuple[str, ...]:
@@ -107,18 +152,21 @@ def _template(entry: dict[str, Any], where: str) -> tuple[str, Phrasing]:
         raise CatalogError("has no text under 'jinja'")
     if "|||" not in jinja:
         raise CatalogError("has no '|||' between input and target")
-    text = jinja.partition("|||")[0]
+    text, lettered = _plainly(jinja.partition("|||")[0])
     guard = _GUARD.match(text)
     text = (guard.group("body") if guard else text).strip()
     if leak := _LEAK.search(_inside(text)):
         raise CatalogError(f"the answer stands in the input ({leak.group().strip()})")
     choices = _fixed(entry.get("answer_choices"))
     spelt, layout = _spelt(text, choices)
+    layout = "lettered" if lettered else layout
     if "answer_choices" in spelt:
         raise CatalogError("uses answer_choices in a way that has no counterpart here")
     metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
     languages = (metadata or {}).get("languages") or ["en"]
-    space: LabelSpace = "text"
+    named = " ".join(choices) or str(entry.get("answer_choices"))
+    by_letter = lettered and (choices[:2] == ("A", "B") or "label" in named)
+    space: LabelSpace = "letters" if by_letter else "text"
     phrasing = Phrasing(
         id="new",
         text=spelt,
@@ -130,8 +178,14 @@ def _template(entry: dict[str, Any], where: str) -> tuple[str, Phrasing]:
         label_space=space,
         cue="",
         language=str(languages[0]),
-        meaning=Meaning(note=f"upstream's answers: {' | '.join(choices)}")
-        if choices
+        meaning=Meaning(
+            status="doubtful",
+            by="collection's authors",
+            note="asks something else than the data set does (original_task: false)",
+        )
+        if (metadata or {}).get("original_task") is False
+        else Meaning(note=f"upstream's answers: {' | '.join(choices)}")
+        if choices and not by_letter
         else Meaning(),
     )
     return str(entry.get("name") or entry.get("id") or "template"), phrasing
