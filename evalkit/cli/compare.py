@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from evalkit.cli.options import (
 )
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
-from evalkit.report.text import grouped
+from evalkit.report.text import grouped, says_something
 
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparison
@@ -116,7 +116,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
             notes=[] if settings["quiet"] else notes,
         )
         return
-    found = compare_tables(plain, *tables, settings=how)
+    found = _told_apart(compare_tables(plain, *tables, settings=how), run_a, runs_b[0])
     if settings["out"]:
         write_estimates(found.estimates, settings["out"] / "estimates.csv")
     if settings["as_json"]:
@@ -128,6 +128,13 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     _print(found, settings["level"], settings["margin"])
     if line := cost_text(cost_of(manifest_of(run_a), manifest_of(runs_b[0]))):
         say(line)
+
+
+def _told_apart(found: Comparison, run_a: Path, run_b: Path) -> Comparison:
+    """The comparison with the places of both sides in their names, where the model is one and the same."""
+    if found.old != found.new:
+        return found
+    return replace(found, old=f"{found.old} ({run_a})", new=f"{found.new} ({run_b})")
 
 
 def _print(found: Comparison, level: float, margin: float | None) -> None:
@@ -151,7 +158,7 @@ def _print_differences(found: Comparison, level: float) -> None:
             _kind(row, found.question),
         ]
         for row in found.overall
-        if not row.metric.startswith("var_")
+        if not row.metric.startswith("var_") and says_something(row)
     ]
     print_table(
         ["estimate", "difference", f"{level:.0%} interval", "kind, or why there is none"],
