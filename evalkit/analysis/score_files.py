@@ -166,7 +166,7 @@ def _refuse_unknown(frame: pd.DataFrame, reference: str | Mapping[str, str], ori
 
 
 def tests_of(file: ScoreFile, settings: TableSettings) -> list[PairedTest]:
-    """Return the paired tests of a per-instance table: pairs of models, and attacked phrasings against their reference.
+    """Return the paired tests of a per-instance table: pairs of models, attacked phrasings against their reference, gaps.
 
     Raises
     ------
@@ -180,6 +180,7 @@ def tests_of(file: ScoreFile, settings: TableSettings) -> list[PairedTest]:
     return paired_tests(
         ScoreTable.from_frame(file.frame, origin=file.origin),
         reference=settings.reference,
+        level=settings.level,
         seed=settings.seed,
     )
 

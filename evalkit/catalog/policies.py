@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.validate import record
@@ -11,6 +13,9 @@ from evalkit.errors import CatalogError
 from evalkit.records.policy import Policy
 
 __all__ = ["default_policy_path", "read_policy_file"]
+
+SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+"""A margin relative to the baseline."""
 
 
 def default_policy_path() -> Path:
@@ -28,8 +33,19 @@ def read_policy_file(path: Path) -> Policy:
     """
     problems: list[str] = []
     file = load_yaml(path, problems=problems)
+    _read_shares(file.value)
     policy, wrong = record(Policy, file.value, file=file)
     problems += wrong
     if policy is None or problems:
         raise CatalogError(problems)
     return policy
+
+
+def _read_shares(value: Any) -> None:
+    """Turn ``margin: 5 %`` of every rule into its numbers; anything else is left to the checks."""
+    rules = value.get("rules") if isinstance(value, dict) else None
+    for rule in rules if isinstance(rules, list) else []:
+        margin = rule.get("margin") if isinstance(rule, dict) else None
+        found = SHARE.fullmatch(margin.strip()) if isinstance(margin, str) else None
+        if found:
+            rule |= {"margin": float(found[1]) / 100, "relative": True}

@@ -273,6 +273,13 @@ def _check_model(model: ModelSpec) -> Iterator[tuple[Where, str]]:
         )
 
 
+ABSOLUTE = {
+    "gap": "a gap may be 0 or below, and no share of that is a margin",
+    "collateral_damage": "its margin is a ceiling, not a change",
+}
+"""Metrics without a relative margin, and why."""
+
+
 def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
     """Yield what types cannot say about a gate policy."""
     if not policy.name.strip():
@@ -297,6 +304,11 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
             yield (
                 ("rules", place, "margin"),
                 f"margin is {rule.margin}; accepted: a fraction above 0 and below 1 (0.02 is two points). No number of instances shows a change of 0.",
+            )
+        if rule.relative and rule.metric in ABSOLUTE:
+            yield (
+                ("rules", place, "margin"),
+                f"margin of {rule.metric} is a share of the baseline; {ABSOLUTE[rule.metric]}. Give points, such as 0.02.",
             )
         first = told.setdefault((rule.metric, rule.scope, rule.tasks), place)
         if first != place:

@@ -81,7 +81,7 @@ GROUP = "What is computed"
     "--tests",
     is_flag=True,
     group=GROUP,
-    help="Also test every pair of models, and every attacked phrasing against its reference, paired on instances: tests.csv.",
+    help="Also test every pair of models, every attacked phrasing against its reference, and every gap, paired on instances, with intervals: tests.csv.",
 )
 @json_option
 @quiet_option

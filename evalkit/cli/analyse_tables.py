@@ -10,7 +10,15 @@ from evalkit.cli.options import number, p_value, print_table
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in
 from evalkit.report.terminal import say
-from evalkit.report.text import asked_of, carried, proven, starred, with_interval
+from evalkit.report.text import (
+    asked_of,
+    bracket,
+    carried,
+    proven,
+    says_something,
+    starred,
+    with_interval,
+)
 from evalkit.report.text import grouped as of_groups
 
 if TYPE_CHECKING:
@@ -23,6 +31,12 @@ MOST_NAMED = 5
 Key: TypeAlias = tuple[str, str, str, str]
 """Factor level, model, benchmark and task of a line."""
 ARMS = ("seen", "unseen")
+KINDS = {
+    "models": "pairs of models",
+    "phrasings": "attacked phrasings against their reference",
+    "gap": "seen against unseen phrasings",
+}
+"""Kind of a test -> words."""
 DROPS = ("pdr", "pdr_std", "pdr_pooled", "pdr_std_pooled", "robust_drop", "cohen_h", "hedges_g")
 """Drop rates and effect sizes that `print_drops` shows."""
 
@@ -89,7 +103,12 @@ def print_estimates(estimates: Sequence[Estimate], level: float) -> None:
     rows = []
     for found in lines.values():
         first = next(iter(found.values()))
-        cells = [with_interval(found.get(name), question) for name in shown]
+        cells = [
+            with_interval(
+                row if (row := found.get(name)) and says_something(row) else None, question
+            )
+            for name in shown
+        ]
         sizes = [str(first.n_phrasings), str(first.n_instances or "-")]
         rows.append([*sizes, cells[0], *(_arm(found, name) for name in ARMS), *cells[1:]])
     _print_lines(
@@ -220,19 +239,16 @@ def print_tests(tests: Sequence[PairedTest]) -> None:
     tests
         Rows of ``tests.csv``.
     """
-    for kind, title in (
-        ("models", "pairs of models"),
-        ("phrasings", "attacked phrasings against their reference"),
-    ):
+    for kind, title in KINDS.items():
         rows = [
             [
-                *([test.model] if kind == "phrasings" else []),
+                *([test.model] if kind != "models" else []),
                 test.task,
                 f"{test.new} - {test.old}",
-                number(test.difference),
-                str(test.lost),
-                str(test.gained),
+                f"{number(test.difference)} {bracket(test.low, test.high)}".strip(),
+                *([str(test.lost), str(test.gained)] if kind != "gap" else []),
                 str(test.n_instances),
+                test.method,
                 *map(p_value, (test.p, test.p_holm_task, test.p_holm, test.p_bh)),
             ]
             for test in tests
@@ -240,18 +256,18 @@ def print_tests(tests: Sequence[PairedTest]) -> None:
         ]
         if rows:
             heads = [
-                *(["model"] if kind == "phrasings" else []),
+                *(["model"] if kind != "models" else []),
                 "task",
                 "new - old",
                 "difference",
-                "lost",
-                "gained",
+                *(["lost", "gained"] if kind != "gap" else []),
                 "N",
+                "test",
             ]
             print_table(
                 [*heads, "p", "Holm, task", "Holm, all", "BH, all"],
                 rows,
-                title=f"{title}, exact and paired on instances, for these phrasings on new instances; differences in percentage points",
+                title=f"{title}, paired on instances, for these phrasings on new instances; differences in percentage points",
             )
 
 

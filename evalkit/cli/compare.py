@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +118,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
             notes=[] if settings["quiet"] else notes,
         )
         return
-    found = compare_tables(plain, *tables, settings=how)
+    found = _told_apart(compare_tables(plain, *tables, settings=how), run_a, runs_b[0])
     if settings["out"]:
         write_estimates(found.estimates, settings["out"] / "estimates.csv")
     if settings["as_json"]:
@@ -135,6 +135,13 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     )
     if line := cost_text(cost_of(manifest_of(run_a), manifest_of(runs_b[0]))):
         say(line)
+
+
+def _told_apart(found: Comparison, run_a: Path, run_b: Path) -> Comparison:
+    """The comparison with the places of both sides in their names, where the model is one and the same."""
+    if found.old != found.new:
+        return found
+    return replace(found, old=f"{found.old} ({run_a})", new=f"{found.new} ({run_b})")
 
 
 def _print(

@@ -48,6 +48,13 @@ NAMED = 10
     help="Policy file; default: the one that ships.",
 )
 @option(
+    "--look",
+    type=click.IntRange(min=1),
+    metavar="K",
+    group="Decision",
+    help="The K-th look at this candidate, each with more instances: all together keep the policy's level.",
+)
+@option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
@@ -79,7 +86,13 @@ NAMED = 10
 @quiet_option
 @debug_option
 def command(
-    candidate: Path, baseline: Path, policy: Path | None, out: Path | None, form: str, **flags: bool
+    candidate: Path,
+    baseline: Path,
+    policy: Path | None,
+    look: int | None,
+    out: Path | None,
+    form: str,
+    **flags: bool,
 ) -> int:
     """Decide whether CANDIDATE may replace the baseline.
 
@@ -105,6 +118,7 @@ def command(
         policy=rules,
         today=datetime.now(UTC).date(),
         explained=NAMED if flags["explain"] or out is not None else 0,
+        look=look or 0,
     )
     location = str(policy) if policy is not None else "default_policy.yaml"
     forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}

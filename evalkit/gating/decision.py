@@ -203,7 +203,7 @@ def _check(one: Measured, p: float, policy: Policy, *, n_checks: float) -> Check
     notice = normal.inv_cdf(1 - share)
     power = _power(harm, rule.margin, notice)
     beyond = p < alpha and (rule.metric in CEILINGS or harm.value > rule.margin)
-    within = harm.p_margin < alpha
+    within = harm.p_margin < alpha and harm.high < rule.margin
     outcome: OfCheck = (
         "regression"
         if beyond
@@ -247,6 +247,8 @@ def _why(
 ) -> str:
     assert one.harm is not None  # for the type checker; callers have looked
     harm, what, margin = one.harm, one.rule.metric, f"{100 * one.rule.margin:.1f}"
+    if one.share == one.share:
+        margin += f" ({100 * one.share:g} % of the baseline's {100 * one.old:.1f})"
     chance = f"p = {p:.2g}"
     if one.rule.metric in CEILINGS:
         if outcome == "regression":

@@ -52,6 +52,8 @@ class Measured:
     """Value of the candidate; for ``collateral_damage`` the damage itself."""
     harm: Harm | None = None
     """Harm and its tests; None when it could not be measured."""
+    share: float = math.nan
+    """Share of the baseline that the margin is; NaN for a margin in points."""
     absent: str = ""
     """Why it could not be measured."""
     n_tasks: int = 0
@@ -101,6 +103,24 @@ def _scopes(rule: Rule, pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
 
 
 def _measured(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy) -> Measured:
+    """Harm of a rule; a relative margin is first turned into points of what the baseline scored here.
+
+    The baseline's score is taken as known: the same instances measure both, so its own error is in
+    the paired harm already.
+    """
+    if not rule.relative:
+        return _in_points(rule, scope, pairs, policy=policy)
+    first = _in_points(rule, scope, pairs, policy=policy)
+    margin = rule.margin * abs(first.old)
+    if first.harm is None:
+        return first
+    if not margin > 0:
+        return replace(first, harm=None, absent="no share of a baseline of 0 is a margin")
+    found = _in_points(replace(rule, margin=margin), scope, pairs, policy=policy)
+    return replace(found, share=rule.margin)
+
+
+def _in_points(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy) -> Measured:
     if not pairs:
         return Measured(rule=rule, scope=scope, absent="no task of the suite has such a name")
     rng = np.random.default_rng(
@@ -228,6 +248,9 @@ def _with_counts(
     share: float,
 ) -> Measured:
     undefined = math.isnan(found.p_margin)
+    # subtle: bounds are of the harm without the bias that noise gives the worst of few phrasings
+    # and the spread; the estimate has it, and what is said of it must hold the estimate
+    found = replace(found, low=min(found.low, found.value), high=max(found.high, found.value))
     return Measured(
         rule=rule,
         scope=scope,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,24 @@ from evalkit.records.policy import Policy
 
 if TYPE_CHECKING:
     from evalkit.gating import Decision, Explanation
-    from evalkit.scoring import ScoreTable
+    from evalkit.scoring import Block, ScoreTable
 
 __all__ = ["gate_runs"]
 
+LOOK = (
+    "Look {look} at this candidate: judged at {own}, so that all looks together keep {level}; "
+    "a pass or a regression at any of them ends them"
+)
+
 
 def gate_runs(
-    candidate: Path, baseline: Path, *, policy: Policy, today: date, explained: int = 0
+    candidate: Path,
+    baseline: Path,
+    *,
+    policy: Policy,
+    today: date,
+    explained: int = 0,
+    look: int = 0,
 ) -> tuple[Decision, Explanation | None]:
     """Return the decision on two run directories, and what is behind it.
 
@@ -33,6 +45,9 @@ def gate_runs(
         Day that waivers are held against.
     explained
         Phrasings and instances named in the explanation; 0 for none.
+    look
+        Which look at this candidate it is, from 1 on; 0: the only one. See
+        `evalkit.gating.series.spending`.
 
     Raises
     ------
@@ -43,6 +58,7 @@ def gate_runs(
     """
     from evalkit.analysis.compare import paired_blocks, whole_blocks
     from evalkit.gating import admit, decide, explain, measure, verify
+    from evalkit.gating.series import spending
 
     if candidate.resolve() == baseline.resolve():
         raise GateError(
@@ -51,11 +67,16 @@ def gate_runs(
     paths = {"candidate": candidate, "baseline": baseline}
     manifests = {side: _manifest(path, side) for side, path in paths.items()}
     notes = admit(manifests["candidate"], manifests["baseline"], policy=policy)
+    if look:
+        own = 1 - spending(look, policy.level)
+        notes = [*notes, LOOK.format(look=look, own=f"{own:.2%}", level=f"{policy.level:.0%}")]
+        policy = replace(policy, level=own)
     tables = {}
     for side, path in paths.items():
         tables[side] = _table(path, manifests[side], side)
         verify(tables[side], manifests[side], side=side, policy=policy)
     pairs = paired_blocks(tables["baseline"], tables["candidate"])
+    notes = [*notes, *_few_groups(pairs)]
     decision = decide(
         measure(pairs, policy, whole=whole_blocks(tables["baseline"], tables["candidate"])),
         policy,
@@ -69,6 +90,21 @@ def gate_runs(
         notes=notes,
     )
     return decision, explain(pairs, limit=explained) if explained else None
+
+
+def _few_groups(pairs: Sequence[tuple[Block, Block]]) -> list[str]:
+    """Which tasks have instances in too few groups for their bounds."""
+    from evalkit.stats import FEW_GROUPS, group_codes
+
+    counts = {
+        old.task: len(set(old.groups))
+        for old, _ in pairs
+        if old.groups and group_codes(old.groups) is not None
+    }
+    few = [f"{task} ({n})" for task, n in counts.items() if n < FEW_GROUPS]
+    if not few:
+        return []
+    return [f"Fewer than {FEW_GROUPS} groups of instances, bounds are too sure: {', '.join(few)}"]
 
 
 def _manifest(path: Path, side: str) -> Manifest:

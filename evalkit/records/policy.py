@@ -29,7 +29,9 @@ class Rule:
     """Name in `evalkit.records.statistics.gated`."""
     margin: float
     """Harm that must be excluded, a fraction: for ``collateral_damage`` the ceiling itself, else a
-    change against the baseline."""
+    change against the baseline, in points or, where `relative`, as a share of it."""
+    relative: bool = False
+    """Whether the margin is a share of what the baseline scored; in a file ``margin: 5 %``."""
     scope: Scope = "suite"
     """One check over all tasks, one per benchmark, or one per task."""
     tasks: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evalkit.records import Estimate
-from evalkit.stats import FEW_GROUPS
+from evalkit.stats import FEW_GROUPS, FROM_MEANS
 
 __all__ = [
     "asked_of",
@@ -23,6 +23,7 @@ __all__ = [
     "markdown_cell",
     "points",
     "proven",
+    "says_something",
     "script_json",
     "share",
     "signed",
@@ -32,6 +33,8 @@ __all__ = [
     "with_interval",
 ]
 
+OF_SEVERAL = frozenset({*FROM_MEANS, "worst_instance", "best_instance", "std_excess"} - {"mean"})
+"""Statistics that compare phrasings."""
 FEW_IN_ARM = 3
 """Most phrasings of an arm that are said to carry a gap."""
 _HIDDEN = re.compile(
@@ -185,6 +188,18 @@ def with_interval(row: Estimate | None, question: str) -> str:
         return text
     star = "" if not row.question or row.question == question else "*"
     return f"{text} [{row.low * 100:.1f}, {row.high * 100:.1f}]{star}"
+
+
+def says_something(row: Estimate) -> bool:
+    """Return whether a statistic is of this many phrasings: one has no spread, and its worst is its mean.
+
+    Examples
+    --------
+    >>> row = Estimate(model="m", benchmark="b", task="t", metric="spread", value=0.0, n_phrasings=1)
+    >>> says_something(row)
+    False
+    """
+    return row.n_phrasings != 1 or row.metric not in OF_SEVERAL
 
 
 def starred(rows: Iterable[Estimate], question: str) -> list[str]:

@@ -11,6 +11,7 @@ from manifests import made
 
 from evalkit.analysis.compare import Settings, compare_suites, compare_tables
 from evalkit.analysis.standings import standings
+from evalkit.cli.compare import command as compare_command
 from evalkit.errors import ComparisonError
 from evalkit.records.manifest import SuiteRecord, TaskRecord
 from evalkit.records.questions import WORDS
@@ -321,3 +322,26 @@ def test_a_tie_of_the_leaderboard_is_an_interval_of_compare_that_holds_0(questio
         seen.add(bool(order.rows[0].tied_with))
         assert bool(order.rows[0].tied_with) == (mean.low <= 0 <= mean.high)
     assert seen == {True, False}
+
+
+def test_two_tables_of_one_model_are_told_apart_by_their_places(tmp_path):
+    """'m minus m' says nothing; the files do. One phrasing has no spread to compare."""
+    for name, scores in (("before", [1, 0, 0, 1]), ("after", [1, 1, 0, 1])):
+        pd.DataFrame(
+            {
+                "model": "m",
+                "task": "t",
+                "phrasing_id": "p",
+                "instance_id": [f"i{k}" for k in range(4)],
+                "score": scores,
+            }
+        ).to_csv(tmp_path / f"{name}.csv", index=False)
+    printed = (
+        CliRunner()
+        .invoke(compare_command, [str(tmp_path / "before.csv"), str(tmp_path / "after.csv")])
+        .output
+    )
+    words = " ".join(printed.split())
+
+    assert f"m ({tmp_path / 'after.csv'}) minus m ({tmp_path / 'before.csv'})" in words
+    assert "spread" not in words

@@ -8,7 +8,8 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from evalkit.analysis import paired_tests, write_tests
+from evalkit.analysis import PairedTest, paired_tests, write_tests
+from evalkit.analysis.paired_tests import gap_tests
 from evalkit.scoring import ScoreTable
 
 
@@ -105,3 +106,70 @@ def test_fractions_are_tested_by_sign_flips_and_the_file_keeps_every_digit(score
     assert rows[0]["method"] == "sign flip/instances"
     assert float(rows[0]["p"]) == tests[0].p
     assert rows[0]["p_mid"] == ""
+
+
+def test_the_interval_of_a_difference_is_that_of_paired_instances(scores):
+    """Over phrasings Student's on the instances' mean changes; for one phrasing of 0 and 1 that of paired shares."""
+    from scipy import stats as distributions
+
+    over = paired_tests(table(scores[:2]))[0]
+    each = (scores[1] - scores[0]).mean(axis=0)
+    expected = distributions.ttest_1samp(each, 0).confidence_interval(0.95)
+    one = paired_tests(table(scores[:2, :1]))[0]
+    change = scores[1, 0] - scores[0, 0]
+    p, q = ((change == side).sum() + 1 for side in (1, -1))
+    half = 1.959964 * np.sqrt((p + q - (p - q) ** 2 / 62) / 62**2)
+
+    assert (over.low, over.high) == pytest.approx((expected.low, expected.high))
+    assert (one.low, one.high) == pytest.approx(((p - q) / 62 - half, (p - q) / 62 + half))
+
+
+def test_groups_of_instances_change_sides_whole(scores):
+    """Six groups of ten instances, all better by the same: p is that of six coins, whatever 60 would say."""
+    better = np.stack([np.zeros((1, 60)), np.ones((1, 60))])
+    frame = table(better).frame.assign(group=np.tile([f"g{k // 10}" for k in range(60)], 2))
+    order = frame["instance_id"].str.removeprefix("i").astype(int) // 10
+    (test,) = paired_tests(ScoreTable.from_frame(frame.assign(group="g" + order.astype(str))))
+
+    assert (test.p, test.method) == (pytest.approx(2 / 2**6), "sign flip/groups")
+
+
+def gaps_of(shift: float, tasks: int = 1) -> list[PairedTest]:
+    """Return the tests of the gap of one model, seen phrasings better by a share of the instances."""
+    rng = np.random.default_rng(8)
+    rows = [
+        ("m", f"t{t}", f"p{p}", f"i{i}", float(rng.random() < 0.5 + shift * (p < 2)), arm)
+        for t in range(tasks)
+        for p, arm in enumerate(("seen", "seen", "unseen", "unseen"))
+        for i in range(60)
+    ]
+    names = ["model", "task", "phrasing_id", "instance_id", "score", "seen"]
+    return paired_tests(ScoreTable.from_frame(pd.DataFrame(rows, columns=names)))
+
+
+def test_the_gap_of_a_run_has_its_test():
+    """Per task, over all tasks where a task counts as one, and by the order of the tasks."""
+    (one,) = gaps_of(0.3)
+    *each, over, order = gaps_of(0.3, tasks=6)
+
+    assert (one.kind, one.old, one.new) == ("gap", "unseen", "seen")
+    assert one.low > 0
+    assert one.p < 0.01
+    assert [test.task for test in each] == [f"t{t}" for t in range(6)]
+    assert over.difference == pytest.approx(np.mean([test.difference for test in each]))
+    assert (over.task, over.method) == ("all", "sign flip/instances")
+    assert (order.p, order.method) == (pytest.approx(2 / 2**6), "wilcoxon/tasks")
+
+
+def test_a_gap_that_is_not_there_is_rejected_as_often_as_said():
+    """200 runs without a gap: at most 5 % and two errors of them fall below 0.05."""
+    rng = np.random.default_rng(9)
+    arms = np.array(["seen", "seen", "unseen", "unseen"])
+    low = 0
+    for _ in range(200):
+        ease = rng.beta(0.5, 0.5, 60)
+        frame = table((rng.random((1, 4, 60)) < ease).astype(float)).frame
+        frame = frame.assign(seen=arms[frame["phrasing_id"].str.removeprefix("p").astype(int)])
+        (test,) = gap_tests("a", [ScoreTable.from_frame(frame).block("a", "t")])
+        low += test.p < 0.05
+    assert low / 200 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)

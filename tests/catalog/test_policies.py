@@ -85,3 +85,23 @@ def test_values_of_rules_and_waivers_are_checked(tmp_path: Path) -> None:
         "8: reason is empty",
         '8: expires is "tomorrow"',
     ]
+
+
+def test_a_margin_may_be_a_share_of_the_baseline(tmp_path: Path) -> None:
+    """5 % is read with and without the blank; a gap has no such margin, and other texts are no margins."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "name: p\nrules:\n  - {metric: mean, margin: 5 %}\n  - {metric: std, margin: 2.5%}\n"
+    )
+    policy = read_policy_file(path)
+    assert [(rule.margin, rule.relative) for rule in policy.rules] == [(0.05, True), (0.025, True)]
+
+    path.write_text("name: p\nrules:\n  - {metric: gap, margin: 5 %}\n")
+    with pytest.raises(CatalogError, match="margin of gap is a share of the baseline"):
+        read_policy_file(path)
+    path.write_text("name: p\nrules:\n  - {metric: mean, margin: five}\n")
+    with pytest.raises(CatalogError, match="margin"):
+        read_policy_file(path)
+    path.write_text("name: p\nrules:\n  - {metric: mean, margin: 100 %}\n")
+    with pytest.raises(CatalogError, match=r"margin is 1\.0"):
+        read_policy_file(path)

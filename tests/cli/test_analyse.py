@@ -280,10 +280,13 @@ def test_what_cannot_be_computed_is_printed_with_its_reason(tmp_path, frame, lin
 
 
 def test_aggregated_tables_give_what_can_be_said_without_instances(tmp_path):
-    """Phrasings at 0.6 and 0.4 seen, 0.3 and 0.5 unseen: gap 0.1; consistency is absent with its reason."""
-    (tmp_path / "t.csv").write_text(
-        "model,task,phrasing_id,score,seen\nm,t,a,0.6,seen\nm,t,b,0.4,seen\nm,t,c,0.3,unseen\nm,t,d,0.5,unseen\n"
-    )
+    """Phrasings at 0.6, 0.5 and 0.4 seen, 0.3, 0.4 and 0.5 unseen: gap 0.1; consistency is absent with its reason."""
+    rows = [("a", 0.6), ("b", 0.5), ("e", 0.4), ("c", 0.3), ("f", 0.4), ("d", 0.5)]
+    lines = [
+        f"m,t,{name},{score},{'seen' if place < 3 else 'unseen'}"
+        for place, (name, score) in enumerate(rows)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["model,task,phrasing_id,score,seen", *lines]))
     found = {row["metric"]: row for row in analyse(tmp_path / "t.csv") if row["task"] == "t"}
 
     assert found["gap"]["value"] == pytest.approx(0.1)
@@ -474,3 +477,38 @@ def test_controls_of_an_aggregated_table_stay_out_of_the_mean(tmp_path):
     assert found["mean"] == pytest.approx(0.6)
     assert found["reliance_negated"] == found["reliance"] == pytest.approx(0.5)
     assert "mean of correct phrasings - mean of controls" in printed
+
+
+def test_one_phrasing_has_no_spread_to_print(tmp_path):
+    """Its spread is 0 whatever the model does, so a dash column is left out; the file keeps the number."""
+    cells([[1, 0, 1, 1]]).to_csv(tmp_path / "t.csv", index=False)
+    printed = CliRunner().invoke(command, [str(tmp_path / "t.csv")]).output
+    heading = next(line for line in printed.splitlines() if line.startswith("task"))
+
+    assert heading.split() == ["task", "P", "N", "mean"]
+
+
+def test_tests_hold_differences_with_intervals_and_the_gap(tmp_path):
+    """Two models and both arms: a paired interval for each difference, and the gap of each model with its sign flip."""
+    rng = np.random.default_rng(2)
+    arms = ["seen"] * 3 + ["unseen"] * 3
+    parts = [
+        cells(rng.random((6, 80)) < np.array([shift] * 3 + [0.4] * 3)[:, None], seen=arms).assign(
+            model=name
+        )
+        for name, shift in (("a", 0.5), ("b", 0.8))
+    ]
+    pd.concat(parts).to_csv(tmp_path / "t.csv", index=False)
+    options = [str(tmp_path / "t.csv"), "--tests", "--question", "these"]
+    tests = json.loads(CliRunner().invoke(command, [*options, "--json"]).stdout)["tests"]
+    printed = CliRunner().invoke(command, options).output
+    models, *gaps = tests
+
+    assert [test["kind"] for test in tests] == ["models", "gap", "gap"]
+    assert models["low"] < models["difference"] < models["high"]
+    assert models["low"] > 0
+    assert models["p"] < 0.01
+    assert gaps[1]["difference"] == pytest.approx(gaps[1]["score_new"] - gaps[1]["score_old"])
+    assert gaps[1]["low"] > 0
+    assert gaps[1]["p"] < 0.01 < gaps[0]["p"]
+    assert "seen against unseen phrasings, paired on instances" in printed
