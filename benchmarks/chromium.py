@@ -86,7 +86,7 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key once, wherever the focus is."""
-        code = {"Tab": 9, "Enter": 13}[key]
+        code = {"Tab": 9, "Enter": 13, "ArrowRight": 39}[key]
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.tell(

@@ -1,6 +1,7 @@
 """Score table -> estimates, by calling `evalkit.stats` with named axes; and ``estimates.csv``."""
 
 from evalkit.analysis.aggregated import estimate_aggregated
+from evalkit.analysis.costs import Costs, Scored, costs_of, scored_phrasings
 from evalkit.analysis.estimate import Known, estimate, headline_phrasings
 from evalkit.analysis.estimates_file import read_estimates, write_estimates
 from evalkit.analysis.paired_tests import PairedTest, paired_tests, write_tests
@@ -9,8 +10,11 @@ from evalkit.analysis.sparse import curve_of, phrasing_estimates, phrasing_inter
 from evalkit.analysis.wordings import wordings_of
 
 __all__ = [
+    "Costs",
     "Known",
     "PairedTest",
+    "Scored",
+    "costs_of",
     "curve_of",
     "estimate",
     "estimate_aggregated",
@@ -20,6 +24,7 @@ __all__ = [
     "phrasing_intervals",
     "phrasing_rows",
     "read_estimates",
+    "scored_phrasings",
     "wordings_of",
     "write_estimates",
     "write_phrasings",

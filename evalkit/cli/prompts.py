@@ -97,17 +97,12 @@ def prompts_json(found: Sequence[ShownPrompt]) -> list[dict[str, Any]]:
 def print_prompts(found: Sequence[ShownPrompt]) -> None:
     """Print prompts one below the other, each between two rules."""
     for place, one in enumerate(found, start=1):
-        click.secho(
-            shown(
-                f"--- {place} of {len(found)}: {one.task}, phrasing {one.phrasing_id} ({one.seen}), instance {one.instance_id}",
-                lines=False,
-            ),
-            bold=True,
-        )
+        head = f"--- {place} of {len(found)}: {one.task}, phrasing {one.phrasing_id} ({one.seen}), instance {one.instance_id}"
+        say(shown(head, lines=False), colour="cyan")
         if one.system and one.tokens is None:
             say(f"[system] {one.system}")
         say(one.text)
-        click.secho("--- " + shown("; ".join(_about(one)), lines=False), dim=True)
+        say("--- " + shown("; ".join(_about(one)), lines=False))
         if one.pieces is not None:
             say(f"tokens: {_joined(one.pieces)}")
         say()

@@ -85,10 +85,17 @@ def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: An
 
 
 def _show(outcome: Any, *, quiet: bool) -> None:
-    from evalkit.analysis import read_estimates
+    from evalkit.analysis import costs_of, read_estimates, scored_phrasings
     from evalkit.cli.summary import print_summary
 
-    print_summary(outcome.manifest, read_estimates(outcome.path / "estimates.csv"), brief=quiet)
+    print_summary(
+        outcome.manifest,
+        read_estimates(outcome.path / "estimates.csv"),
+        costs=costs_of(
+            scored_phrasings(outcome.path / "phrasings.csv"), sparse=outcome.manifest.suite.sparse
+        ),
+        brief=quiet,
+    )
     counts = outcome.manifest.totals
     if counts.missing:
         reasons = (

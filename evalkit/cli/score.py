@@ -56,7 +56,7 @@ def command(
     Needs no model, no engine and no benchmark data: after a metric or a parser changed, only this
     is run again.
     """
-    from evalkit.analysis import read_estimates
+    from evalkit.analysis import costs_of, read_estimates, scored_phrasings
     from evalkit.cli.summary import print_summary
     from evalkit.errors import IncompleteError, StoreError
     from evalkit.records.manifest import Intervals
@@ -75,5 +75,6 @@ def command(
     if as_json:
         print_json({"run": str(run), "manifest": final.to_json()})
     else:
-        print_summary(final, read_estimates(run / "estimates.csv"), brief=quiet)
+        costs = costs_of(scored_phrasings(run / "phrasings.csv"), sparse=final.suite.sparse)
+        print_summary(final, read_estimates(run / "estimates.csv"), costs=costs, brief=quiet)
     return IncompleteError.exit_code if final.state != "complete" else 0

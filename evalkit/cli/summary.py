@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evalkit.analysis import Costs
 from evalkit.cli.options import print_table
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import shown_in
-from evalkit.report.summary import summary_rows
+from evalkit.report.summary import cost_sentence, summary_rows
 from evalkit.report.terminal import say
 from evalkit.report.text import (
     asked_of,
@@ -28,12 +29,18 @@ __all__ = ["print_summary"]
 
 
 def print_summary(
-    manifest: Manifest, estimates: Sequence[Estimate], *, brief: bool = False
+    manifest: Manifest,
+    estimates: Sequence[Estimate],
+    *,
+    costs: Costs | None = None,
+    brief: bool = False,
 ) -> None:
     """Print the summary of a run with what must stand beside it.
 
-    Missing, unparsed, truncated, limits.
+    What wordings cost; missing, unparsed, truncated, limits.
     """
+    if sentence := cost_sentence(costs):
+        say(sentence)
     level = f", {manifest.intervals.level:.0%} intervals" if manifest.intervals else ""
     title = f"{manifest.model.label} on {manifest.suite.name}, percentage points{level}"
     heads, rows = summary_rows(estimates, brief=brief)

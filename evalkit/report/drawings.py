@@ -77,14 +77,13 @@ def _foot(evidence: Evidence, counts: Counts) -> str:
 def _most(
     views: Sequence[TaskView], values: Mapping[str, Mapping[str, Estimate]], metric: str
 ) -> tuple[list[TaskView], str]:
-    """The tasks with the largest values of a metric, in order of their mean, and what to say when some are left out."""
+    """The tasks with the largest values of a metric, largest first, and what to say when some are left out."""
 
     def size(view: TaskView) -> float:
         value = value_at(values, view.task.id, metric)
         return -1.0 if math.isnan(value) else abs(value)
 
     kept = sorted(views, key=lambda view: (-size(view), view.task.id))[:MOST_ROWS]
-    kept.sort(key=lambda view: (-_order(value_at(values, view.task.id, "mean")), view.task.id))
     said = (
         ""
         if len(kept) == len(views)

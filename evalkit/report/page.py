@@ -22,6 +22,8 @@ from evalkit.report.page_tables import (
 )
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
+from evalkit.report.strips import strips
+from evalkit.report.summary import cost_sentence
 from evalkit.report.text import (
     asked_of,
     bracket,
@@ -126,6 +128,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "question": question,
         "said": [*proven(run.estimates), *carried(run.estimates), *grouped(run.estimates)],
         "manifest": run.manifest,
+        "tagline": cost_sentence(run.evidence.costs),
         "evidence": run.evidence,
         "answers": answers(values.get("all", {}), run.evidence),
         "limits": [
@@ -166,7 +169,9 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
     shown = [
         (drawing, Markup(drawn(drawing)))
         for drawing in drawings(evidence, run.estimates, counts=run.manifest.totals)
+        if drawing.name != "scores"  # the page has its own form of it
     ]
+    rows_of_strips, n_strips = strips(evidence, by_task(run.estimates))
     style, script = template_text("report.css"), template_text("report.js")
     rows = phrasing_rows(evidence)
     flips = [flip for view in evidence.tasks for flip in view.flips]
@@ -180,6 +185,8 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
             script=Markup(script),
             data=Markup(script_json(page_data(evidence))),
             figures=shown,
+            strips=rows_of_strips,
+            n_strips=n_strips,
             phrasings=rows[:STATIC_ROWS],
             n_phrasings=len(rows),
             flips=[flip_view(flip) for flip in flips[:STATIC_FLIPS]],

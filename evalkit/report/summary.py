@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from evalkit.analysis import Costs
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in, statistic
 from evalkit.report.text import asked_of, with_interval
 
-__all__ = ["over_all_tasks", "summary_rows"]
+__all__ = ["cost_sentence", "over_all_tasks", "summary_rows"]
 
 ASKED_FOR = ("pdr", "reliance", "accident", "seen_wrong")
 """Rows that stand there only when the run holds perturbed phrasings or controls."""
@@ -26,6 +27,42 @@ def over_all_tasks(estimates: Sequence[Estimate]) -> list[tuple[str, Estimate]]:
     return [
         (entry.title, whole[entry.name]) for entry in shown_in("summary") if entry.name in whole
     ]
+
+
+def cost_sentence(costs: Costs | None) -> str:
+    """Return in one sentence what wording costs; empty where no task has two phrasings.
+
+    >>> cost_sentence(Costs(n=20, points=0.05, costing=(), n_by_format=0, by_chance=0.1))
+    'No wording of 20 costs 5 points or more against the mean of its task.'
+    """
+    if costs is None:
+        return ""
+    k, points = len(costs.costing), f"{costs.points * 100:.0f} points or more"
+    if not k:
+        return f"No wording of {costs.n:,} costs {points} against the mean of its task."
+    chance = (
+        f"; the draw of instances alone would make about {costs.by_chance:.0f}"
+        if costs.by_chance >= 0.5
+        else ""
+    )
+    arms = [
+        f"{_counted(costs.of(seen), k)} {seen}" for seen in ("seen", "unseen") if costs.of(seen)
+    ]
+    told = [" and ".join(arms)] if arms else []
+    told.append(f"{_counted(costs.n_by_format, k, 'fails', 'fail')} by format")
+    verb = "costs" if k == 1 else "cost"
+    return f"{k:,} of {costs.n:,} wordings {verb} {points}: {', '.join(told)}{chance}."
+
+
+def _counted(part: int, whole: int, one: str = "is", many: str = "are") -> str:
+    """Part of a whole with its verb.
+
+    >>> _counted(3, 3), _counted(0, 3, "fails", "fail"), _counted(1, 3), _counted(1, 1)
+    ('all are', 'none fails', '1 is', 'it is')
+    """
+    if part == whole:
+        return f"it {one}" if whole == 1 else f"all {many}"
+    return f"none {one}" if part == 0 else f"{part:,} {one if part == 1 else many}"
 
 
 def summary_rows(

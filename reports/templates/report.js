@@ -128,6 +128,19 @@
   more.addEventListener("click", showMore);
   refresh();
 
+  // A place in the page with what is to be shown there: #phrasings?task=...&phrasing=...
+  const followed = () => {
+    const [name, query] = location.hash.slice(1).split("?");
+    if (name !== "phrasings" || !query) return;
+    const wanted = new URLSearchParams(query);
+    filters.reset();
+    filters.elements.task.value = wanted.get("task") || "";
+    filters.elements.text.value = wanted.get("phrasing") || "";
+    refresh();
+    document.getElementById(name).scrollIntoView();
+  };
+  addEventListener("hashchange", followed);
+
   // The flip explorer: one instance at a time, under its best and its worst phrasing.
   const picker = document.getElementById("flip-filters");
   const view = document.getElementById("flip-view");
@@ -200,5 +213,42 @@
     document.getElementById("flip-on").addEventListener("click", () => step(1));
     fill();
   }
+  // Marks of the figures say what they are, under the pointer and by keyboard: one stop per strip, arrows inside.
+  const tip = make("div", { id: "tip", role: "tooltip", hidden: "" });
+  document.body.append(tip);
+  const tell = (mark) => {
+    const box = mark.querySelector("use").getBoundingClientRect();
+    tip.textContent = mark.getAttribute("aria-label");
+    tip.hidden = false;
+    const left = Math.max(8, Math.min(box.left, document.documentElement.clientWidth - tip.offsetWidth - 8));
+    const above = box.top - tip.offsetHeight - 6;
+    tip.style.left = left + scrollX + "px";
+    tip.style.top = (above < 0 ? box.bottom + 6 : above) + scrollY + "px";
+  };
+  const hush = () => { tip.hidden = true; };
+  for (const strip of document.querySelectorAll("svg.strip")) {
+    const marks = [...strip.querySelectorAll("a.mark")];
+    marks.forEach((mark, place) => {
+      const title = mark.querySelector("title");
+      mark.setAttribute("aria-label", title.textContent);
+      title.remove();
+      mark.setAttribute("tabindex", place ? "-1" : "0");
+      mark.addEventListener("pointerenter", () => tell(mark));
+      mark.addEventListener("pointerleave", hush);
+      mark.addEventListener("focus", () => tell(mark));
+      mark.addEventListener("blur", hush);
+      mark.addEventListener("keydown", (event) => {
+        if (event.key === "Escape") hush();
+        const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        const other = by && marks[place + by];
+        if (!other) return;
+        event.preventDefault();
+        mark.setAttribute("tabindex", "-1");
+        other.setAttribute("tabindex", "0");
+        other.focus();
+      });
+    });
+  }
+  followed();
   document.documentElement.dataset.ready = "yes";
 })();

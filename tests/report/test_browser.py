@@ -129,12 +129,45 @@ def test_first_screen_holds_the_three_answers(browser: Any, page: Path, pictures
     """All three stand in the first 900 pixels, and the figure begins there."""
     browser.open(page)
     bottoms = browser.ask(
-        "return [...document.querySelectorAll('.answer'), document.querySelector('.drawing')].map(e => e.getBoundingClientRect())"
+        "return [...document.querySelectorAll('.answer'), document.querySelector('.strips')].map(e => e.getBoundingClientRect())"
     )
 
     assert [box["bottom"] < 900 for box in bottoms[:3]] == [True, True, True]
     assert bottoms[3]["top"] < 900
     assert len(browser.picture(pictures / "first.png")) > 10_000
+
+
+def test_marks_say_what_they_are_under_the_pointer_and_by_keyboard(
+    browser: Any, page: Path, pictures: Path
+) -> None:
+    """Focus shows score, instances and wording; an arrow goes to the next mark; a strip is one stop of the tab key."""
+    browser.open(page)
+    browser.ask("document.querySelector('a.mark').focus()")
+    first = browser.ask("return document.getElementById('tip').textContent")
+    browser.press("ArrowRight")
+    second = browser.ask("return document.getElementById('tip').textContent")
+    stops = browser.ask("return document.querySelectorAll('a.mark[tabindex=\"0\"]').length")
+    browser.picture(pictures / "tip.png")
+
+    assert first.startswith("16.7 [")
+    assert "on 6 instances, unseen: Wording p4." in first
+    assert second.startswith("33.3 [")
+    assert stops == 2
+    browser.ask("document.activeElement.blur()")
+    assert browser.ask("return document.getElementById('tip').hidden") is True
+
+
+def test_a_link_shows_the_wording_it_names(browser: Any, page: Path) -> None:
+    """Whoever is sent the address, or follows a mark, sees that row of the table alone."""
+    browser.open(page)
+    browser.ask(
+        "document.querySelector('a.mark').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))"
+    )
+    seen = browser.until(
+        "return location.hash.includes('p4') && document.querySelectorAll('#phrasing-table tbody tr').length === 1"
+    )
+    assert seen
+    assert "Wording p4" in browser.ask(f"return {FIRST}.textContent")
 
 
 def test_keyboard_reaches_the_way_around_the_navigation_first(browser: Any, page: Path) -> None:

@@ -306,7 +306,8 @@ def test_headings_go_down_one_step_at_a_time(tree: Tree) -> None:
 
 def test_page_has_landmarks_language_and_title(tree: Tree) -> None:
     """One header, one nav with a name, one main; a way around the navigation."""
-    assert [len(tree.all(tag)) for tag in ("header", "nav", "main", "title")] == [1, 1, 1, 1]
+    assert [len(tree.all(tag)) for tag in ("header", "nav", "main")] == [1, 1, 1]
+    assert len([one for one in tree.all("title") if "svg" not in one["inside"]]) == 1
     assert tree.all("html")[0]["attributes"]["lang"] == "en"
     assert tree.all("nav")[0]["attributes"]["aria-label"]
     assert tree.all("a")[0]["attributes"] == {"class": "skip", "href": "#main"}
@@ -332,7 +333,7 @@ def test_tables_controls_and_figures_have_names(tree: Tree) -> None:
         if not (
             element["attributes"].get("aria-hidden") == "true"
             or (
-                element["attributes"].get("role") == "img"
+                element["attributes"].get("role") in {"img", "group"}
                 and element["attributes"].get("aria-label")
             )
         )
@@ -363,7 +364,7 @@ def test_ids_are_unique_and_links_lead_somewhere(tree: Tree) -> None:
     ]
 
     assert len(ids) == len(set(ids))
-    assert set(links) <= set(ids)
+    assert {link.partition("?")[0] for link in links} <= set(ids)
 
 
 def _luminance(colour: str) -> float:

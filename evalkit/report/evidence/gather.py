@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from typing import TypeAlias
@@ -13,11 +13,14 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis import (
+    Scored,
+    costs_of,
     headline_phrasings,
     phrasing_estimates,
     phrasing_intervals,
     wordings_of,
 )
+from evalkit.analysis.costs import lost_by_format
 from evalkit.analysis.from_states import state_shares
 from evalkit.records import Job, Phrasing
 from evalkit.records.manifest import CurveStep
@@ -85,10 +88,26 @@ def gather(
         level=level,
         tasks=tuple(views),
         looks=looks_of(views),
+        costs=costs_of(_scored(views), sparse=bool(curve)),
         budget=tuple(BudgetStep(**asdict(step)) for step in curve)
         or budget_steps(table, level=level),
         wordings=wordings_of(table),
     )
+
+
+def _scored(views: Sequence[TaskView]) -> Iterator[Scored]:
+    """The headline phrasings of all tasks."""
+    for view in views:
+        for row in view.phrasings:
+            if row.headline:
+                yield Scored(
+                    task=row.task,
+                    phrasing_id=row.phrasing_id,
+                    seen=row.seen,
+                    score=row.score,
+                    n=row.n,
+                    unparsed=row.unparsed,
+                )
 
 
 def _task_view(
@@ -176,20 +195,14 @@ def _phrasings(
                 missing=float(shares["missing"][number]),
                 deviation=float(a[number]) - mean,
                 share=0.0,
-                by_format=_explains(of_state["cut"] + of_state["unusable"], float(a[number]), mean),
-                by_refusal=_explains(of_state["refused"], float(a[number]), mean),
+                by_format=lost_by_format(
+                    float(a[number]), mean, of_state["cut"] + of_state["unusable"]
+                ),
+                by_refusal=lost_by_format(float(a[number]), mean, of_state["refused"]),
                 states=of_state,
             )
         )
     return found
-
-
-def _explains(share: float, score: float, mean: float) -> bool:
-    """Whether leaving out a share of cells without a score closes half of the distance to the task's mean, or more."""
-    if not share or not score < mean:
-        return False
-    left = score / (1 - share) if share < 1 else mean
-    return left - score >= (mean - score) / 2
 
 
 def _interval(values: Floats, level: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from evalkit.analysis import Costs
 from evalkit.records import Task
 from evalkit.records.manifest import Wordings
 
@@ -227,6 +228,8 @@ class Evidence:
     """Its tasks, sorted by id."""
     looks: Looks
     """What to look at first."""
+    costs: Costs | None
+    """What wordings cost; None where no task has two of them."""
     budget: tuple[BudgetStep, ...]
     """Precision that parts of the run would have had; empty when components of variance are
     unknown."""

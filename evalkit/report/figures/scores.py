@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evalkit.report.figures.canvas import (
     COLOURS,
     INK,
+    LIGHT,
     MARKERS,
     POINTS,
     axes_for,
@@ -17,6 +18,7 @@ from evalkit.report.figures.canvas import (
     label_rows,
     points_axis,
 )
+from evalkit.report.figures.lanes import mirrored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +28,10 @@ __all__ = ["Dot", "ScoreRow", "plot_scores"]
 
 LONG = 12
 """Rows above which the scale stands on top as well, where reading begins."""
+APART = 0.018
+"""Width of a mark as a share of the scale."""
 CROWD = 60
-"""Phrasings in a row above which marks are smaller, fainter and in more lanes."""
+"""Phrasings in a row above which marks are smaller and fainter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,38 +78,17 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Dots lie in fixed lanes above the interval, by their order in the row, so that equal scores do
-    not hide each other.
+    Seen and unknown wordings lie above the interval, unseen ones below it, each in lanes, so that
+    none hides another.
     """
     with house_style():
-        ax = axes_for(ax, height=0.75 + 0.27 * len(rows))
+        ax = axes_for(ax, height=0.75 + 0.34 * len(rows))
         chances = {row.chance for row in rows if not math.isnan(row.chance)}
         points_axis(
             ax, "score, percentage points", chance=chances.pop() if len(chances) == 1 else None
         )
         crowded = max((len(row.dots) for row in rows), default=0) > CROWD
-        lanes = 6 if crowded else 3
-        for arm in ("unknown", "seen", "unseen"):
-            dots = [
-                (dot.score * POINTS, place + 0.06 - 0.44 * (number % lanes) / (lanes - 1))
-                for place, row in enumerate(rows)
-                for number, dot in enumerate(row.dots)
-                if dot.seen == arm and not math.isnan(dot.score)
-            ]
-            if dots:
-                ax.plot(
-                    [x for x, _ in dots],
-                    [y for _, y in dots],
-                    linestyle="none",
-                    marker=MARKERS[arm],
-                    markersize=2.2 if crowded else 3.2,
-                    markeredgewidth=0.7,
-                    markeredgecolor=COLOURS[arm],
-                    markerfacecolor="none" if arm == "unseen" else COLOURS[arm],
-                    alpha=0.4 if crowded else 0.75,
-                    label=arm,
-                    zorder=3,
-                )
+        _marks(ax, rows, crowded=crowded)
         for place, row in enumerate(rows):
             _interval(ax, place, row)
             if len(chances) and not math.isnan(row.chance):
@@ -125,19 +108,59 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def _marks(ax: Axes, rows: Sequence[ScoreRow], *, crowded: bool) -> None:
+    """A mark per phrasing, in lanes on both sides of the interval."""
+    lanes = [
+        mirrored([dot.score for dot in row.dots], [dot.seen for dot in row.dots], apart=APART)
+        for row in rows
+    ]
+    most = max((abs(lane) for found in lanes for lane in found), default=1)
+    step = min(0.15, 0.42 / max(1, most))
+    for arm in ("unknown", "seen", "unseen"):
+        dots = [
+            (dot.score * POINTS, place - math.copysign(0.04 + step * abs(lane), lane))
+            for place, row in enumerate(rows)
+            for dot, lane in zip(row.dots, lanes[place], strict=True)
+            if dot.seen == arm and not math.isnan(dot.score)
+        ]
+        if dots:
+            ax.plot(
+                [x for x, _ in dots],
+                [y for _, y in dots],
+                linestyle="none",
+                marker=MARKERS[arm],
+                markersize=2.2 if crowded else 3.2,
+                markeredgewidth=0.7,
+                markeredgecolor=COLOURS[arm],
+                markerfacecolor="none" if arm == "unseen" else COLOURS[arm],
+                alpha=0.6 if crowded else 0.9,
+                label=arm,
+                zorder=3,
+            )
+
+
 def _interval(ax: Axes, place: int, row: ScoreRow) -> None:
     """Thin: a new phrasing. Thick: the mean. Tick: the mean itself."""
-    y = place + 0.27
+    y = place
     if not math.isnan(row.new_low) and not math.isnan(row.new_high):
         ends = [max(0.0, row.new_low) * POINTS, min(1.0, row.new_high) * POINTS]
-        ax.plot(ends, [y, y], color=INK, linewidth=0.7, solid_capstyle="butt", gid=f"new-{place}")
+        ax.plot(
+            ends,
+            [y, y],
+            color=LIGHT,
+            zorder=1.5,
+            linewidth=0.7,
+            solid_capstyle="butt",
+            gid=f"new-{place}",
+        )
     if not math.isnan(row.low) and not math.isnan(row.high):
         ax.plot(
             [row.low * POINTS, row.high * POINTS],
             [y, y],
-            color=INK,
+            color=LIGHT,
             linewidth=2.6,
             solid_capstyle="butt",
+            zorder=1.5,
             gid=f"mean-{place}",
         )
     if not math.isnan(row.mean):
