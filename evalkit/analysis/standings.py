@@ -8,8 +8,8 @@ have count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -51,6 +51,8 @@ class Standing:
     """Share of resamples in which it is first."""
     tied_with: tuple[str, ...]
     """Models whose paired difference to it has an interval that contains 0."""
+    letters: str = ""
+    """Groups it belongs to, a letter each: two models that share one cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +131,70 @@ def standings(
         for k, name in enumerate(names)
     ]
     rows.sort(key=lambda row: (row.rank, -row.mean, row.model))
+    marks = letters({row.model: row.tied_with for row in rows})
     return Standings(
-        rows=tuple(rows),
+        rows=tuple(replace(row, letters=marks[row.model]) for row in rows),
         kendall_w=_agreement(cells),
         question=what,
         level=level,
         n_dropped=dropped,
     )
+
+
+def letters(tied: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the groups of every model as letters: two share a letter exactly where they are tied.
+
+    Parameters
+    ----------
+    tied
+        Model -> the models it is tied with, best model first; ties hold both ways.
+
+    Notes
+    -----
+    The groups are the largest sets in which all are tied with each other: the compact letter
+    display of Piepho (2004), Journal of Computational and Graphical Statistics 13, by insertion
+    and absorption.
+
+    Examples
+    --------
+    >>> letters({"a": ["b"], "b": ["a", "c"], "c": ["b"]})
+    {'a': 'a', 'b': 'ab', 'c': 'b'}
+    """
+    names = list(tied)
+    groups = [frozenset(names)]
+    for place, one in enumerate(names):
+        for other in names[place + 1 :]:
+            if other in tied[one]:
+                continue
+            split = [part for group in groups for part in _apart(group, one, other)]
+            groups = [
+                group
+                for number, group in enumerate(split)
+                if not any(
+                    group < kept or (group == kept and number > later)
+                    for later, kept in enumerate(split)
+                )
+            ]
+    first = sorted(groups, key=lambda group: sorted(map(names.index, group)))
+    return {
+        name: "".join(_letter(number) for number, group in enumerate(first) if name in group)
+        for name in names
+    }
+
+
+def _apart(group: frozenset[str], one: str, other: str) -> list[frozenset[str]]:
+    """The group, or where both are in it two groups that each lack one of them."""
+    return [group - {other}, group - {one}] if {one, other} <= group else [group]
+
+
+def _letter(number: int) -> str:
+    """Return the letter of a group: a to z, then a2, b2, ...
+
+    >>> _letter(1), _letter(27)
+    ('b', 'b2')
+    """
+    turn, place = divmod(number, 26)
+    return chr(ord("a") + place) + (str(turn + 1) if turn else "")
 
 
 def _aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Ids, Cells, int]:

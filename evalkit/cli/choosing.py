@@ -18,7 +18,7 @@ from evalkit.runs.options import OPTIONS, Option
 if TYPE_CHECKING:
     from evalkit.runs.settings import Settings
 
-__all__ = ["choosing_options", "line_to_go_on", "settings_from"]
+__all__ = ["at_most_one_model", "choosing_options", "line_to_go_on", "settings_from"]
 
 _SECRET = re.compile(
     r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD)S?(?:_|$)|(?:APIKEY|TOKEN|SECRET|PASSWORD)$",
@@ -61,6 +61,22 @@ def _as_click(one: Option) -> Callable[[F], F]:
         group=one.group,
         help=one.help,
     )
+
+
+def at_most_one_model(command: click.Command) -> None:
+    """Let a command go without ``--model``, and refuse a second one instead of using the last alone."""
+    for parameter in command.params:
+        if parameter.name == "model" and isinstance(parameter, click.Option):
+            parameter.required, parameter.multiple = False, True
+            parameter.callback = _only
+
+
+def _only(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> str | None:
+    if len(values) > 1:
+        raise click.UsageError(
+            f"--model: is given {len(values)} times ({', '.join(values)}), and this command takes one. Leave the others out."
+        )
+    return values[0] if values else None
 
 
 def settings_from(given: dict[str, Any]) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from evalkit.cli.options import (
     quiet_option,
 )
 from evalkit.errors import UsageError
+from evalkit.report.compared import HEADS, Line, line_cells, reasons
 from evalkit.report.terminal import say
 from evalkit.report.text import grouped
 
@@ -80,7 +82,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     from evalkit.analysis import write_estimates
     from evalkit.analysis.compare import Settings, compare_suites, compare_tables
     from evalkit.analysis.ways import compare_ways
-    from evalkit.runs.read import suite_of, table_of
+    from evalkit.runs.read import estimates_of, suite_of, table_of
     from evalkit.store.directory import refuse_own
 
     if settings["out"]:
@@ -125,68 +127,78 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     if not settings["quiet"]:
         for note in notes:
             say(note)
-    _print(found, settings["level"], settings["margin"])
+    _print(
+        found,
+        estimates_of(run_a, plain),
+        estimates_of(runs_b[0], tables[0]),
+        settings["level"],
+    )
     if line := cost_text(cost_of(manifest_of(run_a), manifest_of(runs_b[0]))):
         say(line)
 
 
-def _print(found: Comparison, level: float, margin: float | None) -> None:
-    """Print differences of all tasks together, tests by task, and the phrasings and instances that moved."""
-    _print_differences(found, level)
+def _print(
+    found: Comparison, old: Sequence[Estimate], new: Sequence[Estimate], level: float
+) -> None:
+    """Print what is better and worse, every headline, every task, and what moved."""
+    from evalkit.report.compared import headline_lines, said_of, task_lines
+
+    lines, tasks = headline_lines(found, old, new), task_lines(found, old, new)
+    for sentence in said_of(lines, tasks, found.old, found.new):
+        say(sentence)
+    title = f"{found.new} minus {found.old}, percentage points, {level:.0%} intervals for {found.question}"
+    print_table(["mean over tasks", *HEADS], [line_cells(line) for line in lines], title=title)
+    for reason in reasons(lines):
+        say(reason)
+    test = found.tests[-1]
+    say(
+        f"{test.lost:,} of {test.n_cells:,} cells were right in {found.old} and are wrong in {found.new}; {test.gained:,} the other way round."
+    )
+    further = {row.metric for row in found.overall} - {line.key for line in lines}
+    if further:
+        say(f"{len(further)} further statistics stand in --json and in estimates.csv of --out.")
     for line in grouped(found.estimates):
         say(line)
-    _print_tests(found, bound=margin is not None)
+    _print_tasks(found, tasks)
     if found.wilcoxon == found.wilcoxon:
         say(f"Wilcoxon signed rank over tasks: p = {p_value(found.wilcoxon)}")
     _print_moved(found)
 
 
-def _print_differences(found: Comparison, level: float) -> None:
-    """Print the differences over all tasks; variances, which are no percentage points, stand in the file of ``--out``."""
-    rows = [
-        [
-            row.metric,
-            number(row.value),
-            "-" if row.low != row.low else f"[{number(row.low)}, {number(row.high)}]",
-            _kind(row, found.question),
-        ]
-        for row in found.overall
-        if not row.metric.startswith("var_")
-    ]
-    print_table(
-        ["estimate", "difference", f"{level:.0%} interval", "kind, or why there is none"],
-        rows,
-        title=f"{found.new} minus {found.old}, percentage points, mean over tasks; intervals for {found.question}",
-    )
-
-
-def _kind(row: Estimate, question: str) -> str:
-    """What an interval is, with its question where that is another one; or why there is none."""
-    if row.low != row.low:
-        return row.note
-    return row.interval if row.question == question else f"{row.interval}: {row.question}"
-
-
-def _print_tests(found: Comparison, *, bound: bool) -> None:
-    """Print the test of every task; with a margin the bound and whether it is not worse."""
-    heads = ["task", "difference", "lost", "gained", "cells", "p", "Holm", "BH"]
-    rows = [
-        [
-            test.task,
-            number(test.difference),
-            str(test.lost),
-            str(test.gained),
-            str(test.n_cells),
-            *map(p_value, (test.p, test.p_holm, test.p_bh)),
-            *([number(test.bound), _VERDICTS[test.not_worse]] if bound else []),
-        ]
-        for test in found.tests
-    ]
+def _print_tasks(found: Comparison, tasks: Sequence[Line]) -> None:
+    """Print every task; with a margin the bound and whether it is not worse."""
+    tests = {test.task: test for test in found.tests}
+    benchmarks = {line.key.partition("/")[0] for line in tasks}
+    shared = f"{benchmarks.pop()}/" if len(benchmarks) == 1 else ""
+    bound = any(test.not_worse is not None for test in found.tests)
+    rows = []
+    for line in tasks:
+        name, old, new, change, p, verdict = line_cells(line)
+        test = tests[line.key]
+        rows.append(
+            [
+                *(
+                    name.removeprefix(shared),
+                    old,
+                    new,
+                    change,
+                    p,
+                    f"{line.lost:,}",
+                    f"{line.gained:,}",
+                    verdict,
+                ),
+                *([number(test.bound), _VERDICTS[test.not_worse]] if bound else []),
+            ]
+        )
+    heads = ["task", "old", "new", "difference", "Holm p", "lost", "gained", "verdict"]
     print_table(
         [*heads, *(["bound", "not worse"] if bound else [])],
         rows,
-        title=f"tests paired on instances, for {found.tests[-1].question}",
+        title=f"mean of every task, largest loss first; tests paired on instances, for {found.tests[-1].question}",
     )
+    if bound and len(found.tests) > 1:
+        every = found.tests[-1]
+        say(f"all tasks: bound {number(every.bound)}, not worse: {_VERDICTS[every.not_worse]}")
 
 
 def _print_moved(found: Comparison) -> None:

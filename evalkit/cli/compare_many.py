@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.cli.options import number, print_json, print_table
 from evalkit.records.questions import WORDS, asked
 from evalkit.records.statistics import shown_in
+from evalkit.report.compared import robustness
 from evalkit.report.terminal import say
 from evalkit.report.text import starred, with_interval
 
@@ -92,6 +93,8 @@ def _print_side_by_side(
     ]
     for line in starred(over, question):
         say(line)
+    for one, change in zip(found, changes, strict=True):
+        say(f"{one.name}: {robustness(change)}")
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -143,6 +146,9 @@ def cost_of(plain: Manifest | None, changed: Manifest | None) -> Cost:
         return Cost()
     marks = [run.model.fingerprint for run in (plain, changed)]
     same = all(marks[0].get(name) == marks[1].get(name) for name in ("weights", "adapter"))
+    if "weights" not in marks[0]:  # nothing but its name tells such a model from another
+        names = [(run.model.backend, run.model.name) for run in (plain, changed)]
+        same = same and names[0] == names[1]
     record = {} if same else _trained(changed)
     per_request = [run.totals.prompt_tokens / run.totals.requests for run in (plain, changed)]
     return Cost(

@@ -165,6 +165,8 @@ def checked(setting: Setting, command: click.Command) -> Any:
         raise UsageError(
             f"{where} {name} is {str(value)[:60]}; {'texts or numbers' if several else 'one text or number'} accepted. Correct it."
         )
+    if name == "model" and several:  # one model is one text, in a file as on the command line
+        value = parts
     try:
         option.type_cast_value(click.Context(command), value)
     except click.BadParameter as error:

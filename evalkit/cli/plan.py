@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.choosing import choosing_options, settings_from
+from evalkit.cli.choosing import at_most_one_model, choosing_options, settings_from
 from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
@@ -116,9 +116,7 @@ def command(
     return 0
 
 
-for _parameter in command.params:  # with --pilot or --components there need not be a model
-    if _parameter.name == "model":
-        _parameter.required = False
+at_most_one_model(command)
 
 
 def _forecast(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.choosing import choosing_options, settings_from
+from evalkit.cli.choosing import at_most_one_model, choosing_options, settings_from
 from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
@@ -84,9 +84,7 @@ def command(
         say(f"Note: {note}", err=True)
 
 
-for _parameter in command.params:
-    if _parameter.name == "model":
-        _parameter.required = False
+at_most_one_model(command)
 
 
 def prompts_json(found: Sequence[ShownPrompt]) -> list[dict[str, Any]]:

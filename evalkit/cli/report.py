@@ -143,27 +143,15 @@ def _several(
 ) -> tuple[list[Path], dict[str, str]]:
     from evalkit.catalog.paths import default_runs_dir
     from evalkit.records import digest
-    from evalkit.report.comparison_page import (
-        Ranks,
-        comparison_drawings,
-        refuse_different_suites,
-        run_names,
-    )
-    from evalkit.report.evidence.across import ranks_over_phrasings
+    from evalkit.report.comparison_page import comparison_drawings
     from evalkit.report.writing import write_comparison, write_figures
-    from evalkit.runs.read import read_run
+    from evalkit.runs.read import several
 
-    runs = [read_run(path, flips=0) for path in paths]
-    names = run_names(runs, [path.name for path in paths])
-    refuse_different_suites(runs, [str(path) for path in paths])
-    rows, agreement, shared = ranks_over_phrasings(
-        [(name, run.evidence) for name, run in zip(names, runs, strict=True)]
-    )
-    ranks = Ranks(rows=rows, kendall_w=agreement, n_phrasings=shared)
+    runs, names, order, compared = several(paths)
     name = f"comparison_{digest([str(path.resolve()) for path in paths], length=8)}"
     target = out or default_runs_dir().parent / "comparisons" / name
-    write_comparison(target, runs, names, ranks)
+    write_comparison(target, runs, names, order, compared)
     if not figures:
         return [target / "comparison.html"], {}
-    drawn, absent = write_figures(target / "figures", comparison_drawings(runs, names, ranks))
+    drawn, absent = write_figures(target / "figures", comparison_drawings(runs, names, order))
     return [target / "comparison.html", *drawn], absent

@@ -6,21 +6,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.analysis.compare import Comparison, FlipCount
+from evalkit.analysis.standings import Standings
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate
+from evalkit.records.questions import WORDS
+from evalkit.report.compared import Line, headline_lines, said_of, task_lines
 from evalkit.report.drawing import Drawing, by_task, value_of
 from evalkit.report.evidence import Evidence
-from evalkit.report.evidence.across import RankOverPhrasings, phrasing_means
+from evalkit.report.evidence.across import phrasing_means
 from evalkit.report.figures import (
+    ArmsRow,
     ChangeRow,
-    Dot,
     IntervalRow,
     RankRow,
-    ScoreRow,
+    plot_arms,
     plot_change,
     plot_gap,
     plot_ranks,
-    plot_scores,
 )
 from evalkit.report.limits import Limit, limits
 from evalkit.report.page import drawn, environment, policy, template_text
@@ -28,7 +31,8 @@ from evalkit.report.run_view import RunView
 from evalkit.report.text import asked_of
 
 __all__ = [
-    "Ranks",
+    "Against",
+    "against",
     "comparison_drawings",
     "refuse_different_suites",
     "render_comparison",
@@ -37,15 +41,71 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranks:
-    """How the order of models depends on the wording."""
+class Against:
+    """One run against the first."""
 
-    rows: Sequence[RankOverPhrasings]
-    """Models, best first."""
-    kendall_w: float
-    """Agreement of phrasings on the order; NaN when undefined."""
-    n_phrasings: int
-    """Phrasings all runs share."""
+    old: str
+    """What the first is called."""
+    new: str
+    """What it is called."""
+    question: str
+    """Words of what intervals and tests answer."""
+    said: Sequence[str]
+    """What is better and worse, in sentences."""
+    lines: Sequence[Line]
+    """Headline statistics."""
+    tasks: Sequence[Line]
+    """Tasks, the largest loss first."""
+    lost: int
+    """Cells right in the first and wrong here."""
+    gained: int
+    """Cells wrong in the first and right here."""
+    n_cells: int
+    """Cells with a score in both."""
+    moved: Sequence[tuple[FlipCount, str]]
+    """Phrasings with most flips, and their texts."""
+
+
+MOST_MOVED = 10
+"""Phrasings named for having moved."""
+
+
+def against(found: Comparison, old: RunView, new: RunView, names: tuple[str, str]) -> Against:
+    """Return what the page says of one run against the first.
+
+    Parameters
+    ----------
+    found
+        New against old.
+    old, new
+        The two runs.
+    names
+        What they are called.
+    """
+    lines = headline_lines(found, old.estimates, new.estimates)
+    tasks = task_lines(found, old.estimates, new.estimates)
+    texts = {
+        (row.task, row.phrasing_id): row.text
+        for view in new.evidence.tasks
+        for row in view.phrasings
+    }
+    moved = sorted(
+        (row for row in found.by_phrasing if row.lost + row.gained),
+        key=lambda row: (row.p, -row.lost - row.gained, row.task, row.phrasing_id),
+    )[:MOST_MOVED]
+    test = found.tests[-1]
+    return Against(
+        old=names[0],
+        new=names[1],
+        question=found.question,
+        said=said_of(lines, tasks, *names),
+        lines=lines,
+        tasks=tasks,
+        lost=test.lost,
+        gained=test.gained,
+        n_cells=test.n_cells,
+        moved=[(row, texts.get((row.task, row.phrasing_id)) or row.phrasing_id) for row in moved],
+    )
 
 
 def run_names(runs: Sequence[RunView], folders: Sequence[str]) -> list[str]:
@@ -90,40 +150,36 @@ def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> No
 
 
 def comparison_drawings(
-    runs: Sequence[RunView], names: Sequence[str], ranks: Ranks
+    runs: Sequence[RunView], names: Sequence[str], order: Standings
 ) -> Iterator[Drawing]:
-    """Yield the figures of several runs.
+    """Yield the figures of several runs, models in the order of their standings.
 
     Parameters
     ----------
     runs, names
         Runs of one suite and what they are called.
-    ranks
-        Their ranks over phrasings.
+    order
+        Their standings.
     """
-    values = [by_task(run.estimates).get("all", {}) for run in runs]
-    question = asked_of(row for found in values for row in found.values())
+    place = {row.model: number for number, row in enumerate(order.rows)}
+    both = sorted(zip(names, runs, strict=True), key=lambda found: place[found[0]])
+    ordered, shown = [run for _, run in both], [name for name, _ in both]
+    values = [by_task(run.estimates).get("all", {}) for run in ordered]
     rows = [
-        ScoreRow(
+        ArmsRow(
             label=name,
-            dots=[
-                Dot(score=mean.score, seen=mean.seen if mean.seen != "mixed" else "unknown")
-                for mean in phrasing_means(run.evidence)
-            ],
+            seen=[mean.seen for mean in means],
+            scores=[mean.score for mean in means],
             mean=value_of(found, "mean"),
-            low=value_of(found, "mean", "low"),
-            high=value_of(found, "mean", "high"),
         )
-        for run, name, found in zip(runs, names, values, strict=True)
+        for name, run, found in zip(shown, ordered, values, strict=True)
+        if (means := phrasing_means(run.evidence))
     ]
-    rows.sort(key=lambda row: -row.mean)
     yield Drawing(
         name="models",
-        title="Score under every phrasing, by model",
-        caption="A mark is one phrasing over the tasks that use it, the difficulty of the tasks taken out: blue seen, orange unseen, grey unknown or mixed. Thick line: interval of the mean"
-        + _for(question)
-        + ".",
-        draw=lambda ax: plot_scores(rows, ax=ax),
+        title="Scores under seen and unseen wordings, by model",
+        caption="A wording's score is over the tasks that use it, the difficulty of the tasks taken out. Thin line: from the worst to the best wording; thick: the middle half; tick: the median; cross: the model's mean.",
+        draw=lambda ax: plot_arms(rows, ax=ax),
     )
     gaps = [
         IntervalRow(
@@ -132,7 +188,7 @@ def comparison_drawings(
             low=value_of(found, "gap", "low"),
             high=value_of(found, "gap", "high"),
         )
-        for name, found in zip(names, values, strict=True)
+        for name, found in zip(shown, values, strict=True)
     ]
     known = [row for row in gaps if row.value == row.value]
     gap = next((one["gap"].question for one in values if "gap" in one and one["gap"].question), "")
@@ -148,7 +204,7 @@ def comparison_drawings(
         yield Drawing(
             name="gaps", title=title, why="No run has tasks with seen and unseen phrasings."
         )
-    yield _ranks(ranks)
+    yield _ranks(order)
     if len(runs) == 2:
         yield _change(runs, names)
 
@@ -158,23 +214,20 @@ def _for(question: str) -> str:
     return f", for {question}" if question else ""
 
 
-def _ranks(ranks: Ranks) -> Drawing:
-    title = "Rank of each model under every phrasing"
-    if not ranks.n_phrasings:
-        return Drawing(name="ranks", title=title, why="The runs share no phrasing.")
+def _ranks(order: Standings) -> Drawing:
     rows = [
-        RankRow(label=row.model, rank=row.rank, low=row.low, high=row.high, shares=row.shares)
-        for row in ranks.rows
+        RankRow(label=row.model, rank=row.rank, low=row.rank_low, high=row.rank_high)
+        for row in order.rows
     ]
     agreement = (
         ""
-        if ranks.kendall_w != ranks.kendall_w
-        else f" Kendall's W {ranks.kendall_w:.2f} (1: every phrasing gives the same order)."
+        if order.kendall_w != order.kendall_w
+        else f" Agreement of the phrasings on the order: Kendall's W {order.kendall_w:.2f} (1: every wording gives the same order)."
     )
     return Drawing(
         name="ranks",
-        title=title,
-        caption=f"Tick: rank by the mean over phrasings. Line: central 95% of ranks over {ranks.n_phrasings} phrasings.{agreement}",
+        title="Rank of each model",
+        caption=f"Tick: rank; models that cannot be told apart share one. Line: {order.level:.0%} interval of the rank, for {WORDS[order.question]}.{agreement}",
         draw=lambda ax: plot_ranks(rows, ax=ax),
     )
 
@@ -197,31 +250,39 @@ def _change(runs: Sequence[RunView], names: Sequence[str]) -> Drawing:
     )
 
 
-def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Ranks) -> str:
+def render_comparison(
+    runs: Sequence[RunView],
+    names: Sequence[str],
+    order: Standings,
+    compared: Sequence[Against] = (),
+) -> str:
     """Return the page of several runs of one suite.
 
     Parameters
     ----------
     runs, names
         Runs and what they are called.
-    ranks
-        Their ranks over phrasings.
+    order
+        Their standings.
+    compared
+        Every other run against the first.
     """
     from markupsafe import Markup
 
     values = [by_task(run.estimates) for run in runs]
     figures = [
-        (drawing, Markup(drawn(drawing))) for drawing in comparison_drawings(runs, names, ranks)
+        (drawing, Markup(drawn(drawing))) for drawing in comparison_drawings(runs, names, order)
     ]
-    order = {row.model: place for place, row in enumerate(ranks.rows)}
-    models = sorted(zip(names, runs, values, strict=True), key=lambda found: order[found[0]])
-    style = template_text("report.css")
+    place = {row.model: number for number, row in enumerate(order.rows)}
+    models = sorted(zip(names, runs, values, strict=True), key=lambda found: place[found[0]])
+    style, script = template_text("report.css"), template_text("sort.js")
     return (
         environment()
         .get_template("comparison.html.j2")
         .render(
-            policy=policy(style),
+            policy=policy(style, script),
             style=Markup(style),
+            script=Markup(script),
             suite=runs[0].manifest.suite,
             level=runs[0].evidence.level,
             question=asked_of(row for one in values for row in one.get("all", {}).values()),
@@ -237,7 +298,10 @@ def render_comparison(runs: Sequence[RunView], names: Sequence[str], ranks: Rank
                 for name, run, found in models
             ],
             limits=_shared_limits(models),
-            ranks={row.model: row for row in ranks.rows},
+            standings={row.model: row for row in order.rows},
+            order=order,
+            about=WORDS[order.question],
+            compared=compared,
             tasks=_task_table(runs[0].evidence, [found for _, _, found in models]),
             figures=figures,
         )

@@ -103,6 +103,7 @@ def leaderboard_row(manifest: Manifest, estimates: Sequence[Estimate]) -> dict[s
             for state in STATE_COUNTS
         },
         limited=manifest.limited,
+        letters="",
         schema=SCHEMA,
     )
     return row
@@ -130,6 +131,7 @@ def leaderboard_rows(
             p_best=standing.p_best,
             tied_with="; ".join(standing.tied_with),
             kendall_w=order.kendall_w,
+            letters=standing.letters,
         )
     return [rows[standing.model] for standing in order.rows]
 
@@ -173,6 +175,7 @@ def leaderboard_markdown(rows: Sequence[Mapping[str, Any]], order: Standings) ->
 SHOWN: tuple[tuple[str, str], ...] = (
     ("rank", "rank"),
     ("model", "model"),
+    ("group", "letters"),
     ("mean", "mean"),
     ("seen", "seen_mean"),
     ("unseen", "unseen_mean"),
@@ -200,8 +203,8 @@ def shown_cells(row: Mapping[str, Any]) -> list[str]:
                 else f" [{row['rank_low']}, {row['rank_high']}]"
             )
             cells.append(f"{row['rank']}{ends}")
-        elif column == "model":
-            cells.append(str(row["model"]))
+        elif column in {"model", "letters"}:
+            cells.append(str(row[column]))
         elif column == "p_best":
             cells.append(
                 _points(row["p_best"], digits=0) + ("%" if row["p_best"] is not None else "")
@@ -242,17 +245,10 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
             notes.append(
                 f"Of {row['n_cells']:,} answers of {row['model']}: {state_counts(unused)}."
             )
-    place = {row["model"]: number for number, row in enumerate(rows)}
-    pairs = [
-        (standing.model, other)
-        for standing in order.rows
-        for other in standing.tied_with
-        if place[standing.model] < place[other]
-    ]
-    if pairs:
-        notes.append(
-            f"Not distinguishable: {'; '.join(f'{one} and {other}' for one, other in pairs)}."
-        )
+    if any(standing.tied_with for standing in order.rows):
+        notes.append("Models that share a letter under group cannot be told apart.")
+    if any(row["p_best"] is not None for row in rows):
+        notes.append("First: the share of resamples in which a model has the highest mean.")
     if any(row.get("limited") for row in rows):
         notes.append("The runs were limited to a part of the suite, the same for all.")
     if order.n_dropped:
@@ -263,7 +259,7 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
 
 
 def leaderboard_html(rows: Sequence[Mapping[str, Any]], order: Standings) -> str:
-    """Return the leaderboard as a page that needs nothing else and runs no script.
+    """Return the leaderboard as a page that needs nothing else: a strip of means, and a table that sorts.
 
     Parameters
     ----------
@@ -277,13 +273,39 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], order: Standings) -> str
 
     from evalkit.report.page import environment, policy, template_text
 
-    name, style = "leaderboard.html.j2", template_text("report.css")
-    env = environment().overlay(loader=DictLoader({name: template_text(name)}))
-    return env.get_template(name).render(
-        policy=policy(style),
+    names = ("leaderboard.html.j2", "macros.html.j2")
+    style, script = template_text("report.css"), template_text("sort.js")
+    env = environment().overlay(loader=DictLoader({name: template_text(name) for name in names}))
+    return env.get_template(names[0]).render(
+        policy=policy(style, script),
         style=Markup(style),
+        script=Markup(script),
         suite=rows[0]["suite"],
         heads=[head for head, _ in SHOWN],
-        rows=[shown_cells(row) for row in rows],
+        rows=[
+            [cell.replace("-", "−") if n > 2 else cell for n, cell in enumerate(shown_cells(row))]
+            for row in rows
+        ],
+        strips=[_strip(row) for row in rows],
         notes=leaderboard_notes(rows, order),
     )
+
+
+def _strip(row: Mapping[str, Any]) -> dict[str, str]:
+    """Places of a model's mean, its interval and its worst phrasing along the scale."""
+
+    def place(name: str) -> str:
+        value = row[name]
+        return "" if value is None or value != value else f"{100 * min(1.0, max(0.0, value)):.2f}%"
+
+    low, high = place("mean_low"), place("mean_high")
+    return {
+        "model": row["model"],
+        "rank": str(row["rank"]),
+        "letters": row["letters"],
+        "mean": place("mean"),
+        "points": _points(row["mean"]),
+        "low": low if high else "",
+        "high": high if low else "",
+        "worst": place("worst_phrasing"),
+    }

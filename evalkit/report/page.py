@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
+from evalkit.report.compared import p_shown, reasons
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
 from evalkit.report.limits import limits, limits_of_wordings
@@ -80,6 +81,8 @@ def environment() -> Environment:
         "estimate": estimate_text,
         "cell": markdown_cell,
         "metric": metric_name,
+        "p": p_shown,
+        "reasons": reasons,
     }
     env.globals["bracket"] = bracket
     return env
@@ -172,7 +175,8 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
         if drawing.name != "scores"  # the page has its own form of it
     ]
     rows_of_strips, n_strips = strips(evidence, by_task(run.estimates))
-    style, script = template_text("report.css"), template_text("report.js")
+    style = template_text("report.css")
+    script = template_text("sort.js") + template_text("report.js").removeprefix('"use strict";\n')
     rows = phrasing_rows(evidence)
     flips = [flip for view in evidence.tasks for flip in view.flips]
     return (

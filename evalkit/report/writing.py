@@ -15,9 +15,10 @@ from evalkit.report.run_view import Comparison, RunView
 from evalkit.store.atomic import write_atomic
 
 if TYPE_CHECKING:
+    from evalkit.analysis.standings import Standings
     from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest
-    from evalkit.report.comparison_page import Ranks
+    from evalkit.report.comparison_page import Against
     from evalkit.report.drawing import Drawing
 
 __all__ = ["write_comparison", "write_figures", "write_leaderboard", "write_report"]
@@ -57,7 +58,11 @@ def write_leaderboard(path: Path, manifest: Manifest, estimates: Sequence[Estima
 
 
 def write_comparison(
-    path: Path, runs: Sequence[RunView], names: Sequence[str], ranks: Ranks
+    path: Path,
+    runs: Sequence[RunView],
+    names: Sequence[str],
+    order: Standings,
+    compared: Sequence[Against] = (),
 ) -> None:
     """Write ``comparison.html`` of several runs of one suite.
 
@@ -65,12 +70,12 @@ def write_comparison(
     ----------
     path
         Directory it goes to.
-    runs, names, ranks
+    runs, names, order, compared
         As for `evalkit.report.comparison_page.render_comparison`.
     """
     from evalkit.report.comparison_page import render_comparison
 
-    write_atomic(path / "comparison.html", render_comparison(runs, names, ranks))
+    write_atomic(path / "comparison.html", render_comparison(runs, names, order, compared))
 
 
 def write_figures(path: Path, found: Iterable[Drawing]) -> tuple[list[Path], dict[str, str]]:

@@ -258,7 +258,7 @@ def manifest_of(
         limited=settings.limited or jobs[0].design != "full" or bool(left_out),
         left_out=left_out,
         model=ModelRecord(
-            label=model.display,
+            label=settings.label,
             backend=model.backend,
             name=model.name,
             revision=model.revision,

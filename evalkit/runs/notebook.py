@@ -279,7 +279,7 @@ def run(
     from evalkit.runs.progress import ShownProgress
 
     settings = settings_of(given)
-    progress = ShownProgress(quiet=quiet, label=settings.model.display)
+    progress = ShownProgress(quiet=quiet, label=settings.label)
     try:
         return Run(corridor(settings, progress).path)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,22 @@ from evalkit.store.directory import RunDir, is_run_dir, read_manifest, sealed_fi
 from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
+    from evalkit.analysis.standings import Standings
     from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest, SuiteRecord
+    from evalkit.records.questions import Named
+    from evalkit.report.comparison_page import Against
     from evalkit.report.run_view import Comparison, RunView
     from evalkit.scoring import ScoreTable
 
 __all__ = [
     "against",
     "answers_of",
+    "estimates_of",
     "finished",
     "read_own_estimates",
     "read_run",
+    "several",
     "suite_of",
     "table_of",
 ]
@@ -153,6 +158,42 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
     )
 
 
+def several(
+    paths: Sequence[Path], *, seed: int = 0, question: Named = "phrasings"
+) -> tuple[list[RunView], list[str], Standings, list[Against]]:
+    """Return runs of one suite, what they are called, their standings, and each against the first.
+
+    Raises
+    ------
+    ComparisonError
+        When the runs are not of one suite, or have other phrasings or instances.
+    EvalkitError
+        When one is no run, was never finished, or a file of it is damaged.
+    """
+    from evalkit.analysis.compare import Settings, compare_tables
+    from evalkit.analysis.standings import standings
+    from evalkit.report.comparison_page import against, refuse_different_suites, run_names
+
+    tables = [read_table(path) for path in paths]
+    runs = [read_run(path, flips=0, table=table) for path, table in zip(paths, tables, strict=True)]
+    names = run_names(runs, [path.name for path in paths])
+    refuse_different_suites(runs, [str(path) for path in paths])
+    order = standings(list(zip(names, tables, strict=True)), seed=seed, question=question)
+    settings = Settings(
+        level=runs[0].evidence.level, n_resamples=1000, seed=seed, question=question
+    )
+    compared = [
+        against(
+            compare_tables(tables[0], table, settings=settings),
+            runs[0],
+            run,
+            (names[0], name),
+        )
+        for name, run, table in zip(names[1:], runs[1:], tables[1:], strict=True)
+    ]
+    return runs, names, order, compared
+
+
 def suite_of(path: Path, notes: list[str]) -> SuiteRecord | None:
     """Return what the manifest of a run says of its suite; None for a plain table.
 
@@ -199,6 +240,23 @@ def table_of(path: Path, model: str | None) -> ScoreTable:
             )
         table = ScoreTable.from_frame(file.frame, origin=file.origin)
     return table.select({"model": model}) if model else table
+
+
+def estimates_of(path: Path, table: ScoreTable) -> list[Estimate]:
+    """Return the estimates of a run; those of a plain table are computed.
+
+    Parameters
+    ----------
+    path
+        Run directory or score table.
+    table
+        Its cells.
+    """
+    if is_run_dir(path) and (path / "estimates.csv").is_file():
+        return read_own_estimates(path)
+    from evalkit.analysis import estimate
+
+    return estimate(table, n_resamples=100)
 
 
 def answers_of(path: Path) -> Iterator[dict[str, Any]]:

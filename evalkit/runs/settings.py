@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +61,21 @@ class Settings:
     """Address of a running Ray cluster; None starts one on this machine."""
     command: str = ""
     """Command line, for the manifest."""
+
+    @property
+    def label(self) -> str:
+        """Return what the model is called in tables: with the mitigations around it, paths by their last part.
+
+        Examples
+        --------
+        >>> model = ModelSpec(backend="hf", name="m")
+        >>> made = dict(model=model, suite=Suite(name="s", tasks=()))
+        >>> Settings(**made).label, Settings(mitigations=("ensemble:m=3", "align:runs/a"), **made).label
+        ('m', 'm + ensemble:m=3 + align:a')
+        """
+        return " + ".join([self.model.display, *map(_without_folders, self.mitigations)])
+
+
+def _without_folders(spec: str) -> str:
+    """A mitigation with every path in it cut to its last part."""
+    return re.sub(r"[^,:=]*[/\\]([^,:=/\\]+)", r"\1", spec)

@@ -160,8 +160,8 @@ def test_ranks_show_rank_and_interval() -> None:
     """Rank 1, between 1 and 2."""
     ax = plot_ranks(
         [
-            RankRow(label="m", rank=1, low=1, high=2, shares=[0.5, 0.5]),
-            RankRow(label="n", rank=2, low=1, high=2, shares=[]),
+            RankRow(label="m", rank=1, low=1, high=2),
+            RankRow(label="n", rank=2, low=1, high=2),
         ]
     )
 

@@ -1,20 +1,13 @@
-"""Several runs of one suite side by side.
-
-Phrasing by phrasing, and how the order of models depends on the wording.
-"""
+"""A run of several tasks phrasing by phrasing, so that runs of one suite can stand side by side."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from evalkit import stats
 from evalkit.report.evidence.views import Evidence
 
-__all__ = ["PhrasingMean", "RankOverPhrasings", "phrasing_means", "ranks_over_phrasings"]
+__all__ = ["PhrasingMean", "phrasing_means"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,22 +20,6 @@ class PhrasingMean:
     """seen, unseen or unknown; ``mixed`` where tasks differ."""
     score: float
     """Mean of its deviations from the means of its tasks, plus the mean over all tasks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankOverPhrasings:
-    """The ranks one model takes."""
-
-    model: str
-    """Model."""
-    rank: int
-    """Rank by the mean over tasks; 1 is best, ties share the smaller rank."""
-    low: float
-    """Lower end of the central part of its ranks over phrasings."""
-    high: float
-    """Upper end."""
-    shares: tuple[float, ...]
-    """Share of phrasings under which it has rank 1, 2, ..."""
 
 
 def phrasing_means(evidence: Evidence) -> list[PhrasingMean]:
@@ -74,51 +51,3 @@ def phrasing_means(evidence: Evidence) -> list[PhrasingMean]:
         )
         for name, found in sorted(members.items())
     ]
-
-
-def ranks_over_phrasings(
-    runs: Sequence[tuple[str, Evidence]], *, level: float = 0.95
-) -> tuple[list[RankOverPhrasings], float, int]:
-    """Return the ranks of models, best first, Kendall's W and the number of phrasings they are over.
-
-    Parameters
-    ----------
-    runs
-        Name and evidence of runs of the same suite.
-    level
-        Central part of the ranks that ``low`` and ``high`` hold.
-    """
-    found = [
-        {mean.phrasing_id: mean.score for mean in phrasing_means(evidence)} for _, evidence in runs
-    ]
-    shared = sorted(set.intersection(*(set(scores) for scores in found))) if found else []
-    table = np.array([[scores[name] for scores in found] for name in shared]).reshape(
-        len(shared), len(runs)
-    )
-    overall = stats.competition_rank(
-        np.array([np.mean(list(scores.values())) if scores else math.nan for scores in found])
-    )
-    ranks = np.array([stats.competition_rank(row) for row in table]).reshape(table.shape)
-    rows = []
-    for place, (name, _) in enumerate(runs):
-        mine = ranks[:, place]
-        ends = (
-            np.quantile(mine, [(1 - level) / 2, (1 + level) / 2])
-            if mine.size
-            else (math.nan, math.nan)
-        )
-        shares = (
-            tuple(float((mine == rank).mean()) for rank in range(1, len(runs) + 1))
-            if mine.size
-            else ()
-        )
-        rows.append(
-            RankOverPhrasings(
-                model=name,
-                rank=int(overall[place]),
-                low=float(ends[0]),
-                high=float(ends[1]),
-                shares=shares,
-            )
-        )
-    return sorted(rows, key=lambda row: (row.rank, row.model)), stats.kendall_w(table), len(shared)

@@ -6,6 +6,7 @@ Scores come as fractions and are drawn in percentage points. Seen is a filled bl
 open orange diamond, unknown a grey square, in every figure.
 """
 
+from evalkit.report.figures.arms import ArmsRow, plot_arms
 from evalkit.report.figures.budget import BudgetPoint, plot_budget
 from evalkit.report.figures.change import ChangeRow, plot_change
 from evalkit.report.figures.distance import DistancePoint, plot_distance
@@ -18,6 +19,7 @@ from evalkit.report.figures.task_map import TaskPoint, plot_task_map
 from evalkit.report.figures.variance import VarianceRow, plot_variance
 
 __all__ = [
+    "ArmsRow",
     "BudgetPoint",
     "ChangeRow",
     "DistancePoint",
@@ -29,6 +31,7 @@ __all__ = [
     "ScoreRow",
     "TaskPoint",
     "VarianceRow",
+    "plot_arms",
     "plot_budget",
     "plot_change",
     "plot_distance",

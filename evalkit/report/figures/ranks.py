@@ -1,4 +1,4 @@
-"""Rank stability: how the order of models depends on the wording."""
+"""Ranks of models with their intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.report.figures.canvas import COLOURS, INK, axes_for, house_style, label_rows
+from evalkit.report.figures.canvas import INK, axes_for, house_style, label_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,19 +21,15 @@ class RankRow:
     label: str
     """Model."""
     rank: float
-    """Rank by the mean over phrasings; 1 is best."""
+    """Rank, ties shared; 1 is best."""
     low: float
     """Best rank of its interval."""
     high: float
     """Worst rank of its interval."""
-    shares: Sequence[float]
-    """Share of phrasings under which it has rank 1, 2, ...; empty when unknown."""
 
 
 def plot_ranks(rows: Sequence[RankRow], *, ax: Axes | None = None) -> Axes:
     """Draw each model's rank with its interval.
-
-    Circles show under how many phrasings it takes each rank.
 
     Parameters
     ----------
@@ -45,17 +41,6 @@ def plot_ranks(rows: Sequence[RankRow], *, ax: Axes | None = None) -> Axes:
     with house_style():
         ax = axes_for(ax, height=0.75 + 0.27 * len(rows))
         for place, row in enumerate(rows):
-            for number, share in enumerate(row.shares, start=1):
-                if share > 0:
-                    ax.plot(
-                        [number],
-                        [place],
-                        marker="o",
-                        markersize=14 * share**0.5,
-                        color=COLOURS["seen"],
-                        alpha=0.35,
-                        linestyle="none",
-                    )
             ax.plot(
                 [row.low, row.high],
                 [place, place],
@@ -77,5 +62,5 @@ def plot_ranks(rows: Sequence[RankRow], *, ax: Axes | None = None) -> Axes:
         label_rows(ax, [row.label for row in rows])
         ax.set_xlim(0.5, len(rows) + 0.5)
         ax.set_xticks(range(1, len(rows) + 1))
-        ax.set_xlabel("rank, 1 is best (circle area: share of phrasings)")
+        ax.set_xlabel("rank, 1 is best")
     return ax

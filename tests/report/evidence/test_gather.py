@@ -9,7 +9,7 @@ import pytest
 
 from evalkit.records import Block, Instance, Job, Phrasing, Response, Score, Task
 from evalkit.report.evidence import Evidence, gather
-from evalkit.report.evidence.across import phrasing_means, ranks_over_phrasings
+from evalkit.report.evidence.across import phrasing_means
 from evalkit.scoring import ScoreTable
 
 KEY = 32
@@ -222,21 +222,6 @@ def test_phrasing_means_take_out_the_difficulty_of_tasks():
     found = phrasing_means(evidence({"p": "1111", "q": "1000"}))
 
     assert [(row.phrasing_id, row.score) for row in found] == [("p", 1.0), ("q", 0.25)]
-
-
-def test_ranks_count_under_how_many_phrasings_a_model_leads():
-    """A leads under p and q, B under r: shares 2/3 and 1/3, Kendall's W (rank sums 4 and 5, S 0.5, W 12 * 0.5 / (9 * 6)) = 1/9."""
-    one, other = (
-        evidence({"p": "11", "q": "11", "r": "00"}),
-        evidence({"p": "10", "q": "10", "r": "10"}),
-    )
-    rows, agreement, shared = ranks_over_phrasings([("A", one), ("B", other)])
-
-    assert [(row.model, row.rank, row.shares) for row in rows] == [
-        ("A", 1, pytest.approx((2 / 3, 1 / 3))),
-        ("B", 2, pytest.approx((1 / 3, 2 / 3))),
-    ]
-    assert (agreement, shared) == (pytest.approx(1 / 9), 3)
 
 
 def test_half_of_the_instances_or_phrasings_is_less_precise() -> None:
