@@ -31,6 +31,7 @@ def tool():
 SUBCOMMANDS = {
     "data": ["fetch", "status", "where"],
     "phrasings": ["diversity", "import", "lint", "new", "perturb", "seen"],
+    "tasks": ["from-table"],
 }
 EVERY = [[name] for name in COMMANDS] + [
     [name, inner] for name, inners in SUBCOMMANDS.items() for inner in inners
