@@ -22,7 +22,7 @@ import numpy.typing as npt
 from evalkit.catalog.policies import default_policy_path, read_policy_file
 from evalkit.gating import Decision, decide, measure
 from evalkit.records.policy import Policy
-from evalkit.scoring import STATUSES, Block
+from evalkit.scoring import STATES, STATUSES, Block
 from evalkit.stats import consistency
 
 Floats = npt.NDArray[np.float64]
@@ -180,6 +180,11 @@ def block(side: Side, task: str) -> Block:
         labels=side.labels,
         label_names=("a", "b", "c", "d"),
         status=codes.astype(np.int8),
+        state=np.where(side.unparsed, STATES.index("unusable"), STATES.index("wrong")).astype(
+            np.int8
+        ),
+        form=np.full(side.right.shape, -1, dtype=np.int8),
+        confidence=np.full(side.right.shape, np.nan),
         targets=np.zeros(n, dtype=np.int32),
         seen=SEEN,
         kinds=("correct",) * n_phrasings,

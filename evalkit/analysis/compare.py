@@ -27,6 +27,7 @@ from evalkit.analysis.compare_tests import (
 )
 from evalkit.analysis.controls import reliance_of
 from evalkit.analysis.estimate import headline_phrasings, rows_of_model
+from evalkit.analysis.from_states import state_differences
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units
 from evalkit.analysis.over_tasks import OneTask
 from evalkit.analysis.per_task import best_of_both
@@ -45,6 +46,7 @@ __all__ = [
     "compare_suites",
     "compare_tables",
     "paired_blocks",
+    "whole_blocks",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -159,6 +161,21 @@ def paired_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]
     )
 
 
+def whole_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]:
+    """Return the blocks of every task of two tables that `paired_blocks` accepts, with the controls and perturbed phrasings that both have."""
+    models = [_only_model(table, side) for table, side in ((old, "old"), (new, "new"))]
+    found = []
+    for task in old.tasks(models[0]):
+        first, second = old.block(models[0], task), new.block(models[1], task)
+        found.append(
+            (
+                first.limited(np.isin(first.phrasing_ids, second.phrasing_ids)),
+                second.limited(np.isin(second.phrasing_ids, first.phrasing_ids)),
+            )
+        )
+    return found
+
+
 def _aligned(old: ScoreTable, new: ScoreTable, models: Sequence[str]) -> list[tuple[Block, Block]]:
     """Headline blocks of every task, cell for cell the same; refuses otherwise."""
     tasks = [set(table.tasks(model)) for table, model in zip((old, new), models, strict=True)]
@@ -208,6 +225,7 @@ def _differences(old: Block, new: Block, settings: Settings, *, reliance: Found)
     found = best_of_both(intervals, within(asked(settings.question)))
     found |= _gap_differences(old, new, settings)
     found |= _label_differences(old, new, settings)
+    found |= state_differences(old, new, level=settings.level)
     found |= reliance
     if codes_of(old) is not None:
         found |= {

@@ -16,6 +16,7 @@ from evalkit.analysis.controls import accident_of, reliance_of, seen_wrong_of
 from evalkit.analysis.drops import drop_pairs, drop_statistics
 from evalkit.analysis.from_answers import answer_statistics
 from evalkit.analysis.from_distances import distance_statistics
+from evalkit.analysis.from_states import calibration_statistics, state_statistics
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.analysis.wordings import differing, matched
@@ -105,6 +106,9 @@ def task_statistics(
     found["sensitivity"] = _of_nothing(found["sensitivity"], found["mean"])
     found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)
+    found |= state_statistics(
+        block.limited(headline), question=options.question, level=options.level
+    )
     found |= drop_statistics(block, options.reference, level=options.level)
     found |= reliance_of(block, question=options.question, level=options.level)
     found |= accident_of(block, options.guess, level=options.level)
@@ -118,13 +122,8 @@ def task_statistics(
     if options.repeats is not None:
         found |= _of_repeats(options.repeats[headline], options.level)
     if options.confidence is not None:
-        calibration = stats.ece(options.confidence[headline].ravel(), scores.ravel())
-        reason = (
-            "no probabilities recorded"
-            if math.isnan(calibration)
-            else "not offered: biased upward with few cells per bin"
-        )
-        found["ece"] = _settled(stats.undefined(calibration, reason, level=options.level))
+        of_cells = calibration_statistics(options.confidence[headline], scores, level=options.level)
+        found |= {name: _settled(one) for name, one in of_cells.items()}
     if options.answers is not None:
         of_answers = answer_statistics(
             options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level

@@ -13,7 +13,15 @@ from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import shown_in
 from evalkit.report.summary import summary_rows
 from evalkit.report.terminal import say
-from evalkit.report.text import asked_of, carried, grouped, proven, starred, with_interval
+from evalkit.report.text import (
+    asked_of,
+    carried,
+    grouped,
+    proven,
+    starred,
+    state_counts,
+    with_interval,
+)
 from evalkit.report.wordings import familiar, population, unlike, without_doubtful
 
 __all__ = ["print_summary"]
@@ -41,6 +49,8 @@ def print_summary(
     say(
         f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"
     )
+    if counts.states and set(counts.states) - {"right", "wrong", "partial"}:
+        say(f"Answers: {state_counts(counts.states)}.")
     if counts.cut:
         say(
             f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the model was done; scored as far as they go."

@@ -12,6 +12,7 @@ margin, a candidate passes in at most 5%, since every deciding check must pass. 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,11 +20,9 @@ from fnmatch import fnmatchcase
 from statistics import NormalDist
 from typing import Any, Literal
 
-import numpy as np
-
+from evalkit.gating.families import corrected_p, families_of, weights_of
 from evalkit.gating.measures import Measured
 from evalkit.records.policy import Policy, Waiver
-from evalkit.stats import benjamini_hochberg, holm
 from evalkit.stats.comparing.harm import Harm
 
 __all__ = ["CEILINGS", "EXIT_CODES", "Check", "Decision", "Outcome", "decide"]
@@ -149,14 +148,20 @@ def decide(
     notes
         From `admit`.
     """
-    corrected = _corrected(measured, policy)
-    sizes = {
-        kind: sum(one.rule.informational is kind and one.harm is not None for one in measured)
-        for kind in (False, True)
-    }
+    corrected = corrected_p(measured, policy)
+    families = families_of(measured, policy)
+    sizes = Counter(
+        family for one, family in zip(measured, families, strict=True) if one.harm is not None
+    )
+    weights = weights_of(families)
     checks = [
-        _check(one, p, policy, n_checks=sizes[one.rule.informational])
-        for one, p in zip(measured, corrected, strict=True)
+        _check(
+            one,
+            p,
+            policy,
+            n_checks=sizes[family] / weights[family],
+        )
+        for one, p, family in zip(measured, corrected, families, strict=True)
     ]
     checks, said = _waived(checks, policy, today)
     by_rule = [one.rule.inconclusive or policy.inconclusive for one in measured]
@@ -173,18 +178,7 @@ def decide(
     )
 
 
-def _corrected(measured: Sequence[Measured], policy: Policy) -> list[float]:
-    """Return the p of no harm, corrected over the checks that decide, and over the informational ones by themselves."""
-    p = np.array([math.nan if one.harm is None else one.harm.p_none for one in measured])
-    informational = np.array([one.rule.informational for one in measured], dtype=bool)
-    if policy.correction != "none":
-        correct = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}[policy.correction]
-        for family in (informational, ~informational):
-            p[family] = correct(p[family])
-    return [float(x) for x in p]
-
-
-def _check(one: Measured, p: float, policy: Policy, *, n_checks: int) -> Check:
+def _check(one: Measured, p: float, policy: Policy, *, n_checks: float) -> Check:
     rule, harm = one.rule, one.harm
     head: dict[str, Any] = {
         "metric": rule.metric,

@@ -14,7 +14,16 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.gating.units import LINEAR, RIGHT, AbsentError, Units, of_groups, shared_units
+from evalkit.gating.units import (
+    CONTROLS,
+    LINEAR,
+    RIGHT,
+    WIDE,
+    AbsentError,
+    Units,
+    of_groups,
+    shared_units,
+)
 from evalkit.records import digest
 from evalkit.records.policy import Policy, Rule
 from evalkit.scoring import Block
@@ -56,7 +65,7 @@ class Measured:
     known."""
 
 
-def measure(pairs: Sequence[Pair], policy: Policy) -> list[Measured]:
+def measure(pairs: Sequence[Pair], policy: Policy, *, whole: Sequence[Pair] = ()) -> list[Measured]:
     """Return every rule on every scope it names, in the order of the policy.
 
     Parameters
@@ -65,11 +74,13 @@ def measure(pairs: Sequence[Pair], policy: Policy) -> list[Measured]:
         Baseline and candidate blocks of every task, cell for cell the same.
     policy
         The rules.
+    whole
+        The same with control and perturbed phrasings, for metrics that need controls.
     """
     return [
         _measured(rule, scope, group, policy=policy)
         for rule in policy.rules
-        for scope, group in _scopes(rule, pairs)
+        for scope, group in _scopes(rule, whole if rule.metric in CONTROLS and whole else pairs)
     ]
 
 
@@ -130,7 +141,7 @@ def _linear(
     if not kept:
         return Measured(rule=rule, scope=scope, absent=reason)
     weights = _weights([one.harm.size for one in units])
-    edge = 2.0 if rule.metric == "gap" else 1.0
+    edge = 2.0 if rule.metric in WIDE else 1.0
     harms = np.concatenate([one.harm for one in units])
     found = linear_harm(harms, weights, margin=rule.margin, edge=edge, level=policy.level, rng=rng)
     within = sum(one.within / one.harm.size for one in units) / len(units) ** 2

@@ -41,7 +41,7 @@ def gate_runs(
     IncompleteError
         When a run was not finished or misses cells.
     """
-    from evalkit.analysis.compare import paired_blocks
+    from evalkit.analysis.compare import paired_blocks, whole_blocks
     from evalkit.gating import admit, decide, explain, measure, verify
 
     if candidate.resolve() == baseline.resolve():
@@ -57,7 +57,7 @@ def gate_runs(
         verify(tables[side], manifests[side], side=side, policy=policy)
     pairs = paired_blocks(tables["baseline"], tables["candidate"])
     decision = decide(
-        measure(pairs, policy),
+        measure(pairs, policy, whole=whole_blocks(tables["baseline"], tables["candidate"])),
         policy,
         today=today,
         candidate=_shown(candidate, manifests["candidate"]),

@@ -11,11 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.from_states import FITTING, SHARES, form_cells, share_cells
 from evalkit.errors import EvalkitError
 from evalkit.scoring import STATUSES, Block
 from evalkit.stats.intervals.noise import influence
 
-__all__ = ["LINEAR", "RIGHT", "AbsentError", "Units", "of_groups", "shared_units"]
+__all__ = [
+    "CONTROLS",
+    "LINEAR",
+    "RIGHT",
+    "WIDE",
+    "AbsentError",
+    "Units",
+    "of_groups",
+    "shared_units",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 RIGHT = 0.5
@@ -176,6 +186,74 @@ def _unparsed_rate(old: Block, new: Block) -> Units:
     return Units(after - before, float(before.mean()), float(after.mean()), used=used)
 
 
+def _cells(before: Floats, after: Floats, *, sign: float, absent: str) -> Units:
+    """Mean of one number per cell, over the cells that have it in both runs."""
+    there = ~(np.isnan(before) | np.isnan(after))
+    used = np.asarray(there.any(axis=0))
+    if not used.any():
+        raise AbsentError(absent)
+    count = there.sum(axis=0)[used]
+    old, new = (np.where(there, cells, 0.0).sum(axis=0)[used] / count for cells in (before, after))
+    return Units(sign * (new - old), float(old.mean()), float(new.mean()), used=used)
+
+
+def _share(state: str) -> Callable[[Block, Block], Units]:
+    return lambda old, new: _cells(
+        share_cells(old, state),
+        share_cells(new, state),
+        sign=1.0,
+        absent="no cell was answered in both runs",
+    )
+
+
+def _fitting(names: tuple[str, ...]) -> Callable[[Block, Block], Units]:
+    return lambda old, new: _cells(
+        form_cells(old, names),
+        form_cells(new, names),
+        sign=-1.0,
+        absent="no text with a form to keep to",
+    )
+
+
+def _answered_mean(old: Block, new: Block) -> Units:
+    given = [
+        np.where(
+            np.maximum(share_cells(one, "refused"), share_cells(one, "cut")) == 0,
+            one.values,
+            np.nan,
+        )
+        for one in (old, new)
+    ]
+    return _cells(*given, sign=-1.0, absent="no cell has an answer in both runs")
+
+
+def _of_confidence(function: Callable[[Floats], Floats]) -> Callable[[Block, Block], Units]:
+    return lambda old, new: _cells(
+        *(function(one.confidence - one.values) for one in (old, new)),
+        sign=1.0,
+        absent="no probabilities are recorded",
+    )
+
+
+def _reliance(old: Block, new: Block) -> Units:
+    """Correct phrasings minus controls, of blocks that hold both."""
+    kinds = np.array(old.kinds)
+    arms = [(kinds == "correct") & (np.array(old.perturbations) == ""), kinds != "correct"]
+    if not (arms[0].any() and arms[1].any()):
+        raise AbsentError("no control phrasings were asked (--kinds)")
+    gone = np.isnan(old.values) | np.isnan(new.values)
+    both = np.all([(~gone[arm]).any(axis=0) for arm in arms], axis=0)
+    if not both.any():
+        raise AbsentError("no instance has a score under correct and control phrasings")
+    correct, controls = (_per_instance((new.values - old.values)[arm][:, both]) for arm in arms)
+    values = []
+    for block in (old, new):
+        a = np.where(gone, np.nan, block.values)[:, both]
+        means = [float(np.nanmean(_not_empty(a[arm]), axis=1).mean()) for arm in arms]
+        values.append(means[0] - means[1])
+    return Units(controls - correct, values[0], values[1], used=both)
+
+
 LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     "mean": _mean,
     "seen_mean": _seen_mean,
@@ -184,5 +262,15 @@ LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     "worst_instance": _worst_instance,
     "consistency": _consistency,
     "unparsed_rate": _unparsed_rate,
+    **{name: _share(SHARES[name]) for name in ("refusal_rate", "cut_rate", "unusable_rate")},
+    **{name: _fitting(forms) for name, forms in FITTING.items()},
+    "answered_mean": _answered_mean,
+    "brier_answer": _of_confidence(np.square),
+    "overconfidence": _of_confidence(np.asarray),
+    "reliance": _reliance,
 }
 """Metrics that are a mean of one number per instance."""
+WIDE = frozenset({"gap", "reliance", "overconfidence"})
+"""Those among them whose harm can be as large as 2."""
+CONTROLS = frozenset({"reliance"})
+"""Those that need control phrasings, which other metrics leave out."""

@@ -15,9 +15,10 @@ from typing import Any, Literal
 from evalkit.records.digests import digest
 from evalkit.records.specifications import Kind, Seen
 
-__all__ = ["Estimate", "Instance", "Prompt", "Request", "Response", "Score", "Status"]
+__all__ = ["Estimate", "Instance", "Prompt", "Request", "Response", "Score", "State", "Status"]
 
 Status = Literal["ok", "unparsed", "truncated", "missing", "not_asked"]
+State = Literal["right", "partial", "wrong", "refused", "cut", "unusable", "missing", "not_asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +201,11 @@ class Score:
     """Verdict on its meaning: ``checked``, ``doubtful`` or ``unchecked``."""
     of: str = ""
     """Phrasing it was made from; empty for none."""
+    state: State | None = None
+    """What the answer is; None leaves it to status and score."""
+    form: str | None = None
+    """How much of the text is in the form asked for: ``whole``, ``line`` (its first), ``other``;
+    None without a text, or where any text will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

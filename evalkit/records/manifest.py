@@ -32,7 +32,7 @@ MANIFEST_SCHEMA = 1
 """Version of ``manifest.json``."""
 
 
-COUNTED_LATER = ("cut", "choices", "by_text", "metrics")
+COUNTED_LATER = ("cut", "choices", "by_text", "metrics", "states")
 """Totals that version 0.1.0 did not count: empty in a manifest, they say nothing."""
 
 
@@ -55,6 +55,8 @@ class Counts:
     """Cells whose prompt lost part of the instance."""
     cut: int | None = None
     """Cells whose answer was ended by the limit on its tokens; None where that was not counted."""
+    states: dict[str, int] | None = None
+    """What an answer is -> cells, missing ones left out; None where that was not counted."""
     prompt_tokens: int = 0
     """Tokens of all prompts sent, each unique request once."""
     answer_tokens: int = 0

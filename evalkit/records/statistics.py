@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from evalkit.records.statistic_entry import Statistic, Table, fraction, plain, positive
+from evalkit.records.statistics_of_states import of_states
 
 __all__ = ["LEADERBOARD", "STATISTICS", "gated", "needing", "shown_in", "statistic"]
 
@@ -120,6 +121,8 @@ def _of_arms() -> Iterator[Statistic]:
         "reliance",
         "mean of correct phrasings - mean of controls; also reliance_KIND for each kind of control",
         words="correct - control instruction, all controls",
+        harm="falls",
+        gate="mean of correct phrasings minus mean of controls",
         needs="controls",
         shown=("candidates",),
     )
@@ -254,7 +257,6 @@ def _of_answers() -> Iterator[Statistic]:
     yield fraction(
         "missing_rate", "share of cells that were asked and have no score", needs="cells"
     )
-    yield plain("ece", "calibration error, ten bins over all cells", needs="answers")
     yield positive(
         "posix",
         "mean over pairs p, q of abs(log P(r | p) - log P(r | q)) / length of r, in nats per token",
@@ -267,7 +269,6 @@ def _of_answers() -> Iterator[Statistic]:
     )
     yield fraction("confidence", "mean probability of the model's own answer", needs="answers")
     yield positive("brier", "Brier score over the choices, 0 to 2", needs="answers")
-    yield fraction("refusal_rate", "share of texts that open like a refusal", needs="answers")
     yield fraction(
         "label_adherence", "share of texts whose first line is a label asked for", needs="answers"
     )
@@ -335,7 +336,7 @@ STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {
         entry.name: entry
         for family in (
-            *(_of_phrasing_scores, _of_arms, _of_drops, _of_cells, _of_answers),
+            *(_of_phrasing_scores, _of_arms, _of_drops, _of_cells, _of_answers, of_states),
             *(_of_models, _of_many_tasks, _of_runs),
         )
         for entry in family()

@@ -11,6 +11,7 @@ from evalkit.records.manifest import Manifest
 from evalkit.records.questions import WORDS
 from evalkit.records.statistics import LEADERBOARD, statistic
 from evalkit.report.escaping import markdown
+from evalkit.report.text import state_counts
 from evalkit.store.csv_file import csv_of
 
 __all__ = [
@@ -26,6 +27,9 @@ __all__ = [
 
 _STATISTICS = tuple((statistic(name).alias or name, name) for name in LEADERBOARD)
 """Column of the leaderboard -> metric of ``estimates.csv``."""
+
+STATE_COUNTS = ("refused", "cut", "unusable")
+"""States of answers that are counted beside the score."""
 
 COLUMNS: tuple[str, ...] = (
     "rank",
@@ -45,12 +49,14 @@ COLUMNS: tuple[str, ...] = (
     "p_best",
     "tied_with",
     "kendall_w",
+    *(f"n_{state}" for state in STATE_COUNTS),
     "schema",
 )
 """Columns in order."""
 
-SCHEMA = 2
-"""Version of the columns; 2 added ``p_best``, ``tied_with`` and ``kendall_w``."""
+SCHEMA = 3
+"""Version of the columns; 2 added ``p_best``, ``tied_with`` and ``kendall_w``, 3 ``n_refused``,
+``n_cut`` and ``n_unusable``."""
 
 
 def leaderboard_row(manifest: Manifest, estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -92,6 +98,10 @@ def leaderboard_row(manifest: Manifest, estimates: Sequence[Estimate]) -> dict[s
         p_best=None,
         tied_with="",
         kendall_w=None,
+        **{
+            f"n_{state}": None if counts.states is None else counts.states.get(state, 0)
+            for state in STATE_COUNTS
+        },
         limited=manifest.limited,
         schema=SCHEMA,
     )
@@ -226,6 +236,12 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
         notes.append(
             f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: every wording gives the same order)."
         )
+    for row in rows:
+        unused = {state: row.get(f"n_{state}") or 0 for state in STATE_COUNTS}
+        if any(unused.values()):
+            notes.append(
+                f"Of {row['n_cells']:,} answers of {row['model']}: {state_counts(unused)}."
+            )
     place = {row["model"]: number for number, row in enumerate(rows)}
     pairs = [
         (standing.model, other)

@@ -7,12 +7,19 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
 from evalkit.report.limits import limits, limits_of_wordings
 from evalkit.report.page_data import page_data
-from evalkit.report.page_tables import benchmark_rows, flip_view, phrasing_rows, task_rows
+from evalkit.report.page_tables import (
+    benchmark_rows,
+    flip_view,
+    phrasing_rows,
+    task_rows,
+    unused_rows,
+)
 from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
 from evalkit.report.text import (
@@ -133,6 +140,8 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "tasks": task_rows(run.evidence, values),
         "provenance": provenance(run.manifest),
         "comparison": comparison,
+        "states": tuple(SHARES.values()),
+        "unused": unused_rows(run.evidence),
     }
 
 

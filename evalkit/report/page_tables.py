@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.records import Estimate
 from evalkit.report.evidence import Evidence, Flip, PhrasingView, TaskView
 
-__all__ = ["TaskRow", "benchmark_rows", "flip_view", "phrasing_rows", "task_rows"]
+__all__ = ["TaskRow", "benchmark_rows", "flip_view", "phrasing_rows", "task_rows", "unused_rows"]
 
 LONGEST = 4000
 """Characters of a text that are shown."""
@@ -76,6 +76,17 @@ def phrasing_rows(evidence: Evidence) -> list[PhrasingView]:
     """Return all phrasings, those with the largest share of the spread first."""
     rows = [row for view in evidence.tasks for row in view.phrasings]
     return sorted(rows, key=lambda row: (-row.share, row.task, row.phrasing_id))
+
+
+def unused_rows(evidence: Evidence, *, most: int = 10) -> list[PhrasingView]:
+    """Return the phrasings with the largest shares of refused, cut and unusable answers, at most `most`."""
+    rows = [(row, _unused(row)) for row in phrasing_rows(evidence)]
+    ranked = sorted((pair for pair in rows if pair[1] > 0), key=lambda pair: -pair[1])
+    return [row for row, _ in ranked[:most]]
+
+
+def _unused(row: PhrasingView) -> float:
+    return sum(row.states.get(state, 0.0) for state in ("refused", "cut", "unusable"))
 
 
 def shortened(text: str) -> str:

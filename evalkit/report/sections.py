@@ -185,9 +185,10 @@ def looks_text(looks: Looks) -> list[str]:
         f"{n:,} of {counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of their task."
     ]
     if looks.lowest:
-        by_knowledge = len(looks.lowest) - looks.n_by_format
+        by_knowledge = len(looks.lowest) - looks.n_by_format - looks.n_by_refusal
+        refused = f", {looks.n_by_refusal:,} by refusal" if looks.n_by_refusal else ""
         found.append(
-            f"Of these {len(looks.lowest):,}, {or_none(looks.n_by_format)} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that cannot be used make up half of the loss or more) "
+            f"Of these {len(looks.lowest):,}, {or_none(looks.n_by_format)} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that are cut or in another form make up half of the loss or more){refused} "
             f"and {or_none(by_knowledge)} by knowledge (answers that can be read and are wrong)."
         )
     if not math.isnan(looks.noise):

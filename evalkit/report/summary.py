@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in, statistic
@@ -12,6 +12,8 @@ __all__ = ["over_all_tasks", "summary_rows"]
 
 ASKED_FOR = ("pdr", "reliance", "accident", "seen_wrong")
 """Rows that stand there only when the run holds perturbed phrasings or controls."""
+IF_ANY = ("refusal_rate", "cut_rate", "unusable_rate")
+"""Rows that stand there only when there are such answers; the mean of answers given follows them."""
 
 
 def over_all_tasks(estimates: Sequence[Estimate]) -> list[tuple[str, Estimate]]:
@@ -64,7 +66,7 @@ def summary_rows(
             statistic(metric).title,
             *(with_interval(values.get((name, metric)), question) for name in shown),
         ]
-        for metric in (*ASKED_FOR, *_of_perturbations(values))
+        for metric in (*ASKED_FOR, *_of_perturbations(values), *_if_any(values, shown))
         if any(
             (row := values.get((name, metric))) is not None and row.value == row.value
             for name in shown
@@ -77,6 +79,17 @@ def _of_perturbations(values: Iterable[tuple[str, str]]) -> list[str]:
     """Drop rates of single perturbations, where there are several."""
     names = {metric for _, metric in values if metric.startswith("pdr_")} - set(STATISTICS)
     return sorted(names) if len(names) > 1 else []
+
+
+def _if_any(values: Mapping[tuple[str, str], Estimate], shown: Sequence[str]) -> list[str]:
+    """Rows of states that occur; the mean of answers given where some were not."""
+    found = [
+        metric
+        for metric in IF_ANY
+        if any((row := values.get((name, metric))) is not None and row.value > 0 for name in shown)
+    ]
+    given = [name for name in found if name != "unusable_rate"]
+    return [*found, *(["answered_mean"] if given else [])]
 
 
 def _sizes(row: Estimate | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evalkit.records import Estimate
@@ -27,6 +27,7 @@ __all__ = [
     "share",
     "signed",
     "starred",
+    "state_counts",
     "visible",
     "with_interval",
 ]
@@ -119,6 +120,16 @@ def share(value: float | None) -> str:
     if 0.99 < value < 1:
         return ">99%"
     return f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
+
+
+def state_counts(states: Mapping[str, int]) -> str:
+    """Return how many answers are in which state, right ones first.
+
+    >>> state_counts({"cut": 2, "right": 1})
+    '1 right, 2 cut'
+    """
+    order = ("right", "partial", "wrong", "refused", "cut", "unusable")
+    return ", ".join(f"{states[name]:,} {name}" for name in order if states.get(name))
 
 
 def bracket(low: float, high: float) -> str:

@@ -14,12 +14,14 @@ from __future__ import annotations
 from evalkit.scoring.answer_block import AnswerBlock
 from evalkit.scoring.block import Block
 from evalkit.scoring.cell import Answered, Verdict, verdict_of
-from evalkit.scoring.rows import COLUMNS, KEY, STATUSES
+from evalkit.scoring.rows import COLUMNS, FORMS, KEY, STATES, STATUSES
 from evalkit.scoring.table import ScoreTable
 
 __all__ = [
     "COLUMNS",
+    "FORMS",
     "KEY",
+    "STATES",
     "STATUSES",
     "AnswerBlock",
     "Answered",

@@ -37,8 +37,8 @@ class AnswerBlock:
     targets: npt.NDArray[np.int32]
     """(N,) index of the target; -1 where none."""
     refused: Floats
-    """(P, N) 1 where a text opens like a refusal, 0 where another text stands, NaN where there is
-    no text."""
+    """(P, N) 1 where a text refuses or abstains, 0 where another text stands, NaN where there is no
+    text."""
     adheres: Floats
     """(P, N) 1 where the first line of a text is one of the labels asked for, 0 where not, NaN
     without text or labels."""

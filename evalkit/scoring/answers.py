@@ -14,7 +14,7 @@ import numpy as np
 
 from evalkit.records import Instance, Task
 from evalkit.scoring import AnswerBlock, Answered, Verdict
-from evalkit.scoring.text import is_refusal, normalise
+from evalkit.scoring.text import normalise
 
 __all__ = ["Answers"]
 
@@ -51,7 +51,7 @@ class Answers:
             return
         response, choices = answered.response, answered.instance.choices
         if (text := answered.text) is not None:
-            self._refused[phrasing, position] = is_refusal(text)
+            self._refused[phrasing, position] = verdict.state == "refused"
             self._adheres[phrasing, position] = _adheres(
                 text, (*answered.labels, *choices, *self._task.labels)
             )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from evalkit.errors import TableError
 from evalkit.records import instances_digest
-from evalkit.scoring.rows import PHRASING_COLUMNS, STATUSES, TRAITS
+from evalkit.scoring.rows import FORMS, PHRASING_COLUMNS, STATES, STATUSES, TRAITS
 
 __all__ = ["Block", "dense_block", "dense_repeats"]
 
@@ -46,6 +46,12 @@ class Block:
     """Predictions that occur in the table."""
     status: npt.NDArray[np.int8]
     """(P, N) codes into `STATUSES`; cells without a row are missing. The first repeat's."""
+    state: npt.NDArray[np.int8]
+    """(P, N) codes into `STATES`; cells without a row are missing. The first repeat's."""
+    form: npt.NDArray[np.int8]
+    """(P, N) codes into `FORMS`; -1 without a text or where any text will do."""
+    confidence: Floats
+    """(P, N) probability of the given answer; NaN where none is known."""
     targets: npt.NDArray[np.int32]
     """(N,) codes into `label_names` of the targets; -1 where no phrasing predicted that text or
     none is recorded."""
@@ -103,6 +109,9 @@ class Block:
             values=self.values[kept],
             labels=self.labels[kept],
             status=self.status[kept],
+            state=self.state[kept],
+            form=self.form[kept],
+            confidence=self.confidence[kept],
             phrasing_ids=chosen(self.phrasing_ids),
             seen=chosen(self.seen),
             kinds=chosen(self.kinds),
@@ -129,6 +138,11 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
     status = np.append(
         rows["status"].cat.codes.to_numpy().astype(np.int8), np.int8(STATUSES.index("missing"))
     )[first]
+    state = np.append(
+        rows["state"].cat.codes.to_numpy().astype(np.int8), np.int8(STATES.index("missing"))
+    )[first]
+    form_codes, form_names = _dense(rows["form"])
+    forms = np.array([*(FORMS.index(name) for name in form_names), -1], dtype=np.int8)
     label_codes, label_names = _dense(rows["prediction"])
     labels = np.append(label_codes, -1).astype(np.int32)[first]
     labels[np.isin(status, [STATUSES.index(name) for name in ("unparsed", "not_asked")])] = -1
@@ -149,6 +163,9 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         labels=labels,
         label_names=label_names,
         status=status,
+        state=state,
+        form=forms[np.append(form_codes, -1)[first]],
+        confidence=_fill(rows["probability"].to_numpy(dtype=np.float64), flat, shape),
         targets=_targets(rows["target"], i_codes, n_instances=shape[1], label_names=label_names),
         seen=of_phrasing["seen"],
         kinds=of_phrasing["kind"],

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from evalkit.errors import ScoringError
-from evalkit.records import Instance, Response, Status, Task
+from evalkit.records import Instance, Response, State, Status, Task
 from evalkit.records.reasoning import split_reasoning
 from evalkit.registry import METRICS
+from evalkit.scoring.states import FREE, Form, form_of, state_of, status_of
 
 __all__ = ["MISSING", "NOT_ASKED", "VERSIONS", "Answered", "Verdict", "target_text", "verdict_of"]
 
@@ -58,13 +59,24 @@ class Verdict:
     """Probability of the prediction, where known."""
     target_probability: float | None = None
     """Probability of the target, where known."""
+    state: State | None = None
+    """What the answer is; `verdict_of` fills it in."""
+    form: Literal["whole", "line", "other"] | None = None
+    """How much of the text is in the form asked for; likewise."""
 
 
-MISSING = Verdict(score=None, prediction=None, status="missing")
-NOT_ASKED = Verdict(score=None, prediction=None, status="not_asked")
+MISSING = Verdict(score=None, prediction=None, status="missing", state="missing")
+NOT_ASKED = Verdict(score=None, prediction=None, status="not_asked", state="not_asked")
 
 
-VERSIONS = {"label_match": 2, "math_match": 2, "rouge_l": 2, "token_f1": 2, "squad_v2": 2}
+VERSIONS = {
+    "exact_match": 2,
+    "label_match": 2,
+    "math_match": 2,
+    "rouge_l": 3,
+    "token_f1": 3,
+    "squad_v2": 3,
+}
 """Versions of metrics whose numbers moved; every other one is at 1. Kept with the scores of a run."""
 
 
@@ -74,8 +86,8 @@ def _metric(name: str) -> Any:
     return METRICS.load(name)
 
 
-def verdict_of(task: Task, answered: Answered) -> Verdict:
-    """Return what the metric of a task says of one answer.
+def verdict_of(task: Task, answered: Answered, *, form: Form = FREE) -> Verdict:
+    """Return what the metric of a task says of one answer, and what that answer is.
 
     Parameters
     ----------
@@ -83,6 +95,8 @@ def verdict_of(task: Task, answered: Answered) -> Verdict:
         Says which metric.
     answered
         Instance and response; missing when the response holds an error.
+    form
+        In which form the task asks for its answers.
 
     Raises
     ------
@@ -98,9 +112,16 @@ def verdict_of(task: Task, answered: Answered) -> Verdict:
         raise ScoringError(
             f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {answered.instance.id!r}; a score lies in [0, 1]. Mend the metric."
         )
-    if answered.response.truncated and verdict.status == "ok":
-        return replace(verdict, status="truncated")
-    return verdict
+    state = state_of(task, answered, verdict, form=form)
+    status = status_of(state, verdict, truncated=answered.response.truncated)
+    prediction = None if status == "unparsed" else verdict.prediction
+    return replace(
+        verdict,
+        state=state,
+        status=status,
+        prediction=prediction,
+        form=form_of(answered, form),
+    )
 
 
 def target_text(instance: Instance) -> str:

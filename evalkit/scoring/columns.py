@@ -75,6 +75,8 @@ class Cells:
                 target=target,
                 score=verdict.score,
                 status=verdict.status,
+                state=verdict.state,
+                form=verdict.form,
                 prediction=verdict.prediction,
                 probability=verdict.probability,
                 target_probability=verdict.target_probability,
@@ -140,6 +142,8 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
         texts.setdefault("target", _Text()).add_shared(part.targets)
         texts.setdefault("prediction", _Text()).add([one.prediction for one in part.verdicts])
         texts.setdefault("status", _Text()).add([one.status for one in part.verdicts])
+        texts.setdefault("state", _Text()).add([one.state for one in part.verdicts])
+        texts.setdefault("form", _Text()).add([one.form for one in part.verdicts])
         for name, columns in numbers.items():
             columns.append(
                 np.array([getattr(one, name) for one in part.verdicts], dtype=np.float64)

@@ -18,7 +18,7 @@ from functools import lru_cache
 from evalkit.errors import ExtraMissingError
 from evalkit.phrasings.subsequence import lcs_length
 from evalkit.scoring.cell import Answered, Verdict
-from evalkit.scoring.text import is_refusal, normalise
+from evalkit.scoring.text import normalise
 
 __all__ = ["rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
 
@@ -129,8 +129,7 @@ def _best(answered: Answered, metric: Callable[[str, str], float]) -> Verdict:
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
     said, references = text.strip(), answered.instance.references
-    # a refusal is one only where no reference opens like one: "I'm sorry to hear that" may be asked for
-    if not said or (is_refusal(said) and not any(map(is_refusal, references))):
+    if not said:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     return Verdict(
         score=max((metric(said, reference) for reference in references), default=0.0),

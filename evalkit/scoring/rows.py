@@ -13,10 +13,12 @@ from evalkit.errors import TableError
 
 __all__ = [
     "COLUMNS",
+    "FORMS",
     "KEY",
     "LATER",
     "NUMBERS",
     "PHRASING_COLUMNS",
+    "STATES",
     "STATUSES",
     "TRAITS",
     "normalised",
@@ -26,6 +28,10 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 STATUSES = ("ok", "unparsed", "truncated", "missing", "not_asked")
 """Names behind the codes of `Block.status`."""
+STATES = ("right", "partial", "wrong", "refused", "cut", "unusable", "missing", "not_asked")
+"""Names behind the codes of `Block.state`: what an answer is, as `evalkit.scoring.states` says."""
+FORMS = ("whole", "line", "other")
+"""Names behind the codes of `Block.form`: how much of a text is in the form asked for."""
 KEY = ("model", "task", "phrasing_id", "instance_id")
 """Columns that name a cell; rows are sorted by them."""
 SEEN = ("seen", "unseen", "unknown")
@@ -67,6 +73,8 @@ COLUMNS = (
         "kind",
         "probability",
         "target_probability",
+        "state",
+        "form",
     ),
     *("position", "wrapper", "stratum", "meaning", "of"),
 )
@@ -138,6 +146,13 @@ def _columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
             _fractions(frame[name], name, origin) if name in frame else np.full(len(frame), np.nan)
         )
     out["status"] = _status(frame, out["score"], origin)
+    out["form"] = (
+        _text(frame["form"], "form", origin, default=None)
+        if "form" in frame
+        else _constant(None, len(frame))
+    )
+    _check_values(out["form"], "form", allowed=FORMS, origin=origin)
+    out["state"] = _state(frame, out["score"], out["status"], origin)
     extras = [str(name) for name in frame.columns if name not in COLUMNS]
     for name in extras:
         out[name] = frame[name].to_numpy() if name == "repeat" else _text(frame[name], name, origin)
@@ -272,6 +287,30 @@ def _status(frame: pd.DataFrame, score: Floats, origin: str) -> pd.Categorical:
                 f"{origin}: {int(wrong.sum())} rows have {what}. First in row {int(np.argmax(wrong)) + 1}."
             )
     return pd.Categorical.from_codes(cast(Any, codes), categories=pd.Index(STATUSES, dtype=object))
+
+
+def _state(
+    frame: pd.DataFrame, score: Floats, status: pd.Categorical, origin: str
+) -> pd.Categorical:
+    """What every answer is; from status and score where the column is absent or empty."""
+    place = {name: code for code, name in enumerate(STATES)}
+    of_status = {"ok": "wrong", "unparsed": "unusable", "truncated": "wrong"}
+    codes = np.array([place[of_status.get(name, name)] for name in STATUSES])[status.codes]
+    codes = np.where((codes == place["wrong"]) & (score > 0), place["partial"], codes)
+    codes = np.where((codes == place["partial"]) & (score >= 1 - 1e-9), place["right"], codes)
+    if "state" in frame:
+        given = _text(frame["state"], "state", origin, default="")
+        _check_values(given, "state", allowed=(*STATES, ""), origin=origin)
+        lookup = np.array([place.get(text, -1) for text in given.categories])
+        stated = lookup[given.codes]
+        codes = np.where(stated >= 0, stated, codes)
+    empty = np.isin(codes, [place["missing"], place["not_asked"]])
+    wrong = empty != np.isnan(score)
+    if wrong.any():
+        raise TableError(
+            f"{origin}: {int(wrong.sum())} rows have a score and state missing, or none and another state. First in row {int(np.argmax(wrong)) + 1}."
+        )
+    return pd.Categorical.from_codes(cast(Any, codes), categories=pd.Index(STATES, dtype=object))
 
 
 def _sorted(frame: pd.DataFrame, origin: str) -> pd.DataFrame:

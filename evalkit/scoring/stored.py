@@ -22,6 +22,7 @@ from evalkit.scoring import Answered, Verdict
 from evalkit.scoring.cell import MISSING, NOT_ASKED, VERSIONS, target_text, verdict_of
 from evalkit.scoring.columns import Cells
 from evalkit.scoring.reading.rules import VERSION as PARSER
+from evalkit.scoring.states import FREE, Form, asked_form
 from evalkit.store.blocks import stored_jobs
 from evalkit.store.designs import get_design
 from evalkit.store.directory import RunDir, read_manifest
@@ -29,6 +30,10 @@ from evalkit.store.keys import first_places
 from evalkit.store.responses import Store
 
 __all__ = ["Collector", "refuse_damaged", "score_run", "scored", "stored_cells"]
+
+
+APART = {"missing", "not_asked"}
+"""States that are no answers."""
 
 
 class Collector(Protocol):
@@ -116,6 +121,7 @@ def stored_cells(
         if collector is not None:
             collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
         designs = get_design(store, job.task.id, n_instances=len(job.instances))
+        form = asked_form(job.task, job.instances)
         names = [instance.id for instance in job.instances]
         targets = [target_text(instance) for instance in job.instances]
         for row, phrasing in enumerate(job.phrasings):
@@ -128,7 +134,7 @@ def stored_cells(
                 if design is not None and not design[position]:
                     verdicts.append(NOT_ASKED)
                     continue
-                answered, verdict = scored(job, phrasing, position, responses.get(key))
+                answered, verdict = scored(job, phrasing, position, responses.get(key), form=form)
                 verdicts.append(verdict)
                 if counts.unstable is not None and answered is not None:
                     counts.unstable += _could_turn(job.task, answered, dtype, measured)
@@ -170,6 +176,9 @@ def _add_up(
     counts.truncated += sum(one is not None and one.truncated for one in responses)
     cut = sum(one is not None and one.finish_reason == "length" for one in responses)
     counts.cut = (counts.cut or 0) + cut
+    states = Counter(counts.states or {})
+    states.update(one.state for one in verdicts if one.state and one.state not in APART)
+    counts.states = dict(sorted(states.items()))
 
 
 def _measured(manifest: Manifest) -> float | None:
@@ -197,7 +206,12 @@ def _could_turn(task: Task, answered: Answered, dtype: str, measured: float | No
 
 
 def scored(
-    job: Job, phrasing: Phrasing, position: int, response: Response | None
+    job: Job,
+    phrasing: Phrasing,
+    position: int,
+    response: Response | None,
+    *,
+    form: Form = FREE,
 ) -> tuple[Answered | None, Verdict]:
     """Return the answer of one cell, None when there is none, and the verdict on it.
 
@@ -207,6 +221,8 @@ def scored(
         The cell.
     response
         What was stored for it.
+    form
+        In which form the task asks for its answers; without it nothing but the score counts.
     """
     if response is None:
         return None, MISSING
@@ -215,7 +231,7 @@ def scored(
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
     labels = answer_labels(phrasing, shown, names) if shown else ()
     answered = Answered(instance=instance, response=response, labels=labels, order=order)
-    return answered, verdict_of(job.task, answered)
+    return answered, verdict_of(job.task, answered, form=form)
 
 
 def score_run(

@@ -191,7 +191,7 @@ class ScoreTable:
         if not where:
             if (model, task, value) not in self._blocks:
                 found = dense_block(rows, value)
-                for array in (found.values, found.labels, found.status, found.targets):
+                for array in (found.values, found.labels, found.status, found.state, found.targets):
                     array.setflags(write=False)  # many read it
                 self._blocks[model, task, value] = found
             return self._blocks[model, task, value]

@@ -7,7 +7,6 @@ closing full stop dropped.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -21,7 +20,6 @@ __all__ = [
     "NORMALISATION",
     "exact_match",
     "find_label",
-    "is_refusal",
     "label_match",
     "math_match",
     "normalise",
@@ -50,29 +48,10 @@ def normalise(text: str) -> str:
     return text
 
 
-_REFUSAL = re.compile(
-    r"^(?:(?:i['’]?m|i am)\s+(?:very\s+|so\s+)?(?:sorry|afraid|unable|not able)|sorry\b|(?:i|we)\s+(?:can['’]?t|cannot|can not|won['’]?t|will not)\s+(?:help|assist|answer|provide|do|comply)"
-    r"|as an? (?:ai|language model)|(?:i|we) (?:must|have to) (?:decline|refuse)|i (?:do not|don['’]?t) (?:feel comfortable|have the ability))",
-    re.I,
-)
-
-
-def is_refusal(text: str) -> bool:
-    """Return whether a text opens like a refusal to answer.
-
-    A list of openings, so it misses refusals in other words and languages; it is meant for a rate,
-    not for a verdict on one answer.
-
-    >>> is_refusal("I'm sorry, but I can't help with that."), is_refusal("Sorry is the answer"), is_refusal("no")
-    (True, True, False)
-    """
-    return _REFUSAL.match(normalise(text)) is not None
-
-
 def exact_match(answered: Answered) -> Verdict:
     """Return 1 when the first line of the normalised text equals a normalised reference, else 0.
 
-    An empty text is unparsed, and so is a refusal that is no reference.
+    An empty text is unparsed.
     """
     text = answered.text
     if text is None:
@@ -81,7 +60,7 @@ def exact_match(answered: Answered) -> Verdict:
     right = bool(said) and any(
         said == normalise(reference) for reference in answered.instance.references
     )
-    if not said or (not right and is_refusal(text)):
+    if not said:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     return Verdict(score=float(right), prediction=said)
 

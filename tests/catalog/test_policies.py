@@ -30,13 +30,20 @@ def test_the_shipped_policy_is_valid_and_decides_something() -> None:
     policy = read_policy_file(default_policy_path())
 
     assert policy.name == "default"
-    assert [rule.metric for rule in policy.rules if not rule.informational] == [
+    deciding = [rule for rule in policy.rules if not rule.informational]
+    assert [rule.metric for rule in deciding if rule.inconclusive is None] == [
         "mean",
         "gap",
         "worst_phrasing",
         "std",
         "consistency",
         "unparsed_rate",
+    ]
+    assert [(rule.metric, rule.scope) for rule in deciding if rule.inconclusive == "pass"] == [
+        ("mean", "task"),
+        *((name, "suite") for name in ("refusal_rate", "cut_rate", "unusable_rate")),
+        *((name, "suite") for name in ("adherence", "ifs", "brier_answer", "overconfidence")),
+        ("reliance", "suite"),
     ]
 
 

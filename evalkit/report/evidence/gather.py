@@ -18,6 +18,7 @@ from evalkit.analysis import (
     phrasing_intervals,
     wordings_of,
 )
+from evalkit.analysis.from_states import state_shares
 from evalkit.records import Job, Phrasing
 from evalkit.records.manifest import CurveStep
 from evalkit.report.evidence.budget import budget_steps
@@ -26,6 +27,7 @@ from evalkit.report.evidence.looks import looks_of
 from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
 from evalkit.scoring import STATUSES, Block, ScoreTable
 from evalkit.scoring.choice import guess_of
+from evalkit.scoring.states import asked_form
 
 __all__ = ["FLIPS", "gather"]
 
@@ -113,6 +115,8 @@ def _task_view(
         n_flipping=int((high > low).sum()),
         n_always=int((low >= 1).sum()),
         n_never=int((high <= 0).sum()),
+        asked=asked_form(job.task, job.instances).shown,
+        states=state_shares(block.limited(headline)),
     )
 
 
@@ -147,7 +151,7 @@ def _phrasings(
     for number, name in enumerate(block.phrasing_ids):
         wording = wordings.get(name)
         low, high = ends[number] if number in ends else _interval(block.values[number], level)
-        unparsed = float(shares["unparsed"][number])
+        of_state = state_shares(block.limited(np.arange(len(a)) == number))
         found.append(
             PhrasingView(
                 task=block.task,
@@ -167,23 +171,25 @@ def _phrasings(
                 low=low,
                 high=high,
                 n=int((~np.isnan(block.values[number])).sum()),
-                unparsed=unparsed,
+                unparsed=float(shares["unparsed"][number]),
                 truncated=float(shares["truncated"][number]),
                 missing=float(shares["missing"][number]),
                 deviation=float(a[number]) - mean,
                 share=0.0,
-                by_format=_by_format(float(a[number]), mean, unparsed),
+                by_format=_explains(of_state["cut"] + of_state["unusable"], float(a[number]), mean),
+                by_refusal=_explains(of_state["refused"], float(a[number]), mean),
+                states=of_state,
             )
         )
     return found
 
 
-def _by_format(score: float, mean: float, unparsed: float) -> bool:
-    """Whether leaving out answers that could not be used closes half of the distance to the task's mean, or more."""
-    if not unparsed or not score < mean:
+def _explains(share: float, score: float, mean: float) -> bool:
+    """Whether leaving out a share of cells without a score closes half of the distance to the task's mean, or more."""
+    if not share or not score < mean:
         return False
-    readable = score / (1 - unparsed) if unparsed < 1 else mean
-    return readable - score >= (mean - score) / 2
+    left = score / (1 - share) if share < 1 else mean
+    return left - score >= (mean - score) / 2
 
 
 def _interval(values: Floats, level: float) -> tuple[float, float]:

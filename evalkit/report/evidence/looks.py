@@ -46,6 +46,7 @@ def looks_of(views: Sequence[TaskView]) -> Looks:
         noise=_noise(rows),
         lowest=tuple(low),
         n_by_format=sum(row.by_format for row in low),
+        n_by_refusal=sum(row.by_refusal and not row.by_format for row in low),
         features=tuple(_features(rows)),
     )
 

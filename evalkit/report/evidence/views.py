@@ -6,7 +6,8 @@ Scores, shares and probabilities are fractions in [0, 1]; NaN where undefined.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from evalkit.records import Task
 from evalkit.records.manifest import Wordings
@@ -73,8 +74,12 @@ class PhrasingView:
     share: float
     """Share of all squared deviations of the suite; 0 outside the headline."""
     by_format: bool
-    """Whether it is low because answers could not be used: without them it would make up half of
-    its deviation or more."""
+    """Whether it is low because answers were cut or in another form: without them it would make up
+    half of its deviation or more."""
+    by_refusal: bool = False
+    """The same of refusals."""
+    states: Mapping[str, float] = field(default_factory=dict)
+    """State -> share of the answered cells, for the six states of `evalkit.scoring.states`."""
     distance: float = math.nan
     """Distance of its representation to those of the seen phrasings; NaN when none was asked
     for."""
@@ -149,6 +154,10 @@ class TaskView:
     """Instances with full score under every headline phrasing."""
     n_never: int
     """Instances with score 0 under every headline phrasing."""
+    asked: str = ""
+    """In which form the task asks for its answers."""
+    states: Mapping[str, float] = field(default_factory=dict)
+    """State -> share of the answered cells of the headline phrasings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +193,8 @@ class Looks:
     """Those of `most` that lie below the mean of their task, largest share first."""
     n_by_format: int
     """How many of those fail by format, not by knowledge."""
+    n_by_refusal: int = 0
+    """How many of those fail because the model refuses."""
     features: tuple[Feature, ...]
     """Features with at least two phrasings, lowest first."""
 

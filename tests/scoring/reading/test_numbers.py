@@ -93,9 +93,12 @@ def test_a_perfect_answer_overlaps_perfectly(text: str) -> None:
     assert (rouge_l(said(text, text)).score, token_f1(said(text, text)).score) == (1.0, 1.0)
 
 
-def test_a_refusal_is_unparsed_where_none_is_asked_for() -> None:
-    """The opening of a refusal counts as one when no reference has it."""
-    assert rouge_l(said("I'm sorry, I cannot help with that.", "Paris")).status == "unparsed"
+def test_a_refusal_keeps_the_score_of_its_words() -> None:
+    """A metric of overlap knows no refusals: what the answer is, its state says."""
+    found = rouge_l(said("I cannot say which city it is.", "Which city it is I cannot say."))
+
+    assert found.status == "ok"
+    assert found.score == pytest.approx(4 / 7)
 
 
 def test_rouge_tokens_of_latin_text_are_those_of_the_package() -> None:
