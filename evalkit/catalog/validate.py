@@ -19,6 +19,7 @@ from evalkit.catalog.source_check import check_source, shown
 from evalkit.catalog.yaml_file import Where, YamlFile
 from evalkit.phrasings.templates import check as check_template
 from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
+from evalkit.records.extraction import extraction_problem
 from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.records.statistics import gated
 from evalkit.registry import METRICS, READERS, Registry
@@ -191,6 +192,8 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
         )
     if task.kind == "generate" and task.max_tokens < 1:
         yield ("max_tokens",), f"max_tokens is {task.max_tokens}; accepted: 1 and up."
+    if task.extract is not None and (message := extraction_problem(task.extract)):
+        yield ("extract",), message
     blank = not all(label.strip() for label in task.labels)
     if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1 or blank:
         yield (

@@ -15,6 +15,9 @@ from evalkit.records.specifications import Phrasing, Seen, Task
 
 __all__ = ["KEY_LENGTH", "Arrangement", "Block", "Job"]
 
+ADDED = ("extract",)
+"""Fields of a task that later versions added; without a value they are no part of its digest."""
+
 Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """Choice order (position shown -> index of the choice) and label order (position shown -> index of
 the label); empty for upstream's."""
@@ -82,6 +85,9 @@ class Job:
         """Return the digest of the task, its instances and shots: everything but the phrasings."""
         task = asdict(self.task)
         del task["source"]["folder"]  # a place on this machine is no content
+        for name in ADDED:
+            if not task[name]:
+                del task[name]
         return digest(
             [
                 task,

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from evalkit.records.extraction import Extraction
+
 __all__ = [
     "Kind",
     "LabelSpace",
@@ -93,6 +95,9 @@ class Task:
     """Most tokens that are generated."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
+    extract: Extraction | None = None
+    """Where the answer stands in a text, as `evalkit.records.extraction` describes it; None: the
+    metric's own rule."""
     phrasings: tuple[str, ...] = ()
     """Phrasing sets (file stems under ``paraphrases/<benchmark>/``) used besides the set named like
     the task."""

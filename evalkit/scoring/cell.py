@@ -16,6 +16,7 @@ from evalkit.errors import ScoringError
 from evalkit.records import Instance, Response, State, Status, Task
 from evalkit.records.reasoning import split_reasoning
 from evalkit.registry import METRICS
+from evalkit.scoring.extract import extracted
 from evalkit.scoring.states import FREE, Form, form_of, state_of, status_of
 
 __all__ = ["MISSING", "NOT_ASKED", "VERSIONS", "Answered", "Verdict", "target_text", "verdict_of"]
@@ -66,6 +67,7 @@ class Verdict:
 
 
 MISSING = Verdict(score=None, prediction=None, status="missing", state="missing")
+UNREAD = Verdict(score=0.0, prediction=None, status="unparsed")
 NOT_ASKED = Verdict(score=None, prediction=None, status="not_asked", state="not_asked")
 
 
@@ -105,6 +107,17 @@ def verdict_of(task: Task, answered: Answered, *, form: Form = FREE) -> Verdict:
     """
     if answered.response.error:
         return MISSING
+    if task.extract is not None and answered.text is not None and not answered.response.logprobs:
+        taken = extracted(answered.text, task.extract)
+        if taken is None:
+            return _judged(task, answered, UNREAD, form)
+        done = not isinstance(task.extract, str)
+        response = replace(
+            answered.response,
+            text=taken,
+            finish_reason="stop" if done else answered.response.finish_reason,
+        )
+        answered = replace(answered, response=response)
     verdict: Verdict = _metric(task.metric)(answered)
     if verdict.score is not None and not (
         math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0
@@ -112,6 +125,11 @@ def verdict_of(task: Task, answered: Answered, *, form: Form = FREE) -> Verdict:
         raise ScoringError(
             f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {answered.instance.id!r}; a score lies in [0, 1]. Mend the metric."
         )
+    return _judged(task, answered, verdict, form)
+
+
+def _judged(task: Task, answered: Answered, verdict: Verdict, form: Form) -> Verdict:
+    """The verdict with what the answer is."""
     state = state_of(task, answered, verdict, form=form)
     status = status_of(state, verdict, truncated=answered.response.truncated)
     prediction = None if status == "unparsed" else verdict.prediction
