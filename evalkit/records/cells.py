@@ -206,6 +206,11 @@ class Score:
     """Verdict on its meaning: ``checked``, ``doubtful`` or ``unchecked``."""
     of: str = ""
     """Phrasing it was made from; empty for none."""
+    state: State | None = None
+    """What the answer is; None leaves it to status and score."""
+    form: str | None = None
+    """How much of the text is in the form asked for: ``whole``, ``line`` (its first), ``other``;
+    None without a text, or where any text will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Literal
 from evalkit.analysis.compare import Comparison
 from evalkit.records import Estimate
 from evalkit.records.statistics import shown_in, statistic
-from evalkit.report.text import bracket, points, signed
+from evalkit.report.text import bracket, points, says_something, signed
 
 __all__ = [
     "HEADS",
@@ -103,7 +103,7 @@ def headline_lines(
     lines = []
     for name in names:
         change = changes.get(name)
-        if change is None or math.isnan(change.value):
+        if change is None or math.isnan(change.value) or not says_something(change):
             continue
         flips = (test.lost, test.gained) if name == "mean" else (None, None)
         lines.append(
