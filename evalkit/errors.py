@@ -123,7 +123,8 @@ class ExtraMissingError(EnvironmentFault):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs an optional part of evalkit that is not installed. Type: pip install 'evalkit[{extra}]'"
+            f"{what} needs an optional part of evalkit that is not installed. "
+            f"Type: pip install 'evalkit[{extra}]'"
         )
 
 

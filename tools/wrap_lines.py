@@ -124,9 +124,11 @@ def _break(lines: list[str], run: list[tokenize.TokenInfo], *, own_line: bool, b
     indent = len(lines[top - 1]) - len(lines[top - 1].lstrip())
     inner = indent if own_line and bare else indent + 4
     pieces = _split(*parts, WIDTH - inner - 1)
+    if len(pieces) == 1:
+        return  # the formatter finds room for it
     pad = "\n" + " " * inner
     text = pad.join(pieces)
-    if len(pieces) > 1 and not bare:
+    if not bare:
         text = f"({pad}{text}{pad})"
     elif not own_line:
         text = pad + text

@@ -80,14 +80,17 @@ def estimate_aggregated(
         first = float(score[int(np.argmax(outside))])
         hint = " Divide percentages by 100." if 1 < first <= 100 else ""
         raise TableError(
-            f"{origin}: {int(outside.sum())} of {score.size} scores lie outside [0, 1], first {first:g}; scores are fractions.{hint}"
+            f"{origin}: {int(outside.sum())} of {score.size} scores lie outside [0, 1], "
+            f"first {first:g}; scores are fractions.{hint}"
         )
     twice = frame.duplicated(["model", "task", "phrasing_id"])
     if twice.any():
         row = frame[twice].iloc[0]
         raise TableError(
-            f"{origin}: {int(twice.sum())} phrasings have more than one row, first model {row['model']!r}, task {row['task']!r}, phrasing "
-            f"{row['phrasing_id']!r}; one row each is accepted. Name the column that tells them apart with --factor; evalkit audit lists them."
+            f"{origin}: {int(twice.sum())} phrasings have more than one row, "
+            f"first model {row['model']!r}, task {row['task']!r}, phrasing "
+            f"{row['phrasing_id']!r}; one row each is accepted. "
+            "Name the column that tells them apart with --factor; evalkit audit lists them."
         )
     what: Asked = "tasks" if asked(question) == "tasks" else "phrasings"
     rows: list[Estimate] = []

@@ -162,8 +162,8 @@ def _whole_table(rows: pd.DataFrame, *, aggregated: bool) -> Iterator[Finding]:
             level="error",
             model="",
             task="",
-            message=f"{len(groups)} {'rows' if aggregated else 'cells'} occur more than once, {int((groups > 1).sum())} of them with different "
-            f"scores; first {first}",
+            message=f"{len(groups)} {'rows' if aggregated else 'cells'} occur more than once, "
+            f"{int((groups > 1).sum())} of them with different scores; first {first}",
         )
 
 
@@ -215,7 +215,9 @@ def _across_models(rows: pd.DataFrame) -> Iterator[Finding]:
 CHECKS = {
     "range": "every score lies in [0, 1]",
     "duplicates": "one row per phrasing (aggregated) or per cell",
-    "duplicate_text": "no two phrasings of a task have the same text (columns text, phrasing_text or instruction)",
+    "duplicate_text": (
+        "no two phrasings of a task have the same text (columns text, phrasing_text or instruction)"
+    ),
     "readable": "every file of a folder can be read as a score table",
     "no_number": "every score that is there is a number",
     "missing": "how many scores are empty",

@@ -88,7 +88,8 @@ def duplicate_texts(part: Part) -> Iterator[Finding]:
             yield part.finding(
                 "duplicate_text",
                 "error",
-                f"phrasings {some(ids.unique())} have the same text {shown!r} (case and spacing aside); they count as one phrasing",
+                f"phrasings {some(ids.unique())} have the same text {shown!r} (case and spacing "
+                "aside); they count as one phrasing",
             )
 
 
@@ -101,7 +102,8 @@ def no_numbers(part: Part) -> Iterator[Finding]:
         yield part.finding(
             "no_number",
             "error",
-            f"{odd.size} of {len(part.rows)} scores are no numbers: {some(stated)}; they are left out of every other check",
+            f"{odd.size} of {len(part.rows)} scores are no numbers: {some(stated)}; "
+            "they are left out of every other check",
         )
 
 
@@ -122,7 +124,8 @@ def missing_scores(part: Part) -> Iterator[Finding]:
         yield part.finding(
             "missing",
             "warning",
-            f"{missing} of {len(part.rows)} scores are empty; statistics leave them out and must say so",
+            f"{missing} of {len(part.rows)} scores are empty; statistics leave them out and must "
+            "say so",
         )
 
 
@@ -158,8 +161,9 @@ def whole_numbers(part: Part) -> Iterator[Finding]:
                 yield part.finding(
                     "whole_number",
                     "error",
-                    f"{int(off.sum())} of {int(testable.sum())} scores are not a whole number of the declared {n:,} instances; first phrasing "
-                    f"{first['phrasing_id']!r}: {first['score']:.9g} x {n} = {first['score'] * n:.3f}",
+                    f"{int(off.sum())} of {int(testable.sum())} scores are not a whole number of "
+                    f"the declared {n:,} instances; first phrasing {first['phrasing_id']!r}: "
+                    f"{first['score']:.9g} x {n} = {first['score'] * n:.3f}",
                 )
         elif known.any():
             yield part.finding(
@@ -188,13 +192,17 @@ def _fitting(part: Part, found: list[Fit]) -> Iterator[Finding]:
             )
         hint = ""
         if part.declared and fit.n > part.declared and fit.n % 8 == 0:
-            hint = f"; {fit.n:,} is more than declared and a multiple of 8: a last batch that was filled up, or repeated instances"
+            hint = (
+                f"; {fit.n:,} is more than declared and a multiple of 8: a last batch that was "
+                "filled up, or repeated instances"
+            )
         elif fit.n == part.declared:
             hint = ", the declared number"
         yield part.finding(
             "fits",
             "note" if part.declared in (None, fit.n) else "error",
-            f"{len(fit.rows)} of {total} scores{where} fit {fit.n:,} instances{' to single precision' if fit.single else ''}{hint}",
+            f"{len(fit.rows)} of {total} scores{where} fit {fit.n:,} "
+            f"instances{' to single precision' if fit.single else ''}{hint}",
             fitted=fit.n,
         )
     if len(found) > 1:
@@ -209,7 +217,8 @@ def _fitting(part: Part, found: list[Fit]) -> Iterator[Finding]:
         yield part.finding(
             "fits",
             "warning",
-            f"{total - explained} of {total} scores fit no number of instances up to 100,000 that accident would not explain",
+            f"{total - explained} of {total} scores fit no number of instances up to 100,000 that "
+            "accident would not explain",
         )
 
 
@@ -222,8 +231,9 @@ def zero_means(part: Part) -> Iterator[Finding]:
         yield part.finding(
             "unfinished",
             "warning",
-            f"phrasings {some(part.rows.loc[zero, 'phrasing_id'].astype(str))} score exactly 0 while the lowest other scores {rest.min():.3f}; "
-            "an unfinished phrasing counted as 0 looks like this",
+            f"phrasings {some(part.rows.loc[zero, 'phrasing_id'].astype(str))} score exactly 0 "
+            f"while the lowest other scores {rest.min():.3f}; an unfinished phrasing counted as 0 "
+            "looks like this",
         )
 
 
@@ -239,8 +249,10 @@ def instance_sets(part: Part) -> Iterator[Finding]:
         yield part.finding(
             "instance_sets",
             "error",
-            f"phrasings were scored on different instances: {len(short)} of {len(counts)} lack some of the {union} (from {int(counts.min())} to "
-            f"{int(counts.max())} each), {shared} are shared by all; first {short.index[0]!r}. Differences must be paired on the shared ones",
+            f"phrasings were scored on different instances: {len(short)} of {len(counts)} lack "
+            f"some of the {union} (from {int(counts.min())} to {int(counts.max())} each), "
+            f"{shared} are shared by all; first {short.index[0]!r}. "
+            "Differences must be paired on the shared ones",
         )
     if "seen" in scored:
         sets = {
@@ -251,7 +263,8 @@ def instance_sets(part: Part) -> Iterator[Finding]:
             yield part.finding(
                 "instance_sets",
                 "error",
-                f"the seen arm has {len(sets['seen'])} instances and the unseen arm {len(sets['unseen'])}, {len(sets['seen'] & sets['unseen'])} shared",
+                f"the seen arm has {len(sets['seen'])} instances and the unseen arm "
+                f"{len(sets['unseen'])}, {len(sets['seen'] & sets['unseen'])} shared",
             )
     if part.declared is not None and union != part.declared:
         yield part.finding(
@@ -283,8 +296,10 @@ def unfinished(part: Part) -> Iterator[Finding]:
         yield part.finding(
             "unfinished",
             "error",
-            f"phrasings {some(names[flagged])} end in scores of 0 that accident does not explain, {names[first]!r} in {int(tail[first])} after "
-            f"{int(done[first])} with mean {rate[first]:.3f} (chance {chance[first]:.1e}): unfinished cells counted as 0? Order in the file is taken as order of work",
+            f"phrasings {some(names[flagged])} end in scores of 0 that accident does not explain, "
+            f"{names[first]!r} in {int(tail[first])} after {int(done[first])} with mean "
+            f"{rate[first]:.3f} (chance {chance[first]:.1e}): unfinished cells counted as 0? "
+            "Order in the file is taken as order of work",
         )
 
 
@@ -304,7 +319,8 @@ def no_answer(part: Part) -> Iterator[Finding]:
         yield part.finding(
             "unfinished",
             "warning",
-            f"{int(odd.sum())} cells have no prediction and score 0; an unusable answer (0) and an absent one (empty) cannot be told apart here",
+            f"{int(odd.sum())} cells have no prediction and score 0; an unusable answer (0) "
+            "and an absent one (empty) cannot be told apart here",
         )
 
 
@@ -324,7 +340,8 @@ def same_cells(part: Part) -> Iterator[Finding]:
         yield part.finding(
             "same_cells",
             "warning",
-            f"phrasings have the same score on every instance: {some(pairs)}; one of them may be a copy",
+            f"phrasings have the same score on every instance: {some(pairs)}; "
+            "one of them may be a copy",
         )
 
 

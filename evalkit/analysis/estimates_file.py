@@ -86,14 +86,16 @@ def read_estimates(path: Path | str) -> list[Estimate]:
             header = next(rows, [])
             if tuple(header) not in {COLUMNS, FIRST}:
                 raise TableError(
-                    f"{path}:1: columns {', '.join(header) or 'none'}; an estimates.csv has {', '.join(COLUMNS)}."
+                    f"{path}:1: columns {', '.join(header) or 'none'}; an estimates.csv has "
+                    f"{', '.join(COLUMNS)}."
                 )
             return [
                 _estimate(row, header, path, number) for number, row in enumerate(rows, start=2)
             ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(
-            f"{path}: not a CSV in UTF-8 ({error}); it is damaged. Type: evalkit score RUN to make it again."
+            f"{path}: not a CSV in UTF-8 ({error}); it is damaged. "
+            "Type: evalkit score RUN to make it again."
         ) from error
 
 
@@ -106,13 +108,15 @@ def of_first_schema(path: Path | str) -> bool:
 def _estimate(row: list[str], header: list[str], path: Path, number: int) -> Estimate:
     if len(row) != len(header):
         raise TableError(
-            f"{path}:{number}: {len(row)} cells, expected {len(header)}; the file was cut short or edited."
+            f"{path}:{number}: {len(row)} cells, expected {len(header)}; "
+            "the file was cut short or edited."
         )
     cells = dict(zip(header, row, strict=True))
     schema = SCHEMA if len(header) == len(COLUMNS) else "evalkit.estimates/1"
     if cells["schema"] != schema:
         raise TableError(
-            f"{path}:{number}: schema {cells['schema']!r} is not {schema!r}; the file is of another version of evalkit."
+            f"{path}:{number}: schema {cells['schema']!r} is not {schema!r}; "
+            "the file is of another version of evalkit."
         )
     method, _, over = cells["interval"].partition("/")
     if method != "none" and "question" not in cells:

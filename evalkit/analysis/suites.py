@@ -79,5 +79,6 @@ def refuse(problems: Sequence[str]) -> None:
         f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
     )
     raise ComparisonError(
-        f"compare: the two are not of the same cells: {named}. Only the same tasks, phrasings and instances are compared. Run both on one suite."
+        f"compare: the two are not of the same cells: {named}. "
+        "Only the same tasks, phrasings and instances are compared. Run both on one suite."
     )

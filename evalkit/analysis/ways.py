@@ -39,7 +39,8 @@ def _refuse_versions(old: Manifest, new: Manifest) -> None:
 def _refuse_version(name: str, first: int, second: int) -> None:
     if first != second:
         raise ComparisonError(
-            f"compare: {name} is at version {first} in old and {second} in new, so a difference could be one of scoring. "
+            f"compare: {name} is at version {first} in old and {second} in new, "
+            "so a difference could be one of scoring. "
             "Score the one with the lower version again: evalkit score RUN"
         )
 
@@ -63,10 +64,15 @@ def compare_ways(old: Manifest | None, new: Manifest | None) -> list[str]:
     shares = share_by_text(old), share_by_text(new)
     if shares[0] is None or shares[1] is None or shares[0] == shares[1]:
         return []
-    told = f"{shares[0]:.1%} of the choices of old and {shares[1]:.1%} of those of new were scored by the text of the answer, the others by log-probabilities"
+    told = (
+        f"{shares[0]:.1%} of the choices of old and {shares[1]:.1%} of those of new were scored "
+        "by the text of the answer, the others by log-probabilities"
+    )
     if abs(shares[0] - shares[1]) >= _OTHER_WAY:
         raise ComparisonError(
-            f"compare: the two were not scored in the same way: {told}. A difference would be one of scoring. "
-            "Run both in one way: for a served model with the option scoring=text, or on servers that give log-probabilities."
+            f"compare: the two were not scored in the same way: {told}. "
+            "A difference would be one of scoring. "
+            "Run both in one way: for a served model with the option scoring=text, "
+            "or on servers that give log-probabilities."
         )
     return [f"{told}."]

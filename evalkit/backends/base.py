@@ -64,7 +64,8 @@ class Backend(Protocol):
 def old_protocol(name: str, why: str) -> BackendError:
     """Return the error for a plug-in that was written for version 0.1.0."""
     return BackendError(
-        f"backend {name!r}: {why}, as in evalkit 0.1.0; now `run` takes Asks, whose `request` is what it took before, and `stats` and `device` are required. "
+        f"backend {name!r}: {why}, as in evalkit 0.1.0; now `run` takes Asks, "
+        "whose `request` is what it took before, and `stats` and `device` are required. "
         "Update the package it comes from, or see 'From version 0.1.0' in docs/extending.md."
     )
 

@@ -82,7 +82,8 @@ def _answered(request: Request, said: Any, name: str) -> Response:
     if not isinstance(said, str):
         what = "a response with another key" if isinstance(said, Response) else repr(said)[:60]
         raise BackendError(
-            f"{name}: returned {what}; text, or evalkit.Response(key=request.key, ...), is accepted."
+            f"{name}: returned {what}; text, or evalkit.Response(key=request.key, ...), "
+            "is accepted."
         )
     ends = [said.index(stop) for stop in request.stop if stop and stop in said]
     return Response(key=request.key, text=said[: min(ends)] if ends else said, finish_reason="stop")

@@ -111,7 +111,8 @@ class RayBackend:
         if any(fingerprint != self._fingerprint for fingerprint, *_ in described):
             self.close()
             raise BackendError(
-                "--executor ray: workers load different weights under the same name. Give every machine the same files, or pin --revision."
+                "--executor ray: workers load different weights under the same name. "
+                "Give every machine the same files, or pin --revision."
             )
         self._counts = {"shards": 0, "workers_lost": 0, "shards_redone": 0}
 
@@ -127,7 +128,8 @@ class RayBackend:
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise BackendError(
-                f"--executor ray: the cluster {address or 'on this machine'} cannot be reached: {error}. Start it with 'ray start --head'."
+                f"--executor ray: the cluster {address or 'on this machine'} cannot be reached: "
+                f"{error}. Start it with 'ray start --head'."
             ) from error
 
     def _new_worker(self) -> Any:

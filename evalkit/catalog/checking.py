@@ -79,14 +79,18 @@ def _check_known_models(path: Path) -> None:
     except ValidationError as error:
         raise CatalogError(
             [
-                f"{file.at(('models', *item['loc']))}: {'.'.join(map(str, item['loc']))}: {item['msg']}."
+                (
+                    f"{file.at(('models', *item['loc']))}: {'.'.join(map(str, item['loc']))}: "
+                    f"{item['msg']}."
+                )
                 for item in error.errors()
             ]
         ) from error
     for index, entry in enumerate(entries):
         if strange := sorted(set(entry) - set(field_names(KnownModel))):
             raise CatalogError(
-                f"{file.at(('models', index))}: key {strange[0]!r} is not known; accepted: {', '.join(field_names(KnownModel))}."
+                f"{file.at(('models', index))}: key {strange[0]!r} is not known; accepted: "
+                f"{', '.join(field_names(KnownModel))}."
             )
 
 
@@ -134,7 +138,11 @@ def check_file(path: Path, data_dir: Path | None = None) -> tuple[str, list[str]
         file = load_yaml(path, problems=[])
         told = kind_of(file.value)
         if told is None:
-            kinds = f"a task ({', '.join(field_names(Task)[:4])}, ...), a suite ({', '.join(field_names(Suite)[:4])}, ...), a model ({', '.join(field_names(ModelSpec)[:2])}, ...)"
+            kinds = (
+                f"a task ({', '.join(field_names(Task)[:4])}, ...), a suite "
+                f"({', '.join(field_names(Suite)[:4])}, ...), a model "
+                f"({', '.join(field_names(ModelSpec)[:2])}, ...)"
+            )
             return kind, [
                 f"{path}:1: cannot be told what it is; expected are {kinds}, phrasings or a policy."
             ]
@@ -198,7 +206,8 @@ def check_paths(
             for phrasing in read_phrasing_file(path):
                 if phrasing.id in first:
                     problems.append(
-                        f"{path}:1: id {phrasing.id!r} stands in {first[phrasing.id]} too. Rename one."
+                        f"{path}:1: id {phrasing.id!r} stands in {first[phrasing.id]} too. "
+                        "Rename one."
                     )
                 first.setdefault(phrasing.id, path)
     return kinds, problems

@@ -43,7 +43,8 @@ def read_collection(path: Path) -> Mapping[str, tuple[str, str]]:
         stamp = path.stat()
     except OSError as error:
         raise CatalogError(
-            f"{path}: collection file cannot be read: {error.strerror}. Make it with 'evalkit phrasings seen --training FILE --out {path}'."
+            f"{path}: collection file cannot be read: {error.strerror}. "
+            f"Make it with 'evalkit phrasings seen --training FILE --out {path}'."
         ) from error
     return _read(path, (stamp.st_mtime_ns, stamp.st_size))
 
@@ -54,7 +55,8 @@ def _read(path: Path, _stamp: tuple[int, int]) -> Mapping[str, tuple[str, str]]:
     entries = file.value.get("phrasings") if isinstance(file.value, dict) else None
     if not isinstance(entries, dict) or not isinstance(file.value.get("collection"), str):
         raise CatalogError(
-            f"{path}:1: is no collection file; keys 'collection' and 'phrasings' are expected. Make it with 'evalkit phrasings seen'."
+            f"{path}:1: is no collection file; keys 'collection' and 'phrasings' are expected. "
+            "Make it with 'evalkit phrasings seen'."
         )
     problems: list[str] = []
     found: dict[str, tuple[str, str]] = {}
@@ -63,7 +65,8 @@ def _read(path: Path, _stamp: tuple[int, int]) -> Mapping[str, tuple[str, str]]:
         text = entry.get("text") if isinstance(entry, dict) else None
         if label not in LABELS or not isinstance(text, str):
             problems.append(
-                f"{file.at(('phrasings', name))}: needs 'label' ({', '.join(LABELS)}) and 'text' (digest); it has {entry!r:.80}."
+                f"{file.at(('phrasings', name))}: needs 'label' ({', '.join(LABELS)}) "
+                f"and 'text' (digest); it has {entry!r:.80}."
             )
         else:
             found[name] = (label, text)

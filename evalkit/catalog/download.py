@@ -70,7 +70,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if not allowed or (_internal(newurl) and not home):
             fp.close()
             raise EnvironmentFault(
-                f"{req.full_url}: redirects to {newurl[:200]}, which is not followed; a web address outside this network is accepted. Correct the address."
+                f"{req.full_url}: redirects to {newurl[:200]}, which is not followed; "
+                "a web address outside this network is accepted. Correct the address."
             )
         found = super().redirect_request(req, fp, code, msg, headers, newurl)
         if found is not None and after != before:
@@ -155,7 +156,8 @@ class Answer:
             When it is longer than `limit`, shorter than announced, or comes slower than `SLOWEST`.
         """
         too_large = EnvironmentFault(
-            f"{self.url}: is longer than {limit} bytes; at most that is got. Place the file by hand."
+            f"{self.url}: is longer than {limit} bytes; at most that is got. "
+            "Place the file by hand."
         )
         digits = self._answer.headers.get("Content-Length", "")[:20]
         announced = int(digits) if digits.isascii() and digits.isdigit() else 0
@@ -181,7 +183,8 @@ class Answer:
             reason, piece = error, b""
         if self._watch.ended:
             raise EnvironmentFault(
-                f"{self.url}: sends less than {SLOWEST} bytes a second; given up after {got} bytes. Try later, or place the file by hand."
+                f"{self.url}: sends less than {SLOWEST} bytes a second; given up after {got} "
+                "bytes. Try later, or place the file by hand."
             ) from reason
         if reason is not None:
             raise EnvironmentFault(
@@ -226,7 +229,8 @@ def answered(
         except urllib.error.HTTPError as error:
             error.close()
             raise EnvironmentFault(
-                f"{url}: answered {error.code} {error.reason}. Check the name and the revision, or try later."
+                f"{url}: answered {error.code} {error.reason}. "
+                "Check the name and the revision, or try later."
             ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _unreached(url, error, late=watch.ended) from error

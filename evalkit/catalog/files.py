@@ -57,7 +57,8 @@ def data_directory(data_dir: Path | None = None) -> Path:
     if not named.is_dir():
         what = "is a file" if named.exists() else "is not there"
         raise DataMissingError(
-            f"{named}: data directory {what} (from {origin}); a directory with one folder per benchmark is expected."
+            f"{named}: data directory {what} (from {origin}); a directory with one folder per "
+            "benchmark is expected."
         )
     return named
 
@@ -135,7 +136,8 @@ def _check_commit(task: Task, root: Path, paths: tuple[Path, ...]) -> None:
         )
         if commit not in (None, task.source.revision):
             raise CatalogError(
-                f"{path}: is of commit {commit}, the task pins {task.source.revision}. Type: evalkit data fetch --force {task.id}"
+                f"{path}: is of commit {commit}, the task pins {task.source.revision}. "
+                f"Type: evalkit data fetch --force {task.id}"
             )
 
 
@@ -190,7 +192,10 @@ def missing(task: Task, places: list[tuple[tuple[Path, ...], Literal["local", "h
         if _fetchable(task)
         else f"Place it there by hand. {task.notes}".rstrip()
     )
-    return f"{task.id}: data is not on this machine; looked for {', or '.join(looked) or 'nothing, since the task names no files'}. {gets}"
+    return (
+        f"{task.id}: data is not on this machine; looked for "
+        f"{', or '.join(looked) or 'nothing, since the task names no files'}. {gets}"
+    )
 
 
 def _fetchable(task: Task) -> bool:
@@ -256,7 +261,8 @@ def load_json(path: Path) -> Any:
             ) from error
         if error.msg == "Extra data" and text[error.pos : error.pos + 1] in "{[":
             raise CatalogError(
-                f"{path}:{error.lineno}: is JSON Lines, one JSON document is expected here. Use a reader for .jsonl."
+                f"{path}:{error.lineno}: is JSON Lines, one JSON document is expected here. "
+                "Use a reader for .jsonl."
             ) from error
         end = (
             " The file may be cut short; get it again."
@@ -281,9 +287,11 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, parse_json(content.decode("utf-8"))
             except UnicodeDecodeError as error:
                 raise CatalogError(
-                    f"{path}:{number}: byte {content[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
+                    f"{path}:{number}: byte {content[error.start]:#04x} is not UTF-8. "
+                    "Save the file as UTF-8."
                 ) from error
             except (json.JSONDecodeError, RecursionError) as error:
                 raise CatalogError(
-                    f"{path}:{number}: is not a line of JSON: {error}. The file may be cut short; get it again."
+                    f"{path}:{number}: is not a line of JSON: {error}. "
+                    "The file may be cut short; get it again."
                 ) from error

@@ -104,19 +104,22 @@ def _loaded(pattern: str) -> Mapping[str, Any]:
         close = get_close_matches(name, manager.all_tasks, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(repr(item) for item in close)}? " if close else ""
         raise CatalogError(
-            f"task {pattern!r}: lm-eval has no task {name!r}; {hint}Type 'lm_eval ls tasks' for all."
+            f"task {pattern!r}: lm-eval has no task {name!r}; {hint}Type 'lm_eval ls tasks' for "
+            "all."
         )
     try:
         found: Mapping[str, Any] = manager.load([name])["tasks"]
     except (OSError, ConnectionError) as error:
         raise DataMissingError(
-            f"{pattern}: lm-eval cannot load its documents: {_first_line(error)}. Connect to the network, or unset HF_HUB_OFFLINE."
+            f"{pattern}: lm-eval cannot load its documents: {_first_line(error)}. "
+            "Connect to the network, or unset HF_HUB_OFFLINE."
         ) from error
     # foreign code reading a foreign file: whatever it raises is told, with the traceback under
     # --debug
     except Exception as error:
         raise CatalogError(
-            f"{pattern}: lm-eval cannot load the task: {type(error).__name__}: {_first_line(error)}. Check its file."
+            f"{pattern}: lm-eval cannot load the task: {type(error).__name__}: "
+            f"{_first_line(error)}. Check its file."
         ) from error
     return found
 
@@ -140,7 +143,10 @@ def _refusal(config: Any, task: Any) -> str:
         return "its choices stand in the context, not behind it"
     steps = [step["function"] for item in config.filter_list or [] for step in item["filter"]]
     if config.output_type == "generate_until" and set(steps) - {"take_first"}:
-        return f"its answers go through filters ({', '.join(dict.fromkeys(steps))}), which are not applied here"
+        return (
+            f"its answers go through filters ({', '.join(dict.fromkeys(steps))}), "
+            "which are not applied here"
+        )
     return ""
 
 
@@ -157,10 +163,14 @@ def _task(pattern: str, name: str, task: Any) -> Task:
     metric = "" if refusal else _metric(config)
     if not refusal and not metric:
         listed = ", ".join(str(item["metric"]) for item in config.metric_list)
-        refusal = f"none of its metrics ({listed}) is known here; accepted: {', '.join(_METRICS[config.output_type])}"
+        refusal = (
+            f"none of its metrics ({listed}) is known here; accepted: "
+            f"{', '.join(_METRICS[config.output_type])}"
+        )
     if refusal:
         raise CatalogError(
-            f"{pattern}: task {name!r} cannot be crossed with phrasings: {refusal}. Name another task."
+            f"{pattern}: task {name!r} cannot be crossed with phrasings: {refusal}. "
+            "Name another task."
         )
     choice = config.output_type == "multiple_choice"
     documents = task.eval_docs

@@ -166,7 +166,8 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
     strange = sorted(set(overrides) - set(field_names(ModelSpec)))
     if strange:
         raise UsageError(
-            f"model option {', '.join(strange)} is not known; accepted: {', '.join(field_names(ModelSpec))}."
+            f"model option {', '.join(strange)} is not known; accepted: "
+            f"{', '.join(field_names(ModelSpec))}."
         )
     given = {name: value for name, value in overrides.items() if value is not None}
     if "options" in given:
@@ -200,7 +201,10 @@ def _guarded(spec: ModelSpec, typed: Mapping[str, Any]) -> ModelSpec:
             continue
         raise CatalogError(
             [
-                f"{file}: {name}: a file found in a model's directory may not set this. Read it, then name it: --model {file}."
+                (
+                    f"{file}: {name}: a file found in a model's directory may not set this. "
+                    f"Read it, then name it: --model {file}."
+                )
             ]
         )
     return spec
@@ -210,7 +214,8 @@ def _find(model: str) -> ModelSpec:
     """Return what a MODEL argument names."""
     if not model.strip():
         raise UsageError(
-            "--model: is empty; accepted: demo, a directory, a GGUF file, a hub id, BACKEND:REST, a YAML file."
+            "--model: is empty; accepted: demo, a directory, a GGUF file, a hub id, BACKEND:REST, "
+            "a YAML file."
         )
     shipped = shipped_models()
     if model in shipped:
@@ -228,7 +233,8 @@ def _find(model: str) -> ModelSpec:
     if model.endswith((".yaml", ".yml")):
         if not path.is_file():
             raise UsageError(
-                f"--model {model}: file is not there; a YAML file with backend and name is expected. Check the path."
+                f"--model {model}: file is not there; a YAML file with backend and name is "
+                "expected. Check the path."
             )
         inside = path.name == MODEL_FILE and (path.parent / "config.json").is_file()
         return read_model_file(path, directory=path.parent if inside else None)
@@ -238,17 +244,20 @@ def _find(model: str) -> ModelSpec:
             raise UsageError(f"--model {model}: {_unknown_backend(prefix)}")
         if not rest:
             raise UsageError(
-                f"--model {model}: nothing stands after {prefix!r} and the colon; accepted: {prefix}:NAME."
+                f"--model {model}: nothing stands after {prefix!r} and the colon; accepted: "
+                f"{prefix}:NAME."
             )
         return _in_backend(prefix, rest)
     if model.startswith(("/", "./", "../", "~")) or path.is_file() or model.count("/") > 1:
         what = "is a file" if path.is_file() else "is not there"
         raise BackendError(
-            f"--model {model}: directory {what}; a directory with config, weights and tokenizer is expected. Check the path."
+            f"--model {model}: directory {what}; a directory with config, "
+            "weights and tokenizer is expected. Check the path."
         )
     if "/" not in model and (close := get_close_matches(model, shipped, n=1, cutoff=0.6)):
         raise UsageError(
-            f"--model {model}: no such model ships with evalkit; did you mean {close[0]!r}? For a hub id of that name type hf:{model}."
+            f"--model {model}: no such model ships with evalkit; did you mean {close[0]!r}? "
+            f"For a hub id of that name type hf:{model}."
         )
     return _in_backend("hf", model)
 
@@ -291,7 +300,8 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
     name = arguments.pop("pretrained", "")
     if not name:
         raise UsageError(
-            f"--model_args: 'pretrained' is missing; --model {model} needs pretrained=NAME (a directory or hub id)."
+            f"--model_args: 'pretrained' is missing; --model {model} needs pretrained=NAME (a "
+            "directory or hub id)."
         )
     fields: dict[str, Any] = {
         field: read(arguments.pop(field))
@@ -310,7 +320,8 @@ def _model_args(text: str) -> dict[str, str]:
         if not equals or not key.strip() or key.strip() in arguments:
             wrong = "stands twice" if key.strip() in arguments else "has no value"
             raise UsageError(
-                f"--model_args: {part!r} {wrong}; accepted: key=value,key=value, such as pretrained=NAME,dtype=float32."
+                f"--model_args: {part!r} {wrong}; accepted: key=value,key=value, "
+                "such as pretrained=NAME,dtype=float32."
             )
         arguments[key.strip()] = value.strip()
     return arguments

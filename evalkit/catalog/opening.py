@@ -62,7 +62,8 @@ def _plain(path: Path) -> io.FileIO:
         )
     except (OSError, ValueError) as error:
         raise CatalogError(
-            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}. Check the name and the permissions."
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}. "
+            "Check the name and the permissions."
         ) from error
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
@@ -101,7 +102,8 @@ class _Bounded(io.RawIOBase):
         self._read += len(data)
         if self._read > self._limit:
             raise CatalogError(
-                f"{self._path}: unpacks to more than {self._limit} bytes; at most that is accepted. Split it."
+                f"{self._path}: unpacks to more than {self._limit} bytes; "
+                "at most that is accepted. Split it."
             )
         buffer[: len(data)] = data
         return len(data)
@@ -133,7 +135,8 @@ def opened(path: Path, *, limit: int = MAX_DATA_BYTES) -> Iterator[io.BufferedRe
     suffix = path.suffix.lower()
     if suffix in _ARCHIVES:
         raise CatalogError(
-            f"{path}: is an archive ({suffix}), which is not read; plain files, .gz and .zst are accepted. Unpack it."
+            f"{path}: is an archive ({suffix}), which is not read; plain files, "
+            ".gz and .zst are accepted. Unpack it."
         )
     plain = _plain(path)
     try:
@@ -201,7 +204,8 @@ def lines_of(
             number += 1
             if len(line) > longest:
                 raise CatalogError(
-                    f"{path}:{number}: line is longer than {longest} bytes, which is no row. Split the file into lines."
+                    f"{path}:{number}: line is longer than {longest} bytes, which is no row. "
+                    "Split the file into lines."
                 )
             if most is not None and number > most:
                 raise too_many_lines(path, most)
@@ -291,7 +295,8 @@ def parquet_batches(
             described = parquet.read_metadata(plain)
             if most is not None and described.num_rows > most:
                 raise CatalogError(
-                    f"{path}: holds {described.num_rows} rows; at most {most} are accepted. Split it."
+                    f"{path}: holds {described.num_rows} rows; at most {most} are accepted. "
+                    "Split it."
                 )
             groups = [described.row_group(index) for index in range(described.num_row_groups)]
             parts = [group.column(at) for group in groups for at in range(group.num_columns)]
@@ -311,7 +316,9 @@ def parquet_batches(
             raise too_much from error
         except (pa.ArrowException, OSError) as error:
             raise CatalogError(
-                f"{path}: is not a Parquet file: {(str(error).splitlines() or [''])[0].rstrip('.')}. It may be cut short; get it again."
+                f"{path}: is not a Parquet file: "
+                f"{(str(error).splitlines() or [''])[0].rstrip('.')}. "
+                "It may be cut short; get it again."
             ) from error
 
 

@@ -32,7 +32,8 @@ def data_root(kind: str) -> Path:
     if (package.parent / "pyproject.toml").is_file() and beside.is_dir():
         return beside
     raise EnvironmentFault(
-        f"{installed}: shipped data {kind!r} is not there; the installation is damaged. Type: pip install --force-reinstall evalkit"
+        f"{installed}: shipped data {kind!r} is not there; the installation is damaged. "
+        "Type: pip install --force-reinstall evalkit"
     )
 
 
@@ -91,7 +92,8 @@ def inside(root: Path, name: str, *, where: str) -> Path:
         stays = end.is_relative_to(root.resolve())
     except (OSError, RuntimeError, ValueError) as error:
         raise CatalogError(
-            f"{where}: file name {name[:200]!r} cannot be used: {getattr(error, 'strerror', None) or error}; {advice}"
+            f"{where}: file name {name[:200]!r} cannot be used: "
+            f"{getattr(error, 'strerror', None) or error}; {advice}"
         ) from error
     if not stays:
         raise CatalogError(f"{where}: {place} leads out of its folder to {end}; {advice}")

@@ -151,7 +151,8 @@ def layout_of(names: list[str], path: Path) -> Layout:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise TableError(
-            f"{path}: column {twice[0]!r} occurs twice in the header; every column needs its own name."
+            f"{path}: column {twice[0]!r} occurs twice in the header; every column needs its own "
+            "name."
         )
     if set(instructioneval.COLUMNS) <= set(names):
         return "instructioneval"
@@ -160,13 +161,18 @@ def layout_of(names: list[str], path: Path) -> Layout:
     absent = [name for name in needed if name not in names]
     if absent:
         hint = (
-            " A column per phrasing or model has to become rows first, for instance with pandas.melt."
+            (
+                " A column per phrasing or model has to become rows first, "
+                "for instance with pandas.melt."
+            )
             if "score" in absent
             else ""
         )
         raise TableError(
-            f"{path}: column {', '.join(absent)} is not there; columns: {', '.join(names)}. Accepted: model, task, phrasing_id, score, with "
-            f"instance_id (per instance; prediction can stand for score there) or without (aggregated), or the layout {', '.join(instructioneval.COLUMNS)}.{hint}"
+            f"{path}: column {', '.join(absent)} is not there; columns: {', '.join(names)}. "
+            "Accepted: model, task, phrasing_id, score, with instance_id (per instance; "
+            "prediction can stand for score there) or without (aggregated), "
+            f"or the layout {', '.join(instructioneval.COLUMNS)}.{hint}"
         )
     return "cells" if "instance_id" in names else "aggregated"
 
@@ -212,7 +218,8 @@ def _numbers(column: pd.Series, name: str, path: Path) -> pd.Series:
     if strange.any():
         first = int(strange.to_numpy().argmax())
         raise TableError(
-            f"{path}: column {name} holds {int(strange.sum())} values that are no number, first {texts.iloc[first]!r} in row {first + 1}; "
-            f"numbers are accepted, empty means missing.{percent_hint(texts.iloc[first])}"
+            f"{path}: column {name} holds {int(strange.sum())} values that are no number, "
+            f"first {texts.iloc[first]!r} in row {first + 1}; numbers are accepted, "
+            f"empty means missing.{percent_hint(texts.iloc[first])}"
         )
     return pd.to_numeric(texts.where(texts != ""), errors="coerce").astype("float64")

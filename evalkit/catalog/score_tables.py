@@ -57,7 +57,8 @@ def read_score_table(path: Path | str) -> ScoreFile:
     layouts = {part.layout for part in parts}
     if len(layouts) > 1:
         raise TableError(
-            f"{path}: holds files of layouts {', '.join(sorted(layouts))}; one layout at a time is accepted. Name a file."
+            f"{path}: holds files of layouts {', '.join(sorted(layouts))}; "
+            "one layout at a time is accepted. Name a file."
         )
     if len(parts) == 1:
         return parts[0]
@@ -104,14 +105,16 @@ def _files(path: Path) -> list[Path]:
         found = sorted(file for file in path.rglob("*") if file.is_file() and _format(file))
         if not found:
             raise TableError(
-                f"{path}: none of {FORMATS} is in this directory. Name a score table or a run directory."
+                f"{path}: none of {FORMATS} is in this directory. "
+                "Name a score table or a run directory."
             )
         return found
     if not path.is_file():
         raise TableError(f"{path}: there is no such file. Check the path.")
     if not _format(path):
         raise TableError(
-            f"{path}: {path.suffix or 'no suffix'!r} is not a known table format; accepted: {FORMATS}."
+            f"{path}: {path.suffix or 'no suffix'!r} is not a known table format; accepted: "
+            f"{FORMATS}."
         )
     return [path]
 
@@ -138,7 +141,8 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
     notes = list(dict.fromkeys(note for part in parts for note in part.notes))
     if len(distinct) < len(frame):
         notes.append(
-            f"{path}: {len(frame) - len(distinct)} rows stand in more than one file with the same values and count once"
+            f"{path}: {len(frame) - len(distinct)} rows stand in more than one file with the same "
+            "values and count once"
         )
     return ScoreFile(frame=distinct, layout=parts[0].layout, origin=str(path), notes=tuple(notes))
 
@@ -163,11 +167,13 @@ def _read_file(path: Path, *, whole: bool = False) -> ScoreFile:
         ):
             where = f" in line {wrong[2]}" if wrong[2] else ""
             raise TableError(
-                f"{path}: column {_csv_names(path)[int(wrong[1])]} holds {wrong[3]!r}{where}, which is no number; numbers are accepted, empty means missing."
-                f"{percent_hint(wrong[3])}"
+                f"{path}: column {_csv_names(path)[int(wrong[1])]} holds {wrong[3]!r}{where}, "
+                "which is no number; numbers are accepted, empty means "
+                f"missing.{percent_hint(wrong[3])}"
             ) from error
         raise TableError(
-            f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, cut short or ragged."
+            f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, "
+            "cut short or ragged."
         ) from error
     return understood(frame, layout, path, whole=whole)
 
@@ -235,7 +241,8 @@ def _json_table(path: Path) -> tuple[Layout, Any]:
     for count, (line, row) in enumerate(json_lines(path), 1):
         if not isinstance(row, dict):
             raise TableError(
-                f"{path}:{line}: holds {type(row).__name__}; an object with named columns is expected."
+                f"{path}:{line}: holds {type(row).__name__}; an object with named columns is "
+                "expected."
             )
         for name, value in row.items():
             cells = columns.setdefault(name, [])
@@ -265,13 +272,15 @@ def read_pairs(path: Path | str) -> dict[str, str]:
     path = Path(path)
     if not path.is_file():
         raise TableError(
-            f"{path}: there is no such file; a CSV with attacked_id, reference_id is expected. Check the path."
+            f"{path}: there is no such file; a CSV with attacked_id, reference_id is expected. "
+            "Check the path."
         )
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         if not {"attacked_id", "reference_id"} <= set(rows.fieldnames or ()):
             raise TableError(
-                f"{path}: columns {', '.join(rows.fieldnames or ()) or 'none'}; attacked_id and reference_id are needed."
+                f"{path}: columns {', '.join(rows.fieldnames or ()) or 'none'}; "
+                "attacked_id and reference_id are needed."
             )
         return _unique_pairs(
             ((row["attacked_id"] or "", row["reference_id"] or "") for row in rows), path
@@ -283,10 +292,12 @@ def _unique_pairs(rows: Iterable[tuple[str, str]], path: Path) -> dict[str, str]
     for number, (attacked, reference) in enumerate(rows, start=2):
         if not attacked or not reference:
             raise TableError(
-                f"{path}:{number}: attacked_id {attacked!r}, reference_id {reference!r}; both are needed."
+                f"{path}:{number}: attacked_id {attacked!r}, reference_id {reference!r}; "
+                "both are needed."
             )
         if pairs.setdefault(attacked, reference) != reference:
             raise TableError(
-                f"{path}:{number}: attacked_id {attacked!r} has references {pairs[attacked]!r} and {reference!r}; one is accepted."
+                f"{path}:{number}: attacked_id {attacked!r} has references {pairs[attacked]!r} "
+                f"and {reference!r}; one is accepted."
             )
     return pairs

@@ -84,7 +84,10 @@ def check_source(source: Source) -> Iterator[tuple[Where, str]]:
             if wrong := leads_out(name.strip()):
                 yield (
                     place,
-                    f"file name {shown(name)} {wrong}; accepted: a name below the data directory, or beside this file. Correct it.",
+                    (
+                        f"file name {shown(name)} {wrong}; accepted: a name below the data "
+                        "directory, or beside this file. Correct it."
+                    ),
                 )
     if "rows" in source.options and (source.local or source.hub):
         yield (

@@ -102,7 +102,8 @@ def read_task_file(path: Path) -> Task:
         stamp = path.stat()
     except OSError as error:
         raise CatalogError(
-            f"{path}: task file cannot be read: {error.strerror}. Run 'evalkit ls tasks' for shipped tasks."
+            f"{path}: task file cannot be read: {error.strerror}. "
+            "Run 'evalkit ls tasks' for shipped tasks."
         ) from error
     return _read_task(path, (stamp.st_mtime_ns, stamp.st_size))
 
@@ -123,7 +124,8 @@ def load_task(task_id: str) -> Task:
     task = read_task_file(shipped[task_id])
     if task.id != task_id:
         raise CatalogError(
-            f"{_shown(shipped[task_id])}:1: holds task {task.id!r}; a file is named like its task. Rename one of them."
+            f"{_shown(shipped[task_id])}:1: holds task {task.id!r}; a file is named like its "
+            "task. Rename one of them."
         )
     return task
 
@@ -194,7 +196,10 @@ def _unknown(name: str, shipped: dict[str, Path]) -> str:
         bare[found] for found in get_close_matches(name.rpartition("/")[2], bare, n=3, cutoff=0.7)
     ]
     hint = f"; did you mean {' or '.join(repr(item) for item in close)}? " if close else ". "
-    return f"task {name!r} is not known{hint}Benchmarks: {', '.join(benchmarks)}. Run 'evalkit ls tasks' for all."
+    return (
+        f"task {name!r} is not known{hint}Benchmarks: {', '.join(benchmarks)}. "
+        "Run 'evalkit ls tasks' for all."
+    )
 
 
 def read_suite_file(path: Path) -> Suite:
@@ -212,7 +217,8 @@ def read_suite_file(path: Path) -> Suite:
                 and _is_file_name(pattern)
             ):
                 raise CatalogError(
-                    f"task {pattern!r} is a task file of lm-eval, which may run code; a suite may not name one. Name it with --tasks."
+                    f"task {pattern!r} is a task file of lm-eval, which may run code; "
+                    "a suite may not name one. Name it with --tasks."
                 )
             if isinstance(pattern, str) and not _is_file_name(pattern):
                 _matching(pattern, _shipped(data_root("tasks")))
@@ -250,7 +256,8 @@ def load_suite(name: str) -> Suite:
         close = get_close_matches(name, files, n=1)
         hint = f"; did you mean {close[0]!r}? " if close else ". "
         raise CatalogError(
-            f"suite {name!r} is not known{hint}Known: {', '.join(files)}. Or give the path of a suite file (.yaml)."
+            f"suite {name!r} is not known{hint}Known: {', '.join(files)}. "
+            "Or give the path of a suite file (.yaml)."
         )
     return read_suite_file(files[name])
 

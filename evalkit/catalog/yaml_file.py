@@ -114,8 +114,14 @@ def _spoken(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "cannot be parsed"
     mark = error.problem_mark
     if "cannot start any token" in problem and mark is not None:
-        return "a character (tab, @, `, % or the like) stands where YAML wants none. Indent with spaces, or put the text in double quotes."
-    return f"is not YAML: {problem}. A text with ': ', ' #', '{{{{' or a quote in it must stand in double quotes."
+        return (
+            "a character (tab, @, `, % or the like) stands where YAML wants none. "
+            "Indent with spaces, or put the text in double quotes."
+        )
+    return (
+        f"is not YAML: {problem}. A text with ': ', ' #', '{{{{' or a quote in it must stand in "
+        "double quotes."
+    )
 
 
 class _Walk:
@@ -143,7 +149,8 @@ class _Walk:
         self._parser.get_event()
         if self._parser.check_event(yaml.StreamEndEvent):
             raise CatalogError(
-                f"{self.shown}:1: file is empty; a mapping or a list is expected. Fill it or delete it."
+                f"{self.shown}:1: file is empty; a mapping or a list is expected. "
+                "Fill it or delete it."
             )
         self._parser.get_event()
         value = self._value(self._parser.get_event(), ())
@@ -164,12 +171,14 @@ class _Walk:
         if event.anchor is not None:
             self._wrong(
                 event,
-                f"anchor '&{event.anchor}' is not accepted. Write the value out where it is needed.",
+                f"anchor '&{event.anchor}' is not accepted. "
+                "Write the value out where it is needed.",
             )
         if event.tag is not None:
             self._wrong(
                 event,
-                f"tag {event.tag.replace(_TAG, '!!')!r} is not accepted; plain YAML only. Remove the tag.",
+                f"tag {event.tag.replace(_TAG, '!!')!r} is not accepted; plain YAML only. "
+                "Remove the tag.",
             )
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event) if event.implicit[0] else event.value
@@ -177,7 +186,10 @@ class _Walk:
             raise CatalogError(
                 [
                     *self.problems,
-                    f"{self.shown}:{event.start_mark.line + 1}: is nested deeper than {_MAX_DEPTH} levels. Flatten it.",
+                    (
+                        f"{self.shown}:{event.start_mark.line + 1}: is nested deeper than "
+                        f"{_MAX_DEPTH} levels. Flatten it."
+                    ),
                 ]
             )
         return (
@@ -202,12 +214,14 @@ class _Walk:
                 if isinstance(key, str) and key in found:
                     self._wrong(
                         event,
-                        f"key {key!r} stands here again, first on line {self.lines[(*where, key)]}. Keep one.",
+                        f"key {key!r} stands here again, first on line "
+                        f"{self.lines[(*where, key)]}. Keep one.",
                     )
                 else:
                     self._wrong(
                         event,
-                        f"key {key!r} is not accepted; keys are texts. Put it in quotes or write merged keys out.",
+                        f"key {key!r} is not accepted; keys are texts. "
+                        "Put it in quotes or write merged keys out.",
                     )
                 self._value(self._parser.get_event(), (*where, "\0dropped"))
                 continue

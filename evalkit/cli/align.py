@@ -34,14 +34,20 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
 @click.command(
     "align",
     cls=GroupedCommand,
-    epilog="Example: evalkit align --method soft-prompt --model demo --tasks 'procedural/*' --sources evalkit-tuning,evalkit-paraphrase --out build/prompt",
+    epilog=(
+        "Example: evalkit align --method soft-prompt --model demo --tasks 'procedural/*' "
+        "--sources evalkit-tuning,evalkit-paraphrase --out build/prompt"
+    ),
 )
 @option(
     "--method",
     required=True,
     type=click.Choice(["soft-prompt", "prefix", "full", "contrastive", *MERGES]),
     group=_WHAT,
-    help="Soft prompt (model frozen), prefix at every layer, full tuning, contrastive LoRA; or a new checkpoint made of old ones.",
+    help=(
+        "Soft prompt (model frozen), prefix at every layer, full tuning, contrastive LoRA; "
+        "or a new checkpoint made of old ones."
+    ),
 )
 @option(
     "--model",
@@ -295,10 +301,13 @@ def _show(method: str, report: dict[str, Any], out: Path) -> None:
     for name in ("training", "validation"):
         before, after = report["before"][name], report["after"][name]
         say(
-            f"{name} pairs: cross-entropy {before['cross_entropy']:.4f} -> {after['cross_entropy']:.4f}, KL {before['kl']:.4f} -> {after['kl']:.4f} nat per token"
+            f"{name} pairs: cross-entropy {before['cross_entropy']:.4f} -> "
+            f"{after['cross_entropy']:.4f}, KL {before['kl']:.4f} -> {after['kl']:.4f} nat per "
+            "token"
         )
     say(
-        f"{report['trained_parameters']:,} of {report['model_parameters']:,} parameters, {report['steps']} steps ({report['stopped']}), {report['seconds']:.0f} s"
+        f"{report['trained_parameters']:,} of {report['model_parameters']:,} parameters, "
+        f"{report['steps']} steps ({report['stopped']}), {report['seconds']:.0f} s"
     )
     use = f"--model {out}" if method == "full" else f"--model MODEL --mitigation adapter:path={out}"
     say(f"To use it, type: evalkit run {use} --suite SUITE")

@@ -96,7 +96,8 @@ def _sizes(declared: Sequence[str]) -> dict[str, int] | int | None:
             )
         if not task and len(declared) > 1:
             raise UsageError(
-                f"--n: {text!r} is for all tasks but --n is given {len(declared)} times. Give TASK=N each time."
+                f"--n: {text!r} is for all tasks but --n is given {len(declared)} times. "
+                "Give TASK=N each time."
             )
         if not task:
             return int(digits)

@@ -166,7 +166,8 @@ def fetch(
             say(f"{len(got)} files got, in {root}")
     for task in unknown:
         say(
-            f"{task.id}: no download is known; {task.notes or 'place its files by hand'} See 'evalkit data status {task.id}'.",
+            f"{task.id}: no download is known; {task.notes or 'place its files by hand'} See "
+            f"'evalkit data status {task.id}'.",
             err=True,
         )
     return 4 if unknown else 0

@@ -91,7 +91,10 @@ def _model(name: str) -> list[dict[str, str]]:
         Ask(
             Request(
                 kind="choice",
-                text=f"Which number is larger? {'Think of both. ' * n}\nA. {n}\nB. {7 * n - 30}\nAnswer:",
+                text=(
+                    f"Which number is larger? {'Think of both. ' * n}\nA. {n}\nB. "
+                    f"{7 * n - 30}\nAnswer:"
+                ),
                 continuations=choices,
             )
         )

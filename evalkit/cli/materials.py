@@ -45,14 +45,16 @@ def _material(task: Task, given: Mapping[str, Any]) -> Material:
 
     if given["split"] == task.split:
         raise UsageError(
-            f"--split {task.split}: is the split that {task.id} is scored on; training on it would be leakage. Name another split."
+            f"--split {task.split}: is the split that {task.id} is scored on; "
+            "training on it would be leakage. Name another split."
         )
     sources = {part.strip() for part in (given["sources"] or "").split(",") if part.strip()}
     known = catalog.load_phrasings(task, extra=given["phrasing_file"], sources=sources)
     if absent := sorted(sources - {phrasing.source for phrasing in known}):
         there = ", ".join(sorted({phrasing.source for phrasing in known}))
         raise UsageError(
-            f"--sources {','.join(absent)}: {task.id} has no phrasing of it; there are {there}, and those kept apart. Correct it."
+            f"--sources {','.join(absent)}: {task.id} has no phrasing of it; there are {there}, "
+            "and those kept apart. Correct it."
         )
     phrasings = [
         phrasing
@@ -68,7 +70,8 @@ def _material(task: Task, given: Mapping[str, Any]) -> Material:
     )
     if len(chosen) < 4:
         raise UsageError(
-            f"{task.id}: {len(chosen)} instances with an answer in split {given['split']!r}; 4 or more are needed."
+            f"{task.id}: {len(chosen)} instances with an answer in split {given['split']!r}; "
+            "4 or more are needed."
         )
     held = max(1, round(given["validation_share"] * len(chosen)))
     return Material(

@@ -45,8 +45,9 @@ METHODS = (
 @click.command(
     "merge",
     cls=GroupedCommand,
-    epilog="Example: evalkit merge interpolate --base BASE --tuned TUNED --alpha 0:1:0.25 --out sweep"
-    " or: evalkit merge task-vector --base BASE --tuned INSTRUCT --onto DOMAIN --out adapted",
+    epilog="Example: evalkit merge interpolate --base BASE --tuned TUNED --alpha 0:1:0.25 --out "
+    "sweep or: evalkit merge task-vector --base BASE --tuned INSTRUCT --onto DOMAIN --out "
+    "adapted",
 )
 @click.argument("method", type=click.Choice(METHODS), metavar="METHOD")
 @option("--base", metavar="MODEL", group=_WHICH, help="What the others were tuned from.")
@@ -138,7 +139,8 @@ def values(name: str, text: str) -> tuple[float, ...]:
         if len(set(found)) == len(found):
             return found
     raise UsageError(
-        f"--{name} {text}: is not accepted; a number, a list 0,0.5,1 without repetitions, or a range START:END:STEP upwards in at most 1,000 steps is."
+        f"--{name} {text}: is not accepted; a number, a list 0,0.5,1 without repetitions, "
+        "or a range START:END:STEP upwards in at most 1,000 steps is."
     )
 
 
@@ -149,7 +151,8 @@ def _places(numbers: dict[str, tuple[float, ...]], out: Path) -> list[tuple[dict
     several = [name for name, found in numbers.items() if len(found) > 1]
     if len(several) > 1:
         raise UsageError(
-            f"--{several[0]} and --{several[1]}: both hold several numbers; one of them may. Make the others in a second call."
+            f"--{several[0]} and --{several[1]}: both hold several numbers; one of them may. "
+            "Make the others in a second call."
         )
     fixed = {name: found[0] for name, found in numbers.items() if name not in several}
     if not several:

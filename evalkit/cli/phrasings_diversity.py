@@ -112,6 +112,7 @@ def _correct(paths: tuple[Path, ...], task_id: str | None) -> list[Phrasing]:
     found = [item for item in read if item.kind == "correct"]
     if not found:
         raise UsageError(
-            "phrasings diversity: there is no correct phrasing in it. Name other files or another task."
+            "phrasings diversity: there is no correct phrasing in it. "
+            "Name other files or another task."
         )
     return found

@@ -35,13 +35,19 @@ __all__ = ["command"]
 @click.command(
     "import",
     cls=GroupedCommand,
-    epilog="Example: evalkit phrasings import flan flan/templates.py --only rte --tasks promptbench/rte",
+    epilog=(
+        "Example: evalkit phrasings import flan flan/templates.py --only rte --tasks "
+        "promptbench/rte"
+    ),
 )
 @click.argument("importer", metavar="FORMAT")
 @click.argument("paths", nargs=-1, required=True, type=PATHS, metavar="PATH...")
 @option(
     "--collection",
-    help="Name of the collection (flan, p3, niv2, ...): decides seen or unseen. The format's own without it.",
+    help=(
+        "Name of the collection (flan, p3, niv2, ...): decides seen or unseen. "
+        "The format's own without it."
+    ),
 )
 @option("--tasks", help="Task ids or patterns the phrasings are for, with commas.")
 @option(
@@ -134,7 +140,8 @@ def command(
         return
     print_notes(found.skipped, what="left out", quiet=quiet)
     say(
-        f"{len(found.phrasings)} phrasings read, {len(found.skipped)} left out{written(given['out'])}"
+        f"{len(found.phrasings)} phrasings read, {len(found.skipped)} left "
+        f"out{written(given['out'])}"
     )
 
 
@@ -188,7 +195,8 @@ def _renaming(pairs: Sequence[str], *, table: bool) -> dict[str, str]:
         ours, equals, theirs = (part.strip() for part in pair.partition("="))
         if not equals or not ours or not theirs:
             raise UsageError(
-                f"--map {pair!r}: is not accepted; OURS=THEIRS is. Write it as --map question=premise."
+                f"--map {pair!r}: is not accepted; OURS=THEIRS is. "
+                "Write it as --map question=premise."
             )
         found |= {ours: theirs} if table and ours in fields else {theirs: ours}
     return found

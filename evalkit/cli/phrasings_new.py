@@ -67,7 +67,10 @@ def command(task_id: str, *, out: Path, source: str, data_dir: Path | None, quie
         say(
             render_prompt(task, phrasing, instance).text
             if instance
-            else f"{phrasing.text}\n(no instance to show: the data of {task.id} is not on this machine)"
+            else (
+                f"{phrasing.text}\n(no instance to show: the data of {task.id} is not on this "
+                "machine)"
+            )
         )
     findings = lint_files([out])
     for finding in findings:

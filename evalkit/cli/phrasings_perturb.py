@@ -31,7 +31,10 @@ __all__ = ["command"]
 @click.command(
     "perturb",
     cls=GroupedCommand,
-    epilog="Example: evalkit phrasings perturb --task bbh/navigate --perturb word:rate=0.1,n=5 --out derived.yaml",
+    epilog=(
+        "Example: evalkit phrasings perturb --task bbh/navigate --perturb word:rate=0.1,n=5 --out "
+        "derived.yaml"
+    ),
 )
 @click.argument("paths", nargs=-1, type=PATHS, metavar="[FILE]...")
 @option(
@@ -46,7 +49,10 @@ __all__ = ["command"]
     multiple=True,
     required=True,
     metavar="SPEC",
-    help="What to do, such as character:kind=swap,n=3. Repeatable; 'evalkit ls perturbations' names all.",
+    help=(
+        "What to do, such as character:kind=swap,n=3. "
+        "Repeatable; 'evalkit ls perturbations' names all."
+    ),
 )
 @option(
     "--label",
@@ -66,7 +72,10 @@ __all__ = ["command"]
     "--encoder",
     metavar="NAME",
     group="Meaning",
-    help="Also ask a sentence encoder: minilm, for which the rules are weighed, or any folder or hub id.",
+    help=(
+        "Also ask a sentence encoder: minilm, for which the rules are weighed, "
+        "or any folder or hub id."
+    ),
 )
 @option(
     "--nli",

@@ -67,7 +67,10 @@ METRICS = "mean,unseen_mean,min"
     show_default=True,
     metavar="WORD",
     group=_WHERE,
-    help="What orders them: step, tokens, fraction, date, alpha, ...; the number beside this word in their names.",
+    help=(
+        "What orders them: step, tokens, fraction, date, alpha, ...; the number beside this word "
+        "in their names."
+    ),
 )
 @option(
     "--x-file",
@@ -168,7 +171,8 @@ def _metrics(text: str, tested: str) -> list[str]:
     for name in names:
         if name not in STATISTICS:
             raise UsageError(
-                f"--metrics {name}: is not known; names of docs/metrics.md are accepted, such as {METRICS}."
+                f"--metrics {name}: is not known; names of docs/metrics.md are accepted, "
+                f"such as {METRICS}."
             )
     if tested not in LINEAR:
         raise UsageError(f"--tested {tested}: is not accepted; {', '.join(LINEAR)} are.")
@@ -208,7 +212,8 @@ def _place(names: Sequence[str], x: str, told: dict[str, float]) -> float:
             return found
     where = "--x-file" if told else f"--x {x}"
     raise UsageError(
-        f"{where}: says nothing of {names[0]!r}; a name such as {x}-100 or 100{x} tells it. Name another word, or give --x-file with the columns run and x."
+        f"{where}: says nothing of {names[0]!r}; a name such as {x}-100 or 100{x} tells it. "
+        "Name another word, or give --x-file with the columns run and x."
     )
 
 
@@ -310,16 +315,25 @@ def _show(found: Series, given: dict[str, Any]) -> None:
     for one in found.plateaus:
         title = statistic(one.metric).title
         say(
-            f"{title}: level from {x} {one.x:g} on ({number(one.value)}; best later {number(one.best)})."
+            (
+                f"{title}: level from {x} {one.x:g} on ({number(one.value)}; "
+                f"best later {number(one.best)})."
+            )
             if one.reached
             else f"{title}: not level yet at {x} {one.x:g}."
         )
     worst = found.first_regression
     level = f"{1 - given['level']:.0%} over all steps"
     say(
-        f"First regression: {x} {worst.x:g} ({worst.label}), {100 * worst.harm:.1f} points below {x} {worst.since:g}; error rate {level}."
+        (
+            f"First regression: {x} {worst.x:g} ({worst.label}), {100 * worst.harm:.1f} points "
+            f"below {x} {worst.since:g}; error rate {level}."
+        )
         if worst
-        else f"No step regresses by more than {number(given['margin'])} points beyond chance (error rate {level})."
+        else (
+            f"No step regresses by more than {number(given['margin'])} points beyond chance "
+            f"(error rate {level})."
+        )
     )
     if given["out"] is not None:
         say(f"Written: {given['out']}")

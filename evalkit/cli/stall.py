@@ -82,8 +82,9 @@ class StallWatch:
         except (OSError, EvalkitError):
             faulthandler.dump_traceback(all_threads=True)
         say(
-            f"Error: the model gave no answer for {self._seconds:g} s (--stall-timeout); the stacks of all threads are {where}. "
-            f"Everything answered so far is stored. To go on, type:\n  {self._command}",
+            f"Error: the model gave no answer for {self._seconds:g} s (--stall-timeout); "
+            f"the stacks of all threads are {where}. Everything answered so far is stored. "
+            f"To go on, type:\n  {self._command}",
             err=True,
         )
         os._exit(EnvironmentFault.exit_code)

@@ -95,11 +95,13 @@ def _show(found: Interim, task: str | None, *, quiet: bool) -> None:
 
     if task is not None and task not in {row.task for row in found.tasks}:
         raise UsageError(
-            f"--task: {task!r} is not in this run; it has {', '.join(row.task for row in found.tasks[:5])}, ..."
+            f"--task: {task!r} is not in this run; it has "
+            f"{', '.join(row.task for row in found.tasks[:5])}, ..."
         )
     share = found.done / found.total if found.total else 0.0
     say(
-        f"{found.model} on {found.suite}: {found.done:,} of {found.total:,} cells ({share:.0%}), {found.state}"
+        f"{found.model} on {found.suite}: {found.done:,} of {found.total:,} cells ({share:.0%}), "
+        f"{found.state}"
     )
     if quiet:
         return

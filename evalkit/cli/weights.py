@@ -202,7 +202,8 @@ def _show(found: Sequence[Change], energy: float, path: dict[str, Any]) -> None:
     if not any(change.relative for change in found):
         say("Nothing changed: all weights are equal.")
     say(
-        "Change is the norm of tuned - base over that of base; change and rank are medians over layers, intruders a sum."
+        "Change is the norm of tuned - base over that of base; change and rank are medians over "
+        "layers, intruders a sum."
     )
     if path:
         ends = f"{path['losses'][0]:.4f} to {path['losses'][-1]:.4f} nat per answer token"

@@ -73,13 +73,15 @@ def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) 
     label = manifest.model.label
     if table.models != [label]:
         raise GateError(
-            f"{side}: scores.parquet holds model {', '.join(table.models)}, the manifest {label!r}. Type: evalkit score RUN"
+            f"{side}: scores.parquet holds model {', '.join(table.models)}, "
+            f"the manifest {label!r}. Type: evalkit score RUN"
         )
     tasks = manifest.suite.tasks
     if set(table.tasks(label)) != set(tasks):
         odd = sorted(set(table.tasks(label)) ^ set(tasks))
         raise GateError(
-            f"{side}: scores.parquet and manifest differ in {len(odd)} tasks, first {odd[0]!r}. Type: evalkit score RUN"
+            f"{side}: scores.parquet and manifest differ in {len(odd)} tasks, first {odd[0]!r}. "
+            "Type: evalkit score RUN"
         )
     cells = there = 0
     for task, told in tasks.items():
@@ -89,15 +91,17 @@ def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) 
             or len(block.instance_ids) != told.n_instances
         ):
             raise GateError(
-                f"{side}: {task} has {len(block.phrasing_ids)} phrasings and {len(block.instance_ids)} instances in scores.parquet, "
-                f"{len(told.phrasings)} and {told.n_instances} in the manifest, or others. Type: evalkit score RUN"
+                f"{side}: {task} has {len(block.phrasing_ids)} phrasings and "
+                f"{len(block.instance_ids)} instances in scores.parquet, {len(told.phrasings)} "
+                f"and {told.n_instances} in the manifest, or others. Type: evalkit score RUN"
             )
         cells += block.values.size
         there += int((~np.isnan(block.values)).sum())
     share = 1 - there / cells
     if share > policy.missing:
         raise IncompleteError(
-            f"{side}: {cells - there} of {cells} cells ({share:.2%}) are missing; policy {policy.name!r} tolerates {policy.missing:.2%}. "
+            f"{side}: {cells - there} of {cells} cells ({share:.2%}) are missing; "
+            f"policy {policy.name!r} tolerates {policy.missing:.2%}. "
             f"Fill them: {manifest.to_go_on()}"
         )
 
@@ -105,7 +109,8 @@ def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) 
 def _finished(side: str, manifest: Manifest) -> None:
     if manifest.counts is None or (manifest.suite.sparse and manifest.state != "complete"):
         raise IncompleteError(
-            f"{side}: the run was not finished (state {manifest.state!r}). Finish it: {manifest.to_go_on()}"
+            f"{side}: the run was not finished (state {manifest.state!r}). "
+            f"Finish it: {manifest.to_go_on()}"
         )
     if manifest.counts.cells < 1:
         raise GateError(
@@ -122,8 +127,9 @@ def _unlimited(side: str, manifest: Manifest, policy: Policy) -> None:
             else f"limit {manifest.suite.limit} or a budget"
         )
         raise GateError(
-            f"{side}: the run was limited ({what}), so it does not stand for its suite. Run the whole suite, or set 'allow_limited: true' in "
-            "the policy when the baseline has the same limit."
+            f"{side}: the run was limited ({what}), so it does not stand for its suite. "
+            "Run the whole suite, or set 'allow_limited: true' in the policy when the baseline "
+            "has the same limit."
         )
 
 
@@ -137,7 +143,8 @@ def _notes(candidate: Manifest, baseline: Manifest) -> list[str]:
         notes.append("Candidate and baseline have the same model fingerprint.")
     if candidate.evalkit != baseline.evalkit:
         notes.append(
-            f"Made by different versions of evalkit: candidate {candidate.evalkit}, baseline {baseline.evalkit}."
+            f"Made by different versions of evalkit: candidate {candidate.evalkit}, "
+            f"baseline {baseline.evalkit}."
         )
     if candidate.mitigations != baseline.mitigations:
         names = [list(manifest.mitigations) for manifest in (candidate, baseline)]

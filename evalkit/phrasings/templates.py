@@ -82,7 +82,10 @@ def check(text: str) -> list[str]:
         tree = environment().parse(text)
     except TemplateSyntaxError as error:
         return [
-            f"text is not a valid template: {error.message} (line {error.lineno} of the text). Write slots as {{{{ question }}}}."
+            (
+                f"text is not a valid template: {error.message} (line {error.lineno} of the "
+                f"text). Write slots as {{{{ question }}}}."
+            )
         ]
     except RecursionError:
         return [_TOO_DEEP]
@@ -136,7 +139,8 @@ def _check_node(node: nodes.Node, problems: list[str], *, in_loop: bool, depth: 
         name = getattr(node, "attr", "")
         if getattr(target, "name", "") != "loop" or name not in _LOOP_ATTRIBUTES:
             problems.append(
-                f"attribute {name!r} is not accepted in a phrasing; only loop.{', loop.'.join(sorted(_LOOP_ATTRIBUTES))} are."
+                f"attribute {name!r} is not accepted in a phrasing; only "
+                f"loop.{', loop.'.join(sorted(_LOOP_ATTRIBUTES))} are."
             )
     elif kind == "Getitem":
         index = getattr(node, "arg", None)
@@ -145,11 +149,13 @@ def _check_node(node: nodes.Node, problems: list[str], *, in_loop: bool, depth: 
     elif kind == "Test":
         if getattr(node, "name", "") != "defined":
             problems.append(
-                f"test {getattr(node, 'name', '')!r} is not accepted in a phrasing; only 'defined' is."
+                f"test {getattr(node, 'name', '')!r} is not accepted in a phrasing; "
+                "only 'defined' is."
             )
     elif kind not in _PLAIN:
         problems.append(
-            f"{_spoken(kind)} not accepted in a phrasing; slots, 'if' and one 'for' over choices are. Spell the text out."
+            f"{_spoken(kind)} not accepted in a phrasing; slots, 'if' and one 'for' over choices "
+            "are. Spell the text out."
         )
     elif kind == "Name" and getattr(node, "name", "") == "self":
         problems.append("'self' is no slot. Name a field of the task.")
@@ -164,7 +170,8 @@ def _check_loop(node: nodes.Node, problems: list[str], *, in_loop: bool) -> None
     name = getattr(getattr(node, "iter", None), "name", None)
     if name not in ITERABLES:
         problems.append(
-            f"a loop may only run over {' or '.join(sorted(ITERABLES))}. Name one of them after 'in'."
+            f"a loop may only run over {' or '.join(sorted(ITERABLES))}. "
+            "Name one of them after 'in'."
         )
     if in_loop:
         problems.append("a loop inside a loop is not accepted. Use one loop.")
@@ -180,7 +187,8 @@ def _check_filter(node: nodes.Node, problems: list[str]) -> None:
     arguments = [*getattr(node, "args", []), *getattr(node, "kwargs", [])]
     if name not in FILTERS:
         problems.append(
-            f"filter {name!r} is not accepted in a phrasing; accepted: {', '.join(sorted(FILTERS))}."
+            f"filter {name!r} is not accepted in a phrasing; accepted: "
+            f"{', '.join(sorted(FILTERS))}."
         )
     elif name == "join":
         joiner = (
@@ -193,7 +201,8 @@ def _check_filter(node: nodes.Node, problems: list[str]) -> None:
         joined = getattr(getattr(node, "node", None), "name", None)
         if not isinstance(joiner, str) or len(joiner) > _MAX_JOINER or joined not in ITERABLES:
             problems.append(
-                f"'join' takes choices or labels and a text of at most {_MAX_JOINER} characters, as in choices | join(', ')."
+                f"'join' takes choices or labels and a text of at most {_MAX_JOINER} characters, "
+                "as in choices | join(', ')."
             )
     elif arguments:
         problems.append(f"filter {name!r} takes no argument in a phrasing.")
@@ -277,7 +286,8 @@ def render(text: str, fields: Mapping[str, Any], *, where: str = "phrasing") -> 
             total += len(part)
             if total > most:
                 raise CatalogError(
-                    f"{where}: rendered text is longer than {most} characters. Shorten the phrasing."
+                    f"{where}: rendered text is longer than {most} characters. "
+                    "Shorten the phrasing."
                 )
             parts.append(part)
     except CatalogError as error:

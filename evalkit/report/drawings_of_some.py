@@ -64,7 +64,10 @@ def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
     return Drawing(
         name="ladder",
         title=title,
-        caption=f"Means over tasks and phrasings; the dotted line joins a perturbation to the same phrasings unperturbed. {foot}",
+        caption=(
+            "Means over tasks and phrasings; the dotted line joins a perturbation to the same "
+            f"phrasings unperturbed. {foot}"
+        ),
         draw=lambda ax: plot_ladder(rungs, ax=ax),
     )
 
@@ -80,7 +83,10 @@ def budget_drawing(evidence: Evidence, foot: str) -> Drawing:
         return Drawing(
             name="budget",
             title=title,
-            why="It needs two phrasings and two instances of a task, and an interval narrower than the scale.",
+            why=(
+                "It needs two phrasings and two instances of a task, and an interval narrower "
+                "than the scale."
+            ),
         )
     return Drawing(
         name="budget",
@@ -97,10 +103,13 @@ def is_sparse(evidence: Evidence) -> bool:
 
 def _budget_words(evidence: Evidence) -> str:
     if is_sparse(evidence):
-        return "Sparse run: half-width of the interval of a task's mean, mean over tasks, for all cells that were asked and had only a part of them been asked."
+        return (
+            "Sparse run: half-width of the interval of a task's mean, mean over tasks, "
+            "for all cells that were asked and had only a part of them been asked."
+        )
     return (
-        "Half-width of the interval of a task's mean, mean over tasks, had only a part of the instances or of the phrasings been asked. "
-        "The lower line is the better way to save."
+        "Half-width of the interval of a task's mean, mean over tasks, had only a part of the "
+        "instances or of the phrasings been asked. The lower line is the better way to save."
     )
 
 
@@ -132,7 +141,10 @@ def task_map_drawing(
     return Drawing(
         name="task_map",
         title=title,
-        caption=f"Right: answers depend on the wording (ambiguous). Upper left: easy. Lower left: difficult. {foot}",
+        caption=(
+            "Right: answers depend on the wording (ambiguous). Upper left: easy. "
+            f"Lower left: difficult. {foot}"
+        ),
         draw=lambda ax: plot_task_map(known, ax=ax),
     )
 
@@ -157,7 +169,10 @@ def distance_drawings(
         view for view in evidence.tasks if any(row.seen == "unseen" for row in known[view.task.id])
     ]
     if not views:
-        why = "It needs the distance of unseen phrasings to seen ones: add --representations N to a run of a Transformers model with --tuned-on."
+        why = (
+            "It needs the distance of unseen phrasings to seen ones: add --representations N to a "
+            "run of a Transformers model with --tuned-on."
+        )
         yield Drawing(name="distance", title=title, why=why)
         return
     names = names_of(evidence.tasks)
@@ -183,6 +198,10 @@ def distance_drawings(
         yield Drawing(
             name="distance" if number == 1 else f"distance_{number}",
             title=f"{title}: {names[view.task.id]}",
-            caption=f"Distance: mean Euclidean distance of the model's last hidden states to those of the seen phrasings. Below the line: worse than the mean of the seen ones. {told} Tasks are never pooled.{more} {foot}",
+            caption=(
+                "Distance: mean Euclidean distance of the model's last hidden states to those of "
+                "the seen phrasings. Below the line: worse than the mean of the seen ones. "
+                f"{told} Tasks are never pooled.{more} {foot}"
+            ),
             draw=lambda ax, points=points: plot_distance(points, ax=ax),  # type: ignore[misc]  # the default binds this task's points
         )

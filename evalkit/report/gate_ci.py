@@ -37,7 +37,8 @@ def gate_github(decision: Decision) -> str:
         )
         title = github_property(plain(f"evalkit gate: {check.metric} ({check.scope})"))
         commands.append(
-            f"::{kind} title={title}::{github_data(plain(f'{told(check)}: {check.why}', limit=1000))}"
+            f"::{kind} "
+            f"title={title}::{github_data(plain(f'{told(check)}: {check.why}', limit=1000))}"
         )
     kind = {"pass": "notice", "regression": "error", "inconclusive": "warning"}[decision.outcome]
     text = plain(f"{HEADLINES[decision.outcome]}: {decision.why}", limit=1000)
@@ -101,8 +102,10 @@ def _junit_verdict(check: Check, decision: Decision) -> str:
 
 def _numbers(check: Check) -> str:
     return (
-        f"baseline {check.old:.6g}, candidate {check.new:.6g}, harm {check.harm:.6g} [{check.low:.6g}, {check.high:.6g}], margin {check.margin:g}, "
-        f"p of no harm {check.p_corrected:.3g} (corrected), p of a harm of the margin {check.p_margin:.3g}"
+        f"baseline {check.old:.6g}, candidate {check.new:.6g}, harm {check.harm:.6g} "
+        f"[{check.low:.6g}, {check.high:.6g}], margin {check.margin:g}, "
+        f"p of no harm {check.p_corrected:.3g} (corrected), p of a harm of the margin "
+        f"{check.p_margin:.3g}"
     )
 
 

@@ -96,39 +96,67 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
     cells = counts.cells or 1
     if counts.missing:
         yield Limit(
-            head=f"{counts.missing:,} of {counted(counts.cells, 'cell')} missing ({share(counts.missing / cells)})",
-            text="The engine gave no answer. They are left out, not counted as wrong. The same 'evalkit run' again asks only for these.",
+            head=(
+                f"{counts.missing:,} of {counted(counts.cells, 'cell')} missing "
+                f"({share(counts.missing / cells)})"
+            ),
+            text=(
+                "The engine gave no answer. They are left out, not counted as wrong. "
+                "The same 'evalkit run' again asks only for these."
+            ),
             severe=True,
         )
     if counts.unparsed:
         yield Limit(
             head=f"{counted(counts.unparsed, 'answer')} unparsed ({share(counts.unparsed / cells)})",
-            text="The model answered, but not in a form that can be scored. They count as wrong; the table of phrasings says where.",
+            text=(
+                "The model answered, but not in a form that can be scored. "
+                "They count as wrong; the table of phrasings says where."
+            ),
         )
     if counts.truncated:
         yield Limit(
-            head=f"{counted(counts.truncated, 'prompt')} truncated ({share(counts.truncated / cells)})",
-            text="The instance did not fit into the model's context and lost its middle. These cells are scored.",
+            head=(
+                f"{counted(counts.truncated, 'prompt')} truncated "
+                f"({share(counts.truncated / cells)})"
+            ),
+            text=(
+                "The instance did not fit into the model's context and lost its middle. "
+                "These cells are scored."
+            ),
         )
     if counts.cut:
         yield Limit(
             head=f"{counted(counts.cut, 'answer')} cut by max_tokens ({share(counts.cut / cells)})",
-            text="The model was not done when the task's limit on tokens was reached. They are scored as far as they go; a larger max_tokens, or a stop text, would show what was still to come.",
+            text=(
+                "The model was not done when the task's limit on tokens was reached. "
+                "They are scored as far as they go; a larger max_tokens, or a stop text, "
+                "would show what was still to come."
+            ),
         )
     if counts.by_text:
         yield Limit(
             head=f"{counts.by_text:,} of {counts.choices:,} choices scored by text",
-            text="The engine gave no usable log-probabilities for them, so the answer was read from what the model wrote. Not comparable with scores by log-probabilities.",
+            text=(
+                "The engine gave no usable log-probabilities for them, so the answer was read "
+                "from what the model wrote. Not comparable with scores by log-probabilities."
+            ),
         )
     if counts.unstable:
         yield Limit(
             head=f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})",
-            text="The two best choices lie closer together than the model's number format resolves: another batch or machine may answer otherwise.",
+            text=(
+                "The two best choices lie closer together than the model's number format "
+                "resolves: another batch or machine may answer otherwise."
+            ),
         )
     if counts.boundary:
         yield Limit(
             head=f"{counts.boundary:,} of {counts.requests:,} prompts merge with their answer",
-            text="The tokenizer joins the end of the prompt with the choice. They are scored by lm-eval's rule, which may read a choice short.",
+            text=(
+                "The tokenizer joins the end of the prompt with the choice. "
+                "They are scored by lm-eval's rule, which may read a choice short."
+            ),
         )
 
 
@@ -141,14 +169,23 @@ def _of_suite(manifest: Manifest) -> Iterator[Limit]:
         )
     if suite.budget is not None and suite.sparse and cells is not None:
         yield Limit(
-            head=f"Sparse run: {cells.asked:,} of {cells.asked + cells.not_asked:,} cells asked ({share(cells.asked / (cells.asked + cells.not_asked))}, {suite.budget.design})",
-            text="Phrasings were asked on different instances. Scores of phrasings, their mean, spread, gap and quantiles are estimates for all cells from "
-            "a model of those asked, with intervals for these phrasings on these instances. Cells not asked are neither missing nor wrong; flips are among cells asked.",
+            head=(
+                f"Sparse run: {cells.asked:,} of {cells.asked + cells.not_asked:,} cells asked "
+                f"({share(cells.asked / (cells.asked + cells.not_asked))}, {suite.budget.design})"
+            ),
+            text="Phrasings were asked on different instances. "
+            "Scores of phrasings, their mean, spread, gap and quantiles are estimates for all "
+            "cells from a model of those asked, with intervals for these phrasings on these "
+            "instances. Cells not asked are neither missing nor wrong; "
+            "flips are among cells asked.",
         )
         if not cells.ended:
             yield Limit(
                 head="The rounds of its budget did not end",
-                text="It was stopped between two rounds: cells that its budget pays for were not asked. The same 'evalkit run' again asks them.",
+                text=(
+                    "It was stopped between two rounds: cells that its budget pays for were not "
+                    "asked. The same 'evalkit run' again asks them."
+                ),
                 severe=True,
             )
         for task, found in sorted(cells.found.items())[:5]:
@@ -176,11 +213,17 @@ def _of_model(manifest: Manifest) -> Iterator[Limit]:
     if tuned_on is None:
         yield Limit(
             head="Seen and unseen unknown",
-            text="Nothing is said of what the model was tuned on, so no gap can be given. Say it with --tuned-on.",
+            text=(
+                "Nothing is said of what the model was tuned on, so no gap can be given. "
+                "Say it with --tuned-on."
+            ),
         )
     benchmarks = {task.benchmark for task in manifest.suite.tasks.values()}
     if tuned_on and "niv2" in tuned_on and "mmlu" in benchmarks:
         yield Limit(
             head="Tuned on SuperNI, which contains MMLU",
-            text="57 of SuperNI's training tasks are MMLU subjects. A model tuned on them may have seen the questions, not only wordings like these.",
+            text=(
+                "57 of SuperNI's training tasks are MMLU subjects. "
+                "A model tuned on them may have seen the questions, not only wordings like these."
+            ),
         )

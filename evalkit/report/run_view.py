@@ -125,7 +125,10 @@ def side_by_side(
             )
         )
     note = (
-        f"Differences are paired: the same phrasings on the same instances, cells that both runs have. Their intervals are for {WORDS['phrasings']}."
+        (
+            "Differences are paired: the same phrasings on the same instances, "
+            f"cells that both runs have. Their intervals are for {WORDS['phrasings']}."
+        )
         if differences
         else "The two runs cannot be paired, so differences have no intervals."
     )

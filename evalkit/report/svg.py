@@ -48,7 +48,10 @@ def inline_svg(svg: bytes, *, name: str, label: str) -> str:
     text = text.replace(INK, "currentColor")
     box = re.search(r'viewBox="([^"]+)"', text)
     start = text.index(">", text.index("<svg")) + 1
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box.group(1) if box else ""}" role="img" aria-label="{label}" stroke-linejoin="round">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box.group(1) if box else ""}" '
+        f'role="img" aria-label="{label}" stroke-linejoin="round">'
+    )
     return head + re.sub(r"\s*\n\s*", "\n", text[start:]).strip()
 
 

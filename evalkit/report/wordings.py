@@ -48,7 +48,10 @@ def without_doubtful(wordings: Wordings | None) -> str:
             if name in wordings.change
         )
         parts.append(
-            f"Left out of the headline: {_counted(wordings.doubtful, 'phrasing')} of doubtful meaning, in {_counted(wordings.doubtful_tasks, 'task')}"
+            (
+                f"Left out of the headline: {_counted(wordings.doubtful, 'phrasing')} of doubtful "
+                f"meaning, in {_counted(wordings.doubtful_tasks, 'task')}"
+            )
             + (f"; with them: {changes} points." if changes else ".")
         )
     if wordings.only_doubtful:
@@ -80,7 +83,10 @@ def unlike(wordings: Wordings | None, matched: str = "") -> str:
         for name, number in wordings.differ.items()
     )
     rest = (
-        f"; over as many of every form on both arms it is {matched}, interval for these phrasings (gap_matched)."
+        (
+            f"; over as many of every form on both arms it is {matched}, "
+            "interval for these phrasings (gap_matched)."
+        )
         if matched and matched != "-"
         else "; no form is on both arms in as many phrasings, so no matched gap can be given."
     )
@@ -111,7 +117,10 @@ def familiar(rows: Iterable[Estimate]) -> str:
     if not names:
         return ""
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"Familiar words beat the right ones: seen but wrong scores above unseen but right in {_counted(len(names), 'task')} ({shown})."
+    return (
+        "Familiar words beat the right ones: seen but wrong scores above unseen but right in "
+        f"{_counted(len(names), 'task')} ({shown})."
+    )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -104,7 +104,8 @@ def check_run(path: Path) -> RunCheck:
     problems += _lost(directory)
     if manifest.counts is None:
         problems.append(
-            f"{path}: the run was not finished; what was answered is stored. Type: {manifest.to_go_on()}"
+            f"{path}: the run was not finished; what was answered is stored. "
+            f"Type: {manifest.to_go_on()}"
         )
         return found("damaged" if len(problems) > 1 else "partial")
     try:
@@ -139,15 +140,17 @@ def _store_problems(path: Path, checked: list[str]) -> list[str]:
         return [str(error)]
     if outcome.sound:
         checked.append(
-            f"{path.name}: {outcome.n_responses:,} responses, every checksum holds, structure is sound"
+            f"{path.name}: {outcome.n_responses:,} responses, every checksum holds, "
+            "structure is sound"
         )
         return []
     problems = [f"{path}: {line}" for line in outcome.structure[:_NAMED]]
     if outcome.damaged:
         more = f" and {len(outcome.damaged) - _NAMED} more" if len(outcome.damaged) > _NAMED else ""
         problems.append(
-            f"{path}: {len(outcome.damaged)} rows fail their checksum ({', '.join(outcome.damaged[:_NAMED])}{more}). "
-            "They are never used. Run the same 'evalkit run' again to ask them anew."
+            f"{path}: {len(outcome.damaged)} rows fail their checksum "
+            f"({', '.join(outcome.damaged[:_NAMED])}{more}). They are never used. "
+            "Run the same 'evalkit run' again to ask them anew."
         )
     return problems
 
@@ -174,15 +177,18 @@ def _count_problems(
     ]
     if differing:
         problems.append(
-            f"{directory.path / 'manifest.json'}: counts do not agree with the rows: {', '.join(differing)}. {_mend(directory)}"
+            f"{directory.path / 'manifest.json'}: counts do not agree with the rows: "
+            f"{', '.join(differing)}. {_mend(directory)}"
         )
     else:
         checked.append(
-            f"counts agree with the rows: {counts.cells:,} cells, {counts.missing:,} missing, {counts.unparsed:,} unparsed"
+            f"counts agree with the rows: {counts.cells:,} cells, {counts.missing:,} missing, "
+            f"{counts.unparsed:,} unparsed"
         )
     if manifest.state == "complete" and not found.ended:
         problems.append(
-            f"{directory.path / 'manifest.json'}: says complete, but the rounds of its budget did not end. {_mend(directory)}"
+            f"{directory.path / 'manifest.json'}: says complete, but the rounds of its budget did "
+            f"not end. {_mend(directory)}"
         )
     return problems
 
@@ -211,14 +217,16 @@ def _estimate_problems(
         return [str(error)]
     if manifest.evalkit != __version__ or manifest.intervals is None:
         checked.append(
-            f"estimates.csv can be read; made by evalkit {manifest.evalkit}, so not recomputed by {__version__}"
+            f"estimates.csv can be read; made by evalkit {manifest.evalkit}, "
+            f"so not recomputed by {__version__}"
         )
         return []
     from evalkit.analysis.estimates_file import of_first_schema
 
     if of_first_schema(directory.estimates_path):
         checked.append(
-            "estimates.csv can be read; rows over tasks answer another question there, so not recomputed"
+            "estimates.csv can be read; rows over tasks answer another question there, "
+            "so not recomputed"
         )
         return []
     again = estimated(found, manifest.intervals, seed=manifest.seed)
@@ -228,7 +236,10 @@ def _estimate_problems(
         )
         return []
     return [
-        f"{directory.estimates_path}: estimates do not agree with the scores, or were made by other library versions. {_mend(directory)}"
+        (
+            f"{directory.estimates_path}: estimates do not agree with the scores, "
+            f"or were made by other library versions. {_mend(directory)}"
+        )
     ]
 
 

@@ -189,7 +189,10 @@ def _about_cache(settings: Settings, backend: Backend) -> list[str]:
     if settings.cache is not None or "unversioned" not in able or "told" in able:
         return []
     return [
-        "The server does not say which version of its model answers, so answers of earlier runs are not used again (--cache uses them)."
+        (
+            "The server does not say which version of its model answers, "
+            "so answers of earlier runs are not used again (--cache uses them)."
+        )
     ]
 
 
@@ -245,7 +248,8 @@ def open_backend(settings: Settings) -> Backend:
         backend = opened(settings.model, settings.mitigations, backend=settings.backend)
     if not backend.capabilities & {"choice", "generate"}:
         raise BackendError(
-            f"{settings.model.display}: backend {settings.model.backend!r} can neither score choices nor generate. Name another backend."
+            f"{settings.model.display}: backend {settings.model.backend!r} can neither score "
+            "choices nor generate. Name another backend."
         )
     return backend
 

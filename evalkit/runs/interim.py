@@ -92,7 +92,8 @@ def look(run: Path, *, level: float = 0.95) -> Interim:
     directory = RunDir(run)
     if not directory.store_path.is_file():
         raise StoreError(
-            f"{run}: nothing was asked yet. Wait until the model is loaded, or check that the run still works."
+            f"{run}: nothing was asked yet. Wait until the model is loaded, "
+            "or check that the run still works."
         )
     suite = manifest.suite
     with Store(directory.store_path, read_only=True) as store:
@@ -103,7 +104,8 @@ def look(run: Path, *, level: float = 0.95) -> Interim:
         cells = list(stored_cells(store, manifest=reached, counts=Counts()))
     if not cells:
         raise StoreError(
-            f"{run}: nothing was asked yet. Wait until the model is loaded, or check that the run still works."
+            f"{run}: nothing was asked yet. Wait until the model is loaded, "
+            "or check that the run still works."
         )
     table = ScoreTable.from_cells(cells)
     rows = tuple(_task(table, manifest.model.label, task, level) for task in begun)

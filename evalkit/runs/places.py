@@ -70,7 +70,8 @@ def read_places(path: Path) -> dict[str, float]:
             value = float("nan")
         if not name or value != value or name in found:
             raise UsageError(
-                f"--x-file {path}:{line}: {row!r} is not understood; a column run with every run once and a column x with a number are accepted."
+                f"--x-file {path}:{line}: {row!r} is not understood; a column run with every run "
+                "once and a column x with a number are accepted."
             )
         found[name] = value
     return found

@@ -117,7 +117,8 @@ class ShownProgress:
             self._line()
             return
         say(
-            f"{total:,} unique requests, {stored:,} stored already, {total - stored:,} to ask {self.label}",
+            f"{total:,} unique requests, {stored:,} stored already, {total - stored:,} to ask "
+            f"{self.label}",
             err=True,
         )
         if total > stored and sys.stderr.isatty():

@@ -123,7 +123,10 @@ def _reading(
             {"text": request.text, "choices": request.continuations, **plain}
             for request in requests
         ]
-        note = f"backend {model.backend}: turns text into tokens itself, with a chat template of its own where it has one"
+        note = (
+            f"backend {model.backend}: turns text into tokens itself, with a chat template of its "
+            "own where it has one"
+        )
         return made, [note] if model.backend != "scripted" else []
     from evalkit.backends.hf.reader import reader_of
 

@@ -64,8 +64,8 @@ def represent(
     """
     if "embed" not in backend.capabilities:
         raise BackendError(
-            "--representations: this backend gives no hidden states; a Transformers model (backend hf) without --mitigation around it does. "
-            "Leave the option out."
+            "--representations: this backend gives no hidden states; a Transformers model "
+            "(backend hf) without --mitigation around it does. Leave the option out."
         )
     for job in jobs:
         picked = pick_instances(job.task, job.instances, limit=n_instances, seed=seed)

@@ -125,19 +125,23 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
     if not path.is_file():
         raise TableError(
-            f"{path}: there is no such file; a scores.parquet is expected. Check the path, or type: evalkit score RUN"
+            f"{path}: there is no such file; a scores.parquet is expected. "
+            "Check the path, or type: evalkit score RUN"
         )
     try:
         table = pq.read_table(path, memory_map=False)
         stated = (table.schema.metadata or {}).get(b"evalkit_schema", b"").decode()
         if stated != SCHEMA:
             raise TableError(
-                f"{path}: schema {stated or 'not stated'!r} is not {SCHEMA!r}; the file was not written by this version of evalkit. "
-                "Type: evalkit analyse FILE for tables made elsewhere, or evalkit score RUN to make it again."
+                f"{path}: schema {stated or 'not stated'!r} is not {SCHEMA!r}; "
+                "the file was not written by this version of evalkit. "
+                "Type: evalkit analyse FILE for tables made elsewhere, or evalkit score RUN to "
+                "make it again."
             )
         frame = _with_probabilities(table.unify_dictionaries().to_pandas(), path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(
-            f"{path}: not a whole Parquet file ({error}); it was cut short or damaged. Type: evalkit score RUN to make it again."
+            f"{path}: not a whole Parquet file ({error}); it was cut short or damaged. "
+            "Type: evalkit score RUN to make it again."
         ) from error
     return frame

@@ -192,17 +192,32 @@ def _why(path: Path, error: OSError, needed: int) -> str:
     again = "then run the same command again"
     code, said = error.errno, error.strerror or str(error)
     if code == errno.ENOSPC and _no_inodes(path.parent):
-        return f"the disk is full: no file can be made there any more (no inodes). Remove some files, {again}."
+        return (
+            "the disk is full: no file can be made there any more (no inodes). "
+            f"Remove some files, {again}."
+        )
     if code == errno.ENOSPC:
-        return f"the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. Free some space, {again}."
+        return (
+            f"the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. "
+            f"Free some space, {again}."
+        )
     if code == errno.EDQUOT:
-        return f"the disk is full for this user: the quota is used up; {max(needed, 1) / 2**20:.2f} MiB are needed. Free some space, {again}."
+        return (
+            f"the disk is full for this user: the quota is used up; {max(needed, 1) / 2**20:.2f} "
+            f"MiB are needed. Free some space, {again}."
+        )
     if code in {errno.EACCES, errno.EROFS, errno.EPERM}:
         return f"cannot be written ({said}). Check the folder's permissions, or name another --out."
     if code in {errno.EIO, errno.ESTALE}:
-        return f"the disk did not take it ({said}). Nothing is half-written. Check the disk or the network mount, {again}."
+        return (
+            f"the disk did not take it ({said}). Nothing is half-written. "
+            f"Check the disk or the network mount, {again}."
+        )
     if code == errno.EFBIG:
-        return f"is larger than files may be here ({said}). Raise the limit (ulimit -f) or use another disk, {again}."
+        return (
+            f"is larger than files may be here ({said}). "
+            f"Raise the limit (ulimit -f) or use another disk, {again}."
+        )
     if code in {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}:
         return f"a folder or a file stands in its place ({said}). Move it away, {again}."
     return f"{said}. Check the folder, or name another --out."
@@ -271,8 +286,9 @@ def _nameless(folder: Path) -> int | None:
 def no_locks(path: Path) -> StoreError:
     """Return what to say where a disk offers no file locks."""
     return StoreError(
-        f"{path}: this disk offers no file locks, without which two processes could spoil each other's work. "
-        "Name an --out on a local disk (EVALKIT_HOME for the shared cache), or mount this one with locks."
+        f"{path}: this disk offers no file locks, without which two processes could spoil each "
+        "other's work. Name an --out on a local disk (EVALKIT_HOME for the shared cache), "
+        "or mount this one with locks."
     )
 
 
@@ -308,7 +324,8 @@ def open_own(path: Path) -> int:
 
 def _not_own(path: Path, what: str) -> StoreError:
     return StoreError(
-        f"{path}: is {what}, and writing it would change something outside this directory. Remove it, then run the same command again."
+        f"{path}: is {what}, and writing it would change something outside this directory. "
+        "Remove it, then run the same command again."
     )
 
 

@@ -18,11 +18,11 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from evalkit.errors import StoreError, UsageError
 from evalkit.records import digest
-from evalkit.records.manifest import MANIFEST_SCHEMA, Manifest, migrated
+from evalkit.records.manifest import Manifest, migrated
 from evalkit.records.reading import ShapeError, record_of
 from evalkit.store.atomic import (
     NO_LOCKS,
@@ -35,6 +35,7 @@ from evalkit.store.atomic import (
     write_atomic,
     write_through,
 )
+from evalkit.store.manifest_file import sealed_content
 
 __all__ = [
     "RUN_FILES",
@@ -105,9 +106,10 @@ def read_manifest(path: Path) -> Manifest:
     file = path / "manifest.json"
     if not file.is_file():
         raise StoreError(
-            f"{path}: is no run directory (no manifest.json). Name a directory that 'evalkit run' wrote."
+            f"{path}: is no run directory (no manifest.json). "
+            "Name a directory that 'evalkit run' wrote."
         )
-    content = _sealed_content(file)
+    content = sealed_content(file)
     try:
         return record_of(Manifest, migrated(content))
     except ShapeError as error:
@@ -115,32 +117,6 @@ def read_manifest(path: Path) -> Manifest:
             f"{file}: {error}. Another program or a later evalkit wrote it "
             "(update with pip install -U evalkit), or run with --fresh to begin again."
         ) from error
-
-
-def _sealed_content(file: Path) -> dict[str, Any]:
-    """Return what a manifest holds, once its schema is known and its digest fits."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise StoreError(
-            f"{file}: cannot be read ({error}). Run the same 'evalkit run' again to write it anew."
-        ) from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if type(schema) is not int or schema < 1:
-        raise StoreError(
-            f"{file}: is not a manifest of evalkit. Name a directory that 'evalkit run' wrote."
-        )
-    if schema > MANIFEST_SCHEMA:
-        raise StoreError(
-            f"{file}: schema {schema} is newer than {MANIFEST_SCHEMA}. Update evalkit: pip install -U evalkit"
-        )
-    claimed = content.pop("digest", None)
-    if claimed != digest(content):
-        raise StoreError(
-            f"{file}: does not match its own digest, so it was changed or damaged. "
-            "Run the same 'evalkit run' again to write it anew."
-        )
-    return dict(content)
 
 
 def sealed_file(path: Path, name: str, manifest: Manifest | None = None) -> Path:
@@ -167,7 +143,8 @@ def sealed_file(path: Path, name: str, manifest: Manifest | None = None) -> Path
     told = getattr(manifest or read_manifest(path), seal or "")
     if told is not None and told != file_digest(file):
         raise StoreError(
-            f"{file}: is not the file its manifest was written for; it was changed, damaged or copied. {again}"
+            f"{file}: is not the file its manifest was written for; it was changed, "
+            f"damaged or copied. {again}"
         )
     return file
 
@@ -175,8 +152,9 @@ def sealed_file(path: Path, name: str, manifest: Manifest | None = None) -> Path
 def lost_answers(store: Path, said: int, there: int) -> str:
     """Return what to say of a store that holds fewer answers than were safe."""
     return (
-        f"{store}: holds {there:,} answers, {said:,} were safe: {said - there:,} are gone, since its log "
-        f"({store.name}-wal) was cut, lost or not copied along. Bring it back from where it is whole."
+        f"{store}: holds {there:,} answers, {said:,} were safe: {said - there:,} are gone, "
+        f"since its log ({store.name}-wal) was cut, lost or not copied along. "
+        "Bring it back from where it is whole."
     )
 
 
@@ -271,14 +249,18 @@ class RunDir:
             free = shutil.disk_usage(self.path).free
             if free < MIN_FREE_BYTES:
                 raise StoreError(
-                    f"{self.path}: only {free / 2**20:.1f} MiB are free; a run needs at least {MIN_FREE_BYTES / 2**20:.0f} MiB. Free some space or name another --out."
+                    f"{self.path}: only {free / 2**20:.1f} MiB are free; a run needs at least "
+                    f"{MIN_FREE_BYTES / 2**20:.0f} MiB. Free some space or name another --out."
                 )
             handle = open_own(self.path / "run.lock")
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self._lock_exclusively(handle)
         self._lock = handle
-        self._owner = f"pid {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self._owner = (
+            f"pid {os.getpid()} on {socket.gethostname()} since "
+            f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        )
         self._place = self._identity()
         try:
             self.acknowledge(self.acknowledged())
@@ -297,7 +279,8 @@ class RunDir:
             os.close(handle)
             if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
                 raise StoreError(
-                    f"{self.path}: another process is working on this run ({owner or 'unknown'}). Wait for it, or name another --out."
+                    f"{self.path}: another process is working on this run ({owner or 'unknown'}). "
+                    "Wait for it, or name another --out."
                 ) from error
             if error.errno in NO_LOCKS:
                 raise no_locks(self.path) from error
@@ -364,7 +347,8 @@ class RunDir:
         """
         if self._place is not None and self._identity() != self._place:
             raise StoreError(
-                f"{self.path}: was moved, removed or replaced while the run worked; what was answered is where the directory went. "
+                f"{self.path}: was moved, removed or replaced while the run worked; "
+                "what was answered is where the directory went. "
                 "Run the same command again with --out naming that place."
             )
         body = manifest.to_json()

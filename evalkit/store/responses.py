@@ -115,7 +115,8 @@ class Store:
         with self._transaction() as db:
             model = self._model(fingerprint, db)
             db.executemany(
-                f"INSERT OR IGNORE INTO responses (model, key, payload, checksum) VALUES ({model},?,?,?)",
+                "INSERT OR IGNORE INTO responses (model, key, payload, checksum) "
+                f"VALUES ({model},?,?,?)",
                 rows,
             )
         self._models[fingerprint] = int(model or 0)  # subtle: known only once committed
@@ -140,7 +141,10 @@ class Store:
         keys = [(self._model(fingerprint), bytes.fromhex(key)) for key in sorted(self.damaged)]
         if keys:
             with self._transaction() as db:
-                moved = "INSERT INTO set_aside (model, key, payload, checksum) SELECT model, key, payload, checksum FROM responses"
+                moved = (
+                    "INSERT INTO set_aside (model, key, payload, checksum) SELECT model, key, "
+                    "payload, checksum FROM responses"
+                )
                 db.executemany(f"{moved} WHERE model=? AND key=?", keys)
                 db.executemany("DELETE FROM responses WHERE model=? AND key=?", keys)
             self.damaged.clear()
@@ -159,7 +163,8 @@ class Store:
             for start in range(0, len(keys) if model is not None else 0, _CHUNK):
                 part = keys[start : start + _CHUNK]
                 for key, payload, mark in self._db.execute(
-                    f"SELECT key, payload, checksum FROM responses WHERE model={model} AND key IN ({','.join('?' * len(part))})",
+                    f"SELECT key, payload, checksum FROM responses WHERE model={model} AND key IN "
+                    f"({','.join('?' * len(part))})",
                     part,
                 ):
                     if not intact(mark, [fingerprint], key, payload):
@@ -201,7 +206,8 @@ class Store:
             # keep it below SQLite's limit of 1e9 bytes
             parts = (
                 self._db.execute(
-                    f"SELECT CAST(group_concat(key, '') AS BLOB) FROM responses WHERE model={model} AND key >= ? {'AND key < ?' if part < 15 else ''}",
+                    "SELECT CAST(group_concat(key, '') AS BLOB) FROM responses WHERE "
+                    f"model={model} AND key >= ? {'AND key < ?' if part < 15 else ''}",
                     [bytes([16 * part]), bytes([16 * (part + 1)])]
                     if part < 15
                     else [bytes([16 * part])],
@@ -213,7 +219,10 @@ class Store:
         keys = [wanted[start : start + KEY_BYTES] for start in range(0, len(wanted), KEY_BYTES)]
         for start in range(0, len(keys), _CHUNK):
             part = keys[start : start + _CHUNK]
-            query = f"SELECT key FROM responses WHERE model={model} AND key IN ({','.join('?' * len(part))})"
+            query = (
+                f"SELECT key FROM responses WHERE model={model} AND key IN "
+                f"({','.join('?' * len(part))})"
+            )
             found.extend(key for (key,) in self._db.execute(query, part))
         return b"".join(found)
 
@@ -275,7 +284,8 @@ class Store:
                     if skip_damaged:
                         continue
                     raise StoreError(
-                        f"{self.path}: record {kind}/{name} fails its checksum. Run the same command again to write it anew."
+                        f"{self.path}: record {kind}/{name} fails its checksum. "
+                        "Run the same command again to write it anew."
                     )
                 out.append((name, json.loads(payload)))
         return out

@@ -155,7 +155,8 @@ class SqliteFile:
         while version < SCHEMA:
             if version not in _MIGRATIONS:
                 raise StoreError(
-                    f"{self.path}: schema {version} is too old; {SCHEMA} is written. Run the same command with another --out."
+                    f"{self.path}: schema {version} is too old; {SCHEMA} is written. "
+                    "Run the same command with another --out."
                 )
             _MIGRATIONS[version](db)
             version += 1
@@ -187,7 +188,8 @@ class SqliteFile:
             if lacks_locks(self.path):
                 return no_locks(self.path)
             return StoreError(
-                f"{self.path}: another process is writing. Wait for it to finish, then run the same command again."
+                f"{self.path}: another process is writing. "
+                "Wait for it to finish, then run the same command again."
             )
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
             found = disk_fault(self.path)
@@ -197,18 +199,24 @@ class SqliteFile:
             free = disk_usage(self.path.parent).free / 2**20
             why = "" if free < 64 else ", so a quota or blocks kept for others stand against it"
             return StoreError(
-                f"{self.path}: the disk is full ({free:.1f} MiB free{why}). {kept} Free at least 64 MiB, then run the same command again."
+                f"{self.path}: the disk is full ({free:.1f} MiB free{why}). "
+                f"{kept} Free at least 64 MiB, then run the same command again."
             )
         if name.startswith("SQLITE_IOERR"):
             return StoreError(
-                f"{self.path}: the disk failed for a moment ({text}). {kept} Check the disk, the quota or the network mount, then run the same command again."
+                f"{self.path}: the disk failed for a moment ({text}). "
+                f"{kept} Check the disk, the quota or the network mount, then run the same "
+                "command again."
             )
         if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
             return StoreError(
-                f"{self.path}: cannot be written ({text}). Check the folder's permissions, or name another --out."
+                f"{self.path}: cannot be written ({text}). "
+                "Check the folder's permissions, or name another --out."
             )
         return StoreError(
-            f"{self.path}: is damaged ({text}). Nothing of it was used. Type 'evalkit check {self.path.parent}' for details, or move it away to start afresh."
+            f"{self.path}: is damaged ({text}). Nothing of it was used. "
+            f"Type 'evalkit check {self.path.parent}' for details, or move it away to start "
+            "afresh."
         )
 
     @contextmanager

@@ -76,11 +76,13 @@ def _options(options: str) -> dict[str, Any]:
     given = read_options("adapter", options, _DEFAULTS)
     if not given["path"]:
         raise UsageError(
-            "--mitigation adapter: 'path' names no directory. Give the --out of 'evalkit align', or a PEFT adapter."
+            "--mitigation adapter: 'path' names no directory. "
+            "Give the --out of 'evalkit align', or a PEFT adapter."
         )
     if given["overlap"] not in {"refuse", "allow"}:
         raise UsageError(
-            f"--mitigation adapter: overlap={given['overlap']} is not known; refuse or allow is accepted."
+            f"--mitigation adapter: overlap={given['overlap']} is not known; "
+            "refuse or allow is accepted."
         )
     return given
 
@@ -123,8 +125,10 @@ def refuse_overlap(mitigations: Sequence[str], phrasings: Iterable[str]) -> None
         if both:
             shown = ", ".join(both[:3]) + (f" and {len(both) - 3} more" if len(both) > 3 else "")
             raise UsageError(
-                f"--mitigation {text}: was trained on {len(both)} of the {len(asked)} phrasings of this run ({shown}), so their scores would not be of held-out "
-                "wordings. Choose other phrasings (a suite's 'sources'), or add overlap=allow: they are then shown as seen."
+                f"--mitigation {text}: was trained on {len(both)} of the {len(asked)} phrasings "
+                f"of this run ({shown}), so their scores would not be of held-out wordings. "
+                "Choose other phrasings (a suite's 'sources'), or add overlap=allow: "
+                "they are then shown as seen."
             )
 
 
@@ -177,7 +181,8 @@ def _apply_prompt(engine: HFBackend, path: Path, vectors: Any, *, label: str) ->
         raise _other_shape(
             engine,
             path,
-            f"its vectors have {vectors.shape[1]} numbers where the model's have {first.weight.shape[1]}",
+            f"its vectors have {vectors.shape[1]} numbers where the model's have "
+            f"{first.weight.shape[1]}",
         )
     engine.adapt(
         lambda loaded: _appended(loaded, vectors),
@@ -193,12 +198,14 @@ def _refuse_unfit(engine: HFBackend, path: Path) -> None:
         or not (path / "adapter_model.safetensors").is_file()
     ):
         raise BackendError(
-            f"{path}: holds no PEFT adapter (adapter_config.json and adapter_model.safetensors). Name the --out of 'evalkit align' once it has finished; "
-            "a fully tuned model is named with --model."
+            f"{path}: holds no PEFT adapter (adapter_config.json and adapter_model.safetensors). "
+            "Name the --out of 'evalkit align' once it has finished; a fully tuned model is "
+            "named with --model."
         )
     if "adapter" in engine.fingerprint():
         raise UsageError(
-            f"--mitigation adapter:path={path}: the model bears an adapter already, and each was trained without the other. Name one of them."
+            f"--mitigation adapter:path={path}: the model bears an adapter already, "
+            "and each was trained without the other. Name one of them."
         )
     _refuse_other_base(engine, path, read_record(path))
 
@@ -210,11 +217,13 @@ def _refuse_other_base(engine: HFBackend, path: Path, record: dict[str, Any]) ->
     mine = base_marks(engine)
     if base["tokenizer"] != mine["tokenizer"]:
         raise BackendError(
-            f"{path}: was trained for {base['name']}, whose tokenizer is not that of {engine.spec.name}. Train it for this model with 'evalkit align'."
+            f"{path}: was trained for {base['name']}, whose tokenizer is not that of "
+            f"{engine.spec.name}. Train it for this model with 'evalkit align'."
         )
     if base["weights"] != mine["weights"]:
         raise BackendError(
-            f"{path}: was trained for {base['name']}, whose weights are not those of {engine.spec.name}. Train it for this model with 'evalkit align'."
+            f"{path}: was trained for {base['name']}, whose weights are not those of "
+            f"{engine.spec.name}. Train it for this model with 'evalkit align'."
         )
 
 

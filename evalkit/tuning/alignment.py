@@ -74,11 +74,7 @@ def align(
     """
     from evalkit.backends.hf.loading import quiet
 
-    _check(recipe)
-    if keep and recipe.method != "full":
-        raise UsageError(
-            f"--keep: {recipe.method} has no whole checkpoints to keep; --method full has."
-        )
+    _check(recipe, keep=keep)
     engine = inner_workings(backend, "align")
     _make_ready(out)
     loaded = engine.loaded
@@ -103,7 +99,8 @@ def align(
         )
     if frozen_digest(model) != frozen:
         raise BackendError(
-            f"{engine.spec.display}: frozen weights changed in training; the result is not saved. Report this as a fault of evalkit."
+            f"{engine.spec.display}: frozen weights changed in training; the result is not saved. "
+            "Report this as a fault of evalkit."
         )
     record = {
         "method": recipe.method,
@@ -115,6 +112,16 @@ def align(
         **summary(materials),
         **report,
     }
+    _finish(model, engine, recipe, out, record)
+    return record
+
+
+def _finish(
+    model: Any, engine: HFBackend, recipe: Recipe, out: Path, record: dict[str, Any]
+) -> None:
+    """Save what was trained, and last the record with the digests of its files."""
+    from evalkit.backends.hf.loading import quiet
+
     before = {path.name for path in out.iterdir()}
     with quiet():
         _save(model, engine, recipe, out)
@@ -122,7 +129,6 @@ def align(
     record["files"] = {name: file_digest(out / name) for name in made}
     write_atomic(out / RECORD, json.dumps(record, indent=1) + "\n")
     (out / "training.pt").unlink(missing_ok=True)
-    return record
 
 
 def _make_ready(out: Path) -> None:
@@ -174,7 +180,11 @@ def forget(out: Path) -> None:
         remove(out / name)
 
 
-def _check(recipe: Recipe) -> None:
+def _check(recipe: Recipe, *, keep: bool) -> None:
+    if keep and recipe.method != "full":
+        raise UsageError(
+            f"--keep: {recipe.method} has no whole checkpoints to keep; --method full has."
+        )
     rules = [
         (
             recipe.method in METHODS,

@@ -95,7 +95,8 @@ def open_checkpoint(spec: ModelSpec) -> Checkpoint:
     files = locate(spec)
     if files.config.get("quantization_config"):
         raise BackendError(
-            f"{files.root}: is quantised (quantization_config in config.json), so its numbers are not its weights. Use the checkpoint it was made from."
+            f"{files.root}: is quantised (quantization_config in config.json), "
+            "so its numbers are not its weights. Use the checkpoint it was made from."
         )
     places: dict[str, Place] = {}
     for path in files.weights:
@@ -151,7 +152,8 @@ def fitting(checkpoints: Sequence[Checkpoint]) -> None:
                 )
         if _vocabulary(first.files) != _vocabulary(other.files):
             raise BackendError(
-                f"{both}: have different tokenizers, so the same row means another token. Use checkpoints with one tokenizer."
+                f"{both}: have different tokenizers, so the same row means another token. "
+                "Use checkpoints with one tokenizer."
             )
 
 
@@ -209,7 +211,8 @@ class Reader:
         whole = not found[0].is_floating_point()
         if whole and any(not torch.equal(found[0], other) for other in found[1:]):
             raise BackendError(
-                f"{self._checkpoints[0].files.root}: tensor {name} holds whole numbers ({found[0].dtype}) and differs between the checkpoints, which cannot be combined. "
-                "Use checkpoints in a floating-point type."
+                f"{self._checkpoints[0].files.root}: tensor {name} holds whole numbers "
+                f"({found[0].dtype}) and differs between the checkpoints, "
+                "which cannot be combined. Use checkpoints in a floating-point type."
             )
         return found

@@ -115,8 +115,10 @@ def _divided_by_form(
     if not parts:
         most = max((len(members) for members in forms.values()), default=0)
         raise UsageError(
-            f"{task.id}: too few paraphrases: at most {most} of its {len(phrasings)} phrasings ask for the same form of answer, and {FEWEST} are needed "
-            f"(a reference, a paraphrase, one for validation); {n_made} of them are paraphrases of others of them, and 2 would do. Add phrasings, or leave the task out."
+            f"{task.id}: too few paraphrases: at most {most} of its {len(phrasings)} phrasings "
+            f"ask for the same form of answer, and {FEWEST} are needed (a reference, "
+            f"a paraphrase, one for validation); {n_made} of them are paraphrases of others of "
+            "them, and 2 would do. Add phrasings, or leave the task out."
         )
     return tuple(p for training, _ in parts for p in training), tuple(
         p for _, validation in parts for p in validation
@@ -225,8 +227,9 @@ class Sampler:
             if len(found) == size:
                 return found
         raise UsageError(
-            f"{', '.join(material.task.id for material in self._materials)}: no pairs of prompts fit the model ({self._longest} tokens) and end in the same answer "
-            "tokens. Leave long tasks out."
+            f"{', '.join(material.task.id for material in self._materials)}: "
+            f"no pairs of prompts fit the model ({self._longest} tokens) "
+            "and end in the same answer tokens. Leave long tasks out."
         )
 
     def _pair(

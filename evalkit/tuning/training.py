@@ -145,9 +145,8 @@ def train(
     """
     import torch
 
-    optimizer = torch.optim.AdamW(
-        list(trainable.values()), lr=recipe.learning_rate, weight_decay=0.0
-    )
+    parameters = list(trainable.values())
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
     probes = {
         name: sampler.probe(recipe.probe, validation=name == "validation")
         for name in ("training", "validation")
@@ -180,9 +179,7 @@ def train(
         _save(checkpoint, recipe, trainable, optimizer, state=state, history=history, best=best)
         said(_line(state, recipe, found))
         kept(state.step)
-    with torch.no_grad():
-        for name, tensor in trainable.items():
-            tensor.copy_(best[name])
+    _put_back(trainable, best)
     model.eval()
     return {
         "steps": state.step,
@@ -192,6 +189,14 @@ def train(
         "after": probed(),
         "history": history,
     }
+
+
+def _put_back(trainable: Mapping[str, torch.Tensor], best: Mapping[str, torch.Tensor]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, tensor in trainable.items():
+            tensor.copy_(best[name])
 
 
 def _copied(trainable: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -234,16 +239,17 @@ def _one_step(model: Any, sampler: Sampler, recipe: Recipe, optimizer: Any, step
 def _finite(value: float, step: int, recipe: Recipe) -> None:
     if not math.isfinite(value):
         raise UsageError(
-            f"--method {recipe.method}: the loss is {value} at step {step}: training broke down. Use a smaller --learning-rate than "
-            f"{recipe.learning_rate:g}, or --dtype float32."
+            f"--method {recipe.method}: the loss is {value} at step {step}: training broke down. "
+            f"Use a smaller --learning-rate than {recipe.learning_rate:g}, or --dtype float32."
         )
 
 
 def _refuse_runaway(loss: float, first: float, step: int, recipe: Recipe) -> None:
     if loss > 3 * first + 3:
         raise UsageError(
-            f"--method {recipe.method}: the validation loss grew from {first:.3g} to {loss:.3g} by step {step}: training diverges. Use a smaller --learning-rate "
-            f"than {recipe.learning_rate:g}."
+            f"--method {recipe.method}: the validation loss grew from {first:.3g} to {loss:.3g} "
+            f"by step {step}: training diverges. "
+            f"Use a smaller --learning-rate than {recipe.learning_rate:g}."
         )
 
 
@@ -253,7 +259,10 @@ def _line(state: _State, recipe: Recipe, found: Mapping[str, Mapping[str, float]
         f"{name} cross-entropy {part['cross_entropy']:.4f} KL {part['kl']:.4f}"
         for name, part in found.items()
     )
-    return f"step {state.step}/{recipe.steps}: {shown}; {state.seconds:.0f} s, at most {left:.0f} s left"
+    return (
+        f"step {state.step}/{recipe.steps}: {shown}; {state.seconds:.0f} s, "
+        f"at most {left:.0f} s left"
+    )
 
 
 def _restored(
@@ -269,7 +278,8 @@ def _restored(
     if kept["recipe"] != mine:
         differing = sorted(name for name in mine if kept["recipe"].get(name) != mine[name])
         raise UsageError(
-            f"{checkpoint}: belongs to a training with other {', '.join(differing)}. Name another --out, or add --fresh to begin again."
+            f"{checkpoint}: belongs to a training with other {', '.join(differing)}. "
+            "Name another --out, or add --fresh to begin again."
         )
     with torch.no_grad():
         for name, tensor in trainable.items():

@@ -140,7 +140,8 @@ def _check(merging: Merging) -> None:
     if count < least or (most is not None and count > most):
         wanted = f"{least} or more" if most is None else f"exactly {least}"
         raise UsageError(
-            f"--tuned: {count} tuned models; {method} needs {wanted}. Repeat --tuned, or take some away."
+            f"--tuned: {count} tuned models; {method} needs {wanted}. "
+            "Repeat --tuned, or take some away."
         )
     if rules.base and merging.base is None:
         raise UsageError(f"--base: {method} needs the model that the others were tuned from.")
@@ -159,7 +160,8 @@ def _refuse_no_change(merging: Merging, marks: Sequence[Mapping[str, str]]) -> N
     for mark in marks[-len(merging.tuned) :]:
         if mark["weights"] == base["weights"]:
             raise UsageError(
-                f"{mark['name']} and {base['name']}: have the same weights, so there is no change to work with. Name another --tuned or --base."
+                f"{mark['name']} and {base['name']}: have the same weights, "
+                "so there is no change to work with. Name another --tuned or --base."
             )
 
 
@@ -185,7 +187,8 @@ def _refuse_small_disk(out: Path, first: Checkpoint, count: int) -> None:
     needed = int(first.size * count * SPARE)
     if needed > free:
         raise EnvironmentFault(
-            f"{out}: {count} checkpoints need {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free. Free some space, name another --out, or make fewer."
+            f"{out}: {count} checkpoints need {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB "
+            "are free. Free some space, name another --out, or make fewer."
         )
 
 
@@ -218,7 +221,8 @@ def _maker(
             tensor = METHODS[merging.method].make(name, tensors, settings)
         if not tensor.isfinite().all() and all(one.isfinite().all() for one in tensors):
             raise BackendError(
-                f"{name}: the result is too large for {tensor.dtype}; nothing was written. Use smaller settings, or checkpoints in a wider type."
+                f"{name}: the result is too large for {tensor.dtype}; nothing was written. "
+                "Use smaller settings, or checkpoints in a wider type."
             )
         return tensor
 

@@ -72,7 +72,8 @@ def refuse_chance(template: str) -> None:
     """
     if found := _CHANCE.search(template):
         raise BackendError(
-            f"chat template: {found.group().strip('| ')!r} gives other text every time, so answers could not be repeated. Use another --chat-template."
+            f"chat template: {found.group().strip('| ')!r} gives other text every time, "
+            "so answers could not be repeated. Use another --chat-template."
         )
 
 
@@ -113,7 +114,8 @@ class Chat:
         self._pinned = pinned(self.text)
         if _in_time(lambda: self.render("", _USER)) is None:
             raise BackendError(
-                "chat template: leaves out what the user says, so no prompt would reach the model. Use another --chat-template."
+                "chat template: leaves out what the user says, so no prompt would reach the "
+                "model. Use another --chat-template."
             )
 
     def render(self, system: str, text: str) -> str | None:
@@ -206,7 +208,8 @@ def _in_time(call: Callable[[], T]) -> T:
         raise failed[0]
     if not found:
         raise BackendError(
-            f"chat template: is not done with a prompt of one word after {SECONDS:g} s; its loops may have no end. Use another --chat-template."
+            f"chat template: is not done with a prompt of one word after {SECONDS:g} s; "
+            "its loops may have no end. Use another --chat-template."
         )
     return found[0]
 
@@ -269,6 +272,7 @@ def _own(tokenizer: Any) -> str:
         own = own.get("default")
     if not own:
         raise BackendError(
-            f"chat template 'auto': the tokenizer of {tokenizer.name_or_path} has none. Use --chat-template none or a template file."
+            f"chat template 'auto': the tokenizer of {tokenizer.name_or_path} has none. "
+            "Use --chat-template none or a template file."
         )
     return str(own)

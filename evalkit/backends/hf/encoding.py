@@ -114,12 +114,15 @@ class Encoder:
             text, own = self._chat.probe()
             if self._ids([text])[0] != own:
                 raise BackendError(
-                    "chat template: the tokenizer encodes a conversation otherwise than its text, so what is fed would not be what the model knows. Use another --chat-template."
+                    "chat template: the tokenizer encodes a conversation otherwise than its text, "
+                    "so what is fed would not be what the model knows. "
+                    "Use another --chat-template."
                 )
             around = tuple(own)
         if error := self._without_embedding(around):
             raise BackendError(
-                f"{self._tokenizer.name_or_path}: {error}. Load the tokenizer that belongs to the weights, or resize the embedding."
+                f"{self._tokenizer.name_or_path}: {error}. "
+                "Load the tokenizer that belongs to the weights, or resize the embedding."
             )
 
     def _without_embedding(self, ids: Ids) -> str:
@@ -127,7 +130,10 @@ class Encoder:
         rows = self._limits.vocabulary
         if rows is None or not ids or max(ids) < rows:
             return ""
-        return f"the tokenizer has {len(self._tokenizer)} ids, the embedding {rows}: token {self._tokenizer.decode([max(ids)])!r} ({max(ids)}) has none"
+        return (
+            f"the tokenizer has {len(self._tokenizer)} ids, the embedding {rows}: "
+            f"token {self._tokenizer.decode([max(ids)])!r} ({max(ids)}) has none"
+        )
 
     @property
     def template(self) -> str:

@@ -107,11 +107,13 @@ def locate(spec: ModelSpec, *, offline: bool = False) -> ModelFiles:
         return _check(path, revision="", spec=spec)
     if path.exists():
         raise BackendError(
-            f"{spec.name}: is a file; a model is a directory, a hub id or a file NAME.gguf. Name the directory that holds config.json."
+            f"{spec.name}: is a file; a model is a directory, a hub id or a file NAME.gguf. "
+            "Name the directory that holds config.json."
         )
     if spec.name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(spec.name):
         raise BackendError(
-            f"{spec.name}: no such directory, and not a hub id (owner/name). Check the path of the model."
+            f"{spec.name}: no such directory, and not a hub id (owner/name). "
+            "Check the path of the model."
         )
     root, revision = _download(spec, offline=offline)
     return _check(root, revision=revision, spec=spec)
@@ -143,15 +145,18 @@ def _download(spec: ModelSpec, *, offline: bool) -> tuple[Path, str]:
         )
     except RepositoryNotFoundError as error:
         raise BackendError(
-            f"{where}: no such directory here and no such model on the hub, or it is not public. Check the name, or log in with 'hf auth login'."
+            f"{where}: no such directory here and no such model on the hub, or it is not public. "
+            "Check the name, or log in with 'hf auth login'."
         ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise BackendError(
-            f"{where}: not in the local cache and the hub cannot be reached. Connect to the network, or give a local directory."
+            f"{where}: not in the local cache and the hub cannot be reached. "
+            "Connect to the network, or give a local directory."
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise BackendError(
-            f"{where}: cannot be fetched from the hub: {_first_line(error)}. Check the name, the revision, the network and HF_ENDPOINT."
+            f"{where}: cannot be fetched from the hub: {_first_line(error)}. "
+            "Check the name, the revision, the network and HF_ENDPOINT."
         ) from error
     return root, root.name
 
@@ -171,7 +176,8 @@ def _check(root: Path, *, revision: str, spec: ModelSpec) -> ModelFiles:
     tokenizer = tuple(p for p in files if p.name in _TOKENIZER_NAMES)
     if not any(p.name in _VOCABULARY_NAMES for p in tokenizer):
         raise BackendError(
-            f"{root}: has no tokenizer; one of {', '.join(sorted(_VOCABULARY_NAMES))} is needed. Save the tokenizer beside the weights."
+            f"{root}: has no tokenizer; one of {', '.join(sorted(_VOCABULARY_NAMES))} is needed. "
+            "Save the tokenizer beside the weights."
         )
     code = sorted(root.rglob("*.py")) if spec.options.get("trust_remote_code") else []
     if (
@@ -180,8 +186,9 @@ def _check(root: Path, *, revision: str, spec: ModelSpec) -> ModelFiles:
         and not _known_type(config)
     ):
         raise BackendError(
-            f"{root}: model type {config.get('model_type')!r} brings its own code, which is not run by default. "
-            "Read the code, then set the option trust_remote_code: true."
+            f"{root}: model type {config.get('model_type')!r} brings its own code, "
+            "which is not run by default. Read the code, then set the option trust_remote_code: "
+            "true."
         )
     settings = [
         p
@@ -198,8 +205,9 @@ def _refuse_adapter(root: Path) -> None:
     """Refuse a directory whose adapter the library would put on the weights by itself."""
     if (root / "adapter_config.json").is_file():
         raise BackendError(
-            f"{root}: holds adapter_config.json, an adapter that Transformers would put on a model by itself. "
-            f"Name the base model and --mitigation adapter:path={root}, or merge the adapter into the weights."
+            f"{root}: holds adapter_config.json, an adapter that Transformers would put on a "
+            f"model by itself. Name the base model and --mitigation adapter:path={root}, "
+            "or merge the adapter into the weights."
         )
 
 
@@ -207,17 +215,20 @@ def _refuse_detours(root: Path, config: Mapping[str, Any]) -> None:
     """Refuse a configuration that has other weights or code loaded than the directory's own."""
     if config.get("transformers_weights"):
         raise BackendError(
-            f"{root}: config.json names weights of its own (transformers_weights: {config['transformers_weights']!r}). "
+            f"{root}: config.json names weights of its own (transformers_weights: "
+            f"{config['transformers_weights']!r}). "
             "Rename them to model.safetensors and take the entry out."
         )
     for name, value in _entries(config):
         if "attn_implementation" in name and "/" in value:
             raise BackendError(
-                f"{root}: config.json asks for the attention kernel {value!r}, code that would be fetched from the hub and run. Take {name!r} out of it."
+                f"{root}: config.json asks for the attention kernel {value!r}, "
+                f"code that would be fetched from the hub and run. Take {name!r} out of it."
             )
         if name.startswith("auto_map") and "--" in value:
             raise BackendError(
-                f"{root}: its code lies in another repository ({value!r}), which is not hashed. Copy the code into the directory."
+                f"{root}: its code lies in another repository ({value!r}), which is not hashed. "
+                "Copy the code into the directory."
             )
 
 
@@ -247,7 +258,8 @@ def _read_config(root: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BackendError(
-            f"{root}: has no config.json; a Transformers model directory is needed. Check the path of the model."
+            f"{root}: has no config.json; a Transformers model directory is needed. "
+            "Check the path of the model."
         ) from error
     except (OSError, ValueError) as error:
         raise BackendError(
@@ -255,7 +267,8 @@ def _read_config(root: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise BackendError(
-            f"{path}: names no model_type; a Transformers configuration is needed. Fetch the model again."
+            f"{path}: names no model_type; a Transformers configuration is needed. "
+            "Fetch the model again."
         )
     return config
 
@@ -271,14 +284,16 @@ def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, 
     index = root / "model.safetensors.index.json"
     if index.is_file() and (root / "model.safetensors").is_file():
         raise BackendError(
-            f"{root}: holds model.safetensors and model.safetensors.index.json, two sets of weights of which Transformers loads the first. Move one of them away."
+            f"{root}: holds model.safetensors and model.safetensors.index.json, "
+            "two sets of weights of which Transformers loads the first. Move one of them away."
         )
     if index.is_file():
         wanted = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
         absent = sorted(wanted - {p.name for p in files})
         if absent:
             raise BackendError(
-                f"{root}: weight file {absent[0]!r} is missing ({len(absent)} of {len(wanted)}). Fetch the model again."
+                f"{root}: weight file {absent[0]!r} is missing ({len(absent)} of {len(wanted)}). "
+                "Fetch the model again."
             )
         safe = [p for p in files if p.name in wanted]
     if safe:
@@ -286,13 +301,15 @@ def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, 
     pickled = [p for p in files if re.fullmatch(r"pytorch_model.*\.bin|.*\.(pt|pth|ckpt)", p.name)]
     if pickled and not spec.options.get("allow_pickle"):
         raise BackendError(
-            f"{root}: weights are pickled ({pickled[0].name}), which can run code when loaded; safetensors are needed. "
-            "Convert them, or set the option allow_pickle: true for weights you trust."
+            f"{root}: weights are pickled ({pickled[0].name}), which can run code when loaded; "
+            "safetensors are needed. Convert them, or set the option allow_pickle: "
+            "true for weights you trust."
         )
     if pickled:
         return tuple(pickled)
     raise BackendError(
-        f"{root}: has no weights; model.safetensors is needed. Check the path, or fetch the model again."
+        f"{root}: has no weights; model.safetensors is needed. "
+        "Check the path, or fetch the model again."
     )
 
 
@@ -310,5 +327,6 @@ def read_template(choice: str) -> str | None:
         return Path(choice).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BackendError(
-            f"chat template {choice!r}: cannot be read: {_first_line(error)}; 'auto', 'none' or the path of a Jinja file is accepted."
+            f"chat template {choice!r}: cannot be read: {_first_line(error)}; 'auto', "
+            "'none' or the path of a Jinja file is accepted."
         ) from error

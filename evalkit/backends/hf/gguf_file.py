@@ -38,7 +38,8 @@ def gguf_in(path: Path) -> Path | None:
     found = sorted(path.glob(f"*{SUFFIX}"))
     if len(found) > 1:
         raise BackendError(
-            f"{path}: holds {len(found)} GGUF files ({', '.join(file.name for file in found[:3])}); one is accepted. Name the file."
+            f"{path}: holds {len(found)} GGUF files "
+            f"({', '.join(file.name for file in found[:3])}); one is accepted. Name the file."
         )
     return found[0] if found else None
 
@@ -79,7 +80,8 @@ def _read(path: Path, size: int, changed: int) -> Mapping[str, Any]:
     with path.open("rb") as stream:
         if stream.read(4) != b"GGUF":
             raise BackendError(
-                f"{path}: is no GGUF file (it does not begin with the letters GGUF). Fetch the file again."
+                f"{path}: is no GGUF file (it does not begin with the letters GGUF). "
+                "Fetch the file again."
             )
     try:
         reader = gguf.GGUFReader(path)
@@ -91,7 +93,8 @@ def _read(path: Path, size: int, changed: int) -> Mapping[str, Any]:
     needed = max((int(t.data_offset) + int(t.n_bytes) for t in reader.tensors), default=0)
     if needed > size:
         raise BackendError(
-            f"{path}: the file is cut short: {size:,} bytes where {needed:,} are needed. Fetch it again."
+            f"{path}: the file is cut short: {size:,} bytes where {needed:,} are needed. "
+            "Fetch it again."
         )
     architecture = _text(reader, "general.architecture")
     _refuse_kind(path, architecture, _text(reader, "general.type"), _number(reader, "split.count"))
@@ -125,22 +128,27 @@ def _refuse_kind(path: Path, architecture: str, kind: str, parts: int) -> None:
     told = f"{path}: architecture {architecture!r}"
     if any(part in architecture for part in _EMBEDDING):
         raise BackendError(
-            f"{told} is an embedding model, which scores and generates no text. Name a text generation model."
+            f"{told} is an embedding model, which scores and generates no text. "
+            "Name a text generation model."
         )
     if any(part in architecture for part in _NO_TEXT) or kind not in ("", "model"):
         raise BackendError(
-            f"{told}, type {kind or 'model'!r} is one part of a model (vision, audio or adapter), not a language model. Name a text generation model."
+            f"{told}, type {kind or 'model'!r} is one part of a model (vision, audio or adapter), "
+            "not a language model. Name a text generation model."
         )
     if parts > 1:
         raise BackendError(
-            f"{path}: is one of {parts} parts of a model; a model in one file is accepted. Merge them with llama.cpp's gguf-split."
+            f"{path}: is one of {parts} parts of a model; a model in one file is accepted. "
+            "Merge them with llama.cpp's gguf-split."
         )
     known = {"minimax-m2": "minimax_m2", **_OTHER}
     # Transformers writes qwen2moe as qwen2_moe and gpt-oss as gpt_oss
     same = {name.replace("_", "").replace("-", "") for name in GGUF_SUPPORTED_ARCHITECTURES}
     if known.get(architecture, architecture).replace("_", "").replace("-", "") not in same:
         raise BackendError(
-            f"{told} is not read by Transformers from GGUF. Name the model's own directory or hub id, or serve the file and use openai:MODEL@URL."
+            f"{told} is not read by Transformers from GGUF. "
+            "Name the model's own directory or hub id, or serve the file and use "
+            "openai:MODEL@URL."
         )
 
 
@@ -155,7 +163,8 @@ def _refuse_quantisation(path: Path, kinds: list[Any]) -> None:
             gguf.dequantize(np.zeros((1, size), dtype=np.uint8), kind)
         except NotImplementedError as error:
             raise BackendError(
-                f"{path}: quantisation {kind.name} is not read by the package gguf ({kinds.count(kind)} tensors in blocks of {block}). "
+                f"{path}: quantisation {kind.name} is not read by the package gguf "
+                f"({kinds.count(kind)} tensors in blocks of {block}). "
                 "Name a file of another quantisation, such as Q4_K_M, Q8_0 or F16."
             ) from error
         except (ValueError, TypeError):  # plain floats and whole numbers want another form of array

@@ -44,7 +44,8 @@ def last_states(loaded: Loaded, contexts: Sequence[tuple[int, ...]]) -> NDArray[
     module = loaded.model.get_output_embeddings()
     if module is None:
         raise BackendError(
-            "--representations: the model has no vocabulary head, so its last hidden states cannot be told. Leave it out."
+            "--representations: the model has no vocabulary head, so its last hidden states "
+            "cannot be told. Leave it out."
         )
     rows: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(contexts)
     caught: list[torch.Tensor] = []

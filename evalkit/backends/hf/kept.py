@@ -35,7 +35,8 @@ def added(tokenizer: Any) -> tuple[Ids, Ids]:
         if plain and full[start : start + len(plain)] == plain:
             return tuple(full[:start]), tuple(full[start + len(plain) :])
     raise BackendError(
-        f"{tokenizer.name_or_path}: the tokenizer does not keep the text it is given ({_PROBE!r} becomes {tokenizer.decode(full)!r}). Fetch the model again."
+        f"{tokenizer.name_or_path}: the tokenizer does not keep the text it is given ({_PROBE!r} "
+        f"becomes {tokenizer.decode(full)!r}). Fetch the model again."
     )
 
 

@@ -248,7 +248,8 @@ def _complete(name: str, report: Mapping[str, Any]) -> None:
         found = sorted(map(str, report.get(key) or ()))
         if found:
             raise BackendError(
-                f"{name}: weight {found[0]} {what} ({len(found)} in all). Check that weights and config.json belong together."
+                f"{name}: weight {found[0]} {what} ({len(found)} in all). "
+                "Check that weights and config.json belong together."
             )
 
 
@@ -281,8 +282,8 @@ def is_encoder_decoder(files: ModelFiles) -> bool:
     if "auto_map" in files.config:
         return "AutoModelForSeq2SeqLM" in files.config["auto_map"]
     raise BackendError(
-        f"{files.root}: model type {kind!r} is neither a causal nor an encoder-decoder language model that Transformers knows. "
-        "Name a text generation model."
+        f"{files.root}: model type {kind!r} is neither a causal nor an encoder-decoder language "
+        "model that Transformers knows. Name a text generation model."
     )
 
 
@@ -302,7 +303,8 @@ def _device(name: str) -> torch.device:
         not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
     ):
         raise BackendError(
-            f"device {name!r}: not on this machine ({torch.cuda.device_count()} CUDA devices). Use --device cpu or auto."
+            f"device {name!r}: not on this machine ({torch.cuda.device_count()} CUDA devices). "
+            "Use --device cpu or auto."
         )
     return device
 

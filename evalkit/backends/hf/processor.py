@@ -42,8 +42,8 @@ def refuse_slow(spec: ModelSpec, dtype: str) -> None:
     known = [bool(question()) for question in asked if question is not None]
     if known and not any(known):
         raise BackendError(
-            f"dtype {dtype!r}: this processor has no units for it, so it would run several times slower than float32. "
-            "Use --dtype float32, a GPU, or set the option emulate: true."
+            f"dtype {dtype!r}: this processor has no units for it, so it would run several times "
+            "slower than float32. Use --dtype float32, a GPU, or set the option emulate: true."
         )
 
 

@@ -215,7 +215,10 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
             worst = min(worst, error)
         reason = f"the fast path {_beyond(proof, worst)}"
     kind = loaded.model.config.model_type
-    notice = f"model type {kind!r}: scoring one row per choice, which is slower and as exact, because {reason}."
+    notice = (
+        f"model type {kind!r}: scoring one row per choice, which is slower and as exact, "
+        f"because {reason}."
+    )
     rows: Scorer = RowScorer(loaded) if loaded.head.available else reference
     error = _trial(rows, proof)
     if error <= proof.allowed:
@@ -258,8 +261,8 @@ def _beyond(proof: Proof, error: float) -> str:
     if proof.reference == "plain":
         return f"differs by {error:.2g} nat where {proof.allowed:.2g} is allowed"
     return (
-        f"is off by {error:.2g} nat from float64 where one row per choice is off by {proof.plain_error:.2g} "
-        f"and {proof.allowed:.2g} is allowed"
+        f"is off by {error:.2g} nat from float64 where one row per choice is off by "
+        f"{proof.plain_error:.2g} and {proof.allowed:.2g} is allowed"
     )
 
 

@@ -116,7 +116,8 @@ class AnswerHead:
             self._index = None
         if self._calls != 1 or logits.shape[0] != 1 or logits.shape[1] != len(index):
             raise BackendError(
-                "the model bypasses its output embedding, so logits cannot be taken at chosen positions."
+                "the model bypasses its output embedding, so logits cannot be taken at chosen "
+                "positions."
             )
         return logits[0]
 

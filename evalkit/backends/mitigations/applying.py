@@ -40,7 +40,8 @@ def inner_workings(backend: Backend, label: str) -> HFBackend:
     """
     if "logits" not in backend.capabilities:
         raise BackendError(
-            f"--mitigation {label}: needs the logits of the model, which this backend does not give; a Transformers model (backend hf) does. "
+            f"--mitigation {label}: needs the logits of the model, which this backend does not "
+            "give; a Transformers model (backend hf) does. "
             "If it is one, put this mitigation before those that stand around the backend."
         )
     return cast("HFBackend", backend)
@@ -74,7 +75,8 @@ def opened(
         if getattr(act, "acts_on", "backend") == "model":
             if backend is not None:
                 raise UsageError(
-                    f"--mitigation {name}: makes another model, so it must stand before {before}. Change the order."
+                    f"--mitigation {name}: makes another model, so it must stand before {before}. "
+                    "Change the order."
                 )
             spec = act(spec, options)
             continue

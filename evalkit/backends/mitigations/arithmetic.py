@@ -90,7 +90,8 @@ def _other(inner: HFBackend, name: str, option: str) -> HFBackend:
     ):
         other.close()
         raise BackendError(
-            f"--mitigation {option}={name}: has another vocabulary or architecture kind than {inner.spec.name}, so their logits cannot be added. "
+            f"--mitigation {option}={name}: has another vocabulary or architecture kind than "
+            f"{inner.spec.name}, so their logits cannot be added. "
             "Name a model with the same tokenizer."
         )
     return other

@@ -68,7 +68,8 @@ def ensemble(backend: Backend, options: str) -> Backend:
     given = read_options("ensemble", options, {"m": 5, "how": "mean"})
     if given["m"] < 1 or given["how"] not in {"mean", "vote"}:
         raise UsageError(
-            f"--mitigation ensemble: m={given['m']}, how={given['how']}; m is a whole number from 1, how is mean or vote."
+            f"--mitigation ensemble: m={given['m']}, how={given['how']}; "
+            "m is a whole number from 1, how is mean or vote."
         )
 
     def expand(request: Request, alternates: Sequence[Request]) -> list[Request]:

@@ -56,7 +56,9 @@ class ExpandingBackend:
         lacking = expansion.needs - inner.capabilities
         if lacking:
             raise BackendError(
-                f"--mitigation {expansion.label}: the backend cannot {' and '.join(sorted(lacking))}, which it needs. Use another backend or leave the mitigation out."
+                f"--mitigation {expansion.label}: the backend cannot "
+                f"{' and '.join(sorted(lacking))}, which it needs. "
+                "Use another backend or leave the mitigation out."
             )
         self._inner = inner
         self._expansion = expansion

@@ -154,7 +154,8 @@ def instructive(backend: Backend, options: str) -> Backend:
     given = read_options("instructive", options, {"eps": 0.3, "noise": "null", "seed": 0})
     if not 0 <= given["eps"] < 1 or given["noise"] not in NOISES:
         raise UsageError(
-            f"--mitigation instructive: eps={given['eps']}, noise={given['noise']}; eps is from 0 to below 1, noise one of {', '.join(NOISES)}."
+            f"--mitigation instructive: eps={given['eps']}, noise={given['noise']}; "
+            f"eps is from 0 to below 1, noise one of {', '.join(NOISES)}."
         )
     inner = inner_workings(backend, "instructive")
     noise = Branch(

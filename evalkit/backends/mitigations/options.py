@@ -40,7 +40,8 @@ def read_options(name: str, text: str, defaults: Mapping[str, Any]) -> dict[str,
             close = get_close_matches(key, defaults, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise UsageError(
-                f"--mitigation {name}: option {pair.strip()!r} is not known; {hint}accepted: {', '.join(f'{k}={v}' for k, v in defaults.items())}."
+                f"--mitigation {name}: option {pair.strip()!r} is not known; {hint}accepted: "
+                f"{', '.join(f'{k}={v}' for k, v in defaults.items())}."
             )
         try:
             options[key] = (
@@ -50,7 +51,8 @@ def read_options(name: str, text: str, defaults: Mapping[str, Any]) -> dict[str,
             )
         except ValueError:
             raise UsageError(
-                f"--mitigation {name}: {key}={value} is not understood; a value like {defaults[key]!r} is accepted."
+                f"--mitigation {name}: {key}={value} is not understood; a value like "
+                f"{defaults[key]!r} is accepted."
             ) from None
     return options
 

@@ -92,8 +92,8 @@ def apply_prefix(
     """
     if engine.loaded.encoder_decoder:
         raise BackendError(
-            f"{path}: is a prefix of a decoder's states, and evalkit feeds the decoder of an encoder-decoder model no states. Load it with PEFT itself, or train "
-            "a soft prompt."
+            f"{path}: is a prefix of a decoder's states, and evalkit feeds the decoder of an "
+            "encoder-decoder model no states. Load it with PEFT itself, or train a soft prompt."
         )
     count, heads = int(config.num_virtual_tokens), int(config.num_attention_heads)
     layers = [
@@ -105,7 +105,8 @@ def apply_prefix(
         layer.k_proj.out_features for layer in layers
     ):
         raise BackendError(
-            f"{path}: its states for {config.num_layers} layers do not fit {engine.spec.name}, where {len(layers)} layers have separate key and value projections. "
+            f"{path}: its states for {config.num_layers} layers do not fit {engine.spec.name}, "
+            f"where {len(layers)} layers have separate key and value projections. "
             "Name an adapter of this model, or train a soft prompt."
         )
     first = int(engine.loaded.model.get_input_embeddings().weight.shape[0])
@@ -194,5 +195,6 @@ def _refuse_difference(
     difference = float((found - wanted).abs().max())
     if not difference <= noise(loaded.dtype_name, 1):
         raise BackendError(
-            f"{where} a prefix put in gives log-probabilities {difference:.2g} nats from PEFT's own, so this kind of attention is not supported. Train a soft prompt."
+            f"{where} a prefix put in gives log-probabilities {difference:.2g} nats from PEFT's "
+            "own, so this kind of attention is not supported. Train a soft prompt."
         )

@@ -30,7 +30,8 @@ from evalkit.records import Request, Response, digest
 __all__ = ["PREFIX", "conjugate", "prefix", "recast", "recast_request"]
 
 PREFIX = (
-    "Below are an instruction and an item. First see what the instruction wants to know and in which form the answer is to be given. "
+    "Below are an instruction and an item. "
+    "First see what the instruction wants to know and in which form the answer is to be given. "
     "Then give that answer and nothing else.\n\n"
 )
 """The default prefix; the same for every task."""
@@ -55,7 +56,8 @@ def prefix(backend: Backend, options: str) -> Backend:
             text = Path(given["file"]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
-                f"--mitigation prefix: {given['file']} cannot be read ({error}). Name a UTF-8 text file."
+                f"--mitigation prefix: {given['file']} cannot be read ({error}). "
+                "Name a UTF-8 text file."
             ) from error
     label = shown("prefix", {"text": digest(text, length=12)})
     return ExpandingBackend(

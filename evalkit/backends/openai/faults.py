@@ -277,7 +277,8 @@ def _failure(
     where = f"{settings.url}/{path}: status {status}"
     if "insufficient_quota" in low:
         return BackendError(
-            f"{where}: the quota of the key in {settings.key_env} is used up ({message}). Add credit, then type the same command again."
+            f"{where}: the quota of the key in {settings.key_env} is used up ({message}). "
+            "Add credit, then type the same command again."
         )
     if status >= 500 and too_long(low):
         return Refused(f"prompt too long for the server: {message}")

@@ -62,7 +62,8 @@ async def find_mode(client: Client, settings: HttpSettings, *, chat: bool) -> Mo
         mode = await _any_api(client, settings, chat=chat)
     except (Passing, Refused) as fault:
         raise BackendError(
-            f"{settings.url}: gives no usable answer ({fault.reason}). Check the address, and that the server runs; then type the same command again."
+            f"{settings.url}: gives no usable answer ({fault.reason}). "
+            "Check the address, and that the server runs; then type the same command again."
         ) from None
     rows = await client.models()
     mode = await _by_tokens(client, mode, settings, rows)
@@ -96,7 +97,8 @@ async def _by_tokens(client: Client, mode: Mode, settings: HttpSettings, rows: l
             return replace(mode, scoring="tokens", interface=interface)
     if settings.scoring == "tokens":
         raise BackendError(
-            f"{settings.url}: does not score by token ids as llama.cpp and SGLang do. Leave scoring=tokens out."
+            f"{settings.url}: does not score by token ids as llama.cpp and SGLang do. "
+            "Leave scoring=tokens out."
         )
     return mode
 
@@ -125,7 +127,8 @@ async def _completions(client: Client, settings: HttpSettings) -> Mode:
             return _known(replace(mode, scoring="echo"), body, settings)
         if settings.scoring == "echo":
             raise BackendError(
-                f"{settings.url}: the server does not echo log-probabilities. Leave scoring=echo out."
+                f"{settings.url}: the server does not echo log-probabilities. "
+                "Leave scoring=echo out."
             )
     return await _generating(client, mode, settings)
 
@@ -142,7 +145,8 @@ async def _generating(client: Client, mode: Mode, settings: HttpSettings) -> Mod
             return _known(replace(mode, scoring="top", alternatives=number), body, settings)
         if settings.scoring == "top":
             raise BackendError(
-                f"{settings.url}: the server lists no alternatives of the first token. Leave scoring=top out."
+                f"{settings.url}: the server lists no alternatives of the first token. "
+                "Leave scoring=top out."
             )
     body, mode = await _answered(client, mode, settings)
     text_of(first_choice(body), ())
@@ -266,7 +270,8 @@ def _known(mode: Mode, body: Mapping[str, Any], settings: HttpSettings) -> Mode:
     accepted = settings.any_model or settings.azure or same_model(settings.model, served)
     if not accepted:
         raise BackendError(
-            f"{settings.url}: was asked for model {settings.model!r} and answers as {served!r}. Name that one, or accept it with the option any_model=true."
+            f"{settings.url}: was asked for model {settings.model!r} and answers as {served!r}. "
+            "Name that one, or accept it with the option any_model=true."
         )
     return replace(mode, served=served, version=version_of(body))
 
@@ -290,15 +295,19 @@ def notices_of(mode: Mode, settings: HttpSettings) -> list[str]:
             else "the server gives no log-probabilities"
         )
         told.append(
-            f"Choices are scored by the text of the answers, because {why}; scores cannot be compared with those by log-probabilities."
+            f"Choices are scored by the text of the answers, because {why}; "
+            "scores cannot be compared with those by log-probabilities."
         )
     if not mode.temperature:
         told.append(
-            "The server takes no temperature, so its answers are drawn by chance and differ from one run to the next."
+            "The server takes no temperature, so its answers are drawn by chance and differ from "
+            "one run to the next."
         )
     if mode.reasons:
         told.append(
-            f"The model thinks before it answers: its thoughts are kept beside the answer, and every limit of tokens is raised by {settings.reasoning_tokens} (reasoning_tokens)."
+            "The model thinks before it answers: its thoughts are kept beside the answer, "
+            f"and every limit of tokens is raised by {settings.reasoning_tokens} "
+            "(reasoning_tokens)."
         )
     return told
 

@@ -170,7 +170,8 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
         key, equals, value = part.partition("=")
         if not equals:
             raise BackendError(
-                f"openai:{text}: {part!r} is no option; option=value is accepted, such as concurrency=16."
+                f"openai:{text}: {part!r} is no option; option=value is accepted, "
+                "such as concurrency=16."
             )
         options[key.strip()] = value.strip()
     return head, options
@@ -186,7 +187,8 @@ def _checked_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         # the address is not shown: it may hold a secret
         raise BackendError(
-            "openai: the address holds a user name, a query or a fragment; keys belong into the environment (key_env=NAME)."
+            "openai: the address holds a user name, a query or a fragment; "
+            "keys belong into the environment (key_env=NAME)."
         )
     if not parts.hostname or not port_fine:
         raise BackendError(f"openai: {url!r} is no address; http://host:port/v1 is accepted.")
@@ -217,7 +219,8 @@ def _converted(name: str, value: Any, kind: type) -> Any:
         return words[str(value).lower()]
     if kind is str and name == "key_header" and not str(value).replace("-", "").isalnum():
         raise BackendError(
-            f"openai: option {name} is {value!r}; the name of a header is accepted, such as api-key."
+            f"openai: option {name} is {value!r}; the name of a header is accepted, "
+            "such as api-key."
         )
     try:
         return kind(value)
@@ -234,12 +237,14 @@ def _check(settings: HttpSettings, spec: ModelSpec) -> None:
     for name, accepted in (("api", _APIS), ("scoring", _SCORINGS)):
         if getattr(settings, name) not in accepted:
             raise BackendError(
-                f"openai: option {name} is {getattr(settings, name)!r}; accepted: {', '.join(accepted)}."
+                f"openai: option {name} is {getattr(settings, name)!r}; accepted: "
+                f"{', '.join(accepted)}."
             )
     for name, least in _LEAST.items():
         if getattr(settings, name) < least:
             raise BackendError(
-                f"openai: option {name} is {getattr(settings, name)}; a whole number from {least} is accepted."
+                f"openai: option {name} is {getattr(settings, name)}; a whole number from {least} "
+                "is accepted."
             )
     for name in (
         "timeout",
@@ -254,17 +259,21 @@ def _check(settings: HttpSettings, spec: ModelSpec) -> None:
         value = getattr(settings, name)
         if not 0.0 <= value < 1e9 or (name == "timeout" and value == 0.0):
             raise BackendError(
-                f"openai: option {name} is {value}; a number {'above' if name == 'timeout' else 'from'} 0 is accepted."
+                f"openai: option {name} is {value}; a number "
+                f"{'above' if name == 'timeout' else 'from'} 0 is accepted."
             )
     if settings.max_cost and not settings.known_cost:
         raise BackendError(
-            "openai: option max_cost needs prices; give price_in and price_out, each per million tokens."
+            "openai: option max_cost needs prices; give price_in and price_out, "
+            "each per million tokens."
         )
     if settings.api == "chat" and settings.scoring == "echo":
         raise BackendError(
-            "openai: scoring=echo needs the completions API; give api=completions, or scoring=top or text."
+            "openai: scoring=echo needs the completions API; give api=completions, "
+            "or scoring=top or text."
         )
     if spec.chat_template not in {"", "none", "auto"}:
         raise BackendError(
-            f"openai: chat template {spec.chat_template!r} cannot be used: the server applies its own; accepted: auto (chat API) or none."
+            f"openai: chat template {spec.chat_template!r} cannot be used: "
+            "the server applies its own; accepted: auto (chat API) or none."
         )

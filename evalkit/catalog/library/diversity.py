@@ -135,7 +135,8 @@ def choose_k(apart: Floats, k: int) -> list[int]:
     """
     if not 1 <= k <= len(apart):
         raise UsageError(
-            f"--pick {k}: there are {len(apart)} phrasings to choose from; 1 to {len(apart)} is accepted."
+            f"--pick {k}: there are {len(apart)} phrasings to choose from; "
+            f"1 to {len(apart)} is accepted."
         )
     chosen = [int(apart.max(axis=1).argmin())]
     while len(chosen) < k:

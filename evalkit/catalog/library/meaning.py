@@ -232,7 +232,10 @@ def check_meaning(
     worst = min(verdicts, key=lambda verdict: verdict.score - verdict.threshold)
     failed = [verdict for verdict in verdicts if not verdict.passed]
     reasons = [
-        f"{verdict.validator} {verdict.score:.2f} < {verdict.threshold:g}{f' ({verdict.note})' if verdict.note else ''}"
+        (
+            f"{verdict.validator} {verdict.score:.2f} < "
+            f"{verdict.threshold:g}{f' ({verdict.note})' if verdict.note else ''}"
+        )
         for verdict in failed
     ]
     return Meaning(

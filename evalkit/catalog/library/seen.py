@@ -310,7 +310,8 @@ def label_phrasings(
     """
     if not 0.5 < near <= 1:
         raise UsageError(
-            f"near: {near} is not accepted; a likeness above 0.5 and at most 1 is. Give one such as {NEAR}."
+            f"near: {near} is not accepted; a likeness above 0.5 and at most 1 is. "
+            f"Give one such as {NEAR}."
         )
     wanted = list(phrasings)
     patterns = make_patterns(wanted)

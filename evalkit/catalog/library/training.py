@@ -63,7 +63,8 @@ def _json_lines(path: Path) -> Iterator[Any]:
                 yield parse_json(line)
             except (ValueError, RecursionError) as error:
                 raise UsageError(
-                    f"{path}:{number}: is not JSON: {error}. One JSON object per line is accepted; correct it."
+                    f"{path}:{number}: is not JSON: {error}. "
+                    "One JSON object per line is accepted; correct it."
                 ) from error
 
 
@@ -94,7 +95,8 @@ def _json(path: Path) -> Iterator[Any]:
     )
     if len(lists) != 1:
         raise UsageError(
-            f"{path}: holds {len(lists)} lists at its top; one list of rows is accepted. Write the rows as JSON lines."
+            f"{path}: holds {len(lists)} lists at its top; one list of rows is accepted. "
+            "Write the rows as JSON lines."
         )
     yield from lists[0]
 
@@ -118,7 +120,8 @@ def _table(path: Path, separator: str) -> Iterator[Any]:
             }
     except (csv.Error, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path}: is not a table in UTF-8: {error}. Save it as UTF-8 CSV, JSON lines or Parquet."
+            f"{path}: is not a table in UTF-8: {error}. "
+            "Save it as UTF-8 CSV, JSON lines or Parquet."
         ) from error
 
 
@@ -144,7 +147,8 @@ def _hub(name: str, split: str) -> Iterator[Any]:
         yield from datasets.load_dataset(path, config or None, split=split, streaming=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise DataMissingError(
-            f"hub data set {name!r}, split {split!r}: cannot be read: {error}. Check id, split and network."
+            f"hub data set {name!r}, split {split!r}: cannot be read: {error}. "
+            "Check id, split and network."
         ) from error
 
 
@@ -160,7 +164,8 @@ def training_files(source: str) -> list[Path]:
         found = sorted(item for item in path.rglob("*") if item.is_file() and _kind(item))
         if not found:
             raise DataMissingError(
-                f"{path}: holds no .jsonl, .json, .csv, .tsv or .parquet file. Name the folder of the tuning set."
+                f"{path}: holds no .jsonl, .json, .csv, .tsv or .parquet file. "
+                "Name the folder of the tuning set."
             )
         return found
     return []
@@ -237,5 +242,6 @@ def training_rows(
     if count and empty:
         asked = f"field {', '.join(fields)}" if fields else "text"
         raise UsageError(
-            f"{source}: none of {count} rows has {asked}; fields there: {', '.join(sorted(keys)) or 'none'}. Name one of them."
+            f"{source}: none of {count} rows has {asked}; fields there: "
+            f"{', '.join(sorted(keys)) or 'none'}. Name one of them."
         )

@@ -136,7 +136,8 @@ def _nli_model(name: str) -> Any:
     )
     if index is None:
         raise BackendError(
-            f"{name}: has labels {', '.join(sorted(names))}; one called entailment is needed. Name an NLI model."
+            f"{name}: has labels {', '.join(sorted(names))}; one called entailment is needed. "
+            "Name an NLI model."
         )
     return tokenizer, model, index
 
@@ -168,8 +169,10 @@ def nli_validator(name: str, *, threshold: float = 0.5) -> Validator:
 
 
 _QUESTION = (
-    "Two instructions for the same kind of item are given. Would somebody who follows the second one give the very answer, "
-    "in the very form, that the first one asks for?\n\nFirst instruction: {one}\nSecond instruction: {two}\nAnswer yes or no:"
+    "Two instructions for the same kind of item are given. "
+    "Would somebody who follows the second one give the very answer, in the very form, "
+    "that the first one asks for?\n\nFirst instruction: {one}\nSecond instruction: "
+    "{two}\nAnswer yes or no:"
 )
 
 
@@ -201,7 +204,8 @@ def asked_validator(model: str, *, threshold: float = 0.5) -> Validator:
     kind, colon, name = model.partition(":")
     if not colon or kind not in BACKENDS:
         raise UsageError(
-            f"meaning check: model {model!r} is not accepted; BACKEND:NAME is, with {', '.join(BACKENDS.names())}."
+            f"meaning check: model {model!r} is not accepted; BACKEND:NAME is, "
+            f"with {', '.join(BACKENDS.names())}."
         )
 
     def asked(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:
@@ -225,7 +229,8 @@ def asked_validator(model: str, *, threshold: float = 0.5) -> Validator:
             if response is None or len(response.logprobs) != 2:
                 reason = response.error if response and response.error else "it gave none"
                 raise BackendError(
-                    f"{model}: gives no probabilities for yes and no: {reason}. Name a model that scores choices."
+                    f"{model}: gives no probabilities for yes and no: {reason}. "
+                    "Name a model that scores choices."
                 )
             yes, no = response.logprobs
             chances.append(1.0 / (1.0 + math.exp(min(700.0, no - yes))))

@@ -98,7 +98,8 @@ def write_new(path: Path, text: str, *, overwrite: bool = False) -> None:
     """
     if path.exists() and not overwrite:
         raise UsageError(
-            f"{path}: is there already and is not overwritten. Name another file, or give --overwrite."
+            f"{path}: is there already and is not overwritten. "
+            "Name another file, or give --overwrite."
         )
     partial = path.with_name(f".{path.name}.part")
     try:

@@ -52,7 +52,8 @@ def _examples(path: Path) -> list[tuple[int, Any]]:
     examples = value.get("examples") if isinstance(value, dict) else None
     if not isinstance(examples, list):
         raise CatalogError(
-            f"{path}:1: holds no 'examples' list; BBH's {{canary, examples: [{{input, target}}]}} is expected."
+            f"{path}:1: holds no 'examples' list; BBH's {{canary, examples: [{{input, "
+            f"target}}]}} is expected."
         )
     for position, example in enumerate(examples, 1):
         need(
@@ -79,7 +80,10 @@ def _instance(task: Task, text: str, target: str, *, name: str, where: str) -> I
     index = _target(target, options, choices)
     flaw = ""
     if len(choices) < 2:
-        flaw = f"lists {len(choices)} option{'' if len(choices) == 1 else 's'}; two or more are expected of a choice task."
+        flaw = (
+            f"lists {len(choices)} option{'' if len(choices) == 1 else 's'}; "
+            "two or more are expected of a choice task."
+        )
     elif index is None:
         flaw = f"has target {target!r}; accepted: {', '.join(options or choices)}."
     return Instance(

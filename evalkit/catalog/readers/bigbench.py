@@ -49,7 +49,8 @@ def _examples(path: Path) -> Iterator[tuple[Path, Mapping[str, Any], int, Mappin
     content = load_json(path)
     if not isinstance(content, dict):
         raise CatalogError(
-            f"{path}:1: holds {type(content).__name__}; BIG-bench's task.json (an object with 'examples') is expected."
+            f"{path}:1: holds {type(content).__name__}; BIG-bench's task.json (an object with "
+            "'examples') is expected."
         )
     examples = content.get("examples")
     if examples is None:
@@ -59,7 +60,8 @@ def _examples(path: Path) -> Iterator[tuple[Path, Mapping[str, Any], int, Mappin
         ]
         if not parts:
             raise CatalogError(
-                f"{path}:1: has no 'examples', and no subtask lies beside it. Get the whole folder of the task."
+                f"{path}:1: has no 'examples', and no subtask lies beside it. "
+                "Get the whole folder of the task."
             )
         for part in parts:
             yield from _examples(part)
@@ -69,7 +71,8 @@ def _examples(path: Path) -> Iterator[tuple[Path, Mapping[str, Any], int, Mappin
     for position, example in enumerate(examples, 1):
         if not isinstance(example, dict) or "input" not in example:
             raise CatalogError(
-                f"{path}:1: example {position} has no 'input'; an object with input and target or target_scores is expected."
+                f"{path}:1: example {position} has no 'input'; an object with input and target or "
+                "target_scores is expected."
             )
         yield path, content, position, example
 

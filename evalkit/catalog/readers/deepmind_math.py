@@ -40,7 +40,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
         lines = read_utf8(path).rstrip("\n").split("\n")
         if len(lines) < 2 * number:
             raise CatalogError(
-                f"{path}:{len(lines)}: holds {len(lines)} lines; question and answer in turn, {number} of each, are expected."
+                f"{path}:{len(lines)}: holds {len(lines)} lines; question and answer in turn, "
+                f"{number} of each, are expected."
             )
         topic = str(topics.get(path.stem, path.stem.replace("__", " ").replace("_", " ")))
         for position in range(number):

@@ -90,7 +90,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     glue = GLUE_TASKS[name]
     if set(task.labels) != set(glue.labels):
         raise CatalogError(
-            f"{task.id}: labels are {list(task.labels)}; GLUE's {name} has {list(glue.labels)}. Correct the task file."
+            f"{task.id}: labels are {list(task.labels)}; GLUE's {name} has {list(glue.labels)}. "
+            "Correct the task file."
         )
     instances: list[Instance] = []
     for path in locate(task, data_dir, split).paths:
@@ -130,12 +131,14 @@ def _tsv(path: Path, glue: GlueTask) -> Iterator[tuple[str, list[str], str]]:
             lacking = [name for name in (*glue.tsv, glue.label) if name not in header]
             if lacking:
                 raise CatalogError(
-                    f"{path}:{line}: header has no column {', '.join(lacking)}; it has {', '.join(header)}. The test files have no labels."
+                    f"{path}:{line}: header has no column {', '.join(lacking)}; "
+                    f"it has {', '.join(header)}. The test files have no labels."
                 )
             continue
         if len(cells) != len(header):
             raise CatalogError(
-                f"{path}:{line}: has {len(cells)} cells where {len(header)} are expected. The file may be cut short; get it again."
+                f"{path}:{line}: has {len(cells)} cells where {len(header)} are expected. "
+                "The file may be cut short; get it again."
             )
         row = dict(zip(header, cells, strict=True))
         where = f"{path}:{line}"
@@ -167,5 +170,6 @@ def _word(label: str, glue: GlueTask, where: str) -> str:
         return glue.labels[int(label)]
     hidden = " Labels of GLUE's test split are hidden; use validation." if label == "-1" else ""
     raise CatalogError(
-        f"{where}: label is {label!r}; accepted: 0 to {len(glue.labels) - 1}, or {', '.join(glue.labels)}.{hidden}"
+        f"{where}: label is {label!r}; accepted: 0 to {len(glue.labels) - 1}, "
+        f"or {', '.join(glue.labels)}.{hidden}"
     )

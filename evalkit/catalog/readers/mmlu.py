@@ -83,7 +83,8 @@ def _csv(path: Path) -> Iterator[_Row]:
             len(cells) == 6,
             path,
             line,
-            f"has {len(cells)} cells; question, four choices and the answer are expected. Get the file again.",
+            f"has {len(cells)} cells; question, four choices and the answer are expected. "
+            "Get the file again.",
         )
         yield (
             line,
@@ -104,7 +105,10 @@ def _answer(path: Path, line: int, answer: str, accepted: str) -> int:
         line,
         f"answer is {answer[:20]!r}; accepted: {', '.join(accepted)}"
         + (
-            " (a file with answers 0 to 3 needs the header question,choice0,choice1,choice2,choice3,answer)."
+            (
+                " (a file with answers 0 to 3 needs the header "
+                "question,choice0,choice1,choice2,choice3,answer)."
+            )
             if answer in "0123"
             else "."
         ),
@@ -125,7 +129,8 @@ def _prompts(path: Path, subject: str) -> Iterator[_Row]:
         match = _PROMPT.match(str(row["input"]))
         if match is None:
             raise CatalogError(
-                f"{path}:{line}: input is not a question with choices A. to D. and 'Answer:'. Use the CSV files."
+                f"{path}:{line}: input is not a question with choices A. to D. and 'Answer:'. "
+                "Use the CSV files."
             )
         yield (
             line,

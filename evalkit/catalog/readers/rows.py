@@ -58,7 +58,8 @@ def cell_text(value: Any, where: str) -> str:
     if value is None or isinstance(value, str | int | float | Decimal | date):
         return as_text(value)
     raise CatalogError(
-        f"{where} holds {type(value).__name__} {str(value)[:40]!r}; a text, a number or true and false are accepted. Correct it."
+        f"{where} holds {type(value).__name__} {str(value)[:40]!r}; a text, "
+        "a number or true and false are accepted. Correct it."
     )
 
 
@@ -73,7 +74,8 @@ def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, (line, row) in enumerate(_table_rows(path), 1):
         if number > MAX_ROWS:
             raise CatalogError(
-                f"{path}:{line}: holds more than {MAX_ROWS} rows; a split of at most that many is accepted. Split it."
+                f"{path}:{line}: holds more than {MAX_ROWS} rows; a split of at most that many is "
+                "accepted. Split it."
             )
         yield line, row
 
@@ -95,7 +97,8 @@ def _table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             value = value["data"]
         if not isinstance(value, list):
             raise CatalogError(
-                f"{path}:1: holds no list of rows; a JSON list of objects (or one under 'data') is expected."
+                f"{path}:1: holds no list of rows; a JSON list of objects (or one under 'data') "
+                "is expected."
             )
         for line, item in enumerate(value, 1):
             yield line, _mapping(path, line, item)
@@ -103,14 +106,16 @@ def _table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield from _parquet(path)
     else:
         raise CatalogError(
-            f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .jsonl, .json, .parquet, and .gz or .zst behind any but the last. Rename or convert it."
+            f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .jsonl, .json, "
+            ".parquet, and .gz or .zst behind any but the last. Rename or convert it."
         )
 
 
 def _mapping(path: Path, line: int, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise CatalogError(
-            f"{path}:{line}: holds {type(value).__name__}, an object with named columns is expected."
+            f"{path}:{line}: holds {type(value).__name__}, an object with named columns is "
+            "expected."
         )
     return value
 
@@ -126,7 +131,8 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 )
         elif len(cells) != len(header):
             raise CatalogError(
-                f"{path}:{line}: has {len(cells)} cells, the header has {len(header)}. Quote cells that hold the delimiter."
+                f"{path}:{line}: has {len(cells)} cells, the header has {len(header)}. "
+                "Quote cells that hold the delimiter."
             )
         else:
             yield line, dict(zip(header, cells, strict=True))

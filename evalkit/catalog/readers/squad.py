@@ -55,7 +55,8 @@ def _json(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     articles = content.get("data") if isinstance(content, dict) else None
     if not isinstance(articles, list):
         raise CatalogError(
-            f"{path}:1: has no list 'data'; SQuAD's {{version, data: [{{paragraphs}}]}} is expected."
+            f"{path}:1: has no list 'data'; SQuAD's {{version, data: [{{paragraphs}}]}} is "
+            "expected."
         )
     for number, article in enumerate(articles, 1):
         where = f"{path}:1: article {number}"
@@ -78,7 +79,8 @@ def _json(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     )
         except (KeyError, TypeError, AttributeError) as error:
             raise CatalogError(
-                f"{where}: lacks {error}; paragraphs with context and qas are expected. Get the file again."
+                f"{where}: lacks {error}; paragraphs with context and qas are expected. "
+                "Get the file again."
             ) from error
 
 

@@ -45,7 +45,8 @@ def _load(task: Task, data_dir: Path | None) -> tuple[Path, Mapping[str, Any]]:
     content = load_json(path)
     if not isinstance(content, dict):
         raise CatalogError(
-            f"{path}:1: holds {type(content).__name__}; a SuperNI task file (an object) is expected. Get it again."
+            f"{path}:1: holds {type(content).__name__}; a SuperNI task file (an object) "
+            "is expected. Get it again."
         )
     return path, content
 

@@ -60,7 +60,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     )
     if mapping.target_is not in _TARGETS:
         raise CatalogError(
-            f"{task.id}: source.options.target_is is {mapping.target_is!r}; accepted: {', '.join(_TARGETS)}."
+            f"{task.id}: source.options.target_is is {mapping.target_is!r}; accepted: "
+            f"{', '.join(_TARGETS)}."
         )
     return [
         _instance(task, mapping, row, where=where, name=(split, position))
@@ -92,7 +93,8 @@ def _rows(task: Task, data_dir: Path | None, split: str) -> Iterator[tuple[str, 
 def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:
     if column not in row:
         raise CatalogError(
-            f"{where}: has no column {column!r}; it has {', '.join(row)}. Correct source.options.columns."
+            f"{where}: has no column {column!r}; it has {', '.join(row)}. "
+            "Correct source.options.columns."
         )
     return row[column]
 
@@ -117,7 +119,8 @@ def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
             return tuple(cell_text(item, f"{where}: a list") for item in parse_json(text))
         except (json.JSONDecodeError, RecursionError) as error:
             raise CatalogError(
-                f"{where}: {text[:40]!r} is not a list in JSON: {error}. Set source.options.separator."
+                f"{where}: {text[:40]!r} is not a list in JSON: {error}. "
+                "Set source.options.separator."
             ) from error
     return (text,)
 
@@ -173,6 +176,7 @@ def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int
         )  # upstream writes true where prompts ask for True
     if not 0 <= index < len(choices) or not choices[index].strip():
         raise CatalogError(
-            f"{where}: target {answer[:60]!r} names none of {len(choices)} choices (read as {kind}). Correct the cell or target_is."
+            f"{where}: target {answer[:60]!r} names none of {len(choices)} choices (read as "
+            f"{kind}). Correct the cell or target_is."
         )
     return index

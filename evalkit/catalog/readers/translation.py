@@ -69,7 +69,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             )
     if wanted - found:
         raise CatalogError(
-            f"{task.id}: no sentences of {', '.join(sorted(wanted - found))} were found; the files hold {', '.join(sorted(found))}."
+            f"{task.id}: no sentences of {', '.join(sorted(wanted - found))} were found; "
+            f"the files hold {', '.join(sorted(found))}."
         )
     return instances
 
@@ -94,7 +95,8 @@ def _pairs(path: Path, wanted: set[str]) -> Iterator[_Pair]:
         isinstance(rows, list) and "-" in pair for pair, rows in content.items()
     ):
         raise CatalogError(
-            f"{path}:1: holds no sentence pairs; {{'en-fr': [{{'en': ..., 'fr': ...}}]}} is expected."
+            f"{path}:1: holds no sentence pairs; {{'en-fr': [{{'en': ..., 'fr': "
+            f"...}}]}} is expected."
         )
     for pair, rows in content.items():
         source, target = pair.split("-", 1)
@@ -116,7 +118,8 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[_Pair]:
         texts = row.get("translation")
         if not isinstance(texts, dict) or len(texts) != 2:
             raise CatalogError(
-                f"{path}:{line}: translation is {texts!r}; an object with two languages is expected."
+                f"{path}:{line}: translation is {texts!r}; an object with two languages is "
+                "expected."
             )
         first, second = texts
         for source, target in ((first, second), (second, first)):
@@ -142,7 +145,8 @@ def _xml(path: Path) -> Iterator[_Pair]:
     left, right = _segments(path), _segments(other)
     if len(left) != len(right):
         raise CatalogError(
-            f"{other}: has {len(right)} sentences where {path.name} has {len(left)}. Get both again."
+            f"{other}: has {len(right)} sentences where {path.name} has {len(left)}. "
+            "Get both again."
         )
     for number, (sentence, reference) in enumerate(zip(left, right, strict=True), 1):
         yield source, target, sentence, reference, f"{path}:1: sentence {number}"

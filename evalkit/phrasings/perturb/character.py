@@ -117,7 +117,8 @@ def character(
     able = [(word, fitting) for word, fitting in choices if fitting]
     if not able:
         return Impossible(
-            f"no word of at least {options['least']} letters outside slots and label words can take an edit of kind {kind!r}"
+            f"no word of at least {options['least']} letters outside slots and label words can "
+            f"take an edit of kind {kind!r}"
         )
     count = max(1, round(options["rate"] * len(able)))
     chosen = rng.choice(len(able), size=min(count, len(able)), replace=False)
@@ -130,7 +131,10 @@ def character(
 
 CHARACTER = Perturbation(
     edit=character,
-    doc="A typing slip (insert, delete, swap, neighbouring key) or a look-alike letter in a share of the words.",
+    doc=(
+        "A typing slip (insert, delete, swap, neighbouring key) or a look-alike letter in a share "
+        "of the words."
+    ),
     options={
         "kind": Option(default="any", doc="Kind of slip.", accepted=("any", *KINDS)),
         "rate": Option(

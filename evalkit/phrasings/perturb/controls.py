@@ -157,7 +157,8 @@ def controls(
     for kind in wanted:
         if kind not in DERIVED_KINDS:
             raise UsageError(
-                f"control kind {kind!r}: cannot be derived; accepted: {', '.join(DERIVED_KINDS)}. Write such phrasings by hand."
+                f"control kind {kind!r}: cannot be derived; accepted: {', '.join(DERIVED_KINDS)}. "
+                "Write such phrasings by hand."
             )
     own = [phrasing for phrasing in phrasings if phrasing.kind == "correct"]
     foreign = [

@@ -132,7 +132,8 @@ def layout(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Ph
     able = sorted({kind for kind, _ in found})
     if not able:
         return Impossible(
-            f"its text, cue {phrasing.cue!r} and layout {phrasing.layout!r} hold nothing that kind {options['kind']!r} could change"
+            f"its text, cue {phrasing.cue!r} and layout {phrasing.layout!r} hold nothing that "
+            f"kind {options['kind']!r} could change"
         )
     kind = able[int(rng.integers(len(able)))]
     fitting = [other for other_kind, other in found if other_kind == kind]

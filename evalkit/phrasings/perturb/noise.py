@@ -63,7 +63,8 @@ def shuffle(
     kept, cut = words[:count], words[count:]
     if len({word.text for word in kept}) < 2:
         return Impossible(
-            f"has {len({word.text for word in kept})} different editable words within keep={options['keep']}; shuffling needs 2"
+            f"has {len({word.text for word in kept})} different editable words within "
+            f"keep={options['keep']}; shuffling needs 2"
         )
     texts = [word.text for word in kept]
     order = list(texts)
@@ -102,7 +103,10 @@ DROP = Perturbation(
 )
 SHUFFLE = Perturbation(
     edit=shuffle,
-    doc="Truncated to its first words, which are put in random order; slots and label words keep their places.",
+    doc=(
+        "Truncated to its first words, which are put in random order; slots and label words keep "
+        "their places."
+    ),
     options={"keep": Option(default=1.0, doc="Share of the editable words kept, from the start.")},
 )
 RANDOM = Perturbation(

@@ -165,7 +165,8 @@ def _mark(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phr
     found = _SPEAKS.search(phrasing.text)
     if found:
         return Impossible(
-            f"its wording says what a letter means ({found.group().strip()[:40]!r}), and moved choices would make it untrue"
+            f"its wording says what a letter means ({found.group().strip()[:40]!r}), "
+            "and moved choices would make it untrue"
         )
     return phrasing
 
@@ -220,7 +221,10 @@ ORDER = Perturbation(
 LABELS = Perturbation(
     edit=_mark,
     acts_on="instance",
-    doc="The labels of every instance moved among choices that stay in place; answers are mapped back.",
+    doc=(
+        "The labels of every instance moved among choices that stay in place; "
+        "answers are mapped back."
+    ),
     options={
         "kind": Option(
             default="random", doc="Which order of labels.", accepted=("random", "reverse", "rotate")

@@ -177,7 +177,10 @@ WORD = Perturbation(
     options={
         "rate": Option(
             default=0.1,
-            doc="Share of all editable words replaced; at least one is, and never more than have a synonym.",
+            doc=(
+                "Share of all editable words replaced; at least one is, and never more than have "
+                "a synonym."
+            ),
         ),
         "senses": Option(
             default=1,
@@ -191,7 +194,10 @@ WORD = Perturbation(
         ),
         "encoder": Option(
             default="",
-            doc="Sentence encoder (folder or hub id) that keeps substitutions close; empty for none.",
+            doc=(
+                "Sentence encoder (folder or hub id) that keeps substitutions close; "
+                "empty for none."
+            ),
         ),
         "similarity": Option(default=0.8, doc="Least cosine with the original, with an encoder."),
     },

@@ -72,7 +72,8 @@ def find_wordnet(data: str = "") -> Any:
         if (folder / "data.noun").is_file():
             return folder
         raise DataMissingError(
-            f"{folder}: holds no file data.noun, so it is no WordNet dictionary folder. Name the folder of the dict files."
+            f"{folder}: holds no file data.noun, so it is no WordNet dictionary folder. "
+            "Name the folder of the dict files."
         )
     import nltk.data
 
@@ -86,8 +87,10 @@ def find_wordnet(data: str = "") -> Any:
         if (folder / "data.noun").is_file():
             return folder
     raise DataMissingError(
-        f"WordNet: not found in EVALKIT_WORDNET, {len(nltk.data.path)} nltk data folders or {DEBIAN_PATHS[0]}; synonyms need it. "
-        "Type one of: apt-get install wordnet-base | python -m nltk.downloader wordnet | export EVALKIT_WORDNET=FOLDER"
+        f"WordNet: not found in EVALKIT_WORDNET, {len(nltk.data.path)} nltk data folders or "
+        f"{DEBIAN_PATHS[0]}; synonyms need it. "
+        "Type one of: apt-get install wordnet-base | python -m nltk.downloader wordnet | export "
+        "EVALKIT_WORDNET=FOLDER"
     )
 
 

@@ -226,7 +226,8 @@ def difference_intervals(
     """
     if old.shape != new.shape:
         raise ValueError(
-            f"difference_intervals: old has shape {old.shape}, new {new.shape}; equal ones are accepted. Align the cells first."
+            f"difference_intervals: old has shape {old.shape}, new {new.shape}; "
+            "equal ones are accepted. Align the cells first."
         )
     old, new = on_shared_cells(old, new)
     if old.shape[0] < 1 or old.shape[1] < 2:

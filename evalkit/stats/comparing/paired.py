@@ -258,7 +258,8 @@ def mcnemar_clustered(old: Scores, new: Scores) -> float:
         odd = scores[there & (scores != 0) & (scores != 1)]
         if odd.size:
             raise ValueError(
-                f"mcnemar_clustered: a score is {odd[0]}; 0 and 1 are accepted. Use sign_flip for other scores."
+                f"mcnemar_clustered: a score is {odd[0]}; 0 and 1 are accepted. "
+                "Use sign_flip for other scores."
             )
     sums = np.where(there, difference, 0.0).sum(axis=0)[there.any(axis=0)]
     return _exact_sign_flip(sums) if sums.size else float("nan")
@@ -334,7 +335,8 @@ def non_inferiority(
     """
     if margin <= 0:
         raise ValueError(
-            f"non_inferiority: margin is {margin}; a fraction above 0 is accepted, such as 0.01 for one point."
+            f"non_inferiority: margin is {margin}; a fraction above 0 is accepted, "
+            "such as 0.01 for one point."
         )
     difference = paired_difference(old, new)
     return not_worse(*crossed_error(difference, question=question), margin=margin, level=level)

@@ -77,7 +77,10 @@ ROBUST = ("median", "q75", "cps")
 """Those that held 88% or more where wording effects were normal, heavy-tailed (t with 3 degrees of
 freedom), skewed (exponential) or one in ten broken, 10 and 20 phrasings on 200 instances; spread and
 sensitivity fell to 15% and 35%, std to 42%, min to 58%."""
-NOT_NORMAL = "withdrawn for new phrasings: does not hold when wordings break or their effects are skewed or heavy-tailed"
+NOT_NORMAL = (
+    "withdrawn for new phrasings: does not hold when wordings break or their effects are skewed "
+    "or heavy-tailed"
+)
 LEAST_IN_ARM = 4
 """Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than
 asked."""

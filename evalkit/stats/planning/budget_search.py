@@ -79,7 +79,8 @@ def find_phrasing(
     n_phrasings, n_instances = shape
     if budget < n_phrasings:
         raise ValueError(
-            f"find_phrasing: budget is {budget} cells; at least one per phrasing, {n_phrasings}, is accepted."
+            f"find_phrasing: budget is {budget} cells; at least one per phrasing, {n_phrasings}, "
+            "is accepted."
         )
     sign = 1.0 if want == "best" else -1.0
     scores = np.full(shape, np.nan)

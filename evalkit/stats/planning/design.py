@@ -99,7 +99,8 @@ def required_phrasings(
     """
     if not half > 0:
         raise ValueError(
-            f"required_phrasings: half is {half}; a fraction above 0 is accepted, such as 0.01 for one point."
+            f"required_phrasings: half is {half}; a fraction above 0 is accepted, "
+            "such as 0.01 for one point."
         )
     if (
         not half_width(found, n_phrasings=MOST, n_instances=n_instances, level=level) <= half

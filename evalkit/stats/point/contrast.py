@@ -47,7 +47,8 @@ def on_shared_instances(
 def _gap_of(name: str, scores: Scores, seen: Mask, unseen: Mask) -> float:
     if (seen & unseen).any():
         raise ValueError(
-            f"{name}: {int((seen & unseen).sum())} phrasings are both seen and unseen; one arm each is accepted."
+            f"{name}: {int((seen & unseen).sum())} phrasings are both seen and unseen; "
+            "one arm each is accepted."
         )
     a = phrasing_scores(on_shared_instances(scores, seen, unseen))
     return float(GAPS_FROM_MEANS[name](a[seen], a[unseen]))

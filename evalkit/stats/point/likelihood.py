@@ -60,7 +60,8 @@ def posix_of_set(
     n = lengths.size
     if logprobs.shape != (n, n):
         raise ValueError(
-            f"posix_of_set: logprobs has shape {logprobs.shape} for {n} answers; one row and one column per phrasing is accepted."
+            f"posix_of_set: logprobs has shape {logprobs.shape} for {n} answers; "
+            "one row and one column per phrasing is accepted."
         )
     if n < 2 or (lengths < 1).any():
         return float("nan")

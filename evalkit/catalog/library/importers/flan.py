@@ -150,7 +150,8 @@ def _add_pattern(
         return
     if answer not in _SLOT.findall(pattern.target):
         found.skipped.append(
-            f"{where}: its target is {pattern.target!r}, so it asks for something else than {answer!r}"
+            f"{where}: its target is {pattern.target!r}, so it asks for something else than "
+            f"{answer!r}"
         )
         return
     try:
@@ -203,6 +204,7 @@ def import_flan(path: Path, options: ImportOptions) -> Imported:
                     _add_pattern(pattern, task, answer, source=source, options=options, found=found)
     if not met:
         raise CatalogError(
-            f"{path}:1: holds no dictionary of task name -> list of patterns. Name a FLAN templates.py."
+            f"{path}:1: holds no dictionary of task name -> list of patterns. "
+            "Name a FLAN templates.py."
         )
     return found

@@ -81,7 +81,10 @@ class SourceFile:
     def origin(self, line: int, commit: str) -> str:
         """Return the text for `Phrasing.origin`."""
         at = f"@{commit}" if commit else ""
-        return f"{self.path.name if self.path.is_absolute() else self.path.as_posix()}:{line}{at} sha256:{self.sha256[:16]}"
+        return (
+            f"{self.path.name if self.path.is_absolute() else self.path.as_posix()}:{line}{at} "
+            f"sha256:{self.sha256[:16]}"
+        )
 
 
 @dataclass(slots=True)

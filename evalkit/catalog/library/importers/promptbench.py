@@ -100,7 +100,8 @@ def _data(source: SourceFile) -> Any:
             return json.loads(source.text)
         except (ValueError, RecursionError) as error:
             raise CatalogError(
-                f"{source.path}:{getattr(error, 'lineno', 1)}: is not JSON: {error}. Check the file."
+                f"{source.path}:{getattr(error, 'lineno', 1)}: is not JSON: {error}. "
+                "Check the file."
             ) from error
     if suffix == ".py" or re.search(r"(?m)^\w+ *= *\{", source.text):
         return [_plain(table) for table in dictionaries(syntax(source))]
@@ -115,7 +116,8 @@ def _set(source: SourceFile, options: ImportOptions) -> Imported:
     texts = [item for table in tables for item in _texts(table)]
     if not texts:
         raise CatalogError(
-            f"{source.path}:1: holds no lists of prompts (task -> list of texts). Files of shots cannot be imported."
+            f"{source.path}:1: holds no lists of prompts (task -> list of texts). "
+            "Files of shots cannot be imported."
         )
     for keys, text in texts:
         names = [key for key in keys if not key.isupper()] or ["prompts"]

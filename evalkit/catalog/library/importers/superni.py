@@ -71,7 +71,8 @@ def _task(source: SourceFile, options: ImportOptions) -> Imported:
     texts = [definition] if isinstance(definition, str) else definition
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise CatalogError(
-            f"{source.path}:1: has no 'Definition' (a text or a list of texts). Name a Super-NaturalInstructions task file."
+            f"{source.path}:1: has no 'Definition' (a text or a list of texts). "
+            "Name a Super-NaturalInstructions task file."
         )
     line = source.text[: max(source.text.find('"Definition"'), 0)].count("\n") + 1
     if wanted(source.path.stem, options):
@@ -97,7 +98,8 @@ def _table(source: SourceFile, options: ImportOptions) -> Imported:
         column = _REWRITE if _REWRITE in columns else _DEFINITION
         if column not in columns or "name" not in columns:
             raise CatalogError(
-                f"{source.path}:1: has columns {', '.join(columns[:6])}; 'name' and {_DEFINITION!r} or {_REWRITE!r} are accepted. "
+                f"{source.path}:1: has columns {', '.join(columns[:6])}; 'name' and "
+                f"{_DEFINITION!r} or {_REWRITE!r} are accepted. "
                 "Use the importer 'table' with a mapping for other tables."
             )
         for row in reader:

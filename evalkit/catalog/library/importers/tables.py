@@ -70,11 +70,13 @@ def _rows(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise CatalogError(
-                    f"{source.path}:{number}: is not JSON: {error}. One object per line is accepted."
+                    f"{source.path}:{number}: is not JSON: {error}. "
+                    "One object per line is accepted."
                 ) from error
             if not isinstance(row, dict):
                 raise CatalogError(
-                    f"{source.path}:{number}: is a {type(row).__name__}; one object per line is accepted."
+                    f"{source.path}:{number}: is a {type(row).__name__}; one object per line is "
+                    "accepted."
                 )
             yield number, row
 
@@ -94,7 +96,8 @@ def import_prompteval(path: Path, options: ImportOptions) -> Imported:
     for line, row in _rows(source):
         if _PROMPTEVAL_TEXT not in row:
             raise CatalogError(
-                f"{path}:1: has no column {_PROMPTEVAL_TEXT!r}. Name a CSV of PromptEval's data/templates."
+                f"{path}:1: has no column {_PROMPTEVAL_TEXT!r}. "
+                "Name a CSV of PromptEval's data/templates."
             )
         try:
             text = from_format_string(row[_PROMPTEVAL_TEXT] or "", options.rename)
@@ -144,7 +147,8 @@ def import_table(path: Path, options: ImportOptions) -> Imported:
     for line, row in _rows(source):
         if columns["text"] not in row:
             raise CatalogError(
-                f"{path}:{line}: has no field {columns['text']!r}; it has {', '.join(map(str, row))}. Say which holds the text: --map text=FIELD."
+                f"{path}:{line}: has no field {columns['text']!r}; it has "
+                f"{', '.join(map(str, row))}. Say which holds the text: --map text=FIELD."
             )
         name = str(row.get(columns["name"]) or path.stem)
         if wanted(name, options):
