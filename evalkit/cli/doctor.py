@@ -42,7 +42,7 @@ _EXTRAS = {
     "openai": ("httpx", "tenacity"),
     "phrasings": ("datasketch",),
     "ray": ("ray",),
-    "semantic": ("sentence_transformers",),
+    "semantic": ("transformers", "all_minilm_l6_v2"),
     "vllm": ("vllm",),
 }
 

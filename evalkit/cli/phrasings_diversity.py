@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -46,7 +46,14 @@ _NEAREST = 5
     "--pick",
     type=int,
     metavar="K",
-    help="Name K phrasings that cover all, the farthest from those chosen next.",
+    help="Name K phrasings that cover all.",
+)
+@option(
+    "--how",
+    type=click.Choice(["k-center", "facility"]),
+    default="k-center",
+    show_default=True,
+    help="k-center leaves none far from all chosen; facility chooses those that stand for many.",
 )
 @json_option
 @quiet_option
@@ -57,6 +64,7 @@ def command(
     task_id: str | None,
     encoder: str | None,
     pick: int | None,
+    how: Literal["k-center", "facility"],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -71,7 +79,7 @@ def command(
     phrasings = _correct(paths, task_id)
     rows = encoder_named(encoder)([item.text for item in phrasings]) if encoder else None
     found = diversity(phrasings, rows)
-    chosen = [] if pick is None else choose_k(distances(phrasings, rows), pick)
+    chosen = [] if pick is None else choose_k(distances(phrasings, rows), pick, how=how)
     if as_json:
         print_json(
             {**dataclasses.asdict(found), "picked": [phrasings[place].id for place in chosen]}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,9 +22,11 @@ from evalkit.catalog.library.patterns import normalised_words, pieces_of
 from evalkit.errors import UsageError
 from evalkit.records import Phrasing
 
-__all__ = ["Diversity", "choose_k", "distances", "diversity", "vendi_score"]
+__all__ = ["Diversity", "How", "choose_k", "distances", "diversity", "vendi_score"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+How = Literal["k-center", "facility"]
+"""Ways to choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +120,8 @@ def diversity(phrasings: Sequence[Phrasing], rows: Floats | None = None) -> Dive
     )
 
 
-def choose_k(apart: Floats, k: int) -> list[int]:
-    """Return k places that cover all: the most central one, then always the one farthest from those chosen.
+def choose_k(apart: Floats, k: int, *, how: How = "k-center") -> list[int]:
+    """Return k places that cover all.
 
     Parameters
     ----------
@@ -127,20 +129,48 @@ def choose_k(apart: Floats, k: int) -> list[int]:
         Distances, shape (phrasing, phrasing).
     k
         How many; between 1 and their number.
+    how
+        ``k-center``: the most central one, then always the one farthest from those chosen, so that
+        none is far from all of them (odd ones are chosen early). ``facility``: always the one that
+        brings all phrasings nearest to their nearest chosen one, so that the chosen stand for the
+        many (odd ones are chosen late).
 
     Raises
     ------
     UsageError
         When there are fewer than k, or k is less than 1.
+
+    Notes
+    -----
+    The first k of a larger choice are the choice of k.
+
+    References
+    ----------
+    Gonzalez 1985 (farthest-first for k-center); Cornuejols, Fisher, Nemhauser 1977 (greedy facility
+    location).
     """
     if not 1 <= k <= len(apart):
         raise UsageError(
             f"--pick {k}: there are {len(apart)} phrasings to choose from; "
             f"1 to {len(apart)} is accepted."
         )
+    if how == "facility":
+        return _facility(apart, k)
     chosen = [int(apart.max(axis=1).argmin())]
     while len(chosen) < k:
         left = apart[chosen].min(axis=0)
         left[chosen] = -1.0
         chosen.append(int(left.argmax()))
+    return chosen
+
+
+def _facility(apart: Floats, k: int) -> list[int]:
+    """Greedy facility location: each choice lowers the sum of distances to the nearest chosen one most."""
+    nearest = np.full(len(apart), apart.max() + 1.0)
+    chosen: list[int] = []
+    while len(chosen) < k:
+        sums = np.minimum(apart, nearest).sum(axis=1)
+        sums[chosen] = np.inf
+        chosen.append(int(sums.argmin()))
+        nearest = np.minimum(nearest, apart[chosen[-1]])
     return chosen

