@@ -2,8 +2,8 @@
 
 A registry maps a name to ``"module:attribute"`` and imports nothing until the name is used.
 Built-in entries are a table; third parties add theirs through the entry-point group of the kind
-(``evalkit.backends``, ``evalkit.metrics``, ``evalkit.readers``, ``evalkit.mitigations``,
-``evalkit.perturbations``). Both pass through `Registry.load`.
+(``evalkit.backends``, ``evalkit.metrics``, ``evalkit.measures``, ``evalkit.readers``,
+``evalkit.mitigations``, ``evalkit.perturbations``). Both pass through `Registry.load`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from evalkit.errors import RegistryError
 __all__ = [
     "BACKENDS",
     "IMPORTERS",
+    "MEASURES",
     "METRICS",
     "MITIGATIONS",
     "PERTURBATIONS",
@@ -128,7 +129,18 @@ METRICS = Registry(
         "token_f1": "evalkit.scoring.overlap:token_f1",
         "squad_v2": "evalkit.scoring.overlap:squad_v2",
         "sentence_bleu": "evalkit.scoring.overlap:sentence_bleu",
+        "all_parts": "evalkit.scoring.parts:all_parts",
+        "answer_contained": "evalkit.scoring.text:answer_contained",
         "math_match": "evalkit.scoring.text:math_match",
+    },
+)
+MEASURES = Registry(
+    "measure",
+    {
+        "marker": "evalkit.scoring.measures:marker",
+        "parts": "evalkit.scoring.measures:parts",
+        "pattern": "evalkit.scoring.measures:pattern",
+        "passage": "evalkit.scoring.measures:passage",
     },
 )
 READERS = Registry(
@@ -144,6 +156,10 @@ READERS = Registry(
         "math": "evalkit.catalog.readers.deepmind_math:read",
         "table": "evalkit.catalog.readers.table:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
+        "context": "evalkit.catalog.readers.context:read",
+        "composition": "evalkit.catalog.readers.composition:read",
+        "meta": "evalkit.catalog.readers.meta:read",
+        "injection": "evalkit.catalog.readers.injection:read",
         "lm_eval": "evalkit.catalog.lm_eval_tasks:read",
     },
 )
@@ -178,6 +194,7 @@ PERTURBATIONS = Registry(
     {
         "back_translation": "evalkit.phrasings.perturb.semantic:BACK_TRANSLATION",
         "character": "evalkit.phrasings.perturb.character:CHARACTER",
+        "defence": "evalkit.phrasings.perturb.defence:DEFENCE",
         "drop": "evalkit.phrasings.perturb.noise:DROP",
         "labels": "evalkit.phrasings.perturb.order:LABELS",
         "layout": "evalkit.phrasings.perturb.layout:LAYOUT",
@@ -187,7 +204,9 @@ PERTURBATIONS = Registry(
         "pig_latin": "evalkit.phrasings.perturb.cipher:PIG_LATIN",
         "random": "evalkit.phrasings.perturb.noise:RANDOM",
         "sentence": "evalkit.phrasings.perturb.sentence:SENTENCE",
+        "shots": "evalkit.phrasings.perturb.shots:SHOTS",
         "shuffle": "evalkit.phrasings.perturb.noise:SHUFFLE",
         "word": "evalkit.phrasings.perturb.word:WORD",
+        "wrapper": "evalkit.phrasings.perturb.wrapper:WRAPPER",
     },
 )

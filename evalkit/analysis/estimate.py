@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.between_models import between_models
+from evalkit.analysis.dimensions import dimension_rows
 from evalkit.analysis.drops import drops_of
+from evalkit.analysis.estimate_rows import bounded, row_of
 from evalkit.analysis.independent import codes_of, independent_units
 from evalkit.analysis.over_tasks import OneTask, over_tasks
 from evalkit.analysis.per_task import Options, task_statistics
 from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
-from evalkit.records.questions import Asked, Named, asked, question_of, within
-from evalkit.records.statistics import statistic
+from evalkit.records.questions import Asked, Named, asked, within
 from evalkit.scoring import AnswerBlock, Block, ScoreTable
-from evalkit.stats.intervals.resample import Interval
 
 __all__ = ["Known", "estimate", "headline_phrasings", "rows_of_model"]
 
@@ -40,6 +40,9 @@ class Known:
     answers: Mapping[str, AnswerBlock] = field(default_factory=dict)
     """Task id -> what the one model of the table answered, for posix, prompt_uncertainty,
     confidence, brier, refusal_rate and label_adherence."""
+    levels: Mapping[str, str] = field(default_factory=dict)
+    """Task id -> its level of generalisation for the one model of the table, see
+    `evalkit.catalog.levels`."""
     distances: Mapping[str, Mapping[str, float]] | None = None
     """Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none
     was asked for; None: not a run, so not spoken of."""
@@ -113,6 +116,15 @@ def estimate(
             )
             tasks.append(_one_task(table.block(model, task), options, rng))
         rows += rows_of_model(model, tasks, level=level, group=group, question=what)
+        if not group:
+            blocks = [table.block(model, task) for task in table.tasks(model)]
+            rows += dimension_rows(
+                blocks,
+                known.answers,
+                question=within(what),
+                level=level,
+                levels=known.levels,
+            )
         by_model[model] = tasks
     rng = np.random.default_rng(int(digest([seed, group, "ranks"], length=16), 16))
     return rows + between_models(
@@ -178,7 +190,7 @@ def rows_of_model(
     rows: list[Estimate] = []
     for task in tasks:
         rows += [
-            _row(
+            row_of(
                 (model, task.benchmark, task.task),
                 name,
                 found,
@@ -200,7 +212,7 @@ def rows_of_model(
         )
         ids = instances_digest([f"{task.task}={task.digest}" for task in part])
         rows += [
-            _row(
+            row_of(
                 (model, benchmark, "all"),
                 name,
                 found,
@@ -213,53 +225,10 @@ def rows_of_model(
                 | ({} if differences else pooled(part, level=level))
             ).items()
         ]
-    return rows if differences else [_bounded(row) for row in rows]
+    return rows if differences else [bounded(row) for row in rows]
 
 
 def _entered(task: OneTask, metric: str) -> int:
     """Phrasings behind a statistic: those of its arm, or all."""
     arm, _, kind = metric.rpartition("_")
     return task.seen.count(arm) if kind in {"mean", "std"} and arm in ARMS else len(task.seen)
-
-
-def _row(
-    where: tuple[str, str, str],
-    metric: str,
-    found: Interval,
-    *,
-    counts: tuple[int, int, int, int],
-    ids: str,
-    group: str,
-) -> Estimate:
-    """Row of one metric at (model, benchmark, task)."""
-    return Estimate(
-        model=where[0],
-        benchmark=where[1],
-        task=where[2],
-        metric=metric,
-        value=found.value,
-        low=math.nan if found.reason else found.low,
-        high=math.nan if found.reason else found.high,
-        level=found.level,
-        interval=found.name,
-        n_tasks=counts[0],
-        n_phrasings=counts[1],
-        n_instances=counts[2],
-        n_groups=counts[3],
-        instances_digest=ids,
-        group=group,
-        note=found.reason,
-        question=question_of(found.over),
-        method=found.method,
-        reason=found.reason,
-    )
-
-
-def _bounded(row: Estimate) -> Estimate:
-    """Cut the ends of an interval where the metric ends."""
-    entry = statistic(row.metric)
-    return replace(
-        row,
-        low=float(np.clip(row.low, entry.low, entry.high)),
-        high=float(np.clip(row.high, entry.low, entry.high)),
-    )

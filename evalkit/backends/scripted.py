@@ -19,6 +19,7 @@ behaviour               answers
 ``rambles``             the target, hidden in a text that cannot be parsed, under half of the phrasings
 ``obeys``               the target under correct instructions, the opposite under others
 ``deaf``                the target whatever the instruction says (ignores wrong instructions)
+``lured``               what the data of the prompt misleads to, where something does; else the target
 ``uniform``             equal log-probabilities for all choices; empty text
 ``nan``                 not-a-number for a share ``rate`` of the requests
 ``oom``                 an out-of-memory error for a share ``rate`` of the requests
@@ -48,6 +49,7 @@ BEHAVIOURS = (
     "flaky",
     "hang",
     "knows",
+    "lured",
     "nan",
     "noise",
     "obeys",
@@ -207,6 +209,8 @@ class ScriptedBackend:
         if self.behaviour == "copies":
             return max(range(n_choices), key=lambda index: request.text.rfind(hint.labels[index]))
         target = hint.target if hint.target is not None else 0
+        if self.behaviour == "lured" and hint.lured is not None:
+            return hint.lured
         if self._right(hint):
             return target
         return (
@@ -244,4 +248,6 @@ class ScriptedBackend:
             return ""
         if self.behaviour in {"first", "copies"}:
             return request.text.split()[-1] if request.text.split() else ""
+        if self.behaviour == "lured" and hint.lure:
+            return hint.lure
         return hint.reference if self._right(hint) else f"not {hint.reference}"

@@ -24,6 +24,7 @@ from evalkit.catalog.download import Answer, answered, endpoint, short_text, wro
 from evalkit.catalog.files import hub_folder, place_of
 from evalkit.catalog.opening import parse_json, read_bytes
 from evalkit.catalog.paths import inside
+from evalkit.catalog.readers.derived import bases_of
 from evalkit.errors import (
     CatalogError,
     DataMissingError,
@@ -93,7 +94,7 @@ def needed(
     """
     wanted: dict[Path, Wanted] = {}
     unknown: list[Task] = []
-    for task in tasks:
+    for task in (base for one in tasks for base in bases_of(one) or [one]):
         items = _wanted(task, root, revision)
         wanted.update((item.place, item) for item in items if item.place not in wanted)
         if not items and task.reader != "procedural":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.catalog.files import data_directory, locate
+from evalkit.catalog.readers.derived import DERIVED, bases_of
 from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Instance, Phrasing, Task
 from evalkit.registry import READERS
@@ -17,6 +18,8 @@ LEFT_OUT = "left out as published"
 
 _EMBEDDED = frozenset({"lm_eval", "procedural"})
 """Readers whose instances are made by evalkit or by another library and need no files of ours."""
+_OWN_OR_FILE = frozenset({"context"})
+"""Readers that make instances where their task names no file."""
 _PUBLISHED = frozenset(
     {"bbh", "bigbench", "glue", "lm_eval", "math", "mmlu", "squad", "superni", "translation"}
 )
@@ -171,8 +174,10 @@ def available_tasks(
     absent: list[tuple[Task, str]] = []
     for task in tasks:
         try:
-            if task.reader not in _EMBEDDED and "rows" not in task.source.options:
-                locate(task, data_dir, task.split)
+            for base in bases_of(task) if task.reader in DERIVED else [task]:
+                made = base.reader in _EMBEDDED or "rows" in base.source.options
+                if not made and not (base.reader in _OWN_OR_FILE and not base.source.local):
+                    locate(base, data_dir, base.split)
             present.append(task)
         except DataMissingError as error:
             absent.append((task, str(error)))

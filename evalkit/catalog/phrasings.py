@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -140,6 +140,8 @@ def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
     if own.is_file():
         yield own
     for name in task.phrasings:
+        if "/" in name:
+            continue  # of another benchmark, see `_borrowed`
         path = folder / f"{name}.yaml"
         if not path.is_file():
             raise CatalogError(
@@ -154,6 +156,22 @@ def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
         yield from (path for path in apart if source in sources and path.is_file())
 
 
+def _borrowed(task: Task) -> Iterator[_Read]:
+    """Yield the phrasings of other benchmarks' sets that the task names, as far as it fills their slots."""
+    offered = COMMON_SLOTS.union(task.fields)
+    for name in task.phrasings:
+        if "/" not in name:
+            continue
+        path = data_root("paraphrases") / f"{name}.yaml"
+        if ".." in name or not path.is_file():
+            raise CatalogError(
+                f"{task.id}: phrasing set {name!r} is not there; looked for {_shown(path)}. Correct 'phrasings' of the task."
+            )
+        for item in _stamped(path):
+            if slots(item.phrasing.text) <= offered:
+                yield _Read(replace(item.phrasing, tasks=()), item.at)
+
+
 def load_phrasings(
     task: Task, *, extra: Sequence[Path] = (), sources: Collection[str] = ()
 ) -> list[Phrasing]:
@@ -163,7 +181,8 @@ def load_phrasings(
     ----------
     task
         The task; the set named like it and the sets it names are read from
-        ``paraphrases/<benchmark>/``.
+        ``paraphrases/<benchmark>/``. A set of another benchmark is named ``benchmark/set``; its
+        phrasings with slots that the task does not fill are left out.
     extra
         Further phrasing files; a phrasing without ``tasks`` is taken for every task.
     sources
@@ -176,9 +195,8 @@ def load_phrasings(
         When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task
         does not fill.
     """
-    return _fitting(
-        task, [item for path in [*_files(task, sources), *extra] for item in _stamped(path)]
-    )
+    own = [item for path in [*_files(task, sources), *extra] for item in _stamped(path)]
+    return _fitting(task, [*_borrowed(task), *own])
 
 
 def phrasings_for(task: Task, phrasings: Sequence[Phrasing]) -> list[Phrasing]:

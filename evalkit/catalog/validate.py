@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 
 from evalkit.catalog.source_check import check_source, shown
 from evalkit.catalog.yaml_file import Where, YamlFile
+from evalkit.phrasings.frames import frame_problems
 from evalkit.phrasings.templates import check as check_template
 from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
 from evalkit.records.extraction import extraction_problem
 from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.records.statistics import gated
-from evalkit.registry import METRICS, READERS, Registry
+from evalkit.registry import MEASURES, METRICS, READERS, Registry
 
 __all__ = ["field_names", "record"]
 
@@ -183,6 +184,9 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
     yield from check_source(task.source)
     if message := _registered(METRICS, task.metric):
         yield ("metric",), message
+    for place, name in enumerate(task.measures):
+        if message := _registered(MEASURES, name):
+            yield ("measures", place), message
     if task.version < 1:
         yield ("version",), f"version is {task.version}; accepted: 1 and up."
     if task.chance is not None and not 0 <= task.chance < 1:
@@ -228,6 +232,8 @@ def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
         )
     for message in check_template(phrasing.text):
         yield ("text",), message
+    for message in frame_problems(phrasing.frame):
+        yield ("frame",), message
 
 
 def _check_suite(suite: Suite) -> Iterator[tuple[Where, str]]:

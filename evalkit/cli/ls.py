@@ -67,6 +67,8 @@ def _suites(patterns: tuple[str, ...]) -> Rows:
     return [
         {
             "suite": suite.name,
+            "measures": suite.measures,
+            "source": suite.citation,
             "tasks": " ".join(suite.tasks),
             "phrasings": suite.phrasings or "all",
             "limit": suite.limit or "all",

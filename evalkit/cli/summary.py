@@ -12,11 +12,13 @@ from evalkit.cli.options import print_table
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import shown_in
+from evalkit.report.dimensions import DimensionTable, dimension_tables
 from evalkit.report.summary import cost_sentence, summary_rows
 from evalkit.report.terminal import say
 from evalkit.report.text import (
     asked_of,
     carried,
+    estimate_text,
     grouped,
     proven,
     starred,
@@ -52,6 +54,9 @@ def print_summary(
     for line in (*starred(over, question), *said):
         say(line)
     _say_wordings(manifest, estimates, question)
+    for table in [] if brief else dimension_tables(estimates):
+        if not table.crossed:
+            _print_dimension(table)
     counts = manifest.totals
     say(
         f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"
@@ -117,3 +122,18 @@ def _say_wordings(manifest: Manifest, estimates: Sequence[Estimate], question: s
     ):
         if line:
             say(line)
+
+
+def _print_dimension(table: DimensionTable) -> None:
+    """Print the levels of one thing that the run varies beside the wording."""
+    rows = [
+        [
+            level,
+            *(
+                "-" if (one := row.get(name)) is None else estimate_text(one)
+                for name in table.metrics
+            ),
+        ]
+        for level, row in table.rows
+    ]
+    print_table(["", *table.heads], rows, title=table.title)

@@ -8,6 +8,9 @@ How a prompt is put together, for the two kinds of phrasing:
   closes the prompt.
 * ``position: inline``: the text holds ``{{ question }}`` (and ``{{ choices }}``) itself.
 
+A phrasing with a `frame` is put into it: ``{{ instruction }}``, ``{{ data }}`` (worked instances and
+the instance) and ``{{ cue }}`` stand where the frame says.
+
 Wording, layout, label space, position and wrapper are separate fields of `Phrasing`; nothing here
 looks at the words. Not handled here: chat templates and over-long prompts (the backend knows the
 tokenizer).
@@ -23,7 +26,14 @@ from evalkit.errors import CatalogError
 from evalkit.phrasings.templates import render, slots
 from evalkit.records import Instance, Phrasing, Prompt, Request, Task
 
-__all__ = ["PROMPT_VERSION", "ROLE_LINE", "answer_labels", "list_choices", "render_prompt"]
+__all__ = [
+    "PROMPT_VERSION",
+    "ROLE_LINE",
+    "answer_labels",
+    "list_choices",
+    "render_prompt",
+    "without",
+]
 
 PROMPT_VERSION = 1
 """Raised whenever the same records would give another text."""
@@ -153,28 +163,17 @@ def render_prompt(
             f"{task.id}: instance {instance.id!r} has no choices but the task is a choice task. Check the task file's reader and kind."
         )
     question, listed = _body(task, phrasing, instance, choices, names)
-    head, parts = "", [*(_worked(task, phrasing, shot) for shot in shots)]
-    system = ""
+    worked = [_worked(task, phrasing, shot) for shot in shots]
     if phrasing.position == "inline":
-        parts.append(
-            _close(_inline(task, phrasing, instance, (question, listed), choices), phrasing.cue)
-        )
+        instruction, block = "", _inline(task, phrasing, instance, (question, listed), choices)
     else:
         instruction = render(phrasing.text, _fields(task, instance)).strip()
         block = "\n".join(part for part in (question, listed) if part)
-        if phrasing.wrapper == "chat":
-            system = instruction
-            parts.append(_close(block, phrasing.cue))
-        elif phrasing.position == "before":
-            head = instruction
-            parts.append(_close(block, phrasing.cue))
-        else:
-            parts.append(
-                _close(f"{block}\n\n{instruction}" if instruction else block, phrasing.cue)
-            )
-    if phrasing.wrapper == "role":
-        head = f"{ROLE_LINE}\n{head}" if head else ROLE_LINE
-    text = "\n\n".join(part for part in (head, *parts) if part)
+    system = instruction if phrasing.wrapper == "chat" and not phrasing.frame else ""
+    if phrasing.frame:
+        text = _framed(phrasing, instruction, [*worked, block])
+    else:
+        text = _plain(phrasing, "" if system else instruction, [*worked, block])
     labels = answer_labels(phrasing, choices, names) if choices else ()
     choice = task.kind == "choice"
     return Prompt(
@@ -191,6 +190,39 @@ def render_prompt(
         max_tokens=task.max_tokens if not choice else 0,
         stop=task.stop if not choice else (),
     )
+
+
+def _plain(phrasing: Phrasing, instruction: str, blocks: Sequence[str]) -> str:
+    """Prompt without a frame: role line, instruction, worked instances, instance, cue."""
+    *worked, block = blocks
+    head = instruction if phrasing.position == "before" else ""
+    if phrasing.position == "after" and instruction:
+        block = f"{block}\n\n{instruction}"
+    if phrasing.wrapper == "role":
+        head = f"{ROLE_LINE}\n{head}" if head else ROLE_LINE
+    return "\n\n".join(part for part in (head, *worked, _close(block, phrasing.cue)) if part)
+
+
+def _framed(phrasing: Phrasing, instruction: str, blocks: Sequence[str]) -> str:
+    """Prompt in the frame of a phrasing; one that holds its own slots is all instruction."""
+    data = "\n\n".join(block for block in blocks if block)
+    if phrasing.position == "inline":
+        instruction, data = data, ""
+    parts = {"instruction": instruction, "data": data, "cue": phrasing.cue}
+    return render(phrasing.frame, parts, where=f"frame of {phrasing.id!r}").rstrip()
+
+
+def without(text: str, reserved: Sequence[str]) -> str:
+    """Return a text without the reserved ones, taken out again and again until none is left.
+
+    >>> without("[IN[INST]ST] hello", ["[INST]"])
+    ' hello'
+    """
+    found = next((one for one in reserved if one in text), None)
+    while found is not None:
+        text = text.replace(found, "")
+        found = next((one for one in reserved if one in text), None)
+    return text
 
 
 def _ordered(instance: Instance, order: Sequence[int]) -> tuple[str, ...]:
@@ -225,9 +257,8 @@ def _body(
             "use layout lettered, parenthesized or inline, or label_space text."
         )
     shown = bool(choices) and (task.choices_shown or needed)
-    return instance.fields.get("question", ""), list_choices(
-        phrasing, choices, names
-    ) if shown else ""
+    question = without(instance.fields.get("question", ""), phrasing.reserved)
+    return question, list_choices(phrasing, choices, names) if shown else ""
 
 
 class _Choices(tuple[str, ...]):
@@ -276,7 +307,7 @@ def _close(block: str, cue: str) -> str:
 def _worked(task: Task, phrasing: Phrasing, shot: Instance) -> str:
     """One worked instance with its answer, without the instruction (inline phrasings repeat it: it cannot be cut out)."""
     if phrasing.position == "inline":
-        bare = render_prompt(task, replace(phrasing, wrapper="plain"), shot).text
+        bare = render_prompt(task, replace(phrasing, wrapper="plain", frame=""), shot).text
     else:
         question, listed = _body(task, phrasing, shot, shot.choices, ())
         bare = _close("\n".join(part for part in (question, listed) if part), phrasing.cue)

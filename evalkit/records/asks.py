@@ -32,6 +32,10 @@ class Hint:
     """Labels shown."""
     reference: str
     """A right answer as text."""
+    lure: str = ""
+    """Answer that something in the prompt misleads to; empty where nothing does."""
+    lured: int | None = None
+    """Its position among the continuations; None where it is none of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ class Instance:
     """Accepted answers as texts; for choice tasks the text of the target."""
     options: tuple[str, ...] = ()
     """Labels upstream gave the choices (``A``), when it did."""
+    of: str = ""
+    """Id of what it was made from; instances of one origin differ in nothing but their factors."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """What is varied about it: name of a factor -> its level, such as ``attack`` -> ``naive``."""
     where: str = field(default="", compare=False, repr=False)
     """File and line it was read from, for messages."""
     flaw: str = field(default="", compare=False, repr=False)
@@ -47,6 +51,9 @@ class Instance:
         """Return what is kept of it: all fields but where it was read and its flaw."""
         kept = asdict(self)
         del kept["where"], kept["flaw"]
+        for name in ("of", "factors"):  # an instance that varies nothing is digested as ever
+            if not kept[name]:
+                del kept[name]
         return kept
 
 

@@ -6,7 +6,7 @@ The same record whether it was just chosen or is read back from a run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
 from evalkit.records.cells import Instance
@@ -15,7 +15,7 @@ from evalkit.records.specifications import Phrasing, Seen, Task
 
 __all__ = ["KEY_LENGTH", "Arrangement", "Block", "Job"]
 
-ADDED = ("extract",)
+ADDED = ("extract", "measures")
 """Fields of a task that later versions added; without a value they are no part of its digest."""
 
 Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
@@ -67,6 +67,11 @@ class Job:
     orders: Mapping[str, tuple[Arrangement, ...]]
     """Choice order and label order per instance, for phrasing ids whose perturbation moves choices
     or labels."""
+    pool: tuple[Instance, ...] = ()
+    """Worked instances that some phrasings show in place of `shots`."""
+    demos: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    """Phrasing id -> places in `pool`, per instance, or once for all; for phrasings with worked
+    instances of their own."""
     design: Literal["full", "paired", "balanced", "adaptive", "search"] = "full"
     """Which cells are asked: all of these instances (``full``; ``paired``: they are a part, the
     same under every phrasing), or a sparse design."""
@@ -96,6 +101,13 @@ class Job:
                 [shot.content() for shot in self.shots],
             ]
         )
+
+    def shown(self, phrasing: Phrasing, position: int) -> tuple[Instance, ...]:
+        """Return the worked instances of one cell."""
+        demos = self.demos.get(phrasing.id)
+        if not demos:
+            return self.shots
+        return tuple(self.pool[place] for place in demos[position if len(demos) > 1 else 0])
 
     def arrangement(self, phrasing: Phrasing, position: int) -> Arrangement:
         """Return choice order and label order of one cell; empty for upstream's."""

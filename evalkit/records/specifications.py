@@ -93,6 +93,8 @@ class Task:
     them)."""
     metric: str = "choice_accuracy"
     """Name of the metric that gives the score of a cell."""
+    measures: tuple[str, ...] = ()
+    """Names of what is measured of an answer besides its score."""
     chance: float | None = None
     """Score of guessing, a fraction; None when undefined (free text) or varying per instance
     (``1/n_choices`` is used then)."""
@@ -104,8 +106,8 @@ class Task:
     """Where the answer stands in a text, as `evalkit.records.extraction` describes it; None: the
     metric's own rule."""
     phrasings: tuple[str, ...] = ()
-    """Phrasing sets (file stems under ``paraphrases/<benchmark>/``) used besides the set named like
-    the task."""
+    """Phrasing sets (file stems under ``paraphrases/<benchmark>/``; ``benchmark/stem`` for those of
+    another one) used besides the set named like the task."""
     subject: str = ""
     """What the task is about in plain words, for ``{{ subject }}`` slots (``high school
     biology``)."""
@@ -177,6 +179,11 @@ class Phrasing:
     """Plain text, a role line (``role``), or instruction as system message of a chat (``chat``)."""
     cue: str = "Answer:"
     """Line that invites the answer; empty for none."""
+    frame: str = ""
+    """What the prompt is put into: sandboxed Jinja over ``instruction``, ``data`` and ``cue``;
+    empty for nothing."""
+    reserved: tuple[str, ...] = ()
+    """Texts that only the frame may hold: they are taken out of the data until none is left."""
     language: str = "en"
     """Language of the wording."""
     meaning: Meaning = Meaning()
@@ -244,6 +251,10 @@ class Suite:
     """Raised whenever a change moves scores."""
     description: str = ""
     """What the suite answers."""
+    measures: str = ""
+    """Its quantities, by their names in ``estimates.csv``."""
+    citation: str = ""
+    """Whose question it is."""
     tasks: tuple[str, ...]
     """Task ids or patterns (``mmlu/*``)."""
     phrasings: int | None = None

@@ -52,6 +52,8 @@ class Statistic:
     """Tables that show it."""
     alias: str = ""
     """What the leaderboard and gates call it, where that is another name."""
+    measure: bool = False
+    """Whether it is the mean of a measure of answers, see `evalkit.scoring.measures`."""
     gate: str = ""
     """What a gate says of it; empty when a gate does not check it."""
 

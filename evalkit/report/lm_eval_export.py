@@ -129,7 +129,12 @@ def _exported(job: Job, run: Path) -> Iterator[_Exported]:
         for position, (key, instance) in enumerate(zip(block.each(), job.instances, strict=True)):
             order, names = job.arrangement(phrasing, position)
             prompt = render_prompt(
-                job.task, phrasing, instance, shots=job.shots, order=order, names=names
+                job.task,
+                phrasing,
+                instance,
+                shots=job.shown(phrasing, position),
+                order=order,
+                names=names,
             )
             if request_of(prompt).key != key:
                 raise StoreError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
 from evalkit.report.compared import p_shown, reasons
+from evalkit.report.dimensions import dimension_tables
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
 from evalkit.report.limits import limits, limits_of_wordings
@@ -142,6 +143,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         ],
         "looks": looks_text(run.evidence.looks),
         "controls": controls(values.get("all", {})),
+        "dimensions": dimension_tables(run.estimates),
         "benchmarks": benchmark_rows(values),
         "tasks": task_rows(run.evidence, values),
         "provenance": provenance(run.manifest),

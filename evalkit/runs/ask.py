@@ -69,7 +69,12 @@ def prompt_of(job: Job, phrasing: Phrasing, position: int) -> Prompt:
     """Return the prompt of one cell of a job."""
     order, names = job.arrangement(phrasing, position)
     return render_prompt(
-        job.task, phrasing, job.instances[position], shots=job.shots, order=order, names=names
+        job.task,
+        phrasing,
+        job.instances[position],
+        shots=job.shown(phrasing, position),
+        order=order,
+        names=names,
     )
 
 
@@ -98,7 +103,13 @@ def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None
         "published",
     ):
         wording.pop(irrelevant)
-    inputs = digest([PROMPT_VERSION, content, wording, job.orders.get(phrasing.id, ())])
+    for absent in ("frame", "reserved"):  # without one, the digest is what it was before
+        if not wording[absent]:
+            wording.pop(absent)
+    parts: list[object] = [PROMPT_VERSION, content, wording, job.orders.get(phrasing.id, ())]
+    if phrasing.id in job.demos:
+        parts += [[one.content() for one in job.pool], job.demos[phrasing.id]]
+    inputs = digest(parts)
     if (
         stored is not None
         and stored.inputs == inputs
@@ -161,6 +172,11 @@ def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
     target = instance.target
     if target is not None and prompt.choice_order:
         target = prompt.choice_order.index(target)
+    lure = instance.fields.get("lure", "")
+    if lure not in prompt.text[slice(*prompt.body)]:
+        lure = ""
+    order = prompt.choice_order or tuple(range(len(instance.choices)))
+    texts = [instance.choices[place] for place in order]
     return Hint(
         phrasing_id=phrasing.id,
         instance_id=instance.id,
@@ -170,6 +186,8 @@ def _hint(job: Job, phrasing: Phrasing, prompt: Prompt, position: int) -> Hint:
         target=target,
         labels=prompt.labels,
         reference=instance.references[0] if instance.references else "",
+        lure=lure,
+        lured=texts.index(lure) if lure in texts else None,
     )
 
 

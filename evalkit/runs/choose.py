@@ -17,9 +17,11 @@ from evalkit.errors import DataMissingError, UsageError
 from evalkit.phrasings.perturb.apply import apply
 from evalkit.phrasings.perturb.controls import DERIVED_KINDS, controls
 from evalkit.phrasings.perturb.order import instance_labels, instance_order
+from evalkit.phrasings.perturb.shots import shot_spec
 from evalkit.phrasings.perturb.spec import Impossible
 from evalkit.records import Arrangement, Instance, Job, ModelSpec, Phrasing, Seen, Suite, Task
 from evalkit.runs.ask import Progress
+from evalkit.runs.demonstrations import demonstrations
 from evalkit.runs.foreign import Foreign
 from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
 from evalkit.runs.settings import Settings
@@ -236,12 +238,13 @@ def _job(
     foreign: Foreign,
 ) -> Job:
     suite, seed = settings.suite, settings.seed
+    phrasings, notes = _phrasings(settings, task, own, foreign=foreign)
+    wanted = suite.shots or any(shot_spec(phrasing) is not None for phrasing in phrasings)
     pool = (
         catalog.load_instances(task, settings.data_dir, split=task.shot_split)
-        if suite.shots and task.shot_split
+        if wanted and task.shot_split
         else []
     )
-    phrasings, notes = _phrasings(settings, task, own, foreign=foreign)
     instances, orders, left_out = _arranged(phrasings, instances)
     if left_out:
         notes.append(
@@ -251,6 +254,7 @@ def _job(
         raise UsageError(
             f"{task.id}: no instance is left whose choices can be moved. Leave the task or the perturbation out."
         )
+    shown = demonstrations(task, phrasings, instances, pool, seed=seed)
     trained = trained_phrasings(settings.mitigations)
     seen: dict[str, Seen] = {
         phrasing.id: "seen" if phrasing.id in trained else foreign.relation(phrasing, task)
@@ -263,6 +267,8 @@ def _job(
         shots=tuple(pick_shots(task, pool, instances, shots=suite.shots, seed=seed)),
         seen=seen,
         orders=orders,
+        pool=shown.pool,
+        demos=shown.places,
         notes=tuple(notes),
     )
 

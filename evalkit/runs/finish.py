@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from evalkit.catalog.levels import level_of
 from evalkit.records.manifest import (
     Asked,
     Counts,
@@ -170,6 +171,8 @@ class Read:
     """As `distances_of` returns them."""
     guesses: Mapping[str, float]
     """Task id -> score of guessing, where the run holds controls."""
+    levels: Mapping[str, str]
+    """Task id -> its level of generalisation for the model; empty where nothing is known."""
     ended: bool
     """Whether everything that was to be asked was asked: of a sparse run, whether its rounds
     ended."""
@@ -205,6 +208,9 @@ def read(store: Store, manifest: Manifest) -> Read:
         counts=counts,
         distances=distances_of(store, table),
         guesses=_guesses(store, manifest, table),
+        levels={
+            task: level_of(task, manifest.model.tuned_on) for task in table.tasks(table.models[0])
+        },
         ended=not manifest.suite.sparse or rounds_ended(store, early=manifest.state == "complete"),
     )
 
@@ -239,7 +245,12 @@ def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]
         level=intervals.level,
         n_resamples=intervals.resamples,
         seed=seed,
-        known=Known(answers=found.answers.blocks, distances=found.distances, guesses=found.guesses),
+        known=Known(
+            answers=found.answers.blocks,
+            distances=found.distances,
+            guesses=found.guesses,
+            levels=found.levels,
+        ),
     )
 
 

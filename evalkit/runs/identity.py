@@ -59,7 +59,8 @@ def identity(settings: Settings) -> dict[str, Any]:
     for irrelevant in ("batch_size", "device", "label", "tuned_on"):
         model.pop(irrelevant)
     suite = asdict(settings.suite)
-    suite.pop("description")
+    for name in ("description", "measures", "citation"):
+        suite.pop(name)
     for name in (
         "budget_design",
         "half_width",
@@ -194,6 +195,7 @@ def _task_record(job: Job) -> TaskRecord:
                 phrasing.position,
                 phrasing.wrapper,
                 phrasing.cue,
+                *([phrasing.frame, phrasing.reserved] if phrasing.frame else []),
             ],
             length=16,
         )

@@ -29,21 +29,21 @@ def pick_instances(
     task, instances
         The task and all its instances.
     limit
-        How many; None for all. A limit above the number there is gives all.
+        How many; None for all. A limit above the number there is gives all. Of instances made from
+        others it counts origins, and all that was made of one stays together.
     seed
         Seed of the run.
     """
-    if limit is None or limit >= len(instances):
+    origins = list(dict.fromkeys(instance.of or instance.id for instance in instances))
+    if limit is None or limit >= len(origins):
         return list(instances)
     if limit < 1:
         raise UsageError(
             f"--limit: {limit} is not possible; a whole number from 1. Leave it out for all instances."
         )
-    order = sorted(
-        range(len(instances)),
-        key=lambda index: _rank("instance", seed, task.id, instances[index].id),
-    )
-    return [instances[index] for index in sorted(order[:limit])]
+    ranked = sorted(origins, key=lambda origin: _rank("instance", seed, task.id, origin))
+    kept = set(ranked[:limit])
+    return [instance for instance in instances if (instance.of or instance.id) in kept]
 
 
 def pick_phrasings(

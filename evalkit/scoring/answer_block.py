@@ -5,7 +5,8 @@ Log-probabilities of the choices, and what kind of text was answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -42,6 +43,13 @@ class AnswerBlock:
     adheres: Floats
     """(P, N) 1 where the first line of a text is one of the labels asked for, 0 where not, NaN
     without text or labels."""
+    measures: Mapping[str, Floats] = field(default_factory=dict)
+    """Measure -> its (P, N) values; NaN where it says nothing."""
+    origins: tuple[str, ...] = ()
+    """(N,) id of what each instance was made from, its own where of nothing; empty when no instance
+    varies anything."""
+    factors: tuple[Mapping[str, str], ...] = ()
+    """(N,) factor -> level of each instance; empty likewise."""
 
     def probabilities(self) -> Floats:
         """Return the (P, N, C) softmax over the choices of an instance.

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.records import Instance, Task
 from evalkit.scoring import AnswerBlock, Answered, Verdict
+from evalkit.scoring.measures import measured
 from evalkit.scoring.text import normalise
 
 __all__ = ["Answers"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 class Answers:
@@ -41,6 +46,7 @@ class Answers:
         self._form = np.full(shape, -1, dtype=np.int32)
         self._picked = np.full(shape, -1, dtype=np.int32)
         self._refused, self._adheres = np.full(shape, np.nan), np.full(shape, np.nan)
+        self._measures: dict[str, Floats] = {}
         self._forms: list[dict[tuple[str, ...], int]] = [{} for _ in instances]
 
     def cell(
@@ -50,6 +56,10 @@ class Answers:
         if answered is None or answered.response.error:
             return
         response, choices = answered.response, answered.instance.choices
+        for name, value in measured(self._task, answered, verdict).items():
+            if name not in self._measures:
+                self._measures[name] = np.full(self._form.shape, np.nan)
+            self._measures[name][phrasing, position] = value
         if (text := answered.text) is not None:
             self._refused[phrasing, position] = verdict.state == "refused"
             self._adheres[phrasing, position] = _adheres(
@@ -88,7 +98,19 @@ class Answers:
             ),
             refused=self._refused[place],
             adheres=self._adheres[place],
+            measures={name: values[place] for name, values in self._measures.items()},
+            **_varied([self._instances[column] for column in columns]),
         )
+
+
+def _varied(instances: Sequence[Instance]) -> dict[str, Any]:
+    """Origins and factors of instances, where any varies something."""
+    if not any(one.factors for one in instances):
+        return {}
+    return {
+        "origins": tuple(one.of or one.id for one in instances),
+        "factors": tuple(dict(one.factors) for one in instances),
+    }
 
 
 def _adheres(text: str, labels: Sequence[str]) -> float:

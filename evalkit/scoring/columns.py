@@ -8,8 +8,8 @@ Not handled here: validation and sorting (`evalkit.scoring.rows`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -45,6 +45,8 @@ class Cells:
     groups: Sequence[str] = ()
     """N groups of instances, the same object for every phrasing of a task; empty when there are
     none."""
+    factors: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Factor -> its N levels, likewise; an instance without it has the level ``""``."""
 
     def same(self) -> dict[str, str]:
         """Return the columns that are the same for all cells."""
@@ -135,6 +137,7 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
         Cells, block by block; each is read once and let go.
     """
     texts: dict[str, _Text] = {}
+    varied: dict[str, _Text] = {}
     numbers: dict[str, list[Floats]] = {
         name: [] for name in ("score", "probability", "target_probability")
     }
@@ -154,6 +157,13 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
         texts.setdefault("status", _Text()).add([one.status for one in part.verdicts])
         texts.setdefault("state", _Text()).add([one.state for one in part.verdicts])
         texts.setdefault("form", _Text()).add([one.form for one in part.verdicts])
+        for name in dict.fromkeys((*varied, *part.factors)):
+            if name not in varied:
+                varied[name] = _Text(after=before - size)
+            if levels := part.factors.get(name, ()):
+                varied[name].add_shared(levels)
+            else:
+                varied[name].add_same("", size)
         for name, columns in numbers.items():
             columns.append(
                 np.array([getattr(one, name) for one in part.verdicts], dtype=np.float64)
@@ -161,6 +171,6 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
     if not texts:
         return None
     return pd.DataFrame(
-        {name: text.column() for name, text in texts.items()}
+        {name: text.column() for name, text in (texts | varied).items()}
         | {name: np.concatenate(columns) for name, columns in numbers.items()}
     )

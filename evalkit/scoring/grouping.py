@@ -35,13 +35,15 @@ def shared_text(task: Task, instance: Instance) -> str:
 
 
 def groups_of(task: Task, instances: Sequence[Instance]) -> tuple[str, ...]:
-    """Return a name for the group of every instance, a digest of what it shares; empty when none shares anything.
+    """Return a name for the group of every instance, a digest of what it shares, or the origin it was made from; empty when none shares anything.
 
     Parameters
     ----------
     task, instances
         The instances of a task.
     """
+    if any(one.of for one in instances):
+        return tuple(one.of or one.id for one in instances)
     texts = [shared_text(task, instance) for instance in instances]
     shared = [text for text in texts if text]
     if len(set(shared)) == len(shared):

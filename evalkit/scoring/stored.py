@@ -126,6 +126,7 @@ def stored_cells(
         names = [instance.id for instance in job.instances]
         targets = [target_text(instance) for instance in job.instances]
         groups = groups_of(job.task, job.instances)
+        factors = _factors(job.instances)
         for row, phrasing in enumerate(job.phrasings):
             keys, design = job.blocks[row].each(), designs.get(phrasing.id)
             asked = keys if design is None else [keys[n] for n in design.nonzero()[0]]
@@ -158,6 +159,7 @@ def stored_cells(
                 targets=targets,
                 verdicts=verdicts,
                 groups=groups,
+                factors=factors,
             )
         if collector is not None:
             collector.end()
@@ -165,6 +167,12 @@ def stored_cells(
         metrics["text of choices"] = PARSER
     counts.choices, counts.by_text, counts.metrics = choices, by_text, metrics
     used.fill(counts)
+
+
+def _factors(instances: Sequence[Instance]) -> dict[str, list[str]]:
+    """Return every factor with its levels; empty where nothing varies."""
+    names = sorted({name for one in instances for name in one.factors})
+    return {name: [one.factors.get(name, "") for one in instances] for name in names}
 
 
 def _add_up(

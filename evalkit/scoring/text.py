@@ -18,8 +18,10 @@ from evalkit.scoring.reading.plain import plain
 
 __all__ = [
     "NORMALISATION",
+    "answer_contained",
     "exact_match",
     "find_label",
+    "holds",
     "label_match",
     "math_match",
     "normalise",
@@ -63,6 +65,30 @@ def exact_match(answered: Answered) -> Verdict:
     if not said:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     return Verdict(score=float(right), prediction=said)
+
+
+def answer_contained(answered: Answered) -> Verdict:
+    """Return 1 when a reference stands in the first line of the answer as whole words, else 0.
+
+    An empty text is unparsed. After the measure of N. Liu and others, "Lost in the Middle", 2023.
+    """
+    text = answered.text
+    if text is None:
+        return Verdict(score=None, prediction=None, status="missing")
+    said = normalise(text.strip().split("\n", 1)[0])
+    if not said:
+        return Verdict(score=0.0, prediction=None, status="unparsed")
+    right = any(holds(said, normalise(reference)) for reference in answered.instance.references)
+    return Verdict(score=float(right), prediction=said)
+
+
+def holds(text: str, words: str) -> bool:
+    """Return whether words stand in a text whole, both normalised.
+
+    >>> holds("it is new york", "new york"), holds("a yorker", "york")
+    (True, False)
+    """
+    return bool(words) and re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None
 
 
 def label_match(answered: Answered) -> Verdict:

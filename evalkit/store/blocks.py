@@ -34,6 +34,8 @@ class _Row:
     """As in `Block`."""
     orders: tuple[Arrangement, ...]
     """As in `Job.orders`; empty for upstream's."""
+    demos: tuple[tuple[int, ...], ...] = ()
+    """As in `Job.demos`; empty for the worked instances of all phrasings."""
 
 
 def store_job(store: Store, job: Job) -> None:
@@ -53,6 +55,7 @@ def store_job(store: Store, job: Job) -> None:
             inputs=block.inputs,
             keys=block.keys,
             orders=job.orders.get(phrasing.id, ()),
+            demos=job.demos.get(phrasing.id, ()),
         )
         for phrasing, block in zip(job.phrasings, job.blocks, strict=True)
     ]
@@ -60,6 +63,7 @@ def store_job(store: Store, job: Job) -> None:
     store.put_records(f"task/{name}", [("task", asdict(job.task))])
     store.put_records(f"instances/{name}", [(one.id, one.content()) for one in job.instances])
     store.put_records(f"shots/{name}", [(one.id, one.content()) for one in job.shots])
+    store.put_records(f"pool/{name}", [(one.id, one.content()) for one in job.pool])
     store.put_records(f"blocks/{name}", [(row.phrasing.id, asdict(row)) for row in rows])
 
 
@@ -120,6 +124,8 @@ def _job(store: Store, task: Task, task_id: str, suite: SuiteRecord) -> Job:
         shots=tuple(_read(store, f"shots/{task_id}", Instance)),
         seen={row.phrasing.id: row.seen for row in rows},
         orders={row.phrasing.id: row.orders for row in rows if row.orders},
+        pool=tuple(_read(store, f"pool/{task_id}", Instance)),
+        demos={row.phrasing.id: row.demos for row in rows if row.demos},
         design="full" if suite.budget is None else suite.budget.design,
         blocks=tuple(
             Block(task=task_id, phrasing_id=row.phrasing.id, inputs=row.inputs, keys=row.keys)

@@ -38,7 +38,11 @@ def random_scores(p: int, n: int, seed: int = 0) -> np.ndarray:
 
 def values_of(table: ScoreTable, task: str = "b/t", **options) -> dict[str, float]:
     """Return metric -> value of one task."""
-    return {row.metric: row.value for row in estimate(table, **options) if row.task == task}
+    return {
+        row.metric: row.value
+        for row in estimate(table, **options)
+        if row.task == task and not row.group
+    }
 
 
 def test_worked_answers():

@@ -77,6 +77,8 @@ class Draft:
     """What has to be executed, as text; empty in families without rules."""
     slots: Mapping[str, str] = field(default_factory=dict)
     """Parts of the question under their own names."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """What is varied about it, as in `evalkit.records.Instance`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +99,6 @@ class Family:
     """Fixed choices; instances are then balanced over them."""
     has_rules: bool = False
     """Whether drafts carry a rule, so that rules can be held out."""
+    again: Callable[[Draws, Knobs, Draft, bool | None], Draft] | None = None
+    """Makes another draft of the same rule; told whether the rule shall apply (None: either). None
+    where a family cannot."""

@@ -17,14 +17,22 @@ split              rules           questions
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
-from evalkit.catalog.procedural import expressions, matching, rewriting, sequences, worlds
+from evalkit.catalog.procedural import (
+    expressions,
+    matching,
+    probes,
+    rewriting,
+    sequences,
+    worlds,
+)
 from evalkit.catalog.procedural.draft import Draft, Draws, Family
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, digest
 
-__all__ = ["FAMILIES", "SPLITS", "generate", "held_out", "split_of", "stream"]
+__all__ = ["FAMILIES", "PROBES", "SPLITS", "by_rules", "generate", "held_out", "split_of", "stream"]
 
 SPLITS = ("train", "validation", "test_instance", "test_rule")
 FAMILIES: Mapping[str, Family] = {
@@ -42,6 +50,12 @@ FAMILIES: Mapping[str, Family] = {
         worlds.TRACKING,
     )
 }
+"""The families of the benchmark ``procedural``, which the demo models were tuned on."""
+PROBES: Mapping[str, Family] = {
+    family.name: family for family in (probes.BOXES, probes.CONFLICT, probes.FACTS)
+}
+"""Families that nothing of ours was tuned on."""
+_EVERY = {**FAMILIES, **PROBES}
 TRIES_PER_INSTANCE = 2000
 """Drafts after which a family is taken to have no further instance of a split."""
 
@@ -65,6 +79,7 @@ def split_of(family: str, draft: Draft) -> str:
 
 def _instance(family: Family, draft: Draft) -> Instance:
     return Instance(
+        factors=dict(draft.factors),
         id=f"{family.name}-{digest([draft.question, list(draft.choices)], length=12)}",
         fields={"question": draft.question, **draft.slots},
         choices=draft.choices,
@@ -106,9 +121,9 @@ def stream(
 def _checked(family: str, split: str, knobs: Mapping[str, int]) -> tuple[Family, dict[str, int]]:
     """Return the family and all its knobs, or raise when a name or value is not accepted."""
     where = f"procedural family {family!r}"
-    if family not in FAMILIES:
-        raise CatalogError(f"{where}: not known; known are {', '.join(FAMILIES)}.")
-    kind = FAMILIES[family]
+    if family not in _EVERY:
+        raise CatalogError(f"{where}: not known; known are {', '.join(_EVERY)}.")
+    kind = _EVERY[family]
     splits = SPLITS if kind.has_rules else SPLITS[:-1]
     if split not in splits:
         raise CatalogError(f"{where}: split {split!r} is not known; known are {', '.join(splits)}.")
@@ -151,6 +166,94 @@ def generate(
     if len(found) < n:
         raise CatalogError(
             f"procedural family {family!r}: split {split!r} has only {len(found)} instances of {n}. "
-            f"Ask for fewer, or turn a knob ({', '.join(FAMILIES[family].knobs)})."
+            f"Ask for fewer, or turn a knob ({', '.join(_EVERY[family].knobs)})."
         )
     return found
+
+
+def by_rules(
+    family: str,
+    split: str,
+    *,
+    rules: int,
+    samples: int,
+    noop: float = 0.25,
+    skew: float = 0.0,
+    seed: int = 0,
+    knobs: Mapping[str, int] | None = None,
+) -> list[Instance]:
+    """Return instances of a fixed number of rules, a fixed number of each; the rule is their factor.
+
+    Parameters
+    ----------
+    family, split, seed, knobs
+        As in `generate`; the family must have rules that can be drawn again.
+    rules, samples
+        Number of rules I and of instances a rule S.
+    noop
+        Share of a rule's instances to which it does not apply: a string without a match stays as it
+        is, one outside the language is answered with no. Rounded to whole instances.
+    skew
+        Exponent a: the r-th rule has a share of the I x S instances that is proportional to r^-a, at
+        least one; 0 gives every rule S.
+
+    Raises
+    ------
+    CatalogError
+        When the family has no such rules, or too few of them.
+
+    References
+    ----------
+    D. Zhang, J. Wang, F. Charton, arXiv 2402.10891: number of rules against samples of each, rules
+    that do not apply, and skewed numbers of samples.
+    """
+    kind, turned = _checked(family, split, knobs or {})
+    if kind.again is None:
+        able = ", ".join(name for name, one in FAMILIES.items() if one.again is not None)
+        raise CatalogError(
+            f"procedural family {family!r}: its rules cannot be asked several times; accepted: {able}."
+        )
+    draws = Draws(f"evalkit/{family}/{split}/rules/{seed}")
+    sizes = _sizes(rules, samples, skew)
+    found: list[Instance] = []
+    known: set[str] = set()
+    misses = 0
+    while len(known) < rules and misses < TRIES_PER_INSTANCE:
+        draft = kind.draw(draws, turned)
+        misses += 1
+        if draft.rule not in known and held_out(family, draft.rule) == (split == "test_rule"):
+            known.add(draft.rule)
+            misses = 0
+            size = sizes[len(known) - 1]
+            found += _of_one_rule(kind, draft, draws, turned, size=size, noop=round(noop * size))
+    if len(known) < rules:
+        raise CatalogError(
+            f"procedural family {family!r}: split {split!r} has only {len(known)} rules of {rules}. Ask for fewer, or turn a knob ({', '.join(kind.knobs)})."
+        )
+    return found
+
+
+def _sizes(rules: int, samples: int, skew: float) -> list[int]:
+    """Instances of every rule, most first.
+
+    >>> _sizes(3, 4, 0.0), _sizes(3, 4, 1.0)
+    ([4, 4, 4], [7, 3, 2])
+    """
+    weights = [(place + 1) ** -skew for place in range(rules)]
+    return [max(1, round(rules * samples * weight / sum(weights))) for weight in weights]
+
+
+def _of_one_rule(
+    kind: Family, draft: Draft, draws: Draws, knobs: Mapping[str, int], *, size: int, noop: int
+) -> list[Instance]:
+    """Return different instances of one rule; fewer where it has no more."""
+    assert kind.again is not None
+    found: dict[str, Instance] = {}
+    for place in range(size):
+        for _ in range(50):
+            other = kind.again(draws, knobs, draft, place >= noop)
+            if other.question not in found:
+                made = replace(other, factors={"rule": draft.rule, **other.factors})
+                found[other.question] = _instance(kind, made)
+                break
+    return list(found.values())

@@ -12,11 +12,12 @@ the instruction, the string the instance. We draw the expressions from our own g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from evalkit.catalog.procedural.draft import Draft, Draws, Family, Knobs
 
-__all__ = ["REGEX", "matches"]
+__all__ = ["REGEX", "matches", "read_pattern"]
 
 LETTERS = "XYZ"
 Part = tuple[tuple[str, ...], str, str]
@@ -83,6 +84,35 @@ def _draw_regex(draws: Draws, knobs: Knobs) -> Draft:
             string = _edited(draws, string, alphabet)
         if any(repeat for _, repeat, _ in parts) and 1 <= len(string) <= knobs["max_length"]:
             break
+    return _asked(parts, string)
+
+
+def _regex_again(draws: Draws, knobs: Knobs, draft: Draft, applies: bool | None) -> Draft:
+    """Return the same expression with another string, in its language or not."""
+    alphabet, parts = LETTERS[: knobs["letters"]], read_pattern(draft.slots["pattern"])
+    for _ in range(2000):
+        string = _draw_word(draws, parts)
+        if not applies:
+            string = _edited(draws, string, alphabet)
+        fits = 1 <= len(string) <= knobs["max_length"]
+        if fits and (applies is None or matches(parts, string) == applies):
+            break
+    return _asked(parts, string)
+
+
+def read_pattern(pattern: str) -> list[Part]:
+    """Return the parts of an expression of our grammar.
+
+    >>> [text for _, _, text in read_pattern("X*(YZ)+(X|Y)")]
+    ['X*', '(YZ)+', '(X|Y)']
+    """
+    found: list[Part] = []
+    for atom, repeat in re.findall(r"([A-Z]|\([A-Z|]+\))([*+]?)", pattern):
+        found.append((tuple(atom.strip("()").split("|")), repeat, atom + repeat))
+    return found
+
+
+def _asked(parts: Sequence[Part], string: str) -> Draft:
     pattern = "".join(text for _, _, text in parts)
     return Draft(
         question=f"Pattern: {pattern}\nString: {string}",
@@ -101,4 +131,5 @@ REGEX = Family(
     draw=_draw_regex,
     labels=("yes", "no"),
     has_rules=True,
+    again=_regex_again,
 )

@@ -54,6 +54,22 @@ def _draw_rewrite(draws: Draws, knobs: Knobs) -> Draft:
     if draws.chance(0.75) and left not in string:
         at = draws.below(len(string) - len(left) + 1)
         string = string[:at] + left + string[at + len(left) :]
+    return _rewritten(left, right, string)
+
+
+def _rewrite_again(draws: Draws, knobs: Knobs, draft: Draft, applies: bool | None) -> Draft:
+    """Return the same rule on another string, in which it applies or not."""
+    alphabet, left = LETTERS[: knobs["letters"]], draft.slots["left"]
+    while True:
+        string = draws.word(alphabet, draws.between(knobs["min_length"], knobs["max_length"]))
+        if applies and left not in string:
+            at = draws.below(len(string) - len(left) + 1)
+            string = string[:at] + left + string[at + len(left) :]
+        if applies is None or (left in string) == applies:
+            return _rewritten(left, draft.slots["right"], string)
+
+
+def _rewritten(left: str, right: str, string: str) -> Draft:
     rule = left + ARROW + right
     return Draft(
         question=f"Rule: {rule}\nString: {string}",
@@ -97,6 +113,7 @@ REWRITE = Family(
     knobs={"letters": 6, "max_left": 2, "max_right": 2, "min_length": 3, "max_length": 6},
     draw=_draw_rewrite,
     has_rules=True,
+    again=_rewrite_again,
 )
 MARKOV = Family(
     name="markov",

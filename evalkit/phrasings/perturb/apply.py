@@ -131,7 +131,9 @@ def _perturbed(
 
 def _content(phrasing: Phrasing) -> tuple[str, ...]:
     """Return what a reader of the prompt can tell apart."""
-    return (phrasing.text, phrasing.cue, phrasing.layout, phrasing.label_space)
+    shown = (phrasing.text, phrasing.cue, phrasing.layout, phrasing.label_space)
+    around = (phrasing.wrapper, phrasing.frame, *phrasing.reserved)
+    return (*shown, *around) if phrasing.frame or phrasing.wrapper != "plain" else shown
 
 
 def apply(
@@ -173,6 +175,8 @@ def apply(
             for result in _perturbed(phrasing, spec, perturbation, seed=seed, words=words):
                 if isinstance(result, Refusal):
                     refused.append(result)
+                elif perturbation.keeps_words:
+                    made.append(replace(result, source=phrasing.source))
                 else:
                     made.append(result)
     return made, refused

@@ -95,6 +95,8 @@ class Perturbation:
     acts_on: Literal["phrasing", "instance"] = "phrasing"
     """``instance`` when the wording stays and the choices move (see
     `evalkit.phrasings.perturb.order`)."""
+    keeps_words: bool = False
+    """Whether a copy is seen where its phrasing is, because its words are the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

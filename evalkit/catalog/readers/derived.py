@@ -1,0 +1,150 @@
+"""What readers of tasks made of tasks share: their options, and the tasks they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import CatalogError
+from evalkit.records import Instance, Phrasing, Task
+
+__all__ = ["DERIVED", "base_instances", "bases_of", "checked_options", "chosen", "plain_wordings"]
+
+DERIVED = ("composition", "injection", "meta")
+"""Readers whose instances are made of another task's."""
+
+
+def bases_of(task: Task) -> list[Task]:
+    """Return the tasks that a task is made of; none for one with instances of its own.
+
+    Raises
+    ------
+    CatalogError
+        When ``source.options.of`` names no task, or one that is made of tasks itself.
+    """
+    from evalkit.catalog.tasks import list_tasks
+
+    named = task.source.options.get("of", [])
+    patterns = [named] if isinstance(named, str) else named
+    texts = isinstance(patterns, list) and all(isinstance(one, str) for one in patterns)
+    if task.reader not in DERIVED or not patterns:
+        return []
+    if not texts:
+        raise CatalogError(
+            f"task {task.id!r}: source option 'of' is {named!r}; ids or patterns of tasks are accepted."
+        )
+    found = list_tasks(patterns)
+    if nested := [base.id for base in found if base.reader in DERIVED]:
+        raise CatalogError(
+            f"task {task.id!r}: is made of {nested[0]}, which is made of tasks itself. Name its own tasks."
+        )
+    return found
+
+
+def base_instances(task: Task, data_dir: Path | None, split: str) -> list[tuple[Task, Instance]]:
+    """Return the instances that a task is made of, each with its task.
+
+    Parameters
+    ----------
+    task
+        Its ``source.options.of`` names tasks.
+    data_dir
+        Where their data lie.
+    split
+        The split of the derived task that is scored reads the scored split of every base, any other
+        the base's own shot split.
+
+    Raises
+    ------
+    CatalogError
+        When it names no task.
+    """
+    from evalkit.catalog.instances import load_instances
+
+    bases = bases_of(task)
+    if not bases:
+        raise CatalogError(
+            f"task {task.id!r}: source option 'of' is missing; ids or patterns of tasks are accepted."
+        )
+    found = []
+    for base in bases:
+        wanted = base.split if split == task.split else base.shot_split
+        if wanted is not None:
+            found += [(base, one) for one in load_instances(base, data_dir, split=wanted)]
+    return found
+
+
+def checked_options(task: Task, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a source, each of the type of its default.
+
+    Raises
+    ------
+    CatalogError
+        When one is unknown or of another type.
+    """
+    where, given = f"task {task.id!r}", task.source.options
+    if unknown := sorted(set(given) - set(defaults)):
+        raise CatalogError(
+            f"{where}: source option {', '.join(map(repr, unknown))} is not known; known are {', '.join(defaults)}."
+        )
+    found = {**defaults, **given}
+    for name, value in found.items():
+        default = defaults[name]
+        fits = type(value) is type(default) or (isinstance(default, float) and type(value) is int)
+        if default is not None and not fits:
+            kind = {"int": "a whole number", "float": "a number", "str": "a text", "list": "a list"}
+            raise CatalogError(
+                f"{where}: source option {name!r} is {value!r}; {kind.get(type(default).__name__, 'a mapping')} is accepted."
+            )
+    return found
+
+
+def chosen(task: Task, name: str, values: Sequence[Any], known: Sequence[Any]) -> list[Any]:
+    """Return the values of an option that names some of several.
+
+    Raises
+    ------
+    CatalogError
+        When one is not known, or there is none.
+    """
+    strange = [value for value in values if value not in known]
+    if strange or not values:
+        raise CatalogError(
+            f"task {task.id!r}: source option {name!r} holds {strange[0] if strange else 'nothing'!r}; accepted: {', '.join(map(str, known))}."
+        )
+    return list(dict.fromkeys(values))
+
+
+def plain_wordings(task: Task, base: Task) -> list[Phrasing]:
+    """Return the phrasings of a base that can stand as an instruction among others.
+
+    Plain ones before the data, answered in words, without slots and without listed choices.
+
+    Raises
+    ------
+    CatalogError
+        When the base has none.
+    """
+    from evalkit.catalog.phrasings import load_phrasings
+
+    found = [phrasing for phrasing in load_phrasings(base) if _stands_alone(base, phrasing)]
+    if not found:
+        raise CatalogError(
+            f"task {task.id!r}: {base.id} has no plain wording that can stand among other instructions "
+            "(before the data, answered in words, without slots and listed choices). Name another task."
+        )
+    return found
+
+
+def _stands_alone(base: Task, phrasing: Phrasing) -> bool:
+    unlisted = base.kind == "generate" or phrasing.layout == "none"
+    return (
+        phrasing.kind == "correct"
+        and phrasing.position == "before"
+        and phrasing.label_space == "text"
+        and phrasing.meaning.status != "doubtful"
+        and phrasing.stratum in ("plain", "")
+        and unlisted
+        and "{" not in phrasing.text
+    )

@@ -1,0 +1,105 @@
+"""What a run varies beside the wording, as tables: one for every factor and every perturbation it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from evalkit.records import Estimate
+from evalkit.records.statistics import statistic
+
+__all__ = ["DimensionTable", "dimension_tables"]
+
+WHOLE = "Measured besides the score"
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "attack": "Attack hidden in the data",
+        "defence": "Defence of the prompt",
+        "wrapper": "Wrapper",
+        "shots": "Worked instances",
+        "place": "Place",
+        "request": "Wording of the hidden request",
+        "k": "How many at once",
+        "meta": "Instruction about the instructions",
+        "order": "Order",
+        "passages": "Passages in the prompt",
+        "level": "Level of generalisation",
+        "asked_as": "Form of the question",
+    }
+)
+"""Factor or perturbation -> heading of its table; others have their name."""
+_FIRST = ("mean", "delta", "gap", "gap_change", "std", "var_draw")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionTable:
+    """The levels of one thing that a run varies, or of two crossed."""
+
+    title: str
+    """What it is."""
+    crossed: bool
+    """Whether two things are crossed."""
+    metrics: tuple[str, ...]
+    """Statistics, in the order of the columns."""
+    rows: tuple[tuple[str, Mapping[str, Estimate]], ...]
+    """Level and metric -> its estimate over all tasks."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Return what the statistics are called."""
+        return tuple(statistic(name).title for name in self.metrics)
+
+
+def dimension_tables(estimates: Sequence[Estimate]) -> list[DimensionTable]:
+    """Return one table for everything that a run varies or measures; none for a run that does neither.
+
+    Parameters
+    ----------
+    estimates
+        Of one run; rows over all tasks are read.
+    """
+    levels: dict[str, dict[str, dict[str, Estimate]]] = {}
+    for row in estimates:
+        if row.task != "all" or row.benchmark != "all":
+            continue
+        for title, level in _places(row):
+            levels.setdefault(title, {}).setdefault(level, {})[row.metric] = row
+    tables = [_table(title, found) for title, found in levels.items()]
+    return sorted(tables, key=lambda table: (table.crossed, table.title != WHOLE))
+
+
+def _places(row: Estimate) -> Iterator[tuple[str, str]]:
+    """Yield table and level of a row."""
+    if not row.group:
+        if statistic(row.metric).measure or row.metric == "share_solved":
+            yield WHOLE, "all cells it speaks of"
+        return
+    parts = [_named(part) for part in row.group.split(" & ")]
+    titles = [WORDS.get(name, name) for name, _ in parts]
+    yield " × ".join(titles), " · ".join(level for _, level in parts)
+
+
+def _named(part: str) -> tuple[str, str]:
+    """Return name and level of one part of a group.
+
+    >>> _named("attack=naive"), _named("perturbation=wrapper:kind=alpaca")
+    (('attack', 'naive'), ('wrapper', 'alpaca'))
+    """
+    name, _, level = part.partition("=")
+    if name == "perturbation":
+        name, _, options = level.partition(":")
+        return name, options.removeprefix("kind=") or name
+    return name, level
+
+
+def _table(title: str, found: Mapping[str, Mapping[str, Estimate]]) -> DimensionTable:
+    known = list(dict.fromkeys(name for row in found.values() for name in row))
+    metrics = [name for name in _FIRST if name in known]
+    metrics += [name for name in known if name not in metrics]
+    return DimensionTable(
+        title=title,
+        crossed=" × " in title,
+        metrics=tuple(metrics),
+        rows=tuple(found.items()),
+    )
