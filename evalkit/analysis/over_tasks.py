@@ -44,6 +44,7 @@ from evalkit.stats.intervals.several_tasks import (
     independent,
     interval_of,
 )
+from evalkit.stats.point.instances import worst_per_instance
 
 __all__ = ["OneTask", "linear_error", "mean_error", "over_tasks"]
 
@@ -52,6 +53,13 @@ CROSSED = {"instances": "tasks", "phrasings+instances": "phrasings+tasks"}
 """What is random in an interval of the (phrasing, task) layout, where tasks stand for instances."""
 LEAST_TASKS = 3
 """Fewest tasks for an interval that takes tasks as random."""
+WITHHELD = {
+    "std_excess": "not offered over several tasks: deviations cut at 0 add up to more than there is"
+}
+"""Why a statistic that tasks have an interval for has none over them; over 17 tasks that of
+std_excess held 88%."""
+AT_INSTANCES = ("worst_instance", "best_instance")
+"""Statistics that are the mean of one number per instance."""
 LINEAR = ("mean", "seen_mean", "unseen_mean", "gap")
 """Statistics that are linear in the cells."""
 
@@ -113,7 +121,14 @@ def over_tasks(
     elif len(tasks) >= LEAST_TASKS:
         linear = _crossed(tasks, level, differences=differences)
     return {
-        metric: _one(metric, tasks, linear.get(metric), level=level, question=question)
+        metric: _one(
+            metric,
+            tasks,
+            linear.get(metric),
+            level=level,
+            question=question,
+            differences=differences,
+        )
         for metric in metrics
     }
 
@@ -125,6 +140,7 @@ def _one(
     *,
     level: float,
     question: Asked,
+    differences: bool,
 ) -> tuple[Interval, int]:
     having = [task for task in tasks if metric in task.found]
     found = [task.found[metric] for task in having]
@@ -139,13 +155,17 @@ def _one(
         return undefined(math.nan, reason, level=level), 0
     value = float(np.mean([interval.value for interval in defined]))
     if pooled == NO_INTERVAL:
-        return undefined(value, "end of a prediction interval", level=level), len(defined)
+        return undefined(
+            value, WITHHELD.get(metric, "end of a prediction interval"), level=level
+        ), len(defined)
     if any(interval.method == "posterior" for interval in defined):
         these = independent(defined, level=level)
         over = "cells of these tasks"
         return (these if these.reason else replace(these, method="posterior", over=over)), len(
             defined
         )
+    if metric in AT_INSTANCES and question == "these" and not differences:
+        linear = _at_instances(metric, having, level)
     if linear is not None and len(defined) == len(tasks) and not math.isnan(linear.low):
         shift = value - linear.value  # subtle: zero but for tasks that lack some phrasings
         return replace(linear, value=value, low=linear.low + shift, high=linear.high + shift), len(
@@ -158,6 +178,27 @@ def _one(
     if shared and drawn and not any(math.isnan(interval.low) for interval in defined):
         return _averaged(defined, level), len(defined)
     return independent(defined, level=level), len(defined)
+
+
+def _at_instances(metric: str, tasks: Sequence[OneTask], level: float) -> Interval | None:
+    """Interval from all instances of all tasks; None where one lacks cells or has instances in groups.
+
+    Wilson's intervals of single tasks do not add up: a task without a failure says nothing of the
+    other side, and the mean over 17 tasks then held 90%.
+    """
+    parts = []
+    for task in tasks:
+        if task.values is None or task.n_groups or task.values.shape[1] < 2:
+            return None
+        side = task.values if metric == "worst_instance" else -task.values
+        each = abs(worst_per_instance(side))
+        each = each[~np.isnan(each)]
+        if each.size < 2:
+            return None
+        parts.append(Part(("",), each[None, :]))
+    error = error_of_means(parts, question="fixed")
+    sizes = [part.scores.shape[1] for part in parts]
+    return interval_of(error, question="fixed", level=level, bounded=True, n_instances=sizes)
 
 
 def _tasks_like_these(found: Sequence[Interval], level: float) -> Interval:

