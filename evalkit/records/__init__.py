@@ -4,7 +4,16 @@ No behaviour beyond identity.
 """
 
 from evalkit.records.asks import Alternates, Ask, Hint
-from evalkit.records.cells import Estimate, Instance, Prompt, Request, Response, Score, Status
+from evalkit.records.cells import (
+    Estimate,
+    Instance,
+    Prompt,
+    Request,
+    Response,
+    Score,
+    Status,
+    repeat_key,
+)
 from evalkit.records.digests import as_json, digest, instances_digest
 from evalkit.records.jobs import KEY_LENGTH, Arrangement, Block, Job
 from evalkit.records.specifications import (
@@ -54,4 +63,5 @@ __all__ = [
     "as_json",
     "digest",
     "instances_digest",
+    "repeat_key",
 ]

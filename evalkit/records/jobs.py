@@ -6,10 +6,10 @@ The same record whether it was just chosen or is read back from a run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from evalkit.records.cells import Instance
+from evalkit.records.cells import Instance, repeat_key
 from evalkit.records.digests import digest, instances_digest
 from evalkit.records.specifications import Phrasing, Seen, Task
 
@@ -46,6 +46,10 @@ class Block:
         """Return the request key of one instance."""
         return self.keys[position * KEY_LENGTH : (position + 1) * KEY_LENGTH]
 
+    def repeated(self, repeat: int) -> str:
+        """Return the request keys of one repeat, side by side."""
+        return self.keys if repeat == 0 else "".join(repeat_key(k, repeat) for k in self.each())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -80,7 +84,7 @@ class Job:
     @property
     def content_digest(self) -> str:
         """Return the digest of the task, its instances and shots: everything but the phrasings."""
-        task = asdict(self.task)
+        task = self.task.content()
         del task["source"]["folder"]  # a place on this machine is no content
         return digest(
             [
@@ -89,6 +93,11 @@ class Job:
                 [shot.content() for shot in self.shots],
             ]
         )
+
+    @property
+    def repeats(self) -> int:
+        """Return the answers per cell: one where choices are scored, which do not vary."""
+        return self.task.repeats if self.task.kind == "generate" else 1
 
     def arrangement(self, phrasing: Phrasing, position: int) -> Arrangement:
         """Return choice order and label order of one cell; empty for upstream's."""

@@ -42,6 +42,8 @@ class Cells:
     """N correct answers, likewise."""
     verdicts: Sequence[Verdict]
     """N verdicts."""
+    repeat: int = 0
+    """Number of the answers, where several were generated for every cell."""
 
     def same(self) -> dict[str, str]:
         """Return the columns that are the same for all cells."""
@@ -132,6 +134,7 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
     numbers: dict[str, list[Floats]] = {
         name: [] for name in ("score", "probability", "target_probability")
     }
+    repeats: list[npt.NDArray[np.int64]] = []
     for part in parts:
         size = len(part.verdicts)
         for name, value in part.same().items():
@@ -144,9 +147,12 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
             columns.append(
                 np.array([getattr(one, name) for one in part.verdicts], dtype=np.float64)
             )
+        repeats.append(np.full(size, part.repeat, dtype=np.int64))
     if not texts:
         return None
+    repeat = np.concatenate(repeats)
     return pd.DataFrame(
         {name: text.column() for name, text in texts.items()}
         | {name: np.concatenate(columns) for name, columns in numbers.items()}
+        | ({"repeat": repeat} if repeat.any() else {})
     )
