@@ -278,8 +278,9 @@ class LMEvalBackend:
             {
                 "until": list(request.stop),
                 "max_gen_toks": request.max_tokens,
-                "do_sample": False,
-                "temperature": 0.0,
+                "do_sample": request.temperature > 0,
+                "temperature": request.temperature,
+                **({"top_p": request.top_p} if request.top_p < 1 else {}),
             }
             for request in requests
         ]

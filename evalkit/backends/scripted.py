@@ -35,6 +35,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from evalkit.errors import BackendError
@@ -156,6 +157,8 @@ class ScriptedBackend:
             raise BackendError(
                 "scripted: a request came without its hint; scripted backends run inside 'evalkit run' only."
             )
+        if request.repeat and self.behaviour in {"noise", "sensitive"}:
+            hint = replace(hint, instance_id=f"{hint.instance_id}\x1f{request.repeat}")
         rate_hit = self._uniform("rate", key) < self.options["rate"]
         if rate_hit and self.behaviour in {"nan", "oom", "flaky"}:
             error = {"nan": "nan", "oom": "oom", "flaky": "server error 503"}[self.behaviour]

@@ -25,9 +25,10 @@ from evalkit.backends.hf import files as hf_files
 from evalkit.backends.hf.encoded import Encoded, Limits
 from evalkit.backends.hf.encoding import Encoder
 from evalkit.backends.hf.fingerprint import fingerprint
+from evalkit.backends.hf.sampling import seed_of
 from evalkit.backends.hf.stops import stop_tokens
 from evalkit.errors import BackendError, ExtraMissingError
-from evalkit.records import Ask, ModelSpec, Response
+from evalkit.records import Ask, ModelSpec, Request, Response
 
 __all__ = ["VLLMBackend"]
 
@@ -232,13 +233,14 @@ class VLLMBackend:
         return list(outputs)
 
     def _generated(self, items: Sequence[Encoded]) -> list[Response]:
-        """Greedy texts."""
+        """Texts, greedy or drawn."""
         parameters = [
             self._vllm.SamplingParams(
-                temperature=0.0,
+                temperature=item.request.temperature,
                 max_tokens=item.request.max_tokens,
                 stop=list(item.request.stop) or None,
                 stop_token_ids=self._ends(item.request.stop) or None,
+                **_drawn(item.request),
             )
             for item in items
         ]
@@ -334,6 +336,13 @@ class VLLMBackend:
         """Release the engine."""
         self._engine = None
         gc.collect()
+
+
+def _drawn(request: Request) -> dict[str, Any]:
+    """Parameters of a text that is drawn; none for a greedy one."""
+    if request.temperature == 0.0:
+        return {}
+    return {"top_p": request.top_p, "seed": seed_of(request)}
 
 
 def _engine_options(spec: ModelSpec) -> dict[str, Any]:

@@ -198,6 +198,7 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
         yield ("max_tokens",), f"max_tokens is {task.max_tokens}; accepted: 1 and up."
     if task.extract is not None and (message := extraction_problem(task.extract)):
         yield ("extract",), message
+    yield from _check_drawing(task)
     blank = not all(label.strip() for label in task.labels)
     if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1 or blank:
         yield (
@@ -214,6 +215,16 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
             ("n_instances",),
             f"n_instances is {task.n_instances}; accepted: 1 and up, or leave it out.",
         )
+
+
+def _check_drawing(item: Task | Suite) -> Iterator[tuple[Where, str]]:
+    """Yield what is wrong with how answers are drawn."""
+    if item.temperature is not None and not 0 <= item.temperature <= 10:
+        yield ("temperature",), f"temperature is {item.temperature}; accepted: 0 to 10."
+    if item.top_p is not None and not 0 < item.top_p <= 1:
+        yield ("top_p",), f"top_p is {item.top_p}; accepted: above 0, up to 1."
+    if item.repeats is not None and item.repeats < 1:
+        yield ("repeats",), f"repeats is {item.repeats}; accepted: 1 and up."
 
 
 def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
@@ -252,6 +263,9 @@ def _check_suite(suite: Suite) -> Iterator[tuple[Where, str]]:
                 (field,),
                 f"{field} is {value}; accepted: {least} and up{'' if field == 'shots' else ', or leave it out for all'}.",
             )
+    if suite.max_tokens is not None and suite.max_tokens < 1:
+        yield ("max_tokens",), f"max_tokens is {suite.max_tokens}; accepted: 1 and up."
+    yield from _check_drawing(suite)
     kinds = ("correct", "wrong", "null", "random", "shuffled", "opposite", "negated")
     for index, kind in enumerate(suite.kinds):
         if kind not in kinds:

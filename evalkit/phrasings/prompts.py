@@ -189,6 +189,8 @@ def render_prompt(
         labels=labels,
         max_tokens=task.max_tokens if not choice else 0,
         stop=task.stop if not choice else (),
+        temperature=0.0 if choice else task.temperature,
+        top_p=1.0 if choice else task.top_p,
     )
 
 
@@ -338,4 +340,6 @@ def request_of(prompt: Prompt) -> Request:
         body=prompt.body,
         max_tokens=prompt.max_tokens,
         stop=prompt.stop,
+        temperature=prompt.temperature,
+        top_p=prompt.top_p,
     )

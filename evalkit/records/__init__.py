@@ -13,6 +13,7 @@ from evalkit.records.cells import (
     Score,
     State,
     Status,
+    repeat_key,
 )
 from evalkit.records.digests import as_json, digest, instances_digest
 from evalkit.records.jobs import KEY_LENGTH, Arrangement, Block, Job
@@ -64,4 +65,5 @@ __all__ = [
     "as_json",
     "digest",
     "instances_digest",
+    "repeat_key",
 ]

@@ -15,7 +15,17 @@ from typing import Any, Literal
 from evalkit.records.digests import digest
 from evalkit.records.specifications import Kind, Seen
 
-__all__ = ["Estimate", "Instance", "Prompt", "Request", "Response", "Score", "State", "Status"]
+__all__ = [
+    "Estimate",
+    "Instance",
+    "Prompt",
+    "Request",
+    "Response",
+    "Score",
+    "State",
+    "Status",
+    "repeat_key",
+]
 
 Status = Literal["ok", "unparsed", "truncated", "missing", "not_asked"]
 State = Literal["right", "partial", "wrong", "refused", "cut", "unusable", "missing", "not_asked"]
@@ -92,6 +102,23 @@ class Prompt:
     """Most tokens generated."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
+    temperature: float = 0.0
+    """Temperature at which the text is drawn."""
+    top_p: float = 1.0
+    """Share of the probability that it is drawn from."""
+
+
+def repeat_key(key: str, repeat: int) -> str:
+    """Return the request key of a further answer to the same prompt.
+
+    Parameters
+    ----------
+    key
+        Of the first answer.
+    repeat
+        Number of the answer, from 1.
+    """
+    return digest([key, repeat])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +126,7 @@ class Request:
     """What a backend is asked; two prompts with the same text are one request."""
 
     kind: Literal["choice", "generate"]
-    """``choice``: log-probability of every continuation; ``generate``: greedy text."""
+    """``choice``: log-probability of every continuation; ``generate``: text."""
     text: str
     """Prompt text."""
     system: str = ""
@@ -112,11 +139,20 @@ class Request:
     """Most tokens generated."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
+    temperature: float = 0.0
+    """Temperature at which the text is drawn; 0 for the likeliest token, always."""
+    top_p: float = 1.0
+    """Share of the probability, likeliest tokens first, that the text is drawn from."""
+    repeat: int = 0
+    """Number of the answer where several are generated for one prompt."""
 
     @property
     def key(self) -> str:
         """Return the digest of what is asked; with a backend's fingerprint it names a response."""
-        return digest(
+        drawn = (
+            [] if (self.temperature, self.top_p) == (0.0, 1.0) else [self.temperature, self.top_p]
+        )
+        first = digest(
             [
                 self.kind,
                 self.text,
@@ -125,8 +161,10 @@ class Request:
                 list(self.body),
                 self.max_tokens,
                 list(self.stop),
+                *drawn,
             ]
         )
+        return repeat_key(first, self.repeat) if self.repeat else first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,11 +251,6 @@ class Score:
     """Verdict on its meaning: ``checked``, ``doubtful`` or ``unchecked``."""
     of: str = ""
     """Phrasing it was made from; empty for none."""
-    state: State | None = None
-    """What the answer is; None leaves it to status and score."""
-    form: str | None = None
-    """How much of the text is in the form asked for: ``whole``, ``line`` (its first), ``other``;
-    None without a text, or where any text will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

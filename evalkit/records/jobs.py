@@ -6,17 +6,15 @@ The same record whether it was just chosen or is read back from a run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from evalkit.records.cells import Instance
+from evalkit.records.cells import Instance, repeat_key
 from evalkit.records.digests import digest, instances_digest
 from evalkit.records.specifications import Phrasing, Seen, Task
 
 __all__ = ["KEY_LENGTH", "Arrangement", "Block", "Job"]
 
-ADDED = ("extract", "measures")
-"""Fields of a task that later versions added; without a value they are no part of its digest."""
 
 Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """Choice order (position shown -> index of the choice) and label order (position shown -> index of
@@ -48,6 +46,10 @@ class Block:
     def key(self, position: int) -> str:
         """Return the request key of one instance."""
         return self.keys[position * KEY_LENGTH : (position + 1) * KEY_LENGTH]
+
+    def repeated(self, repeat: int) -> str:
+        """Return the request keys of one repeat, side by side."""
+        return self.keys if repeat == 0 else "".join(repeat_key(k, repeat) for k in self.each())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +90,9 @@ class Job:
     @property
     def content_digest(self) -> str:
         """Return the digest of the task, its instances and shots: everything but the phrasings."""
-        task = asdict(self.task)
+        task = self.task.content()
         del task["source"]["folder"]  # a place on this machine is no content
         del task["group"], task["group_until"]  # they change no prompt and no score
-        for name in ADDED:
-            if not task[name]:
-                del task[name]
         return digest(
             [
                 task,
@@ -108,6 +107,11 @@ class Job:
         if not demos:
             return self.shots
         return tuple(self.pool[place] for place in demos[position if len(demos) > 1 else 0])
+
+    @property
+    def repeats(self) -> int:
+        """Return the answers per cell: one where choices are scored, which do not vary."""
+        return self.task.repeats if self.task.kind == "generate" else 1
 
     def arrangement(self, phrasing: Phrasing, position: int) -> Arrangement:
         """Return choice order and label order of one cell; empty for upstream's."""

@@ -7,7 +7,7 @@ does not exist is None.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from evalkit.records.extraction import Extraction
@@ -100,6 +100,12 @@ class Task:
     (``1/n_choices`` is used then)."""
     max_tokens: int = 64
     """Most tokens that are generated."""
+    temperature: float = 0.0
+    """Temperature at which texts are drawn; 0 for the likeliest token, always."""
+    top_p: float = 1.0
+    """Share of the probability, likeliest tokens first, that texts are drawn from."""
+    repeats: int = 1
+    """Answers that are generated for every cell."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
     extract: Extraction | None = None
@@ -130,6 +136,17 @@ class Task:
     def id(self) -> str:
         """Return ``benchmark/name``, the id used everywhere."""
         return f"{self.benchmark}/{self.name}"
+
+    def content(self) -> dict[str, Any]:
+        """Return the task as it enters digests: what says nothing is left out, so that a new field moves none."""
+        found = asdict(self)
+        for name, nothing in (("temperature", 0.0), ("top_p", 1.0), ("repeats", 1)):
+            if found[name] == nothing:
+                del found[name]
+        for name in ("extract", "measures"):
+            if not found[name]:
+                del found[name]
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,3 +298,11 @@ class Suite:
     all."""
     shots: int = 0
     """Worked instances in each prompt."""
+    max_tokens: int | None = None
+    """In place of that of every task that generates; None: the tasks' own."""
+    temperature: float | None = None
+    """Likewise."""
+    top_p: float | None = None
+    """Likewise."""
+    repeats: int | None = None
+    """Likewise."""

@@ -27,6 +27,7 @@ from evalkit.records import (
     Prompt,
     Response,
     digest,
+    repeat_key,
 )
 
 __all__ = ["Progress", "ask", "block_of", "pending"]
@@ -138,11 +139,15 @@ def pending(jobs: Sequence[Job], missing: set[str]) -> Iterator[Ask]:
             for position in range(len(job.instances)):
                 if not missing:
                     return
-                key = block.key(position)
-                if key in missing:
-                    missing.discard(key)
-                    alternates = Alternates(others, partial(_asked, job, position))
-                    yield replace(_asked(job, position, phrasing), alternates=alternates)
+                for repeat in range(job.repeats):
+                    key = block.key(position)
+                    key = repeat_key(key, repeat) if repeat else key
+                    if key in missing:
+                        missing.discard(key)
+                        alternates = Alternates(others, partial(_asked, job, position))
+                        found = _asked(job, position, phrasing)
+                        request = replace(found.request, repeat=repeat)
+                        yield replace(found, request=request, alternates=alternates)
 
 
 def _others(job: Job, phrasing: Phrasing) -> list[Phrasing]:

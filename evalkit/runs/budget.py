@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.backends.base import Backend
-from evalkit.records import Block, Job, Response, Suite, digest
+from evalkit.records import Block, Job, Response, Suite, digest, repeat_key
 from evalkit.runs.ask import Keeps, Progress, ask, block_of, pending
 from evalkit.scoring.stored import scored
 from evalkit.stats.planning.budget import gather_cells
@@ -112,8 +112,14 @@ class Asker:
             self.jobs.append(replace(job, blocks=tuple(blocks)))
             store_job(self.store, self.jobs[-1])
         if fresh and cache is not None:
-            keys = (key for job in self.jobs for block in job.blocks for key in block.each())
-            cache.forget(fingerprint, keys)
+            blocks_of = (
+                (repeat_key(key, repeat) if repeat else key)
+                for job in self.jobs
+                for block in job.blocks
+                for key in block.each()
+                for repeat in range(job.repeats)
+            )
+            cache.forget(fingerprint, blocks_of)
 
     def _forget_told(self, stored: Mapping[str, Block], blocks: Sequence[Block]) -> None:
         """Forget answers of a model that is told the right ones, where what it was told changed."""
@@ -125,14 +131,18 @@ class Asker:
     def missing(self, masks: Mapping[str, Mask] | None = None) -> tuple[list[str], int]:
         """Return the request keys without an answer and the number of unique ones, of the cells of `masks`; None: of all cells."""
         keys = (
-            block.keys
+            block.repeated(repeat)
             if masks is None
-            else "".join(
-                block.key(place) for place in np.flatnonzero(masks[job.task.id][row]).tolist()
-            )
+            else replace(
+                block,
+                keys="".join(
+                    block.key(place) for place in np.flatnonzero(masks[job.task.id][row]).tolist()
+                ),
+            ).repeated(repeat)
             for job in self.jobs
             if masks is None or job.task.id in masks
             for row, block in enumerate(job.blocks)
+            for repeat in range(job.repeats)
         )
         return self.store.missing_in(self.fingerprint, keys)
 

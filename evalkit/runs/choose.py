@@ -22,6 +22,7 @@ from evalkit.phrasings.perturb.spec import Impossible
 from evalkit.records import Arrangement, Instance, Job, ModelSpec, Phrasing, Seen, Suite, Task
 from evalkit.runs.ask import Progress
 from evalkit.runs.demonstrations import demonstrations
+from evalkit.runs.drawing import as_drawn, drawing_notes
 from evalkit.runs.foreign import Foreign
 from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
 from evalkit.runs.settings import Settings
@@ -56,6 +57,8 @@ def choose(
         raise UsageError(
             f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'."
         )
+    present = [as_drawn(task, suite) for task in present]
+    drawn = drawing_notes(present, suite, settings.model)
     own = {task.id: _own_phrasings(settings, task) for task in present}
     read = {task.id: catalog.read_instances(task, settings.data_dir) for task in present}
     chosen = {
@@ -89,6 +92,8 @@ def choose(
             progress.note(
                 f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine"
             )
+        for note in drawn:
+            progress.note(note)
         for note in _gathered([note for job in jobs for note in job.notes]):
             progress.note(note)
         for note in _unmet_collections(settings.model, jobs):

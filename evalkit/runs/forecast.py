@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -174,7 +174,7 @@ def _task(
         unseen=relations["unseen"],
         unknown=relations["unknown"],
         instances=len(job.instances),
-        cells=int(asked.sum()),
+        cells=int(asked.sum()) * job.repeats,
         not_asked=int((~asked).sum()),
     )
     fresh: dict[str, Request] = {}
@@ -192,7 +192,8 @@ def _task(
 def _requests(job: Job, asked: np.ndarray) -> Iterator[Request]:
     for row, phrasing in enumerate(job.phrasings):
         for position in np.flatnonzero(asked[row]).tolist():
-            yield request_of(prompt_of(job, phrasing, position))
+            request = request_of(prompt_of(job, phrasing, position))
+            yield from (replace(request, repeat=repeat) for repeat in range(job.repeats))
 
 
 def _add_tokens(

@@ -21,6 +21,7 @@ from evalkit.backends.base import Backend
 from evalkit.backends.given import FunctionBackend, as_backend, spec_of
 from evalkit.errors import CatalogError, EvalkitError, UsageError
 from evalkit.records import ModelSpec, Phrasing, Stratum, Suite, Task, digest
+from evalkit.runs.drawing import refuse_drawing
 from evalkit.runs.options import OPTIONS, Option
 from evalkit.runs.settings import Settings
 
@@ -76,7 +77,12 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         budget_design=held["budget_design"],
         half_width=_half_width(held["half_width"]),
         find=held["find"],
+        max_tokens=held["max_tokens"],
+        temperature=held["temperature"],
+        top_p=held["top_p"],
+        repeats=held["repeats"],
     )
+    refuse_drawing(suite)
     model, backend = _model(held)
     return Settings(
         model=model,

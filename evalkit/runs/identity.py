@@ -39,6 +39,8 @@ __all__ = [
     "suite_record",
 ]
 
+DRAWING = ("max_tokens", "temperature", "top_p", "repeats")
+"""Settings of a suite that stand in place of those of its tasks that generate."""
 _NAMED = 5
 """Settings named when two runs differ; the rest are counted."""
 
@@ -66,11 +68,12 @@ def identity(settings: Settings) -> dict[str, Any]:
         "half_width",
         "find",
         "strata",
+        *DRAWING,
     ):  # what is not asked for leaves the identity as it was before the option existed
-        if not suite[name]:
+        if suite[name] in (None, ()):
             suite.pop(name)
     own = {
-        "tasks": {task.id: digest(asdict(task)) for task in settings.tasks},
+        "tasks": {task.id: digest(task.content()) for task in settings.tasks},
         "phrasings": {one.id: digest(asdict(one)) for one in settings.phrasings},
     }
     return _without_place(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ComparisonError, StoreError
 from evalkit.phrasings.prompts import request_of
+from evalkit.records import repeat_key
 from evalkit.runs.ask import prompt_of
 from evalkit.scoring.table import read_table
 from evalkit.store.blocks import stored_jobs
@@ -274,11 +276,16 @@ def answers_of(path: Path) -> Iterator[dict[str, Any]]:
     with Store(RunDir(path).store_path, read_only=True) as store:
         for job in stored_jobs(store, manifest.suite):
             for phrasing, block in zip(job.phrasings, job.blocks, strict=True):
-                keys = block.each()
-                found = store.get(manifest.model.fingerprint_digest, keys)
-                for position, (key, instance) in enumerate(zip(keys, job.instances, strict=True)):
+                keys = [
+                    (repeat, position, repeat_key(key, repeat) if repeat else key)
+                    for repeat in range(job.repeats)
+                    for position, key in enumerate(block.each())
+                ]
+                found = store.get(manifest.model.fingerprint_digest, [key for _, _, key in keys])
+                for repeat, position, key in keys:
+                    instance = job.instances[position]
                     response = found.get(key)
-                    asked = request_of(prompt_of(job, phrasing, position))
+                    asked = replace(request_of(prompt_of(job, phrasing, position)), repeat=repeat)
                     same = asked.key == key
                     sent = response.sent if response else ""
                     yield {

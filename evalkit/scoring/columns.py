@@ -47,6 +47,8 @@ class Cells:
     none."""
     factors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Factor -> its N levels, likewise; an instance without it has the level ``""``."""
+    repeat: int = 0
+    """Number of the answers, where several were generated for every cell."""
 
     def same(self) -> dict[str, str]:
         """Return the columns that are the same for all cells."""
@@ -142,6 +144,7 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
         name: [] for name in ("score", "probability", "target_probability")
     }
     before = 0
+    repeats: list[npt.NDArray[np.int64]] = []
     for part in parts:
         size = len(part.verdicts)
         for name, value in part.same().items():
@@ -168,9 +171,12 @@ def cells_frame(parts: Iterable[Cells]) -> pd.DataFrame | None:
             columns.append(
                 np.array([getattr(one, name) for one in part.verdicts], dtype=np.float64)
             )
+        repeats.append(np.full(size, part.repeat, dtype=np.int64))
     if not texts:
         return None
+    repeat = np.concatenate(repeats)
     return pd.DataFrame(
         {name: text.column() for name, text in (texts | varied).items()}
         | {name: np.concatenate(columns) for name, columns in numbers.items()}
+        | ({"repeat": repeat} if repeat.any() else {})
     )

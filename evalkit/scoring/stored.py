@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -128,39 +129,44 @@ def stored_cells(
         groups = groups_of(job.task, job.instances)
         factors = _factors(job.instances)
         for row, phrasing in enumerate(job.phrasings):
-            keys, design = job.blocks[row].each(), designs.get(phrasing.id)
-            asked = keys if design is None else [keys[n] for n in design.nonzero()[0]]
-            responses = store.get(model.fingerprint_digest, asked)
-            used.add(asked, responses)
-            verdicts = []
-            for position, key in enumerate(keys):
-                if design is not None and not design[position]:
-                    verdicts.append(NOT_ASKED)
-                    continue
-                answered, verdict = scored(job, phrasing, position, responses.get(key), form=form)
-                verdicts.append(verdict)
-                if counts.unstable is not None and answered is not None:
-                    counts.unstable += _could_turn(job.task, answered, dtype, measured)
-                if collector is not None:
-                    collector.cell(row, position, answered=answered, verdict=verdict)
-            found = [responses.get(key) for key in asked]
-            _add_up(counts, verdicts, found)
+            design = designs.get(phrasing.id)
+            for repeat in range(job.repeats):
+                keys = replace(job.blocks[row], keys=job.blocks[row].repeated(repeat)).each()
+                asked = keys if design is None else [keys[n] for n in design.nonzero()[0]]
+                responses = store.get(model.fingerprint_digest, asked)
+                used.add(asked, responses)
+                verdicts = []
+                for position, key in enumerate(keys):
+                    if design is not None and not design[position]:
+                        verdicts.append(NOT_ASKED)
+                        continue
+                    answered, verdict = scored(
+                        job, phrasing, position, responses.get(key), form=form
+                    )
+                    verdicts.append(verdict)
+                    if counts.unstable is not None and answered is not None:
+                        counts.unstable += _could_turn(job.task, answered, dtype, measured)
+                    if collector is not None and repeat == 0:
+                        collector.cell(row, position, answered=answered, verdict=verdict)
+                found = [responses.get(key) for key in asked]
+                _add_up(counts, verdicts, found)
+                if job.task.kind == "choice":
+                    answers = [one for one in found if one is not None and not one.error]
+                    choices += len(answers)
+                    by_text += sum(not one.logprobs for one in answers)
+                yield Cells(
+                    model=model.label,
+                    task=job.task,
+                    phrasing=phrasing,
+                    seen=job.seen[phrasing.id],
+                    instance_ids=names,
+                    targets=targets,
+                    verdicts=verdicts,
+                    groups=groups,
+                    factors=factors,
+                    repeat=repeat,
+                )
             metrics[job.task.metric] = VERSIONS.get(job.task.metric, 1)
-            if job.task.kind == "choice":
-                answers = [one for one in found if one is not None and not one.error]
-                choices += len(answers)
-                by_text += sum(not one.logprobs for one in answers)
-            yield Cells(
-                model=model.label,
-                task=job.task,
-                phrasing=phrasing,
-                seen=job.seen[phrasing.id],
-                instance_ids=names,
-                targets=targets,
-                verdicts=verdicts,
-                groups=groups,
-                factors=factors,
-            )
         if collector is not None:
             collector.end()
     if by_text:

@@ -1,15 +1,15 @@
-"""Greedy generation: prompts right-padded behind a stored prefix, finished rows dropped at every step.
+"""Generation: prompts right-padded behind a stored prefix, finished rows dropped at every step.
 
 `Greedy` runs the loop; a session holds the states of one batch. Not handled here: models whose
 masks are not verified or whose settings ask for more than the likeliest token (`library_loop`),
-sampling, beams.
+beams.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,14 @@ from numpy.typing import NDArray
 from evalkit.backends.hf.layout import Work, batches, encoder_batch, grid, start_token, visible
 from evalkit.backends.hf.loading import Loaded
 from evalkit.backends.hf.packed import Bank, TreeScorer
+from evalkit.backends.hf.sampling import BROKEN, Picker
 from evalkit.backends.hf.stops import Stops
 from evalkit.records import Request
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["Ended", "Greedy"]
 
 Ended = tuple[int, list[int] | None]
 """A row that ended and its ids; None where its logits were not finite."""
-_BROKEN = -1
 _GROWTH = 32
 _TOLD_EVERY = 1.0
 """Seconds for which rows that ended may wait for others to be handed on with."""
@@ -84,10 +81,11 @@ class Greedy:
         """Yield the rows that ended, about once a second and at the end, each row once."""
         import torch
 
+        picker = Picker(requests)
         session: Session = (
-            EncoderDecoderSession(self._loaded, works)
+            EncoderDecoderSession(self._loaded, works, picker)
             if self._scorer is None
-            else CausalSession(self._loaded, self._scorer, works, bank)
+            else CausalSession(self._loaded, self._scorer, works, bank, picker)
         )
         ids: list[list[int]] = [[] for _ in works]
         alive = list(range(len(works)))
@@ -98,7 +96,7 @@ class Greedy:
         while alive:
             kept = []
             for place, (row, token) in enumerate(zip(alive, tokens, strict=True)):
-                if token == _BROKEN:
+                if token == BROKEN:
                     ended.append((row, None))
                     continue
                 ids[row].append(token)
@@ -117,17 +115,6 @@ class Greedy:
                     alive = [alive[place] for place in kept]
                 self.passes += len(alive)
                 tokens = session.step([ids[row][-1] for row in alive])
-
-
-def _likeliest(logits: torch.Tensor) -> list[int]:
-    """Likeliest token of every row of (row, vocabulary), -1 where a row holds NaN or infinity at its top."""
-    import torch
-
-    best, ids = logits.float().max(dim=-1)
-    found: list[int] = torch.where(
-        torch.isfinite(best), ids, torch.full_like(ids, _BROKEN)
-    ).tolist()
-    return found
 
 
 def _growing_layer() -> Any:
@@ -188,12 +175,20 @@ class CausalSession:
         Prompts without continuations.
     bank
         Stored prefixes.
+    picker
+        Picks tokens.
     """
 
     def __init__(
-        self, loaded: Loaded, scorer: TreeScorer, works: Sequence[Work], bank: Bank | None
+        self,
+        loaded: Loaded,
+        scorer: TreeScorer,
+        works: Sequence[Work],
+        bank: Bank | None,
+        picker: Picker,
     ) -> None:
         self._loaded = loaded
+        self._picker, self._rows = picker, list(range(len(works)))
         self._scorer = scorer
         self._works = list(works)
         self._bank = bank
@@ -206,7 +201,7 @@ class CausalSession:
         """Feed the prompts part by part and return the first token of every row."""
         import torch
 
-        fed = [self._feed([self._works[i] for i in part]) for part in parts]
+        fed = [self._feed(part) for part in parts]
         place = np.argsort(np.array([i for part in parts for i in part]))
         width = max(keys.shape[1] for _, keys, _, _ in fed)
         layer = _growing_layer()
@@ -236,12 +231,13 @@ class CausalSession:
         return [tokens[i] for i in place]
 
     def _feed(
-        self, works: Sequence[Work]
+        self, part: Sequence[int]
     ) -> tuple[Any, NDArray[np.int64], NDArray[np.bool_], list[int]]:
         """Feed some prompts: states, positions of their keys, which of them are real, and the first tokens."""
         import torch
         from transformers import DynamicCache
 
+        works = [self._works[i] for i in part]
         ids, positions = grid(works)
         allowed, keys = visible(
             works, positions, None if self._bank is None else self._bank.lengths
@@ -264,7 +260,7 @@ class CausalSession:
             torch.tensor(last, device=device), lambda: self._loaded.model(**kwargs), trim=True
         )
         valid = allowed[np.arange(len(works)), [len(work.context) - 1 for work in works]]
-        return cache, keys, valid, _likeliest(logits)
+        return cache, keys, valid, self._picker.pick(logits, part)
 
     def step(self, tokens: Sequence[int]) -> list[int]:
         """Feed one token per row and return the next ones."""
@@ -284,12 +280,13 @@ class CausalSession:
             **self._loaded.cached(self._cache),
         }
         self._next = self._next + 1
-        return _likeliest(self._loaded.model(**kwargs).logits[:, -1])
+        return self._picker.pick(self._loaded.model(**kwargs).logits[:, -1], self._rows)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all other rows from states and masks."""
         import torch
 
+        self._rows = [self._rows[row] for row in rows]
         chosen = torch.tensor(rows, device=self._loaded.device)
         for layer in self._cache.layers:
             layer.keys, layer.values = (
@@ -317,11 +314,14 @@ class EncoderDecoderSession:
         The model.
     works
         Prompts without continuations.
+    picker
+        Picks tokens.
     """
 
-    def __init__(self, loaded: Loaded, works: Sequence[Work]) -> None:
+    def __init__(self, loaded: Loaded, works: Sequence[Work], picker: Picker) -> None:
         from transformers import DynamicCache, EncoderDecoderCache
 
+        self._picker, self._rows = picker, list(range(len(works)))
         self._loaded = loaded
         self._works = works
         self._cache: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
@@ -359,12 +359,13 @@ class EncoderDecoderSession:
             use_cache=True,
             **self._loaded.cached(self._cache),
         )
-        return _likeliest(output.logits[:, -1])
+        return self._picker.pick(output.logits[:, -1], self._rows)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all other rows from states and masks."""
         import torch
 
+        self._rows = [self._rows[row] for row in rows]
         chosen = torch.tensor(rows, device=self._states.device)
         self._cache.batch_select_indices(chosen)
         self._states, self._mask = self._states[chosen], self._mask[chosen]

@@ -109,6 +109,10 @@ class LibraryGreedy:
         """Yield the rows of every length, each row once; `bank` must be None."""
         if bank is not None:
             raise ValueError("the library's own loop takes no stored prefixes")
+        if any(request.temperature > 0 for request in requests):
+            raise BackendError(
+                "--temperature: this model generates by the library's own loop, which draws no answers here (its type, or its generation_config.json, asks for that loop). Leave --temperature out."
+            )
         order = sorted(range(len(works)), key=lambda i: (len(works[i].context), i))
         for _, group in groupby(order, key=lambda i: len(works[i].context)):
             rows = list(group)

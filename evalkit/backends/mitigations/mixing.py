@@ -22,6 +22,7 @@ from evalkit.backends.hf.encoded import Encoded
 from evalkit.backends.hf.layout import batches
 from evalkit.backends.hf.tree import chains
 from evalkit.backends.mitigations.rows import Rows, answer_logits
+from evalkit.errors import BackendError
 from evalkit.records import Ask, Request, Response
 
 if TYPE_CHECKING:
@@ -210,6 +211,10 @@ class MixingBackend:
         import torch
 
         requests = [column[0].bounded for column in columns]
+        if any(request.temperature > 0 for request in requests):
+            raise BackendError(
+                "--temperature: a mitigation that mixes next-token distributions takes the likeliest token and draws none. Leave --temperature out."
+            )
         sessions = [
             (
                 Rows(

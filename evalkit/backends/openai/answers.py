@@ -94,7 +94,7 @@ def body_for(
     alternatives: int = 0,
     continuation: str | None = None,
 ) -> dict[str, Any]:
-    """Return the body that asks one request, greedily.
+    """Return the body that asks one request.
 
     Parameters
     ----------
@@ -111,7 +111,9 @@ def body_for(
     """
     body: dict[str, Any] = {"model": model, mode.limit_name: max_tokens}
     if mode.temperature:
-        body["temperature"] = 0
+        body["temperature"] = request.temperature or 0
+        if request.top_p < 1:
+            body["top_p"] = request.top_p
     if mode.api == "chat":
         system = [{"role": "system", "content": request.system}] if request.system else []
         body["messages"] = [*system, {"role": "user", "content": request.text}]

@@ -167,7 +167,7 @@ def _key_of(phrasing: Phrasing) -> str:
     return phrasing.id.removeprefix(f"{phrasing.source}-").rpartition("-")[0]
 
 
-def _unfit(phrasing: Phrasing, names: set[str], kind: TaskType, tasks: tuple[str, ...]) -> str:
+def _unfit(phrasing: Phrasing, names: frozenset[str], kind: TaskType, tasks: tuple[str, ...]) -> str:
     """Why a template cannot be asked there; empty when it can."""
     if phrasing.meaning.status == "doubtful":
         return phrasing.meaning.note
