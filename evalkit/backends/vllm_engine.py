@@ -29,6 +29,7 @@ from evalkit.backends.hf.sampling import seed_of
 from evalkit.backends.hf.stops import stop_tokens
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Ask, ModelSpec, Request, Response
+from evalkit.records.reasoning import cut_at, has_marks, marks_in
 
 __all__ = ["VLLMBackend"]
 
@@ -157,7 +158,7 @@ class VLLMBackend:
 
         Requests, prompts with their tokens, and how many were settled by one token.
         """
-        return dict(self._seen)
+        return {**self._seen, "unknown": self._encoder.unknown}
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return everything that can change a response, the engine's version included."""
@@ -233,13 +234,18 @@ class VLLMBackend:
         return list(outputs)
 
     def _generated(self, items: Sequence[Encoded]) -> list[Response]:
-        """Texts, greedy or drawn."""
+        """Texts, greedy or drawn.
+
+        Where the chat template speaks of thoughts, stop texts are looked for in the answer alone.
+        """
+        thinks = has_marks(self._encoder.template)
         parameters = [
             self._vllm.SamplingParams(
                 temperature=item.request.temperature,
                 max_tokens=item.request.max_tokens,
-                stop=list(item.request.stop) or None,
-                stop_token_ids=self._ends(item.request.stop) or None,
+                stop=None if thinks else list(item.request.stop) or None,
+                stop_token_ids=self._ends(() if thinks else item.request.stop) or None,
+                **({"skip_special_tokens": False} if thinks else {}),
                 **_drawn(item.request),
             )
             for item in items
@@ -252,8 +258,20 @@ class VLLMBackend:
             if answer.finish_reason not in {"stop", "length"}:
                 found.append(item.failure(f"engine gave up ({answer.finish_reason})"))
             else:
-                found.append(item.response(text=answer.text, finish_reason=answer.finish_reason))
+                text, cut = (
+                    self._said(answer.text, item.request.stop) if thinks else (answer.text, False)
+                )
+                finish = "stop" if cut else answer.finish_reason
+                found.append(item.response(text=text, finish_reason=finish))
         return found
+
+    def _said(self, text: str, stops: Sequence[str]) -> tuple[str, bool]:
+        """Text with the marks around thoughts, cut at the first stop text of the answer."""
+        text, cut = cut_at(self._encoder.opening + text, stops)
+        tokenizer = self._engine.get_tokenizer()
+        for token in {*tokenizer.all_special_tokens} - marks_in(tokenizer.all_special_tokens):
+            text = text.replace(token, "")
+        return text, cut
 
     def _ends(self, stops: Sequence[str]) -> list[int]:
         """Tokens that end a text: what ends a turn, and stop texts that are special tokens."""

@@ -10,6 +10,7 @@ per command::
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ def config_files() -> list[Path]:
         Path(user_config_path("evalkit", appauthor=False)) / "evalkit.toml",
         PROJECT_FILE,
     ]
+    for path in candidates:
+        if os.path.lexists(path) and not path.is_file():
+            raise UsageError(
+                f"{path}: is no file, so no defaults can be read from it. Move it away, or put a file in its place."
+            )
     return [path for path in candidates if path.is_file()]
 
 
@@ -124,6 +130,10 @@ def settings() -> list[Setting]:
         for command, table in tables.items():
             for name, value in table.items():
                 option = name.replace("-", "_")
+                if option == "fresh" and value:
+                    raise UsageError(
+                        f"{path}: [{command}] fresh: would wipe a run each time it is gone on with, so it counts only on the command line. Take it out and type --fresh there."
+                    )
                 found.append(Setting(command=command, option=option, value=value, path=path))
     return found
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
-__all__ = ["joined_reasoning", "split_reasoning"]
+__all__ = [
+    "cut_at",
+    "has_marks",
+    "joined_reasoning",
+    "marks_in",
+    "opened_by",
+    "split_reasoning",
+    "thinking",
+]
 
 _MARKERS: tuple[tuple[str, str], ...] = (
     (r"<think(?:ing)?>", r"</think(?:ing)?>"),
@@ -55,6 +64,62 @@ def split_reasoning(text: str) -> tuple[str, str]:
     told = text[: closings[-1].start()] if closings else ""
     thoughts = "\n".join(part for part in (_OPEN.sub("", told).strip(), rest.strip()) if part)
     return _CLOSE.sub("", thoughts), _AROUND.sub("", answer).strip()
+
+
+def thinking(text: str) -> bool:
+    """Return whether a text ends inside thoughts, so that its answer has not begun.
+
+    >>> thinking("<think>A or"), thinking("<think>A or</think>B"), thinking("B")
+    (True, False, False)
+    """
+    if _FIRST.search(text) is None:
+        return False
+    begin = max((found.end() for found in _CLOSE.finditer(text)), default=0)
+    return _OPEN.search(text, begin) is not None
+
+
+def opened_by(prompt: str) -> str:
+    r"""Return the mark that ends a prompt, so that what is written begins with thoughts; empty for none.
+
+    >>> opened_by("<assistant>\n<think>\n"), opened_by("<assistant>\n")
+    ('<think>', '')
+    """
+    for found in _OPEN.finditer(prompt):
+        if not prompt[found.end() :].strip():
+            return found[0]
+    return ""
+
+
+def has_marks(template: str) -> bool:
+    """Return whether a chat template speaks of thoughts.
+
+    >>> has_marks("{% if thinking %}<think>{% endif %}"), has_marks("{{ messages[0].content }}")
+    (True, False)
+    """
+    return bool(_OPEN.search(template) or _CLOSE.search(template))
+
+
+def marks_in(tokens: Iterable[str]) -> frozenset[str]:
+    """Return the tokens that are, or are part of, a mark around thoughts."""
+    whole = re.compile(
+        "|".join(f"(?:{mark})" for pair in _MARKERS for mark in pair)
+        + r"|<\|channel\|>|<\|message\|>|<\|start\|>",
+        re.IGNORECASE,
+    )
+    return frozenset(token for token in tokens if whole.fullmatch(token))
+
+
+def cut_at(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    r"""Return a text whose answer ends before its first stop text, and whether there was one.
+
+    Stop texts in thoughts end nothing.
+
+    >>> cut_at("<think>one.\\n\\ntwo</think>B\\n\\nC", ("\\n\\n",))
+    ('<think>one.\\n\\ntwo</think>\\n\\nB', True)
+    """
+    told, answer = split_reasoning(text)
+    ends = [at for at in (answer.find(stop) for stop in stops if stop) if at >= 0]
+    return (joined_reasoning(told, answer[: min(ends)]), True) if ends else (text, False)
 
 
 def joined_reasoning(reasoning: str, answer: str) -> str:

@@ -272,7 +272,8 @@ def _collect(
         )
 
     if (there := store.count(set_aside=True)) < (said := directory.acknowledged()):
-        progress.note(f"{lost_answers(store.path, said, there)} They are asked again.")
+        tell = getattr(progress, "warn", progress.note)
+        tell(f"{lost_answers(store.path, said, there)} They are asked again.")
     path = cache_dir() / "responses.sqlite"
     cache = SharedCache(path, progress.note, usable=shared) if shared() else None
     try:

@@ -84,6 +84,8 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
     )
     refuse_drawing(suite)
     model, backend = _model(held)
+    if held["allow_unknown"]:
+        model = _allowing_unknown(model, given=backend is not None)
     return Settings(
         model=model,
         backend=backend,
@@ -272,6 +274,15 @@ def _model(held: Mapping[str, Any]) -> tuple[ModelSpec, Backend | None]:
             )
     backend = as_backend(model, **{name: changes[name] for name in reading if name in changes})
     return replace(spec_of(backend), **changes), backend
+
+
+def _allowing_unknown(model: ModelSpec, *, given: bool) -> ModelSpec:
+    """Return a model that is asked what its tokenizer has no token for."""
+    if given or model.backend not in {"hf", "vllm"}:
+        raise UsageError(
+            f"--allow-unknown: is for models that evalkit loads by hf or vllm; this one is {model.backend!r}. Leave it out."
+        )
+    return replace(model, options={**model.options, "allow_unknown": True})
 
 
 def _changes(held: Mapping[str, Any]) -> dict[str, Any]:

@@ -244,6 +244,7 @@ def run(
     dtype: str | None = None,
     revision: str | None = None,
     chat_template: str | Path | None = None,
+    allow_unknown: bool = False,
     model_args: str | None = None,
     data_dir: str | Path | None = None,
     out: str | Path | None = None,

@@ -216,6 +216,13 @@ OPTIONS: tuple[Option, ...] = (
         metavar="auto|none|FILE",
     ),
     Option(
+        "allow_unknown",
+        MODEL,
+        "Ask prompts that hold what the tokenizer has no token for; without it their cells are missing (backends hf and vllm).",
+        kind=bool,
+        default=False,
+    ),
+    Option(
         "model_args",
         MODEL,
         "As in lm-eval, with --model hf: pretrained=X,dtype=float32.",

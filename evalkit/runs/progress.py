@@ -23,6 +23,8 @@ __all__ = ["ShownProgress", "interruptible"]
 
 LINE_EVERY = 10.0
 """Seconds between lines off a terminal."""
+AGAIN = 0.5
+"""Seconds after which a stop breaks in again where it was swallowed."""
 
 
 class ShownProgress:
@@ -95,9 +97,10 @@ class ShownProgress:
         except KeyboardInterrupt:
             if not self._stop:
                 raise
-            raise Interrupted("stopped before anything was asked.") from None
         finally:
             self.waits = False
+        if self._stop:  # also where a library swallowed what broke in
+            raise Interrupted("stopped before anything was asked.") from None
 
     def request_stop(self, exit_code: int) -> None:
         """Ask to stop."""
@@ -110,6 +113,7 @@ class ShownProgress:
 
     def begin(self, *, total: int, stored: int) -> None:
         """Say how much there is and how much of it is stored already."""
+        self._over.set()  # of an earlier beginning
         self._total, self._done, self._stored, self._began = total, stored, stored, time.monotonic()
         if self.quiet:
             return
@@ -239,6 +243,13 @@ class ShownProgress:
                 err=True,
             )
 
+    def warn(self, message: str) -> None:
+        """Show one line that nobody may miss, however quiet the run is."""
+        if self.quiet:
+            say(message, err=True)
+        else:
+            self.note(message)
+
     def close(self) -> None:
         """Take the bar away and say once what it came to."""
         self._over.set()
@@ -262,8 +273,9 @@ def _apart(response: Response) -> int:
 def interruptible(progress: ShownProgress) -> Iterator[None]:
     """Turn the first Ctrl-C or termination signal into a stop that keeps what is answered; the second stops at once.
 
-    While the engine is waited for, the first breaks in and what is in flight is lost; elsewhere
-    what is being written is written first.
+    While the engine is waited for, the first breaks in and what is in flight is lost, again and
+    again until it ends, since libraries may swallow what breaks in; elsewhere what is being written
+    is written first.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -271,13 +283,20 @@ def interruptible(progress: ShownProgress) -> Iterator[None]:
             raise KeyboardInterrupt
         progress.request_stop(128 + number)
         say("stopping; what was answered is kept", err=True)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
+        if progress.waits:
+            raise KeyboardInterrupt
+
+    def again(number: int, frame: FrameType | None) -> None:
         if progress.waits:
             raise KeyboardInterrupt
 
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = {number: signal.signal(number, handle) for number in numbers}
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, again)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

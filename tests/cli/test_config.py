@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -225,3 +226,29 @@ def test_debug_keeps_the_exit_code(folders, capfd, words):
     assert invoke([*words, "--debug"]) == plain
     assert "Error: " in capfd.readouterr().err
     assert plain in (2, 4)
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["project", "user"])
+def test_fresh_counts_in_no_file(folders, place):
+    """The line to go on with reads the file too, and would wipe the run it goes on with."""
+    (folders[place] / "evalkit.toml").write_text("[run]\nfresh = true\n")
+    with pytest.raises(UsageError, match="fresh: would wipe a run each time it is gone on with"):
+        config.default_map()
+    (folders[place] / "evalkit.toml").write_text("[run]\nfresh = false\n")
+    assert config.default_map() == {"run": {"fresh": False}}
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
+def test_what_is_no_file_is_not_taken_for_no_defaults(folders, kind):
+    """A folder, a pipe or a broken link called evalkit.toml is named; nothing waits for the pipe."""
+    place = folders[0] / "evalkit.toml"
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("nowhere")
+
+    assert invoke(["run", "--model", "demo", "--suite", "quickstart"]) == 2
+    with pytest.raises(UsageError, match=r"evalkit\.toml: is no file"):
+        config.config_files()

@@ -426,3 +426,12 @@ def test_the_environment_names_the_data_directory(
 
     assert settings_of({"model": MODEL, "tasks": TASK}).data_dir == tmp_path
     assert settings_of({"model": MODEL, "tasks": TASK, "data_dir": "."}).data_dir == Path()
+
+
+def test_allow_unknown_is_an_option_of_models_with_a_tokenizer_here() -> None:
+    """It goes into the model's options, and with them into identity and fingerprint; elsewhere it is refused."""
+    given = {"model": "demo", "suite": "quickstart", "allow_unknown": True}
+    assert settings_of(given).model.options["allow_unknown"] is True
+    assert "allow_unknown" not in settings_of({**given, "allow_unknown": False}).model.options
+    with pytest.raises(UsageError, match="--allow-unknown: is for models that evalkit loads"):
+        settings_of({**given, "model": "scripted:perfect"})

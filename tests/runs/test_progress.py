@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
+from collections.abc import Iterator
 
 import pytest
 
+from evalkit.errors import Interrupted
 from evalkit.records import Response
 from evalkit.runs import progress as module
-from evalkit.runs.progress import ShownProgress
+from evalkit.runs.progress import ShownProgress, interruptible
 
 
 @pytest.fixture
@@ -17,6 +21,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     return now
+
+
+@pytest.fixture(autouse=True)
+def ended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End the thread of every progress of a test, so that it prints nothing into others."""
+    made: list[ShownProgress] = []
+    begin = ShownProgress.begin
+
+    def noted(self: ShownProgress, **numbers: int) -> None:
+        made.append(self)
+        begin(self, **numbers)
+
+    monkeypatch.setattr(ShownProgress, "begin", noted)
+    yield
+    for progress in made:
+        progress._over.set()
 
 
 def answered(progress: ShownProgress, clock: list[float]) -> None:
@@ -93,3 +113,47 @@ def test_quiet_says_nothing(clock: list[float], capsys: pytest.CaptureFixture[st
         progress.close()
 
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("swallowed", [1, 2])
+def test_one_stop_ends_the_loading_of_a_model_also_where_a_library_swallows_it(
+    swallowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What breaks in comes again until loading ends; a stop swallowed at its very end still counts."""
+    monkeypatch.setattr(module, "AGAIN", 0.02)
+    progress = ShownProgress(quiet=True, label="toy")
+    with interruptible(progress), pytest.raises(Interrupted, match="before anything was asked"):
+        with progress.opening():
+            for n in range(swallowed):
+                try:
+                    if n == 0:
+                        signal.raise_signal(signal.SIGINT)
+                    time.sleep(5)
+                except KeyboardInterrupt:
+                    continue
+            if swallowed == 2:
+                time.sleep(5)
+
+    assert progress.signal_exit_code == 128 + signal.SIGINT
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_quiet_still_says_what_nobody_may_miss(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lost answers are told in a quiet run too; a note is not."""
+    progress = ShownProgress(quiet=True, label="toy")
+    progress.note("a note")
+    progress.warn("three answers are gone")
+
+    assert capsys.readouterr().err == "three answers are gone\n"
+
+
+def test_a_second_beginning_ends_the_first_ones_lines() -> None:
+    """One thread at a time tells how far a run is."""
+    progress = ShownProgress(quiet=False, label="toy")
+    progress.begin(total=5, stored=0)
+    first = progress._over
+    progress.begin(total=5, stored=0)
+
+    assert first.is_set()
+    assert not progress._over.is_set()
+    progress.close()

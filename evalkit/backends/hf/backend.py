@@ -99,6 +99,7 @@ class HFBackend:
             tokenizer,
             end_tokens(model, tokenizer, self._encoder.turn_end),
             stop_strings(model.generation_config),
+            opening=self._encoder.opening,
         )
         self._virtual: tuple[int, ...] = ()
         self._adapted: dict[str, str] = {}
@@ -146,6 +147,15 @@ class HFBackend:
     def device(self) -> str:
         """Return the device the model is on; empty after `close`."""
         return str(self._loaded.device) if self._loaded is not None else ""
+
+    @property
+    def notices(self) -> list[str]:
+        """Return what a reader of the numbers must know of the way the model is asked."""
+        if not self._encoder.opening:
+            return []
+        return [
+            f"The chat template opens every answer with {self._encoder.opening}: choices are scored where the model would think, not where it would answer. Texts are kept with their thoughts and read behind them."
+        ]
 
     @property
     def opening(self) -> str:
@@ -215,6 +225,7 @@ class HFBackend:
     def stats(self) -> Mapping[str, Any]:
         """Return what was computed and saved so far.
 
+        ``unknown`` prompts were asked though the tokenizer has no token for a part of them.
         ``naive``, ``planned``, ``computed``, ``reused`` and ``generated`` are tokens (see
         `engine.Counts`), ``boundary`` counts prompts whose tokens were no beginning of the joint
         encoding, ``unstable`` decisions whose margin is within the noise, ``path`` names the way of
@@ -225,6 +236,7 @@ class HFBackend:
         path = self._engine.path if self._engine is not None else None
         return {
             **self._seen,
+            "unknown": self._encoder.unknown,
             **counts,
             "path": path.name if path else "",
             "proof": path.proof.told() if path else {},

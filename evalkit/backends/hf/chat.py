@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from evalkit.errors import BackendError
+from evalkit.records.reasoning import opened_by
 
 T = TypeVar("T")
 
@@ -167,6 +168,11 @@ class Chat:
         if not found or not placed.startswith(before) or not placed.endswith(between):
             return ""
         return placed[len(before) : len(placed) - len(between)].strip()
+
+    @cached_property
+    def opening(self) -> str:
+        """Return the mark with which the template opens the thoughts of an answer; empty for none."""
+        return opened_by(self._apply([{"role": "user", "content": _USER}]))
 
     @cached_property
     def turn_end(self) -> int | None:

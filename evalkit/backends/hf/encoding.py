@@ -98,7 +98,10 @@ class Encoder:
         self._chat = None if template == "none" else Chat(tokenizer, template)
         before, behind = added(tokenizer)
         around = (before, behind) if self._chat is None else ((), ())
-        self._kept = None if allow_unknown else Kept(tokenizer, *around)
+        self._kept = Kept(tokenizer, *around)
+        self._allow_unknown = allow_unknown
+        self.unknown = 0
+        """Prompts that were asked though the tokenizer has no token for a part of them."""
         self._behind: Ids = () if encoder_decoder else behind
         start = (
             tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
@@ -144,6 +147,11 @@ class Encoder:
     def turn_end(self) -> int | None:
         """Return the token that ends a turn by the chat template; None without one."""
         return self._chat.turn_end if self._chat is not None else None
+
+    @property
+    def opening(self) -> str:
+        """Return the mark with which the chat template opens an answer's thoughts; empty for none."""
+        return self._chat.opening if self._chat is not None else ""
 
     @property
     def default_system(self) -> str:
@@ -326,10 +334,12 @@ class Encoder:
                 return f"continuation {choice!r} has no token of its own"
             if said.setdefault(tail, choice) != choice:
                 return f"choices {said[tail]!r} and {choice!r} are the same tokens"
-            if self._kept is not None and (lost := self._kept.lost(choice, tail)):
+            if not self._allow_unknown and (lost := self._kept.lost(choice, tail)):
                 return f"continuation {choice!r}: {lost}"
-        if self._kept is not None and (lost := self._kept.lost(text, context)):
-            return f"prompt: {lost}"
+        if lost := self._kept.lost(text, context):
+            if not self._allow_unknown:
+                return f"prompt: {lost}"
+            self.unknown += 1
         return ""
 
     def _room(self, request: Request, encoded: Encoded) -> int:

@@ -16,7 +16,7 @@ __all__ = ["Kept", "added"]
 Ids = tuple[int, ...]
 _PROBE = "Name the third letter."
 _MOST = 5
-_ANYWAY = "the option allow_unknown asks it anyway"
+_ANYWAY = "--allow-unknown asks it anyway"
 
 
 def added(tokenizer: Any) -> tuple[Ids, Ids]:

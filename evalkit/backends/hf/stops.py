@@ -1,6 +1,7 @@
 """When a generation ends: end tokens, stop texts, the token limit.
 
-A stop text may be or hold a special token, which is no part of the text that is returned. Not
+A stop text may be or hold a special token, which is no part of the text that is returned. Stop
+texts in thoughts end nothing, and the marks around thoughts stay, special tokens or not. Not
 handled here: stop texts that begin in the prompt.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from evalkit.records import Request
+from evalkit.records.reasoning import cut_at, marks_in, thinking
 
 __all__ = ["Stops", "end_tokens", "stop_tokens"]
 
@@ -46,10 +48,20 @@ class Stops:
         Tokens that end a generation.
     texts
         Texts after which the generation settings end one; they stay in the text, as in the library.
+    opening
+        Mark with which the chat template opens the thoughts of every answer; empty for none.
     """
 
-    def __init__(self, tokenizer: Any, ends: frozenset[int], texts: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        ends: frozenset[int],
+        texts: Sequence[str] = (),
+        *,
+        opening: str = "",
+    ) -> None:
         self._tokenizer = tokenizer
+        self._opening = opening
         self._ends = ends
         self._texts = tuple(texts)
         self._pieces: dict[int, str] = {}
@@ -61,11 +73,16 @@ class Stops:
         self._special = special | {
             i: tokenizer.convert_ids_to_tokens(i) for i in tokenizer.all_special_ids
         }
+        marks = marks_in(self._special.values())
+        self._marks = frozenset(i for i, token in self._special.items() if token in marks)
 
     def _text(self, ids: Sequence[int], *, special: bool = False) -> str:
         """Text of generated ids, with special tokens if asked."""
+        marked = special or self._marks.isdisjoint(ids)
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=not special)
-        return text
+        if not marked:
+            text = self._without(self._tokenizer.decode(list(ids)), self._marks)
+        return self._opening + text
 
     def done(self, ids: Sequence[int], request: Request) -> bool:
         """Whether the row that generated `ids` ends here."""
@@ -79,7 +96,7 @@ class Stops:
         """Whether the last token completed a stop text."""
         last = ids[-1]
         if last not in self._pieces:
-            self._pieces[last] = self._text([last], special=True)
+            self._pieces[last] = self._tokenizer.decode([last])
         piece = self._pieces[last]
         # subtle: a stop text can only be completed by a token that holds its last letter; bytes of
         # an unfinished letter
@@ -93,34 +110,33 @@ class Stops:
             for stop in stops
         ):
             return False
+        if thinking(self._text(ids)):
+            return False
         shown = [self._text(ids)]
         if not self._special.keys().isdisjoint(ids):
             shown.append(self._text(ids, special=True))
-        return any(stop in text for text in shown for stop in stops if stop)
+        return any(cut_at(text, stops)[1] for text in shown)
 
     def finish(self, ids: Sequence[int], request: Request) -> tuple[str, Literal["stop", "length"]]:
         """Return the text before the first stop, and why it ended: ``stop`` or ``length``."""
         ended = bool(ids) and ids[-1] in self._ends
         text = self._text(ids)
         found = [
-            text[: text.find(stop)]
-            for stop in (*request.stop, *self._end_texts)
-            if stop and stop in text
+            cut
+            for cut, ended_here in [cut_at(text, (*request.stop, *self._end_texts))]
+            if ended_here
         ]
         if not self._special.keys().isdisjoint(ids):
-            raw = self._text(ids, special=True)
-            found += [
-                self._without(raw[: raw.find(stop)])
-                for stop in request.stop
-                if stop and stop in raw
-            ]
+            raw, cut_raw = cut_at(self._text(ids, special=True), request.stop)
+            found += [self._without(raw, self._marks)] if cut_raw else []
         if found:
             return min(found, key=len), "stop"
         ended = ended or any(stop in text for stop in self._texts)
         return text, "stop" if ended else "length"
 
-    def _without(self, text: str) -> str:
-        """The text without special tokens."""
-        for token in self._special.values():
-            text = text.replace(token, "")
+    def _without(self, text: str, kept: frozenset[int]) -> str:
+        """The text without special tokens, but for those kept."""
+        for i, token in self._special.items():
+            if i not in kept:
+                text = text.replace(token, "")
         return text

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from evalkit.backends.openai.faults import ODD_TRIES, Passing, Refused
 from evalkit.backends.openai.settings import HttpSettings
 from evalkit.records import Request
-from evalkit.records.reasoning import joined_reasoning, split_reasoning
+from evalkit.records.reasoning import cut_at, joined_reasoning, split_reasoning
 
 __all__ = [
     "Mode",
@@ -172,10 +172,8 @@ def text_of(
         content = ""
     if not isinstance(content, str):
         raise Passing("the answer holds no text", tries=ODD_TRIES)
-    told, answer = split_reasoning(content)
-    ends = [at for at in (answer.find(text) for text in stop if text) if at >= 0]
-    if ends:
-        content = joined_reasoning(told, answer[: min(ends)])
+    content, ended = cut_at(content, stop)
+    if ended:
         finish = "stop"
     return joined_reasoning(thoughts, content), finish
 

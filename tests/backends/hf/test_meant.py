@@ -202,7 +202,7 @@ def test_letters_that_a_tokenizer_drops_are_named(
     (found,) = ask(folder, choice(**fields))
     (anyway,) = ask(folder, choice(**fields), options={"allow_unknown": True})
 
-    assert found.error == f"{error} (the option allow_unknown asks it anyway)"
+    assert found.error == f"{error} (--allow-unknown asks it anyway)"
     assert found.logprobs == ()
     assert len(anyway.logprobs) == 2
 

@@ -1,0 +1,132 @@
+"""Thoughts of local models: kept in the text, never read as the answer, never ended by its stop texts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evalkit.backends.hf.stops import Stops
+from evalkit.records import Request
+from evalkit.records.reasoning import cut_at, has_marks, marks_in, opened_by, split_reasoning
+
+WORDS = ["<think>", "</think>", "<|im_end|>", "one", ".", "\n\n", "B", "C", " "]
+"""Vocabulary, by id."""
+
+
+class Words:
+    """A tokenizer of whole words; `special` ids are left out of texts unless asked for."""
+
+    def __init__(self, *special: int) -> None:
+        self.added_tokens_decoder = {i: Added(WORDS[i], special=i in special) for i in range(3)}
+        self.all_special_ids = list(special)
+
+    def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
+        """Return the text."""
+        kept = [i for i in ids if not (skip_special_tokens and i in self.all_special_ids)]
+        return "".join(WORDS[i] for i in kept)
+
+    def convert_ids_to_tokens(self, i: int) -> str:
+        """Return one token."""
+        return WORDS[i]
+
+
+class Added(str):
+    """An added token."""
+
+    special: bool
+
+    def __new__(cls, text: str, *, special: bool) -> Added:
+        """Make one."""
+        made = super().__new__(cls, text)
+        made.special = special
+        return made
+
+
+def written(stops: Stops, ids: list[int], request: Request) -> tuple[str, str]:
+    """What comes of ids that a model gives one after the other."""
+    for n in range(1, len(ids) + 1):
+        if stops.done(ids[:n], request):
+            return stops.finish(ids[:n], request)
+    raise AssertionError("the row did not end")
+
+
+def request(*stop: str, most: int = 20) -> Request:
+    """A request for text."""
+    return Request(kind="generate", text="Which?", max_tokens=most, stop=stop)
+
+
+@pytest.mark.parametrize("special", [(2,), (0, 1, 2)], ids=["plain marks", "special marks"])
+def test_a_stop_text_in_thoughts_ends_nothing_and_the_marks_stay(special: tuple[int, ...]) -> None:
+    """The blank line in the thoughts is passed, the one in the answer ends it; special marks are not dropped."""
+    stops = Stops(Words(*special), frozenset({2}))
+    found, why = written(stops, [0, 3, 5, 3, 1, 6, 5, 7, 2], request("\n\n"))
+
+    assert (split_reasoning(found), why) == (("one\n\none", "B"), "stop")
+
+
+def test_thoughts_that_the_template_opened_are_told_from_an_answer() -> None:
+    """Without the opening mark in the text, thoughts that were cut would be taken for the answer."""
+    opened = Stops(Words(0, 1, 2), frozenset({2}), opening="<think>")
+    cut, why = written(opened, [3, 4, 3], request(most=3))
+    whole, _ = written(opened, [3, 1, 6, 2], request(most=9))
+
+    assert (split_reasoning(cut), why) == (("one.one", ""), "length")
+    assert split_reasoning(whole) == ("one", "B")
+
+
+def test_texts_without_thoughts_are_as_they_were() -> None:
+    """Stop texts, end tokens and special tokens: nothing changes for models that do not think."""
+    stops = Stops(Words(2), frozenset({2}))
+
+    assert written(stops, [6, 5, 7], request("\n\n")) == ("B", "stop")
+    assert written(stops, [6, 8, 7, 2], request()) == ("B C", "stop")
+    assert written(stops, [6, 2], request("<|im_end|>")) == ("B", "stop")
+    assert written(stops, [6, 7], request(most=2)) == ("BC", "length")
+
+
+def test_marks_are_found_in_templates_prompts_and_vocabularies() -> None:
+    """A template that closes its own thoughts opens none."""
+    assert opened_by("<|im_start|>assistant\n<think>\n") == "<think>"
+    assert opened_by("<|im_start|>assistant\n<think>\n\n</think>\n\n") == ""
+    assert has_marks("{% if enable_thinking %}<think>{% endif %}")
+    assert not has_marks("{{ messages[0]['content'] }}")
+    assert marks_in(["<think>", "</think>", "<s>", "<thinker>"]) == {"<think>", "</think>"}
+    assert cut_at("B\n\nC", ("\n\n",)) == ("B", True)
+    assert cut_at("<think>B\n\nC", ("\n\n",)) == ("<think>B\n\nC", False)
+
+
+def test_vllm_keeps_thoughts_and_looks_for_stop_texts_behind_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the template speaks of thoughts the engine is given no stop texts, and the answer is cut here."""
+    from evalkit.backends.vllm_engine import VLLMBackend
+
+    given: list[Any] = []
+
+    def parameters(**options: Any) -> Any:
+        given.append(options)
+        return options
+
+    tokenizer = SimpleNamespace(
+        all_special_tokens=["<think>", "</think>", "<|im_end|>"], added_tokens_decoder={}
+    )
+    backend = VLLMBackend.__new__(VLLMBackend)
+    backend._vllm = SimpleNamespace(SamplingParams=parameters)
+    backend._engine = SimpleNamespace(get_tokenizer=lambda: tokenizer)
+    backend._encoder = SimpleNamespace(  # type: ignore[assignment]
+        template="{{ '<think>' }}", opening="<think>", turn_end=2
+    )
+    output = SimpleNamespace(
+        outputs=[SimpleNamespace(text="a\n\nb</think>B\n\nC<|im_end|>", finish_reason="length")]
+    )
+    monkeypatch.setattr(backend, "_asked", lambda prompts, params: [output])
+    item = SimpleNamespace(
+        context=(1,), request=request("\n\n"), response=lambda **told: SimpleNamespace(**told)
+    )
+    (found,) = backend._generated([item])  # type: ignore[list-item]
+
+    assert split_reasoning(found.text or "") == ("a\n\nb", "B")
+    assert found.finish_reason == "stop"
+    assert (given[0]["stop"], given[0]["skip_special_tokens"]) == (None, False)
