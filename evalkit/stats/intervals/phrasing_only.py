@@ -43,7 +43,9 @@ def std_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
 
     Notes
     -----
-    s sqrt((P - 1) / q) at the quantiles q of chi-square with P - 1 degrees of freedom.
+    s sqrt((P - 1) / q) at the quantiles q of chi-square with P - 1 degrees of freedom. For whoever
+    has reason to take phrasing scores as normal; of published ones it held 84 to 87%, so
+    `evalkit.analysis` does not offer it.
 
     Examples
     --------
