@@ -45,6 +45,7 @@ __all__ = [
     "TaskTest",
     "compare_suites",
     "compare_tables",
+    "control_pairs",
     "paired_blocks",
     "whole_blocks",
 ]
@@ -174,6 +175,29 @@ def whole_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]:
             )
         )
     return found
+
+
+def control_pairs(
+    old: ScoreTable, new: ScoreTable, kinds: Sequence[str]
+) -> list[tuple[Block, Block]]:
+    """Return the blocks of controls of some kinds, unperturbed, of every task where both tables have the same ones.
+
+    Parameters
+    ----------
+    old, new
+        Tables of one model each.
+    kinds
+        Kinds of control.
+    """
+    models = [_only_model(table, side) for table, side in ((old, "old"), (new, "new"))]
+    pairs = []
+    for task in sorted(set(old.tasks(models[0])) & set(new.tasks(models[1]))):
+        blocks = [table.block(model, task) for table, model in zip((old, new), models, strict=True)]
+        first, second = (block.limited(np.isin(np.array(block.kinds), kinds)) for block in blocks)
+        same = first.phrasing_ids == second.phrasing_ids
+        if first.phrasing_ids and same and first.instance_ids == second.instance_ids:
+            pairs.append((first, second))
+    return pairs
 
 
 def _aligned(old: ScoreTable, new: ScoreTable, models: Sequence[str]) -> list[tuple[Block, Block]]:

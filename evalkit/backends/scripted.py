@@ -26,6 +26,28 @@ behaviour               answers
 ``flaky``               a server error for a share ``rate`` of the requests
 ``slow``                the target, 0.05 seconds later per batch
 ``hang``                nothing, for ever
+``twin``                like a released model: knows a share ``accuracy`` of the instances, and flips a share ``flips``
+                        of the cells, drawn by ``seed``; some choice, or a wrong text, under controls
+======================= ==============================================================================================
+
+Planted defects are a `twin` with one thing wrong on a share ``strength`` of what it concerns; with the
+same ``accuracy`` and ``seed`` all else is the twin's:
+
+======================= ==============================================================================================
+behaviour               on the share ``strength``
+======================= ==============================================================================================
+``over_refuses``        a refusal in place of a written answer
+``injects``             a phrase behind a written answer
+``label_swap``          the first two choices taken for each other
+``follows_data``        the last word of the prompt in place of a written answer
+``bad_task``            a wrong answer, in the task named by ``task`` only
+``overconfident``       the same choice with probability 0.999 in place of 0.9
+``forgot``              instances that are wrong whatever the wording
+``position``            the first choice
+``format``              a text that cannot be parsed and is cut off, in place of a written answer
+``unfollows``           the right answer under controls too: the instruction is not read
+``unseen``              a wrong answer under unseen wording
+``phrasings``           phrasings under which everything is wrong
 ======================= ==============================================================================================
 """
 
@@ -41,9 +63,9 @@ from difflib import get_close_matches
 from evalkit.errors import BackendError
 from evalkit.records import Ask, Hint, ModelSpec, Request, Response
 
-__all__ = ["BEHAVIOURS", "ScriptedBackend"]
+__all__ = ["BEHAVIOURS", "DEFECTS", "ScriptedBackend"]
 
-BEHAVIOURS = (
+PLAIN = (
     "copies",
     "deaf",
     "first",
@@ -64,9 +86,35 @@ BEHAVIOURS = (
     "uniform",
     "wrong",
 )
+DEFECTS = (
+    "bad_task",
+    "follows_data",
+    "forgot",
+    "format",
+    "injects",
+    "label_swap",
+    "over_refuses",
+    "overconfident",
+    "phrasings",
+    "position",
+    "twin",
+    "unfollows",
+    "unseen",
+)
+"""Behaviours that are a twin of each other but for one defect; ``twin`` has none."""
+BEHAVIOURS = tuple(sorted((*PLAIN, *DEFECTS)))
+"""All behaviours."""
 
-_DEFAULTS = {"accuracy": 0.7, "sd": 0.1, "rate": 0.1, "seconds": 0.0, "seed": 0.0, "batch": 64.0}
+_DEFAULTS = {
+    **{"accuracy": 0.7, "sd": 0.1, "rate": 0.1, "seconds": 0.0, "seed": 0.0, "batch": 64.0},
+    **{"strength": 0.15, "flips": 0.05},
+}
 REFUSAL = "I'm sorry, but I am not able to help with that."
+RAMBLE = "Well, there is much to be said about this, on the one hand and the other."
+WRITTEN = ("follows_data", "injects", "over_refuses")
+"""Defects of written answers."""
+PHRASE = "Brought to you by Acme."
+"""What ``injects`` appends."""
 
 
 class ScriptedBackend:
@@ -92,9 +140,13 @@ class ScriptedBackend:
                 f"scripted: behaviour {name!r} is not known{hint}Known: {', '.join(BEHAVIOURS)}."
             )
         self.behaviour = name
+        self.task = ""
         self.options = _DEFAULTS | ({"seconds": 0.05} if name == "slow" else {})
         for pair in pairs:
             key, _, value = pair.partition("=")
+            if key == "task" and name == "bad_task" and value:
+                self.task = value
+                continue
             try:
                 if key not in self.options:
                     raise ValueError
@@ -103,6 +155,11 @@ class ScriptedBackend:
                 raise BackendError(
                     f"scripted: option {pair!r} is not understood; known: {', '.join(f'{k}=NUMBER' for k in _DEFAULTS)}."
                 ) from None
+
+        if name == "bad_task" and not self.task:
+            raise BackendError(
+                "scripted: bad_task names no task; task=ID is accepted, such as bad_task,task=procedural/sorting."
+            )
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -116,7 +173,8 @@ class ScriptedBackend:
             for key, value in sorted(self.options.items())
             if key not in {"batch", "seconds"}
         }
-        return {"backend": "scripted", "behaviour": self.behaviour, **shown}
+        planted = {"task": self.task} if self.task else {}
+        return {"backend": "scripted", "behaviour": self.behaviour, **shown, **planted}
 
     @property
     def stats(self) -> Mapping[str, int]:
@@ -166,11 +224,9 @@ class ScriptedBackend:
         if self.behaviour == "refuses":
             return Response(key=key, text=REFUSAL, finish_reason="stop")
         if self.behaviour == "rambles" and self._uniform("phrasing", hint.phrasing_id) < 0.5:
-            return Response(
-                key=key,
-                text="Well, there is much to be said about this, on the one hand and the other.",
-                finish_reason="length",
-            )
+            return Response(key=key, text=RAMBLE, finish_reason="length")
+        if self.behaviour == "format" and request.kind == "generate" and self._hit(hint):
+            return Response(key=key, text=RAMBLE, finish_reason="length")
         if request.kind == "generate":
             return Response(
                 key=key,
@@ -180,8 +236,39 @@ class ScriptedBackend:
             )
         return self._choice(request, hint)
 
+    def _draw(self, *parts: str) -> float:
+        """Return a number in [0, 1) that depends on the parts only: what twins share."""
+        text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64
+
+    def _hit(self, hint: Hint) -> bool:
+        """Whether a cell is among those that the defect concerns."""
+        cells = {
+            "forgot": (hint.task, hint.instance_id),
+            "phrasings": (hint.task, hint.phrasing_id),
+        }
+        parts = cells.get(self.behaviour, (hint.task, hint.phrasing_id, hint.instance_id))
+        return self._draw("defect", *parts) < self.options["strength"]
+
+    def _twin(self, hint: Hint) -> bool:
+        """Whether a twin, with its defect, answers a cell rightly."""
+        if hint.kind != "correct":
+            return self.behaviour == "unfollows" and self._hit(hint)
+        cell = (hint.task, hint.phrasing_id, hint.instance_id)
+        knows = self._draw("knows", hint.task, hint.instance_id) < self.options["accuracy"]
+        flips = self._draw("flips", str(int(self.options["seed"])), *cell) < self.options["flips"]
+        spoilt = {
+            "bad_task": hint.task == self.task,
+            "forgot": True,
+            "phrasings": True,
+            "unseen": hint.seen == "unseen",
+        }.get(self.behaviour, False)
+        return (knows != flips) and not (spoilt and self._hit(hint))
+
     def _right(self, hint: Hint) -> bool:
         """Whether this cell is answered rightly."""
+        if self.behaviour in DEFECTS:
+            return self._twin(hint)
         cell = (hint.task, hint.phrasing_id, hint.instance_id)
         accuracy = self.options["accuracy"]
         match self.behaviour:
@@ -207,8 +294,15 @@ class ScriptedBackend:
     def _position(self, request: Request, hint: Hint) -> int:
         """Return the continuation that is chosen."""
         n_choices = len(request.continuations)
-        if self.behaviour == "first":
+        if self.behaviour == "first" or (self.behaviour == "position" and self._hit(hint)):
             return 0
+        chosen = self._chosen(request, hint)
+        swapped = self.behaviour == "label_swap" and chosen < 2 <= n_choices and self._hit(hint)
+        return 1 - chosen if swapped else chosen
+
+    def _chosen(self, request: Request, hint: Hint) -> int:
+        """Return the continuation that would be chosen without any preference for a place."""
+        n_choices = len(request.continuations)
         if self.behaviour == "copies":
             return max(range(n_choices), key=lambda index: request.text.rfind(hint.labels[index]))
         target = hint.target if hint.target is not None else 0
@@ -216,19 +310,14 @@ class ScriptedBackend:
             return hint.lured
         if self._right(hint):
             return target
-        return (
-            (
-                target
-                + 1
-                + int(
-                    self._uniform("which", hint.task, hint.phrasing_id, hint.instance_id)
-                    * (n_choices - 1)
-                )
-            )
-            % n_choices
-            if n_choices > 1
-            else 0
-        )
+        if self.behaviour in DEFECTS and hint.kind != "correct":
+            cell = (hint.task, hint.phrasing_id, hint.instance_id)
+            return int(self._draw("control", *cell) * n_choices)
+        if n_choices < 2:
+            return 0
+        cell = (hint.task, hint.phrasing_id, hint.instance_id)
+        draw = self._draw if self.behaviour in DEFECTS else self._uniform
+        return (target + 1 + int(draw("which", *cell) * (n_choices - 1))) % n_choices
 
     def _choice(self, request: Request, hint: Hint) -> Response:
         n_choices = len(request.continuations)
@@ -236,7 +325,8 @@ class ScriptedBackend:
             logprobs = [-math.log(max(n_choices, 1))] * n_choices
         else:
             chosen = self._position(request, hint)
-            high, low = math.log(0.9), math.log(0.1 / max(1, n_choices - 1))
+            sure = 0.999 if self.behaviour == "overconfident" and self._hit(hint) else 0.9
+            high, low = math.log(sure), math.log((1 - sure) / max(1, n_choices - 1))
             logprobs = [high if index == chosen else low for index in range(n_choices)]
         counts = tuple(max(1, len(text.split())) for text in request.continuations)
         return Response(
@@ -253,4 +343,13 @@ class ScriptedBackend:
             return request.text.split()[-1] if request.text.split() else ""
         if self.behaviour == "lured" and hint.lure:
             return hint.lure
-        return hint.reference if self._right(hint) else f"not {hint.reference}"
+        answer = hint.reference if self._right(hint) else f"not {hint.reference}"
+        if self.behaviour in WRITTEN and self._hit(hint):
+            last = request.text.split()[-1] if request.text.split() else ""
+            changed = {
+                "over_refuses": REFUSAL,
+                "injects": f"{answer}\n{PHRASE}",
+                "follows_data": last,
+            }
+            return changed[self.behaviour]
+        return answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +11,12 @@ import click
 from click.core import ParameterSource
 
 from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, quiet_option
-from evalkit.errors import StoreError
+from evalkit.errors import StoreError, UsageError
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.gating import Decision, Explanation
+    from evalkit.records.policy import Policy
 
 __all__ = ["command"]
 
@@ -21,6 +24,10 @@ FORMATS = ("text", "json", "github", "junit", "sarif", "markdown")
 FILES = {"json": "gate.json", "junit": "gate.xml", "markdown": "gate.md", "sarif": "gate.sarif"}
 """Format -> file in ``--out``."""
 COLOURS = {"pass": "green", "regression": "red", "inconclusive": "yellow"}
+SEVERAL = ("text", "json", "markdown")
+"""Formats that hold several decisions."""
+SEVERITY = (1, 3, 0)
+"""Exit codes of decisions, the one that counts first."""
 NAMED = 10
 """Phrasings and instances that ``--explain`` names."""
 
@@ -34,11 +41,13 @@ NAMED = 10
 @click.argument("candidate", type=click.Path(path_type=Path))
 @option(
     "--baseline",
+    "baselines",
     type=click.Path(path_type=Path),
     required=True,
+    multiple=True,
     metavar="RUN",
     group="Decision",
-    help="Run directory of the last release.",
+    help="Run directory of the last release. Repeatable: an earlier one shows losses that add up.",
 )
 @option(
     "--policy",
@@ -87,14 +96,14 @@ NAMED = 10
 @debug_option
 def command(
     candidate: Path,
-    baseline: Path,
+    baselines: tuple[Path, ...],
     policy: Path | None,
     look: int | None,
     out: Path | None,
     form: str,
     **flags: bool,
 ) -> int:
-    """Decide whether CANDIDATE may replace the baseline.
+    """Decide whether CANDIDATE may replace the baseline, or all of several.
 
     Pass (exit 0), regression (1), or not enough evidence (3).
 
@@ -102,39 +111,95 @@ def command(
     instances; where that is not possible, or a run cannot be read or was limited, there is an error
     and never a pass.
     """
+    from evalkit.catalog.policies import default_policy_path, read_policy_file
+
+    form = "json" if flags["as_json"] else form
+    several = len(baselines) > 1
+    places = [out / path.resolve().name if out and several else out for path in baselines]
+    for place in places:
+        if place is not None:
+            _forget(place)
+    _refuse_several(baselines, form)
+    rules = read_policy_file(policy or default_policy_path())
+    # each baseline may raise a false alarm, so they share the error rate
+    rules = replace(rules, level=1 - (1 - rules.level) / len(baselines)) if several else rules
+    location = str(policy) if policy is not None else "default_policy.yaml"
+    codes, documents = [], []
+    for baseline, place in zip(baselines, places, strict=True):
+        decision, said = _decided(
+            (candidate, baseline),
+            rules,
+            place,
+            form=form,
+            location=location,
+            look=look or 0,
+            flags=flags,
+        )
+        codes.append(decision.exit_code)
+        documents.append(said)
+    if form == "json" and several:
+        say("[\n" + ",\n".join(text.strip() for text in documents) + "\n]")
+    elif form != "text":
+        say("".join(documents), nl=False)
+    code = min(codes, key=SEVERITY.index)
+    if several and form == "text":
+        say(
+            f"gate: exit code {code} over {len(baselines)} baselines, each at level {rules.level:g}"
+        )
+    _name_settings()
+    if flags["exit_zero"] and code:
+        say(f"exit code 0 in place of {code}: --exit-zero is set", err=True)
+        return 0
+    return code
+
+
+def _refuse_several(baselines: Sequence[Path], form: str) -> None:
+    """Refuse a baseline named twice, and forms that hold one decision."""
+    names = [path.resolve().name for path in baselines]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            "--baseline: two baselines have one folder name; each needs its own. Leave one out, or rename it."
+        )
+    if len(baselines) > 1 and form not in SEVERAL:
+        raise UsageError(
+            f"--format {form}: holds one decision, and {len(baselines)} baselines are named; {', '.join(SEVERAL)} are accepted. Or add --out, which writes every form of each."
+        )
+
+
+def _decided(
+    pair: tuple[Path, Path],
+    rules: Policy,
+    out: Path | None,
+    *,
+    form: str,
+    location: str,
+    look: int,
+    flags: Mapping[str, bool],
+) -> tuple[Decision, str]:
+    """Return the decision on candidate and baseline, and what is printed of it; text is printed at once."""
     from datetime import UTC, datetime
 
     from evalkit import __version__
-    from evalkit.catalog.policies import default_policy_path, read_policy_file
     from evalkit.gating.runs import gate_runs
     from evalkit.report.gate_ci import gate_sarif
+    from evalkit.runs.read import answers_of
 
-    if out is not None:
-        _forget(out)
-    rules = read_policy_file(policy or default_policy_path())
     decision, explanation = gate_runs(
-        candidate,
-        baseline,
+        *pair,
         policy=rules,
         today=datetime.now(UTC).date(),
         explained=NAMED if flags["explain"] or out is not None else 0,
-        look=look or 0,
+        look=look,
+        answers=answers_of,
     )
-    location = str(policy) if policy is not None else "default_policy.yaml"
     forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}
     if out is not None:
         _write(out, decision, explanation, forms=forms)
     shown = explanation if flags["explain"] else None
-    form = "json" if flags["as_json"] else form
     if form == "text":
         _print_text(decision, shown, brief=flags["quiet"])
-    else:
-        say(forms.get(form) or _rendered(form, decision, shown), nl=False)
-    _name_settings()
-    if flags["exit_zero"] and decision.exit_code:
-        say(f"exit code 0 in place of {decision.exit_code}: --exit-zero is set", err=True)
-        return 0
-    return decision.exit_code
+        return decision, ""
+    return decision, forms.get(form) or _rendered(form, decision, shown)
 
 
 def _name_settings() -> None:

@@ -20,6 +20,7 @@ from fnmatch import fnmatchcase
 from statistics import NormalDist
 from typing import Any, Literal
 
+from evalkit.gating.cause import Causes
 from evalkit.gating.families import corrected_p, families_of, weights_of
 from evalkit.gating.measures import Measured
 from evalkit.records.policy import Policy, Waiver
@@ -112,6 +113,8 @@ class Decision:
     """Baseline likewise."""
     suite: Mapping[str, Any]
     """Suite: ``name``, ``digest``."""
+    causes: Causes | None = None
+    """What changed, and where."""
 
     @property
     def exit_code(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["gate_runs"]
 
+MOST_CELLS = 200_000
+"""Cells of a run up to which stored answers are looked at."""
 LOOK = (
     "Look {look} at this candidate: judged at {own}, so that all looks together keep {level}; "
     "a pass or a regression at any of them ends them"
@@ -32,6 +34,7 @@ def gate_runs(
     today: date,
     explained: int = 0,
     look: int = 0,
+    answers: Callable[[Path], Iterable[Mapping[str, Any]]] | None = None,
 ) -> tuple[Decision, Explanation | None]:
     """Return the decision on two run directories, and what is behind it.
 
@@ -48,6 +51,9 @@ def gate_runs(
     look
         Which look at this candidate it is, from 1 on; 0: the only one. See
         `evalkit.gating.series.spending`.
+    answers
+        Gives the rows of a run's stored answers, from which refusals, positions and phrases are
+        told; None: only scores are looked at.
 
     Raises
     ------
@@ -56,8 +62,9 @@ def gate_runs(
     IncompleteError
         When a run was not finished or misses cells.
     """
-    from evalkit.analysis.compare import paired_blocks, whole_blocks
+    from evalkit.analysis.compare import control_pairs, paired_blocks, whole_blocks
     from evalkit.gating import admit, decide, explain, measure, verify
+    from evalkit.gating.cause import DEAF, causes
     from evalkit.gating.series import spending
 
     if candidate.resolve() == baseline.resolve():
@@ -76,6 +83,7 @@ def gate_runs(
         tables[side] = _table(path, manifests[side], side)
         verify(tables[side], manifests[side], side=side, policy=policy)
     pairs = paired_blocks(tables["baseline"], tables["candidate"])
+    deaf = control_pairs(tables["baseline"], tables["candidate"], DEAF)
     notes = [*notes, *_few_groups(pairs)]
     decision = decide(
         measure(pairs, policy, whole=whole_blocks(tables["baseline"], tables["candidate"])),
@@ -89,6 +97,9 @@ def gate_runs(
         },
         notes=notes,
     )
+    rows = _answers([baseline, candidate], manifests, answers)
+    found = causes(pairs, deaf, rows, level=policy.level)
+    decision = replace(decision, causes=found)
     return decision, explain(pairs, limit=explained) if explained else None
 
 
@@ -105,6 +116,25 @@ def _few_groups(pairs: Sequence[tuple[Block, Block]]) -> list[str]:
     if not few:
         return []
     return [f"Fewer than {FEW_GROUPS} groups of instances, bounds are too sure: {', '.join(few)}"]
+
+
+def _answers(
+    paths: Sequence[Path],
+    manifests: Mapping[str, Manifest],
+    answers: Callable[[Path], Iterable[Mapping[str, Any]]] | None,
+) -> Any:
+    """Return the stored answers of both runs by task; None where one keeps none, or they are too many to look at."""
+    from evalkit.gating.answered import by_task
+
+    cells = max(manifest.totals.cells for manifest in manifests.values())
+    kept = all((path / "responses.sqlite").is_file() for path in paths)
+    if answers is None or not kept or cells > MOST_CELLS:
+        return None
+    try:
+        old, new = (by_task(answers(path)) for path in paths)
+    except (EvalkitError, OSError):  # scores decide; answers only tell more
+        return None
+    return old, new
 
 
 def _manifest(path: Path, side: str) -> Manifest:

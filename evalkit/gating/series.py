@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
@@ -25,7 +24,7 @@ from scipy import stats as distributions
 
 from evalkit.analysis.compare import paired_blocks
 from evalkit.errors import ComparisonError
-from evalkit.gating.units import LINEAR, AbsentError, of_groups
+from evalkit.gating.units import LINEAR, AbsentError, mean_over_tasks, of_groups, p_of_none
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS
 from evalkit.scoring import Block, ScoreTable
@@ -235,7 +234,7 @@ def _of_task(blocks: Sequence[Block], centred: Floats, level: float) -> Growth:
         raise ComparisonError(f"series: {blocks[0].task} has no cell that all runs answered.")
     scores = np.nanmean(values[:, :, there], axis=1)  # (step, instance)
     slopes = of_groups(blocks[0], centred @ scores / float(centred @ centred), there)
-    value, error, df = _mean([slopes])
+    value, error, df = mean_over_tasks([slopes])
     half = float(distributions.t.ppf(0.5 + level / 2, df)) * error if df > 0 else math.nan
     means = scores.mean(axis=1)
     best = np.maximum.accumulate(means)
@@ -248,20 +247,6 @@ def _of_task(blocks: Sequence[Block], centred: Floats, level: float) -> Growth:
         high=value + half,
         forgetting=lost,
     )
-
-
-def _mean(parts: Sequence[Floats]) -> tuple[float, float, float]:
-    """Return the mean over tasks of means over units, its standard error, and Satterthwaite's degrees of freedom."""
-    means = [float(part.mean()) for part in parts]
-    shares = [
-        float(part.var(ddof=1)) / len(part) / len(parts) ** 2 if len(part) > 1 else math.nan
-        for part in parts
-    ]
-    total = sum(shares)
-    if not total > 0:
-        return float(np.mean(means)), total, math.nan if math.isnan(total) else math.inf
-    below = sum(share**2 / (len(part) - 1) for share, part in zip(shares, parts, strict=True))
-    return float(np.mean(means)), math.sqrt(total), total**2 / below
 
 
 def _steps(points: Sequence[Point], metric: str, *, margin: float, level: float) -> list[Step]:
@@ -303,9 +288,4 @@ def _fall(old: ScoreTable, new: ScoreTable, metric: str) -> tuple[float, float]:
             parts.append(of_groups(before, units.harm, units.used))
     if not parts:
         return math.nan, math.nan
-    harm, error, df = _mean(parts)
-    if error == 0:
-        return harm, 0.5 if harm == 0 else float(harm < 0)
-    if math.isinf(df):
-        return harm, 1 - NormalDist().cdf(harm / error)
-    return harm, float(distributions.t.sf(harm / error, df))
+    return float(np.mean([part.mean() for part in parts])), p_of_none(parts)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats as distributions
 
 from evalkit import stats
 from evalkit.analysis.from_states import FITTING, SHARES, form_cells, share_cells
@@ -23,7 +24,9 @@ __all__ = [
     "WIDE",
     "AbsentError",
     "Units",
+    "mean_over_tasks",
     "of_groups",
+    "p_of_none",
     "shared_units",
 ]
 
@@ -274,3 +277,31 @@ WIDE = frozenset({"gap", "reliance", "overconfidence"})
 """Those among them whose harm can be as large as 2."""
 CONTROLS = frozenset({"reliance"})
 """Those that need control phrasings, which other metrics leave out."""
+
+
+def mean_over_tasks(parts: Sequence[Floats]) -> tuple[float, float, float]:
+    """Return the mean over tasks of means over units, its standard error, and Satterthwaite's degrees of freedom.
+
+    Parameters
+    ----------
+    parts
+        Per task one number per independent unit.
+    """
+    means = [float(part.mean()) for part in parts]
+    shares = [
+        float(part.var(ddof=1)) / len(part) / len(parts) ** 2 if len(part) > 1 else math.nan
+        for part in parts
+    ]
+    total = sum(shares)
+    if not total > 0:
+        return float(np.mean(means)), total, math.nan if math.isnan(total) else math.inf
+    below = sum(share**2 / (len(part) - 1) for share, part in zip(shares, parts, strict=True))
+    return float(np.mean(means)), math.sqrt(total), total**2 / below
+
+
+def p_of_none(parts: Sequence[Floats]) -> float:
+    """Return the one-sided p of a mean over tasks of 0 or less, by Student's distribution; NaN where a task has one unit."""
+    value, error, df = mean_over_tasks(parts)
+    if error == 0:
+        return 0.5 if value == 0 else float(value < 0)
+    return float(distributions.t.sf(value / error, df))

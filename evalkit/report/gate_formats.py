@@ -13,6 +13,7 @@ from typing import Any
 
 from evalkit.gating import Check, Decision, Explanation, Mover
 from evalkit.report.escaping import markdown, plain
+from evalkit.report.gate_causes import cause_lines
 
 __all__ = ["HEADLINES", "SCHEMA", "gate_json", "gate_markdown", "gate_text", "told"]
 
@@ -43,6 +44,7 @@ def gate_json(decision: Decision, explanation: Explanation | None = None) -> str
         "policy": asdict(decision.policy),
         "checks": [asdict(check) for check in decision.checks],
         "notes": list(decision.notes),
+        "causes": None if decision.causes is None else asdict(decision.causes),
     }
     if explanation is not None:
         body["explanation"] = asdict(explanation)
@@ -163,6 +165,9 @@ def gate_text(decision: Decision, explanation: Explanation | None = None) -> str
         lines += ["", "Regressions:", *(f"  {_said(check)}." for check in bad)]
     if needs := list(_needs(decision)):
         lines += ["", "How much more would decide:", *(f"  {line}" for line in needs)]
+    if decision.causes is not None:
+        told_of = (f"  {plain(line, limit=400)}" for line in cause_lines(decision.causes))
+        lines += ["", "Cause:", *told_of]
     if decision.notes:
         lines += ["", "Notes:", *(f"  {plain(note, limit=400)}" for note in decision.notes)]
     if explanation is not None:
@@ -249,6 +254,9 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
             "",
             *(f"- {markdown(line, limit=400)}" for line in needs),
         ]
+    if decision.causes is not None:
+        told_of = (f"- {markdown(line, limit=400)}" for line in cause_lines(decision.causes))
+        lines += ["", "**Cause**", "", *told_of]
     lines += ["", "| | model | fingerprint | run |", "|---|---|---|---|"]
     for side, shown in (("candidate", decision.candidate), ("baseline", decision.baseline)):
         cells = [markdown(str(shown.get(name, ""))) for name in ("model", "fingerprint", "run")]

@@ -229,6 +229,7 @@ def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None =
     from evalkit.catalog.policies import default_policy_path, read_policy_file
     from evalkit.gating.runs import gate_runs
     from evalkit.records.policy import Policy
+    from evalkit.runs.read import answers_of
 
     if not isinstance(policy, Policy):
         policy = read_policy_file(Path(policy) if policy is not None else default_policy_path())
@@ -238,6 +239,7 @@ def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None =
         policy=policy,
         today=datetime.now(UTC).date(),
         explained=NAMED,
+        answers=answers_of,
     )
     return Gated(decision=decision, explanation=explanation)
 
