@@ -7,6 +7,7 @@ closing full stop dropped.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
