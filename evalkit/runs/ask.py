@@ -29,7 +29,7 @@ from evalkit.records import (
     digest,
 )
 
-__all__ = ["Progress", "ask", "block_of", "pending"]
+__all__ = ["Progress", "ask", "asked", "block_of", "pending"]
 
 
 GROUP = 200_000
@@ -141,8 +141,8 @@ def pending(jobs: Sequence[Job], missing: set[str]) -> Iterator[Ask]:
                 key = block.key(position)
                 if key in missing:
                     missing.discard(key)
-                    alternates = Alternates(others, partial(_asked, job, position))
-                    yield replace(_asked(job, position, phrasing), alternates=alternates)
+                    alternates = Alternates(others, partial(asked, job, position))
+                    yield replace(asked(job, position, phrasing), alternates=alternates)
 
 
 def _others(job: Job, phrasing: Phrasing) -> list[Phrasing]:
@@ -161,7 +161,7 @@ def _others(job: Job, phrasing: Phrasing) -> list[Phrasing]:
     return sorted(others, key=lambda other: digest([phrasing.id, other.id]))
 
 
-def _asked(job: Job, position: int, phrasing: Phrasing) -> Ask:
+def asked(job: Job, position: int, phrasing: Phrasing) -> Ask:
     """Return one cell of a job as it is asked."""
     prompt = prompt_of(job, phrasing, position)
     return Ask(request_of(prompt), _hint(job, phrasing, prompt, position))
