@@ -40,6 +40,8 @@ class Known:
     answers: Mapping[str, AnswerBlock] = field(default_factory=dict)
     """Task id -> what the one model of the table answered, for posix, prompt_uncertainty,
     confidence, brier, refusal_rate and label_adherence."""
+    said: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] = field(default_factory=dict)
+    """Task id -> the second pass over its generated answers, see `evalkit.runs.said_again`."""
     levels: Mapping[str, str] = field(default_factory=dict)
     """Task id -> its level of generalisation for the one model of the table, see
     `evalkit.catalog.levels`."""
@@ -109,6 +111,7 @@ def estimate(
                 confidence=confidence,
                 repeats=table.repeats(model, task),
                 answers=known.answers.get(task),
+                said=known.said.get(task),
                 distances=None if known.distances is None else known.distances.get(task, {}),
             )
             rng = np.random.default_rng(

@@ -6,7 +6,7 @@ Probabilities of the choices, and the texts answered.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,42 @@ def answer_statistics(
         _over_phrasings(labelled), none, level=level, value=_share(labelled)
     )
     return found
+
+
+def said_statistics(
+    said: Mapping[str, Mapping[str, Sequence[float]]], *, level: float
+) -> dict[str, stats.Interval]:
+    """Return prompt_uncertainty and confidence of generated answers.
+
+    Parameters
+    ----------
+    said
+        Phrasing id -> itself or a perturbed copy -> probability of each instance's own answer under
+        that phrasing, NaN without one.
+    level
+        Level of intervals.
+    """
+    own = np.stack([np.asarray(family[name], dtype=float) for name, family in said.items()])
+    changes = np.stack(
+        [
+            _over_phrasings(
+                np.stack(
+                    [
+                        np.abs(
+                            np.asarray(family[name], dtype=float) - np.asarray(values, dtype=float)
+                        )
+                        for copy, values in family.items()
+                        if copy != name
+                    ]
+                )
+            )
+            for name, family in said.items()
+        ]
+    )
+    return {
+        "prompt_uncertainty": _mean(_over_phrasings(changes), "no answer", level=level),
+        "confidence": _mean(_over_phrasings(own), "no answer", level=level),
+    }
 
 
 def brier_cells(answers: AnswerBlock) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.controls import accident_of, reliance_of, seen_wrong_of
 from evalkit.analysis.drops import drop_pairs, drop_statistics
-from evalkit.analysis.from_answers import answer_statistics
+from evalkit.analysis.from_answers import answer_statistics, said_statistics
 from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.from_states import calibration_statistics, state_statistics
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
@@ -64,6 +64,8 @@ class Options:
     """What was answered, for the statistics that need more than scores."""
     guess: float = math.nan
     """Score of an answer drawn without regard to the target; NaN where it is not known."""
+    said: Mapping[str, Mapping[str, Sequence[float]]] | None = None
+    """Phrasing id -> itself or a copy -> probability of each generated answer, from a second pass."""
     distances: Mapping[str, float] | None = None
     """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so
     not spoken of."""
@@ -136,6 +138,11 @@ def task_statistics(
                 )
                 for name in of_answers
             }
+    if options.said:
+        found |= {
+            name: _settled(one)
+            for name, one in said_statistics(options.said, level=options.level).items()
+        }
     if options.distances is not None:
         ids = tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept)
         a = phrasing_estimates(block, headline)

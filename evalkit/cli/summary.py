@@ -14,6 +14,7 @@ from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import shown_in
 from evalkit.report.dimensions import DimensionTable, dimension_tables
 from evalkit.report.summary import cost_sentence, summary_rows
+from evalkit.report.task_classes import task_classes
 from evalkit.report.terminal import say
 from evalkit.report.text import (
     asked_of,
@@ -57,6 +58,11 @@ def print_summary(
     for table in [] if brief else dimension_tables(estimates):
         if not table.crossed:
             _print_dimension(table)
+    classes = task_classes(estimates) if any(one.group for one in estimates) else []
+    ambiguous = [one.task for one in classes if one.name == "ambiguous"]
+    if ambiguous and not brief:
+        more = f" and {len(ambiguous) - 5} more" if len(ambiguous) > 5 else ""
+        say(f"Tune these next, most uncertain first: {', '.join(ambiguous[:5])}{more}")
     counts = manifest.totals
     say(
         f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"

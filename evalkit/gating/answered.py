@@ -56,10 +56,7 @@ def by_task(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[tuple[str, str]
 def answered_of(block: Block, rows: Rows) -> Answered:
     """Return the answers of a block's cells."""
     shape = (len(block.phrasing_ids), len(block.instance_ids))
-    columns = {
-        name: np.full(shape, np.nan)
-        for name in ("picked", "copied")
-    }
+    columns = {name: np.full(shape, np.nan) for name in ("picked", "copied")}
     phrases: list[tuple[frozenset[str], ...]] = []
     most = 0
     for p, phrasing in enumerate(block.phrasing_ids):

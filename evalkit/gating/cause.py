@@ -202,7 +202,9 @@ def _how(
 ) -> Iterator[_Signal]:
     both = list(zip(pairs, cells, strict=True)) if cells else []
     for state, words in HABITS.items():
-        found = [(pair, share_cells(pair[1], state) - share_cells(pair[0], state)) for pair in pairs]
+        found = [
+            (pair, share_cells(pair[1], state) - share_cells(pair[0], state)) for pair in pairs
+        ]
         yield from _signal(state, words, True, found)
     surer = [(pair, pair[1].confidence - pair[0].confidence) for pair in pairs]
     words = "confidence without being right more often"

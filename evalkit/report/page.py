@@ -26,6 +26,7 @@ from evalkit.report.run_view import Comparison, RunView
 from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
 from evalkit.report.strips import strips
 from evalkit.report.summary import cost_sentence
+from evalkit.report.task_classes import task_classes
 from evalkit.report.text import (
     asked_of,
     bracket,
@@ -144,6 +145,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "looks": looks_text(run.evidence.looks),
         "controls": controls(values.get("all", {})),
         "dimensions": dimension_tables(run.estimates),
+        "classes": task_classes(run.estimates),
         "benchmarks": benchmark_rows(values),
         "tasks": task_rows(run.evidence, values),
         "provenance": provenance(run.manifest),

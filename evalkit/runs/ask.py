@@ -30,7 +30,7 @@ from evalkit.records import (
     repeat_key,
 )
 
-__all__ = ["Progress", "ask", "block_of", "pending"]
+__all__ = ["Progress", "ask", "asked", "block_of", "pending"]
 
 
 GROUP = 200_000
@@ -144,8 +144,8 @@ def pending(jobs: Sequence[Job], missing: set[str]) -> Iterator[Ask]:
                     key = repeat_key(key, repeat) if repeat else key
                     if key in missing:
                         missing.discard(key)
-                        alternates = Alternates(others, partial(_asked, job, position))
-                        found = _asked(job, position, phrasing)
+                        alternates = Alternates(others, partial(asked, job, position))
+                        found = asked(job, position, phrasing)
                         request = replace(found.request, repeat=repeat)
                         yield replace(found, request=request, alternates=alternates)
 
@@ -166,7 +166,7 @@ def _others(job: Job, phrasing: Phrasing) -> list[Phrasing]:
     return sorted(others, key=lambda other: digest([phrasing.id, other.id]))
 
 
-def _asked(job: Job, position: int, phrasing: Phrasing) -> Ask:
+def asked(job: Job, position: int, phrasing: Phrasing) -> Ask:
     """Return one cell of a job as it is asked."""
     prompt = prompt_of(job, phrasing, position)
     return Ask(request_of(prompt), _hint(job, phrasing, prompt, position))

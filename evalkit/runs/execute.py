@@ -33,9 +33,12 @@ from evalkit.runs.identity import (
     refuse_other_run,
     refuse_package,
     run_directory,
+    suite_record,
 )
 from evalkit.runs.representations import represent
+from evalkit.runs.said_again import refuse_silent, said_again
 from evalkit.runs.settings import Settings
+from evalkit.store.blocks import stored_jobs
 from evalkit.store.directory import RunDir, lost_answers
 from evalkit.store.responses import Store
 from evalkit.store.shared_cache import SharedCache
@@ -161,6 +164,8 @@ def _answered(
     directory: RunDir,
 ) -> dict[str, int]:
     """Ask what is not stored, hidden states too where they are wanted; return the failures by reason."""
+    if settings.uncertainty:
+        refuse_silent(jobs, backend)
     with Store(directory.store_path) as store:
         failures = _collect(
             settings,
@@ -177,6 +182,16 @@ def _answered(
                 backend,
                 store,
                 n_instances=settings.representations,
+                seed=settings.seed,
+                progress=progress,
+            )
+        if settings.uncertainty:
+            said_again(
+                list(stored_jobs(store, suite_record(settings, jobs))),
+                backend,
+                store,
+                fingerprint=fingerprint,
+                n_instances=settings.uncertainty,
                 seed=settings.seed,
                 progress=progress,
             )

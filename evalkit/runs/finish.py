@@ -171,6 +171,8 @@ class Read:
     """As `distances_of` returns them."""
     guesses: Mapping[str, float]
     """Task id -> score of guessing, where the run holds controls."""
+    said: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+    """Task id -> the second pass over its generated answers."""
     levels: Mapping[str, str]
     """Task id -> its level of generalisation for the model; empty where nothing is known."""
     ended: bool
@@ -193,6 +195,7 @@ def read(store: Store, manifest: Manifest) -> Read:
     StoreError
         When responses are damaged, or the store is not of this run.
     """
+    from evalkit.runs.said_again import stored_said
     from evalkit.scoring import ScoreTable
     from evalkit.scoring.answers import Answers
 
@@ -208,6 +211,11 @@ def read(store: Store, manifest: Manifest) -> Read:
         counts=counts,
         distances=distances_of(store, table),
         guesses=_guesses(store, manifest, table),
+        said={
+            task: said
+            for task in table.tasks(table.models[0])
+            if (said := stored_said(store, task))
+        },
         levels={
             task: level_of(task, manifest.model.tuned_on) for task in table.tasks(table.models[0])
         },
@@ -250,6 +258,7 @@ def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]
             distances=found.distances,
             guesses=found.guesses,
             levels=found.levels,
+            said=found.said,
         ),
     )
 

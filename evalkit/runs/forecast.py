@@ -26,6 +26,7 @@ from evalkit.runs.ask import prompt_of
 from evalkit.runs.budget import first_design, known_beforehand
 from evalkit.runs.choose import choose
 from evalkit.runs.identity import run_directory, same_run
+from evalkit.runs.said_again import n_second_pass
 from evalkit.runs.settings import Settings
 from evalkit.store.directory import is_run_dir, read_manifest
 from evalkit.store.responses import Store
@@ -137,6 +138,10 @@ def forecast(
     path = run_directory(settings)
     found = Forecast(run=str(path), left_out=left_out)
     found.notes += [note for job in jobs for note in job.notes]
+    if settings.uncertainty:
+        found.notes.append(
+            f"--uncertainty: a second pass of at most {n_second_pass(jobs, settings.uncertainty):,} requests follows, not counted above"
+        )
     found.design = jobs[0].design
     if not all(known_beforehand(job, settings.suite) for job in jobs):
         found.notes.append(

@@ -258,6 +258,7 @@ def run(
     level: float = 0.95,
     representations: int = 0,
     resamples: int = 1000,
+    uncertainty: int = 0,
     quiet: bool = False,
 ) -> Run:
     """Evaluate a suite, as ``evalkit run`` does, and return the run.

@@ -298,5 +298,14 @@ OPTIONS: tuple[Option, ...] = (
         least=0,
     ),
     Option("resamples", STATS, "Resamples per interval.", kind=int, default=1000),
+    Option(
+        "uncertainty",
+        STATS,
+        "Also score the generated answers of N instances again under the perturbed copies of their phrasing, for prompt_uncertainty: a second pass.",
+        kind=int,
+        default=0,
+        metavar="N",
+        least=0,
+    ),
 )
 """All of them, in the order of ``--help``; ``model`` and ``suite`` come first in a call too."""

@@ -53,6 +53,9 @@ class Settings:
     representations: int = 0
     """Instances per phrasing whose hidden states are kept, for the distance of a phrasing to the
     seen ones; 0 for none."""
+    uncertainty: int = 0
+    """Instances per phrasing whose generated answers are scored again under perturbed copies; 0 for
+    none."""
     executor: str = "local"
     """``local`` or ``ray``."""
     workers: int = 1

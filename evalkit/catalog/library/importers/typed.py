@@ -167,7 +167,9 @@ def _key_of(phrasing: Phrasing) -> str:
     return phrasing.id.removeprefix(f"{phrasing.source}-").rpartition("-")[0]
 
 
-def _unfit(phrasing: Phrasing, names: frozenset[str], kind: TaskType, tasks: tuple[str, ...]) -> str:
+def _unfit(
+    phrasing: Phrasing, names: frozenset[str], kind: TaskType, tasks: tuple[str, ...]
+) -> str:
     """Why a template cannot be asked there; empty when it can."""
     if phrasing.meaning.status == "doubtful":
         return phrasing.meaning.note
