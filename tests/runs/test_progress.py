@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import time
@@ -122,17 +123,23 @@ def test_one_stop_ends_the_loading_of_a_model_also_where_a_library_swallows_it(
     """What breaks in comes again until loading ends; a stop swallowed at its very end still counts."""
     monkeypatch.setattr(module, "AGAIN", 0.02)
     progress = ShownProgress(quiet=True, label="toy")
-    with interruptible(progress), pytest.raises(Interrupted, match="before anything was asked"):
-        with progress.opening():
-            for n in range(swallowed):
-                try:
-                    if n == 0:
-                        signal.raise_signal(signal.SIGINT)
-                    time.sleep(5)
-                except KeyboardInterrupt:
-                    continue
-            if swallowed == 2:
+
+    def loading() -> None:
+        """Swallow the stop once or twice."""
+        for n in range(swallowed):
+            with contextlib.suppress(KeyboardInterrupt):
+                if n == 0:
+                    signal.raise_signal(signal.SIGINT)
                 time.sleep(5)
+        if swallowed == 2:
+            time.sleep(5)
+
+    def opened() -> None:
+        with progress.opening():
+            loading()
+
+    with interruptible(progress), pytest.raises(Interrupted, match="before anything was asked"):
+        opened()
 
     assert progress.signal_exit_code == 128 + signal.SIGINT
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
