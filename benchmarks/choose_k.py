@@ -4,7 +4,7 @@
 ``docs/choose_k.csv`` and its figure. Per task with at least `LEAST` phrasings on each arm, k of each
 arm are chosen by wording alone (k-center and facility location over ROUGE-L distances) or drawn (the
 mean over `DRAWS` draws); the error is the root mean square over tasks of the gap of the chosen minus
-the gap of all. The curve of docs/phrasings_own.md is of::
+the gap of all. The curve of docs/howto_phrasings.md is of::
 
     evalkit run --model demo --suite procedural --limit 25 --out RUN
 """
