@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.catalog.files import json_lines
+from evalkit.catalog.logs import Asked, is_log, read_log
 from evalkit.catalog.opening import opened, parquet_batches, unpacked_name
 from evalkit.catalog.readers.rows import as_text
 from evalkit.catalog.score_columns import (
@@ -23,6 +25,7 @@ from evalkit.catalog.score_columns import (
     ScoreFile,
     layout_of,
     percent_hint,
+    score_file,
     understood,
 )
 from evalkit.errors import CatalogError, TableError
@@ -30,19 +33,35 @@ from evalkit.errors import CatalogError, TableError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ScoreFile", "read_for_audit", "read_pairs", "read_score_table"]
+__all__ = ["ScoreFile", "Told", "read_for_audit", "read_pairs", "read_score_table"]
 
 BATCH_BYTES = 16 << 20
 FORMATS = ".csv, .jsonl (both also .gz or .zst), .parquet"
 
 
-def read_score_table(path: Path | str) -> ScoreFile:
-    """Return the rows of a score table.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a user says of a table or log beyond its path."""
+
+    form: str | None = None
+    """Format of a log of another harness; None: told from the content."""
+    phrasing: str | None = None
+    """Field of a log that is the phrasing."""
+    metric: str | None = None
+    """Score of a log that is read."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Our column -> what the table calls it."""
+
+
+def read_score_table(path: Path | str, told: Told | None = None) -> ScoreFile:
+    """Return the rows of a score table, or of a log of another harness.
 
     Parameters
     ----------
+    told
+        Format, phrasing and score of a log, columns of a table; None: told from the content.
     path
-        A ``.csv``, ``.jsonl`` (both also ``.gz``, ``.zst``) or ``.parquet`` file, a run directory (its ``scores.parquet`` is
+        A log that `evalkit.catalog.logs` recognises, or a ``.csv``, ``.jsonl`` (both also ``.gz``, ``.zst``) or ``.parquet`` file, a run directory (its ``scores.parquet`` is
         read), or a directory of such files of one layout, which are put together.
 
     Raises
@@ -51,9 +70,10 @@ def read_score_table(path: Path | str) -> ScoreFile:
         When a file is absent, empty, cut short, not UTF-8, ragged, or lacks needed columns, naming
         file and reason.
     """
-    path = Path(path)
-    files = _files(path)
-    parts = [_read_file(file) for file in files]
+    path, told = Path(path), told or Told()
+    if told.form or told.phrasing or told.metric or _is_log(path):
+        return _log(path, told)
+    parts = [_read_file(file, renamed=told.renamed) for file in _files(path)]
     layouts = {part.layout for part in parts}
     if len(layouts) > 1:
         raise TableError(
@@ -63,6 +83,21 @@ def read_score_table(path: Path | str) -> ScoreFile:
     if len(parts) == 1:
         return parts[0]
     return _together(parts, path)
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a path is a log; a run and a table of ours never are."""
+    if (path / "scores.parquet").is_file() or path.suffix in (".csv", ".parquet"):
+        return False
+    return is_log(path)
+
+
+def _log(path: Path, told: Told) -> ScoreFile:
+    frame, notes = read_log(
+        path, form=told.form, asked=Asked(phrasing=told.phrasing, metric=told.metric)
+    )
+    found = score_file(frame, origin=str(path))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def read_for_audit(path: Path | str) -> tuple[list[ScoreFile], list[str]]:
@@ -147,9 +182,13 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
     return ScoreFile(frame=distinct, layout=parts[0].layout, origin=str(path), notes=tuple(notes))
 
 
-def _read_file(path: Path, *, whole: bool = False) -> ScoreFile:
+def _read_file(
+    path: Path, *, whole: bool = False, renamed: Mapping[str, str] | None = None
+) -> ScoreFile:
     import pyarrow as pa
 
+    if renamed:
+        return _mapped_file(path, renamed)
     try:
         if _format(path) == ".csv":
             layout, table = _csv_table(path, whole=whole)
@@ -176,6 +215,37 @@ def _read_file(path: Path, *, whole: bool = False) -> ScoreFile:
             "cut short or ragged."
         ) from error
     return understood(frame, layout, path, whole=whole)
+
+
+def _mapped_file(path: Path, renamed: Mapping[str, str]) -> ScoreFile:
+    """A table whose columns have other names; a name in quotes is a value for all rows."""
+    import pandas as pd
+
+    ending = _format(path)
+    try:
+        if ending == ".csv":
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        elif ending == ".jsonl":
+            frame = pd.read_json(path, lines=True, dtype=False)
+        else:
+            frame = pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise TableError(
+            f"{path}: cannot be read as {ending} ({error}); it is damaged, cut short or ragged."
+        ) from error
+    frame = frame.rename(columns=str)
+    columns = {}
+    for ours, theirs in renamed.items():
+        if theirs[:1] in "'\"" and theirs[-1:] == theirs[:1] and len(theirs) > 1:
+            columns[ours] = pd.Series(theirs[1:-1], index=frame.index)
+        elif theirs in frame:
+            columns[ours] = frame[theirs]
+        else:
+            raise TableError(
+                f"{path}: --map {ours}={theirs}: has no column {theirs!r}; columns: {', '.join(map(str, frame.columns))}. A value for all rows stands in quotes."
+            )
+    kept = frame.drop(columns=[name for name in {*renamed, *renamed.values()} if name in frame])
+    return score_file(kept.assign(**columns), origin=str(path))
 
 
 def _csv_names(path: Path) -> list[str]:

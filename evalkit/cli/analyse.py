@@ -21,9 +21,11 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
+    log_options,
     option,
     print_json,
     quiet_option,
+    told_of,
 )
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
@@ -76,6 +78,7 @@ GROUP = "What is computed"
     group=GROUP,
     help="Score of guessing, of all tasks or one: accuracy_norm. Repeatable.",
 )
+@log_options()
 @interval_options(GROUP, both=True)
 @option(
     "--tests",
@@ -89,7 +92,8 @@ GROUP = "What is computed"
 def command(table: Path, **settings: Any) -> None:
     """Analyse a per-instance or aggregated score table.
 
-    CSV, CSV.gz, Parquet, a run, or a folder of tables.
+    CSV, CSV.gz, Parquet, a run, a folder of tables, or a log of lm-eval, Inspect, HELM, Every Eval
+    Ever or promptfoo.
 
     Per instance: model, task, phrasing_id, instance_id, score, and optionally seen, prediction,
     target, probability, repeat. Aggregated: the same without instance_id. Scores are fractions; an
@@ -103,7 +107,7 @@ def command(table: Path, **settings: Any) -> None:
         refuse_own(settings["out"])
     if settings["reference"] and settings["pairs"]:
         raise UsageError("--reference and --pairs are both given; one of them is accepted.")
-    file = read_score_table(table)
+    file = read_score_table(table, told_of(settings))
     how = TableSettings(
         factors=settings["factors"],
         reference=read_pairs(settings["pairs"]) if settings["pairs"] else settings["reference"],

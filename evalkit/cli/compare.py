@@ -15,12 +15,14 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
+    log_options,
     number,
     option,
     p_value,
     print_json,
     print_table,
     quiet_option,
+    told_of,
 )
 from evalkit.errors import UsageError
 from evalkit.report.compared import HEADS, Line, line_cells, reasons
@@ -58,6 +60,7 @@ _VERDICTS = {None: "-", True: "yes", False: "no"}
 )
 @option("--model-a", metavar="NAME", group=GROUP, help="Model of RUN_A, when it holds several.")
 @option("--model-b", metavar="NAME", group=GROUP, help="Model of RUN_B, when it holds several.")
+@log_options()
 @interval_options(GROUP)
 @option(
     "--out",
@@ -74,7 +77,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
 
     Flips by task, phrasing and instance.
 
-    Each is a run directory or a per-instance score table. Differences are RUN_B minus RUN_A.
+    Each is a run directory, a per-instance score table or a log of another harness. Differences are RUN_B minus RUN_A.
     Refused when suites, phrasings or instances differ. Several RUN_B are shown side by side with
     what they cost, and the best of those that needed no training is suggested when its interval,
     widened for the choice, lies above 0.
@@ -87,14 +90,15 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
 
     if settings["out"]:
         refuse_own(settings["out"])
+    told = told_of(settings)
     notes: list[str] = []
     first = suite_of(run_a, notes)
     for run_b in runs_b:
         compare_suites(first, suite_of(run_b, notes))
         notes += compare_ways(manifest_of(run_a), manifest_of(run_b))
     plain, *tables = [
-        table_of(run_a, settings["model_a"]),
-        *(table_of(path, settings["model_b"]) for path in runs_b),
+        table_of(run_a, settings["model_a"], told),
+        *(table_of(path, settings["model_b"], told) for path in runs_b),
     ]
     how = Settings(
         level=settings["level"],

@@ -23,7 +23,7 @@ __all__ = ["command"]
 @click.argument("run", type=click.Path(path_type=Path))
 @option(
     "--what",
-    type=click.Choice(["responses", "scores", "lm-eval"]),
+    type=click.Choice(["responses", "scores", "lm-eval", "every-eval-ever"]),
     default="scores",
     show_default=True,
     help="What is written.",
@@ -40,7 +40,7 @@ __all__ = ["command"]
     "-o",
     type=click.Path(path_type=Path),
     required=True,
-    help="File to write, or directory for lm-eval.",
+    help="File to write, or directory for lm-eval and every-eval-ever.",
 )
 @quiet_option
 @debug_option
@@ -49,7 +49,8 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
 
     ``responses``: one row per cell with the prompt's request key, raw log-probabilities and text.
     ``scores``: the score table. ``lm-eval``: the suite as lm-eval task files, so that anyone can
-    check the numbers with it.
+    check the numbers with it. ``every-eval-ever``: records of its schema 0.3, an aggregate with our
+    intervals and a line per cell with its phrasing.
     """
     from evalkit.errors import UsageError
     from evalkit.store.atomic import is_stream
@@ -59,6 +60,8 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
         from evalkit.report.lm_eval_export import export_run
 
         count = export_run(run, out)
+    elif what == "every-eval-ever":
+        count = _records(run, out)
     else:
         from evalkit.runs.read import answers_of
 
@@ -76,6 +79,32 @@ def command(run: Path, what: str, form: str | None, out: Path, quiet: bool) -> i
     if not quiet:
         say(f"{count} rows written to {out}", err=is_stream(out))
     return 0
+
+
+def _records(run: Path, out: Path) -> int:
+    """Write the records of Every Eval Ever; return the number of cells."""
+    from evalkit.report.every_eval_ever_export import aggregate, record_name, samples
+    from evalkit.runs.read import answers_of, finished, read_run
+    from evalkit.store.atomic import write_atomic
+    from evalkit.store.directory import refuse_own
+
+    refuse_own(out, of=run)
+    manifest, view = finished(run), read_run(run, flips=0)
+    prompts = {
+        (row["task"], row["phrasing_id"], row["instance_id"]): row for row in answers_of(run)
+    }
+    lines = [
+        json.dumps(row, ensure_ascii=False, allow_nan=False)
+        for row in samples(manifest, _scores(run), prompts)
+    ]
+    name = record_name(manifest)
+    record = aggregate(manifest, view.evidence, view.estimates)
+    write_atomic(
+        out / f"{name}.json",
+        json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    )
+    write_atomic(out / f"{name}_samples.jsonl", "".join(f"{line}\n" for line in lines))
+    return len(lines)
 
 
 def _scores(run: Path) -> Iterator[dict[str, Any]]:

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from evalkit.cli.options import GroupedCommand, debug_option, json_option, option, quiet_option
+from evalkit.cli.options import (
+    LOGS,
+    GroupedCommand,
+    debug_option,
+    json_option,
+    log_options,
+    option,
+    quiet_option,
+    told_of,
+)
 from evalkit.errors import StoreError, UsageError
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
+    from evalkit.catalog.score_tables import Told
     from evalkit.gating import Decision, Explanation
     from evalkit.records.policy import Policy
 
@@ -65,12 +75,13 @@ NAMED = 10
 )
 @option(
     "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="text",
+    "forms",
+    type=click.Choice((*FORMATS, *LOGS)),
+    default=("text",),
+    multiple=True,
     show_default=True,
     group="Output",
-    help="What is printed.",
+    help="What is printed; or the harness that wrote a log, told from its content where it is not named.",
 )
 @option(
     "--out",
@@ -91,6 +102,7 @@ NAMED = 10
     group="Output",
     help="Exit 0 whatever the outcome; errors keep their code.",
 )
+@log_options(named=False)
 @json_option
 @quiet_option
 @debug_option
@@ -100,20 +112,24 @@ def command(
     policy: Path | None,
     look: int | None,
     out: Path | None,
-    form: str,
-    **flags: bool,
+    forms: tuple[str, ...],
+    **flags: Any,
 ) -> int:
     """Decide whether CANDIDATE may replace the baseline, or all of several.
 
     Pass (exit 0), regression (1), or not enough evidence (3).
 
-    Both are run directories of the same suite. They are compared on the same phrasings and
+    Both are run directories of the same suite, or logs of the same harness (FILE::MODEL where one
+    holds several models). They are compared on the same phrasings and
     instances; where that is not possible, or a run cannot be read or was limited, there is an error
     and never a pass.
     """
     from evalkit.catalog.policies import default_policy_path, read_policy_file
+    from evalkit.runs.imported import run_of
 
+    form = next((one for one in reversed(forms) if one in FORMATS), "text")
     form = "json" if flags["as_json"] else form
+    told = _told(forms, flags)
     several = len(baselines) > 1
     places = [out / path.resolve().name if out and several else out for path in baselines]
     for place in places:
@@ -127,7 +143,7 @@ def command(
     codes, documents = [], []
     for baseline, place in zip(baselines, places, strict=True):
         decision, said = _decided(
-            (candidate, baseline),
+            (run_of(candidate, told), run_of(baseline, told)),
             rules,
             place,
             form=form,
@@ -153,6 +169,13 @@ def command(
     return code
 
 
+def _told(forms: Sequence[str], flags: dict[str, Any]) -> Told:
+    """What is said of logs, taken out of the options."""
+    log = next((one for one in forms if one in LOGS), None)
+    said = {name: flags.pop(name) for name in ("mapped", "phrasing", "metric")}
+    return told_of({**said, "form": log})
+
+
 def _refuse_several(baselines: Sequence[Path], form: str) -> None:
     """Refuse a baseline named twice, and forms that hold one decision."""
     names = [path.resolve().name for path in baselines]
@@ -174,7 +197,7 @@ def _decided(
     form: str,
     location: str,
     look: int,
-    flags: Mapping[str, bool],
+    flags: Mapping[str, Any],
 ) -> tuple[Decision, str]:
     """Return the decision on candidate and baseline, and what is printed of it; text is printed at once."""
     from datetime import UTC, datetime

@@ -12,10 +12,12 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
+    log_options,
     option,
     print_json,
     print_table,
     quiet_option,
+    told_of,
 )
 from evalkit.errors import ComparisonError, UsageError
 from evalkit.report.terminal import say
@@ -61,6 +63,7 @@ GROUP = "Statistics"
     group="Output",
     help="Write it as a Markdown table.",
 )
+@log_options()
 @interval_options(GROUP, resamples=2000, least_level=0.5)
 @json_option
 @quiet_option
@@ -72,7 +75,7 @@ def command(
     markdown: Path | None,
     **settings: Any,
 ) -> int:
-    """Rank models from their runs, which must be of one suite.
+    """Rank models from their runs, which must be of one suite; logs of other harnesses are taken too.
 
     Models share a rank when their paired difference cannot be told from 0. Runs of different
     suites, or with other phrasings or instances, are refused, saying what differs.
@@ -84,6 +87,7 @@ def command(
         leaderboard_markdown,
         leaderboard_rows,
     )
+    from evalkit.runs.imported import run_of
     from evalkit.store.directory import refuse_own, write_out
 
     if len({path.resolve() for path in runs}) < len(runs):
@@ -93,7 +97,8 @@ def command(
     for path in (out, html, markdown):
         if path is not None:
             refuse_own(path)
-    found = _read(runs)
+    told = told_of(settings)
+    found = _read([run_of(path, told) for path in runs])
     order = standings(
         [(name, table) for name, _, _, table in found],
         level=settings["level"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
+from evalkit.report.cells import packed_cells
 from evalkit.report.compared import p_shown, reasons
 from evalkit.report.dimensions import dimension_tables
 from evalkit.report.drawing import Drawing, by_task
@@ -193,6 +194,8 @@ def render_page(run: RunView, *, comparison: Comparison | None = None) -> str:
             script=Markup(script),
             data=Markup(script_json(page_data(evidence))),
             figures=shown,
+            cells=packed_cells(evidence),
+            n_cells=sum(view.cells.values.size for view in evidence.tasks if view.cells),
             strips=rows_of_strips,
             n_strips=n_strips,
             phrasings=rows[:STATIC_ROWS],

@@ -19,6 +19,7 @@ from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
     from evalkit.analysis.standings import Standings
+    from evalkit.catalog.score_tables import Told
     from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest, SuiteRecord
     from evalkit.records.questions import Named
@@ -219,8 +220,8 @@ def suite_of(path: Path, notes: list[str]) -> SuiteRecord | None:
     return manifest.suite
 
 
-def table_of(path: Path, model: str | None) -> ScoreTable:
-    """Return the cells of a run or of a per-instance score table, of one of its models where it is named.
+def table_of(path: Path, model: str | None, told: Told | None = None) -> ScoreTable:
+    """Return the cells of a run, a log or a per-instance score table, of one of its models where it is named.
 
     Raises
     ------
@@ -235,7 +236,7 @@ def table_of(path: Path, model: str | None) -> ScoreTable:
     if (path / "manifest.json").is_file() and (path / "scores.parquet").is_file():
         table = read_table(path)
     else:
-        file = read_score_table(path)
+        file = read_score_table(path, told)
         if file.layout != "cells":
             raise ComparisonError(
                 f"{path}: has no instances; a paired comparison needs one row per instance. Name a run or a per-instance table."

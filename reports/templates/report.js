@@ -128,16 +128,177 @@
   more.addEventListener("click", showMore);
   refresh();
 
-  // A place in the page with what is to be shown there: #phrasings?task=...&phrasing=...
-  const followed = () => {
+  // Every cell of a task, unpacked when somebody looks; what is shown stands in the address.
+  const packed = new Map([...document.querySelectorAll("script.packed")].map((one) => [one.dataset.task, one]));
+  const unpackedTasks = new Map();
+  const unpack = async (task) => {
+    if (!unpackedTasks.has(task)) {
+      const bytes = Uint8Array.from(atob(packed.get(task).textContent), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+      unpackedTasks.set(task, await new Response(stream).json());
+    }
+    return unpackedTasks.get(task);
+  };
+  const cellForm = document.getElementById("cell-filters");
+  const cells = { data: null, task: "", list: [], shown: 0, key: "", up: true };
+  const cellBody = cellForm && document.getElementById("cell-table").tBodies[0];
+  const cellMore = document.getElementById("more-cells");
+  const scoreText = (value) => (value < 0 ? "–" : points(value / 1000));
+  const promptOf = (d, p, n) => {
+    const own = d.prompts.find((one) => one[0] === p && one[1] === n);
+    const other = own || d.prompts.find((one) => one[0] === p);
+    if (!other) return [make("p", { class: "note" }, "No prompt is kept in this page: evalkit export RUN --what responses has all.")];
+    const said = own ? "Prompt as it was sent" : "Prompt of another instance, " + d.instances[other[1]] + ", under this phrasing (evalkit export RUN --what responses has all)";
+    const parts = [make("p", { class: "note" }, said), make("pre", { dir: "auto", tabindex: "0" }, other[2])];
+    if (own && other[3]) parts.push(make("p", { class: "note" }, "Raw answer"), make("pre", { dir: "auto", tabindex: "0" }, other[3]));
+    return parts;
+  };
+  const openCell = (row, button, d, p, n) => {
+    const next = row.nextElementSibling;
+    const open = next && next.classList.contains("detail");
+    button.setAttribute("aria-expanded", String(!open));
+    if (open) { next.remove(); return; }
+    const box = make("td", { colspan: "6" },
+      make("p", { dir: "auto", class: "field" }, make("span", { class: "id" }, "wording " + d.phrasings[p]), d.wordings[p] || d.phrasings[p]),
+      make("p", { dir: "auto", class: "field" }, make("span", { class: "id" }, "instance " + d.instances[n]), d.questions[n]),
+      ...promptOf(d, p, n));
+    row.after(make("tr", { class: "detail" }, box));
+  };
+  const cellRow = (cell) => {
+    const d = cells.data;
+    const [p, n] = [Math.floor(cell / d.instances.length), cell % d.instances.length];
+    const state = d.states[d.state[cell]] || "";
+    const button = make("button", { type: "button", "aria-expanded": "false" }, "prompt");
+    const row = make("tr", {},
+      make("td", { class: "cell", dir: "auto" }, make("span", { class: "clip" }, d.questions[n] || d.instances[n]), button),
+      make("td", { class: "name", dir: "auto" }, d.phrasings[p], " ", relation(d.seen[p])),
+      make("td", {}, scoreText(d.score[cell])),
+      make("td", { class: "state-" + state }, state),
+      make("td", { class: "cell", dir: "auto" }, make("span", { class: "clip" }, d.answer[cell] < 0 ? "–" : d.answers[d.answer[cell]])),
+      make("td", { class: "cell", dir: "auto" }, make("span", { class: "clip" }, d.targets[n])));
+    button.addEventListener("click", () => openCell(row, button, d, p, n));
+    return row;
+  };
+  const moreCells = () => {
+    const part = document.createDocumentFragment();
+    const end = Math.min(cells.list.length, cells.shown + STEP);
+    for (; cells.shown < end; cells.shown++) part.append(cellRow(cells.list[cells.shown]));
+    cellBody.append(part);
+    cellMore.hidden = cells.shown >= cells.list.length;
+    document.getElementById("cell-count").textContent = cells.shown.toLocaleString("en") + " of " + cells.list.length.toLocaleString("en") + " matching cells shown (" + cells.data.score.length.toLocaleString("en") + " of this task).";
+  };
+  const sortedCells = (list) => {
+    const d = cells.data;
+    const N = d.instances.length;
+    const keys = {
+      instance: (c) => d.questions[c % N], phrasing: (c) => d.phrasings[Math.floor(c / N)], target: (c) => d.targets[c % N],
+      score: (c) => d.score[c], state: (c) => d.states[d.state[c]], answer: (c) => (d.answer[c] < 0 ? "" : d.answers[d.answer[c]]),
+    };
+    const key = keys[cells.key];
+    if (!key) return list;
+    return list.sort((a, b) => { const x = key(a), y = key(b); return (x < y ? -1 : x > y ? 1 : a - b) * (cells.up ? 1 : -1); });
+  };
+  const filterCells = () => {
+    const d = cells.data;
+    const N = d.instances.length;
+    const form = cellForm.elements;
+    const only = form.phrasing.value === "" ? -1 : d.phrasings.indexOf(form.phrasing.value);
+    const state = form.state.value === "" ? -1 : d.states.indexOf(form.state.value);
+    const words = form.text.value.toLowerCase();
+    const decides = new Uint8Array(N);
+    if (form.flip.checked) {
+      for (let n = 0; n < N; n++) {
+        let [low, high] = [Infinity, -Infinity];
+        for (let p = 0; p < d.phrasings.length; p++) {
+          const value = d.score[p * N + n];
+          if (d.headline[p] && value >= 0) { low = Math.min(low, value); high = Math.max(high, value); }
+        }
+        decides[n] = high > low ? 1 : 0;
+      }
+    }
+    const heard = words ? d.questions.map((text, n) => (text + "\n" + d.targets[n]).toLowerCase().includes(words)) : null;
+    const said = words ? d.answers.map((text) => text.toLowerCase().includes(words)) : null;
+    const list = [];
+    for (let c = 0; c < d.score.length; c++) {
+      const [p, n] = [Math.floor(c / N), c % N];
+      if (only >= 0 && p !== only) continue;
+      if (state >= 0 && d.state[c] !== state) continue;
+      if (form.flip.checked && !decides[n]) continue;
+      if (words && !heard[n] && !said[d.answer[c]]) continue;
+      list.push(c);
+    }
+    cells.list = sortedCells(list);
+    cells.shown = 0;
+    cellBody.replaceChildren();
+    moreCells();
+  };
+  const address = () => {
+    const query = new URLSearchParams();
+    for (const name of ["task", "phrasing", "state", "text"]) if (cellForm.elements[name].value) query.set(name, cellForm.elements[name].value);
+    if (cellForm.elements.flip.checked) query.set("flip", "1");
+    history.replaceState(null, "", "#cells?" + query);
+  };
+  const showCells = async (wanted) => {
+    const form = cellForm.elements;
+    if (wanted && wanted.get("task") && packed.has(wanted.get("task"))) form.task.value = wanted.get("task");
+    const task = form.task.value;
+    const d = await unpack(task);
+    if (cells.task !== task) {
+      cells.data = d;
+      cells.task = task;
+      form.phrasing.replaceChildren(make("option", { value: "" }, "all"));
+      form.state.replaceChildren(make("option", { value: "" }, "all"));
+      options(form.phrasing, [...d.phrasings].sort());
+      options(form.state, d.states.filter((_, code) => d.state.includes(code)));
+    }
+    if (wanted) {
+      for (const name of ["phrasing", "state", "text"]) form[name].value = wanted.get(name) || "";
+      form.flip.checked = wanted.get("flip") === "1";
+    }
+    cellForm.hidden = false;
+    document.getElementById("cell-scroll").hidden = false;
+    filterCells();
+  };
+  if (cellForm) {
+    cellForm.addEventListener("submit", (event) => event.preventDefault());
+    cellForm.addEventListener("input", async (event) => {
+      if (event.target.name === "task") { cellForm.elements.phrasing.value = ""; cellForm.elements.state.value = ""; }
+      await showCells(null);
+      address();
+    });
+    cellMore.addEventListener("click", moreCells);
+    for (const head of document.getElementById("cell-table").tHead.rows[0].cells) {
+      const button = make("button", { type: "button" }, head.textContent);
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        cells.up = cells.key === head.dataset.key ? !cells.up : true;
+        cells.key = head.dataset.key;
+        for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", cells.up ? "ascending" : "descending");
+        filterCells();
+      });
+    }
+    new IntersectionObserver((seen, watcher) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      watcher.disconnect();
+      if (!cells.data) showCells(null);
+    }).observe(document.getElementById("cells"));
+  }
+
+  // A place in the page with what is to be shown there: #cells?task=...&phrasing=..., #phrasings?task=...
+  const followed = async () => {
     const [name, query] = location.hash.slice(1).split("?");
-    if (name !== "phrasings" || !query) return;
+    if (!query) return;
     const wanted = new URLSearchParams(query);
-    filters.reset();
-    filters.elements.task.value = wanted.get("task") || "";
-    filters.elements.text.value = wanted.get("phrasing") || "";
-    refresh();
-    document.getElementById(name).scrollIntoView();
+    if (name === "cells" && cellForm) await showCells(wanted);
+    if (name === "phrasings") {
+      filters.reset();
+      filters.elements.task.value = wanted.get("task") || "";
+      filters.elements.text.value = wanted.get("phrasing") || "";
+      refresh();
+    }
+    const place = document.getElementById(name);
+    if (place) place.scrollIntoView();
   };
   addEventListener("hashchange", followed);
 

@@ -55,7 +55,7 @@ def test_hostile_text_runs_nothing(
 
     assert browser.ask(
         "return [window.hacked, document.images.length, document.scripts.length]"
-    ) == [None, 0, 2]
+    ) == [None, 0, 4]
     assert "⟨U+202E⟩gnp.exe⟨U+0000⟩" in browser.ask(f"return {FIRST}.textContent")
     assert "⟨U+202E⟩gnp.exe" in browser.ask("return document.querySelector('.flip').textContent")
 
@@ -157,16 +157,48 @@ def test_marks_say_what_they_are_under_the_pointer_and_by_keyboard(
     assert browser.ask("return document.getElementById('tip').hidden") is True
 
 
-def test_a_link_shows_the_wording_it_names(browser: Any, page: Path) -> None:
-    """Whoever is sent the address, or follows a mark, sees that row of the table alone."""
+def test_cells_are_unpacked_filtered_and_opened(browser: Any, page: Path, pictures: Path) -> None:
+    """The address says task, state and flips; rows are those cells, a button shows the prompt that was sent."""
+    browser.open(page)
+    browser.ask("location.hash = '#cells?task=toy/second&state=wrong'")
+    rows = "document.querySelectorAll('#cell-table tbody tr:not(.detail)')"
+    assert browser.until(f"return {rows}.length")
+    wrong = browser.ask(f"return [...{rows}].map(row => row.cells[3].textContent)")
+    browser.ask("document.querySelector('#cell-table tbody button').click()")
+    detail = browser.ask("return document.querySelector('tr.detail').textContent")
+    browser.picture(pictures / "cells.png")
+    browser.ask(
+        "const form = document.getElementById('cell-filters'); form.elements.state.value = ''; form.elements.flip.checked = true; form.elements.flip.dispatchEvent(new Event('input', {bubbles: true}))"
+    )
+    assert browser.until(
+        "return location.hash.includes('flip=1') && location.hash.includes('toy%2Fsecond')"
+    )
+    flips = browser.ask(f"return {rows}.length")
+
+    assert set(wrong) == {"wrong"}
+    assert "Prompt as it was sent" in detail
+    assert "Wording p" in detail
+    assert flips == 16  # four of six instances under four wordings
+    assert browser.messages() == []
+
+
+def test_a_mark_leads_to_its_cells(browser: Any, page: Path) -> None:
+    """Whoever follows a mark sees the answers under that wording, and the address can be sent on."""
     browser.open(page)
     browser.ask(
         "document.querySelector('a.mark').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))"
     )
-    seen = browser.until(
-        "return location.hash.includes('p4') && document.querySelectorAll('#phrasing-table tbody tr').length === 1"
+    assert browser.until("return document.querySelectorAll('#cell-table tbody tr').length === 6")
+    assert browser.ask("return location.hash") == "#cells?task=toy/first&phrasing=p4"
+
+
+def test_a_link_shows_the_wording_it_names(browser: Any, page: Path) -> None:
+    """Whoever is sent the address sees that row of the table alone."""
+    browser.open(page)
+    browser.ask("location.hash = '#phrasings?task=toy/first&phrasing=p4'")
+    assert browser.until(
+        "return document.querySelectorAll('#phrasing-table tbody tr').length === 1"
     )
-    assert seen
     assert "Wording p4" in browser.ask(f"return {FIRST}.textContent")
 
 
@@ -204,7 +236,7 @@ def test_page_is_readable_without_its_script(browser: Any, page: Path) -> None:
     finally:
         browser.tell("Emulation.setScriptExecutionDisabled", value=False)
 
-    assert (len(rows), len(hidden), len(flips)) == (8, 2, 2)
+    assert (len(rows), len(hidden), len(flips)) == (8, 3, 2)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from evalkit.analysis.from_states import state_shares
 from evalkit.records import Job, Phrasing
 from evalkit.records.manifest import CurveStep
 from evalkit.report.evidence.budget import budget_steps
+from evalkit.report.evidence.cells import PROMPTS, cells_of
 from evalkit.report.evidence.flips import Answers, flips_of
 from evalkit.report.evidence.looks import looks_of
 from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
@@ -77,7 +78,15 @@ def gather(
     tasks = set(table.tasks(model))
     wanted = max(3, min(25, FLIPS // max(1, len(tasks)))) if flips is None else flips
     views = [
-        _task_view(table, model, job, answers=answers, level=level, flips=wanted)
+        _task_view(
+            table,
+            model,
+            job,
+            answers=answers,
+            level=level,
+            flips=wanted,
+            prompts=0 if flips == 0 else PROMPTS // max(1, len(tasks)),
+        )
         for job in jobs
         if job.task.id in tasks
     ]
@@ -111,7 +120,14 @@ def _scored(views: Sequence[TaskView]) -> Iterator[Scored]:
 
 
 def _task_view(
-    table: ScoreTable, model: str, job: Job, *, answers: Answers, level: float, flips: int
+    table: ScoreTable,
+    model: str,
+    job: Job,
+    *,
+    answers: Answers,
+    level: float,
+    flips: int,
+    prompts: int,
 ) -> TaskView:
     block = table.block(model, job.task.id)
     headline = headline_phrasings(block)
@@ -136,6 +152,7 @@ def _task_view(
         n_never=int((high <= 0).sum()),
         asked=asked_form(job.task, job.instances).shown,
         states=state_shares(block.limited(headline)),
+        cells=cells_of(block, job, answers, prompts=prompts),
     )
 
 

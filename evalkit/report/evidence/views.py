@@ -8,9 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from evalkit.analysis import Costs
 from evalkit.records import Task
+
+if TYPE_CHECKING:
+    from evalkit.report.evidence.cells import TaskCells
 from evalkit.records.manifest import Wordings
 
 __all__ = [
@@ -159,6 +163,8 @@ class TaskView:
     """In which form the task asks for its answers."""
     states: Mapping[str, float] = field(default_factory=dict)
     """State -> share of the answered cells of the headline phrasings."""
+    cells: TaskCells | None = None
+    """Its cells, for the explorer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

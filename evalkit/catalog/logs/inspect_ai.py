@@ -1,0 +1,107 @@
+"""Logs of Inspect: ``.eval`` (a zip of JSON files) and ``.json``.
+
+References
+----------
+UKGovernmentBEIS/inspect_ai, log format version 2: ``header.json`` and ``samples/ID_epoch_N.json`` in
+the zip, the same as one object in JSON; `value_to_float` of `inspect_ai.scorer` gives letters their
+numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalkit.catalog.logs.files import MOST_BYTES, json_of
+from evalkit.catalog.logs.rows import Asked, LogRow, field_at, number, one_text, picked, wording_id
+from evalkit.errors import TableError
+
+__all__ = ["read"]
+
+LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
+"""Correct, partial, incorrect, no answer."""
+WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+
+
+def read(files: Sequence[Path], asked: Asked) -> Iterator[LogRow]:
+    """Yield the rows of logs."""
+    for file in files:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                head = _member(archive, "header.json", file)
+                yield from _rows(head, _samples(archive, file), file, asked)
+        else:
+            log = json_of(file)
+            yield from _rows(log, log.get("samples") or (), file, asked)
+
+
+def _member(archive: zipfile.ZipFile, name: str, file: Path) -> Any:
+    try:
+        if archive.getinfo(name).file_size > MOST_BYTES:
+            raise TableError(f"{file}: {name} is larger than 1 GiB unpacked. Split the log.")
+        return json.loads(archive.read(name))
+    except KeyError:
+        raise TableError(
+            f"{file}: holds no {name}: the evaluation was not finished. Type: inspect eval-retry {file}"
+        ) from None
+    except NotImplementedError:
+        raise TableError(
+            f"{file}: is packed in a way that this Python cannot unpack. Type: inspect log convert {file} --to json --output-dir json"
+        ) from None
+    except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise TableError(f"{file}: {name} cannot be read ({error}); the log is damaged.") from error
+
+
+def _samples(archive: zipfile.ZipFile, file: Path) -> Iterator[Any]:
+    for name in archive.namelist():
+        if name.startswith("samples/") and name.endswith(".json"):
+            yield _member(archive, name, file)
+
+
+def _rows(head: Any, samples: Any, file: Path, asked: Asked) -> Iterator[LogRow]:
+    told = head.get("eval") or {}
+    steps = (head.get("plan") or {}).get("steps") or ()
+    texts = [
+        text
+        for step in steps
+        for name, text in (step.get("params") or {}).items()
+        if name in ("template", "prompt", "message", "system_message", "instructions")
+    ]
+    wording = wording_id(texts, told.get("task_args"))
+    task = str(told.get("task") or file.stem).rpartition("/")[2]
+    if asked.phrasing == "task":
+        wording, task = task, str((told.get("dataset") or {}).get("name") or task)
+    scorer = None
+    for sample in samples:
+        where = f"{file}, sample {sample.get('id')}"
+        scores = sample.get("scores") or {}
+        if sample.get("error") or not scores:
+            value: Mapping[str, Any] = {}
+        else:
+            scorer = scorer or picked(scores, asked, (), where=file)
+            value = scores.get(scorer) or {}
+        phrasing = wording
+        if asked.phrasing not in (None, "task"):
+            phrasing = field_at({**sample, "eval": told}, str(asked.phrasing), where=where)
+        yield LogRow(
+            model=str(told.get("model")),
+            task=task,
+            phrasing_id=phrasing,
+            instance_id=str(sample.get("id")),
+            score=_score(value.get("value"), where),
+            prediction=None if value.get("answer") is None else str(value["answer"]),
+            target=one_text(sample.get("target")),
+            repeat=str(sample.get("epoch", "")),
+        )
+
+
+def _score(value: Any, where: str) -> float | None:
+    if isinstance(value, str):
+        if value in LETTERS:
+            return LETTERS[value]
+        if value.lower() in WORDS:
+            return WORDS[value.lower()]
+    return number(value, where=where)
