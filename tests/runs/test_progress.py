@@ -116,6 +116,20 @@ def test_quiet_says_nothing(clock: list[float], capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""
 
 
+def load(progress: ShownProgress, swallowed: int) -> None:
+    """Load a model: a stop comes, and what breaks in is swallowed so many times."""
+    with progress.opening():
+        for n in range(swallowed):
+            try:
+                if n == 0:
+                    signal.raise_signal(signal.SIGINT)
+                time.sleep(5)
+            except KeyboardInterrupt:
+                continue
+        if swallowed == 2:
+            time.sleep(5)
+
+
 @pytest.mark.parametrize("swallowed", [1, 2])
 def test_one_stop_ends_the_loading_of_a_model_also_where_a_library_swallows_it(
     swallowed: int, monkeypatch: pytest.MonkeyPatch

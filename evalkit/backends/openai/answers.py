@@ -39,6 +39,8 @@ __all__ = [
     "version_of",
 ]
 
+_MOST_TOKENS = 10**9
+"""Counts of tokens from here on are no counts."""
 MOST_STOPS = 4
 """Stop texts the API takes; further ones are cut here."""
 _FINISHED: Mapping[str, Literal["stop", "length"]] = {
@@ -147,7 +149,9 @@ def tokens_used(body: Mapping[str, Any]) -> tuple[int, int]:
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     numbers = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    prompt, generated = (value if isinstance(value, int) and value >= 0 else 0 for value in numbers)
+    prompt, generated = (
+        value if isinstance(value, int) and 0 <= value < _MOST_TOKENS else 0 for value in numbers
+    )
     return prompt, generated
 
 
@@ -186,9 +190,11 @@ def _spoken(choice: Mapping[str, Any]) -> tuple[str, Any]:
     thoughts = [message.get(name) for name in ("reasoning_content", "reasoning", "thinking")]
     content = message.get("content")
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, dict)]
+        parts = [{"text": part} if isinstance(part, str) else part for part in content]
+        parts = [part for part in parts if isinstance(part, dict)]
         thoughts += [_inner(part["thinking"]) for part in parts if "thinking" in part]
-        content = "".join(str(part.get("text", "")) for part in parts if "thinking" not in part)
+        said = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+        content = "".join(said) if said else None
     if content is None:
         content = message.get("refusal")
     return next((text for text in thoughts if isinstance(text, str) and text.strip()), ""), content

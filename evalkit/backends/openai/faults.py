@@ -244,7 +244,7 @@ def body_of(
     Passing, Refused, BackendError
         When it is none; see the table above.
     """
-    text = redacted(text, key)
+    text = redacted(text.removeprefix("\ufeff"), key)
     if status != 200:
         raise _failure(status, headers, _said(text, key), settings=settings, path=path)
     try:
