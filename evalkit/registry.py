@@ -159,6 +159,7 @@ READERS = Registry(
         "context": "evalkit.catalog.readers.context:read",
         "composition": "evalkit.catalog.readers.composition:read",
         "meta": "evalkit.catalog.readers.meta:read",
+        "reasoning": "evalkit.catalog.readers.reasoning:read",
         "injection": "evalkit.catalog.readers.injection:read",
         "lm_eval": "evalkit.catalog.lm_eval_tasks:read",
     },

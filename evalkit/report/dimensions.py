@@ -19,6 +19,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "wrapper": "Wrapper",
         "shots": "Worked instances",
         "place": "Place",
+        "reasoning": "Room to reason",
         "request": "Wording of the hidden request",
         "k": "How many at once",
         "meta": "Instruction about the instructions",

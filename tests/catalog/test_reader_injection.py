@@ -15,7 +15,7 @@ from evalkit.phrasings.prompts import without
 from evalkit.records import Source
 from evalkit.runs.pick import pick_instances
 
-TASK = load_task("injection/counting")
+TASK = load_task("injection/injected_counting")
 
 
 def with_options(**options):
@@ -79,7 +79,7 @@ def test_the_phrasings_of_the_base_are_used_as_far_as_they_show_the_data():
     [
         ({"attacks": ["nave"]}, "'attacks' holds 'nave'; accepted: naive, ignore"),
         ({"of": []}, "source option 'of' is missing"),
-        ({"of": "injection/sorting"}, "made of tasks itself"),
+        ({"of": "injection/injected_sorting"}, "made of tasks itself"),
         ({"of": "procedural/no"}, "task 'procedural/no' is not known"),
         ({"instances": "5"}, "'instances' is '5'; a whole number is accepted"),
         ({"depth": 2}, "source option 'depth' is not known"),

@@ -13,7 +13,7 @@ from evalkit.catalog.procedural.generate import by_rules, held_out
 from evalkit.errors import CatalogError
 from evalkit.records import Source
 
-REGEX, REWRITE = load_task("rules/regex"), load_task("rules/rewrite")
+REGEX, REWRITE = load_task("rules/regex_rules"), load_task("rules/rewrite_rules")
 
 
 def test_every_rule_is_held_out_and_has_its_instances():

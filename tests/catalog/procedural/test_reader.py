@@ -89,7 +89,7 @@ def test_shots_come_from_the_validation_split() -> None:
         ),
         (
             {"family": "rewrite", "instances": 5, "speed": 1},
-            "source option 'speed' is not known; known are family, instances, knobs, seed.",
+            "source option 'speed' is not known; known are family, instances, knobs, noop, rules, samples, seed, skew.",
         ),
         (
             {"family": "chess", "instances": 5},

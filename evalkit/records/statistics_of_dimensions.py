@@ -1,0 +1,74 @@
+"""Statistics of what a run varies beside the wording, and of what is measured of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evalkit.records.statistic_entry import Statistic, fraction, plain
+
+__all__ = ["of_dimensions"]
+
+WHOLE = "needs every phrasing on the same instances"
+NO_INTERVAL = "mean over tasks, no interval"
+
+
+def of_dimensions() -> Iterator[Statistic]:
+    """Yield what is said of a factor of the instances or of a perturbation; the column group names its level."""
+    yield plain(
+        "delta",
+        "mean change of y against the reference of a factor (none, given) or the unperturbed phrasing, "
+        "paired on phrasing and origin; also delta_MEASURE",
+        words="change against the reference",
+        low=-1.0,
+        high=1.0,
+        needs="cells",
+        sparse=WHOLE,
+    )
+    yield plain(
+        "gap_change",
+        "gap under a perturbation - gap of the same phrasings without it",
+        words="change of the gap",
+        low=-1.0,
+        high=1.0,
+        needs="cells",
+        sparse=WHOLE,
+    )
+    yield plain(
+        "var_draw",
+        "variance component of copies that one perturbation made of one phrasing, mean over phrasings",
+        words="variance over draws",
+        needs="cells",
+        pooled=NO_INTERVAL,
+        sparse=WHOLE,
+    )
+    yield fraction(
+        "share_solved",
+        "share of rules whose instances have a mean y of 0.9 or more, mean over p",
+        words="rules solved at 90 %",
+        needs="cells",
+        sparse=WHOLE,
+    )
+    measures = {
+        "attack_success": "share of answers that hold the text an injected instruction asks for, without "
+        "instances whose clean answer holds it under the same phrasing",
+        "attack_start": "the same for answers that begin with it",
+        "void_share": "share of attacked cells left out of attack_success, because the clean answer "
+        "holds the text",
+        "parts_right": "share of the parts of a composed answer that are right; also position_K, the "
+        "share of answers whose part K is",
+        "last_right": "share of composed answers whose last part is right",
+        "follows_pattern": "share of answers that continue the examples where the instruction says otherwise",
+        "follows_passage": "share of answers that are the passage's where the same phrasing without a "
+        "passage gave another",
+    }
+    words = {
+        "attack_success": "attack succeeds",
+        "attack_start": "answer begins with the attack's text",
+        "void_share": "void: clean answer has it",
+        "parts_right": "parts right",
+        "last_right": "last part right",
+        "follows_pattern": "follows the examples against the instruction",
+        "follows_passage": "follows the passage against memory",
+    }
+    for name, means in measures.items():
+        yield fraction(name, means, words=words[name], needs="answers", measure=True, sparse=WHOLE)
