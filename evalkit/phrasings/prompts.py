@@ -176,12 +176,12 @@ def render_prompt(
         head = f"{ROLE_LINE}\n{head}" if head else ROLE_LINE
     text = "\n\n".join(part for part in (head, *parts) if part)
     labels = answer_labels(phrasing, choices, names) if choices else ()
-    choice = task.kind == "choice"
+    choice = task.kind == "choice" and not task.written
     return Prompt(
         task=task.id,
         phrasing_id=phrasing.id,
         instance_id=instance.id,
-        kind=task.kind,
+        kind="choice" if choice else "generate",
         text=text,
         system=system,
         body=_span(text, question),

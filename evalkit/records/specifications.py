@@ -95,6 +95,8 @@ class Task:
     """Most tokens that are generated."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
+    written: bool = False
+    """Whether choices are written by the model and read, instead of scored by log-probability."""
     extract: Extraction | None = None
     """Where the answer stands in a text, as `evalkit.records.extraction` describes it; None: the
     metric's own rule."""

@@ -22,6 +22,7 @@ from evalkit.records import Arrangement, Instance, Job, ModelSpec, Phrasing, See
 from evalkit.runs.ask import Progress
 from evalkit.runs.foreign import Foreign
 from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
+from evalkit.runs.scored_by import asked_by
 from evalkit.runs.settings import Settings
 from evalkit.tuning.adapters import trained_phrasings
 
@@ -242,6 +243,8 @@ def _job(
         else []
     )
     phrasings, notes = _phrasings(settings, task, own, foreign=foreign)
+    task, phrasings, unasked = asked_by(task, phrasings, settings.score_by)
+    notes += unasked
     instances, orders, left_out = _arranged(phrasings, instances)
     if left_out:
         notes.append(

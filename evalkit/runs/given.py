@@ -96,6 +96,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         seed=held["seed"],
         level=_within(held, "level", 0.5, 1),
         representations=held["representations"],
+        score_by=held["score_by"],
         executor=held["executor"],
         workers=held["workers"],
         address=held["address"],
