@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,8 +16,16 @@ from evalkit.cli.options import (
     no_report_option,
     option,
     print_json,
+    print_table,
     quiet_option,
 )
+from evalkit.errors import UsageError
+from evalkit.report.limits import counted
+from evalkit.report.terminal import say
+from evalkit.report.text import points, signed
+
+if TYPE_CHECKING:
+    from evalkit.analysis.by_scorer import ScorerRow
 
 __all__ = ["command"]
 
@@ -24,7 +35,7 @@ __all__ = ["command"]
     cls=GroupedCommand,
     epilog="Example: evalkit score reports/runs/demo_quickstart_1f2e3d4c",
 )
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @option(
     "--level",
     type=float,
@@ -39,12 +50,20 @@ __all__ = ["command"]
     group="Statistics",
     help="Resamples per interval; default: the run's.",
 )
+@option(
+    "--score-by",
+    metavar="all|A,B",
+    default=None,
+    group="Statistics",
+    help="Score the stored answers by other rules too, side by side (own, sum, token, byte, read, exact, ...); changes no file. Several runs are ranked under each.",
+)
 @no_report_option
 @json_option
 @quiet_option
 @debug_option
 def command(
-    run: Path,
+    runs: tuple[Path, ...],
+    score_by: str | None,
     level: float | None,
     resamples: int | None,
     no_report: bool,
@@ -56,6 +75,13 @@ def command(
     Needs no model, no engine and no benchmark data: after a metric or a parser changed, only this
     is run again.
     """
+    if score_by is not None:
+        return _by_scorers(runs, score_by, as_json=as_json)
+    if len(runs) > 1:
+        raise UsageError(
+            f"score: {len(runs)} runs are given; one is scored at a time, several only with --score-by."
+        )
+    run = runs[0]
     from evalkit.analysis import costs_of, read_estimates, scored_phrasings
     from evalkit.cli.summary import print_summary
     from evalkit.errors import IncompleteError, StoreError
@@ -78,3 +104,68 @@ def command(
         costs = costs_of(scored_phrasings(run / "phrasings.csv"), sparse=final.suite.sparse)
         print_summary(final, read_estimates(run / "estimates.csv"), costs=costs, brief=quiet)
     return IncompleteError.exit_code if final.state != "complete" else 0
+
+
+def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
+    """Print the runs under several rules, and what the rule makes of their spread."""
+    from evalkit.analysis.by_scorer import made_by_scorer, scorer_rows
+    from evalkit.scoring.scorers import rescored, scorers_of
+
+    names = scorers_of(score_by)
+    tables = {}
+    for run in runs:
+        for one in rescored(run, names):
+            tables[str(run), one.model, one.answers, one.scorer] = one.table
+    if not tables:
+        raise UsageError(
+            f"--score-by {score_by}: the stored answers suffice for none of these rules. Try --score-by all."
+        )
+    rows = scorer_rows(tables)
+    made = made_by_scorer(rows)
+    if as_json:
+        print_json({"rows": [asdict(row) for row in rows], "made": [asdict(one) for one in made]})
+        return 0
+    for kind in dict.fromkeys(row.answers for row in rows):
+        _print_kind(kind, [row for row in rows if row.answers == kind])
+    for one in made:
+        say(
+            f"{points(one.share)} of {points(one.most.spread)} points of this spread are made by the scorer ({one.model}, {counted(one.most.n_tasks, 'task')}): "
+            f"{points(one.most.spread)} under {_named(one.most)}, {points(one.least.spread)} under {_named(one.least)}."
+        )
+    return 0
+
+
+def _named(row: ScorerRow) -> str:
+    return f"{row.scorer} ({row.answers}, {Path(row.run).name})"
+
+
+def _print_kind(kind: str, rows: Sequence[ScorerRow]) -> None:
+    ranked = any(row.rank == row.rank for row in rows)
+    several = len({row.run for row in rows}) > 1
+    heads = [
+        *(["run"] * several),
+        "model",
+        "scorer",
+        "tasks",
+        "mean",
+        "spread",
+        "std",
+        "gap",
+        *(["rank"] * ranked),
+    ]
+    print_table(
+        heads,
+        [
+            [
+                *([Path(row.run).name] * several),
+                row.model,
+                row.scorer,
+                str(row.n_tasks),
+                *(points(number) for number in (row.mean, row.spread, row.std)),
+                signed(row.gap),
+                *([f"{row.rank:g}"] * ranked),
+            ]
+            for row in rows
+        ],
+        title=f"Answers by {kind}, percentage points, means over tasks",
+    )

@@ -175,12 +175,12 @@ def render_prompt(
     else:
         text = _plain(phrasing, "" if system else instruction, [*worked, block])
     labels = answer_labels(phrasing, choices, names) if choices else ()
-    choice = task.kind == "choice"
+    choice = task.kind == "choice" and not task.written
     return Prompt(
         task=task.id,
         phrasing_id=phrasing.id,
         instance_id=instance.id,
-        kind=task.kind,
+        kind="choice" if choice else "generate",
         text=text,
         system=system,
         body=_span(text, question),

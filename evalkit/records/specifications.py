@@ -108,6 +108,8 @@ class Task:
     """Answers that are generated for every cell."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
+    written: bool = False
+    """Whether choices are written by the model and read, instead of scored by log-probability."""
     extract: Extraction | None = None
     """Where the answer stands in a text, as `evalkit.records.extraction` describes it; None: the
     metric's own rule."""
@@ -143,7 +145,7 @@ class Task:
         for name, nothing in (("temperature", 0.0), ("top_p", 1.0), ("repeats", 1)):
             if found[name] == nothing:
                 del found[name]
-        for name in ("extract", "measures"):
+        for name in ("extract", "measures", "written"):
             if not found[name]:
                 del found[name]
         return found

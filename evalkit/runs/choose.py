@@ -25,6 +25,7 @@ from evalkit.runs.demonstrations import demonstrations
 from evalkit.runs.drawing import as_drawn, drawing_notes
 from evalkit.runs.foreign import Foreign
 from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
+from evalkit.runs.scored_by import asked_by
 from evalkit.runs.settings import Settings
 from evalkit.tuning.adapters import trained_phrasings
 
@@ -244,6 +245,8 @@ def _job(
 ) -> Job:
     suite, seed = settings.suite, settings.seed
     phrasings, notes = _phrasings(settings, task, own, foreign=foreign)
+    task, phrasings, unasked = asked_by(task, phrasings, settings.score_by)
+    notes += unasked
     wanted = suite.shots or any(shot_spec(phrasing) is not None for phrasing in phrasings)
     pool = (
         catalog.load_instances(task, settings.data_dir, split=task.shot_split)

@@ -105,6 +105,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         level=_within(held, "level", 0.5, 1),
         representations=held["representations"],
         uncertainty=held["uncertainty"],
+        score_by=held["score_by"],
         executor=held["executor"],
         workers=held["workers"],
         address=held["address"],

@@ -238,6 +238,7 @@ def run(
     find: Literal["best", "worst"] | None = None,
     tuned_on: str | Sequence[str] | None = None,
     mitigation: str | Sequence[str] | None = None,
+    score_by: Literal["own", "byte", "read", "letter", "text"] = "own",
     seed: int = 0,
     batch_size: str | int = "auto",
     device: str | None = None,

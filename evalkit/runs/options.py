@@ -204,6 +204,13 @@ OPTIONS: tuple[Option, ...] = (
         metavar="SPEC",
         repeated=True,
     ),
+    Option(
+        "score_by",
+        WHAT,
+        "How choices are asked and scored: as the task says, per byte of their text, written and read, by letter, or by text. 'evalkit score --score-by all' compares rules on stored answers.",
+        default="own",
+        accepted=("own", "byte", "read", "letter", "text"),
+    ),
     Option("seed", WHAT, "Seed of everything random.", kind=int, default=0),
     Option("batch_size", MODEL, "Requests per forward.", default="auto", metavar="auto|N"),
     Option("device", MODEL, "Where the model runs.", metavar="auto|cpu|cuda[:i]"),

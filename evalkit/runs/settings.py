@@ -42,6 +42,8 @@ class Settings:
     """Forget what the run directory holds and do not read the cache."""
     cache: bool | None = None
     """Use the cache that runs share; None: where versions of the model can be told apart."""
+    score_by: str = "own"
+    """How choices are asked, one of `evalkit.runs.scored_by.ASKED`."""
     seed: int = 0
     """Seed of everything random."""
     level: float = 0.95

@@ -31,7 +31,7 @@ from evalkit.store.directory import RunDir, read_manifest
 from evalkit.store.keys import first_places
 from evalkit.store.responses import Store
 
-__all__ = ["Collector", "refuse_damaged", "score_run", "scored", "stored_cells"]
+__all__ = ["Collector", "answered_cell", "refuse_damaged", "score_run", "scored", "stored_cells"]
 
 
 APART = {"missing", "not_asked"}
@@ -241,14 +241,31 @@ def scored(
     form
         In which form the task asks for its answers; without it nothing but the score counts.
     """
-    if response is None:
+    answered = answered_cell(job, phrasing, position, response)
+    if answered is None:
         return None, MISSING
+    return answered, verdict_of(job.task, answered, form=form)
+
+
+def answered_cell(
+    job: Job, phrasing: Phrasing, position: int, response: Response | None
+) -> Answered | None:
+    """Return the answer of one cell with what was asked; None when there is none.
+
+    Parameters
+    ----------
+    job, phrasing, position
+        The cell.
+    response
+        What was stored for it.
+    """
+    if response is None:
+        return None
     instance = job.instances[position]
     order, names = job.arrangement(phrasing, position)
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
     labels = answer_labels(phrasing, shown, names) if shown else ()
-    answered = Answered(instance=instance, response=response, labels=labels, order=order)
-    return answered, verdict_of(job.task, answered, form=form)
+    return Answered(instance=instance, response=response, labels=labels, order=order)
 
 
 def score_run(
