@@ -127,10 +127,10 @@ def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
         return 0
     for kind in dict.fromkeys(row.answers for row in rows):
         _print_kind(kind, [row for row in rows if row.answers == kind])
-    for one in made:
+    for found in made:
         say(
-            f"{points(one.share)} of {points(one.most.spread)} points of this spread are made by the scorer ({one.model}, {counted(one.most.n_tasks, 'task')}): "
-            f"{points(one.most.spread)} under {_named(one.most)}, {points(one.least.spread)} under {_named(one.least)}."
+            f"{points(found.share)} of {points(found.most.spread)} points of this spread are made by the scorer ({found.model}, {counted(found.most.n_tasks, 'task')}): "
+            f"{points(found.most.spread)} under {_named(found.most)}, {points(found.least.spread)} under {_named(found.least)}."
         )
     return 0
 
