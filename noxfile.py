@@ -215,6 +215,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage_grid(session: nox.Session) -> None:
+    """Simulate coverage where wordings and instances are not normal, and write its tables."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/coverage_grid.py", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Run the long form of the fault campaign and print its table."""
     session.install("-e", ".")

@@ -454,7 +454,7 @@ def page(rows: list[Row], state: State) -> str:
     matrices = [sum(1 for regime, _ in state.rounds if regime == point) * ROUND for point in points]
     most = max(matrices)
     lines = [
-        "# Coverage of the intervals",
+        "# Coverage where effects of wording are normal",
         "",
         f"Written by `nox -s coverage` (`benchmarks/coverage.py`) on {time.strftime('%Y-%m-%d')} with Python {platform.python_version()}, "
         f"NumPy {np.__version__}, SciPy {scipy.__version__}.",
@@ -464,7 +464,7 @@ def page(rows: list[Row], state: State) -> str:
         f"`{DIFFERENCE.strip()}` is what `evalkit compare` gives for two models on the same cells that share instances and half of every other effect, the second",
         f"better by {SHIFT} standard deviations of a cell.",
         f"Pivotal intervals used {PIVOTS:,} draws; what an order statistic expects comes from {CENTRES:,} further matrices.",
-        "Every number is the share of nominal 95% intervals that hold the truth; `mean` is over the points of a line. The single points are in `coverage.csv`.",
+        "Every number is the share of nominal 95% intervals that hold the truth; `mean` is over the points of a line. The single points are in `coverage_normal.csv`.",
         f"One point has a simulation error of {np.sqrt(0.95 * 0.05 / most):.3f}; `out` counts points outside 93% to 97% by more than two of these.",
         "`edge` counts points whose truth is 0 (variance of difficulty where instances are alike) or less than one instance of N away from 0 or 1",
         "(`worst_instance`, `best_instance`); an interval that cannot go further holds such a truth more often than asked, so these points are left out of the other columns.",
@@ -525,7 +525,7 @@ def write(state: State, out: Path) -> None:
     """Write both files from the rounds there are."""
     rows = rows_of(state)
     out.mkdir(parents=True, exist_ok=True)
-    with (out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
+    with (out / "coverage_normal.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
             [
@@ -559,7 +559,7 @@ def write(state: State, out: Path) -> None:
                     row.draws,
                 ]
             )
-    (out / "coverage.md").write_text(page(rows, state), encoding="utf-8")
+    (out / "coverage_normal.md").write_text(page(rows, state), encoding="utf-8")
 
 
 def main() -> None:

@@ -14,6 +14,17 @@ import numpy as np
 import scipy
 
 BAND = (0.93, 0.97)
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+"""What stands between these in docs/coverage.md is written here."""
+WITHDRAWN = {
+    ("phrasings", "median"),
+    ("phrasings", "cps"),
+    ("phrasings", "difference of cps"),
+    ("phrasings", "new_phrasing"),
+}
+"""Question and interval that the deciding half showed not to hold; no longer offered."""
+WITHDRAWN_OVER_TASKS = {("these", "std_excess")}
+"""The same for rows over several tasks."""
 QUESTIONS = {
     "these": "these tasks and phrasings on new instances",
     "phrasings": "these tasks under new phrasings",
@@ -155,9 +166,18 @@ def write_page(
             writer.writerow(
                 [*points[row.place].values(), *values, f"{row.width / row.offered:.4g}"]
             )
-    (out / "coverage_tables.md").write_text(
-        "\n".join(tables(rows, rounds, points, seed)) + "\n", encoding="utf-8"
-    )
+    page = out / "coverage.md"
+    text = page.read_text(encoding="utf-8") if page.is_file() else f"{BEGIN}\n{END}\n"
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    made = "\n".join(tables(rows, rounds, points, seed))
+    page.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
+
+
+def offered(row: Row, points: Sequence[dict[str, Any]]) -> bool:
+    """Whether an interval is still given."""
+    name = (row.question, row.metric)
+    over = points[row.place]["tasks"] > 1 and name in WITHDRAWN_OVER_TASKS
+    return name not in WITHDRAWN and not over
 
 
 def tables(
@@ -167,32 +187,43 @@ def tables(
     seed: int,
 ) -> list[str]:
     """The part of the page that is made of numbers."""
-    judged = [row for row in rows if row.judged]
+    judged = [row for row in rows if row.judged and offered(row, points)]
+    gone = [row for row in rows if not row.judged and not offered(row, points)]
     each = [sum(50 for row in rounds if row["point"] == n) for n in range(len(points))]
     error = np.sqrt(0.95 * 0.05 / max(max(each), 1))
     lines = [
         "## What is offered and fails",
         "",
+        "Judging half, lower than its level by more than two points and two simulation errors.",
+        "",
         *failing(judged, points),
         "",
-        "## All of it",
+        "## What was withdrawn",
+        "",
+        "The same of the deciding half, for what is therefore no longer offered.",
+        "",
+        *failing(gone, points),
+        "",
+        "## All that is offered",
         "",
         f"{sum(n > 0 for n in each)} points, {min(each)} to {max(each)} matrices each, seed {seed}, "
         f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, NumPy {np.__version__}, "
         f"SciPy {scipy.__version__}; the simulation error of one point is about {error:.3f}.",
         "Shares of nominal 95% intervals that hold the truth, pooled over the judging points of a kind, "
-        "the lowest of them in brackets; bold where a point lies more than two points and two errors below.",
+        "the lowest of them in brackets; bold where a point fails as above.",
     ]
     for question, words in QUESTIONS.items():
         shown = [row for row in judged if row.level == 0.95]
         lines += ["", f"### {words[0].upper()}{words[1:]}", "", *table(shown, points, question)]
     lines += ["", "### Levels of 80 and 90%", ""]
     lines += ["| question | interval | 80% | 90% |", "|---|---|---|---|"]
-    for question, metric in dict.fromkeys((r.question, r.metric) for r in rows if r.level < 0.95):
+    for question, metric in dict.fromkeys((r.question, r.metric) for r in judged if r.level < 0.95):
         cells = []
         for level in (0.8, 0.9):
-            here = [r for r in rows if (r.question, r.metric, r.level) == (question, metric, level)]
-            held, offered = sum(r.held for r in here), sum(r.offered for r in here)
-            cells.append(f"{held / offered:.3f}" if offered else "–")
+            here = [
+                r for r in judged if (r.question, r.metric, r.level) == (question, metric, level)
+            ]
+            held, count = sum(r.held for r in here), sum(r.offered for r in here)
+            cells.append(f"{held / count:.3f}" if count else "–")
         lines.append(f"| {question} | {metric} | {' | '.join(cells)} |")
     return lines

@@ -3,15 +3,15 @@
     python benchmarks/real_coverage.py TABLE [--model M] [--task T] [--draws 200]
 
 Takes a score table (or a run directory) as everything there is: its prompts are all prompts, its
-instances all instances. From every matrix of it samples of P prompts and N instances are drawn
-without replacement, and intervals from a sample are held against what the whole matrix says: those
-for these prompts on new instances, those for new prompts. Then the budget estimator sees 4, 8 and
-16 cells a prompt of the whole matrix, and W1 is the mean distance of its sorted prompt scores from
-the true ones.
+instances all instances. From every matrix of it samples of P prompts (without replacement) and N
+instances (with, so that they come from an endless population of just these) are drawn, and
+intervals from a sample are held against what the whole matrix says: those for these prompts on new
+instances, those for new prompts. Then the budget estimator sees 4, 8 and 16 cells a prompt of the
+whole matrix, and W1 is the mean distance of its sorted prompt scores from the true ones.
 
 Where a table has no instances (means of prompts), samples of prompts are drawn and the intervals
-that need no instances are judged. Samples from a small population hold more than from an endless
-one: the share of prompts drawn is printed.
+that need no instances are judged. Prompts from a small population hold more than from an endless
+one: how many there are is printed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from evalkit.stats.intervals.phrasing_only import (
     mean_of_phrasings,
     std_of_phrasings,
 )
+from evalkit.stats.planning.budget import estimate_distribution
 from evalkit.stats.planning.budget_design import balanced_design
 
 LEAST_PROMPTS = 12
@@ -85,7 +86,7 @@ def sample(y: np.ndarray, p: int, n: int, draws: int, seed: int) -> dict[str, li
     hits: dict[str, list[float]] = {}
     rng = np.random.default_rng([seed, p, n])
     expected = [
-        np.sort(y[rng.choice(len(y), p, replace=False)][:, rng.choice(y.shape[1], n, replace=False)].mean(axis=1))
+        np.sort(y[rng.choice(len(y), p, replace=False)][:, rng.choice(y.shape[1], n)].mean(axis=1))
         for _ in range(1000)
     ]  # fmt: skip
     new = {
@@ -94,7 +95,7 @@ def sample(y: np.ndarray, p: int, n: int, draws: int, seed: int) -> dict[str, li
     }
     for _ in range(draws):
         rows = rng.choice(len(y), p, replace=False)
-        part = y[rows][:, rng.choice(y.shape[1], n, replace=False)]
+        part = y[rows][:, rng.choice(y.shape[1], n)]
         for question, truth in (("fixed", these(y[rows])), ("random", new)):
             options = {"question": question, "n_resamples": PIVOTS, "rng": rng}
             note(hits, question, stats.score_intervals(part, **options), truth)
@@ -123,7 +124,7 @@ def budget(y: np.ndarray, cells: int, repeats: int, seed: int) -> dict[str, floa
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, cells, repeat])
         known = np.where(balanced_design(*y.shape, budget=cells * len(y), rng=rng), y, np.nan)
-        ours = stats.estimate_distribution(known, rng=rng)
+        ours = estimate_distribution(known, rng=rng)
         spread, mean = ours.found["spread"], ours.found["mean"]
         averages = np.sort(np.nanmean(known, axis=1))
         found.append(
@@ -165,7 +166,7 @@ def with_instances(found: list[tuple[str, np.ndarray]], given: argparse.Namespac
     line(["population", "sample", "interval", "held", "mean width", "offered"], head=True)
     for name, y in found:
         for p in (size for size in SIZES if 2 * size <= len(y)):
-            n = min(given.instances, y.shape[1] // 2)
+            n = min(given.instances, y.shape[1])
             hits = sample(y, p, n, given.draws, given.seed)
             print_shares(f"{name} ({len(y)} x {y.shape[1]})", f"{p} x {n}", hits)
     print()
