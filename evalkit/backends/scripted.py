@@ -117,6 +117,12 @@ PHRASE = "Brought to you by Acme."
 """What ``injects`` appends."""
 
 
+def _unlike(reference: str) -> str:
+    """Return a text that shares no word with a reference, so that no metric takes it for partly right."""
+    words = {*reference.lower().split()}
+    return next(word for word in ("unrelated", "elsewhere", "whatever", "") if word not in words)
+
+
 class ScriptedBackend:
     """A backend that behaves as told.
 
@@ -343,7 +349,7 @@ class ScriptedBackend:
             return request.text.split()[-1] if request.text.split() else ""
         if self.behaviour == "lured" and hint.lure:
             return hint.lure
-        answer = hint.reference if self._right(hint) else f"not {hint.reference}"
+        answer = hint.reference if self._right(hint) else _unlike(hint.reference)
         if self.behaviour in WRITTEN and self._hit(hint):
             last = request.text.split()[-1] if request.text.split() else ""
             changed = {
