@@ -129,6 +129,10 @@ METRICS = Registry(
         "squad_v2": "evalkit.scoring.overlap:squad_v2",
         "sentence_bleu": "evalkit.scoring.overlap:sentence_bleu",
         "math_match": "evalkit.scoring.text:math_match",
+        **{
+            name: f"evalkit.scoring.constraints:{name}"
+            for name in ("rules_pass", "rules_share", "rules_pass_loose", "rules_share_loose")
+        },
     },
 )
 READERS = Registry(
@@ -143,6 +147,7 @@ READERS = Registry(
         "translation": "evalkit.catalog.readers.translation:read",
         "math": "evalkit.catalog.readers.deepmind_math:read",
         "table": "evalkit.catalog.readers.table:read",
+        "ifeval": "evalkit.catalog.readers.ifeval:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
         "lm_eval": "evalkit.catalog.lm_eval_tasks:read",
     },

@@ -32,7 +32,7 @@ def compiled(pattern: str) -> Any:
     ValueError
         When it cannot be compiled; says where.
     """
-    import regex  # type: ignore[import-untyped]
+    import regex
 
     if len(pattern) > LONGEST:
         raise ValueError(f"has {len(pattern)} characters, at most {LONGEST} are accepted")

@@ -15,7 +15,7 @@ from evalkit.records.specifications import Phrasing, Seen, Task
 
 __all__ = ["KEY_LENGTH", "Arrangement", "Block", "Job"]
 
-ADDED = ("extract", "written")
+ADDED = ("constraints", "extract", "written")
 """Fields of a task that later versions added; without a value they are no part of its digest."""
 
 Arrangement: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]

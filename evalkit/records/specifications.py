@@ -95,6 +95,9 @@ class Task:
     """Most tokens that are generated."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
+    constraints: tuple[Mapping[str, Any], ...] = ()
+    """Rules that every answer is held to by the metrics ``rules_*``, as
+    `evalkit.records.constraints` describes them."""
     written: bool = False
     """Whether choices are written by the model and read, instead of scored by log-probability."""
     extract: Extraction | None = None

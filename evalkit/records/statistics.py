@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from evalkit.records.statistic_entry import Statistic, Table, fraction, plain, positive
-from evalkit.records.statistics_of_states import of_states
+from evalkit.records.statistics_of_states import of_states, of_states_pooled
 
 __all__ = ["LEADERBOARD", "STATISTICS", "gated", "needing", "shown_in", "statistic"]
 
@@ -337,7 +337,7 @@ STATISTICS: Mapping[str, Statistic] = MappingProxyType(
         entry.name: entry
         for family in (
             *(_of_phrasing_scores, _of_arms, _of_drops, _of_cells, _of_answers, of_states),
-            *(_of_models, _of_many_tasks, _of_runs),
+            *(_of_models, _of_many_tasks, of_states_pooled, _of_runs),
         )
         for entry in family()
     }
