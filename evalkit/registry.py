@@ -132,6 +132,10 @@ METRICS = Registry(
         "all_parts": "evalkit.scoring.parts:all_parts",
         "answer_contained": "evalkit.scoring.text:answer_contained",
         "math_match": "evalkit.scoring.text:math_match",
+        **{
+            name: f"evalkit.scoring.constraints:{name}"
+            for name in ("rules_pass", "rules_share", "rules_pass_loose", "rules_share_loose")
+        },
     },
 )
 MEASURES = Registry(
@@ -155,6 +159,7 @@ READERS = Registry(
         "translation": "evalkit.catalog.readers.translation:read",
         "math": "evalkit.catalog.readers.deepmind_math:read",
         "table": "evalkit.catalog.readers.table:read",
+        "ifeval": "evalkit.catalog.readers.ifeval:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
         "context": "evalkit.catalog.readers.context:read",
         "composition": "evalkit.catalog.readers.composition:read",

@@ -161,6 +161,9 @@ def _one_task(block: Block, options: Options, rng: np.random.Generator) -> OneTa
         values=independent_units(block, block.values[headline]),
         n_groups=len(set(block.groups)) if codes_of(block) is not None else 0,
         drops=drops_of(block, options.reference),
+        sure=None
+        if np.isnan(block.confidence[headline]).all()
+        else (block.confidence[headline].ravel(), block.values[headline].ravel()),
     )
 
 

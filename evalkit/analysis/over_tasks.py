@@ -89,6 +89,9 @@ class OneTask:
     groups, as `evalkit.stats.by_group` makes them; None without instances."""
     n_groups: int = 0
     """Groups of instances; 0 when instances are not grouped."""
+    sure: tuple[Floats, Floats] | None = None
+    """Probability of the given answer and score of every headline cell, for what is pooled over
+    tasks; None where no probability is known."""
     drops: tuple[float, ...] = ()
     """Drop rate of every pair of an attacked phrasing and its reference."""
 

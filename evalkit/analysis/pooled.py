@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from evalkit import stats
 from evalkit.analysis.over_tasks import OneTask
 from evalkit.stats.intervals.resample import Interval, undefined
 
@@ -102,9 +103,10 @@ def pooled(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interva
         values["pdr_pooled"] = float(one_list.mean()) if one_list.size else float("nan")
         values["pdr_std_pooled"] = _deviation(one_list, 0)
     values |= _by_benchmark(tasks)
-    return {
+    found = {
         name: (undefined(value, NOTE, level=level), len(tasks)) for name, value in values.items()
     }
+    return found | _calibration(tasks, level=level)
 
 
 def _by_benchmark(tasks: Sequence[OneTask]) -> dict[str, float]:
@@ -125,6 +127,30 @@ def _by_benchmark(tasks: Sequence[OneTask]) -> dict[str, float]:
             means.append(float(np.mean(known)) if known else float("nan"))
         found[f"{metric}_by_benchmark"] = float(np.mean(means))
     return found
+
+
+def _calibration(tasks: Sequence[OneTask], *, level: float) -> dict[str, tuple[Interval, int]]:
+    """Calibration over one list of the cells of all tasks that know probabilities."""
+    known = [task.sure for task in tasks if task.sure is not None]
+    if not known:
+        return {}
+    confidence, scores = (np.concatenate([pair[side] for pair in known]) for side in (0, 1))
+    values = {
+        name: round(function(confidence, scores), 3) for name, function in CALIBRATION.items()
+    }
+    return {
+        name: (undefined(value, NOTE, level=level), len(known)) for name, value in values.items()
+    }
+
+
+CALIBRATION: dict[str, Callable[[Floats, Floats], float]] = {
+    "ece_pooled": stats.ece,
+    "ece_mass_pooled": stats.ece_equal_mass,
+    "brier_answer_pooled": lambda p, y: stats.brier_parts(p, y).score,
+    "aurc_pooled": stats.aurc,
+    "average_precision_pooled": stats.average_precision,
+}
+"""Name -> function of the confidences and scores of one list of all cells."""
 
 
 def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:

@@ -112,7 +112,7 @@ def _flaw(task: Task, instance: Instance) -> str:
         return f"has {len(instance.choices)} choices; two or more are expected of a choice task."
     if any(_blank(choice) for choice in instance.choices):
         return "has an empty choice; texts are expected. Fill it in or take it away."
-    if not instance.references:
+    if not instance.references and not (task.constraints or "constraints" in instance.fields):
         return "has no accepted answer. Add one."
     if any(_blank(reference) for reference in instance.references):
         return "has an empty accepted answer; a text is expected. Fill it in."

@@ -20,6 +20,7 @@ from evalkit.catalog.yaml_file import Where, YamlFile
 from evalkit.phrasings.frames import frame_problems
 from evalkit.phrasings.templates import check as check_template
 from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
+from evalkit.records.constraints import constraint_problem
 from evalkit.records.extraction import extraction_problem
 from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.records.statistics import gated
@@ -196,6 +197,9 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
         )
     if task.kind == "generate" and task.max_tokens < 1:
         yield ("max_tokens",), f"max_tokens is {task.max_tokens}; accepted: 1 and up."
+    for place, rule in enumerate(task.constraints):
+        if message := constraint_problem(rule):
+            yield ("constraints", place), message
     if task.extract is not None and (message := extraction_problem(task.extract)):
         yield ("extract",), message
     yield from _check_drawing(task)

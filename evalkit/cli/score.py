@@ -114,8 +114,9 @@ def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
     names = scorers_of(score_by)
     tables = {}
     for run in runs:
-        for one in rescored(run, names):
-            tables[str(run), one.model, one.answers, one.scorer] = one.table
+        for scored in rescored(run, names):
+            key = (str(run), scored.model, scored.answers, scored.scorer)
+            tables[key] = scored.table
     if not tables:
         raise UsageError(
             f"--score-by {score_by}: the stored answers suffice for none of these rules. Try --score-by all."

@@ -108,6 +108,9 @@ class Task:
     """Answers that are generated for every cell."""
     stop: tuple[str, ...] = ()
     """Texts that end a generation."""
+    constraints: tuple[Mapping[str, Any], ...] = ()
+    """Rules that every answer is held to by the metrics ``rules_*``, as
+    `evalkit.records.constraints` describes them."""
     written: bool = False
     """Whether choices are written by the model and read, instead of scored by log-probability."""
     extract: Extraction | None = None
@@ -145,7 +148,7 @@ class Task:
         for name, nothing in (("temperature", 0.0), ("top_p", 1.0), ("repeats", 1)):
             if found[name] == nothing:
                 del found[name]
-        for name in ("extract", "measures", "written"):
+        for name in ("constraints", "extract", "measures", "written"):
             if not found[name]:
                 del found[name]
         return found

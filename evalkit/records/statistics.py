@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from evalkit.records.statistic_entry import Statistic, Table, fraction, plain, positive
 from evalkit.records.statistics_of_dimensions import of_dimensions
-from evalkit.records.statistics_of_states import of_states
+from evalkit.records.statistics_of_states import of_states, of_states_pooled
 
 __all__ = ["LEADERBOARD", "STATISTICS", "gated", "needing", "shown_in", "statistic"]
 
@@ -339,7 +339,7 @@ STATISTICS: Mapping[str, Statistic] = MappingProxyType(
         entry.name: entry
         for family in (
             *(_of_phrasing_scores, _of_arms, _of_drops, _of_cells, _of_answers, of_states),
-            *(_of_models, _of_many_tasks, _of_runs, of_dimensions),
+            *(_of_models, _of_many_tasks, of_states_pooled, _of_runs, of_dimensions),
         )
         for entry in family()
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from evalkit.records.statistic_entry import Statistic, fraction, plain
 
-__all__ = ["of_states"]
+__all__ = ["of_states", "of_states_pooled"]
 
 
 def of_states() -> Iterator[Statistic]:
@@ -56,6 +56,23 @@ def of_states() -> Iterator[Statistic]:
         gate="share of texts that are an answer in the form asked for and nothing else",
     )
     yield from _of_confidence()
+
+
+def of_states_pooled() -> Iterator[Statistic]:
+    """Yield calibration over one list of the cells of all tasks."""
+    for name, means in (
+        ("ece", "calibration error"),
+        ("ece_mass", "calibration error, bins of equally many"),
+        ("brier_answer", "mean of (c - y)^2"),
+        ("aurc", "mean risk over all coverages"),
+        ("average_precision", "average precision of confidence"),
+    ):
+        yield fraction(
+            f"{name}_pooled",
+            f"{means} of one list of the cells of all tasks",
+            needs="answers",
+            pooled="only over tasks",
+        )
 
 
 def _of_confidence() -> Iterator[Statistic]:

@@ -8,6 +8,7 @@ part of the instance.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -32,6 +33,8 @@ class Answered:
     """What the backend returned; never one with an error."""
     labels: tuple[str, ...] = ()
     """Answer the model was asked for, per choice as shown."""
+    constraints: tuple[Mapping[str, Any], ...] = ()
+    """Rules of the task; those of the instance stand in its fields."""
     order: tuple[int, ...] = ()
     """Index in ``instance.choices`` of each choice shown; empty for upstream order."""
 

@@ -265,7 +265,13 @@ def answered_cell(
     order, names = job.arrangement(phrasing, position)
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
     labels = answer_labels(phrasing, shown, names) if shown else ()
-    return Answered(instance=instance, response=response, labels=labels, order=order)
+    return Answered(
+        instance=instance,
+        response=response,
+        labels=labels,
+        order=order,
+        constraints=job.task.constraints,
+    )
 
 
 def score_run(

@@ -63,7 +63,8 @@ def mean_of_instances(
     if kept.size < 2:
         return undefined(centre, FEW, level=level)
     if ((kept == 0) | (kept == 1)).all():
-        return rare_rate_interval(int(kept.sum()), kept.size, level=level)
+        found = rare_rate_interval(int(kept.sum()), kept.size, level=level)
+        return replace(found, value=centre)  # instances may have unequally many cells
     return student(
         centre,
         variance=float(kept.var(ddof=1)) / kept.size,
