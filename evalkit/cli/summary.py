@@ -58,7 +58,8 @@ def print_summary(
     for table in [] if brief else dimension_tables(estimates):
         if not table.crossed:
             _print_dimension(table)
-    classes = task_classes(estimates) if any(one.group for one in estimates) else []
+    perturbed = any(one.group.startswith("perturbation=") for one in estimates)
+    classes = task_classes(estimates) if perturbed else []
     ambiguous = [one.task for one in classes if one.name == "ambiguous"]
     if ambiguous and not brief:
         more = f" and {len(ambiguous) - 5} more" if len(ambiguous) > 5 else ""
