@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,21 @@ from evalkit.report.terminal import say
 if TYPE_CHECKING:
     from evalkit.records import ModelSpec
 
-__all__ = ["command"]
+__all__ = ["RATES", "UNTRAINED", "command", "trained"]
 
 _WHAT = "What is trained"
 _DATA = "What it is trained on"
 _HOW = "How it is trained"
 _MADE = "Checkpoints made of checkpoints"
+UNTRAINED = (
+    "Training changed nothing: no validation was better than the start, so the weights that were "
+    "saved are untrained. Train longer, with another --learning-rate, or on other phrasings."
+)
 MERGES = ("interpolate", "model-stock")
-RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.0001}
+RATES = {
+    **{"soft-prompt": 0.01, "p-tuning": 0.001, "prefix": 0.01, "lora": 0.001, "ia3": 0.01},
+    **{"contrastive": 0.001, "full": 0.0001, "last-quarter": 0.0001, "bias": 0.001},
+}
 """Learning rates by default: ours, chosen on validation phrasings of the demo model."""
 
 
@@ -41,13 +49,32 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
 )
 @option(
     "--method",
-    required=True,
-    type=click.Choice(["soft-prompt", "prefix", "full", "contrastive", *MERGES]),
+    type=click.Choice([*RATES, *MERGES]),
     group=_WHAT,
-    help=(
-        "Soft prompt (model frozen), prefix at every layer, full tuning, contrastive LoRA; "
-        "or a new checkpoint made of old ones."
-    ),
+    help="What is trained: virtual tokens, low-rank or scaling adapters, all weights or some; "
+    "or a new checkpoint made of old ones.",
+)
+@option(
+    "--arms",
+    metavar="A,B",
+    group=_WHAT,
+    help="In place of --method: several, each trained, asked in held-out phrasings and compared.",
+)
+@option(
+    "--seeds",
+    type=click.IntRange(1, 20),
+    default=3,
+    show_default=True,
+    group=_WHAT,
+    help="--arms: trainings of each, from --seed on.",
+)
+@option(
+    "--test-instances",
+    type=click.IntRange(min=2),
+    default=50,
+    show_default=True,
+    group=_WHAT,
+    help="--arms: instances per task that are asked afterwards.",
 )
 @option(
     "--model",
@@ -218,27 +245,34 @@ RATES = {"soft-prompt": 0.01, "prefix": 0.01, "contrastive": 0.001, "full": 0.00
 @json_option
 @quiet_option
 @debug_option
-def command(method: str, as_json: bool, quiet: bool, **given: Any) -> int:
+def command(method: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
     """Train a mitigation for a model, or make a checkpoint of checkpoints.
 
     Goes on by itself where it was interrupted. The result is used with --mitigation
     adapter:path=DIR, or with --model DIR for whole checkpoints.
     """
     from evalkit import catalog
+    from evalkit.errors import UsageError
     from evalkit.tuning.alignment import forget
 
+    if (method is None) == (given["arms"] is None):
+        raise UsageError("--method or --arms: exactly one of the two says what is trained.")
     spec = catalog.load_model(given["model"], device=given["device"])
     if given["fresh"]:
         forget(given["out"])
+    if method is None:
+        from evalkit.cli.lab import lab
+
+        return lab(spec, given, as_json=as_json, quiet=quiet)
     report = (
         _merged(method, spec, given)
         if method in MERGES
-        else _trained(method, spec, given, quiet=quiet or as_json)
+        else trained(method, spec, given, quiet=quiet or as_json)
     )
     if as_json:
         print_json(report)
     elif not quiet:
-        _show(method, report, given["out"])
+        _show(method, report, given)
     return 0
 
 
@@ -257,7 +291,8 @@ def _merged(method: str, spec: ModelSpec, given: dict[str, Any]) -> dict[str, An
     return write_interpolated((spec, others[0]), given["alpha"], given["out"])
 
 
-def _trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """Train one method as the options of the command say, and return what was saved beside the weights."""
     from evalkit.backends.mitigations.applying import opened
     from evalkit.cli.materials import materials_of
     from evalkit.tuning.alignment import align
@@ -293,7 +328,8 @@ def _trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool
         backend.close()
 
 
-def _show(method: str, report: dict[str, Any], out: Path) -> None:
+def _show(method: str, report: dict[str, Any], given: dict[str, Any]) -> None:
+    out = given["out"]
     if method in MERGES:
         say(f"{out}: {method} of {', '.join(model['name'] for model in report['models'])}")
         say(f"To use it, type: evalkit run --model {out} --suite SUITE")
@@ -309,5 +345,28 @@ def _show(method: str, report: dict[str, Any], out: Path) -> None:
         f"{report['trained_parameters']:,} of {report['model_parameters']:,} parameters, "
         f"{report['steps']} steps ({report['stopped']}), {report['seconds']:.0f} s"
     )
-    use = f"--model {out}" if method == "full" else f"--model MODEL --mitigation adapter:path={out}"
-    say(f"To use it, type: evalkit run {use} --suite SUITE")
+    if not report["kept_step"]:
+        say(UNTRAINED, err=True)
+    say(f"To use it, type: {_next(method, report, given)}")
+
+
+def _next(method: str, report: dict[str, Any], given: dict[str, Any]) -> str:
+    """Return a command that runs as it stands: on phrasings that were held out, where there are some."""
+    from evalkit.cli.materials import held_out_suite
+    from evalkit.tuning.alignment import WHOLE
+
+    out = given["out"]
+    overlap = ""
+    suite = held_out_suite(report, given)
+    if suite is None:
+        asked, overlap = f"--tasks '{given['tasks']}'", ",overlap=allow"
+    else:
+        asked = f"--suite {shlex.quote(str(suite))}"
+    place, model = shlex.quote(str(out)), shlex.quote(given["model"])
+    use = (
+        f"--model {place}"
+        if method in WHOLE
+        else f"--model {model} --mitigation {shlex.quote(f'adapter:path={out}{overlap}')}"
+    )
+    data = f" --data-dir {shlex.quote(str(given['data_dir']))}" if given["data_dir"] else ""
+    return f"evalkit run {use} {asked}{data}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalkit.records import Task
     from evalkit.tuning.pairs import Material
 
-__all__ = ["materials_of"]
+__all__ = ["held_out_suite", "held_sources", "materials_of"]
 
 
 def materials_of(given: Mapping[str, Any]) -> list[Material]:
@@ -81,3 +83,51 @@ def _material(task: Task, given: Mapping[str, Any]) -> Material:
         instances=tuple(chosen[held:]),
         held=tuple(chosen[:held]),
     )
+
+
+def held_sources(report: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sources of correct phrasings of the tasks of which none was trained or validated on.
+
+    Parameters
+    ----------
+    report
+        What a training saved: ``tasks``, ``training``, ``validation``.
+    given
+        ``phrasing_file``, as its option.
+    """
+    from evalkit import catalog
+
+    used = {*report["training"], *report["validation"]}
+    known = [
+        phrasing
+        for name in report["tasks"]
+        for phrasing in catalog.load_phrasings(
+            catalog.load_task(name), extra=given["phrasing_file"]
+        )
+        if phrasing.kind == "correct"
+    ]
+    trained = {phrasing.source for phrasing in known if phrasing.id in used}
+    return tuple(sorted({phrasing.source for phrasing in known} - trained))
+
+
+def held_out_suite(report: Mapping[str, Any], given: Mapping[str, Any]) -> Path | None:
+    """Write a suite of the trained tasks in phrasings that were held out, beside ``--out``; None where none was.
+
+    Parameters
+    ----------
+    report, given
+        As for `held_sources`; and ``out``.
+    """
+    from evalkit.store.atomic import write_atomic
+
+    sources = held_sources(report, given)
+    if not sources:
+        return None
+    out = given["out"].absolute()
+    path: Path = out.with_name(f"{out.name}-held-out.yaml")
+    lists = {"tasks": report["tasks"], "sources": sources}
+    lines = ["name: held-out", "description: Phrasings that were not trained on."]
+    for name, entries in lists.items():
+        lines += [f"{name}:", *(f"  - {json.dumps(entry)}" for entry in entries)]
+    write_atomic(path, "\n".join(lines) + "\n")
+    return path

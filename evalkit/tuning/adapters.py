@@ -157,13 +157,13 @@ def adapter(backend: Backend, options: str) -> Backend:
     weights_file = path / "adapter_model.safetensors"
     content = weights_file.read_bytes() + (path / "adapter_config.json").read_bytes()
     label = f"{kind.lower()}:{hashlib.sha256(content).hexdigest()[:16]}"
-    if kind == "PROMPT_TUNING":
+    if kind in {"PROMPT_TUNING", "P_TUNING"}:
         vectors = load_file(weights_file)["prompt_embeddings"]
         _apply_prompt(engine, path, vectors[: int(config.num_virtual_tokens)], label=label)
     elif kind == "PREFIX_TUNING":
         vectors = load_file(weights_file)["prompt_embeddings"]
         apply_prefix(engine, path, config, vectors, label=label)
-    elif kind in {"P_TUNING", "MULTITASK_PROMPT_TUNING", "CPT", "ADAPTION_PROMPT"}:
+    elif kind in {"MULTITASK_PROMPT_TUNING", "CPT", "ADAPTION_PROMPT"}:
         raise BackendError(
             f"{path}: adapters of kind {kind} are not applied by evalkit; "
             "prompt tuning, prefix tuning and LoRA are. Load it with PEFT itself."

@@ -21,6 +21,7 @@ from evalkit.errors import BackendError, ExtraMissingError, UsageError
 from evalkit.store.atomic import file_digest, remove, write_atomic
 from evalkit.tuning.adapters import RECORD, base_marks
 from evalkit.tuning.pairs import Material, Sampler, summary
+from evalkit.tuning.spectra import place_of
 from evalkit.tuning.training import Recipe, Said, train
 
 if TYPE_CHECKING:
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
 
     from evalkit.backends.hf.backend import HFBackend
 
-__all__ = ["METHODS", "align", "frozen_digest", "trainable_model"]
+__all__ = ["METHODS", "VIRTUAL", "WHOLE", "align", "frozen_digest", "trainable_model"]
 
-METHODS = ("soft-prompt", "prefix", "full", "contrastive")
+METHODS = (
+    *("soft-prompt", "p-tuning", "prefix", "lora", "ia3", "contrastive"),
+    *("full", "last-quarter", "bias"),
+)
+WHOLE = ("full", "last-quarter", "bias")
+"""Methods that train weights of the model itself, and save a whole checkpoint."""
+VIRTUAL = ("soft-prompt", "p-tuning", "prefix")
+"""Methods that put virtual tokens before the prompt."""
 
 
 def align(
@@ -144,7 +152,7 @@ def _make_ready(out: Path) -> None:
 
 def _sampler(engine: HFBackend, materials: Sequence[Material], recipe: Recipe) -> Sampler:
     """Return what draws batches that leave room for a method's virtual tokens."""
-    virtual = recipe.n_tokens if recipe.method in {"soft-prompt", "prefix"} else 0
+    virtual = recipe.n_tokens if recipe.method in VIRTUAL else 0
     return Sampler(
         materials,
         engine.encode,
@@ -181,9 +189,9 @@ def forget(out: Path) -> None:
 
 
 def _check(recipe: Recipe, *, keep: bool) -> None:
-    if keep and recipe.method != "full":
+    if keep and recipe.method not in WHOLE:
         raise UsageError(
-            f"--keep: {recipe.method} has no whole checkpoints to keep; --method full has."
+            f"--keep: {recipe.method} has no whole checkpoints to keep; {', '.join(WHOLE)} have."
         )
     rules = [
         (
@@ -226,8 +234,8 @@ def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
     from evalkit.backends.hf.loading import quiet
 
     torch.manual_seed(recipe.seed)
-    if recipe.method == "full":
-        return model.requires_grad_(True)
+    if recipe.method in WHOLE:
+        return _unfrozen(model, recipe.method)
     try:
         import peft
     except ImportError as error:
@@ -244,16 +252,48 @@ def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
     return made
 
 
+def _unfrozen(model: Any, method: str) -> Any:
+    """Return the model with its weights, those of the last quarter of its layers, or its biases trainable.
+
+    Raises
+    ------
+    UsageError
+        When it has no bias.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    layers = {name: layer for name in names if (layer := place_of(name)[0]) is not None}
+    count = max(layers.values(), default=0) + 1
+    first = count - max(1, count // 4)
+    chosen = {
+        "full": names,
+        "last-quarter": [name for name, layer in layers.items() if layer >= first],
+        "bias": [name for name in names if name.endswith(".bias")],
+    }[method]
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in chosen)
+    if not chosen:
+        raise UsageError(
+            f"--method {method}: the model has no such weights ({len(names)} tensors). Take ia3, which scales what the layers compute."
+        )
+    return model
+
+
 def _adapter_config(recipe: Recipe, **shared: Any) -> Any:
     """Return what PEFT is told of a method."""
     import peft
 
-    if recipe.method == "contrastive":
+    if recipe.method in ("contrastive", "lora"):
         return peft.LoraConfig(
             **shared, r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules="all-linear"
         )
     if recipe.method == "prefix":
         return peft.PrefixTuningConfig(**shared, num_virtual_tokens=recipe.n_tokens)
+    if recipe.method == "ia3":
+        return peft.IA3Config(**shared)
+    if recipe.method == "p-tuning":
+        return peft.PromptEncoderConfig(
+            **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
+        )
     # subtle: one submodule, so that an encoder-decoder model gets the prompt before its input only
     return peft.PromptTuningConfig(
         **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
@@ -308,7 +348,7 @@ def _keep(model: Any, engine: HFBackend, recipe: Recipe, out: Path, step: int) -
 
 def _save(model: Any, engine: HFBackend, recipe: Recipe, out: Path) -> None:
     """Save in PEFT's format, or a whole checkpoint with its tokenizer."""
-    if recipe.method == "full":
+    if recipe.method in WHOLE:
         if engine.files.gguf:  # weights were unpacked on loading, and the file is no tokenizer's
             model.hf_quantizer = None
             model.config.__dict__.pop("quantization_config", None)

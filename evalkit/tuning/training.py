@@ -34,7 +34,7 @@ class Recipe:
     """
 
     method: str
-    """``soft-prompt``, ``prefix``, ``full`` or ``contrastive``."""
+    """A name of `alignment.METHODS`."""
     n_tokens: int = 10
     """Trainable positions of ``soft-prompt`` and ``prefix``."""
     kl_weight: float = 0.8
@@ -187,6 +187,7 @@ def train(
         "seconds": round(state.seconds, 3),
         "before": {name: history[0][name] for name in probes},
         "after": probed(),
+        "kept_step": min(history, key=lambda row: row["validation"]["loss"])["step"],
         "history": history,
     }
 

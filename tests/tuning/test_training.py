@@ -23,7 +23,7 @@ from evalkit.errors import BackendError, UsageError
 from evalkit.records import Ask, Instance, ModelSpec, Phrasing, Request, Task
 from evalkit.tuning import training
 from evalkit.tuning.adapters import refuse_overlap, trained_phrasings
-from evalkit.tuning.alignment import align, frozen_digest, trainable_model
+from evalkit.tuning.alignment import VIRTUAL, align, frozen_digest, trainable_model
 from evalkit.tuning.objectives import capped, contrastive_terms, info_nce
 from evalkit.tuning.pairs import Material, Sampler, couples, divided
 from evalkit.tuning.training import Recipe
@@ -166,7 +166,7 @@ def with_peft(base: Path, adapter: Path, request: Request) -> list[float]:
     ("kind", "method"),
     [
         *((kind, method) for kind in KINDS for method in ("soft-prompt", "contrastive")),
-        ("causal", "prefix"),
+        *(("causal", method) for method in ("prefix", "p-tuning", "lora", "ia3")),
     ],
 )
 def test_a_saved_adapter_is_loaded_by_plain_peft_and_gives_the_same_numbers(
@@ -184,7 +184,7 @@ def test_a_saved_adapter_is_loaded_by_plain_peft_and_gives_the_same_numbers(
 
     assert found.logprobs == pytest.approx(with_peft(base, out, probe()), abs=1e-4)
     assert found.logprobs != pytest.approx(before.logprobs, abs=1e-3)
-    assert found.prompt_tokens - before.prompt_tokens == (0 if method == "contrastive" else 3)
+    assert found.prompt_tokens - before.prompt_tokens == (3 if method in VIRTUAL else 0)
     assert backend.fingerprint()["adapter"]
     assert backend.fingerprint() != plain.fingerprint()
 
@@ -298,6 +298,24 @@ def test_full_tuning_saves_a_model_of_its_own(
 
     assert all(map(math.isfinite, found.logprobs))
     assert record["after"]["training"]["loss"] < record["before"]["training"]["loss"]
+
+
+def test_the_last_quarter_and_the_biases_are_what_they_say(
+    small_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Of two layers the last one moves and nothing else; a model without a bias says so."""
+    from safetensors.torch import load_file
+
+    trained(small_model(), tmp_path / "out", recipe("last-quarter", learning_rate=0.01))
+    before, after = (
+        load_file(place / "model.safetensors") for place in (small_model(), tmp_path / "out")
+    )
+    moved = {name for name in before if not bool((before[name] == after[name]).all())}
+
+    assert moved
+    assert all(name.startswith("model.layers.1.") for name in moved)
+    with pytest.raises(UsageError, match=r"the model has no such weights .*Take ia3"):
+        trained(small_model(), tmp_path / "bias", recipe("bias"))
 
 
 def test_every_validation_can_be_kept_as_a_checkpoint(

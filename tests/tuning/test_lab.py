@@ -1,0 +1,92 @@
+"""Several trainings in one call, and the command that one training suggests."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+from pathlib import Path
+
+import pytest
+
+from evalkit.cli.align import RATES
+from evalkit.cli.main import invoke
+from evalkit.tuning.alignment import METHODS
+
+SMALL = [
+    *("--model", "demo", "--tasks", "procedural/boolean", "--instances", "10", "--steps", "2"),
+    *("--validate-every", "1", "--probe", "4", "--batch-size", "2"),
+]
+HELD = ["--sources", "evalkit-tuning,evalkit-paraphrase"]
+
+
+def test_every_method_has_a_learning_rate() -> None:
+    """What can be trained and what the command offers agree."""
+    assert set(RATES) == set(METHODS)
+
+
+def test_a_lab_trains_asks_and_compares_every_arm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Held-out phrasings only, seeds beside phrasings, an arm that cannot be trained told; the second call trains nothing."""
+    words = ["align", "--arms", "last-quarter,bias", "--seeds", "2", *SMALL, *HELD]
+    given = [*words, "--test-instances", "4", "--out", str(tmp_path / "lab")]
+
+    assert invoke(given) == 0
+    told = capsys.readouterr()
+    assert "sd over seeds" in told.out
+    assert "2 failed" in told.out
+    assert "training last-quarter-seed1" in told.err
+    with (tmp_path / "lab" / "lab.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    means = [row for row in rows if row["metric"] == "mean"]
+    assert [row["seed"] for row in means] == ["0", "1"]
+    assert all(
+        float(row["value"]) - float(row["plain"]) == pytest.approx(float(row["difference"]))
+        for row in means
+    )
+    assert [row["arm"] for row in rows if row["failed"]] == ["bias", "bias"]
+    assert invoke(given) == 0
+    assert "training last-quarter" not in capsys.readouterr().err
+
+
+def test_the_suggested_command_runs_as_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A suite of held-out phrasings is written beside the result; a training that changed nothing says so."""
+    out = tmp_path / "my lora"
+    given = ["align", "--method", "lora", *SMALL, *HELD, "--learning-rate", "1e-30"]
+
+    assert invoke([*given, "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert "Training changed nothing" in told.err
+    line = next(line for line in told.out.splitlines() if line.startswith("To use it"))
+    words = shlex.split(line.partition("evalkit ")[2])
+    assert (
+        invoke([*words, "--limit", "2", "--no-report", "--out", str(tmp_path / "run"), "-q"]) == 0
+    )
+
+
+def test_without_held_out_phrasings_the_trained_ones_are_shown_as_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All sources are trained on, so the command says that an overlap is wanted."""
+    assert invoke(["align", "--method", "ia3", *SMALL, "--out", str(tmp_path / "ia3")]) == 0
+    assert "overlap=allow --tasks 'procedural/boolean'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ([], "--method or --arms: exactly one"),
+        (["--method", "lora", "--arms", "lora"], "--method or --arms: exactly one"),
+        (["--arms", "lora,nonsense"], "--arms nonsense: is not trained"),
+        (["--arms", "lora"], "Name --sources, so that others are held out"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], match: str
+) -> None:
+    """Before anything is trained."""
+    assert invoke(["align", *words, *SMALL, "--out", str(tmp_path / "x")]) == 2
+    assert match in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
