@@ -17,7 +17,7 @@ nox.options.sessions = ["tests", "lint", "types", "wheel", "minimal", "docs"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
-EXTRAS = ".[hf,align,gguf,openai,phrasings,ray]"
+EXTRAS = ".[hf,align,gguf,openai,phrasings,ray,rules]"
 LOCKED = {"PIP_CONSTRAINT": str(Path(__file__).parent / "constraints.txt")}
 """What judges a change installs the versions of constraints.txt; `newest` and `pythons` do not."""
 
