@@ -129,6 +129,7 @@ METRICS = Registry(
         "squad_v2": "evalkit.scoring.overlap:squad_v2",
         "sentence_bleu": "evalkit.scoring.overlap:sentence_bleu",
         "math_match": "evalkit.scoring.text:math_match",
+        "unit_tests": "evalkit.scoring.code:unit_tests",
     },
 )
 READERS = Registry(
@@ -144,6 +145,8 @@ READERS = Registry(
         "math": "evalkit.catalog.readers.deepmind_math:read",
         "table": "evalkit.catalog.readers.table:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
+        "code": "evalkit.catalog.readers.code:read",
+        "code_made": "evalkit.catalog.readers.code_made:read",
         "lm_eval": "evalkit.catalog.lm_eval_tasks:read",
     },
 )

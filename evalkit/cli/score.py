@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,6 +40,12 @@ __all__ = ["command"]
     group="Statistics",
     help="Resamples per interval; default: the run's.",
 )
+@option(
+    "--allow-code-execution",
+    is_flag=True,
+    group="Statistics",
+    help="Run the programs that the model wrote and that were not run yet, in a sandbox.",
+)
 @no_report_option
 @json_option
 @quiet_option
@@ -47,6 +54,7 @@ def command(
     run: Path,
     level: float | None,
     resamples: int | None,
+    allow_code_execution: bool,
     no_report: bool,
     as_json: bool,
     quiet: bool,
@@ -71,10 +79,29 @@ def command(
             raise StoreError(
                 f"{directory.store_path}: no responses are stored. Run the same 'evalkit run' again."
             )
-        final = finish(directory, manifest, intervals, report=not no_report)
+        final = finish(
+            directory,
+            manifest,
+            intervals,
+            report=not no_report,
+            programs=_programs(allow_code_execution, quiet=quiet or as_json),
+        )
     if as_json:
         print_json({"run": str(run), "manifest": final.to_json()})
     else:
         costs = costs_of(scored_phrasings(run / "phrasings.csv"), sparse=final.suite.sparse)
         print_summary(final, read_estimates(run / "estimates.csv"), costs=costs, brief=quiet)
     return IncompleteError.exit_code if final.state != "complete" else 0
+
+
+def _programs(allowed: bool, *, quiet: bool) -> Any:
+    """Return what is told how many programs were run; None when none may be."""
+    if not allowed:
+        return None
+    from evalkit.runs.progress import ShownProgress
+    from evalkit.scoring.sandbox.contain import notice_of, refuse_root, wall
+
+    refuse_root(wall())
+    progress = ShownProgress(quiet=quiet, label="")
+    progress.note(notice_of(wall()))
+    return progress

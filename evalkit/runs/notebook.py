@@ -234,6 +234,7 @@ def run(
     find: Literal["best", "worst"] | None = None,
     tuned_on: str | Sequence[str] | None = None,
     mitigation: str | Sequence[str] | None = None,
+    allow_code_execution: bool = False,
     seed: int = 0,
     batch_size: str | int = "auto",
     device: str | None = None,
