@@ -122,6 +122,7 @@ METRICS = Registry(
     "metric",
     {
         "choice_accuracy": "evalkit.scoring.choice:choice_accuracy",
+        "choice_accuracy_apart": "evalkit.scoring.choice:choice_accuracy_apart",
         "choice_accuracy_norm": "evalkit.scoring.choice:choice_accuracy_norm",
         "exact_match": "evalkit.scoring.text:exact_match",
         "label_match": "evalkit.scoring.text:label_match",

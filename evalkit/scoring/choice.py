@@ -13,7 +13,7 @@ from evalkit.records import Instance, Task
 from evalkit.scoring.cell import MISSING, Answered, Verdict
 from evalkit.scoring.text import find_label
 
-__all__ = ["choice_accuracy", "choice_accuracy_norm", "guess_of"]
+__all__ = ["choice_accuracy", "choice_accuracy_apart", "choice_accuracy_norm", "guess_of"]
 
 
 def choice_accuracy(answered: Answered) -> Verdict:
@@ -37,6 +37,47 @@ def choice_accuracy_norm(answered: Answered) -> Verdict:
             for value, length in zip(answered.response.logprobs, lengths, strict=False)
         ),
     )
+
+
+def choice_accuracy_apart(answered: Answered) -> Verdict:
+    """Return 1 when the choice most probable as a whole answer is the target, where one choice may begin another, else 0.
+
+    Notes
+    -----
+    The log-probability of "1" is that of all that begins so, "10" among them, so "10" can never
+    win. Here the probability of the choices that go on from it is taken off: p(1) - p(10), and of
+    these only the shortest, since p(10) holds p(100). A choice goes on from another when its text
+    does, it has more tokens, and is not more probable; without token counts nothing is taken off.
+    """
+    values, counts = answered.response.logprobs, answered.response.token_counts
+    if len(counts) != len(values) or len(values) != len(answered.labels):
+        return _pick(answered, values)
+    return _pick(
+        answered,
+        tuple(_apart(place, answered.labels, values, counts) for place in range(len(values))),
+    )
+
+
+def _apart(
+    place: int, labels: Sequence[str], values: Sequence[float], counts: Sequence[int]
+) -> float:
+    """Log-probability of a choice without those that go on from it."""
+    longer = [
+        other
+        for other, label in enumerate(labels)
+        if label.startswith(labels[place])
+        and counts[other] > counts[place]
+        and values[other] <= values[place]
+    ]
+    first = [
+        other
+        for other in longer
+        if not any(
+            labels[other].startswith(labels[one]) and counts[one] < counts[other] for one in longer
+        )
+    ]
+    share = sum(math.exp(values[other] - values[place]) for other in first)
+    return values[place] + math.log1p(-min(share, 1 - 1e-12))
 
 
 def _pick(answered: Answered, values: tuple[float, ...]) -> Verdict:

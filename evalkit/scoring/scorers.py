@@ -17,7 +17,7 @@ from pathlib import Path
 from evalkit.errors import UsageError
 from evalkit.records import Job, Response
 from evalkit.scoring.cell import MISSING, Answered, Verdict, target_text, verdict_of
-from evalkit.scoring.choice import choice_accuracy, choice_accuracy_norm
+from evalkit.scoring.choice import choice_accuracy, choice_accuracy_apart, choice_accuracy_norm
 from evalkit.scoring.columns import Cells
 from evalkit.scoring.overlap import rouge_l, token_f1
 from evalkit.scoring.reading.mentions import stated_rest
@@ -132,6 +132,12 @@ SCORERS: dict[str, Scorer] = {
         Scorer("sum", LOGPROBS, "highest log-probability, summed over tokens", choice_accuracy),
         Scorer("token", LOGPROBS, "highest log-probability per token", _per_token),
         Scorer("byte", LOGPROBS, "highest log-probability per byte", choice_accuracy_norm),
+        Scorer(
+            "apart",
+            LOGPROBS,
+            "most probable as a whole answer, where one choice may begin another",
+            choice_accuracy_apart,
+        ),
         Scorer("probability", LOGPROBS, "probability of the target among the choices", _uniform),
         Scorer("exact", TEXTS, "the first line is the answer and nothing else", _exact),
         Scorer("prefix", TEXTS, "the text begins with the answer", _prefix),

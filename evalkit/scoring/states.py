@@ -44,7 +44,9 @@ MATCH = 0.5
 """Score from which a text matches a reference, so that it is no refusal."""
 SHORT = 12
 """Words of the longest reference of a task up to which a short answer is asked for."""
-READ = frozenset({"choice_accuracy", "choice_accuracy_norm", "label_match"})
+READ = frozenset(
+    {"choice_accuracy", "choice_accuracy_apart", "choice_accuracy_norm", "label_match"}
+)
 """Metrics that find a label wherever it stands: what they find is usable."""
 FIRST_LINE = frozenset({"exact_match", "squad_v2"})
 """Metrics that look at the first line only: more lines cannot be cut off from them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,31 @@ def test_log_probabilities_by_hand() -> None:
     assert [chosen(name) for name in ("sum", "token", "byte")] == [1.0, 0.0, 0.0]
     assert chosen("probability") == pytest.approx(0.7310586)
     assert chosen("token", tokens=()) is None
+
+
+def test_a_choice_that_begins_another_by_hand() -> None:
+    """p(1) = .9 holds p(10) = .8, which holds p(100) = .1: what is left is .1, .7, .1 and 10 wins."""
+    labels = ("1", "10", "100", "2")
+    item = Instance(id="1", fields={}, choices=labels, target=1, references=("10",))
+    response = Response(
+        key="k",
+        logprobs=tuple(math.log(p) for p in (0.9, 0.8, 0.1, 0.05)),
+        token_counts=(1, 2, 3, 1),
+    )
+    one = Answered(instance=item, response=response, labels=labels)
+
+    assert [SCORERS[name].judge(one).prediction for name in ("sum", "apart")] == ["1", "10"]
+    blind = Answered(instance=item, response=replace(response, token_counts=()), labels=labels)
+    assert SCORERS["apart"].judge(blind).prediction == "1"
+
+
+def test_one_token_that_only_looks_like_a_beginning_is_left_alone() -> None:
+    """ "10" in one token is no part of what "1" stands for: nothing is taken off."""
+    item = Instance(id="1", fields={}, choices=("1", "10"), target=0, references=("1",))
+    response = Response(key="k", logprobs=(-0.6, -0.8), token_counts=(1, 1))
+    one = Answered(instance=item, response=response, labels=item.choices)
+
+    assert SCORERS["apart"].judge(one).score == 1.0
 
 
 @pytest.mark.parametrize(
