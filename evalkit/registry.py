@@ -132,6 +132,7 @@ METRICS = Registry(
         "all_parts": "evalkit.scoring.parts:all_parts",
         "answer_contained": "evalkit.scoring.text:answer_contained",
         "math_match": "evalkit.scoring.text:math_match",
+        "unit_tests": "evalkit.scoring.code:unit_tests",
     },
 )
 MEASURES = Registry(
@@ -161,6 +162,8 @@ READERS = Registry(
         "meta": "evalkit.catalog.readers.meta:read",
         "reasoning": "evalkit.catalog.readers.reasoning:read",
         "injection": "evalkit.catalog.readers.injection:read",
+        "code": "evalkit.catalog.readers.code:read",
+        "code_made": "evalkit.catalog.readers.code_made:read",
         "lm_eval": "evalkit.catalog.lm_eval_tasks:read",
     },
 )

@@ -97,7 +97,7 @@ def needed(
     for task in (base for one in tasks for base in bases_of(one) or [one]):
         items = _wanted(task, root, revision)
         wanted.update((item.place, item) for item in items if item.place not in wanted)
-        if not items and task.reader != "procedural":
+        if not items and task.reader not in ("code_made", "procedural"):
             unknown.append(task)
     return list(wanted.values()), unknown
 

@@ -114,6 +114,15 @@ def _refuse_lifted(tables: Mapping[str, Mapping[str, Any]]) -> None:
                 )
 
 
+def _refuse_code(command: str, table: Mapping[str, Any], path: Path) -> None:
+    """Refuse any file that would have programs run: whoever types the command says so."""
+    for name in table:
+        if name.replace("-", "_") == "allow_code_execution":
+            raise UsageError(
+                f"{path}: [{command}] {name}: counts only on the command line. Take it out and type it there."
+            )
+
+
 def settings() -> list[Setting]:
     """Return every option that configuration files set, the strongest last.
 
@@ -128,6 +137,7 @@ def settings() -> list[Setting]:
         if path == PROJECT_FILE:
             _refuse_lifted(tables)
         for command, table in tables.items():
+            _refuse_code(command, table, path)
             for name, value in table.items():
                 option = name.replace("-", "_")
                 if option == "fresh" and value:

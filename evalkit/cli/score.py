@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -57,6 +57,12 @@ __all__ = ["command"]
     group="Statistics",
     help="Score the stored answers by other rules too, side by side (own, sum, token, byte, read, exact, ...); changes no file. Several runs are ranked under each.",
 )
+@option(
+    "--allow-code-execution",
+    is_flag=True,
+    group="Statistics",
+    help="Run the programs that the model wrote and that were not run yet, in a sandbox.",
+)
 @no_report_option
 @json_option
 @quiet_option
@@ -66,6 +72,7 @@ def command(
     score_by: str | None,
     level: float | None,
     resamples: int | None,
+    allow_code_execution: bool,
     no_report: bool,
     as_json: bool,
     quiet: bool,
@@ -97,7 +104,13 @@ def command(
             raise StoreError(
                 f"{directory.store_path}: no responses are stored. Run the same 'evalkit run' again."
             )
-        final = finish(directory, manifest, intervals, report=not no_report)
+        final = finish(
+            directory,
+            manifest,
+            intervals,
+            report=not no_report,
+            programs=_programs(allow_code_execution, quiet=quiet or as_json),
+        )
     if as_json:
         print_json({"run": str(run), "manifest": final.to_json()})
     else:
@@ -169,3 +182,16 @@ def _print_kind(kind: str, rows: Sequence[ScorerRow]) -> None:
         ],
         title=f"Answers by {kind}, percentage points, means over tasks",
     )
+
+
+def _programs(allowed: bool, *, quiet: bool) -> Any:
+    """Return what is told how many programs were run; None when none may be."""
+    if not allowed:
+        return None
+    from evalkit.runs.progress import ShownProgress
+    from evalkit.scoring.sandbox.contain import notice_of, refuse_root, wall
+
+    refuse_root(wall())
+    progress = ShownProgress(quiet=quiet, label="")
+    progress.note(notice_of(wall()))
+    return progress

@@ -35,6 +35,7 @@ from evalkit.runs.identity import (
     run_directory,
     suite_record,
 )
+from evalkit.runs.programs import refuse_code
 from evalkit.runs.representations import represent
 from evalkit.runs.said_again import refuse_silent, said_again
 from evalkit.runs.settings import Settings
@@ -85,6 +86,9 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     refuse_overlap(
         settings.mitigations, [phrasing.id for job in jobs for phrasing in job.phrasings]
     )
+    contained = refuse_code([job.task for job in jobs], allowed=settings.code_execution)
+    if contained:
+        progress.note(contained)
     path = run_directory(settings)
     refuse_package(path)
     with RunDir(path) as directory:
@@ -101,6 +105,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             replace(manifest, attempts=(*manifest.attempts, attempt)),
             Intervals(level=settings.level, resamples=settings.resamples),
             report=settings.report,
+            programs=progress if settings.code_execution else None,
         )
     return Outcome(path=path, manifest=final, failures=failures)
 

@@ -21,6 +21,8 @@ from evalkit.records.manifest import (
     Manifest,
     Spent,
 )
+from evalkit.runs.ask import Progress
+from evalkit.runs.programs import run_programs
 from evalkit.scoring.stored import refuse_damaged, stored_cells
 from evalkit.store.atomic import file_digest
 from evalkit.store.blocks import stored_jobs
@@ -281,7 +283,12 @@ def _write(directory: RunDir, found: Read, estimates: Sequence[Estimate]) -> dic
 
 
 def finish(
-    directory: RunDir, manifest: Manifest, intervals: Intervals, *, report: bool = True
+    directory: RunDir,
+    manifest: Manifest,
+    intervals: Intervals,
+    *,
+    report: bool = True,
+    programs: Progress | None = None,
 ) -> Manifest:
     """Write scores, estimates, report and final manifest of a run directory this process owns.
 
@@ -297,11 +304,16 @@ def finish(
         How intervals are computed.
     report
         Write the page too. Without it, a page that lies there is of earlier numbers and goes.
+    programs
+        Run the programs that the model wrote and that were not run yet, and tell this how far it
+        is; None runs none.
     """
     from evalkit.analysis import wordings_of
 
     with Store(directory.store_path) as store:
         directory.write_manifest(replace(manifest, state="partial", counts=None))
+        if programs is not None:
+            run_programs(store, manifest, programs)
         found = read(store, manifest)
         estimates = estimated(found, intervals, seed=manifest.seed)
         level = intervals.level

@@ -100,6 +100,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         available=held["available"],
         fresh=held["fresh"],
         cache=False if isinstance(backend, FunctionBackend) else held["cache"],
+        code_execution=held["allow_code_execution"],
         report=not held["no_report"],
         seed=held["seed"],
         level=_within(held, "level", 0.5, 1),

@@ -239,6 +239,7 @@ def run(
     tuned_on: str | Sequence[str] | None = None,
     mitigation: str | Sequence[str] | None = None,
     score_by: Literal["own", "byte", "read", "letter", "text"] = "own",
+    allow_code_execution: bool = False,
     seed: int = 0,
     batch_size: str | int = "auto",
     device: str | None = None,

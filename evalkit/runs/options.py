@@ -211,6 +211,13 @@ OPTIONS: tuple[Option, ...] = (
         default="own",
         accepted=("own", "byte", "read", "letter", "text"),
     ),
+    Option(
+        "allow_code_execution",
+        WHAT,
+        "Run the programs that the model writes, in a sandbox, where a task is scored by their tests. Counts only here, never in a file.",
+        kind=bool,
+        default=False,
+    ),
     Option("seed", WHAT, "Seed of everything random.", kind=int, default=0),
     Option("batch_size", MODEL, "Requests per forward.", default="auto", metavar="auto|N"),
     Option("device", MODEL, "Where the model runs.", metavar="auto|cpu|cuda[:i]"),

@@ -50,6 +50,8 @@ class Settings:
     """Nominal level of intervals."""
     resamples: int = 1000
     """Resamples per interval."""
+    code_execution: bool = False
+    """Run the programs that the model writes."""
     report: bool = True
     """Write the page at the end."""
     representations: int = 0

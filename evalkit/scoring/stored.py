@@ -21,6 +21,7 @@ from evalkit.records import Instance, Job, Phrasing, Response, Task
 from evalkit.records.manifest import Counts, Manifest
 from evalkit.scoring import Answered, Verdict
 from evalkit.scoring.cell import MISSING, NOT_ASKED, VERSIONS, target_text, verdict_of
+from evalkit.scoring.code import CODE, learn
 from evalkit.scoring.columns import Cells
 from evalkit.scoring.grouping import groups_of
 from evalkit.scoring.reading.rules import VERSION as PARSER
@@ -29,6 +30,7 @@ from evalkit.store.blocks import stored_jobs
 from evalkit.store.designs import get_design
 from evalkit.store.directory import RunDir, read_manifest
 from evalkit.store.keys import first_places
+from evalkit.store.programs import get_outcomes
 from evalkit.store.responses import Store
 
 __all__ = ["Collector", "answered_cell", "refuse_damaged", "score_run", "scored", "stored_cells"]
@@ -122,6 +124,8 @@ def stored_cells(
     for job in stored_jobs(store, manifest.suite):
         if collector is not None:
             collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
+        if job.task.metric in CODE:
+            learn(get_outcomes(store))
         designs = get_design(store, job.task.id, n_instances=len(job.instances))
         form = asked_form(job.task, job.instances)
         names = [instance.id for instance in job.instances]

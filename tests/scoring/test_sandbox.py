@@ -1,0 +1,237 @@
+"""Programs that models write: what the sandbox lets them do, and what stops each that wants more.
+
+Hostile programs run in bubblewrap only. Without it they would reach this machine, so they are
+skipped, and what is tested then is that the notice says so and that root is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from evalkit.errors import ScoringError
+from evalkit.scoring.sandbox.contain import notice_of, refuse_root, wall
+from evalkit.scoring.sandbox.limits import Limits, Outcome, Program
+from evalkit.scoring.sandbox.running import run_program
+
+SQUARE = "assert f(2) == 4\nassert f(-3) == 9\n"
+contained = pytest.mark.skipif(
+    wall() != "bubblewrap", reason="bubblewrap is not installed or does not work here"
+)
+
+
+def outcome(text: str, tests: str = SQUARE, *, seconds: float = 20, **more: str) -> Outcome:
+    """Run one program that defines ``f``."""
+    return run_program(
+        Program(programs=(text,), tests=tests, names=("f",), **more), Limits(seconds=seconds)
+    )
+
+
+@contained
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("def f(x): return x * x", "passed"),
+        ("def f(x): return x + 2", "assertion"),
+        ("def f(x) return x", "syntax"),
+        ("def f(x):\nreturn x", "syntax"),
+        ("def f(x): return x / 0", "exception"),
+        ("def g(x): return x * x", "exception"),
+        ("def f(x): return bytearray(10**11)", "memory"),
+        ("def f(x): return f(x)", "exception"),
+        ("", "none"),
+        ("x\0y", "syntax"),
+    ],
+)
+def test_every_end_of_a_program_has_its_class(text: str, kind: str) -> None:
+    """Right, wrong, no program, and each way of failing are told apart."""
+    assert outcome(text).kind == kind
+
+
+HOSTILE = {
+    "endless loop": ("def f(x):\n while True: pass", "timeout", "ran past"),
+    "sleeps": ("import time\ndef f(x): time.sleep(99)", "timeout", "ran past"),
+    "fork bomb": ("import os\ndef f(x):\n while True: os.fork()", "refused", "unavailable"),
+    "threads": (
+        "import threading, time\ndef f(x):\n"
+        " for _ in range(500): threading.Thread(target=time.sleep, args=(9,)).start()",
+        "refused",
+        "thread",
+    ),
+    "memory of many": (
+        "import os, time\nfor _ in range(8):\n if os.fork() == 0:\n"
+        "  held = bytearray(300_000_000); time.sleep(30)\ndef f(x): time.sleep(30)",
+        "memory",
+        "in all",
+    ),
+    "prints without end": ("def f(x):\n while True: print('x' * 9999)", "refused", "printed over"),
+    "fills the disk": (
+        "def f(x):\n for n in range(9): open(f'/tmp/{n}', 'wb').write(bytes(15_000_000))",
+        "refused",
+        "No space",
+    ),
+    "large file": ("def f(x): open('a', 'wb').write(bytes(10**8))", "refused", "too large"),
+    "reads passwords": ("def f(x): return open('/etc/passwd').read()", "exception", "No such file"),
+    "reads a home": ("import os\ndef f(x): return os.listdir('/root')", "exception", "No such"),
+    "writes outside": ("def f(x): open('/usr/evil', 'w')", "refused", "Read-only"),
+    "writes at the root": ("def f(x): open('/evil', 'w')", "refused", "Read-only"),
+    "link out": (
+        "import os\ndef f(x): os.symlink('/etc/shadow', 's'); return open('s').read()",
+        "exception",
+        "No such file",
+    ),
+    "link to the system": (
+        "import os\ndef f(x): os.symlink('/usr', 's'); open('s/evil', 'w')",
+        "refused",
+        "Read-only",
+    ),
+    "loopback": (
+        "import socket\ndef f(x): socket.create_connection(('127.0.0.1', 22), 2)",
+        "refused",
+        "refused",
+    ),
+    "network": (
+        "import socket\ndef f(x): socket.create_connection(('10.0.0.1', 80), 2)",
+        "refused",
+        "unreachable",
+    ),
+    "kills its tests": ("import os\ndef f(x): os.kill(os.getppid(), 9)", "exception", "no verdict"),
+    "kills everything": ("import os\ndef f(x): os.kill(-1, 9)", "exception", "no verdict"),
+    "mounts": (
+        "import ctypes\ndef f(x):\n c = ctypes.CDLL(None, use_errno=True)\n"
+        " if c.mount(b'none', b'/tmp', b'tmpfs', 0, None): raise OSError(ctypes.get_errno(), 'no')",
+        "refused",
+        "no",
+    ),
+    "becomes root": ("import os\ndef f(x): os.setuid(0)", "refused", "not permitted"),
+    "reads its tests' memory": (
+        "import os\ndef f(x): return open(f'/proc/{os.getppid()}/mem', 'rb').read(1)",
+        "refused",
+        "denied",
+    ),
+    "speaks for its tests": (
+        "import os\ndef f(x): return os.open(f'/proc/{os.getppid()}/fd/2', os.O_WRONLY)",
+        "refused",
+        "denied",
+    ),
+    "speaks for the sandbox": (
+        "import os\ndef f(x): return os.open('/proc/1/fd/2', os.O_WRONLY)",
+        "refused",
+        "denied",
+    ),
+}
+
+
+@contained
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_program_is_stopped(name: str) -> None:
+    """Each attempt ends in its class, with the words of what stopped it."""
+    text, kind, words = HOSTILE[name]
+    found = outcome(text, seconds=4 if kind == "timeout" else 30)
+
+    assert (found.kind, words in found.said) == (kind, True), found
+    assert not Path("/evil").exists()
+    assert not Path("/usr/evil").exists()
+
+
+TRICKS = {
+    "sys.exit(0) in the call": "import sys\ndef f(x): sys.exit(0)",
+    "sys.exit(0) at once": "import sys\nsys.exit(0)",
+    "os._exit(0)": "import os\ndef f(x): os._exit(0)",
+    "equal to everything": "class A:\n def __eq__(self, other): return True\ndef f(x): return A()",
+    "an integer equal to everything": "class A(int):\n def __eq__(self, other): return True\n"
+    "def f(x): return A()",
+    "assertions that are no errors": "import builtins\nbuiltins.AssertionError = int\n"
+    "def f(x): return 0",
+    "asserts patched away": "import sys\nsys.modules['__main__'].__dict__['check'] = print\n"
+    "def f(x): return 0",
+    "raises an AssertionError": "def f(x): raise AssertionError('passed')",
+    "prints that it passed": 'print(\'["passed", ""]\')\ndef f(x): return 0',
+    "writes an answer of its own": "import os\nfor n in range(3, 20):\n try: os.write(n, b'passed')\n"
+    " except OSError: pass\ndef f(x): return 0",
+    "an end by a signal": "import os\ndef f(x): os.kill(os.getpid(), 15)",
+}
+
+
+@contained
+@pytest.mark.parametrize("name", TRICKS)
+def test_no_trick_passes_the_tests(name: str) -> None:
+    """A program cannot be right by ending, by patching, or by saying so."""
+    assert outcome(TRICKS[name], seconds=10).kind not in ("passed", "none")
+
+
+@contained
+def test_nothing_is_left_running() -> None:
+    """A child that leaves its group and is adopted ends with its program."""
+    word = f"evalkit-left-{os.getpid()}"
+    text = (
+        "import os, sys\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n"
+        f"  os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(60)', '{word}'])\n"
+        "def f(x): return x * x"
+    )
+    found = outcome(text)
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.is_file()]
+
+    assert found.kind == "passed"
+    assert not any(word.encode() in line for line in lines)
+
+
+@contained
+def test_values_of_plain_types_come_back_as_they_are() -> None:
+    """Nested values, bytes, large integers and None are handed over unchanged."""
+    text = "def f(x): return {'a': [1, (2.5, None)], 3: {4}, 'b': b'\\x00', 'n': 10 ** 40, 'x': x}"
+    tests = "assert f({1: 'ü'}) == {'a': [1, (2.5, None)], 3: {4}, 'b': b'\\x00', 'n': 10 ** 40, 'x': {1: 'ü'}}"
+
+    assert outcome(text, tests) == Outcome(kind="passed")
+
+
+@contained
+def test_tests_may_expect_an_error_and_hand_over_objects_of_the_setup() -> None:
+    """An error of the program reaches the tests as what it is; classes of the setup are known to both."""
+    setup = "class Pair:\n def __init__(self, a, b): self.a, self.b = a, b"
+    text = "def f(p):\n if p.a > p.b: raise ValueError('order')\n return p.a + p.b"
+    tests = (
+        "assert f(Pair(1, 2)) == 3\ntry:\n f(Pair(2, 1))\n assert False\nexcept ValueError: pass"
+    )
+
+    assert outcome(text, tests, setup=setup).kind == "passed"
+
+
+@contained
+def test_names_the_tests_call_are_found_where_none_is_given() -> None:
+    """MBPP names no entry point: what its tests call and do not define is the program's."""
+    program = Program(
+        programs=("def g(x): return [x]",), tests="assert set(g(1)) == {1}\nassert math.pi > 3"
+    )
+
+    assert run_program(program).kind == "passed"
+
+
+@contained
+def test_the_first_reading_that_compiles_is_run() -> None:
+    """Of several ways to read an answer the first that is Python counts."""
+    program = Program(
+        programs=("Sure: def f", "def f(x): return x * x"), tests=SQUARE, names=("f",)
+    )
+
+    assert run_program(program).kind == "passed"
+
+
+def test_root_is_refused_without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of root with limits alone could end every process of the machine."""
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+
+    with pytest.raises(ScoringError, match="not run as root"):
+        refuse_root("limits")
+    with pytest.raises(ScoringError, match="Install bubblewrap"):
+        run_program(Program(programs=("x = 1",), tests=""), kind="limits")
+
+
+def test_the_notice_names_what_is_not_contained() -> None:
+    """Without bubblewrap the user is told what a program can still do."""
+    said = notice_of("limits")
+
+    assert all(word in said for word in ("WITHOUT", "network", "write", "end any process"))
+    assert "no network" in notice_of("bubblewrap")
