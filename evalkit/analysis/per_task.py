@@ -20,8 +20,10 @@ from evalkit.analysis.from_states import calibration_statistics, state_statistic
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.analysis.wordings import differing, matched
+from evalkit.records.statistics import PASS_AT
 from evalkit.scoring import STATUSES, AnswerBlock, Block
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
+from evalkit.stats.point.missing import mean_over
 
 __all__ = [
     "Options",
@@ -233,14 +235,19 @@ def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Fo
 
 
 def _of_repeats(cube: npt.NDArray[np.float64], level: float) -> Found:
-    """Variance between repeats of a cell, and the interaction without it.
+    """Variance between repeats of a cell, the interaction without it, and pass@k of 0/1 scores.
 
     Nothing where no cell has a second one.
     """
     parts = stats.repeated_components(cube)
     if math.isnan(parts.repeat):
         return {}
-    return {
+    found = {}
+    for k in PASS_AT:
+        cells = stats.pass_at_k_cells(cube, k)
+        if np.isfinite(cells).any():
+            found[f"pass_at_{k}"] = mean_of_instances(mean_over(cells, axis=0), level=level)
+    return found | {
         "var_repeat": stats.undefined(parts.repeat, "not offered", level=level),
         "var_interaction": stats.undefined(
             parts.interaction, "not offered: repeats are taken out", level=level

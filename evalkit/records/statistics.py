@@ -15,8 +15,10 @@ from evalkit.records.statistic_entry import Statistic, Table, fraction, plain, p
 from evalkit.records.statistics_of_dimensions import of_dimensions
 from evalkit.records.statistics_of_states import of_states, of_states_pooled
 
-__all__ = ["LEADERBOARD", "STATISTICS", "gated", "needing", "shown_in", "statistic"]
+__all__ = ["LEADERBOARD", "PASS_AT", "STATISTICS", "gated", "needing", "shown_in", "statistic"]
 
+PASS_AT = (1, 2, 5, 10, 100)
+"""Answers one would look at, for pass@k."""
 WIDEST = math.sqrt(0.5)
 """Largest sample deviation that fractions can have: two phrasings, one at 0 and one at 1."""
 WHOLE = "needs every phrasing on the same instances"
@@ -190,6 +192,13 @@ def _of_cells() -> Iterator[Statistic]:
         needs="groups",
     )
     yield plain("var_repeat", "variance between repeats of one cell", needs="repeats")
+    for k in PASS_AT:
+        yield fraction(
+            f"pass_at_{k}",
+            f"mean over cells of 1 - C(n - c, {k}) / C(n, {k}), c of n repeats right",
+            words=f"pass@{k}",
+            needs="repeats",
+        )
     yield fraction(
         "g_coefficient",
         "share of a cell's variance that is not wording",

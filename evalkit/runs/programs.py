@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, product
 from os import cpu_count
 
 from evalkit.errors import UsageError
@@ -93,8 +94,8 @@ def _pending(store: Store, manifest: Manifest, known: set[str]) -> Iterator[tupl
 
 
 def _answers(store: Store, manifest: Manifest, job: Job) -> Iterator[Answered]:
-    for block in job.blocks:
-        keys = block.each()
+    for block, repeat in product(job.blocks, range(job.repeats)):
+        keys = replace(block, keys=block.repeated(repeat)).each()
         responses = store.get(manifest.model.fingerprint_digest, keys)
         for key, instance in zip(keys, job.instances, strict=True):
             response = responses.get(key)

@@ -129,6 +129,7 @@ from evalkit.stats.point.location import (
     quantile,
     worst_k,
 )
+from evalkit.stats.point.passing import pass_at_k, pass_at_k_cells
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.point.rates import rare_rate_interval, rate, rate_interval, rate_per_phrasing
 from evalkit.stats.point.spread import (
@@ -238,6 +239,8 @@ __all__ = [
     "overconfidence",
     "p_best",
     "paired_difference",
+    "pass_at_k",
+    "pass_at_k_cells",
     "pdr",
     "pdr_interval",
     "pdr_std",

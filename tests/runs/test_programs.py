@@ -27,7 +27,7 @@ def writer(request) -> Response:
 
 def test_a_task_of_programs_is_refused_without_the_option(tmp_path: Path) -> None:
     """Nothing is asked, and the message names the option."""
-    with pytest.raises(UsageError, match="allow-code-execution|allow_code_execution"):
+    with pytest.raises(UsageError, match=r"allow.code.execution"):
         evalkit.run(writer, tasks="code/made", limit=1, out=tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "responses.sqlite").exists()
 
