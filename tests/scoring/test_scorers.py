@@ -68,7 +68,7 @@ def test_a_choice_that_begins_another_by_hand() -> None:
 
 
 def test_one_token_that_only_looks_like_a_beginning_is_left_alone() -> None:
-    """ "10" in one token is no part of what "1" stands for: nothing is taken off."""
+    """A "10" in one token is no part of what "1" stands for: nothing is taken off."""
     item = Instance(id="1", fields={}, choices=("1", "10"), target=0, references=("1",))
     response = Response(key="k", logprobs=(-0.6, -0.8), token_counts=(1, 1))
     one = Answered(instance=item, response=response, labels=item.choices)
