@@ -21,6 +21,7 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
+    latex_option,
     log_options,
     option,
     print_json,
@@ -86,6 +87,7 @@ GROUP = "What is computed"
     group=GROUP,
     help="Also test every pair of models, every attacked phrasing against its reference, and every gap, paired on instances, with intervals: tests.csv.",
 )
+@latex_option
 @json_option
 @quiet_option
 @debug_option

@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
+    latex_option,
     log_options,
     number,
     option,
@@ -69,6 +70,7 @@ _VERDICTS = {None: "-", True: "yes", False: "no"}
     group="Output",
     help="Write estimates.csv of the differences into this directory.",
 )
+@latex_option
 @json_option
 @quiet_option
 @debug_option

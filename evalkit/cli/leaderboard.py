@@ -12,6 +12,7 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
+    latex_option,
     log_options,
     option,
     print_json,
@@ -65,6 +66,7 @@ GROUP = "Statistics"
 )
 @log_options()
 @interval_options(GROUP, resamples=2000, least_level=0.5)
+@latex_option
 @json_option
 @quiet_option
 @debug_option

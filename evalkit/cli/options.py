@@ -11,7 +11,8 @@ import click
 
 from evalkit.errors import UsageError
 from evalkit.records.questions import NAMES
-from evalkit.report.terminal import json_shown, say, shown
+from evalkit.report.escaping import latex_table
+from evalkit.report.terminal import AS_LATEX, as_latex, json_shown, say, say_table, shown
 
 if TYPE_CHECKING:
     from evalkit.catalog.score_tables import Told
@@ -23,6 +24,7 @@ __all__ = [
     "debug_option",
     "interval_options",
     "json_option",
+    "latex_option",
     "log_options",
     "no_report_option",
     "number",
@@ -116,6 +118,22 @@ def no_report_option(function: F) -> F:
         is_flag=True,
         group="Output",
         help="Write no page and no figures; 'evalkit report' makes them later.",
+    )(function)
+
+
+def latex_option(function: F) -> F:
+    """Add ``--latex``."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        context.meta[AS_LATEX] = value
+
+    return option(
+        "--latex",
+        is_flag=True,
+        expose_value=False,
+        callback=keep,
+        group="Output",
+        help="Print tables for LaTeX (booktabs), everything else as comments.",
     )(function)
 
 
@@ -273,7 +291,7 @@ def p_value(value: float) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print a plain table; columns whose cells are numbers are set right, and long text is folded on narrow terminals.
+    """Print a plain table, or one for LaTeX where the command was asked for it; columns whose cells are numbers are set right, and long text is folded on narrow terminals.
 
     Parameters
     ----------
@@ -289,6 +307,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     from rich.table import Table
     from rich.text import Text
 
+    if as_latex():
+        right = [
+            bool(rows) and all(_is_number(row[n]) for row in rows) for n in range(len(columns))
+        ]
+        say_table(latex_table(columns, rows, title=title, right=right) + "\n")
+        return
     columns = [shown(name, lines=False) for name in columns]
     rows = [[shown(cell, lines=False) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -319,4 +343,4 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
 
 
 def _is_number(cell: str) -> bool:
-    return cell in {"", "-"} or cell.lstrip("+-")[:1].isdigit()
+    return cell in {"", "-", "–"} or cell.lstrip("+-−<>")[:1].isdigit()

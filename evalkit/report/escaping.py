@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from evalkit.report.terminal import shown
 
-__all__ = ["github_data", "github_property", "markdown", "plain", "xml_text"]
+__all__ = [
+    "github_data",
+    "github_property",
+    "latex",
+    "latex_table",
+    "markdown",
+    "plain",
+    "xml_text",
+]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 _XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -41,6 +50,51 @@ def markdown(text: str, *, limit: int = 200) -> str:
 def _shortened(text: str, limit: int) -> str:
     line = shown(text, lines=False)
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\u2212": "$-$",
+    "\u2013": "--",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
+
+
+def latex(text: str) -> str:
+    r"""Return text that LaTeX shows as it is: no command, no comment, a minus as a minus.
+
+    >>> latex("50% of a_b \\input{x}")
+    '50\\% of a\\_b \\textbackslash{}input\\{x\\}'
+    """
+    line = shown(text, lines=False)
+    return "".join(_LATEX.get(letter, letter) for letter in line)
+
+
+def latex_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, right: Sequence[bool]
+) -> str:
+    """Return a table for LaTeX with the package booktabs.
+
+    Parameters
+    ----------
+    columns, rows
+        Headings and text cells.
+    title
+        Caption; empty for none.
+    right
+        Which columns are set right.
+    """
+    lines = [r"\begin{table}", r"\centering"]
+    lines += [rf"\caption{{{latex(title)}}}"] if title else []
+    lines.append(rf"\begin{{tabular}}{{{''.join('r' if one else 'l' for one in right)}}}")
+    lines.append(r"\toprule")
+    lines.append(" & ".join(map(latex, columns)) + r" \\")
+    lines.append(r"\midrule")
+    # a bracket that opens a row would be read as an argument of the line end before it
+    lines += ["{}" + " & ".join(map(latex, row)) + r" \\" for row in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
 
 
 def github_data(text: str) -> str:

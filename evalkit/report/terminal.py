@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import click
 
-__all__ = ["json_shown", "say", "shown"]
+__all__ = ["AS_LATEX", "as_latex", "json_shown", "say", "say_table", "shown"]
 
 _UNPRINTED = re.compile(r"[^\x20-\x7e]")
 
@@ -61,6 +61,16 @@ def json_shown(text: str) -> str:
     return _UNPRINTED.sub(spelt, text)
 
 
+AS_LATEX = "evalkit.latex"
+"""Name under which a command keeps that its tables are LaTeX."""
+
+
+def as_latex() -> bool:
+    """Return whether the command that runs prints its tables as LaTeX, and all else as comments."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(AS_LATEX))
+
+
 def say(
     message: str = "",
     *,
@@ -86,6 +96,8 @@ def say(
         Colour of the whole message, on a terminal.
     """
     text = shown(message)
+    if as_latex() and not err:
+        text = "\n".join(f"% {line}" if line else "%" for line in text.split("\n"))
     if colour is not None:
         text = click.style(text, fg=colour, bold=True)
     if over:
@@ -95,3 +107,15 @@ def say(
             click.echo(text, err=True, nl=nl)
     elif sys.stdout is not None:
         click.echo(text, nl=nl)
+
+
+def say_table(text: str) -> None:
+    """Print a table that another program reads, whatever is a comment beside it.
+
+    Parameters
+    ----------
+    text
+        Lines of the table, texts in them escaped for the form it has.
+    """
+    if sys.stdout is not None:
+        click.echo(shown(text))

@@ -29,6 +29,8 @@ from evalkit.store.atomic import file_digest
 from evalkit.store.directory import RunDir, is_run_dir
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from evalkit.catalog.score_columns import ScoreFile
 
 __all__ = ["run_of"]
@@ -77,12 +79,11 @@ def _there(place: Path) -> bool:
     return place.exists() or Path(str(place).partition(AT)[0]).exists()
 
 
-def _rows(table: ScoreTable) -> list[list[object]]:
+def _rows(table: ScoreTable) -> list[list[str]]:
     """What tells one table from another."""
     names = ["task", "phrasing_id", "instance_id", "score", "prediction", "target"]
     kept = [name for name in names if name in table.frame]
-    found: list[list[object]] = table.frame[kept].astype(str).to_numpy().tolist()
-    return found
+    return [list(map(str, row)) for row in table.frame[kept].itertuples(index=False, name=None)]
 
 
 def _write(folder: Path, table: ScoreTable, file: ScoreFile) -> None:
@@ -134,17 +135,7 @@ def _suite(table: ScoreTable, blocks: list[Block], origin: Path) -> SuiteRecord:
     tasks = {
         block.task: TaskRecord(
             benchmark=block.benchmark,
-            digest=digest(
-                sorted(
-                    map(
-                        list,
-                        asked.get_group(block.task)[["instance_id", "target"]]
-                        .astype(str)
-                        .to_numpy()
-                        .tolist(),
-                    )
-                )
-            ),
+            digest=digest(_targets(asked.get_group(block.task))),
             instances_digest=instances_digest(list(block.instance_ids)),
             n_instances=len(block.instance_ids),
             phrasings={name: digest(name, length=16) for name in block.phrasing_ids},
@@ -161,6 +152,12 @@ def _suite(table: ScoreTable, blocks: list[Block], origin: Path) -> SuiteRecord:
         shots=0,
         tasks=tasks,
     )
+
+
+def _targets(rows: pd.DataFrame) -> list[list[str]]:
+    """Instances of a task with their correct answers, in order."""
+    pairs = rows[["instance_id", "target"]].itertuples(index=False, name=None)
+    return sorted(list(map(str, pair)) for pair in pairs)
 
 
 def _counts(blocks: list[Block]) -> Counts:
