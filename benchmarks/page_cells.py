@@ -24,7 +24,20 @@ from evalkit.runs.read import read_run
 
 SIZES = (10_000, 100_000, 1_000_000)
 PHRASINGS = 40
-WORDS = ["what", "is", "the", "capital", "of", "year", "river", "number", "does", "follow", "from", "which"]
+WORDS = [
+    "what",
+    "is",
+    "the",
+    "capital",
+    "of",
+    "year",
+    "river",
+    "number",
+    "does",
+    "follow",
+    "from",
+    "which",
+]
 SHOW = """
 const done = arguments[0], begun = performance.now();
 location.hash = '#cells?state=wrong';
