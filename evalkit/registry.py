@@ -133,6 +133,10 @@ METRICS = Registry(
         "all_parts": "evalkit.scoring.parts:all_parts",
         "answer_contained": "evalkit.scoring.text:answer_contained",
         "math_match": "evalkit.scoring.text:math_match",
+        "chrf": "evalkit.scoring.overlap:chrf",
+        "rouge_1": "evalkit.scoring.overlap:rouge_1",
+        "rouge_2": "evalkit.scoring.overlap:rouge_2",
+        "edit_f05": "evalkit.scoring.edits:edit_f05",
         "unit_tests": "evalkit.scoring.code:unit_tests",
         **{
             name: f"evalkit.scoring.constraints:{name}"
@@ -168,6 +172,7 @@ READERS = Registry(
         "meta": "evalkit.catalog.readers.meta:read",
         "reasoning": "evalkit.catalog.readers.reasoning:read",
         "injection": "evalkit.catalog.readers.injection:read",
+        "m2": "evalkit.catalog.readers.m2:read",
         "code": "evalkit.catalog.readers.code:read",
         "code_made": "evalkit.catalog.readers.code_made:read",
         "lm_eval": "evalkit.catalog.lm_eval_tasks:read",

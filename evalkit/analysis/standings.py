@@ -24,7 +24,7 @@ from evalkit.records import digest
 from evalkit.records.questions import Asked, Named, asked, within
 from evalkit.scoring import Block, ScoreTable
 
-__all__ = ["Standing", "Standings", "standings"]
+__all__ = ["Standing", "Standings", "aligned", "standings"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ids: TypeAlias = list[tuple[str, ...]]
@@ -107,7 +107,7 @@ def standings(
         raise ComparisonError(
             f"leaderboard: two runs are called {twice[0]!r}; names must differ. Leave one out, or name a label."
         )
-    ids, cells, dropped = _aligned(tables)
+    ids, cells, dropped = aligned(tables)
     what = asked(question)
     if what != "these" and any(task.shape[1] < 2 for task in cells):
         what = "these"
@@ -197,8 +197,19 @@ def _letter(number: int) -> str:
     return chr(ord("a") + place) + (str(turn + 1) if turn else "")
 
 
-def _aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Ids, Cells, int]:
-    """Phrasing ids and cells per task, and the number of cells left out."""
+def aligned(tables: Sequence[tuple[str, ScoreTable]]) -> tuple[Ids, Cells, int]:
+    """Return phrasing ids and cells per task, and the number of cells left out.
+
+    Parameters
+    ----------
+    tables
+        Name and cells of each run; one model per table.
+
+    Raises
+    ------
+    ComparisonError
+        When tasks, phrasings or instances differ, or no cell of a task is answered by all.
+    """
     blocks = [
         {task: table.block(table.models[0], task) for task in table.tasks(table.models[0])}
         for _, table in tables

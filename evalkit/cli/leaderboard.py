@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from evalkit.report.terminal import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalkit.analysis.places import Place, Wordings
     from evalkit.analysis.standings import Standings
     from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest
@@ -64,6 +66,13 @@ GROUP = "Statistics"
     group="Output",
     help="Write it as a Markdown table.",
 )
+@option(
+    "--reference",
+    default=None,
+    metavar="MODEL",
+    group=GROUP,
+    help="Also show every model's score above chance as a percentage of this model's.",
+)
 @log_options()
 @interval_options(GROUP, resamples=2000, least_level=0.5)
 @latex_option
@@ -75,6 +84,7 @@ def command(
     out: Path | None,
     html: Path | None,
     markdown: Path | None,
+    reference: str | None,
     **settings: Any,
 ) -> int:
     """Rank models from their runs, which must be of one suite; logs of other harnesses are taken too.
@@ -82,6 +92,7 @@ def command(
     Models share a rank when their paired difference cannot be told from 0. Runs of different
     suites, or with other phrasings or instances, are refused, saying what differs.
     """
+    from evalkit.analysis.places import places
     from evalkit.analysis.standings import standings
     from evalkit.report.leaderboard import (
         leaderboard_csv,
@@ -101,6 +112,7 @@ def command(
             refuse_own(path)
     told = told_of(settings)
     found = _read([run_of(path, told) for path in runs])
+    beside = places([(name, rows) for name, _, rows, _ in found], reference=reference)
     order = standings(
         [(name, table) for name, _, _, table in found],
         level=settings["level"],
@@ -123,12 +135,21 @@ def command(
         if path is not None:
             write_out(path, text)
     if settings["as_json"] or not settings["quiet"]:
-        _show(rows, order, as_json=settings["as_json"])
+        tables = [(name, table) for name, _, _, table in found]
+        _show(rows, order, beside, tables, as_json=settings["as_json"])
     return 0
 
 
-def _show(rows: Sequence[dict[str, Any]], order: Standings, *, as_json: bool) -> None:
-    """Print the leaderboard."""
+def _show(
+    rows: Sequence[dict[str, Any]],
+    order: Standings,
+    beside: Sequence[Place],
+    tables: Sequence[tuple[str, ScoreTable]],
+    *,
+    as_json: bool,
+) -> None:
+    """Print the leaderboard, and what stands beside the ranks where there are several models."""
+    from evalkit.analysis.places import agreement
     from evalkit.records.questions import WORDS
     from evalkit.report.leaderboard import SHOWN, leaderboard_notes, shown_cells
 
@@ -140,6 +161,8 @@ def _show(rows: Sequence[dict[str, Any]], order: Standings, *, as_json: bool) ->
                 "question": WORDS[order.question],
                 "level": order.level,
                 "dropped_cells": order.n_dropped,
+                "places": [asdict(one) for one in beside],
+                "wordings": asdict(agreement(tables)),
             }
         )
         return
@@ -149,6 +172,43 @@ def _show(rows: Sequence[dict[str, Any]], order: Standings, *, as_json: bool) ->
         title=f"Leaderboard of {rows[0]['suite']}",
     )
     say("\n".join(leaderboard_notes(rows, order)))
+    if len(beside) > 1:
+        _show_beside(beside, agreement(tables))
+
+
+def _show_beside(beside: Sequence[Place], wordings: Wordings) -> None:
+    """Print scores above chance, shares of a reference, the front, and what one wording's order is worth."""
+    from evalkit.report.limits import counted
+    from evalkit.report.text import points
+
+    shared = any(one.n_of_reference for one in beside)
+    heads = ["model", "mean", "above chance", *(["% of reference"] * shared), "spread", "front"]
+    print_table(
+        heads,
+        [
+            [
+                one.model,
+                points(one.mean),
+                points(one.above_chance),
+                *([points(one.of_reference)] * shared),
+                points(one.spread),
+                "yes" if one.front else "",
+            ]
+            for one in beside
+        ],
+        title="Beside the ranks, percentage points, means over tasks",
+    )
+    say(
+        "Front: no model is better in mean without a wider spread, or steadier without a lower mean."
+    )
+    if wordings.n_pairs:
+        regret = "; ".join(
+            f"the best of the {counted(k, 'model')} one wording puts first loses {points(lost)} points"
+            for k, lost in wordings.regret.items()
+        )
+        say(
+            f"Order of the models under two wordings: Kendall's tau {wordings.tau:.2f} on average, {wordings.tau_low:.2f} at worst ({counted(wordings.n_pairs, 'pair')}); {regret}."
+        )
 
 
 def _answering(

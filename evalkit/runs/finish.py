@@ -172,7 +172,7 @@ class Read:
     distances: Distances
     """As `distances_of` returns them."""
     guesses: Mapping[str, float]
-    """Task id -> score of guessing, where the run holds controls."""
+    """Task id -> score of guessing, of the tasks that have one."""
     said: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
     """Task id -> the second pass over its generated answers."""
     levels: Mapping[str, str]
@@ -212,7 +212,7 @@ def read(store: Store, manifest: Manifest) -> Read:
         answers=answers,
         counts=counts,
         distances=distances_of(store, table),
-        guesses=_guesses(store, manifest, table),
+        guesses=_guesses(store, manifest),
         said={
             task: said
             for task in table.tasks(table.models[0])
@@ -225,15 +225,14 @@ def read(store: Store, manifest: Manifest) -> Read:
     )
 
 
-def _guesses(store: Store, manifest: Manifest, table: ScoreTable) -> dict[str, float]:
-    """Score of guessing of every task, for what controls tell; nothing where the run holds none."""
+def _guesses(store: Store, manifest: Manifest) -> dict[str, float]:
+    """Score of guessing of every task that has one."""
     from evalkit.scoring.choice import guess_of
 
-    if (table.frame["kind"] == "correct").all():
-        return {}
-    return {
+    found = {
         job.task.id: guess_of(job.task, job.instances) for job in stored_jobs(store, manifest.suite)
     }
+    return {task: guess for task, guess in found.items() if guess == guess}
 
 
 def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]:
@@ -259,6 +258,7 @@ def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]
             answers=found.answers.blocks,
             distances=found.distances,
             guesses=found.guesses,
+            chance=found.guesses,
             levels=found.levels,
             said=found.said,
         ),

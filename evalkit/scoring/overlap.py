@@ -1,4 +1,4 @@
-"""Metrics of overlap with references: ROUGE-L, token F1, SQuAD v2, sentence BLEU.
+"""Metrics of overlap with references: ROUGE-1, -2 and -L, token F1, SQuAD v2, sentence BLEU, chrF.
 
 The best reference counts.
 
@@ -20,7 +20,18 @@ from evalkit.phrasings.subsequence import lcs_length
 from evalkit.scoring.cell import Answered, Verdict
 from evalkit.scoring.text import normalise
 
-__all__ = ["rouge_l", "rouge_l_f1", "rouge_tokens", "sentence_bleu", "squad_v2", "token_f1"]
+__all__ = [
+    "chrf",
+    "rouge_1",
+    "rouge_2",
+    "rouge_l",
+    "rouge_l_f1",
+    "rouge_n_f1",
+    "rouge_tokens",
+    "sentence_bleu",
+    "squad_v2",
+    "token_f1",
+]
 
 _TOKENS = re.compile(
     r"[a-z0-9]+|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -78,6 +89,31 @@ def rouge_l_f1(prediction: str, reference: str) -> float:
     return 0.0 if shared == 0 else 2.0 * shared / (len(said) + len(right))
 
 
+def rouge_n_f1(prediction: str, reference: str, n: int) -> float:
+    """Return the F1 of the n-grams two texts share, a fraction; 0 when either has none.
+
+    References
+    ----------
+    Lin 2004, section 2, as F1 over counts clipped to the reference.
+    """
+    said, right = (
+        Counter(zip(*(tokens[k:] for k in range(n)), strict=False))
+        for tokens in (rouge_tokens(prediction), rouge_tokens(reference))
+    )
+    total = said.total() + right.total()
+    return 2.0 * (said & right).total() / total if said and right else 0.0
+
+
+def rouge_1(answered: Answered) -> Verdict:
+    """Return the best ROUGE-1 F1 over the references, with the tokens of `rouge_l`."""
+    return _best(answered, lambda said, right: rouge_n_f1(said, right, 1))
+
+
+def rouge_2(answered: Answered) -> Verdict:
+    """Return the best ROUGE-2 F1 over the references, with the tokens of `rouge_l`."""
+    return _best(answered, lambda said, right: rouge_n_f1(said, right, 2))
+
+
 def rouge_l(answered: Answered) -> Verdict:
     """Return the best ROUGE-L F1 over the references; an empty text is unparsed."""
     return _best(answered, rouge_l_f1)
@@ -111,6 +147,20 @@ def sentence_bleu(answered: Answered) -> Verdict:
     A score of a cell needs a value per instance, so this is sentence BLEU and not the corpus BLEU
     that translation papers print: the two differ.
     """
+    return _of_sacrebleu(answered, "sentence_bleu")
+
+
+def chrf(answered: Answered) -> Verdict:
+    """Return the sentence chrF of sacrebleu (characters up to 6, beta 2) over all references, a fraction.
+
+    References
+    ----------
+    Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation".
+    """
+    return _of_sacrebleu(answered, "sentence_chrf")
+
+
+def _of_sacrebleu(answered: Answered, name: str) -> Verdict:
     text = answered.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
@@ -119,8 +169,8 @@ def sentence_bleu(answered: Answered) -> Verdict:
     try:
         import sacrebleu
     except ImportError:
-        raise ExtraMissingError("metric 'sentence_bleu'", "hf") from None
-    score = sacrebleu.sentence_bleu(text.strip(), list(answered.instance.references)).score
+        raise ExtraMissingError(f"metric {name!r}", "hf") from None
+    score = getattr(sacrebleu, name)(text.strip(), list(answered.instance.references)).score
     return Verdict(score=min(1.0, score / 100.0), prediction=text.strip())
 
 

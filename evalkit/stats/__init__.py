@@ -131,6 +131,7 @@ from evalkit.stats.point.location import (
 )
 from evalkit.stats.point.passing import pass_at_k, pass_at_k_cells
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
+from evalkit.stats.point.places import not_dominated, pairwise_tau, percent_of, regret_at_k
 from evalkit.stats.point.rates import rare_rate_interval, rate, rate_interval, rate_per_phrasing
 from evalkit.stats.point.spread import (
     cps,
@@ -233,17 +234,20 @@ __all__ = [
     "non_inferiority",
     "noncentral_interval",
     "normal_scores",
+    "not_dominated",
     "not_worse",
     "on_shared_cells",
     "on_shared_instances",
     "overconfidence",
     "p_best",
     "paired_difference",
+    "pairwise_tau",
     "pass_at_k",
     "pass_at_k_cells",
     "pdr",
     "pdr_interval",
     "pdr_std",
+    "percent_of",
     "phrasing_scores",
     "pivots",
     "posix",
@@ -260,6 +264,7 @@ __all__ = [
     "rate",
     "rate_interval",
     "rate_per_phrasing",
+    "regret_at_k",
     "reliability_bins",
     "reliance",
     "repeated_components",

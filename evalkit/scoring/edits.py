@@ -1,0 +1,164 @@
+"""Edits of a text: what a correction changes, against what it should change.
+
+An edit is a span of tokens of the source and what stands in its place. Those of an answer come from
+an alignment of its tokens with the source's; those of the references from an M2 file
+(`evalkit.catalog.readers.m2`) or from the same alignment of a reference text.
+
+References
+----------
+Dahlmeier and Ng 2012, "Better Evaluation for Grammatical Error Correction": precision, recall and
+F0.5 of edits, the best annotator counts. Their scorer searches for the alignment that is kindest to
+the answer; here it is the one of difflib, and edits that touch are one edit on
+both sides, so a half-right pair of neighbours counts as wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from evalkit.scoring.cell import MISSING, Answered, Verdict
+
+__all__ = [
+    "Edit",
+    "Matched",
+    "edit_f05",
+    "edits_between",
+    "joined",
+    "length_ratio",
+    "matched",
+    "span_ratio",
+]
+
+MOST = 20_000
+"""Most tokens of a text that is aligned."""
+
+
+class Edit(NamedTuple):
+    """One change of a source."""
+
+    start: int
+    """First token of the source that goes."""
+    end: int
+    """The token behind the last one; equal to `start` for an insertion."""
+    text: str
+    """Tokens that come in their place, with blanks between; empty for a deletion."""
+
+
+class Matched(NamedTuple):
+    """How two sets of edits agree."""
+
+    both: int
+    """Edits in both."""
+    made: int
+    """Edits of the answer."""
+    wanted: int
+    """Edits of the reference."""
+
+    @property
+    def precision(self) -> float:
+        """Return the share of edits made that are wanted; 1 when none is made."""
+        return self.both / self.made if self.made else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Return the share of wanted edits that are made; 1 when none is wanted."""
+        return self.both / self.wanted if self.wanted else 1.0
+
+    def f(self, beta: float = 0.5) -> float:
+        """Return F of precision and recall, recall weighing beta times as much; 0 when both are 0.
+
+        >>> Matched(both=2, made=3, wanted=4).f().__round__(4)
+        0.625
+        """
+        precision, recall, square = self.precision, self.recall, beta * beta
+        below = square * precision + recall
+        return (1 + square) * precision * recall / below if below else 0.0
+
+
+def edits_between(source: str, text: str) -> frozenset[Edit]:
+    """Return the edits that make a text of a source, both split at white space.
+
+    >>> sorted(edits_between("He go to school", "He goes to the school"))
+    [Edit(start=1, end=2, text='goes'), Edit(start=3, end=3, text='the')]
+    """
+    old, new = source.split()[:MOST], text.split()[:MOST]
+    changes = SequenceMatcher(None, old, new, autojunk=len(new) > 2000).get_opcodes()
+    return frozenset(
+        Edit(start, end, " ".join(new[first:last]))
+        for kind, start, end, first, last in changes
+        if kind != "equal"
+    )
+
+
+def joined(edits: Sequence[Edit]) -> frozenset[Edit]:
+    """Return edits with those that touch made one, as an alignment gives them.
+
+    >>> sorted(joined([Edit(1, 2, "was"), Edit(2, 3, "")]))
+    [Edit(start=1, end=3, text='was')]
+    """
+    found: list[Edit] = []
+    for edit in sorted(edits):
+        if found and edit.start <= found[-1].end:
+            last = found.pop()
+            text = " ".join(filter(None, (last.text, edit.text)))
+            edit = Edit(last.start, max(last.end, edit.end), text)
+        found.append(edit)
+    return frozenset(found)
+
+
+def matched(made: frozenset[Edit], wanted: Sequence[frozenset[Edit]]) -> Matched:
+    """Return the agreement with the annotator whose edits give the best F0.5; the first of equals."""
+    found = [Matched(len(made & one), len(made), len(one)) for one in wanted]
+    return max(found, key=lambda one: one.f())
+
+
+def _wanted(answered: Answered, source: str) -> list[frozenset[Edit]]:
+    told = answered.instance.fields.get("edits", "")
+    if told:
+        return [
+            joined([Edit(int(start), int(end), str(text)) for start, end, text in one])
+            for one in json.loads(told)
+        ]
+    return [edits_between(source, one) for one in answered.instance.references]
+
+
+def edit_f05(answered: Answered) -> Verdict:
+    """Return F0.5 of the edits that the first line of an answer makes to the field ``source``, against the best annotator.
+
+    Without that field it is ``question`` that is corrected. An empty answer is unparsed.
+    """
+    if answered.text is None:
+        return MISSING
+    lines = answered.text.strip().split("\n", 1)
+    fields = answered.instance.fields
+    source = fields.get("source", fields.get("question", ""))
+    if not lines[0]:
+        return Verdict(score=0.0, prediction=None, status="unparsed")
+    found = matched(edits_between(source, lines[0]), _wanted(answered, source))
+    return Verdict(score=found.f(), prediction=" ".join(lines[0].split()))
+
+
+def length_ratio(text: str, reference: str) -> float:
+    """Return the tokens of a text over those of a reference; NaN for an empty reference.
+
+    >>> length_ratio("a b", "a b c d")
+    0.5
+    """
+    there = len(reference.split())
+    return len(text.split()) / there if there else float("nan")
+
+
+def span_ratio(source: str, text: str) -> float:
+    """Return how much shorter a change is to write as edits: tokens of the edits over tokens of the text.
+
+    Each edit counts the tokens it brings and two for its place. NaN for an empty text.
+
+    >>> span_ratio("He go to school by bus", "He goes to school by bus")
+    0.5
+    """
+    size = len(text.split())
+    cost = sum(2 + len(edit.text.split()) for edit in edits_between(source, text))
+    return cost / size if size else float("nan")
