@@ -55,11 +55,11 @@ def command(task_id: str, *, out: Path, source: str, data_dir: Path | None, quie
     from evalkit.phrasings.prompts import render_prompt
 
     task = load_task(task_id)
+    instance = _first(task, data_dir)
     if not out.exists():
-        write_new(out, starting_file(task, source=source))
+        write_new(out, starting_file(task, source=source, instance=instance))
         if not quiet:
             say(f"{out} is written: edit it, then type the same command again.")
-    instance = _first(task, data_dir)
     for phrasing in read_phrasing_file(out):
         if quiet:
             break

@@ -92,7 +92,7 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("table empty", ["analyse", "EMPTYCSV"], 2, "empty.csv"),
     ("compare with no run", ["compare", "EMPTY", "EMPTY"], 2, ""),
     ("list without a kind", ["ls"], 2, "readers. Type 'evalkit ls --help'"),
-    ("training without a method", ["align", "--model", "x"], 2, "Choose from: soft-prompt,"),
+    ("training without a method", ["align", "--model", "x", "--out", "o"], 2, "--method or --arms"),
     ("one argument too many", ["doctor", "x"], 2, "argument (x). Type"),
     (
         "model of an unknown backend",
@@ -105,7 +105,12 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("no workers", changed(workers="0"), 2, "--workers"),
     ("model arguments without a value", changed(model_args="float32"), 2, "key=value"),
     ("gate without a baseline", ["gate", "EMPTY"], 2, "--baseline"),
-    ("gate of no run", ["gate", "EMPTY", "--baseline", "nowhere"], 2, "no run directory"),
+    (
+        "gate of no run",
+        ["gate", "EMPTY", "--baseline", "nowhere"],
+        2,
+        "Name a score table or a run directory",
+    ),
     (
         "gate policy that is no YAML",
         ["gate", "EMPTY", "--baseline", "nowhere", "--policy", "BROKEN"],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from evalkit.catalog.library.writing import dump_yaml
-from evalkit.records import Task
+from evalkit.records import Instance, Task
 
 __all__ = ["starting_file"]
 
 
-def starting_file(task: Task, *, source: str) -> str:
+def starting_file(task: Task, *, source: str, instance: Instance | None = None) -> str:
     """Return the text of a phrasing file for a task: its slots and labels as comments, one wording of its description.
 
     Parameters
@@ -17,6 +17,8 @@ def starting_file(task: Task, *, source: str) -> str:
         What is asked.
     source
         Collection the wordings will belong to.
+    instance
+        One of its instances: slots whose content the question holds already are not repeated, and none is where no instance is known.
     """
     listed = task.kind == "choice" and task.choices_shown and not task.labels
     labels = ", ".join(task.labels)
@@ -29,7 +31,11 @@ def starting_file(task: Task, *, source: str) -> str:
         "A second wording differs in approach, not by synonyms. When somebody has read it beside the task:",
         'meaning: {status: checked, by: who, on: "2026-01-31"}',
     ]
-    others = [name for name in task.fields if name not in {"question", "choices"}]
+    others = [
+        name
+        for name in task.fields
+        if name not in {"question", "choices"} and not _is_part(name, instance)
+    ]
     shown = "".join(f"\n{name.replace('_', ' ').capitalize()}: {{{{ {name} }}}}" for name in others)
     body = f"\n\n{{{{ question }}}}{shown}" if others else ""
     names = f" Answer with one of: {labels}." if task.labels else ""
@@ -53,3 +59,11 @@ def starting_file(task: Task, *, source: str) -> str:
         ],
     }
     return "".join(f"# {line}\n" for line in comments) + dump_yaml(value)
+
+
+def _is_part(name: str, instance: Instance | None) -> bool:
+    """Whether a slot repeats the question of an instance or a part of it, as far as is known."""
+    if instance is None:
+        return True
+    value, question = (str(instance.fields.get(slot, "")) for slot in (name, "question"))
+    return value in question or question in value
