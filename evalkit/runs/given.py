@@ -1,34 +1,30 @@
 """What was given, as text or as objects -> `Settings`.
 
 The command line gives text; a call in Python gives text, numbers, lists and records. Both pass
-through `settings_of`. Messages name options as they are typed; `spoken` says them as keywords.
+through `settings_of`. Messages name options as they are typed; `evalkit.runs.spoken` says them as
+keywords.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
-import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, get_args
+from typing import Any, get_args
 
 from evalkit import catalog
 from evalkit.backends.base import Backend
 from evalkit.backends.given import FunctionBackend, as_backend, spec_of
-from evalkit.errors import CatalogError, EvalkitError, UsageError
+from evalkit.errors import UsageError
 from evalkit.records import ModelSpec, Phrasing, Stratum, Suite, Task, digest
 from evalkit.runs.drawing import refuse_drawing
 from evalkit.runs.options import OPTIONS, Option
 from evalkit.runs.settings import Settings
 
-__all__ = ["command_of", "in_python", "settings_of", "spoken"]
+__all__ = ["command_of", "settings_of"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
 WORDS = {
     bool: "True or False",
     float: "a number",
@@ -356,52 +352,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, str | int | float | Path):
         return repr(str(value) if isinstance(value, Path) else value)
     return f"<{getattr(value, '__name__', type(value).__name__)}>"
-
-
-def spoken(function: Callable[P, T]) -> Callable[P, T]:
-    """Let the errors of a function name its keywords as they stand in a call: ``limit``, not ``--limit``."""
-    names = set(inspect.signature(function).parameters)
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except EvalkitError as error:
-            error.args = (in_python(str(error), names),)
-            if isinstance(error, CatalogError):
-                error.problems = tuple(in_python(problem, names) for problem in error.problems)
-            raise
-
-    return call
-
-
-def in_python(message: str, names: set[str]) -> str:
-    """Return a message with options as keywords; a command that may be typed stays as it is.
-
-    Examples
-    --------
-    >>> in_python("--limit: 0 is not possible", {"limit"})
-    'limit: 0 is not possible'
-    >>> in_python("Type 'evalkit run --limit 3', or add --available or --budget 0.1.", {"limit", "available", "budget"})
-    "Type 'evalkit run --limit 3', or add available=True or budget=0.1."
-    """
-    table = {option.name: option for option in OPTIONS}
-
-    def keyword(found: re.Match[str]) -> str:
-        name, rest = (found["name"] or "").replace("-", "_"), found["rest"] or ""
-        option, value = table.get(name), rest.strip()
-        if name not in names:
-            return found[0]
-        if value[:1].isdigit():
-            return f"{name}={value}"
-        if option is not None and value in option.accepted:
-            return f"{name}={value!r}"
-        return (
-            f"{name}=True{rest}" if option and option.kind is bool and rest != ":" else name + rest
-        )
-
-    return re.sub(
-        r"'evalkit [^']*'|(?<![\w-])--(?P<name>[a-z][a-z_-]*)(?P<rest>:| (?:\d+(?:\.\d+)?|[a-z]+)\b)?",
-        keyword,
-        message,
-    )

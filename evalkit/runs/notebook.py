@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from evalkit.backends.base import Backend
 from evalkit.errors import UsageError
 from evalkit.records import ModelSpec, Phrasing, Request, Response, Suite, Task
-from evalkit.runs.given import settings_of, spoken
+from evalkit.runs.given import settings_of
 from evalkit.runs.options import OPTIONS
 from evalkit.runs.read import answers_of, read_own_estimates, read_run
 from evalkit.runs.results import Compared, Gated, Place, compare, gate, shown
+from evalkit.runs.spoken import spoken
 from evalkit.scoring.table import read_table
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from evalkit.errors import UsageError
-from evalkit.runs.given import spoken
+from evalkit.runs.spoken import spoken
 
 if TYPE_CHECKING:
     import pandas as pd

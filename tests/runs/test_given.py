@@ -19,9 +19,10 @@ from evalkit.errors import BackendError, CatalogError, UsageError
 from evalkit.records import Ask, ModelSpec, Phrasing, Request, Response, Suite, Task
 from evalkit.runs.choose import choose
 from evalkit.runs.execute import run
-from evalkit.runs.given import command_of, in_python, settings_of
+from evalkit.runs.given import command_of, settings_of
 from evalkit.runs.identity import identity
 from evalkit.runs.options import OPTIONS
+from evalkit.runs.spoken import in_python
 
 MODEL = "scripted:perfect"
 TASK = "procedural/boolean"
