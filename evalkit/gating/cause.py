@@ -15,21 +15,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from evalkit.analysis.from_states import share_cells
 from evalkit.gating.answered import Answered, Rows, answered_of
 from evalkit.gating.measures import Pair
-from evalkit.gating.units import RIGHT, mean_over_tasks, of_groups, p_of_none
+from evalkit.gating.signals import Changes, Floats, Signal, mean_of, per_instance, signal
+from evalkit.gating.units import RIGHT, mean_over_tasks
 from evalkit.scoring import STATES
 from evalkit.stats import holm
 
 __all__ = ["Cause", "Causes", "causes"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Answers: TypeAlias = tuple[Answered, Answered]
-Changes: TypeAlias = Sequence[tuple[Pair, Floats]]
-"""Per task a number per cell."""
 FLOOR = 0.005
 """Least size of a signal that is named, a fraction."""
 HABITS = {
@@ -82,24 +79,6 @@ class Causes:
     """Share of the lost cells whose instance it gets right in hardly any other wording."""
     answers: bool
     """Whether stored answers were there to look at."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Signal:
-    name: str
-    how: bool
-    words: str
-    parts: Sequence[Floats]
-    times: int = 1
-    """Signals it was the largest of."""
-    all_of: Sequence[Sequence[Floats]] = ()
-    """Further numbers that must show it too."""
-
-    @property
-    def p(self) -> float:
-        """Return p of none, before the correction over all signals."""
-        largest = max(p_of_none(parts) for parts in (self.parts, *self.all_of))
-        return min(1.0, largest * self.times)
 
 
 def causes(
@@ -159,68 +138,36 @@ def causes(
     )
 
 
-def _per_instance(pair: Pair, change: Floats) -> Floats:
-    """Return the mean over phrasings per instance, or group of instances, that has one."""
-    used = np.asarray((~np.isnan(change)).any(axis=0))
-    if not used.any():
-        return np.zeros(0)
-    return of_groups(pair[0], _mean(change[:, used], 0), used)
-
-
-def _mean(values: Floats, axis: int) -> Floats:
-    """Return means of what is there; NaN where nothing is."""
-    there = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        means: Floats = np.where(there, values, 0.0).sum(axis=axis) / there.sum(axis=axis)
-    return means
-
-
 def _mean_change(pair: Pair) -> float:
     change = pair[1].values - pair[0].values
     rows = change[(~np.isnan(change)).any(axis=1)]
-    return float(_mean(rows, 1).mean()) if rows.size else float("nan")
-
-
-def _signal(
-    name: str,
-    words: str,
-    how: bool,
-    found: Changes,
-    times: int = 1,
-    all_of: Sequence[Changes] = (),
-) -> Iterator[_Signal]:
-    parts, *others = (
-        [units for pair, change in one if (units := _per_instance(pair, change)).size > 1]
-        for one in (found, *all_of)
-    )
-    if parts and all(others):
-        yield _Signal(name, how, words, parts, times, others)
+    return float(mean_of(rows, 1).mean()) if rows.size else float("nan")
 
 
 def _how(
     pairs: Sequence[Pair], controls: Sequence[Pair], cells: Sequence[Answers]
-) -> Iterator[_Signal]:
+) -> Iterator[Signal]:
     both = list(zip(pairs, cells, strict=True)) if cells else []
     for state, words in HABITS.items():
         found = [
             (pair, share_cells(pair[1], state) - share_cells(pair[0], state)) for pair in pairs
         ]
-        yield from _signal(state, words, True, found)
+        yield from signal(state, words, True, found)
     surer = [(pair, pair[1].confidence - pair[0].confidence) for pair in pairs]
     words = "confidence without being right more often"
-    yield from _signal("confidence", words, True, surer)
+    yield from signal("confidence", words, True, surer)
     copied = [(pair, new.copied - old.copied) for pair, (old, new) in both]
     words = "the prompt's last word as the answer"
-    yield from _signal("copied", words, True, copied)
+    yield from signal("copied", words, True, copied)
     yield from _positions(both)
     yield from _swapped(both)
     yield from _phrase(both)
     heard = [(pair, pair[1].values - pair[0].values) for pair in controls]
     words = "right answers although the instruction asks for something else"
-    yield from _signal("instruction", words, True, heard)
+    yield from signal("instruction", words, True, heard)
 
 
-def _positions(both: Sequence[tuple[Pair, Answers]]) -> Iterator[_Signal]:
+def _positions(both: Sequence[tuple[Pair, Answers]]) -> Iterator[Signal]:
     """The place that is leant to, the first or the last, whichever choice is left out of sight."""
     most = max((cell[0].choices for _, cell in both), default=0)
     for name in ("first", "last"):
@@ -238,7 +185,7 @@ def _positions(both: Sequence[tuple[Pair, Answers]]) -> Iterator[_Signal]:
         words = f"the {name} choice chosen whatever is right"
         # without any one choice: else two that are taken for each other would look like it
         others = [leaning(without=k) for k in range(min(most, MOST_CHOICES))] if most > 2 else []
-        yield from _signal("position", words, True, leaning(), times=2, all_of=others)
+        yield from signal("position", words, True, leaning(), times=2, all_of=others)
 
 
 def _leaning(one: Answered, target: Floats, place: int) -> Floats:
@@ -259,7 +206,7 @@ def _leaning(one: Answered, target: Floats, place: int) -> Floats:
     return leaning
 
 
-def _swapped(both: Sequence[tuple[Pair, Answers]]) -> Iterator[_Signal]:
+def _swapped(both: Sequence[tuple[Pair, Answers]]) -> Iterator[Signal]:
     """Two choices taken for each other, both ways, where three or more are offered: against the other mistakes."""
     several = [(pair, cell, _targets(pair, cell[0])) for pair, cell in both if cell[0].choices > 2]
     count = min(max((cell[0].choices for _, cell, _ in several), default=0), MOST_CHOICES)
@@ -280,7 +227,7 @@ def _swapped(both: Sequence[tuple[Pair, Answers]]) -> Iterator[_Signal]:
     if best:
         times = max(1, count * (count - 1) // 2)
         words = "two choices taken for each other"
-        yield from _signal("swapped", words, True, best[0], times=times, all_of=best[1:])
+        yield from signal("swapped", words, True, best[0], times=times, all_of=best[1:])
 
 
 def _targets(pair: Pair, old: Answered) -> Floats:
@@ -298,7 +245,7 @@ def _mistaken(one: Answered, target: Floats, right: int, taken: int) -> Floats:
     return np.where(there, (one.picked == taken) - chance, np.nan)
 
 
-def _phrase(both: Sequence[tuple[Pair, Answers]]) -> Iterator[_Signal]:
+def _phrase(both: Sequence[tuple[Pair, Answers]]) -> Iterator[Signal]:
     """The last words that came up: those whose share of answers rose most."""
     counts: Counter[str] = Counter()
     for _, cell in both:
@@ -318,7 +265,7 @@ def _phrase(both: Sequence[tuple[Pair, Answers]]) -> Iterator[_Signal]:
             _holding(new, phrase)[np.isin(pair[1].state, codes)].any() for pair, (_, new) in both
         )
         if not habit:  # what refusals and answers without end say is named as such
-            yield from _signal(
+            yield from signal(
                 "phrase", f"answers that end '... {phrase}'", True, found, times=len(counts)
             )
 
@@ -327,58 +274,58 @@ def _holding(one: Answered, phrase: str) -> Floats:
     return np.array([[phrase in phrases for phrases in line] for line in one.phrases], dtype=float)
 
 
-def _where(pairs: Sequence[Pair]) -> Iterator[_Signal]:
+def _where(pairs: Sequence[Pair]) -> Iterator[Signal]:
     losses = [(pair, pair[0].values - pair[1].values) for pair in pairs]
     yield from _unseen(losses)
     yield from _one_task(losses)
     yield from _wordings(losses)
     forgot = [(pair, _forgotten(pair)) for pair in pairs if len(pair[0].phrasing_ids) > 2]
-    yield from _signal("instances", "instances lost under every wording", False, forgot)
+    yield from signal("instances", "instances lost under every wording", False, forgot)
 
 
-def _unseen(losses: Changes) -> Iterator[_Signal]:
+def _unseen(losses: Changes) -> Iterator[Signal]:
     found = []
     for pair, loss in losses:
         seen, unseen = (np.array(pair[0].seen) == name for name in ("seen", "unseen"))
         if seen.any() and unseen.any():
-            change = _mean(loss[unseen], 0) - _mean(loss[seen], 0)
+            change = mean_of(loss[unseen], 0) - mean_of(loss[seen], 0)
             found.append((pair, change[None, :]))
     words = "more lost under unseen wording than under seen"
-    yield from _signal("unseen", words, False, found)
+    yield from signal("unseen", words, False, found)
 
 
-def _one_task(losses: Changes) -> Iterator[_Signal]:
+def _one_task(losses: Changes) -> Iterator[Signal]:
     """The task that lost most, against the mean of all others."""
     if len(losses) < 3:
         return
-    units = [_per_instance(pair, loss) for pair, loss in losses]
+    units = [per_instance(pair, loss) for pair, loss in losses]
     means = [float(one.mean()) if one.size else -1.0 for one in units]
     worst = int(np.argmax(means))
     others = float(np.median([mean for place, mean in enumerate(means) if place != worst]))
     name = losses[worst][0][0].task
     if units[worst].size > 1:
         words = f"more lost in {name} than in the other tasks"
-        yield _Signal("task", False, words, [units[worst] - max(others, 0.0)], len(losses))
+        yield Signal("task", False, words, [units[worst] - max(others, 0.0)], len(losses))
 
 
-def _wordings(losses: Changes) -> Iterator[_Signal]:
+def _wordings(losses: Changes) -> Iterator[Signal]:
     """The phrasing that lost most, against the others of its task."""
     best: tuple[float, str, Pair, Floats] | None = None
     count = 0
     for pair, loss in losses:
-        means = _mean(loss, 1)
+        means = mean_of(loss, 1)
         count += len(means)
         if len(means) < 3 or np.isnan(means).all():
             continue
         excess = means - np.nanmedian(means)
         place = int(np.nanargmax(excess))
         if best is None or excess[place] > best[0]:
-            rest = _mean(np.delete(loss, place, axis=0), 0)
+            rest = mean_of(np.delete(loss, place, axis=0), 0)
             change = (loss[place] - rest)[None, :]
             best = float(excess[place]), pair[0].phrasing_ids[place], pair, change
     if best is not None:
         words = f"more lost under {best[1]} than under the other wordings"
-        yield from _signal("phrasing", words, False, [best[2:]], times=max(count, 1))
+        yield from signal("phrasing", words, False, [best[2:]], times=max(count, 1))
 
 
 def _forgotten(pair: Pair) -> Floats:
