@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,9 @@ def estimate(
     `evalkit.analysis.between_models`).
     """
     what, known = asked(question), known or Known()
+    asking = Options(
+        level=level, question=within(what), n_resamples=n_resamples, reference=reference
+    )
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
     probabilities = bool(table.frame["probability"].notna().any())
@@ -101,22 +104,12 @@ def estimate(
             confidence = (
                 table.block(model, task, value="probability").values if probabilities else None
             )
-            options = Options(
-                level=level,
-                question=within(what),
-                n_resamples=n_resamples,
-                reference=reference,
-                chance=known.chance.get(task),
-                guess=known.guesses.get(task, known.chance.get(task, math.nan)),
+            options = replace(
+                _with_known(asking, known, task),
                 confidence=confidence,
                 repeats=table.repeats(model, task),
-                answers=known.answers.get(task),
-                said=known.said.get(task),
-                distances=None if known.distances is None else known.distances.get(task, {}),
             )
-            rng = np.random.default_rng(
-                int(digest([seed, model, task, group, "intervals"], length=16), 16)
-            )
+            rng = _stream(seed, model, task, group, "intervals")
             tasks.append(_one_task(table.block(model, task), options, rng))
         rows += rows_of_model(model, tasks, level=level, group=group, question=what)
         if not group:
@@ -129,14 +122,30 @@ def estimate(
                 levels=known.levels,
             )
         by_model[model] = tasks
-    rng = np.random.default_rng(int(digest([seed, group, "ranks"], length=16), 16))
     return rows + between_models(
         by_model,
         level=level,
         group=group,
         question=what,
-        rng=rng,
+        rng=_stream(seed, group, "ranks"),
         n_resamples=min(n_resamples, MOST_RANKED),
+    )
+
+
+def _stream(seed: int, *names: str) -> np.random.Generator:
+    """Return the source of draws of one thing, whatever else is drawn."""
+    return np.random.default_rng(int(digest([seed, *names], length=16), 16))
+
+
+def _with_known(options: Options, known: Known, task: str) -> Options:
+    """Return options with what is known of a task."""
+    return replace(
+        options,
+        chance=known.chance.get(task),
+        guess=known.guesses.get(task, known.chance.get(task, math.nan)),
+        answers=known.answers.get(task),
+        said=known.said.get(task),
+        distances=None if known.distances is None else known.distances.get(task, {}),
     )
 
 
