@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -85,10 +85,9 @@ def align(
     _check(recipe, keep=keep)
     engine = inner_workings(backend, "align")
     _make_ready(out)
-    loaded = engine.loaded
     sampler = _sampler(engine, materials, recipe)
     with _clear_errors(engine.spec.display, recipe.method):
-        model = trainable_model(loaded.model, recipe, str(engine.files.root.resolve()))
+        model = trainable_model(engine.loaded.model, recipe, str(engine.files.root.resolve()))
     trainable = {
         name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
     }
@@ -111,17 +110,27 @@ def align(
             "Report this as a fault of evalkit."
         )
     record = {
-        "method": recipe.method,
-        "recipe": asdict(recipe),
-        "base": {"name": engine.spec.name, **base_marks(engine)},
-        "trained_parameters": sum(parameter.numel() for parameter in trainable.values()),
-        "model_parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
+        **_trained(engine, recipe, trainable),
         "frozen_digest": frozen,
         **summary(materials),
         **report,
     }
     _finish(model, engine, recipe, out, record)
     return record
+
+
+def _trained(
+    engine: HFBackend, recipe: Recipe, trainable: Mapping[str, torch.Tensor]
+) -> dict[str, Any]:
+    """Return what was trained, and how much of what."""
+    whole = engine.loaded.model.parameters()
+    return {
+        "method": recipe.method,
+        "recipe": asdict(recipe),
+        "base": {"name": engine.spec.name, **base_marks(engine)},
+        "trained_parameters": sum(parameter.numel() for parameter in trainable.values()),
+        "model_parameters": sum(parameter.numel() for parameter in whole),
+    }
 
 
 def _finish(

@@ -181,12 +181,17 @@ def train(
         kept(state.step)
     _put_back(trainable, best)
     model.eval()
+    return _report(state, history, probed())
+
+
+def _report(state: _State, history: Sequence[Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a training that ended."""
     return {
         "steps": state.step,
         "stopped": state.stopped or "all steps done",
         "seconds": round(state.seconds, 3),
-        "before": {name: history[0][name] for name in probes},
-        "after": probed(),
+        "before": {name: history[0][name] for name in after},
+        "after": after,
         "kept_step": min(history, key=lambda row: row["validation"]["loss"])["step"],
         "history": history,
     }
