@@ -29,6 +29,7 @@ from evalkit.backends.hf.hidden_states import last_states
 from evalkit.backends.hf.layout import Work
 from evalkit.backends.hf.library_loop import LibraryGreedy, stop_strings, unusual_settings
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory, load, quiet
+from evalkit.backends.hf.options import check_options
 from evalkit.backends.hf.packed import TreeScorer
 from evalkit.backends.hf.proof import Path, choose, compiled, measured_costs
 from evalkit.backends.hf.stops import Stops, end_tokens
@@ -46,20 +47,6 @@ _WINDOW_CHARACTERS = 1 << 24
 """Most characters of theirs: the ids of a window and of the next one, 36 bytes a token, then take
 about 300 MB."""
 _WORTH_MEASURING = 500
-_OPTIONS = frozenset(
-    {
-        "allow_pickle",
-        "allow_unknown",
-        "attention",
-        "compile",
-        "device_map",
-        "emulate",
-        "max_length",
-        "path",
-        "token_budget",
-        "trust_remote_code",
-    }
-)
 
 
 class HFBackend:
@@ -83,7 +70,7 @@ class HFBackend:
     """
 
     def __init__(self, spec: ModelSpec) -> None:
-        _check_options(spec)
+        check_options(spec)
         template = hf_files.read_template(spec.chat_template)
         self._files = hf_files.locate(spec)
         self._begin(spec, load(spec, self._files), template)
@@ -396,20 +383,3 @@ class HFBackend:
         self._loaded = None
         self._engine = None
         gc.collect()
-
-
-def _check_options(spec: ModelSpec) -> None:
-    """Refuse options that mean nothing here."""
-    unknown = sorted(set(spec.options) - _OPTIONS)
-    if unknown:
-        raise BackendError(
-            f"option {unknown[0]!r}: backend 'hf' does not know it; {', '.join(sorted(_OPTIONS))} are accepted. Remove it."
-        )
-    if spec.options.get("path", "auto") not in ("auto", "plain"):
-        raise BackendError(
-            f"option path: {spec.options['path']!r} is not known; auto or plain is accepted."
-        )
-    if spec.batch_size is not None and spec.batch_size < 1:
-        raise BackendError(
-            f"batch size: {spec.batch_size} is not a whole number above 0, and not automatic."
-        )

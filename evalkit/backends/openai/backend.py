@@ -34,7 +34,7 @@ from evalkit.backends.openai.client import Client, readable_key
 from evalkit.backends.openai.echo import echo_score
 from evalkit.backends.openai.faults import Passing, Refused, Rejected, redacted
 from evalkit.backends.openai.loop import cancelled, drained, first_of
-from evalkit.backends.openai.probe import find_mode, is_well, notices_of, same_model
+from evalkit.backends.openai.probe import find_mode, is_well, marks_of, notices_of, same_model
 from evalkit.backends.openai.settings import PUBLIC_URL, read_settings
 from evalkit.backends.openai.tokens import ByTokens
 from evalkit.errors import BackendError
@@ -149,21 +149,7 @@ class OpenAIBackend:
         Model as served, its version, and the way of asking. Where the server stands is no part of
         it: a model that moves to another port is the same model.
         """
-        mode, settings = self._mode, self.settings
-        told = {
-            "backend": "openai",
-            "model": settings.model,
-            "served": mode.served,
-            "version": mode.version,
-            "api": mode.api,
-            "scoring": mode.scoring,
-            "interface": mode.interface,
-            "alternatives": str(mode.alternatives),
-            "answer_tokens": str(settings.answer_tokens),
-            "temperature": "0" if mode.temperature else "",
-            "reasoning_tokens": str(settings.reasoning_tokens) if mode.reasons else "",
-        }
-        return {name: value for name, value in told.items() if value}
+        return marks_of(self._mode, self.settings)
 
     @property
     def device(self) -> str:

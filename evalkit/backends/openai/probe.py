@@ -29,7 +29,7 @@ from evalkit.backends.openai.tokens import OWNERS, ByTokens
 from evalkit.errors import BackendError
 from evalkit.records import Request
 
-__all__ = ["find_mode", "is_well", "notices_of", "same_model"]
+__all__ = ["find_mode", "is_well", "marks_of", "notices_of", "same_model"]
 
 _QUESTION = Request(kind="generate", text="Reply with the letter A.")
 _TRIES = 3
@@ -310,6 +310,24 @@ def notices_of(mode: Mode, settings: HttpSettings) -> list[str]:
             "(reasoning_tokens)."
         )
     return told
+
+
+def marks_of(mode: Mode, settings: HttpSettings) -> dict[str, str]:
+    """Return what tells one way of asking one model from another, as far as it is known."""
+    told = {
+        "backend": "openai",
+        "model": settings.model,
+        "served": mode.served,
+        "version": mode.version,
+        "api": mode.api,
+        "scoring": mode.scoring,
+        "interface": mode.interface,
+        "alternatives": str(mode.alternatives),
+        "answer_tokens": str(settings.answer_tokens),
+        "temperature": "0" if mode.temperature else "",
+        "reasoning_tokens": str(settings.reasoning_tokens) if mode.reasons else "",
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def same_model(asked: str, served: str) -> bool:
