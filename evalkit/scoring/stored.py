@@ -120,7 +120,7 @@ def stored_cells(
     dtype = model.fingerprint.get("dtype", "")
     counts.unstable = 0 if dtype in NOISE else None
     measured = _measured(manifest)
-    choices, by_text, metrics = 0, 0, dict[str, int]()
+    counts.choices, counts.by_text, metrics = 0, 0, dict[str, int]()
     for job in stored_jobs(store, manifest.suite):
         if collector is not None:
             collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
@@ -155,9 +155,7 @@ def stored_cells(
                 found = [responses.get(key) for key in asked]
                 _add_up(counts, verdicts, found)
                 if job.task.kind == "choice":
-                    answers = [one for one in found if one is not None and not one.error]
-                    choices += len(answers)
-                    by_text += sum(not one.logprobs for one in answers)
+                    _add_choices(counts, found)
                 yield Cells(
                     model=model.label,
                     task=job.task,
@@ -173,9 +171,9 @@ def stored_cells(
             metrics[job.task.metric] = VERSIONS.get(job.task.metric, 1)
         if collector is not None:
             collector.end()
-    if by_text:
+    if counts.by_text:
         metrics["text of choices"] = PARSER
-    counts.choices, counts.by_text, counts.metrics = choices, by_text, metrics
+    counts.metrics = metrics
     used.fill(counts)
 
 
@@ -200,6 +198,13 @@ def _add_up(
     states = Counter(counts.states or {})
     states.update(one.state for one in verdicts if one.state and one.state not in APART)
     counts.states = dict(sorted(states.items()))
+
+
+def _add_choices(counts: Counts, responses: Sequence[Response | None]) -> None:
+    """Add the answers to choices, and those of them that are text, to the totals."""
+    answers = [one for one in responses if one is not None and not one.error]
+    counts.choices = (counts.choices or 0) + len(answers)
+    counts.by_text = (counts.by_text or 0) + sum(not one.logprobs for one in answers)
 
 
 def _measured(manifest: Manifest) -> float | None:
