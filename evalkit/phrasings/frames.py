@@ -68,7 +68,7 @@ def frame_problems(frame: str) -> list[str]:
     """Return what is wrong with a frame, one message per mistake; empty when it is fine or there is none.
 
     >>> frame_problems("Do this: {{ instruction }}")
-    ["frame has no slot {{ data }}; instances would not be shown. Add it."]
+    ['frame has no slot {{ data }}; instances would not be shown. Add it.']
     """
     if not frame:
         return []

@@ -114,8 +114,8 @@ def cut_at(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 
     Stop texts in thoughts end nothing.
 
-    >>> cut_at("<think>one.\\n\\ntwo</think>B\\n\\nC", ("\\n\\n",))
-    ('<think>one.\\n\\ntwo</think>\\n\\nB', True)
+    >>> cut_at("<think>one.\n\ntwo</think>B\n\nC", ("\n\n",))
+    ('<think>one.\n\ntwo</think>\n\nB', True)
     """
     told, answer = split_reasoning(text)
     ends = [at for at in (answer.find(stop) for stop in stops if stop) if at >= 0]

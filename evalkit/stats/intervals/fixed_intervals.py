@@ -95,7 +95,7 @@ def change_of_instances(
     --------
     >>> found = change_of_instances(np.array([-1.0, 0.0, 0.0, 0.0]), value=-0.25)
     >>> round(found.low, 3), round(found.high, 3)
-    (-0.711, 0.377)
+    (-0.717, 0.383)
     """
     kept = changes[~np.isnan(changes)]
     n = kept.size

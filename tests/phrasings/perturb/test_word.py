@@ -185,4 +185,6 @@ def test_debian_wordnet_gives_synonyms():
     if not (DEBIAN_PATHS[0] / "data.noun").is_file():
         pytest.skip("Debian's package wordnet-base is not installed (/usr/share/wordnet)")
 
-    assert made("Choose what is true.", str(DEBIAN_PATHS[0])) == "Select what is true."
+    assert (
+        made("Write what the lawyer said.", str(DEBIAN_PATHS[0])) == "Write what the attorney said."
+    )
