@@ -60,8 +60,9 @@ def test_all_lines_of_the_how_to_pages_run(place: Path, monkeypatch: pytest.Monk
                     ]
                 )
             if "runs/before" in typed:
-                shutil.copytree("runs/v1", "runs/before")
-                shutil.copytree("runs/v2", "runs/after")
+                shutil.copytree("runs/v1", "runs/before", dirs_exist_ok=True)
+                shutil.copytree("runs/v2", "runs/after", dirs_exist_ok=True)
+                shutil.copytree("runs/v2", "runs/aligned", dirs_exist_ok=True)
             codes[f"{page}: {' '.join(words)}"] = invoke(typed)
 
     assert {

@@ -196,6 +196,7 @@ def _out_of_memory(error: BaseException) -> bool:
             "failed to map segment",
             "annot allocate memory",
             "returned NULL without setting",
+            "error return without exception set",
         )
     )
 

@@ -147,7 +147,7 @@ def _columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
         )
     out["status"] = _status(frame, out["score"], origin)
     out["form"] = (
-        _text(frame["form"], "form", origin, default=None)
+        _text(frame["form"].mask(frame["form"] == ""), "form", origin, default=None)
         if "form" in frame
         else _constant(None, len(frame))
     )

@@ -169,6 +169,7 @@ def test_nothing_is_left_running() -> None:
     text = (
         "import os, sys\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n"
         f"  os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(60)', '{word}'])\n"
+        " os._exit(0)\n"
         "def f(x): return x * x"
     )
     found = outcome(text)

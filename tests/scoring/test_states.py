@@ -199,3 +199,26 @@ def test_a_state_that_contradicts_its_score_is_refused() -> None:
         ScoreTable.from_frame(rows(score=[1.0, 0.0], state=["right", "missing"]))
     with pytest.raises(TableError, match="column state holds 'odd'"):
         ScoreTable.from_frame(rows(score=[1.0], state=["odd"]))
+
+
+def test_a_table_survives_csv_where_any_text_will_do(tmp_path) -> None:
+    """An empty form is none, as the export writes it."""
+    rows = pd.DataFrame(
+        {
+            "model": "m",
+            "task": "t",
+            "phrasing_id": "p",
+            "instance_id": ["a", "b"],
+            "score": [1.0, 0.0],
+            "form": ["whole", None],
+        }
+    )
+    table = ScoreTable.from_frame(rows, origin="rows")
+    table.frame.to_csv(tmp_path / "rows.csv", index=False)
+    again = pd.read_csv(tmp_path / "rows.csv", keep_default_na=False)
+
+    assert ScoreTable.from_frame(again, origin="again").frame["form"].tolist()[0] == "whole"
+    assert ScoreTable.from_frame(again, origin="again").frame["form"].isna().tolist() == [
+        False,
+        True,
+    ]
