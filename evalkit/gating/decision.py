@@ -57,6 +57,8 @@ class Check:
     """One sentence."""
     informational: bool = False
     """Shown only."""
+    alarm: bool = False
+    """Whether short evidence lets it pass."""
     waiver: str = ""
     """Reason of the waiver in force, empty for none."""
     old: float = math.nan
@@ -188,6 +190,7 @@ def _check(one: Measured, p: float, policy: Policy, *, n_checks: float) -> Check
         "scope": one.scope,
         "margin": rule.margin,
         "informational": rule.informational,
+        "alarm": (rule.inconclusive or policy.inconclusive) == "pass",
     }
     if harm is None:
         skipped = rule.absent == "skip"

@@ -14,6 +14,7 @@ from typing import Any
 from evalkit.gating import Check, Decision, Explanation, Mover
 from evalkit.report.escaping import markdown, plain
 from evalkit.report.gate_causes import cause_lines
+from evalkit.report.limits import counted as in_words
 
 __all__ = ["HEADLINES", "SCHEMA", "gate_json", "gate_markdown", "gate_text", "told"]
 
@@ -123,7 +124,10 @@ def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
 
 def _needs(decision: Decision) -> Iterator[str]:
     """What would decide the deciding checks that lack evidence."""
-    for check in decision.of("inconclusive"):
+    short = decision.of("inconclusive")
+    for check in short:
+        if check.alarm:
+            continue
         if math.isnan(check.harm):
             yield f"{_name(check)}: {check.why}."
             continue
@@ -139,6 +143,9 @@ def _needs(decision: Decision) -> Iterator[str]:
         )
         why = check.why.removeprefix(f"{check.metric} is ").removeprefix(f"{check.metric} ")
         yield f"{_name(check)}: {why}. {advice}; a change of {points(check.detectable)} points would be noticed with {decision.policy.power:.0%} chance."
+    if quiet := [check for check in short if check.alarm]:
+        names = ", ".join(dict.fromkeys(check.metric for check in quiet))
+        yield f"{in_words(len(quiet), 'alarm')} ({names}) had too little evidence to sound, which stops no release."
 
 
 def _identity(side: Mapping[str, Any]) -> str:
