@@ -13,6 +13,7 @@ from typing import Literal
 from evalkit.analysis.compare import Comparison
 from evalkit.records import Estimate
 from evalkit.records.statistics import shown_in, statistic
+from evalkit.report.summary import IF_ANY
 from evalkit.report.text import bracket, points, says_something, signed
 
 __all__ = [
@@ -104,6 +105,8 @@ def headline_lines(
     for name in names:
         change = changes.get(name)
         if change is None or math.isnan(change.value) or not says_something(change):
+            continue
+        if name in IF_ANY and _value(mine.get(name)) == _value(theirs.get(name)) == 0:
             continue
         flips = (test.lost, test.gained) if name == "mean" else (None, None)
         lines.append(

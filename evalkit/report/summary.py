@@ -9,7 +9,7 @@ from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in, statistic
 from evalkit.report.text import asked_of, with_interval
 
-__all__ = ["cost_sentence", "over_all_tasks", "summary_rows"]
+__all__ = ["IF_ANY", "cost_sentence", "over_all_tasks", "summary_rows"]
 
 ASKED_FOR = ("pdr", "reliance", "accident", "seen_wrong")
 """Rows that stand there only when the run holds perturbed phrasings or controls."""

@@ -110,6 +110,7 @@ def serve(wanted: int, given: int) -> None:
         if not any(callable(module.__dict__.get(name)) for name in pieces["names"]):
             raise NameError(f"{pieces['names'][0]} is not defined")
         write_all(given, marshal.dumps(("value", None)))
+    # a program may raise anything, SystemExit too; its tests are told, and it stays here
     except BaseException as error:
         write_all(given, marshal.dumps(_told(error)))
     while True:
@@ -117,7 +118,7 @@ def serve(wanted: int, given: int) -> None:
         try:
             value = module.__dict__[call["name"]](*call["args"], **call["named"])
             answer = marshal.dumps(("value", simple(value)))
-        except BaseException as error:
+        except BaseException as error:  # as above
             answer = marshal.dumps(_told(error))
         write_all(given, answer)
 
@@ -136,7 +137,7 @@ def _told(error: BaseException) -> tuple[str, str, str, int]:
     number = error.errno if isinstance(error, OSError) and type(error.errno) is int else 0
     try:
         words = str(error)[:300]
-    except BaseException:
+    except BaseException:  # the error is of the program, and so is what its text does
         words = ""
     kind = next(k for k in type(error).__mro__ if k.__module__ == "builtins")
     return ("raised", kind.__name__, words, number)
@@ -214,6 +215,7 @@ def judge(source: str, job: dict[str, Any]) -> tuple[str, str]:
         exec(compile(job["tests"], "tests", "exec"), world)
     except Ended as ended:
         return _ended(program, ended)
+    # tests fail by whatever they raise; it is the outcome
     except BaseException as error:
         return _class(error, program.raised, str(error)[:300])
     return "passed", ""
