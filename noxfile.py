@@ -100,7 +100,10 @@ def lock(session: nox.Session) -> None:
         for line in found.splitlines()
         if "==" in line and not line.startswith("#")
     )
-    head = "# The versions that a change is judged with; made by: nox -s lock. `nox -s newest` runs without them."
+    head = (
+        "# The versions that a change is judged with; made by: nox -s lock. "
+        "`nox -s newest` runs without them."
+    )
     Path("constraints.txt").write_text("\n".join([head, *pins]) + "\n", encoding="utf-8")
 
 

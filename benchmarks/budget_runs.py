@@ -52,7 +52,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     print(
-        "| cells asked | statistic | mean absolute error | half-width | truth held |\n|---|---|---|---|---|"
+        "| cells asked | statistic | mean absolute error | half-width | truth held "
+        "|\n|---|---|---|---|---|"
     )
     found: dict[tuple[str, str], list[tuple[float, float, bool]]] = defaultdict(list)
     for seed in range(options.seeds):
@@ -80,7 +81,8 @@ def main() -> None:
     for (budget, metric), rows in found.items():
         error, half = (100 * sum(row[place] for row in rows) / len(rows) for place in (0, 1))
         print(
-            f"| {float(budget):.0%} | {metric} | {error:.1f} | {half:.1f} | {sum(row[2] for row in rows)} of {len(rows)} |"
+            f"| {float(budget):.0%} | {metric} | {error:.1f} | {half:.1f} | "
+            f"{sum(row[2] for row in rows)} of {len(rows)} |"
         )
 
 

@@ -160,7 +160,8 @@ def main() -> None:
     for name, value in arithmetic(given).items():
         print(f"| {name} | {value:,.0f} |")
     print(
-        "\n| simulated | seconds | replicas at work | shards | done twice | writer wait, s |\n|---|---|---|---|---|---|"
+        "\n| simulated | seconds | replicas at work | shards | done twice | writer wait, "
+        "s |\n|---|---|---|---|---|---|"
     )
     for label, deaths, slow in (
         ("nothing goes wrong", 0.0, 1.0),

@@ -456,18 +456,43 @@ def page(rows: list[Row], state: State) -> str:
     lines = [
         "# Coverage where effects of wording are normal",
         "",
-        f"Written by `nox -s coverage` (`benchmarks/coverage.py`) on {time.strftime('%Y-%m-%d')} with Python {platform.python_version()}, "
-        f"NumPy {np.__version__}, SciPy {scipy.__version__}.",
-        f"{len(points)} of the {len(list(grid()))} points of the grid were simulated, all with the same code, with {_span(min(matrices), most)} matrices each.",
-        "A point is P in {5, 10, 30} phrasings, N in {50, 200, 1000} instances, one of four mixes of variance, normal or 0/1 scores, and no or",
+        f"Written by `nox -s coverage` (`benchmarks/coverage.py`) on {time.strftime('%Y-%m-%d')} "
+        f"with Python {platform.python_version()}, NumPy {np.__version__}, "
+        f"SciPy {scipy.__version__}.",
+        (
+            f"{len(points)} of the {len(list(grid()))} points of the grid were simulated, "
+            f"all with the same code, with {_span(min(matrices), most)} matrices each."
+        ),
+        (
+            "A point is P in {5, 10, 30} phrasings, N in {50, 200, 1000} instances, "
+            "one of four mixes of variance, normal or 0/1 scores, and no or"
+        ),
         "one tenth of the cells missing.",
-        f"`{DIFFERENCE.strip()}` is what `evalkit compare` gives for two models on the same cells that share instances and half of every other effect, the second",
+        (
+            f"`{DIFFERENCE.strip()}` is what `evalkit compare` gives for two models on the same "
+            "cells that share instances and half of every other effect, the second"
+        ),
         f"better by {SHIFT} standard deviations of a cell.",
-        f"Pivotal intervals used {PIVOTS:,} draws; what an order statistic expects comes from {CENTRES:,} further matrices.",
-        "Every number is the share of nominal 95% intervals that hold the truth; `mean` is over the points of a line. The single points are in `coverage_normal.csv`.",
-        f"One point has a simulation error of {np.sqrt(0.95 * 0.05 / most):.3f}; `out` counts points outside 93% to 97% by more than two of these.",
-        "`edge` counts points whose truth is 0 (variance of difficulty where instances are alike) or less than one instance of N away from 0 or 1",
-        "(`worst_instance`, `best_instance`); an interval that cannot go further holds such a truth more often than asked, so these points are left out of the other columns.",
+        (
+            f"Pivotal intervals used {PIVOTS:,} draws; what an order statistic expects comes from "
+            f"{CENTRES:,} further matrices."
+        ),
+        (
+            "Every number is the share of nominal 95% intervals that hold the truth; "
+            "`mean` is over the points of a line. The single points are in `coverage_normal.csv`."
+        ),
+        (
+            f"One point has a simulation error of {np.sqrt(0.95 * 0.05 / most):.3f}; "
+            "`out` counts points outside 93% to 97% by more than two of these."
+        ),
+        (
+            "`edge` counts points whose truth is 0 (variance of difficulty where instances are "
+            "alike) or less than one instance of N away from 0 or 1"
+        ),
+        (
+            "(`worst_instance`, `best_instance`); an interval that cannot go further holds such a "
+            "truth more often than asked, so these points are left out of the other columns."
+        ),
         "",
         "| question | metric | scores | P | lowest | mean | highest | points | out | edge |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -491,7 +516,8 @@ def page(rows: list[Row], state: State) -> str:
             f"{values.min():.3f} | {np.average(values, weights=weights):.3f} | {values.max():.3f}"
         )
         lines.append(
-            f"| {question} | {name} | {kind} | {p} | {ends} | {values.size} | {sum(row.out for row in inner)} | {edge} |"
+            f"| {question} | {name} | {kind} | {p} | {ends} | {values.size} | "
+            f"{sum(row.out for row in inner)} | {edge} |"
         )
     return "\n".join([*lines, *_outside(rows)]) + "\n"
 
@@ -515,8 +541,8 @@ def _outside(rows: Iterable[Row]) -> list[str]:
     for row in found:
         r = row.regime
         lines.append(
-            f"| {row.question} | {row.metric} | {r.kind} | {r.n_phrasings} | {r.n_instances} | {r.share} | {r.missing:g} | {row.truth:.3g} "
-            f"| {row.coverage:.3f} | {row.draws} |"
+            f"| {row.question} | {row.metric} | {r.kind} | {r.n_phrasings} | {r.n_instances} | "
+            f"{r.share} | {r.missing:g} | {row.truth:.3g} | {row.coverage:.3f} | {row.draws} |"
         )
     return lines
 
@@ -598,7 +624,8 @@ def main() -> None:
         if (regime, k) not in state.rounds
     ]
     print(
-        f"{len(state.rounds)} rounds there, {state.others} of other code left out, {len(wanted)} to do",
+        f"{len(state.rounds)} rounds there, {state.others} of other code left out, "
+        f"{len(wanted)} to do",
         flush=True,
     )
     with Pool(options.jobs) as pool:

@@ -134,7 +134,10 @@ def failing(rows: Sequence[Row], points: Sequence[dict[str, Any]]) -> list[str]:
     bad = sorted((row for row in rows if row.low), key=lambda row: row.coverage - row.level)
     if not bad:
         return [
-            "No interval that is offered lies below its level by more than two points and two errors."
+            (
+                "No interval that is offered lies below its level by more than two points and two "
+                "errors."
+            )
         ]
     lines = [
         "| question | interval | point | level | held | offered in | mean width |",
@@ -206,11 +209,12 @@ def tables(
         "",
         "## All that is offered",
         "",
-        f"{sum(n > 0 for n in each)} points, {min(each)} to {max(each)} matrices each, seed {seed}, "
-        f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"SciPy {scipy.__version__}; the simulation error of one point is about {error:.3f}.",
-        "Shares of nominal 95% intervals that hold the truth, pooled over the judging points of a kind, "
-        "the lowest of them in brackets; bold where a point fails as above.",
+        f"{sum(n > 0 for n in each)} points, {min(each)} to {max(each)} matrices each, "
+        f"seed {seed}, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}, SciPy {scipy.__version__}; the simulation error of one point is "
+        f"about {error:.3f}.",
+        "Shares of nominal 95% intervals that hold the truth, pooled over the judging points of a "
+        "kind, the lowest of them in brackets; bold where a point fails as above.",
     ]
     for question, words in QUESTIONS.items():
         shown = [row for row in judged if row.level == 0.95]

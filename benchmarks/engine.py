@@ -265,7 +265,8 @@ def compare(workload: Workload, model: Path, *, contenders: Sequence[str]) -> di
 def scaling(model: Path, only: str = "") -> list[dict[str, float]]:
     """Return cost and memory against phrasings, instances, choices and prompt length, one varied at a time."""
     base = {"phrasings": 5, "instances": 8, "choices": 4, "body": 50}
-    # instances first and upwards, so that the peak of the process tells whether memory grows with them
+    # instances first and upwards, so that the peak of the process tells whether memory grows with
+    # them
     steps = {
         "instances": (4, 16, 64, 256, 512),
         "phrasings": (1, 2, 4, 8),

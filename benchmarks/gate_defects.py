@@ -101,7 +101,10 @@ def row(defect: str, strength: float, decision: Decision) -> str:
     right = first in NAMES.get(defect, {"nothing"})
     failed = ", ".join(check.metric for check in decision.of("regression")) or "-"
     besides = ", ".join(name for name in dict.fromkeys((*how, *where)) if name != first) or "-"
-    return f"| {defect} | {strength:.0%} | {decision.outcome} | {failed} | {first} | {besides} | {'yes' if right else 'no'} |"
+    return (
+        f"| {defect} | {strength:.0%} | {decision.outcome} | {failed} | {first} | {besides} | "
+        f"{'yes' if right else 'no'} |"
+    )
 
 
 def main() -> None:

@@ -306,7 +306,8 @@ def printed(rows: Sequence[dict[str, object]], metrics: Sequence[str]) -> str:
         nothing = row["nothing"]
         assert isinstance(nothing, dict)  # for the type checker
         lines.append(
-            f"| {row['regime']} | {row['n_instances']} | {100 * nothing['regression']:.1f} | {100 * nothing['pass']:.1f} |"
+            f"| {row['regime']} | {row['n_instances']} | {100 * nothing['regression']:.1f} | "
+            f"{100 * nothing['pass']:.1f} |"
         )
     for times, name, title in (
         ("1", "pass", "Passed although one metric is worse by exactly its margin:"),
@@ -321,7 +322,10 @@ def printed(rows: Sequence[dict[str, object]], metrics: Sequence[str]) -> str:
             f"|---|{'---|' * len(metrics)}",
         ]
         lines += [
-            f"| {row['regime']} | {' | '.join(percent(row, metric, times, name) for metric in metrics)} |"
+            (
+                f"| {row['regime']} | "
+                f"{' | '.join(percent(row, metric, times, name) for metric in metrics)} |"
+            )
             for row in rows
         ]
     return "\n".join(lines)

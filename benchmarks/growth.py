@@ -77,12 +77,14 @@ def main() -> None:
             began = time.process_time()
             missing, _ = store.missing_in("fingerprint", [keys, "f" * 32])
             print(
-                f"| CPU seconds to find what is missing | {time.process_time() - began:.1f} ({len(missing)} missing) |"
+                f"| CPU seconds to find what is missing | {time.process_time() - began:.1f} "
+                f"({len(missing)} missing) |"
             )
             began = time.process_time()
             read = sum(len(store.get("fingerprint", part)) for part in cut(keys, 10_000))
             print(
-                f"| CPU seconds to read and verify all | {time.process_time() - began:.1f} ({read:,} read) |"
+                f"| CPU seconds to read and verify all | {time.process_time() - began:.1f} "
+                f"({read:,} read) |"
             )
 
 

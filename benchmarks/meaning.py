@@ -183,7 +183,10 @@ def write_neighbours() -> None:
         " ".join([kind, str(counts[kind]), *sorted(two for one, two in pairs if one == kind)])
         for kind in sorted(counts)
     ]
-    head = f"% {len(texts)} wordings. Per line: kind of word, how often, kinds that follow it. Written by benchmarks/meaning.py --neighbours."
+    head = (
+        f"% {len(texts)} wordings. Per line: kind of word, how often, kinds that follow it. "
+        "Written by benchmarks/meaning.py --neighbours."
+    )
     (DATA / "bigrams.txt").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
 
 
@@ -207,14 +210,16 @@ def measure(pairs: Sequence[Pair], *, encoder: bool) -> None:
         + (scores[kept][:, None] == scores[~kept]).mean() / 2
     )
     print(
-        f"\n{name}: {kept.sum()} good and {(~kept).sum()} bad held-out pairs; area under the curve {area:.3f}\n"
+        f"\n{name}: {kept.sum()} good and {(~kept).sum()} bad held-out pairs; "
+        f"area under the curve {area:.3f}\n"
     )
     print("| threshold for | threshold | good refused | bad passed |")
     print("|---|---|---|---|")
     for goal, step in shipped.thresholds.items():
         refused, passed = int((scores[kept] < step).sum()), int((scores[~kept] >= step).sum())
         print(
-            f"| {goal} | {step:.2f} | {refused} of {kept.sum()} ({refused / kept.sum():.1%}) | {passed} of {(~kept).sum()} ({passed / (~kept).sum():.1%}) |"
+            f"| {goal} | {step:.2f} | {refused} of {kept.sum()} ({refused / kept.sum():.1%}) "
+            f"| {passed} of {(~kept).sum()} ({passed / (~kept).sum():.1%}) |"
         )
     print("\n| at most so many good refused | bad passed |")
     print("|---|---|")
@@ -325,7 +330,8 @@ def over_library(*, encoder: bool) -> None:
             )
             if not found.passed:
                 print(
-                    f"{found.score:.2f} {one.id}\n    {known[one.of].text!r}\n    {one.text!r}\n    {found.note}"
+                    f"{found.score:.2f} {one.id}\n    {known[one.of].text!r}\n    {one.text!r}\n  "
+                    f"  {found.note}"
                 )
     print(f"{count} paraphrases with an origin in the library")
 

@@ -202,7 +202,8 @@ class Bench:
         if method == "full":
             self.evaluate(name, seed, model=out, extra=extra)
         else:
-            # the references are tuning phrasings, evaluated as seen ones; held-out phrasings are in no training
+            # the references are tuning phrasings, evaluated as seen ones; held-out phrasings are in
+            # no training
             self.evaluate(
                 name, seed, mitigations=(f"adapter:path={out},overlap=allow",), extra=extra
             )

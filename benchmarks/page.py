@@ -22,7 +22,10 @@ from chromium import Browser
 
 PHRASINGS = 544
 """Phrasings of the procedural suite, counted per task."""
-TIMING = "const t = performance.getEntriesByType('navigation')[0]; return [t.domInteractive, t.loadEventEnd, performance.getEntriesByType('paint')[0].startTime]"
+TIMING = (
+    "const t = performance.getEntriesByType('navigation')[0]; return [t.domInteractive, "
+    "t.loadEventEnd, performance.getEntriesByType('paint')[0].startTime]"
+)
 
 
 def made(folder: Path, cells: int) -> Path:
@@ -52,10 +55,12 @@ def written(path: Path) -> None:
     write_report(path, view)
     end = time.perf_counter(), time.process_time()
     print(
-        f"read and gather          {middle[0] - start[0]:.2f} s ({middle[1] - start[1]:.2f} s of processor)"
+        f"read and gather          {middle[0] - start[0]:.2f} s ({middle[1] - start[1]:.2f} s of "
+        "processor)"
     )
     print(
-        f"draw and write           {end[0] - middle[0]:.2f} s ({end[1] - middle[1]:.2f} s of processor)"
+        f"draw and write           {end[0] - middle[0]:.2f} s ({end[1] - middle[1]:.2f} s of "
+        "processor)"
     )
     print(f"report.html              {(path / 'report.html').stat().st_size / 1000:,.0f} kB")
 
@@ -85,7 +90,8 @@ def opened(page: Path, folder: Path, repeats: int) -> None:
     names = ("document ready", "loaded, script done", "first paint", "processor of the page")
     for name, column in zip(names, zip(*found, strict=True), strict=True):
         print(
-            f"{name:24} {statistics.median(column):.0f} ms, median of {repeats} (worst {max(column):.0f} ms)"
+            f"{name:24} {statistics.median(column):.0f} ms, median of {repeats} (worst "
+            f"{max(column):.0f} ms)"
         )
 
 

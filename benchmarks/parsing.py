@@ -79,7 +79,10 @@ def table() -> str:
     lines = [
         f"Parser version {VERSION}, {len(everything)} answers.",
         "",
-        "| family | tuning: answers | precision | recall | held out: answers | precision | recall |",
+        (
+            "| family | tuning: answers | precision | recall | held out: "
+            "answers | precision | recall |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     families = sorted({case.family for case in everything})

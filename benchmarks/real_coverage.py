@@ -230,7 +230,8 @@ def main() -> None:
     found = list(matrices(given.table, given.model, given.task))
     if not found:
         raise SystemExit(
-            f"{given.table}: no model and task with {LEAST_PROMPTS} prompts on {LEAST_INSTANCES} shared instances"
+            f"{given.table}: no model and task with {LEAST_PROMPTS} prompts on {LEAST_INSTANCES} "
+            "shared instances"
         )
     with_instances(found, given)
 

@@ -61,7 +61,8 @@ def table() -> str:
         for kind in ("refused", "abstained", "either"):
             there, found, both = rates(some, kind)
             lines.append(
-                f"| {name} | {kind} | {there} of {len(some)} | {found} | {both} | {both / found:.1%} | {both / there:.1%} |"
+                f"| {name} | {kind} | {there} of {len(some)} | {found} | {both} | "
+                f"{both / found:.1%} | {both / there:.1%} |"
             )
     return "\n".join(lines)
 

@@ -140,7 +140,10 @@ def main() -> None:
         print(json.dumps(measure(settings.measure[0], int(settings.measure[1]))))
         return
     print(
-        "| P | N | tasks | cells | resamples | read s | every metric s | bootstrap s | CPU s | GiB |\n|"
+        (
+            "| P | N | tasks | cells | resamples | read s | every metric s | bootstrap s | CPU s "
+            "| GiB |\n|"
+        )
         + "---|" * 10
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -179,20 +179,25 @@ def main() -> None:
         table[truth.get(finding.phrasing_id, "decoy (not planted)")][finding.label] += 1
     print(f"{len(phrasings)} phrasings, {len(truth)} planted; {count} rows, {size / 1e6:.0f} MB")
     print(
-        f"{seconds:.1f} s ({cpu:.1f} s of CPU), peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB, of the largest worker {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB"
+        f"{seconds:.1f} s ({cpu:.1f} s of CPU), peak memory "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB, "
+        "of the largest worker "
+        f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB"
     )
     print("planted as | n | seen | near | unseen | recall (seen or near)")
     for way in [*WAYS, "decoy (not planted)"]:
         row = table[way]
         n = sum(row.values())
         print(
-            f"{way} | {n} | {row['seen']} | {row['near']} | {row['unseen']} | {(row['seen'] + row['near']) / max(n, 1):.3f}"
+            f"{way} | {n} | {row['seen']} | {row['near']} | {row['unseen']} | "
+            f"{(row['seen'] + row['near']) / max(n, 1):.3f}"
         )
     flagged = [finding for finding in findings if finding.label in {"seen", "near"}]
     right = sum(finding.phrasing_id in truth for finding in flagged)
     seen = [finding for finding in flagged if finding.label == "seen"]
     print(
-        f"precision: {right / max(len(flagged), 1):.4f} of seen or near, {sum(f.phrasing_id in truth for f in seen) / max(len(seen), 1):.4f} of seen"
+        f"precision: {right / max(len(flagged), 1):.4f} of seen or near, "
+        f"{sum(f.phrasing_id in truth for f in seen) / max(len(seen), 1):.4f} of seen"
     )
     for finding in flagged:
         if finding.phrasing_id not in truth:

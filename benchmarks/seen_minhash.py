@@ -41,14 +41,16 @@ def main() -> None:
         found = {name for text in texts for name in index.query(sketch(text))}
         seconds = time.perf_counter() - start
         print(
-            f"MinHash, Jaccard {threshold}: {ROWS / seconds:.0f} rows/s; {_recall(found, truth)}; {len(found - set(truth))} false"
+            f"MinHash, Jaccard {threshold}: {ROWS / seconds:.0f} rows/s; {_recall(found, truth)}; "
+            f"{len(found - set(truth))} false"
         )
     start = time.perf_counter()
     findings, _ = label_phrasings(phrasings, [(str(n), text) for n, text in enumerate(texts)])
     seconds = time.perf_counter() - start
     ours = {finding.phrasing_id for finding in findings if finding.label in {"seen", "near"}}
     print(
-        f"word pairs and alignment: {ROWS / seconds:.0f} rows/s; {_recall(ours, truth)}; {len(ours - set(truth))} false"
+        f"word pairs and alignment: {ROWS / seconds:.0f} rows/s; {_recall(ours, truth)}; "
+        f"{len(ours - set(truth))} false"
     )
 
 

@@ -61,7 +61,8 @@ def main() -> None:
         everything(*(int(text) for text in sys.argv[1:]))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"| {sys.argv[1]} | {sys.argv[2]} | {sys.argv[3]} | {time.process_time() - start:.1f} | {peak:.0f} |",
+            f"| {sys.argv[1]} | {sys.argv[2]} | {sys.argv[3]} | {time.process_time() - start:.1f} "
+            f"| {peak:.0f} |",
             flush=True,
         )
         return

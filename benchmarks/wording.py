@@ -187,7 +187,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
         print("\n".join(drawn(data, given.draw, given.seed)))
         return
     print(
-        "| wordings | tasks | texts | questions | inline | words | types/tokens | ROUGE-L | nearest |"
+        "| wordings | tasks | texts | questions | inline | words | types/tokens | ROUGE-L | "
+        "nearest |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for stratum in ("plain", "detailed", "styled"):

@@ -58,7 +58,8 @@ class Registry:
                 origin = point.dist.name if point.dist is not None else "an unnamed package"
                 if point.name in targets:
                     raise RegistryError(
-                        f"{self.kind} {point.name!r} is registered twice, by {targets[point.name][1]} and by {origin}. "
+                        f"{self.kind} {point.name!r} is registered twice, by "
+                        f"{targets[point.name][1]} and by {origin}. "
                         f"Uninstall one of them or ask {origin} to rename its entry point."
                     )
                 targets[point.name] = (point.value, origin)

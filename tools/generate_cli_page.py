@@ -139,7 +139,8 @@ def main() -> None:
     if "--check" in sys.argv[1:]:
         current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
         print(
-            f"{PAGE.name} is {'current' if current else 'out of date; type: python tools/generate_cli_page.py'}"
+            f"{PAGE.name} is "
+            f"{'current' if current else 'out of date; type: python tools/generate_cli_page.py'}"
         )
         sys.exit(0 if current else 1)
     PAGE.write_text(text, encoding="utf-8")

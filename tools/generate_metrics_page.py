@@ -82,7 +82,8 @@ def main() -> None:
     text = page(current)
     if "--check" in sys.argv[1:]:
         print(
-            f"{PAGE.name} is {'current' if current == text else 'out of date; type: python tools/generate_metrics_page.py'}"
+            f"{PAGE.name} is "
+            f"{'current' if current == text else 'out of date; type: python tools/generate_metrics_page.py'}"
         )
         sys.exit(0 if current == text else 1)
     PAGE.write_text(text, encoding="utf-8")

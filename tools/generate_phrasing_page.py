@@ -58,7 +58,10 @@ def page(sets: Sets) -> str:
         "Made from the phrasing files by `python tools/generate_phrasing_page.py`; do not edit.",
         "Texts are shown by `evalkit ls phrasings --task bbh/navigate`.",
         "",
-        f"{len(everything)} phrasings in {len(sets)} sets; half of them have at most {lengths[len(lengths) // 2]} words, the longest {lengths[-1]}.",
+        (
+            f"{len(everything)} phrasings in {len(sets)} sets; half of them have at most "
+            f"{lengths[len(lengths) // 2]} words, the longest {lengths[-1]}."
+        ),
         "",
         "## By benchmark",
         "",
@@ -115,7 +118,8 @@ def main() -> None:
     if "--check" in sys.argv[1:]:
         current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
         print(
-            f"{PAGE.name} is {'current' if current else 'out of date; type: python tools/generate_phrasing_page.py'}"
+            f"{PAGE.name} is "
+            f"{'current' if current else 'out of date; type: python tools/generate_phrasing_page.py'}"
         )
         sys.exit(0 if current else 1)
     PAGE.write_text(text, encoding="utf-8")

@@ -79,8 +79,14 @@ def mmlu() -> Iterator[Spec]:
             "description": f"Pick the correct one of four choices for a question on {row['subject']}.",
             "n_instances": int(row["n"]),
             "licence": "MIT",
-            "citation": "Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021, arXiv:2009.03300",
-            "notes": "task664 to task737 of the SuperNI training split are MMLU subjects: a model tuned on SuperNI has met them.",
+            "citation": (
+                "Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021, "
+                "arXiv:2009.03300"
+            ),
+            "notes": (
+                "task664 to task737 of the SuperNI training split are MMLU subjects: "
+                "a model tuned on SuperNI has met them."
+            ),
         }
 
 
@@ -126,7 +132,10 @@ def bbh() -> Iterator[Spec]:
             "description": row["description"],
             "n_instances": int(row["n"]),
             "licence": "MIT",
-            "citation": "Suzgun et al., Challenging BIG-Bench Tasks and Whether Chain-of-Thought Can Solve Them, 2022, arXiv:2210.09261",
+            "citation": (
+                "Suzgun et al., Challenging BIG-Bench Tasks and Whether Chain-of-Thought Can "
+                "Solve Them, 2022, arXiv:2210.09261"
+            ),
         }
         if name in loose:
             spec["notes"] = loose[name]
@@ -163,7 +172,10 @@ def superni() -> Iterator[Spec]:
             "description": row["description"],
             "licence": "Apache-2.0 for the benchmark; the file's 'Instance License' for its instances",
             "citation": "Wang et al., Super-NaturalInstructions, EMNLP 2022, arXiv:2204.07705",
-            "notes": "First 100 instances, as in the published evaluation. No commit is pinned: 'evalkit data fetch' records the one it gets.",
+            "notes": (
+                "First 100 instances, as in the published evaluation. "
+                "No commit is pinned: 'evalkit data fetch' records the one it gets."
+            ),
         }
 
 

@@ -90,10 +90,16 @@ def readme(limit: int | None) -> str:
     """Return the page beside the leaderboard: what it shows and the commands that made it."""
     lines = ["# Leaderboard of what runs from this repository alone", ""]
     lines += [
-        "The two models that ship and scripted reference models on the procedural suite; no download is needed."
+        (
+            "The two models that ship and scripted reference models on the procedural suite; "
+            "no download is needed."
+        )
     ]
     lines += [
-        "Scripted models are told the answers and behave as described; they are the scale on which a real model is read.",
+        (
+            "Scripted models are told the answers and behave as described; "
+            "they are the scale on which a real model is read."
+        ),
         "",
     ]
     lines += [

@@ -94,7 +94,10 @@ def glue() -> Iterator[Spec]:
             n_instances=int(row["n"]),
             licence="as stated by each GLUE task",
             citation=row["citation"],
-            notes="PromptBench scores a sample of at most 1000 that it does not publish; this is the whole validation split.",
+            notes=(
+                "PromptBench scores a sample of at most 1000 that it does not publish; "
+                "this is the whole validation split."
+            ),
         )
 
 
@@ -122,8 +125,14 @@ def knowledge() -> Iterator[Spec]:
         description="Pick the correct one of four choices for a question on any of 57 subjects.",
         n_instances=14042,
         licence="MIT",
-        citation="Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021, arXiv:2009.03300",
-        notes="All 57 subjects in one task; PromptBench scores a sample of 564 that it does not publish.",
+        citation=(
+            "Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021, "
+            "arXiv:2009.03300"
+        ),
+        notes=(
+            "All 57 subjects in one task; PromptBench scores a sample of 564 that it does not "
+            "publish."
+        ),
     )
     yield promptbench(
         "squad_v2",
@@ -176,9 +185,13 @@ def knowledge() -> Iterator[Spec]:
         description="Answer a short question of one of 20 kinds of school mathematics.",
         n_instances=160,
         licence="Apache-2.0",
-        citation="Saxton et al., Analysing Mathematical Reasoning Abilities of Neural Models, ICLR 2019, arXiv:1904.01557",
-        notes="The first 8 questions of each of PromptBench's 20 modules; which 8 PromptBench drew is not published. "
-        "Unpack mathematics_dataset-v1.0.tar.gz (google-deepmind/mathematics_dataset) in the data directory.",
+        citation=(
+            "Saxton et al., Analysing Mathematical Reasoning Abilities of Neural Models, "
+            "ICLR 2019, arXiv:1904.01557"
+        ),
+        notes="The first 8 questions of each of PromptBench's 20 modules; which 8 PromptBench drew "
+        "is not published. Unpack mathematics_dataset-v1.0.tar.gz "
+        "(google-deepmind/mathematics_dataset) in the data directory.",
     )
 
 
@@ -205,8 +218,14 @@ def translation() -> Iterator[Spec]:
         description="Translate a sentence of a United Nations document.",
         languages=["ar", "de", "en", "es", "fr", "ru", "zh"],
         licence="United Nations terms of use",
-        citation="Eisele and Chen, MultiUN: A Multilingual Corpus from United Nation Documents, LREC 2010",
-        notes="PromptBench's own selection (99 sentence pairs in the paper), which it serves as un_multi.json apart from its repository.",
+        citation=(
+            "Eisele and Chen, MultiUN: A Multilingual Corpus from United Nation Documents, "
+            "LREC 2010"
+        ),
+        notes=(
+            "PromptBench's own selection (99 sentence pairs in the paper), "
+            "which it serves as un_multi.json apart from its repository."
+        ),
     )
     sets = ("en-de", "de-en", "en-fr", "fr-en")
     yield promptbench(
@@ -227,8 +246,9 @@ def translation() -> Iterator[Spec]:
         languages=["de", "en", "fr"],
         licence="CC-BY-NC-ND-4.0",
         citation="Cettolo et al., Overview of the IWSLT 2017 Evaluation Campaign, IWSLT 2017",
-        notes="English with German and French, both ways; PromptBench scores 242 sentence pairs that it does not publish. "
-        "Unpack the test sets of wit3.fbk.eu/2017-01 below iwslt2017/ in the data directory, a folder per direction (en-de/ ...).",
+        notes="English with German and French, both ways; PromptBench scores 242 sentence pairs "
+        "that it does not publish. Unpack the test sets of wit3.fbk.eu/2017-01 below "
+        "iwslt2017/ in the data directory, a folder per direction (en-de/ ...).",
     )
 
 
@@ -278,5 +298,8 @@ def logic() -> Iterator[Spec]:
         description="Say whether a sequence of brackets is balanced.",
         n_instances=100,
         licence="MIT",
-        notes="The first 100, as in PromptBench, which serves valid_parentheses.json apart from its repository.",
+        notes=(
+            "The first 100, as in PromptBench, which serves valid_parentheses.json apart from its "
+            "repository."
+        ),
     )

@@ -370,7 +370,8 @@ def train(
         state = torch.load(checkpoint, weights_only=True)
         if state["recipe"] != recipe:
             raise SystemExit(
-                f"{checkpoint}: was made by another recipe, {state['recipe']}. Name another --work or delete it."
+                f"{checkpoint}: was made by another recipe, {state['recipe']}. "
+                "Name another --work or delete it."
             )
         model.load_state_dict(state["model"])
         for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
@@ -402,7 +403,8 @@ def train(
             loss_mean, exact = (sum(values) / len(window) for values in zip(*window, strict=True))
             rate = totals["tokens"] / totals["seconds"]
             print(
-                f"step {step + 1} loss {loss_mean:.3f} exact {exact:.3f} tokens/s {rate:.0f} seconds {totals['seconds']:.0f}",
+                f"step {step + 1} loss {loss_mean:.3f} exact {exact:.3f} tokens/s {rate:.0f} "
+                f"seconds {totals['seconds']:.0f}",
                 flush=True,
             )
             window.clear()
@@ -437,7 +439,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--start",
         type=Path,
-        help="folder of a checkpoint of the same shape whose weights and tokenizer training starts from",
+        help=(
+            "folder of a checkpoint of the same shape whose weights and tokenizer training starts "
+            "from"
+        ),
     )
     parser.add_argument(
         "--focus",

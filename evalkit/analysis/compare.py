@@ -144,7 +144,8 @@ def _wilcoxon(pairs: Sequence[tuple[Block, Block]]) -> float:
 def _only_model(table: ScoreTable, side: str) -> str:
     if len(table.models) != 1:
         raise ComparisonError(
-            f"compare: the {side} table holds models {', '.join(table.models)}; one each is compared. Name it with --model-a and --model-b."
+            f"compare: the {side} table holds models {', '.join(table.models)}; "
+            "one each is compared. Name it with --model-a and --model-b."
         )
     return table.models[0]
 
@@ -216,7 +217,8 @@ def _aligned(old: ScoreTable, new: ScoreTable, models: Sequence[str]) -> list[tu
         if first.instance_ids != second.instance_ids:
             lacking = only_in_one("instance", set(first.instance_ids), set(second.instance_ids))
             problems.append(
-                f"instances of {task} ({len(first.instance_ids)} and {len(second.instance_ids)}; {len(lacking)} in one only, such as {lacking[0]})"
+                f"instances of {task} ({len(first.instance_ids)} and {len(second.instance_ids)}; "
+                f"{len(lacking)} in one only, such as {lacking[0]})"
             )
         pairs.append((first, second))
     if problems:

@@ -57,7 +57,8 @@ def estimates_of(file: ScoreFile, settings: TableSettings) -> list[Estimate]:
     absent = [name for name in settings.factors if name not in frame]
     if absent:
         raise UsageError(
-            f"--factor {absent[0]}: {file.origin} has no such column; columns: {', '.join(map(str, frame.columns))}."
+            f"--factor {absent[0]}: {file.origin} has no such column; columns: "
+            f"{', '.join(map(str, frame.columns))}."
         )
     reference = settings.reference
     if reference is not None:
@@ -161,7 +162,8 @@ def _refuse_unknown(frame: pd.DataFrame, reference: str | Mapping[str, str], ori
     strange = sorted(wanted - known)
     if strange and (isinstance(reference, str) or len(strange) == len(wanted)):
         raise UsageError(
-            f"{origin}: no phrasing {strange[0]!r} to compare with; phrasings: {', '.join(sorted(known)[:10])}."
+            f"{origin}: no phrasing {strange[0]!r} to compare with; phrasings: "
+            f"{', '.join(sorted(known)[:10])}."
         )
 
 
@@ -175,7 +177,8 @@ def tests_of(file: ScoreFile, settings: TableSettings) -> list[PairedTest]:
     """
     if file.layout != "cells":
         raise UsageError(
-            f"--tests: {file.origin} has no instances; a paired test needs one row per instance. Leave --tests out."
+            f"--tests: {file.origin} has no instances; a paired test needs one row per instance. "
+            "Leave --tests out."
         )
     return paired_tests(
         ScoreTable.from_frame(file.frame, origin=file.origin),
@@ -226,7 +229,8 @@ def chances(given: Iterable[str]) -> dict[str, float]:
             chance = math.nan
         if not 0 <= chance < 1:
             raise UsageError(
-                f"--chance: {text!r} is no score of guessing; accepted: F or TASK=F with F from 0 to below 1, such as 0.25."
+                f"--chance: {text!r} is no score of guessing; accepted: F or TASK=F with F from 0 "
+                "to below 1, such as 0.25."
             )
         found[task] = chance
     return found

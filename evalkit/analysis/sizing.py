@@ -74,7 +74,8 @@ def stated(text: str) -> list[Pilot]:
         values = []
     if len(values) != 3 or not all(0.0 <= value <= 1.0 for value in values):
         raise UsageError(
-            f"--components: {text!r} is not understood; three variances from 0 to 1 are accepted: PHRASING,INSTANCE,INTERACTION, such as 0.0004,0.15,0.05."
+            f"--components: {text!r} is not understood; three variances from 0 to 1 are accepted: "
+            "PHRASING,INSTANCE,INTERACTION, such as 0.0004,0.15,0.05."
         )
     phrasing, instance, interaction = values
     return [
@@ -122,7 +123,8 @@ def _pilots(table: ScoreTable, run: Path) -> list[Pilot]:
                 )
     if not found:
         raise UsageError(
-            f"--pilot: {run} has no task with two phrasings and two instances; a pilot needs both. Run it with more."
+            f"--pilot: {run} has no task with two phrasings and two instances; "
+            "a pilot needs both. Run it with more."
         )
     return found
 
@@ -210,7 +212,8 @@ def size(
     """
     if not gap > 0:
         raise UsageError(
-            f"--difference: {gap * 100:g} points cannot be looked for; a number above 0 is accepted, such as 2."
+            f"--difference: {gap * 100:g} points cannot be looked for; a number above 0 is "
+            "accepted, such as 2."
         )
     return [
         Sizing(

@@ -105,7 +105,8 @@ def standings(
     names = [name for name, _ in tables]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ComparisonError(
-            f"leaderboard: two runs are called {twice[0]!r}; names must differ. Leave one out, or name a label."
+            f"leaderboard: two runs are called {twice[0]!r}; names must differ. "
+            "Leave one out, or name a label."
         )
     ids, cells, dropped = aligned(tables)
     what = asked(question)
@@ -238,7 +239,8 @@ def _refuse_others(
     odd = sorted(set(first) ^ set(blocks))
     if odd:
         raise ComparisonError(
-            f"leaderboard: {name!r} and {other!r} differ in {len(odd)} tasks, first {odd[0]!r}; one suite per leaderboard."
+            f"leaderboard: {name!r} and {other!r} differ in {len(odd)} tasks, first {odd[0]!r}; "
+            "one suite per leaderboard."
         )
     for task, block in first.items():
         for what, mine, theirs in (
@@ -248,7 +250,8 @@ def _refuse_others(
             if mine != theirs:
                 odd = sorted(set(mine) ^ set(theirs))
                 raise ComparisonError(
-                    f"leaderboard: {name!r} and {other!r} differ in {len(odd)} {what} of {task}, first {odd[0]!r}; one suite per leaderboard."
+                    f"leaderboard: {name!r} and {other!r} differ in {len(odd)} {what} of {task}, "
+                    f"first {odd[0]!r}; one suite per leaderboard."
                 )
 
 

@@ -74,17 +74,20 @@ class LMEvalBackend:
             if any(mark in name.lower().split("_") for mark in _SECRET)
         ]:
             raise BackendError(
-                f"lm-eval:{self._type}: argument {secret[0]!r} would stand in the manifest. Keys belong into the environment."
+                f"lm-eval:{self._type}: argument {secret[0]!r} would stand in the manifest. "
+                "Keys belong into the environment."
             )
         try:
             self._class = get_model(self._type)
         except ValueError as error:
             raise BackendError(
-                f"lm-eval: model type {self._type!r} is not known to lm-eval {version('lm_eval')}. {_first_line(error)}"
+                f"lm-eval: model type {self._type!r} is not known to lm-eval "
+                f"{version('lm_eval')}. {_first_line(error)}"
             ) from error
         except ImportError as error:
             raise BackendError(
-                f"lm-eval:{self._type}: cannot be imported: {_first_line(error)}. Install what it needs."
+                f"lm-eval:{self._type}: cannot be imported: {_first_line(error)}. "
+                "Install what it needs."
             ) from error
         self._model = self._made()
         self._template = self._chat_template(spec.chat_template)
@@ -109,18 +112,22 @@ class LMEvalBackend:
             return None
         if wanted != "auto":
             raise BackendError(
-                f"lm-eval:{self._type}: chat template {wanted!r} cannot be used; 'auto' (the model's own) or 'none' is accepted."
+                f"lm-eval:{self._type}: chat template {wanted!r} cannot be used; "
+                "'auto' (the model's own) or 'none' is accepted."
             )
         try:
             text = str(self._model.chat_template(True) or "")
         except Exception as error:  # foreign code, as above
             raise BackendError(
-                f"lm-eval:{self._type}: has no chat template ({_first_line(error)}). Use --chat-template none."
+                f"lm-eval:{self._type}: has no chat template ({_first_line(error)}). "
+                "Use --chat-template none."
             ) from error
         refuse_chance(text)
         if "strftime_now" in text:
             raise BackendError(
-                f"lm-eval:{self._type}: its chat template asks for the date, which would change answers from day to day. Use --model hf:NAME, where the date stands still."
+                f"lm-eval:{self._type}: its chat template asks for the date, "
+                "which would change answers from day to day. "
+                "Use --model hf:NAME, where the date stands still."
             )
         return text
 
@@ -222,11 +229,13 @@ class LMEvalBackend:
         # foreign code: whatever it raises ends the run, with the traceback under --debug
         except Exception as error:
             raise BackendError(
-                f"lm-eval:{self._type}: {method} failed: {_first_line(error)}. What was answered is stored; type the same command again."
+                f"lm-eval:{self._type}: {method} failed: {_first_line(error)}. "
+                "What was answered is stored; type the same command again."
             ) from error
         if len(found) != len(asked):
             raise BackendError(
-                f"lm-eval:{self._type}: {method} gave {len(found)} results for {len(asked)} requests; nothing of it was used."
+                f"lm-eval:{self._type}: {method} gave {len(found)} results for {len(asked)} "
+                "requests; nothing of it was used."
             )
         return found
 

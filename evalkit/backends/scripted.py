@@ -159,12 +159,14 @@ class ScriptedBackend:
                 self.options[key] = float(value)
             except ValueError:
                 raise BackendError(
-                    f"scripted: option {pair!r} is not understood; known: {', '.join(f'{k}=NUMBER' for k in _DEFAULTS)}."
+                    f"scripted: option {pair!r} is not understood; known: "
+                    f"{', '.join(f'{k}=NUMBER' for k in _DEFAULTS)}."
                 ) from None
 
         if name == "bad_task" and not self.task:
             raise BackendError(
-                "scripted: bad_task names no task; task=ID is accepted, such as bad_task,task=procedural/sorting."
+                "scripted: bad_task names no task; task=ID is accepted, such as "
+                "bad_task,task=procedural/sorting."
             )
 
     @property
@@ -219,7 +221,8 @@ class ScriptedBackend:
         key = request.key
         if hint is None:
             raise BackendError(
-                "scripted: a request came without its hint; scripted backends run inside 'evalkit run' only."
+                "scripted: a request came without its hint; scripted backends run inside 'evalkit "
+                "run' only."
             )
         if request.repeat and self.behaviour in {"noise", "sensitive"}:
             hint = replace(hint, instance_id=f"{hint.instance_id}\x1f{request.repeat}")

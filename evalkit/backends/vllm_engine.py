@@ -85,7 +85,8 @@ class VLLMBackend:
         )
         if self._files.config.get("is_encoder_decoder"):
             raise BackendError(
-                f"{spec.name}: is an encoder-decoder model, which vLLM does not run. Use --model hf:{spec.name}."
+                f"{spec.name}: is an encoder-decoder model, which vLLM does not run. "
+                f"Use --model hf:{spec.name}."
             )
         self._options = options
         self._engine: Any = self._started(options)
@@ -129,7 +130,8 @@ class VLLMBackend:
         except (RuntimeError, ValueError, OSError, TypeError, NotImplementedError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BackendError(
-                f"{self._spec.name}: vLLM does not start: {first} Check device, memory and options; --debug shows more."
+                f"{self._spec.name}: vLLM does not start: {first} Check device, "
+                "memory and options; --debug shows more."
             ) from error
 
     def _can_name_ids(self) -> bool:
@@ -229,7 +231,8 @@ class VLLMBackend:
         except (RuntimeError, ValueError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BackendError(
-                f"{self._spec.name}: vLLM failed: {first} What was answered is stored; type the same command again."
+                f"{self._spec.name}: vLLM failed: {first} What was answered is stored; "
+                "type the same command again."
             ) from error
         return list(outputs)
 
@@ -367,13 +370,15 @@ def _engine_options(spec: ModelSpec) -> dict[str, Any]:
     """Options for the engine with their types; anything else is refused."""
     if spec.device not in {"auto", "cuda"}:
         raise BackendError(
-            f"device {spec.device!r}: vLLM takes the GPUs it is shown; set CUDA_VISIBLE_DEVICES and leave --device out."
+            f"device {spec.device!r}: vLLM takes the GPUs it is shown; set CUDA_VISIBLE_DEVICES "
+            "and leave --device out."
         )
     unknown = sorted(set(spec.options) - set(_ENGINE_OPTIONS) - _OTHER_OPTIONS)
     if unknown:
         known = ", ".join(sorted({*_ENGINE_OPTIONS, *_OTHER_OPTIONS}))
         raise BackendError(
-            f"option {unknown[0]!r}: backend 'vllm' does not know it; {known} are accepted. Remove it."
+            f"option {unknown[0]!r}: backend 'vllm' does not know it; {known} are accepted. "
+            "Remove it."
         )
     found: dict[str, Any] = {}
     for name, value in spec.options.items():

@@ -184,7 +184,8 @@ def fetch(
             commits[key] = _commit(item)
         if item.place.is_dir():
             raise EnvironmentFault(
-                f"{item.place}: is a folder where a file is expected. Move it away, or choose another --data-dir."
+                f"{item.place}: is a folder where a file is expected. "
+                "Move it away, or choose another --data-dir."
             )
         try:
             entry = _download(item, commits[key], root)
@@ -304,7 +305,8 @@ def _store(item: Wanted, commit: str, root: Path, answer: Answer) -> Fetched:
             tail = (tail + piece)[-_LOOKED_AT:]
         if wrong := wrong_content(item.place.name, answer.kind, head, tail):
             raise EnvironmentFault(
-                f"{answer.url}: what came {wrong}; nothing of it was kept. Check the address and the network."
+                f"{answer.url}: what came {wrong}; nothing of it was kept. "
+                "Check the address and the network."
             )
         entry = Fetched(
             origin=item.origin,
@@ -334,7 +336,8 @@ def _from_hub(item: Wanted, call: Callable[[], T]) -> T:
     where = f"{endpoint('HF_ENDPOINT', _HUB)}/datasets/{item.repository}"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         raise DataMissingError(
-            f"{where}: cannot be reached, HF_HUB_OFFLINE is set. Unset it, or place the files by hand."
+            f"{where}: cannot be reached, HF_HUB_OFFLINE is set. "
+            "Unset it, or place the files by hand."
         )
     if not _HUB_ID.match(item.repository) or ".." in item.repository:
         raise UsageError(f"{item.repository[:200]}: is no hub id; owner/name is expected.")
@@ -344,5 +347,6 @@ def _from_hub(item: Wanted, call: Callable[[], T]) -> T:
         raise
     except EnvironmentFault as error:
         raise EnvironmentFault(
-            f"{where}: {item.path} at {item.revision or 'the default branch'} could not be got: {error}"
+            f"{where}: {item.path} at {item.revision or 'the default branch'} could not be got: "
+            f"{error}"
         ) from error

@@ -82,8 +82,9 @@ def read_instances(
     problems = _problems(task, instances)
     if task.n_instances is not None and wanted == task.split and len(read) != task.n_instances:
         problems.append(
-            f"{task.id}: {wanted!r} has {len(read)} instances where {task.n_instances} are published. "
-            f"Get the data again, or leave 'n_instances' out of your own task file if it differs on purpose."
+            f"{task.id}: {wanted!r} has {len(read)} instances where {task.n_instances} are "
+            "published. Get the data again, or leave 'n_instances' out of your own task file if "
+            "it differs on purpose."
         )
     if problems:
         raise CatalogError(problems[:20])
@@ -129,19 +130,24 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
     """Return what is wrong with instances whatever format they came from."""
     if not instances:
         return [
-            f"{task.id}: no instances were read; at least one is expected. Check 'source' and the data."
+            (
+                f"{task.id}: no instances were read; at least one is expected. "
+                "Check 'source' and the data."
+            )
         ]
     problems: list[str] = []
     if task.group and not any(task.group in instance.fields for instance in instances):
         problems.append(
-            f"{task.id}: group is {task.group!r}, which no instance has as a field; fields: {', '.join(instances[0].fields)}. Name one of them."
+            f"{task.id}: group is {task.group!r}, which no instance has as a field; fields: "
+            f"{', '.join(instances[0].fields)}. Name one of them."
         )
     met: dict[str, str] = {}
     for instance in instances:
         where = _shown(task, instance)
         if _blank(instance.id):
             problems.append(
-                f"{where} has an empty id; every instance needs one of its own. Fill it in, or leave 'id' out of the columns."
+                f"{where} has an empty id; every instance needs one of its own. "
+                "Fill it in, or leave 'id' out of the columns."
             )
         elif instance.id in met:
             first = f", first in {met[instance.id]}" if met[instance.id] else ""
@@ -151,7 +157,8 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
         met.setdefault(instance.id, instance.where)
         if "question" not in instance.fields:
             problems.append(
-                f"{where} has no field 'question'; it has {', '.join(instance.fields) or 'none'}. Correct the column mapping."
+                f"{where} has no field 'question'; it has {', '.join(instance.fields) or 'none'}. "
+                "Correct the column mapping."
             )
         if instance.target is not None and not 0 <= instance.target < len(instance.choices):
             problems.append(

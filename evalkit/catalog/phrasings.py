@@ -59,7 +59,8 @@ def _read(path: Path, _stamp: tuple[int, int]) -> tuple[_Read, ...]:
             continue
         if phrasing.id in first:
             problems.append(
-                f"{file.at((*where, 'id'))}: id {phrasing.id!r} stands here again, first at {first[phrasing.id]}. Rename one."
+                f"{file.at((*where, 'id'))}: id {phrasing.id!r} stands here again, "
+                f"first at {first[phrasing.id]}. Rename one."
             )
         first.setdefault(phrasing.id, file.at((*where, "id")))
         found.append(_Read(phrasing, file.at(where)))
@@ -84,7 +85,8 @@ def _split(
         return [], {}, value, ()
     if not isinstance(value, dict):
         problems.append(
-            f"{file.at(())}: a list of phrasings, or a mapping with {', '.join(_FILE_KEYS)}, is expected."
+            f"{file.at(())}: a list of phrasings, or a mapping with {', '.join(_FILE_KEYS)}, "
+            "is expected."
         )
         return [], {}, [], ()
     for key in value:
@@ -97,14 +99,16 @@ def _split(
         part = value.get(key, empty)
         if not isinstance(part, kind):
             problems.append(
-                f"{file.at((key,))}: {key!r} is {part!r}; accepted: a {'list' if kind is list else 'mapping'}."
+                f"{file.at((key,))}: {key!r} is {part!r}; accepted: a "
+                f"{'list' if kind is list else 'mapping'}."
             )
             part = empty
         parts.append(part)
     patterns, defaults, entries = parts
     for key in [key for key in defaults if key not in field_names(Phrasing)]:
         problems.append(
-            f"{file.at(('defaults', key))}: key {key!r} is not known; accepted: {', '.join(field_names(Phrasing))}."
+            f"{file.at(('defaults', key))}: key {key!r} is not known; accepted: "
+            f"{', '.join(field_names(Phrasing))}."
         )
         defaults = {name: item for name, item in defaults.items() if name != key}
     return patterns, defaults, entries, ("phrasings",)
@@ -115,7 +119,8 @@ def _stamped(path: Path) -> tuple[_Read, ...]:
         stamp = path.stat()
     except OSError as error:
         raise CatalogError(
-            f"{path}: phrasing file cannot be read: {error.strerror}. Run 'evalkit ls phrasings' for shipped ones."
+            f"{path}: phrasing file cannot be read: {error.strerror}. "
+            "Run 'evalkit ls phrasings' for shipped ones."
         ) from error
     return _read(path, (stamp.st_mtime_ns, stamp.st_size))
 
@@ -145,7 +150,8 @@ def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
         path = folder / f"{name}.yaml"
         if not path.is_file():
             raise CatalogError(
-                f"{task.id}: phrasing set {name!r} is not there; looked for {_shown(path)}. Correct 'phrasings' of the task."
+                f"{task.id}: phrasing set {name!r} is not there; looked for {_shown(path)}. "
+                "Correct 'phrasings' of the task."
             )
         if path != own:
             yield path
@@ -165,7 +171,8 @@ def _borrowed(task: Task) -> Iterator[_Read]:
         path = data_root("paraphrases") / f"{name}.yaml"
         if ".." in name or not path.is_file():
             raise CatalogError(
-                f"{task.id}: phrasing set {name!r} is not there; looked for {_shown(path)}. Correct 'phrasings' of the task."
+                f"{task.id}: phrasing set {name!r} is not there; looked for {_shown(path)}. "
+                "Correct 'phrasings' of the task."
             )
         for item in _stamped(path):
             if slots(item.phrasing.text) <= offered:
@@ -220,12 +227,14 @@ def _fitting(task: Task, items: Sequence[_Read]) -> list[Phrasing]:
             continue
         if phrasing.id in taken:
             problems.append(
-                f"{item.at}: id {phrasing.id!r} stands here again, first at {taken[phrasing.id].at}. Rename one."
+                f"{item.at}: id {phrasing.id!r} stands here again, first at "
+                f"{taken[phrasing.id].at}. Rename one."
             )
             continue
         if strange := sorted(slots(phrasing.text) - offered):
             problems.append(
-                f"{item.at}: {task.id} has no slot {', '.join(strange)}; it fills {', '.join(sorted(offered))}. Correct the text."
+                f"{item.at}: {task.id} has no slot {', '.join(strange)}; it fills "
+                f"{', '.join(sorted(offered))}. Correct the text."
             )
         taken[phrasing.id] = item
     if problems:

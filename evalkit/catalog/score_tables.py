@@ -242,7 +242,8 @@ def _mapped_file(path: Path, renamed: Mapping[str, str]) -> ScoreFile:
             columns[ours] = frame[theirs]
         else:
             raise TableError(
-                f"{path}: --map {ours}={theirs}: has no column {theirs!r}; columns: {', '.join(map(str, frame.columns))}. A value for all rows stands in quotes."
+                f"{path}: --map {ours}={theirs}: has no column {theirs!r}; columns: "
+                f"{', '.join(map(str, frame.columns))}. A value for all rows stands in quotes."
             )
     kept = frame.drop(columns=[name for name in {*renamed, *renamed.values()} if name in frame])
     return score_file(kept.assign(**columns), origin=str(path))

@@ -78,14 +78,20 @@ def record(
     """
     if not isinstance(value, dict):
         return None, [
-            f"{file.at(where)}: {shown(value)} stands where a mapping is expected; accepted keys: {', '.join(field_names(kind))}."
+            (
+                f"{file.at(where)}: {shown(value)} stands where a mapping is expected; "
+                f"accepted keys: {', '.join(field_names(kind))}."
+            )
         ]
     problems: list[str] = list(_unknown_keys(kind, value, file=file, where=where))
     built, wrong = _built(kind, value)
     if wrong is None:
         return None, [
             *problems,
-            f"{file.at(where)}: holds a number that is not finite; accepted: ordinary numbers. Correct it.",
+            (
+                f"{file.at(where)}: holds a number that is not finite; accepted: "
+                "ordinary numbers. Correct it."
+            ),
         ]
     problems += [_type_problem(item, file=file, where=where) for item in wrong]
     spoilt = {str(item["loc"][0]) for item in wrong if item["loc"]}
@@ -152,13 +158,19 @@ def _type_problem(item: Mapping[str, Any], *, file: YamlFile, where: Where) -> s
         .replace("tuple", "list")
         .replace("array", "list")
     )
-    return f"{file.at((*where, *path))}: {name!r} is {shown(item['input'])}; accepted: {wanted}. Correct it."
+    return (
+        f"{file.at((*where, *path))}: {name!r} is {shown(item['input'])}; accepted: {wanted}. "
+        "Correct it."
+    )
 
 
 def _name_problem(kind: str, name: str) -> str | None:
     if NAME.match(name):
         return None
-    return f"{kind} {shown(name)} is not accepted; letters, digits, '_', '.', '+', '-', at most 100, starting with a letter or digit. Rename it."
+    return (
+        f"{kind} {shown(name)} is not accepted; letters, digits, '_', '.', '+', '-', at most 100, "
+        "starting with a letter or digit. Rename it."
+    )
 
 
 def _registered(registry: Registry, name: str) -> str | None:
@@ -180,7 +192,10 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
     if task.reader == "lm_eval":
         yield (
             ("reader",),
-            "reader 'lm_eval' may run code, so no task file may choose it. Name the task as lm_eval:NAME instead.",
+            (
+                "reader 'lm_eval' may run code, so no task file may choose it. "
+                "Name the task as lm_eval:NAME instead."
+            ),
         )
     yield from check_source(task.source)
     if message := _registered(METRICS, task.metric):
@@ -193,7 +208,10 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
     if task.chance is not None and not 0 <= task.chance < 1:
         yield (
             ("chance",),
-            f"chance is {task.chance}; accepted: a fraction from 0 to below 1 (0.25 for four choices).",
+            (
+                f"chance is {task.chance}; accepted: a fraction from 0 to below 1 (0.25 for four "
+                "choices)."
+            ),
         )
     if task.kind == "generate" and task.max_tokens < 1:
         yield ("max_tokens",), f"max_tokens is {task.max_tokens}; accepted: 1 and up."
@@ -207,12 +225,18 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
     if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1 or blank:
         yield (
             ("labels",),
-            f"labels are {list(task.labels)}; accepted: none, or two and more that differ and are not empty.",
+            (
+                f"labels are {list(task.labels)}; accepted: none, or two and more that differ and "
+                "are not empty."
+            ),
         )
     if not task.fields or len(set(task.fields)) != len(task.fields):
         yield (
             ("fields",),
-            f"fields are {list(task.fields)}; accepted: one or more that differ, such as [question].",
+            (
+                f"fields are {list(task.fields)}; accepted: one or more that differ, "
+                "such as [question]."
+            ),
         )
     if task.n_instances is not None and task.n_instances < 1:
         yield (
@@ -238,12 +262,18 @@ def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
     if not phrasing.source.strip():
         yield (
             ("source",),
-            "source is empty; accepted: the collection the phrasing comes from, such as evalkit, flan, p3, niv2.",
+            (
+                "source is empty; accepted: the collection the phrasing comes from, "
+                "such as evalkit, flan, p3, niv2."
+            ),
         )
     if not phrasing.text.strip() and phrasing.kind != "null":
         yield (
             ("text",),
-            "text is empty; accepted: the instruction. Only a phrasing of kind 'null' may be empty.",
+            (
+                "text is empty; accepted: the instruction. "
+                "Only a phrasing of kind 'null' may be empty."
+            ),
         )
     for message in check_template(phrasing.text):
         yield ("text",), message
@@ -265,7 +295,10 @@ def _check_suite(suite: Suite) -> Iterator[tuple[Where, str]]:
         if value is not None and value < least:
             yield (
                 (field,),
-                f"{field} is {value}; accepted: {least} and up{'' if field == 'shots' else ', or leave it out for all'}.",
+                (
+                    f"{field} is {value}; accepted: {least} and "
+                    f"up{'' if field == 'shots' else ', or leave it out for all'}."
+                ),
             )
     if suite.max_tokens is not None and suite.max_tokens < 1:
         yield ("max_tokens",), f"max_tokens is {suite.max_tokens}; accepted: 1 and up."
@@ -311,7 +344,10 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
     if not policy.rules:
         yield (
             ("rules",),
-            "rules is empty; accepted: one or more, such as {metric: mean, margin: 0.02}. A gate without rules passes anything.",
+            (
+                "rules is empty; accepted: one or more, such as {metric: mean, margin: 0.02}. "
+                "A gate without rules passes anything."
+            ),
         )
     if not 0.5 < policy.level < 1:
         yield ("level",), f"level is {policy.level}; accepted: above 0.5 and below 1, such as 0.95."
@@ -327,18 +363,27 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
         if not 0 < rule.margin < 1:
             yield (
                 ("rules", place, "margin"),
-                f"margin is {rule.margin}; accepted: a fraction above 0 and below 1 (0.02 is two points). No number of instances shows a change of 0.",
+                (
+                    f"margin is {rule.margin}; accepted: a fraction above 0 and below 1 (0.02 is "
+                    "two points). No number of instances shows a change of 0."
+                ),
             )
         if rule.relative and rule.metric in ABSOLUTE:
             yield (
                 ("rules", place, "margin"),
-                f"margin of {rule.metric} is a share of the baseline; {ABSOLUTE[rule.metric]}. Give points, such as 0.02.",
+                (
+                    f"margin of {rule.metric} is a share of the baseline; "
+                    f"{ABSOLUTE[rule.metric]}. Give points, such as 0.02."
+                ),
             )
         first = told.setdefault((rule.metric, rule.scope, rule.tasks), place)
         if first != place:
             yield (
                 ("rules", place),
-                f"rule {place + 1} checks {rule.metric} by {rule.scope} again, as rule {first + 1} does. Keep one.",
+                (
+                    f"rule {place + 1} checks {rule.metric} by {rule.scope} again, "
+                    f"as rule {first + 1} does. Keep one."
+                ),
             )
     for place, waiver in enumerate(policy.waivers):
         if message := _unknown_metric(waiver.metric):

@@ -85,7 +85,10 @@ GROUP = "What is computed"
     "--tests",
     is_flag=True,
     group=GROUP,
-    help="Also test every pair of models, every attacked phrasing against its reference, and every gap, paired on instances, with intervals: tests.csv.",
+    help=(
+        "Also test every pair of models, every attacked phrasing against its reference, "
+        "and every gap, paired on instances, with intervals: tests.csv."
+    ),
 )
 @latex_option
 @json_option

@@ -226,8 +226,9 @@ def print_drops(estimates: Sequence[Estimate]) -> None:
         list(lines),
         names,
         rows,
-        "drop rates of attacked phrasings, % of the score of their reference; pdr: mean over pairs, "
-        "pdr_std: population deviation over pairs, pooled: over all pairs of all tasks",
+        "drop rates of attacked phrasings, % of the score of their reference; pdr: "
+        "mean over pairs, pdr_std: population deviation over pairs, pooled: "
+        "over all pairs of all tasks",
     )
 
 
@@ -267,7 +268,10 @@ def print_tests(tests: Sequence[PairedTest]) -> None:
             print_table(
                 [*heads, "p", "Holm, task", "Holm, all", "BH, all"],
                 rows,
-                title=f"{title}, paired on instances, for these phrasings on new instances; differences in percentage points",
+                title=(
+                    f"{title}, paired on instances, for these phrasings on new instances; "
+                    "differences in percentage points"
+                ),
             )
 
 

@@ -74,7 +74,8 @@ def at_most_one_model(command: click.Command) -> None:
 def _only(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> str | None:
     if len(values) > 1:
         raise click.UsageError(
-            f"--model: is given {len(values)} times ({', '.join(values)}), and this command takes one. Leave the others out."
+            f"--model: is given {len(values)} times ({', '.join(values)}), "
+            "and this command takes one. Leave the others out."
         )
     return values[0] if values else None
 

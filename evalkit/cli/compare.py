@@ -159,13 +159,17 @@ def _print(
     lines, tasks = headline_lines(found, old, new), task_lines(found, old, new)
     for sentence in said_of(lines, tasks, found.old, found.new):
         say(sentence)
-    title = f"{found.new} minus {found.old}, percentage points, {level:.0%} intervals for {found.question}"
+    title = (
+        f"{found.new} minus {found.old}, percentage points, {level:.0%} intervals for "
+        f"{found.question}"
+    )
     print_table(["mean over tasks", *HEADS], [line_cells(line) for line in lines], title=title)
     for reason in reasons(lines):
         say(reason)
     test = found.tests[-1]
     say(
-        f"{test.lost:,} of {test.n_cells:,} cells were right in {found.old} and are wrong in {found.new}; {test.gained:,} the other way round."
+        f"{test.lost:,} of {test.n_cells:,} cells were right in {found.old} and are wrong in "
+        f"{found.new}; {test.gained:,} the other way round."
     )
     further = {row.metric for row in found.overall} - {line.key for line in lines}
     if further:
@@ -207,7 +211,10 @@ def _print_tasks(found: Comparison, tasks: Sequence[Line]) -> None:
     print_table(
         [*heads, *(["bound", "not worse"] if bound else [])],
         rows,
-        title=f"mean of every task, largest loss first; tests paired on instances, for {found.tests[-1].question}",
+        title=(
+            "mean of every task, largest loss first; tests paired on instances, "
+            f"for {found.tests[-1].question}"
+        ),
     )
     if bound and len(found.tests) > 1:
         every = found.tests[-1]

@@ -132,10 +132,16 @@ def _said(best: Suggestion | None) -> str:
         return "No suggestion: none of the runs is of the same model without training."
     what = "unseen phrasings" if best.metric == "unseen_mean" else "the mean"
     interval = f"{number(best.value)} [{number(best.low)}, {number(best.high)}]"
-    chosen = f"best of {best.n_candidates} on {what}, {best.level:.1%} interval, so that the choice is paid for"
+    chosen = (
+        f"best of {best.n_candidates} on {what}, {best.level:.1%} interval, "
+        "so that the choice is paid for"
+    )
     if best.holds:
         return f"Without training, {best.name} is suggested: {interval} ({chosen})."
-    return f"No suggestion: the best without training, {best.name}, has {interval}, which does not lie above 0 ({chosen})."
+    return (
+        f"No suggestion: the best without training, {best.name}, has {interval}, "
+        f"which does not lie above 0 ({chosen})."
+    )
 
 
 def cost_of(plain: Manifest | None, changed: Manifest | None) -> Cost:

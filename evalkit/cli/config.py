@@ -41,7 +41,8 @@ def config_files() -> list[Path]:
     for path in candidates:
         if os.path.lexists(path) and not path.is_file():
             raise UsageError(
-                f"{path}: is no file, so no defaults can be read from it. Move it away, or put a file in its place."
+                f"{path}: is no file, so no defaults can be read from it. "
+                "Move it away, or put a file in its place."
             )
     return [path for path in candidates if path.is_file()]
 
@@ -74,7 +75,8 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     wrong = [name for name, table in tables.items() if not isinstance(table, dict)]
     if wrong:
         raise UsageError(
-            f"{path}: {wrong[0]!r} stands outside a table; write [run] (or another command) above it."
+            f"{path}: {wrong[0]!r} stands outside a table; write [run] (or another command) "
+            "above it."
         )
     return tables
 
@@ -110,7 +112,8 @@ def _refuse_lifted(tables: Mapping[str, Mapping[str, Any]]) -> None:
         for name, found in wrong.items():
             if found:
                 raise UsageError(
-                    f"{PROJECT_FILE}: [{command}] {name}: sets {found[0]}, which counts only on the command line. Take it out and type it there."
+                    f"{PROJECT_FILE}: [{command}] {name}: sets {found[0]}, which counts only on "
+                    "the command line. Take it out and type it there."
                 )
 
 
@@ -119,7 +122,8 @@ def _refuse_code(command: str, table: Mapping[str, Any], path: Path) -> None:
     for name in table:
         if name.replace("-", "_") == "allow_code_execution":
             raise UsageError(
-                f"{path}: [{command}] {name}: counts only on the command line. Take it out and type it there."
+                f"{path}: [{command}] {name}: counts only on the command line. "
+                "Take it out and type it there."
             )
 
 
@@ -142,7 +146,9 @@ def settings() -> list[Setting]:
                 option = name.replace("-", "_")
                 if option == "fresh" and value:
                     raise UsageError(
-                        f"{path}: [{command}] fresh: would wipe a run each time it is gone on with, so it counts only on the command line. Take it out and type --fresh there."
+                        f"{path}: [{command}] fresh: would wipe a run each time it is gone on "
+                        "with, so it counts only on the command line. "
+                        "Take it out and type --fresh there."
                     )
                 found.append(Setting(command=command, option=option, value=value, path=path))
     return found
@@ -183,7 +189,8 @@ def checked(setting: Setting, command: click.Command) -> Any:
     parts = value if several and isinstance(value, list) else [value]
     if not all(isinstance(part, str | int | float) for part in parts):
         raise UsageError(
-            f"{where} {name} is {str(value)[:60]}; {'texts or numbers' if several else 'one text or number'} accepted. Correct it."
+            f"{where} {name} is {str(value)[:60]}; "
+            f"{'texts or numbers' if several else 'one text or number'} accepted. Correct it."
         )
     if name == "model" and several:  # one model is one text, in a file as on the command line
         value = parts

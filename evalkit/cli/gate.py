@@ -46,7 +46,10 @@ NAMED = 10
     "gate",
     cls=GroupedCommand,
     short_help="Decide before a release: pass, regression, or not enough evidence.",
-    epilog="Example: evalkit gate reports/runs/candidate --baseline reports/runs/last_release --explain",
+    epilog=(
+        "Example: evalkit gate reports/runs/candidate --baseline reports/runs/last_release "
+        "--explain"
+    ),
 )
 @click.argument("candidate", type=click.Path(path_type=Path))
 @option(
@@ -71,7 +74,10 @@ NAMED = 10
     type=click.IntRange(min=1),
     metavar="K",
     group="Decision",
-    help="The K-th look at this candidate, each with more instances: all together keep the policy's level.",
+    help=(
+        "The K-th look at this candidate, each with more instances: all together keep the "
+        "policy's level."
+    ),
 )
 @option(
     "--format",
@@ -81,7 +87,10 @@ NAMED = 10
     multiple=True,
     show_default=True,
     group="Output",
-    help="What is printed; or the harness that wrote a log, told from its content where it is not named.",
+    help=(
+        "What is printed; or the harness that wrote a log, told from its content where it is not "
+        "named."
+    ),
 )
 @option(
     "--out",
@@ -181,11 +190,13 @@ def _refuse_several(baselines: Sequence[Path], form: str) -> None:
     names = [path.resolve().name for path in baselines]
     if len(set(names)) < len(names):
         raise UsageError(
-            "--baseline: two baselines have one folder name; each needs its own. Leave one out, or rename it."
+            "--baseline: two baselines have one folder name; each needs its own. "
+            "Leave one out, or rename it."
         )
     if len(baselines) > 1 and form not in SEVERAL:
         raise UsageError(
-            f"--format {form}: holds one decision, and {len(baselines)} baselines are named; {', '.join(SEVERAL)} are accepted. Or add --out, which writes every form of each."
+            f"--format {form}: holds one decision, and {len(baselines)} baselines are named; "
+            f"{', '.join(SEVERAL)} are accepted. Or add --out, which writes every form of each."
         )
 
 
@@ -243,7 +254,8 @@ def _forget(out: Path) -> None:
             (out / name).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(
-                f"--out {out}: {error.strerror or error}; a folder that can be written is accepted. Name another."
+                f"--out {out}: {error.strerror or error}; a folder that can be written is "
+                "accepted. Name another."
             ) from error
 
 

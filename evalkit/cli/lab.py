@@ -96,7 +96,8 @@ def _suite(told: Mapping[str, Any], given: Mapping[str, Any]) -> Suite:
     sources = held_sources(told, given)
     if not sources:
         raise UsageError(
-            "--arms: every phrasing of the tasks is trained on, so none is left to compare with. Name --sources, so that others are held out."
+            "--arms: every phrasing of the tasks is trained on, so none is left to compare with. "
+            "Name --sources, so that others are held out."
         )
     return Suite(
         name="held-out",
@@ -263,10 +264,15 @@ def _show(
             "note",
         ],
         rows,
-        title=f"minus the plain model ({shown}), points on held-out phrasings; mean over {given['seeds']} seeds, from the lowest to the highest end of their 95% intervals",
+        title=(
+            f"minus the plain model ({shown}), points on held-out phrasings; "
+            f"mean over {given['seeds']} seeds, from the lowest to the highest end of their 95% "
+            "intervals"
+        ),
     )
     say(
-        "'sd over seeds' is of the mean score; an arm whose gain is no larger than it was lucky with its seed."
+        "'sd over seeds' is of the mean score; an arm whose gain is no larger than it was lucky "
+        "with its seed."
     )
     say(f"Written: {given['out'] / 'lab.csv'}")
 

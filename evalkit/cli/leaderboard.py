@@ -199,15 +199,21 @@ def _show_beside(beside: Sequence[Place], wordings: Wordings) -> None:
         title="Beside the ranks, percentage points, means over tasks",
     )
     say(
-        "Front: no model is better in mean without a wider spread, or steadier without a lower mean."
+        "Front: no model is better in mean without a wider spread, or steadier without a lower "
+        "mean."
     )
     if wordings.n_pairs:
         regret = "; ".join(
-            f"the best of the {counted(k, 'model')} one wording puts first loses {points(lost)} points"
+            (
+                f"the best of the {counted(k, 'model')} one wording puts first loses "
+                f"{points(lost)} points"
+            )
             for k, lost in wordings.regret.items()
         )
         say(
-            f"Order of the models under two wordings: Kendall's tau {wordings.tau:.2f} on average, {wordings.tau_low:.2f} at worst ({counted(wordings.n_pairs, 'pair')}); {regret}."
+            f"Order of the models under two wordings: Kendall's tau {wordings.tau:.2f} on "
+            f"average, {wordings.tau_low:.2f} at worst ({counted(wordings.n_pairs, 'pair')}); "
+            f"{regret}."
         )
 
 

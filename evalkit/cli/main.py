@@ -166,11 +166,13 @@ def invoke(arguments: list[str]) -> int:
             return EnvironmentFault.exit_code
         if _out_of_memory(error):
             _say(
-                "out of memory; what was answered so far is stored. Free some memory or lower --batch-size, then run the same command again."
+                "out of memory; what was answered so far is stored. "
+                "Free some memory or lower --batch-size, then run the same command again."
             )
             return EnvironmentFault.exit_code
         _say(
-            f"evalkit failed: {type(error).__name__}: {error}. This is a fault of evalkit; run again with --debug and report what it prints."
+            f"evalkit failed: {type(error).__name__}: {error}. "
+            "This is a fault of evalkit; run again with --debug and report what it prints."
         )
         return 70
 
@@ -179,10 +181,14 @@ def _environment(error: OSError) -> str:
     """What to say of an accident of the system that nothing closer to it has named."""
     if error.filename is None:
         return (
-            f"standard output, or a file that is open: {error.strerror or error}. What was computed is stored where the command writes. "
+            f"standard output, or a file that is open: {error.strerror or error}. "
+            "What was computed is stored where the command writes. "
             "Free some space, or send the output elsewhere, then run the same command again."
         )
-    return f"{error.filename}: {error.strerror or error}. Check the disk and the permissions, then run the same command again."
+    return (
+        f"{error.filename}: {error.strerror or error}. "
+        "Check the disk and the permissions, then run the same command again."
+    )
 
 
 def _out_of_memory(error: BaseException) -> bool:

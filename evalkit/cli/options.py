@@ -217,7 +217,10 @@ def log_options(*, named: bool = True) -> Callable[[F], F]:
             "--phrasing",
             metavar="FIELD",
             group=group,
-            help="Field of a log that is the phrasing, such as metadata.prompt; 'task': the task's name is.",
+            help=(
+                "Field of a log that is the phrasing, such as metadata.prompt; 'task': "
+                "the task's name is."
+            ),
         )(function)
         if named:
             function = option(

@@ -107,7 +107,8 @@ def command(
     kind = type_named(given["as_type"]) if given["as_type"] else None
     if kind is not None and not given["tasks"]:
         raise UsageError(
-            "--as: says how templates are asked on other tasks; name these with --tasks, such as --tasks 'mmlu/*'."
+            "--as: says how templates are asked on other tasks; name these with --tasks, "
+            "such as --tasks 'mmlu/*'."
         )
     options = ImportOptions(
         collection=given["collection"]

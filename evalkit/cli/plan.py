@@ -37,7 +37,10 @@ _SIZE = "How much is enough"
     "plan",
     cls=GroupedCommand,
     short_help="Show what a run would do, without doing it.",
-    epilog="Example: evalkit plan --model demo --suite quickstart    or: evalkit plan --pilot reports/runs/pilot --difference 2",
+    epilog=(
+        "Example: evalkit plan --model demo --suite quickstart    or: evalkit plan --pilot "
+        "reports/runs/pilot --difference 2"
+    ),
 )
 @choosing_options()
 @option(
@@ -51,7 +54,10 @@ _SIZE = "How much is enough"
     "--components",
     metavar="P,I,E",
     group=_SIZE,
-    help="The same, stated: variances of phrasings, instances and interaction, such as 0.0004,0.15,0.05.",
+    help=(
+        "The same, stated: variances of phrasings, instances and interaction, "
+        "such as 0.0004,0.15,0.05."
+    ),
 )
 @option(
     "--difference",
@@ -126,7 +132,8 @@ def _forecast(
     if given["model"] is None:
         if needed or show:
             raise UsageError(
-                "--model: says nothing of what is run; a model is expected, such as --model demo. Or give --pilot and --difference."
+                "--model: says nothing of what is run; a model is expected, such as --model demo. "
+                "Or give --pilot and --difference."
             )
         return None, []
     from evalkit.runs.choose import choose
@@ -153,11 +160,13 @@ def _sized(
 ) -> list[Sizing]:
     if difference is None:
         raise UsageError(
-            "--difference: is missing; with --pilot or --components say which gap must not be missed, in points, such as --difference 2."
+            "--difference: is missing; with --pilot or --components say which gap must not be "
+            "missed, in points, such as --difference 2."
         )
     if (pilot is None) == (components is None):
         raise UsageError(
-            "--pilot or --components: exactly one of the two says how much scores vary. Give a finished run, or three variances."
+            "--pilot or --components: exactly one of the two says how much scores vary. "
+            "Give a finished run, or three variances."
         )
     from evalkit.analysis.sizing import pilot_of, size, stated
 
@@ -247,10 +256,12 @@ def _show(found: Forecast, *, quiet: bool) -> None:
             )
         )
     say(
-        f"Stored already: {found.stored_in_run:,} in the run directory, {found.stored_in_cache:,} in the cache; to ask: {found.pending:,}"
+        f"Stored already: {found.stored_in_run:,} in the run directory, "
+        f"{found.stored_in_cache:,} in the cache; to ask: {found.pending:,}"
     )
     say(
-        f"Prompt tokens to ask: {found.total('prompt_tokens'):,.0f} ({how}); sent anew for every choice they would be {found.total('naive_tokens'):,.0f}"
+        f"Prompt tokens to ask: {found.total('prompt_tokens'):,.0f} ({how}); "
+        f"sent anew for every choice they would be {found.total('naive_tokens'):,.0f}"
     )
     if found.total("answer_tokens"):
         say(f"Tokens to generate: at most {found.total('answer_tokens'):,.0f}")
@@ -300,7 +311,10 @@ def _show_sizes(sizes: list[Sizing], difference: float, *, power: float) -> None
             )
         if not item.designs:
             rows.append([item.scope, "-", "-", "-", "-", "no design looked at is enough"])
-    title = f"Seen and unseen phrasings each, and instances, that show a gap of {difference:g} points with power {power:g}"
+    title = (
+        f"Seen and unseen phrasings each, and instances, that show a gap of {difference:g} points "
+        f"with power {power:g}"
+    )
     print_table(
         ["scope", "instances", "phrasings per arm", "cells per task", "power %", ""],
         rows,
@@ -309,6 +323,7 @@ def _show_sizes(sizes: list[Sizing], difference: float, *, power: float) -> None
     for item in sizes:
         parts = item.components
         say(
-            f"{item.scope}: variance of phrasings {parts.phrasing:.3g}, instances {parts.instance:.3g}, interaction {parts.interaction:.3g}, "
+            f"{item.scope}: variance of phrasings {parts.phrasing:.3g}, instances "
+            f"{parts.instance:.3g}, interaction {parts.interaction:.3g}, "
             f"gap over instances {item.gap_variance:.3g}"
         )

@@ -71,7 +71,8 @@ def command(
     known = [one.id for job in jobs for one in job.phrasings]
     if phrasing is not None and phrasing not in known:
         raise UsageError(
-            f"--phrasing {phrasing}: is not among the {len(known)} of {task}, such as {known[0]}. Type 'evalkit ls phrasings --task {task}'."
+            f"--phrasing {phrasing}: is not among the {len(known)} of {task}, such as {known[0]}. "
+            f"Type 'evalkit ls phrasings --task {task}'."
         )
     found, notes = shown_prompts(jobs, settings, number=number, phrasing=phrasing)
     if as_json:
@@ -95,7 +96,10 @@ def prompts_json(found: Sequence[ShownPrompt]) -> list[dict[str, Any]]:
 def print_prompts(found: Sequence[ShownPrompt]) -> None:
     """Print prompts one below the other, each between two rules."""
     for place, one in enumerate(found, start=1):
-        head = f"--- {place} of {len(found)}: {one.task}, phrasing {one.phrasing_id} ({one.seen}), instance {one.instance_id}"
+        head = (
+            f"--- {place} of {len(found)}: {one.task}, phrasing {one.phrasing_id} ({one.seen}), "
+            f"instance {one.instance_id}"
+        )
         say(shown(head, lines=False), colour="cyan")
         if one.system and one.tokens is None:
             say(f"[system] {one.system}")

@@ -79,13 +79,15 @@ def command(
 
     if len(runs) > 1 and baseline is not None:
         raise UsageError(
-            f"--baseline: is for one RUN, {len(runs)} are given. Leave it out: several runs are compared with each other."
+            f"--baseline: is for one RUN, {len(runs)} are given. "
+            "Leave it out: several runs are compared with each other."
         )
     if len(runs) > 1 and flips is not None:
         raise UsageError(f"--flips: is for one RUN, {len(runs)} are given. Leave it out.")
     if no_report and (figures or flips is not None or baseline is not None or len(runs) > 1):
         raise UsageError(
-            "--no-report: writes leaderboard.csv of one RUN alone; --figures, --flips, --baseline and further runs are of the page. Leave one out."
+            "--no-report: writes leaderboard.csv of one RUN alone; --figures, --flips, "
+            "--baseline and further runs are of the page. Leave one out."
         )
     if no_report:
         written, absent = _bare(runs[0], out)

@@ -28,7 +28,10 @@ __all__ = ["command"]
 @click.command(
     "run",
     cls=GroupedCommand,
-    epilog="Example: evalkit run --model google/flan-t5-small --suite robustness --data-dir data --limit 100",
+    epilog=(
+        "Example: evalkit run --model google/flan-t5-small --suite robustness --data-dir data "
+        "--limit 100"
+    ),
 )
 @choosing_options()
 @option(
@@ -37,7 +40,10 @@ __all__ = ["command"]
     default=None,
     metavar="SECONDS",
     group="How the model is loaded",
-    help="End the run, resumable, when no batch came for so long; stacks go to stall.txt. Default: wait.",
+    help=(
+        "End the run, resumable, when no batch came for so long; stacks go to stall.txt. "
+        "Default: wait."
+    ),
 )
 @json_option
 @quiet_option
@@ -93,7 +99,8 @@ def _one(
         except EvalkitError:
             if settings.fresh and (run_directory(settings) / "responses.sqlite").is_file():
                 say(
-                    f"--fresh again would forget what is stored. To go on, type:\n  {settings.command}",
+                    "--fresh again would forget what is stored. "
+                    f"To go on, type:\n  {settings.command}",
                     err=True,
                 )
             raise
@@ -126,7 +133,8 @@ def _several(
     names = [slug(load_model(model).display) for model in models]
     if len(set(models)) < len(models):
         raise UsageError(
-            f"--model: {next(one for one in models if models.count(one) > 1)} is named twice; a model is compared with others. Leave one out."
+            f"--model: {next(one for one in models if models.count(one) > 1)} is named twice; "
+            "a model is compared with others. Leave one out."
         )
     names = [f"{name}-{n}" if names.count(name) > 1 else name for n, name in enumerate(names, 1)]
     outcomes, code = [], 0
@@ -191,7 +199,8 @@ def _show(outcome: Any, *, quiet: bool) -> None:
             or "see the manifest"
         )
         say(
-            f"{counts.missing} of {counts.cells} cells are missing: {reasons}. The same command again asks only for these.",
+            f"{counts.missing} of {counts.cells} cells are missing: {reasons}. "
+            "The same command again asks only for these.",
             err=True,
         )
     say(f"Run directory: {outcome.path}")

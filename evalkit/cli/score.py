@@ -55,7 +55,10 @@ __all__ = ["command"]
     metavar="all|A,B",
     default=None,
     group="Statistics",
-    help="Score the stored answers by other rules too, side by side (own, sum, token, byte, read, exact, ...); changes no file. Several runs are ranked under each.",
+    help=(
+        "Score the stored answers by other rules too, side by side (own, sum, token, byte, read, "
+        "exact, ...); changes no file. Several runs are ranked under each."
+    ),
 )
 @option(
     "--allow-code-execution",
@@ -86,7 +89,8 @@ def command(
         return _by_scorers(runs, score_by, as_json=as_json)
     if len(runs) > 1:
         raise UsageError(
-            f"score: {len(runs)} runs are given; one is scored at a time, several only with --score-by."
+            f"score: {len(runs)} runs are given; one is scored at a time, "
+            "several only with --score-by."
         )
     run = runs[0]
     from evalkit.analysis import costs_of, read_estimates, scored_phrasings
@@ -102,7 +106,8 @@ def command(
     with RunDir(run) as directory:
         if not directory.store_path.is_file():
             raise StoreError(
-                f"{directory.store_path}: no responses are stored. Run the same 'evalkit run' again."
+                f"{directory.store_path}: no responses are stored. "
+                "Run the same 'evalkit run' again."
             )
         final = finish(
             directory,
@@ -132,7 +137,8 @@ def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
             tables[key] = scored.table
     if not tables:
         raise UsageError(
-            f"--score-by {score_by}: the stored answers suffice for none of these rules. Try --score-by all."
+            f"--score-by {score_by}: the stored answers suffice for none of these rules. "
+            "Try --score-by all."
         )
     rows = scorer_rows(tables)
     made = made_by_scorer(rows)
@@ -143,8 +149,10 @@ def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
         _print_kind(kind, [row for row in rows if row.answers == kind])
     for found in made:
         say(
-            f"{points(found.share)} of {points(found.most.spread)} points of this spread are made by the scorer ({found.model}, {counted(found.most.n_tasks, 'task')}): "
-            f"{points(found.most.spread)} under {_named(found.most)}, {points(found.least.spread)} under {_named(found.least)}."
+            f"{points(found.share)} of {points(found.most.spread)} points of this spread are made "
+            f"by the scorer ({found.model}, {counted(found.most.n_tasks, 'task')}): "
+            f"{points(found.most.spread)} under {_named(found.most)}, "
+            f"{points(found.least.spread)} under {_named(found.least)}."
         )
     return 0
 

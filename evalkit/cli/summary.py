@@ -66,43 +66,51 @@ def print_summary(
         say(f"Tune these next, most uncertain first: {', '.join(ambiguous[:5])}{more}")
     counts = manifest.totals
     say(
-        f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, {counts.unparsed} unparsed, {counts.truncated} truncated"
+        f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, "
+        f"{counts.unparsed} unparsed, {counts.truncated} truncated"
     )
     if counts.states and set(counts.states) - {"right", "wrong", "partial"}:
         say(f"Answers: {state_counts(counts.states)}.")
     if counts.cut:
         say(
-            f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the model was done; scored as far as they go."
+            f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the "
+            "model was done; scored as far as they go."
         )
     told, design = manifest.budget, manifest.suite.budget
     if told is not None and design is not None:
         say(
-            f"Sparse run ({design.design}): {told.asked:,} cells asked, {told.not_asked:,} not asked; estimates are for all cells, from a model of those asked"
+            f"Sparse run ({design.design}): {told.asked:,} cells asked, {told.not_asked:,} not "
+            "asked; estimates are for all cells, from a model of those asked"
         )
         for task, found in told.found.items():
             say(f"Found: {found.want} phrasing of {task}: {found.phrasing_id}")
     if told is not None and not told.ended:
         say(
-            f"The rounds of its budget did not end, so the run stays partial. To go on, type:\n  {manifest.to_go_on()}"
+            "The rounds of its budget did not end, so the run stays partial. "
+            f"To go on, type:\n  {manifest.to_go_on()}"
         )
     if counts.by_text:
         say(
-            f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the answer, not by log-probabilities."
+            f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the "
+            "answer, not by log-probabilities."
         )
     for notice in dict.fromkeys(attempt.engine.get("notice") for attempt in manifest.attempts):
         if notice:
             say(str(notice))
     if counts.unstable:
         say(
-            f"{counts.unstable:,} decisions lie within the rounding of the model's number format and may turn on another machine."
+            f"{counts.unstable:,} decisions lie within the rounding of the model's number format "
+            "and may turn on another machine."
         )
     if counts.boundary:
         say(
-            f"{counts.boundary:,} prompts merge with their choices in the tokenizer; scored by lm-eval's rule."
+            f"{counts.boundary:,} prompts merge with their choices in the tokenizer; "
+            "scored by lm-eval's rule."
         )
     if manifest.left_out:
         say(
-            f"{len(manifest.left_out)} tasks left out (--available): {', '.join(list(manifest.left_out)[:3])}{', ...' if len(manifest.left_out) > 3 else ''}"
+            f"{len(manifest.left_out)} tasks left out (--available): "
+            f"{', '.join(list(manifest.left_out)[:3])}{', ...' if len(manifest.left_out) > 3 else ''}"
         )
     tuned_on = manifest.model.tuned_on
     if tuned_on is None:

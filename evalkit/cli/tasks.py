@@ -57,7 +57,8 @@ def from_table(
     path = out or table.with_suffix(".yaml")
     if path.resolve().parent != table.resolve().parent:
         raise UsageError(
-            f"--out: {path} does not lie beside {table}, where the task looks for its rows. Name a file in {table.resolve().parent}."
+            f"--out: {path} does not lie beside {table}, where the task looks for its rows. "
+            f"Name a file in {table.resolve().parent}."
         )
     chosen = tuple(part.strip() for part in columns.split(",") if part.strip())
     proposal = propose(table, name=name, target=target, columns=chosen)

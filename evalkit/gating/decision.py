@@ -262,17 +262,35 @@ def _why(
                 f"{what} is {100 * harm.value:.1f} points, above the ceiling of {margin} ({chance})"
             )
         if outcome == "pass":
-            return f"{what} is {100 * harm.value:.1f} points, at most {100 * harm.high:.1f}, below the ceiling of {margin}"
-        return f"{what} lies between {max(0.0, 100 * harm.low):.1f} and {100 * harm.high:.1f} points, the ceiling of {margin} among them"
-    size = f"{what} is {'worse' if harm.value >= 0 else 'better'} by {abs(100 * harm.value):.1f} points"
+            return (
+                f"{what} is {100 * harm.value:.1f} points, at most {100 * harm.high:.1f}, "
+                f"below the ceiling of {margin}"
+            )
+        return (
+            f"{what} lies between {max(0.0, 100 * harm.low):.1f} and {100 * harm.high:.1f} "
+            f"points, the ceiling of {margin} among them"
+        )
+    size = (
+        f"{what} is {'worse' if harm.value >= 0 else 'better'} by {abs(100 * harm.value):.1f} "
+        "points"
+    )
     if outcome == "regression":
         return f"{size}, more than the margin of {margin}, and by more than chance ({chance})"
     if outcome == "pass":
-        return f"{size}; worse by {max(0.0, 100 * harm.high):.1f} at most, less than the margin of {margin}"
+        return (
+            f"{size}; worse by {max(0.0, 100 * harm.high):.1f} at most, less than the margin of "
+            f"{margin}"
+        )
     if within:
-        return f"{size}, but a loss of {margin} would be noticed with {power:.0%} chance only; the policy asks for {policy.min_power:.0%}"
+        return (
+            f"{size}, but a loss of {margin} would be noticed with {power:.0%} chance only; "
+            f"the policy asks for {policy.min_power:.0%}"
+        )
     if p < 1 - policy.level and harm.value > 0:
-        return f"{size}, by more than chance ({chance}); whether by {margin} or more is open (at most {100 * harm.high:.1f})"
+        return (
+            f"{size}, by more than chance ({chance}); whether by {margin} or more is open (at "
+            f"most {100 * harm.high:.1f})"
+        )
     return f"{size}; a loss of up to {100 * harm.high:.1f} is not excluded, {margin} is the margin"
 
 
@@ -319,7 +337,8 @@ def _waived(checks: Sequence[Check], policy: Policy, today: date) -> tuple[list[
     for waiver in policy.waivers:
         if date.fromisoformat(waiver.expires) < today:
             said.append(
-                f"The waiver of {waiver.metric} ({waiver.scope}) expired on {waiver.expires} and is ignored: {waiver.reason}"
+                f"The waiver of {waiver.metric} ({waiver.scope}) expired on {waiver.expires} and "
+                f"is ignored: {waiver.reason}"
             )
         else:
             in_force.append(waiver)
@@ -343,7 +362,8 @@ def _waived(checks: Sequence[Check], policy: Policy, today: date) -> tuple[list[
             replace(check, counts=False, waiver=f"{waiver.reason} (until {waiver.expires})")
         )
         said.append(
-            f"Waived until {waiver.expires}: {check.outcome} of {check.metric} ({check.scope}). Reason: {waiver.reason}"
+            f"Waived until {waiver.expires}: {check.outcome} of {check.metric} ({check.scope}). "
+            f"Reason: {waiver.reason}"
         )
     for place, waiver in enumerate(in_force):
         if place not in used:
@@ -375,11 +395,15 @@ def _outcome(checks: Sequence[Check], by_rule: Sequence[str]) -> tuple[Outcome, 
     if not good and not waived:
         return "inconclusive", "No deciding rule could be applied, so nothing is shown."
     passed = [
-        f"{len(good)} of {len(good) + len(short) + len(waived)} deciding checks are within their margins"
+        (
+            f"{len(good)} of {len(good) + len(short) + len(waived)} deciding checks are within "
+            "their margins"
+        )
     ]
     if short:
         passed.append(
-            f"not enough evidence on {_named([check for check, _ in short])}, which the policy lets pass"
+            f"not enough evidence on {_named([check for check, _ in short])}, "
+            "which the policy lets pass"
         )
     if waived:
         passed.append(f"{_named(waived)} waived")

@@ -69,7 +69,8 @@ def gate_runs(
 
     if candidate.resolve() == baseline.resolve():
         raise GateError(
-            f"{candidate}: is candidate and baseline at once, which would pass anything. Name the run of the earlier release."
+            f"{candidate}: is candidate and baseline at once, which would pass anything. "
+            "Name the run of the earlier release."
         )
     paths = {"candidate": candidate, "baseline": baseline}
     manifests = {side: _manifest(path, side) for side, path in paths.items()}
@@ -152,7 +153,8 @@ def _table(path: Path, manifest: Manifest, side: str) -> ScoreTable:
     try:
         if manifest.scores_digest is None:
             raise GateError(
-                f"{path}: the manifest does not seal scores.parquet; an earlier version wrote it. Type: evalkit score {path}"
+                f"{path}: the manifest does not seal scores.parquet; an earlier version wrote it. "
+                f"Type: evalkit score {path}"
             )
         return read_table(path, manifest)
     except (EvalkitError, OSError) as error:

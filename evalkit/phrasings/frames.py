@@ -79,7 +79,8 @@ def frame_problems(frame: str) -> list[str]:
         return list(error.problems)
     if strange := sorted(named - FRAME_SLOTS):
         problems.append(
-            f"frame has no slot {', '.join(strange)}; it fills {', '.join(sorted(FRAME_SLOTS))}. Correct it."
+            f"frame has no slot {', '.join(strange)}; it fills {', '.join(sorted(FRAME_SLOTS))}. "
+            "Correct it."
         )
     problems += [
         f"frame has no slot {{{{ {name} }}}}; {why}. Add it."

@@ -160,7 +160,8 @@ def render_prompt(
     choices = _ordered(instance, order)
     if task.kind == "choice" and not choices:
         raise CatalogError(
-            f"{task.id}: instance {instance.id!r} has no choices but the task is a choice task. Check the task file's reader and kind."
+            f"{task.id}: instance {instance.id!r} has no choices but the task is a choice task. "
+            "Check the task file's reader and kind."
         )
     question, listed = _body(task, phrasing, instance, choices, names)
     worked = [_worked(task, phrasing, shot) for shot in shots]
@@ -232,7 +233,8 @@ def _ordered(instance: Instance, order: Sequence[int]) -> tuple[str, ...]:
         return instance.choices
     if sorted(order) != list(range(len(instance.choices))):
         raise CatalogError(
-            f"instance {instance.id!r}: order {list(order)} is not a permutation of its {len(instance.choices)} choices."
+            f"instance {instance.id!r}: order {list(order)} is not a permutation of its "
+            f"{len(instance.choices)} choices."
         )
     return tuple(instance.choices[index] for index in order)
 
@@ -255,8 +257,9 @@ def _body(
     needed = task.kind == "choice" and phrasing.label_space != "text"
     if needed and phrasing.layout in {"none", "bulleted"}:
         raise CatalogError(
-            f"phrasing {phrasing.id!r}: layout {phrasing.layout!r} shows no labels but label_space {phrasing.label_space!r} asks for one; "
-            "use layout lettered, parenthesized or inline, or label_space text."
+            f"phrasing {phrasing.id!r}: layout {phrasing.layout!r} shows no labels but "
+            f"label_space {phrasing.label_space!r} asks for one; use layout lettered, "
+            "parenthesized or inline, or label_space text."
         )
     shown = bool(choices) and (task.choices_shown or needed)
     question = without(instance.fields.get("question", ""), phrasing.reserved)
@@ -294,7 +297,8 @@ def _inline(
     rendered = render(text, fields).rstrip()
     if listed and "choices" not in slots(text) and phrasing.label_space != "text":
         raise CatalogError(
-            f"phrasing {phrasing.id!r}: asks for {phrasing.label_space} but has no {{{{ choices }}}} slot to show them. Add the slot."
+            f"phrasing {phrasing.id!r}: asks for {phrasing.label_space} but has no {{{{ choices "
+            f"}}}} slot to show them. Add the slot."
         )
     return rendered
 

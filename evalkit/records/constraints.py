@@ -69,7 +69,10 @@ def constraint_problem(rule: Constraint) -> str | None:
     if lacking := [key for key in needed if key not in given]:
         return f"rule {name!r} lacks {', '.join(lacking)}."
     if strange := sorted(given - {*needed, *further}):
-        return f"rule {name!r} takes no {strange[0]!r}; accepted: {', '.join((*needed, *further)) or 'nothing more'}."
+        return (
+            f"rule {name!r} takes no {strange[0]!r}; accepted: "
+            f"{', '.join((*needed, *further)) or 'nothing more'}."
+        )
     for key in given:
         kind = KINDS[key]
         if not isinstance(rule[key], kind) or (kind is int and isinstance(rule[key], bool)):

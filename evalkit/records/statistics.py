@@ -132,15 +132,16 @@ def _of_arms() -> Iterator[Statistic]:
     )
     yield fraction(
         "accident",
-        "share of items on which obeying a control is right by accident: a guess, but 0 for opposite "
-        "and negated; also accident_KIND. Reliance of a perfect reader is 1 minus it",
+        "share of items on which obeying a control is right by accident: a guess, "
+        "but 0 for opposite and negated; also accident_KIND. "
+        "Reliance of a perfect reader is 1 minus it",
         words="obeying a control is right by accident",
         needs="controls",
     )
     yield plain(
         "seen_wrong",
-        "mean of wrong controls in words that the model has seen - mean of unseen correct phrasings; "
-        "above 0: familiar words beat the right ones",
+        "mean of wrong controls in words that the model has seen - mean of unseen correct "
+        "phrasings; above 0: familiar words beat the right ones",
         words="seen but wrong - unseen but right",
         needs="controls",
         low=-1.0,

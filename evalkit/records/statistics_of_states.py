@@ -41,7 +41,8 @@ def of_states() -> Iterator[Statistic]:
     )
     yield fraction(
         "adherence",
-        "share of texts whose first line is in the form asked for: a label, a number, a short answer",
+        "share of texts whose first line is in the form asked for: a label, a number, "
+        "a short answer",
         words="first line in the form asked for",
         harm="falls",
         needs="cells",

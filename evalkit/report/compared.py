@@ -231,7 +231,10 @@ def said_of(lines: Sequence[Line], tasks: Sequence[Line], old: str, new: str) ->
             "no clear difference": "is not clearly better or worse than",
         }.get(mean.verdict, "cannot be told from")
         said.append(
-            f"{new} {words} {old}: {signed(mean.difference)} points {bracket(mean.low, mean.high)}".rstrip()
+            (
+                f"{new} {words} {old}: {signed(mean.difference)} points "
+                f"{bracket(mean.low, mean.high)}"
+            ).rstrip()
             + "."
         )
     robust = [by_name[name] for name in ROBUST if name in by_name]
@@ -244,7 +247,8 @@ def said_of(lines: Sequence[Line], tasks: Sequence[Line], old: str, new: str) ->
     if len(tasks) > 1:
         worse = sum(line.verdict == "worse" for line in moved)
         said.append(
-            f"Of {len(tasks)} tasks {worse} {'is' if worse == 1 else 'are'} clearly worse and {len(moved) - worse} clearly better, the number of tasks paid for (Holm)."
+            f"Of {len(tasks)} tasks {worse} {'is' if worse == 1 else 'are'} clearly worse and "
+            f"{len(moved) - worse} clearly better, the number of tasks paid for (Holm)."
         )
     return said
 

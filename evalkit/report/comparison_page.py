@@ -144,8 +144,9 @@ def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> No
             else f"suite versions {first.version} and {suite.version}"
         )
         raise ComparisonError(
-            f"{name}: was run on another suite than {names[0]} (digest {suite.digest[:8]} and {first.digest[:8]}): {what}. "
-            "Compare runs of the same suite with the same --limit, --phrasings and --seed."
+            f"{name}: was run on another suite than {names[0]} (digest {suite.digest[:8]} and "
+            f"{first.digest[:8]}): {what}. Compare runs of the same suite with the same --limit, "
+            "--phrasings and --seed."
         )
 
 
@@ -178,7 +179,11 @@ def comparison_drawings(
     yield Drawing(
         name="models",
         title="Scores under seen and unseen wordings, by model",
-        caption="A wording's score is over the tasks that use it, the difficulty of the tasks taken out. Thin line: from the worst to the best wording; thick: the middle half; tick: the median; cross: the model's mean.",
+        caption=(
+            "A wording's score is over the tasks that use it, the difficulty of the tasks taken "
+            "out. Thin line: from the worst to the best wording; thick: the middle half; tick: "
+            "the median; cross: the model's mean."
+        ),
         draw=lambda ax: plot_arms(rows, ax=ax),
     )
     gaps = [
@@ -222,12 +227,19 @@ def _ranks(order: Standings) -> Drawing:
     agreement = (
         ""
         if order.kendall_w != order.kendall_w
-        else f" Agreement of the phrasings on the order: Kendall's W {order.kendall_w:.2f} (1: every wording gives the same order)."
+        else (
+            f" Agreement of the phrasings on the order: Kendall's W {order.kendall_w:.2f} (1: "
+            "every wording gives the same order)."
+        )
     )
     return Drawing(
         name="ranks",
         title="Rank of each model",
-        caption=f"Tick: rank; models that cannot be told apart share one. Line: {order.level:.0%} interval of the rank, for {WORDS[order.question]}.{agreement}",
+        caption=(
+            "Tick: rank; models that cannot be told apart share one. "
+            f"Line: {order.level:.0%} interval of the rank, for "
+            f"{WORDS[order.question]}.{agreement}"
+        ),
         draw=lambda ax: plot_ranks(rows, ax=ax),
     )
 
@@ -245,7 +257,10 @@ def _change(runs: Sequence[RunView], names: Sequence[str]) -> Drawing:
     return Drawing(
         name="change",
         title="Before and after, by task",
-        caption=f"Open: {names[0]}. Filled: {names[1]}. The {min(24, len(rows))} tasks that change most.",
+        caption=(
+            f"Open: {names[0]}. Filled: {names[1]}. "
+            f"The {min(24, len(rows))} tasks that change most."
+        ),
         draw=lambda ax: plot_change(rows[:24], ax=ax),
     )
 

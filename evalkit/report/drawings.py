@@ -69,8 +69,9 @@ def _foot(evidence: Evidence, counts: Counts) -> str:
     n_phrasings = sum(row.headline for view in evidence.tasks for row in view.phrasings)
     n_instances = sum(view.n_instances for view in evidence.tasks)
     return (
-        f"{len(evidence.tasks)} tasks, {n_phrasings:,} phrasings (counted per task), {n_instances:,} instances; "
-        f"missing {share(counts.missing / cells)}, unparsed {share(counts.unparsed / cells)}."
+        f"{len(evidence.tasks)} tasks, {n_phrasings:,} phrasings (counted per task), "
+        f"{n_instances:,} instances; missing {share(counts.missing / cells)}, "
+        f"unparsed {share(counts.unparsed / cells)}."
     )
 
 
@@ -100,7 +101,10 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
     views, said = _most(evidence.tasks, values, "std")
     names = names_of(evidence.tasks)
     sparse = (
-        " Sparse run: marks are posterior means, which lie closer together than the scores they stand for."
+        (
+            " Sparse run: marks are posterior means, which lie closer together than the scores "
+            "they stand for."
+        )
         if is_sparse(evidence)
         else ""
     )
@@ -120,7 +124,12 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
     return Drawing(
         name="scores",
         title="Score under every phrasing, by task",
-        caption=f"A mark is one phrasing: filled blue circle seen, open orange diamond unseen, grey square unknown. Thick line: interval of the mean; thin line: where the score under one new phrasing would lie; dashed: guessing.{sparse}{said} {foot}",
+        caption=(
+            "A mark is one phrasing: filled blue circle seen, open orange diamond unseen, "
+            "grey square unknown. Thick line: interval of the mean; thin line: "
+            f"where the score under one new phrasing would lie; dashed: guessing.{sparse}{said} "
+            f"{foot}"
+        ),
         draw=lambda ax: plot_scores(rows, ax=ax),
     )
 
@@ -146,7 +155,10 @@ def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot:
     return Drawing(
         name="gap",
         title=title,
-        caption=f"Right of 0: unseen wording is worse. Orange and blue: the interval leaves out 0.{said} {foot}",
+        caption=(
+            "Right of 0: unseen wording is worse. "
+            f"Orange and blue: the interval leaves out 0.{said} {foot}"
+        ),
         draw=lambda ax: plot_gap(rows, ax=ax),
     )
 
@@ -195,7 +207,11 @@ def _variance(
     return Drawing(
         name="variance",
         title=title,
-        caption=f"Crossed random effects of phrasing and instance; negative components count as 0. A large first part: wording moves the score as a whole. A large last part: wording decides which instances are right.{said} {foot}",
+        caption=(
+            "Crossed random effects of phrasing and instance; negative components count as 0. "
+            "A large first part: wording moves the score as a whole. "
+            f"A large last part: wording decides which instances are right.{said} {foot}"
+        ),
         draw=lambda ax: plot_variance(rows, ax=ax),
     )
 

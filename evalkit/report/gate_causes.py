@@ -17,7 +17,10 @@ def cause_lines(found: Causes) -> list[str]:
     """
     fell = "fell" if found.change < 0 else "rose"
     lines = [
-        f"The mean {fell} by {abs(100 * found.change):.1f} points: {found.lost:,} cells lost, {found.gained:,} gained."
+        (
+            f"The mean {fell} by {abs(100 * found.change):.1f} points: {found.lost:,} cells lost, "
+            f"{found.gained:,} gained."
+        )
     ]
     for how, head in ((True, "What the answers do"), (False, "Where it lies")):
         named = [one for one in found.named if one.how is how]
@@ -26,12 +29,14 @@ def cause_lines(found: Causes) -> list[str]:
         lines.append("No single cause stands out beyond chance.")
     if found.follows == found.follows:
         lines.append(
-            f"Of the lost cells {found.follows:.0%} are right in at least half of the other wordings (the wording is no longer followed), "
-            f"{found.knows:.0%} in hardly any (the answer is no longer known)."
+            f"Of the lost cells {found.follows:.0%} are right in at least half of the other "
+            f"wordings (the wording is no longer followed), {found.knows:.0%} in hardly any (the "
+            "answer is no longer known)."
         )
     if not found.answers:
         lines.append(
-            "The answers themselves were not looked at (not stored beside both runs, or too many): refusals, places and phrases were not told apart."
+            "The answers themselves were not looked at (not stored beside both runs, "
+            "or too many): refusals, places and phrases were not told apart."
         )
     return lines
 

@@ -29,7 +29,10 @@ HEADLINES: Mapping[str, str] = {
 MARKER = "<!-- evalkit-gate -->"
 """First line of the Markdown form, by which a comment can be found again."""
 COLUMNS = ("check", "baseline", "candidate", "worse by", "at most", "margin", "outcome")
-POINTS = "Percentage points; 'worse by' is counted so that more is worse, 'at most' is its one-sided bound, for these tasks and phrasings on new instances."
+POINTS = (
+    "Percentage points; 'worse by' is counted so that more is worse, 'at most' is its one-sided "
+    "bound, for these tasks and phrasings on new instances."
+)
 
 
 def gate_json(decision: Decision, explanation: Explanation | None = None) -> str:
@@ -116,7 +119,10 @@ def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
                 words.get(HEADLINES.get(check.outcome, check.outcome), 0) + 1
             )
     lines = [
-        f"{metric}: {sum(words.values())} more informational checks ({', '.join(f'{n} {word}' for word, n in sorted(words.items()))})"
+        (
+            f"{metric}: {sum(words.values())} more informational checks "
+            f"({', '.join(f'{n} {word}' for word, n in sorted(words.items()))})"
+        )
         for metric, words in counted.items()
     ]
     return kept, lines
@@ -142,10 +148,16 @@ def _needs(decision: Decision) -> Iterator[str]:
             else "The estimate lies at the margin; no realistic number of instances would decide"
         )
         why = check.why.removeprefix(f"{check.metric} is ").removeprefix(f"{check.metric} ")
-        yield f"{_name(check)}: {why}. {advice}; a change of {points(check.detectable)} points would be noticed with {decision.policy.power:.0%} chance."
+        yield (
+            f"{_name(check)}: {why}. {advice}; a change of {points(check.detectable)} points "
+            f"would be noticed with {decision.policy.power:.0%} chance."
+        )
     if quiet := [check for check in short if check.alarm]:
         names = ", ".join(dict.fromkeys(check.metric for check in quiet))
-        yield f"{in_words(len(quiet), 'alarm')} ({names}) had too little evidence to sound, which stops no release."
+        yield (
+            f"{in_words(len(quiet), 'alarm')} ({names}) had too little evidence to sound, "
+            "which stops no release."
+        )
 
 
 def _identity(side: Mapping[str, Any]) -> str:
@@ -161,8 +173,14 @@ def gate_text(decision: Decision, explanation: Explanation | None = None) -> str
         "",
         f"candidate  {plain(_identity(decision.candidate))}",
         f"baseline   {plain(_identity(decision.baseline))}",
-        f"suite      {plain(str(decision.suite.get('name', '?')))} [{str(decision.suite.get('digest', ''))[:8]}]",
-        f"policy     {plain(decision.policy.name)}, one-sided level {decision.policy.level:g}, {decision.policy.correction.replace('_', '-')} correction",
+        (
+            f"suite      {plain(str(decision.suite.get('name', '?')))} "
+            f"[{str(decision.suite.get('digest', ''))[:8]}]"
+        ),
+        (
+            f"policy     {plain(decision.policy.name)}, one-sided level "
+            f"{decision.policy.level:g}, {decision.policy.correction.replace('_', '-')} correction"
+        ),
         "",
         *_table(COLUMNS, [_row(check) for check in checks]),
         POINTS,
@@ -213,12 +231,18 @@ MOVERS = ("", "baseline", "candidate", "lost", "gained", "cells", "points of the
 
 def _explained_text(explanation: Explanation) -> list[str]:
     lines = [
-        f"Phrasings that pull the mean down most ({len(explanation.phrasings)} of {explanation.n_phrasings} that got worse):"
+        (
+            f"Phrasings that pull the mean down most ({len(explanation.phrasings)} of "
+            f"{explanation.n_phrasings} that got worse):"
+        )
     ]
     lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.phrasings])
     lines += [
         "",
-        f"Instances that pull the mean down most ({len(explanation.instances)} of {explanation.n_instances} that got worse):",
+        (
+            f"Instances that pull the mean down most ({len(explanation.instances)} of "
+            f"{explanation.n_instances} that got worse):"
+        ),
     ]
     lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.instances])
     answers = [mover for mover in explanation.instances if mover.answers]
@@ -249,7 +273,10 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
         "",
         *_markdown_table(COLUMNS, [_row(check) for check in checks]),
         "",
-        f"{POINTS} Policy {markdown(decision.policy.name)}, one-sided level {decision.policy.level:g}.",
+        (
+            f"{POINTS} Policy {markdown(decision.policy.name)}, one-sided level "
+            f"{decision.policy.level:g}."
+        ),
         *(f"- {markdown(line)}" for line in counted),
     ]
     if bad := decision.of("regression"):
@@ -270,7 +297,10 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
         lines.append(f"| {side} | {' | '.join(cells)} |")
     lines += [
         "",
-        f"Suite {markdown(str(decision.suite.get('name', '')))}, digest {markdown(str(decision.suite.get('digest', '')))}.",
+        (
+            f"Suite {markdown(str(decision.suite.get('name', '')))}, digest "
+            f"{markdown(str(decision.suite.get('digest', '')))}."
+        ),
     ]
     lines += (
         ["", *(f"- {markdown(note, limit=400)}" for note in decision.notes)]
@@ -299,12 +329,18 @@ def _explained_markdown(explanation: Explanation) -> list[str]:
     ):
         lines += [
             "",
-            f"<details><summary>{title} that pull the mean down most ({len(movers)} of {number} that got worse)</summary>",
+            (
+                f"<details><summary>{title} that pull the mean down most ({len(movers)} of "
+                f"{number} that got worse)</summary>"
+            ),
             "",
         ]
         lines += _markdown_table(MOVERS, [_mover_row(mover) for mover in movers])
         answers = [
-            f"- {markdown(mover.task)} {markdown(mover.name)}: {markdown(_answers(mover), limit=400)}"
+            (
+                f"- {markdown(mover.task)} {markdown(mover.name)}: "
+                f"{markdown(_answers(mover), limit=400)}"
+            )
             for mover in movers
             if mover.answers
         ]

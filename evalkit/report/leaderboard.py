@@ -226,8 +226,15 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
     """Return what a reader must know of a leaderboard, a sentence each."""
     about = WORDS[order.question]
     notes = [
-        f"Percentage points, {order.level:.0%} intervals for {about}; unweighted means over tasks. Suite {rows[0]['suite']}, digest {rows[0]['suite_digest']}.",
-        "Models share a rank when the interval of their paired difference, for the same question, contains 0; brackets hold the interval of the rank.",
+        (
+            f"Percentage points, {order.level:.0%} intervals for {about}; "
+            f"unweighted means over tasks. Suite {rows[0]['suite']}, digest "
+            f"{rows[0]['suite_digest']}."
+        ),
+        (
+            "Models share a rank when the interval of their paired difference, "
+            "for the same question, contains 0; brackets hold the interval of the rank."
+        ),
     ]
     others: dict[str, dict[str, None]] = {}
     for row in rows:
@@ -237,7 +244,8 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
     notes += [f"Intervals of {', '.join(names)}: for {words}." for words, names in others.items()]
     if order.kendall_w == order.kendall_w:
         notes.append(
-            f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: every wording gives the same order)."
+            f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: "
+            "every wording gives the same order)."
         )
     for row in rows:
         unused = {state: row.get(f"n_{state}") or 0 for state in STATE_COUNTS}
@@ -253,7 +261,8 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
         notes.append("The runs were limited to a part of the suite, the same for all.")
     if order.n_dropped:
         notes.append(
-            f"{order.n_dropped} cells that a model misses were left out for all models in ranks and differences."
+            f"{order.n_dropped} cells that a model misses were left out for all models in ranks "
+            "and differences."
         )
     return notes
 

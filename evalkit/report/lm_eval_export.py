@@ -105,7 +105,8 @@ def export_run(run: Path, out: Path) -> int:
             exported += _exported(job, run)
     if not exported:
         raise UsageError(
-            f"{run}: lm-eval has no metric like {', '.join(sorted(set(left_out.values())))}, so there is nothing to export."
+            f"{run}: lm-eval has no metric like {', '.join(sorted(set(left_out.values())))}, "
+            "so there is nothing to export."
         )
     group = f"evalkit_{slug(manifest.suite.name)}"
     for item in exported:
@@ -138,7 +139,8 @@ def _exported(job: Job, run: Path) -> Iterator[_Exported]:
             )
             if request_of(prompt).key != key:
                 raise StoreError(
-                    f"{run}: the prompt of {job.task.id}, phrasing {phrasing.id!r}, instance {instance.id!r} is not the one that was asked: "
+                    f"{run}: the prompt of {job.task.id}, phrasing {phrasing.id!r}, "
+                    f"instance {instance.id!r} is not the one that was asked: "
                     "another version of evalkit wrote this run. Run the same 'evalkit run' again."
                 )
             rows.append(_document(prompt, instance))
@@ -253,7 +255,10 @@ def _readme(
     n_rows: int,
 ) -> str:
     lines = [
-        f"* Left out, since lm-eval has no metric like theirs: {', '.join(f'{task} ({metric})' for task, metric in left_out.items())}.\n"
+        (
+            "* Left out, since lm-eval has no metric like theirs: "
+            f"{', '.join(f'{task} ({metric})' for task, metric in left_out.items())}.\n"
+        )
     ]
     return _README.format(
         model=manifest.model.label,

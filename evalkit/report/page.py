@@ -97,7 +97,10 @@ def policy(style: str, script: str | None = None) -> str:
     Its own style, its own script, images inside it, nothing else.
     """
     allowed = f"script-src {_hashed(script)}; " if script is not None else ""
-    return f"default-src 'none'; style-src {_hashed(style)}; {allowed}img-src data:; base-uri 'none'; form-action 'none'"
+    return (
+        f"default-src 'none'; style-src {_hashed(style)}; {allowed}img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def _hashed(text: str) -> str:

@@ -182,14 +182,20 @@ def looks_text(looks: Looks) -> list[str]:
         )
     n, held = len(looks.most), share(looks.held)
     found = [
-        f"{n:,} of {counted(looks.n, 'phrasing')} (counted per task) hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of their task."
+        (
+            f"{n:,} of {counted(looks.n, 'phrasing')} (counted per task) "
+            f"hold {held} of the spread; {len(looks.lowest):,} of them score below the mean of "
+            "their task."
+        )
     ]
     if looks.lowest:
         by_knowledge = len(looks.lowest) - looks.n_by_format - looks.n_by_refusal
         refused = f", {looks.n_by_refusal:,} by refusal" if looks.n_by_refusal else ""
         found.append(
-            f"Of these {len(looks.lowest):,}, {or_none(looks.n_by_format)} fail{'s' if looks.n_by_format == 1 else ''} by format (answers that are cut or in another form make up half of the loss or more){refused} "
-            f"and {or_none(by_knowledge)} by knowledge (answers that can be read and are wrong)."
+            f"Of these {len(looks.lowest):,}, {or_none(looks.n_by_format)} "
+            f"fail{'s' if looks.n_by_format == 1 else ''} by format (answers that are cut or in "
+            f"another form make up half of the loss or more){refused} and {or_none(by_knowledge)} "
+            "by knowledge (answers that can be read and are wrong)."
         )
     if not math.isnan(looks.noise):
         found.append(
@@ -249,7 +255,10 @@ def provenance(manifest: Manifest) -> list[tuple[str, str]]:
         ("Started", ", ".join(attempt.started for attempt in attempts) or "–"),
         (
             "Seconds",
-            f"{sum(attempt.seconds for attempt in attempts):.1f} in {counted(len(attempts), 'attempt')}"
+            (
+                f"{sum(attempt.seconds for attempt in attempts):.1f} in "
+                f"{counted(len(attempts), 'attempt')}"
+            )
             if attempts
             else "–",
         ),

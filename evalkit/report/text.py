@@ -235,7 +235,10 @@ def grouped(rows: Iterable[Estimate]) -> list[str]:
             continue
         effect = effects.get((row.model, row.task), float("nan"))
         lines.append(
-            f"{row.task}: {row.n_instances:,} instances in {row.n_groups:,} groups, which are the independent units"
+            (
+                f"{row.task}: {row.n_instances:,} instances in {row.n_groups:,} groups, "
+                "which are the independent units"
+            )
             + (f"; design effect {effect:.1f}" if effect == effect else "")
             + (
                 f"; fewer than {FEW_GROUPS} groups: intervals are too sure"
@@ -300,5 +303,9 @@ def proven(rows: Iterable[Estimate]) -> list[str]:
     if len(found) > 1:
         ends = (f"{min(shares)} to {max(shares)}", f"{min(counts)} to {max(counts)}")
     return [
-        f"With {level:.0%} confidence at least {ends[0]}% of phrasings like these score the worst of {ends[1]} phrasings or more on these instances, whatever the effects of wording"
+        (
+            f"With {level:.0%} confidence at least {ends[0]}% of phrasings like these score the "
+            f"worst of {ends[1]} phrasings or more on these instances, whatever the effects of "
+            "wording"
+        )
     ]

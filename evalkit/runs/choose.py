@@ -56,7 +56,8 @@ def choose(
         raise DataMissingError(_absent_message(suite, absent))
     if not present:
         raise UsageError(
-            f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. Type 'evalkit data status'."
+            f"suite {suite.name!r}: none of its {len(tasks)} tasks has data on this machine. "
+            "Type 'evalkit data status'."
         )
     present = [as_drawn(task, suite) for task in present]
     drawn = drawing_notes(present, suite, settings.model)
@@ -135,8 +136,9 @@ def _gathered(notes: Sequence[str]) -> list[str]:
 def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
     more = f"; and {len(absent) - 1} more" if len(absent) > 1 else ""
     return (
-        f"suite {suite.name!r}: data of {len(absent)} task{'s' if more else ''} is not on this machine:\n  {absent[0][1]}{more}\n"
-        "Type 'evalkit data fetch', name another --data-dir, or add --available to run without."
+        f"suite {suite.name!r}: data of {len(absent)} task{'s' if more else ''} is not on this "
+        f"machine:\n  {absent[0][1]}{more}\nType 'evalkit data fetch', name another --data-dir, "
+        "or add --available to run without."
     )
 
 
@@ -209,19 +211,22 @@ def design_of(suite: Suite, sizes: Sequence[int]) -> Design:
             )
         if wanted is not None or suite.half_width is not None:
             raise UsageError(
-                "--find: chooses its own cells and when to stop. Leave --budget-design and --half-width out."
+                "--find: chooses its own cells and when to stop. "
+                "Leave --budget-design and --half-width out."
             )
         design: Design = "search"
     elif suite.half_width is not None:
         if wanted == "paired":
             raise UsageError(
-                "--half-width: stops sparse designs only. Choose --budget-design balanced or adaptive, or leave it out."
+                "--half-width: stops sparse designs only. "
+                "Choose --budget-design balanced or adaptive, or leave it out."
             )
         design = wanted or "balanced"
     elif suite.budget is None:
         if wanted is not None:
             raise UsageError(
-                f"--budget-design {wanted}: says how a budget is spent, and there is none. Add --budget, such as --budget 0.05."
+                f"--budget-design {wanted}: says how a budget is spent, and there is none. "
+                "Add --budget, such as --budget 0.05."
             )
         return "full"
     else:
@@ -229,7 +234,8 @@ def design_of(suite: Suite, sizes: Sequence[int]) -> Design:
         design = wanted or ("paired" if mixed or enough else "balanced")
     if mixed and design != "paired":
         raise UsageError(
-            "--budget: perturbed copies and controls are held against their origin on the same instances, which a sparse design does not give. "
+            "--budget: perturbed copies and controls are held against their origin on the same "
+            "instances, which a sparse design does not give. "
             "Use --budget-design paired, or leave --perturb and --kinds out."
         )
     return design
@@ -256,11 +262,13 @@ def _job(
     instances, orders, left_out = _arranged(phrasings, instances)
     if left_out:
         notes.append(
-            f"{task.id}: {left_out} instances left out under every phrasing, because their choices cannot be moved"
+            f"{task.id}: {left_out} instances left out under every phrasing, "
+            "because their choices cannot be moved"
         )
     if not instances:
         raise UsageError(
-            f"{task.id}: no instance is left whose choices can be moved. Leave the task or the perturbation out."
+            f"{task.id}: no instance is left whose choices can be moved. "
+            "Leave the task or the perturbation out."
         )
     shown = demonstrations(task, phrasings, instances, pool, seed=seed)
     trained = trained_phrasings(settings.mitigations)
@@ -320,8 +328,9 @@ def _phrasings(
         )
     if not chosen:
         raise UsageError(
-            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; sources {', '.join(suite.sources) or 'all'}; strata {', '.join(suite.strata) or 'all'}). "
-            f"Type 'evalkit ls phrasings --task {task.id}'."
+            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; "
+            f"sources {', '.join(suite.sources) or 'all'}; strata "
+            f"{', '.join(suite.strata) or 'all'}). Type 'evalkit ls phrasings --task {task.id}'."
         )
     return chosen, notes
 

@@ -142,7 +142,8 @@ def _chosen(
         few = _of_file(task, spec.file)[: spec.k]
         if len(few) < spec.k:
             raise UsageError(
-                f"perturbation shots: {spec.file} holds {len(few)} worked instances, but k={spec.k} are asked for. Lower k."
+                f"perturbation shots: {spec.file} holds {len(few)} worked instances, "
+                f"but k={spec.k} are asked for. Lower k."
             )
         return [_turned(task, few, spec, draw=draw, seed=seed)]
     drawn = draw if spec.vary == "draw" else 0
@@ -179,8 +180,9 @@ def _enough(task: Task, able: Sequence[Instance], spec: ShotSpec) -> None:
     if len(able) < spec.k:
         split = f"split {task.shot_split!r}" if task.shot_split else "the task names no shot_split"
         raise UsageError(
-            f"perturbation shots: {task.id} has {len(able)} instances to show ({split}), but k={spec.k} are asked for. "
-            "Lower k, give a file (source=fixed,file=PATH), or leave the task out."
+            f"perturbation shots: {task.id} has {len(able)} instances to show ({split}), "
+            f"but k={spec.k} are asked for. Lower k, give a file (source=fixed,file=PATH), "
+            "or leave the task out."
         )
 
 
@@ -215,20 +217,23 @@ def _of_file(task: Task, file: str) -> list[Instance]:
     path, found = Path(file), []
     if not path.is_file():
         raise UsageError(
-            f"perturbation shots: {file} is not there. Name a table (.jsonl, .csv, .tsv, .json) with columns question and answer."
+            f"perturbation shots: {file} is not there. "
+            "Name a table (.jsonl, .csv, .tsv, .json) with columns question and answer."
         )
     for line, row in table_rows(path):
         where = f"perturbation shots: {file}:{line}"
         question, answer = as_text(row.get("question")), as_text(row.get("answer"))
         if not question or not answer:
             raise UsageError(
-                f"{where}: question and answer are expected, both filled; it has {', '.join(map(str, row))}. Correct the row."
+                f"{where}: question and answer are expected, both filled; "
+                f"it has {', '.join(map(str, row))}. Correct the row."
             )
         choices = row.get("choices", task.labels)
         texts = tuple(map(as_text, choices)) if isinstance(choices, list | tuple) else ()
         if task.kind == "choice" and answer not in texts:
             raise UsageError(
-                f"{where}: answer {answer!r} is none of {', '.join(texts) or 'no choices'}. Correct it, or add a list 'choices'."
+                f"{where}: answer {answer!r} is none of {', '.join(texts) or 'no choices'}. "
+                "Correct it, or add a list 'choices'."
             )
         found.append(
             Instance(

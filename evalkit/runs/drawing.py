@@ -30,7 +30,8 @@ def refuse_drawing(suite: Suite) -> None:
     by_answers = suite.half_width or suite.find or suite.budget_design == "adaptive"
     if by_answers and (suite.repeats or 1) > 1:
         raise UsageError(
-            "--repeats: does not go with --half-width, --find or an adaptive budget, which choose cells by one answer each. Leave one of them out."
+            "--repeats: does not go with --half-width, --find or an adaptive budget, "
+            "which choose cells by one answer each. Leave one of them out."
         )
 
 
@@ -58,7 +59,8 @@ def drawing_notes(tasks: list[Task], suite: Suite, model: ModelSpec) -> list[str
     same = [task for task in writing if task.repeats > 1 and task.temperature == 0]
     if same and model.backend in _ALWAYS_SAME:
         raise UsageError(
-            f"--repeats: at temperature 0 the model gives {same[0].id} the same answer every time. Add --temperature, or leave --repeats out."
+            f"--repeats: at temperature 0 the model gives {same[0].id} the same answer every "
+            "time. Add --temperature, or leave --repeats out."
         )
     asked = [
         f"--{name.replace('_', '-')}"

@@ -140,12 +140,14 @@ def forecast(
     found.notes += [note for job in jobs for note in job.notes]
     if settings.uncertainty:
         found.notes.append(
-            f"--uncertainty: a second pass of at most {n_second_pass(jobs, settings.uncertainty):,} requests follows, not counted above"
+            "--uncertainty: a second pass of at most "
+            f"{n_second_pass(jobs, settings.uncertainty):,} requests follows, not counted above"
         )
     found.design = jobs[0].design
     if not all(known_beforehand(job, settings.suite) for job in jobs):
         found.notes.append(
-            "which cells are asked follows from the answers; counted are as many cells of a balanced design, and there may be fewer"
+            "which cells are asked follows from the answers; counted are as many cells of a "
+            "balanced design, and there may be fewer"
         )
     count, found.tokens_by = _tokenizer(settings.model)
     answered = _Answered(settings, path, found)
@@ -278,7 +280,8 @@ class _Answered:
                 self._run = _opened(path / "responses.sqlite")
             else:
                 found.notes.append(
-                    f"{path} holds another run: 'evalkit run' will refuse it unless --out or --fresh is given"
+                    f"{path} holds another run: 'evalkit run' will refuse it unless --out or "
+                    "--fresh is given"
                 )
         file = cache_dir() / "responses.sqlite"
         told = settings.model.backend == "scripted"  # its answers depend on what it is told
@@ -326,7 +329,8 @@ def _fingerprint(settings: Settings, found: Forecast) -> str:
             found.notes.append(f"the model cannot be used as it is: {error}")
             return ""
     found.notes.append(
-        "what the cache holds for this model is not known before it is loaded, so nothing of it is counted"
+        "what the cache holds for this model is not known before it is loaded, "
+        "so nothing of it is counted"
     )
     return ""
 

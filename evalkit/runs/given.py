@@ -117,7 +117,8 @@ def _strata(names: Sequence[str] | None) -> tuple[str, ...] | None:
     for name in names or ():
         if name not in accepted:
             raise UsageError(
-                f"--stratum {name!r}: is no stratum; accepted: {', '.join(accepted)}, or several with commas."
+                f"--stratum {name!r}: is no stratum; accepted: {', '.join(accepted)}, "
+                "or several with commas."
             )
     return tuple(names or ()) or None
 
@@ -162,7 +163,8 @@ def _one(option: Option, value: Any) -> Any:
         )
     if option.least is not None and found < option.least:
         raise UsageError(
-            f"{option.flag}: {found} is not possible; a whole number from {option.least} is accepted."
+            f"{option.flag}: {found} is not possible; a whole number from {option.least} is "
+            "accepted."
         )
     return found
 
@@ -188,7 +190,8 @@ def _suite(
     """Return the suite that is run, and those of its tasks that were given as records."""
     if bool(suite) == bool(tasks):
         raise UsageError(
-            "--suite or --tasks: exactly one of the two says what is run. Type 'evalkit ls suites' or 'evalkit ls tasks'."
+            "--suite or --tasks: exactly one of the two says what is run. "
+            "Type 'evalkit ls suites' or 'evalkit ls tasks'."
         )
     if suite:
         return (suite if isinstance(suite, Suite) else catalog.load_suite(suite)), ()
@@ -220,7 +223,8 @@ def _half_width(text: str | None) -> tuple[str, float] | None:
     metric, _, number = text.rpartition("=")
     if metric and metric not in STOPPING:
         raise UsageError(
-            f"--half-width: {metric!r} cannot decide when to stop; {', '.join(STOPPING)} can, such as spread=0.05."
+            f"--half-width: {metric!r} cannot decide when to stop; {', '.join(STOPPING)} can, "
+            "such as spread=0.05."
         )
     try:
         value = float(number)
@@ -228,7 +232,8 @@ def _half_width(text: str | None) -> tuple[str, float] | None:
         value = 0.0
     if not 0 < value < 1:
         raise UsageError(
-            f"--half-width: {text!r} is not understood; a fraction between 0 and 1 is accepted, such as 0.02 or spread=0.05."
+            f"--half-width: {text!r} is not understood; a fraction between 0 and 1 is accepted, "
+            "such as 0.02 or spread=0.05."
         )
     return metric or "mean", value
 
@@ -236,7 +241,8 @@ def _half_width(text: str | None) -> tuple[str, float] | None:
 def _within(held: Mapping[str, Any], name: str, low: float, high: float) -> Any:
     if not low < held[name] < high:
         raise UsageError(
-            f"--{name}: {held[name]:g} is out of range; a number between {low:g} and {high:g} is accepted."
+            f"--{name}: {held[name]:g} is out of range; a number between {low:g} and {high:g} is "
+            "accepted."
         )
     return held[name]
 
@@ -244,7 +250,8 @@ def _within(held: Mapping[str, Any], name: str, low: float, high: float) -> Any:
 def _data_dir(path: Path | None) -> Path | None:
     if path is not None and not path.is_dir():
         raise UsageError(
-            f"--data-dir: {path} is not a directory; one folder per benchmark is expected there. Type 'evalkit data where'."
+            f"--data-dir: {path} is not a directory; one folder per benchmark is expected there. "
+            "Type 'evalkit data where'."
         )
     return path
 
@@ -279,7 +286,8 @@ def _allowing_unknown(model: ModelSpec, *, given: bool) -> ModelSpec:
     """Return a model that is asked what its tokenizer has no token for."""
     if given or model.backend not in {"hf", "vllm"}:
         raise UsageError(
-            f"--allow-unknown: is for models that evalkit loads by hf or vllm; this one is {model.backend!r}. Leave it out."
+            "--allow-unknown: is for models that evalkit loads by hf or vllm; "
+            f"this one is {model.backend!r}. Leave it out."
         )
     return replace(model, options={**model.options, "allow_unknown": True})
 

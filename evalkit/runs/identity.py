@@ -119,7 +119,8 @@ def refuse_package(path: Path) -> None:
     """Raise UsageError for a run directory inside the installed package."""
     if Path(os.path.realpath(path)).is_relative_to(Path(__file__).resolve().parent.parent):
         raise UsageError(
-            f"--out: {path} lies inside the installed package, which the next update replaces. Name another directory."
+            f"--out: {path} lies inside the installed package, which the next update replaces. "
+            "Name another directory."
         )
 
 
@@ -132,7 +133,9 @@ def refuse_other_run(directory: RunDir, earlier: Manifest | None, settings: Sett
         differing = list(_differences(theirs, mine))
         more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
         raise StoreError(
-            f"{directory.path}: holds another run (different {', '.join(differing[:_NAMED])}{more}). Name another --out, or add --fresh to forget it."
+            f"{directory.path}: holds another run (different "
+            f"{', '.join(differing[:_NAMED])}{more}). "
+            "Name another --out, or add --fresh to forget it."
         )
 
 
@@ -162,8 +165,9 @@ def refuse_other_model(
         key for key in {*fingerprint, *theirs} if fingerprint.get(key) != theirs.get(key)
     )
     raise StoreError(
-        f"{directory.path}: was run with another model: fingerprint {earlier.model.fingerprint_digest[:12]} then, {digest(fingerprint)[:12]} now "
-        f"(different {', '.join(differing)}). Name another --out, or add --fresh to forget it."
+        f"{directory.path}: was run with another model: fingerprint "
+        f"{earlier.model.fingerprint_digest[:12]} then, {digest(fingerprint)[:12]} now (different "
+        f"{', '.join(differing)}). Name another --out, or add --fresh to forget it."
     )
 
 

@@ -60,14 +60,16 @@ def run_of(place: Path, told: Told | None = None) -> Path:
     file = read_score_table(Path(path), told)
     if file.layout != "cells":
         raise TableError(
-            f"{path}: has no instances; a run is made of one row per instance. Name a per-instance table."
+            f"{path}: has no instances; a run is made of one row per instance. "
+            "Name a per-instance table."
         )
     table = ScoreTable.from_frame(file.frame, origin=file.origin)
     if model:
         table = table.select({"model": model})
     if len(table.models) != 1:
         raise TableError(
-            f"{path}: holds models {', '.join(table.models)}; one is meant. Name it: {path}{AT}{table.models[0]}"
+            f"{path}: holds models {', '.join(table.models)}; one is meant. "
+            f"Name it: {path}{AT}{table.models[0]}"
         )
     folder = cache_dir() / "imported" / digest([path, model, _rows(table)], length=16)
     if not is_run_dir(folder):

@@ -146,7 +146,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "temperature",
         WHAT,
-        "Temperature at which answers are drawn, in tasks that generate. Default: 0, the likeliest token.",
+        "Temperature at which answers are drawn, in tasks that generate. "
+        "Default: 0, the likeliest token.",
         kind=float,
         metavar="T",
     ),
@@ -175,13 +176,16 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "budget_design",
         WHAT,
-        "Which cells: the same instances under every phrasing, all instances a few times each, or those that tell most. Default: paired from 50 instances per phrasing on, else balanced.",
+        "Which cells: the same instances under every phrasing, all instances a few times each, "
+        "or those that tell most. Default: paired from 50 instances per phrasing on, "
+        "else balanced.",
         accepted=("paired", "balanced", "adaptive"),
     ),
     Option(
         "half_width",
         WHAT,
-        "Stop asking about a task when half the interval of its mean (or spread=0.05, std=..., min=...) is this narrow.",
+        "Stop asking about a task when half the interval of its mean (or spread=0.05, std=..., "
+        "min=...) is this narrow.",
         metavar="[METRIC=]FRACTION",
     ),
     Option(
@@ -207,14 +211,17 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "score_by",
         WHAT,
-        "How choices are asked and scored: as the task says, per byte of their text, written and read, by letter, or by text. 'evalkit score --score-by all' compares rules on stored answers.",
+        "How choices are asked and scored: as the task says, per byte of their text, "
+        "written and read, by letter, or by text. "
+        "'evalkit score --score-by all' compares rules on stored answers.",
         default="own",
         accepted=("own", "byte", "read", "letter", "text"),
     ),
     Option(
         "allow_code_execution",
         WHAT,
-        "Run the programs that the model writes, in a sandbox, where a task is scored by their tests. Counts only here, never in a file.",
+        "Run the programs that the model writes, in a sandbox, where a task is scored by their "
+        "tests. Counts only here, never in a file.",
         kind=bool,
         default=False,
     ),
@@ -232,7 +239,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "allow_unknown",
         MODEL,
-        "Ask prompts that hold what the tokenizer has no token for; without it their cells are missing (backends hf and vllm).",
+        "Ask prompts that hold what the tokenizer has no token for; without it their cells are "
+        "missing (backends hf and vllm).",
         kind=bool,
         default=False,
     ),
@@ -305,7 +313,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "representations",
         STATS,
-        "Also keep the model's hidden state of every phrasing on N instances, for its distance to the seen ones (backend hf).",
+        "Also keep the model's hidden state of every phrasing on N instances, "
+        "for its distance to the seen ones (backend hf).",
         kind=int,
         default=0,
         metavar="N",
@@ -315,7 +324,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "uncertainty",
         STATS,
-        "Also score the generated answers of N instances again under the perturbed copies of their phrasing, for prompt_uncertainty: a second pass.",
+        "Also score the generated answers of N instances again under the perturbed copies of "
+        "their phrasing, for prompt_uncertainty: a second pass.",
         kind=int,
         default=0,
         metavar="N",

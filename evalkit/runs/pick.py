@@ -39,7 +39,8 @@ def pick_instances(
         return list(instances)
     if limit < 1:
         raise UsageError(
-            f"--limit: {limit} is not possible; a whole number from 1. Leave it out for all instances."
+            f"--limit: {limit} is not possible; a whole number from 1. "
+            "Leave it out for all instances."
         )
     ranked = sorted(origins, key=lambda origin: _rank("instance", seed, task.id, origin))
     kept = set(ranked[:limit])
@@ -60,7 +61,8 @@ def pick_phrasings(
         return list(phrasings)
     if number < 1:
         raise UsageError(
-            f"--phrasings: {number} is not possible; a whole number from 1. Leave it out for all phrasings."
+            f"--phrasings: {number} is not possible; a whole number from 1. "
+            "Leave it out for all phrasings."
         )
     chosen: set[str] = set()
     for doubted in (False, True):
@@ -101,7 +103,8 @@ def pick_shots(
     ]
     if len(able) < shots:
         raise UsageError(
-            f"--shots: {task.id} has {len(able)} instances to show (split {task.shot_split!r}), but {shots} are asked for. Lower --shots or leave the task out."
+            f"--shots: {task.id} has {len(able)} instances to show (split {task.shot_split!r}), "
+            f"but {shots} are asked for. Lower --shots or leave the task out."
         )
     order = sorted(range(len(able)), key=lambda index: _rank("shot", seed, task.id, able[index].id))
     return [able[index] for index in order[:shots]]

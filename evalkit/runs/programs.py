@@ -49,7 +49,10 @@ def refuse_code(tasks: Sequence[Task], *, allowed: bool) -> str:
         return ""
     if not allowed:
         raise UsageError(
-            f"{running[0]}: is scored by running programs that the model writes, which evalkit does only when it is asked to. Add --allow-code-execution (docs/code.md says what stands around them), or leave the task out."
+            f"{running[0]}: is scored by running programs that the model writes, "
+            "which evalkit does only when it is asked to. "
+            "Add --allow-code-execution (docs/code.md says what stands around them), "
+            "or leave the task out."
         )
     refuse_root(wall())
     return notice_of(wall())

@@ -239,7 +239,8 @@ def table_of(path: Path, model: str | None, told: Told | None = None) -> ScoreTa
         file = read_score_table(path, told)
         if file.layout != "cells":
             raise ComparisonError(
-                f"{path}: has no instances; a paired comparison needs one row per instance. Name a run or a per-instance table."
+                f"{path}: has no instances; a paired comparison needs one row per instance. "
+                "Name a run or a per-instance table."
             )
         table = ScoreTable.from_frame(file.frame, origin=file.origin)
     return table.select({"model": model}) if model else table

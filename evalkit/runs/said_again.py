@@ -57,7 +57,8 @@ def refuse_silent(jobs: Sequence[Job], backend: Backend) -> None:
     """Raise BackendError, before anything is asked, when a backend cannot give the probability of a text that a second pass wants."""
     if n_second_pass(jobs, 1) and "choice" not in backend.capabilities:
         raise BackendError(
-            "--uncertainty: this backend gives no log-probabilities of texts, so its answers cannot be scored again. Leave the option out."
+            "--uncertainty: this backend gives no log-probabilities of texts, "
+            "so its answers cannot be scored again. Leave the option out."
         )
 
 

@@ -48,7 +48,8 @@ def asked_by(
     kept = [_lettered(one) for one in phrasings if _can_letter(one)]
     if not kept:
         raise UsageError(
-            f"{task.id}: --score-by letter: none of its {len(phrasings)} phrasings has a place for lettered choices. Leave the task out."
+            f"{task.id}: --score-by letter: none of its {len(phrasings)} phrasings has a place "
+            "for lettered choices. Leave the task out."
         )
     left = len(phrasings) - len(kept)
     note = f"{task.id}: {left} phrasings left out, which have no place for lettered choices"

@@ -187,7 +187,8 @@ def _groups(rows: pd.DataFrame, i_codes: Ints, instance_ids: tuple[str, ...]) ->
     if odd.any():
         name = instance_ids[int(i_codes[np.argmax(odd)])]
         raise TableError(
-            f"score table: task {rows.iloc[0]['task']!r}, instance {name!r} is in more than one group; one group per instance is accepted. Correct the column 'group'."
+            f"score table: task {rows.iloc[0]['task']!r}, instance {name!r} is in more than one "
+            "group; one group per instance is accepted. Correct the column 'group'."
         )
     return tuple(
         names[code] if code >= 0 and names[code] else f"instance {name}"

@@ -126,7 +126,8 @@ def verdict_of(task: Task, answered: Answered, *, form: Form = FREE) -> Verdict:
         math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0
     ):
         raise ScoringError(
-            f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance {answered.instance.id!r}; a score lies in [0, 1]. Mend the metric."
+            f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance "
+            f"{answered.instance.id!r}; a score lies in [0, 1]. Mend the metric."
         )
     return _judged(task, answered, verdict, form)
 

@@ -235,7 +235,8 @@ def _judged(
     kept = [passes(text, rule) for rule in rules]
     if not kept:
         raise ScoringError(
-            f"instance {answered.instance.id!r} has no rules; a task whose metric verifies rules names them under 'constraints', or its instances do."
+            f"instance {answered.instance.id!r} has no rules; a task whose metric verifies rules "
+            "names them under 'constraints', or its instances do."
         )
     score = float(all(kept)) if whole else sum(kept) / len(kept)
     return Verdict(

@@ -40,7 +40,8 @@ def measured(task: Task, answered: Answered, verdict: Verdict) -> dict[str, floa
         for measure, value in _measure(name)(answered, verdict).items():
             if isfinite(value) and not 0.0 <= value <= 1.0:
                 raise ScoringError(
-                    f"{task.id}: measure {name!r} gave {measure} {value!r}; a number in [0, 1] is expected. Correct the measure."
+                    f"{task.id}: measure {name!r} gave {measure} {value!r}; a number in [0, "
+                    "1] is expected. Correct the measure."
                 )
             found[measure] = float(value)
     return found

@@ -116,7 +116,8 @@ def _columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     absent = [name for name in (*KEY, "score") if name not in frame]
     if absent:
         raise TableError(
-            f"{origin}: column {', '.join(absent)} is not there; columns: {', '.join(map(str, frame.columns))}. "
+            f"{origin}: column {', '.join(absent)} is not there; columns: "
+            f"{', '.join(map(str, frame.columns))}. "
             f"A per-instance table needs {', '.join(KEY)}, score."
         )
     if len(frame) == 0:
@@ -177,7 +178,8 @@ def _text(
     )
     if required and empty.any():
         raise TableError(
-            f"{origin}: column {name} is empty in {int(empty.sum())} rows, first in row {int(np.argmax(empty)) + 1}; every cell needs one."
+            f"{origin}: column {name} is empty in {int(empty.sum())} rows, "
+            f"first in row {int(np.argmax(empty)) + 1}; every cell needs one."
         )
     if default is not None and empty.any():
         codes = np.where(empty, len(names), codes)
@@ -239,8 +241,9 @@ def _fractions(column: pd.Series, name: str, origin: str) -> Floats:
         strange = np.asarray(pd.to_numeric(column, errors="coerce").isna() & column.notna())
         first = int(np.argmax(strange))
         raise TableError(
-            f"{origin}: column {name} holds {int(strange.sum())} values that are no number, first {column.iloc[first]!r} in row {first + 1}; "
-            "numbers from 0 to 1 are accepted, empty means missing."
+            f"{origin}: column {name} holds {int(strange.sum())} values that are no number, "
+            f"first {column.iloc[first]!r} in row {first + 1}; numbers from 0 to 1 are accepted, "
+            "empty means missing."
         ) from None
     with np.errstate(invalid="ignore"):
         bad = (numbers < -1e-9) | (numbers > 1 + 1e-9)
@@ -248,8 +251,8 @@ def _fractions(column: pd.Series, name: str, origin: str) -> Floats:
         first = int(np.argmax(bad))
         hint = " Divide percentages by 100." if 1 < numbers[first] <= 100 else ""
         raise TableError(
-            f"{origin}: column {name}: {int(bad.sum())} of {len(numbers)} values lie outside [0, 1], first {numbers[first]:g} "
-            f"in row {first + 1}; scores are fractions.{hint}"
+            f"{origin}: column {name}: {int(bad.sum())} of {len(numbers)} values lie outside [0, "
+            f"1], first {numbers[first]:g} in row {first + 1}; scores are fractions.{hint}"
         )
     return cast(Floats, np.clip(numbers, 0.0, 1.0))
 
@@ -284,7 +287,8 @@ def _status(frame: pd.DataFrame, score: Floats, origin: str) -> pd.Categorical:
     ):
         if wrong.any():
             raise TableError(
-                f"{origin}: {int(wrong.sum())} rows have {what}. First in row {int(np.argmax(wrong)) + 1}."
+                f"{origin}: {int(wrong.sum())} rows have {what}. "
+                f"First in row {int(np.argmax(wrong)) + 1}."
             )
     return pd.Categorical.from_codes(cast(Any, codes), categories=pd.Index(STATUSES, dtype=object))
 
@@ -308,7 +312,8 @@ def _state(
     wrong = empty != np.isnan(score)
     if wrong.any():
         raise TableError(
-            f"{origin}: {int(wrong.sum())} rows have a score and state missing, or none and another state. First in row {int(np.argmax(wrong)) + 1}."
+            f"{origin}: {int(wrong.sum())} rows have a score and state missing, "
+            f"or none and another state. First in row {int(np.argmax(wrong)) + 1}."
         )
     return pd.Categorical.from_codes(cast(Any, codes), categories=pd.Index(STATES, dtype=object))
 
@@ -330,8 +335,9 @@ def _sorted(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     if same.any():
         row = frame.iloc[int(np.argmax(same))]
         raise TableError(
-            f"{origin}: {int(same.sum())} cells occur twice, first {', '.join(f'{name} {row[name]!r}' for name in KEY)}; "
-            "one row per cell is accepted. Add a column 'repeat' when they are repeats."
+            f"{origin}: {int(same.sum())} cells occur twice, first "
+            f"{', '.join(f'{name} {row[name]!r}' for name in KEY)}; one row per cell is accepted. "
+            "Add a column 'repeat' when they are repeats."
         )
     return frame
 
@@ -344,6 +350,7 @@ def _check_phrasings(frame: pd.DataFrame, same: npt.NDArray[np.bool_], origin: s
             at = int(np.argmax(differs))
             one, other = frame.iloc[at], frame.iloc[at + 1]
             raise TableError(
-                f"{origin}: model {one['model']!r}, task {one['task']!r}, phrasing {one['phrasing_id']!r} has {name} {one[name]!r} and "
-                f"{other[name]!r}; a phrasing has one {name} per model and task."
+                f"{origin}: model {one['model']!r}, task {one['task']!r}, "
+                f"phrasing {one['phrasing_id']!r} has {name} {one[name]!r} and {other[name]!r}; "
+                f"a phrasing has one {name} per model and task."
             )

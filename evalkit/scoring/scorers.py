@@ -180,7 +180,8 @@ def scorers_of(text: str) -> list[str]:
     strange = [name for name in names if name not in {OWN, *SCORERS}]
     if strange or not names:
         raise UsageError(
-            f"--score-by: {strange[0] if strange else text!r} is not known; accepted: all, {OWN}, {', '.join(SCORERS)}."
+            f"--score-by: {strange[0] if strange else text!r} is not known; accepted: all, {OWN}, "
+            f"{', '.join(SCORERS)}."
         )
     return list(dict.fromkeys(names))
 

@@ -327,5 +327,6 @@ def refuse_damaged(store: Store, *, fingerprint: str | None = None) -> None:
         if fingerprint is not None:
             store.set_aside(fingerprint)
         raise StoreError(
-            f"{store.path}: {n_damaged} responses fail their checksum and were not used. Run the same 'evalkit run' again to ask them anew."
+            f"{store.path}: {n_damaged} responses fail their checksum and were not used. "
+            "Run the same 'evalkit run' again to ask them anew."
         )

@@ -185,7 +185,8 @@ class ScoreTable:
         """
         if (model, task) not in self._slices:
             raise TableError(
-                f"score table: model {model!r} has no task {task!r}; models: {', '.join(self.models)}."
+                f"score table: model {model!r} has no task {task!r}; models: "
+                f"{', '.join(self.models)}."
             )
         rows = self._frame.iloc[self._slices[model, task]]
         if not where:

@@ -98,7 +98,8 @@ def stored_jobs(store: Store, suite: SuiteRecord) -> Iterator[Job]:
         tasks = _read(store, f"task/{task_id}", Task)
         if not tasks:
             raise StoreError(
-                f"{store.path}: holds nothing of task {task_id!r}, which the manifest names. Run the same 'evalkit run' again."
+                f"{store.path}: holds nothing of task {task_id!r}, which the manifest names. "
+                "Run the same 'evalkit run' again."
             )
         job = _job(store, tasks[0], task_id, suite)
         size = KEY_LENGTH * len(job.instances)
@@ -108,8 +109,9 @@ def stored_jobs(store: Store, suite: SuiteRecord) -> Iterator[Job]:
             or any(len(block.keys) != size for block in job.blocks)
         ):
             raise StoreError(
-                f"{store.path}: holds other phrasings or instances of task {task_id!r} than manifest.json names, so the two are not of one run, or a run "
-                "was interrupted just then. Run the same 'evalkit run' again."
+                f"{store.path}: holds other phrasings or instances of task {task_id!r} than "
+                "manifest.json names, so the two are not of one run, or a run was interrupted "
+                "just then. Run the same 'evalkit run' again."
             )
         yield job
 
@@ -143,6 +145,7 @@ def _read(store: Store, kind: str, record: type[T]) -> list[T]:
         except ShapeError as error:
             raise StoreError(
                 f"{store.path}: record {kind}/{name} is not as this evalkit stores it: {error}. "
-                "Update evalkit (pip install -U evalkit), or run the same 'evalkit run' again to write it anew."
+                "Update evalkit (pip install -U evalkit), or run the same 'evalkit run' again to "
+                "write it anew."
             ) from error
     return found

@@ -282,7 +282,8 @@ def _unfrozen(model: Any, method: str) -> Any:
         parameter.requires_grad_(name in chosen)
     if not chosen:
         raise UsageError(
-            f"--method {method}: the model has no such weights ({len(names)} tensors). Take ia3, which scales what the layers compute."
+            f"--method {method}: the model has no such weights ({len(names)} tensors). "
+            "Take ia3, which scales what the layers compute."
         )
     return model
 

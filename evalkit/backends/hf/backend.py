@@ -141,7 +141,11 @@ class HFBackend:
         if not self._encoder.opening:
             return []
         return [
-            f"The chat template opens every answer with {self._encoder.opening}: choices are scored where the model would think, not where it would answer. Texts are kept with their thoughts and read behind them."
+            (
+                f"The chat template opens every answer with {self._encoder.opening}: "
+                "choices are scored where the model would think, not where it would answer. "
+                "Texts are kept with their thoughts and read behind them."
+            )
         ]
 
     @property
@@ -178,7 +182,8 @@ class HFBackend:
         """
         if self._engine is not None:
             raise BackendError(
-                f"{self._spec.display}: has answered already and cannot be changed any more. Open it again."
+                f"{self._spec.display}: has answered already and cannot be changed any more. "
+                "Open it again."
             )
         loaded = self.loaded
         change(loaded)
@@ -281,7 +286,8 @@ class HFBackend:
         for item in items:
             if item.error or not item.context:
                 raise BackendError(
-                    f"{self._spec.display}: a prompt cannot be encoded ({item.error or 'empty'}). Leave --representations out."
+                    f"{self._spec.display}: a prompt cannot be encoded ({item.error or 'empty'}). "
+                    "Leave --representations out."
                 )
         with quiet():
             return last_states(self.loaded, [item.context for item in items])
@@ -334,7 +340,8 @@ class HFBackend:
                 if not is_out_of_memory(error):
                     raise
                 raise BackendError(
-                    f"{self._spec.display}: no memory left to score one prompt. Use a smaller dtype or another device."
+                    f"{self._spec.display}: no memory left to score one prompt. "
+                    "Use a smaller dtype or another device."
                 ) from error
             if path.notice:
                 _log.warning("%s: %s", self._spec.display, path.notice)

@@ -111,7 +111,9 @@ class LibraryGreedy:
             raise ValueError("the library's own loop takes no stored prefixes")
         if any(request.temperature > 0 for request in requests):
             raise BackendError(
-                "--temperature: this model generates by the library's own loop, which draws no answers here (its type, or its generation_config.json, asks for that loop). Leave --temperature out."
+                "--temperature: this model generates by the library's own loop, "
+                "which draws no answers here (its type, or its generation_config.json, "
+                "asks for that loop). Leave --temperature out."
             )
         order = sorted(range(len(works)), key=lambda i: (len(works[i].context), i))
         for _, group in groupby(order, key=lambda i: len(works[i].context)):
@@ -153,7 +155,8 @@ class LibraryGreedy:
         except (ValueError, TypeError, NotImplementedError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BackendError(
-                f"generation_config.json: Transformers cannot generate with these settings: {first} Correct the file, or take the setting out."
+                "generation_config.json: Transformers cannot generate with these settings: "
+                f"{first} Correct the file, or take the setting out."
             ) from error
         return [
             None if row in broken else self._until(new, requests[row])

@@ -34,7 +34,8 @@ def check_options(spec: ModelSpec) -> None:
     unknown = sorted(set(spec.options) - _OPTIONS)
     if unknown:
         raise BackendError(
-            f"option {unknown[0]!r}: backend 'hf' does not know it; {', '.join(sorted(_OPTIONS))} are accepted. Remove it."
+            f"option {unknown[0]!r}: backend 'hf' does not know it; {', '.join(sorted(_OPTIONS))} "
+            "are accepted. Remove it."
         )
     if spec.options.get("path", "auto") not in ("auto", "plain"):
         raise BackendError(

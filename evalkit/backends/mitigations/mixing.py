@@ -213,7 +213,8 @@ class MixingBackend:
         requests = [column[0].bounded for column in columns]
         if any(request.temperature > 0 for request in requests):
             raise BackendError(
-                "--temperature: a mitigation that mixes next-token distributions takes the likeliest token and draws none. Leave --temperature out."
+                "--temperature: a mitigation that mixes next-token distributions takes the "
+                "likeliest token and draws none. Leave --temperature out."
             )
         sessions = [
             (

@@ -70,7 +70,8 @@ class OpenAIBackend:
         self._key = readable_key(os.environ.get(name, ""), name)
         if not self._key and self.settings.url == PUBLIC_URL:
             raise BackendError(
-                f"{PUBLIC_URL}: needs a key; the environment variable {name} is empty. Set it, or name another server: openai:MODEL@URL."
+                f"{PUBLIC_URL}: needs a key; the environment variable {name} is empty. "
+                "Set it, or name another server: openai:MODEL@URL."
             )
         self._seen = dict.fromkeys(
             ("requests", "failed", "scored_by_text", "bounded", "thin", "boundary"), 0
@@ -240,8 +241,10 @@ class OpenAIBackend:
             self._straight += 1
             if self._straight >= self.settings.circuit:
                 raise BackendError(
-                    f"{self.settings.url}: {self._straight} requests in a row failed, the last with: {fault.reason}. "
-                    "What was answered is stored; type the same command again when the server is back."
+                    f"{self.settings.url}: {self._straight} requests in a row failed, "
+                    f"the last with: {fault.reason}. "
+                    "What was answered is stored; type the same command again when the server is "
+                    "back."
                 )
         return Response(
             key=request.key, finish_reason="error", error=redacted(fault.reason, self._key)
@@ -266,8 +269,9 @@ class OpenAIBackend:
         same = served == known if served and known else same_model(self.settings.model, served)
         if not same and not self.settings.any_model:
             raise BackendError(
-                f"{self.settings.url}: began to answer as {served!r} where it was {known or self.settings.model!r} before, so the answers are not of "
-                "one model. Name the model exactly, or accept it with the option any_model=true."
+                f"{self.settings.url}: began to answer as {served!r} where it was "
+                f"{known or self.settings.model!r} before, so the answers are not of one model. "
+                "Name the model exactly, or accept it with the option any_model=true."
             )
 
     async def _text(self, request: Request, max_tokens: int) -> Response:

@@ -90,7 +90,8 @@ def propose(
     ]
     if not fields:
         raise UsageError(
-            f"{path}: no column is left that could be asked about; columns: {', '.join(names)}. Name them with --columns."
+            f"{path}: no column is left that could be asked about; columns: {', '.join(names)}. "
+            "Name them with --columns."
         )
     task, told = _task(rows, path, name, key, answers, listed, single, fields)
     return Proposal(text=_HEAD + dump_yaml(task), told=tuple(told))
@@ -119,7 +120,8 @@ def _target_of(path: Path, names: Sequence[str], key: str) -> str:
         f"{', '.join(found)} may hold them" if found else "none is called answer, label or the like"
     )
     raise UsageError(
-        f"{path}: which column holds the answers cannot be told: {many}; columns: {', '.join(names)}. Say it with --target COLUMN."
+        f"{path}: which column holds the answers cannot be told: {many}; columns: "
+        f"{', '.join(names)}. Say it with --target COLUMN."
     )
 
 
@@ -249,10 +251,12 @@ def _target_is(values: Sequence[str], choices: Sequence[Sequence[str]], path: Pa
         fitting = ["number"] if str(most) in values else fitting
     if not fitting:
         raise UsageError(
-            f"{path}: the answers name no choice in some row, neither by text, letter nor number. Write the task file by hand; docs/tasks.md says how."
+            f"{path}: the answers name no choice in some row, neither by text, letter nor number. "
+            "Write the task file by hand; docs/tasks.md says how."
         )
     if "index" in fitting and "number" in fitting and fitting[0] == "index":
         raise UsageError(
-            f"{path}: whether the answers count choices from 0 or from 1 cannot be told from {len(values):,} rows. Write the task file by hand, with target_is."
+            f"{path}: whether the answers count choices from 0 or from 1 cannot be told from "
+            f"{len(values):,} rows. Write the task file by hand, with target_is."
         )
     return fitting[0]

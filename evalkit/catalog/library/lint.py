@@ -162,7 +162,10 @@ def _template(path: Path, file: YamlFile) -> Iterator[Finding]:
                 message=f"{name}: braces of slots are not balanced. Write {{{{ question }}}}.",
             )
         if brace := _SINGLE_BRACE.search(re.sub(r"\{\{.*?\}\}", "", text, flags=re.DOTALL)):
-            message = f"{name}: {brace.group()!r} is not filled; slots have two braces. Write {{{{ name }}}}."
+            message = (
+                f"{name}: {brace.group()!r} is not filled; slots have two braces. "
+                f"Write {{{{ name }}}}."
+            )
             yield Finding(path=str(path), line=line, code="template", message=message)
         if any(mark in text for mark in _LINE_BREAKS):
             yield Finding(
@@ -178,7 +181,10 @@ def _template(path: Path, file: YamlFile) -> Iterator[Finding]:
                 if _invisible(character) and character not in _LINE_BREAKS
             }
         ):
-            message = f"{name}: {unicodedata.name(character, 'a control')} (U+{ord(character):04X}) cannot be seen. Remove it."
+            message = (
+                f"{name}: {unicodedata.name(character, 'a control')} (U+{ord(character):04X}) "
+                "cannot be seen. Remove it."
+            )
             yield Finding(path=str(path), line=line, code="invisible", message=message)
         if len(text) > LONGEST:
             message = f"{name}: has {len(text)} characters; {LONGEST} are accepted. Shorten it."
@@ -207,7 +213,8 @@ def _against_task(item: _Item, task: Task) -> Iterator[Finding]:
     for name in sorted(used - offered - _ANSWER_SLOTS):
         yield item.finding(
             "slot",
-            f"slot {name!r} is not filled by {task.id}; it fills {', '.join(sorted(offered))}. Correct the slot.",
+            f"slot {name!r} is not filled by {task.id}; it fills {', '.join(sorted(offered))}. "
+            "Correct the slot.",
         )
     if phrasing.kind != "correct" or task.kind != "choice":
         return
@@ -215,7 +222,8 @@ def _against_task(item: _Item, task: Task) -> Iterator[Finding]:
     if labelled and phrasing.layout in {"none", "bulleted"}:
         yield item.finding(
             "choices",
-            f"asks for {phrasing.label_space} but layout {phrasing.layout!r} shows none. Use layout lettered.",
+            f"asks for {phrasing.label_space} but layout {phrasing.layout!r} shows none. "
+            "Use layout lettered.",
         )
     elif (
         phrasing.position == "inline"
@@ -224,7 +232,8 @@ def _against_task(item: _Item, task: Task) -> Iterator[Finding]:
     ):
         yield item.finding(
             "choices",
-            f"{task.id} needs its choices shown, and the text has no {{{{ choices }}}} slot. Add it.",
+            f"{task.id} needs its choices shown, and the text has no {{{{ choices }}}} slot. "
+            "Add it.",
         )
     yield from _labels(item, task)
 
@@ -247,7 +256,8 @@ def _labels(item: _Item, task: Task) -> Iterator[Finding]:
     if labels and item.phrasing.label_space == "text" and len(named) > 1 and strange and lost:
         yield item.finding(
             "labels",
-            f"quotes {', '.join(strange)} but not {', '.join(lost)}, which {task.id} is answered with. Use its labels.",
+            f"quotes {', '.join(strange)} but not {', '.join(lost)}, which {task.id} is answered "
+            "with. Use its labels.",
         )
 
 
@@ -308,7 +318,8 @@ def _duplicates(items: Sequence[_Item]) -> Iterator[Finding]:
                     where = f"{other.phrasing.id!r} ({other.path}:{other.line})"
                     yield item.finding(
                         "near-duplicate",
-                        f"is {likeness:.2f} like {where}; below {NEAR_DUPLICATE} is accepted. Reword or drop it.",
+                        f"is {likeness:.2f} like {where}; below {NEAR_DUPLICATE} is accepted. "
+                        "Reword or drop it.",
                     )
                     break
 

@@ -24,11 +24,17 @@ def starting_file(task: Task, *, source: str, instance: Instance | None = None) 
     labels = ", ".join(task.labels)
     comments = [
         f"Phrasings of {task.id}. docs/phrasings.md says what every field means.",
-        f"Slots: {', '.join(f'{{{{ {name} }}}}' for name in task.fields)}. Without one the text stands before the instance.",
+        (
+            f"Slots: {', '.join(f'{{{{ {name} }}}}' for name in task.fields)}. "
+            "Without one the text stands before the instance."
+        ),
         f"Label words, which every wording names as they are spelled here: {labels}."
         if task.labels
         else "No fixed label words.",
-        "A second wording differs in approach, not by synonyms. When somebody has read it beside the task:",
+        (
+            "A second wording differs in approach, not by synonyms. "
+            "When somebody has read it beside the task:"
+        ),
         'meaning: {status: checked, by: who, on: "2026-01-31"}',
     ]
     others = [

@@ -114,11 +114,13 @@ def read_log(
         found = {form: found[form]} if form in found else {}
     if not found:
         raise TableError(
-            f"{path}: holds no log of {form or ', '.join(FORMATS)}. Name a file or folder that the harness wrote."
+            f"{path}: holds no log of {form or ', '.join(FORMATS)}. "
+            "Name a file or folder that the harness wrote."
         )
     if len(found) > 1:
         raise TableError(
-            f"{path}: holds logs of {' and '.join(sorted(found))}. Say which with --format, or name a file."
+            f"{path}: holds logs of {' and '.join(sorted(found))}. "
+            "Say which with --format, or name a file."
         )
     (name, files), asked = next(iter(found.items())), asked or Asked()
     module = import_module(f"evalkit.catalog.logs.{FORMATS[name]}")
@@ -127,7 +129,8 @@ def read_log(
         rows = [asdict(row) for row in read(files, asked)]
     except (KeyError, AttributeError, TypeError, IndexError) as error:
         raise TableError(
-            f"{path}: is not as {name} writes its logs ({type(error).__name__}: {error}). Update evalkit, or make a score table of it."
+            f"{path}: is not as {name} writes its logs ({type(error).__name__}: {error}). "
+            "Update evalkit, or make a score table of it."
         ) from error
     if not rows:
         raise TableError(
@@ -143,7 +146,13 @@ def read_log(
 def _notes(frame: pd.DataFrame, form: str, n_files: int) -> Iterator[str]:
     files = "1 file" if n_files == 1 else f"{n_files} files"
     wordings = sorted(frame["phrasing_id"].unique())
-    yield f"read as {form}: {files}, {len(frame):,} answers, phrasings {', '.join(wordings[:5])}{', ...' if len(wordings) > 5 else ''}"
+    yield (
+        f"read as {form}: {files}, {len(frame):,} answers, phrasings "
+        f"{', '.join(wordings[:5])}{', ...' if len(wordings) > 5 else ''}"
+    )
     if len(wordings) == 1:
         why = " and does not say which" if wordings[0] == ONLY else ""
-        yield f"the log has one wording{why}: nothing is said of spread over wordings; name what varies with --phrasing FIELD, or a folder of runs with other prompts"
+        yield (
+            f"the log has one wording{why}: nothing is said of spread over wordings; "
+            "name what varies with --phrasing FIELD, or a folder of runs with other prompts"
+        )

@@ -45,11 +45,13 @@ def _member(archive: zipfile.ZipFile, name: str, file: Path) -> Any:
         return json.loads(archive.read(name))
     except KeyError:
         raise TableError(
-            f"{file}: holds no {name}: the evaluation was not finished. Type: inspect eval-retry {file}"
+            f"{file}: holds no {name}: the evaluation was not finished. "
+            f"Type: inspect eval-retry {file}"
         ) from None
     except NotImplementedError:
         raise TableError(
-            f"{file}: is packed in a way that this Python cannot unpack. Type: inspect log convert {file} --to json --output-dir json"
+            f"{file}: is packed in a way that this Python cannot unpack. "
+            f"Type: inspect log convert {file} --to json --output-dir json"
         ) from None
     except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise TableError(f"{file}: {name} cannot be read ({error}); the log is damaged.") from error

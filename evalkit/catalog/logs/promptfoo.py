@@ -72,7 +72,8 @@ def _score(one: Mapping[str, Any], where: str, asked: Asked) -> float | None:
     if asked.metric is not None:
         if asked.metric not in named:
             raise TableError(
-                f"{where}: --metric {asked.metric}: there is {', '.join(named) or 'none'}. Name one of them."
+                f"{where}: --metric {asked.metric}: there is {', '.join(named) or 'none'}. "
+                "Name one of them."
             )
         return number(named[asked.metric], where=where)
     return number(one.get("score", one.get("success")), where=where)

@@ -75,7 +75,8 @@ def field_at(record: Any, path: str, *, where: str) -> str:
         if not isinstance(found, Mapping) or part not in found:
             there = ", ".join(map(str, found)) if isinstance(found, Mapping) else "nothing"
             raise TableError(
-                f"{where}: --phrasing {path}: has no field {part!r}; there is {there}. Name a field of the log, or 'task'."
+                f"{where}: --phrasing {path}: has no field {part!r}; there is {there}. "
+                "Name a field of the log, or 'task'."
             )
         found = found[part]
     return found if isinstance(found, str) else str(found)
@@ -120,7 +121,8 @@ def picked(there: Mapping[str, Any], asked: Asked, known: Sequence[str], *, wher
     if asked.metric is not None:
         if asked.metric not in there:
             raise TableError(
-                f"{where}: --metric {asked.metric}: there is {', '.join(there) or 'none'}. Name one of them."
+                f"{where}: --metric {asked.metric}: there is {', '.join(there) or 'none'}. "
+                "Name one of them."
             )
         return asked.metric
     found = next((name for name in known if name in there), next(iter(there), None))

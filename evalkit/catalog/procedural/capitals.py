@@ -56,8 +56,20 @@ QUESTIONS = (
     "In which city does the government of {country} sit?",
 )
 PASSAGES = (
-    "{country} is governed from {city}. The ministries moved there long ago, and the city has been the capital ever since.",
-    "Travellers to {country} usually begin in {city}, its capital. The old town and the parliament can be visited on foot.",
-    "The capital of {country} is {city}. It is known for its markets and for a bridge that every postcard shows.",
-    "When people speak of the capital of {country} they mean {city}, where the head of state has an office.",
+    (
+        "{country} is governed from {city}. The ministries moved there long ago, "
+        "and the city has been the capital ever since."
+    ),
+    (
+        "Travellers to {country} usually begin in {city}, its capital. "
+        "The old town and the parliament can be visited on foot."
+    ),
+    (
+        "The capital of {country} is {city}. "
+        "It is known for its markets and for a bridge that every postcard shows."
+    ),
+    (
+        "When people speak of the capital of {country} they mean {city}, "
+        "where the head of state has an office."
+    ),
 )

@@ -141,7 +141,9 @@ def refuse_mismatch(chain: Sequence[str], *, where: str) -> None:
         given, taken = STEPS[one].gives, STEPS[other].takes
         if given != taken:
             raise CatalogError(
-                f"{where}: chain {' -> '.join(chain)} does not fit together: {one!r} gives {given} and {other!r} takes {taken}. Put a step between them or leave one out."
+                f"{where}: chain {' -> '.join(chain)} does not fit together: "
+                f"{one!r} gives {given} and {other!r} takes {taken}. "
+                "Put a step between them or leave one out."
             )
     if not chain:
         raise CatalogError(f"{where}: a chain is empty; one step or more is accepted.")

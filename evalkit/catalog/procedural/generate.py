@@ -134,7 +134,8 @@ def _checked(family: str, split: str, knobs: Mapping[str, int]) -> tuple[Family,
     ]
     if wrong:
         raise CatalogError(
-            f"{where}: knob {', '.join(wrong)} cannot be used; integers from 1 are accepted for {', '.join(kind.knobs)}."
+            f"{where}: knob {', '.join(wrong)} cannot be used; integers from 1 are accepted for "
+            f"{', '.join(kind.knobs)}."
         )
     return kind, {**kind.knobs, **knobs}
 
@@ -165,8 +166,8 @@ def generate(
     found = list(islice(stream(family, split, seed=seed, knobs=knobs), n))
     if len(found) < n:
         raise CatalogError(
-            f"procedural family {family!r}: split {split!r} has only {len(found)} instances of {n}. "
-            f"Ask for fewer, or turn a knob ({', '.join(_EVERY[family].knobs)})."
+            f"procedural family {family!r}: split {split!r} has only {len(found)} instances of "
+            f"{n}. Ask for fewer, or turn a knob ({', '.join(_EVERY[family].knobs)})."
         )
     return found
 
@@ -211,7 +212,8 @@ def by_rules(
     if kind.again is None:
         able = ", ".join(name for name, one in FAMILIES.items() if one.again is not None)
         raise CatalogError(
-            f"procedural family {family!r}: its rules cannot be asked several times; accepted: {able}."
+            f"procedural family {family!r}: its rules cannot be asked several times; accepted: "
+            f"{able}."
         )
     draws = Draws(f"evalkit/{family}/{split}/rules/{seed}")
     sizes = _sizes(rules, samples, skew)
@@ -228,7 +230,8 @@ def by_rules(
             found += _of_one_rule(kind, draft, draws, turned, size=size, noop=round(noop * size))
     if len(known) < rules:
         raise CatalogError(
-            f"procedural family {family!r}: split {split!r} has only {len(known)} rules of {rules}. Ask for fewer, or turn a knob ({', '.join(kind.knobs)})."
+            f"procedural family {family!r}: split {split!r} has only {len(known)} rules of "
+            f"{rules}. Ask for fewer, or turn a knob ({', '.join(kind.knobs)})."
         )
     return found
 

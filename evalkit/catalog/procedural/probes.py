@@ -121,7 +121,10 @@ def _draw_facts(draws: Draws, knobs: Knobs) -> Draft:
             people,
         ),
         "re-dated": (
-            f"Suppose every prize had been given ten years later. In which year would {people[at]} have had one?",
+            (
+                "Suppose every prize had been given ten years later. "
+                f"In which year would {people[at]} have had one?"
+            ),
             str(years[at] + 10),
             [str(year + 10) for year in years],
         ),

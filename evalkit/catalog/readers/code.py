@@ -54,7 +54,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                     instances.append(_mbpp(row, where))
             else:
                 raise CatalogError(
-                    f"{where}: has neither 'entry_point' (HumanEval) nor 'test_list' (MBPP); it has {', '.join(row)}. Get the file again."
+                    f"{where}: has neither 'entry_point' (HumanEval) nor 'test_list' (MBPP); "
+                    f"it has {', '.join(row)}. Get the file again."
                 )
     return instances
 

@@ -95,7 +95,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     wanted, seed = options.get("instances"), options.get("seed", 0)
     if type(wanted) is not int or not 1 <= wanted <= 1000 or type(seed) is not int:
         raise CatalogError(
-            f"task {task.id!r}: source.options has instances {wanted!r} and seed {seed!r}; a number from 1 to 1000 and an integer are accepted."
+            f"task {task.id!r}: source.options has instances {wanted!r} and seed {seed!r}; "
+            "a number from 1 to 1000 and an integer are accepted."
         )
     wanted = wanted if split == task.split else min(wanted, 20)
     draws = Draws(f"evalkit/code/{split}/{seed}")
@@ -108,7 +109,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
         if scored == (split == task.split):
             found.setdefault(made.id, made)
     raise CatalogError(
-        f"task {task.id!r}: split {split!r} has only {len(found)} problems of {wanted}. Ask for fewer."
+        f"task {task.id!r}: split {split!r} has only {len(found)} problems of {wanted}. "
+        "Ask for fewer."
     )
 
 

@@ -201,11 +201,13 @@ def _row(where: str, row: Any) -> tuple[str, tuple[str, ...], list[tuple[str, bo
     )
     if not texts:
         raise CatalogError(
-            f"{where}: has no answers; a list of texts under 'answers' is expected. Without one nothing can be scored."
+            f"{where}: has no answers; a list of texts under 'answers' is expected. "
+            "Without one nothing can be scored."
         )
     if not isinstance(contexts, list) or not contexts:
         raise CatalogError(
-            f"{where}: has no passages; a list of {{title, text, hasanswer}} under 'ctxs' is expected."
+            f"{where}: has no passages; a list of {{title, text, hasanswer}} under 'ctxs' is "
+            "expected."
         )
     passages = []
     for one in contexts:

@@ -32,12 +32,14 @@ def bases_of(task: Task) -> list[Task]:
         return []
     if not texts:
         raise CatalogError(
-            f"task {task.id!r}: source option 'of' is {named!r}; ids or patterns of tasks are accepted."
+            f"task {task.id!r}: source option 'of' is {named!r}; ids or patterns of tasks are "
+            "accepted."
         )
     found = list_tasks(patterns)
     if nested := [base.id for base in found if base.reader in DERIVED]:
         raise CatalogError(
-            f"task {task.id!r}: is made of {nested[0]}, which is made of tasks itself. Name its own tasks."
+            f"task {task.id!r}: is made of {nested[0]}, which is made of tasks itself. "
+            "Name its own tasks."
         )
     return found
 
@@ -65,7 +67,8 @@ def base_instances(task: Task, data_dir: Path | None, split: str) -> list[tuple[
     bases = bases_of(task)
     if not bases:
         raise CatalogError(
-            f"task {task.id!r}: source option 'of' is missing; ids or patterns of tasks are accepted."
+            f"task {task.id!r}: source option 'of' is missing; ids or patterns of tasks are "
+            "accepted."
         )
     found = []
     for base in bases:
@@ -86,7 +89,8 @@ def checked_options(task: Task, defaults: Mapping[str, Any]) -> dict[str, Any]:
     where, given = f"task {task.id!r}", task.source.options
     if unknown := sorted(set(given) - set(defaults)):
         raise CatalogError(
-            f"{where}: source option {', '.join(map(repr, unknown))} is not known; known are {', '.join(defaults)}."
+            f"{where}: source option {', '.join(map(repr, unknown))} is not known; "
+            f"known are {', '.join(defaults)}."
         )
     found = {**defaults, **given}
     for name, value in found.items():
@@ -95,7 +99,8 @@ def checked_options(task: Task, defaults: Mapping[str, Any]) -> dict[str, Any]:
         if default is not None and not fits:
             kind = {"int": "a whole number", "float": "a number", "str": "a text", "list": "a list"}
             raise CatalogError(
-                f"{where}: source option {name!r} is {value!r}; {kind.get(type(default).__name__, 'a mapping')} is accepted."
+                f"{where}: source option {name!r} is {value!r}; "
+                f"{kind.get(type(default).__name__, 'a mapping')} is accepted."
             )
     return found
 
@@ -111,7 +116,8 @@ def chosen(task: Task, name: str, values: Sequence[Any], known: Sequence[Any]) -
     strange = [value for value in values if value not in known]
     if strange or not values:
         raise CatalogError(
-            f"task {task.id!r}: source option {name!r} holds {strange[0] if strange else 'nothing'!r}; accepted: {', '.join(map(str, known))}."
+            f"task {task.id!r}: source option {name!r} holds "
+            f"{strange[0] if strange else 'nothing'!r}; accepted: {', '.join(map(str, known))}."
         )
     return list(dict.fromkeys(values))
 
@@ -131,8 +137,9 @@ def plain_wordings(task: Task, base: Task) -> list[Phrasing]:
     found = [phrasing for phrasing in load_phrasings(base) if _stands_alone(base, phrasing)]
     if not found:
         raise CatalogError(
-            f"task {task.id!r}: {base.id} has no plain wording that can stand among other instructions "
-            "(before the data, answered in words, without slots and listed choices). Name another task."
+            f"task {task.id!r}: {base.id} has no plain wording that can stand among other "
+            "instructions (before the data, answered in words, without slots and listed "
+            "choices). Name another task."
         )
     return found
 

@@ -141,7 +141,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
                 name, prompt = str(row["key"]), str(row["prompt"])
             except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise CatalogError(
-                    f"{path}:{line}: is no prompt of IFEval ({error}); key, prompt, instruction_id_list and kwargs of the same length are expected. Get the file again."
+                    f"{path}:{line}: is no prompt of IFEval ({error}); key, prompt, "
+                    "instruction_id_list and kwargs of the same length are expected. "
+                    "Get the file again."
                 ) from None
             fields = {"question": prompt, "constraints": json.dumps(rules, ensure_ascii=False)}
             instances.append(Instance(id=name, fields=fields, where=f"{path}:{line}"))

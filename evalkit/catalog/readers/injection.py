@@ -136,7 +136,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     for base, one in bases[: options["instances"]]:
         if not one.fields.get("question", "").strip():
             raise CatalogError(
-                f"task {task.id!r}: {base.id} has no data that an instruction could hide in (instance {one.id!r}). Name another task."
+                f"task {task.id!r}: {base.id} has no data that an instruction could hide in "
+                f"(instance {one.id!r}). Name another task."
             )
         clean = _clean(one)
         if split != task.split:

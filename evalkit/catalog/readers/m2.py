@@ -63,7 +63,8 @@ def _sentences(path: Path) -> Iterator[tuple[int, str, Edits]]:
             _take(line, told, n=len(source.split()), where=f"{path}:{number}")
         elif line.strip():
             raise CatalogError(
-                f"{path}:{number}: begins with {line[:20]!r}; 'S sentence', 'A edit' below a sentence, or a blank line is expected. Get the file again."
+                f"{path}:{number}: begins with {line[:20]!r}; 'S sentence', "
+                "'A edit' below a sentence, or a blank line is expected. Get the file again."
             )
     if source:
         yield start, source, list(told.values()) or [[]]
@@ -75,7 +76,8 @@ def _take(line: str, told: dict[str, list[tuple[int, int, str]]], *, n: int, whe
     place = parts[0].split()
     if len(parts) < 3 or len(place) != 2 or not all(p.lstrip("-").isdecimal() for p in place):
         raise CatalogError(
-            f"{where}: {line[:60]!r} is no edit; 'A start end|||type|||correction|||...|||annotator' is expected."
+            f"{where}: {line[:60]!r} is no edit; 'A start "
+            "end|||type|||correction|||...|||annotator' is expected."
         )
     first, last = int(place[0]), int(place[1])
     of = told.setdefault(parts[-1].strip() if len(parts) > 5 else "0", [])
@@ -83,7 +85,8 @@ def _take(line: str, told: dict[str, list[tuple[int, int, str]]], *, n: int, whe
         return
     if not first <= last <= n:
         raise CatalogError(
-            f"{where}: the edit goes from token {first} to {last}, the sentence has {n}. Get the file again."
+            f"{where}: the edit goes from token {first} to {last}, the sentence has {n}. "
+            "Get the file again."
         )
     text = parts[2].split("||")[0].strip()
     of.append((first, last, "" if text == "-NONE-" else " ".join(text.split())))

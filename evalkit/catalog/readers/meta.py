@@ -62,12 +62,14 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     chosen(task, "form", [options["form"]], FORMS)
     if not 0 <= options["none_of_above"] < 1:
         raise CatalogError(
-            f"task {task.id!r}: source option 'none_of_above' is {options['none_of_above']}; a share from 0 to below 1 is accepted."
+            f"task {task.id!r}: source option 'none_of_above' is {options['none_of_above']}; "
+            "a share from 0 to below 1 is accepted."
         )
     pool = _pool(task, data_dir, split)
     if options["form"] == "select" and not 2 <= options["listed"] <= len(pool):
         raise CatalogError(
-            f"task {task.id!r}: source option 'listed' is {options['listed']}; 2 to {len(pool)} is accepted, the tasks that 'of' names."
+            f"task {task.id!r}: source option 'listed' is {options['listed']}; "
+            f"2 to {len(pool)} is accepted, the tasks that 'of' names."
         )
     found: list[Instance] = []
     for number in range(options["instances"]):

@@ -44,7 +44,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise CatalogError(
-            f"{where}: source option {', '.join(map(repr, unknown))} is not known; known are {', '.join(OPTIONS)}."
+            f"{where}: source option {', '.join(map(repr, unknown))} is not known; "
+            f"known are {', '.join(OPTIONS)}."
         )
     family, instances = options.get("family"), options.get("instances")
     seed, knobs = options.get("seed", 0), options.get("knobs", {})
@@ -62,7 +63,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
         raise CatalogError(f"{where}: source option 'seed' is {seed!r}; an integer is accepted.")
     if not isinstance(knobs, dict):
         raise CatalogError(
-            f"{where}: source option 'knobs' is {knobs!r}; a mapping from knob to integer is accepted."
+            f"{where}: source option 'knobs' is {knobs!r}; a mapping from knob to integer is "
+            "accepted."
         )
     try:
         return generate(
@@ -82,17 +84,20 @@ def _by_rules(where: str, options: Mapping[str, Any], split: str) -> list[Instan
     for name in ("rules", "samples"):
         if type(given.get(name)) is not int or given[name] < 1:
             raise CatalogError(
-                f"{where}: source option {name!r} is {given.get(name)!r}; an integer from 1 is accepted, rules and samples together."
+                f"{where}: source option {name!r} is {given.get(name)!r}; "
+                "an integer from 1 is accepted, rules and samples together."
             )
     for name, most in (("noop", 1.0), ("skew", 5.0)):
         value = given[name]
         if type(value) not in (int, float) or not 0 <= value <= most:
             raise CatalogError(
-                f"{where}: source option {name!r} is {value!r}; a number from 0 to {most:g} is accepted."
+                f"{where}: source option {name!r} is {value!r}; a number from 0 to {most:g} is "
+                "accepted."
             )
     if "instances" in options:
         raise CatalogError(
-            f"{where}: source option 'instances' stands beside rules and samples, which give their own number. Leave it out."
+            f"{where}: source option 'instances' stands beside rules and samples, "
+            "which give their own number. Leave it out."
         )
     try:
         return by_rules(

@@ -86,7 +86,8 @@ def demonstrated(base: Task, folder: str, data_dir: Path | None) -> str:
     path = inside(root, f"{folder}/{base.name}.txt", where=f"data directory {root}")
     if not path.is_file():
         raise DataMissingError(
-            f"{base.id}: worked reasoning is not on this machine; looked for {path}. Get it from the benchmark's repository, or leave 'demos' out of 'kinds'."
+            f"{base.id}: worked reasoning is not on this machine; looked for {path}. "
+            "Get it from the benchmark's repository, or leave 'demos' out of 'kinds'."
         )
     text = read_utf8(path)
     _, rule, behind = text.partition(f"\n{_RULE}\n")

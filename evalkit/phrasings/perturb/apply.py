@@ -42,7 +42,10 @@ class Refusal:
     """Copies asked for."""
 
     def __str__(self) -> str:
-        return f"phrasing {self.phrasing_id!r}: perturbation {self.perturbation!r} made {self.made} of {self.wanted}: {self.reason}."
+        return (
+            f"phrasing {self.phrasing_id!r}: perturbation {self.perturbation!r} made {self.made} "
+            f"of {self.wanted}: {self.reason}."
+        )
 
 
 def generator(*parts: Any) -> np.random.Generator:

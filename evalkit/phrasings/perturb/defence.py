@@ -96,6 +96,9 @@ def _frame(kind: str, draw: int, *, after: bool) -> str:
 
 DEFENCE = Perturbation(
     edit=defence,
-    doc="A defence of the prompt against instructions in the data: a reminder, a sandwich, a warning, marks, a worked case, or reserved marks with a filter.",
+    doc=(
+        "A defence of the prompt against instructions in the data: a reminder, a sandwich, "
+        "a warning, marks, a worked case, or reserved marks with a filter."
+    ),
     options={"kind": Option(default="reminder", doc="Which defence.", accepted=KINDS)},
 )

@@ -48,7 +48,8 @@ STYLES = (
 )
 """Ways a paraphrase is asked for; one is drawn per copy."""
 _ASK = (
-    "Rewrite the following instruction {style}. Keep its meaning exactly, and copy every mark such as [[0]] unchanged. "
+    "Rewrite the following instruction {style}. "
+    "Keep its meaning exactly, and copy every mark such as [[0]] unchanged. "
     "Reply with the rewritten instruction only.\n\nInstruction: {text}\nRewritten:"
 )
 _MARK = re.compile(r"\[\[\s*(\d+)\s*\]\]")
@@ -166,7 +167,8 @@ def paraphrase(
     model = options["model"]
     if not model:
         raise UsageError(
-            "perturbation 'paraphrase': no model is given; BACKEND:NAME is accepted. Write it as paraphrase:model=hf:FOLDER."
+            "perturbation 'paraphrase': no model is given; BACKEND:NAME is accepted. "
+            "Write it as paraphrase:model=hf:FOLDER."
         )
     rewrite = backend_paraphraser(_model_spec(model)) if isinstance(model, str) else model
     style = STYLES[int(rng.integers(len(STYLES)))]
@@ -192,7 +194,8 @@ def back_translation(
     """
     if not options["there"] or not options["back"]:
         raise UsageError(
-            "perturbation 'back_translation': two models are needed. Write it as back_translation:there=FOLDER,back=FOLDER."
+            "perturbation 'back_translation': two models are needed. "
+            "Write it as back_translation:there=FOLDER,back=FOLDER."
         )
     there, back = (
         seq2seq(model) if isinstance(model, str) else model
@@ -207,7 +210,8 @@ def _model_spec(text: str) -> ModelSpec:
     backend, colon, name = text.partition(":")
     if not colon or backend not in BACKENDS:
         raise UsageError(
-            f"perturbation 'paraphrase': model {text!r} is not accepted; BACKEND:NAME is, with {', '.join(BACKENDS.names())}."
+            f"perturbation 'paraphrase': model {text!r} is not accepted; BACKEND:NAME is, "
+            f"with {', '.join(BACKENDS.names())}."
         )
     return ModelSpec(backend=backend, name=name)
 
@@ -248,7 +252,8 @@ def backend_paraphraser(model: ModelSpec, *, max_tokens: int = 256) -> Rewriter:
                     else response.error or "it gave no text"
                 )
                 raise BackendError(
-                    f"{model.backend}:{model.name}: cannot paraphrase: {reason}. Try the model with 'evalkit run' first."
+                    f"{model.backend}:{model.name}: cannot paraphrase: {reason}. "
+                    "Try the model with 'evalkit run' first."
                 )
             texts.append(response.text)
         return texts

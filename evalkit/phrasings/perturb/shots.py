@@ -50,15 +50,19 @@ def shots(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phr
     del rng
     if (options["source"] == "fixed") != bool(options["file"]):
         raise UsageError(
-            f"perturbation shots: source {options['source']!r} and file {options['file']!r} do not go together; "
-            "source=fixed,file=PATH is accepted, or another source without a file."
+            f"perturbation shots: source {options['source']!r} and file {options['file']!r} do "
+            "not go together; source=fixed,file=PATH is accepted, or another source without a "
+            "file."
         )
     return phrasing
 
 
 SHOTS = Perturbation(
     edit=shots,
-    doc="Worked instances before the instance: random ones, the nearest by BM25, or those of a file; in other orders, with true or shuffled answers.",
+    doc=(
+        "Worked instances before the instance: random ones, the nearest by BM25, "
+        "or those of a file; in other orders, with true or shuffled answers."
+    ),
     options={
         "k": Option(default=4, doc="How many.", low=1, high=64),
         "source": Option(default="random", doc="Where from.", accepted=SOURCES),

@@ -72,12 +72,14 @@ class Option:
             if value is None or not self.low <= value <= self.high:
                 kind = "a whole number" if isinstance(self.default, int) else "a number"
                 raise UsageError(
-                    f"{where}: {text!r} is not accepted; {kind} from {self.low:g} to {self.high:g} is. Correct it."
+                    f"{where}: {text!r} is not accepted; {kind} from {self.low:g} to "
+                    f"{self.high:g} is. Correct it."
                 )
             return value
         if self.accepted and text not in self.accepted:
             raise UsageError(
-                f"{where}: {text!r} is not known; accepted: {', '.join(self.accepted)}. Choose one of them."
+                f"{where}: {text!r} is not known; accepted: {', '.join(self.accepted)}. "
+                "Choose one of them."
             )
         return text
 

@@ -79,7 +79,10 @@ def _read(file: str) -> str:
 
 WRAPPER = Perturbation(
     edit=wrapper,
-    doc="The same words in another wrapper: a role line, a system message, the form of a collection, or a frame of yours.",
+    doc=(
+        "The same words in another wrapper: a role line, a system message, "
+        "the form of a collection, or a frame of yours."
+    ),
     options={
         "kind": Option(default="alpaca", doc="What stands around.", accepted=KINDS),
         "file": Option(default="", doc="Frame of yours, for kind=file."),

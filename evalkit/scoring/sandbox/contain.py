@@ -48,15 +48,27 @@ def refuse_root(kind: Wall) -> None:
     """
     if kind == "limits" and os.getuid() == 0:
         raise ScoringError(
-            "--allow-code-execution: bubblewrap is not installed or does not work here, and without it programs are not run as root, who could end every process and write every file of this machine. Install bubblewrap, or run evalkit as another user."
+            "--allow-code-execution: bubblewrap is not installed or does not work here, "
+            "and without it programs are not run as root, who could end every process and write "
+            "every file of this machine. Install bubblewrap, or run evalkit as another user."
         )
 
 
 def notice_of(kind: Wall) -> str:
     """Return the line that tells the user what is contained and what is not."""
     if kind == "bubblewrap":
-        return "Programs that the model writes run in bubblewrap: no network, no files of this machine but Python's own, an empty home, limits on time, memory, files, processes and output."
-    return "Programs that the model writes run WITHOUT bubblewrap, which is not installed or does not work here. Time, memory, processes, output and the size of a file are limited; nothing else is contained: they can read and write whatever this user can, reach the network, end any process of this user, and outlive their tests by leaving their process group. Install bubblewrap, or use a machine that holds nothing of value."
+        return (
+            "Programs that the model writes run in bubblewrap: no network, "
+            "no files of this machine but Python's own, an empty home, limits on time, memory, "
+            "files, processes and output."
+        )
+    return (
+        "Programs that the model writes run WITHOUT bubblewrap, which is not installed or does "
+        "not work here. Time, memory, processes, output and the size of a file are limited; "
+        "nothing else is contained: they can read and write whatever this user can, "
+        "reach the network, end any process of this user, and outlive their tests by leaving "
+        "their process group. Install bubblewrap, or use a machine that holds nothing of value."
+    )
 
 
 def wrapped(kind: Wall, limits: Limits) -> list[str]:

@@ -33,7 +33,8 @@ class LongestBackend:
     def __init__(self, spec: ModelSpec) -> None:
         if spec.name not in UNITS:
             raise BackendError(
-                f"longest: unit {spec.name!r} is not known; accepted: {', '.join(UNITS)}. Type longest:letters."
+                f"longest: unit {spec.name!r} is not known; accepted: {', '.join(UNITS)}. "
+                "Type longest:letters."
             )
         self.unit = spec.name
         self.stats = {"answered": 0}

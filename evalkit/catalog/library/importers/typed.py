@@ -95,7 +95,8 @@ def files_of(paths: Iterable[Path], importer: str) -> Iterator[tuple[Path, bool]
         found = sorted(one for one in path.rglob(FILES.get(importer, "*")) if one.is_file())
         if not found:
             raise UsageError(
-                f"{path}: holds no {FILES.get(importer, 'file')}. Name the folder that upstream's files lie in."
+                f"{path}: holds no {FILES.get(importer, 'file')}. "
+                "Name the folder that upstream's files lie in."
             )
         yield from ((one, True) for one in found)
 
