@@ -123,6 +123,7 @@ def lint(session: nox.Session) -> None:
     session.install(*group("lint"), env=LOCKED)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
+    session.run("python", "tools/wrap_lines.py", "--check")
 
 
 @nox.session

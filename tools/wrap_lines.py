@@ -5,7 +5,7 @@ the pieces of a text before it does, and wraps comments on lines of their own. W
 stays: its syntax tree must be equal before and after. Docstrings are left as they are. Format the
 files afterwards (``ruff format``).
 
-    python tools/wrap_lines.py [--check] [FILE ...]     # without files: all of evalkit
+    python tools/wrap_lines.py [--check] [FILE ...]     # without files: evalkit and noxfile.py
 
 With ``--check`` nothing is written, and lines of code that are too long are named (exit 1).
 """
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WIDTH = 100
+OURS = ("*.py", "evalkit/**/*.py")
 _STRING = re.compile(r"([A-Za-z]*)(\"\"\"|'''|\"|')")
 _NO_CALL = frozenset({*keyword.kwlist} - {"None", "True", "False"})
 _SENTENCE, _CLAUSE = re.compile(r"[.!?] $"), re.compile(r"[,;:)] $")
@@ -36,19 +37,22 @@ def _parts(token: str) -> tuple[str, str, str]:
 
 
 def _cuts(body: str, prefix: str) -> list[int]:
-    """Return where a body may be cut: behind a space that stands in no field and no escape."""
+    """Return where a body may be cut: behind a space, in a pattern before an alternative; in no field."""
     cuts, depth, at = [], 0, 0
+    pattern = "r" in prefix
     while at < len(body):
         if body[at] == "\\":
             at += 2
             continue
+        if pattern and body[at] == "|" and depth == 0 and at:
+            cuts.append(at)
         if "f" in prefix:
             if depth == 0 and body[at : at + 2] in ("{{", "}}"):
                 at += 2
                 continue
             depth += {"{": 1, "}": -1}.get(body[at], 0)
         at += 1
-        if body[at - 1] == " " and depth == 0:
+        if body[at - 1] == " " and depth == 0 and not pattern:
             cuts.append(at)
     return [cut for cut in cuts if cut < len(body)]
 
@@ -83,11 +87,16 @@ def _joined(tokens: list[tokenize.TokenInfo]) -> tuple[str, str, str] | None:
     """Return prefix, quotes and body of texts that stand side by side, or None when they do not join."""
     parts = [_parts(token.string) for token in tokens]
     quotes, prefix = parts[0][1], max((part[0] for part in parts), key=len)
-    fits = all(
-        part[1] == quotes
-        and part[0] in ("", "f")
-        and (part[0] == prefix or not set("{}") & set(part[2]))
-        for part in parts
+    fits = all(part[:2] == ("r", quotes) or part[:2] == ("rf", quotes) for part in parts)
+    fits = (
+        len({part[0] for part in parts}) == 1
+        if fits
+        else all(
+            part[1] == quotes
+            and part[0] in ("", "f")
+            and (part[0] == prefix or not set("{}") & set(part[2]))
+            for part in parts
+        )
     )
     return (prefix, quotes, "".join(part[2] for part in parts)) if fits else None
 
@@ -205,8 +214,9 @@ def too_long(source: str) -> list[int]:
 def main(words: list[str]) -> int:
     """Wrap or check files; return the exit code."""
     check, names = "--check" in words, [word for word in words if word != "--check"]
-    package = Path(__file__).parents[1] / "evalkit"
-    files = [Path(name) for name in names] or list(package.rglob("*.py"))
+    root = Path(__file__).parents[1]
+    own = [path for folder in OURS for path in root.glob(folder)]
+    files = [Path(name) for name in names] or own
     found = 0
     for path in sorted(files):
         source = path.read_text(encoding="utf-8")

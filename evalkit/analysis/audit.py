@@ -221,7 +221,8 @@ CHECKS = {
     "readable": "every file of a folder can be read as a score table",
     "no_number": "every score that is there is a number",
     "missing": "how many scores are empty",
-    "whole_number": "score x declared n is a whole number, to the printed precision; assumes scores of 0 or 1",
+    "whole_number": "score x declared n is a whole number, to the printed precision; assumes "
+    "scores of 0 or 1",
     "fits": "which n the printed scores fit, where accident would not",
     "different_n": "one n within a comparison, and for all models on a task",
     "unfinished": "cells that look unfinished but count as 0",

@@ -96,7 +96,7 @@ class RayBackend:
         if self._started:
             self._initialise(address)
         self._arguments = (asdict(spec), tuple(mitigations))
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray ships no types for it
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         gpus = 1 if resources.get("GPU", 0) >= workers and spec.device != "cpu" else 0
         self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Worker)
         self._workers = [self._new_worker() for _ in range(max(1, workers))]

@@ -201,7 +201,8 @@ def _read_file(
         raise TableError(f"{path}: not UTF-8 text ({error}). Save the table as UTF-8.") from error
     except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
         if wrong := re.search(
-            r"CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to double: invalid value '(.*)'",
+            r"CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to double: "
+            r"invalid value '(.*)'",
             str(error),
         ):
             where = f" in line {wrong[2]}" if wrong[2] else ""

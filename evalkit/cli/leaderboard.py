@@ -42,7 +42,8 @@ GROUP = "Statistics"
     "leaderboard",
     cls=GroupedCommand,
     short_help="Rank models from their runs.",
-    epilog="Example: evalkit leaderboard reports/runs/* --out leaderboard.csv --html leaderboard.html",
+    epilog="Example: evalkit leaderboard reports/runs/* --out leaderboard.csv "
+    "--html leaderboard.html",
 )
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @option(

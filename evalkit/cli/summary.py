@@ -108,10 +108,9 @@ def print_summary(
             "scored by lm-eval's rule."
         )
     if manifest.left_out:
-        say(
-            f"{len(manifest.left_out)} tasks left out (--available): "
-            f"{', '.join(list(manifest.left_out)[:3])}{', ...' if len(manifest.left_out) > 3 else ''}"
-        )
+        named = ", ".join(list(manifest.left_out)[:3])
+        more = ", ..." if len(manifest.left_out) > 3 else ""
+        say(f"{len(manifest.left_out)} tasks left out (--available): {named}{more}")
     tuned_on = manifest.model.tuned_on
     if tuned_on is None:
         say("Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on.")

@@ -34,9 +34,21 @@ ITERABLES = frozenset({"choices", "labels"})
 _LOOP_ATTRIBUTES = frozenset({"first", "index", "index0", "last", "length"})
 _PLAIN = frozenset(
     {
-        "And", "Compare", "Concat", "CondExpr", "Const", "If", "Name", "Not", "Operand", "Or", "Output", "Template", "TemplateData",
+        "And",
+        "Compare",
+        "Concat",
+        "CondExpr",
+        "Const",
+        "If",
+        "Name",
+        "Not",
+        "Operand",
+        "Or",
+        "Output",
+        "Template",
+        "TemplateData",
     }
-)  # fmt: skip
+)
 _MAX_JOINER = 64
 _MAX_DEPTH = 20
 """Deepest nesting of a phrasing; jinja's compiler and Python's own give up far below."""

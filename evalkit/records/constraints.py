@@ -76,13 +76,14 @@ def constraint_problem(rule: Constraint) -> str | None:
     for key in given:
         kind = KINDS[key]
         if not isinstance(rule[key], kind) or (kind is int and isinstance(rule[key], bool)):
-            wanted = {
+            wanted: dict[Any, str] = {
                 int: "a whole number",
                 str: "text",
                 bool: "true or false",
                 Mapping: "a mapping",
             }
-            return f"rule {name!r}: {key} is {rule[key]!r}; accepted: {wanted.get(kind, 'a list of texts')}."  # type: ignore[arg-type]
+            accepted = wanted.get(kind, "a list of texts")
+            return f"rule {name!r}: {key} is {rule[key]!r}; accepted: {accepted}."
     if set(COUNT) <= set(further) and name != "contains" and not set(COUNT) & given:
         return f"rule {name!r} needs one of {', '.join(COUNT)}."
     if name == "regex":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from evalkit.records import Estimate
 from evalkit.report.drawing import Drawing, names_of, value_at
@@ -23,6 +24,9 @@ __all__ = ["budget_drawing", "distance_drawings", "is_sparse", "ladder_drawing",
 
 MOST_TASKS = 4
 """Most tasks with a figure of their own where tasks must not be pooled."""
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
@@ -149,6 +153,11 @@ def task_map_drawing(
     )
 
 
+def _distance(points: Sequence[DistancePoint]) -> Callable[[Axes | None], Axes]:
+    """Return what draws one task's points."""
+    return lambda ax: plot_distance(points, ax=ax)
+
+
 def distance_drawings(
     evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str
 ) -> Iterator[Drawing]:
@@ -203,5 +212,5 @@ def distance_drawings(
                 "the seen phrasings. Below the line: worse than the mean of the seen ones. "
                 f"{told} Tasks are never pooled.{more} {foot}"
             ),
-            draw=lambda ax, points=points: plot_distance(points, ax=ax),  # type: ignore[misc]  # the default binds this task's points
+            draw=_distance(points),
         )

@@ -161,7 +161,8 @@ def _needs(decision: Decision) -> Iterator[str]:
 
 
 def _identity(side: Mapping[str, Any]) -> str:
-    return f"{side.get('model', '?')} [{str(side.get('fingerprint', ''))[:8]}] {side.get('run', '')}".rstrip()
+    short = str(side.get("fingerprint", ""))[:8]
+    return f"{side.get('model', '?')} [{short}] {side.get('run', '')}".rstrip()
 
 
 def gate_text(decision: Decision, explanation: Explanation | None = None) -> str:

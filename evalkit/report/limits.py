@@ -108,7 +108,9 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
         )
     if counts.unparsed:
         yield Limit(
-            head=f"{counted(counts.unparsed, 'answer')} unparsed ({share(counts.unparsed / cells)})",
+            head=(
+                f"{counted(counts.unparsed, 'answer')} unparsed ({share(counts.unparsed / cells)})"
+            ),
             text=(
                 "The model answered, but not in a form that can be scored. "
                 "They count as wrong; the table of phrasings says where."
@@ -144,7 +146,9 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
         )
     if counts.unstable:
         yield Limit(
-            head=f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})",
+            head=(
+                f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})"
+            ),
             text=(
                 "The two best choices lie closer together than the model's number format "
                 "resolves: another batch or machine may answer otherwise."

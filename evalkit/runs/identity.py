@@ -49,10 +49,9 @@ def run_directory(settings: Settings) -> Path:
     """Return where a run goes: ``--out``, or a name made of model, suite and a digest of what was asked."""
     if settings.out is not None:
         return settings.out
-    return (
-        default_runs_dir()
-        / f"{slug(settings.model.display)}_{slug(settings.suite.name)}_{digest(identity(settings), length=8)}"
-    )
+    asked = digest(identity(settings), length=8)
+    name = f"{slug(settings.model.display)}_{slug(settings.suite.name)}_{asked}"
+    return default_runs_dir() / name
 
 
 def identity(settings: Settings) -> dict[str, Any]:

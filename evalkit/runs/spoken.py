@@ -60,7 +60,8 @@ def in_python(message: str, names: set[str]) -> str:
         )
 
     return re.sub(
-        r"'evalkit [^']*'|(?<![\w-])--(?P<name>[a-z][a-z_-]*)(?P<rest>:| (?:\d+(?:\.\d+)?|[a-z]+)\b)?",
+        r"'evalkit [^']*'|(?<![\w-])--(?P<name>[a-z][a-z_-]*)(?P<rest>:| (?:\d+(?:\.\d+)?"
+        r"|[a-z]+)\b)?",
         keyword,
         message,
     )

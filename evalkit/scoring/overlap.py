@@ -34,8 +34,11 @@ __all__ = [
 ]
 
 _TOKENS = re.compile(
-    r"[a-z0-9]+|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-    r"|[^\W\d_a-z\u00aa-\u024f]+(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u0670\u0900-\u0dff]|[^\W\d_a-z\u00aa-\u024f])*"
+    r"[a-z0-9]+"
+    r"|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf"
+    r"\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"|[^\W\d_a-z\u00aa-\u024f]+(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u0670\u0900-\u0dff]"
+    r"|[^\W\d_a-z\u00aa-\u024f])*"
 )
 """Runs of ASCII letters and digits; single characters of scripts without spaces; words of others."""
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

@@ -13,7 +13,6 @@ words and the share kept (0.6) are ours, and that choices are scored too: per to
 from __future__ import annotations
 
 import random
-import re
 from dataclasses import replace
 
 from evalkit.backends.base import Backend
@@ -131,7 +130,7 @@ def noisy(request: Request, noise: str, seed: int = 0) -> Request:
     system = _spoilt(request.system, noise, rng) if request.system else ""
     for first, last in reversed(instruction_spans(request)):
         spoilt = _spoilt(text[first:last], noise, rng)
-        stop = last + len(re.match(r"\n*", text[last:]).group()) if not spoilt else last  # type: ignore[union-attr]  # always matches
+        stop = last if spoilt else len(text) - len(text[last:].lstrip("\n"))
         change = len(spoilt) - (stop - first)
         if last <= start:
             start, end = start + change, end + change

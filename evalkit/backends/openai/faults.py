@@ -144,7 +144,8 @@ def _spellings(key: str) -> re.Pattern[str]:
     return re.compile(
         "".join(
             rf"(?:{re.escape(letter)}|\\+u00{ord(letter):02x}|\\+x{ord(letter):02x}"
-            rf"|%{ord(letter):02x}|&#0*{ord(letter)};|&#x0*{ord(letter):02x};|\\+{re.escape(letter)})"
+            rf"|%{ord(letter):02x}|&#0*{ord(letter)};|&#x0*{ord(letter):02x};"
+            rf"|\\+{re.escape(letter)})"
             for letter in key
         ),
         re.IGNORECASE,
@@ -291,7 +292,8 @@ def _failure(
         return Refused(f"content filter: {message}")
     what = {
         400: "the server refuses the request",
-        401: f"the key is not accepted; it is read from the environment variable {settings.key_env}",
+        401: "the key is not accepted; it is read from the environment variable "
+        f"{settings.key_env}",
         403: f"the key in the environment variable {settings.key_env} may not do this",
         404: f"there is no model {settings.model!r} or no such address",
     }.get(

@@ -61,7 +61,8 @@ _AFTER = (
 _ING = re.compile(r"[a-z]{3,}ing")
 _SLOT = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _NAMED = re.compile(
-    r"\{\{.*?\}\}|\"[^\"\n]{1,40}\"|(?<!\w)'[^'\n]{1,40}'(?!\w)|(?<![.!?:] )(?<=.)\bA\b|\bA\)|\b[a-z] (?:or|and) [a-z]\b",
+    r"\{\{.*?\}\}|\"[^\"\n]{1,40}\"|(?<!\w)'[^'\n]{1,40}'(?!\w)|(?<![.!?:] )(?<=.)\bA\b|\bA\)"
+    r"|\b[a-z] (?:or|and) [a-z]\b",
     re.DOTALL,
 )
 """Slots, quoted words and letters that answers go by: names, whatever the word."""

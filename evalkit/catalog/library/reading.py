@@ -17,10 +17,12 @@ _SINGLE = re.compile(r"(?<![\w'’])[A-J](?![\w'’])")
 _SENTENCE = re.compile(r"[.!?;:\n]+(?:\s|$)")
 _QUOTED = re.compile(r"(?<!\w)['\"‘“]([^'\"’”\n]{1,40})['\"’”](?!\w)")
 _LISTED = re.compile(
-    r"(\w[\w-]*(?:\s*,\s*(?:\w[\w-]*))+),?\s+(?:or|and)\s+(\w[\w-]*)|(\w[\w-]*)\s+(?:or|and)\s+(\w[\w-]*)"
+    r"(\w[\w-]*(?:\s*,\s*(?:\w[\w-]*))+),?\s+(?:or|and)\s+(\w[\w-]*)|(\w[\w-]*)\s+(?:or"
+    r"|and)\s+(\w[\w-]*)"
 )
 _ORDERED = re.compile(
-    r"\b(?:answer|reply|respond|output|write|say|call\w*|put down)\s+(?:it\s+)?([a-z_-]{3,})(?=\s*(?:[;,.:]|\b(?:if|when|or|and|where|for)\b))",
+    r"\b(?:answer|reply|respond|output|write|say|call\w*"
+    r"|put down)\s+(?:it\s+)?([a-z_-]{3,})(?=\s*(?:[;,.:]|\b(?:if|when|or|and|where|for)\b))",
     re.IGNORECASE,
 )
 _SLOT_NAME = re.compile(r"\{\{\s*(\w+)[^}]*\}\}")

@@ -38,39 +38,114 @@ class Step(NamedTuple):
 
 
 NUMBERS = (
-    Step("keep only the even numbers", "filter: even", "[n for n in x if n % 2 == 0]", lambda x: [n for n in x if n % 2 == 0]),
-    Step("drop every negative number", "filter: zero or more", "[n for n in x if n >= 0]", lambda x: [n for n in x if n >= 0]),
+    Step(
+        "keep only the even numbers",
+        "filter: even",
+        "[n for n in x if n % 2 == 0]",
+        lambda x: [n for n in x if n % 2 == 0],
+    ),
+    Step(
+        "drop every negative number",
+        "filter: zero or more",
+        "[n for n in x if n >= 0]",
+        lambda x: [n for n in x if n >= 0],
+    ),
     Step("add 3 to each number", "map: n + 3", "[n + 3 for n in x]", lambda x: [n + 3 for n in x]),
-    Step("replace each number by its square", "map: n times n", "[n * n for n in x]", lambda x: [n * n for n in x]),
+    Step(
+        "replace each number by its square",
+        "map: n times n",
+        "[n * n for n in x]",
+        lambda x: [n * n for n in x],
+    ),
     Step("put the numbers in rising order", "sort, smallest first", "sorted(x)", sorted),
     Step("turn the list around", "reverse", "x[::-1]", lambda x: x[::-1]),
-    Step("keep the first occurrence of each number and drop its repeats", "unique values, order of first appearance", "list(dict.fromkeys(x))", lambda x: list(dict.fromkeys(x))),
+    Step(
+        "keep the first occurrence of each number and drop its repeats",
+        "unique values, order of first appearance",
+        "list(dict.fromkeys(x))",
+        lambda x: list(dict.fromkeys(x)),
+    ),
     Step("leave out the first number, if there is one", "skip the head", "x[1:]", lambda x: x[1:]),
-    Step("take every second number, beginning with the first", "elements at index 0, 2, 4, ...", "x[::2]", lambda x: x[::2]),
-    Step("replace each number by the sum of all numbers up to and including it", "running total", "[sum(x[: i + 1]) for i in range(len(x))]", lambda x: [sum(x[: i + 1]) for i in range(len(x))]),
-    Step("change the sign of each number", "map: minus n", "[-n for n in x]", lambda x: [-n for n in x]),
-)  # fmt: skip
+    Step(
+        "take every second number, beginning with the first",
+        "elements at index 0, 2, 4, ...",
+        "x[::2]",
+        lambda x: x[::2],
+    ),
+    Step(
+        "replace each number by the sum of all numbers up to and including it",
+        "running total",
+        "[sum(x[: i + 1]) for i in range(len(x))]",
+        lambda x: [sum(x[: i + 1]) for i in range(len(x))],
+    ),
+    Step(
+        "change the sign of each number",
+        "map: minus n",
+        "[-n for n in x]",
+        lambda x: [-n for n in x],
+    ),
+)
 NUMBERS_END = (
     Step("return the list that remains", "result: the list", "x", lambda x: x),
     Step("return how many numbers remain", "result: the count", "len(x)", len),
     Step("return the sum of what remains", "result: the total", "sum(x)", sum),
-    Step("return the largest number that remains, or None when there is none", "result: the maximum; None if empty", "max(x, default=None)", lambda x: max(x, default=None)),
-)  # fmt: skip
+    Step(
+        "return the largest number that remains, or None when there is none",
+        "result: the maximum; None if empty",
+        "max(x, default=None)",
+        lambda x: max(x, default=None),
+    ),
+)
 TEXTS = (
     Step("turn the text around", "reverse", "x[::-1]", lambda x: x[::-1]),
     Step("make all letters upper case", "capitals throughout", "x.upper()", str.upper),
-    Step("remove every vowel (a, e, i, o, u, in either case)", "delete a, e, i, o, u and their capitals", "''.join(c for c in x if c.lower() not in 'aeiou')", lambda x: "".join(c for c in x if c.lower() not in "aeiou")),
-    Step("write every character twice", "double each character", "''.join(c + c for c in x)", lambda x: "".join(c + c for c in x)),
-    Step("put the words in the order of Python's comparison of texts, with one space between them", "sort words (as Python compares them), join by one space", "' '.join(sorted(x.split()))", lambda x: " ".join(sorted(x.split()))),
-    Step("drop every word shorter than three characters, with one space between the others", "words of 3 or more characters, joined by one space", "' '.join(w for w in x.split() if len(w) >= 3)", lambda x: " ".join(w for w in x.split() if len(w) >= 3)),
-    Step("replace every space by an underscore", "space becomes _", "x.replace(' ', '_')", lambda x: x.replace(" ", "_")),
-    Step("take every second character, beginning with the first", "characters at index 0, 2, 4, ...", "x[::2]", lambda x: x[::2]),
-)  # fmt: skip
+    Step(
+        "remove every vowel (a, e, i, o, u, in either case)",
+        "delete a, e, i, o, u and their capitals",
+        "''.join(c for c in x if c.lower() not in 'aeiou')",
+        lambda x: "".join(c for c in x if c.lower() not in "aeiou"),
+    ),
+    Step(
+        "write every character twice",
+        "double each character",
+        "''.join(c + c for c in x)",
+        lambda x: "".join(c + c for c in x),
+    ),
+    Step(
+        "put the words in the order of Python's comparison of texts, with one space between them",
+        "sort words (as Python compares them), join by one space",
+        "' '.join(sorted(x.split()))",
+        lambda x: " ".join(sorted(x.split())),
+    ),
+    Step(
+        "drop every word shorter than three characters, with one space between the others",
+        "words of 3 or more characters, joined by one space",
+        "' '.join(w for w in x.split() if len(w) >= 3)",
+        lambda x: " ".join(w for w in x.split() if len(w) >= 3),
+    ),
+    Step(
+        "replace every space by an underscore",
+        "space becomes _",
+        "x.replace(' ', '_')",
+        lambda x: x.replace(" ", "_"),
+    ),
+    Step(
+        "take every second character, beginning with the first",
+        "characters at index 0, 2, 4, ...",
+        "x[::2]",
+        lambda x: x[::2],
+    ),
+)
 TEXTS_END = (
     Step("return the text that remains", "result: the text", "x", lambda x: x),
     Step("return how many characters remain", "result: the length", "len(x)", len),
-    Step("return how many different characters remain", "result: the number of distinct characters", "len(set(x))", lambda x: len(set(x))),
-)  # fmt: skip
+    Step(
+        "return how many different characters remain",
+        "result: the number of distinct characters",
+        "len(set(x))",
+        lambda x: len(set(x)),
+    ),
+)
 WORDS = ("amber", "of", "river", "in", "stone", "Lamp", "a", "orbit", "Echo", "to", "quiet", "reed")
 
 

@@ -136,7 +136,9 @@ def _verified(name: str, base: str, pool: Pool, draws: Draws) -> Iterator[Instan
                 id=f"{name}.{label}",
                 of=name,
                 fields={
-                    "question": f"Instruction: {text}\nInput: {one.fields['question']}\nOutput: {output}"
+                    "question": (
+                        f"Instruction: {text}\nInput: {one.fields['question']}\nOutput: {output}"
+                    )
                 },
                 choices=("yes", "no"),
                 target=("yes", "no").index(label),

@@ -24,7 +24,8 @@ __all__ = ["LETTERS", "read"]
 LETTERS = "ABCD"
 _HEADER = ("question", "choice0", "choice1", "choice2", "choice3", "answer")
 _PROMPT = re.compile(
-    r"\A(?:The following are [^\n]*\n\n)?(?P<question>.*)\nA\. (?P<a>.*)\nB\. (?P<b>.*)\nC\. (?P<c>.*)\nD\. (?P<d>.*)\nAnswer:\s*\Z",
+    r"\A(?:The following are [^\n]*\n\n)?(?P<question>.*)"
+    r"\nA\. (?P<a>.*)\nB\. (?P<b>.*)\nC\. (?P<c>.*)\nD\. (?P<d>.*)\nAnswer:\s*\Z",
     re.DOTALL,
 )
 

@@ -22,9 +22,19 @@ from evalkit.records import Instance, Task
 __all__ = ["LANGUAGES", "read"]
 
 LANGUAGES: Mapping[str, str] = {
-    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ja": "Japanese",
-    "ko": "Korean", "nl": "Dutch", "ro": "Romanian", "ru": "Russian", "zh": "Chinese",
-}  # fmt: skip
+    "ar": "Arabic",
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "zh": "Chinese",
+}
 """Language code -> name."""
 _SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg>", re.DOTALL)
 _XML_NAME = re.compile(r"\.([a-z]{2})-([a-z]{2})\.([a-z]{2})\.xml\Z")

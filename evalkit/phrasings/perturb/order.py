@@ -46,8 +46,9 @@ __all__ = [
 
 KINDS = ("random", "reverse", "rotate", "target-first", "target-last")
 _REFERS = re.compile(
-    r"\b(?:all|none|both|neither|either|two|some|any) of (?:the )?(?:above|below|these|others?|preceding|following|options|choices)\b"
-    r"|\bboth \(?[A-Z1-9]\)? and \(?[A-Z1-9]\)?(?!\w)|^\s*(?:options? )?\(?[A-Z1-9]\)? (?:and|or|but not) \(?[A-Z1-9]\)?(?:\s+only)?\s*\.?\s*$",
+    r"\b(?:all|none|both|neither|either|two|some|any) of (?:the )?(?:above|below|these|others?"
+    r"|preceding|following|options|choices)\b|\bboth \(?[A-Z1-9]\)? and \(?[A-Z1-9]\)?(?!\w)"
+    r"|^\s*(?:options? )?\(?[A-Z1-9]\)? (?:and|or|but not) \(?[A-Z1-9]\)?(?:\s+only)?\s*\.?\s*$",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"(?m)^\s*(?:\([A-Z]\)|[A-Z][.)])\s+\S")
@@ -149,10 +150,10 @@ def permute_labels(
 
 _LETTER = r"(?<![\w'’])(?:\([A-J]\)|[A-J])(?![\w'’])"
 _SPEAKS = re.compile(
-    rf"{_LETTER}\s*(?:if|when|whenever|where|unless|for|means?|stands? for|is for)(?=\s)"
-    rf"|\b(?:for|by|as|to mean|with)\s+{_LETTER}\s+(?:I|we|you) mean"
-    rf"|\b(?:if|when|unless|should|otherwise|else)\b[^.;?!]*\b(?:choose|pick|write|enter|answer|reply|say|give|mark|it is|select|respond|return)\s+{_LETTER}"
-    rf"|{_LETTER}\s+(?:otherwise|if not|or else)",
+    rf"{_LETTER}\s*(?:if|when|whenever|where|unless|for|means?|stands? for|is for)(?=\s)|\b(?:for"
+    rf"|by|as|to mean|with)\s+{_LETTER}\s+(?:I|we|you) mean|\b(?:if|when|unless|should|otherwise"
+    r"|else)\b[^.;?!]*\b(?:choose|pick|write|enter|answer|reply|say|give|mark|it is|select"
+    rf"|respond|return)\s+{_LETTER}|{_LETTER}\s+(?:otherwise|if not|or else)",
 )
 """A wording that gives letters a meaning of their own (``Choose A if it matches, and B otherwise``)."""
 

@@ -55,8 +55,8 @@ _ASK = (
 _MARK = re.compile(r"\[\[\s*(\d+)\s*\]\]")
 _WORDS = re.compile(r"\w+")
 _TALK = re.compile(
-    r"(?:sure|certainly|of course|okay|as an ai|i am an ai|i'?m sorry|i cannot|i can'?t|here(?:'s| is| are)"
-    r"|the rewritten|rewritten|the (?:original )?instruction)\b",
+    r"(?:sure|certainly|of course|okay|as an ai|i am an ai|i'?m sorry|i cannot|i can'?t|here(?:'s"
+    r"| is| are)|the rewritten|rewritten|the (?:original )?instruction)\b",
     re.IGNORECASE,
 )
 """How a model begins that talks about the task."""

@@ -18,13 +18,13 @@ _BEFORE, _AFTER = rf"(?<![{_WORD}])", rf"(?![{_WORD}])"
 _LEFT, _RIGHT = 120, 80
 """Characters looked at on either side of a label."""
 _ENDS = re.compile(
-    r"\s*(?:$|[.,;:!?)\]}\"'>\n–—-]|(?:because|since|as|for|and|or|but|not|rather|here|indeed|is|are"
-    r"|was|it|so|which|that)\b|[^\x00-\u1fff])"
+    r"\s*(?:$|[.,;:!?)\]}\"'>\n–—-]|(?:because|since|as|for|and|or|but|not|rather|here|indeed|is"
+    r"|are|was|it|so|which|that)\b|[^\x00-\u1fff])"
 )
 """What may follow a letter, a digit or a short word that is a label and not part of a phrase."""
 _OPENS_SENTENCE = re.compile(
-    r"\s+(?:it|he|she|they|we|i|you|this|that|these|those|there|the|a|an|because|since|as|in|but|\w+n't"
-    r"|is|does)\b",
+    r"\s+(?:it|he|she|they|we|i|you|this|that|these|those|there|the|a|an|because|since|as|in|but"
+    r"|\w+n't|is|does)\b",
     re.IGNORECASE,
 )
 

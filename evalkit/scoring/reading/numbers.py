@@ -28,13 +28,14 @@ _LARGEST_EXPONENT = 4000
 _PLACES = 10_000
 """Bits up to which a number is shown as digits; larger ones are shown as they were written."""
 _UNITS = (
-    r"(?:%|°[CF]?|cm|mm|km|nm|m|kg|mg|g|lbs?|oz|ft|in|mi|mph|kmh|km/h|m/s|ml|l|hz|khz|mhz|ghz|kb|mb|gb"
-    r"|tb|kw|kwh|w|v|ms|s|sec|min|h|hrs?|days?|years?|yrs?|usd|eur|cents?|th|st|nd|rd)"
+    r"(?:%|°[CF]?|cm|mm|km|nm|m|kg|mg|g|lbs?|oz|ft|in|mi|mph|kmh|km/h|m/s|ml|l|hz|khz|mhz|ghz|kb"
+    r"|mb|gb|tb|kw|kwh|w|v|ms|s|sec|min|h|hrs?|days?|years?|yrs?|usd|eur|cents?|th|st|nd|rd)"
 )
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _NUMBER = re.compile(
     rf"(?<![\w.^])(?<!\*\*)(?<!\w[-/])(?<!\d:)(?P<sign>[-+](?=[\d.$€£]))?[$€£]?(?P<whole>{_DIGITS})"
-    r"(?:[eE](?P<power>[-+]?\d+)|\s?(?:×|x|\*|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?\{?(?P<ten>[-+]?\d+)\}?)?"
+    r"(?:[eE](?P<power>[-+]?\d+)|\s?(?:×|x|\*|\\times|\\cdot)\s?10\s?(?:\^"
+    r"|\*\*)\s?\{?(?P<ten>[-+]?\d+)\}?)?"
     rf"(?:\s?/\s?(?P<under>{_DIGITS})|\s(?P<top>\d+)/(?P<bottom>\d+))?"
     rf"(?:{_UNITS}(?!\w))?(?![\w:]|\.\d|,\d|\s?(?:\*\*|\^|\*)\s?[\w(])",
     re.IGNORECASE,

@@ -32,50 +32,129 @@ FINAL_MARKS: Mapping[str, str] = {
     "tag": r"<(?:final_)?(?:answer|label|choice|option)>\s*([^<]*?)\s*(?:</[^>]*>|\Z)",
     "double brackets": r"\[\[\s*([^\[\]]+?)\s*\]\]",
     "four hashes": r"(?m)^####[ \t]+([^\n]+)$",
-    "field": r"[\"'](?:final_)?(?:answer|label|choice|option|verdict|prediction|result|class|sentiment|output)[\"']\s*:\s*[\"']?([^\"',}\n]+)",
+    "field": (
+        r"[\"'](?:final_)?(?:answer|label|choice|option|verdict|prediction|result|class|sentiment"
+        r"|output)[\"']\s*:\s*[\"']?([^\"',}\n]+)"
+    ),
 }
 """Marks that models put around a final answer; the last one that holds a label decides."""
 
-_KIND = r"(?:answer|choice|option|label|solution|response|verdict|classification|class|category|sentiment|relation(?:ship)?|output|pick|result|letter|conclusion|decision|prediction|one)"
-_WHICH = r"(?:(?:my|the|your|final|correct|right|best|proper|appropriate|most likely|overall|only|first|second|first|chosen|selected)\s+)*"
-_IS = r"(?:\s*(?:[:=]|->|→|–|—|-)|\s+(?:is|are|was|be|will be|would be|would have to be|should be|must be|has to be|might be|may be|could be|seems to be|remains)\b)"
-_INTO = r"(?:\s*[:,]|\s+(?:that|indeed|clearly|definitely|certainly|therefore|thus|then|simply|probably|likely|most likely|actually))*(?:\s+(?:the|a|an|option|choice|letter|label|answer|number|statement|alternative|la|le|der|die|das|opción|opcion))*"
+_KIND = (
+    r"(?:answer|choice|option|label|solution|response|verdict|classification|class|category"
+    r"|sentiment|relation(?:ship)?|output|pick|result|letter|conclusion|decision|prediction|one)"
+)
+_WHICH = (
+    r"(?:(?:my|the|your|final|correct|right|best|proper|appropriate|most likely|overall|only|first"
+    r"|second|first|chosen|selected)\s+)*"
+)
+_IS = (
+    r"(?:\s*(?:[:=]|->|→|–|—|-)|\s+(?:is|are|was|be|will be|would be|would have to be|should be"
+    r"|must be|has to be|might be|may be|could be|seems to be|remains)\b)"
+)
+_INTO = (
+    r"(?:\s*[:,]|\s+(?:that|indeed|clearly|definitely|certainly|therefore|thus|then|simply"
+    r"|probably|likely|most likely|actually))*(?:\s+(?:the|a|an|option|choice|letter|label|answer"
+    r"|number|statement|alternative|la|le|der|die|das|opción|opcion))*"
+)
 
 STRONG: Mapping[str, str] = {
-    "answer is": rf"\b{_WHICH}{_KIND}(?:\s+(?:here|in this case|(?:to|of|for|between)\s[^.:;\n]{{1,40}}?))?{_IS}{_INTO}",
+    "answer is": (
+        rf"\b{_WHICH}{_KIND}(?:\s+(?:here|in this case|(?:to|of|for"
+        rf"|between)\s[^.:;\n]{{1,40}}?))?{_IS}{_INTO}"
+    ),
     "answer": r"\b(?:answer|option|choice|letter|alternative)\s",
     "correct": r"(?:^|\n|[.;]\s)\s*(?:correct|right|true|yes)\s*:",
-    "I choose": r"\b(?:i|we)(?:\s*['’](?:d|ll))?(?:\s+(?:would|will|shall|have to|must|can|do|just|therefore|thus|then|also))*\s+(?:choose|pick|select|take|say|answer|vote for|opt for|settle on|go (?:with|for)|lean towards?|chose|picked|selected|going with)(?:\s*[:,])?(?:\s+(?:that\s+it\s+is|the|option|choice|letter|label|answer|number|a|an))*",
-    "going with": r"\b(?:going|go|i'?m going|let'?s go) (?:with|for)(?:\s+(?:option|choice|letter))*",
-    "classified as": r"\b(?:classif(?:y|ied)(?: (?:this|it|that))?|label(?:l?ed)?(?: (?:this|it|that))?|categori[sz]ed?(?: (?:this|it|that))?|considered|call(?:ed)?(?: (?:this|it|that))?|judge(?:d)?(?: (?:this|it|that))?|rated?(?: (?:this|it|that))?|find (?:this|it|that|the|the \w+|this \w+|that \w+)|deem(?:ed)?(?: (?:this|it|that))?)(?:\s+(?:as|to be|a|an))*",
-    "statement is": r"\b(?:statement|claim|sentence|sentences|assertion|review|hypothesis|text|tone|sentiment|relation)\s+(?:is|are)(?:\s+(?:therefore|thus|clearly|definitely|overall|quite|a|an))*",
-    "chinese": r"(?:答案|选项|選項|正解|结论|結論|答え?)\s*(?:应该|應該|应|應)?\s*(?:是|为|為|选|選|は|:)?\s*(?:选项|選項)?\s*:?|[我应應]?(?:选择?|選擇?)",
+    "I choose": (
+        r"\b(?:i|we)(?:\s*['’](?:d|ll))?(?:\s+(?:would|will|shall|have to|must|can|do|just"
+        r"|therefore|thus|then|also))*\s+(?:choose|pick|select|take|say|answer|vote for|opt for"
+        r"|settle on|go (?:with|for)|lean towards?|chose|picked|selected"
+        r"|going with)(?:\s*[:,])?(?:\s+(?:that\s+it\s+is|the|option|choice|letter|label|answer"
+        r"|number|a|an))*"
+    ),
+    "going with": r"\b(?:going|go|i'?m going|let'?s go) (?:with|for)"
+    r"(?:\s+(?:option|choice|letter))*",
+    "classified as": (
+        r"\b(?:classif(?:y|ied)(?: (?:this|it|that))?|label(?:l?ed)?(?: (?:this|it|that))?"
+        r"|categori[sz]ed?(?: (?:this|it|that))?|considered|call(?:ed)?(?: (?:this|it|that))?"
+        r"|judge(?:d)?(?: (?:this|it|that))?|rated?(?: (?:this|it|that))?|find (?:this|it|that|the"
+        r"|the \w+|this \w+|that \w+)|deem(?:ed)?(?: (?:this|it|that))?)(?:\s+(?:as|to be|a|an))*"
+    ),
+    "statement is": (
+        r"\b(?:statement|claim|sentence|sentences|assertion|review|hypothesis|text|tone|sentiment"
+        r"|relation)\s+(?:is|are)(?:\s+(?:therefore|thus|clearly|definitely|overall|quite|a|an))*"
+    ),
+    "chinese": (
+        r"(?:答案|选项|選項|正解|结论|結論|答え?)\s*(?:应该|應該|应|應)?\s*(?:是|为|為|选|選|は|:)?\s*(?:选项|選項)?\s*:?"
+        r"|[我应應]?(?:选择?|選擇?)"
+    ),
     "korean": r"(?:정답|답|답변)\s*(?:은|는|이|:)?\s*:?",
-    "german": r"\b(?:die\s+)?(?:richtige\s+|korrekte\s+)?(?:antwort|lösung)(?:\s*:|\s+(?:ist|lautet|wäre))(?:\s+(?:die|der|das|option|antwort))*\s*:?|\bich\s+(?:wähle|nehme|sage|würde\s+sagen)\s*:?",
-    "french": r"\b(?:la\s+)?(?:bonne\s+)?(?:réponse|option)(?:\s+(?:correcte|finale|exacte))?(?:\s*:|\s+est)(?:\s+(?:la|le|l'option|l’option|option|donc))*\s*:?",
-    "spanish": r"\b(?:la\s+)?(?:respuesta|opción)(?:\s+(?:correcta|final))?(?:\s*:|\s+(?:es|sería))(?:\s+(?:la|el|opción|letra))*\s*:?",
-    "portuguese": r"\b(?:a\s+)?(?:resposta|alternativa|opção)(?:\s+(?:correta|certa|final))?(?:\s*:|\s+(?:é|seria))(?:\s+(?:a|o|opção|letra|alternativa))*\s*:?",
-    "italian": r"\b(?:la\s+)?(?:risposta|opzione)(?:\s+(?:corretta|giusta|esatta|finale))?(?:\s*:|\s+(?:è|sarebbe))(?:\s+(?:la|il|opzione|lettera))*\s*:?",
+    "german": (
+        r"\b(?:die\s+)?(?:richtige\s+|korrekte\s+)?(?:antwort|lösung)(?:\s*:|\s+(?:ist|lautet"
+        r"|wäre))(?:\s+(?:die|der|das|option|antwort))*\s*:?|\bich\s+(?:wähle|nehme|sage"
+        r"|würde\s+sagen)\s*:?"
+    ),
+    "french": (
+        r"\b(?:la\s+)?(?:bonne\s+)?(?:réponse|option)(?:\s+(?:correcte|finale|exacte))?(?:\s*:"
+        r"|\s+est)(?:\s+(?:la|le|l'option|l’option|option|donc))*\s*:?"
+    ),
+    "spanish": (
+        r"\b(?:la\s+)?(?:respuesta|opción)(?:\s+(?:correcta|final))?(?:\s*:|\s+(?:es"
+        r"|sería))(?:\s+(?:la|el|opción|letra))*\s*:?"
+    ),
+    "portuguese": (
+        r"\b(?:a\s+)?(?:resposta|alternativa|opção)(?:\s+(?:correta|certa|final))?(?:\s*:|\s+(?:é"
+        r"|seria))(?:\s+(?:a|o|opção|letra|alternativa))*\s*:?"
+    ),
+    "italian": (
+        r"\b(?:la\s+)?(?:risposta|opzione)(?:\s+(?:corretta|giusta|esatta|finale))?(?:\s*:|\s+(?:è"
+        r"|sarebbe))(?:\s+(?:la|il|opzione|lettera))*\s*:?"
+    ),
     "russian": r"\b(?:правильный\s+|верный\s+)?(?:ответ|вариант)\s*(?:[:—–-]|это)?",
     "arabic": r"(?:الإجابة|الجواب|الاجابة)(?:\s+(?:الصحيحة|الصحيح|النهائية))?\s*(?:هي|هو|:)?",
     "hindi": r"(?:उत्तर|जवाब)\s*(?:है|:)?",
     "vietnamese": r"\b(?:đáp\s+án|câu\s+trả\s+lời)(?:\s+đúng)?\s*(?:là|:)?",
     "turkish": r"\b(?:doğru\s+)?(?:cevap|yanıt)\s*:?",
-    "dutch": r"\b(?:het\s+)?(?:juiste\s+|goede\s+|correcte\s+)?antwoord(?:\s*:|\s+is)(?:\s+(?:de|het|optie))*",
+    "dutch": (
+        r"\b(?:het\s+)?(?:juiste\s+|goede\s+|correcte\s+)?antwoord(?:\s*:|\s+is)(?:\s+(?:de|het"
+        r"|optie))*"
+    ),
     "polish": r"\b(?:prawidłowa\s+|poprawna\s+)?odpowiedź\s*(?:[:—–-]|to|jest)?",
 }
 """What says outright that an answer follows."""
 
 WEAK: Mapping[str, str] = {
-    "it is": r"\b(?:it|this|that|these|they|which|he|she)(?:\s*['’]s|\s+(?:is|are|was|must be|should be|would be|has to be))(?:\s+(?:a|an|the|clearly|definitely|obviously|certainly|indeed|therefore|option))*",
-    "so": r"(?:\b(?:so|hence|therefore|thus|ergo|consequently|finally|overall|in conclusion|in short|definitely|certainly|clearly|obviously|probably|surely|in the end|ultimately|after all|leaves|leaving|means|namely|it must be|must be|only)\b\s*[,:]?|[:=]|->|→|⇒)(?:\s+(?:a|an|the|option|choice|only))*",
+    "it is": (
+        r"\b(?:it|this|that|these|they|which|he|she)(?:\s*['’]s|\s+(?:is|are|was|must be|should be"
+        r"|would be|has to be))(?:\s+(?:a|an|the|clearly|definitely|obviously|certainly|indeed"
+        r"|therefore|option))*"
+    ),
+    "so": (
+        r"(?:\b(?:so|hence|therefore|thus|ergo|consequently|finally|overall|in conclusion|in short"
+        r"|definitely|certainly|clearly|obviously|probably|surely|in the end|ultimately|after all"
+        r"|leaves|leaving|means|namely|it must be|must be|only)\b\s*[,:]?|[:=]|->|→|⇒)(?:\s+(?:a"
+        r"|an|the|option|choice|only))*"
+    ),
 }
 """What may lead to an answer, and counts where nothing is said outright."""
 
 NEGATES: Mapping[str, str] = {
-    "not": r"(?:\b(?:not|never|no|nor|neither|hardly|scarcely|barely|cannot be|can not be)|n['’]t(?:\s+be)?)(?:\s+(?:be|been|an?|the|option|choice|answer|letter|label|simply|just|really|exactly|even|actually|considered|necessarily|entirely|quite|strictly|fully|truly|at all|any|by any means))*",
-    "not think": r"(?:\bnot|\bnever|n['’]t)\s+(?:think|believe|say|call|feel|find|consider|seem|look|appear|give|show|imply|support|constitute|amount to|mean|count as|follow|establish|see)\b(?:\s+[\w']+){0,4}?\s+",
-    "instead of": r"\b(?:rather than|instead of|as opposed to|unlike|far from|anything but|everything but|by no means|in no way|without|against|except for the wrong|eliminate|eliminates|eliminating|rule out|ruled out|ruling out|exclude|excluding|reject|discard|disregard)\s*:?(?:\s+(?:an?|the|being|option|choice|options|choices))*",
+    "not": (
+        r"(?:\b(?:not|never|no|nor|neither|hardly|scarcely|barely|cannot be|can not be)"
+        r"|n['’]t(?:\s+be)?)(?:\s+(?:be|been|an?|the|option|choice|answer|letter|label|simply|just"
+        r"|really|exactly|even|actually|considered|necessarily|entirely|quite|strictly|fully|truly"
+        r"|at all|any|by any means))*"
+    ),
+    "not think": (
+        r"(?:\bnot|\bnever|n['’]t)\s+(?:think|believe|say|call|feel|find|consider|seem|look|appear"
+        r"|give|show|imply|support|constitute|amount to|mean|count as|follow|establish"
+        r"|see)\b(?:\s+[\w']+){0,4}?\s+"
+    ),
+    "instead of": (
+        r"\b(?:rather than|instead of|as opposed to|unlike|far from|anything but|everything but"
+        r"|by no means|in no way|without|against|except for the wrong|eliminate|eliminates"
+        r"|eliminating|rule out|ruled out|ruling out|exclude|excluding|reject|discard"
+        r"|disregard)\s*:?(?:\s+(?:an?|the|being|option|choice|options|choices))*"
+    ),
 }
 """What turns the label behind it into what the answer is not."""
 
@@ -86,41 +165,76 @@ ASSERTS_BEFORE: Mapping[str, str] = {"check": r"[✓✔✅☑]"}
 """Verdicts that stand before a label."""
 
 _SEP = r"^[\"'’)\]}]*\s*[(\[]?(?:[:=,–—-]|->|→)?\s*"
-_TO_BE = r"(?:(?:is|are|was|were|seems?|appears?|looks?|would be|must be|should be|has to be|can be|could be|being)\s+)?(?:(?:the|a|an|clearly|definitely|obviously|certainly|indeed|simply|also|therefore|thus|thus|then|most likely|likely|probably|just|all|both|each|most)\s+)*"
+_TO_BE = (
+    r"(?:(?:is|are|was|were|seems?|appears?|looks?|would be|must be|should be|has to be|can be"
+    r"|could be|being)\s+)?(?:(?:the|a|an|clearly|definitely|obviously|certainly|indeed|simply"
+    r"|also|therefore|thus|thus|then|most likely|likely|probably|just|all|both|each|most)\s+)*"
+)
 
 REJECTS: Mapping[str, str] = {
-    "not": r"^[\"'’)\]}]*\s*(?:(?:is|are|was|were|do|does|did|can|could|would|should|seems?|will|has|have)\s*(?:not\b|n['’]t\b|hardly\b|never\b)|cannot\b|never\b"
+    "not": r"^[\"'’)\]}]*\s*(?:(?:is|are|was|were|do|does|did|can|could|would|should|seems?"
+    r"|will|has|have)\s*(?:not\b|n['’]t\b|hardly\b|never\b)|cannot\b|never\b"
     r"|(?:[:=,–—-]\s*)?not (?:correct|right|true|valid|possible|the|a good|fitting|it\b))",
     "wrong": _SEP
     + _TO_BE
-    + r"(?:wrong|incorrect|false|no\b|out\b|impossible|ruled out|eliminated|excluded|rejected|invalid|unlikely|unsuitable|a distractor|✗|✘|❌|✖|×|错|錯|不对|不正确|falsch|faux|incorrecta?\b|falso|неверно)",
+    + (
+        r"(?:wrong|incorrect|false|no\b|out\b|impossible|ruled out|eliminated|excluded|rejected"
+        r"|invalid|unlikely|unsuitable|a distractor|✗|✘|❌|✖|×|错|錯|不对|不正确|falsch|faux|incorrecta?\b"
+        r"|falso|неверно)"
+    ),
 }
 """What says behind a label that it is wrong."""
 
 ASSERTS: Mapping[str, str] = {
     "right": _SEP
     + _TO_BE
-    + r"(?:right\b|correct\b|true\b|yes\b|best\b|better\b|valid\b|answer\b|correct answer|right answer|only one|only option|one that|it\b|✓|✔|✅|☑|对|對|正确|正確|richtig|correcte?\b|correcta\b|corretta\b|верно)",
+    + (
+        r"(?:right\b|correct\b|true\b|yes\b|best\b|better\b|valid\b|answer\b|correct answer"
+        r"|right answer|only one|only option|one that|it\b|✓|✔|✅|☑|对|對|正确|正確|richtig|correcte?\b"
+        r"|correcta\b|corretta\b|верно)"
+    ),
     "fits": r"^[\"'’)\]}]*\s+(?:fits|matches|works|holds|applies|wins|it is|it must be)\b",
 }
 """What says behind a label that it is the answer."""
 
 CORRECTIONS: Mapping[str, str] = {
-    "wait": r"\b(?:wait|actually|scratch that|correction|on second thoughts?|on reflection|let me (?:reconsider|re-?check|double-?check|correct)|i (?:mean|meant)|i stand corrected|sorry|oops|hmm|edit|or rather|after a second look|my mistake|strike that|i take (?:that|it) back|thinking about it (?:more|again)|looking (?:at it )?again|on closer (?:look|inspection))\b",
+    "wait": (
+        r"\b(?:wait|actually|scratch that|correction|on second thoughts?|on reflection"
+        r"|let me (?:reconsider|re-?check|double-?check|correct)|i (?:mean|meant)"
+        r"|i stand corrected|sorry|oops|hmm|edit|or rather|after a second look|my mistake"
+        r"|strike that|i take (?:that|it) back|thinking about it (?:more|again)"
+        r"|looking (?:at it )?again|on closer (?:look|inspection))\b"
+    ),
     "no": r"(?:^|[.?!…,;-]\s*|\.\.\.\s*)no\s*,",
 }
 """What takes back what was said before it."""
 
-JOINS = r"[\"'’)\]}.]*\s*(?:,?\s*(?:and also|and|or|nor|as well as|&|und|oder|et|ou|y|o|和|或|与)\s+(?:also\s+|option\s+)?|[,/&、]\s*|\s+vs\.?\s+)[\"'‘(\[{]*(?:(?:a|an|the)\s+)?"
+JOINS = (
+    r"[\"'’)\]}.]*\s*(?:,?\s*(?:and also|and|or|nor|as well as|&|und|oder|et|ou|y|o|和|或"
+    r"|与)\s+(?:also\s+|option\s+)?|[,/&、]\s*|\s+vs\.?\s+)[\"'‘(\[{]*(?:(?:a|an|the)\s+)?"
+)
 """What joins two labels into one list."""
 
 IDIOMS: Mapping[str, str] = {
-    "no idea": r"\bno (?:idea|doubt|one|longer|matter|problem|way|more|further|reason|evidence|need|wonder|clue)\b",
-    "unsure": r"\b(?:not sure|unsure|uncertain|do(?:es)?(?:n['’]t| not) (?:know|matter)|cannot (?:say|tell)|can['’]t (?:say|tell)|hard to say|undecided)\b[^.!?\n]*",
+    "no idea": (
+        r"\bno (?:idea|doubt|one|longer|matter|problem|way|more|further|reason|evidence|need"
+        r"|wonder|clue)\b"
+    ),
+    "unsure": (
+        r"\b(?:not sure|unsure|uncertain|do(?:es)?(?:n['’]t| not) (?:know|matter)|cannot (?:say"
+        r"|tell)|can['’]t (?:say|tell)|hard to say|undecided)\b[^.!?\n]*"
+    ),
     "between": r"\bbetween\s+\S+\s+and\s+\S+",
-    "options": r"\b(?:options|choices|answers|labels|alternatives|candidates) (?:are|include|were)\b[^.!?\n]*",
+    "options": (
+        r"\b(?:options|choices|answers|labels|alternatives|candidates) (?:are|include"
+        r"|were)\b[^.!?\n]*"
+    ),
 }
 """Turns of speech whose words are no answer; taken out before labels are looked for."""
 
-NOT_LABELS = r"\b(?:vitamin|plan|hepatitis|type|grade|class|group|part|section|table|figure|fig\.|step|point|item|line|model|category|level|phase|stage|appendix|mr\.?|mrs\.?|dr\.?|no\.|page|chapter|team|row|column|block|exhibit|schedule)\s*$"
+NOT_LABELS = (
+    r"\b(?:vitamin|plan|hepatitis|type|grade|class|group|part|section|table|figure|fig\.|step"
+    r"|point|item|line|model|category|level|phase|stage|appendix|mr\.?|mrs\.?|dr\.?|no\.|page"
+    r"|chapter|team|row|column|block|exhibit|schedule)\s*$"
+)
 """Words before a letter that make it a name and no label."""

@@ -47,14 +47,16 @@ _GUARD = re.compile(
     r"\A\s*\{%-?\s*if\b[^%]*-?%\}(?P<body>(?:(?!\{%).)*)\{%-?\s*endif\s*-?%\}\s*\Z", re.DOTALL
 )
 _LABELLED = re.compile(
-    r"\A\s*\{%-?\s*if\s+(?:answerKey|label|answer)\s*(?:!=|>=|>)\s*(?:\"\"|''|-1|0)\s*-?%\}(?!.*\{%-?\s*endif)",
+    r"\A\s*\{%-?\s*if\s+(?:answerKey|label|answer)\s*(?:!=|>=|>)\s*(?:\"\"|''|-1"
+    r"|0)\s*-?%\}(?!.*\{%-?\s*endif)",
     re.DOTALL,
 )
 """A test that the item has an answer, opened in the input and closed after the target."""
 _FIELD_JOIN = re.compile(r"\{\{-?\s*choices(?:\.text|\[[\"']text[\"']\])\s*\|\s*join\(")
 _LISTING = re.compile(
     r"-?[ \t]*\{%-?\s*for\s+(?:(?P<letter>\w+)\s*,\s*(?P<text>\w+)\s+in\s+zip\([^%]*\)"
-    r"|(?P<index>\w+)\s+in\s+range\(\s*choices[^%]*\|\s*length\s*\))\s*-?%\}(?P<body>.*?)\{%-?\s*endfor\s*-?%\}",
+    r"|(?P<index>\w+)\s+in\s+range\(\s*choices[^%]*\|\s*length\s*\))\s*-?%\}"
+    r"(?P<body>.*?)\{%-?\s*endfor\s*-?%\}",
     re.DOTALL,
 )
 """A loop that lists letters with choices."""

@@ -60,7 +60,8 @@ CommonsenseQA (Talmor 2019), CoS-E (Rajani 2019), QASC (Khot 2020), SciQ (Welbl 
 _SUBJECT = re.compile(r"task\d+_mmmlu_answer_generation_(\w+)\Z")
 _TASK_NAMED = re.compile(r": task '([^']+)'")
 _COUNTED = re.compile(
-    r"\b(?:4|four)\b[^.?!\n]*\b(?:options?|choices?|answers?|possibilities)\b|\bA,\s*B,\s*C,?\s*(?:or|and)\s*D\b",
+    r"\b(?:4|four)\b[^.?!\n]*\b(?:options?|choices?|answers?|possibilities)\b"
+    r"|\bA,\s*B,\s*C,?\s*(?:or|and)\s*D\b",
     re.IGNORECASE,
 )
 FILES = {"promptsource": "templates.yaml", "flan": "templates.py", "superni": "task*.json"}
