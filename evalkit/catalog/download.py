@@ -1,8 +1,8 @@
 """One file from an address, bounded in time and size, and never from somewhere else than asked.
 
 The time a server may take grows with what it has sent, so that one that drips a byte a second ends
-soon and a large file over a slow line does not. A redirect may lead to another web address, not to
-another protocol and not to a machine of the inner network.
+soon and a large file over a slow line does not. No address that a data file names, and no redirect,
+leads to another protocol or to a machine of the inner network, unless a person named its host.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from evalkit.catalog.opening import MAX_DATA_BYTES, parse_json
 from evalkit.errors import EnvironmentFault, EvalkitError, UsageError
@@ -40,34 +42,77 @@ def endpoint(name: str, default: str) -> str:
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port
+    parts = urlsplit(url)  # the host unquoted, as urllib asks for it
+    return parts.scheme, unquote(parts.hostname or ""), parts.port
 
 
-def _internal(url: str) -> bool:
-    """Whether the host of an address is this machine or one of an inner network."""
-    host = urlsplit(url).hostname or ""
+def is_internal(url: str) -> bool:
+    """Whether the host of an address is this machine or one of an inner network, by any of its addresses.
+
+    A name that is not known here counts as outside: a proxy may know it.
+    """
+    host = _origin(url)[1]
     try:
         found = socket.getaddrinfo(host, None)
     except (OSError, UnicodeError):
-        return False  # a proxy may know it
-    return any(not ipaddress.ip_address(str(item[4][0]).split("%")[0]).is_global for item in found)
+        return False
+    return any(_inner(str(item[4][0])) for item in found)
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _inner(address: str) -> bool:
+    """Whether an address is not one of the outer network, also where IPv6 wraps an IPv4 address.
+
+    >>> [_inner(text) for text in ("169.254.169.254", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "1.1.1.1")]
+    [True, True, True, False]
+    """
+    found = ipaddress.ip_address(address.split("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        wrapped = found.ipv4_mapped or found.sixtofour
+        if found in _NAT64:
+            wrapped = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        found = wrapped or found
+    return not found.is_global or found.is_multicast
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Which hosts may be asked."""
+
+    service: str
+    """Address of the service the user named; empty for an address that a data file names."""
+    allowed: frozenset[str]
+    """Hosts, with or without a port, that the user named beside it."""
+
+    def guards(self, url: str) -> bool:
+        """Whether an address must lie outside this network, since nobody named its host."""
+        if self.service and _origin(url) == _origin(self.service):
+            return False
+        scheme, host, port = _origin(url)
+        number = port or (443 if scheme == "https" else 80)
+        shown = f"[{host}]" if ":" in host else host
+        return not {host, shown, f"{shown}:{number}"} & self.allowed
+
+    def refuses(self, url: str) -> bool:
+        """Whether an address must lie outside this network and does not."""
+        return self.guards(url) and is_internal(url)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to web addresses of the outer network, or within a service the user named."""
+    """Follows redirects to web addresses of the outer network, or to hosts the user named."""
 
-    def __init__(self, service: str) -> None:
-        self._service = service
+    def __init__(self, reach: _Reach) -> None:
+        self._reach = reach
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         """Return the next request; raise EnvironmentFault for a place that may not be asked."""
         before, after = _origin(req.full_url), _origin(newurl)
-        allowed = after[0] == "https" or (after[0] == "http" and before[0] == "http")
-        home = bool(self._service) and after == _origin(self._service)
-        if not allowed or (_internal(newurl) and not home):
+        secure = after[0] == "https" or (after[0] == "http" and before[0] == "http")
+        if not secure or self._reach.refuses(newurl):
             fp.close()
             raise EnvironmentFault(
                 f"{req.full_url}: redirects to {newurl[:200]}, which is not followed; "
@@ -82,15 +127,26 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 class _Watch:
     """Ends a connection that has had its time, whatever it waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, reach: _Reach) -> None:
         self.ended = False
+        self._reach = reach
         self.deadline = time.monotonic() + PATIENCE_S
         self._sockets: list[socket.socket] = []
         self._done = threading.Event()
 
-    def connect(self, *args: Any, **options: Any) -> socket.socket:
-        """Connect as `socket.create_connection` does, and keep a hand on the connection."""
+    def connect(self, *args: Any, outside: bool, **options: Any) -> socket.socket:
+        """Connect as `socket.create_connection` does, and keep a hand on the connection.
+
+        Raises
+        ------
+        OSError
+            When the other end must lie outside this network and does not: a name may have another
+            address than a moment ago.
+        """
         made = socket.create_connection(*args, **options)
+        if outside and _inner(made.getpeername()[0]):
+            made.close()
+            raise OSError("its name now leads into the inner network")
         self._sockets.append(made.dup())
         return made
 
@@ -106,21 +162,23 @@ class _Watch:
     def handlers(self) -> list[Any]:
         """Return handlers whose connections are watched."""
 
-        def watched(kind: Any) -> Any:
+        def watched(kind: Any, req: Any) -> Any:
+            outside = not req.has_proxy() and self._reach.guards(req.full_url)
+
             def make(*args: Any, **options: Any) -> Any:
                 connection = kind(*args, **options)
-                connection._create_connection = self.connect
+                connection._create_connection = partial(self.connect, outside=outside)
                 return connection
 
             return make
 
         class Plain(urllib.request.HTTPHandler):
             def http_open(self, req: Any) -> Any:
-                return self.do_open(watched(http.client.HTTPConnection), req)
+                return self.do_open(watched(http.client.HTTPConnection, req), req)
 
         class Secure(urllib.request.HTTPSHandler):
             def https_open(self, req: Any) -> Any:
-                return self.do_open(watched(http.client.HTTPSConnection), req)
+                return self.do_open(watched(http.client.HTTPSConnection, req), req)
 
         return [Plain(), Secure()]
 
@@ -195,7 +253,11 @@ class Answer:
 
 @contextmanager
 def answered(
-    url: str, *, headers: Mapping[str, str] | None = None, service: str = ""
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    service: str = "",
+    allowed: Collection[str] = (),
 ) -> Iterator[Answer]:
     """Open what stands at a web address.
 
@@ -208,23 +270,32 @@ def answered(
     service
         Address of the service the user named, within which redirects are followed wherever it
         lies; empty for an address that a data file names.
+    allowed
+        Hosts of the inner network, ``HOST`` or ``HOST:PORT``, that the user lets be asked.
 
     Raises
     ------
     UsageError
-        When it is no web address.
+        When it is no web address, or one of the inner network whose host nobody allowed.
     EnvironmentFault
         When it cannot be reached, answers with an error, takes too long, or redirects to another
         protocol or into the inner network.
     """
     if not url.startswith(("https://", "http://")):
         raise UsageError(f"{url[:200]}: only http and https are accepted. Correct the address.")
-    with _Watch() as watch:
+    reach = _Reach(service, frozenset(host.lower() for host in allowed))
+    if _refused(url, reach):
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        raise UsageError(
+            f"{url[:200]}: lies in the inner network, where a data file may not send you. "
+            f"If you know it, add --allow-host {host}; else correct the address."
+        )
+    with _Watch(reach) as watch:
         try:
             request = urllib.request.Request(
                 url, headers={"User-Agent": "evalkit", **(headers or {})}
             )
-            opener = urllib.request.build_opener(_Redirects(service), *watch.handlers())
+            opener = urllib.request.build_opener(_Redirects(reach), *watch.handlers())
             answer = opener.open(request, timeout=PATIENCE_S)
         except urllib.error.HTTPError as error:
             error.close()
@@ -238,6 +309,13 @@ def answered(
             if watch.ended:  # a head cut short by us reads like a whole one
                 raise _unreached(url, TimeoutError(), late=True)
             yield Answer(url, answer, watch)
+
+
+def _refused(url: str, reach: _Reach) -> bool:
+    try:
+        return reach.refuses(url)
+    except ValueError as error:
+        raise _unreached(url, error, late=False) from error
 
 
 def _unreached(url: str, error: Exception, *, late: bool) -> EvalkitError:

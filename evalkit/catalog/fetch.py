@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -151,6 +151,7 @@ def fetch(
     root: Path,
     *,
     force: bool = False,
+    allowed: Collection[str] = (),
     said: Callable[[str], None] = lambda text: None,
 ) -> list[Fetched]:
     """Get files and record what was got; a file that is there is left alone unless `force`.
@@ -163,6 +164,8 @@ def fetch(
         Data directory; made when it is not there.
     force
         Get files again that are there.
+    allowed
+        Hosts of the inner network that may be asked, see `download.answered`.
     said
         Called with one line per file.
 
@@ -171,6 +174,8 @@ def fetch(
     EnvironmentFault
         When the network, the disk or an optional package is missing. Files already got are kept and
         recorded.
+    UsageError
+        When an address is none, or lies in the inner network and its host is not `allowed`.
     """
     got: list[Fetched] = []
     commits: dict[tuple[str, str, str | None], str] = {}
@@ -188,7 +193,7 @@ def fetch(
                 "Move it away, or choose another --data-dir."
             )
         try:
-            entry = _download(item, commits[key], root)
+            entry = _download(item, commits[key], root, allowed)
         except StoreError as error:
             raise EnvironmentFault(str(error).replace("--out", "--data-dir")) from error
         got.append(entry)
@@ -275,7 +280,7 @@ def _commit(item: Wanted) -> str:
     return commit
 
 
-def _download(item: Wanted, commit: str, root: Path) -> Fetched:
+def _download(item: Wanted, commit: str, root: Path, allowed: Collection[str]) -> Fetched:
     """Get one file, record it, and put it in its place, in this order."""
     service, headers = "", {}
     if item.origin == "url":
@@ -288,7 +293,7 @@ def _download(item: Wanted, commit: str, root: Path) -> Fetched:
         url = f"{service}/datasets/{item.repository}/resolve/{commit}/{quote(item.path)}"
 
     def get() -> Fetched:
-        with answered(url, headers=headers, service=service) as answer:
+        with answered(url, headers=headers, service=service, allowed=allowed) as answer:
             return _store(item, commit, root, answer)
 
     return _from_hub(item, get) if item.origin == "hub" else get()

@@ -36,6 +36,8 @@ MODEL_FILE = "evalkit.yaml"
 """File in a model directory that says how to load it and what it was tuned on."""
 GUARDS = ("trust_remote_code", "allow_pickle")
 """Options that let a model run code of its own; they count only where a person types them."""
+_SERVED = ("openai", "lm-eval")
+"""Backends that a file found in a model's directory may not choose."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,13 @@ def _guarded(spec: ModelSpec, typed: Mapping[str, Any]) -> ModelSpec:
     file = Path(spec.name) / MODEL_FILE
     if not file.is_file():
         return spec
+    if spec.backend in _SERVED:
+        raise CatalogError(
+            [
+                f"{file}: backend: is {spec.backend!r}, which loads nothing from a directory but "
+                f"sends questions elsewhere. Type --model {spec.backend}:NAME if you want that."
+            ]
+        )
     if typed.get("chat_template") is not None:
         spec = dataclasses.replace(spec, chat_template="")
     options = typed.get("options") or {}

@@ -11,6 +11,7 @@ per command::
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ MAX_BYTES = 1024 * 1024
 """Largest file read."""
 PROJECT_FILE = Path("evalkit.toml")
 """Came with the directory perhaps, so it may not lift what guards the person who types."""
+_ADDRESS = re.compile(r"https?://[^\s,'\"]+")
+"""An address in a model's name: what is asked, and the key, would go there."""
+_LEADS_ELSEWHERE = ("base_url", "api_base", "key_env")
+"""Model options that say where a key goes, or which one."""
 
 
 def config_files() -> list[Path]:
@@ -82,39 +87,47 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _refuse_lifted(tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse a project file under which a model would run code or send a file of somebody else's choice."""
-    from evalkit.catalog.models import GUARDS, lifted_guards, read_model_file
-
+    """Refuse a project file under which a model would run code, or which sends a file, a key or questions somewhere of its own choice."""
     for command, table in tables.items():
         values = {name.replace("-", "_"): str(value) for name, value in table.items()}
-        arguments = [part.partition("=") for part in values.get("model_args", "").split(",")]
-        wrong = {
-            "model_args": [
-                name.strip()
-                for name, _, value in arguments
-                if name.strip() in GUARDS and value.strip().lower() not in ("", "false", "0")
-            ],
-            "chat_template": [
-                value
-                for value in [values.get("chat_template", "none")]
-                if value not in ("auto", "none")
-            ],
-            "model": [guard for guard in GUARDS if f"{guard}=" in values.get("model", "")],
-            "tasks": [
-                task
-                for task in values.get("tasks", "").split(",")
-                if task.startswith("lm_eval:") and task.endswith((".yaml", ".yml"))
-            ],
-        }
-        model = Path(values.get("model", ""))
-        if model.suffix in (".yaml", ".yml") and model.is_file():
-            wrong["model"] = lifted_guards(read_model_file(model))
-        for name, found in wrong.items():
+        for name, found in _lifted(values).items():
             if found:
                 raise UsageError(
                     f"{PROJECT_FILE}: [{command}] {name}: sets {found[0]}, which counts only on "
                     "the command line. Take it out and type it there."
                 )
+
+
+def _lifted(values: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return what options of one command lift, by option."""
+    from evalkit.catalog.models import GUARDS, lifted_guards, read_model_file
+
+    arguments = [part.partition("=") for part in values.get("model_args", "").split(",")]
+    model, template = values.get("model", ""), values.get("chat_template", "none")
+    found = {
+        "model_args": [
+            name.strip()
+            for name, _, value in arguments
+            if name.strip() in (*GUARDS, *_LEADS_ELSEWHERE)
+            and value.strip().lower() not in ("", "false", "0")
+        ],
+        "chat_template": [template] if template not in ("auto", "none") else [],
+        "model": [
+            *(name for name in (*GUARDS, *_LEADS_ELSEWHERE) if f"{name}=" in model),
+            *_ADDRESS.findall(model),
+        ],
+        "tasks": [
+            task
+            for task in values.get("tasks", "").split(",")
+            if task.startswith("lm_eval:") and task.endswith((".yaml", ".yml"))
+        ],
+    }
+    path = Path(model)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        spec = read_model_file(path)
+        found["model"] = [*lifted_guards(spec), *_ADDRESS.findall(spec.name)]
+        found["model"] += [name for name in _LEADS_ELSEWHERE if name in spec.options]
+    return found
 
 
 def _refuse_code(command: str, table: Mapping[str, Any], path: Path) -> None:

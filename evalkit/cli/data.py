@@ -128,6 +128,12 @@ def where(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
 @option("--revision", help="Commit or branch, for sources that pin none.")
 @option("--force", is_flag=True, help="Get files again that are there.")
 @option("--dry-run", is_flag=True, help="Say what would be got.")
+@option(
+    "--allow-host",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Let a task file's address lead to this host of the inner network. Repeatable.",
+)
 @json_option
 @quiet_option
 @debug_option
@@ -159,7 +165,7 @@ def fetch(
         say("\n".join(lines) if lines else "nothing to get")
     else:
         said = (lambda text: None) if quiet or as_json else say
-        got = get(wanted, root, force=given["force"], said=said)
+        got = get(wanted, root, force=given["force"], allowed=given["allow_host"], said=said)
         if as_json:
             print_json({"data_dir": str(root), "files": [asdict(item) for item in got]})
         elif not quiet:

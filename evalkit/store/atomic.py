@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import socket
 import stat
 from collections.abc import Iterator
@@ -98,11 +99,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = part_path(path)
-        with temporary.open("xb") as file:
+        with _part(temporary) as file:
             yield file
             written = file.tell()
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(temporary, path)
         if os.name == "posix":
             folder = os.open(path.parent, os.O_RDONLY)
@@ -118,6 +117,33 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
                 OSError
             ):  # a disk that turned read-only keeps the part; the next writer removes it
                 temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _part(place: Path) -> Iterator[BinaryIO]:
+    """A new file that gets its name when it is whole and safe, so that a killed process leaves nothing; named from the start where the system cannot do that."""
+    handle = _nameless(place.parent, mode=0o666)
+    with place.open("xb") if handle is None else open(handle, "w+b") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        if handle is not None:
+            _give_name(handle, place)
+
+
+def _give_name(handle: int, place: Path) -> None:
+    """Give a nameless file its name, or its content to a named one where the disk has no second names."""
+    try:
+        # a directory is given, though the path needs none, so that the link is followed
+        os.link(f"/proc/self/fd/{handle}", place, src_dir_fd=handle)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.ENOENT, errno.EOPNOTSUPP, errno.EMLINK}:
+            raise
+        os.lseek(handle, 0, os.SEEK_SET)
+        with open(handle, "rb", closefd=False) as whole, place.open("xb") as file:
+            shutil.copyfileobj(whole, file)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def part_path(path: Path, *, hidden: bool = True) -> Path:
@@ -259,7 +285,7 @@ def lacks_locks(path: Path) -> bool:
 @contextmanager
 def _probe(path: Path, *, named: bool) -> Iterator[int]:
     """A new file beside another one, gone afterwards; without a name where the system can do that."""
-    if not named and (nameless := _nameless(path.parent)) is not None:
+    if not named and (nameless := _nameless(path.parent, mode=0o600)) is not None:
         try:
             yield nameless
         finally:
@@ -275,10 +301,10 @@ def _probe(path: Path, *, named: bool) -> Iterator[int]:
             probe.unlink(missing_ok=True)
 
 
-def _nameless(folder: Path) -> int | None:
+def _nameless(folder: Path, *, mode: int) -> int | None:
     """A new file without a name, which nothing can leave behind; None where the system has no such thing."""
     try:
-        return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, mode)
     except (OSError, AttributeError):
         return None
 

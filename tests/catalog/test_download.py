@@ -17,6 +17,7 @@ from evalkit.records import Source, Task
 
 Script = Callable[[socket.socket, str], None]
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+HERE = ("127.0.0.1",)
 ROWS = b'{"id": "1", "question": "x", "target": "y"}\n'
 
 
@@ -36,7 +37,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Script], str]]:
                 try:
                     path = connection.recv(65536).split(b" ")[1].decode()
                     script(connection, path)
-                except OSError:
+                except (OSError, IndexError):  # gone, or nothing was sent
                     return
 
         def listen() -> None:
@@ -68,8 +69,9 @@ def task(url: str, local: str = "a/rows.jsonl") -> Task:
 
 
 def got(url: str, root: Path, local: str = "a/rows.jsonl") -> list[str]:
-    """Fetch one file and return the paths that were recorded."""
-    fetch(needed([task(url, local)], root)[0], root)
+    """Fetch one file of a server that is allowed, and return the paths that were recorded."""
+    server = url.partition("//")[2].partition("/")[0]
+    fetch(needed([task(url, local)], root)[0], root, allowed=[server])
     return [item.path for item in fetched(root)]
 
 
@@ -299,11 +301,11 @@ def test_a_file_is_recorded_before_it_is_in_its_place(serve, tmp_path: Path, mon
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", die)
         with pytest.raises(KeyboardInterrupt):
-            fetch(wanted, tmp_path)
+            fetch(wanted, tmp_path, allowed=HERE)
     assert [item.path for item in fetched(tmp_path)] == ["rows.jsonl"]
     assert left(tmp_path) == ["fetched.json"]
 
-    fetch(wanted, tmp_path)
+    fetch(wanted, tmp_path, allowed=HERE)
     assert left(tmp_path) == ["fetched.json", "rows.jsonl"]
 
 
@@ -316,10 +318,113 @@ def test_processes_that_fetch_at_once_lose_no_record(serve, tmp_path: Path) -> N
         ]
         for b in range(4)
     ]
-    threads = [threading.Thread(target=fetch, args=(batch, tmp_path)) for batch in batches]
+    threads = [
+        threading.Thread(target=fetch, args=(batch, tmp_path), kwargs={"allowed": HERE})
+        for batch in batches
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     assert len(fetched(tmp_path)) == 24
+
+
+INNER = [
+    "http://169.254.169.254/latest/rows.jsonl",
+    "http://10.1.2.3/rows.jsonl",
+    "http://192.168.0.1:8080/rows.jsonl",
+    "http://localhost/rows.jsonl",
+    "http://2130706433/rows.jsonl",
+    "http://0x7f.1/rows.jsonl",
+    "http://0/rows.jsonl",
+    "http://%31%32%37.0.0.1/rows.jsonl",
+    "http://[::1]/rows.jsonl",
+    "http://[::ffff:10.0.0.1]/rows.jsonl",
+    "http://[2002:7f00:1::]/rows.jsonl",
+    "http://[64:ff9b::a00:1]/rows.jsonl",
+    "http://[fd00::1]/rows.jsonl",
+    "http://224.0.0.1/rows.jsonl",
+    "https://user:word@127.0.0.1/rows.jsonl",
+]
+
+
+@pytest.mark.parametrize("url", INNER)
+def test_an_address_of_the_inner_network_is_not_asked(
+    url: str, tmp_path: Path, monkeypatch
+) -> None:
+    """However it is spelt: nothing is connected to, and the message names what allows it."""
+
+    def connect(*_: object, **__: object) -> socket.socket:
+        raise AssertionError("connected")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(UsageError, match=r"lies in the inner network.*--allow-host"):
+        fetch(needed([task(url)], tmp_path)[0], tmp_path, allowed=["10.1.2.30", "elsewhere"])
+
+
+@pytest.mark.parametrize("allowed", ["127.0.0.1", "127.0.0.1:PORT"])
+def test_a_host_that_was_allowed_is_asked(allowed: str, serve, tmp_path: Path) -> None:
+    """With its port or for all ports."""
+    address = serve(lambda connection, path: connection.sendall(OK + b"\r\n" + ROWS))
+    named = allowed.replace("PORT", address.rpartition(":")[2])
+
+    fetch(needed([task(address + "/rows.jsonl")], tmp_path)[0], tmp_path, allowed=[named])
+    assert left(tmp_path) == ["fetched.json", "rows.jsonl"]
+
+
+def test_another_port_of_an_allowed_host_is_not_asked(tmp_path: Path) -> None:
+    """A port that was named is the only one."""
+    wanted = needed([task("http://127.0.0.1:5/rows.jsonl")], tmp_path)[0]
+
+    with pytest.raises(UsageError, match="lies in the inner network"):
+        fetch(wanted, tmp_path, allowed=["127.0.0.1:6"])
+
+
+def test_a_name_that_changes_its_address_is_noticed(serve, tmp_path: Path, monkeypatch) -> None:
+    """Outside when it is looked at, inside when it is connected to: nothing is sent."""
+    heard: list[str] = []
+    address = serve(lambda connection, path: heard.append(path))
+    port = int(address.rpartition(":")[2])
+    monkeypatch.setattr(download, "is_internal", lambda url: False)
+    create = socket.create_connection
+    monkeypatch.setattr(
+        socket, "create_connection", lambda place, *rest, **more: create(("127.0.0.1", port))
+    )
+    wanted = needed([task("http://example.org/rows.jsonl")], tmp_path)[0]
+
+    with pytest.raises(EnvironmentFault, match="leads into the inner network"):
+        fetch(wanted, tmp_path)
+    assert not heard
+
+
+def test_a_killed_download_leaves_nothing(serve, tmp_path: Path) -> None:
+    """SIGKILL while the body comes: no part of a file stays, where the disk can do that."""
+    import os
+    import signal
+    import subprocess
+    import sys
+
+    began = threading.Event()
+
+    def script(connection: socket.socket, path: str) -> None:
+        connection.sendall(OK + b"Content-Length: 1000000\r\n\r\n" + ROWS * 5000)
+        began.set()
+        connection.recv(1)
+
+    address = serve(script)
+    code = (
+        "import sys; from pathlib import Path; from evalkit.catalog.fetch import Wanted, fetch\n"
+        "root = Path(sys.argv[1])\n"
+        "item = Wanted(origin='url', repository=sys.argv[2], revision=None, path='rows.jsonl', "
+        "place=root / 'rows.jsonl')\n"
+        "fetch([item], root, allowed=['127.0.0.1'])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), address])
+    assert began.wait(60)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("this system has no nameless files; the next download removes the part")
+    assert left(tmp_path) == []

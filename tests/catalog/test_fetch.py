@@ -236,7 +236,7 @@ def test_a_url_is_fetched_as_it_is(github: HTTPServer, tmp_path: Path) -> None:
     )
     task = Task(name="t", benchmark="b", reader="translation", kind="generate", source=source)
 
-    (item,) = fetch(needed([task], tmp_path)[0], tmp_path)
+    (item,) = fetch(needed([task], tmp_path)[0], tmp_path, allowed=[github.host])
 
     assert (item.origin, item.commit, item.path) == ("url", "", "pairs.json")
     assert len(load_instances(task, tmp_path)) == 1

@@ -213,6 +213,16 @@ def test_a_directory_may_not_lift_a_guard_by_itself(tmp_path: Path, text: str, w
     assert named.options or named.chat_template == "../other.jinja"
 
 
+@pytest.mark.parametrize("backend", ["openai", "lm-eval"])
+def test_a_directory_may_not_send_its_questions_elsewhere(tmp_path: Path, backend: str) -> None:
+    """Who names a directory means what lies in it, not a server that its file chooses."""
+    model = described(tmp_path, "options: {key_env: AWS_SECRET_ACCESS_KEY}")
+    (model / "evalkit.yaml").write_text(f"backend: {backend}\n")
+
+    with pytest.raises(CatalogError, match=f"backend: is '{backend}', which loads nothing"):
+        load_model(str(model))
+
+
 def test_a_guard_is_lifted_by_the_person_who_types(tmp_path: Path) -> None:
     """The same option on the command line counts; false does not count as true."""
     model = described(tmp_path, "options: {trust_remote_code: true}")

@@ -166,12 +166,18 @@ def test_a_value_that_an_option_cannot_take_is_one_message(folders, capsys, text
         "model = 'lm-eval:hf,pretrained=./m,trust_remote_code=True'",
         "model = 'm.yaml'",
         "tasks = 'lm_eval:./evil.yaml'",
+        "model = 'openai:m@http://127.0.0.1:9/v1'",
+        "model = ['demo', 'openai:m@https://elsewhere.example/v1']",
+        "model = 'openai:gpt-4o,key_env=AWS_SECRET_ACCESS_KEY'",
+        "model = 'served.yaml'",
+        "model_args = 'model=m,base_url=http://10.0.0.1/v1'",
     ],
 )
 def test_the_file_of_the_current_directory_lifts_no_guard(folders, capsys, line):
     """It may have come with somebody else's files; the user's own file and the command line count."""
     project, user = folders
     (project / "m.yaml").write_text("backend: hf\nname: ./m\noptions: {trust_remote_code: true}\n")
+    (project / "served.yaml").write_text("backend: openai\nname: m@http://10.0.0.1/v1\n")
     (project / "evalkit.toml").write_text(f"[run]\n{line}\n")
 
     assert invoke(["ls", "backends"]) == 2
