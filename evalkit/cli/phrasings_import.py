@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evalkit.catalog.library.importers.imported import Imported, ImportOptions
-    from evalkit.catalog.library.importers.typed import TaskType
+    from evalkit.catalog.library.importers.typed import Target
 
     Importer = Callable[[Path, ImportOptions], Imported]
 
@@ -59,8 +59,12 @@ __all__ = ["command"]
 @option(
     "--as",
     "as_type",
-    metavar="TYPE",
-    help="Only templates of this type of task, on the slots of --tasks: qa (multiple choice).",
+    metavar="TYPE,...",
+    help=(
+        "Only templates of these types of task, on the slots of --tasks: qa (multiple choice), nli, "
+        "paraphrase, sentiment, topic, completion, summary, free, reading, unanswerable. "
+        "Several with commas."
+    ),
 )
 @option(
     "--map",
@@ -99,13 +103,13 @@ def command(
     records collection, path, line, commit, licence and the digest of its file.
     """
     from evalkit.catalog.library.importers.imported import ImportOptions, joined
-    from evalkit.catalog.library.importers.typed import files_of, type_named
+    from evalkit.catalog.library.importers.typed import files_of, targets_of, types_named
     from evalkit.catalog.library.writing import write_phrasings
     from evalkit.registry import IMPORTERS
 
     read = IMPORTERS.load(importer)
-    kind = type_named(given["as_type"]) if given["as_type"] else None
-    if kind is not None and not given["tasks"]:
+    kinds = types_named(given["as_type"]) if given["as_type"] else ()
+    if kinds and not given["tasks"]:
         raise UsageError(
             "--as: says how templates are asked on other tasks; name these with --tasks, "
             "such as --tasks 'mmlu/*'."
@@ -115,16 +119,15 @@ def command(
         or {"promptsource": "p3", "superni": "niv2"}.get(importer, importer),
         tasks=_names(given["tasks"]),
         only=given["only"],
-        rename={
-            **(kind.rename if kind else {}),
-            **_renaming(given["mapping"], table=importer == "table"),
-        },
+        rename=_renaming(given["mapping"], table=importer == "table"),
+        borrowed=bool(kinds),
         commit=given["commit"],
         licence=given["licence"],
         author=given["author"],
     )
+    targets = targets_of(kinds, options.tasks) if kinds else []
     found = joined(
-        _read(read, path, options, kind, importer=importer, in_folder=in_folder)
+        _read(read, path, options, targets, importer=importer, in_folder=in_folder)
         for path, in_folder in files_of(paths, importer)
     )
     if given["out"]:
@@ -150,17 +153,17 @@ def _read(
     read: Importer,
     path: Path,
     options: ImportOptions,
-    kind: TaskType | None,
+    targets: Sequence[Target],
     *,
     importer: str,
     in_folder: bool,
 ) -> Imported:
     """Return what one file holds, of the type asked for; a file of a folder that cannot be read is left out and named."""
     from evalkit.catalog.library.importers.imported import Imported
-    from evalkit.catalog.library.importers.typed import as_type, upstream_of
+    from evalkit.catalog.library.importers.typed import as_types, upstream_of
 
     upstream = upstream_of(path, importer)
-    if kind is not None and upstream and not kind.asks(upstream):
+    if targets and upstream and not any(target.kind.asks(upstream) for target in targets):
         return Imported()
     try:
         found = read(path, options)
@@ -168,7 +171,9 @@ def _read(
         if not in_folder:
             raise
         return Imported(skipped=[str(error)])
-    return found if kind is None else as_type(found, kind, upstream=upstream, tasks=options.tasks)
+    if not targets:
+        return found
+    return as_types(found, targets, upstream=upstream, patterns=options.tasks)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -18,7 +18,15 @@ PATTERNS = {
         ("Name it: {question}", "{answer}"),
         ("Think of a question.", "{question}"),
     ],
-    "rte": [("{premise} So {hypothesis}? {options_}", "{answer}")],
+    "rte": [
+        ("{premise} So {hypothesis}? {options_}", "{answer}"),
+        ("{premise} And {premise}? {options_}", "{answer}"),
+    ],
+    "imdb_reviews": [("{text}\\nHow was it?\\n{options_}", "{answer}"), ("Good or bad? {text}", "{answer}")],
+    "paws_wiki": [("{sentence1}\\n{sentence2}\\nAlike?\\n{options_}", "{answer}")],
+    "squad_v2": [("{context}\\n{question} Else say unanswerable.", "{answer}")],
+    "xsum": [("In short, please: {text}", "{summary}")],
+    "nq": [("{question}", "{answer}")],
 }
 """
 QUIZ = """
@@ -115,7 +123,12 @@ def test_wordings_that_count_four_choices_stay_with_tasks_that_have_four(
     )
 
     assert [one.tasks for one in found if "Of 4" in one.text] == [("mmlu/*",)]
-    assert {one.tasks for one in found if "Of 4" not in one.text} == {("mmlu/*", "bbh/*")}
+    others = {one.tasks for one in found if "Of 4" not in one.text}
+    assert len(others) == 1
+    (named,) = others
+    assert "mmlu/*" in named
+    assert "bbh/snarks" in named
+    assert "bbh/word_sorting" not in named, "it has no choices to list"
 
 
 def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -130,6 +143,85 @@ def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureF
     assert "needs fact" in told
     assert "does not show choices" in told
     assert "rte" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "text"),
+    [
+        ("nli", "promptbench/rte", "{{ sentence1 }} So {{ sentence2 }}? {{ choices }}"),
+        ("nli", "promptbench/mnli", "{{ premise }} So {{ hypothesis }}? {{ choices }}"),
+        ("sentiment", "promptbench/sst2", "{{ sentence }}\nHow was it?\n{{ choices }}"),
+        (
+            "paraphrase",
+            "promptbench/qqp",
+            "{{ question1 }}\n{{ question2 }}\nAlike?\n{{ choices }}",
+        ),
+        (
+            "unanswerable",
+            "promptbench/squad_v2",
+            "{{ context }}\n{{ query }} Else say unanswerable.",
+        ),
+        ("summary", "superni/task645_summarization", "In short, please: {{ question }}"),
+    ],
+)
+def test_every_type_names_the_fields_of_the_task_it_is_asked_on(
+    tmp_path: Path, kind: str, task: str, text: str
+):
+    """The two texts of RTE are called otherwise than those of MNLI; a wording without labels or choices is left out."""
+    (tmp_path / "templates.py").write_text(FLAN, encoding="utf-8")
+    found, code = imported(tmp_path, "flan", str(tmp_path), "--as", kind, "--tasks", task)
+
+    assert code == 0
+    assert [(one.text, one.tasks) for one in found] == [(text, (task,))]
+    assert load_phrasings(load_task(task), extra=[tmp_path / "out.yaml"])
+
+
+def test_several_types_go_each_to_its_tasks(tmp_path: Path):
+    """One command for a family: no wording for pairs that entail is asked on pairs that are equivalent."""
+    (tmp_path / "templates.py").write_text(FLAN, encoding="utf-8")
+    found, _ = imported(
+        tmp_path, "flan", str(tmp_path), "--as", "nli,paraphrase,qa", "--tasks", "promptbench/*"
+    )
+    tasks = {one.id.rpartition("-")[0].split("-")[1]: one.tasks for one in found}
+
+    assert len({one.id for one in found}) == len(found)
+    assert tasks["arc"] == ("promptbench/mmlu",)
+    assert {task for one in found if "So" in one.text for task in one.tasks} == {
+        "promptbench/rte",
+        "promptbench/wnli",
+        "promptbench/mnli",
+        "promptbench/mnli_mismatched",
+    }
+
+
+def test_upstreams_own_answer_words_are_left_out_where_the_labels_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    """Yes and no are no answers to a task whose labels are others; a listing of them lists the task's instead."""
+    path = tmp_path / "templates" / "super_glue" / "rte" / "templates.yaml"
+    path.parent.mkdir(parents=True)
+    entry = """
+  {key}: !Template
+    answer_choices: 'Yes ||| No'
+    id: {key}
+    jinja: "{text} ||| {{{{answer_choices[label]}}}}"
+    metadata: !TemplateMetadata
+      original_task: true
+    name: {key}
+"""
+    asked = "{{premise}} Hence {{hypothesis}}"
+    path.write_text(
+        "dataset: super_glue\nsubset: rte\ntemplates:\n"
+        + entry.format(key="spelt", text=f"{asked}, Yes or No?")
+        + entry.format(key="listed", text=asked + "? {{ answer_choices | join(', ') }}"),
+        encoding="utf-8",
+    )
+    found, _ = imported(
+        tmp_path, "promptsource", str(path), "--as", "nli", "--tasks", "promptbench/mnli"
+    )
+
+    assert [one.text for one in found] == ["{{premise}} Hence {{hypothesis}}? {{ choices }}"]
+    assert "names no, yes, where promptbench/mnli has entailment" in capsys.readouterr().err
 
 
 def test_a_definition_on_one_subject_is_for_that_subject(tmp_path: Path):
@@ -165,6 +257,7 @@ def test_their_wording_is_seen_for_the_models_tuned_on_it(
     [
         (["--as", "quiz", "--tasks", "mmlu/*"], "is no type of task; accepted: qa"),
         (["--as", "qa"], "name these with --tasks"),
+        (["--as", "qa,nli", "--tasks", "promptbench/sst2"], "asks a question of that type"),
     ],
 )
 def test_what_is_missing_is_said(

@@ -19,6 +19,7 @@ from evalkit.records import Phrasing, Position, digest
 __all__ = [
     "MAX_CELL",
     "MAX_FILE",
+    "UPSTREAM_ANSWERS",
     "ImportOptions",
     "Imported",
     "SourceFile",
@@ -34,6 +35,8 @@ MAX_FILE = 256 * 1024 * 1024
 """Largest file an importer reads, bytes."""
 MAX_CELL = 16 * 1024 * 1024
 """Longest cell of a table, characters."""
+UPSTREAM_ANSWERS = "upstream's answers: "
+"""How the note of a phrasing begins that says which answers its template fixes."""
 COMMON_NAMES = {
     "content": "question",
     "options_": "choices",
@@ -65,6 +68,8 @@ class ImportOptions:
     """Upstream task names that are imported; empty for all."""
     author: str = ""
     """Who wrote the texts; the collection's authors when empty."""
+    borrowed: bool = False
+    """Whether they are for other tasks than upstream's: a listing of upstream's answers is a slot then."""
 
 
 @dataclass(frozen=True, slots=True)

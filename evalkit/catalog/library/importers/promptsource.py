@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.library.importers.imported import (
+    UPSTREAM_ANSWERS,
     Imported,
     ImportOptions,
     SourceFile,
@@ -113,14 +114,17 @@ def _fixed(choices: Any) -> tuple[str, ...]:
     return tuple(part.strip() for part in choices.split("|||"))
 
 
-def _spelt(text: str, choices: tuple[str, ...]) -> tuple[str, Layout]:
-    """Return the input with its answer words written out or as a ``choices`` slot, and how they are listed."""
+def _spelt(text: str, choices: tuple[str, ...], *, borrowed: bool = False) -> tuple[str, Layout]:
+    """Return the input with its answer words written out or as a ``choices`` slot, and how they are listed.
+
+    A borrowed text lists the answers of the task it is asked on.
+    """
     layout: Layout = "none"
 
     def listed(match: re.Match[str]) -> str:
         nonlocal layout
         bullet, joiner = match.group(1) or "", match.group(2)[1:-1].replace("\\n", "\n")
-        if choices:
+        if choices and not borrowed:
             return bullet + joiner.join(choices)
         layout = (
             "bulleted"
@@ -144,7 +148,7 @@ def _spelt(text: str, choices: tuple[str, ...]) -> tuple[str, Layout]:
     return _CONSTANT.sub(lambda match: match.group(1)[1:-1], text), layout
 
 
-def _template(entry: dict[str, Any], where: str) -> tuple[str, Phrasing]:
+def _template(entry: dict[str, Any], where: str, *, borrowed: bool = False) -> tuple[str, Phrasing]:
     """Return the name and the phrasing of one entry.
 
     Raise CatalogError with the reason when it cannot be one.
@@ -160,7 +164,7 @@ def _template(entry: dict[str, Any], where: str) -> tuple[str, Phrasing]:
     if leak := _LEAK.search(_inside(text)):
         raise CatalogError(f"the answer stands in the input ({leak.group().strip()})")
     choices = _fixed(entry.get("answer_choices"))
-    spelt, layout = _spelt(text, choices)
+    spelt, layout = _spelt(text, choices, borrowed=borrowed)
     layout = "lettered" if lettered else layout
     if "answer_choices" in spelt:
         raise CatalogError("uses answer_choices in a way that has no counterpart here")
@@ -186,7 +190,7 @@ def _template(entry: dict[str, Any], where: str) -> tuple[str, Phrasing]:
             note="asks something else than the data set does (original_task: false)",
         )
         if (metadata or {}).get("original_task") is False
-        else Meaning(note=f"upstream's answers: {' | '.join(choices)}")
+        else Meaning(note=f"{UPSTREAM_ANSWERS}{' | '.join(choices)}")
         if choices and not by_letter
         else Meaning(),
     )
@@ -240,7 +244,7 @@ def _one(
         found.skipped.append(f"{where}: template {key!r} is no mapping")
         return
     try:
-        name, phrasing = _template(entry, options.collection)
+        name, phrasing = _template(entry, options.collection, borrowed=options.borrowed)
         if not wanted(name, options):
             return
         text = rename_slots(phrasing.text, options.rename)

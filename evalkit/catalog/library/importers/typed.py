@@ -9,17 +9,34 @@ hint), shows no choices, or is about one subject, is left out and named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
-from evalkit.catalog.library.importers.imported import Imported
+from evalkit.catalog.library.importers.imported import (
+    UPSTREAM_ANSWERS,
+    Imported,
+    rename_slots,
+    slug,
+)
+from evalkit.catalog.library.patterns import normalised_words
+from evalkit.catalog.tasks import list_tasks
 from evalkit.errors import CatalogError, UsageError
 from evalkit.phrasings.templates import slots
-from evalkit.records import Phrasing
+from evalkit.records import Phrasing, Task
 
-__all__ = ["TYPES", "TaskType", "as_type", "files_of", "type_named", "upstream_of"]
+__all__ = [
+    "TYPES",
+    "Target",
+    "TaskType",
+    "as_types",
+    "files_of",
+    "targets_of",
+    "types_named",
+    "upstream_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,18 +45,43 @@ class TaskType:
 
     upstream: tuple[str, ...]
     """Patterns of upstream names: promptsource folders, FLAN keys, SuperNI task files."""
-    rename: Mapping[str, str]
-    """Upstream slot -> ours."""
-    needed: frozenset[str]
-    """Slots that a template must have, unless it stands before the whole instance."""
-    allowed: frozenset[str]
-    """Slots that it may have."""
+    theirs: Mapping[str, str]
+    """Upstream slot -> part of the question (``first``, ``second``, ``text``, ...)."""
+    ours: Mapping[str, tuple[str, ...]]
+    """Part of the question -> names that a task's field may have for it, the best first."""
+    listed: bool = False
+    """Whether every template must list the choices."""
+    answers: frozenset[str] | None = frozenset()
+    """What some label of a task must contain; empty: labels do not matter; None: the task has none."""
 
     def asks(self, upstream: str) -> bool:
         """Return whether an upstream task of this name is of the type."""
         return any(fnmatchcase(upstream.lower(), pattern) for pattern in self.upstream)
 
+    def fields_of(self, task: Task) -> dict[str, str] | None:
+        """Return part -> field of a task; None when the task does not ask this."""
+        labels = " ".join(task.labels).lower()
+        if self.answers is None and task.kind == "choice":
+            return None
+        if self.answers and not any(word in labels for word in self.answers):
+            return None
+        if self.listed and (task.kind != "choice" or not task.choices_shown):
+            return None
+        offered = {*task.fields, "question"}
+        fields = {
+            part: next((name for name in names if name in offered), "")
+            for part, names in self.ours.items()
+        }
+        return fields if all(fields.values()) else None
 
+
+_PAIR = {
+    **{"premise": "first", "sentence1": "first", "question1": "first"},
+    **{"hypothesis": "second", "sentence2": "second", "question2": "second"},
+}
+_READ = {"context": "first", "passage": "first", "question": "second"}
+_READING = {"first": ("context", "passage"), "second": ("query",)}
+_TEXT = ("sentence", "text", "review", "content", "phrase", "document", "article", "dialogue")
 TYPES: Mapping[str, TaskType] = {
     "qa": TaskType(
         upstream=(
@@ -49,14 +91,64 @@ TYPES: Mapping[str, TaskType] = {
             *("task*_commonsenseqa_answer_generation*", "task*_openbookqa_answer_generation*"),
             *("task*_qasc_answer_generation*",),
         ),
-        rename={"question_stem": "question", "options": "choices", "options_": "choices"},
-        needed=frozenset({"question", "choices"}),
-        allowed=frozenset({"question", "choices", "subject"}),
-    )
+        theirs={"question": "text", "question_stem": "text"},
+        ours={"text": ("question",)},
+        listed=True,
+    ),
+    "nli": TaskType(
+        upstream=(
+            *("rte*", "glue/rte", "super_glue/rte", "super_glue/cb", "cb", "anli*", "snli*"),
+            *("mnli*", "glue/mnli*", "wnli*", "glue/wnli"),
+        ),
+        theirs={**_PAIR, "context": "first"},
+        ours={"first": ("premise", "sentence1"), "second": ("hypothesis", "sentence2")},
+        answers=frozenset({"entail"}),
+    ),
+    "paraphrase": TaskType(
+        upstream=("mrpc*", "glue/mrpc", "qqp*", "glue/qqp", "paws*"),
+        theirs=_PAIR,
+        ours={"first": ("sentence1", "question1"), "second": ("sentence2", "question2")},
+        answers=frozenset({"equivalent", "duplicate", "paraphrase"}),
+    ),
+    "sentiment": TaskType(
+        upstream=("sst2*", "glue/sst2", "imdb*", "rotten_tomatoes*"),
+        theirs=dict.fromkeys((*_TEXT, "question"), "text"),
+        ours={"text": _TEXT},
+        answers=frozenset({"positive"}),
+    ),
+    "topic": TaskType(
+        upstream=("ag_news*", "dbpedia*", "trec*", "yahoo_answers*"),
+        theirs=dict.fromkeys((*_TEXT, "question"), "text"),
+        ours={"text": (*_TEXT, "question")},
+        listed=True,
+    ),
+    "completion": TaskType(
+        upstream=("hellaswag*", "copa*", "super_glue/copa", "piqa*", "story_cloze*"),
+        theirs=dict.fromkeys(("context", "premise", "goal", "ctx"), "text"),
+        ours={"text": ("context", "premise", "question")},
+        listed=True,
+    ),
+    "summary": TaskType(
+        upstream=("xsum*", "cnn_dailymail*", "gigaword*", "samsum*", "multi_news*"),
+        theirs=dict.fromkeys((*_TEXT, "question"), "text"),
+        ours={"text": (*_TEXT, "question")},
+        answers=None,
+    ),
+    "free": TaskType(
+        upstream=("natural_questions*", "trivia_qa*", "web_questions*", "nq_open*"),
+        theirs={"question": "text"},
+        ours={"text": ("query", "question")},
+        answers=None,
+    ),
+    "reading": TaskType(
+        upstream=("squad", "squad_v1*", "adversarial_qa*", "quoref*", "ropes*"),
+        theirs=_READ,
+        ours=_READING,
+        answers=None,
+    ),
+    "unanswerable": TaskType(upstream=("squad_v2*",), theirs=_READ, ours=_READING, answers=None),
 }
-"""Name after ``--as`` -> type. Data sets by their papers: ARC (Clark 2018), OpenBookQA (Mihaylov 2018),
-CommonsenseQA (Talmor 2019), CoS-E (Rajani 2019), QASC (Khot 2020), SciQ (Welbl 2017), QuaRel
-(Tafjord 2019), MMLU (Hendrycks 2021); SuperNI's names are those of its task files."""
+"""Name after ``--as`` -> type. Data sets by the names that promptsource, FLAN and SuperNI give them."""
 _SUBJECT = re.compile(r"task\d+_mmmlu_answer_generation_(\w+)\Z")
 _TASK_NAMED = re.compile(r": task '([^']+)'")
 _COUNTED = re.compile(
@@ -68,17 +160,20 @@ FILES = {"promptsource": "templates.yaml", "flan": "templates.py", "superni": "t
 """Importer -> which files of a folder it reads; other importers: every file."""
 
 
-def type_named(name: str) -> TaskType:
-    """Return the type of a name.
+def types_named(names: str) -> tuple[TaskType, ...]:
+    """Return the types that a list of names with commas stands for.
 
     Raises
     ------
     UsageError
-        When there is none.
+        When a name is none.
     """
-    if name not in TYPES:
-        raise UsageError(f"--as {name!r}: is no type of task; accepted: {', '.join(TYPES)}.")
-    return TYPES[name]
+    found = []
+    for name in (part.strip() for part in names.split(",")):
+        if name not in TYPES:
+            raise UsageError(f"--as {name!r}: is no type of task; accepted: {', '.join(TYPES)}.")
+        found.append(TYPES[name])
+    return tuple(found)
 
 
 def files_of(paths: Iterable[Path], importer: str) -> Iterator[tuple[Path, bool]]:
@@ -114,78 +209,163 @@ def upstream_of(path: Path, importer: str) -> str:
     return ""
 
 
-def as_type(found: Imported, kind: TaskType, *, upstream: str, tasks: tuple[str, ...]) -> Imported:
-    """Return the phrasings that ask what the type asks, on its slots; the others are left out and named.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Tasks that ask one type of question with the same names of fields."""
+
+    kind: TaskType
+    """The type."""
+    fields: Mapping[str, str]
+    """Part of the question -> field."""
+    tasks: tuple[Task, ...]
+    """The tasks."""
+
+
+def targets_of(kinds: Iterable[TaskType], patterns: Sequence[str]) -> list[Target]:
+    """Return the tasks of every type among those that patterns name.
+
+    Raises
+    ------
+    CatalogError
+        When a pattern names no task.
+    UsageError
+        When none of the tasks is of a type.
+    """
+    tasks = list_tasks(patterns)
+    found = []
+    for kind in kinds:
+        groups: dict[tuple[tuple[str, str], ...], list[Task]] = {}
+        for task in tasks:
+            if fields := kind.fields_of(task):
+                groups.setdefault(tuple(fields.items()), []).append(task)
+        found += [Target(kind, dict(fields), tuple(group)) for fields, group in groups.items()]
+    if not found:
+        raise UsageError(
+            f"--as: none of {', '.join(patterns)} asks a question of that type. "
+            "Name tasks that have its fields and labels."
+        )
+    return found
+
+
+def as_types(
+    found: Imported, targets: Sequence[Target], *, upstream: str, patterns: Sequence[str]
+) -> Imported:
+    """Return the phrasings that ask what a target's tasks ask, on their slots; the others are left out and named.
 
     Parameters
     ----------
     found
         What an importer read.
-    kind
-        The type.
+    targets
+        Types and their tasks (`targets_of`).
     upstream
         Name of the file's task: a promptsource folder, the stem of a SuperNI file; empty where the
         phrasings' ids say it (FLAN).
-    tasks
-        Task ids or patterns they are for.
+    patterns
+        As they were given: what a phrasing is for is said by the shortest of them.
     """
-    whole = Imported(skipped=[line for line in found.skipped if _of_type(line, kind)])
+    kinds = [target.kind for target in targets]
+    whole = Imported(skipped=[line for line in found.skipped if _of_type(line, kinds)])
     for phrasing in found.phrasings:
         name = upstream or _key_of(phrasing)
-        if not kind.asks(name):
-            continue  # another type of task: nothing that a person could mend
-        subject = _SUBJECT.match(name)
-        mine = _of_subject(tasks, subject[1]) if subject else tasks
-        try:
-            names = slots(phrasing.text)
-        except CatalogError as error:
-            whole.skipped.append(f"{phrasing.origin}: {error}")
-            continue
-        if _COUNTED.search(phrasing.text):  # four choices: MMLU has them, others need not
-            mine = tuple(pattern for pattern in mine if pattern.startswith("mmlu/"))
-        if why := _unfit(phrasing, names, kind, mine):
-            whole.skipped.append(f"{phrasing.origin}: {name}: {why}")
-            continue
-        whole.phrasings.append(
-            replace(
-                phrasing,
-                tasks=mine,
-                stratum="plain" if names else "detailed",
-                layout="parenthesized" if subject else phrasing.layout,
-                label_space="letters" if subject else phrasing.label_space,
-            )
-        )
+        for target in targets:
+            if not target.kind.asks(name):
+                continue  # another type of task: nothing that a person could mend
+            try:
+                whole.phrasings.append(_on(phrasing, target, name, patterns))
+            except CatalogError as error:
+                whole.skipped.append(f"{phrasing.origin}: {name}: {error}")
     return whole
 
 
-def _of_type(line: str, kind: TaskType) -> bool:
-    """Whether a line on what was left out is of the type, or does not say of which task it is."""
+def _on(phrasing: Phrasing, target: Target, name: str, patterns: Sequence[str]) -> Phrasing:
+    """Return a phrasing on the slots of a target's tasks; raise CatalogError with what hinders it."""
+    if phrasing.meaning.status == "doubtful":
+        raise CatalogError(phrasing.meaning.note)
+    names = slots(phrasing.text)
+    whole = phrasing.layout == "original" and not names  # SuperNI's: stands before the instance
+    if not whole:
+        phrasing = _renamed(phrasing, names, target)
+    subject = _SUBJECT.match(name)
+    mine, why = [], "is about a subject, or a number of choices, that none of --tasks has"
+    for task in target.tasks:
+        if subject and task.id != f"mmlu/{subject[1]}":
+            continue
+        if _COUNTED.search(phrasing.text) and task.benchmark != "mmlu":
+            continue  # four choices: MMLU has them, others need not
+        if hindrance := "" if whole else _answers(phrasing, task):
+            why = hindrance
+            continue
+        mine.append(task.id)
+    if not mine:
+        raise CatalogError(why)
+    return replace(
+        phrasing,
+        tasks=_short(mine, patterns, target),
+        stratum="detailed" if whole else "plain",
+        layout="parenthesized" if subject else phrasing.layout,
+        label_space="letters" if subject else phrasing.label_space,
+    )
+
+
+def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phrasing:
+    """Return a phrasing with the tasks' names of its slots; its id says when they differ from upstream's."""
+    kind = target.kind
+    parts = {name: kind.theirs[name] for name in names if name in kind.theirs}
+    if more := names - set(parts) - {"choices", "subject"}:
+        raise CatalogError(f"needs {', '.join(sorted(more))}, which the tasks do not have")
+    lacking = set(kind.ours) - set(parts.values()) | ({"choices"} - names if kind.listed else set())
+    if lacking or len(parts) != len(kind.ours):
+        shown = {"text": "question", "first": "the first text", "second": "the second text"}
+        needed = ", ".join(sorted(shown.get(one, one) for one in lacking))
+        raise CatalogError(f"does not show {needed}" if lacking else "shows a text twice")
+    rename = {name: target.fields[part] for name, part in parts.items()}
+    text = rename_slots(phrasing.text, rename)
+    if text == phrasing.text:
+        return phrasing
+    fields = "-".join(target.fields.values())
+    return replace(phrasing, text=text, id=f"{phrasing.id}-{slug(fields)}")
+
+
+def _answers(phrasing: Phrasing, task: Task) -> str:
+    """Why the answers that a template asks for are not a task's; empty when they are."""
+    if task.kind != "choice" or not task.labels:
+        return ""
+    folded = f" {' '.join(normalised_words(phrasing.text))} "
+    labels = {" ".join(normalised_words(label)) for label in task.labels}
+    theirs = {
+        " ".join(normalised_words(word))
+        for word in phrasing.meaning.note.removeprefix(UPSTREAM_ANSWERS).split(" | ")
+        if phrasing.meaning.note.startswith(UPSTREAM_ANSWERS)
+    }
+    spelt = {word for word in theirs if f" {word} " in folded}
+    if spelt and theirs != labels:
+        return f"names {', '.join(sorted(spelt))}, where {task.id} has {', '.join(task.labels)}"
+    if "choices" in slots(phrasing.text) or all(f" {label} " in folded for label in labels):
+        return ""
+    return "does not show choices, and names none of the labels"
+
+
+def _short(ids: Sequence[str], patterns: Sequence[str], target: Target) -> tuple[str, ...]:
+    """Return the patterns all of whose tasks are among `ids`, and the ids that these leave."""
+    chosen = set(ids)
+    kept = [pattern for pattern in patterns if (mine := _named_by(pattern)) and mine <= chosen]
+    held = {one for pattern in kept for one in _named_by(pattern)}
+    return (*kept, *(one for one in ids if one not in held))
+
+
+@lru_cache(maxsize=64)
+def _named_by(pattern: str) -> frozenset[str]:
+    """Return the ids of the tasks that a pattern names, where it is one of ids."""
+    return frozenset(task.id for task in list_tasks([pattern]) if fnmatchcase(task.id, pattern))
+
+
+def _of_type(line: str, kinds: Iterable[TaskType]) -> bool:
+    """Whether a line on what was left out is of a type, or does not say of which task it is."""
     named = _TASK_NAMED.search(line)
-    return named is None or kind.asks(named[1])
+    return named is None or any(kind.asks(named[1]) for kind in kinds)
 
 
 def _key_of(phrasing: Phrasing) -> str:
     """Upstream's task in an id, which is ``collection-task-digest``."""
     return phrasing.id.removeprefix(f"{phrasing.source}-").rpartition("-")[0]
-
-
-def _unfit(
-    phrasing: Phrasing, names: frozenset[str], kind: TaskType, tasks: tuple[str, ...]
-) -> str:
-    """Why a template cannot be asked there; empty when it can."""
-    if phrasing.meaning.status == "doubtful":
-        return phrasing.meaning.note
-    if not tasks:
-        return "is about a subject, or a number of choices, that none of --tasks has"
-    if more := names - kind.allowed:
-        return f"needs {', '.join(sorted(more))}, which the tasks do not have"
-    whole = phrasing.layout == "original"  # SuperNI's: stands before the instance as it is
-    if (names or not whole) and (lacking := kind.needed - names):
-        return f"does not show {', '.join(sorted(lacking))}"
-    return ""
-
-
-def _of_subject(tasks: tuple[str, ...], subject: str) -> tuple[str, ...]:
-    """The MMLU task of a subject, where the tasks asked for hold it."""
-    name = f"mmlu/{subject}"
-    return (name,) if any(fnmatchcase(name, pattern) for pattern in tasks) else ()
