@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.catalog.opening import MAX_LINES, lines_of, parse_json, read_utf8, too_many_lines
+from evalkit.catalog.opening import (
+    MAX_LINES,
+    lines_of,
+    parse_json,
+    read_text,
+    read_utf8,
+    too_many_lines,
+)
 from evalkit.catalog.paths import cache_dir, inside
 from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Task
@@ -213,7 +220,7 @@ def need(condition: bool, path: Path, line: int, message: str) -> None:
 
 
 def csv_rows(
-    path: Path, *, delimiter: str = ",", quoted: bool = True
+    path: Path, *, delimiter: str = ",", quoted: bool = True, encoding: str = "utf-8"
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield ``(line, cells)`` of a CSV or TSV file.
 
@@ -222,13 +229,15 @@ def csv_rows(
     Parameters
     ----------
     path
-        UTF-8 file; a byte order mark and any line ends are accepted.
+        The file; a byte order mark and any line ends are accepted.
     delimiter
         Text between cells.
     quoted
         Whether double quotes group (CSV); GLUE's TSV files use them as ordinary letters.
+    encoding
+        Encoding of the file.
     """
-    text = read_utf8(path)
+    text = read_text(path, encoding=encoding)
     csv.field_size_limit(_MAX_CELL)
     lines = io.StringIO(text, newline="")
     if quoted:

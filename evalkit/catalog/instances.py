@@ -152,7 +152,8 @@ def _problems(task: Task, instances: Sequence[Instance]) -> list[str]:
         elif instance.id in met:
             first = f", first in {met[instance.id]}" if met[instance.id] else ""
             problems.append(
-                f"{where} stands twice{first}; ids are unique within a task. Rename one."
+                f"{where} stands twice{first}; ids are unique within a task. "
+                "Rename one, or name several columns: id: [a, b]."
             )
         met.setdefault(instance.id, instance.where)
         if "question" not in instance.fields:

@@ -4,14 +4,16 @@
 puts around a document stays: its text (without a closing ``Answer:``) is the question. Its
 description, shots and chat template do not: instructions are what we vary. Such a task is loaded by
 lm-eval with all that lm-eval allows in a task file, Python functions included, so name only files
-you trust. Not taken: tasks scored by code of their own, by answer filters, by perplexity, or whose
-choices stand in the context.
+you trust. Not taken: tasks scored by code of their own, by other filters, by perplexity, or whose
+choices stand in the context. Of filters, those that take the answer out of a text by a pattern are
+taken over as the task's ``extract``; each such filter is a task of its own.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any
 from evalkit.catalog.readers.rows import as_text, derived_id
 from evalkit.errors import CatalogError, DataMissingError, ExtraMissingError
 from evalkit.records import Instance, Source, Task
+from evalkit.records.extraction import compiled
 
 __all__ = ["PREFIX", "read", "resolve"]
 
@@ -59,7 +62,7 @@ def resolve(pattern: str) -> list[Task]:
     problems: list[str] = []
     for name, task in sorted(_loaded(pattern).items()):
         try:
-            found.append(_task(pattern, name, task))
+            found += _tasks(pattern, name, task)
         except CatalogError as error:
             problems += error.problems
     if problems:
@@ -141,13 +144,55 @@ def _refusal(config: Any, task: Any) -> str:
         return "it shows images or sound"
     if getattr(task, "multiple_input", 0):
         return "its choices stand in the context, not behind it"
-    steps = [step["function"] for item in config.filter_list or [] for step in item["filter"]]
-    if config.output_type == "generate_until" and set(steps) - {"take_first"}:
-        return (
-            f"its answers go through filters ({', '.join(dict.fromkeys(steps))}), "
-            "which are not applied here"
-        )
     return ""
+
+
+def _rules(config: Any) -> dict[str, Mapping[str, str] | None]:
+    """Return filter -> where it finds the answer in a text; one without a name where there is none.
+
+    Raises
+    ------
+    CatalogError
+        When a filter does more than taking the answer out of a text; says which step.
+    """
+    filters = config.filter_list if config.output_type == "generate_until" else None
+    found: dict[str, Mapping[str, str] | None] = {}
+    for item in filters or [{"name": "", "filter": []}]:
+        patterns: list[Mapping[str, Any]] = []
+        for step in item["filter"]:
+            if step["function"] == "regex" and step.get("group_select", 0) in (0, -1):
+                patterns.append(step)
+            elif step["function"] not in ("take_first", "remove_whitespace"):
+                raise CatalogError(
+                    f"its answers go through the filter {step['function']!r}, which is not "
+                    "applied here; accepted: regex with the first or last match, take_first, "
+                    "remove_whitespace"
+                )
+        if len(patterns) > 1:
+            raise CatalogError("its answers go through several patterns one after another")
+        found[item["name"]] = _rule(config, patterns[0] if patterns else None)
+    return found
+
+
+def _rule(config: Any, step: Mapping[str, Any] | None) -> Mapping[str, str] | None:
+    """Return a regex step and what the metric ignores as a rule of ours; None for neither."""
+    dropped = _ignored(config)
+    if step is None and not dropped:
+        return None
+    # lm-eval looks for the pattern of RegexFilter where a step names none
+    pattern = step.get("regex_pattern", r"#### (\-?[0-9\.\,]+)") if step else "(?s).+"
+    first = step is not None and step.get("group_select", 0) == 0
+    rule = {"regex": str(pattern), "select": "first" if first else "last"}
+    return rule | ({"drop": dropped} if dropped else {})
+
+
+def _ignored(config: Any) -> str:
+    """Return what the metric takes out of answers and references before it compares them; often nothing."""
+    listed = next((item.get("regexes_to_ignore") for item in config.metric_list or []), None) or []
+    return "|".join(
+        f"(?s:{one.removeprefix('(?s)')})" if one.startswith("(?s)") else f"(?:{one})"
+        for one in listed
+    )
 
 
 def _metric(config: Any) -> str:
@@ -157,7 +202,8 @@ def _metric(config: Any) -> str:
     return next((known[name] for name in listed if name in known), "")
 
 
-def _task(pattern: str, name: str, task: Any) -> Task:
+def _tasks(pattern: str, name: str, task: Any) -> list[Task]:
+    """Return the tasks that one of lm-eval's becomes: one, or one for each of several filters."""
     config = task.config
     refusal = _refusal(config, task)
     metric = "" if refusal else _metric(config)
@@ -167,11 +213,29 @@ def _task(pattern: str, name: str, task: Any) -> Task:
             f"none of its metrics ({listed}) is known here; accepted: "
             f"{', '.join(_METRICS[config.output_type])}"
         )
+    try:
+        rules = {} if refusal else _rules(config)
+    except CatalogError as error:
+        refusal = str(error)
     if refusal:
         raise CatalogError(
             f"{pattern}: task {name!r} cannot be crossed with phrasings: {refusal}. "
             "Name another task."
         )
+    plain = _task(pattern, name, task, metric)
+    several = len(rules) > 1
+    return [
+        replace(
+            plain,
+            name=f"{name}_{re.sub(r'[^A-Za-z0-9]+', '_', label)}" if several else name,
+            extract=rule,
+        )
+        for label, rule in rules.items()
+    ]
+
+
+def _task(pattern: str, name: str, task: Any, metric: str) -> Task:
+    config = task.config
     choice = config.output_type == "multiple_choice"
     documents = task.eval_docs
     choices = _choices(task, documents[0]) if choice else ()
@@ -198,6 +262,8 @@ def _task(pattern: str, name: str, task: Any) -> Task:
         chance=1.0 / len(labels) if labels else None,
         max_tokens=int(settings.get("max_gen_toks", 256)) if not choice else 64,
         stop=() if choice else tuple([until] if isinstance(until, str) else until),
+        temperature=float(settings.get("temperature", 1.0)) if settings.get("do_sample") else 0.0,
+        top_p=float(settings.get("top_p", 1.0)) if settings.get("do_sample") else 1.0,
         phrasings=("generic",),
         subject=name.replace("_", " "),
         description=f"Task {name} of lm-eval; documents, choices and metric are lm-eval's.",
@@ -251,10 +317,10 @@ def _instance(
     fields["question"] = question
     answer = loaded.doc_to_target(document)
     if task.kind == "generate":
-        references = (
-            tuple(as_text(item).strip() for item in answer)
-            if isinstance(answer, list)
-            else (as_text(answer).strip(),)
+        dropped = compiled(_ignored(loaded.config))
+        references = tuple(
+            dropped.sub("", as_text(item)).strip()
+            for item in (answer if isinstance(answer, list) else [answer])
         )
         return Instance(
             id=derived_id(*name, question, *references), fields=fields, references=references

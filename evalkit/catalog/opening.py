@@ -29,6 +29,7 @@ __all__ = [
     "parquet_batches",
     "parse_json",
     "read_bytes",
+    "read_text",
     "read_utf8",
     "too_many_lines",
     "unpacked_name",
@@ -187,6 +188,26 @@ def read_utf8(path: Path, *, limit: int = MAX_DATA_BYTES) -> str:
         line = data[: error.start].count(b"\n") + 1
         raise CatalogError(
             f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
+        ) from error
+
+
+def read_text(path: Path, *, encoding: str = "utf-8") -> str:
+    """Return the text of a file in the encoding that its task names; UTF-8 as `read_utf8`.
+
+    Raises
+    ------
+    CatalogError
+        When it cannot be read, or holds a byte that the encoding does not have.
+    """
+    if encoding == "utf-8":
+        return read_utf8(path)
+    data = read_bytes(path)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise CatalogError(
+            f"{path}:{line}: byte {data[error.start]:#04x} is not {encoding}. Correct the encoding."
         ) from error
 
 

@@ -14,6 +14,7 @@ from evalkit.records import Source
 __all__ = ["check_source", "shown"]
 
 _TEXT, _TEXTS, _NUMBER, _MAPPING = "a text", "a list of texts", "a whole number from 1", "a mapping"
+_TRUTH = "true or false"
 _ROWS = (
     "a list of mappings from column to text, number, truth value or list, or split -> such a list"
 )
@@ -29,6 +30,15 @@ _OPTIONS = {
     "per_module": _NUMBER,
     "target_is": _TEXT,
     "separator": _TEXT,
+    "after": _TEXT,
+    "delimiter": _TEXT,
+    "encoding": _TEXT,
+    "factors": _MAPPING,
+    "header": _TEXTS,
+    "only": _MAPPING,
+    "quoted": _TRUTH,
+    "shuffle": _TRUTH,
+    "under": _TEXT,
     "subject": _TEXT,
     "glue": _TEXT,
     "github": "owner/name",
@@ -44,6 +54,8 @@ def _fits(value: Any, accepted: str) -> bool:
         return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if accepted == _MAPPING:
         return isinstance(value, Mapping)
+    if accepted == _TRUTH:
+        return isinstance(value, bool)
     if accepted == _ROWS:
         return _are_rows(value)
     if accepted == _NUMBER:

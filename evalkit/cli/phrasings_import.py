@@ -61,8 +61,8 @@ __all__ = ["command"]
     "as_type",
     metavar="TYPE,...",
     help=(
-        "Only templates of these types of task, on the slots of --tasks: qa (multiple choice), nli, "
-        "paraphrase, sentiment, topic, completion, summary, free, reading, unanswerable. "
+        "Only templates of these types of task, on the slots of --tasks: qa (multiple choice), "
+        "nli, paraphrase, sentiment, topic, completion, summary, free, reading, unanswerable. "
         "Several with commas."
     ),
 )

@@ -2,7 +2,8 @@
 
 ``last_line``, ``number``, ``letter``, or a mapping with one of ``after`` (a mark), ``json`` (a path
 such as ``answer.value``) and ``regex`` (its first group, else the whole match). Where a mark or
-pattern stands several times, the last one counts; ``select: first`` takes the first.
+pattern stands several times, the last one counts; ``select: first`` takes the first. ``drop`` is a
+pattern whose matches are taken out of what was found.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def extraction_problem(rule: Extraction) -> str | None:
     """
     if isinstance(rule, str):
         return None if rule in NAMED else f"extract is {rule!r}; accepted: {ACCEPTED}."
-    keys = set(rule) - {"select"}
+    keys = set(rule) - {"select", "drop"}
     if len(keys) != 1 or not keys <= set(KEYED):
         return f"extract has {', '.join(sorted(rule)) or 'no key'}; accepted: {ACCEPTED}."
     if rule.get("select", "last") not in {"first", "last"}:
@@ -60,9 +61,9 @@ def extraction_problem(rule: Extraction) -> str | None:
     key = keys.pop()
     if not rule[key].strip():
         return f"extract: {key} is empty; accepted: {ACCEPTED}."
-    if key == "regex":
+    for pattern in (rule["regex"] if key == "regex" else None, rule.get("drop")):
         try:
-            compiled(rule[key])
+            compiled(pattern or "")
         except ValueError as error:
-            return f"extract: the pattern {rule[key]!r} {error}. Correct it."
+            return f"extract: the pattern {pattern!r} {error}. Correct it."
     return None

@@ -42,7 +42,20 @@ def extracted(text: str, rule: Extraction) -> str | None:
     '5'
     >>> extracted("a=1, a=2", {"regex": "a=(\\d)", "select": "first"})
     '1'
+    >>> extracted("It costs $1,200", {"regex": r"\$\S+", "drop": r"[$,]"})
+    '1200'
     """
+    found = _found(text, rule)
+    if found is None or isinstance(rule, str) or "drop" not in rule:
+        return found
+    try:
+        return compiled(rule["drop"]).sub("", found, timeout=SECONDS).strip() or None
+    except TimeoutError:
+        return None
+
+
+def _found(text: str, rule: Extraction) -> str | None:
+    """What a rule finds, before anything is dropped from it."""
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]}\n{text[-LONGEST // 2 :]}"
     if rule == "last_line":

@@ -11,6 +11,7 @@ import pytest
 from evalkit import catalog
 from evalkit.errors import CatalogError
 from evalkit.phrasings.prompts import render_prompt
+from evalkit.scoring.extract import extracted
 
 pytest.importorskip("lm_eval")
 pytestmark = pytest.mark.filterwarnings(
@@ -151,6 +152,67 @@ def test_generation_tasks_keep_limit_and_stops(tmp_path: Path) -> None:
     assert [instance.references for instance in instances] == [("yes",), ("no",), ("yes",)]
 
 
+WORKED = """
+    output_type: generate_until
+    doc_to_text: "Question: {{query}}?\\nAnswer:"
+    doc_to_target: "{{worked}}"
+    generation_kwargs: {until: ["Question:", "</s>"], do_sample: false, temperature: 0.0}
+    metric_list:
+      - metric: exact_match
+        aggregation: mean
+        higher_is_better: true
+        ignore_case: true
+        ignore_punctuation: false
+        regexes_to_ignore: [",", "\\\\$", "(?s).*#### ", "\\\\.$"]
+    filter_list:
+      - name: strict-match
+        filter:
+          - {function: regex, regex_pattern: "#### (\\\\-?[0-9\\\\.\\\\,]+)"}
+          - {function: take_first}
+      - name: flexible-extract
+        filter:
+          - {function: regex, group_select: -1, regex_pattern: "(-?[$0-9.,]{2,})|(-?[0-9]+)"}
+          - {function: take_first}
+"""
+"""A task with two filters and a metric that ignores marks, in the form of lm-eval's grade-school maths."""
+
+
+@pytest.mark.parametrize(
+    ("said", "strict", "flexible"),
+    [
+        ("3 + 4 = 7\n#### 1,234", 1.0, 1.0),
+        ("That makes $1,234.", 0.0, 1.0),
+        ("#### 7, no: #### 1234", 0.0, 1.0),
+        ("#### 1234, though 5 is near", 1.0, 0.0),
+        ("I cannot say.", 0.0, 0.0),
+    ],
+)
+def test_filters_and_settings_of_generation_are_taken_over(
+    tmp_path: Path, said: str, strict: float, flexible: float
+) -> None:
+    """Each filter is a task; answer and reference lose what the metric ignores, as lm-eval scores them."""
+    from lm_eval.api.metrics import exact_match_hf_evaluate
+    from lm_eval.filters.extraction import RegexFilter
+
+    rows = [{"query": "How much", "worked": "1200 + 34 = 1234\n#### 1,234"}]
+    tasks = catalog.list_tasks([write_task(tmp_path, "sums", WORKED, rows)])
+    ignored = {"regexes_to_ignore": [",", "\\$", "(?s).*#### ", "\\.$"], "ignore_case": True}
+    filters = [RegexFilter(), RegexFilter("(-?[$0-9.,]{2,})|(-?[0-9]+)", -1)]
+
+    scores, theirs = [], []
+    for task, filtered in zip(tasks, filters, strict=True):
+        (instance,) = catalog.load_instances(task)
+        taken = extracted(said, task.extract)
+        scores.append(float(taken is not None and taken in instance.references))
+        ((shown,),) = filtered.apply([[said]], [{}])
+        reference = [rows[0]["worked"]]
+        theirs.append(exact_match_hf_evaluate([shown], reference, **ignored)["exact_match"])
+
+    assert [task.name for task in tasks] == ["sums_strict_match", "sums_flexible_extract"]
+    assert {(task.stop, task.temperature) for task in tasks} == {(("Question:", "</s>"), 0.0)}
+    assert scores == theirs == [strict, flexible]
+
+
 @pytest.mark.parametrize(
     ("rest", "message"),
     [
@@ -162,9 +224,9 @@ def test_generation_tasks_keep_limit_and_stops(tmp_path: Path) -> None:
             doc_to_text: passage
             doc_to_target: said
             metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
-            filter_list: [{name: strict, filter: [{function: regex, regex_pattern: "x"}, {function: take_first}]}]
+            filter_list: [{name: strict, filter: [{function: majority_vote}, {function: take_first}]}]
             """,
-            r"its answers go through filters \(regex, take_first\)",
+            "its answers go through the filter 'majority_vote', which is not applied here",
         ),
     ],
     ids=["loglikelihood", "metric", "filters"],

@@ -4,20 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.files import csv_rows, json_lines, load_json
-from evalkit.catalog.opening import parquet_batches, unpacked_name
+from evalkit.catalog.opening import (
+    lines_of,
+    parquet_batches,
+    parse_json,
+    read_text,
+    unpacked_name,
+)
 from evalkit.errors import CatalogError
 from evalkit.records import digest
 
-__all__ = ["MAX_ROWS", "as_text", "cell_text", "derived_id", "table_rows"]
+__all__ = ["ENCODINGS", "MAX_ROWS", "Layout", "as_text", "cell_text", "derived_id", "table_rows"]
 
 MAX_ROWS = 1_000_000
 """Most rows of a file of instances."""
+ENCODINGS = ("utf-8", "latin-1", "cp1252")
+"""Encodings of a table of lines; of any other format it is UTF-8."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a table file does not say itself."""
+
+    header: tuple[str, ...] = ()
+    """Names of the columns of a file without a header."""
+    delimiter: str = ""
+    """Text between cells; told by the ending when empty."""
+    encoding: str = "utf-8"
+    """One of `ENCODINGS`."""
+    under: str = ""
+    """Key of a JSON file under which its rows stand; found by itself when empty."""
+    quoted: bool = True
+    """Whether double quotes group cells, as in CSV; a file ending in .txt never has quotes."""
 
 
 def derived_id(split: str, position: int, *content: str) -> str:
@@ -63,7 +88,7 @@ def cell_text(value: Any, where: str) -> str:
     )
 
 
-def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def table_rows(path: Path, layout: Layout | None = None) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield ``(line, row)`` of a table file of any format, told by its ending; see `_table_rows`.
 
     Raises
@@ -71,7 +96,7 @@ def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     CatalogError
         When the file is wrong, or holds more than `MAX_ROWS` rows.
     """
-    for number, (line, row) in enumerate(_table_rows(path), 1):
+    for number, (line, row) in enumerate(_table_rows(path, layout or Layout()), 1):
         if number > MAX_ROWS:
             raise CatalogError(
                 f"{path}:{line}: holds more than {MAX_ROWS} rows; a split of at most that many is "
@@ -80,35 +105,93 @@ def table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield line, row
 
 
-def _table_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield ``(line, row)`` of a CSV or TSV with header, JSON Lines, JSON list or Parquet file, told by its ending.
+def _table_rows(path: Path, layout: Layout) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield ``(line, row)`` of a CSV, TSV, text, JSON Lines, JSON or Parquet file, told by its ending.
 
-    Lines count from 1; for Parquet and a JSON list they are positions.
+    Lines count from 1; for Parquet and JSON they are positions.
     """
     suffix = Path(unpacked_name(path)).suffix
     if suffix in (".csv", ".tsv"):
-        yield from _csv(path, "\t" if suffix == ".tsv" else ",")
+        yield from _csv(path, layout, "\t" if suffix == ".tsv" else ",")
+    elif suffix == ".txt":
+        yield from _split_lines(path, layout)
     elif suffix in (".jsonl", ".ndjson"):
         for line, value in json_lines(path):
             yield line, _mapping(path, line, value)
     elif suffix == ".json":
-        value = load_json(path)
-        if isinstance(value, dict) and isinstance(value.get("data"), list):
-            value = value["data"]
-        if not isinstance(value, list):
-            raise CatalogError(
-                f"{path}:1: holds no list of rows; a JSON list of objects (or one under 'data') "
-                "is expected."
-            )
-        for line, item in enumerate(value, 1):
+        rows = json_lines(path) if _is_lines(path) else enumerate(_json_rows(path, layout), 1)
+        for line, item in rows:
             yield line, _mapping(path, line, item)
     elif suffix == ".parquet":
         yield from _parquet(path)
     else:
         raise CatalogError(
-            f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .jsonl, .json, "
+            f"{path}: ending {suffix!r} is not known; accepted: .csv, .tsv, .txt, .jsonl, .json, "
             ".parquet, and .gz or .zst behind any but the last. Rename or convert it."
         )
+
+
+def _is_lines(path: Path) -> bool:
+    """Whether a file called .json holds JSON Lines: its first line is an object, and more follows."""
+    found = (line.strip() for _, line in lines_of(path, longest=1 << 30, most=None))
+    filled = (line for line in found if line)
+    first = next(filled, b"").removeprefix(b"\xef\xbb\xbf")
+    if not first.startswith(b"{") or next(filled, None) is None:
+        return False
+    try:
+        return isinstance(parse_json(first), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _json_rows(path: Path, layout: Layout) -> list[Any]:
+    """Return the rows of a JSON document.
+
+    A list of objects, one under a key (``data`` unless the layout names another), an object of
+    objects (the key becomes the column ``key``), or columns (lists, or pandas' objects from
+    ``"0"`` on).
+    """
+    value = load_json(path)
+    for key in filter(None, layout.under.split(".")):
+        if not isinstance(value, dict) or key not in value:
+            there = ", ".join(map(str, value)) if isinstance(value, dict) else "no keys"
+            raise CatalogError(
+                f"{path}:1: has nothing under {layout.under!r}; it has {there[:200]}. "
+                "Correct source.options.under."
+            )
+        value = value[key]
+    if not layout.under and isinstance(value, dict) and isinstance(value.get("data"), list):
+        value = value["data"]
+    if isinstance(value, dict) and value:
+        value = _from_columns(value) or _from_keys(value) or value
+    if not isinstance(value, list):
+        raise CatalogError(
+            f"{path}:1: holds no list of rows; a JSON list of objects (or one under 'data', or "
+            "under the key that source.options.under names) is expected."
+        )
+    return value
+
+
+def _from_columns(value: Mapping[str, Any]) -> list[Any]:
+    """Return rows of an object of columns of one length; empty when it is none."""
+    columns = list(value.values())
+    if all(isinstance(column, dict) for column in columns):
+        wanted = [str(at) for at in range(len(columns[0]))]
+        if not wanted or any(list(column) != wanted for column in columns):
+            return []
+        columns = [list(column.values()) for column in columns]
+    if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
+        return []
+    if any(isinstance(item, dict) for column in columns for item in column):
+        return []  # one list of objects or more: splits, not columns
+    return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _from_keys(value: Mapping[str, Any]) -> list[Any]:
+    """Return rows of an object of objects, the key as column ``key``; empty when it is none."""
+    if not all(isinstance(row, dict) for row in value.values()):
+        return []
+    return [{"key": key, **row} for key, row in value.items()]
 
 
 def _mapping(path: Path, line: int, value: Any) -> Mapping[str, Any]:
@@ -120,9 +203,14 @@ def _mapping(path: Path, line: int, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    header: list[str] | None = None
-    for line, cells in csv_rows(path, delimiter=delimiter):
+def _csv(path: Path, layout: Layout, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    header = list(layout.header) or None
+    for line, cells in csv_rows(
+        path,
+        delimiter=layout.delimiter or delimiter,
+        quoted=layout.quoted,
+        encoding=layout.encoding,
+    ):
         if header is None:
             header = cells
             if len(set(header)) != len(header):
@@ -136,6 +224,29 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             )
         else:
             yield line, dict(zip(header, cells, strict=True))
+
+
+def _split_lines(path: Path, layout: Layout) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield rows of a text file without header: cells are split off from the end of a line.
+
+    So the first column may hold the delimiter.
+    """
+    if not layout.header or not layout.delimiter:
+        raise CatalogError(
+            f"{path}: is a text file, which does not say its columns; source.options.header and "
+            "source.options.delimiter are expected. Add them."
+        )
+    text = read_text(path, encoding=layout.encoding)
+    for line, content in enumerate(text.split("\n"), 1):
+        if not content.strip():
+            continue
+        cells = content.removesuffix("\r").rsplit(layout.delimiter, len(layout.header) - 1)
+        if len(cells) != len(layout.header):
+            raise CatalogError(
+                f"{path}:{line}: has {len(cells)} cells, {len(layout.header)} are expected "
+                f"({', '.join(layout.header)}). Correct the line, or header."
+            )
+        yield line, dict(zip(layout.header, cells, strict=True))
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Any CSV, TSV, JSON Lines, JSON or Parquet file with a row per instance, by a column mapping in the task file.
+"""Any CSV, TSV, text, JSON Lines, JSON or Parquet file with a row per instance, by a column mapping in the task file.
 
 ::
 
@@ -6,34 +6,41 @@
     source:
       local: mine/questions.csv
       options:
-        columns: {id: key, question: text, choices: [a, b, c], target: answer}
-        target_is: letter        # letter | index | number (from 1) | text
+        columns: {id: [set, key], question: text, choices: [a, b, c], target: answer}
+        target_is: letter        # letter | index | number (from 1) | text | label | mask | first
         separator: "|"           # when one column holds all choices or references as text
 
-A field without an entry under `columns` comes from the column of its own name. In place of
-``local``, ``options`` may hold the ``rows`` themselves: a list of mappings, or split -> such a list.
+A column may be a dotted path (``choices.text``), and that of a field a template of columns
+(``"{{ premise }} So {{ claim }}?"``). A field without an entry under `columns` comes from the column
+of its own name. In place of ``local``, ``options`` may hold the ``rows`` themselves: a list of
+mappings, or split -> such a list.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.files import locate
-from evalkit.catalog.opening import parse_json
-from evalkit.catalog.readers.rows import cell_text, derived_id, table_rows
+from evalkit.catalog.readers.nested import Listed, at, filled, listed_choices, several
+from evalkit.catalog.readers.rows import ENCODINGS, Layout, cell_text, derived_id, table_rows
+from evalkit.catalog.readers.targets import TARGETS, moved, named_target
 from evalkit.catalog.source_check import check_source
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
 __all__ = ["read"]
 
-_TARGETS = ("letter", "index", "number", "text")
-_INDEX = re.compile(r"[0-9]{1,6}\Z")
+_MOST_PROBLEMS = 20
+_OWN = {
+    "columns", "target_is", "separator", "names", "after", "only", "factors", "shuffle", "rows",
+    "header", "delimiter", "encoding", "under", "quoted",
+}  # fmt: skip
+_OF_EVERY_SOURCE = {
+    "also", "splits", "hub_splits", "github", "github_revision", "url",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,43 +50,107 @@ class _Mapping:
     columns: Mapping[str, Any]
     target_is: str
     separator: str | None
+    names: Mapping[str, str]
+    """Value of the target -> label."""
+    after: str
+    """Mark behind which the answer stands in its column."""
+    factors: Mapping[str, str]
+    """Factor -> column."""
+    shuffle: bool
+    """Whether choices are put in an order drawn from the row, because upstream's tells the answer."""
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return one instance per row.
+    """Return one instance per row that ``only`` keeps.
 
     Raises
     ------
     CatalogError
-        When a named column is absent, a target names no choice, or a cell that must hold text is
-        empty.
+        When a named column is absent, a target names no choice or is missing, or a cell that must
+        hold text is empty; several rows are named at once.
     """
+    mapping = _mapping(task)
+    only = _only(task)
+    found: list[Instance] = []
+    problems: list[str] = []
+    for where, row in _rows(task, data_dir, split):
+        try:
+            if all(_plain(row, column, where) in values for column, values in only.items()):
+                found.append(_instance(task, mapping, row, where=where, name=(split, len(found))))
+        except CatalogError as error:
+            problems += error.problems
+            if len(problems) >= _MOST_PROBLEMS:
+                break
+    if problems:
+        raise CatalogError(problems[:_MOST_PROBLEMS])
+    return found
+
+
+def _mapping(task: Task) -> _Mapping:
     options = task.source.options
-    mapping = _Mapping(
-        options.get("columns", {}), str(options.get("target_is", "text")), options.get("separator")
-    )
-    if mapping.target_is not in _TARGETS:
+    for where, message in check_source(task.source):
+        if where[:2] == ("source", "options"):
+            raise CatalogError(f"{task.id}: {message}")
+    if unknown := [name for name in options if name not in _OWN | _OF_EVERY_SOURCE]:
         raise CatalogError(
-            f"{task.id}: source.options.target_is is {mapping.target_is!r}; accepted: "
-            f"{', '.join(_TARGETS)}."
+            f"{task.id}: source.options.{unknown[0]} is not known to the reader table; accepted: "
+            f"{', '.join(sorted(_OWN | _OF_EVERY_SOURCE))}. Correct it."
         )
-    return [
-        _instance(task, mapping, row, where=where, name=(split, position))
-        for position, (where, row) in enumerate(_rows(task, data_dir, split))
-    ]
+    target_is = str(options.get("target_is", "text"))
+    if target_is not in TARGETS:
+        raise CatalogError(
+            f"{task.id}: source.options.target_is is {target_is!r}; accepted: {', '.join(TARGETS)}."
+        )
+    names = options.get("names", {})
+    if not isinstance(names, Mapping):
+        names = dict(enumerate(names))
+    return _Mapping(
+        columns=options.get("columns", {}),
+        target_is=target_is,
+        separator=options.get("separator"),
+        names={cell_text(key, task.id): str(value) for key, value in names.items()},
+        after=options.get("after", ""),
+        factors=options.get("factors", {}),
+        shuffle=bool(options.get("shuffle", False)),
+    )
+
+
+def _only(task: Task) -> dict[str, list[str]]:
+    """Return column -> values of the rows that are read."""
+    told = task.source.options.get("only", {})
+    return {
+        column: [
+            cell_text(value, task.id)
+            for value in (values if isinstance(values, list | tuple) else [values])
+        ]
+        for column, values in told.items()
+    }
+
+
+def _layout(task: Task, split: str) -> Layout:
+    options = task.source.options
+    known = {item.name for item in fields(Layout)}
+    told = {name: value for name, value in options.items() if name in known}
+    if told.get("encoding", "utf-8") not in ENCODINGS:
+        raise CatalogError(
+            f"{task.id}: source.options.encoding is {told['encoding']!r}; accepted: "
+            f"{', '.join(ENCODINGS)}."
+        )
+    told["header"] = tuple(told.get("header", ()))
+    renamed = options.get("splits", {}).get(split, split)
+    told["under"] = str(told.get("under", "")).replace("{split}", renamed)
+    return Layout(**told)
 
 
 def _rows(task: Task, data_dir: Path | None, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield where each row of a split stands, and the row."""
     rows = task.source.options.get("rows")
     if rows is None:
+        layout = _layout(task, split)
         for path in locate(task, data_dir, split).paths:
-            for line, row in table_rows(path):
+            for line, row in table_rows(path, layout):
                 yield f"{path}:{line}", row
         return
-    for where, message in check_source(task.source):
-        if where == ("source", "options", "rows"):
-            raise CatalogError(f"{task.id}: {message}")
     by_split = rows if isinstance(rows, Mapping) else {task.split: rows}
     if split not in by_split:
         raise CatalogError(
@@ -90,93 +161,82 @@ def _rows(task: Task, data_dir: Path | None, split: str) -> Iterator[tuple[str, 
         yield f"{task.id}: row {number} of {split!r}", row
 
 
-def _cell(row: Mapping[str, Any], column: str, where: str) -> Any:
-    if column not in row:
-        raise CatalogError(
-            f"{where}: has no column {column!r}; it has {', '.join(row)}. "
-            "Correct source.options.columns."
-        )
-    return row[column]
-
-
-def _text(row: Mapping[str, Any], column: str, where: str) -> str:
+def _plain(row: Mapping[str, Any], column: str, where: str) -> str:
     """Return a cell that holds one text, number or truth value."""
-    return cell_text(_cell(row, column, where), f"{where}: column {column!r}")
+    return cell_text(at(row, column, where), f"{where}: column {column!r}")
 
 
-def _several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
-    """Return the texts of a cell that holds several.
-
-    A list, JSON text of one, or text with a separator.
-    """
-    if isinstance(value, list):
-        return tuple(cell_text(item, f"{where}: a list") for item in value)
-    text = cell_text(value, f"{where}: the cell")
-    if separator:
-        return tuple(part.strip() for part in text.split(separator))
-    if text.lstrip().startswith("["):
-        try:
-            return tuple(cell_text(item, f"{where}: a list") for item in parse_json(text))
-        except (json.JSONDecodeError, RecursionError) as error:
+def _choices(task: Task, mapping: _Mapping, row: Mapping[str, Any], where: str) -> Listed:
+    """Return the texts of the choices, an empty one where the row does not have it, and their labels."""
+    columns = mapping.columns.get("choices")
+    if columns is None:
+        return task.labels, ()
+    if isinstance(columns, list | tuple):
+        return tuple(_plain(row, str(column), where) for column in columns), ()
+    texts, labels = listed_choices(at(row, str(columns), where), mapping.separator, where)
+    if (named := mapping.columns.get("labels")) is not None:
+        labels = several(at(row, str(named), where), mapping.separator, f"{where}: labels")
+        if len(labels) != len(texts):
             raise CatalogError(
-                f"{where}: {text[:40]!r} is not a list in JSON: {error}. "
-                "Set source.options.separator."
-            ) from error
-    return (text,)
+                f"{where}: has {len(texts)} choices and {len(labels)} labels; as many are "
+                "expected. Correct the row, or columns."
+            )
+    return texts, labels
 
 
 def _instance(
     task: Task, mapping: _Mapping, row: Mapping[str, Any], *, where: str, name: tuple[str, int]
 ) -> Instance:
-    fields = {
-        field: _text(row, str(mapping.columns.get(field, field)), where) for field in task.fields
+    told = {
+        field: filled(row, str(mapping.columns.get(field, field)), where) for field in task.fields
     }
-    columns = mapping.columns.get("choices")
-    listed = task.labels
-    if isinstance(columns, list):
-        listed = tuple(_text(row, str(column), where) for column in columns)
-    elif columns is not None:
-        listed = _several(_cell(row, str(columns), where), mapping.separator, where)
+    texts, labels = _choices(task, mapping, row, where)
     column = str(mapping.columns.get("target", "target"))
     target: int | None = None
-    references: tuple[str, ...] = ()
-    choices = tuple(choice for choice in listed if choice.strip())  # an empty cell is no choice
     if task.kind == "choice":
-        index = _target(_text(row, column, where), listed, mapping.target_is, where)
-        target = sum(bool(choice.strip()) for choice in listed[:index])
-        references = (listed[index],)
+        value = None if mapping.target_is == "first" else at(row, column, where)
+        index = named_target(value, (texts, labels), mapping.target_is, where, names=mapping.names)
+        kept = [place for place, text in enumerate(texts) if text.strip()]  # empty is no choice
+        order = moved(kept, (*told.values(), *texts)) if mapping.shuffle else kept
+        choices = tuple(texts[place] for place in order)
+        target = order.index(index)
+        references: tuple[str, ...] = (texts[index],)
     else:
-        references = _several(_cell(row, column, where), mapping.separator, where)
-    key = mapping.columns.get("id")
-    own = (
-        derived_id(*name, *fields.values(), *choices, *references)
-        if key is None
-        else _text(row, str(key), where)
-    )
+        choices = tuple(text for text in texts if text.strip())
+        references = _references(mapping, at(row, column, where), where, column)
+    own = _id(mapping, row, where)
     return Instance(
-        id=own, fields=fields, choices=choices, target=target, references=references, where=where
+        id=derived_id(*name, *told.values(), *choices, *references) if own is None else own,
+        fields=told,
+        choices=choices,
+        target=target,
+        references=references,
+        factors={key: _plain(row, str(place), where) for key, place in mapping.factors.items()},
+        where=where,
     )
 
 
-def _target(answer: str, choices: tuple[str, ...], kind: str, where: str) -> int:
-    """Return the index of the choice an answer names."""
-    index = -1
-    text = answer.strip()
-    if kind == "letter" and len(text) == 1:
-        index = ord(text.upper()) - ord("A")
-    elif kind in ("index", "number") and _INDEX.match(text):
-        index = int(text) - (kind == "number")
-    elif kind == "text":
-        index = next((at for at, choice in enumerate(choices) if choice.strip() == text), -1)
-        alike = [
-            at for at, choice in enumerate(choices) if choice.strip().casefold() == text.casefold()
-        ]
-        index = (
-            alike[0] if index < 0 and len(alike) == 1 else index
-        )  # upstream writes true where prompts ask for True
-    if not 0 <= index < len(choices) or not choices[index].strip():
-        raise CatalogError(
-            f"{where}: target {answer[:60]!r} names none of {len(choices)} choices (read as "
-            f"{kind}). Correct the cell or target_is."
-        )
-    return index
+def _references(mapping: _Mapping, value: Any, where: str, column: str) -> tuple[str, ...]:
+    """Return the accepted answers; those behind a mark without what stands before it."""
+    found = several(value, mapping.separator, where)
+    if mapping.names:
+        found = tuple(mapping.names.get(text, text) for text in found)
+    if not mapping.after:
+        return found
+    for text in found:
+        if mapping.after not in text:
+            raise CatalogError(
+                f"{where}: column {column!r} has no {mapping.after!r}, behind which the answer "
+                f"stands: {text[-40:]!r}. Correct the row, or source.options.after."
+            )
+    return tuple(text.rpartition(mapping.after)[2].strip() for text in found)
+
+
+def _id(mapping: _Mapping, row: Mapping[str, Any], where: str) -> str | None:
+    """Return upstream's id, several columns joined; None where the task names none."""
+    key = mapping.columns.get("id")
+    if key is None:
+        return None
+    if isinstance(key, list | tuple):
+        return "/".join(_plain(row, str(column), where) for column in key)
+    return _plain(row, str(key), where)
