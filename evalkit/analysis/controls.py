@@ -6,9 +6,11 @@ import math
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis.independent import independent_units
+from evalkit.records import digest
 from evalkit.scoring import Block
 
 __all__ = ["accident_of", "reliance_of", "seen_wrong_of"]
@@ -77,16 +79,21 @@ def accident_of(block: Block, guess: float, *, level: float) -> Found:
 
 
 def seen_wrong_of(block: Block, *, question: stats.Question, level: float) -> Found:
-    """Return seen-but-wrong minus unseen-but-right; empty where the model has seen no wrong control, or all right phrasings.
+    """Return seen-but-wrong minus unseen-but-right, and its p; empty where the model has seen no wrong control, or all right phrasings.
 
     Parameters
     ----------
     block
         Cells of one model on one task.
     question, level
-        Of the interval, which is the clustered test: instances, and for new phrasings wordings too,
-        are what is drawn. It lies above 0 where familiar words of another task beat the right
+        Of the interval. It lies above 0 where familiar words of another task beat the right
         instruction in words of its own.
+
+    Notes
+    -----
+    The p is of the sign flip of what each instance, or group of instances, adds to the difference
+    (`evalkit.stats.sign_flip`): wordings are these, instances are what is exchanged. Only
+    instances that both sides have are taken.
     """
     arms, kinds = np.array(block.seen), np.array(block.kinds)
     wrong = (kinds == "wrong") & (arms == "seen")
@@ -97,5 +104,28 @@ def seen_wrong_of(block: Block, *, question: stats.Question, level: float) -> Fo
     return {
         "seen_wrong": stats.gap_interval(
             values, seen=wrong, unseen=right, question=question, level=level
-        )
+        ),
+        "seen_wrong_p": _sign_flip(values, wrong, right, seed=block.task, level=level),
     }
+
+
+def _sign_flip(
+    values: npt.NDArray[np.float64],
+    wrong: npt.NDArray[np.bool_],
+    right: npt.NDArray[np.bool_],
+    *,
+    seed: str,
+    level: float,
+) -> stats.Interval:
+    """Return the p of the difference of two sets of phrasings, units' signs exchanged."""
+    both = np.all([(~np.isnan(values[arm])).any(axis=0) for arm in (wrong, right)], axis=0)
+    if not both.any():
+        return stats.undefined(math.nan, "no instance that both sides have", level=level)
+    one, two = (np.nanmean(values[arm][:, both], axis=0) for arm in (wrong, right))
+    counts = int(wrong.sum()) * int(right.sum())
+    each = (one - two) * counts  # whole numbers for scores of 0 and 1, which are then exact
+    whole = np.round(each)
+    each = whole if np.allclose(each, whole, atol=1e-9) else each
+    rng = np.random.default_rng(int(digest([seed, "seen_wrong"], length=16), 16))
+    p = stats.sign_flip(each, rng=rng)
+    return stats.undefined(p, "a probability, not estimated", level=level)

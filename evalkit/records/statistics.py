@@ -147,6 +147,14 @@ def _of_arms() -> Iterator[Statistic]:
         low=-1.0,
         high=1.0,
     )
+    yield fraction(
+        "seen_wrong_p",
+        "two-sided exact p that seen_wrong is 0: what an instance, or a group of them, adds to it "
+        "changes its sign (10,000 draws where scores are not 0 and 1)",
+        words="p of seen but wrong",
+        needs="controls",
+        pooled=NEVER,
+    )
 
 
 def _of_drops() -> Iterator[Statistic]:

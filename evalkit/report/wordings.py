@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from evalkit.records import Estimate
 from evalkit.records.manifest import Wordings
 from evalkit.report.text import signed
+from evalkit.stats import holm
 
 __all__ = ["WORDS", "familiar", "population", "unlike", "without_doubtful"]
 
 WORDS = {"mean": "mean", "min": "worst phrasing", "gap": "gap"}
 """Statistics whose change is told."""
+SURE = 0.05
+"""Largest adjusted p that names a task."""
 TRAITS = {"label_space": "label space"}
 """Traits whose name is not their column."""
 
@@ -99,7 +104,8 @@ def familiar(rows: Iterable[Estimate]) -> str:
     Parameters
     ----------
     rows
-        Estimates of a run.
+        Estimates of a run. A task is named when its p, adjusted by Holm over the tasks tested, is
+        at most 0.05; where a file has no p, when its interval lies above 0.
 
     Examples
     --------
@@ -107,19 +113,25 @@ def familiar(rows: Iterable[Estimate]) -> str:
     >>> familiar([row])
     'Familiar words beat the right ones: seen but wrong scores above unseen but right in 1 task (b/t).'
     """
-    names = sorted(
-        {
-            row.task
-            for row in rows
-            if row.metric == "seen_wrong" and row.task != "all" and not row.group and row.low > 0
-        }
-    )
+    found: dict[str, dict[str, Estimate]] = {"seen_wrong": {}, "seen_wrong_p": {}}
+    for row in rows:
+        if row.metric in found and row.task != "all" and not row.group:
+            found[row.metric][row.task] = row
+    tested = sorted(task for task, row in found["seen_wrong_p"].items() if row.value == row.value)
+    p = np.array([found["seen_wrong_p"][task].value for task in tested])
+    adjusted = dict(zip(tested, holm(p).tolist(), strict=True))
+    names = [
+        task
+        for task, row in sorted(found["seen_wrong"].items())
+        if (row.value > 0 and adjusted[task] <= SURE if task in adjusted else row.low > 0)
+    ]
     if not names:
         return ""
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    tests = f"; sign flip, Holm over {_counted(len(tested), 'task')}" if tested else ""
     return (
         "Familiar words beat the right ones: seen but wrong scores above unseen but right in "
-        f"{_counted(len(names), 'task')} ({shown})."
+        f"{_counted(len(names), 'task')} ({shown}{tests})."
     )
 
 

@@ -64,7 +64,8 @@ def test_familiar_words_that_beat_the_right_ones_are_flagged():
         *(rows(f"w{k}", 0.9, seen="seen", kind="wrong") for k in range(4)),
     )
     assert found["seen_wrong"].low > 0
-    assert "toy/one" in familiar(found.values())
+    assert found["seen_wrong_p"].value < 1e-6
+    assert "(toy/one; sign flip, Holm over 1 task)" in familiar(found.values())
 
 
 def test_a_reader_is_not_flagged():
@@ -75,6 +76,52 @@ def test_a_reader_is_not_flagged():
     )
     assert found["seen_wrong"].high < 0
     assert familiar(found.values()) == ""
+
+
+def test_p_is_the_exact_sign_flip_of_instances():
+    """Six instances, one wording a side, five apart in one direction and one alike: 2 of 32 signs are as extreme."""
+    right = rows("u", 0.0, seen="unseen").iloc[:6].assign(score=[0.0, 0, 0, 0, 0, 1])
+    wrong = rows("w", 0.0, seen="seen", kind="wrong").iloc[:6].assign(score=1.0)
+
+    assert estimates(right, wrong)["seen_wrong_p"].value == pytest.approx(2 / 32)
+
+
+def test_instances_of_a_group_change_their_sign_together():
+    """Ten instances in two groups are two units: no p below one half."""
+    right, wrong = (
+        rows(name, 0.0, seen=seen, kind=kind)
+        .iloc[:10]
+        .assign(score=score, group=[f"g{k % 2}" for k in range(10)])
+        for name, seen, kind, score in (
+            ("u", "unseen", "correct", 0.0),
+            ("w", "seen", "wrong", 1.0),
+        )
+    )
+
+    assert estimates(right, wrong)["seen_wrong_p"].value == pytest.approx(0.5)
+
+
+def test_many_tasks_make_one_chance_finding_no_flag():
+    """A p of .02 in one of ten tasks is no finding after Holm; a file without p is read by its interval."""
+    task = [f"b/t{k}" for k in range(10)]
+    value = [
+        Estimate(model="m", benchmark="b", task=t, metric="seen_wrong", value=0.2, low=0.1)
+        for t in task
+    ]
+    p = [
+        Estimate(
+            model="m",
+            benchmark="b",
+            task=t,
+            metric="seen_wrong_p",
+            value=0.02 if t == "b/t3" else 0.6,
+        )
+        for t in task
+    ]
+
+    assert familiar([*value, *p]) == ""
+    assert "1 task (b/t3; sign flip, Holm over 1 task)" in familiar([value[3], p[3]])
+    assert "10 tasks" in familiar(value)
 
 
 def test_unseen_wrong_controls_say_nothing_of_it():
