@@ -1,4 +1,4 @@
-"""Write the task files of MMLU, BBH, SuperNI, BIG-bench and PromptBench from `facts/`.
+"""Write the task files of published benchmarks from `facts/` and the programs beside this one.
 
 ``python tools/generate_tasks.py`` writes; ``python tools/generate_tasks.py --check`` exits 1 and names what differs.
 Facts (names, counts, categories) come from the publications named in each citation; descriptions are our own words.
@@ -13,6 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from promptbench_tasks import Spec, facts, glue, knowledge, logic
+from ready_tasks import (
+    bbq,
+    bigbench_more,
+    cuad,
+    exams,
+    finance,
+    medicine,
+    passages,
+    reasoning,
+)
 
 ROOT = Path(__file__).resolve().parent.parent / "tasks"
 HEAD = "# Made by tools/generate_tasks.py; change tools/facts/ or that program, not this file.\n"
@@ -23,11 +33,11 @@ def dump(spec: Mapping[str, Any], indent: str = "") -> str:
     lines: list[str] = []
     for key, value in spec.items():
         if isinstance(value, dict):
-            lines.append(f"{indent}{key}:\n{dump(value, indent + '  ')}".rstrip("\n"))
+            lines.append(f"{indent}{scalar(key)}:\n{dump(value, indent + '  ')}".rstrip("\n"))
         elif isinstance(value, list):
-            lines.append(f"{indent}{key}: [{', '.join(scalar(item) for item in value)}]")
+            lines.append(f"{indent}{scalar(key)}: [{', '.join(scalar(item) for item in value)}]")
         else:
-            lines.append(f"{indent}{key}: {scalar(value)}")
+            lines.append(f"{indent}{scalar(key)}: {scalar(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -208,7 +218,8 @@ def bigbench() -> Iterator[Spec]:
         }
 
 
-BENCHMARKS = (mmlu, bbh, superni, bigbench, glue, knowledge, logic)
+READY = (exams, reasoning, passages, bbq, medicine, finance, cuad, bigbench_more)
+BENCHMARKS = (mmlu, bbh, superni, bigbench, *READY, glue, knowledge, logic)
 
 
 def grouped(spec: Spec, groups: Mapping[str, Mapping[str, str]]) -> Spec:

@@ -114,6 +114,27 @@ def test_the_choices_of_a_path_and_their_labels_may_stand_apart(
     )
 
 
+def test_of_several_paths_the_first_that_a_row_has_counts(task_over: Any, tmp_path: Path) -> None:
+    """So that one task reads a benchmark as published and as a hub keeps it."""
+    columns = {"question": "question.stem | question", "target": "KEY | answer"}
+    rows = [
+        {"question": {"stem": "Q"}, "KEY": 0, "choices": ["a", "b"]},
+        {"question": "R", "answer": 1, "choices": ["a", "b"]},
+    ]
+
+    found = read(
+        task_over,
+        tmp_path,
+        "\n".join(map(json.dumps, rows)),
+        columns=columns,
+        options={"target_is": "index"},
+    )
+
+    assert [(item.fields["question"], item.target) for item in found] == [("Q", 0), ("R", 1)]
+    with pytest.raises(CatalogError, match="has no column 'nor'"):
+        read(task_over, tmp_path, rows[1], columns={"question": "none | nor"})
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -170,6 +191,7 @@ def test_codes_of_labels_have_names(names: Any, task_over: Any, tmp_path: Path) 
         return [one.references[0] for one in load_instances(task, tmp_path)]
 
     assert over(rows) == ["no", "yes"]
+    assert over([{"question": "Q", "target": "yes"}]) == ["yes"]
     with pytest.raises(CatalogError, match=r"x\.json:1: answer '-1' has no name; .*names has 0, 1"):
         over([{"question": "Q", "target": -1}])
 

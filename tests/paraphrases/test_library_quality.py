@@ -32,11 +32,16 @@ DIMENSIONS = frozenset(
 
 MINIMUM = {
     "bbh": (27, 20),
-    "bigbench": (6, 18),
+    "bigbench": (20, 12),
     "mmlu": (1, 56),
     "promptbench": (15, 20),
 }
 """Benchmark -> (phrasing sets, correct phrasings in each)."""
+READY = (
+    "arc", "bbq", "boolq", "cuad", "fpb", "gpqa", "gsm8k", "hellaswag", "medqa", "mmlu_pro",
+    "pubmedqa", "superglue", "truthfulqa", "winogrande",
+)  # fmt: skip
+"""Benchmarks over published tables."""
 
 BINARY_BBH = (
     "boolean_expressions",
@@ -57,7 +62,7 @@ LITERALS = {
 }
 NO_SLOT = frozenset({"input"})
 """Fields that hold more than the question (BBH's text with its options)."""
-ASIDES = frozenset({"source_language", "target_language", "subject", "topic"})
+ASIDES = frozenset({"source_language", "target_language", "subject", "template", "topic"})
 """Fields that say something of the instance but are no part of it."""
 LIMIT = 0.7
 
@@ -124,8 +129,8 @@ def ours() -> list[dict[str, Any]]:
 
 
 def our_tasks() -> list[Task]:
-    """Return the tasks of the four benchmarks of `MINIMUM`."""
-    return [task for task in list_tasks() if task.benchmark in MINIMUM]
+    """Return the tasks of the benchmarks of `MINIMUM` and `READY`."""
+    return [task for task in list_tasks() if task.benchmark in {*MINIMUM, *READY}]
 
 
 def everything() -> list[dict[str, Any]]:
@@ -158,6 +163,17 @@ def test_every_benchmark_has_the_promised_number_of_phrasings(benchmark):
 
     assert len(counts) >= n_sets
     assert {name: n for name, n in counts.items() if n < n_each} == {}
+
+
+@pytest.mark.parametrize("benchmark", READY)
+def test_every_ready_task_has_ten_phrasings_in_three_strata(benchmark):
+    """Six of them plain, two detailed, two styled, or more; and each task has them."""
+    for task in list_tasks([benchmark]):
+        counts = Counter(p.stratum for p in load_phrasings(task) if p.kind == "correct")
+        assert sum(counts.values()) >= 10, task.id
+        assert (counts["plain"] >= 6, counts["detailed"] >= 2, counts["styled"] >= 2) == (
+            (True,) * 3
+        ), task.id
 
 
 def test_ids_are_unique_over_all_files():
@@ -283,7 +299,7 @@ def test_slots_are_those_the_benchmark_offers():
     wrong = set()
     for task in our_tasks():
         offered = {"question", "choices", *task.fields} - NO_SLOT | (
-            {"subject"} if task.benchmark == "mmlu" else set()
+            {"subject"} if task.benchmark in ("cuad", "mmlu", "mmlu_pro") else set()
         )
         wrong |= {p.id for p in load_phrasings(task) if slots(p.text) - offered}
 
@@ -382,7 +398,8 @@ def test_every_task_of_the_four_benchmarks_has_phrasings():
         task.id: sum(p.kind == "correct" for p in load_phrasings(task)) for task in our_tasks()
     }
 
-    assert {key: n for key, n in counts.items() if n < MINIMUM[key.split("/")[0]][1]} == {}
+    least = {benchmark: n for benchmark, (_, n) in MINIMUM.items()}
+    assert {key: n for key, n in counts.items() if n < least.get(key.split("/")[0], 10)} == {}
 
 
 def outside_superni_tasks() -> list[dict[str, Any]]:

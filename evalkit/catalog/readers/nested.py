@@ -30,6 +30,7 @@ def at(row: Mapping[str, Any], path: str, where: str) -> Any:
 
     The column of that very name, else each part between dots in turn: a key of an object, a place
     (from 0) of a list; any other part over a list gives the list of what each of its items has.
+    Of paths parted by `` | `` the first that the row has.
 
     Raises
     ------
@@ -43,6 +44,12 @@ def at(row: Mapping[str, Any], path: str, where: str) -> Any:
     """
     if path in row:
         return row[path]
+    first, *others = path.split(" | ")
+    if others:
+        try:
+            return at(row, first, where)
+        except CatalogError:
+            return at(row, " | ".join(others), where)
     value: Any = row
     walked = ""
     for part in path.split("."):

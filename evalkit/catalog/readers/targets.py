@@ -51,12 +51,12 @@ def named_target(
     answer = cell_text(value, f"{where}: the answer")
     text = answer.strip()
     if names:
-        if text not in names:
+        if text not in names and _same(text, texts) < 0:
             raise CatalogError(
                 f"{where}: answer {answer[:60]!r} has no name; source.options.names has "
                 f"{', '.join(names)}.{_if_hidden(text)} Correct the cell or names."
             )
-        text, kind = names[text], "text"
+        text, kind = names.get(text, text), "text"
     if kind in ("letter", "label") and labels:
         return _sure(_same(text, labels), texts, answer, "label", where)
     index = -1
