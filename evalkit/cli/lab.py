@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.options import number, print_json, print_table
-from evalkit.errors import UsageError
+from evalkit.cli.lab_table import SHOWN, Trial, rows_of, show, write
+from evalkit.cli.options import print_json
+from evalkit.errors import BackendError, UsageError
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -17,40 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["lab"]
 
-SHOWN = {
-    "mean": "mean",
-    "min": "worst phrasing",
-    "std": "std over phrasings",
-    "consistency": "consistency",
-}
-"""Metric -> heading."""
-COLUMNS = (
-    "arm",
-    "seed",
-    "metric",
-    "plain",
-    "value",
-    "difference",
-    "low",
-    "high",
-    "trained_parameters",
-    "seconds",
-    "kept_step",
-    "failed",
-)
-
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
-    """One training of one arm and what it changed."""
+class _Bench:
+    """What all arms share."""
 
-    arm: str
-    seed: int
-    report: Mapping[str, Any]
-    changes: Mapping[str, Estimate]
-    """Metric -> difference to the plain model."""
-    values: Mapping[str, float]
-    failed: str = ""
+    spec: ModelSpec
+    given: dict[str, Any]
+    suite: Suite
+    """Held-out phrasings of the trained tasks, and the tasks that are held out."""
+    trained: tuple[str, ...]
+    held: tuple[str, ...]
+    plain: Path
+    """Run of the plain model."""
+    quiet: bool
 
 
 def lab(spec: ModelSpec, given: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
@@ -67,44 +47,76 @@ def lab(spec: ModelSpec, given: dict[str, Any], *, as_json: bool, quiet: bool) -
     as_json, quiet
         What is printed.
     """
-    from evalkit.cli.align import RATES
     from evalkit.cli.materials import materials_of
+    from evalkit.cli.training_options import OBJECTIVES, RATES
     from evalkit.tuning.pairs import summary
 
-    arms = list(dict.fromkeys(part.strip() for part in given["arms"].split(",") if part.strip()))
-    if strange := sorted(set(arms) - set(RATES)):
-        raise UsageError(f"--arms {', '.join(strange)}: is not trained; {', '.join(RATES)} are.")
-    suite = _suite(summary(materials_of(given)), given)
+    arms = list(dict.fromkeys(_parts(given["arms"])))
+    known = {*RATES, *(f"{method}/{objective}" for method in RATES for objective in OBJECTIVES)}
+    if strange := sorted(set(arms) - known):
+        raise UsageError(
+            f"--arms {', '.join(strange)}: is not trained; {', '.join(RATES)} are, "
+            f"each also with an objective, as lora/{OBJECTIVES[1]}."
+        )
+    told = summary(materials_of(given))
+    suite, held = _suite(told, given)
     plain = _asked(spec, suite, given, "plain", (), quiet=quiet or as_json)
-    trials = [
-        _trial(spec, arm, given["seed"] + k, suite, plain, given, quiet=quiet or as_json)
-        for arm in arms
-        for k in range(given["seeds"])
+    bench = _Bench(spec, given, suite, tuple(told["tasks"]), held, plain, quiet or as_json)
+    # every arm with one seed before any with the next, so that a lab that is stopped compares arms
+    trials = [_untrained(bench, mitigation) for mitigation in given["mitigation"]] + [
+        _trained(bench, arm, given["seed"] + k) for k in range(given["seeds"]) for arm in arms
     ]
-    _write(given["out"], trials, plain)
+    write(given["out"] / "lab.csv", trials)
     if as_json:
-        print_json([_row(trial, metric, plain) for trial in trials for metric in trial.changes])
+        print_json([row for trial in trials for row in rows_of(trial)])
     elif not quiet:
-        _show(arms, trials, plain, given)
+        show([*arms, *given["mitigation"]], trials, n_seeds=given["seeds"])
+        say(f"Written: {given['out'] / 'lab.csv'}")
     return 3 if all(trial.failed for trial in trials) else 0
 
 
-def _suite(told: Mapping[str, Any], given: Mapping[str, Any]) -> Suite:
-    from evalkit.cli.materials import held_sources
+def _parts(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _suite(told: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Suite, tuple[str, ...]]:
+    """Return what every arm is asked, and the tasks in it that no arm is trained on.
+
+    Raises
+    ------
+    UsageError
+        When no phrasing is held out, or a task is both trained on and held out.
+    """
+    from evalkit import catalog
+    from evalkit.cli.materials import held_out, sources_of
     from evalkit.records import Suite
 
-    sources = held_sources(told, given)
-    if not sources:
+    sources, without = held_out(told, given)
+    if not sources and not without:
         raise UsageError(
             "--arms: every phrasing of the tasks is trained on, so none is left to compare with. "
-            "Name --sources, so that others are held out."
+            "Name --sources or a --hold-out, so that others are held out."
         )
-    return Suite(
+    held = (
+        tuple(task.id for task in catalog.list_tasks(tuple(_parts(given["held_tasks"]))))
+        if given["held_tasks"]
+        else ()
+    )
+    if both := sorted(set(held) & set(told["tasks"])):
+        raise UsageError(f"--held-tasks {', '.join(both)}: is trained on. Name it once.")
+    for name in held:
+        own = sources_of(name, given)
+        if sources and not own & set(sources):
+            sources = (*sources, *sorted(own))
+    suite = Suite(
         name="held-out",
-        tasks=tuple(told["tasks"]),
-        sources=sources,
+        tasks=(*told["tasks"], *held),
+        sources=tuple(sorted(sources)),
+        without=without,
+        phrasings=given["test_phrasings"],
         limit=given["test_instances"],
     )
+    return suite, held
 
 
 def _asked(
@@ -139,50 +151,82 @@ def _asked(
             progress.close()
 
 
-def _trial(
-    spec: ModelSpec,
-    arm: str,
-    seed: int,
-    suite: Suite,
-    plain: Path,
-    given: dict[str, Any],
-    *,
-    quiet: bool,
-) -> _Trial:
-    from evalkit.analysis.candidates import Candidate, changes_of
-    from evalkit.analysis.compare import Settings
+def _trained(bench: _Bench, arm: str, seed: int) -> Trial:
+    """Train an arm with a seed, where that is not done yet, and ask it."""
     from evalkit.cli.align import trained
-    from evalkit.cli.compare_many import cost_of, manifest_of
-    from evalkit.runs.read import read_own_estimates, table_of
     from evalkit.tuning.adapters import RECORD, read_record
-    from evalkit.tuning.alignment import WHOLE
+    from evalkit.tuning.parametrisations import WHOLE
 
-    name = f"{arm}-seed{seed}"
-    place = given["out"] / name
+    method, _, objective = arm.partition("/")
+    name = f"{arm.replace('/', '-')}-seed{seed}"
+    place = bench.given["out"] / name
     try:
         if (place / RECORD).is_file():
             report = read_record(place)
         else:
-            if not quiet:
+            if not bench.quiet:
                 say(f"training {name}", err=True)
-            report = trained(arm, spec, {**given, "out": place, "seed": seed}, quiet=True)
-    except UsageError as error:  # a training that breaks down; the other arms go on
+            asked = {**bench.given, "out": place, "seed": seed}
+            if objective:
+                asked["objective"] = objective
+            report = trained(method, bench.spec, asked, quiet=True)
+        if method in WHOLE:
+            return _compared(bench, arm, seed, name, report, model=place)
+        return _compared(bench, arm, seed, name, report, mitigations=(f"adapter:path={place}",))
+    except (UsageError, BackendError) as error:  # it breaks down or cannot be asked; others go on
         say(f"{name}: {error}", err=True)
-        return _Trial(arm, seed, {}, {}, {}, str(error))
-    model = replace(spec, name=str(place), revision=None) if arm in WHOLE else spec
-    mitigations = () if arm in WHOLE else (f"adapter:path={place}",)
-    path = _asked(model, suite, given, name, mitigations, quiet=quiet)
-    cost = cost_of(manifest_of(plain), manifest_of(path))
-    candidate = Candidate(name=name, table=table_of(path, None), cost=cost)
-    how = Settings(level=0.95, n_resamples=1000, seed=0, question="random")
-    rows = changes_of(table_of(plain, None), candidate, how)
-    return _Trial(
-        arm,
-        seed,
-        report,
-        _overall(rows),
-        {k: v.value for k, v in _overall(read_own_estimates(path)).items()},
+        return Trial(arm, seed, {}, {}, {}, {}, {}, str(error))
+
+
+def _untrained(bench: _Bench, mitigation: str) -> Trial:
+    """Ask the plain model with a mitigation that trains nothing."""
+    from evalkit.store.atomic import slug
+
+    try:
+        return _compared(bench, mitigation, 0, slug(mitigation), {}, mitigations=(mitigation,))
+    except (UsageError, BackendError) as error:
+        say(f"{mitigation}: {error}", err=True)
+        return Trial(mitigation, 0, {}, {}, {}, {}, {}, str(error))
+
+
+def _compared(
+    bench: _Bench,
+    arm: str,
+    seed: int,
+    name: str,
+    report: Mapping[str, Any],
+    *,
+    model: Path | None = None,
+    mitigations: tuple[str, ...] = (),
+) -> Trial:
+    """Ask an arm the suite and compare it with the plain model, on trained and on held tasks."""
+    spec = replace(bench.spec, name=str(model), revision=None) if model else bench.spec
+    path = _asked(spec, bench.suite, bench.given, name, mitigations, quiet=bench.quiet)
+    changes, values = _change(bench, path, name, bench.trained)
+    others, other_values = _change(bench, path, name, bench.held)
+    return Trial(arm, seed, report, changes, values, others, other_values)
+
+
+def _change(
+    bench: _Bench, path: Path, name: str, tasks: Sequence[str]
+) -> tuple[dict[str, Estimate], dict[str, float]]:
+    """Return differences to the plain model over some tasks, and the values themselves."""
+    from evalkit.analysis.candidates import Candidate, changes_of
+    from evalkit.analysis.compare import Settings
+    from evalkit.analysis.estimate import estimate
+    from evalkit.cli.compare_many import cost_of, manifest_of
+    from evalkit.runs.read import table_of
+
+    if not tasks:
+        return {}, {}
+    plain, mine = (
+        table_of(run, None).select({"task": tuple(tasks)}) for run in (bench.plain, path)
     )
+    cost = cost_of(manifest_of(bench.plain), manifest_of(path))
+    how = Settings(level=0.95, n_resamples=1000, seed=0, question="random")
+    changes = _overall(changes_of(plain, Candidate(name=name, table=mine, cost=cost), how))
+    values = _overall(estimate(mine, n_resamples=200))
+    return changes, {metric: values[metric].value for metric in changes}
 
 
 def _overall(rows: Sequence[Estimate]) -> dict[str, Estimate]:
@@ -193,97 +237,3 @@ def _overall(rows: Sequence[Estimate]) -> dict[str, Estimate]:
         for row in ordered
         if row.task == "all" and not row.group and row.metric in SHOWN
     }
-
-
-def _row(trial: _Trial, metric: str, plain: Path) -> dict[str, Any]:
-    change = trial.changes[metric]
-    return {
-        "arm": trial.arm,
-        "seed": trial.seed,
-        "metric": metric,
-        "plain": trial.values[metric] - change.value,
-        "value": trial.values[metric],
-        "difference": change.value,
-        "low": change.low,
-        "high": change.high,
-        "trained_parameters": trial.report["trained_parameters"],
-        "seconds": trial.report["seconds"],
-        "kept_step": trial.report["kept_step"],
-        "failed": "",
-    }
-
-
-def _write(out: Path, trials: Sequence[_Trial], plain: Path) -> None:
-    from evalkit.store.atomic import write_atomic
-    from evalkit.store.csv_file import csv_of
-
-    rows = [
-        list(_row(trial, metric, plain).values()) for trial in trials for metric in trial.changes
-    ]
-    rows += [
-        [trial.arm, trial.seed, *[None] * (len(COLUMNS) - 3), trial.failed]
-        for trial in trials
-        if trial.failed
-    ]
-    write_atomic(out / "lab.csv", csv_of(COLUMNS, rows))
-
-
-def _show(
-    arms: Sequence[str], trials: Sequence[_Trial], plain: Path, given: Mapping[str, Any]
-) -> None:
-    from evalkit.runs.read import read_own_estimates
-
-    base = _overall(read_own_estimates(plain))
-    rows = []
-    for arm in arms:
-        mine = [trial for trial in trials if trial.arm == arm and not trial.failed]
-        same = sum(not trial.report["kept_step"] for trial in mine)
-        note = "; ".join(
-            text
-            for text in (
-                f"{given['seeds'] - len(mine)} failed" if len(mine) < given["seeds"] else "",
-                f"{same} changed nothing" if same else "",
-            )
-            if text
-        )
-        cells = [_cell([trial.changes.get(metric) for trial in mine]) for metric in SHOWN]
-        means = [trial.values["mean"] for trial in mine if "mean" in trial.values]
-        spread = statistics.stdev(means) if len(means) > 1 else float("nan")
-        stds = [trial.values["std"] for trial in mine if "std" in trial.values]
-        within = statistics.fmean(stds) if stds else float("nan")
-        parameters = f"{mine[0].report['trained_parameters']:,}" if mine else "-"
-        rows.append([arm, *cells, number(spread), number(within), parameters, note])
-    shown = ", ".join(f"{SHOWN[name]} {number(row.value)}" for name, row in base.items())
-    print_table(
-        [
-            "arm",
-            *SHOWN.values(),
-            "sd over seeds",
-            "sd over phrasings",
-            "trained parameters",
-            "note",
-        ],
-        rows,
-        title=(
-            f"minus the plain model ({shown}), points on held-out phrasings; "
-            f"mean over {given['seeds']} seeds, from the lowest to the highest end of their 95% "
-            "intervals"
-        ),
-    )
-    say(
-        "'sd over seeds' is of the mean score; an arm whose gain is no larger than it was lucky "
-        "with its seed."
-    )
-    say(f"Written: {given['out'] / 'lab.csv'}")
-
-
-def _cell(changes: Sequence[Estimate | None]) -> str:
-    known = [change for change in changes if change is not None and change.value == change.value]
-    if not known:
-        return "-"
-    value = statistics.fmean(change.value for change in known)
-    low = min((change.low for change in known if change.low == change.low), default=float("nan"))
-    high = max(
-        (change.high for change in known if change.high == change.high), default=float("nan")
-    )
-    return f"{100 * value:+.1f} [{number(low)}, {number(high)}]"

@@ -44,6 +44,7 @@ COMMANDS: dict[str, str] = {
     "align": "Train a mitigation for a model.",
     "merge": "Make checkpoints of checkpoints: interpolate, soup, task-vector, ties, ...",
     "weights": "Show what a tuning changed in the weights.",
+    "inside": "Look inside a model: instruction, states by layer, patched checkpoints.",
     "watch": "Show a running evaluation from another terminal.",
 }
 """Command name -> one line of help; the command itself is ``evalkit.cli.<name>:command``."""

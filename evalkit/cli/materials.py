@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evalkit.records import Task
+    from evalkit.records import Phrasing, Task
     from evalkit.tuning.pairs import Material
 
-__all__ = ["held_out_suite", "held_sources", "materials_of"]
+__all__ = ["held_out", "held_out_suite", "materials_of", "sources_of"]
+
+HELD_SHARE = 0.3
+"""Share of phrasings that is held out where no sources are named."""
 
 
 def materials_of(given: Mapping[str, Any]) -> list[Material]:
@@ -20,8 +23,8 @@ def materials_of(given: Mapping[str, Any]) -> list[Material]:
     Parameters
     ----------
     given
-        ``tasks``, ``sources``, ``phrasing_file``, ``split``, ``instances``, ``validation_share``,
-        ``seed`` and ``data_dir``, as the options of these names.
+        ``tasks``, ``sources``, ``hold_out``, ``phrasing_file``, ``split``, ``instances``,
+        ``validation_share``, ``seed`` and ``data_dir``, as the options of these names.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def _material(task: Task, given: Mapping[str, Any]) -> Material:
         if phrasing.kind == "correct" and (not sources or phrasing.source in sources)
     ]
     training, validation = divided(
-        task, phrasings, share=given["validation_share"], seed=given["seed"]
+        task, _kept(phrasings, given), share=given["validation_share"], seed=given["seed"]
     )
     found = usable(task, catalog.load_instances(task, given["data_dir"], split=given["split"]))
     chosen = pick_instances(
@@ -85,29 +88,64 @@ def _material(task: Task, given: Mapping[str, Any]) -> Material:
     )
 
 
-def held_sources(report: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the sources of correct phrasings of the tasks of which none was trained or validated on.
+def _kept(phrasings: Sequence[Phrasing], given: Mapping[str, Any]) -> list[Phrasing]:
+    """Return the phrasings without those held out; the same for every seed, so that arms are asked the same."""
+    from evalkit.records import digest
+
+    share = _share(given)
+    ordered = sorted(phrasings, key=lambda phrasing: digest(["held out", phrasing.id]))
+    held = {phrasing.id for phrasing in ordered[: round(share * len(ordered))]}
+    return [phrasing for phrasing in phrasings if phrasing.id not in held]
+
+
+def _share(given: Mapping[str, Any]) -> float:
+    """Return the share of phrasings that is held out."""
+    if given["hold_out"] is None:
+        return 0.0 if given["sources"] else HELD_SHARE
+    return float(given["hold_out"])
+
+
+def held_out(
+    report: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sources that nothing was trained on; where there are none, the phrasings to leave out.
+
+    Both are empty where every phrasing of some task was trained on.
 
     Parameters
     ----------
     report
         What a training saved: ``tasks``, ``training``, ``validation``.
     given
-        ``phrasing_file``, as its option.
+        ``phrasing_file``, ``sources`` and ``hold_out``, as their options.
     """
     from evalkit import catalog
 
     used = {*report["training"], *report["validation"]}
-    known = [
-        phrasing
+    known = {
+        name: [
+            phrasing
+            for phrasing in catalog.load_phrasings(
+                catalog.load_task(name), extra=given["phrasing_file"]
+            )
+            if phrasing.kind == "correct"
+        ]
         for name in report["tasks"]
-        for phrasing in catalog.load_phrasings(
-            catalog.load_task(name), extra=given["phrasing_file"]
-        )
-        if phrasing.kind == "correct"
-    ]
-    trained = {phrasing.source for phrasing in known if phrasing.id in used}
-    return tuple(sorted({phrasing.source for phrasing in known} - trained))
+    }
+    every = [phrasing for phrasings in known.values() for phrasing in phrasings]
+    trained = {phrasing.source for phrasing in every if phrasing.id in used}
+    if sources := {phrasing.source for phrasing in every} - trained:
+        return tuple(sorted(sources)), ()
+    left = all(any(one.id not in used for one in phrasings) for phrasings in known.values())
+    return (), tuple(sorted(used)) if left and _share(given) else ()
+
+
+def sources_of(task: str, given: Mapping[str, Any]) -> set[str]:
+    """Return the sources of the correct phrasings of a task."""
+    from evalkit import catalog
+
+    known = catalog.load_phrasings(catalog.load_task(task), extra=given["phrasing_file"])
+    return {phrasing.source for phrasing in known if phrasing.kind == "correct"}
 
 
 def held_out_suite(report: Mapping[str, Any], given: Mapping[str, Any]) -> Path | None:
@@ -116,18 +154,19 @@ def held_out_suite(report: Mapping[str, Any], given: Mapping[str, Any]) -> Path 
     Parameters
     ----------
     report, given
-        As for `held_sources`; and ``out``.
+        As for `held_out`; and ``out``.
     """
     from evalkit.store.atomic import write_atomic
 
-    sources = held_sources(report, given)
-    if not sources:
+    sources, without = held_out(report, given)
+    if not sources and not without:
         return None
     out = given["out"].absolute()
     path: Path = out.with_name(f"{out.name}-held-out.yaml")
-    lists = {"tasks": report["tasks"], "sources": sources}
+    lists = {"tasks": report["tasks"], "sources": sources, "without": without}
     lines = ["name: held-out", "description: Phrasings that were not trained on."]
     for name, entries in lists.items():
-        lines += [f"{name}:", *(f"  - {json.dumps(entry)}" for entry in entries)]
+        if entries:
+            lines += [f"{name}:", *(f"  - {json.dumps(entry)}" for entry in entries)]
     write_atomic(path, "\n".join(lines) + "\n")
     return path

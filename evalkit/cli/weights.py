@@ -145,7 +145,10 @@ def _path(pair: Sequence[Any], given: dict[str, Any], *, silent: bool) -> dict[s
     from evalkit.cli.materials import materials_of
     from evalkit.tuning.barrier import barrier, losses
 
-    settings = {"phrasing_file": (), "instances": 200, "validation_share": 0.2, "seed": 0}
+    settings = {
+        **{"phrasing_file": (), "instances": 200, "validation_share": 0.2},
+        **{"seed": 0, "hold_out": 0.0},
+    }
     materials = materials_of({**given, **settings})
     last = given["barrier"] - 1
     alphas = [step / last for step in range(last + 1)]

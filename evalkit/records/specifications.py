@@ -285,6 +285,8 @@ class Suite:
     """Only phrasings of these sources; empty for all."""
     strata: tuple[Stratum, ...] = ()
     """Only correct phrasings of these strata; empty for all."""
+    without: tuple[str, ...] = ()
+    """Ids of phrasings that are left out, such as those a model was trained on."""
     kinds: tuple[str, ...] = ("correct",)
     """Kinds of phrasing that are run."""
     perturbations: tuple[str, ...] = ()

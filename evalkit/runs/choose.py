@@ -302,6 +302,7 @@ def _phrasings(
         for phrasing in found
         if phrasing.kind in suite.kinds
         and (not suite.sources or phrasing.source in suite.sources)
+        and phrasing.id not in suite.without
         and (not suite.strata or phrasing.kind != "correct" or phrasing.stratum in suite.strata)
     ]
     chosen = pick_phrasings(task, wanted, number=suite.phrasings, seed=settings.seed)

@@ -67,6 +67,7 @@ def identity(settings: Settings) -> dict[str, Any]:
         "half_width",
         "find",
         "strata",
+        "without",
         *DRAWING,
     ):  # what is not asked for leaves the identity as it was before the option existed
         if suite[name] in (None, ()):

@@ -20,6 +20,7 @@ from evalkit.backends.mitigations.applying import inner_workings
 from evalkit.backends.mitigations.options import read_options
 from evalkit.backends.mitigations.prefixes import apply_prefix, extend_embedding
 from evalkit.errors import BackendError, ExtraMissingError, UsageError
+from evalkit.tuning.bottleneck import CONFIG, KIND, WEIGHTS, apply_bottleneck, kind_of
 
 if TYPE_CHECKING:
     from evalkit.backends.hf.backend import HFBackend
@@ -152,11 +153,17 @@ def adapter(backend: Backend, options: str) -> Backend:
     except ImportError as error:
         raise ExtraMissingError("--mitigation adapter", "align") from error
     _refuse_unfit(engine, path)
+    content = b"".join((path / name).read_bytes() for name in (WEIGHTS, CONFIG))
+    mark = hashlib.sha256(content).hexdigest()[:16]
+    if kind_of(path) == KIND:
+        engine.adapt(
+            lambda loaded: apply_bottleneck(loaded.model, path), label=f"bottleneck:{mark}"
+        )
+        return backend
     config: Any = peft.PeftConfig.from_pretrained(str(path))
     kind = str(getattr(config.peft_type, "value", config.peft_type))
     weights_file = path / "adapter_model.safetensors"
-    content = weights_file.read_bytes() + (path / "adapter_config.json").read_bytes()
-    label = f"{kind.lower()}:{hashlib.sha256(content).hexdigest()[:16]}"
+    label = f"{kind.lower()}:{mark}"
     if kind in {"PROMPT_TUNING", "P_TUNING"}:
         vectors = load_file(weights_file)["prompt_embeddings"]
         _apply_prompt(engine, path, vectors[: int(config.num_virtual_tokens)], label=label)

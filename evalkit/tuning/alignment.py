@@ -8,20 +8,23 @@ programs load them; full tuning saves an ordinary checkpoint. Beside the weights
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import inner_workings
-from evalkit.errors import BackendError, ExtraMissingError, UsageError
+from evalkit.errors import BackendError, UsageError
 from evalkit.store.atomic import file_digest, remove, write_atomic
 from evalkit.tuning.adapters import RECORD, base_marks
+from evalkit.tuning.bottleneck import save as save_bottleneck
+from evalkit.tuning.losses import OBJECTIVES
 from evalkit.tuning.pairs import Material, Sampler, summary
-from evalkit.tuning.spectra import place_of
+from evalkit.tuning.parametrisations import METHODS, VIRTUAL, WHOLE, trainable_model
 from evalkit.tuning.training import Recipe, Said, train
 
 if TYPE_CHECKING:
@@ -29,16 +32,10 @@ if TYPE_CHECKING:
 
     from evalkit.backends.hf.backend import HFBackend
 
-__all__ = ["METHODS", "VIRTUAL", "WHOLE", "align", "frozen_digest", "trainable_model"]
+__all__ = ["align", "forget", "frozen_digest"]
 
-METHODS = (
-    *("soft-prompt", "p-tuning", "prefix", "lora", "ia3", "contrastive"),
-    *("full", "last-quarter", "bias"),
-)
-WHOLE = ("full", "last-quarter", "bias")
-"""Methods that train weights of the model itself, and save a whole checkpoint."""
-VIRTUAL = ("soft-prompt", "p-tuning", "prefix")
-"""Methods that put virtual tokens before the prompt."""
+PAIRED = ("contrastive", "coin", "mixup")
+"""Objectives that need two instances in a batch."""
 
 
 def align(
@@ -82,10 +79,13 @@ def align(
     """
     from evalkit.backends.hf.loading import quiet
 
+    recipe = _settled(recipe)
     _check(recipe, keep=keep)
     engine = inner_workings(backend, "align")
     _make_ready(out)
     sampler = _sampler(engine, materials, recipe)
+    if not recipe.steps:  # one epoch
+        recipe = replace(recipe, steps=max(1, math.ceil(sampler.n_pairs() / recipe.batch_size)))
     with _clear_errors(engine.spec.display, recipe.method):
         model = trainable_model(engine.loaded.model, recipe, str(engine.files.root.resolve()))
     trainable = {
@@ -197,6 +197,13 @@ def forget(out: Path) -> None:
         remove(out / name)
 
 
+def _settled(recipe: Recipe) -> Recipe:
+    """Return a recipe whose objective is said: the method ``contrastive`` is LoRA with that objective."""
+    if recipe.method == "contrastive" and recipe.objective == "alignment":
+        return replace(recipe, objective="contrastive")
+    return recipe
+
+
 def _check(recipe: Recipe, *, keep: bool) -> None:
     if keep and recipe.method not in WHOLE:
         raise UsageError(
@@ -216,115 +223,28 @@ def _check(recipe: Recipe, *, keep: bool) -> None:
             f"--learning-rate {recipe.learning_rate:g}: a number above 0 is accepted",
         ),
         (
-            min(recipe.steps, recipe.n_tokens, recipe.rank, recipe.patience, recipe.validate_every)
-            > 0,
-            "--steps, --n-tokens, --rank: whole numbers from 1",
+            min(recipe.n_tokens, recipe.rank, recipe.patience, recipe.validate_every) > 0
+            and recipe.steps >= 0,
+            "--n-tokens, --rank, --patience, --validate-every: whole numbers from 1; --steps "
+            "also 0, for one epoch",
         ),
         (
-            recipe.batch_size > (1 if recipe.method == "contrastive" else 0),
-            "--batch-size: from 1; from 2 for contrastive, which needs negatives",
+            recipe.batch_size > (1 if recipe.objective in PAIRED else 0),
+            f"--batch-size: from 1; from 2 for {', '.join(PAIRED)}, which hold instances against "
+            "each other",
+        ),
+        (
+            recipe.objective in OBJECTIVES,
+            f"--objective {recipe.objective}: accepted: {', '.join(OBJECTIVES)}",
+        ),
+        (
+            0 <= recipe.lora_dropout < 1 and 0 < recipe.mask_share < 1,
+            "--lora-dropout, --mask-share: shares below 1",
         ),
     ]
     for fine, message in rules:
         if not fine:
             raise UsageError(f"{message}.")
-
-
-def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
-    """Return the model with the parameters of a method trainable and all others frozen.
-
-    Raises
-    ------
-    ExtraMissingError
-        When PEFT is not installed.
-    """
-    import torch
-
-    from evalkit.backends.hf.loading import quiet
-
-    torch.manual_seed(recipe.seed)
-    if recipe.method in WHOLE:
-        return _unfrozen(model, recipe.method)
-    try:
-        import peft
-    except ImportError as error:
-        raise ExtraMissingError("evalkit align", "align") from error
-    kind = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
-    config = _adapter_config(recipe, task_type=peft.TaskType[kind], base_model_name_or_path=base)
-    with quiet():
-        made = peft.get_peft_model(model, config)
-    for parameter in made.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
-    if recipe.method == "soft-prompt":
-        _start_from_words(made, recipe)
-    return made
-
-
-def _unfrozen(model: Any, method: str) -> Any:
-    """Return the model with its weights, those of the last quarter of its layers, or its biases trainable.
-
-    Raises
-    ------
-    UsageError
-        When it has no bias.
-    """
-    names = [name for name, _ in model.named_parameters()]
-    layers = {name: layer for name in names if (layer := place_of(name)[0]) is not None}
-    count = max(layers.values(), default=0) + 1
-    first = count - max(1, count // 4)
-    chosen = {
-        "full": names,
-        "last-quarter": [name for name, layer in layers.items() if layer >= first],
-        "bias": [name for name in names if name.endswith(".bias")],
-    }[method]
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in chosen)
-    if not chosen:
-        raise UsageError(
-            f"--method {method}: the model has no such weights ({len(names)} tensors). "
-            "Take ia3, which scales what the layers compute."
-        )
-    return model
-
-
-def _adapter_config(recipe: Recipe, **shared: Any) -> Any:
-    """Return what PEFT is told of a method."""
-    import peft
-
-    if recipe.method in ("contrastive", "lora"):
-        return peft.LoraConfig(
-            **shared, r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules="all-linear"
-        )
-    if recipe.method == "prefix":
-        return peft.PrefixTuningConfig(**shared, num_virtual_tokens=recipe.n_tokens)
-    if recipe.method == "ia3":
-        return peft.IA3Config(**shared)
-    if recipe.method == "p-tuning":
-        return peft.PromptEncoderConfig(
-            **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
-        )
-    # subtle: one submodule, so that an encoder-decoder model gets the prompt before its input only
-    return peft.PromptTuningConfig(
-        **shared, num_virtual_tokens=recipe.n_tokens, num_transformer_submodules=1
-    )
-
-
-def _start_from_words(model: Any, recipe: Recipe) -> None:
-    """Begin a soft prompt at embeddings of tokens drawn from the vocabulary.
-
-    Random values lie far from any word.
-    """
-    import torch
-
-    words = model.get_base_model().get_input_embeddings().weight
-    drawn = torch.randint(
-        0, words.shape[0], (recipe.n_tokens,), generator=torch.Generator().manual_seed(recipe.seed)
-    )
-    with torch.no_grad():
-        model.prompt_encoder["default"].embedding.weight.copy_(
-            words[drawn.to(words.device)].float()
-        )
 
 
 def frozen_digest(model: Any) -> str:
@@ -367,6 +287,9 @@ def _save(model: Any, engine: HFBackend, recipe: Recipe, out: Path) -> None:
         for path in engine.files.root.iterdir():
             if _of_model(path) and not (out / path.name).exists() and not engine.files.gguf:
                 shutil.copy2(path, out / path.name)
+        return
+    if recipe.method == "adapter":
+        save_bottleneck(model, out, width=recipe.rank)
         return
     model.save_pretrained(str(out), save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)

@@ -30,7 +30,11 @@ Ids = tuple[int, ...]
 
 
 def answer_states(
-    model: Any, rows: Sequence[tuple[Ids, Ids]], *, states: bool = False
+    model: Any,
+    rows: Sequence[tuple[Ids, Ids]],
+    *,
+    states: bool = False,
+    fed: Sequence[Ids] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """Return logits (answer token, vocabulary) in float32, targets (answer token,), and with `states` the state of every prompt's last token (row, width).
 
@@ -42,24 +46,30 @@ def answer_states(
         Prompt and answer tokens.
     states
         Whether last-token states are wanted.
+    fed
+        Answer tokens that are fed back in place of the right ones; None for these.
     """
     import torch
 
     device = next(model.parameters()).device
     target = torch.tensor([token for _, answer in rows for token in answer], device=device)
     asked = {"output_hidden_states": True} if states else {}
+    back = fed if fed is not None else [answer for _, answer in rows]
     if model.config.is_encoder_decoder:
         ids, mask = padded([context for context, _ in rows], device=device)
-        fed, _ = padded(
-            [(start_token(model.config), *answer[:-1]) for _, answer in rows], device=device
+        begun, _ = padded(
+            [(start_token(model.config), *answer[:-1]) for answer in back], device=device
         )
-        output = model(input_ids=ids, attention_mask=mask, decoder_input_ids=fed, **asked)
+        output = model(input_ids=ids, attention_mask=mask, decoder_input_ids=begun, **asked)
         logits = torch.cat(
             [output.logits[row, : len(answer)] for row, (_, answer) in enumerate(rows)]
         )
         hidden = output.encoder_last_hidden_state if states else None
     else:
-        ids, mask = padded([(*context, *answer[:-1]) for context, answer in rows], device=device)
+        ids, mask = padded(
+            [(*context, *answer[:-1]) for (context, _), answer in zip(rows, back, strict=True)],
+            device=device,
+        )
         output = model(input_ids=ids, attention_mask=mask, **asked)
         found = output.logits[
             :, -ids.shape[1] :

@@ -194,7 +194,27 @@ class Sampler:
 
         Every other member is a hard negative, the same wording about another instance.
         """
-        rng = random.Random(f"{self._seed}/kin/{number}")
+        return self._kin(random.Random(f"{self._seed}/kin/{number}"), size)
+
+    def alternating(self, number: int, size: int) -> list[Pair]:
+        """Return a batch in which every odd row is the same wording about another instance than the row before.
+
+        Rows two and more apart are of any task and couple.
+        """
+        rng = random.Random(f"{self._seed}/alternating/{number}")
+        found: list[Pair] = []
+        for _ in range(_TRIES * size):
+            if len(found) >= size:
+                break
+            both = self._kin(rng, 2)
+            found += both if len(both) == 2 else []
+        return found[:size]
+
+    def n_pairs(self) -> int:
+        """Return how many training pairs there are: couples of phrasings times instances, over all tasks."""
+        return sum(len(couples(m, validation=False)) * len(m.instances) for m in self._materials)
+
+    def _kin(self, rng: random.Random, size: int) -> list[Pair]:
         material = rng.choice(self._materials)
         reference, paraphrase = rng.choice(couples(material, validation=False))
         found: list[Pair] = []

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import UsageError
-from evalkit.tuning.objectives import alignment_terms, capped, contrastive_terms
+from evalkit.tuning.losses import OBJECTIVES, kl_share
+from evalkit.tuning.objectives import alignment_terms
 from evalkit.tuning.pairs import Pair, Sampler
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Recipe", "measured", "train"]
 
 Said = Callable[[str], None]
+PROBES = ("training", "validation")
+"""What is measured: pairs of training and of validation phrasings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class Recipe:
 
     method: str
     """A name of `alignment.METHODS`."""
+    objective: str = "alignment"
+    """A name of `losses.OBJECTIVES`: what is made small."""
     n_tokens: int = 10
     """Trainable positions of ``soft-prompt`` and ``prefix``."""
     kl_weight: float = 0.8
@@ -54,7 +59,15 @@ class Recipe:
     probe: int = 64
     """Pairs of a validation."""
     rank: int = 8
-    """Rank of ``contrastive``'s LoRA."""
+    """Rank of low-rank adapters; width of bottleneck adapters."""
+    lora_alpha: int | None = None
+    """Scale of low-rank adapters; None for twice the rank."""
+    lora_dropout: float = 0.0
+    """Share of inputs that low-rank adapters do not see in training."""
+    target_modules: tuple[str, ...] = ()
+    """Last parts of the names of the maps that get an adapter; empty for all linear ones."""
+    mask_share: float = 0.2
+    """Share of the answer's tokens that ``masking`` hides."""
     temperature: float = 0.05
     """Of the contrastive term (the paper's)."""
     contrast_weight: float = 1.0
@@ -70,18 +83,6 @@ class _State:
     waited: int = 0
     seconds: float = 0.0
     stopped: str = ""
-
-
-def _loss(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> torch.Tensor:
-    if recipe.method == "contrastive":
-        cross, contrast = contrastive_terms(
-            model, sampler.kin(number, recipe.batch_size), temperature=recipe.temperature
-        )
-        return cross + capped(cross, contrast, recipe.contrast_weight)
-    cross, difference = alignment_terms(
-        model, sampler.batch(number, recipe.batch_size), with_kl=recipe.kl_weight > 0
-    )
-    return (1 - recipe.kl_weight) * cross + recipe.kl_weight * difference
 
 
 def measured(model: Any, pairs: Sequence[Pair], recipe: Recipe) -> dict[str, float]:
@@ -101,7 +102,7 @@ def measured(model: Any, pairs: Sequence[Pair], recipe: Recipe) -> dict[str, flo
         ]
     model.train(was)
     cross, difference = (sum(column) / len(pairs) for column in zip(*found, strict=True))
-    weight = 0.5 if recipe.method == "contrastive" else recipe.kl_weight
+    weight = kl_share(recipe)
     return {
         "cross_entropy": cross,
         "kl": difference,
@@ -147,10 +148,7 @@ def train(
 
     parameters = list(trainable.values())
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
-    probes = {
-        name: sampler.probe(recipe.probe, validation=name == "validation")
-        for name in ("training", "validation")
-    }
+    probes = {name: sampler.probe(recipe.probe, validation=name == "validation") for name in PROBES}
 
     def probed() -> dict[str, dict[str, float]]:
         return {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
@@ -181,18 +179,20 @@ def train(
         kept(state.step)
     _put_back(trainable, best)
     model.eval()
-    return _report(state, history, probed())
+    return _report(state, history)
 
 
-def _report(state: _State, history: Sequence[Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is told of a training that ended."""
+def _report(state: _State, history: Sequence[Any]) -> dict[str, Any]:
+    """Return what is told of a training that ended; its best weights were measured on the way."""
+    kept = min(history, key=lambda row: row["validation"]["loss"])
+    before, after = ({name: row[name] for name in PROBES} for row in (history[0], kept))
     return {
         "steps": state.step,
         "stopped": state.stopped or "all steps done",
         "seconds": round(state.seconds, 3),
-        "before": {name: history[0][name] for name in after},
+        "before": before,
         "after": after,
-        "kept_step": min(history, key=lambda row: row["validation"]["loss"])["step"],
+        "kept_step": kept["step"],
         "history": history,
     }
 
@@ -232,10 +232,10 @@ def _one_step(model: Any, sampler: Sampler, recipe: Recipe, optimizer: Any, step
     )
     for group in optimizer.param_groups:
         group["lr"] = rate
-    loss = _loss(model, sampler, recipe, step)
+    loss = OBJECTIVES[recipe.objective](model, sampler, recipe, step)
     _finite(float(loss.detach()), step, recipe)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+    loss.backward()
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     _finite(float(norm), step, recipe)

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.cli.align import RATES
 from evalkit.cli.main import invoke
-from evalkit.tuning.alignment import METHODS
+from evalkit.cli.training_options import RATES
+from evalkit.tuning.parametrisations import METHODS
 
 SMALL = [
     *("--model", "demo", "--tasks", "procedural/boolean", "--instances", "10", "--steps", "2"),
     *("--validate-every", "1", "--probe", "4", "--batch-size", "2"),
 ]
 HELD = ["--sources", "evalkit-tuning,evalkit-paraphrase"]
+ALL = ["--sources", "evalkit-tuning,evalkit-heldout"]
 
 
 def test_every_method_has_a_learning_rate() -> None:
@@ -66,12 +67,46 @@ def test_the_suggested_command_runs_as_printed(
     )
 
 
-def test_without_held_out_phrasings_the_trained_ones_are_shown_as_seen(
+def test_without_sources_some_phrasings_are_held_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All sources are trained on, so the command says that an overlap is wanted."""
+    """Three in ten of each task, which the suggested suite asks by leaving out the others."""
+    from evalkit.catalog import load_suite
+    from evalkit.tuning.adapters import read_record
+
     assert invoke(["align", "--method", "ia3", *SMALL, "--out", str(tmp_path / "ia3")]) == 0
+    assert "--suite" in capsys.readouterr().out
+    suite = load_suite(str(tmp_path / "ia3-held-out.yaml"))
+    told = read_record(tmp_path / "ia3")
+    assert set(suite.without) == {*told["training"], *told["validation"]}
+
+
+def test_where_nothing_is_held_out_the_trained_phrasings_are_shown_as_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command then says that an overlap is wanted."""
+    words = ["align", "--method", "ia3", *SMALL, *ALL, "--out", str(tmp_path / "ia3")]
+    assert invoke(words) == 0
     assert "overlap=allow --tasks 'procedural/boolean'" in capsys.readouterr().out
+
+
+def test_held_tasks_and_untrained_arms_stand_beside_the_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An objective is part of an arm's name; tasks that no arm saw have their own column and rows."""
+    words = ["align", "--arms", "lora/response", "--mitigation", "ensemble:m=2", "--seeds", "1"]
+    more = ["--held-tasks", "procedural/regex", "--test-instances", "3", "--test-phrasings", "2"]
+    assert invoke([*words, *more, *SMALL, *HELD, "--out", str(tmp_path / "lab")]) == 0
+    told = capsys.readouterr().out
+    assert "mean, other tasks" in told
+    with (tmp_path / "lab" / "lab.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["arm"], row["tasks"]) for row in rows} == {
+        (arm, tasks)
+        for arm in ("lora/response", "ensemble:m=2")
+        for tasks in ("trained", "held out")
+    }
+    assert {row["trained_parameters"] for row in rows if row["arm"] == "ensemble:m=2"} == {""}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +115,12 @@ def test_without_held_out_phrasings_the_trained_ones_are_shown_as_seen(
         ([], "--method or --arms: exactly one"),
         (["--method", "lora", "--arms", "lora"], "--method or --arms: exactly one"),
         (["--arms", "lora,nonsense"], "--arms nonsense: is not trained"),
-        (["--arms", "lora"], "Name --sources, so that others are held out"),
+        (["--arms", "lora", *ALL], "Name --sources or a --hold-out, so that others"),
+        (
+            ["--arms", "lora", *HELD, "--held-tasks", "procedural/boolean"],
+            "--held-tasks procedural/boolean: is trained on",
+        ),
+        (["--arms", "lora/nonsense"], "--arms lora/nonsense: is not trained"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(

@@ -23,9 +23,10 @@ from evalkit.errors import BackendError, UsageError
 from evalkit.records import Ask, Instance, ModelSpec, Phrasing, Request, Task
 from evalkit.tuning import training
 from evalkit.tuning.adapters import refuse_overlap, trained_phrasings
-from evalkit.tuning.alignment import VIRTUAL, align, frozen_digest, trainable_model
+from evalkit.tuning.alignment import align, frozen_digest
 from evalkit.tuning.objectives import capped, contrastive_terms, info_nce
 from evalkit.tuning.pairs import Material, Sampler, couples, divided
+from evalkit.tuning.parametrisations import VIRTUAL, trainable_model
 from evalkit.tuning.training import Recipe
 
 PEFT_OLD = "ignore:.*(past_key_values|is_gradient_checkpointing). is deprecated:FutureWarning"

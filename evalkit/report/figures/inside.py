@@ -1,0 +1,45 @@
+"""Lines over the layers of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from evalkit.report.figures.canvas import axes_for, house_style, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_layers"]
+
+
+def plot_layers(
+    layers: Sequence[str], lines: Mapping[str, Sequence[float]], *, ax: Axes | None = None
+) -> Axes:
+    """Draw cosines and recovered shares against the layer.
+
+    Parameters
+    ----------
+    layers
+        Names, in the order of computing.
+    lines
+        What a line is -> a value per layer; NaN where there is none.
+    ax
+        Axes to draw on; a new figure's when None.
+    """
+    with house_style():
+        ax = axes_for(ax, height=2.6)
+        for place, (name, values) in enumerate(lines.items()):
+            style = ("-", "--", ":", "-.")[place % 4]
+            ax.plot(
+                range(len(layers)),
+                values,
+                linewidth=1.0,
+                linestyle=style,
+                label=short(name, length=44),
+            )
+        step = max(1, len(layers) // 8)
+        ax.set_xticks(range(0, len(layers), step), list(layers[::step]))
+        ax.set_xlabel("layer")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), fontsize=6)
+    return ax
