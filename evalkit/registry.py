@@ -74,6 +74,10 @@ class Registry:
         """Return the distribution that registered `name`."""
         return self._entry(name)[1]
 
+    def target(self, name: str) -> str:
+        """Return ``module:attribute`` of `name`; nothing is imported."""
+        return self._entry(name)[0]
+
     def __contains__(self, name: object) -> bool:
         return name in self._all()
 

@@ -18,7 +18,7 @@ import pandas as pd
 from evalkit import stats
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.drops import drops_by_perturbation
-from evalkit.analysis.estimate import rows_of_model
+from evalkit.analysis.estimating import rows_of_model
 from evalkit.analysis.over_tasks import OneTask
 from evalkit.analysis.per_task import normed, proven, undefined_mean
 from evalkit.errors import TableError

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evalkit import stats
-from evalkit.analysis.estimate import headline_phrasings
+from evalkit.analysis.estimating import headline_phrasings
 from evalkit.records import digest
 from evalkit.scoring import ScoreTable
 

@@ -26,7 +26,7 @@ from evalkit.analysis.compare_tests import (
     tests_of,
 )
 from evalkit.analysis.controls import reliance_of
-from evalkit.analysis.estimate import headline_phrasings, rows_of_model
+from evalkit.analysis.estimating import headline_phrasings, rows_of_model
 from evalkit.analysis.from_states import state_differences
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units
 from evalkit.analysis.over_tasks import OneTask

@@ -127,12 +127,13 @@ def _spoken_of(losses: Sequence[float]) -> float:
 
 
 def _by_chance(rows: Sequence[Scored], means: dict[str, float], points: float) -> float:
-    from scipy.stats import binom
+    from scipy.special import bdtr  # loads in a fifth of the time of scipy.stats
 
     # the smallest number that is not rounded below a count it should equal
-    most = [math.floor(row.n * (means[row.task] - points) + 1e-9) for row in rows]
-    found = binom.cdf(most, [row.n for row in rows], [means[row.task] for row in rows])
-    return float(np.sum(found))
+    most = np.array([math.floor(row.n * (means[row.task] - points) + 1e-9) for row in rows])
+    n = np.array([row.n for row in rows])
+    found = bdtr(np.maximum(most, 0), n, [means[row.task] for row in rows])
+    return float(np.sum(found, where=most >= 0))
 
 
 def scored_phrasings(path: Path) -> list[Scored]:

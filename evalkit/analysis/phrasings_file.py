@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.analysis.estimate import headline_phrasings
+from evalkit.analysis.estimating import headline_phrasings
 from evalkit.analysis.from_answers import brier_cells
 from evalkit.analysis.from_distances import changes
 from evalkit.analysis.sparse import phrasing_estimates

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from evalkit.analysis.aggregated import estimate_aggregated
-from evalkit.analysis.estimate import Known, estimate
-from evalkit.analysis.paired_tests import PairedTest, paired_tests
+from evalkit.analysis.estimating import Known, estimate
+from evalkit.analysis.pairing import PairedTest, paired_tests
 from evalkit.analysis.phrasings_file import phrasing_rows
 from evalkit.catalog.score_columns import ScoreFile
 from evalkit.errors import TableError, UsageError

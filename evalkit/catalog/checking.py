@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from evalkit.catalog.instances import read_instances
+from evalkit.catalog.kinds import kind_of
 from evalkit.catalog.models import KnownModel, read_model_file
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import read_phrasing_file
@@ -19,54 +19,6 @@ from evalkit.errors import CatalogError, DataMissingError, EvalkitError
 from evalkit.records import ModelSpec, Suite, Task
 
 __all__ = ["check_file", "check_paths", "kind_of", "shipped_files", "yaml_files"]
-
-
-def _mark(kind: Any, *others: Any) -> frozenset[str]:
-    """Return the keys that only `kind` has."""
-    return frozenset(field_names(kind)).difference(*(field_names(other) for other in others))
-
-
-_MARKS: Mapping[str, frozenset[str]] = {
-    "phrasings": frozenset({"defaults"}),
-    "known models": frozenset({"models"}),
-    "task": frozenset({"benchmark", "reader", "metric"}),
-    "model": frozenset({"backend", "tuned_on", "chat_template", "dtype"}),
-    "suite": frozenset({"tasks", "sources", "kinds", "limit", "shots"}),
-    "policy": frozenset(
-        {
-            "rules",
-            "waivers",
-            "correction",
-            "level",
-            "power",
-            "min_power",
-            "inconclusive",
-            "allow_limited",
-        }
-    ),
-}
-"""Kind -> keys that speak for it, most telling kind first on a tie."""
-
-
-def kind_of(value: Any) -> str | None:
-    """Return the kind of file a parsed value is; None when nothing speaks for any.
-
-    Examples
-    --------
-    >>> kind_of({"name": "x", "benchmark": "mine", "reader": "table"})
-    'task'
-    >>> kind_of([{"id": "a", "text": "b"}])
-    'phrasings'
-    """
-    if isinstance(value, list):
-        return "phrasings"
-    if not isinstance(value, dict):
-        return None
-    if isinstance(value.get("phrasings"), list) and not {"benchmark", "reader"} & value.keys():
-        return "phrasings"
-    votes = {kind: len(marks & value.keys()) for kind, marks in _MARKS.items()}
-    best = max(votes, key=lambda kind: votes[kind])
-    return best if votes[best] else None
 
 
 def _check_known_models(path: Path) -> None:

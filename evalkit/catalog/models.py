@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.collections import is_collection_file
+from evalkit.catalog.kinds import refuse_other_kind
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import tuned_on_collection
 from evalkit.catalog.validate import field_names, record
@@ -103,6 +104,7 @@ def read_model_file(path: Path, *, directory: Path | None = None) -> ModelSpec:
     """
     problems: list[str] = []
     file = load_yaml(path, problems=problems)
+    refuse_other_kind(file, "model")
     value = file.value
     if directory is not None and isinstance(value, dict):
         value = {"label": directory.name, **value, "name": str(directory)}

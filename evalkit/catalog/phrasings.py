@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.collections import is_collection_file, relation_in
+from evalkit.catalog.kinds import refuse_other_kind
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.tasks import _shown
 from evalkit.catalog.validate import field_names, record
@@ -21,6 +22,7 @@ from evalkit.records import ModelSpec, Phrasing, Seen, Task
 __all__ = [
     "COMMON_SLOTS",
     "load_phrasings",
+    "phrasing_files_beside",
     "phrasings_for",
     "read_phrasing_file",
     "relation",
@@ -45,6 +47,7 @@ class _Read:
 def _read(path: Path, _stamp: tuple[int, int]) -> tuple[_Read, ...]:
     problems: list[str] = []
     file = load_yaml(path, shown=_shown(path), problems=problems)
+    refuse_other_kind(file, "phrasings")
     found: list[_Read] = []
     first: dict[str, str] = {}
     patterns, defaults, entries, base = _split(file, problems)
@@ -191,7 +194,8 @@ def load_phrasings(
         ``paraphrases/<benchmark>/``. A set of another benchmark is named ``benchmark/set``; its
         phrasings with slots that the task does not fill are left out.
     extra
-        Further phrasing files; a phrasing without ``tasks`` is taken for every task.
+        Further phrasing files; a phrasing without ``tasks`` is taken for every task. Where none is
+        named, those of `phrasing_files_beside` are read.
     sources
         Sources asked for by name. Phrasings of other sources are not left out; those of
         `sources_apart` are added when they are named.
@@ -202,8 +206,40 @@ def load_phrasings(
         When a file is missing or wrong, an id stands twice, or a phrasing asks for a slot the task
         does not fill.
     """
-    own = [item for path in [*_files(task, sources), *extra] for item in _stamped(path)]
+    further = extra or phrasing_files_beside(task)
+    own = [item for path in [*_files(task, sources), *further] for item in _stamped(path)]
     return _fitting(task, [*_borrowed(task), *own])
+
+
+def phrasing_files_beside(task: Task, *, of_any: bool = False) -> tuple[Path, ...]:
+    """Return the files ``*phrasings*.yaml`` in the folder of a task's own table that name the task.
+
+    Empty for tasks whose data lies elsewhere.
+
+    Parameters
+    ----------
+    task
+        The task.
+    of_any
+        Those that do not name it too.
+
+    Raises
+    ------
+    CatalogError
+        When such a file is wrong.
+    """
+    if not task.source.folder:
+        return ()
+    return tuple(
+        path
+        for path in sorted(Path(task.source.folder).glob("*phrasings*.yaml"))
+        if path.is_file()
+        and any(
+            of_any or fnmatchcase(task.id, pattern)
+            for item in _stamped(path)
+            for pattern in item.phrasing.tasks
+        )
+    )
 
 
 def phrasings_for(task: Task, phrasings: Sequence[Phrasing]) -> list[Phrasing]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from evalkit.catalog.kinds import refuse_other_kind
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.validate import record
 from evalkit.catalog.yaml_file import load_yaml
@@ -33,6 +34,7 @@ def read_policy_file(path: Path) -> Policy:
     """
     problems: list[str] = []
     file = load_yaml(path, problems=problems)
+    refuse_other_kind(file, "policy")
     _read_shares(file.value)
     policy, wrong = record(Policy, file.value, file=file)
     problems += wrong

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
+from evalkit.catalog.kinds import refuse_other_kind
 from evalkit.catalog.paths import data_root, inside
 from evalkit.catalog.validate import record
 from evalkit.catalog.yaml_file import load_yaml
@@ -61,6 +62,7 @@ def _shown(path: Path) -> str:
 def _read_task(path: Path, _stamp: tuple[int, int]) -> Task:
     problems: list[str] = []
     file = load_yaml(path, shown=_shown(path), problems=problems)
+    refuse_other_kind(file, "task")
     task, wrong = record(Task, file.value, file=file)
     problems += wrong
     if task is None or problems:
@@ -206,6 +208,7 @@ def read_suite_file(path: Path) -> Suite:
     """Return the suite of one YAML file; raise CatalogError with all its mistakes."""
     problems: list[str] = []
     file = load_yaml(path, shown=_shown(path), problems=problems)
+    refuse_other_kind(file, "suite")
     suite, wrong = record(Suite, file.value, file=file)
     problems += wrong
     patterns = file.value.get("tasks") if isinstance(file.value, dict) else None

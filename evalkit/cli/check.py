@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +16,16 @@ from evalkit.cli.options import (
     print_json,
     quiet_option,
 )
+from evalkit.report.limits import counted
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.runs.check import RunCheck
 
 __all__ = ["command"]
+
+_MANY = {"known models": "known models", "policy": "policies", "unknown": "unknown"}
+"""Plurals that are not made with an s."""
 
 
 @click.command(
@@ -89,10 +92,28 @@ def _show_files(kinds: Mapping[Path, str], problems: Sequence[str], *, quiet: bo
     for problem in problems:
         say(problem, err=True)
     if kinds and not quiet:
-        counted = sorted(Counter(kinds.values()).items())
-        counts = ", ".join(f"{number} {kind}" for kind, number in counted)
-        verdict = f"{len(problems)} mistakes" if problems else "all fine"
-        say(f"{len(kinds)} files ({counts}): {verdict}")
+        counts = ", ".join(
+            f"{number} {noun if number == 1 else _MANY.get(noun, noun + 's')}"
+            for noun, number in _counts(kinds, exact=not problems).items()
+        )
+        verdict = counted(len(problems), "mistake") if problems else "all fine"
+        say(f"{counted(len(kinds), 'file')} ({counts}): {verdict}")
+
+
+def _counts(kinds: Mapping[Path, str], *, exact: bool) -> dict[str, int]:
+    """How many things of each kind there are; phrasings are counted one by one where all can be read."""
+    from evalkit.catalog.phrasings import read_phrasing_file
+
+    found: dict[str, int] = {}
+    for kind in sorted(set(kinds.values())):
+        of_kind = [path for path, told in kinds.items() if told == kind]
+        if kind == "phrasings":
+            n = sum(len(read_phrasing_file(path)) for path in of_kind) if exact else len(of_kind)
+            noun = "phrasing" if exact else "phrasing file"
+            found[noun] = n
+        else:
+            found[kind] = len(of_kind)
+    return found
 
 
 def _linted(kinds: Mapping[Path, str], problems: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from evalkit.cli.options import (
     print_table,
 )
 from evalkit.errors import UsageError
+from evalkit.report.limits import counted
 from evalkit.report.terminal import say, shown
 
 __all__ = ["KINDS", "command"]
@@ -102,6 +104,21 @@ def _tuning(tuned_on: tuple[str, ...] | None) -> str:
     return "unknown" if tuned_on is None else " ".join(tuned_on) or "nothing"
 
 
+_NEEDS = {
+    "adapter": "evalkit[align]",
+    "back_translation": "evalkit[hf]",
+    "hf": "evalkit[hf]",
+    "lm-eval": "evalkit[hf]",
+    "lm_eval": "evalkit[hf]",
+    "openai": "evalkit[openai]",
+    "paraphrase": "evalkit[hf]",
+    "sentence_bleu": "evalkit[hf]",
+    "chrf": "evalkit[hf]",
+    "vllm": "evalkit[vllm]",
+}
+"""What is registered -> the extra to install for it; others need nothing."""
+
+
 def _registered(kind: str) -> Callable[[tuple[str, ...]], Rows]:
     """Return a lister of one registry; nothing registered is imported."""
 
@@ -109,9 +126,46 @@ def _registered(kind: str) -> Callable[[tuple[str, ...]], Rows]:
         from evalkit import registry
 
         entries: registry.Registry = getattr(registry, kind)
-        return [{entries.kind: name, "from": entries.origin(name)} for name in entries.names()]
+        return [
+            {
+                entries.kind: name,
+                "is": _first_words(entries.target(name)),
+                "needs": _NEEDS.get(name, ""),
+                "from": entries.origin(name),
+            }
+            for name in entries.names()
+        ]
 
     return rows
+
+
+def _first_words(target: str) -> str:
+    """First sentence of the docstring behind ``module:attribute``, read without importing it.
+
+    Empty for what other packages bring.
+
+    >>> _first_words("evalkit.scoring.text:exact_match").startswith("1 when the first line")
+    True
+    """
+    import ast
+
+    module, _, name = target.partition(":")
+    path = Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if not module.startswith("evalkit.") or not path.is_file():
+        return ""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = ast.get_docstring(tree) or ""
+    for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
+        defined = isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
+        if defined and isinstance(node, ast.FunctionDef | ast.ClassDef):
+            text = ast.get_docstring(node) or text
+        assigned = isinstance(node, ast.Assign) and any(
+            isinstance(one, ast.Name) and one.id == name for one in node.targets
+        )
+        if assigned and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            text = str(after.value.value)
+    sentence = " ".join(text.split("\n\n")[0].split())
+    return sentence.replace("`", "").removesuffix(".").removeprefix("Return ")
 
 
 KINDS: Mapping[str, Callable[[tuple[str, ...]], Rows]] = {
@@ -128,6 +182,10 @@ KINDS: Mapping[str, Callable[[tuple[str, ...]], Rows]] = {
 """What can be listed -> the function that lists it."""
 _BY_TASK = ("tasks", "phrasings")
 _LONG = ("description", "text", "reference")
+_LEFT_OUT = ("needs", "from")
+"""Columns that are shown where they say something."""
+_SHOWN = {"suites": ("suite", "tasks", "limit", "description")}
+"""Kind -> columns of its table, where not all fit a terminal."""
 
 
 @click.command("ls", cls=GroupedCommand, epilog="Example: evalkit ls phrasings --task mmlu/anatomy")
@@ -155,8 +213,20 @@ def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
     elif kind in _BY_TASK:
         _print_lines(rows)
     else:
-        columns = list(rows[0])
+        columns = _columns(kind, rows)
         print_table(columns, [[str(row[name]) for name in columns] for row in rows])
+
+
+def _columns(kind: str, rows: Rows) -> list[str]:
+    """Columns of the table: what fits a terminal and says something; --json has all."""
+    if kind in _SHOWN:
+        return list(_SHOWN[kind])
+    usual = ("", "evalkit")
+    return [
+        name
+        for name in rows[0]
+        if name not in _LEFT_OUT or any(row[name] not in usual for row in rows)
+    ]
 
 
 def _print_lines(rows: Rows) -> None:
@@ -176,4 +246,4 @@ def _print_lines(rows: Rows) -> None:
             for index, cell in enumerate(line)
         )
         say("  ".join(padded).rstrip())
-    say(f"{len(rows)} {'tasks' if columns[0] == 'task' else 'phrasings'}", err=True)
+    say(counted(len(rows), columns[0]), err=True)

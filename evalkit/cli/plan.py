@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from evalkit.cli.options import (
 )
 from evalkit.cli.prompts import print_prompts, prompts_json
 from evalkit.errors import UsageError
+from evalkit.report.limits import counted
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SIZE = "How much is enough"
+_FEW = 3
+"""Tasks left out that are each named."""
 
 
 @click.command(
@@ -244,7 +249,10 @@ def _show(found: Forecast, *, quiet: bool) -> None:
         "characters": "four letters a token: the model's tokenizer is not on this machine",
     }[found.tokens_by]
     cells, requests = int(found.total("cells")), int(found.total("requests"))
-    say(f"{len(found.tasks)} tasks, {cells:,} cells, {requests:,} unique requests")
+    say(
+        f"{counted(len(found.tasks), 'task')}, {counted(cells, 'cell')}, "
+        f"{counted(requests, 'unique request')}"
+    )
     if found.design != "full":
         rest = int(found.total("not_asked"))
         say(
@@ -272,10 +280,26 @@ def _show(found: Forecast, *, quiet: bool) -> None:
         + (f" (at the speed of {found.seconds_from})" if found.seconds is not None else "")
     )
     say(f"Run directory: {found.run}")
-    for name, reason in found.left_out.items():
-        say(f"Left out: {name}: {reason}")
+    for line in _left_out(found.left_out):
+        say(f"Left out: {line}")
     for note in found.notes:
         say(f"Note: {note}")
+
+
+def _left_out(reasons: Mapping[str, str]) -> list[str]:
+    """Return what is left out: every task of a few, else how many of which benchmark.
+
+    >>> _left_out({"a/x": "no file", **{f"b/{n}": "no file" for n in range(4)}})
+    ["5 tasks without data on this machine: 4 of b, 1 of a; 'evalkit data status' names the files, --json every task"]
+    """
+    if len(reasons) <= _FEW:
+        return [f"{name}: {reason}" for name, reason in reasons.items()]
+    counts = Counter(name.split("/", 1)[0] for name in reasons)
+    shown = ", ".join(f"{number} of {name}" for name, number in counts.most_common())
+    return [
+        f"{len(reasons)} tasks without data on this machine: {shown}; "
+        "'evalkit data status' names the files, --json every task"
+    ]
 
 
 def _time(seconds: float | None) -> str:

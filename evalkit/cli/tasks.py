@@ -1,4 +1,4 @@
-"""``evalkit tasks``: a task of your own, made of a table."""
+"""``evalkit tasks``: a task of your own, begun from nothing or from a table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,50 @@ from evalkit.report.terminal import say
 __all__ = ["command"]
 
 
-@click.group("tasks", epilog="Example: evalkit tasks from-table tickets.csv --out tickets.yaml")
+@click.group("tasks", epilog="Example: evalkit tasks new tickets")
 def command() -> None:
     """Make tasks of your own."""
+
+
+@command.command("new", cls=GroupedCommand, epilog="Example: evalkit tasks new tickets")
+@click.argument("name", metavar="NAME")
+@option(
+    "--table",
+    type=PATHS,
+    metavar="FILE",
+    help="Table of yours with a row per instance; without it a table of examples is written.",
+)
+@option("--target", default="", metavar="COLUMN", help="Column of the right answers.")
+@option(
+    "--out",
+    type=PATHS,
+    default=Path(),
+    metavar="FOLDER",
+    help="Folder for the files (default: this one, or the table's).",
+    group="Output",
+)
+@quiet_option
+@debug_option
+def new(name: str, *, table: Path | None, target: str, out: Path, quiet: bool) -> int:
+    """Begin a task of your own: rows, task file and wordings that run as they are.
+
+    The files are examples: put your rows, description and wordings in their place.
+    """
+    from evalkit.catalog.library.beginning import begin
+    from evalkit.report.limits import counted
+
+    begun = begin(name, out, table, target=target)
+    if quiet:
+        return 0
+    for line in begun.told:
+        say(line)
+    rows, wordings = counted(begun.instances, "row"), counted(begun.wordings, "wording")
+    say(f"Written, {rows} and {wordings}: {', '.join(map(str, begun.files))}")
+    say("Edit them, look at the prompts, then run:")
+    say(f"  evalkit check {' '.join(str(path) for path in begun.files if path.suffix == '.yaml')}")
+    say(f"  evalkit prompts {begun.task} -n 1")
+    say(f"  evalkit run --model demo --tasks {begun.task}")
+    return 0
 
 
 @command.command(

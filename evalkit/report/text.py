@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evalkit.records import Estimate
-from evalkit.stats import FEW_GROUPS, FROM_MEANS
 
 __all__ = [
     "asked_of",
@@ -33,8 +32,6 @@ __all__ = [
     "with_interval",
 ]
 
-OF_SEVERAL = frozenset({*FROM_MEANS, "worst_instance", "best_instance", "std_excess"} - {"mean"})
-"""Statistics that compare phrasings."""
 FEW_IN_ARM = 3
 """Most phrasings of an arm that are said to carry a gap."""
 _HIDDEN = re.compile(
@@ -200,7 +197,14 @@ def says_something(row: Estimate) -> bool:
     >>> says_something(row)
     False
     """
-    return row.n_phrasings != 1 or row.metric not in OF_SEVERAL
+    return row.n_phrasings != 1 or row.metric not in _of_several()
+
+
+def _of_several() -> set[str]:
+    """Statistics that compare phrasings."""
+    from evalkit.stats import FROM_MEANS
+
+    return {*FROM_MEANS, "worst_instance", "best_instance", "std_excess"} - {"mean"}
 
 
 def starred(rows: Iterable[Estimate], question: str) -> list[str]:
@@ -229,6 +233,10 @@ def grouped(rows: Iterable[Estimate]) -> list[str]:
     ['t: 60 instances in 6 groups, which are the independent units; fewer than 10 groups: intervals are too sure']
     """
     rows = list(rows)
+    if not any(row.n_groups for row in rows):
+        return []
+    from evalkit.stats import FEW_GROUPS
+
     effects = {(row.model, row.task): row.value for row in rows if row.metric == "design_effect"}
     lines = []
     for row in rows:

@@ -24,6 +24,7 @@ from evalkit.runs.ask import Progress
 from evalkit.runs.demonstrations import demonstrations
 from evalkit.runs.drawing import as_drawn, drawing_notes
 from evalkit.runs.foreign import Foreign
+from evalkit.runs.own_wordings import beside_notes, none_left
 from evalkit.runs.pick import pick_instances, pick_phrasings, pick_shots
 from evalkit.runs.scored_by import asked_by
 from evalkit.runs.settings import Settings
@@ -94,7 +95,7 @@ def choose(
             progress.note(
                 f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine"
             )
-        for note in drawn:
+        for note in (*beside_notes(present, settings), *drawn):
             progress.note(note)
         for note in _gathered([note for job in jobs for note in job.notes]):
             progress.note(note)
@@ -328,11 +329,7 @@ def _phrasings(
             [*notes, *(f"{task.id}: {refusal}" for refusal in refused)],
         )
     if not chosen:
-        raise UsageError(
-            f"{task.id}: no phrasing is left of {len(found)} (kinds {', '.join(suite.kinds)}; "
-            f"sources {', '.join(suite.sources) or 'all'}; strata "
-            f"{', '.join(suite.strata) or 'all'}). Type 'evalkit ls phrasings --task {task.id}'."
-        )
+        raise none_left(settings, task, found)
     return chosen, notes
 
 

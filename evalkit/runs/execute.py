@@ -9,6 +9,7 @@ is, and a model that changed is refused.
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -24,9 +25,7 @@ from evalkit.errors import BackendError, IncompleteError
 from evalkit.records import Job, Response, digest
 from evalkit.records.manifest import Attempt, Intervals, Manifest
 from evalkit.runs.ask import Progress
-from evalkit.runs.budget import Asker, spend_budget
 from evalkit.runs.choose import choose
-from evalkit.runs.finish import finish
 from evalkit.runs.identity import (
     manifest_of,
     refuse_other_model,
@@ -35,10 +34,9 @@ from evalkit.runs.identity import (
     run_directory,
     suite_record,
 )
-from evalkit.runs.programs import refuse_code
-from evalkit.runs.representations import represent
 from evalkit.runs.said_again import refuse_silent, said_again
 from evalkit.runs.settings import Settings
+from evalkit.runs.unchanged import unchanged
 from evalkit.store.blocks import stored_jobs
 from evalkit.store.directory import RunDir, lost_answers
 from evalkit.store.responses import Store
@@ -83,13 +81,22 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     """
     started, clock = datetime.now(UTC), time.monotonic()
     jobs, left_out = choose(settings, progress)
+    path = run_directory(settings)
+    if (done := unchanged(path, settings, jobs, left_out)) is not None:
+        progress.note(
+            f"{path}: finished before and nothing changed since, so nothing is asked, computed or "
+            f"drawn again ('evalkit score {shlex.quote(str(path))}' computes and draws anew)"
+        )
+        return Outcome(path=path, manifest=done, failures={})
+    from evalkit.runs.finish import finish
+    from evalkit.runs.programs import refuse_code
+
     refuse_overlap(
         settings.mitigations, [phrasing.id for job in jobs for phrasing in job.phrasings]
     )
     contained = refuse_code([job.task for job in jobs], allowed=settings.code_execution)
     if contained:
         progress.note(contained)
-    path = run_directory(settings)
     refuse_package(path)
     with RunDir(path) as directory:
         if settings.fresh:
@@ -182,6 +189,8 @@ def _answered(
             directory=directory,
         )
         if settings.representations:
+            from evalkit.runs.representations import represent
+
             represent(
                 jobs,
                 backend,
@@ -285,6 +294,7 @@ def _collect(
     directory: RunDir,
 ) -> dict[str, int]:
     """Ask what is not stored; return the number of failures by reason."""
+    from evalkit.runs.budget import Asker, spend_budget
 
     def shared() -> bool:
         return (

@@ -5,10 +5,8 @@ Needs no model and no benchmark data.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from evalkit.catalog.levels import level_of
@@ -23,6 +21,7 @@ from evalkit.records.manifest import (
 )
 from evalkit.runs.ask import Progress
 from evalkit.runs.programs import run_programs
+from evalkit.runs.versions import library_versions
 from evalkit.scoring.stored import refuse_damaged, stored_cells
 from evalkit.store.atomic import file_digest
 from evalkit.store.blocks import stored_jobs
@@ -36,38 +35,10 @@ if TYPE_CHECKING:
     from evalkit.scoring import ScoreTable
     from evalkit.scoring.answers import Answers
 
-__all__ = ["Read", "estimated", "evidence_of", "finish", "library_versions", "read"]
+__all__ = ["Read", "estimated", "evidence_of", "finish", "read"]
 
 Distances: TypeAlias = Mapping[str, Mapping[str, float]]
 """Task id -> phrasing id -> distance to the seen phrasings."""
-
-_LIBRARIES = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "jinja2",
-    "nltk",
-    "sacrebleu",
-    "torch",
-    "transformers",
-    "tokenizers",
-    "lm_eval",
-    "vllm",
-    "ray",
-    "peft",
-)
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that can move a number, where installed."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def evidence_of(

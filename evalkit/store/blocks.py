@@ -10,12 +10,22 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from evalkit.errors import StoreError
-from evalkit.records import KEY_LENGTH, Arrangement, Block, Instance, Job, Phrasing, Seen, Task
+from evalkit.records import (
+    KEY_LENGTH,
+    Arrangement,
+    Block,
+    Instance,
+    Job,
+    Phrasing,
+    Seen,
+    Task,
+    digest,
+)
 from evalkit.records.manifest import SuiteRecord
 from evalkit.records.reading import ShapeError, record_of
 from evalkit.store.responses import Store
 
-__all__ = ["store_job", "stored_blocks", "stored_jobs"]
+__all__ = ["holds_job", "store_job", "stored_blocks", "stored_jobs"]
 
 T = TypeVar("T")
 
@@ -65,6 +75,20 @@ def store_job(store: Store, job: Job) -> None:
     store.put_records(f"shots/{name}", [(one.id, one.content()) for one in job.shots])
     store.put_records(f"pool/{name}", [(one.id, one.content()) for one in job.pool])
     store.put_records(f"blocks/{name}", [(row.phrasing.id, asdict(row)) for row in rows])
+
+
+def holds_job(store: Store, job: Job) -> bool:
+    """Return whether a store holds a task and its phrasings just as they are now.
+
+    Instances are told by the manifest's digests.
+    """
+    tasks = [value for _, value in store.get_records(f"task/{job.task.id}")]
+    rows = {
+        name: [row["phrasing"], row["seen"]]
+        for name, row in store.get_records(f"blocks/{job.task.id}")
+    }
+    mine = {one.id: [asdict(one), job.seen[one.id]] for one in job.phrasings}
+    return digest([tasks, rows]) == digest([[asdict(job.task)], mine])
 
 
 def stored_blocks(store: Store, task_id: str) -> dict[str, Block]:

@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from evalkit.analysis import PairedTest, paired_tests, write_tests
-from evalkit.analysis.paired_tests import gap_tests
+from evalkit.analysis.pairing import gap_tests
 from evalkit.scoring import ScoreTable
 
 

@@ -79,7 +79,7 @@ def test_check_names_every_mistake_and_exits_with_2(
 
     code, out, err = run(capsys, "check", str(tmp_path))
 
-    assert (code, out) == (2, "1 files (1 task): 2 mistakes\n")
+    assert (code, out) == (2, "1 file (1 task): 2 mistakes\n")
     assert [line.partition("t.yaml:")[2][:2] for line in err.splitlines()] == ["4:", "5:"]
 
 

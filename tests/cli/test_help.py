@@ -31,7 +31,7 @@ def tool():
 SUBCOMMANDS = {
     "data": ["fetch", "status", "where"],
     "phrasings": ["diversity", "import", "lint", "new", "perturb", "seen"],
-    "tasks": ["from-table"],
+    "tasks": ["from-table", "new"],
 }
 EVERY = [[name] for name in COMMANDS] + [
     [name, inner] for name, inners in SUBCOMMANDS.items() for inner in inners

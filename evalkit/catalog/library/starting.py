@@ -8,7 +8,9 @@ from evalkit.records import Instance, Task
 __all__ = ["starting_file"]
 
 
-def starting_file(task: Task, *, source: str, instance: Instance | None = None) -> str:
+def starting_file(
+    task: Task, *, source: str, instance: Instance | None = None, further: bool = False
+) -> str:
     """Return the text of a phrasing file for a task: its slots and labels as comments, one wording of its description.
 
     Parameters
@@ -19,6 +21,8 @@ def starting_file(task: Task, *, source: str, instance: Instance | None = None) 
         Collection the wordings will belong to.
     instance
         One of its instances: slots whose content the question holds already are not repeated, and none is where no instance is known.
+    further
+        Add three wordings that differ in approach, so that there is a spread to look at.
     """
     listed = task.kind == "choice" and task.choices_shown and not task.labels
     labels = ", ".join(task.labels)
@@ -45,6 +49,7 @@ def starting_file(task: Task, *, source: str, instance: Instance | None = None) 
     shown = "".join(f"\n{name.replace('_', ' ').capitalize()}: {{{{ {name} }}}}" for name in others)
     body = f"\n\n{{{{ question }}}}{shown}" if others else ""
     names = f" Answer with one of: {labels}." if task.labels else ""
+    start = f"{source}-{task.name.replace('_', '-')}"
     described = task.description.strip() or f"Do the task {task.name.replace('_', ' ')}."
     value = {
         "tasks": [task.id],
@@ -58,13 +63,41 @@ def starting_file(task: Task, *, source: str, instance: Instance | None = None) 
         },
         "phrasings": [
             {
-                "id": f"{source}-{task.name.replace('_', '-')}-001",
+                "id": f"{start}-001",
                 "text": f"{described}{names}{body}",
                 **({"position": "inline"} if others else {}),
-            }
+            },
+            *(
+                {"id": f"{start}-{number:03}", "text": text, "position": "inline"}
+                for number, text in enumerate(_further(task, shown) if further else (), 2)
+            ),
         ],
     }
     return "".join(f"# {line}\n" for line in comments) + dump_yaml(value)
+
+
+def _further(task: Task, shown: str) -> tuple[str, str, str]:
+    """Three more ways to ask: a question after the instance, an order before it, a request."""
+    body = f"{{{{ question }}}}{shown}"
+    if task.labels:
+        either = f"{', '.join(task.labels[:-1])} or {task.labels[-1]}"
+        return (
+            f"{body}\n\nWhich one is it: {either}?",
+            f"Read this and reply with {either}, nothing else.\n\n{body}",
+            f"Could you sort this for me as {either}?\n\n{body}",
+        )
+    if task.kind == "choice":
+        body += "\n{{ choices }}"
+        return (
+            f"{body}\n\nWhich of the options is right?",
+            f"Read this and pick the one option that is right.\n\n{body}",
+            f"Could you tell me which option is correct here?\n\n{body}",
+        )
+    return (
+        f"{body}\n\nWhat is the answer?",
+        f"Read this and write the answer alone.\n\n{body}",
+        f"Could you answer this for me, in as few words as you can?\n\n{body}",
+    )
 
 
 def _is_part(name: str, instance: Instance | None) -> bool:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis.drops import drop_pairs
-from evalkit.analysis.estimate import headline_phrasings
+from evalkit.analysis.estimating import headline_phrasings
 from evalkit.analysis.independent import codes_of
 from evalkit.records import digest
 from evalkit.scoring import Block, ScoreTable
