@@ -35,6 +35,7 @@ from evalkit.runs.identity import (
     run_directory,
     suite_record,
 )
+from evalkit.runs.judge import judge_after
 from evalkit.runs.programs import refuse_code
 from evalkit.runs.representations import represent
 from evalkit.runs.said_again import refuse_silent, said_again
@@ -100,9 +101,12 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             seconds=round(time.monotonic() - clock, 3),
             engine=engine,
         )
+        manifest = replace(manifest, attempts=(*manifest.attempts, attempt))
+        if settings.judge is not None:
+            judge_after(path, manifest, settings.judge, progress)
         final = finish(
             directory,
-            replace(manifest, attempts=(*manifest.attempts, attempt)),
+            manifest,
             Intervals(level=settings.level, resamples=settings.resamples),
             report=settings.report,
             programs=progress if settings.code_execution else None,
