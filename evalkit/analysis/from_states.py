@@ -104,6 +104,8 @@ def state_statistics(block: Block, *, question: stats.Question, level: float) ->
         mean = partial(stats.mean_interval, kept, level=level)
         first = mean(question=question)
         found["answered_mean"] = mean(question="fixed") if math.isnan(first.low) else first
+    if block.judged is not None:
+        found["judged_mean"] = _rate(block.judged, level)
     found["refusal_flip_rate"] = _flips(share_cells(block, "refused"), level)
     return found
 

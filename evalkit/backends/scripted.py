@@ -245,6 +245,16 @@ class ScriptedBackend:
             )
         return self._choice(request, hint)
 
+    def _verdict(self, hint: Hint) -> str:
+        """Return what it says as a judge: the verdict named first, that for the longer answer, or the right or another one."""
+        if self.behaviour == "first" or (self.behaviour == "position" and self._hit(hint)):
+            return hint.labels[0]
+        if self.behaviour == "lured" and hint.lure:
+            return hint.lure
+        if self._right(replace(hint, kind="correct")):
+            return hint.reference
+        return next(label for label in hint.labels if label != hint.reference)
+
     def _draw(self, *parts: str) -> float:
         """Return a number in [0, 1) that depends on the parts only: what twins share."""
         text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
@@ -348,6 +358,8 @@ class ScriptedBackend:
     def _text(self, request: Request, hint: Hint) -> str:
         if self.behaviour == "uniform":
             return ""
+        if hint.kind == "judge":
+            return self._verdict(hint)
         if self.behaviour in {"first", "copies"}:
             return request.text.split()[-1] if request.text.split() else ""
         if self.behaviour == "lured" and hint.lure:

@@ -37,7 +37,7 @@ __all__ = [
     "understood",
 ]
 
-NUMBERS = ("score", "probability", "target_probability", "n_instances")
+NUMBERS = ("score", "probability", "target_probability", "n_instances", "judged")
 TRUTHS = {
     "true": "seen",
     "1": "seen",

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "plan": "Show what a run would do, without doing it.",
     "prompts": "Show prompts of a task exactly as they are sent.",
     "score": "Recompute scores and estimates of a run from stored responses.",
+    "judge": "Let a model judge the answers of a run, in a column of its own.",
     "report": "Write tables, figures and the page of one or more runs.",
     "leaderboard": "Rank models from their runs.",
     "compare": "Compare two runs of the same suite, paired.",

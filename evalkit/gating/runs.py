@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
@@ -79,11 +80,13 @@ def gate_runs(
         own = 1 - spending(look, policy.level)
         notes = [*notes, LOOK.format(look=look, own=f"{own:.2%}", level=f"{policy.level:.0%}")]
         policy = replace(policy, level=own)
+    if any(rule.metric == "judged_mean" for rule in policy.rules):
+        notes = [*notes, *_same_judge(baseline, candidate)]
     tables = {}
     for side, path in paths.items():
         tables[side] = _table(path, manifests[side], side)
         verify(tables[side], manifests[side], side=side, policy=policy)
-    pairs = paired_blocks(tables["baseline"], tables["candidate"])
+    pairs = _told(paired_blocks(tables["baseline"], tables["candidate"]), baseline, policy)
     deaf = control_pairs(tables["baseline"], tables["candidate"], DEAF)
     notes = [*notes, *_few_groups(pairs)]
     decision = decide(
@@ -102,6 +105,63 @@ def gate_runs(
     found = causes(pairs, deaf, rows, level=policy.level)
     decision = replace(decision, causes=found)
     return decision, explain(pairs, limit=explained) if explained else None
+
+
+def _told(
+    pairs: Sequence[tuple[Block, Block]], baseline: Path, policy: Policy
+) -> list[tuple[Block, Block]]:
+    """Blocks with what the estimates of the baseline say of their tasks, where a rule needs it: chance, labels."""
+    from evalkit.analysis import read_estimates
+    from evalkit.store.directory import sealed_file
+
+    if not {"accuracy_norm", "label_adherence"} & {rule.metric for rule in policy.rules}:
+        return list(pairs)
+    found = {
+        (row.task, row.metric): row
+        for row in read_estimates(sealed_file(baseline, "estimates.csv"))
+        if row.task != "all" and not row.group
+    }
+    told = []
+    for old, new in pairs:
+        rows = [found.get((old.task, name)) for name in ("mean", "accuracy_norm")]
+        chance = math.nan if None in rows else _chance(*rows)
+        row = found.get((old.task, "label_adherence"))
+        labelled = row is not None and not math.isnan(row.value)
+        told.append(
+            (
+                replace(old, chance=chance, labelled=labelled),
+                replace(new, chance=chance, labelled=labelled),
+            )
+        )
+    return told
+
+
+def _chance(mean: Any, norm: Any) -> float:
+    """Score of guessing from a mean m and (m - chance) / (1 - chance), or their ends where the mean is 1."""
+    for name in ("value", "low", "high"):
+        one, other = getattr(mean, name), getattr(norm, name)
+        if other < 1:
+            return float((one - other) / (1 - other))
+    return math.nan
+
+
+def _same_judge(baseline: Path, candidate: Path) -> list[str]:
+    """Say which judge decides; refuse verdicts of two judges, or of one that was asked otherwise."""
+    from evalkit.store.judgements import ALONE, get_passes, judge_path
+    from evalkit.store.responses import Store
+
+    found = []
+    for path in (baseline, candidate):
+        if judge_path(path).is_file():
+            with Store(judge_path(path), read_only=True) as store:
+                found += [one for one in get_passes(store) if one.name == ALONE]
+    if len({one.digest for one in found}) > 1:
+        raise GateError(
+            f"gate: {found[0].judge} judged the baseline and {found[-1].judge} the candidate, or "
+            "one of them in other wordings or with other limits, so their verdicts cannot be "
+            "compared. Type 'evalkit judge' for both runs with the same judge and options."
+        )
+    return [f"The policy lets a judge decide too: {one.judge}" for one in found[:1]]
 
 
 def _few_groups(pairs: Sequence[tuple[Block, Block]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import stats as distributions
 from evalkit import stats
 from evalkit.analysis.from_states import FITTING, SHARES, form_cells, share_cells
 from evalkit.errors import EvalkitError
+from evalkit.records.statistics import PASS_AT
 from evalkit.scoring import STATUSES, Block
 from evalkit.stats.intervals.noise import influence
 
@@ -230,6 +231,76 @@ def _answered_mean(old: Block, new: Block) -> Units:
     return _cells(*given, sign=-1.0, absent="no cell has an answer in both runs")
 
 
+def _ece(old: Block, new: Block) -> Units:
+    """Calibration error as a mean of one number per cell: confidence minus score, with the sign of its bin.
+
+    The signs are taken as known, which is right but for bins that hold as much confidence as score.
+    """
+    there = ~np.isnan(old.confidence + old.values + new.confidence + new.values)
+    cells = [
+        np.where(there, signed_gap(one.confidence, one.values, there), np.nan) for one in (old, new)
+    ]
+    return _cells(*cells, sign=1.0, absent="no probabilities are recorded")
+
+
+def signed_gap(confidence: Floats, scores: Floats, there: npt.NDArray[np.bool_]) -> Floats:
+    """Return numbers per cell whose mean over `there` is the calibration error of ten equal bins.
+
+    Examples
+    --------
+    >>> sure, y = np.array([[0.95, 0.95, 0.15]]), np.array([[1.0, 0.0, 0.0]])
+    >>> signed_gap(sure, y, sure > 0).round(2).tolist()
+    [[-0.05, 0.95, 0.15]]
+    """
+    place = np.clip(np.ceil(np.where(there, confidence, 0.0) * 10).astype(np.int64) - 1, 0, 9)
+    gap = np.where(there, confidence - scores, 0.0)
+    signs = np.sign(np.bincount(place.ravel(), weights=gap.ravel(), minlength=10))
+    return np.asarray(signs[place] * gap)
+
+
+def _label_adherence(old: Block, new: Block) -> Units:
+    if not old.labelled:
+        raise AbsentError("no task asks for a label as a text")
+    return _fitting(FITTING["adherence"])(old, new)
+
+
+def _above_chance(old: Block, new: Block) -> Units:
+    if not old.chance < 1:
+        raise AbsentError("nobody said what guessing scores")
+    found = _mean(old, new)
+    part = 1.0 / (1.0 - old.chance)
+    return replace(
+        found,
+        harm=found.harm * part,
+        old=(found.old - old.chance) * part,
+        new=(found.new - old.chance) * part,
+        within=found.within * part**2,
+    )
+
+
+def _pass_at(k: int) -> Callable[[Block, Block], Units]:
+    def units(old: Block, new: Block) -> Units:
+        n = min(old.repeats, new.repeats)
+        if old.repeats != new.repeats or n < k:
+            raise AbsentError(f"needs the same number of repeats in both runs, at least {k}")
+        cells = []
+        for block in (old, new):
+            right = block.values * n
+            whole = np.abs(right - np.round(right)) < 1e-6
+            table = np.array([stats.pass_at_k(n, c, k) for c in range(n + 1)])
+            place = np.where(whole, np.round(right), 0).astype(np.int64)
+            cells.append(np.where(whole, table[place], np.nan))
+        return _cells(*cells, sign=-1.0, absent="no cell was repeated in both runs")
+
+    return units
+
+
+def _judged(old: Block, new: Block) -> Units:
+    if old.judged is None or new.judged is None:
+        raise AbsentError("no judge was asked (evalkit judge)")
+    return _cells(old.judged, new.judged, sign=-1.0, absent="no answer was judged in both runs")
+
+
 def _of_confidence(function: Callable[[Floats], Floats]) -> Callable[[Block, Block], Units]:
     return lambda old, new: _cells(
         *(function(one.confidence - one.values) for one in (old, new)),
@@ -268,12 +339,17 @@ LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     **{name: _share(SHARES[name]) for name in ("refusal_rate", "cut_rate", "unusable_rate")},
     **{name: _fitting(forms) for name, forms in FITTING.items()},
     "answered_mean": _answered_mean,
+    "judged_mean": _judged,
+    "label_adherence": _label_adherence,
+    "ece": _ece,
+    "accuracy_norm": _above_chance,
+    **{f"pass_at_{k}": _pass_at(k) for k in PASS_AT},
     "brier_answer": _of_confidence(np.square),
     "overconfidence": _of_confidence(np.asarray),
     "reliance": _reliance,
 }
 """Metrics that are a mean of one number per instance."""
-WIDE = frozenset({"gap", "reliance", "overconfidence"})
+WIDE = frozenset({"gap", "reliance", "overconfidence", "accuracy_norm"})
 """Those among them whose harm can be as large as 2."""
 CONTROLS = frozenset({"reliance"})
 """Those that need control phrasings, which other metrics leave out."""

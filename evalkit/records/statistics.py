@@ -81,7 +81,12 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         "whatever the distribution: (1 - level)^(1 / P)",
         pooled=NEVER,
     )
-    yield plain("accuracy_norm", "(mean - chance) / (1 - chance)")
+    yield plain(
+        "accuracy_norm",
+        "(mean - chance) / (1 - chance)",
+        harm="falls",
+        gate="mean score above chance, as a share of what is above chance",
+    )
 
 
 def _of_arms() -> Iterator[Statistic]:
@@ -207,7 +212,9 @@ def _of_cells() -> Iterator[Statistic]:
             f"pass_at_{k}",
             f"mean over cells of 1 - C(n - c, {k}) / C(n, {k}), c of n repeats right",
             words=f"pass@{k}",
+            harm="falls",
             needs="repeats",
+            gate=f"pass@{k} of repeated answers that are right or wrong",
         )
     yield fraction(
         "g_coefficient",
@@ -291,7 +298,11 @@ def _of_answers() -> Iterator[Statistic]:
     yield fraction("confidence", "mean probability of the model's own answer", needs="answers")
     yield positive("brier", "Brier score over the choices, 0 to 2", needs="answers")
     yield fraction(
-        "label_adherence", "share of texts whose first line is a label asked for", needs="answers"
+        "label_adherence",
+        "share of texts whose first line is a label asked for",
+        harm="falls",
+        needs="answers",
+        gate="share of texts whose first line is a label asked for, of tasks that ask for one",
     )
     yield plain(
         "distance_rho",

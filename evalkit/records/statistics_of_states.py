@@ -35,6 +35,15 @@ def of_states() -> Iterator[Statistic]:
         gate="mean score of the answers given, refused and cut ones left out",
     )
     yield fraction(
+        "judged_mean",
+        "mean verdict of a judge over the answers it was asked about: of evalkit judge only, "
+        "and in no score",
+        words="right by the judge",
+        harm="falls",
+        needs="cells",
+        gate="mean verdict of a judge, the same one in both runs",
+    )
+    yield fraction(
         "refusal_flip_rate",
         "share of (instance, unordered phrasing pair) of which one refuses and the other does not",
         needs="cells",
@@ -78,7 +87,13 @@ def of_states_pooled() -> Iterator[Statistic]:
 
 def _of_confidence() -> Iterator[Statistic]:
     """Yield calibration: c the probability of the given answer, y its score, over cells."""
-    yield fraction("ece", "calibration error, ten bins of equal width", needs="answers")
+    yield fraction(
+        "ece",
+        "calibration error, ten bins of equal width",
+        harm="rises",
+        needs="answers",
+        gate="calibration error of the given answers, ten bins of equal width",
+    )
     yield fraction("ece_mass", "calibration error, ten bins of equally many", needs="answers")
     yield fraction(
         "brier_answer",

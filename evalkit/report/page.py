@@ -14,6 +14,7 @@ from evalkit.report.compared import p_shown, reasons
 from evalkit.report.dimensions import dimension_tables
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
+from evalkit.report.judges import judge_views
 from evalkit.report.limits import limits, limits_of_wordings
 from evalkit.report.page_data import page_data
 from evalkit.report.page_tables import (
@@ -149,6 +150,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "looks": looks_text(run.evidence.looks),
         "controls": controls(values.get("all", {})),
         "dimensions": dimension_tables(run.estimates),
+        "judges": judge_views(run.judges),
         "classes": task_classes(run.estimates),
         "benchmarks": benchmark_rows(values),
         "tasks": task_rows(run.evidence, values),

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalkit.analysis.judged import Judgement
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
 from evalkit.records.questions import WORDS
 from evalkit.records.statistics import shown_in
 from evalkit.report.evidence import Evidence
+from evalkit.store.judgements import Pass
 
 __all__ = ["Changed", "Comparison", "ComparisonRow", "RunView", "side_by_side"]
 
@@ -25,6 +27,8 @@ class RunView:
     """Its phrasings, flips and first looks."""
     estimates: Sequence[Estimate]
     """Its estimates."""
+    judges: Sequence[tuple[Pass, Judgement]] = ()
+    """What judges said of its answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from evalkit.report.text import asked_of, with_interval
 
 __all__ = ["IF_ANY", "cost_sentence", "over_all_tasks", "summary_rows"]
 
-ASKED_FOR = ("pdr", "reliance", "accident", "seen_wrong")
-"""Rows that stand there only when the run holds perturbed phrasings or controls."""
+ASKED_FOR = ("pdr", "reliance", "accident", "seen_wrong", "judged_mean")
+"""Rows that stand there only when the run holds perturbed phrasings or controls, or was judged."""
 IF_ANY = ("refusal_rate", "cut_rate", "unusable_rate")
 """Rows that stand there only when there are such answers; the mean of answers given follows them."""
 

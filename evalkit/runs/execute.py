@@ -107,9 +107,14 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             seconds=round(time.monotonic() - clock, 3),
             engine=engine,
         )
+        manifest = replace(manifest, attempts=(*manifest.attempts, attempt))
+        if settings.judge is not None:
+            from evalkit.runs.judge import judge_after
+
+            judge_after(path, manifest, settings.judge, progress)
         final = finish(
             directory,
-            replace(manifest, attempts=(*manifest.attempts, attempt)),
+            manifest,
             Intervals(level=settings.level, resamples=settings.resamples),
             report=settings.report,
             programs=progress if settings.code_execution else None,

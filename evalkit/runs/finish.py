@@ -168,6 +168,7 @@ def read(store: Store, manifest: Manifest) -> Read:
     StoreError
         When responses are damaged, or the store is not of this run.
     """
+    from evalkit.runs.judged import judged_values
     from evalkit.runs.said_again import stored_said
     from evalkit.scoring import ScoreTable
     from evalkit.scoring.answers import Answers
@@ -175,7 +176,7 @@ def read(store: Store, manifest: Manifest) -> Read:
     answers, counts = Answers(), Counts()
     table = ScoreTable.from_cells(
         stored_cells(store, manifest=manifest, counts=counts, collector=answers)
-    )
+    ).with_judged(judged_values(store, manifest))
     fingerprint = None if store.read_only else manifest.model.fingerprint_digest
     refuse_damaged(store, fingerprint=fingerprint)
     return Read(
@@ -317,6 +318,7 @@ def _report(
     """Write what a person looks at, the fourth step."""
     from evalkit.report.run_view import RunView
     from evalkit.report.writing import write_leaderboard, write_report
+    from evalkit.runs.judged import judgements
 
     if not page:
         write_leaderboard(directory.path, manifest, estimates)
@@ -329,4 +331,6 @@ def _report(
         level=manifest.intervals.level if manifest.intervals else 0.95,
         distances=found.distances,
     )
-    write_report(directory.path, RunView(manifest=manifest, evidence=evidence, estimates=estimates))
+    judges = judgements(directory.path, level=evidence.level)
+    view = RunView(manifest=manifest, evidence=evidence, estimates=estimates, judges=judges)
+    write_report(directory.path, view)

@@ -26,6 +26,7 @@ from evalkit.runs.ask import prompt_of
 from evalkit.runs.budget import first_design, known_beforehand
 from evalkit.runs.choose import choose
 from evalkit.runs.identity import run_directory, same_run
+from evalkit.runs.judge_questions import n_judged
 from evalkit.runs.said_again import n_second_pass
 from evalkit.runs.settings import Settings
 from evalkit.store.directory import is_run_dir, read_manifest
@@ -142,6 +143,10 @@ def forecast(
         found.notes.append(
             "--uncertainty: a second pass of at most "
             f"{n_second_pass(jobs, settings.uncertainty):,} requests follows, not counted above"
+        )
+    if settings.judge is not None:
+        found.notes.append(
+            f"--judge: at most {n_judged(jobs):,} questions to the judge follow, not counted above"
         )
     found.design = jobs[0].design
     if not all(known_beforehand(job, settings.suite) for job in jobs):

@@ -103,12 +103,18 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         representations=held["representations"],
         uncertainty=held["uncertainty"],
         score_by=held["score_by"],
+        judge=_judge(held["judge"]),
         executor=held["executor"],
         workers=held["workers"],
         address=held["address"],
         resamples=_within(held, "resamples", 99, 1_000_001),
         command=command or command_of({name: held[name] for name in held if name in given}),
     )
+
+
+def _judge(judge: str | ModelSpec | None) -> ModelSpec | None:
+    """Return the model that judges."""
+    return catalog.load_model(judge) if isinstance(judge, str) else judge
 
 
 def _strata(names: Sequence[str] | None) -> tuple[str, ...] | None:

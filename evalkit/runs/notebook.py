@@ -241,6 +241,7 @@ def run(
     mitigation: str | Sequence[str] | None = None,
     score_by: Literal["own", "byte", "read", "letter", "text"] = "own",
     allow_code_execution: bool = False,
+    judge: str | ModelSpec | None = None,
     seed: int = 0,
     batch_size: str | int = "auto",
     device: str | None = None,

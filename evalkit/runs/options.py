@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.records import Phrasing, Suite, Task
+from evalkit.records import ModelSpec, Phrasing, Suite, Task
 
 __all__ = ["OPTIONS", "Option"]
 
@@ -224,6 +224,14 @@ OPTIONS: tuple[Option, ...] = (
         "tests. Counts only here, never in a file.",
         kind=bool,
         default=False,
+    ),
+    Option(
+        "judge",
+        WHAT,
+        "A model that judges the written answers once they are there; what it says enters no "
+        "score. 'evalkit judge' has more options.",
+        metavar="MODEL",
+        record=ModelSpec,
     ),
     Option("seed", WHAT, "Seed of everything random.", kind=int, default=0),
     Option("batch_size", MODEL, "Requests per forward.", default="auto", metavar="auto|N"),

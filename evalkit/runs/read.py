@@ -93,6 +93,7 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
     """
     from evalkit.report.run_view import RunView
     from evalkit.runs.finish import evidence_of
+    from evalkit.runs.judged import judgements
 
     manifest = finished(path)
     table = read_table(path, manifest) if table is None else table
@@ -102,7 +103,8 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
     read_only = not os.access(path, os.W_OK)
     with Store(RunDir(path).store_path, read_only=read_only) as store:
         evidence = evidence_of(store, manifest, table, level=level, flips=flips)
-    return RunView(manifest=manifest, evidence=evidence, estimates=estimates)
+    judges = judgements(path, level=level)
+    return RunView(manifest=manifest, evidence=evidence, estimates=estimates, judges=judges)
 
 
 def against(path: Path, run: RunView, baseline: Path) -> Comparison:

@@ -44,6 +44,8 @@ class Settings:
     """Use the cache that runs share; None: where versions of the model can be told apart."""
     score_by: str = "own"
     """How choices are asked, one of `evalkit.runs.scored_by.ASKED`."""
+    judge: ModelSpec | None = None
+    """Model that judges the written answers; None for none."""
     seed: int = 0
     """Seed of everything random."""
     level: float = 0.95

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -66,6 +67,14 @@ class Block:
     groups: tuple[str, ...] = ()
     """(N,) group of each instance, such as its passage; an instance without one is a group of its
     own. Empty when the table has no column ``group``."""
+    judged: Floats | None = None
+    """(P, N) what a judge says of the answers; NaN where none was asked, None without the column."""
+    repeats: int = 1
+    """Answers per cell, at most."""
+    chance: float = math.nan
+    """Score of guessing; NaN where nobody said."""
+    labelled: bool = False
+    """Whether the task is known to ask for one of some labels."""
     traits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column of `TRAITS` -> its (P,) values, empty strings where it is not known."""
 
@@ -112,6 +121,7 @@ class Block:
             state=self.state[kept],
             form=self.form[kept],
             confidence=self.confidence[kept],
+            judged=None if self.judged is None else self.judged[kept],
             phrasing_ids=chosen(self.phrasing_ids),
             seen=chosen(self.seen),
             kinds=chosen(self.kinds),
@@ -172,6 +182,10 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         sources=of_phrasing["phrasing_source"],
         perturbations=of_phrasing["perturbation"],
         groups=_groups(rows, i_codes, instance_ids),
+        repeats=int(np.diff(np.append(leads, len(rows))).max(initial=1)),
+        judged=np.append(rows["judged"].to_numpy(dtype=np.float64), np.nan)[first]
+        if "judged" in rows
+        else None,
         traits={name: of_phrasing[name] for name in TRAITS},
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import TableError
-from evalkit.scoring.rows import NUMBERS
+from evalkit.scoring.rows import EXTRA_NUMBERS, NUMBERS
 from evalkit.store.atomic import file_digest, whole_file
 
 __all__ = ["SCHEMA", "probabilities_path", "read_parquet", "write_parquet", "write_probabilities"]
@@ -42,7 +42,7 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     arrays: list[Any] = []
     names = [name for name in frame.columns if name not in _APART]
     for name in names:
-        if name in NUMBERS:
+        if name in (*NUMBERS, *EXTRA_NUMBERS):
             numbers = frame[name].to_numpy(dtype=np.float64)
             arrays.append(pa.array(numbers, mask=np.isnan(numbers)))
         elif name == "repeat":

@@ -13,6 +13,7 @@ from evalkit.errors import TableError
 
 __all__ = [
     "COLUMNS",
+    "EXTRA_NUMBERS",
     "FORMS",
     "KEY",
     "LATER",
@@ -52,6 +53,8 @@ TEXT_DEFAULTS = {
 LATER = ("position", "wrapper", "stratum", "meaning", "of")
 """Columns that version 0.1.0 did not write: empty in a table, they say nothing."""
 NUMBERS = ("score", "probability", "target_probability")
+EXTRA_NUMBERS = ("judged",)
+"""Columns of fractions that a table may have besides `COLUMNS`: what a judge says of an answer."""
 COLUMNS = (
     *(
         "model",
@@ -156,7 +159,12 @@ def _columns(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     out["state"] = _state(frame, out["score"], out["status"], origin)
     extras = [str(name) for name in frame.columns if name not in COLUMNS]
     for name in extras:
-        out[name] = frame[name].to_numpy() if name == "repeat" else _text(frame[name], name, origin)
+        if name in EXTRA_NUMBERS:
+            out[name] = _fractions(frame[name], name, origin)
+        else:
+            out[name] = (
+                frame[name].to_numpy() if name == "repeat" else _text(frame[name], name, origin)
+            )
     return pd.DataFrame({name: out[name] for name in [*COLUMNS, *extras]})
 
 

@@ -16,7 +16,7 @@ from evalkit.records import Score
 from evalkit.records.manifest import Manifest
 from evalkit.scoring.block import Block, dense_block, dense_repeats
 from evalkit.scoring.columns import Cells, cells_frame
-from evalkit.scoring.rows import COLUMNS, LATER, NUMBERS, normalised
+from evalkit.scoring.rows import COLUMNS, EXTRA_NUMBERS, LATER, NUMBERS, normalised
 from evalkit.store.directory import sealed_file
 
 __all__ = ["ScoreTable", "Where", "read_table"]
@@ -109,7 +109,7 @@ class ScoreTable:
                 else pd.Series(np.nan, index=frame.index).astype("category")
                 for frame in frames
             ]
-            if name in NUMBERS or name == "repeat":
+            if name in (*NUMBERS, *EXTRA_NUMBERS, "repeat"):
                 merged[name] = np.concatenate([part.to_numpy() for part in parts])
             else:
                 texts = [
@@ -120,6 +120,21 @@ class ScoreTable:
                 ]
                 merged[name] = union_categoricals(texts)
         return cls.from_frame(pd.DataFrame(merged), origin="tables together")
+
+    def with_judged(self, values: Mapping[tuple[str, str, str], float]) -> ScoreTable:
+        """Return the table with what a judge says of its answers in the column ``judged``.
+
+        Parameters
+        ----------
+        values
+            (task, phrasing, instance) -> mean verdict; NaN stands elsewhere. Empty for none: then
+            the table is as it was.
+        """
+        if not values:
+            return self
+        names = (self._frame[name] for name in ("task", "phrasing_id", "instance_id"))
+        judged = [values.get(cell, np.nan) for cell in zip(*names, strict=True)]
+        return ScoreTable.from_frame(self._frame.assign(judged=judged), origin="scores")
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -46,6 +46,7 @@ from evalkit.stats.intervals.grouped import FEW_GROUPS, by_group, design_effect,
 from evalkit.stats.intervals.intervals import gap_intervals, label_intervals, score_intervals
 from evalkit.stats.intervals.normal_order import normal_scores
 from evalkit.stats.intervals.pivot import gap_pivots, pivots
+from evalkit.stats.intervals.predicted import LEAST_LABELS, corrected_mean
 from evalkit.stats.intervals.resample import (
     Interval,
     Question,
@@ -157,6 +158,7 @@ __all__ = [
     "FEW_GROUPS",
     "FROM_MEANS",
     "GAPS_FROM_MEANS",
+    "LEAST_LABELS",
     "BrierParts",
     "Components",
     "Design",
@@ -185,6 +187,7 @@ __all__ = [
     "consistency_difference",
     "consistency_interval",
     "consistency_per_instance",
+    "corrected_mean",
     "cps",
     "cvar10",
     "design_effect",

@@ -1,0 +1,223 @@
+"""``evalkit judge``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.options import (
+    GroupedCommand,
+    debug_option,
+    json_option,
+    no_report_option,
+    option,
+    print_json,
+    print_table,
+    quiet_option,
+)
+from evalkit.errors import UsageError
+from evalkit.report.terminal import say
+
+if TYPE_CHECKING:
+    from evalkit.analysis.judged import Judgement
+    from evalkit.records import ModelSpec
+    from evalkit.runs.judge import Wanted
+    from evalkit.store.judgements import Pass
+
+__all__ = ["command"]
+
+JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
+
+
+@click.command(
+    "judge",
+    cls=GroupedCommand,
+    epilog="Example: evalkit judge reports/runs/demo_quickstart_1f2e3d4c --judge openai:NAME -L 50",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@option(
+    "--judge",
+    "model",
+    metavar="MODEL",
+    default=None,
+    group=JUDGE,
+    help="The judge, as after --model of 'evalkit run'; a model file holds its options.",
+)
+@option(
+    "--against",
+    "other",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    default=None,
+    group=ASKED,
+    help="Which is better, RUN's answer or this run's to the same prompt? Without: is it right?",
+)
+@option(
+    "--limit",
+    "-L",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    group=ASKED,
+    help="Instances per task; default: all. Smaller numbers are part of larger ones.",
+)
+@option(
+    "--wordings",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    metavar="K",
+    group=ASKED,
+    help="Wordings the judge is asked in, each in both orders.",
+)
+@option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    metavar="N",
+    group=ASKED,
+    help="Most tokens of a verdict; a judge that thinks first needs more.",
+)
+@option(
+    "--dry-run",
+    is_flag=True,
+    group=ASKED,
+    help="Say how many questions there are, load no model and write nothing.",
+)
+@option(
+    "--sheet",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    default=None,
+    group=LABELS,
+    help="Write a CSV of answers drawn at random for people to label, and end.",
+)
+@option(
+    "-n",
+    "number",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    group=LABELS,
+    help="Answers in the sheet.",
+)
+@option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    default=None,
+    group=LABELS,
+    help="The sheet filled in: corrects the judge's rate. It is kept with the run.",
+)
+@no_report_option
+@json_option
+@quiet_option
+@debug_option
+def command(
+    run: Path,
+    model: str | None,
+    other: Path | None,
+    limit: int | None,
+    wordings: int,
+    max_tokens: int,
+    dry_run: bool,
+    sheet: Path | None,
+    number: int,
+    labels: Path | None,
+    no_report: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Let a model judge the answers of a finished run, in a column of its own.
+
+    What the judge says enters no score, and no gate whose policy does not name it. Its answers are
+    stored with the run, so the same command again goes on where it was stopped and asks nothing
+    twice. Beside its rate stand its own errors: order, wording, length, agreement with the metric.
+    """
+    from evalkit.catalog.models import load_model
+    from evalkit.runs.judge import wanted
+    from evalkit.runs.judge_questions import Asking
+
+    what = wanted(run, Asking(limit=limit, wordings=wordings, max_tokens=max_tokens), other)
+    if sheet is not None:
+        from evalkit.runs.judge_labels import sheet as written
+        from evalkit.store.directory import write_out
+
+        write_out(sheet, written(what.answers, number=number, seed=what.manifest.seed))
+        return 0
+    if dry_run:
+        return _plan(what, as_json=as_json)
+    if model is None:
+        raise UsageError("judge: no --judge is named. --sheet and --dry-run go without one.")
+    found, judged = _judge(what, load_model(model), labels, quiet or as_json, no_report)
+    if found is None or judged is None:
+        return 130
+    if as_json:
+        print_json({"pass": asdict(found), "judgement": asdict(judged)})
+    else:
+        print_judgement(found, judged, brief=quiet)
+    return 3 if found.unanswered else 0
+
+
+def print_judgement(found: Pass, judged: Judgement, *, brief: bool) -> None:
+    """Print what a pass of a judge came to."""
+    from evalkit.report.judges import judge_views
+
+    (view,) = judge_views([(found, judged)])
+    say(view.lead)
+    if not brief:
+        print_table(view.heads, view.tasks, title=view.title)
+        print_table(("looked at", "value", "how to read it"), [*view.trust])
+
+
+def _plan(what: Wanted, *, as_json: bool) -> int:
+    asks = what.asks()
+    letters = sum(len(one.request.text) for one in asks.values())
+    told = {"answers": len(what.answers), "questions": len(asks), "characters": letters}
+    if as_json:
+        print_json(told)
+    else:
+        say(
+            f"{told['answers']:,} answers, {told['questions']:,} questions after equal ones are "
+            f"asked once, about {letters // 4:,} tokens of prompts."
+        )
+    return 0
+
+
+def _judge(
+    what: Wanted, spec: ModelSpec, labels: Path | None, quiet: bool, no_report: bool
+) -> tuple[Pass | None, Judgement | None]:
+    """Ask the judge and write the run's tables anew; None where the user stopped it."""
+    from evalkit.errors import Interrupted
+    from evalkit.runs.judge import judge
+    from evalkit.runs.judge_labels import read_sheet
+    from evalkit.runs.judged import judgement_of, with_judged
+    from evalkit.runs.progress import ShownProgress, interruptible
+    from evalkit.store.directory import RunDir
+    from evalkit.store.judgements import judge_path, put_labels
+    from evalkit.store.responses import Store
+
+    read = None if labels is None else read_sheet(labels, what.answers)
+    progress = ShownProgress(quiet=quiet, label=spec.display)
+    with RunDir(what.run) as directory, interruptible(progress):
+        try:
+            found = judge(what, spec, progress)
+        except Interrupted as stop:
+            progress.close()
+            typed = " ".join(map(shlex.quote, sys.argv[1:]))
+            say(f"{stop} To go on, type:\n  evalkit {typed}", err=True)
+            return None, None
+        finally:
+            progress.close()
+        if read is not None:
+            with Store(judge_path(what.run)) as store:
+                put_labels(store, what.name, read)
+        with_judged(directory, what.manifest, report=not no_report)
+    return found, judgement_of(what.run, what.name)

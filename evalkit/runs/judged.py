@@ -1,0 +1,93 @@
+"""What judges said of a run, read back: the column of its table, and what each pass came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from evalkit.analysis.judged import Judgement, judgement
+from evalkit.records.manifest import Intervals, Manifest
+from evalkit.runs.judge_questions import Cell, cell_of
+from evalkit.store.blocks import stored_jobs
+from evalkit.store.directory import RunDir
+from evalkit.store.judgements import ALONE, Pass, get_labels, get_passes, get_rows, judge_path
+from evalkit.store.responses import Store
+
+__all__ = ["judged_values", "judgement_of", "judgements", "with_judged"]
+
+
+def judgement_of(run: Path, name: str, *, level: float = 0.95) -> Judgement:
+    """Return what a pass came to.
+
+    Parameters
+    ----------
+    run
+        Run directory.
+    name
+        `ALONE`, or the other run.
+    level
+        Level of intervals.
+    """
+    with Store(judge_path(run), read_only=True) as store:
+        cells = [cell_of(row) for row in get_rows(store, name)]
+        return judgement(cells, get_labels(store, name), level=level)
+
+
+def judgements(run: Path, *, level: float = 0.95) -> list[tuple[Pass, Judgement]]:
+    """Return every pass of a run with what it came to; empty when no judge was asked."""
+    if not judge_path(run).is_file():
+        return []
+    with Store(judge_path(run), read_only=True) as store:
+        passes = get_passes(store)
+    return [(one, judgement_of(run, one.name, level=level)) for one in passes]
+
+
+def judged_values(store: Store, manifest: Manifest) -> Mapping[Cell, float]:
+    """Return (task, phrasing, instance) -> mean verdict, of the answers that a judge read.
+
+    Parameters
+    ----------
+    store
+        The run's own store; what judges said lies beside it.
+    manifest
+        Of the run.
+
+    Notes
+    -----
+    A verdict on an answer to another prompt than the one that the cell has now is left out.
+    """
+    path = judge_path(store.path.parent)
+    if not path.is_file():
+        return {}
+    with Store(path, read_only=True) as judges:
+        cells = [cell_of(row) for row in get_rows(judges, ALONE)]
+    keys = {
+        (job.task.id, block.phrasing_id, instance.id): key
+        for job in (stored_jobs(store, manifest.suite) if cells else ())
+        for block in job.blocks
+        for instance, key in zip(job.instances, block.each(), strict=True)
+    }
+    found = {}
+    for one in cells:
+        cell = (one.task, one.phrasing_id, one.instance_id)
+        if one.value is not None and keys.get(cell) == one.key:
+            found[cell] = one.value
+    return found
+
+
+def with_judged(directory: RunDir, manifest: Manifest, *, report: bool) -> Manifest:
+    """Write the tables of a run anew, with what judges said; return the manifest.
+
+    Parameters
+    ----------
+    directory
+        Owned by this process.
+    manifest
+        Of the run.
+    report
+        Write the page too.
+    """
+    from evalkit.runs.finish import finish
+
+    intervals = manifest.intervals or Intervals(level=0.95, resamples=1000)
+    return finish(directory, manifest, intervals, report=report)
