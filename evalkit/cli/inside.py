@@ -210,7 +210,9 @@ def _show(seen: Mapping[str, Seen]) -> None:
                 "gained, %",
             ],
             [_layer(row) for row in one.layers],
-            title=f"{name}: mean cosine of the last prompt token's states, and what patching brings",
+            title=(
+                f"{name}: mean cosine of the last prompt token's states, and what patching brings"
+            ),
         )
         if found := [
             row for row in one.layers if row.get("gained", float("nan")) == row.get("gained")

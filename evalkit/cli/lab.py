@@ -213,7 +213,7 @@ def _change(
     """Return differences to the plain model over some tasks, and the values themselves."""
     from evalkit.analysis.candidates import Candidate, changes_of
     from evalkit.analysis.compare import Settings
-    from evalkit.analysis.estimate import estimate
+    from evalkit.analysis import estimate
     from evalkit.cli.compare_many import cost_of, manifest_of
     from evalkit.runs.read import table_of
 

@@ -59,8 +59,8 @@ def _plain(settings: Settings) -> bool:
     """Whether a run asks for nothing beyond answers of a model whose files lie here."""
     asks_more = settings.fresh or settings.code_execution or settings.mitigations
     passes = settings.representations or settings.uncertainty or settings.judge
-    asks_more = asks_more or settings.executor != "local"
-    return settings.model.backend == "hf" and not (settings.backend or asks_more or passes)
+    away = settings.backend or settings.executor != "local"
+    return settings.model.backend == "hf" and not (away or asks_more or passes)
 
 
 def _same_ask(
