@@ -211,9 +211,9 @@ def _change(
     bench: _Bench, path: Path, name: str, tasks: Sequence[str]
 ) -> tuple[dict[str, Estimate], dict[str, float]]:
     """Return differences to the plain model over some tasks, and the values themselves."""
+    from evalkit.analysis import estimate
     from evalkit.analysis.candidates import Candidate, changes_of
     from evalkit.analysis.compare import Settings
-    from evalkit.analysis import estimate
     from evalkit.cli.compare_many import cost_of, manifest_of
     from evalkit.runs.read import table_of
 
