@@ -7,6 +7,8 @@ was expected and what was observed; the exit code is 1 when they differ.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import random
 import shutil
@@ -19,6 +21,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from evalkit.cli.main import invoke
 
 RESULTS = ("scores.parquet", "estimates.csv", "leaderboard.csv")
 BATCH = 16
@@ -289,10 +293,10 @@ def fault_truncated_store(folder: Path) -> tuple[str, str, bool]:
     noticed = 0
     for part in range(50):
         path.write_bytes(clean[: len(clean) * part // 50])
-        check = subprocess.run(
-            [sys.executable, "-m", "evalkit", "score", str(run.out)], capture_output=True, text=True
-        )
-        noticed += check.returncode in {3, 4} and "Traceback" not in check.stderr
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            code = invoke(["score", str(run.out)])
+        noticed += code in {3, 4} and "Traceback" not in said.getvalue()
     path.write_bytes(clean)
     return "50 of 50 noticed, no traceback", f"{noticed} of 50", noticed == 50
 

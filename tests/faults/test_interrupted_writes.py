@@ -12,7 +12,7 @@ import pytest
 
 @pytest.mark.slow
 def test_a_kill_at_any_write_leaves_old_or_new_files(tmp_path: Path) -> None:
-    """Every command that writes, killed before and after every single write."""
+    """Every command that writes, killed before and after every write; of the figures of a page, every fourth."""
     script = Path(__file__).parent / "kill_at_writes.py"
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True
