@@ -238,6 +238,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def kills(session: nox.Session) -> None:
+    """Kill every command that makes something 200 times in all, and print what that came to."""
+    session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
+    arguments = session.posargs or ["--kills", "200"]
+    session.run("python", "tests/faults/kills.py", *arguments, env=beside_data(session))
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz every reader and parser with atheris, coverage-guided."""
     session.install("-e", ".", "atheris")

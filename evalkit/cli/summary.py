@@ -94,6 +94,12 @@ def print_summary(
             f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the "
             "answer, not by log-probabilities."
         )
+    if counts.begins_another:
+        say(
+            f"{counts.begins_another:,} decisions fell on a choice that begins another one, as 1 "
+            "begins 10, and would fall on the other where that counts apart "
+            "(metric: choice_accuracy_apart)."
+        )
     for notice in dict.fromkeys(attempt.engine.get("notice") for attempt in manifest.attempts):
         if notice:
             say(str(notice))

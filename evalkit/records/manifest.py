@@ -32,7 +32,7 @@ MANIFEST_SCHEMA = 1
 """Version of ``manifest.json``."""
 
 
-COUNTED_LATER = ("cut", "choices", "by_text", "metrics", "states")
+COUNTED_LATER = ("cut", "choices", "by_text", "begins_another", "metrics", "states")
 """Totals that version 0.1.0 did not count: empty in a manifest, they say nothing."""
 
 
@@ -65,6 +65,9 @@ class Counts:
     """Cells with choices that were answered; None where that was not counted."""
     by_text: int | None = None
     """Those among them that were scored by the text of the answer, not by log-probabilities."""
+    begins_another: int | None = None
+    """Those decided for a choice that begins another one, which ``choice_accuracy_apart`` would
+    decide otherwise; None where that was not counted."""
     metrics: dict[str, int] | None = None
     """Metric -> its version, and ``text of choices`` -> that of the parser where choices were
     scored by text."""

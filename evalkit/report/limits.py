@@ -144,6 +144,15 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
                 "from what the model wrote. Not comparable with scores by log-probabilities."
             ),
         )
+    if counts.begins_another:
+        yield Limit(
+            head=f"{counted(counts.begins_another, 'decision')} for a choice that begins another",
+            text=(
+                "The longer choice cannot win by its log-probability, as 10 cannot against 1. "
+                "These decisions change under choice_accuracy_apart, "
+                "which takes the longer one's probability off."
+            ),
+        )
     if counts.unstable:
         yield Limit(
             head=(

@@ -15,7 +15,7 @@ from evalkit.records.manifest import COUNTED_LATER
 from evalkit.runs.finish import Read, estimated, read
 from evalkit.runs.read import read_own_estimates
 from evalkit.scoring.table import read_table
-from evalkit.store.directory import RunDir, lost_answers, read_manifest
+from evalkit.store.directory import RunDir, lost_answers, read_manifest, unknown_loss
 from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def check_run(path: Path) -> RunCheck:
         return found("damaged")
     problems += _lost(directory)
     if manifest.counts is None:
+        if directory.is_copy:
+            checked.append(unknown_loss(directory.store_path))
         problems.append(
             f"{path}: the run was not finished; what was answered is stored. "
             f"Type: {manifest.to_go_on()}"

@@ -38,7 +38,7 @@ from evalkit.runs.said_again import refuse_silent, said_again
 from evalkit.runs.settings import Settings
 from evalkit.runs.unchanged import unchanged
 from evalkit.store.blocks import stored_jobs
-from evalkit.store.directory import RunDir, lost_answers
+from evalkit.store.directory import RunDir, lost_answers, unknown_loss
 from evalkit.store.responses import Store
 from evalkit.store.shared_cache import SharedCache
 from evalkit.tuning.adapters import refuse_overlap
@@ -306,8 +306,10 @@ def _collect(
             "unversioned" not in backend.capabilities if settings.cache is None else settings.cache
         )
 
+    tell = getattr(progress, "warn", progress.note)
+    if directory.is_copy:
+        tell(unknown_loss(store.path))
     if (there := store.count(set_aside=True)) < (said := directory.acknowledged()):
-        tell = getattr(progress, "warn", progress.note)
         tell(f"{lost_answers(store.path, said, there)} They are asked again.")
     path = cache_dir() / "responses.sqlite"
     cache = SharedCache(path, progress.note, usable=shared) if shared() else None

@@ -11,6 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from evalkit.records import Instance, Job, Phrasing, Response, Task
 from evalkit.records.manifest import Counts, Manifest
 from evalkit.scoring import Answered, Verdict
 from evalkit.scoring.cell import MISSING, NOT_ASKED, VERSIONS, target_text, verdict_of
+from evalkit.scoring.choice import choice_accuracy_apart
 from evalkit.scoring.code import CODE, learn
 from evalkit.scoring.columns import Cells
 from evalkit.scoring.grouping import groups_of
@@ -120,7 +122,7 @@ def stored_cells(
     dtype = model.fingerprint.get("dtype", "")
     counts.unstable = 0 if dtype in NOISE else None
     measured = _measured(manifest)
-    counts.choices, counts.by_text, metrics = 0, 0, dict[str, int]()
+    counts.choices, counts.by_text, counts.begins_another, metrics = 0, 0, 0, dict[str, int]()
     for job in stored_jobs(store, manifest.suite):
         if collector is not None:
             collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
@@ -150,6 +152,8 @@ def stored_cells(
                     verdicts.append(verdict)
                     if counts.unstable is not None and answered is not None:
                         counts.unstable += _could_turn(job.task, answered, dtype, measured)
+                    if answered is not None and job.task.metric == "choice_accuracy":
+                        counts.begins_another += _begins_another(answered, verdict)
                     if collector is not None and repeat == 0:
                         collector.cell(row, position, answered=answered, verdict=verdict)
                 found = [responses.get(key) for key in asked]
@@ -211,6 +215,20 @@ def _measured(manifest: Manifest) -> float | None:
     """The largest noise that an engine measured while the run was made, nats; None where none did."""
     found = [attempt.engine.get("noise") for attempt in manifest.attempts]
     return max((value for value in found if value is not None), default=None)
+
+
+def _begins_another(answered: Answered, verdict: Verdict) -> bool:
+    """Whether a choice was made only because another one begins with it, as ``10`` does with ``1``."""
+    return (
+        bool(answered.response.logprobs)
+        and _nested(answered.labels)
+        and choice_accuracy_apart(answered).prediction != verdict.prediction
+    )
+
+
+@lru_cache(maxsize=1024)
+def _nested(labels: tuple[str, ...]) -> bool:
+    return any(one != other and one.startswith(other) for one in labels for other in labels)
 
 
 def _could_turn(task: Task, answered: Answered, dtype: str, measured: float | None) -> bool:

@@ -31,6 +31,7 @@ __all__ = [
     "lacks_locks",
     "no_locks",
     "open_own",
+    "part_path",
     "remove",
     "slug",
     "whole_file",
@@ -147,7 +148,7 @@ def _give_name(handle: int, place: Path) -> None:
 
 
 def part_path(path: Path, *, hidden: bool = True) -> Path:
-    """Return where the next content of a file is written before it is moved there.
+    """Return where the next content of a file, or of a whole directory, is written before it is moved there.
 
     What dead processes of this machine left in the folder is removed.
 
@@ -162,9 +163,16 @@ def part_path(path: Path, *, hidden: bool = True) -> Path:
     for left in path.parent.glob(f"*.{glob.escape(host)}.*-*.part"):
         number = left.name.rsplit(".", 2)[1].split("-")[0]
         if number.isdigit() and not _alive(int(number)):
-            left.unlink(missing_ok=True)
+            _remove_part(left)
     name = f"{path.name[:100]}.{host}.{os.getpid()}-{secrets.token_hex(4)}.part"
     return path.parent / (f".{name}" if hidden else name)
+
+
+def _remove_part(left: Path) -> None:
+    if left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:

@@ -46,6 +46,7 @@ __all__ = [
     "read_manifest",
     "refuse_own",
     "sealed_file",
+    "unknown_loss",
     "write_out",
 ]
 
@@ -162,6 +163,15 @@ def lost_answers(store: Path, said: int, there: int) -> str:
     )
 
 
+def unknown_loss(store: Path) -> str:
+    """Return what to say of a store that stands without the lock, which knows how many answers were safe."""
+    return (
+        f"{store}: stands without its run.lock, so it is a copy, and whether answers of its log "
+        f"({store.name}-wal) are missing cannot be told. Copy the whole directory to be sure; "
+        "what is missing is asked again."
+    )
+
+
 def refuse_own(path: Path, *, of: Path | None = None) -> None:
     """Refuse an output that would replace a file of a run.
 
@@ -223,6 +233,8 @@ class RunDir:
         self._lock: int | None = None
         self._owner = ""
         self._place: tuple[int, int] | None = None
+        self.is_copy = os.path.isfile(self.store_path) and not os.path.lexists(path / "run.lock")
+        """Whether a store stood here without the lock that knows how many answers were safe."""
 
     @property
     def store_path(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -139,11 +140,15 @@ def _finish(
     """Save what was trained, and last the record with the digests of its files."""
     from evalkit.backends.hf.loading import quiet
 
-    before = {path.name for path in out.iterdir()}
+    part = out / SAVED
+    shutil.rmtree(part, ignore_errors=True)  # of a training that was killed while it saved
+    part.mkdir()
     with quiet():
-        _save(model, engine, recipe, out)
-    made = sorted({path.name for path in out.iterdir()} - before)
-    record["files"] = {name: file_digest(out / name) for name in made}
+        _save(model, engine, recipe, part)
+    record["files"] = {path.name: file_digest(path) for path in sorted(part.iterdir())}
+    for name in record["files"]:
+        os.replace(part / name, out / name)
+    part.rmdir()
     write_atomic(out / RECORD, json.dumps(record, indent=1) + "\n")
     (out / "training.pt").unlink(missing_ok=True)
 
@@ -154,7 +159,8 @@ def _make_ready(out: Path) -> None:
         raise UsageError(
             f"{out}: holds a finished training. Name another --out, or add --fresh to begin again."
         )
-    if out.is_dir() and any(out.iterdir()) and not (out / "training.pt").is_file():
+    others = [path for path in out.glob("*") if path.suffix != ".part"]
+    if others and not (out / "training.pt").is_file():
         raise UsageError(f"{out}: holds other files. Name another --out.")
     out.mkdir(parents=True, exist_ok=True)
 
@@ -171,6 +177,8 @@ def _sampler(engine: HFBackend, materials: Sequence[Material], recipe: Recipe) -
     )
 
 
+SAVED = "saved.part"
+"""Folder in which the result is saved before it is moved beside its record."""
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 """What PEFT writes; there without a record when it was killed while saving."""
 
@@ -193,8 +201,9 @@ def forget(out: Path) -> None:
         path = out / Path(name).name
         if path.is_file() and file_digest(path) == digest:
             remove(path)
-    for name in (RECORD, "training.pt", "training.part", *ADAPTER):
+    for name in (RECORD, "training.pt", *ADAPTER):
         remove(out / name)
+    shutil.rmtree(out / SAVED, ignore_errors=True)
 
 
 def _settled(recipe: Recipe) -> Recipe:

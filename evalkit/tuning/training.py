@@ -7,7 +7,6 @@ same weights.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import UsageError
+from evalkit.store.atomic import whole_file
 from evalkit.tuning.losses import OBJECTIVES, kl_share
 from evalkit.tuning.objectives import alignment_terms
 from evalkit.tuning.pairs import Pair, Sampler
@@ -301,9 +301,8 @@ def _save(
     import torch
 
     weights = {name: tensor.detach().clone() for name, tensor in trainable.items()}
-    part = checkpoint.with_suffix(".part")
     state = rest.pop("state")
-    with part.open("wb") as stream:
+    with whole_file(checkpoint) as stream:
         torch.save(
             {
                 "recipe": asdict(recipe),
@@ -314,6 +313,3 @@ def _save(
             },
             stream,
         )
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(checkpoint)

@@ -21,7 +21,7 @@ from evalkit.catalog.models import MODEL_FILE
 from evalkit.catalog.paths import cache_dir
 from evalkit.errors import BackendError, EnvironmentFault, UsageError
 from evalkit.records import ModelSpec, digest
-from evalkit.store.atomic import cannot_write, file_digest, write_atomic
+from evalkit.store.atomic import cannot_write, file_digest, part_path, write_atomic
 from evalkit.tuning.adapters import RECORD
 from evalkit.tuning.checkpoints import (
     Checkpoint,
@@ -277,9 +277,13 @@ def write_directory(
 ) -> None:
     """Write the made tensors in the first checkpoint's file layout, then everything else of it."""
     out = out.absolute()
-    part = out.with_name(f"{out.name}.part-{os.getpid()}")
     try:
-        part.mkdir(parents=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = part_path(out, hidden=False)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    try:
+        part.mkdir()
         for path in first.files.weights:
             _write_file(part / path.name, path, first, made)
         for path in first.files.root.iterdir():

@@ -28,6 +28,10 @@ ASK = "--tasks procedural/boolean --limit 8 --phrasings 4 --resamples 100 --no-c
         "--budget 0.5 --budget-design adaptive --out run",
         "--half-width spread=0.2 --fresh --out run",
         "--perturb 'character:rate=0.1,n=1' --tuned-on 'flan,p3' --fresh --out run",
+        "--mitigation calibrate --out run",
+        "--mitigation 'ensemble:m=3,how=mean' --fresh --out run",
+        "--mitigation recast --mitigation 'prefix:file=my $HOME note.txt' --out run",
+        "--repeats 2 --temperature 0.7 --out run",
     ],
 )
 def test_the_line_ends_what_it_goes_on_with(
@@ -35,6 +39,7 @@ def test_the_line_ends_what_it_goes_on_with(
 ) -> None:
     """Typed into a shell after a stop, with a variable around that looks like a secret: what was answered is there, the run completes."""
     monkeypatch.chdir(tmp_path)
+    Path("my $HOME note.txt").write_text("Be careful.\n")
     monkeypatch.setenv("KEYBOARD", "procedural")
     monkeypatch.setenv("MY_API_KEY", "scripted:noise")
     words = ["run", "--model", "scripted:noise,batch=8", *shlex.split(f"{ASK} {more}")]

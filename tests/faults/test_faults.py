@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,18 @@ def test_killed_runs_lose_nothing_and_end_equal_to_an_undisturbed_one(tmp_path: 
     report = CAMPAIGN.kill_until_complete(tmp_path, kills=4, seed=1)
 
     assert (report.kills, report.lost, report.changed, report.differing) == (4, 0, 0, [])
+
+
+@pytest.mark.slow
+def test_a_command_killed_once_is_ended_by_the_line_that_goes_on() -> None:
+    """One kill at a random moment in every command that makes something; nothing lost, wrong, called finished too early or left behind."""
+    script = Path(__file__).parent / "kills.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "9", "--seed", "3"], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "9 kills, 0 wrong" in done.stdout
 
 
 @pytest.mark.slow

@@ -260,6 +260,33 @@ def test_a_log_that_was_cut_is_said(finished: Path, tmp_path: Path) -> None:
     assert any("holds 20 answers, 25 were safe: 5 are gone" in line for line in outcome.problems)
 
 
+def test_a_copy_without_its_lock_says_that_answers_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only store and manifest of a stopped run were copied: `check` and the next run say so, once."""
+    from evalkit.runs.progress import ShownProgress
+
+    run, copy = tmp_path / "run", tmp_path / "copy"
+    words = [word for word in ASK if word != "--quiet"]
+    line = ["run", "--model", "scripted:noise,batch=4", *words]
+    with monkeypatch.context() as stopped:
+        stopped.setattr(ShownProgress, "stop_requested", True)
+        assert invoke([*line, "--out", str(run)]) == 130
+    copy.mkdir()
+    for name in ("manifest.json", "responses.sqlite"):
+        shutil.copy(run / name, copy)
+    asked = "whether answers of its log (responses.sqlite-wal) are missing cannot be told"
+
+    assert not any(asked in text for text in check_run(run).checked)
+    assert any(asked in text for text in check_run(copy).checked)
+    capsys.readouterr()
+    assert invoke([*line, "--out", str(copy)]) == 0
+    assert asked in capsys.readouterr().err
+    assert check_run(copy).state == "sound"
+    assert invoke([*line, "--out", str(copy)]) == 0
+    assert asked not in capsys.readouterr().err
+
+
 def test_answers_that_are_gone_are_asked_again_with_a_word(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
