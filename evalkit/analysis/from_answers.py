@@ -83,6 +83,9 @@ def answer_statistics(
     found["label_adherence"] = _mean(
         _over_phrasings(labelled), none, level=level, value=_share(labelled)
     )
+    if answers.meant is not None:
+        meant = answers.meant[headline]
+        found["label_meant"] = _mean(_over_phrasings(meant), none, level=level, value=_share(meant))
     return found
 
 

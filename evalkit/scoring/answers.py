@@ -17,6 +17,7 @@ import numpy.typing as npt
 from evalkit.records import Instance, Task
 from evalkit.scoring import AnswerBlock, Answered, Verdict
 from evalkit.scoring.measures import measured
+from evalkit.scoring.states import asked_form, label_meant
 from evalkit.scoring.text import normalise
 
 __all__ = ["Answers"]
@@ -46,6 +47,7 @@ class Answers:
         self._form = np.full(shape, -1, dtype=np.int32)
         self._picked = np.full(shape, -1, dtype=np.int32)
         self._refused, self._adheres = np.full(shape, np.nan), np.full(shape, np.nan)
+        self._meant, self._asked = np.full(shape, np.nan), asked_form(task, instances)
         self._measures: dict[str, Floats] = {}
         self._forms: list[dict[tuple[str, ...], int]] = [{} for _ in instances]
 
@@ -62,6 +64,8 @@ class Answers:
             self._measures[name][phrasing, position] = value
         if (text := answered.text) is not None:
             self._refused[phrasing, position] = verdict.state == "refused"
+            meant = label_meant(answered, self._asked)
+            self._meant[phrasing, position] = np.nan if meant is None else meant
             self._adheres[phrasing, position] = _adheres(
                 text, (*answered.labels, *choices, *self._task.labels)
             )
@@ -97,6 +101,7 @@ class Answers:
                 [-1 if target is None else target for target in targets], dtype=np.int32
             ),
             refused=self._refused[place],
+            meant=self._meant[place],
             adheres=self._adheres[place],
             measures={name: values[place] for name, values in self._measures.items()},
             **_varied([self._instances[column] for column in columns]),

@@ -279,7 +279,7 @@ def answered_cell(
         response=response,
         labels=labels,
         order=order,
-        constraints=job.task.constraints,
+        constraints=(*job.task.constraints, *phrasing.constraints),
     )
 
 

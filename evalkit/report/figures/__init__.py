@@ -14,6 +14,7 @@ from evalkit.report.figures.forest import IntervalRow, plot_gap
 from evalkit.report.figures.heatmap import HeatMap, plot_heatmap
 from evalkit.report.figures.ladder import LadderLine, plot_ladder
 from evalkit.report.figures.ranks import RankRow, plot_ranks
+from evalkit.report.figures.reliability import plot_reliability
 from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
 from evalkit.report.figures.task_map import TaskPoint, plot_task_map
 from evalkit.report.figures.variance import VarianceRow, plot_variance
@@ -39,6 +40,7 @@ __all__ = [
     "plot_heatmap",
     "plot_ladder",
     "plot_ranks",
+    "plot_reliability",
     "plot_scores",
     "plot_task_map",
     "plot_variance",
