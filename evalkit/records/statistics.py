@@ -326,6 +326,17 @@ def _of_answers() -> Iterator[Statistic]:
         needs="answers",
         gate="share of texts whose first line is a label asked for, of tasks that ask for one",
     )
+    for name, means in (
+        ("corpus_bleu", "corpus BLEU of sacrebleu"),
+        ("corpus_chrf", "corpus chrF of sacrebleu"),
+    ):
+        yield fraction(
+            name,
+            f"{means} over the answers of a phrasing, mean over p; "
+            "of tasks scored by sentence_bleu or chrf",
+            needs="answers",
+            pooled=NO_INTERVAL,
+        )
     yield fraction(
         "label_meant",
         "share of texts that mean a label asked for, however it is spelled",

@@ -46,6 +46,8 @@ class AnswerBlock:
     meant: Floats | None = None
     """(P, N) 1 for texts that mean a label asked for, however it is spelled, 0 for others, NaN where
     none is asked for; None where nobody looked."""
+    corpus: Mapping[str, Floats] = field(default_factory=dict)
+    """Corpus score -> its (P,) values; empty for tasks without."""
     measures: Mapping[str, Floats] = field(default_factory=dict)
     """Measure -> its (P, N) values; NaN where it says nothing."""
     origins: tuple[str, ...] = ()

@@ -51,7 +51,7 @@ def plot_reliability(
                     markersize=SMALLEST + (LARGEST - SMALLEST) * (cells / most) ** 0.5,
                     linestyle="none",
                 )
-        ax.set_xlim(0, POINTS)
+        ax.set_xlim(0, POINTS + 4)
         ax.set_ylim(-2, POINTS + 2)
         ax.grid(True)
         ax.set_xlabel("probability of the given answer (%)")
