@@ -136,6 +136,7 @@ METRICS = Registry(
         "squad_v2": "evalkit.scoring.overlap:squad_v2",
         "sentence_bleu": "evalkit.scoring.overlap:sentence_bleu",
         "all_parts": "evalkit.scoring.parts:all_parts",
+        "answer_or_decline": "evalkit.scoring.declining:answer_or_decline",
         "answer_contained": "evalkit.scoring.text:answer_contained",
         "math_match": "evalkit.scoring.text:math_match",
         "chrf": "evalkit.scoring.overlap:chrf",
@@ -152,10 +153,12 @@ METRICS = Registry(
 MEASURES = Registry(
     "measure",
     {
+        "declining": "evalkit.scoring.declining:declining",
         "marker": "evalkit.scoring.measures:marker",
         "parts": "evalkit.scoring.measures:parts",
         "pattern": "evalkit.scoring.measures:pattern",
         "passage": "evalkit.scoring.measures:passage",
+        "rules": "evalkit.scoring.measures:rules",
     },
 )
 READERS = Registry(
@@ -176,6 +179,8 @@ READERS = Registry(
         "composition": "evalkit.catalog.readers.composition:read",
         "meta": "evalkit.catalog.readers.meta:read",
         "reasoning": "evalkit.catalog.readers.reasoning:read",
+        "declining": "evalkit.catalog.readers.declining:read",
+        "following": "evalkit.catalog.readers.following:read",
         "injection": "evalkit.catalog.readers.injection:read",
         "m2": "evalkit.catalog.readers.m2:read",
         "code": "evalkit.catalog.readers.code:read",

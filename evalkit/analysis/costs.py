@@ -36,7 +36,7 @@ class Scored:
     n: int
     """Instances scored."""
     unparsed: float
-    """Share of answers that could not be used."""
+    """Share of answers that are cut or in another form than the one asked for; refusals are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +151,17 @@ def scored_phrasings(path: Path) -> list[Scored]:
             seen=line["seen"],
             score=float(line["score"] or "nan"),
             n=int(line["n_instances"]),
-            unparsed=float(line["unparsed_rate"] or 0),
+            unparsed=_by_format(line),
         )
         for line in lines
         if _headline(line) or line["task"] not in plain
     ]
+
+
+def _by_format(line: Mapping[str, str]) -> float:
+    """Share of cut and unusable answers; a file of an earlier version has the unparsed ones only."""
+    names = ("cut_rate", "unusable_rate") if "cut_rate" in line else ("unparsed_rate",)
+    return sum(float(line[name] or 0) for name in names)
 
 
 def _headline(line: Mapping[str, str]) -> bool:

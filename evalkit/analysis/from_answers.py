@@ -25,6 +25,7 @@ NO_CHOICES = (
 )
 ALONE = "no two phrasings that ask for the same answer texts"
 NO_TEXT = "answers are scored by log-probability, none is a text"
+NO_CORPUS_INTERVAL = "not offered: a corpus score is no mean over instances"
 NO_LABELS = "no fixed set of answers to keep to"
 
 
@@ -83,6 +84,13 @@ def answer_statistics(
     found["label_adherence"] = _mean(
         _over_phrasings(labelled), none, level=level, value=_share(labelled)
     )
+    for name, values in answers.corpus.items():
+        kept = values[headline][~np.isnan(values[headline])]
+        value = float(kept.mean()) if kept.size else math.nan
+        found[name] = stats.undefined(value, NO_CORPUS_INTERVAL, level=level)
+    if answers.meant is not None:
+        meant = answers.meant[headline]
+        found["label_meant"] = _mean(_over_phrasings(meant), none, level=level, value=_share(meant))
     return found
 
 

@@ -20,7 +20,7 @@ from evalkit.analysis.from_states import calibration_statistics, state_statistic
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.analysis.wordings import differing, matched
-from evalkit.records.statistics import PASS_AT
+from evalkit.records.statistics import PASS_AT, RELIABLE_AT
 from evalkit.scoring import STATUSES, AnswerBlock, Block
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 from evalkit.stats.point.missing import mean_over
@@ -118,6 +118,8 @@ def task_statistics(
     found |= accident_of(block, options.guess, level=options.level)
     found |= seen_wrong_of(block, question=options.question, level=options.level)
     found["proven_share"] = proven(scores, level=options.level)
+    if whole:
+        found |= _reliable(scores, options.level)
     codes = codes_of(block)
     if codes is not None and whole:
         found |= of_groups(scores, codes, found, level=options.level)
@@ -231,6 +233,16 @@ def _of_scores(scores: Floats, options: Options, rng: np.random.Generator) -> Fo
         reason = (new.reason or new.name) if math.isnan(end) else "end of a prediction interval"
         found[name] = stats.undefined(end, reason, level=level)
     found["required_phrasings"] = _required(scores, level)
+    return found
+
+
+def _reliable(scores: Floats, level: float) -> Found:
+    """Share of items right under all of k wordings, for every k that there are wordings for."""
+    found = {}
+    for k in RELIABLE_AT:
+        items = stats.reliable_at_k(scores, k)
+        if np.isfinite(items).any():
+            found[f"reliable_at_{k}"] = mean_of_instances(items, level=level)
     return found
 
 

@@ -14,6 +14,7 @@ from evalkit import stats
 from evalkit.analysis.estimating import headline_phrasings
 from evalkit.analysis.from_answers import brier_cells
 from evalkit.analysis.from_distances import changes
+from evalkit.analysis.from_states import SHARES, share_cells
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.scoring import STATUSES, AnswerBlock, Block, ScoreTable
 from evalkit.store.atomic import write_atomic
@@ -23,7 +24,10 @@ __all__ = ["COLUMNS", "SCHEMA", "phrasing_rows", "write_phrasings"]
 
 SCHEMA = "evalkit.phrasings/1"
 """Schema version, in the last column of every row."""
-RATES = ("unparsed_rate", "truncated_rate", "missing_rate", "refusal_rate", "label_adherence")
+RATES = (
+    *("unparsed_rate", "cut_rate", "unusable_rate", "truncated_rate", "missing_rate"),
+    *("refusal_rate", "label_adherence"),
+)
 COLUMNS = (
     *(
         "model",
@@ -99,6 +103,10 @@ def _of_task(
         "unparsed_rate": stats.rate_per_phrasing(
             block.status == STATUSES.index("unparsed"), of=block.asked & ~missing
         ),
+        **{
+            name: stats.phrasing_scores(share_cells(block, SHARES[name]))
+            for name in ("cut_rate", "unusable_rate")
+        },
         "truncated_rate": stats.rate_per_phrasing(
             block.status == STATUSES.index("truncated"), of=block.asked & ~missing
         ),

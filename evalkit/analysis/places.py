@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from evalkit.errors import UsageError
 from evalkit.records import Estimate
 from evalkit.scoring import ScoreTable
 
-__all__ = ["Place", "Wordings", "agreement", "places"]
+__all__ = ["GoesWith", "Place", "Wordings", "agreement", "goes_with", "places"]
 
 KS = (1, 3)
 """Models one would look at, for regret@k."""
@@ -106,6 +107,60 @@ def places(
             )
         )
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoesWith:
+    """How scores measured elsewhere go with those of the leaderboard; Spearman's rho, NaN with fewer than three models."""
+
+    n: int
+    """Models that both have."""
+    mean: float
+    """With the mean."""
+    spread: float
+    """With the spread: below 0, better models elsewhere depend less on the wording here."""
+    p: float
+    """Two-sided permutation p of that with the mean; NaN above eight models."""
+
+
+def goes_with(beside: Sequence[Place], scores: Mapping[str, float]) -> GoesWith:
+    """Return the correlation of scores of the same models with mean and spread.
+
+    Parameters
+    ----------
+    beside
+        Models of the leaderboard.
+    scores
+        Model -> score elsewhere, such as that of its base model with worked examples.
+
+    Raises
+    ------
+    UsageError
+        When no model has the name of one of the leaderboard.
+    """
+    kept = [one for one in beside if one.model in scores]
+    if not kept:
+        raise UsageError(
+            f"--base: names none of the models {', '.join(one.model for one in beside)}. "
+            "Its column 'model' holds names as the leaderboard shows them."
+        )
+    other = np.array([scores[one.model] for one in kept])
+    means = np.array([one.mean for one in kept])
+    rho = _rho(other, means)
+    exact = 3 <= len(kept) <= 8 and not math.isnan(rho)
+    turns = [_rho(np.array(one), means) for one in permutations(other)] if exact else []
+    p = float(np.mean([abs(one) >= abs(rho) - 1e-12 for one in turns])) if exact else math.nan
+    spreads = np.array([one.spread for one in kept])
+    return GoesWith(n=len(kept), mean=rho, spread=_rho(other, spreads), p=p)
+
+
+def _rho(one: np.ndarray, other: np.ndarray) -> float:
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(values) for values in (one, other)]
+    if len(one) < 3 or any(np.ptp(rank) == 0 for rank in ranks) or np.isnan(one + other).any():
+        return math.nan
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _by_task(estimates: Sequence[Estimate]) -> dict[str, dict[str, float]]:

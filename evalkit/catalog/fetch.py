@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from evalkit.catalog.download import Answer, answered, endpoint, short_text, wrong_content
 from evalkit.catalog.files import hub_folder, place_of
+from evalkit.catalog.instances import MADE
 from evalkit.catalog.opening import parse_json, read_bytes
 from evalkit.catalog.paths import inside
 from evalkit.catalog.readers.derived import bases_of
@@ -97,7 +98,7 @@ def needed(
     for task in (base for one in tasks for base in bases_of(one) or [one]):
         items = _wanted(task, root, revision)
         wanted.update((item.place, item) for item in items if item.place not in wanted)
-        if not items and task.reader not in ("code_made", "procedural"):
+        if not items and task.reader not in MADE:
             unknown.append(task)
     return list(wanted.values()), unknown
 

@@ -16,7 +16,9 @@ __all__ = ["LEFT_OUT", "available_tasks", "dataset_phrasings", "load_instances",
 LEFT_OUT = "left out as published"
 """Words of the note on instances that a published file holds and that cannot be asked."""
 
-_EMBEDDED = frozenset({"code_made", "lm_eval", "procedural"})
+MADE = frozenset({"code_made", "declining", "following", "procedural"})
+"""Readers that make their instances and read nothing."""
+_EMBEDDED = MADE | {"lm_eval"}
 """Readers whose instances are made by evalkit or by another library and need no files of ours."""
 _OWN_OR_FILE = frozenset({"context"})
 """Readers that make instances where their task names no file."""

@@ -275,6 +275,9 @@ def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
                 "Only a phrasing of kind 'null' may be empty."
             ),
         )
+    for place, rule in enumerate(phrasing.constraints):
+        if message := constraint_problem(rule):
+            yield ("constraints", place), message
     for message in check_template(phrasing.text):
         yield ("text",), message
     for message in frame_problems(phrasing.frame):

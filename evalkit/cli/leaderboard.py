@@ -27,7 +27,7 @@ from evalkit.report.terminal import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalkit.analysis.places import Place, Wordings
+    from evalkit.analysis.places import GoesWith, Place, Wordings
     from evalkit.analysis.standings import Standings
     from evalkit.records import Estimate
     from evalkit.records.manifest import Manifest
@@ -74,6 +74,14 @@ GROUP = "Statistics"
     group=GROUP,
     help="Also show every model's score above chance as a percentage of this model's.",
 )
+@option(
+    "--base",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    group=GROUP,
+    help="CSV of model and score, such as its base model's with examples: how they go with ours.",
+)
 @log_options()
 @interval_options(GROUP, resamples=2000, least_level=0.5)
 @latex_option
@@ -86,6 +94,7 @@ def command(
     html: Path | None,
     markdown: Path | None,
     reference: str | None,
+    base: Path | None,
     **settings: Any,
 ) -> int:
     """Rank models from their runs, which must be of one suite; logs of other harnesses are taken too.
@@ -93,8 +102,9 @@ def command(
     Models share a rank when their paired difference cannot be told from 0. Runs of different
     suites, or with other phrasings or instances, are refused, saying what differs.
     """
-    from evalkit.analysis.places import places
+    from evalkit.analysis.places import goes_with, places
     from evalkit.analysis.standings import standings
+    from evalkit.catalog.base_scores import read_base
     from evalkit.report.leaderboard import (
         leaderboard_csv,
         leaderboard_html,
@@ -114,6 +124,7 @@ def command(
     told = told_of(settings)
     found = _read([run_of(path, told) for path in runs])
     beside = places([(name, rows) for name, _, rows, _ in found], reference=reference)
+    along = None if base is None else goes_with(beside, read_base(base))
     order = standings(
         [(name, table) for name, _, _, table in found],
         level=settings["level"],
@@ -137,7 +148,7 @@ def command(
             write_out(path, text)
     if settings["as_json"] or not settings["quiet"]:
         tables = [(name, table) for name, _, _, table in found]
-        _show(rows, order, beside, tables, as_json=settings["as_json"])
+        _show(rows, order, beside, tables, along, as_json=settings["as_json"])
     return 0
 
 
@@ -146,6 +157,7 @@ def _show(
     order: Standings,
     beside: Sequence[Place],
     tables: Sequence[tuple[str, ScoreTable]],
+    along: GoesWith | None,
     *,
     as_json: bool,
 ) -> None:
@@ -164,6 +176,7 @@ def _show(
                 "dropped_cells": order.n_dropped,
                 "places": [asdict(one) for one in beside],
                 "wordings": asdict(agreement(tables)),
+                **({} if along is None else {"base": asdict(along)}),
             }
         )
         return
@@ -175,6 +188,12 @@ def _show(
     say("\n".join(leaderboard_notes(rows, order)))
     if len(beside) > 1:
         _show_beside(beside, agreement(tables))
+    if along is not None:
+        say(
+            f"With the scores of --base, over {along.n} models: Spearman's rho "
+            f"{along.mean:.2f} for the mean, {along.spread:.2f} for the spread"
+            + (f"; exact p of the mean {along.p:.3f}." if along.p == along.p else ".")
+        )
 
 
 def _show_beside(beside: Sequence[Place], wordings: Wordings) -> None:

@@ -14,7 +14,7 @@ from scipy import stats as distributions
 from evalkit import stats
 from evalkit.analysis.from_states import FITTING, SHARES, form_cells, share_cells
 from evalkit.errors import EvalkitError
-from evalkit.records.statistics import PASS_AT
+from evalkit.records.statistics import PASS_AT, RELIABLE_AT
 from evalkit.scoring import STATUSES, Block
 from evalkit.stats.intervals.noise import influence
 
@@ -295,6 +295,18 @@ def _pass_at(k: int) -> Callable[[Block, Block], Units]:
     return units
 
 
+def _reliable_at(k: int) -> Callable[[Block, Block], Units]:
+    def units(old: Block, new: Block) -> Units:
+        gone = np.isnan(old.values) | np.isnan(new.values)
+        items = [
+            stats.reliable_at_k(np.where(gone, np.nan, one.values), k)[None, :]
+            for one in (old, new)
+        ]
+        return _cells(*items, sign=-1.0, absent=f"no instance has scores under {k} phrasings")
+
+    return units
+
+
 def _judged(old: Block, new: Block) -> Units:
     if old.judged is None or new.judged is None:
         raise AbsentError("no judge was asked (evalkit judge)")
@@ -344,6 +356,7 @@ LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     "ece": _ece,
     "accuracy_norm": _above_chance,
     **{f"pass_at_{k}": _pass_at(k) for k in PASS_AT},
+    **{f"reliable_at_{k}": _reliable_at(k) for k in RELIABLE_AT},
     "brier_answer": _of_confidence(np.square),
     "overconfidence": _of_confidence(np.asarray),
     "reliance": _reliance,

@@ -220,6 +220,9 @@ class Phrasing:
     """Specification of the perturbation that made it; empty for none."""
     tasks: tuple[str, ...] = ()
     """Task ids or patterns (``mmlu/*``) it is written for; filled from its file."""
+    constraints: tuple[Mapping[str, Any], ...] = ()
+    """Rules that its words ask for beside the task, as `evalkit.records.constraints` describes
+    them: measured, and part of the score where the task's metric verifies rules."""
     origin: str = ""
     """Where an imported text stands upstream: ``path:line@commit sha256:digest`` of the file it was
     read from."""

@@ -16,8 +16,19 @@ from evalkit.records.statistics_of_dimensions import of_dimensions
 from evalkit.records.statistics_of_several import of_many_tasks, of_models
 from evalkit.records.statistics_of_states import of_states, of_states_pooled
 
-__all__ = ["LEADERBOARD", "PASS_AT", "STATISTICS", "gated", "needing", "shown_in", "statistic"]
+__all__ = [
+    "LEADERBOARD",
+    "PASS_AT",
+    "RELIABLE_AT",
+    "STATISTICS",
+    "gated",
+    "needing",
+    "shown_in",
+    "statistic",
+]
 
+RELIABLE_AT = (2, 5, 10)
+"""Wordings that an item has to be right under, for reliable@k."""
 PASS_AT = (1, 2, 5, 10, 100)
 """Answers one would look at, for pass@k."""
 WIDEST = math.sqrt(0.5)
@@ -245,6 +256,17 @@ def _of_cells() -> Iterator[Statistic]:
         shown=("summary",),
         gate="share of instances right under every phrasing",
     )
+    for k in RELIABLE_AT:
+        yield fraction(
+            f"reliable_at_{k}",
+            f"mean over i of C(c, {k}) / C(P, {k}), c of P phrasings right: "
+            f"the share of items right under all of {k} wordings drawn",
+            words=f"reliable@{k}",
+            harm="falls",
+            needs="cells",
+            sparse=WHOLE,
+            gate=f"share of items right under all of {k} wordings drawn",
+        )
     yield fraction(
         "best_instance", "mean over i of max over p of y[p, i]", needs="cells", sparse=WHOLE
     )
@@ -303,6 +325,22 @@ def _of_answers() -> Iterator[Statistic]:
         harm="falls",
         needs="answers",
         gate="share of texts whose first line is a label asked for, of tasks that ask for one",
+    )
+    for name, means in (
+        ("corpus_bleu", "corpus BLEU of sacrebleu"),
+        ("corpus_chrf", "corpus chrF of sacrebleu"),
+    ):
+        yield fraction(
+            name,
+            f"{means} over the answers of a phrasing, mean over p; "
+            "of tasks scored by sentence_bleu or chrf",
+            needs="answers",
+            pooled=NO_INTERVAL,
+        )
+    yield fraction(
+        "label_meant",
+        "share of texts that mean a label asked for, however it is spelled",
+        needs="answers",
     )
     yield plain(
         "distance_rho",

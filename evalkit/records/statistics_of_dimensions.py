@@ -63,7 +63,19 @@ def of_dimensions() -> Iterator[Statistic]:
         "follows_passage": "share of answers that are the passage's "
         "where the same phrasing without a passage gave another",
     }
+    measures |= {
+        "declined": "share of answers that decline: refuse, abstain, or say that there is no answer",
+        "rules_strict": "share of answers that follow every rule of task, phrasing and instance",
+        "rules_loose": "the same where a line before or behind and emphasis marks are forgiven",
+        "rule_strict": "mean share of the rules of an answer that it follows",
+        "rule_loose": "the same, loosely",
+    }
     words = {
+        "declined": "declined",
+        "rules_strict": "all rules followed",
+        "rules_loose": "all rules followed, loosely",
+        "rule_strict": "rules followed",
+        "rule_loose": "rules followed, loosely",
         "attack_success": "attack succeeds",
         "attack_start": "answer begins with the attack's text",
         "void_share": "void: clean answer has it",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from evalkit import stats
 from evalkit.analysis.compare import Comparison, FlipCount
 from evalkit.analysis.standings import Standings
 from evalkit.errors import ComparisonError
@@ -18,10 +21,12 @@ from evalkit.report.evidence.across import phrasing_means
 from evalkit.report.figures import (
     ArmsRow,
     ChangeRow,
+    FrontPoint,
     IntervalRow,
     RankRow,
     plot_arms,
     plot_change,
+    plot_front,
     plot_gap,
     plot_ranks,
 )
@@ -150,6 +155,33 @@ def refuse_different_suites(runs: Sequence[RunView], names: Sequence[str]) -> No
         )
 
 
+def _front(names: Sequence[str], values: Sequence[Mapping[str, Estimate]]) -> Drawing:
+    """How good against how dependent on the wording."""
+    means, spreads = (
+        np.array([value_of(found, name) for found in values]) for name in ("mean", "spread")
+    )
+    title = "How good, and how dependent on the wording"
+    if np.isnan(means + spreads).any() or len(names) < 2:
+        why = "It needs two models with a mean and a spread."
+        return Drawing(name="front", title=title, why=why)
+    points = [
+        FrontPoint(label=name, mean=float(mean), spread=float(spread), front=bool(front))
+        for name, mean, spread, front in zip(
+            names, means, spreads, stats.not_dominated(means, spreads), strict=True
+        )
+    ]
+    return Drawing(
+        name="front",
+        title=title,
+        caption=(
+            "Right is better, low is steadier. Filled and joined: no model is better in mean "
+            "without a wider spread, or steadier without a lower mean. Spread grows with the "
+            "number of wordings, which is the same for all."
+        ),
+        draw=lambda ax: plot_front(points, ax=ax),
+    )
+
+
 def comparison_drawings(
     runs: Sequence[RunView], names: Sequence[str], order: Standings
 ) -> Iterator[Drawing]:
@@ -186,6 +218,7 @@ def comparison_drawings(
         ),
         draw=lambda ax: plot_arms(rows, ax=ax),
     )
+    yield _front(shown, values)
     gaps = [
         IntervalRow(
             label=name,

@@ -14,6 +14,7 @@ from evalkit.report.drawings_of_some import (
     distance_drawings,
     is_sparse,
     ladder_drawing,
+    reliability_drawing,
     task_map_drawing,
 )
 from evalkit.report.evidence import Evidence, TaskView
@@ -60,6 +61,7 @@ def drawings(
     yield _heatmap(evidence, counted)
     yield ladder_drawing(evidence, counted)
     yield budget_drawing(evidence, foot)
+    yield reliability_drawing(evidence, counted)
     yield task_map_drawing(evidence, values, counted)
     yield from distance_drawings(evidence, values, foot)
 

@@ -17,10 +17,18 @@ from evalkit.report.figures import (
     plot_budget,
     plot_distance,
     plot_ladder,
+    plot_reliability,
     plot_task_map,
 )
 
-__all__ = ["budget_drawing", "distance_drawings", "is_sparse", "ladder_drawing", "task_map_drawing"]
+__all__ = [
+    "budget_drawing",
+    "distance_drawings",
+    "is_sparse",
+    "ladder_drawing",
+    "reliability_drawing",
+    "task_map_drawing",
+]
 
 MOST_TASKS = 4
 """Most tasks with a figure of their own where tasks must not be pooled."""
@@ -114,6 +122,29 @@ def _budget_words(evidence: Evidence) -> str:
     return (
         "Half-width of the interval of a task's mean, mean over tasks, had only a part of the "
         "instances or of the phrasings been asked. The lower line is the better way to save."
+    )
+
+
+def reliability_drawing(evidence: Evidence, foot: str) -> Drawing:
+    """Return how often answers are right that the model is so sure of, seen against unseen wording."""
+    title = "Reliability: how sure, and how often right"
+    arms = evidence.reliability
+    if not arms:
+        return Drawing(
+            name="reliability",
+            title=title,
+            why="No probability of an answer is known: choices are scored by log-probability for "
+            "it, or a text states its confidence.",
+        )
+    return Drawing(
+        name="reliability",
+        title=title,
+        caption=(
+            "Ten bins of the probability of the given answer; larger marks hold more cells. Below "
+            "the dashed line the model is surer than it is right. Filled: seen wording; open: "
+            f"unseen. {foot}"
+        ),
+        draw=lambda ax: plot_reliability(arms, ax=ax),
     )
 
 

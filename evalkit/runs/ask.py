@@ -102,6 +102,7 @@ def block_of(job: Job, phrasing: Phrasing, *, content: str, stored: Block | None
         "tasks",
         "origin",
         "published",
+        "constraints",
     ):
         wording.pop(irrelevant)
     for absent in ("frame", "reserved"):  # without one, the digest is what it was before

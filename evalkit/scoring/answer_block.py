@@ -43,6 +43,11 @@ class AnswerBlock:
     adheres: Floats
     """(P, N) 1 where the first line of a text is one of the labels asked for, 0 where not, NaN
     without text or labels."""
+    meant: Floats | None = None
+    """(P, N) 1 for texts that mean a label asked for, however it is spelled, 0 for others, NaN where
+    none is asked for; None where nobody looked."""
+    corpus: Mapping[str, Floats] = field(default_factory=dict)
+    """Corpus score -> its (P,) values; empty for tasks without."""
     measures: Mapping[str, Floats] = field(default_factory=dict)
     """Measure -> its (P, N) values; NaN where it says nothing."""
     origins: tuple[str, ...] = ()

@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from evalkit.records import Instance, Task
 from evalkit.scoring import AnswerBlock, Answered, Verdict
+from evalkit.scoring.corpus import CORPUS, corpus_scores
 from evalkit.scoring.measures import measured
+from evalkit.scoring.states import asked_form, label_meant
 from evalkit.scoring.text import normalise
 
 __all__ = ["Answers"]
@@ -46,6 +48,8 @@ class Answers:
         self._form = np.full(shape, -1, dtype=np.int32)
         self._picked = np.full(shape, -1, dtype=np.int32)
         self._refused, self._adheres = np.full(shape, np.nan), np.full(shape, np.nan)
+        self._meant, self._asked = np.full(shape, np.nan), asked_form(task, instances)
+        self._texts: list[dict[int, str]] = [{} for _ in self._phrasings]
         self._measures: dict[str, Floats] = {}
         self._forms: list[dict[tuple[str, ...], int]] = [{} for _ in instances]
 
@@ -61,7 +65,11 @@ class Answers:
                 self._measures[name] = np.full(self._form.shape, np.nan)
             self._measures[name][phrasing, position] = value
         if (text := answered.text) is not None:
+            if self._task.metric in CORPUS:
+                self._texts[phrasing][position] = text
             self._refused[phrasing, position] = verdict.state == "refused"
+            meant = label_meant(answered, self._asked)
+            self._meant[phrasing, position] = np.nan if meant is None else meant
             self._adheres[phrasing, position] = _adheres(
                 text, (*answered.labels, *choices, *self._task.labels)
             )
@@ -80,6 +88,19 @@ class Answers:
         if verdict.prediction in choices:
             self._picked[phrasing, position] = choices.index(verdict.prediction)
 
+    def _corpus(self, rows: Sequence[int]) -> dict[str, Floats]:
+        """Corpus scores of every phrasing, over the answers it has."""
+        if self._task.metric not in CORPUS:
+            return {}
+        found = [
+            corpus_scores(
+                list(self._texts[row].values()),
+                [self._instances[position].references for position in self._texts[row]],
+            )
+            for row in rows
+        ]
+        return {name: np.array([one[name] for one in found]) for name in found[0]}
+
     def end(self) -> None:
         """Close the task: rows and columns in the order of a score table."""
         rows = sorted(range(len(self._phrasings)), key=lambda row: self._phrasings[row])
@@ -97,6 +118,8 @@ class Answers:
                 [-1 if target is None else target for target in targets], dtype=np.int32
             ),
             refused=self._refused[place],
+            meant=self._meant[place],
+            corpus=self._corpus(rows),
             adheres=self._adheres[place],
             measures={name: values[place] for name, values in self._measures.items()},
             **_varied([self._instances[column] for column in columns]),

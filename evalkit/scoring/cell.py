@@ -18,6 +18,7 @@ from evalkit.records import Instance, Response, State, Status, Task
 from evalkit.records.reasoning import split_reasoning
 from evalkit.registry import METRICS
 from evalkit.scoring.extract import extracted
+from evalkit.scoring.reading.confidence import stated_confidence
 from evalkit.scoring.states import FREE, Form, form_of, state_of, status_of
 
 __all__ = ["MISSING", "NOT_ASKED", "VERSIONS", "Answered", "Verdict", "target_text", "verdict_of"]
@@ -34,7 +35,7 @@ class Answered:
     labels: tuple[str, ...] = ()
     """Answer the model was asked for, per choice as shown."""
     constraints: tuple[Mapping[str, Any], ...] = ()
-    """Rules of the task; those of the instance stand in its fields."""
+    """Rules of task and phrasing; those of the instance stand in its fields."""
     order: tuple[int, ...] = ()
     """Index in ``instance.choices`` of each choice shown; empty for upstream order."""
 
@@ -64,7 +65,7 @@ class Verdict:
     target_probability: float | None = None
     """Probability of the target, where known."""
     state: State | None = None
-    """What the answer is; `verdict_of` fills it in."""
+    """What the answer is; `verdict_of` fills it in. A metric may say ``refused``."""
     form: Literal["whole", "line", "other"] | None = None
     """How much of the text is in the form asked for; likewise."""
 
@@ -137,8 +138,12 @@ def _judged(task: Task, answered: Answered, verdict: Verdict, form: Form) -> Ver
     state = state_of(task, answered, verdict, form=form)
     status = status_of(state, verdict, truncated=answered.response.truncated)
     prediction = None if status == "unparsed" else verdict.prediction
+    stated = None
+    if verdict.probability is None and prediction is not None and answered.response.text:
+        stated = stated_confidence(answered.text or "")
     return replace(
         verdict,
+        probability=verdict.probability if stated is None else stated,
         state=state,
         status=status,
         prediction=prediction,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +32,7 @@ __all__ = [
     "rules_pass_loose",
     "rules_share",
     "rules_share_loose",
+    "verdicts_of",
 ]
 
 SECONDS = 0.5
@@ -224,15 +225,26 @@ def _own(told: str, where: str) -> tuple[Constraint, ...]:
     return tuple(rules)
 
 
+def _rules_of(answered: Answered) -> tuple[Constraint, ...]:
+    told = answered.instance.fields.get("constraints", "[]")
+    return (*answered.constraints, *_own(told, answered.instance.id))
+
+
+def verdicts_of(answered: Answered) -> list[tuple[bool, bool]]:
+    """Return of every rule whether the text follows it, and whether a loosened form does; empty without a text or rules."""
+    text = answered.text
+    if text is None:
+        return []
+    return [(follows(text, rule), _any_of(text, rule)) for rule in _rules_of(answered)]
+
+
 def _judged(
     answered: Answered, passes: Callable[[str, Constraint], bool], *, whole: bool
 ) -> Verdict:
     text = answered.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")
-    told = answered.instance.fields.get("constraints", "[]")
-    rules: Iterable[Constraint] = (*answered.constraints, *_own(told, answered.instance.id))
-    kept = [passes(text, rule) for rule in rules]
+    kept = [passes(text, rule) for rule in _rules_of(answered)]
     if not kept:
         raise ScoringError(
             f"instance {answered.instance.id!r} has no rules; a task whose metric verifies rules "

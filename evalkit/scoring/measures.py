@@ -15,10 +15,11 @@ from evalkit.errors import ScoringError
 from evalkit.records import Task
 from evalkit.registry import MEASURES
 from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.constraints import verdicts_of
 from evalkit.scoring.parts import numbered
 from evalkit.scoring.text import holds, normalise
 
-__all__ = ["marker", "measured", "parts", "passage", "pattern"]
+__all__ = ["marker", "measured", "parts", "passage", "pattern", "rules"]
 
 
 @cache
@@ -36,7 +37,8 @@ def measured(task: Task, answered: Answered, verdict: Verdict) -> dict[str, floa
         When a measure gives a value outside [0, 1].
     """
     found: dict[str, float] = {}
-    for name in task.measures:
+    rules = ("rules",) if answered.constraints and "rules" not in task.measures else ()
+    for name in (*task.measures, *rules):
         for measure, value in _measure(name)(answered, verdict).items():
             if isfinite(value) and not 0.0 <= value <= 1.0:
                 raise ScoringError(
@@ -65,6 +67,26 @@ def marker(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
     return {
         "attack_success": float(sought in said),
         "attack_start": float(start.startswith(sought)),
+    }
+
+
+def rules(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
+    """Whether every rule of task, phrasing and instance is followed, and which share of them: strict and loose.
+
+    References
+    ----------
+    Zhou et al. 2023, "Instruction-Following Evaluation for Large Language Models" (arXiv
+    2311.07911): prompt and instruction level, strict and loose.
+    """
+    told = verdicts_of(answered)
+    if not told:
+        return {}
+    strict, loose = [one for one, _ in told], [one or other for one, other in told]
+    return {
+        "rules_strict": float(all(strict)),
+        "rules_loose": float(all(loose)),
+        "rule_strict": sum(strict) / len(strict),
+        "rule_loose": sum(loose) / len(loose),
     }
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "Form",
     "asked_form",
     "form_of",
+    "label_meant",
     "refuses",
     "state_of",
     "status_of",
@@ -44,6 +45,17 @@ MATCH = 0.5
 """Score from which a text matches a reference, so that it is no refusal."""
 SHORT = 12
 """Words of the longest reference of a task up to which a short answer is asked for."""
+OTHER_WORDS = {
+    "yes": frozenset(
+        {"yeah", "yep", "yup", "aye", "affirmative", "sure", "certainly", "true", "correct"}
+    ),
+    "no": frozenset({"nope", "nah", "nay", "negative", "false", "incorrect"}),
+    "true": frozenset({"yes", "yeah", "yep", "correct", "right"}),
+    "false": frozenset({"no", "nope", "nah", "incorrect", "wrong"}),
+    "positive": frozenset({"pos", "good", "favourable", "favorable"}),
+    "negative": frozenset({"neg", "bad", "unfavourable", "unfavorable"}),
+}
+"""Label -> words that mean it, for tasks that have that label."""
 READ = frozenset(
     {"choice_accuracy", "choice_accuracy_apart", "choice_accuracy_norm", "label_match"}
 )
@@ -138,6 +150,33 @@ def form_of(answered: Answered, form: Form) -> Literal["whole", "line", "other"]
     return ("whole" if len(lines) == 1 else "line") if fits else "other"
 
 
+def label_meant(answered: Answered, form: Form) -> bool | None:
+    """Return whether a text means one of the labels asked for, however it is spelled; None where none is asked for.
+
+    Notes
+    -----
+    It means one where it is one, where the reader of answers finds one in it, or where its first
+    word is a common other word for yes or no.
+    """
+    text = answered.text
+    if form.kind != "label" or text is None or answered.response.logprobs:
+        return None
+    if form_of(answered, form) != "other":
+        return True
+    from evalkit.scoring.text import find_label, normalise
+
+    labels = tuple(answered.labels) or tuple(form.labels)
+    texts = tuple(
+        answered.instance.choices[answered.choice_index(at)] for at in range(len(answered.labels))
+    )
+    if labels and find_label(text, labels, texts=texts) is not None:
+        return True
+    words = normalise(text).split()
+    first = words[0].strip(".,;:!?") if words else ""
+    known = {normalise(one) for one in (*labels, *texts)}
+    return any(first in others and label in known for label, others in OTHER_WORDS.items())
+
+
 def refuses(answered: Answered) -> bool:
     """Return whether a text refuses or abstains while no reference does."""
     text = answered.text
@@ -172,7 +211,7 @@ def state_of(task: Task, answered: Answered, verdict: Verdict, *, form: Form = F
         return "unusable" if verdict.status == "unparsed" else graded
     read = task.metric in READ and verdict.status != "unparsed"
     if not read:
-        if verdict.score < MATCH and refuses(answered):
+        if verdict.score < MATCH and (verdict.state == "refused" or refuses(answered)):
             return "refused"
         if _cut(task, answered, text):
             return "cut"

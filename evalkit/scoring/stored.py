@@ -297,7 +297,7 @@ def answered_cell(
         response=response,
         labels=labels,
         order=order,
-        constraints=job.task.constraints,
+        constraints=(*job.task.constraints, *phrasing.constraints),
     )
 
 

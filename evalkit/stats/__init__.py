@@ -105,6 +105,7 @@ from evalkit.stats.point.instances import (
     best_instance,
     pss,
     pss_per_instance,
+    reliable_at_k,
     robust_drop,
     worst_instance,
 )
@@ -269,6 +270,7 @@ __all__ = [
     "rate_per_phrasing",
     "regret_at_k",
     "reliability_bins",
+    "reliable_at_k",
     "reliance",
     "repeated_components",
     "required_phrasings",

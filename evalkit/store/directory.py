@@ -66,7 +66,17 @@ class RunFile:
     """Field of the manifest that holds the digest of its bytes."""
 
 
-_FIGURES = ("scores", "gap", "variance", "heatmap", "ladder", "budget", "task_map", "distance*")
+_FIGURES = (
+    "scores",
+    "gap",
+    "variance",
+    "heatmap",
+    "ladder",
+    "budget",
+    "reliability",
+    "task_map",
+    "distance*",
+)
 RUN_FILES = (
     RunFile("run.lock", "lock"),
     RunFile("manifest.json", "manifest"),

@@ -100,3 +100,19 @@ def test_rows_of_the_file_are_those_of_the_headline(tmp_path: Path) -> None:
 
     assert [one.phrasing_id for one in found] == ["a", "d"]
     assert math.isnan(found[1].score)
+
+
+def test_refusals_are_no_format(tmp_path: Path) -> None:
+    """The first sentence counts what the page counts: cut and unusable answers, not refused ones."""
+    head = "task,phrasing_id,seen,kind,perturbation,score,n_instances,unparsed_rate"
+    rows = ["t,a,unseen,correct,,0.9,10,0,0,0", "t,b,unseen,correct,,0.9,10,0,0,0"]
+    refused, unusable = (
+        "t,c,unseen,correct,,0.1,10,0.8,0,0",
+        "t,c,unseen,correct,,0.1,10,0.8,0.2,0.6",
+    )
+    path = tmp_path / "phrasings.csv"
+    for last, by_format in ((refused, 0), (unusable, 1)):
+        path.write_text("\n".join([f"{head},cut_rate,unusable_rate", *rows, last, ""]))
+        found = costs_of(scored_phrasings(path))
+        assert found is not None
+        assert (len(found.costing), found.n_by_format) == (1, by_format)

@@ -101,7 +101,31 @@ def gather(
         budget=tuple(BudgetStep(**asdict(step)) for step in curve)
         or budget_steps(table, level=level),
         wordings=wordings_of(table),
+        reliability=_reliability(table, model),
     )
+
+
+def _reliability(
+    table: ScoreTable, model: str
+) -> dict[str, tuple[tuple[float, float, float], ...]]:
+    """Bins of confidence of every arm, over one list of the headline cells of all tasks."""
+    cells: dict[str, list[tuple[Floats, Floats]]] = {}
+    for task in table.tasks(model):
+        block = table.block(model, task)
+        kept = block.limited(headline_phrasings(block))
+        for seen in dict.fromkeys(kept.seen):
+            arm = np.array(kept.seen) == seen
+            found = kept.confidence[arm].ravel(), kept.values[arm].ravel()
+            cells.setdefault(seen, []).append(found)
+    bins = {
+        seen: stats.reliability_bins(*(np.concatenate(part) for part in zip(*found, strict=True)))
+        for seen, found in cells.items()
+    }
+    return {
+        seen: tuple((float(c), float(y), float(n)) for c, y, n in rows)
+        for seen, rows in sorted(bins.items())
+        if len(rows)
+    }
 
 
 def _scored(views: Sequence[TaskView]) -> Iterator[Scored]:
@@ -115,7 +139,7 @@ def _scored(views: Sequence[TaskView]) -> Iterator[Scored]:
                     seen=row.seen,
                     score=row.score,
                     n=row.n,
-                    unparsed=row.unparsed,
+                    unparsed=row.states.get("cut", 0.0) + row.states.get("unusable", 0.0),
                 )
 
 

@@ -241,3 +241,6 @@ class Evidence:
     unknown."""
     wordings: Wordings
     """What its phrasings are: strata, doubtful ones, how the arms differ."""
+    reliability: Mapping[str, tuple[tuple[float, float, float], ...]] = field(default_factory=dict)
+    """Relation to the model -> (mean confidence, mean score, cells) of ten equal bins of confidence
+    over the headline cells of all tasks; empty where no confidence is known."""

@@ -11,9 +11,11 @@ from evalkit.report.figures.budget import BudgetPoint, plot_budget
 from evalkit.report.figures.change import ChangeRow, plot_change
 from evalkit.report.figures.distance import DistancePoint, plot_distance
 from evalkit.report.figures.forest import IntervalRow, plot_gap
+from evalkit.report.figures.front import FrontPoint, plot_front
 from evalkit.report.figures.heatmap import HeatMap, plot_heatmap
 from evalkit.report.figures.ladder import LadderLine, plot_ladder
 from evalkit.report.figures.ranks import RankRow, plot_ranks
+from evalkit.report.figures.reliability import plot_reliability
 from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
 from evalkit.report.figures.task_map import TaskPoint, plot_task_map
 from evalkit.report.figures.variance import VarianceRow, plot_variance
@@ -24,6 +26,7 @@ __all__ = [
     "ChangeRow",
     "DistancePoint",
     "Dot",
+    "FrontPoint",
     "HeatMap",
     "IntervalRow",
     "LadderLine",
@@ -35,10 +38,12 @@ __all__ = [
     "plot_budget",
     "plot_change",
     "plot_distance",
+    "plot_front",
     "plot_gap",
     "plot_heatmap",
     "plot_ladder",
     "plot_ranks",
+    "plot_reliability",
     "plot_scores",
     "plot_task_map",
     "plot_variance",

@@ -19,7 +19,7 @@ from evalkit.scoring.reading.plain import plain
 
 __all__ = ["ABSTAINS", "REFUSES", "VERSION", "refusal_of"]
 
-VERSION = 1
+VERSION = 2
 """Version of the rules; raised whenever one changes what is found."""
 FIRST = 320
 """Characters at the beginning of a text in which it must refuse."""
@@ -91,6 +91,7 @@ REFUSES: Mapping[str, str] = {
         r"|we)\s+(?:do\s+)?apologi[sz]e)[\s,.;:-]*(?:but\s+|that\s+|,\s*)?(?:i|we|that|this|it"
         r"|your|no)?\s*(?:can(?:no|')t|can not|could not|couldn't|won't|will not|am not able"
         r"|'m not able|'m unable|am unable|is not something|is not possible|is beyond)\b"
+        rf"(?:\s+{_ADVERB}{_ACTS}\b)?"
     ),
     "bare sorry": r"^\W*(?:(?:i|we)\s*(?:'m|'re|\s+am|\s+are)\s+)?(?:so\s+|very\s+)?sorry\W*$",
     "no": r"^\W*(?:no|nope)[,.!]\s*i\s+(?:can't|cannot|won't|will not)\s+"
@@ -155,7 +156,8 @@ ABSTAINS: Mapping[str, str] = {
     "not enough": (
         r"^\W*(?:(?:sorry|unfortunately|well)\W+)*(?:there\s+(?:is|are)\s+)?(?:not\s+enough"
         r"|n't\s+enough|insufficient|no)\s+(?:information|context|data|details?|evidence"
-        r"|answer)\b(?=\W*(?:$|to\b|is\b|in\b|given\b|provided\b|available\b|was\b|are\b|for\b))"
+        r"|answer)\b(?=\W*(?:$|to\b|is\b|in\b|given\b|provided\b|available\b|was\b|are\b|for\b"
+        r"|will\b|can\b))"
     ),
     "does not say": (
         r"^\W*(?:(?:unfortunately|sorry|well)\W+)*(?:the|this)\s+(?:given\s+"
@@ -166,8 +168,9 @@ ABSTAINS: Mapping[str, str] = {
     ),
     "unanswerable": (
         r"^\W*(?:(?:it|this|the question|this question|that)\s+(?:is|cannot"
-        r"|can't)\s+)?(?:be\s+)?(?:unanswerable|not answerable|unknowable|not specified|not stated"
-        r"|not mentioned|not given|unspecified)\W*$"
+        r"|can't)\s+)?(?:be\s+)?(?:(?:unanswerable|not answerable)(?=\W*$|\s*[:,.;(]"
+        r"|\s+(?:from|by|since|because|as)\b)|(?:unknowable|not specified|not stated|not mentioned"
+        r"|not given|unspecified)(?:\s+(?:in|by)\s+(?:the|this)\s+\w+)?\W*$)"
     ),
     "german": (
         r"^\W*(?:(?:leider|tut mir leid)\W+)?(?:das\s+)?(?:ich\s+)?(?:weiß"

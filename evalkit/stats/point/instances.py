@@ -14,6 +14,7 @@ __all__ = [
     "best_instance",
     "pss",
     "pss_per_instance",
+    "reliable_at_k",
     "robust_drop",
     "worst_instance",
     "worst_per_instance",
@@ -26,6 +27,30 @@ def worst_per_instance(scores: Scores) -> Float[np.ndarray, " instance"]:
     """Return the lowest score of each instance over phrasings; NaN without scores."""
     lowest = np.where(np.isnan(scores), np.inf, scores).min(axis=0, initial=np.inf)
     return np.where(np.isinf(lowest), np.nan, lowest)
+
+
+def reliable_at_k(scores: Scores, k: int) -> Float[np.ndarray, " instance"]:
+    """Return of every instance the chance that it is right under all of `k` phrasings drawn.
+
+    NaN with fewer than `k` scores. Right is a full score.
+
+    Notes
+    -----
+    C(c, k) / C(n, k) for c of n phrasings right, without bias for every k up to n; at k = n it is
+    `worst_instance` of scores that are right or wrong.
+
+    Examples
+    --------
+    >>> reliable_at_k(np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), 2).round(4).tolist()
+    [1.0, 0.3333]
+    """
+    there = ~np.isnan(scores)
+    n, c = there.sum(axis=0), (there & (scores >= 1 - 1e-9)).sum(axis=0)
+    found = np.full(n.shape, np.nan)
+    enough = n >= k
+    steps = np.arange(k)[:, None]
+    found[enough] = np.prod(np.maximum(c[enough] - steps, 0) / (n[enough] - steps), axis=0)
+    return found
 
 
 def worst_instance(scores: Scores) -> float:
