@@ -14,6 +14,7 @@ from evalkit.report.drawings_of_some import (
     distance_drawings,
     is_sparse,
     ladder_drawing,
+    language_drawing,
     task_map_drawing,
 )
 from evalkit.report.evidence import Evidence, TaskView
@@ -58,6 +59,9 @@ def drawings(
     yield _gap(evidence, values, foot)
     yield _variance(evidence, values, counted)
     yield _heatmap(evidence, counted)
+    matrix = language_drawing(estimates, counted)
+    if matrix is not None:
+        yield matrix
     yield ladder_drawing(evidence, counted)
     yield budget_drawing(evidence, foot)
     yield task_map_drawing(evidence, values, counted)

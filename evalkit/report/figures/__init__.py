@@ -13,6 +13,7 @@ from evalkit.report.figures.distance import DistancePoint, plot_distance
 from evalkit.report.figures.forest import IntervalRow, plot_gap
 from evalkit.report.figures.heatmap import HeatMap, plot_heatmap
 from evalkit.report.figures.ladder import LadderLine, plot_ladder
+from evalkit.report.figures.matrix import Matrix, plot_matrix
 from evalkit.report.figures.ranks import RankRow, plot_ranks
 from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
 from evalkit.report.figures.task_map import TaskPoint, plot_task_map
@@ -27,6 +28,7 @@ __all__ = [
     "HeatMap",
     "IntervalRow",
     "LadderLine",
+    "Matrix",
     "RankRow",
     "ScoreRow",
     "TaskPoint",
@@ -38,6 +40,7 @@ __all__ = [
     "plot_gap",
     "plot_heatmap",
     "plot_ladder",
+    "plot_matrix",
     "plot_ranks",
     "plot_scores",
     "plot_task_map",
