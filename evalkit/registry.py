@@ -143,6 +143,7 @@ METRICS = Registry(
         "rouge_1": "evalkit.scoring.overlap:rouge_1",
         "rouge_2": "evalkit.scoring.overlap:rouge_2",
         "edit_f05": "evalkit.scoring.edits:edit_f05",
+        "edit_list_f05": "evalkit.scoring.edits:edit_list_f05",
         "unit_tests": "evalkit.scoring.code:unit_tests",
         **{
             name: f"evalkit.scoring.constraints:{name}"
@@ -154,11 +155,13 @@ MEASURES = Registry(
     "measure",
     {
         "declining": "evalkit.scoring.declining:declining",
+        "language": "evalkit.scoring.languages:language",
         "marker": "evalkit.scoring.measures:marker",
         "parts": "evalkit.scoring.measures:parts",
         "pattern": "evalkit.scoring.measures:pattern",
         "passage": "evalkit.scoring.measures:passage",
         "rules": "evalkit.scoring.measures:rules",
+        "relation": "evalkit.scoring.relations:relation",
     },
 )
 READERS = Registry(
@@ -175,12 +178,20 @@ READERS = Registry(
         "table": "evalkit.catalog.readers.table:read",
         "ifeval": "evalkit.catalog.readers.ifeval:read",
         "procedural": "evalkit.catalog.readers.procedural:read",
+        "belebele": "evalkit.catalog.readers.crosslingual:read_belebele",
+        "pawsx": "evalkit.catalog.readers.crosslingual:read_pawsx",
+        "xcopa": "evalkit.catalog.readers.crosslingual:read_xcopa",
+        "xnli": "evalkit.catalog.readers.crosslingual:read_xnli",
+        "languages": "evalkit.catalog.readers.languages:read",
         "context": "evalkit.catalog.readers.context:read",
         "composition": "evalkit.catalog.readers.composition:read",
         "meta": "evalkit.catalog.readers.meta:read",
         "reasoning": "evalkit.catalog.readers.reasoning:read",
         "declining": "evalkit.catalog.readers.declining:read",
         "following": "evalkit.catalog.readers.following:read",
+        "recast": "evalkit.catalog.readers.recast:read",
+        "corrections": "evalkit.catalog.readers.corrections:read",
+        "relation": "evalkit.catalog.readers.relation:read",
         "injection": "evalkit.catalog.readers.injection:read",
         "m2": "evalkit.catalog.readers.m2:read",
         "code": "evalkit.catalog.readers.code:read",

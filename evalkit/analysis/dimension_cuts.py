@@ -21,8 +21,10 @@ __all__ = ["ALONE", "REFERENCES", "Cut", "cuts"]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.int64]
 
-REFERENCES = ("none", "given")
+REFERENCES = ("none", "given", "labels", "text")
 """Levels that other levels of a factor are held against; the first that a factor has."""
+TESTED = ("recast",)
+"""Factors whose changes have a test beside their interval."""
 ALONE = "rule"
 """Factor whose levels are counted, not shown: which rule an instance executes."""
 SOLVED = 0.9
@@ -282,6 +284,8 @@ def _against_reference(
     part = _part(tuple(line.rows), changes, task.codes[[columns[place] for place in kept]])
     if part is not None:
         yield group, ("delta", part, None)
+        if name in TESTED:
+            yield group, ("p_of_delta", part, None)
 
 
 def _partners(task: _Task, column: int, name: str, reference: str) -> list[int]:

@@ -17,16 +17,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from evalkit import stats
 from evalkit.analysis.dimension_cuts import cuts
 from evalkit.analysis.estimate_rows import bounded, row_of
+from evalkit.analysis.language_cuts import language_cuts
 from evalkit.analysis.levels import level_rows
+from evalkit.analysis.relation_cuts import relation_cuts
 from evalkit.records import Estimate, instances_digest
 from evalkit.records.questions import Within
 from evalkit.records.statistics import statistic
 from evalkit.scoring import AnswerBlock, Block
 from evalkit.stats import Interval, Part
+from evalkit.stats.intervals.several_tasks import Error
 
 __all__ = ["dimension_rows"]
 
@@ -38,6 +42,7 @@ def dimension_rows(
     question: Within,
     level: float,
     levels: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> list[Estimate]:
     """Return the rows of every factor level, perturbation and measure of one model.
 
@@ -53,6 +58,8 @@ def dimension_rows(
         Level of intervals.
     levels
         Task id -> its level of generalisation, as in `evalkit.catalog.levels`.
+    inputs
+        Task id -> language of its input.
 
     Notes
     -----
@@ -65,6 +72,12 @@ def dimension_rows(
         for group, cut in cuts(block, answers.get(block.task)):
             name, part, other = cut
             found[group, name].append((block, part, other))
+    whole = [block for block in blocks if block.asked.all()]
+    for block, group, (name, part, other) in (
+        *language_cuts(whole, answers, inputs or {}),
+        *relation_cuts(whole, answers),
+    ):
+        found[group, name].append((block, part, other))
     rows: list[Estimate] = []
     for (group, name), parts in found.items():
         rows += _rows(name, group, parts, question=question, level=level)
@@ -130,6 +143,8 @@ def _interval(
             error = stats.error_of_means(first, question=how)
         if not math.isnan(error.variance):
             break
+    if name == "p_of_delta":
+        return stats.undefined(_p_of(error), "a p-value has no interval", level=level)
     entry = statistic(name)
     return stats.interval_of(
         error,
@@ -138,6 +153,13 @@ def _interval(
         bounded=entry.low == 0.0 and entry.high == 1.0,
         n_instances=[max(part.scores.shape[1], 1) for part in first],
     )
+
+
+def _p_of(error: Error) -> float:
+    """Return the two-sided p of a change by Student's test over origins; 1 where nothing changes."""
+    if math.isnan(error.variance) or error.variance <= 0:
+        return 1.0 if error.value == 0 else math.nan
+    return float(2 * student_t.sf(abs(error.value) / math.sqrt(error.variance), error.df))
 
 
 def _of_rows(name: str, part: Part) -> float:

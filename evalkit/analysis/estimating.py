@@ -45,6 +45,8 @@ class Known:
     levels: Mapping[str, str] = field(default_factory=dict)
     """Task id -> its level of generalisation for the one model of the table, see
     `evalkit.catalog.levels`."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Task id -> language of its input, see `evalkit.analysis.language_cuts`."""
     distances: Mapping[str, Mapping[str, float]] | None = None
     """Task id -> phrasing id -> distance to the seen phrasings, for distance_rho; empty when none
     was asked for; None: not a run, so not spoken of."""
@@ -120,6 +122,7 @@ def estimate(
                 question=within(what),
                 level=level,
                 levels=known.levels,
+                inputs=known.inputs,
             )
         by_model[model] = tasks
     return rows + between_models(

@@ -16,14 +16,17 @@ __all__ = ["LEFT_OUT", "available_tasks", "dataset_phrasings", "load_instances",
 LEFT_OUT = "left out as published"
 """Words of the note on instances that a published file holds and that cannot be asked."""
 
-MADE = frozenset({"code_made", "declining", "following", "procedural"})
+MADE = frozenset({"code_made", "corrections", "declining", "following", "languages", "procedural"})
 """Readers that make their instances and read nothing."""
 _EMBEDDED = MADE | {"lm_eval"}
 """Readers whose instances are made by evalkit or by another library and need no files of ours."""
-_OWN_OR_FILE = frozenset({"context"})
+_OWN_OR_FILE = frozenset({"context", "relation"})
 """Readers that make instances where their task names no file."""
 _PUBLISHED = frozenset(
-    {"bbh", "bigbench", "glue", "lm_eval", "math", "mmlu", "squad", "superni", "translation"}
+    {
+        *("bbh", "bigbench", "glue", "lm_eval", "math", "mmlu", "squad", "superni"),
+        *("translation", "belebele", "pawsx", "relation", "xcopa", "xnli"),
+    }
 )
 """Readers of what others publish, in which an instance that cannot be asked is left out."""
 

@@ -13,6 +13,7 @@ from scipy import stats as distributions
 
 from evalkit import stats
 from evalkit.analysis.from_states import FITTING, SHARES, form_cells, share_cells
+from evalkit.analysis.language_cuts import REFERENCE
 from evalkit.errors import EvalkitError
 from evalkit.records.statistics import PASS_AT, RELIABLE_AT
 from evalkit.scoring import STATUSES, Block
@@ -131,19 +132,45 @@ def _unseen_mean(old: Block, new: Block) -> Units:
 
 
 def _gap(old: Block, new: Block) -> Units:
-    arms = _arms(old, new, "seen", "unseen")
+    return _of_arms(
+        old,
+        new,
+        _arms(old, new, "seen", "unseen"),
+        absent="no instance has a score under seen and unseen phrasings in both runs",
+    )
+
+
+def _of_arms(
+    old: Block, new: Block, arms: Sequence[npt.NDArray[np.bool_]], *, absent: str
+) -> Units:
+    """Change of the difference of two groups of phrasings, the first minus the second."""
     change = new.values - old.values
     both = np.all([(~np.isnan(change[arm])).any(axis=0) for arm in arms], axis=0)
     if not both.any():
-        raise AbsentError("no instance has a score under seen and unseen phrasings in both runs")
-    seen, unseen = (_per_instance(change[arm][:, both]) for arm in arms)
+        raise AbsentError(absent)
+    first, second = (_per_instance(change[arm][:, both]) for arm in arms)
     gone = np.isnan(change)
     values = []
     for block in (old, new):
         a = np.where(gone, np.nan, block.values)[:, both]
         means = [float(np.nanmean(_not_empty(a[arm]), axis=1).mean()) for arm in arms]
         values.append(means[0] - means[1])
-    return Units(seen - unseen, values[0], values[1], used=both)
+    return Units(first - second, values[0], values[1], used=both)
+
+
+def _against_english(old: Block, new: Block) -> Units:
+    """Instructions in other languages minus those in English."""
+    told = np.array(old.traits.get("language", ("",) * len(old.phrasing_ids)))
+    arms = [told == REFERENCE, (told != REFERENCE) & (told != "")]
+    if not all(arm.any() for arm in arms):
+        raise AbsentError("no instructions in English and in another language")
+    found = _of_arms(
+        old,
+        new,
+        arms,
+        absent="no instance has a score under English and other instructions in both runs",
+    )
+    return replace(found, old=-found.old, new=-found.new)
 
 
 def _not_empty(scores: Floats) -> Floats:
@@ -345,6 +372,7 @@ LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     "seen_mean": _seen_mean,
     "unseen_mean": _unseen_mean,
     "gap": _gap,
+    "against_english": _against_english,
     "worst_instance": _worst_instance,
     "consistency": _consistency,
     "unparsed_rate": _unparsed_rate,
@@ -362,7 +390,7 @@ LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     "reliance": _reliance,
 }
 """Metrics that are a mean of one number per instance."""
-WIDE = frozenset({"gap", "reliance", "overconfidence", "accuracy_norm"})
+WIDE = frozenset({"gap", "against_english", "reliance", "overconfidence", "accuracy_norm"})
 """Those among them whose harm can be as large as 2."""
 CONTROLS = frozenset({"reliance"})
 """Those that need control phrasings, which other metrics leave out."""

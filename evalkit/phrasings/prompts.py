@@ -30,6 +30,7 @@ __all__ = [
     "PROMPT_VERSION",
     "ROLE_LINE",
     "answer_labels",
+    "enumerator",
     "list_choices",
     "render_prompt",
     "without",

@@ -251,6 +251,8 @@ class Score:
     """Verdict on its meaning: ``checked``, ``doubtful`` or ``unchecked``."""
     of: str = ""
     """Phrasing it was made from; empty for none."""
+    language: str = ""
+    """Language of the wording; empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -290,6 +290,8 @@ class Suite:
     """Only correct phrasings of these strata; empty for all."""
     without: tuple[str, ...] = ()
     """Ids of phrasings that are left out, such as those a model was trained on."""
+    languages: tuple[str, ...] = ()
+    """Only phrasings in these languages; empty for all."""
     kinds: tuple[str, ...] = ("correct",)
     """Kinds of phrasing that are run."""
     perturbations: tuple[str, ...] = ()

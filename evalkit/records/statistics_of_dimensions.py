@@ -24,6 +24,34 @@ def of_dimensions() -> Iterator[Statistic]:
         needs="cells",
         sparse=WHOLE,
     )
+    yield fraction(
+        "p_of_delta",
+        "two-sided p of delta by Student's test over origins, for the form of a task; also of a "
+        "mean over tasks",
+        words="p",
+        needs="cells",
+        pooled="test of the mean over tasks",
+        sparse=WHOLE,
+    )
+    yield fraction(
+        "relation_f1",
+        "F1 of relations without no_relation, micro-averaged over instances, mean over p",
+        words="F1 of relations",
+        needs="answers",
+        sparse=WHOLE,
+    )
+    yield plain(
+        "against_english",
+        "mean y under phrasings in another language - mean y under English ones, paired on "
+        "instances",
+        words="change against English",
+        low=-1.0,
+        high=1.0,
+        harm="falls",
+        needs="cells",
+        sparse=WHOLE,
+        gate="mean under instructions in other languages minus mean under English ones",
+    )
     yield plain(
         "gap_change",
         "gap under a perturbation - gap of the same phrasings without it",
@@ -60,6 +88,13 @@ def of_dimensions() -> Iterator[Statistic]:
         "last_right": "share of composed answers whose last part is right",
         "follows_pattern": "share of answers that continue the examples where the "
         "instruction says otherwise",
+        "relation_recall": "share of the relations that are there, no_relation left out, that were "
+        "named",
+        "relation_precision": "share of the relations named, no_relation left out, that are there",
+        "language_agrees": "share of answers in the language of the input, among those whose "
+        "language can be told",
+        "language_of_instruction": "share of answers in the language of the instruction where "
+        "that is not the input's",
         "follows_passage": "share of answers that are the passage's "
         "where the same phrasing without a passage gave another",
     }
@@ -83,6 +118,10 @@ def of_dimensions() -> Iterator[Statistic]:
         "last_right": "last part right",
         "follows_pattern": "follows the examples against the instruction",
         "follows_passage": "follows the passage against memory",
+        "relation_recall": "recall of relations",
+        "relation_precision": "precision of relations",
+        "language_agrees": "answers in the input's language",
+        "language_of_instruction": "answers in the instruction's language",
     }
     for name, means in measures.items():
         yield fraction(name, means, words=words[name], needs="answers", measure=True, sparse=WHOLE)

@@ -14,7 +14,7 @@ from evalkit.analysis.compare import Comparison
 from evalkit.records import Estimate
 from evalkit.records.statistics import shown_in, statistic
 from evalkit.report.summary import IF_ANY
-from evalkit.report.text import bracket, points, says_something, signed
+from evalkit.report.text import bracket, p_shown, points, says_something, signed
 
 __all__ = [
     "HEADS",
@@ -22,7 +22,6 @@ __all__ = [
     "Verdict",
     "headline_lines",
     "line_cells",
-    "p_shown",
     "reasons",
     "robustness",
     "said_of",
@@ -167,15 +166,6 @@ def task_lines(found: Comparison, old: Sequence[Estimate], new: Sequence[Estimat
             )
         )
     return sorted(lines, key=lambda line: (line.difference, line.name))
-
-
-def p_shown(p: float) -> str:
-    """Return a p value for a table; empty where there is none.
-
-    >>> p_shown(0.04321), p_shown(0.0001), p_shown(float("nan"))
-    ('0.043', '<0.001', '')
-    """
-    return "" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 HEADS = ("old", "new", "difference", "p", "verdict")

@@ -27,10 +27,24 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "passages": "Passages in the prompt",
         "level": "Level of generalisation",
         "asked_as": "Form of the question",
+        "recast": "Form of the task",
+        "claim": "Statement shown",
+        "instruction": "Language of the instruction",
+        "input": "Language of the input",
     }
 )
 """Factor or perturbation -> heading of its table; others have their name."""
-_FIRST = ("mean", "delta", "gap", "gap_change", "std", "var_draw")
+_FIRST = (
+    "mean",
+    "delta",
+    "p_of_delta",
+    "relation_f1",
+    "against_english",
+    "gap",
+    "gap_change",
+    "std",
+    "var_draw",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from evalkit.report.drawings_of_some import (
     distance_drawings,
     is_sparse,
     ladder_drawing,
+    language_drawing,
     reliability_drawing,
     task_map_drawing,
 )
@@ -59,6 +60,9 @@ def drawings(
     yield _gap(evidence, values, foot)
     yield _variance(evidence, values, counted)
     yield _heatmap(evidence, counted)
+    matrix = language_drawing(estimates, counted)
+    if matrix is not None:
+        yield matrix
     yield ladder_drawing(evidence, counted)
     yield budget_drawing(evidence, foot)
     yield reliability_drawing(evidence, counted)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from evalkit.catalog.procedural.languages import LANGUAGES
 from evalkit.records import Estimate
 from evalkit.report.drawing import Drawing, names_of, value_at
 from evalkit.report.evidence import OF_THIS_RUN, Evidence
@@ -13,10 +14,12 @@ from evalkit.report.figures import (
     BudgetPoint,
     DistancePoint,
     LadderLine,
+    Matrix,
     TaskPoint,
     plot_budget,
     plot_distance,
     plot_ladder,
+    plot_matrix,
     plot_reliability,
     plot_task_map,
 )
@@ -26,6 +29,7 @@ __all__ = [
     "distance_drawings",
     "is_sparse",
     "ladder_drawing",
+    "language_drawing",
     "reliability_drawing",
     "task_map_drawing",
 ]
@@ -81,6 +85,36 @@ def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
             f"phrasings unperturbed. {foot}"
         ),
         draw=lambda ax: plot_ladder(rungs, ax=ax),
+    )
+
+
+def language_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None:
+    """Return the matrix of input and instruction language; None for a run that does not cross them."""
+    found: dict[tuple[str, str], float] = {}
+    for row in estimates:
+        parts = dict(part.partition("=")[::2] for part in row.group.split(" & ") if part)
+        over_all = row.benchmark == row.task == "all" and row.metric == "mean"
+        if over_all and parts.keys() == {"input", "instruction"}:
+            found[parts["input"], parts["instruction"]] = row.value
+    if not found:
+        return None
+    inputs, told = (sorted({key[side] for key in found}) for side in (0, 1))
+    data = Matrix(
+        rows=[LANGUAGES.get(name, name) for name in inputs],
+        columns=[LANGUAGES.get(name, name) for name in told],
+        values=[[found.get((one, other), math.nan) for other in told] for one in inputs],
+        row_label="language of the input",
+        column_label="language of the instruction",
+    )
+    return Drawing(
+        name="languages",
+        title="Language of the input and of the instruction",
+        caption=(
+            "Mean score in percentage points over tasks, phrasings and instances. The diagonal is "
+            "the instruction in the language of the input. Intervals, and differences to English "
+            f"instructions, stand in the tables beside the wording. {foot}"
+        ),
+        draw=lambda ax: plot_matrix(data, ax=ax),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
 from evalkit.report.cells import packed_cells
-from evalkit.report.compared import p_shown, reasons
+from evalkit.report.compared import reasons
 from evalkit.report.dimensions import dimension_tables
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
@@ -36,6 +36,7 @@ from evalkit.report.text import (
     estimate_text,
     grouped,
     markdown_cell,
+    p_shown,
     points,
     proven,
     script_json,

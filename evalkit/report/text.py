@@ -6,6 +6,7 @@ Fractions in, percentage points out.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = [
     "finite",
     "grouped",
     "markdown_cell",
+    "p_shown",
     "points",
     "proven",
     "says_something",
@@ -144,10 +146,21 @@ def bracket(low: float, high: float) -> str:
     return "" if low != low or high != high else f"[{points(low)}, {points(high)}]"
 
 
+def p_shown(p: float) -> str:
+    """Return a p value for a table; empty where there is none.
+
+    >>> p_shown(0.04321), p_shown(0.0001), p_shown(float("nan"))
+    ('0.043', '<0.001', '')
+    """
+    return "" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def estimate_text(row: Estimate | None) -> str:
-    """Return ``estimate [low, high]`` in percentage points; a dash where it does not exist."""
+    """Return ``estimate [low, high]`` in percentage points, or a p-value as it is; a dash where it does not exist."""
     if row is None:
         return "–"
+    if row.metric == "p_of_delta":
+        return "–" if math.isnan(row.value) else p_shown(row.value)
     return f"{points(row.value)} {bracket(row.low, row.high)}".strip()
 
 

@@ -7,7 +7,7 @@ Reads the catalog and nothing else; loads no model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Literal, TypeAlias
@@ -63,6 +63,7 @@ def choose(
     present = [as_drawn(task, suite) for task in present]
     drawn = drawing_notes(present, suite, settings.model)
     own = {task.id: _own_phrasings(settings, task) for task in present}
+    _refuse_languages(suite, own)
     read = {task.id: catalog.read_instances(task, settings.data_dir) for task in present}
     chosen = {
         task.id: pick_instances(
@@ -102,6 +103,18 @@ def choose(
         for note in _unmet_collections(settings.model, jobs):
             progress.note(note)
     return jobs, {task.id: reason for task, reason in absent}
+
+
+def _refuse_languages(suite: Suite, own: Mapping[str, Sequence[Phrasing]]) -> None:
+    """Raise when a task has no correct phrasing in a language that was asked for."""
+    for task, phrasings in own.items():
+        there = {phrasing.language for phrasing in phrasings if phrasing.kind == "correct"}
+        if absent := [name for name in suite.languages if name not in there]:
+            raise UsageError(
+                f"--languages {','.join(absent)}: {task} has no phrasing in it; it has "
+                f"{', '.join(sorted(there))}. Leave the language or the task out, or write "
+                "such phrasings (--phrasing-file)."
+            )
 
 
 _MADE_TOO = frozenset({"wrong", "null", "random", "shuffled"})
@@ -302,6 +315,7 @@ def _phrasings(
         phrasing
         for phrasing in found
         if phrasing.kind in suite.kinds
+        and (not suite.languages or phrasing.language in suite.languages)
         and (not suite.sources or phrasing.source in suite.sources)
         and phrasing.id not in suite.without
         and (not suite.strata or phrasing.kind != "correct" or phrasing.stratum in suite.strata)

@@ -34,6 +34,7 @@ from evalkit.runs.identity import (
     run_directory,
     suite_record,
 )
+from evalkit.runs.needs import refuse_lacking
 from evalkit.runs.said_again import refuse_silent, said_again
 from evalkit.runs.settings import Settings
 from evalkit.runs.unchanged import unchanged
@@ -91,6 +92,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     from evalkit.runs.finish import finish
     from evalkit.runs.programs import refuse_code
 
+    refuse_lacking([job.task for job in jobs])
     refuse_overlap(
         settings.mitigations, [phrasing.id for job in jobs for phrasing in job.phrasings]
     )

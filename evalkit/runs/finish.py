@@ -146,6 +146,7 @@ class Read:
     """Task id -> score of guessing, of the tasks that have one."""
     said: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
     """Task id -> the second pass over its generated answers."""
+    inputs: Mapping[str, str]
     levels: Mapping[str, str]
     """Task id -> its level of generalisation for the model; empty where nothing is known."""
     ended: bool
@@ -193,6 +194,7 @@ def read(store: Store, manifest: Manifest) -> Read:
         levels={
             task: level_of(task, manifest.model.tuned_on) for task in table.tasks(table.models[0])
         },
+        inputs=_inputs(store, manifest),
         ended=not manifest.suite.sparse or rounds_ended(store, early=manifest.state == "complete"),
     )
 
@@ -205,6 +207,12 @@ def _guesses(store: Store, manifest: Manifest) -> dict[str, float]:
         job.task.id: guess_of(job.task, job.instances) for job in stored_jobs(store, manifest.suite)
     }
     return {task: guess for task, guess in found.items() if guess == guess}
+
+
+def _inputs(store: Store, manifest: Manifest) -> dict[str, str]:
+    """Language of the input of every task that has one."""
+    tasks = [job.task for job in stored_jobs(store, manifest.suite)]
+    return {task.id: task.languages[0] for task in tasks if len(task.languages) == 1}
 
 
 def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]:
@@ -232,6 +240,7 @@ def estimated(found: Read, intervals: Intervals, *, seed: int) -> list[Estimate]
             guesses=found.guesses,
             chance=found.guesses,
             levels=found.levels,
+            inputs=found.inputs,
             said=found.said,
         ),
     )

@@ -66,6 +66,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         limit=held["limit"],
         phrasings=None if own else held["phrasings"],
         strata=_strata(held["stratum"]),
+        languages=held["languages"] or None,
         kinds=held["kinds"] or None,
         shots=held["shots"],
         perturbations=(*named.perturbations, *held["perturb"]) if held["perturb"] else None,

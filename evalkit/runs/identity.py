@@ -68,6 +68,7 @@ def identity(settings: Settings) -> dict[str, Any]:
         "find",
         "strata",
         "without",
+        "languages",
         *DRAWING,
     ):  # what is not asked for leaves the identity as it was before the option existed
         if suite[name] in (None, ()):

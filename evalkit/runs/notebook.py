@@ -226,6 +226,7 @@ def run(
     phrasings: int | Phrasing | Sequence[Phrasing | str] | None = None,
     phrasing_file: str | Path | Sequence[str | Path] | None = None,
     stratum: str | Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     kinds: str | Sequence[str] | None = None,
     perturb: str | Sequence[str] | None = None,
     shots: int | None = None,

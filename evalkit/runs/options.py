@@ -114,6 +114,13 @@ OPTIONS: tuple[Option, ...] = (
         listed=True,
     ),
     Option(
+        "languages",
+        WHAT,
+        "Only instructions in these languages, by code such as de (default: all).",
+        metavar="A,B",
+        listed=True,
+    ),
+    Option(
         "kinds",
         WHAT,
         "Kinds of phrasing: correct (default), wrong, null, random, shuffled, opposite, negated.",

@@ -50,7 +50,7 @@ def pick_instances(
 def pick_phrasings(
     task: Task, phrasings: Sequence[Phrasing], *, number: int | None, seed: int
 ) -> list[Phrasing]:
-    """Return `number` phrasings, taken in turn from every source so that none is crowded out, in file order.
+    """Return `number` phrasings, taken in turn from every source and language so that none is crowded out, in file order.
 
     Those of doubtful meaning come last, when there are no others. The choice depends on the sources,
     not on the model, so that two models get the same phrasings.
@@ -66,12 +66,12 @@ def pick_phrasings(
         )
     chosen: set[str] = set()
     for doubted in (False, True):
-        by_source: dict[str, list[Phrasing]] = defaultdict(list)
+        by_source: dict[tuple[str, str], list[Phrasing]] = defaultdict(list)
         for phrasing in sorted(
             (one for one in correct if (one.meaning.status == "doubtful") is doubted),
             key=lambda phrasing: _rank("phrasing", seed, task.id, phrasing.id),
         ):
-            by_source[phrasing.source].append(phrasing)
+            by_source[phrasing.source, phrasing.language].append(phrasing)
         queues = [by_source[source] for source in sorted(by_source)]
         while len(chosen) < number and any(queues):
             for queue in queues:

@@ -32,6 +32,8 @@ class Answered:
     """The item, with its target and references."""
     response: Response
     """What the backend returned; never one with an error."""
+    language: str = ""
+    """Language of the phrasing it was asked in."""
     labels: tuple[str, ...] = ()
     """Answer the model was asked for, per choice as shown."""
     constraints: tuple[Mapping[str, Any], ...] = ()

@@ -68,6 +68,7 @@ class Cells:
             "stratum": self.phrasing.stratum,
             "meaning": self.phrasing.meaning.status,
             "of": self.phrasing.of or "",
+            "language": self.phrasing.language,
         }
 
     def rows(self) -> Iterator[Score]:

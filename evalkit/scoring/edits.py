@@ -16,35 +16,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from evalkit.phrasings.edit_lists import Edit, applied, edits_between
 from evalkit.scoring.cell import MISSING, Answered, Verdict
 
 __all__ = [
     "Edit",
     "Matched",
     "edit_f05",
+    "edit_list_f05",
     "edits_between",
     "joined",
     "length_ratio",
     "matched",
     "span_ratio",
 ]
-
-MOST = 20_000
-"""Most tokens of a text that is aligned."""
-
-
-class Edit(NamedTuple):
-    """One change of a source."""
-
-    start: int
-    """First token of the source that goes."""
-    end: int
-    """The token behind the last one; equal to `start` for an insertion."""
-    text: str
-    """Tokens that come in their place, with blanks between; empty for a deletion."""
 
 
 class Matched(NamedTuple):
@@ -76,21 +63,6 @@ class Matched(NamedTuple):
         precision, recall, square = self.precision, self.recall, beta * beta
         below = square * precision + recall
         return (1 + square) * precision * recall / below if below else 0.0
-
-
-def edits_between(source: str, text: str) -> frozenset[Edit]:
-    """Return the edits that make a text of a source, both split at white space.
-
-    >>> sorted(edits_between("He go to school", "He goes to the school"))
-    [Edit(start=1, end=2, text='goes'), Edit(start=3, end=3, text='the')]
-    """
-    old, new = source.split()[:MOST], text.split()[:MOST]
-    changes = SequenceMatcher(None, old, new, autojunk=len(new) > 2000).get_opcodes()
-    return frozenset(
-        Edit(start, end, " ".join(new[first:last]))
-        for kind, start, end, first, last in changes
-        if kind != "equal"
-    )
 
 
 def joined(edits: Sequence[Edit]) -> frozenset[Edit]:
@@ -139,6 +111,22 @@ def edit_f05(answered: Answered) -> Verdict:
         return Verdict(score=0.0, prediction=None, status="unparsed")
     found = matched(edits_between(source, lines[0]), _wanted(answered, source))
     return Verdict(score=found.f(), prediction=" ".join(lines[0].split()))
+
+
+def edit_list_f05(answered: Answered) -> Verdict:
+    """Return `edit_f05` of the text that an answer makes, also where the answer is a list of changes (factor ``recast`` is ``edits``).
+
+    An entry that changes what the text does not hold is an edit made and not wanted.
+    """
+    if answered.text is None or answered.instance.factors.get("recast") != "edits":
+        return edit_f05(answered)
+    source = answered.instance.fields["source"]
+    listing = answered.text.strip().split("\n", 1)[0]
+    if not listing:
+        return Verdict(score=0.0, prediction=None, status="unparsed")
+    new, lost = applied(source, listing)
+    made = edits_between(source, new) | {Edit(-1 - at, -1 - at, "") for at in range(lost)}
+    return Verdict(score=matched(made, _wanted(answered, source)).f(), prediction=new)
 
 
 def length_ratio(text: str, reference: str) -> float:

@@ -49,8 +49,9 @@ TEXT_DEFAULTS = {
     "stratum": "",
     "meaning": "",
     "of": "",
+    "language": "",
 }
-LATER = ("position", "wrapper", "stratum", "meaning", "of")
+LATER = ("position", "wrapper", "stratum", "meaning", "of", "language")
 """Columns that version 0.1.0 did not write: empty in a table, they say nothing."""
 NUMBERS = ("score", "probability", "target_probability")
 EXTRA_NUMBERS = ("judged",)
@@ -79,7 +80,7 @@ COLUMNS = (
         "state",
         "form",
     ),
-    *("position", "wrapper", "stratum", "meaning", "of"),
+    *("position", "wrapper", "stratum", "meaning", "of", "language"),
 )
 """Columns of every score table, in file order; factor columns follow."""
 PHRASING_COLUMNS = (
@@ -91,7 +92,7 @@ PHRASING_COLUMNS = (
     "perturbation",
     "kind",
 )
-TRAITS = ("layout", "label_space", "position", "wrapper", "stratum", "meaning", "of")
+TRAITS = ("layout", "label_space", "position", "wrapper", "stratum", "meaning", "of", "language")
 """Columns of `Block.traits`: what is known of a phrasing beside its words."""
 
 

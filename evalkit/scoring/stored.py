@@ -295,6 +295,7 @@ def answered_cell(
     return Answered(
         instance=instance,
         response=response,
+        language=phrasing.language,
         labels=labels,
         order=order,
         constraints=(*job.task.constraints, *phrasing.constraints),

@@ -11,7 +11,7 @@ from evalkit.records import Instance, Phrasing, Task
 
 __all__ = ["DERIVED", "base_instances", "bases_of", "checked_options", "chosen", "plain_wordings"]
 
-DERIVED = ("composition", "injection", "meta", "reasoning")
+DERIVED = ("composition", "injection", "meta", "reasoning", "recast")
 """Readers whose instances are made of another task's."""
 
 

@@ -14,6 +14,7 @@ from evalkit.report.figures.forest import IntervalRow, plot_gap
 from evalkit.report.figures.front import FrontPoint, plot_front
 from evalkit.report.figures.heatmap import HeatMap, plot_heatmap
 from evalkit.report.figures.ladder import LadderLine, plot_ladder
+from evalkit.report.figures.matrix import Matrix, plot_matrix
 from evalkit.report.figures.ranks import RankRow, plot_ranks
 from evalkit.report.figures.reliability import plot_reliability
 from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
@@ -30,6 +31,7 @@ __all__ = [
     "HeatMap",
     "IntervalRow",
     "LadderLine",
+    "Matrix",
     "RankRow",
     "ScoreRow",
     "TaskPoint",
@@ -42,6 +44,7 @@ __all__ = [
     "plot_gap",
     "plot_heatmap",
     "plot_ladder",
+    "plot_matrix",
     "plot_ranks",
     "plot_reliability",
     "plot_scores",
