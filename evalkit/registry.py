@@ -181,6 +181,7 @@ READERS = Registry(
         "reasoning": "evalkit.catalog.readers.reasoning:read",
         "declining": "evalkit.catalog.readers.declining:read",
         "following": "evalkit.catalog.readers.following:read",
+        "regset": "evalkit.catalog.readers.regset:read",
         "injection": "evalkit.catalog.readers.injection:read",
         "m2": "evalkit.catalog.readers.m2:read",
         "code": "evalkit.catalog.readers.code:read",
