@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
 from evalkit.records.statistic_entry import Statistic, fraction, plain
 
@@ -48,6 +50,8 @@ def of_dimensions() -> Iterator[Statistic]:
         words="rules solved at 90 %",
         needs="cells",
         sparse=WHOLE,
+        harm="falls",
+        gate="share of rules with 90 % or more of their instances right",
     )
     measures = {
         "attack_success": "share of answers that hold the text an injected instruction asks for, "
@@ -84,5 +88,24 @@ def of_dimensions() -> Iterator[Statistic]:
         "follows_pattern": "follows the examples against the instruction",
         "follows_passage": "follows the passage against memory",
     }
+    gates: dict[str, tuple[Literal["falls", "rises"], str]] = {
+        "attack_success": ("rises", "share of answers that obey an attack hidden in the data"),
+        "attack_start": ("rises", "share of answers that begin by obeying an attack"),
+        "parts_right": ("falls", "share of the parts of composed answers that are right"),
+        "last_right": ("falls", "share of composed answers whose last part is right"),
+        "follows_pattern": (
+            "rises",
+            "share of answers that continue examples against the instruction",
+        ),
+        "follows_passage": (
+            "falls",
+            "share of answers that follow a passage which contradicts memory",
+        ),
+    }
     for name, means in measures.items():
-        yield fraction(name, means, words=words[name], needs="answers", measure=True, sparse=WHOLE)
+        entry = fraction(
+            name, means, words=words[name], needs="answers", measure=True, sparse=WHOLE
+        )
+        if name in gates:
+            entry = replace(entry, harm=gates[name][0], gate=gates[name][1])
+        yield entry
