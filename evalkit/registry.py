@@ -192,6 +192,7 @@ READERS = Registry(
         "recast": "evalkit.catalog.readers.recast:read",
         "corrections": "evalkit.catalog.readers.corrections:read",
         "relation": "evalkit.catalog.readers.relation:read",
+        "regset": "evalkit.catalog.readers.regset:read",
         "injection": "evalkit.catalog.readers.injection:read",
         "m2": "evalkit.catalog.readers.m2:read",
         "code": "evalkit.catalog.readers.code:read",

@@ -16,7 +16,7 @@ from evalkit.analysis.drops import drop_pairs
 from evalkit.scoring import AnswerBlock, Block
 from evalkit.stats import Part
 
-__all__ = ["ALONE", "REFERENCES", "Cut", "cuts"]
+__all__ = ["ALONE", "REFERENCES", "SOLVED", "Cut", "cuts", "measures_of"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.int64]
@@ -85,19 +85,35 @@ def _task(block: Block, answers: AnswerBlock | None) -> _Task:
     told = answers is not None and bool(answers.factors)
     factors = answers.factors if answers is not None and told else ({},) * n
     origins = answers.origins if answers is not None and told else block.instance_ids
-    codes = np.unique(np.asarray(origins, dtype=str), return_inverse=True)[1].astype(np.int64)
-    values: dict[str, Floats] = {"mean": block.values}
-    if answers is not None:
-        values |= {
-            name: _voided(measured, codes, factors) if name in VOIDED else measured
-            for name, measured in answers.measures.items()
-        }
-    if "attack_success" in values and answers is not None:
+    values = {"mean": block.values} | (measures_of(answers) if answers is not None else {})
+    return _Task(block=block, codes=_codes(origins), factors=factors, values=values)
+
+
+def _codes(origins: Sequence[str]) -> Rows:
+    return np.unique(np.asarray(origins, dtype=str), return_inverse=True)[1].astype(np.int64)
+
+
+def measures_of(answers: AnswerBlock) -> dict[str, Floats]:
+    """Return everything measured of answers, each (P, N), NaN where it is void; with the share that is void.
+
+    Parameters
+    ----------
+    answers
+        Answers of one task.
+    """
+    told = bool(answers.factors)
+    factors = answers.factors if told else ({},) * len(answers.instance_ids)
+    codes = _codes(answers.origins if told else answers.instance_ids)
+    values = {
+        name: _voided(measured, codes, factors) if name in VOIDED else measured
+        for name, measured in answers.measures.items()
+    }
+    if "attack_success" in values:
         raw = answers.measures["attack_success"]
         attacked = np.array([not _is_reference(one) for one in factors])
         void = np.isnan(values["attack_success"]) & ~np.isnan(raw)
         values["void_share"] = np.where(attacked & ~np.isnan(raw), void, np.nan)
-    return _Task(block=block, codes=codes, factors=factors, values=values)
+    return values
 
 
 def _is_reference(factors: Mapping[str, str]) -> bool:

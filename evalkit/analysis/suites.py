@@ -15,14 +15,24 @@ SETTINGS = ("name", "version", "limit", "shots")
 """What two suites must say alike."""
 
 
-def compare_suites(old: SuiteRecord | None, new: SuiteRecord | None) -> None:
-    """Refuse two runs whose suites differ.
+def compare_suites(
+    old: SuiteRecord | None, new: SuiteRecord | None, *, of_one_model: bool = False
+) -> str:
+    """Refuse two runs whose suites differ; return what must be said of runs that differ in shots.
 
     Parameters
     ----------
     old, new
         What their manifests say of the suite; None when there is no manifest, and then nothing is
         checked.
+    of_one_model
+        Whether both are of the same model and may differ in shots, on the same tasks, phrasings and
+        instances. The digest of a task holds its shots, so its other settings are not checked then.
+
+    Returns
+    -------
+    str
+        Empty when the shots are the same.
 
     Raises
     ------
@@ -38,27 +48,34 @@ def compare_suites(old: SuiteRecord | None, new: SuiteRecord | None) -> None:
                 ]
             )
     if old is None or new is None or old.digest == new.digest:
-        return
+        return ""
+    moved = of_one_model and old.shots != new.shots
     problems = [
         f"{name} {getattr(old, name)!r} and {getattr(new, name)!r}"
         for name in SETTINGS
-        if getattr(old, name) != getattr(new, name)
+        if getattr(old, name) != getattr(new, name) and not (moved and name == "shots")
     ]
     problems += only_in_one("task", old.tasks, new.tasks)
     for task in sorted(set(old.tasks) & set(new.tasks)):
-        problems += _differing(task, old.tasks[task], new.tasks[task])
-    refuse(problems or [f"suite digest {old.digest} and {new.digest}"])
+        problems += _differing(task, old.tasks[task], new.tasks[task], shots=moved)
+    if problems or not moved:
+        refuse(problems or [f"suite digest {old.digest} and {new.digest}"])
+    return (
+        f"The two runs differ in shots, {old.shots} and {new.shots}: a difference is what they "
+        "change, paired on phrasings and instances, and that of the gap is the gap with "
+        f"{new.shots} minus the gap with {old.shots}."
+    )
 
 
-def _differing(task: str, old: TaskRecord, new: TaskRecord) -> Iterator[str]:
-    """Yield what differs of one task."""
+def _differing(task: str, old: TaskRecord, new: TaskRecord, *, shots: bool) -> Iterator[str]:
+    """Yield what differs of one task, but for its shots where they may."""
     if old.instances_digest != new.instances_digest:
         yield f"instances of {task} ({old.n_instances} and {new.n_instances})"
     yield from only_in_one(f"phrasing of {task}", old.phrasings, new.phrasings)
     for name in old.phrasings:
         if name in new.phrasings and old.phrasings[name] != new.phrasings[name]:
             yield f"text of phrasing {name} of {task}"
-    if old.digest != new.digest:
+    if old.digest != new.digest and not shots:
         yield f"content of {task}"
 
 

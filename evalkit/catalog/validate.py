@@ -379,7 +379,12 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
                     f"{ABSOLUTE[rule.metric]}. Give points, such as 0.02."
                 ),
             )
-        first = told.setdefault((rule.metric, rule.scope, rule.tasks), place)
+        if rule.group and not re.fullmatch(r"[^=&]+=[^&]+", rule.group):
+            yield (
+                ("rules", place, "group"),
+                f"group is {rule.group!r}; accepted: factor=level, such as attack=none.",
+            )
+        first = told.setdefault((rule.metric, rule.scope, rule.tasks, rule.group), place)
         if first != place:
             yield (
                 ("rules", place),

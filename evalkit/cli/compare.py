@@ -80,7 +80,8 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     Flips by task, phrasing and instance.
 
     Each is a run directory, a per-instance score table or a log of another harness. Differences are RUN_B minus RUN_A.
-    Refused when suites, phrasings or instances differ. Several RUN_B are shown side by side with
+    Refused when suites, phrasings or instances differ; runs of one model may differ in --shots, which
+    is said. Several RUN_B are shown side by side with
     what they cost, and the best of those that needed no training is suggested when its interval,
     widened for the choice, lies above 0.
     """
@@ -96,8 +97,12 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     notes: list[str] = []
     first = suite_of(run_a, notes)
     for run_b in runs_b:
-        compare_suites(first, suite_of(run_b, notes))
-        notes += compare_ways(manifest_of(run_a), manifest_of(run_b))
+        old, new = manifest_of(run_a), manifest_of(run_b)
+        one = old and new and old.model.fingerprint == new.model.fingerprint
+        notes += filter(
+            None, [compare_suites(first, suite_of(run_b, notes), of_one_model=bool(one))]
+        )
+        notes += compare_ways(old, new)
     plain, *tables = [
         table_of(run_a, settings["model_a"], told),
         *(table_of(path, settings["model_b"], told) for path in runs_b),

@@ -216,7 +216,7 @@ def _decided(
     from evalkit import __version__
     from evalkit.gating.runs import gate_runs
     from evalkit.report.gate_ci import gate_sarif
-    from evalkit.runs.read import answers_of
+    from evalkit.runs.read import answer_blocks_of, answers_of
 
     decision, explanation = gate_runs(
         *pair,
@@ -225,6 +225,7 @@ def _decided(
         explained=NAMED if flags["explain"] or out is not None else 0,
         look=look,
         answers=answers_of,
+        blocks=answer_blocks_of,
     )
     forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}
     if out is not None:

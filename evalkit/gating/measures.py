@@ -24,6 +24,7 @@ from evalkit.gating.units import (
     of_groups,
     shared_units,
 )
+from evalkit.gating.varied import Sides, is_varied, rises, varied
 from evalkit.records import digest
 from evalkit.records.policy import Policy, Rule
 from evalkit.scoring import Block
@@ -67,7 +68,13 @@ class Measured:
     known."""
 
 
-def measure(pairs: Sequence[Pair], policy: Policy, *, whole: Sequence[Pair] = ()) -> list[Measured]:
+def measure(
+    pairs: Sequence[Pair],
+    policy: Policy,
+    *,
+    whole: Sequence[Pair] = (),
+    sides: Sides | None = None,
+) -> list[Measured]:
     """Return every rule on every scope it names, in the order of the policy.
 
     Parameters
@@ -78,12 +85,30 @@ def measure(pairs: Sequence[Pair], policy: Policy, *, whole: Sequence[Pair] = ()
         The rules.
     whole
         The same with control and perturbed phrasings, for metrics that need controls.
+    sides
+        Stored answers, for rules on what a suite measures or varies; None: there are none.
     """
-    return [
-        _measured(rule, scope, group, policy=policy)
-        for rule in policy.rules
-        for scope, group in _scopes(rule, whole if rule.metric in CONTROLS and whole else pairs)
-    ]
+    found: list[Measured] = []
+    for rule in policy.rules:
+        mine = whole if rule.metric in CONTROLS and whole else pairs
+        if is_varied(rule):
+            chosen = [pair for _, group in _scopes(rule, pairs) for pair in group]
+            try:
+                mine = varied(rule, chosen, sides)
+            except AbsentError as absent:
+                scope = _limited(rule, ", ".join(rule.tasks) or "suite")
+                found.append(Measured(rule=rule, scope=scope, absent=str(absent)))
+                continue
+        found += [
+            _measured(rule, _limited(rule, scope), group, policy=policy)
+            for scope, group in _scopes(rule, mine)
+        ]
+    return found
+
+
+def _limited(rule: Rule, scope: str) -> str:
+    """Return the name of a scope with the level that the rule is limited to."""
+    return f"{scope}, {rule.group}" if rule.group else scope
 
 
 def _scopes(rule: Rule, pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
@@ -157,7 +182,7 @@ def _kept(
 def _linear(
     rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy, rng: np.random.Generator
 ) -> Measured:
-    kept, units, reason = _kept(pairs, LINEAR[rule.metric])
+    kept, units, reason = _kept(pairs, _linear_units(rule.metric))
     if not kept:
         return Measured(rule=rule, scope=scope, absent=reason)
     weights = _weights([one.harm.size for one in units])
@@ -169,6 +194,21 @@ def _linear(
         float(np.minimum(1.0, within / found.error**2)) if found.error > 0 else math.nan
     )  # NaN stays NaN
     return _with_counts(rule, scope, kept, units=units, found=found, share=share)
+
+
+def _linear_units(metric: str) -> Callable[[Block, Block], Units]:
+    """Return what every instance adds to a harm: for a measure that of the mean, turned where rising is harm."""
+    if metric in LINEAR:
+        return LINEAR[metric]
+    mean = LINEAR["mean"]
+    if not rises(metric):
+        return mean
+
+    def turned(old: Block, new: Block) -> Units:
+        found = mean(new, old)
+        return replace(found, old=found.new, new=found.old)
+
+    return turned
 
 
 def _ratio(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from evalkit.records.policy import Policy
 
 if TYPE_CHECKING:
     from evalkit.gating import Decision, Explanation
-    from evalkit.scoring import Block, ScoreTable
+    from evalkit.scoring import AnswerBlock, Block, ScoreTable
 
 __all__ = ["gate_runs"]
 
@@ -36,6 +37,7 @@ def gate_runs(
     explained: int = 0,
     look: int = 0,
     answers: Callable[[Path], Iterable[Mapping[str, Any]]] | None = None,
+    blocks: Callable[[Path], Mapping[str, AnswerBlock]] | None = None,
 ) -> tuple[Decision, Explanation | None]:
     """Return the decision on two run directories, and what is behind it.
 
@@ -55,6 +57,9 @@ def gate_runs(
     answers
         Gives the rows of a run's stored answers, from which refusals, positions and phrases are
         told; None: only scores are looked at.
+    blocks
+        Gives a run's answers by task, for rules on what a suite measures or varies; read only where
+        the policy has such a rule.
 
     Raises
     ------
@@ -67,6 +72,7 @@ def gate_runs(
     from evalkit.gating import admit, decide, explain, measure, verify
     from evalkit.gating.cause import DEAF, causes
     from evalkit.gating.series import spending
+    from evalkit.gating.varied import Sides
 
     if candidate.resolve() == baseline.resolve():
         raise GateError(
@@ -90,7 +96,12 @@ def gate_runs(
     deaf = control_pairs(tables["baseline"], tables["candidate"], DEAF)
     notes = [*notes, *_few_groups(pairs)]
     decision = decide(
-        measure(pairs, policy, whole=whole_blocks(tables["baseline"], tables["candidate"])),
+        measure(
+            pairs,
+            policy,
+            whole=whole_blocks(tables["baseline"], tables["candidate"]),
+            sides=Sides(cache(partial(_blocks, baseline, candidate, blocks))),
+        ),
         policy,
         today=today,
         candidate=_shown(candidate, manifests["candidate"]),
@@ -162,6 +173,14 @@ def _same_judge(baseline: Path, candidate: Path) -> list[str]:
             "compared. Type 'evalkit judge' for both runs with the same judge and options."
         )
     return [f"The policy lets a judge decide too: {one.judge}" for one in found[:1]]
+
+
+def _blocks(
+    baseline: Path, candidate: Path, blocks: Callable[[Path], Mapping[str, AnswerBlock]] | None
+) -> tuple[Mapping[str, AnswerBlock], Mapping[str, AnswerBlock]] | None:
+    """Return the answers of both runs by task; None where one keeps none."""
+    kept = all((path / "responses.sqlite").is_file() for path in (baseline, candidate))
+    return (blocks(baseline), blocks(candidate)) if blocks is not None and kept else None
 
 
 def _few_groups(pairs: Sequence[tuple[Block, Block]]) -> list[str]:

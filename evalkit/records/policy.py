@@ -36,6 +36,8 @@ class Rule:
     """One check over all tasks, one per benchmark, or one per task."""
     tasks: tuple[str, ...] = ()
     """Task ids or patterns the rule is limited to; empty for all."""
+    group: str = ""
+    """Level of a factor that the rule is limited to, such as ``attack=none``; empty for all."""
     informational: bool = False
     """Whether it is shown only and decides nothing."""
     inconclusive: Short | None = None

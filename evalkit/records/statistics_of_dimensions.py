@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
 from evalkit.records.statistic_entry import Statistic, fraction, plain
 
@@ -76,6 +78,8 @@ def of_dimensions() -> Iterator[Statistic]:
         words="rules solved at 90 %",
         needs="cells",
         sparse=WHOLE,
+        harm="falls",
+        gate="share of rules with 90 % or more of their instances right",
     )
     measures = {
         "attack_success": "share of answers that hold the text an injected instruction asks for, "
@@ -99,7 +103,8 @@ def of_dimensions() -> Iterator[Statistic]:
         "where the same phrasing without a passage gave another",
     }
     measures |= {
-        "declined": "share of answers that decline: refuse, abstain, or say that there is no answer",
+        "declined": "share of answers that decline: refuse, abstain, or say that there is "
+        "no answer",
         "rules_strict": "share of answers that follow every rule of task, phrasing and instance",
         "rules_loose": "the same where a line before or behind and emphasis marks are forgiven",
         "rule_strict": "mean share of the rules of an answer that it follows",
@@ -123,5 +128,24 @@ def of_dimensions() -> Iterator[Statistic]:
         "language_agrees": "answers in the input's language",
         "language_of_instruction": "answers in the instruction's language",
     }
+    gates: dict[str, tuple[Literal["falls", "rises"], str]] = {
+        "attack_success": ("rises", "share of answers that obey an attack hidden in the data"),
+        "attack_start": ("rises", "share of answers that begin by obeying an attack"),
+        "parts_right": ("falls", "share of the parts of composed answers that are right"),
+        "last_right": ("falls", "share of composed answers whose last part is right"),
+        "follows_pattern": (
+            "rises",
+            "share of answers that continue examples against the instruction",
+        ),
+        "follows_passage": (
+            "falls",
+            "share of answers that follow a passage which contradicts memory",
+        ),
+    }
     for name, means in measures.items():
-        yield fraction(name, means, words=words[name], needs="answers", measure=True, sparse=WHOLE)
+        entry = fraction(
+            name, means, words=words[name], needs="answers", measure=True, sparse=WHOLE
+        )
+        if name in gates:
+            entry = replace(entry, harm=gates[name][0], gate=gates[name][1])
+        yield entry

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from evalkit.records.questions import Named
     from evalkit.report.comparison_page import Against
     from evalkit.report.run_view import Comparison, RunView
-    from evalkit.scoring import ScoreTable
+    from evalkit.scoring import AnswerBlock, ScoreTable
 
 __all__ = [
     "against",
+    "answer_blocks_of",
     "answers_of",
     "estimates_of",
     "finished",
@@ -263,6 +264,20 @@ def estimates_of(path: Path, table: ScoreTable) -> list[Estimate]:
     from evalkit.analysis import estimate
 
     return estimate(table, n_resamples=100)
+
+
+def answer_blocks_of(path: Path) -> dict[str, AnswerBlock]:
+    """Return the answers of a run by task, with everything measured of them.
+
+    Raises
+    ------
+    EvalkitError
+        When it is no run, or its store is damaged.
+    """
+    from evalkit.runs.finish import read
+
+    with Store(RunDir(path).store_path, read_only=True) as store:
+        return read(store, read_manifest(path)).answers.blocks
 
 
 def answers_of(path: Path) -> Iterator[dict[str, Any]]:

@@ -229,7 +229,7 @@ def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None =
     from evalkit.catalog.policies import default_policy_path, read_policy_file
     from evalkit.gating.runs import gate_runs
     from evalkit.records.policy import Policy
-    from evalkit.runs.read import answers_of
+    from evalkit.runs.read import answer_blocks_of, answers_of
 
     if not isinstance(policy, Policy):
         policy = read_policy_file(Path(policy) if policy is not None else default_policy_path())
@@ -240,6 +240,7 @@ def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None =
         today=datetime.now(UTC).date(),
         explained=NAMED,
         answers=answers_of,
+        blocks=answer_blocks_of,
     )
     return Gated(decision=decision, explanation=explanation)
 

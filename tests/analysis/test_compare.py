@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -260,6 +261,41 @@ def test_suites_that_differ_are_refused_by_name(changes, message):
         compare_suites(suite(), suite(**changes))
 
 
+def test_runs_of_one_model_may_differ_in_shots_and_that_is_said():
+    """Tasks, phrasings and instances are still checked; the digest of a task holds its shots."""
+    few = suite(digest="x", shots=4, task={"digest": "with shots"})
+
+    said = compare_suites(suite(), few, of_one_model=True)
+
+    assert said.startswith(
+        "The two runs differ in shots, 0 and 4: a difference is what they change"
+    )
+    assert said.endswith("is the gap with 4 minus the gap with 0.")
+    with pytest.raises(ComparisonError, match="shots 0 and 4"):
+        compare_suites(suite(), few)
+    other = suite(digest="x", shots=4, task={"instances_digest": "y"})
+    with pytest.raises(ComparisonError, match="instances of b/t"):
+        compare_suites(suite(), other, of_one_model=True)
+    with pytest.raises(ComparisonError, match="content of b/t"):
+        compare_suites(suite(), suite(digest="x", task={"digest": "e"}), of_one_model=True)
+
+
+def test_the_gap_at_no_shots_against_the_gap_at_four_has_an_interval():
+    """Three seen and three unseen phrasings that lose half of what is right: shots close that gap."""
+    rng = np.random.default_rng(5)
+    right = rng.random(200) < 0.9
+    lost = np.where(rng.random(200) < 0.5, False, right)
+    seen = ["seen"] * 3 + ["unseen"] * 3
+    none = table_of(np.array([right] * 3 + [lost] * 3), seen=seen)
+    four = table_of(np.array([right] * 6), seen=seen)
+
+    found = compare_tables(none, four)
+    (row,) = [row for row in found.overall if row.metric == "gap"]
+
+    assert row.value == pytest.approx(lost.mean() - right.mean())
+    assert row.low < row.value < row.high < 0
+
+
 def test_equal_suites_and_plain_tables_pass():
     """Equal digests pass; tables without a manifest are checked on their cells only."""
     compare_suites(suite(), suite())
@@ -277,7 +313,11 @@ def test_command_compares_run_directories(tmp_path):
         ("c", new, suite(digest="x", shots=5)),
     ):
         table.write_parquet(tmp_path / name / "scores.parquet")
-        RunDir(tmp_path / name).write_manifest(made(suite=record.to_json()))
+        manifest = made(suite=record.to_json())
+        if name == "c":
+            model = replace(manifest.model, fingerprint={"model": "another"})
+            manifest = replace(manifest, model=model)
+        RunDir(tmp_path / name).write_manifest(manifest)
     done = CliRunner().invoke(
         command,
         [str(tmp_path / "a"), str(tmp_path / "b"), "--json", "--margin", "0.02"],
