@@ -224,6 +224,8 @@ MITIGATIONS = Registry(
         "interpolate": "evalkit.tuning.weights:interpolate",
         "prefix": "evalkit.backends.mitigations.rewording:prefix",
         "recast": "evalkit.backends.mitigations.rewording:recast",
+        "router": "evalkit.backends.mitigations.arithmetic:router",
+        "rules": "evalkit.backends.mitigations.token_rules:rules",
     },
 )
 PERTURBATIONS = Registry(

@@ -11,6 +11,7 @@ from evalkit.cli import (
     phrasings_new,
     phrasings_perturb,
     phrasings_seen,
+    phrasings_suggest,
 )
 
 __all__ = ["command"]
@@ -20,7 +21,7 @@ __all__ = ["command"]
     "phrasings", epilog="Example: evalkit phrasings seen --training sft.jsonl --out tuning.yaml"
 )
 def command() -> None:
-    """Write, import, perturb, label, lint and compare phrasings."""
+    """Write, import, perturb, label, lint, compare and suggest phrasings."""
 
 
 for _module in (
@@ -30,5 +31,6 @@ for _module in (
     phrasings_seen,
     phrasings_lint,
     phrasings_diversity,
+    phrasings_suggest,
 ):
     command.add_command(_module.command)

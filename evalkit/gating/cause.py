@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from evalkit.analysis.from_states import share_cells
 from evalkit.gating.answered import Answered, Rows, answered_of
 from evalkit.gating.measures import Pair
+from evalkit.gating.parts import Parts, parts_of
 from evalkit.gating.signals import Changes, Floats, Signal, mean_of, per_instance, signal
 from evalkit.gating.units import RIGHT, mean_over_tasks
 from evalkit.scoring import STATES
@@ -79,6 +80,8 @@ class Causes:
     """Share of the lost cells whose instance it gets right in hardly any other wording."""
     answers: bool
     """Whether stored answers were there to look at."""
+    parts: Parts = field(default_factory=dict)
+    """What the change is made of, in three ways that each add up to it."""
 
 
 def causes(
@@ -135,6 +138,7 @@ def causes(
         follows=follows,
         knows=knows,
         answers=answers is not None,
+        parts=parts_of(pairs),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from evalkit.gating.cause import Cause, Causes
 
 __all__ = ["cause_lines"]
@@ -22,6 +24,9 @@ def cause_lines(found: Causes) -> list[str]:
             f"{found.gained:,} gained."
         )
     ]
+    if abs(found.change) >= 0.0005:
+        ways = "; ".join(_listed(parts) for parts in found.parts.values() if len(parts) > 1)
+        lines += [f"Made of: {ways}."] if ways else []
     for how, head in ((True, "What the answers do"), (False, "Where it lies")):
         named = [one for one in found.named if one.how is how]
         lines += [f"{head}: {_said(one)}." for one in named]
@@ -39,6 +44,12 @@ def cause_lines(found: Causes) -> list[str]:
             "or too many): refusals, places and phrases were not told apart."
         )
     return lines
+
+
+def _listed(parts: Mapping[str, float]) -> str:
+    """Return parts that add up, in points, largest first."""
+    ordered = sorted(parts, key=lambda name: -abs(parts[name]))
+    return ", ".join(f"{name} {100 * parts[name]:+.1f}" for name in ordered)
 
 
 def _said(one: Cause) -> str:

@@ -192,6 +192,21 @@ def test_following_and_knowing_are_told_apart() -> None:
     assert instances.knows > 0.5
 
 
+def test_parts_add_up_to_the_change_and_hold_what_was_planted() -> None:
+    """Three ways, each the whole of it; refusals carry what refusals cost."""
+    made = found(refuses)
+    for parts in made.parts.values():
+        assert sum(parts.values()) == pytest.approx(made.change, abs=1e-12)
+    answers = made.parts["answers"]
+    assert min(answers, key=answers.__getitem__) == "refused"
+    # two of four tasks, 8 % of the cells refused, seven in ten of them right before
+    assert answers["refused"] == pytest.approx(-0.5 * 0.08 * 0.7, abs=0.008)
+    assert set(made.parts["wordings"]) == {"seen", "unseen"}
+    assert len(made.parts["tasks"]) == 4
+    line = next(text for text in cause_lines(made) if text.startswith("Made of"))
+    assert line.startswith("Made of: refused -2.5, wrong")
+
+
 def test_lines_say_what_was_not_looked_at() -> None:
     """Without stored answers the habits are not told, and the reader hears it."""
     table, _ = run(1, forgotten)

@@ -19,6 +19,7 @@ from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import inner_workings
 from evalkit.backends.mitigations.mixing import Branch, MixingBackend
 from evalkit.backends.mitigations.options import read_options, shown
+from evalkit.backends.mitigations.token_rules import masked, routed
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec, digest
 from evalkit.registry import BACKENDS
@@ -26,7 +27,7 @@ from evalkit.registry import BACKENDS
 if TYPE_CHECKING:
     from evalkit.backends.hf.backend import HFBackend
 
-__all__ = ["arithmetic", "contrast"]
+__all__ = ["arithmetic", "contrast", "router"]
 
 
 def arithmetic(backend: Backend, options: str) -> Backend:
@@ -52,20 +53,45 @@ def arithmetic(backend: Backend, options: str) -> Backend:
 
 
 def contrast(backend: Backend, options: str) -> Backend:
-    """Return z + weight (z - z_other) (``--mitigation contrast:with=DIR,weight=0.5``).
+    """Return z + weight (z - z_other) (``--mitigation contrast:with=DIR,weight=0.5,mask=0.1``).
 
-    Two forwards per prompt. The weight 0.5 is ours.
+    Two forwards per prompt. The weight 0.5 is ours. With a mask above 0, only among tokens that the
+    model itself gives at least that share of its best one's probability.
+
+    Raises
+    ------
+    UsageError
+        When no model is named or the mask is no share.
     """
-    given = read_options("contrast", options, {"with": "", "weight": 0.5})
+    given = read_options("contrast", options, {"with": "", "weight": 0.5, "mask": 0.0})
+    if not 0 <= given["mask"] < 1:
+        raise UsageError(
+            f"--mitigation contrast: mask={given['mask']}; a share from 0 to below 1 is accepted."
+        )
     inner = inner_workings(backend, "contrast")
     other = _other(inner, given["with"], "contrast: with")
+    marks = {"with": _mark(other), "weight": given["weight"]}
+    if given["mask"]:
+        sides = [Branch(backend=one, weight=1.0) for one in (inner, other)]
+        label = shown("contrast", {**marks, "mask": given["mask"]})
+        return MixingBackend(sides, label, rule=masked(given["weight"], given["mask"]))
     branches = [
         Branch(backend=inner, weight=1.0 + given["weight"]),
         Branch(backend=other, weight=-given["weight"]),
     ]
-    return MixingBackend(
-        branches, shown("contrast", {"with": _mark(other), "weight": given["weight"]})
-    )
+    return MixingBackend(branches, shown("contrast", marks))
+
+
+def router(backend: Backend, options: str) -> Backend:
+    """Return the backend that asks two models for every token and takes the surer one's distribution (``--mitigation router:with=DIR``).
+
+    Two forwards per prompt.
+    """
+    given = read_options("router", options, {"with": ""})
+    inner = inner_workings(backend, "router")
+    other = _other(inner, given["with"], "router: with")
+    sides = [Branch(backend=one, weight=1.0) for one in (inner, other)]
+    return MixingBackend(sides, shown("router", {"with": _mark(other)}), rule=routed)
 
 
 def _mark(backend: HFBackend) -> str:

@@ -22,6 +22,7 @@ from evalkit.backends.hf.encoded import Encoded
 from evalkit.backends.hf.layout import batches
 from evalkit.backends.hf.tree import chains
 from evalkit.backends.mitigations.rows import Rows, answer_logits
+from evalkit.backends.mitigations.token_rules import Rule
 from evalkit.errors import BackendError
 from evalkit.records import Ask, Request, Response
 
@@ -58,6 +59,8 @@ class MixingBackend:
         is what counts as sent.
     label
         Name and options in one form; enters the fingerprint.
+    rule
+        What makes one distribution out of those of all branches; None for the weighted sum.
 
     Notes
     -----
@@ -65,7 +68,8 @@ class MixingBackend:
     own backend, so that a mitigation of strength 0 gives the plain responses bit for bit.
     """
 
-    def __init__(self, branches: Sequence[Branch], label: str) -> None:
+    def __init__(self, branches: Sequence[Branch], label: str, *, rule: Rule | None = None) -> None:
+        self._rule = rule
         self._owned = {id(branch.backend): branch.backend for branch in branches}
         self._branches = [branches[0], *(branch for branch in branches[1:] if branch.weight)]
         self._label = label
@@ -77,7 +81,8 @@ class MixingBackend:
 
     @property
     def _plain(self) -> bool:
-        return len(self._branches) == 1 and self._branches[0].weight == 1.0
+        alone = len(self._branches) == 1 and self._branches[0].weight == 1.0
+        return alone and self._rule is None
 
     @property
     def _inner(self) -> HFBackend:
@@ -183,20 +188,30 @@ class MixingBackend:
     def _mixed(
         self, rows: Sequence[Sequence[tuple[tuple[int, ...], tuple[int, ...]]]]
     ) -> torch.Tensor:
-        """Return the weighted logits, shape (read, vocabulary), in float32.
+        """Return the mixed logits, shape (read, vocabulary), in float32.
 
         Branches of one model in one forward.
         """
-        total: torch.Tensor | None = None
+        found: dict[int, torch.Tensor] = {}
         for backend, places in self._models():
             fed = [row for place in places for row in rows[place]]
             self._counts["rows"] += len(fed)
             self._counts["tokens"] += sum(len(context) + len(chain) for context, chain in fed)
             logits = answer_logits(backend.loaded, fed)[:, : self._width].float()
-            for part, place in zip(logits.chunk(len(places)), places, strict=True):
-                scaled = self._branches[place].weight * part
-                total = scaled if total is None else total + scaled.to(total.device)
-        assert total is not None  # there is at least one branch
+            found.update(zip(places, logits.chunk(len(places)), strict=True))
+        before = [chain[:k] for _, chain in rows[0] for k in range(len(chain) + 1)]
+        return self._combined(found, before)
+
+    def _combined(
+        self, found: Mapping[int, torch.Tensor], before: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
+        """Return one distribution per row out of those of all branches, given the answer tokens before it."""
+        parts = [found[place] for place in range(len(self._branches))]
+        if self._rule is not None:
+            return self._rule(parts, before)
+        total = self._branches[0].weight * parts[0]
+        for branch, part in zip(self._branches[1:], parts[1:], strict=True):
+            total = total + (branch.weight * part).to(total.device)
         return total
 
     def _models(self) -> list[tuple[HFBackend, list[int]]]:
@@ -232,7 +247,7 @@ class MixingBackend:
         fed: list[int] | None = None
         with torch.inference_mode():
             while alive:
-                tokens = self._step(sessions, fed)
+                tokens = self._step(sessions, fed, [ids[row] for row in alive])
                 kept = []
                 for place, (row, token) in enumerate(zip(alive, tokens, strict=True)):
                     if token < 0:
@@ -261,25 +276,28 @@ class MixingBackend:
             made.append(_response(column, text=text, finish_reason=reason))
         return made
 
-    def _step(self, sessions: Sequence[tuple[Rows, list[int]]], fed: list[int] | None) -> list[int]:
+    def _step(
+        self,
+        sessions: Sequence[tuple[Rows, list[int]]],
+        fed: list[int] | None,
+        before: Sequence[Sequence[int]],
+    ) -> list[int]:
         """Return the next token of every row, -1 where the logits are not finite."""
         import torch
 
-        total: torch.Tensor | None = None
+        found: dict[int, torch.Tensor] = {}
         for session, places in sessions:
             logits = session.next(None if fed is None else fed * len(places))[
                 :, : self._width
             ].float()
             self._counts["rows"] += len(logits)
-            for part, place in zip(logits.chunk(len(places)), places, strict=True):
-                scaled = self._branches[place].weight * part
-                total = scaled if total is None else total + scaled.to(total.device)
-        assert total is not None  # there is at least one branch
+            found.update(zip(places, logits.chunk(len(places)), strict=True))
+        total = self._combined(found, before)
         best, tokens = total.max(dim=-1)
-        found: list[int] = torch.where(
+        chosen: list[int] = torch.where(
             torch.isfinite(best), tokens, torch.full_like(tokens, -1)
         ).tolist()
-        return found
+        return chosen
 
     def close(self) -> None:
         """Release all models."""

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalkit.backends.base import Backend
+from evalkit.backends.mitigations.blocks import ORDERS, PARTS, block, drawn
 from evalkit.backends.mitigations.expanding import ExpandingBackend, Expansion
 from evalkit.backends.mitigations.options import read_options, shown
 from evalkit.errors import UsageError
@@ -48,10 +49,31 @@ def _prepended(request: Request, text: str) -> Request:
 
 
 def prefix(backend: Backend, options: str) -> Backend:
-    """Return the backend with one fixed text before every prompt (``--mitigation prefix`` or ``prefix:file=FILE``)."""
-    given = read_options("prefix", options, {"file": ""})
+    """Return the backend with one fixed text before every prompt (``--mitigation prefix``, ``prefix:file=FILE`` or ``prefix:demos=8,from=superni/*``).
+
+    ``demos`` shows worked instances of that many tasks of ``from``, drawn by ``seed``;
+    ``random=instruction``, ``input`` or ``output`` exchanges that part among them, ``order=reversed``
+    or ``shuffled`` their order.
+
+    Raises
+    ------
+    UsageError
+        When an option means nothing or a file cannot be read.
+    """
+    defaults = {"file": "", "demos": 0, "from": "procedural/*", "seed": 0}
+    given = read_options("prefix", options, {**defaults, "random": "", "order": "drawn"})
     text = PREFIX
-    if given["file"]:
+    if given["random"] not in PARTS or given["order"] not in ORDERS:
+        raise UsageError(
+            f"--mitigation prefix: random={given['random']}, order={given['order']}; random is "
+            f"one of {', '.join(PARTS[1:])}, order one of {', '.join(ORDERS)}."
+        )
+    if given["demos"]:
+        shots = drawn(given["from"], given["demos"], seed=given["seed"])
+        text = block(shots, spoilt=given["random"], order=given["order"], seed=given["seed"])
+    elif given["random"]:
+        raise UsageError("--mitigation prefix: random needs demos=N, whose parts it exchanges.")
+    elif given["file"]:
         try:
             text = Path(given["file"]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
