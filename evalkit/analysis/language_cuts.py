@@ -73,7 +73,8 @@ def _of_task(block: Block, answers: AnswerBlock | None, spoken: str) -> Iterator
 def _one(
     block: Block, group: str, measure: str, cells: Floats, rows: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[str, Cut]]:
-    part = _part(block, cells, rows, ~np.isnan(cells[rows]).all(axis=0))
+    asked: npt.NDArray[np.bool_] = np.any(~np.isnan(cells[rows]), axis=0)
+    part = _part(block, cells, rows, asked)
     if part is not None:
         yield group, (measure, part, None)
 

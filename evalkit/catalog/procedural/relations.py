@@ -303,5 +303,5 @@ def _usual(relation: str, pairs: Sequence[str]) -> str:
     >>> _usual("per:employee_of", ["PERSON:CITY", "PERSON:ORGANIZATION"])
     'PERSON:ORGANIZATION'
     """
-    wanted = {"per:employee_of": "PERSON:ORGANIZATION"}.get(relation)
+    wanted = {"per:employee_of": "PERSON:ORGANIZATION"}.get(relation, pairs[0])
     return wanted if wanted in pairs else pairs[0]

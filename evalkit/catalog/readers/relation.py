@@ -131,7 +131,7 @@ def _row(where: str, row: Any, table: Mapping[str, Relation]) -> Made:
     tokens = row.get("token")
     if not isinstance(tokens, list) or not all(isinstance(one, str) for one in tokens):
         raise CatalogError(f"{where}: 'token' is no list of texts. Get the file again.")
-    spans = [row.get(name) for name in _SPANS]
+    spans: list[Any] = [row.get(name) for name in _SPANS]
     inside = all(type(at) is int and 0 <= at < len(tokens) for at in spans)
     if not inside or spans[0] > spans[1] or spans[2] > spans[3]:
         said = ", ".join(f"{name} {at!r}" for name, at in zip(_SPANS, spans, strict=True))
@@ -148,7 +148,7 @@ def _row(where: str, row: Any, table: Mapping[str, Relation]) -> Made:
             "Add it under source.options.relations."
         )
     return Made(
-        tokens=tuple(_BRACKETS.get(one, one) for one in tokens),
+        tokens=tuple(_BRACKETS.get(one, one) for one in map(str, tokens)),
         subject=(spans[0], spans[1]),
         object=(spans[2], spans[3]),
         types=(str(types[0]), str(types[1])),
