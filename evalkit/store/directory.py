@@ -278,6 +278,8 @@ class RunDir:
                     f"{self.path}: only {free / 2**20:.1f} MiB are free; a run needs at least "
                     f"{MIN_FREE_BYTES / 2**20:.0f} MiB. Free some space or name another --out."
                 )
+            if os.path.lexists(self.store_path):
+                os.close(open_own(self.store_path))  # SQLite would follow a link
             handle = open_own(self.path / "run.lock")
         except OSError as error:
             raise cannot_write(self.path, error) from error

@@ -14,7 +14,7 @@ from evalkit.store.atomic import lacks_locks, open_own
 from evalkit.store.directory import RunDir
 
 
-@pytest.mark.parametrize("name", ["run.lock", "stall.txt"])
+@pytest.mark.parametrize("name", ["run.lock", "stall.txt", "responses.sqlite"])
 @pytest.mark.parametrize("kind", ["link", "second name", "pipe"])
 def test_what_leads_outside_is_neither_followed_nor_emptied(
     kind: str, name: str, tmp_path: Path
@@ -31,7 +31,7 @@ def test_what_leads_outside_is_neither_followed_nor_emptied(
     else:
         os.mkfifo(run / name)
     with pytest.raises(StoreError, match="would change something outside this directory"):
-        RunDir(run).acquire() if name == "run.lock" else open_own(run / name)
+        open_own(run / name) if name == "stall.txt" else RunDir(run).acquire()
 
     assert precious.read_text() == "mine"
 
