@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/engine.py
     OMP_NUM_THREADS=1 python benchmarks/engine.py --scaling scaling.csv
+    OMP_NUM_THREADS=1 python benchmarks/engine.py --model FILE.gguf --data DIR --phrasings 10 --instances 5
 
-Models are random ones of about 20 million parameters, made on the spot, float32. Loading is not counted; tokenisation,
+Without --model, models are random ones of about 20 million parameters, made on the spot, float32. Loading is not counted; tokenisation,
 the start-up proof and the measuring of costs are. lm-eval runs with the faster of its batch sizes 1 and 16, tried on
 the first prompts.
 """
@@ -24,6 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine_real import as_directory, real
 from engine_workloads import Workload, corpus, generation, make_model, prompts
 
 from evalkit.records import Ask, ModelSpec, Request, Response
@@ -308,6 +310,10 @@ def main() -> None:
     )
     parser.add_argument("--contenders", default="lm-eval,per choice")
     parser.add_argument(
+        "--model", type=Path, help="a causal model of yours: a directory or GGUF file"
+    )
+    parser.add_argument("--data", type=Path, help="data directory with MMLU and BBH, for --model")
+    parser.add_argument(
         "--scaling",
         type=Path,
         help="write cost against size to this CSV file instead, and a figure beside it",
@@ -331,21 +337,33 @@ def main() -> None:
         )
     )
     with tempfile.TemporaryDirectory() as directory:
-        texts = corpus()
-        models = {
-            kind: make_model(Path(directory), kind, texts) for kind in ("causal", "encoder-decoder")
-        }
+        chosen, models = chosen_work(args, Path(directory))
         if args.scaling:
             rows = scaling(models["causal"], args.only)
             write_csv(args.scaling, rows)
             draw(args.scaling.with_suffix(".svg"), rows)
             return
-        for workload in workloads(models, phrasings=args.phrasings, instances=args.instances):
+        for workload in chosen:
             if args.only in workload.name:
                 row = compare(
                     workload, models[workload.model], contenders=args.contenders.split(",")
                 )
+                row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 print(json.dumps(row), flush=True)
+
+
+def chosen_work(
+    args: argparse.Namespace, directory: Path
+) -> tuple[list[Workload], dict[str, Path]]:
+    """Return what is asked of which models: real questions of the model that was named, else random ones."""
+    if args.model:
+        size = {"phrasings": args.phrasings, "instances": args.instances, "data": args.data}
+        return real(**size), {"causal": as_directory(args.model, directory / "model")}
+    texts = corpus()
+    models = {kind: make_model(directory, kind, texts) for kind in ("causal", "encoder-decoder")}
+    if args.scaling:
+        return [], models
+    return workloads(models, phrasings=args.phrasings, instances=args.instances), models
 
 
 def installed(name: str) -> str:
