@@ -89,6 +89,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     from evalkit.analysis.compare import Settings, compare_suites, compare_tables
     from evalkit.analysis.ways import compare_ways
     from evalkit.runs.read import estimates_of, suite_of, table_of
+    from evalkit.scoring import FIRST_OF_REPEATS
     from evalkit.store.directory import refuse_own
 
     if settings["out"]:
@@ -107,6 +108,8 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
         table_of(run_a, settings["model_a"], told),
         *(table_of(path, settings["model_b"], told) for path in runs_b),
     ]
+    if plain.repeated or any(table.repeated for table in tables):
+        notes.append(FIRST_OF_REPEATS)
     how = Settings(
         level=settings["level"],
         n_resamples=settings["resamples"],

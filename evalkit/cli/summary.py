@@ -26,7 +26,7 @@ from evalkit.report.text import (
     state_counts,
     with_interval,
 )
-from evalkit.report.wordings import familiar, population, unlike, without_doubtful
+from evalkit.report.wordings import familiar, of_repeats, population, unlike, without_doubtful
 
 __all__ = ["print_summary"]
 
@@ -138,6 +138,7 @@ def _say_wordings(manifest: Manifest, estimates: Sequence[Estimate], question: s
         without_doubtful(told),
         unlike(told, gap),
         familiar(estimates),
+        of_repeats(estimates),
         population(told),
     ):
         if line:

@@ -73,6 +73,7 @@ def gate_runs(
     from evalkit.gating.cause import DEAF, causes
     from evalkit.gating.series import spending
     from evalkit.gating.varied import Sides
+    from evalkit.scoring import FIRST_OF_REPEATS
 
     if candidate.resolve() == baseline.resolve():
         raise GateError(
@@ -95,6 +96,8 @@ def gate_runs(
     pairs = _told(paired_blocks(tables["baseline"], tables["candidate"]), baseline, policy)
     deaf = control_pairs(tables["baseline"], tables["candidate"], DEAF)
     notes = [*notes, *_few_groups(pairs)]
+    if any(table.repeated for table in tables.values()):
+        notes = [*notes, FIRST_OF_REPEATS]
     decision = decide(
         measure(
             pairs,

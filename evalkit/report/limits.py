@@ -9,7 +9,7 @@ from evalkit.catalog.instances import LEFT_OUT
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts, Manifest, Wordings
 from evalkit.report.text import share, with_interval
-from evalkit.report.wordings import familiar, population, unlike, without_doubtful
+from evalkit.report.wordings import familiar, of_repeats, population, unlike, without_doubtful
 
 __all__ = ["Limit", "counted", "limits", "limits_of_wordings", "or_none"]
 
@@ -73,6 +73,7 @@ def limits_of_wordings(
             wordings, "" if matched is None else with_interval(matched, matched.question)
         ),
         "Seen but wrong": familiar(estimates),
+        "Repeats": of_repeats(estimates),
         "Which wordings": population(wordings),
     }
     return [Limit(head=head, text=text) for head, text in told.items() if text]

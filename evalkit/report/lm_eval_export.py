@@ -8,6 +8,7 @@ says what we measured.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from evalkit.errors import StoreError, UsageError
 from evalkit.phrasings.prompts import render_prompt, request_of
 from evalkit.records import Instance, Job, Phrasing, Prompt, Task
 from evalkit.records.manifest import Manifest
+from evalkit.scoring import Verdict
 from evalkit.scoring.columns import Cells
 from evalkit.scoring.stored import score_run
 from evalkit.store.atomic import slug, write_atomic
@@ -118,7 +120,14 @@ def export_run(run: Path, out: Path) -> int:
     n_rows = sum(len(item.rows) for item in exported)
     write_atomic(
         out / "README.md",
-        _readme(manifest, left_out, group=group, n_tasks=len(exported), n_rows=n_rows),
+        _readme(
+            manifest,
+            left_out,
+            group=group,
+            n_tasks=len(exported),
+            n_rows=n_rows,
+            repeats=max(item.task.repeats for item in exported),
+        ),
     )
     return n_rows
 
@@ -204,8 +213,7 @@ def _write_task(item: _Exported, out: Path) -> None:
             "generation_kwargs": {
                 "until": list(item.task.stop),
                 "max_gen_toks": item.task.max_tokens,
-                "do_sample": False,
-                "temperature": 0.0,
+                **_drawing(item.task),
             },
             "metric_list": [{**metric, "ignore_case": True}],
             "filter_list": [
@@ -217,6 +225,13 @@ def _write_task(item: _Exported, out: Path) -> None:
     write_atomic(out / "data" / f"{item.name}.jsonl", "".join(f"{line}\n" for line in lines))
 
 
+def _drawing(task: Task) -> dict[str, Any]:
+    """How an answer is drawn, as Transformers names it."""
+    if not task.temperature:
+        return {"do_sample": False, "temperature": 0.0}
+    return {"do_sample": True, "temperature": task.temperature, "top_p": task.top_p}
+
+
 def _yaml(value: Any) -> str:
     import yaml
 
@@ -225,7 +240,9 @@ def _yaml(value: Any) -> str:
 
 def _expected(exported: Sequence[_Exported], found: Sequence[Cells]) -> str:
     """Table of what we measured, per lm-eval task; a mean over missing cells is left empty."""
-    cells = {(part.task.id, part.phrasing.id): part.verdicts for part in found}
+    cells: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+    for part in found:  # one per repeat
+        cells[part.task.id, part.phrasing.id] += part.verdicts
     rows = []
     for item in exported:
         mine = cells[item.task.id, item.phrasing.id]
@@ -238,7 +255,7 @@ def _expected(exported: Sequence[_Exported], found: Sequence[Cells]) -> str:
             item.phrasing.id,
             METRICS[item.task.metric],
             mean,
-            len(mine),
+            len(item.rows),
             len(mine) - len(values),
             truncated,
         ]
@@ -253,7 +270,12 @@ def _readme(
     group: str,
     n_tasks: int,
     n_rows: int,
+    repeats: int,
 ) -> str:
+    several = (
+        f"* Answers were drawn, up to {repeats} per prompt: `expected.csv` holds the mean of all "
+        "(missing and truncated count answers), and lm-eval draws one.\n"
+    )
     lines = [
         (
             "* Left out, since lm-eval has no metric like theirs: "
@@ -266,5 +288,5 @@ def _readme(
         group=group,
         n_tasks=n_tasks,
         n_rows=n_rows,
-        left_out=lines[0] if left_out else "",
+        left_out=(several if repeats > 1 else "") + (lines[0] if left_out else ""),
     )

@@ -9,9 +9,10 @@ import numpy as np
 from evalkit.records import Estimate
 from evalkit.records.manifest import Wordings
 from evalkit.report.text import signed
+from evalkit.scoring import FIRST_OF_REPEATS
 from evalkit.stats import holm
 
-__all__ = ["WORDS", "familiar", "population", "unlike", "without_doubtful"]
+__all__ = ["WORDS", "familiar", "of_repeats", "population", "unlike", "without_doubtful"]
 
 WORDS = {"mean": "mean", "min": "worst phrasing", "gap": "gap"}
 """Statistics whose change is told."""
@@ -33,6 +34,12 @@ def population(wordings: Wordings | None) -> str:
         return ""
     parts = ", ".join(f"{number:,} {name}" for name, number in wordings.strata.items())
     return f"New phrasings: more like those asked, {parts} (counted per task)."
+
+
+def of_repeats(estimates: Iterable[Estimate]) -> str:
+    """Return which statistics are over the first of several answers per cell; empty where cells have one."""
+    several = any(row.metric == "var_repeat" for row in estimates)
+    return FIRST_OF_REPEATS if several else ""
 
 
 def without_doubtful(wordings: Wordings | None) -> str:

@@ -12,13 +12,14 @@ names, so ten million cells need about half a gigabyte.
 from __future__ import annotations
 
 from evalkit.scoring.answer_block import AnswerBlock
-from evalkit.scoring.block import Block
+from evalkit.scoring.block import FIRST_OF_REPEATS, Block
 from evalkit.scoring.cell import Answered, Verdict, verdict_of
 from evalkit.scoring.rows import COLUMNS, FORMS, KEY, STATES, STATUSES
 from evalkit.scoring.table import ScoreTable
 
 __all__ = [
     "COLUMNS",
+    "FIRST_OF_REPEATS",
     "FORMS",
     "KEY",
     "STATES",

@@ -15,7 +15,13 @@ from evalkit.errors import TableError
 from evalkit.records import instances_digest
 from evalkit.scoring.rows import FORMS, PHRASING_COLUMNS, STATES, STATUSES, TRAITS
 
-__all__ = ["Block", "dense_block", "dense_repeats"]
+__all__ = ["FIRST_OF_REPEATS", "Block", "dense_block", "dense_repeats"]
+
+FIRST_OF_REPEATS = (
+    "Cells were answered several times: agreement, flips, states and what is read from texts are "
+    "of the first answer; means, their spread, gaps, var_repeat and pass@k of all."
+)
+"""What must stand beside the statistics of repeated cells."""
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -218,6 +218,11 @@ class ScoreTable:
             )
         return dense_block(rows, value)
 
+    @property
+    def repeated(self) -> bool:
+        """Return whether some cell was answered more than once."""
+        return "repeat" in self._frame and self._frame["repeat"].nunique() > 1
+
     def repeats(self, model: str, task: str) -> npt.NDArray[np.float64] | None:
         """Return the scores of every repeat of one model on one task, shaped (phrasing, instance, repeat); None without a repeat column.
 

@@ -141,3 +141,49 @@ def test_what_cannot_be_drawn_is_refused(
             **given,
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_what_only_the_first_answer_decides_is_said_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Summary, report and comparison; never of a run that asked once."""
+    from evalkit.cli.main import invoke
+    from evalkit.scoring import FIRST_OF_REPEATS
+
+    ran(tmp_path / "many", limit=8)
+    ran(tmp_path / "once", limit=8, repeats=None, temperature=None)
+    many, once = str(tmp_path / "many"), str(tmp_path / "once")
+    said = {}
+    for run in (many, once):
+        capsys.readouterr()
+        assert invoke(["score", run]) == 0
+        said["summary", run] = capsys.readouterr().out
+        assert invoke(["report", run]) == 0
+        said["report", run] = (Path(run) / "report.html").read_text()
+        capsys.readouterr()
+        assert invoke(["compare", run, run]) in (0, 2)
+        said["compare", run] = "".join(capsys.readouterr())
+
+    assert {key: FIRST_OF_REPEATS in text for key, text in said.items()} == {
+        (where, run): run == many for where, run in said
+    }
+
+
+def test_an_export_for_lm_eval_draws_as_the_run_did_and_expects_the_mean_of_all(
+    tmp_path: Path,
+) -> None:
+    """Not the last repeat: the mean over three answers per prompt."""
+    from evalkit.report.lm_eval_export import export_run
+
+    ran(tmp_path / "run", tasks="procedural/sorting", limit=10)
+    export_run(tmp_path / "run", tmp_path / "out")
+    rows = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    expected = pd.read_csv(tmp_path / "out" / "expected.csv").set_index("phrasing_id")
+    text = next(path for path in (tmp_path / "out").glob("*sorting*.yaml")).read_text()
+
+    mean = rows.groupby("phrasing_id", observed=True)["score"].mean()
+    assert expected["score"].to_dict() == pytest.approx(mean.to_dict())
+    assert set(expected["n_instances"]) == {10}
+    assert "do_sample: true" in text
+    assert "temperature: 0.7" in text
+    assert "up to 3 per prompt" in (tmp_path / "out" / "README.md").read_text()
