@@ -14,6 +14,7 @@ from evalkit.records.cells import (
     State,
     Status,
     repeat_key,
+    seed_of,
 )
 from evalkit.records.digests import as_json, digest, instances_digest
 from evalkit.records.jobs import KEY_LENGTH, Arrangement, Block, Job
@@ -66,4 +67,5 @@ __all__ = [
     "digest",
     "instances_digest",
     "repeat_key",
+    "seed_of",
 ]

@@ -298,3 +298,8 @@ class Estimate:
     """How the interval was made, such as ``t-probit``; empty without one."""
     reason: str = ""
     """Why there is no interval; empty when there is one."""
+
+
+def seed_of(request: Request) -> int:
+    """Return the seed with which an answer to a request is drawn, in 31 bits; another one for each repeat."""
+    return int(digest([request.key, "draw"], length=8), 16) >> 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalkit.records import Request, digest
+from evalkit.records import Request, seed_of
 
 if TYPE_CHECKING:
     import torch
@@ -20,11 +20,6 @@ __all__ = ["BROKEN", "Picker", "seed_of"]
 
 BROKEN = -1
 """Stands for the token of a row whose logits are not finite."""
-
-
-def seed_of(request: Request) -> int:
-    """Return the seed with which an answer to a request is drawn."""
-    return int(digest([request.key, "draw"], length=8), 16) >> 1
 
 
 class Picker:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from evalkit.backends.openai.faults import ODD_TRIES, Passing, Refused
 from evalkit.backends.openai.settings import HttpSettings
-from evalkit.records import Request
+from evalkit.records import Request, seed_of
 from evalkit.records.reasoning import cut_at, joined_reasoning, split_reasoning
 
 __all__ = [
@@ -74,6 +74,8 @@ class Mode:
     """What tells one version of the served model from another; empty where the server does not."""
     temperature: bool = True
     """Whether the server takes a temperature; else answers are drawn as it likes."""
+    seed: bool = True
+    """Whether the server takes a seed for answers that are drawn, as far as it was asked."""
     reasons: bool = False
     """Whether the model thinks before it answers."""
 
@@ -116,6 +118,8 @@ def body_for(
         body["temperature"] = request.temperature or 0
         if request.top_p < 1:
             body["top_p"] = request.top_p
+        if request.temperature and mode.seed:
+            body["seed"] = seed_of(request)
     if mode.api == "chat":
         system = [{"role": "system", "content": request.system}] if request.system else []
         body["messages"] = [*system, {"role": "user", "content": request.text}]

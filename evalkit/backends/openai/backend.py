@@ -13,6 +13,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from evalkit.backends.openai.alternatives import (
@@ -76,6 +77,7 @@ class OpenAIBackend:
         self._seen = dict.fromkeys(
             ("requests", "failed", "scored_by_text", "bounded", "thin", "boundary"), 0
         )
+        self._seeds = {"sent": 0, "refused": 0}
         self._versions: dict[str, int] = {}
         self._excused: set[str] = set()
         self._straight = 0
@@ -125,7 +127,8 @@ class OpenAIBackend:
         """Return what was sent, spent and lost so far.
 
         ``attempts``, ``retries``, ``rate_limited``, ``waited`` (seconds), ``prompt_tokens``,
-        ``generated_tokens``, ``cost`` where prices are known; ``scored_by_text`` counts choices
+        ``generated_tokens``, ``seeds`` (answers drawn with a seed, ``sent``, and without one because
+        the server takes none, ``refused``), ``cost`` where prices are known; ``scored_by_text`` counts choices
         answered by text, ``bounded`` those where a label's probability is a bound, ``thin`` those
         whose labels hold less than half of the probability; ``versions`` counts answers by the
         version of the model that they name.
@@ -137,6 +140,7 @@ class OpenAIBackend:
             "scoring": self._mode.scoring,
             "served": self._mode.served,
             "versions": dict(self._versions),
+            **({"seeds": dict(self._seeds)} if any(self._seeds.values()) else {}),
         }
 
     @property
@@ -278,9 +282,16 @@ class OpenAIBackend:
         """Generated text."""
         room = self._mode.room(max_tokens, self.settings)
         body = body_for(self._mode, self.settings.model, request, max_tokens=room)
-        (text, finish), prompt_tokens = await self._asked(
-            body, lambda choice: text_of(choice, request.stop)
-        )
+        try:
+            (text, finish), prompt_tokens = await self._asked(
+                body, lambda choice: text_of(choice, request.stop)
+            )
+        except Rejected as refusal:
+            if "seed" not in body or "seed" not in refusal.detail.lower():
+                raise
+            self._mode = replace(self._mode, seed=False)
+            return await self._text(request, max_tokens)
+        self._seeds["sent" if "seed" in body else "refused"] += bool(request.temperature)
         return Response(
             key=request.key,
             text=redacted(text, self._key),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from misbehaving_server import (
 from evalkit.backends.openai.backend import OpenAIBackend
 from evalkit.backends.openai.faults import redacted, too_long
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request
+from evalkit.records import ModelSpec, Request, seed_of
 from evalkit.records.reasoning import split_reasoning
 
 CHOICE = Request(kind="choice", text="Which letter?", continuations=(" A", " B"))
@@ -196,6 +197,43 @@ def test_what_a_hosted_reasoning_model_refuses_is_left_out_and_said(
         "The server takes no temperature",
         "The model thinks before it answers",
     ]
+
+
+DRAWN = Request(kind="generate", text="A word?", max_tokens=4, temperature=0.8)
+
+
+def test_answers_that_are_drawn_are_asked_for_with_seeds(
+    server: Server, open_backend: Callable[..., OpenAIBackend]
+) -> None:
+    """One per prompt and repeat, the same each time; none where nothing is drawn."""
+    server.standing = good("pear")
+    backend = open_backend(scoring="text")
+    answers(backend, DRAWN, replace(DRAWN, repeat=1), replace(DRAWN, temperature=0.0))
+    bodies = [entry[1] for entry in server.seen]
+    seeds = {
+        temperature: [sent.get("seed") for sent in bodies if sent.get("temperature") == temperature]
+        for temperature in (0.8, 0)
+    }
+
+    assert sorted(seeds[0.8]) == sorted([seed_of(DRAWN), seed_of(replace(DRAWN, repeat=1))])
+    assert set(seeds[0]) == {None}
+    assert all(0 <= seed < 2**31 for seed in seeds[0.8])
+    assert backend.stats["seeds"] == {"sent": 2, "refused": 0}
+
+
+def test_a_server_that_refuses_a_seed_is_asked_without(
+    server: Server, open_backend: Callable[..., OpenAIBackend]
+) -> None:
+    """Nothing is missing, and the manifest's counts say it."""
+    server.standing = refusing(
+        lambda sent: "Extra inputs are not permitted: seed" if "seed" in sent else "", good("pear")
+    )
+    backend = open_backend(scoring="text", concurrency="1")
+    responses = answers(backend, DRAWN, replace(DRAWN, repeat=1))
+
+    assert [response.text for response in responses] == ["pear", "pear"]
+    assert backend.stats["seeds"] == {"sent": 0, "refused": 2}
+    assert sum("seed" in entry[1] for entry in server.seen) == 1
 
 
 def test_logprobs_that_a_key_may_not_ask_for_mean_text_and_no_wrong_key(
