@@ -29,7 +29,7 @@ from evalkit.backends.hf.hidden_states import last_states
 from evalkit.backends.hf.layout import Work
 from evalkit.backends.hf.library_loop import LibraryGreedy, stop_strings, unusual_settings
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory, load, quiet
-from evalkit.backends.hf.options import check_options
+from evalkit.backends.hf.options import allowance, check_options, opened, thoughts_of
 from evalkit.backends.hf.packed import TreeScorer
 from evalkit.backends.hf.proof import Path, choose, compiled, measured_costs
 from evalkit.backends.hf.stops import Stops, end_tokens
@@ -138,14 +138,9 @@ class HFBackend:
     @property
     def notices(self) -> list[str]:
         """Return what a reader of the numbers must know of the way the model is asked."""
-        if not self._encoder.opening:
-            return []
         return [
-            (
-                f"The chat template opens every answer with {self._encoder.opening}: "
-                "choices are scored where the model would think, not where it would answer. "
-                "Texts are kept with their thoughts and read behind them."
-            )
+            *allowance(self._encoder.thoughts),
+            *opened(self._encoder.opening),
         ]
 
     @property
@@ -201,6 +196,7 @@ class HFBackend:
             limits=replace(loaded.limits, prompt=loaded.longest - taken),
             template=template,
             allow_unknown=bool(self._spec.options.get("allow_unknown")),
+            thoughts=thoughts_of(self._spec),
         )
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:

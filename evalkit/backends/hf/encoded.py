@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from evalkit.records import Request, Response
@@ -24,6 +24,14 @@ class Limits:
     """Positions of an encoder-decoder's decoder; None for no limit."""
     vocabulary: int | None = None
     """Rows of the embedding; None when it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking(Request):
+    """A request whose thoughts do not count as its answer; `max_tokens` holds both."""
+
+    thoughts: int = 0
+    """Most tokens of thoughts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +54,17 @@ class Encoded:
     """Why it cannot be asked; empty when it can."""
     most: int | None = None
     """Most tokens that a decoder has positions for; None for no limit."""
+    thoughts: int = 0
+    """Tokens granted to thoughts beside the answer's own."""
 
     @property
     def bounded(self) -> Request:
-        """Return the request with no more tokens to generate than there are positions."""
+        """Return the request with no more tokens to generate than there are positions, and room for thoughts."""
         request = self.request
+        if self.thoughts:
+            given = {item.name: getattr(request, item.name) for item in fields(request)}
+            given["max_tokens"] = request.max_tokens + self.thoughts
+            return Thinking(**given, thoughts=self.thoughts)
         if self.most is None or request.max_tokens <= self.most:
             return request
         return replace(request, max_tokens=self.most)

@@ -27,6 +27,7 @@ from evalkit.backends.hf.kept import Kept, added
 from evalkit.backends.hf.tails import Tails
 from evalkit.errors import BackendError
 from evalkit.records import Request
+from evalkit.records.reasoning import has_marks
 
 __all__ = ["Encoder", "portions"]
 
@@ -74,6 +75,8 @@ class Encoder:
         the tokenizer's own where it has one.
     allow_unknown
         Ask prompts and choices that hold what the tokenizer has no token for.
+    thoughts
+        Tokens granted beside an answer's own where the chat template speaks of thoughts.
 
     Raises
     ------
@@ -90,12 +93,16 @@ class Encoder:
         limits: Limits,
         template: str = "none",
         allow_unknown: bool = False,
+        thoughts: int = 0,
     ) -> None:
         self._tokenizer = tokenizer
         self._encoder_decoder = encoder_decoder
         self._limits = limits
         template = template or ("auto" if has_template(tokenizer) else "none")
         self._chat = None if template == "none" else Chat(tokenizer, template)
+        thinks = self._chat is not None and has_marks(self._chat.text) and not encoder_decoder
+        self.thoughts = thoughts if thinks else 0
+        """Tokens granted to thoughts beside an answer's own, as far as positions are left."""
         before, behind = added(tokenizer)
         around = (before, behind) if self._chat is None else ((), ())
         self._kept = Kept(tokenizer, *around)
@@ -169,6 +176,8 @@ class Encoder:
             end = self.turn_end
             if end is not None and end != self._tokenizer.eos_token_id:
                 found.append(f"turn ends with {end}")
+        if self.thoughts:
+            found.append(f"thoughts of up to {self.thoughts} tokens")
         if self._behind:
             found.append(f"without {list(self._behind)} behind a prompt")
         return found
@@ -245,7 +254,11 @@ class Encoder:
             error = f"a choice of {longest} tokens where the decoder has {most} positions"
         ids = (*item.context, *(token for tail in item.tails for token in tail))
         error = error or self._without_embedding(ids)
-        return replace(item, error=error, most=most)
+        thoughts = 0
+        if self.thoughts and item.request.kind == "generate":
+            left = self._limits.prompt - len(item.context) - item.request.max_tokens
+            thoughts = max(0, min(self.thoughts, left))
+        return replace(item, error=error, most=most, thoughts=thoughts)
 
     def _whole(self, requests: Sequence[Request], sent: Sequence[str | None]) -> list[Encoded]:
         """Requests as token ids, whatever their length."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec
 
-__all__ = ["check_options"]
+__all__ = ["allowance", "check_options", "opened", "thoughts_of"]
 
 _OPTIONS = frozenset(
     {
@@ -17,10 +17,13 @@ _OPTIONS = frozenset(
         "emulate",
         "max_length",
         "path",
+        "reasoning_tokens",
         "token_budget",
         "trust_remote_code",
     }
 )
+REASONING_TOKENS = 2048
+"""Tokens granted to thoughts, as on served models."""
 
 
 def check_options(spec: ModelSpec) -> None:
@@ -41,7 +44,45 @@ def check_options(spec: ModelSpec) -> None:
         raise BackendError(
             f"option path: {spec.options['path']!r} is not known; auto or plain is accepted."
         )
+    thoughts_of(spec)
     if spec.batch_size is not None and spec.batch_size < 1:
         raise BackendError(
             f"batch size: {spec.batch_size} is not a whole number above 0, and not automatic."
         )
+
+
+def thoughts_of(spec: ModelSpec) -> int:
+    """Return the tokens granted to a model's thoughts beside its answer's own (option ``reasoning_tokens``).
+
+    Raises
+    ------
+    BackendError
+        When it is no whole number from 0 on.
+    """
+    given = str(spec.options.get("reasoning_tokens", REASONING_TOKENS)).strip()
+    if not (given.isascii() and given.isdigit() and len(given) < 9):
+        raise BackendError(
+            f"option reasoning_tokens: {given[:60]!r} is not accepted; a whole number from 0 on is."
+        )
+    return int(given)
+
+
+def allowance(tokens: int) -> list[str]:
+    """Return the notice that thoughts do not count; none where the model is given no room for them."""
+    if not tokens:
+        return []
+    return [
+        f"The chat template speaks of thoughts: up to {tokens} tokens of them, where an answer has "
+        "any, do not count against its limit (reasoning_tokens)."
+    ]
+
+
+def opened(mark: str) -> list[str]:
+    """Return the notice that a template opens every answer with a mark of thoughts; none without one."""
+    if not mark:
+        return []
+    return [
+        f"The chat template opens every answer with {mark}: "
+        "choices are scored where the model would think, not where it would answer. "
+        "Texts are kept with their thoughts and read behind them."
+    ]

@@ -7,9 +7,11 @@ handled here: stop texts that begin in the prompt.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from evalkit.backends.hf.encoded import Thinking
 from evalkit.records import Request
 from evalkit.records.reasoning import cut_at, marks_in, thinking
 
@@ -88,9 +90,21 @@ class Stops:
         """Whether the row that generated `ids` ends here."""
         return (
             ids[-1] in self._ends
-            or len(ids) >= request.max_tokens
+            or self._spent(ids, request)
             or self._stopped(ids, (*request.stop, *self._texts))
         )
+
+    def _spent(self, ids: Sequence[int], request: Request) -> bool:
+        """Whether the tokens are used up: those of the answer, or those that its thoughts may have."""
+        thoughts = request.thoughts if isinstance(request, Thinking) else 0
+        most = request.max_tokens - thoughts
+        if len(ids) < most or len(ids) >= request.max_tokens:
+            return len(ids) >= request.max_tokens
+        if thinking(self._text(ids)):
+            return len(ids) >= max(thoughts, most)
+        # the fewest tokens behind which the thoughts are over; 0 where there were none
+        ended = bisect_left(range(len(ids)), True, key=lambda n: not thinking(self._text(ids[:n])))
+        return len(ids) - ended >= most
 
     def _stopped(self, ids: Sequence[int], stops: Sequence[str]) -> bool:
         """Whether the last token completed a stop text."""

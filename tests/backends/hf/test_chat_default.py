@@ -65,6 +65,37 @@ def test_the_system_text_a_template_brings_is_said(
     assert bare.endswith("no chat template")
 
 
+def test_thoughts_do_not_count_where_the_template_speaks_of_them(
+    chatty: Path, model_dir: Callable[..., Path]
+) -> None:
+    """As far as positions are left; said and in the fingerprint, and only there."""
+    config = chatty / "tokenizer_config.json"
+    told = json.loads(config.read_text(encoding="utf-8"))
+    told["chat_template"] = WITH_DEFAULT + "{% if thinking %}<think>{% endif %}"
+    plain = HFBackend(ModelSpec(backend="hf", name=str(chatty)))
+    config.write_text(json.dumps(told), encoding="utf-8")
+    request = Request(kind="generate", text="Is it red?", max_tokens=4)
+    thinks, short, never = (
+        HFBackend(ModelSpec(backend="hf", name=str(chatty), options=options))
+        for options in (
+            {"reasoning_tokens": "7"},
+            {"max_length": 64},
+            {"reasoning_tokens": "0"},
+        )
+    )
+    (item,), (less,), (none,), (before,) = (
+        backend.encode([request]) for backend in (thinks, short, never, plain)
+    )
+
+    assert item.bounded.max_tokens == 4 + 7
+    assert len(less.context) + less.bounded.max_tokens == 64
+    assert none.bounded == before.bounded == request
+    assert "up to 7 tokens" in thinks.notices[0]
+    assert never.notices == plain.notices == []
+    assert "thoughts of up to 7 tokens" in thinks.fingerprint()["reading"]
+    assert "thoughts" not in plain.fingerprint().get("reading", "")
+
+
 def test_doctor_shows_how_a_model_would_score(
     model_dir: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

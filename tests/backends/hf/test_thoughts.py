@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from evalkit.backends.hf.encoded import Thinking
+from evalkit.backends.hf.options import thoughts_of
 from evalkit.backends.hf.stops import Stops
-from evalkit.records import Request
+from evalkit.errors import BackendError
+from evalkit.records import ModelSpec, Request
 from evalkit.records.reasoning import cut_at, has_marks, marks_in, opened_by, split_reasoning
 
 WORDS = ["<think>", "</think>", "<|im_end|>", "one", ".", "\n\n", "B", "C", " "]
@@ -74,6 +77,48 @@ def test_thoughts_that_the_template_opened_are_told_from_an_answer() -> None:
 
     assert (split_reasoning(cut), why) == (("one.one", ""), "length")
     assert split_reasoning(whole) == ("one", "B")
+
+
+def granted(answer: int, thoughts: int) -> Request:
+    """A request whose thoughts do not count."""
+    return Thinking(kind="generate", text="Which?", max_tokens=answer + thoughts, thoughts=thoughts)
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([0, 3, 4, 3, 1, 6, 7, 6], ("one.one", "BC")),
+        ([0, 1, 6, 7, 6], ("", "BC")),
+        ([6, 7, 6], ("", "BC")),
+        ([0, 3, 4, 3, 4, 3, 4, 3], ("one.one.", "")),
+        ([0, 3, 4, 3, 4, 1, 6, 7, 6], ("one.one.", "")),
+    ],
+    ids=["thoughts", "empty thoughts", "no thoughts", "endless", "one token too late"],
+)
+def test_a_limit_counts_the_answer_and_thoughts_have_their_own(
+    ids: list[int], told: tuple[str, str]
+) -> None:
+    """Two tokens of answer behind up to five of thoughts; who does not think has two."""
+    stops = Stops(Words(0, 1, 2), frozenset({2}))
+    found, why = written(stops, ids, granted(2, 5))
+
+    assert (split_reasoning(found), why) == (told, "length")
+
+
+def test_thoughts_that_have_little_room_end_at_the_last_position() -> None:
+    """One position is left beside an answer of three: four tokens in all, whatever they are."""
+    stops = Stops(Words(0, 1, 2), frozenset({2}))
+
+    assert written(stops, [0, 3, 1, 6, 7], granted(3, 1)) == ("<think>one</think>B", "length")
+
+
+@pytest.mark.parametrize("value", ["-1", "many", "1.5", "²", "9" * 30])
+def test_an_allowance_that_is_none_is_refused(value: str) -> None:
+    """One message that names the option."""
+    spec = ModelSpec(backend="hf", name="x", options={"reasoning_tokens": value})
+
+    with pytest.raises(BackendError, match="option reasoning_tokens"):
+        thoughts_of(spec)
 
 
 def test_texts_without_thoughts_are_as_they_were() -> None:
