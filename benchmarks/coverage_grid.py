@@ -4,12 +4,14 @@
 
 Scores are 0 or 1. A cell is right with the chance m[p] expit(logit b[i] + a[p] + g[p, i] + u[group] +
 e[task]): b is U-shaped (most instances nearly always right or wrong) or mild; a is mild, wide, heavy
-(Student with 3 degrees of freedom) or wide with one wording in ten broken (m = 0.15); g is what a
-wording does to single instances; u what instances of a group share; e what a task adds. Truths are
-by quadrature, those of order statistics by further matrices.
+(Student with 3 degrees of freedom), skewed (minus an exponential one) or wide with one wording in
+ten broken (m = 0.15), in both arms and models or in one only; g is what a wording does to single
+instances; u what instances of a group share; e what a task adds. Truths are by quadrature, those of
+order statistics by further matrices.
 
-Points alternate between two halves. What is offered was decided on the first half; the page shows
-the second, which decided nothing. A round is 50 matrices of one point, kept as a line of the state
+The question ``phrasings`` is judged by the intervals that need no law, ``normal`` by those that take
+effects of wording as normal. Points alternate between two halves. What is offered was decided on the
+first half; the page shows the second, which decided nothing. A round is 50 matrices of one point, kept as a line of the state
 file, so an interrupted run goes on.
 """
 
@@ -30,6 +32,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from evalkit import stats
+from evalkit.analysis.new_phrasings import of_new_phrasings
 from evalkit.analysis.over_tasks import OneTask, over_tasks
 from evalkit.records.questions import within
 from evalkit.stats import Interval
@@ -40,6 +43,8 @@ PIVOTS = 400
 CENTRES = 1200
 DIFFERENCE = "difference of "
 ORDER = ("median", "q75", "cps")
+MIDDLE = "median of all phrasings"
+"""What the interval of the median that needs no law is about."""
 ITEMS = {"u-shaped": (0.35, 0.25), "mild": (2.0, 1.5)}
 SHIFT = 0.2
 """Logits by which the second of two compared models is better."""
@@ -62,6 +67,8 @@ class Point:
     """Whether seen wordings hardly differ and unseen ones do, as in the lead paper."""
     groups: int = 0
     """Groups of instances; 0 for none."""
+    alone: str = ""
+    """Where wordings break: ``unseen`` in that arm only, ``second`` in the second model only."""
     tasks: int = 1
     shared: bool = True
     """Whether tasks share their phrasings."""
@@ -83,6 +90,9 @@ def grid() -> list[Point]:
     points += [replace(Point(), levels=(0.8, 0.9), n_phrasings=5, n_instances=50)]
     points += [replace(Point(), unseen=u, unequal=x) for u in (3, 7, 1) for x in (False, True)]
     points += [replace(Point(wording="broken"), unseen=u) for u in (3, 7)]
+    points += [Point("skewed", p, n) for p, n in ((4, 50), (6, 200), (10, 1000), (20, 200))]
+    points += [Point("broken", p, n) for p, n in ((4, 50), (6, 200), (60, 50), (60, 1000))]
+    points += [Point("broken", 10, n, alone=a) for a in ("unseen", "second") for n in (50, 200)]
     points += [replace(Point(), groups=g, wording=w) for w in ("wide", "broken") for g in (10, 40)]
     points += [replace(Point(), groups=5), replace(Point(), groups=20, levels=(0.8, 0.9))]
     points += [
@@ -95,8 +105,13 @@ def grid() -> list[Point]:
 
 def wordings(point: Point, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Effects a and factors m of that many wordings."""
-    scale = {"mild": 0.2, "wide": 0.6, "heavy": 0.25, "broken": 0.6}[point.wording]
-    draw = rng.standard_t(3, size) if point.wording == "heavy" else rng.normal(size=size)
+    scale = {"mild": 0.2, "wide": 0.6, "heavy": 0.25, "broken": 0.6, "skewed": 0.8}[point.wording]
+    if point.wording == "heavy":
+        draw = rng.standard_t(3, size)
+    elif point.wording == "skewed":
+        draw = 0.5 - rng.standard_exponential(size)
+    else:
+        draw = rng.normal(size=size)
     broken = (rng.random(size) < 0.1) & (point.wording == "broken")
     return scale * draw, np.where(broken, 0.15, 1.0)
 
@@ -110,7 +125,9 @@ def both_arms(point: Point, rng: np.random.Generator, size: int = 1) -> tuple[np
     if point.unequal:
         a = np.where(seen, 0.2 + 0.1 * rng.normal(size=a.shape), 0.4 * rng.normal(size=a.shape))
         m = np.ones_like(m)
-    return a, m, seen
+    if point.alone == "unseen":
+        m = np.where(seen, 1.0, m)
+    return a, np.ones_like(m) if point.alone == "second" else m, seen
 
 
 @lru_cache(maxsize=8)
@@ -173,9 +190,14 @@ def truths_these(point: Point, chance: np.ndarray, seen: np.ndarray) -> dict[str
     }
 
 
-def second_model(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Effects of the same wordings on a second, better model."""
-    return a + SHIFT + OWN * rng.normal(size=a.shape)
+def second_model(
+    point: Point, a: np.ndarray, m: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects and factors of the same wordings on a second, better model."""
+    other = a + SHIFT + OWN * rng.normal(size=a.shape)
+    if point.alone == "second":
+        m = np.where(rng.random(a.shape) < 0.1, 0.15, m)
+    return other, m
 
 
 @lru_cache(maxsize=64)
@@ -185,18 +207,22 @@ def truths_new(point: Point, seed: int) -> dict[str, float]:
     _, w = nodes(point.items, point.groups > 0)
     a, m, seen = both_arms(point, rng, (1000 if point.groups else 4000) // point.n_phrasings)
     first = (chances(point, a.ravel(), m.ravel()) @ w).reshape(a.shape)
-    second = (chances(point, second_model(a, rng).ravel(), m.ravel()) @ w).reshape(a.shape)
+    other, m2 = second_model(point, a, m, rng)
+    second = (chances(point, other.ravel(), m2.ravel()) @ w).reshape(a.shape)
     found = {
         "mean": float(first.mean()),
         "gap": float(first[:, seen].mean() - first[:, ~seen].mean()),
         f"{DIFFERENCE}mean": float(second.mean() - first.mean()),
+        MIDDLE: float(np.median(first)),
+        "seen_mean": float(first[:, seen].mean()),
+        "unseen_mean": float(first[:, ~seen].mean()),
     }
     means = []
     for _ in range(CENTRES // 100):
         a, m, _ = both_arms(point, rng, 100)
         base = instances(point, rng, 100)
-        other = second_model(a, rng)
-        means.append([scores(point, x, m, base, rng).mean(axis=2) for x in (a, other)])
+        both = ((a, m), second_model(point, a, m, rng))
+        means.append([scores(point, *x, base, rng).mean(axis=2) for x in both])
     old, new = np.concatenate(means, axis=1)
     for name in ORDER:
         function = stats.FROM_MEANS[name]
@@ -247,6 +273,23 @@ def of_scores(
     return found
 
 
+def of_any(point: Point, y: np.ndarray, seen: np.ndarray, level: float) -> dict[str, Interval]:
+    """Every interval of one matrix that needs no law of wording."""
+    units = stats.by_group(y, codes(point)) if point.groups else y
+    return of_new_phrasings(units, np.where(seen, "seen", "unseen"), level=level)
+
+
+def any_truths(new: Mapping[str, float]) -> dict[str, float]:
+    """What these are about."""
+    names = {
+        "mean": "mean",
+        "median": MIDDLE,
+        "seen_mean": "seen_mean",
+        "unseen_mean": "unseen_mean",
+    }
+    return {name: new[of] for name, of in names.items()}
+
+
 def of_pair(
     point: Point, old: np.ndarray, new: np.ndarray, question: Any, level: float, rng: Any
 ) -> dict[str, Interval]:
@@ -266,10 +309,10 @@ def one_task(point: Point, hits: Hits, new: Mapping[str, float], rng: np.random.
     """One matrix of one task, and a second model on it."""
     (a,), (m,), seen = both_arms(point, rng)
     (base,) = instances(point, rng)
-    other = second_model(a, rng)
-    old, better = scores(point, a, m, base, rng), scores(point, other, m, base, rng)
+    second = second_model(point, a, m, rng)
+    old, better = scores(point, a, m, base, rng), scores(point, *second, base, rng)
     these = truths_these(point, chances(point, a, m), seen)
-    those = truths_these(point, chances(point, other, m), seen)
+    those = truths_these(point, chances(point, *second), seen)
     these |= {
         f"{DIFFERENCE}{name}": those[name] - these[name]
         for name in ("mean", "pss", "worst_instance", "best_instance")
@@ -280,10 +323,11 @@ def one_task(point: Point, hits: Hits, new: Mapping[str, float], rng: np.random.
         for question, truth in (("fixed", these), ("random", new)):
             found = of_scores(point, old, seen, question, level, rng)
             found |= of_pair(point, old, better, question, level, rng)
-            told = {"fixed": "these", "random": "phrasings"}[question]
+            told = {"fixed": "these", "random": "normal"}[question]
             note(hits, told, found, truth, level)
             if question == "random" and not point.unequal:
                 note(hits, told, found, {"new_phrasing": fresh}, level)
+        note(hits, "phrasings", of_any(point, old, seen, level), any_truths(new), level)
 
 
 def several_tasks(point: Point, hits: Hits, everything: float, rng: np.random.Generator) -> None:
@@ -301,9 +345,11 @@ def several_tasks(point: Point, hits: Hits, everything: float, rng: np.random.Ge
         parts.append((y, ids))
         these.append(truths_these(point, chances(point, a, m, task), seen))
     truth = {name: float(np.mean([one[name] for one in these])) for name in these[0]}
-    many, factor = wordings(point, rng, 300)
-    new = np.mean([(chances(point, many, factor, task) @ w).mean() for task in drawn])
-    asked = {"these": truth, "phrasings": {"mean": float(new), "gap": 0.0}}
+    many, factor = wordings(point, rng, 600)
+    each = np.array([chances(point, many, factor, task) @ w for task in drawn])
+    new, middle = float(each.mean()), float(np.median(each, axis=1).mean())
+    asked = {"these": truth, "normal": {"mean": new, "gap": 0.0}}
+    asked["phrasings"] = {"mean": new, "seen_mean": new, "unseen_mean": new, "median": middle}
     asked["tasks"] = {"mean": everything, "gap": 0.0}
     for question, target in asked.items():
         tasks = []
@@ -311,6 +357,8 @@ def several_tasks(point: Point, hits: Hits, everything: float, rng: np.random.Ge
             if question == "these":
                 found = of_scores(point, y, seen, within(question), 0.95, rng)
                 found.pop("new_phrasing")
+            elif question == "phrasings":
+                found = of_any(point, y, seen, 0.95)
             else:  # nothing else is judged over several tasks, and pivots cost most of the time
                 found = {
                     "mean": stats.mean_interval(y),

@@ -17,19 +17,22 @@ BAND = (0.93, 0.97)
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 """What stands between these in docs/coverage.md is written here."""
 WITHDRAWN = {
-    ("phrasings", "median"),
-    ("phrasings", "cps"),
-    ("phrasings", "difference of cps"),
-    ("phrasings", "new_phrasing"),
+    ("normal", "median"),
+    ("normal", "cps"),
+    ("normal", "difference of cps"),
+    ("normal", "new_phrasing"),
 }
 """Question and interval that the deciding half showed not to hold; no longer offered."""
 WITHDRAWN_OVER_TASKS = {("these", "std_excess")}
 """The same for rows over several tasks."""
 QUESTIONS = {
     "these": "these tasks and phrasings on new instances",
-    "phrasings": "these tasks under new phrasings",
-    "tasks": "tasks like these",
+    "phrasings": "these tasks under new phrasings, whatever the effects of wording are",
+    "normal": "these tasks under new phrasings, effects of wording taken as normal",
+    "tasks": "tasks like these under new phrasings, effects of wording taken as normal",
 }
+NEEDS_LAW = ("normal", "tasks")
+"""Questions that are answered only when asked by name."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def described(point: dict[str, Any]) -> str:
         f"{point['items']} items",
         f"interaction {point['interaction']:g}",
         f"arms {arms}" if arms else "",
+        f"in the {point['alone']} only" if point["alone"] else "",
         "seen narrow, unseen wide" if point["unequal"] else "",
         f"{point['groups']} groups" if point["groups"] else "",
         f"{point['tasks']} tasks, {'shared' if point['shared'] else 'own'} phrasings"
@@ -103,6 +107,8 @@ def kind(point: dict[str, Any]) -> str:
         return f"{point['tasks']} tasks, {point['wording']}"
     if point["groups"]:
         return f"{point['groups']} groups, {point['wording']}"
+    if point["alone"]:
+        return f"broken in the {point['alone']} {'arm' if point['alone'] == 'unseen' else 'model'} only"
     if point["unequal"]:
         return "arms of unequal spread"
     return str(point["wording"])
@@ -199,7 +205,13 @@ def tables(
         "",
         "Judging half, lower than its level by more than two points and two simulation errors.",
         "",
-        *failing(judged, points),
+        *failing([row for row in judged if row.question not in NEEDS_LAW], points),
+        "",
+        "## What takes effects of wording as normal, and fails where they are not",
+        "",
+        "Answered only when it is asked by name (`--question normal` or `tasks`); the same half.",
+        "",
+        *failing([row for row in judged if row.question in NEEDS_LAW], points),
         "",
         "## What was withdrawn",
         "",

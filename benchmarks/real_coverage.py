@@ -7,7 +7,10 @@ instances all instances. From every matrix of it samples of P prompts (without r
 instances (with, so that they come from an endless population of just these) are drawn, and
 intervals from a sample are held against what the whole matrix says: those for these prompts on new
 instances, those for new prompts. Then the budget estimator sees 4, 8 and 16 cells a prompt of the
-whole matrix, and W1 is the mean distance of its sorted prompt scores from the true ones.
+whole matrix, and W1 is the mean distance of its sorted prompt scores from the true ones. The floor
+beside it is the W1 of an oracle that is told every difference between prompts and estimates their
+common level alone, as efficiently as can be from cells of different instances: what no estimator
+without other knowledge of the instances can be expected to fall below.
 
 Where a table has no instances (means of prompts), samples of prompts are drawn and the intervals
 that need no instances are judged. Prompts from a small population hold more than from an endless
@@ -39,20 +42,23 @@ LEAST_INSTANCES = 100
 SIZES = (5, 8, 12)
 PIVOTS = 400
 CELLS = (4, 8, 16)
+ORACLES = 400
 GOALS = {4: 0.03, 8: 0.02, 16: 0.015}
 
 
-def matrices(path: Path, models: list[str], tasks: list[str]) -> Iterator[tuple[str, np.ndarray]]:
+def matrices(path: Path, given: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
     """Name and complete scores (prompt, instance) of everything large enough."""
     table = ScoreTable.from_frame(read_score_table(path).frame, origin=str(path))
     for model in table.models:
         for task in table.tasks(model):
-            if (models and model not in models) or (tasks and task not in tasks):
+            if given.model and model not in given.model:
+                continue
+            if given.task and task not in given.task:
                 continue
             values = table.block(model, task).values
             whole = values[(~np.isnan(values)).mean(axis=1) > 0.9]
             whole = whole[:, ~np.isnan(whole).any(axis=0)]
-            if whole.shape[0] >= LEAST_PROMPTS and whole.shape[1] >= LEAST_INSTANCES:
+            if whole.shape[0] >= given.least_prompts and whole.shape[1] >= given.least_instances:
                 yield f"{model}, {task}", whole
 
 
@@ -117,6 +123,23 @@ def of_means(y: np.ndarray, p: int, draws: int, seed: int) -> dict[str, list[flo
     return hits
 
 
+def oracle(y: np.ndarray, cells: int, repeats: int, seed: int) -> float:
+    """Mean W1 of who knows how prompts differ and learns the level only, at that many cells a prompt.
+
+    Every cell tells the level with the precision 1 / (a (1 - a)) of its prompt; cells not scored are
+    then known but for that level, so the error is that of the weighted mean, times the share of
+    cells that were not scored.
+    """
+    a = y.mean(axis=1)
+    rng, errors = np.random.default_rng([seed, cells]), []
+    for _ in range(repeats):
+        known = balanced_design(*y.shape, budget=cells * len(y), rng=rng)
+        weights = known / np.maximum(a * (1 - a), 0.5 / y.shape[1])[:, None]
+        level = float((weights * (y - a[:, None])).sum() / weights.sum())
+        errors.append(abs(level) * (1 - known.mean()))
+    return float(np.mean(errors))
+
+
 def budget(y: np.ndarray, cells: int, repeats: int, seed: int) -> dict[str, float]:
     """W1 errors, and shares of order statistics, spread and mean held, at that many cells a prompt."""
     truth, found = y.mean(axis=1), []
@@ -170,7 +193,7 @@ def with_instances(found: list[tuple[str, np.ndarray]], given: argparse.Namespac
             hits = sample(y, p, n, given.draws, given.seed)
             print_shares(f"{name} ({len(y)} x {y.shape[1]})", f"{p} x {n}", hits)
     print()
-    line(["population", "cells a prompt", "W1 (goal)", "W1 of averages", "order statistics held", "spread held", "mean held"], head=True)  # fmt: skip
+    line(["population", "cells a prompt", "W1 (goal)", "floor", "W1 of averages", "order statistics held", "spread held", "mean held"], head=True)  # fmt: skip
     for name, y in found:
         for cells in CELLS:
             one = budget(y, cells, given.repeats, given.seed)
@@ -180,6 +203,7 @@ def with_instances(found: list[tuple[str, np.ndarray]], given: argparse.Namespac
                     name,
                     str(cells),
                     f"{one['W1']:.3f} ({GOALS[cells]})",
+                    f"{oracle(y, cells, ORACLES, given.seed):.3f}",
                     f"{one['W1 of averages']:.3f}",
                     *shares,
                 ]
@@ -219,6 +243,8 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--task", action="append", default=[])
+    parser.add_argument("--least-prompts", type=int, default=LEAST_PROMPTS)
+    parser.add_argument("--least-instances", type=int, default=LEAST_INSTANCES)
     parser.add_argument("--instances", type=int, default=100, help="instances of a sample")
     parser.add_argument("--draws", type=int, default=200, help="samples of each size")
     parser.add_argument("--repeats", type=int, default=20, help="budgeted designs of each size")
@@ -227,10 +253,10 @@ def main() -> None:
     if read_score_table(given.table).layout != "cells":
         without_instances(given.table, given)
         return
-    found = list(matrices(given.table, given.model, given.task))
+    found = list(matrices(given.table, given))
     if not found:
         raise SystemExit(
-            f"{given.table}: no model and task with {LEAST_PROMPTS} prompts on {LEAST_INSTANCES} "
+            f"{given.table}: no model and task with {given.least_prompts} prompts on {given.least_instances} "
             "shared instances"
         )
     with_instances(found, given)

@@ -93,7 +93,7 @@ def test_shell_blocks_with_the_demo_model_run(tmp_path, monkeypatch):
     assert [(line, said) for line, code, said in outcomes if code != 0] == []
     assert len(list(Path("reports/runs").glob("*/report.html"))) == 1
     shown, page = numbers(outcomes[-1][2]), numbers((ROOT / "docs" / "first_steps.md").read_text())
-    assert len(page) == 7  # those with an interval
+    assert len(page) == 8  # those with an interval
     assert {name: shown[name] for name in page if abs(shown[name] - page[name]) > 1.0} == {}, (
         "first_steps.md shows other numbers than come out"
     )

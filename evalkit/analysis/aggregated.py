@@ -3,7 +3,8 @@
 What can be said without instances.
 
 Without instances nothing is known of the noise they leave in a phrasing's score, so intervals are
-over phrasings alone: Student for means, Welch for gaps, none for standard deviations. Everything that needs cells is absent, with that reason.
+over phrasings alone: that of a bounded mean, which needs no law; with normal effects of wording
+Student for means and Welch for gaps; none for standard deviations. Everything that needs cells is absent, with that reason.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from evalkit.stats.intervals.pivot import NOT_NORMAL
 __all__ = ["estimate_aggregated"]
 
 CELLS = "needs one row per instance"
+NEEDS_NORMAL = "needs normal effects of wording (--question normal)"
 
 
 def estimate_aggregated(
@@ -65,8 +67,9 @@ def estimate_aggregated(
     origin
         Name for messages.
     question
-        ``tasks``, or anything else for these tasks under new phrasings: without instances nothing
-        can be said of new ones, and these phrasings are what they are.
+        ``tasks``, ``normal``, or anything else for these tasks under new phrasings whatever their
+        effects are: without instances nothing can be said of new ones, and these phrasings are
+        what they are.
 
     Raises
     ------
@@ -92,7 +95,8 @@ def estimate_aggregated(
             f"{row['phrasing_id']!r}; one row each is accepted. "
             "Name the column that tells them apart with --factor; evalkit audit lists them."
         )
-    what: Asked = "tasks" if asked(question) == "tasks" else "phrasings"
+    what: Asked = asked(question)
+    what = "phrasings" if what == "these" else what
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
     for model, part in frame.groupby("model", observed=True, sort=True):
@@ -103,6 +107,7 @@ def estimate_aggregated(
                 level=level,
                 reference=reference,
                 chance=(chance or {}).get(str(task)),
+                bounded=what == "phrasings",
             )
             for task, cells in part.groupby("task", observed=True, sort=True)
         ]
@@ -112,7 +117,7 @@ def estimate_aggregated(
         by_model,
         level=level,
         group=group,
-        question=what,
+        question="normal" if what == "phrasings" else what,
         rng=np.random.default_rng(0),
         n_resamples=1000,
     )
@@ -125,6 +130,7 @@ def _one_task(
     level: float,
     reference: str | Mapping[str, str] | None,
     chance: float | None,
+    bounded: bool,
 ) -> OneTask:
     cells = cells.sort_values("phrasing_id", key=lambda column: column.astype(str))
     every = tuple(str(name) for name in cells["phrasing_id"])
@@ -143,6 +149,8 @@ def _one_task(
     sizes = cells["n_instances"].dropna().unique() if "n_instances" in cells else np.array([])
     found = _statistics(a, np.array(seen), level)
     found |= _reliance(np.array(list(scores.values())), _texts(cells, "kind", "correct"), a, level)
+    if bounded:
+        found |= _whatever(a, np.array(seen), found)
     pairs, reason = _pairs(every, reference), CELLS
     attacked, clean = (
         np.array([scores[name] for name in names]) for names in (pairs, pairs.values())
@@ -232,6 +240,23 @@ def _statistics(
     if not absent:
         found["gap"] = gap_of_phrasings(arms["seen"], arms["unseen"], level=level)
     return found
+
+
+def _whatever(
+    a: npt.NDArray[np.float64], seen: npt.NDArray[np.str_], found: Mapping[str, stats.Interval]
+) -> dict[str, stats.Interval]:
+    """Intervals of means that need no law, and none of what needs normal effects of wording."""
+    parts = {"mean": a} | {f"{arm}_mean": a[seen == arm] for arm in ("seen", "unseen")}
+    level = found["mean"].level
+    return {
+        name: stats.undefined(one.value, NEEDS_NORMAL, level=level)
+        for name, one in found.items()
+        if name.startswith(("gap", "reliance")) and not one.reason
+    } | {
+        name: stats.bounded_mean_of_phrasings(part, level=level)
+        for name, part in parts.items()
+        if part.size
+    }
 
 
 def _withdrawn(found: stats.Interval) -> stats.Interval:

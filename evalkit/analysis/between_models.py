@@ -278,7 +278,7 @@ def _intervals(
         ]
     low, high = stats.rank_intervals(draws, level=common.level)
     columns = zip(names, (low, high, stats.p_best(draws)), strict=True)
-    answered: Asked = "phrasings" if question == "tasks" and common.task != "all" else question
+    answered: Asked = "normal" if question == "tasks" and common.task != "all" else question
     common = replace(common, question=WORDS[answered])
     note = f"{draws.shape[0]} resamples, the same for all models"
     return [

@@ -34,7 +34,7 @@ from evalkit.analysis.per_task import best_of_both
 from evalkit.analysis.suites import compare_suites, only_in_one, refuse
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate, digest
-from evalkit.records.questions import WORDS, asked, within
+from evalkit.records.questions import WORDS, asked, of_differences, within
 from evalkit.scoring import STATUSES, Block, ScoreTable
 from evalkit.stats.intervals.crossed import mean_difference_interval
 
@@ -104,7 +104,7 @@ def compare_tables(
         When a table holds several models, or tasks, phrasings or instances differ, naming what.
     """
     settings = settings or Settings()
-    question = asked(settings.question)
+    question = of_differences(asked(settings.question))
     models = [_only_model(table, side) for table, side in ((old, "old"), (new, "new"))]
     pairs = _aligned(old, new, models)
     rows = [

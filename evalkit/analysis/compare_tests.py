@@ -36,7 +36,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Pair: TypeAlias = tuple[Block, Block]
 LEAST_FLIPPED = 9999
 """Fewest random sign flips of a test."""
-METHODS = {"phrasings": "t/phrasings+instances", "tasks": "t/tasks"}
+METHODS = {"normal": "t/phrasings+instances", "tasks": "t/tasks"}
 """Question -> how its p is made."""
 
 

@@ -19,7 +19,7 @@ from evalkit.analysis.per_task import Options, task_statistics
 from evalkit.analysis.pooled import pooled
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import Estimate, digest, instances_digest
-from evalkit.records.questions import Asked, Named, asked, within
+from evalkit.records.questions import Asked, Named, asked, of_differences, within
 from evalkit.scoring import AnswerBlock, Block, ScoreTable
 
 __all__ = ["Known", "estimate", "headline_phrasings", "rows_of_model"]
@@ -76,7 +76,7 @@ def estimate(
     seed
         Seed; every (model, task) draws from a stream of its own, so other tasks change nothing.
     question
-        ``these`` (also ``fixed``), ``phrasings`` (also ``random``) or ``tasks``, as in
+        ``these`` (also ``fixed``), ``phrasings`` (also ``random``), ``normal`` or ``tasks``, as in
         `evalkit.records.questions`.
     reference
         Clean phrasing of drop rates, or attacked id -> reference id; None: perturbed phrasings
@@ -95,7 +95,11 @@ def estimate(
     """
     what, known = asked(question), known or Known()
     asking = Options(
-        level=level, question=within(what), n_resamples=n_resamples, reference=reference
+        level=level,
+        question=within(what),
+        bounded=what == "phrasings",
+        n_resamples=n_resamples,
+        reference=reference,
     )
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
@@ -129,7 +133,7 @@ def estimate(
         by_model,
         level=level,
         group=group,
-        question=what,
+        question=of_differences(what),
         rng=_stream(seed, group, "ranks"),
         n_resamples=min(n_resamples, MOST_RANKED),
     )

@@ -1,10 +1,11 @@
 """Statistics over several tasks: the unweighted mean over tasks, with the interval of the question asked.
 
-*These tasks and phrasings* and *these tasks under new phrasings*: means, arms and gaps are linear in
+*New phrasings, whatever their effects*: one bounded mean where tasks have the same phrasings.
+
+*These tasks and phrasings* and *new phrasings with normal effects*: means, arms and gaps are linear in
 the cells, so their error is worked out from all cells together; whatever tasks share of their
 phrasings is kept. Any other statistic has the intervals of its tasks: they are put together as
-independent ones where the tasks share nothing that is drawn, and averaged, which is never too
-narrow, where they share phrasings.
+independent ones, but for what they share of their phrasings.
 
 *Tasks like these*: means, arms and gaps get the crossed interval of the (phrasing, task) layout,
 phrasings and tasks random, where tasks share phrasings; every other statistic the Student interval
@@ -25,8 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.records.questions import Asked, within
+from evalkit.analysis.new_phrasings import of_phrasing_means, same_rows
+from evalkit.records.questions import Asked, of_differences, within
 from evalkit.records.statistics import NEVER, NO_INTERVAL, statistic
+from evalkit.stats.intervals.bounded import (
+    ANY,
+    bounded_mean_of_tasks,
+)
 from evalkit.stats.intervals.crossed import (
     crossed_error,
     gap_interval,
@@ -34,7 +40,6 @@ from evalkit.stats.intervals.crossed import (
     mean_interval,
     student,
 )
-from evalkit.stats.intervals.phrasing_only import gap_of_phrasings, mean_of_phrasings
 from evalkit.stats.intervals.resample import Interval, undefined
 from evalkit.stats.intervals.several_tasks import (
     Error,
@@ -176,11 +181,9 @@ def _one(
         )
     if question == "tasks":
         return _tasks_like_these(defined, level), len(defined)
-    shared = _share_phrasings([task for task in having if task.found[metric] in defined])
     drawn = any("phrasings" in interval.over for interval in defined)
-    if shared and drawn and not any(math.isnan(interval.low) for interval in defined):
-        return _averaged(defined, level), len(defined)
-    return independent(defined, level=level), len(defined)
+    shared = _shared([task for task in having if task.found[metric] in defined]) if drawn else None
+    return independent(defined, level=level, shared=shared), len(defined)
 
 
 def _at_instances(metric: str, tasks: Sequence[OneTask], level: float) -> Interval | None:
@@ -213,20 +216,12 @@ def _tasks_like_these(found: Sequence[Interval], level: float) -> Interval:
     return student(value, variance=variance, df=values.size - 1, level=level, over="tasks")
 
 
-def _averaged(found: Sequence[Interval], level: float) -> Interval:
-    """Mean of the tasks with the means of their ends: at least the level, whatever the tasks share."""
-    value, low, high = (
-        float(np.mean([getattr(one, name) for one in found])) for name in ("value", "low", "high")
-    )
-    overs = sorted({one.over for one in found})
-    if len(overs) > 1:
-        return undefined(value, "the tasks' intervals answer different questions", level=level)
-    return Interval(value, low, high, level, "average", overs[0])
-
-
-def _share_phrasings(tasks: Sequence[OneTask]) -> bool:
-    ids = [name for task in tasks for name in task.phrasing_ids]
-    return len(set(ids)) < len(ids)
+def _shared(tasks: Sequence[OneTask]) -> Floats:
+    """(task, task): share of their phrasings that two tasks have in common."""
+    ids = [set(task.phrasing_ids) for task in tasks]
+    return np.array([
+        [len(one & other) / math.sqrt(len(one) * len(other)) for other in ids] for one in ids
+    ])  # fmt: skip
 
 
 def linear_error(tasks: Sequence[OneTask], metric: str, question: Asked) -> Error | None:
@@ -239,7 +234,7 @@ def linear_error(tasks: Sequence[OneTask], metric: str, question: Asked) -> Erro
     metric
         One of `LINEAR`.
     question
-        ``these``, or anything else for new phrasings.
+        ``normal`` or ``tasks`` for new phrasings with normal effects, or anything else for these.
     """
     how = within(question)
     if metric == "gap":
@@ -252,12 +247,7 @@ def linear_error(tasks: Sequence[OneTask], metric: str, question: Asked) -> Erro
     for task in tasks:
         if task.values is None:
             return None
-        rows = (
-            np.ones(len(task.seen), dtype=bool)
-            if metric == "mean"
-            else np.array(task.seen) == metric.removesuffix("_mean")
-        )
-        part = _part(task, rows, task.values)
+        part = _part(task, _rows(task, metric), task.values)
         if np.isnan(part.scores).all():
             return None
         parts.append(part)
@@ -275,12 +265,14 @@ def mean_error(tasks: Sequence[OneTask], question: Asked) -> tuple[Error, Asked]
         One or more, with cells.
     question
         What is asked. A task with one phrasing has nothing to say of new ones, so ``these`` is
-        answered; one task has nothing to say of others.
+        answered, as for ``phrasings`` (see `evalkit.records.questions.of_differences`); one task
+        has nothing to say of others.
     """
     if question == "tasks" and len(tasks) > 1:
         return _tasks_error(tasks), question
     for how in cast(
-        tuple[Asked, ...], ("these",) if question == "these" else ("phrasings", "these")
+        tuple[Asked, ...],
+        ("these",) if of_differences(question) == "these" else ("normal", "these"),
     ):
         error = linear_error(tasks, "mean", how)
         if error is not None and not math.isnan(error.variance):
@@ -323,10 +315,23 @@ def _linear(
 ) -> dict[str, Interval]:
     """Intervals of the statistics in `LINEAR` for these tasks."""
     if all(task.values is None for task in tasks):
-        return _of_phrasing_means(tasks, level)
-    found = {}
+        if len({(task.phrasing_ids, task.seen) for task in tasks}) > 1:
+            return {}
+        a, relation = np.mean([task.a for task in tasks], axis=0), np.array(tasks[0].seen)
+        return of_phrasing_means(a, relation, level=level, bounded=question == "phrasings")
+    found: dict[str, Interval] = {}
     for metric in LINEAR:
         if any(task.found.get(metric) is None for task in tasks):
+            continue
+        if all(task.found[metric].over == ANY for task in tasks):
+            parts = [
+                _part(task, _rows(task, metric), task.values)
+                for task in tasks
+                if task.values is not None
+            ]
+            rows = same_rows(parts)
+            if rows is not None and len(rows) == len(tasks):
+                found[metric] = bounded_mean_of_tasks(rows, level=level)
             continue
         for how in cast(tuple[Asked, ...], tuple(dict.fromkeys((question, "these")))):
             error = linear_error(tasks, metric, how)
@@ -342,22 +347,11 @@ def _linear(
     return found
 
 
-def _of_phrasing_means(tasks: Sequence[OneTask], level: float) -> dict[str, Interval]:
-    """The same from scores of phrasings alone, where all tasks have the same phrasings."""
-    if len({(task.phrasing_ids, task.seen) for task in tasks}) > 1:
-        return {}
-    a = np.mean([task.a for task in tasks], axis=0)
-    relation = np.array(tasks[0].seen)
-    arms = {name: a[relation == name] for name in ("seen", "unseen")}
-    found = {"mean": mean_of_phrasings(a, level=level)}
-    found |= {
-        f"{name}_mean": mean_of_phrasings(arm, level=level)
-        for name, arm in arms.items()
-        if arm.size
-    }
-    if all(arm.size for arm in arms.values()):
-        found["gap"] = gap_of_phrasings(arms["seen"], arms["unseen"], level=level)
-    return found
+def _rows(task: OneTask, metric: str) -> npt.NDArray[np.bool_]:
+    """Phrasings that a mean is over."""
+    if metric == "mean":
+        return np.ones(len(task.seen), dtype=bool)
+    return np.isin(task.seen, [metric.removesuffix("_mean")])
 
 
 def _layout(tasks: Sequence[OneTask]) -> tuple[Floats | None, npt.NDArray[np.str_]]:

@@ -18,6 +18,7 @@ from evalkit.analysis.from_answers import answer_statistics, said_statistics
 from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.from_states import calibration_statistics, state_statistics
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
+from evalkit.analysis.new_phrasings import of_new_phrasings
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.analysis.wordings import differing, matched
 from evalkit.records.statistics import PASS_AT, RELIABLE_AT
@@ -50,7 +51,9 @@ class Options:
     level: float = 0.95
     """Level of intervals."""
     question: stats.Question = "random"
-    """``fixed``: these phrasings on new instances; ``random``: new phrasings too."""
+    """``fixed``: these phrasings on new instances; ``random``: new ones with normal effects too."""
+    bounded: bool = False
+    """Whether `BOUNDED` statistics are about new phrasings whatever their effects are."""
     n_resamples: int = 4000
     """Draws of the intervals that need them."""
     reference: str | Mapping[str, str] | None = None
@@ -107,6 +110,8 @@ def task_statistics(
         found = sparse_statistics(
             scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level
         )
+    if whole and options.bounded:
+        found |= of_new_phrasings(units, arms, level=options.level)
     found["sensitivity"] = _of_nothing(found["sensitivity"], found["mean"])
     found |= _of_labels(block, headline, options=options, rng=rng)
     found |= _of_status(block.status[headline], options)

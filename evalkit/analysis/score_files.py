@@ -135,7 +135,7 @@ def _one_part(
             chance=chance,
             group=group,
             origin=file.origin,
-            question="tasks" if settings.question == "tasks" else "phrasings",
+            question=cast(Named, "phrasings" if settings.question == "both" else settings.question),
         )
     table = ScoreTable.from_frame(frame, origin=file.origin)
     both = settings.question == "both"

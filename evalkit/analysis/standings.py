@@ -21,7 +21,7 @@ from evalkit.analysis.between_models import mean_of_draws, resampled_scores
 from evalkit.analysis.over_tasks import OneTask, mean_error
 from evalkit.errors import ComparisonError
 from evalkit.records import digest
-from evalkit.records.questions import Asked, Named, asked, within
+from evalkit.records.questions import Asked, Named, asked, of_differences, within
 from evalkit.scoring import Block, ScoreTable
 
 __all__ = ["Standing", "Standings", "aligned", "standings"]
@@ -94,8 +94,9 @@ def standings(
     seed
         Seed of the resamples.
     question
-        A name in `evalkit.records.questions`; all but ``these`` need two phrasings in every task,
-        else ``these`` is answered and said.
+        A name in `evalkit.records.questions`; ``phrasings`` is answered for these phrasings, see
+        `of_differences` there; all but ``these`` need two phrasings in every task, else ``these`` is
+        answered and said.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def standings(
             "Leave one out, or name a label."
         )
     ids, cells, dropped = aligned(tables)
-    what = asked(question)
+    what = of_differences(asked(question))
     if what != "these" and any(task.shape[1] < 2 for task in cells):
         what = "these"
     means = np.mean([np.nanmean(np.nanmean(task, axis=2), axis=1) for task in cells], axis=0)

@@ -26,6 +26,7 @@ from evalkit.cli.options import (
     told_of,
 )
 from evalkit.errors import UsageError
+from evalkit.records.questions import asked, of_differences
 from evalkit.report.compared import HEADS, Line, line_cells, reasons
 from evalkit.report.terminal import say
 from evalkit.report.text import grouped
@@ -39,6 +40,10 @@ __all__ = ["command"]
 GROUP = "What is compared"
 MOST_NAMED = 10
 """Phrasings and instances that are named."""
+FOR_THESE = (
+    "Differences are for these phrasings: for new ones nothing holds whatever their effects are; "
+    "--question normal takes effects of wording as normal."
+)
 _VERDICTS = {None: "-", True: "yes", False: "no"}
 
 
@@ -117,6 +122,8 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
         question=settings["question"],
         margin=settings["margin"],
     )
+    if asked(how.question) != of_differences(asked(how.question)):
+        notes.append(FOR_THESE)
     if len(runs_b) > 1:
         if settings["margin"]:
             raise UsageError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.cli.options import number, print_json, print_table
-from evalkit.records.questions import WORDS, asked
+from evalkit.records.questions import WORDS, asked, of_differences
 from evalkit.records.statistics import shown_in
 from evalkit.report.compared import robustness
 from evalkit.report.terminal import say
@@ -73,7 +73,7 @@ def _print_side_by_side(
     settings: Settings,
 ) -> None:
     """Print a row per run, and what its stars mean."""
-    question = WORDS[asked(settings.question)]
+    question = WORDS[of_differences(asked(settings.question))]
     rows = [
         [one.name, *_cells(change, question), *_costs(one.cost)]
         for one, change in zip(found, changes, strict=True)

@@ -166,8 +166,9 @@ def interval_options(
     """
     level = click.FloatRange(least_level, 1, min_open=True, max_open=True)
     asked = (
-        "What intervals answer: these tasks under new phrasings (phrasings, or random), "
-        "these tasks and phrasings on new instances (these, or fixed), tasks like these (tasks)"
+        "What intervals answer: these tasks under new phrasings whatever these do (phrasings, or "
+        "random), these tasks and phrasings on new instances (these, or fixed), new phrasings with "
+        "normal effects (normal), tasks like these (tasks)"
         + ("; or both of the first." if both else ".")
     )
     questions = (*NAMES, *(("both",) if both else ()))

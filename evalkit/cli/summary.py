@@ -157,4 +157,4 @@ def _print_dimension(table: DimensionTable) -> None:
         ]
         for level, row in table.rows
     ]
-    print_table(["", *table.heads], rows, title=table.title)
+    print_table(["", *table.heads], rows, title=table.asked)

@@ -10,21 +10,32 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
 
-__all__ = ["NAMES", "WORDS", "Asked", "Named", "Within", "asked", "question_of", "within"]
+__all__ = [
+    "NAMES",
+    "WORDS",
+    "Asked",
+    "Named",
+    "Within",
+    "asked",
+    "of_differences",
+    "question_of",
+    "within",
+]
 
-Asked: TypeAlias = Literal["these", "phrasings", "tasks"]
+Asked: TypeAlias = Literal["these", "phrasings", "normal", "tasks"]
 """What may be asked."""
-Named: TypeAlias = Literal["these", "phrasings", "tasks", "fixed", "random"]
+Named: TypeAlias = Literal["these", "phrasings", "normal", "tasks", "fixed", "random"]
 """The same with the names of version 0.1: ``fixed`` is ``these``, ``random`` is ``phrasings``."""
 Within: TypeAlias = Literal["fixed", "random"]
-"""What is asked of one task: its phrasings as they are, or as draws."""
+"""What is asked of one task: its phrasings as they are, or as draws with normal effects."""
 
-NAMES: tuple[Named, ...] = ("phrasings", "these", "tasks", "random", "fixed")
+NAMES: tuple[Named, ...] = ("phrasings", "these", "normal", "tasks", "random", "fixed")
 """Names a user may give, the default first."""
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "these": "these tasks and phrasings on new instances",
-        "phrasings": "these tasks under new phrasings, effects of wording taken as normal",
+        "phrasings": "these tasks under new phrasings, whatever the effects of wording are",
+        "normal": "these tasks under new phrasings, effects of wording taken as normal",
         "tasks": "tasks like these under new phrasings, effects of wording taken as normal",
         "cells": "these tasks, phrasings and instances, all cells",
     }
@@ -53,12 +64,33 @@ def asked(name: str) -> Asked:
 def within(question: Asked) -> Within:
     """Return what a question asks of one task.
 
+    Notes
+    -----
+    ``phrasings`` is answered by the intervals of `evalkit.stats.intervals.bounded`; what has none
+    of these is about the phrasings as they are.
+
     Examples
     --------
-    >>> within("these"), within("tasks")
-    ('fixed', 'random')
+    >>> within("these"), within("phrasings"), within("normal"), within("tasks")
+    ('fixed', 'fixed', 'random', 'random')
     """
-    return "fixed" if question == "these" else "random"
+    return "fixed" if question in {"these", "phrasings"} else "random"
+
+
+def of_differences(question: Asked) -> Asked:
+    """Return the question that differences of two models answer when this one is asked.
+
+    Notes
+    -----
+    Nothing holds for new phrasings whatever their effects are that few phrasings would not make
+    useless: one in ten that breaks in one model only is missed by ten phrasings every third time.
+
+    Examples
+    --------
+    >>> of_differences("phrasings"), of_differences("normal")
+    ('these', 'normal')
+    """
+    return "these" if question == "phrasings" else question
 
 
 def question_of(over: str) -> str:
@@ -73,7 +105,9 @@ def question_of(over: str) -> str:
         return ""
     if over.startswith("cells"):
         return WORDS["cells"]
+    if over.startswith("any "):
+        return WORDS["phrasings"]
     parts = over.split("+")
     if "tasks" in parts:
         return WORDS["tasks"]
-    return WORDS["phrasings"] if any("phrasing" in part for part in parts) else WORDS["these"]
+    return WORDS["normal"] if any("phrasing" in part for part in parts) else WORDS["these"]

@@ -49,6 +49,7 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         shown=everywhere,
         gate="mean score over phrasings",
     )
+    yield fraction("median", "median of a[p]", words="typical wording (median)", shown=("summary",))
     yield positive(
         "std",
         "sample standard deviation of a[p] (ddof 1)",
@@ -78,7 +79,6 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         gate="score of the worst phrasing (min), mean over tasks",
     )
     yield fraction("max", "largest a[p]; grows with P")
-    yield fraction("median", "median of a[p]")
     for level in (5, 25, 75, 95):
         yield fraction(f"q{level:02d}", f"{level} % quantile of a[p], linear interpolation")
     yield fraction("worst_3", "mean of the three least a[p]")

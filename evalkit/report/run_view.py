@@ -131,7 +131,7 @@ def side_by_side(
     note = (
         (
             "Differences are paired: the same phrasings on the same instances, "
-            f"cells that both runs have. Their intervals are for {WORDS['phrasings']}."
+            f"cells that both runs have. Their intervals are for {WORDS['these']}."
         )
         if differences
         else "The two runs cannot be paired, so differences have no intervals."

@@ -15,9 +15,12 @@ import numpy.typing as npt
 from evalkit.backends.base import Backend
 from evalkit.records import Block, Job, Response, Suite, digest, repeat_key
 from evalkit.runs.ask import Keeps, Progress, ask, block_of, pending
+from evalkit.scoring.grouping import groups_of
 from evalkit.scoring.stored import scored
+from evalkit.stats.intervals.grouped import group_codes
 from evalkit.stats.planning.budget import gather_cells
 from evalkit.stats.planning.budget_design import balanced_design
+from evalkit.stats.planning.budget_model import Covariates
 from evalkit.stats.planning.budget_search import find_phrasing
 from evalkit.store.blocks import store_job, stored_blocks
 from evalkit.store.designs import SPARSE, put_design, put_rounds, put_search
@@ -52,7 +55,14 @@ def first_design(job: Job, suite: Suite, *, seed: int) -> Mask:
     shape = (len(job.phrasings), len(job.instances))
     if job.design not in SPARSE:
         return np.ones(shape, dtype=bool)
-    return balanced_design(*shape, budget=cells_of_budget(job, suite), rng=_rng(job, seed))
+    budget, rng = cells_of_budget(job, suite), _rng(job, seed)
+    return balanced_design(*shape, budget=budget, rng=rng, groups=_groups(job))
+
+
+def _groups(job: Job) -> npt.NDArray[np.int64] | None:
+    """Code of the group of each instance; None where none has one."""
+    groups = groups_of(job.task, job.instances)
+    return group_codes(groups) if groups else None
 
 
 def _rng(job: Job, seed: int) -> np.random.Generator:
@@ -272,4 +282,5 @@ def _one_task(asker: Asker, job: Job, suite: Suite, *, seed: int) -> None:
         half_width=half_width,
         metric=metric,
         choose="adaptive" if adaptive else "balanced",
+        covariates=Covariates(groups=_groups(job)),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from evalkit.errors import UsageError
+from evalkit.records.questions import NAMES, Named
 from evalkit.runs.spoken import spoken
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def compare(
     margin: float | None = None,
     model_a: str | None = None,
     model_b: str | None = None,
-    question: Literal["random", "fixed"] = "random",
+    question: Named = "random",
     level: float = 0.95,
     resamples: int = 4000,
     seed: int = 0,
@@ -144,7 +145,8 @@ def compare(
     model_a, model_b
         Model of a table that holds several.
     question
-        Intervals for new phrasings (``random``) or for these (``fixed``).
+        Intervals for these phrasings (``random``, ``fixed``), for new ones with normal effects
+        (``normal``), or for tasks like these (``tasks``).
     level, resamples, seed
         Of the intervals.
 
@@ -160,7 +162,7 @@ def compare(
     from evalkit.runs.read import suite_of, table_of
     from evalkit.store.directory import is_run_dir, read_manifest
 
-    _refuse_intervals(level, resamples, question, ("random", "fixed"))
+    _refuse_intervals(level, resamples, question, NAMES)
     notes: list[str] = []
     places = [_path(a), _path(b)]
     compare_suites(*(suite_of(path, notes) for path in places))
@@ -304,7 +306,7 @@ def analyse(
     reference: str | Mapping[str, str] | None = None,
     chance: float | Mapping[str, float] | None = None,
     tests: bool = False,
-    question: Literal["random", "fixed", "both"] = "random",
+    question: Named | Literal["both"] = "random",
     level: float = 0.95,
     resamples: int = 4000,
     seed: int = 0,
@@ -325,7 +327,8 @@ def analyse(
     tests
         Also test pairs of models, and attacked phrasings against their reference.
     question
-        Intervals for new phrasings (``random``), for these (``fixed``), or both.
+        Intervals for new phrasings (``random``), for these (``fixed``), or ``both`` of these; for
+        new ones with normal effects (``normal``), or for tasks like these (``tasks``).
     level, resamples, seed
         Of the intervals.
 
@@ -340,7 +343,7 @@ def analyse(
     from evalkit.catalog.score_columns import score_file
     from evalkit.catalog.score_tables import read_score_table
 
-    _refuse_intervals(level, resamples, question, ("random", "fixed", "both"))
+    _refuse_intervals(level, resamples, question, (*NAMES, "both"))
     named = chance if isinstance(chance, Mapping) else {} if chance is None else {"": chance}
     how = TableSettings(
         factors=(factor,) if isinstance(factor, str) else tuple(factor),

@@ -26,6 +26,12 @@ from evalkit.stats.comparing.paired import (
     wilcoxon_over_tasks,
 )
 from evalkit.stats.comparing.ranking import competition_rank, kendall_w, p_best, rank_intervals
+from evalkit.stats.intervals.bounded import (
+    bounded_mean_interval,
+    bounded_mean_of_phrasings,
+    bounded_mean_of_tasks,
+    median_interval,
+)
 from evalkit.stats.intervals.component_intervals import (
     consistency_interval,
     pss_interval,
@@ -177,6 +183,9 @@ __all__ = [
     "best_instance",
     "best_instance_interval",
     "bootstrap",
+    "bounded_mean_interval",
+    "bounded_mean_of_phrasings",
+    "bounded_mean_of_tasks",
     "brier",
     "brier_parts",
     "brier_per_cell",
@@ -233,6 +242,7 @@ __all__ = [
     "mean",
     "mean_interval",
     "median",
+    "median_interval",
     "min",
     "new_phrasing_interval",
     "non_inferiority",

@@ -49,7 +49,14 @@ def test_both_halves_hold_every_kind_of_wording(grid: ModuleType) -> None:
     """What decides and what judges has seen mild, wide, heavy and broken wordings, and several tasks."""
     for half in (0, 1):
         points = grid.grid()[half::2]
-        assert {point.wording for point in points} == {"mild", "wide", "heavy", "broken"}
+        assert {point.wording for point in points} == {
+            "mild",
+            "wide",
+            "heavy",
+            "broken",
+            "skewed",
+        }
+        assert {point.alone for point in points} == {"", "unseen", "second"}
         assert {point.tasks for point in points} == {1, 3, 17}
 
 
@@ -63,7 +70,8 @@ def test_a_failing_interval_comes_first_and_a_withdrawn_one_is_not_offered(
 
     points = [asdict(point) for point in grid.grid()]
     good, bad = [285, 300, 300, 30.0], [180, 300, 300, 30.0]
-    hits = {"these|mean|0.95": good, "phrasings|mean|0.95": bad, "phrasings|median|0.95": bad}
+    hits = {"these|mean|0.95": good, "phrasings|mean|0.95": bad, "normal|median|0.95": bad}
+    hits |= {"normal|mean|0.95": bad}
     rounds = [{"point": place, "round": 0, "hits": hits} for place in (0, 1)]
     (tmp_path / "coverage.md").write_text(
         f"head\n{coverage_page.BEGIN}\nSTALE\n{coverage_page.END}\ntail\n", encoding="utf-8"
@@ -71,13 +79,16 @@ def test_a_failing_interval_comes_first_and_a_withdrawn_one_is_not_offered(
     coverage_page.write_page(rounds, points, tmp_path, seed=1)
     text = (tmp_path / "coverage.md").read_text(encoding="utf-8")
     fails, rest = text.split("## What was withdrawn")
+    fails, normal = fails.split("## What takes effects of wording as normal")
 
     assert text.startswith("head\n")
     assert text.endswith("tail\n")
     assert "STALE" not in text
     assert "| phrasings | mean |" in fails
     assert "these | mean" not in fails
-    assert "| phrasings | median |" in rest
+    assert "normal | mean" not in fails
+    assert "| normal | mean |" in normal
+    assert "| normal | median |" in rest
     assert "median" not in rest.split("## All that is offered")[1]
 
 

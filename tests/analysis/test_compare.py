@@ -15,7 +15,7 @@ from evalkit.analysis.standings import standings
 from evalkit.cli.compare import command as compare_command
 from evalkit.errors import ComparisonError
 from evalkit.records.manifest import SuiteRecord, TaskRecord
-from evalkit.records.questions import WORDS
+from evalkit.records.questions import WORDS, of_differences
 from evalkit.scoring import ScoreTable
 from evalkit.store.directory import RunDir
 
@@ -131,7 +131,7 @@ def test_intervals_of_differences_know_no_bounds():
     ]
 
     assert not [row.metric for row in rows if not row.low <= row.value <= row.high]
-    assert {row.interval for row in rows if row.metric == "mean"} == {"t/phrasings+instances"}
+    assert {row.interval for row in rows if row.metric == "mean"} == {"t/instances"}
     assert next(row.value for row in rows if row.metric == "mean") < 0
 
 
@@ -334,7 +334,7 @@ def test_command_compares_run_directories(tmp_path):
     assert "shots 0 and 5" in str(refused.exception)
 
 
-@pytest.mark.parametrize("question", ["these", "phrasings", "tasks"])
+@pytest.mark.parametrize("question", ["these", "phrasings", "normal", "tasks"])
 @pytest.mark.parametrize("shift", [0.0, 0.02, 0.08])
 def test_interval_and_p_of_a_difference_answer_one_question(question, shift):
     """Both say the same words; where p is made from the error of the interval, p < 0.05 means that 0 lies outside."""
@@ -343,12 +343,13 @@ def test_interval_and_p_of_a_difference_answer_one_question(question, shift):
     mean = next(row for row in found.estimates if (row.benchmark, row.metric) == ("all", "mean"))
     test = found.tests[-1]
 
-    assert (mean.question, test.question) == (WORDS[question], WORDS[question])
-    assert question == "these" or (test.p < 0.05) == (not mean.low <= 0 <= mean.high)
+    words = WORDS[of_differences(question)]
+    assert (mean.question, test.question, found.question) == (words, words, words)
+    assert words == WORDS["these"] or (test.p < 0.05) == (not mean.low <= 0 <= mean.high)
     assert math.isnan(found.wilcoxon) == (question != "tasks")
 
 
-@pytest.mark.parametrize("question", ["these", "phrasings", "tasks"])
+@pytest.mark.parametrize("question", ["these", "phrasings", "normal", "tasks"])
 def test_a_tie_of_the_leaderboard_is_an_interval_of_compare_that_holds_0(question):
     """One place computes both: for every question and a range of differences they agree."""
     seen = set()

@@ -195,13 +195,33 @@ def test_level_and_question_change_the_interval_and_its_name():
     wide, narrow = (
         {row.metric: row for row in estimate(table, level=level)}["mean"] for level in (0.95, 0.5)
     )
-    fixed = next(row for row in estimate(table, question="fixed") if row.metric == "mean")
+    normal, fixed = (
+        next(row for row in estimate(table, question=question) if row.metric == "mean")
+        for question in ("normal", "fixed")
+    )
 
     assert narrow.high - narrow.low < wide.high - wide.low
-    assert (wide.interval.partition("/")[2], fixed.interval.partition("/")[2]) == (
-        "phrasings+instances",
-        "instances",
-    )
+    assert [row.interval for row in (wide, normal, fixed)] == [
+        "gaffke/any phrasings+instances",
+        "t-probit/phrasings+instances",
+        "t-probit/instances",
+    ]
+    assert [row.question for row in (wide, normal, fixed)] == [
+        WORDS[name] for name in ("phrasings", "normal", "these")
+    ]
+
+
+def test_only_what_needs_no_law_is_about_new_phrasings():
+    """By default means and the median are about any new phrasings; nothing else claims to be."""
+    table = table_of(random_scores(12, 60), seen=["seen"] * 6 + ["unseen"] * 6)
+    rows = {row.metric: row for row in estimate(table) if row.task == "b/t"}
+    new = {name for name, row in rows.items() if row.question == WORDS["phrasings"]}
+    asked = {row.question for row in rows.values() if row.low == row.low}
+
+    assert new == {"mean", "median", "seen_mean", "unseen_mean"}
+    assert asked == {WORDS["phrasings"], WORDS["these"]}
+    assert rows["gap"].question == WORDS["these"]
+    assert "--question normal" in rows["q75"].note
 
 
 def test_shared_phrasings_get_the_crossed_interval_over_tasks():
@@ -311,7 +331,7 @@ def test_two_tasks_say_nothing_about_tasks_like_them():
     )
 
     assert (these.interval, these.question) == (
-        "t-probit/phrasings+instances",
+        "gaffke/any phrasings+instances",
         WORDS["phrasings"],
     )
     assert (others.interval, others.note) == ("none", "fewer than 3 tasks")
@@ -321,12 +341,13 @@ def test_two_tasks_say_nothing_about_tasks_like_them():
     ("question", "words", "over"),
     [
         ("fixed", WORDS["these"], "instances"),
-        ("random", WORDS["phrasings"], "phrasings+instances"),
+        ("random", WORDS["phrasings"], "any phrasings+instances"),
+        ("normal", WORDS["normal"], "phrasings+instances"),
         ("tasks", WORDS["tasks"], "phrasings+tasks"),
     ],
 )
 def test_rows_over_tasks_answer_the_question_asked(question, words, over):
-    """Twelve tasks from hopeless to easy: the two questions about these are not wide because the tasks differ."""
+    """Twelve tasks from hopeless to easy: what is asked of these is not wide because the tasks differ; two phrasings say little of any others."""
     tables = [
         table_of(np.tile(np.arange(100) < level, (2, 1)), task=f"b/t{level}")
         for level in range(2, 98, 8)
@@ -338,7 +359,7 @@ def test_rows_over_tasks_answer_the_question_asked(question, words, over):
     )
 
     assert (row.question, row.interval.partition("/")[2]) == (words, over)
-    assert (row.high - row.low < 0.1) == (question != "tasks")
+    assert (row.high - row.low < 0.1) == (question in {"fixed", "normal"})
 
 
 def test_intervals_of_tasks_that_share_phrasings_are_averaged_and_others_add_in_squares():
@@ -353,7 +374,7 @@ def test_intervals_of_tasks_that_share_phrasings_are_averaged_and_others_add_in_
     rows = [
         next(
             row
-            for row in estimate(ScoreTable.concat(tables))
+            for row in estimate(ScoreTable.concat(tables), question="normal")
             if (row.benchmark, row.task, row.metric) == ("b", "all", "q75")
         )
         for tables in (shared, own)

@@ -209,7 +209,7 @@ def test_both_questions_are_answered_when_asked(tmp_path):
         if row["metric"] == "mean"
     }
 
-    assert found == {"": "phrasings+instances", "phrasings=fixed": "instances"}
+    assert found == {"": "any phrasings+instances", "phrasings=fixed": "instances"}
 
 
 @pytest.mark.parametrize(
@@ -287,10 +287,18 @@ def test_aggregated_tables_give_what_can_be_said_without_instances(tmp_path):
         for place, (name, score) in enumerate(rows)
     ]
     (tmp_path / "t.csv").write_text("\n".join(["model,task,phrasing_id,score,seen", *lines]))
-    found = {row["metric"]: row for row in analyse(tmp_path / "t.csv") if row["task"] == "t"}
+    found, normal = (
+        {row["metric"]: row for row in analyse(tmp_path / "t.csv", *asked) if row["task"] == "t"}
+        for asked in ((), ("--question", "normal"))
+    )
 
     assert found["gap"]["value"] == pytest.approx(0.1)
-    assert found["gap"]["interval"] == "welch/phrasings"
+    assert found["gap"]["note"] == "needs normal effects of wording (--question normal)"
+    assert normal["gap"]["interval"] == "welch/phrasings"
+    assert [rows["mean"]["interval"] for rows in (found, normal)] == [
+        "gaffke/any phrasings",
+        "t/phrasings",
+    ]
     assert found["std"]["note"].startswith("withdrawn for new phrasings")
     assert (found["consistency"]["value"], found["consistency"]["note"]) == (
         None,

@@ -179,7 +179,7 @@ def test_first_screen_answers_three_questions(tree: Tree) -> None:
 
 def test_what_the_numbers_answer_and_prove_stands_beside_them(run_view: RunView) -> None:
     """The question of the intervals, what the worst of four phrasings proves, and that two carry each arm."""
-    words = "for these tasks under new phrasings, effects of wording taken as normal"
+    words = "for these tasks under new phrasings, whatever the effects of wording are"
     for text in (render_page(run_view), render_markdown(run_view)):
         assert words in text
         assert "at least 47% of phrasings like these score the worst of 4 phrasings" in text

@@ -301,3 +301,30 @@ def test_search_needs_a_cell_per_phrasing():
         find_phrasing(
             lambda cells: np.zeros(len(cells)), (12, 30), budget=5, rng=np.random.default_rng(0)
         )
+
+
+def test_a_design_is_spread_over_groups():
+    """Ten passages of twenty, sixty cells: six from each; groups of unequal size get cells by their size."""
+    even, uneven = np.repeat(np.arange(10), 20), np.repeat([0, 1], [30, 90])
+    rng = np.random.default_rng(0)
+    first = balanced_design(15, 200, budget=60, rng=rng, groups=even)
+    second = balanced_design(10, 120, budget=40, rng=rng, groups=uneven)
+
+    assert np.bincount(even, weights=first.sum(axis=0)).tolist() == [6] * 10
+    assert np.bincount(uneven, weights=second.sum(axis=0)).tolist() == [10, 30]
+    assert (first.sum(axis=1) == 4).all()
+
+
+def test_cells_spread_over_groups_know_the_mean_better():
+    """Where passages differ, the mean of a spread design lies nearer to that of all cells."""
+    rng = np.random.default_rng(1)
+    codes = np.repeat(np.arange(10), 20)
+    errors: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(200):
+        ease = np.clip(0.5 + rng.normal(0, 0.35, 10)[codes], 0, 1)
+        y = (rng.random((15, 200)) < ease).astype(float)
+        for spread in errors:
+            design = balanced_design(15, 200, budget=60, rng=rng, groups=codes if spread else None)
+            errors[spread].append(float((y[design].mean() - y.mean()) ** 2))
+
+    assert np.mean(errors[True]) < 0.95 * np.mean(errors[False])

@@ -14,11 +14,12 @@ from evalkit.stats.comparing.paired import paired_difference
 from evalkit.stats.intervals.component_intervals import LEAST_PAIRED, consistency_terms, pss_terms
 from evalkit.stats.intervals.crossed import crossed_variance, student
 from evalkit.stats.intervals.fixed_intervals import change_of_instances
-from evalkit.stats.intervals.intervals import robust_only
+from evalkit.stats.intervals.intervals import RANDOM_ONLY, robust_only
 from evalkit.stats.intervals.noise import MeanNoise, beyond_noise, mean_noise, noise_draws
 from evalkit.stats.intervals.normal_scale import as_normal, noise_share
 from evalkit.stats.intervals.pivot import (
     LEAST_WIDER,
+    NOT_NORMAL,
     ORDER_NAMES,
     ROBUST_DIFFERENCES,
     order_draws,
@@ -222,7 +223,8 @@ def difference_intervals(
     mean: Student on the cell differences, crossed. pss: the same on the differences of pair terms.
     worst_instance, best_instance (``fixed`` only): per-instance differences, see
     `change_of_instances`. Statistics
-    of a[p] (``random`` only, see `robust_only`): pivots of both runs, as dependent as they are.
+    of a[p]: ``random`` pivots of both runs, as dependent as they are (see `robust_only`); ``fixed``
+    their values alone.
 
     Raises
     ------
@@ -243,9 +245,15 @@ def difference_intervals(
         "mean": _terms(change, cells, degree=1, question=question, level=level),
         "pss": _pss_difference(old, new, question=question, level=level),
     }
-    drawn: dict[str, Interval] = {}
     if question == "random":
         drawn = pivot_differences(old, new, rng=rng, n_resamples=n_resamples, level=level)
+    else:
+        drawn = {
+            name: undefined(
+                value, RANDOM_ONLY if name in ROBUST_DIFFERENCES else NOT_NORMAL, level=level
+            )
+            for name, value in _changes(old, new).items()
+        }
     return (
         result
         | robust_only(drawn, ROBUST_DIFFERENCES)

@@ -222,9 +222,11 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
     noise = mean_noise(scores)
     names = ("std", "std0", "var_phrasing", "std_excess")
     if n_phrasings < 2 or scores.shape[1] < 2:
-        nan = float("nan")
+        known = {"std0": float(a.std())} if a.size else {}
         return {
-            name: undefined(nan, "fewer than two phrasings or instances", level=level)
+            name: undefined(
+                known.get(name, float("nan")), "fewer than two phrasings or instances", level=level
+            )
             for name in names
         }
     raw = float(a.var(ddof=1))

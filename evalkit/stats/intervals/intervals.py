@@ -38,7 +38,7 @@ Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
 FIXED_ONLY = "offered for these phrasings only"
-RANDOM_ONLY = "offered for new phrasings only"
+RANDOM_ONLY = "offered for new phrasings with normal effects only (--question normal)"
 
 
 def robust_only(found: dict[str, Interval], names: tuple[str, ...] = ROBUST) -> dict[str, Interval]:
@@ -113,7 +113,9 @@ def score_intervals(
     if question == "fixed":
         a = phrasing_scores(scores)
         result = {
-            name: undefined(float(function(a)), RANDOM_ONLY, level=level)
+            name: undefined(
+                float(function(a)), RANDOM_ONLY if name in ROBUST else NOT_NORMAL, level=level
+            )
             for name, function in FROM_MEANS.items()
         }
     result["mean"] = mean_interval(scores, question=question, level=level)
@@ -127,8 +129,7 @@ def score_intervals(
         result["worst_instance"] = worst_instance_interval(scores, level=level)
         result["best_instance"] = best_instance_interval(scores, level=level)
         result |= noncentral_interval(scores, level=level)
-        result["g_coefficient"] = undefined(g_coefficient(scores), RANDOM_ONLY, level=level)
-        result["new_phrasing"] = _reasoned(result["new_phrasing"], RANDOM_ONLY)
+        result["g_coefficient"] = undefined(g_coefficient(scores), NOT_NORMAL, level=level)
     result["var_instance"] = var_instance_interval(scores, question=question, level=level)
     result["var_interaction"] = var_interaction_interval(scores, question=question, level=level)
     result["pss"] = pss_interval(scores, question=question, level=level)
@@ -161,7 +162,7 @@ def gap_intervals(
         name: float(GAPS_FROM_MEANS[name](a[seen], a[unseen])) for name in ("gap_worst", "gap_std")
     }
     return result | {
-        name: undefined(value, RANDOM_ONLY, level=level) for name, value in values.items()
+        name: undefined(value, NOT_NORMAL, level=level) for name, value in values.items()
     }
 
 

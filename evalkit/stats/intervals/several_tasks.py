@@ -207,13 +207,29 @@ def interval_of(
     )
 
 
-def independent(found: Sequence[Interval], *, level: float) -> Interval:
-    """Return the mean over tasks of an estimate from the intervals of tasks that share nothing.
+def independent(
+    found: Sequence[Interval],
+    *,
+    level: float,
+    shared: Float[np.ndarray, "task task"] | None = None,
+) -> Interval:
+    """Return the mean over tasks of an estimate from the intervals of tasks.
+
+    Parameters
+    ----------
+    found
+        Intervals of the tasks.
+    level
+        Written into the mean.
+    shared
+        Share of what is drawn that two tasks have in common, 1 on the diagonal; None: nothing.
 
     Notes
     -----
-    The distances to the ends add in squares, each side by itself: low = mean - sqrt(sum (value_t -
-    low_t)^2) / T. A task without an interval leaves the mean without one, with the reason.
+    The distances to the ends add in squares, each side by itself: low = mean - sqrt(sum over t, u of
+    shared_tu (value_t - low_t) (value_u - low_u)) / T. What two tasks share is taken to move both
+    alike, the most it can; where all share everything it is the mean of the ends. A task without
+    an interval leaves the mean without one, with the reason.
 
     References
     ----------
@@ -237,11 +253,13 @@ def independent(found: Sequence[Interval], *, level: float) -> Interval:
         )
     if len({one.over for one in found}) > 1:
         return undefined(value, "the tasks' intervals answer different questions", level=level)
+    common = np.eye(len(found)) if shared is None else shared
     below, above = (
-        float(np.sqrt(sum(reach**2 for reach in reaches))) / len(found)
-        for reaches in (
-            [one.value - one.low for one in found],
-            [one.high - one.value for one in found],
+        float(np.sqrt(reach @ common @ reach)) / len(found)
+        for reach in (
+            np.array([one.value - one.low for one in found]),
+            np.array([one.high - one.value for one in found]),
         )
     )
-    return Interval(value, value - below, value + above, level, "mover", found[0].over)
+    method = "mover" if np.count_nonzero(common) == len(found) else "average"
+    return Interval(value, value - below, value + above, level, method, found[0].over)

@@ -226,7 +226,7 @@ def gather_cells(
         ``balanced``: every batch fills a balanced sparse design. ``adaptive``: `next_cells` after
         the first quarter.
     covariates
-        Features of phrasings and instances.
+        Features of phrasings and instances, and the groups of these.
 
     Notes
     -----
@@ -244,9 +244,9 @@ def gather_cells(
         if choose == "adaptive" and result is not None:
             cells = next_cells(scores, result.posterior, n=wanted, rng=rng, closed=tried)
         else:
-            cells = scored_cells(
-                balanced_design(*shape, budget=int(look), rng=rng, scored=tried) & ~tried
-            )
+            groups = None if covariates is None else covariates.groups
+            design = balanced_design(*shape, budget=int(look), rng=rng, scored=tried, groups=groups)
+            cells = scored_cells(design & ~tried)
         scores[cells[:, 0], cells[:, 1]] = ask(cells)
         tried[cells[:, 0], cells[:, 1]] = True
         last = look == looks[-1]

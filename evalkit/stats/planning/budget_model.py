@@ -20,7 +20,7 @@ for 1,600 cells.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import expit, gammaln, log_expit
 
 __all__ = ["Covariates", "Posterior", "sample_posterior"]
@@ -51,6 +51,8 @@ class Covariates:
     """Features of phrasings: embeddings, layout indicators."""
     instance: Float[np.ndarray, "instance other"] | None = None
     """Features of instances: length, number of choices."""
+    groups: Int[np.ndarray, " instance"] | None = None
+    """Code of each instance's group; not in the model: cells are spread over groups."""
 
 
 @dataclass(frozen=True, slots=True)
