@@ -156,6 +156,7 @@ MEASURES = Registry(
     {
         "declining": "evalkit.scoring.declining:declining",
         "language": "evalkit.scoring.languages:language",
+        "edits": "evalkit.scoring.edits:edits",
         "marker": "evalkit.scoring.measures:marker",
         "parts": "evalkit.scoring.measures:parts",
         "pattern": "evalkit.scoring.measures:pattern",

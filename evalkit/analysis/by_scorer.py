@@ -13,7 +13,7 @@ from evalkit.analysis.estimating import headline_phrasings
 from evalkit.records import digest
 from evalkit.scoring import ScoreTable
 
-__all__ = ["Made", "ScorerRow", "made_by_scorer", "scorer_rows"]
+__all__ = ["Made", "Mismatch", "ScorerRow", "made_by_scorer", "mismatches", "scorer_rows"]
 
 Key = tuple[str, str, str, str]
 
@@ -116,6 +116,66 @@ def _row(key: Key, table: ScoreTable) -> ScorerRow:
         rank=math.nan,
         **values,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """How often a label's probability and the written answer of the same cell name the same choice."""
+
+    model: str
+    """Model."""
+    by: str
+    """Rule of the log-probabilities."""
+    same: float
+    """Share of the cells in which both name the same choice."""
+    unread: float
+    """Share of the cells whose text names none."""
+    n: int
+    """Cells that both were asked."""
+
+
+def mismatches(tables: Mapping[Key, ScoreTable]) -> list[Mismatch]:
+    """Return, per model asked both ways, how far labels' probabilities and written answers agree.
+
+    Parameters
+    ----------
+    tables
+        As for `scorer_rows`; the same cells asked by log-probability and written.
+
+    References
+    ----------
+    X. Wang and others, "'My Answer is C': First-Token Probabilities Do Not Match Text Answers",
+    2024 (arXiv 2402.14499).
+    """
+    found = []
+    texts = {
+        key[1]: table
+        for key, table in tables.items()
+        if (key[2], key[3]) == ("texts", "read") and _predicts(table)
+    }
+    for (_, model, answers, scorer), table in tables.items():
+        if answers != "log-probabilities" or scorer not in {"first", "sum"} or model not in texts:
+            continue
+        keys = ["task", "phrasing_id", "instance_id"]
+        columns = [*keys, "prediction", "score"]
+        both = table.frame[columns].astype(dict.fromkeys(columns[:-1], object))
+        other = texts[model].frame[columns].astype(dict.fromkeys(columns[:-1], object))
+        cells = both.merge(other, on=keys, suffixes=("", "_text"))
+        cells = cells[cells["score"].notna() & cells["score_text"].notna()]
+        if len(cells):
+            same = (cells["prediction"] == cells["prediction_text"]).mean()
+            unread = cells["prediction_text"].isna().mean()
+            found.append(
+                Mismatch(
+                    model=model, by=scorer, same=float(same), unread=float(unread), n=len(cells)
+                )
+            )
+    first = {one.model for one in found if one.by == "first"}
+    return [one for one in found if one.by == "first" or one.model not in first]
+
+
+def _predicts(table: ScoreTable) -> bool:
+    return bool(table.frame["prediction"].notna().any())
 
 
 GRADED = frozenset({"probability", "f1", "rouge_l"})

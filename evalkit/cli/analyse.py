@@ -90,6 +90,16 @@ GROUP = "What is computed"
         "and every gap, paired on instances, with intervals: tests.csv."
     ),
 )
+@option(
+    "--score-by",
+    metavar="all|A,B",
+    default=None,
+    group=GROUP,
+    help=(
+        "Only this: the rows scored by other rules, from prediction and target (own, exact, "
+        "prefix, read, contains, f1, rouge_l), or a run as 'evalkit score' does."
+    ),
+)
 @latex_option
 @json_option
 @quiet_option
@@ -112,6 +122,9 @@ def command(table: Path, **settings: Any) -> None:
         refuse_own(settings["out"])
     if settings["reference"] and settings["pairs"]:
         raise UsageError("--reference and --pairs are both given; one of them is accepted.")
+    if settings["score_by"]:
+        _by_scorers(table, settings)
+        return
     file = read_score_table(table, told_of(settings))
     how = TableSettings(
         factors=settings["factors"],
@@ -151,6 +164,28 @@ def command(table: Path, **settings: Any) -> None:
             say(line)
         if settings["out"]:
             say(f"{len(estimates)} estimates in {settings['out'] / 'estimates.csv'}")
+
+
+def _by_scorers(table: Path, settings: dict[str, Any]) -> None:
+    """Print a table under several rules."""
+    from evalkit.catalog.score_tables import read_score_table
+    from evalkit.cli.score import show_scorers
+    from evalkit.scoring.scorers import rescored, rescored_table, scorers_of
+    from evalkit.store.directory import is_run_dir
+
+    names = scorers_of(settings["score_by"])
+    if is_run_dir(table):
+        found = rescored(table, names)
+    else:
+        file = read_score_table(table, told_of(settings))
+        if file.layout != "cells" or not {"prediction", "target"} <= set(file.frame):
+            raise UsageError(
+                f"--score-by: {table} has no columns prediction and target per instance, "
+                "so its rows cannot be scored by another rule."
+            )
+        found = rescored_table(file.frame, names, run=table)
+    tables = {(str(one.run), one.model, one.answers, one.scorer): one.table for one in found}
+    show_scorers(tables, settings["score_by"], as_json=settings["as_json"])
 
 
 def _write(

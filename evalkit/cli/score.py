@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,11 @@ from evalkit.cli.options import (
 from evalkit.errors import UsageError
 from evalkit.report.limits import counted
 from evalkit.report.terminal import say
-from evalkit.report.text import points, signed
+from evalkit.report.text import points, share, signed
 
 if TYPE_CHECKING:
-    from evalkit.analysis.by_scorer import ScorerRow
+    from evalkit.analysis.by_scorer import Key, ScorerRow
+    from evalkit.scoring import ScoreTable
 
 __all__ = ["command"]
 
@@ -126,7 +127,6 @@ def command(
 
 def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
     """Print the runs under several rules, and what the rule makes of their spread."""
-    from evalkit.analysis.by_scorer import made_by_scorer, scorer_rows
     from evalkit.scoring.scorers import rescored, scorers_of
 
     names = scorers_of(score_by)
@@ -135,15 +135,28 @@ def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
         for scored in rescored(run, names):
             key = (str(run), scored.model, scored.answers, scored.scorer)
             tables[key] = scored.table
+    return show_scorers(tables, score_by, as_json=as_json)
+
+
+def show_scorers(tables: Mapping[Key, ScoreTable], score_by: str, *, as_json: bool) -> int:
+    """Print tables under several rules, what the rule makes of their spread, and how far ways of asking agree."""
+    from evalkit.analysis.by_scorer import made_by_scorer, mismatches, scorer_rows
+
     if not tables:
         raise UsageError(
             f"--score-by {score_by}: the stored answers suffice for none of these rules. "
             "Try --score-by all."
         )
     rows = scorer_rows(tables)
-    made = made_by_scorer(rows)
+    made, apart = made_by_scorer(rows), mismatches(tables)
     if as_json:
-        print_json({"rows": [asdict(row) for row in rows], "made": [asdict(one) for one in made]})
+        print_json(
+            {
+                "rows": [asdict(row) for row in rows],
+                "made": [asdict(one) for one in made],
+                "mismatch": [asdict(one) for one in apart],
+            }
+        )
         return 0
     for kind in dict.fromkeys(row.answers for row in rows):
         _print_kind(kind, [row for row in rows if row.answers == kind])
@@ -153,6 +166,12 @@ def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
             f"by the scorer ({found.model}, {counted(found.most.n_tasks, 'task')}): "
             f"{points(found.most.spread)} under {_named(found.most)}, "
             f"{points(found.least.spread)} under {_named(found.least)}."
+        )
+    for one in apart:
+        say(
+            f"{one.model}: the label of highest probability (rule {one.by}) and the written answer "
+            f"name the same choice in {share(one.same)} of {one.n:,} cells; "
+            f"{share(one.unread)} of the texts name none."
         )
     return 0
 

@@ -57,6 +57,9 @@ class Counts:
     """Cells whose answer was ended by the limit on its tokens; None where that was not counted."""
     states: dict[str, int] | None = None
     """What an answer is -> cells, missing ones left out; None where that was not counted."""
+    programs: dict[str, int] | None = None
+    """What came of programs as answers -> cells; ``none``: no program was read. None where no task
+    is scored by running them."""
     prompt_tokens: int = 0
     """Tokens of all prompts sent, each unique request once."""
     answer_tokens: int = 0

@@ -103,6 +103,9 @@ def of_dimensions() -> Iterator[Statistic]:
         "where the same phrasing without a passage gave another",
     }
     measures |= {
+        "edit_precision": "share of the edits an answer makes that its best annotator makes",
+        "edit_recall": "share of the edits of that annotator that an answer makes",
+        "span_ratio": "tokens of an answer written as edits over its tokens, at most 1",
         "declined": "share of answers that decline: refuse, abstain, or say that there is "
         "no answer",
         "rules_strict": "share of answers that follow every rule of task, phrasing and instance",
@@ -111,6 +114,9 @@ def of_dimensions() -> Iterator[Statistic]:
         "rule_loose": "the same, loosely",
     }
     words = {
+        "edit_precision": "edits, precision",
+        "edit_recall": "edits, recall",
+        "span_ratio": "length as edits",
         "declined": "declined",
         "rules_strict": "all rules followed",
         "rules_loose": "all rules followed, loosely",

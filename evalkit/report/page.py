@@ -44,6 +44,7 @@ from evalkit.report.text import (
     signed,
     visible,
 )
+from evalkit.scoring.sandbox.limits import CLASSES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -158,6 +159,9 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "provenance": provenance(run.manifest),
         "comparison": comparison,
         "states": tuple(SHARES.values()),
+        "programs": [
+            name for name in CLASSES if any(name in view.programs for view in run.evidence.tasks)
+        ],
         "unused": unused_rows(run.evidence),
     }
 

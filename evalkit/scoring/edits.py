@@ -15,7 +15,7 @@ both sides, so a half-right pair of neighbours counts as wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from evalkit.phrasings.edit_lists import Edit, applied, edits_between
@@ -26,6 +26,7 @@ __all__ = [
     "Matched",
     "edit_f05",
     "edit_list_f05",
+    "edits",
     "edits_between",
     "joined",
     "length_ratio",
@@ -127,6 +128,24 @@ def edit_list_f05(answered: Answered) -> Verdict:
     new, lost = applied(source, listing)
     made = edits_between(source, new) | {Edit(-1 - at, -1 - at, "") for at in range(lost)}
     return Verdict(score=matched(made, _wanted(answered, source)).f(), prediction=new)
+
+
+def edits(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
+    """Precision and recall of the edits of an answer's first line, and how long it would be written as edits.
+
+    ``span_ratio`` is cut at 1, where writing the text anew is no longer.
+    """
+    fields = answered.instance.fields
+    source = fields.get("source", fields.get("question", ""))
+    said = (answered.text or "").strip().split("\n", 1)[0]
+    if not said or answered.instance.factors.get("recast") == "edits":
+        return {}
+    found = matched(edits_between(source, said), _wanted(answered, source))
+    return {
+        "edit_precision": found.precision,
+        "edit_recall": found.recall,
+        "span_ratio": min(1.0, span_ratio(source, said)),
+    }
 
 
 def length_ratio(text: str, reference: str) -> float:

@@ -22,6 +22,10 @@ from evalkit.scoring.text import holds, normalise
 __all__ = ["marker", "measured", "parts", "passage", "pattern", "rules"]
 
 
+EDITS = frozenset({"edit_f05", "edit_list_f05"})
+"""Metrics of corrections, whose parts are measured beside them."""
+
+
 @cache
 def _measure(name: str) -> Any:
     """Return a measure; remembered, because millions of cells ask for the same one."""
@@ -37,8 +41,8 @@ def measured(task: Task, answered: Answered, verdict: Verdict) -> dict[str, floa
         When a measure gives a value outside [0, 1].
     """
     found: dict[str, float] = {}
-    rules = ("rules",) if answered.constraints and "rules" not in task.measures else ()
-    for name in (*task.measures, *rules):
+    own = ["rules"] * bool(answered.constraints) + ["edits"] * (task.metric in EDITS)
+    for name in dict.fromkeys((*task.measures, *own)):
         for measure, value in _measure(name)(answered, verdict).items():
             if isfinite(value) and not 0.0 <= value <= 1.0:
                 raise ScoringError(

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from evalkit.errors import UsageError
-from evalkit.records import Job, Response
+from evalkit.records import Instance, Job, Response
 from evalkit.scoring.cell import MISSING, Answered, Verdict, target_text, verdict_of
 from evalkit.scoring.choice import choice_accuracy, choice_accuracy_apart, choice_accuracy_norm
 from evalkit.scoring.columns import Cells
@@ -30,7 +32,17 @@ from evalkit.store.blocks import stored_jobs
 from evalkit.store.directory import RunDir, read_manifest
 from evalkit.store.responses import Store
 
-__all__ = ["LOGPROBS", "OWN", "SCORERS", "TEXTS", "Scored", "Scorer", "rescored", "scorers_of"]
+__all__ = [
+    "LOGPROBS",
+    "OWN",
+    "SCORERS",
+    "TEXTS",
+    "Scored",
+    "Scorer",
+    "rescored",
+    "rescored_table",
+    "scorers_of",
+]
 
 OWN = "own"
 """The rule of the task itself."""
@@ -61,6 +73,14 @@ def _per_token(answered: Answered) -> Verdict:
         return MISSING
     mean = tuple(value / count for value, count in zip(values, counts, strict=True))
     return choice_accuracy(replace(answered, response=replace(answered.response, logprobs=mean)))
+
+
+def _first(answered: Answered) -> Verdict:
+    """The first token of each label; stored values are sums, so only where every label is one token."""
+    counts = answered.response.token_counts
+    if not counts or set(counts) != {1}:
+        return MISSING
+    return choice_accuracy(answered)
 
 
 def _uniform(answered: Answered) -> Verdict:
@@ -137,6 +157,12 @@ SCORERS: dict[str, Scorer] = {
             LOGPROBS,
             "most probable as a whole answer, where one choice may begin another",
             choice_accuracy_apart,
+        ),
+        Scorer(
+            "first",
+            LOGPROBS,
+            "highest log-probability of a label's first token, where every label is one token",
+            _first,
         ),
         Scorer("probability", LOGPROBS, "probability of the target among the choices", _uniform),
         Scorer("exact", TEXTS, "the first line is the answer and nothing else", _exact),
@@ -238,6 +264,61 @@ def rescored(run: Path, names: Iterable[str]) -> list[Scored]:
         )
         for (name, kind), cells in parts.items()
     ]
+
+
+def rescored_table(frame: pd.DataFrame, names: Iterable[str], *, run: Path) -> list[Scored]:
+    """Return the cells of a score table under the rules for texts without choices.
+
+    Parameters
+    ----------
+    frame
+        Rows with the columns prediction and target besides those of a score table; what was
+        answered and what is right, as text.
+    names
+        `OWN` (the column ``score``) or names of `SCORERS`; others are left out.
+    run
+        Name of the table.
+
+    Notes
+    -----
+    A cell without a score stays without one, and one without a prediction is unparsed: 0.
+    """
+    wanted = [name for name in names if name == OWN or SCORERS[name].answers == TEXTS]
+    found = []
+    for name in wanted:
+        rows = frame.copy()
+        if name != OWN:
+            verdicts = [
+                _of_row(SCORERS[name], said, right, score)
+                for said, right, score in zip(
+                    frame["prediction"], frame["target"], frame["score"], strict=True
+                )
+            ]
+            rows["score"] = verdicts
+            rows = rows.drop(columns=[c for c in ("status", "state", "form") if c in rows])
+        table = ScoreTable.from_frame(rows, origin=str(run))
+        found += [
+            Scored(
+                run=run,
+                model=model,
+                scorer=name,
+                answers=TEXTS,
+                table=table.select({"model": model}),
+            )
+            for model in table.models
+        ]
+    return found
+
+
+def _of_row(scorer: Scorer, said: object, right: object, score: float) -> float:
+    """Score of one row by one rule; NaN where it had none or nothing is right."""
+    if score != score or not isinstance(right, str) or not right:
+        return math.nan
+    if not isinstance(said, str) or not said:
+        return 0.0
+    instance = Instance(id="", fields={}, references=(right,))
+    found = scorer.judge(Answered(instance=instance, response=Response(key="", text=said)))
+    return math.nan if found.score is None else found.score
 
 
 def _kind(responses: Iterable[Response]) -> str:

@@ -158,6 +158,8 @@ def stored_cells(
                         collector.cell(row, position, answered=answered, verdict=verdict)
                 found = [responses.get(key) for key in asked]
                 _add_up(counts, verdicts, found)
+                if job.task.metric in CODE:
+                    _add_programs(counts, verdicts)
                 if job.task.kind == "choice":
                     _add_choices(counts, found)
                 yield Cells(
@@ -202,6 +204,13 @@ def _add_up(
     states = Counter(counts.states or {})
     states.update(one.state for one in verdicts if one.state and one.state not in APART)
     counts.states = dict(sorted(states.items()))
+
+
+def _add_programs(counts: Counts, verdicts: Sequence[Verdict]) -> None:
+    """Add what came of the programs of one phrasing to the totals."""
+    found = Counter(counts.programs or {})
+    found.update(one.prediction or "none" for one in verdicts if one.state not in APART)
+    counts.programs = dict(sorted(found.items()))
 
 
 def _add_choices(counts: Counts, responses: Sequence[Response | None]) -> None:

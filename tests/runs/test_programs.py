@@ -74,3 +74,27 @@ def test_programs_are_run_once_and_scores_need_no_second_time(
     assert done is not None
     assert set(first["prediction"].dropna()) <= {"passed", "syntax", "assertion", "exception"}
     assert set(first.loc[first["prediction"].isna(), "state"]) == {"unusable"}
+
+
+@contained
+def test_what_came_of_programs_is_counted_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Summary and report have the classes, whose counts add up to the cells."""
+    done = evalkit.run(
+        writer,
+        tasks="code/made",
+        limit=4,
+        phrasings=2,
+        out=tmp_path / "run",
+        allow_code_execution=True,
+        quiet=True,
+    )
+    counts = done.manifest.totals
+    assert counts.programs is not None
+    assert sum(counts.programs.values()) == counts.cells == 8
+    assert invoke(["score", str(done.path)]) == 0
+    assert "Programs: " in capsys.readouterr().out
+    for name in ("report.html", "report.md"):
+        text = (done.path / name).read_text(encoding="utf-8")
+        assert "What came of programs" in text

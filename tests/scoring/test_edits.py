@@ -138,3 +138,32 @@ def test_chrf_is_sacrebleus() -> None:
     found = sacrebleu.sentence_chrf("the cat sat", ["the cat lay on a mat"]).score
 
     assert chrf(answered(one, "the cat sat")).score == pytest.approx(found / 100)
+
+
+def test_parts_of_an_edit_score_are_measured() -> None:
+    """One of two edits made is wanted, of one wanted: precision .5, recall 1; six tokens as 2 x 3."""
+    from evalkit.records import Source, Task
+    from evalkit.scoring.cell import verdict_of
+    from evalkit.scoring.measures import measured
+
+    instance = Instance(
+        id="1",
+        fields={"question": "He go to school by bus", "source": "He go to school by bus"},
+        references=("He goes to school by bus",),
+    )
+    task = Task(
+        name="t",
+        benchmark="b",
+        reader="m2",
+        source=Source(),
+        split="test",
+        kind="generate",
+        fields=("question",),
+        metric="edit_f05",
+        licence="",
+    )
+    answered = Answered(
+        instance=instance, response=Response(key="k", text="He goes to school on bus")
+    )
+    found = measured(task, answered, verdict_of(task, answered))
+    assert found == {"edit_precision": 0.5, "edit_recall": 1.0, "span_ratio": 1.0}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from evalkit.analysis.by_scorer import made_by_scorer, scorer_rows
+from evalkit.analysis.by_scorer import made_by_scorer, mismatches, scorer_rows
 from evalkit.cli.main import invoke
 from evalkit.errors import UsageError
 from evalkit.phrasings.prompts import render_prompt
@@ -198,3 +200,62 @@ def test_stored_answers_are_scored_by_all_rules(
     assert "Answers by texts" in text
     assert "points of this spread are made by the scorer" in text
     assert invoke(["score", "a", "b"]) == 2
+
+
+def test_first_token_only_where_a_label_is_one() -> None:
+    """Labels of one token are scored; where one has four, or nothing is known, there is no score."""
+    assert chosen("first", tokens=(1, 1)) == 1.0
+    assert chosen("first", tokens=(1, 4)) is None
+    assert chosen("first", tokens=()) is None
+
+
+def test_label_and_written_answer_are_compared_cell_by_cell() -> None:
+    """Of four cells two name the same choice, one text another, one none; a missing cell is left out."""
+    by_label = ["A", "B", "A", "B", "A"]
+    written = ["A", "B", "B", None, "A"]
+    tables = {
+        ("own", "m", "log-probabilities", "first"): _said(by_label, missing=4),
+        ("read", "m", "texts", "read"): _said(written),
+    }
+    (found,) = mismatches(tables)
+    assert (found.by, found.n, found.same, found.unread) == ("first", 4, 0.5, 0.25)
+    assert mismatches({key: one for key, one in tables.items() if key[0] == "own"}) == []
+
+
+def _said(predictions: list[str | None], *, missing: int | None = None) -> ScoreTable:
+    """Return the cells of one phrasing with these predictions."""
+    return ScoreTable.from_frame(
+        pd.DataFrame(
+            [
+                {
+                    **{"model": "m", "task": "t", "phrasing_id": "p", "instance_id": f"i{n}"},
+                    **{"score": None if n == missing else float(said == "A"), "prediction": said},
+                }
+                for n, said in enumerate(predictions)
+            ]
+        )
+    )
+
+
+def test_a_table_made_elsewhere_is_scored_by_other_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By hand: exact 1 of 3, contains 2 of 3; the missing cell stays missing; no texts is refused."""
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "model,task,phrasing_id,instance_id,score,prediction,target\n"
+        "m,t,p,1,1,Paris,Paris\n"
+        "m,t,p,2,0,It is Rome I think,Rome\n"
+        "m,t,p,3,0,,Oslo\n"
+        "m,t,p,4,,Bern,Bern\n"
+    )
+    assert invoke(["analyse", str(path), "--score-by", "own,exact,contains", "--json"]) == 0
+    rows = {one["scorer"]: one["mean"] for one in json.loads(capsys.readouterr().out)["rows"]}
+    assert rows == {
+        "own": pytest.approx(1 / 3),
+        "exact": pytest.approx(1 / 3),
+        "contains": pytest.approx(2 / 3),
+    }
+    path.write_text("model,task,phrasing_id,instance_id,score\nm,t,p,1,1\n")
+    assert invoke(["analyse", str(path), "--score-by", "all"]) == 2
+    assert "no columns prediction and target" in capsys.readouterr().err

@@ -21,7 +21,7 @@ from evalkit.analysis import (
     wordings_of,
 )
 from evalkit.analysis.costs import lost_by_format
-from evalkit.analysis.from_states import state_shares
+from evalkit.analysis.from_states import answered_cells, state_shares
 from evalkit.records import Job, Phrasing
 from evalkit.records.manifest import CurveStep
 from evalkit.report.evidence.budget import budget_steps
@@ -31,6 +31,8 @@ from evalkit.report.evidence.looks import looks_of
 from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
 from evalkit.scoring import STATUSES, Block, ScoreTable
 from evalkit.scoring.choice import guess_of
+from evalkit.scoring.code import CODE
+from evalkit.scoring.sandbox.limits import CLASSES
 from evalkit.scoring.states import asked_form
 
 __all__ = ["FLIPS", "gather"]
@@ -105,6 +107,16 @@ def gather(
     )
 
 
+def _programs(block: Block) -> dict[str, float]:
+    """Share of the answered cells by what came of their programs."""
+    there = answered_cells(block)
+    names = (*block.label_names, "none")
+    codes = np.where(block.labels < 0, len(names) - 1, block.labels)[there]
+    counts = np.bincount(codes, minlength=len(names))
+    found = {name: int(n) / max(1, codes.size) for name, n in zip(names, counts, strict=True)}
+    return {name: found[name] for name in CLASSES if found.get(name)}
+
+
 def _reliability(
     table: ScoreTable, model: str
 ) -> dict[str, tuple[tuple[float, float, float], ...]]:
@@ -176,6 +188,7 @@ def _task_view(
         n_never=int((high <= 0).sum()),
         asked=asked_form(job.task, job.instances).shown,
         states=state_shares(block.limited(headline)),
+        programs=_programs(block.limited(headline)) if job.task.metric in CODE else {},
         cells=cells_of(block, job, answers, prompts=prompts),
     )
 

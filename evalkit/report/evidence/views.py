@@ -163,6 +163,9 @@ class TaskView:
     """In which form the task asks for its answers."""
     states: Mapping[str, float] = field(default_factory=dict)
     """State -> share of the answered cells of the headline phrasings."""
+    programs: Mapping[str, float] = field(default_factory=dict)
+    """What came of programs -> share of the answered cells of the headline phrasings; ``none``: no
+    program was read. Empty for tasks that are not scored by running them."""
     cells: TaskCells | None = None
     """Its cells, for the explorer."""
 
