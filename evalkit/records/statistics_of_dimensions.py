@@ -18,7 +18,7 @@ def of_dimensions() -> Iterator[Statistic]:
     """Yield what is said of a factor of the instances or of a perturbation; the column group names its level."""
     yield plain(
         "delta",
-        "mean change of y against the reference of a factor (none, given) "
+        "mean change of y against the reference of a factor (none, given, labels, text) "
         "or the unperturbed phrasing, paired on phrasing and origin; also delta_MEASURE",
         words="change against the reference",
         low=-1.0,

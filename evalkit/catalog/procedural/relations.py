@@ -118,7 +118,8 @@ RELATIONS: Mapping[str, Relation] = MappingProxyType(
         ),
         "per:title": _relation("{subject} has the office or profession {object}.", _P, "TITLE"),
         NO_RELATION: Relation(
-            statement="{subject} has none of these relations to {object}.", types=frozenset()
+            statement="The sentence says nothing of how {subject} and {object} are related.",
+            types=frozenset(),
         ),
     }
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Matrix", "plot_matrix"]
 
-DARK = 45
+DARK = 55
 """Score in percentage points below which a cell is dark and its number white."""
 
 
