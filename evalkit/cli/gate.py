@@ -106,6 +106,16 @@ NAMED = 10
     help="Name the phrasings and instances that moved most.",
 )
 @option(
+    "--reask",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    group="Output",
+    help=(
+        "Ask the candidate its instances again in two wordings that neither run has, into DIR: "
+        "are lost answers no longer known, or wordings no longer followed? Needs its engine."
+    ),
+)
+@option(
     "--exit-zero",
     is_flag=True,
     group="Output",
@@ -171,6 +181,8 @@ def command(
         say(
             f"gate: exit code {code} over {len(baselines)} baselines, each at level {rules.level:g}"
         )
+    if flags["reask"] is not None:
+        _reask(candidate, baselines[0], flags["reask"], quiet=flags["quiet"] or form != "text")
     _name_settings()
     if flags["exit_zero"] and code:
         say(f"exit code 0 in place of {code}: --exit-zero is set", err=True)
@@ -235,6 +247,23 @@ def _decided(
         _print_text(decision, shown, brief=flags["quiet"])
         return decision, ""
     return decision, forms.get(form) or _rendered(form, decision, shown)
+
+
+def _reask(candidate: Path, baseline: Path, out: Path, *, quiet: bool) -> None:
+    """Ask the candidate again in other wordings and say what that tells of its losses; decides nothing."""
+    from evalkit.analysis.compare import paired_blocks
+    from evalkit.runs.progress import ShownProgress, interruptible
+    from evalkit.runs.read import table_of
+    from evalkit.runs.reasked import again_line, again_of, ask_again
+
+    progress = ShownProgress(quiet=quiet, label="again")
+    with interruptible(progress):
+        try:
+            table = ask_again(candidate, baseline, out, progress)
+        finally:
+            progress.close()
+    pairs = paired_blocks(table_of(baseline, None), table_of(candidate, None))
+    say(again_line(again_of(pairs, table)), err=quiet)
 
 
 def _name_settings() -> None:

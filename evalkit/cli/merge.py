@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,14 @@ from evalkit.cli.options import (
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
+    from evalkit.records import ModelSpec
     from evalkit.tuning.weights import Merging
 
 __all__ = ["METHODS", "NUMBERS", "command", "values"]
 
 _WHICH = "Checkpoints"
 _HOW = "Numbers (one may be a list 0,0.5,1 or a range START:END:STEP: a checkpoint each)"
+_GREEDY = "Greedy soup"
 NUMBERS = ("alpha", "scale", "density", "rank", "decay", "seed")
 METHODS = (
     "interpolate",
@@ -89,6 +92,31 @@ METHODS = (
 )
 @option("--decay", metavar="X", group=_HOW, help="ema: weight of what came before. [default: 0.9]")
 @option("--seed", metavar="X", group=_HOW, help="dare: which part stays. [default: 0]")
+@option(
+    "--greedy",
+    is_flag=True,
+    group=_GREEDY,
+    help="soup: take checkpoints in one by one, best first, while the loss does not rise.",
+)
+@option("--tasks", metavar="A,B", group=_GREEDY, help="Tasks whose right answers are predicted.")
+@option(
+    "--sources", metavar="A,B", group=_GREEDY, help="Only phrasings of these sources; default: all."
+)
+@option(
+    "--split",
+    default="validation",
+    show_default=True,
+    group=_GREEDY,
+    help="Split of the instances; one that nothing was trained on.",
+)
+@option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="EVALKIT_DATA",
+    metavar="DIR",
+    group=_GREEDY,
+    help="[env: EVALKIT_DATA]",
+)
 @json_option
 @quiet_option
 @debug_option
@@ -106,16 +134,49 @@ def command(method: str, out: Path, as_json: bool, quiet: bool, **given: Any) ->
         for name in ("base", "onto")
     )
     tuned = tuple(catalog.load_model(name, device="cpu") for name in given["tuned"])
+    said = (lambda line: None) if quiet or as_json else (lambda line: say(line, err=True))
+    if given["greedy"] or given["tasks"]:
+        report = _greedy(method, tuned, out, given, said)
+        if as_json:
+            print_json([{"model": str(out), **report}])
+        elif not quiet:
+            say(f"Taken: {', '.join(report['greedy']['taken'])}")
+            say(f"To use it, type: evalkit run --model {out} --suite SUITE")
+        return 0
     merging: Merging = Merging(method, tuned, base, onto)
     numbers = {name: values(name, given[name]) for name in NUMBERS if given[name] is not None}
     places = _places(numbers, out)
-    reports = merge(merging, places, lambda line: None if quiet or as_json else say(line, err=True))
+    reports = merge(merging, places, said)
     if as_json:
         made = zip(places, reports, strict=True)
         print_json([{"model": str(place), **report} for (_, place), report in made])
     elif not quiet:
         say(f"To use it, type: evalkit run --model {places[-1][1]} --suite SUITE")
     return 0
+
+
+def _greedy(
+    method: str,
+    tuned: tuple[ModelSpec, ...],
+    out: Path,
+    given: dict[str, Any],
+    said: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write a greedy soup and return what was done."""
+    from evalkit.cli.materials import materials_of
+    from evalkit.errors import UsageError
+    from evalkit.tuning.greedy import greedy_soup
+
+    if method != "soup" or len(tuned) < 2 or not given["tasks"] or not given["greedy"]:
+        raise UsageError(
+            "--greedy: is of soup, of two --tuned or more, with --tasks that say what the loss is "
+            "measured on. Give all of them."
+        )
+    settings = {
+        **{"phrasing_file": (), "instances": 200, "validation_share": 0.2},
+        **{"seed": 0, "hold_out": 0.0},
+    }
+    return greedy_soup(tuned, materials_of({**given, **settings}), out, said)
 
 
 def values(name: str, text: str) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ from evalkit.tuning.objectives import alignment_terms
 from evalkit.tuning.pairs import Material, Sampler
 from evalkit.tuning.weights import write_interpolated
 
-__all__ = ["barrier", "losses"]
+__all__ = ["barrier", "loss_of", "losses"]
 
 PROMPTS = 64
 """Prompts that the loss is measured on."""
@@ -69,7 +69,7 @@ def losses(
         for alpha in alphas:
             place = work / f"alpha-{alpha:g}"
             write_interpolated(pair, alpha, place)
-            found.append(_loss(replace(pair[0], name=str(place), revision=None), materials))
+            found.append(loss_of(replace(pair[0], name=str(place), revision=None), materials))
             shutil.rmtree(place)
             said(f"alpha {alpha:g}: cross-entropy {found[-1]:.4f} nat per answer token")
     finally:
@@ -77,7 +77,8 @@ def losses(
     return found
 
 
-def _loss(spec: ModelSpec, materials: Sequence[Material]) -> float:
+def loss_of(spec: ModelSpec, materials: Sequence[Material]) -> float:
+    """Return the cross-entropy of right answers on `PROMPTS` prompts, the same for every model, nats per answer token."""
     import torch
 
     backend = opened(spec, ())
