@@ -144,6 +144,7 @@ METRICS = Registry(
         "rouge_2": "evalkit.scoring.overlap:rouge_2",
         "edit_f05": "evalkit.scoring.edits:edit_f05",
         "edit_list_f05": "evalkit.scoring.edits:edit_list_f05",
+        "state_match": "evalkit.scoring.dialogue:state_match",
         "unit_tests": "evalkit.scoring.code:unit_tests",
         **{
             name: f"evalkit.scoring.constraints:{name}"
@@ -193,6 +194,7 @@ READERS = Registry(
         "recast": "evalkit.catalog.readers.recast:read",
         "corrections": "evalkit.catalog.readers.corrections:read",
         "relation": "evalkit.catalog.readers.relation:read",
+        "dialogue_state": "evalkit.catalog.readers.dialogue_state:read",
         "regset": "evalkit.catalog.readers.regset:read",
         "injection": "evalkit.catalog.readers.injection:read",
         "m2": "evalkit.catalog.readers.m2:read",

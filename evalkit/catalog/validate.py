@@ -23,7 +23,7 @@ from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
 from evalkit.records.constraints import constraint_problem
 from evalkit.records.extraction import extraction_problem
 from evalkit.records.policy import Policy, Rule, Waiver
-from evalkit.records.statistics import gated
+from evalkit.records.statistics import STATISTICS, gated
 from evalkit.registry import MEASURES, METRICS, READERS, Registry
 
 __all__ = ["field_names", "record"]
@@ -32,6 +32,10 @@ Spec = TypeVar("Spec", Task, Phrasing, ModelSpec, Suite, Policy)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}\Z")
 """Names of tasks, benchmarks, suites and phrasings: safe as file names everywhere."""
+OF_SCORES = (
+    "mean", "seen_mean", "unseen_mean", "gap", "worst_phrasing", "spread", "std", "share_solved",
+)  # fmt: skip
+"""Metrics of a gate that are made of scores alone, so that a rule may limit them to some instances."""
 _ADAPTERS: dict[type, Any] = {}
 _NESTED: dict[tuple[type, str], type] = {
     (Task, "source"): Source,
@@ -384,6 +388,12 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
                 ("rules", place, "group"),
                 f"group is {rule.group!r}; accepted: factor=level, such as attack=none.",
             )
+        if rule.group and not (rule.metric in OF_SCORES or rule.metric in _measures()):
+            yield (
+                ("rules", place, "group"),
+                f"group limits no {rule.metric}, which is not made of scores alone; accepted for: "
+                f"{', '.join((*OF_SCORES, *_measures()))}.",
+            )
         first = told.setdefault((rule.metric, rule.scope, rule.tasks, rule.group), place)
         if first != place:
             yield (
@@ -408,6 +418,11 @@ def _check_policy(policy: Policy) -> Iterator[tuple[Where, str]]:
                 ("waivers", place, "expires"),
                 f"expires is {shown(waiver.expires)}; accepted: a day such as 2027-01-31.",
             )
+
+
+def _measures() -> tuple[str, ...]:
+    """Return the measures of answers that a gate checks."""
+    return tuple(name for name in gated() if name in STATISTICS and STATISTICS[name].measure)
 
 
 def _unknown_metric(name: str) -> str | None:

@@ -142,11 +142,18 @@ def test_runs_without_stored_answers_cannot_be_judged_by_measures(
     assert "needs the stored answers of both runs" in found.checks[0].why
 
 
-def test_a_level_that_is_none_is_named_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("metric: mean, group: none", "group is 'none'; accepted: factor=level"),
+        ("metric: refusal_rate, group: attack=none", "group limits no refusal_rate, which is not"),
+    ],
+)
+def test_a_level_that_cannot_limit_a_rule_is_named_with_its_line(
+    rule: str, message: str, tmp_path: Path
+) -> None:
     """Before any run is read."""
-    (tmp_path / "p.yaml").write_text(
-        "name: p\nrules:\n  - {metric: mean, margin: 0.1, group: none}\n"
-    )
+    (tmp_path / "p.yaml").write_text(f"name: p\nrules:\n  - {{{rule}, margin: 0.1}}\n")
 
-    with pytest.raises(CatalogError, match=r"p\.yaml:3: group is 'none'; accepted: factor=level"):
+    with pytest.raises(CatalogError, match=r"p\.yaml:3: " + message):
         read_policy_file(tmp_path / "p.yaml")

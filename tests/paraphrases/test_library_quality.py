@@ -39,7 +39,7 @@ MINIMUM = {
 """Benchmark -> (phrasing sets, correct phrasings in each)."""
 READY = (
     "arc", "bbq", "boolq", "cuad", "fpb", "gpqa", "gsm8k", "hellaswag", "medqa", "mmlu_pro",
-    "pubmedqa", "superglue", "truthfulqa", "winogrande",
+    "multiwoz", "pubmedqa", "superglue", "truthfulqa", "winogrande",
 )  # fmt: skip
 """Benchmarks over published tables."""
 
@@ -62,7 +62,9 @@ LITERALS = {
 }
 NO_SLOT = frozenset({"input"})
 """Fields that hold more than the question (BBH's text with its options)."""
-ASIDES = frozenset({"source_language", "target_language", "subject", "template", "topic"})
+ASIDES = frozenset(
+    {"of_dialogue", "source_language", "target_language", "subject", "template", "topic"}
+)
 """Fields that say something of the instance but are no part of it."""
 LIMIT = 0.7
 
