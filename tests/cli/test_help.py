@@ -30,7 +30,7 @@ def tool():
 
 SUBCOMMANDS = {
     "data": ["fetch", "status", "where"],
-    "phrasings": ["diversity", "import", "lint", "new", "perturb", "seen"],
+    "phrasings": ["check", "diversity", "import", "lint", "new", "perturb", "seen"],
     "tasks": ["from-table"],
 }
 EVERY = [[name] for name in COMMANDS] + [
