@@ -33,7 +33,9 @@ def real(*, phrasings: int, instances: int, data: Path | None) -> list[Workload]
         return tuple(_requests(task, label_space, phrasings, instances, data))
 
     letters = ask("mmlu/moral_disputes", "letters")
-    generated = [replace(one, max_tokens=ANSWER) for one in ask("bbh/multistep_arithmetic_two", "text")]
+    generated = [
+        replace(one, max_tokens=ANSWER) for one in ask("bbh/multistep_arithmetic_two", "text")
+    ]
     return [
         Workload("causal letters", "causal", letters),
         Workload("causal long", "causal", ask("mmlu/moral_disputes", "text")),

@@ -3,6 +3,9 @@
 ``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library, without the wordings of the pairs.
 ``python benchmarks/meaning.py --fit`` fits the weights on the tuning half and writes ``weights.yaml``.
 ``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from the held-out half.
+``python benchmarks/meaning.py --rates`` adds what it calls the held-out pairs, for the command line to print.
+``python benchmarks/meaning.py --fresh`` prints the tables for the pairs written after the rules were frozen.
+``python benchmarks/meaning.py --likelihoods hf:FILE.gguf`` writes what a language model gives every pair.
 ``python benchmarks/meaning.py --curve`` writes ``docs/meaning_curve.csv`` and its figure: both error rates at every threshold.
 ``python benchmarks/meaning.py --library`` runs the check over every paraphrase of the library that names its origin.
 
@@ -16,12 +19,12 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from meaning_data import FRESH, KINDS, PAIRS, Pair, design, read_pairs, write_likelihoods
 from scipy.optimize import minimize
 
 from evalkit.catalog.library import fitted, grammar, meaning, validators
@@ -29,64 +32,21 @@ from evalkit.catalog.library.patterns import normalised_words
 from evalkit.catalog.paths import data_root
 from evalkit.catalog.phrasings import load_phrasings, read_phrasing_file
 from evalkit.catalog.tasks import list_tasks
-from evalkit.phrasings.perturb.encoders import MINILM, encoder_named
+from evalkit.phrasings.perturb.encoders import MINILM
 from evalkit.records import Phrasing
 
 ROOT = Path(__file__).parents[1]
-PAIRS = ROOT / "tests" / "catalog" / "library" / "meaning_pairs"
 DATA = ROOT / "evalkit" / "catalog" / "library"
 PENALTY = 3.0
 FOLDS = 7
+CALLED = {
+    "rules": "rules",
+    "encoder": "rules and encoder",
+    "model": "rules, encoder and language model",
+}
+"""Names in tables."""
 FREQUENT = 220
 """Words that stand for themselves in ``bigrams.txt``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One labelled pair."""
-
-    of: str
-    half: str
-    original: str
-    candidate: str
-    verdict: str
-    labels: tuple[str, ...]
-    others: tuple[str, ...]
-
-
-def read_pairs() -> list[Pair]:
-    """Return all pairs, with the labels and the other checked phrasings of their task."""
-    found = []
-    for path in sorted(PAIRS.glob("*.yaml")):
-        for group in yaml.safe_load(path.read_text(encoding="utf-8")):
-            tasks = list_tasks([group["task"]])
-            labels = tuple(sorted({label for task in tasks for label in task.labels}))
-            others = validators.known_texts(load_phrasings(tasks[0]))
-            found += [
-                Pair(
-                    group["of"],
-                    group["half"],
-                    group["text"],
-                    one["text"],
-                    one["verdict"],
-                    labels,
-                    others,
-                )
-                for one in group["changed"]
-            ]
-    return found
-
-
-def design(pairs: Sequence[Pair], *, encoder: bool) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return names of the signals, their values (pair, signal), and which pairs kept the meaning."""
-    model = encoder_named(MINILM) if encoder else None
-    rows = [
-        fitted.features(p.original, p.candidate, p.labels, others=p.others, encoder=model)
-        for p in pairs
-    ]
-    names = list(rows[0])
-    values = np.array([[row[name] for name in names] for row in rows])
-    return names, values, np.array([pair.verdict == "kept" for pair in pairs])
 
 
 def fit(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -140,11 +100,11 @@ def thresholds(scores: np.ndarray, kept: np.ndarray) -> dict[str, float]:
 
 
 def write_weights(pairs: Sequence[Pair]) -> None:
-    """Fit both combinations and write them."""
+    """Fit the combinations and write them, with what each calls the held-out pairs."""
     tuning = [pair for pair in pairs if pair.half == "tuning"]
-    fits = {}
-    for name, encoder in (("rules", False), ("encoder", True)):
-        names, values, kept = design(tuning, encoder=encoder)
+    fits: dict[str, dict[str, Any]] = {}
+    for name in KINDS:
+        names, values, kept = design(tuning, name)
         point = fit(values, kept)
         fits[name] = {
             "start": round(float(point[0]), 4),
@@ -156,10 +116,7 @@ def write_weights(pairs: Sequence[Pair]) -> None:
                 n: round(float(w), 4) for n, w in zip(names, point[1:], strict=True) if w > 5e-4
             },
         }
-    text = yaml.safe_dump(fits, sort_keys=False, width=140)
-    (DATA / "weights.yaml").write_text(
-        f"# Written by benchmarks/meaning.py --fit.\n{text}", encoding="utf-8"
-    )
+    _write_fits(fits)
 
 
 def write_neighbours() -> None:
@@ -196,21 +153,28 @@ def library() -> Iterator[Phrasing]:
         yield from read_phrasing_file(path)
 
 
-def measure(pairs: Sequence[Pair], *, encoder: bool) -> None:
-    """Print the curve and the verdicts of the shipped combination on the held-out half."""
-    name = "encoder" if encoder else "rules"
+def scored(pairs: Sequence[Pair], name: str, folder: Path) -> tuple[fitted.Fit, Any, Any]:
+    """Return the shipped combination, its probabilities, shape (pair,), and which pairs kept the meaning."""
     shipped = fitted.fit_named(name)
-    held = [pair for pair in pairs if pair.half == "held-out"]
-    names, values, kept = design(held, encoder=encoder)
-    scores = np.array(
-        [fitted.probability(shipped, dict(zip(names, row, strict=True))) for row in values]
+    names, values, kept = design(pairs, name, folder)
+    return (
+        shipped,
+        np.array(
+            [fitted.probability(shipped, dict(zip(names, row, strict=True))) for row in values]
+        ),
+        kept,
     )
+
+
+def measure(held: Sequence[Pair], name: str, folder: Path) -> None:
+    """Print the curve and the verdicts of the shipped combination on pairs it was not fitted to."""
+    shipped, scores, kept = scored(held, name, folder)
     area = float(
         (scores[kept][:, None] > scores[~kept]).mean()
         + (scores[kept][:, None] == scores[~kept]).mean() / 2
     )
     print(
-        f"\n{name}: {kept.sum()} good and {(~kept).sum()} bad held-out pairs; "
+        f"\n{name}: {kept.sum()} good and {(~kept).sum()} bad pairs; "
         f"area under the curve {area:.3f}\n"
     )
     print("| threshold for | threshold | good refused | bad passed |")
@@ -233,19 +197,50 @@ def measure(pairs: Sequence[Pair], *, encoder: bool) -> None:
         mine = scores[verdicts == verdict]
         cells = [f"{(mine >= shipped.thresholds[goal]).mean():.0%}" for goal in fitted.GOALS]
         print(f"| {verdict} | {len(mine)} | {' | '.join(cells)} |")
+    print("\n| called | good | bad |\n|---|---|---|")
+    for name, (good, bad) in classes(shipped, scores, kept).items():
+        print(f"| {name} | {good} ({good / kept.sum():.0%}) | {bad} ({bad / (~kept).sum():.0%}) |")
 
 
-def curve_rows(pairs: Sequence[Pair], *, encoder: bool) -> list[tuple[str, float, float, float]]:
-    """Return combination, threshold, share of good refused and share of bad passed, for the held-out half."""
-    name = "rules and encoder" if encoder else "rules"
-    shipped = fitted.fit_named("encoder" if encoder else "rules")
-    held = [pair for pair in pairs if pair.half == "held-out"]
-    names, values, kept = design(held, encoder=encoder)
-    scores = np.array(
-        [fitted.probability(shipped, dict(zip(names, row, strict=True))) for row in values]
+def classes(shipped: fitted.Fit, scores: Any, kept: Any) -> dict[str, tuple[int, int]]:
+    """Return how many good and bad pairs are called by each class."""
+    called = np.array([fitted.classified(shipped, chance) for chance in scores])
+    return {
+        name: (int((called[kept] == name).sum()), int((called[~kept] == name).sum()))
+        for name in fitted.CLASSES
+    }
+
+
+def write_rates(held: Sequence[Pair]) -> None:
+    """Write into the weights what each combination calls the held-out pairs."""
+    path = DATA / "weights.yaml"
+    fits = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name in KINDS:
+        found = classes(*scored(held, name, PAIRS))
+        fits[name]["rates"] = {
+            side: {one: counts[place] for one, counts in found.items()}
+            for place, side in enumerate(("good", "bad"))
+        }
+    _write_fits(fits)
+
+
+def _write_fits(fits: dict[str, Any]) -> None:
+    text = yaml.safe_dump(fits, sort_keys=False, width=140)
+    (DATA / "weights.yaml").write_text(
+        f"# Written by benchmarks/meaning.py --fit and --rates.\n{text}", encoding="utf-8"
     )
+
+
+def curve_rows(held: Sequence[Pair], name: str) -> list[tuple[str, float, float, float]]:
+    """Return combination, threshold, share of good refused and share of bad passed."""
+    _, scores, kept = scored(held, name, PAIRS)
     return [
-        (name, step, float((scores[kept] < step).mean()), float((scores[~kept] >= step).mean()))
+        (
+            CALLED[name],
+            step,
+            float((scores[kept] < step).mean()),
+            float((scores[~kept] >= step).mean()),
+        )
         for step in np.round(np.linspace(0, 1, 101), 2).tolist()
     ]
 
@@ -254,7 +249,7 @@ def write_curve(pairs: Sequence[Pair]) -> None:
     """Write the curve as a table and as a figure."""
     from evalkit.report.figures.canvas import axes_for, figure_bytes, house_style
 
-    rows = [row for encoder in (False, True) for row in curve_rows(pairs, encoder=encoder)]
+    rows = [row for name in KINDS for row in curve_rows(pairs, name)]
     lines = [
         f"{name},{step:.2f},{refused:.4f},{passed:.4f}" for name, step, refused, passed in rows
     ]
@@ -268,7 +263,7 @@ def write_curve(pairs: Sequence[Pair]) -> None:
 
 def _draw_curve(axes: Any, rows: Sequence[tuple[str, float, float, float]]) -> None:
     """Draw both error rates, and where they were to be."""
-    for name, style in (("rules", "--"), ("rules and encoder", "-")):
+    for name, style in zip(CALLED.values(), (":", "--", "-"), strict=True):
         points = np.array([row[2:] for row in rows if row[0] == name]) * 100
         axes.plot(points[:, 0], points[:, 1], style, label=name)
     axes.plot(5, 5, "k*", markersize=9, label="goal")
@@ -278,9 +273,8 @@ def _draw_curve(axes: Any, rows: Sequence[tuple[str, float, float, float]]) -> N
     axes.legend()
 
 
-def measure_alone(pairs: Sequence[Pair], *, encoder: bool) -> None:
-    """Print the error rates of single validators on the held-out half."""
-    held = [pair for pair in pairs if pair.half == "held-out"]
+def measure_alone(held: Sequence[Pair], *, encoder: bool) -> None:
+    """Print the error rates of single validators."""
     checks = {check.__name__: check for check in meaning.MODEL_FREE}
     if encoder:
         checks["encoder"] = validators.encoder_validator(MINILM)
@@ -339,23 +333,29 @@ def over_library(*, encoder: bool) -> None:
 def main() -> None:
     """Fit, measure, or look."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("neighbours", "fit", "library", "curve", "without-encoder"):
+    for name in ("neighbours", "fit", "rates", "library", "curve", "fresh", "without-encoder"):
         parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("--likelihoods", metavar="BACKEND:NAME")
     given = parser.parse_args()
+    folder = FRESH if given.fresh else PAIRS
     if given.neighbours:
         write_neighbours()
     elif given.library:
         over_library(encoder=not given.without_encoder)
+    elif given.likelihoods:
+        write_likelihoods(read_pairs(folder), given.likelihoods, folder)
+    elif given.fit:
+        write_weights(read_pairs())
     else:
-        pairs = read_pairs()
-        if given.curve:
-            write_curve(pairs)
-        elif given.fit:
-            write_weights(pairs)
+        held = [pair for pair in read_pairs(folder) if pair.half != "tuning"]
+        if given.rates:
+            write_rates(held)
+        elif given.curve:
+            write_curve(held)
         else:
-            measure_alone(pairs, encoder=not given.without_encoder)
-            for encoder in (False,) if given.without_encoder else (False, True):
-                measure(pairs, encoder=encoder)
+            measure_alone(held, encoder=not given.without_encoder)
+            for name in KINDS[:1] if given.without_encoder else KINDS:
+                measure(held, name, folder)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from evalkit.cli import (
+    phrasings_check,
     phrasings_diversity,
     phrasings_import,
     phrasings_lint,
@@ -21,13 +22,14 @@ __all__ = ["command"]
     "phrasings", epilog="Example: evalkit phrasings seen --training sft.jsonl --out tuning.yaml"
 )
 def command() -> None:
-    """Write, import, perturb, label, lint, compare and suggest phrasings."""
+    """Write, import, perturb, check, label, lint, compare and suggest phrasings."""
 
 
 for _module in (
     phrasings_new,
     phrasings_import,
     phrasings_perturb,
+    phrasings_check,
     phrasings_seen,
     phrasings_lint,
     phrasings_diversity,

@@ -78,6 +78,12 @@ __all__ = ["command"]
     ),
 )
 @option(
+    "--likelihood",
+    metavar="BACKEND:NAME",
+    group="Meaning",
+    help="Also weigh the likelihoods of a language model; needs --encoder minilm.",
+)
+@option(
     "--nli",
     metavar="NAME",
     group="Meaning",
@@ -175,7 +181,7 @@ def _checked(
     from evalkit.catalog.library.meaning import check_meaning
     from evalkit.catalog.library.validators import known_texts, validators_for
 
-    if not any(given[name] for name in ("check", "encoder", "nli", "ask_model")):
+    if not any(given[name] for name in ("check", "encoder", "likelihood", "nli", "ask_model")):
         return list(copies)
     known = {phrasing.id: phrasing for phrasing in originals}
     others = known_texts(originals)
@@ -189,6 +195,7 @@ def _checked(
                 validators=validators_for(
                     copy,
                     encoder=given["encoder"],
+                    likelihood=given["likelihood"],
                     nli=given["nli"],
                     model=given["ask_model"],
                     others=others,

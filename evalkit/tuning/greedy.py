@@ -98,7 +98,8 @@ def greedy_soup(
     if len(members) == 1:
         raise UsageError(
             f"--greedy: no mean is better than {models[members[0]].display} alone "
-            f"({losses[members[0]]:.4f} nat per answer token), so that is the soup. Use it as it is."
+            f"({losses[members[0]]:.4f} nat per answer token), so that is the soup. "
+            "Use it as it is."
         )
     (report,) = merge(Merging("soup", tuple(models[k] for k in members)), [({}, out)])
     return {

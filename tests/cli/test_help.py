@@ -30,7 +30,7 @@ def tool():
 
 SUBCOMMANDS = {
     "data": ["fetch", "status", "where"],
-    "phrasings": ["diversity", "import", "lint", "new", "perturb", "seen", "suggest"],
+    "phrasings": ["check", "diversity", "import", "lint", "new", "perturb", "seen", "suggest"],
     "tasks": ["from-table", "new"],
 }
 EVERY = [[name] for name in COMMANDS] + [

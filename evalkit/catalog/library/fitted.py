@@ -8,27 +8,27 @@ for being near. Without an encoder it needs nothing but the texts.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from evalkit.catalog.library.patterns import FUNCTION_WORDS
-from evalkit.catalog.library.reading import alike, stem
+from evalkit.catalog.library.encoded import encoded_signals
+from evalkit.catalog.library.likelihood import Likelihood, likelihood_signals, nats
 from evalkit.catalog.library.signals import read_pair
 
 if TYPE_CHECKING:
     from evalkit.phrasings.perturb.encoders import TextEncoder
 
-__all__ = ["GOALS", "Fit", "encoded_signals", "features", "fit_named", "probability"]
+__all__ = ["CLASSES", "GOALS", "Fit", "classified", "features", "fit_named", "probability"]
 
 GOALS = ("few refused", "balanced", "few passed")
 """What a threshold is chosen for: at most 5 % of good texts refused, equal error rates, at most 5 %
 of bad ones passed, all on pairs that the weights were not fitted to."""
-_SLOT = re.compile(r"\{\{\s*(\w+).*?\}\}", re.DOTALL)
+Class = Literal["kept", "look", "changed"]
+CLASSES: tuple[Class, ...] = ("kept", "look", "changed")
+"""What a text is called: at least the threshold of ``few passed``, below that of ``few refused``, or between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class Fit:
     """What one more of each signal takes off the log-odds."""
     thresholds: Mapping[str, float]
     """Least probability that passes, per goal of `GOALS`."""
+    rates: Mapping[str, Mapping[str, int]]
+    """Held-out pairs called so: ``good`` or ``bad`` -> class -> how many."""
 
 
 @lru_cache(maxsize=1)
@@ -49,54 +51,19 @@ def _fits() -> dict[str, Fit]:
 
     text = (files("evalkit.catalog.library") / "weights.yaml").read_text(encoding="utf-8")
     return {
-        name: Fit(start=fit["start"], weights=fit["weights"], thresholds=fit["thresholds"])
+        name: Fit(
+            start=fit["start"],
+            weights=fit["weights"],
+            thresholds=fit["thresholds"],
+            rates=fit.get("rates", {}),
+        )
         for name, fit in parse_yaml(text, "weights.yaml").value.items()
     }
 
 
 def fit_named(name: str) -> Fit:
-    """Return the combination ``rules`` (texts only) or ``encoder`` (rules and all-MiniLM-L6-v2)."""
+    """Return the combination ``rules`` (texts only), ``encoder`` (rules and all-MiniLM-L6-v2) or ``model`` (these and a language model)."""
     return _fits()[name]
-
-
-def encoded_signals(encoder: TextEncoder, original: str, candidate: str) -> dict[str, float]:
-    """Return how far apart an encoder holds two texts: as a whole, and the worst new word.
-
-    A new word is held against the words it stands for, or against all words of the original where
-    it stands for none.
-    """
-    one, two = (_SLOT.sub(r"\1", text).strip() for text in (original, candidate))
-    first, second = encoder([one, two])
-    words, rows = encoder.words(one)
-    others, new = encoder.words(two)
-    near = SequenceMatcher(None, words, others, autojunk=False).ratio() ** 2
-    apart = _worst_word(words, rows, others, new)
-    whole = max(0.0, 1.0 - float(first @ second))
-    return {"whole apart": whole, "word apart": apart, "word apart, near": apart * near}
-
-
-def _worst_word(words: Sequence[str], rows: Any, others: Sequence[str], new: Any) -> float:
-    """Return one minus the cosine of the new word that is least like what it replaced."""
-    worst = 0.0
-    codes = SequenceMatcher(None, words, others, autojunk=False).get_opcodes()
-    for tag, start, end, from_, to in codes:
-        if tag == "equal":
-            continue
-        lost = [place for place in range(start, end) if words[place] not in FUNCTION_WORDS]
-        for place in range(from_, to):
-            word = others[place]
-            if word in FUNCTION_WORDS or word in words:
-                continue
-            if any(alike(stem(word), stem(words[other])) for other in lost):
-                continue
-            against = rows[lost] if lost else rows
-            if len(against):
-                worst = max(worst, 1.0 - float((against @ new[place]).max()) + _OUT * (not lost))
-    return worst
-
-
-_OUT = 0.15
-"""Added for a word that stands for nothing in the original."""
 
 
 def features(
@@ -106,13 +73,26 @@ def features(
     *,
     others: Sequence[str] = (),
     encoder: TextEncoder | None = None,
+    likelihood: Likelihood | None = None,
 ) -> dict[str, float]:
-    """Return all signals of a pair, those of the encoder included when there is one."""
+    """Return all signals of a pair, those of the encoder and of the language model included where there is one."""
     found = read_pair(original, candidate, labels, others=others)
-    return found if encoder is None else found | encoded_signals(encoder, original, candidate)
+    if encoder is not None:
+        found |= encoded_signals(encoder, original, candidate, others=others)
+    if likelihood is not None:
+        costs = nats(likelihood, original, candidate, others)
+        found |= likelihood_signals(costs, original, candidate)
+    return found
 
 
 def probability(fit: Fit, values: Mapping[str, float]) -> float:
     """Return the probability that the meaning was kept, in [0, 1], for signals of one pair."""
     odds = fit.start - sum(weight * values[name] for name, weight in fit.weights.items())
     return 1.0 / (1.0 + math.exp(-odds))
+
+
+def classified(fit: Fit, chance: float) -> Class:
+    """Return the class of a text whose probability is `chance`."""
+    if chance >= fit.thresholds["few passed"]:
+        return "kept"
+    return "changed" if chance < fit.thresholds["few refused"] else "look"

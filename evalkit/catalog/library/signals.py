@@ -9,8 +9,9 @@ other than English.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
 
@@ -41,8 +42,8 @@ class _Pair:
 
     first: Reading
     second: Reading
-    known: frozenset[str] = frozenset()
-    """Stems of the words that other wordings of the task use."""
+    usual: Mapping[str, float] = field(default_factory=dict)
+    """Stem -> share of the other wordings of the task that use it."""
 
     @cached_property
     def edits(self) -> list[tuple[list[str], list[str]]]:
@@ -272,9 +273,18 @@ def _unheard(pair: _Pair) -> float:
 def _strange(pair: _Pair) -> float:
     """Share of the new content words that no other wording of the task uses; 0 when there is none."""
     new = pair.second.content - pair.first.content
-    if not new or not pair.known:
+    if not new or not pair.usual:
         return 0.0
-    return sum(word not in pair.known for word in new) / len(new)
+    return sum(word not in pair.usual for word in new) / len(new)
+
+
+def _usual_lost(pair: _Pair) -> float:
+    """Content words of the original that are gone, each as the share of the task's other wordings that use it."""
+    return sum(
+        pair.usual.get(word, 0.0)
+        for word in pair.first.content - pair.second.content
+        if not any(alike(word, other) for other in pair.second.content)
+    )
 
 
 def _longer(pair: _Pair) -> float:
@@ -308,6 +318,7 @@ SIGNALS: dict[str, Callable[[_Pair], float]] = {
     "grammar": _grammar,
     "unheard": _unheard,
     "strange": _strange,
+    "usual lost": _usual_lost,
     "longer": _longer,
     "shorter": _shorter,
 }
@@ -331,13 +342,17 @@ def read_pair(
         Texts of other phrasings of the task; words they use are not strange to it.
     """
     words = tuple(labels)
-    pair = _Pair(Reading(original, words), Reading(candidate, words), _stems(tuple(others)))
+    known = tuple(text for text in others if text not in (original, candidate))
+    pair = _Pair(Reading(original, words), Reading(candidate, words), _usual(known))
     found = {name: min(signal(pair), _MOST) for name, signal in SIGNALS.items()}
     near = pair.closeness**2
     return found | {f"{name}, near": value * near for name, value in found.items()}
 
 
 @lru_cache(maxsize=64)
-def _stems(texts: tuple[str, ...]) -> frozenset[str]:
-    """Return the stems of all words of texts."""
-    return frozenset(stem(word) for text in texts for word in Reading(text, ()).words)
+def _usual(texts: tuple[str, ...]) -> dict[str, float]:
+    """Return stem -> share of texts that use it."""
+    counts = Counter(
+        one for text in texts for one in {stem(word) for word in Reading(text, ()).words}
+    )
+    return {word: count / len(texts) for word, count in counts.items()}

@@ -224,7 +224,8 @@ def median_interval(scores: Scores, *, level: float = 0.95) -> Interval:
     a = np.sort(phrasing_scores(scored(scores)))
     value = float(np.median(a)) if a.size else float("nan")
     k = int(binom.ppf((1 - level) / 2, a.size, 0.5)) if a.size else 0
-    # subtle: ppf is the least k whose P(Binomial <= k) reaches the tail, so P(Binomial < k) does not
+    # subtle: ppf is the least k whose P(Binomial <= k) reaches the tail, so P(Binomial < k) does
+    # not
     if k < 1:
         fewest = int(np.ceil(np.log2(2 / (1 - level)) - 1e-9))
         return undefined(value, f"fewer than {fewest} phrasings", level=level)

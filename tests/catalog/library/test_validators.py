@@ -10,11 +10,14 @@ from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
 from evalkit.catalog.library import fitted, validators
+from evalkit.catalog.library.encoded import encoded_signals
 from evalkit.catalog.library.grammar import slips, unheard
+from evalkit.catalog.library.likelihood import likelihood_signals
 from evalkit.catalog.library.signals import read_pair
 from evalkit.catalog.library.validators import (
     asked_validator,
@@ -103,9 +106,12 @@ def test_the_documented_rates_are_the_measured_ones():
 def test_no_sign_speaks_for_a_text():
     """All weights are positive, name a signal, and thresholds rise from few refused to few passed."""
     names = set(read_pair("a", "a"))
-    for name in ("rules", "encoder"):
+    of_encoder = "whole apart|word apart|words apart|wordings apart|clause lost|clause new"
+    of_model = set(likelihood_signals((1.0, 1.0, 1.0, 1.0, 1.0), "a", "a"))
+    encoded = {f"{name}{near}" for name in of_encoder.split("|") for near in ("", ", near")}
+    extras = {"rules": set(), "encoder": encoded, "model": encoded | of_model}
+    for name, extra in extras.items():
         fit = fitted.fit_named(name)
-        extra = {"whole apart", "word apart", "word apart, near"} if name == "encoder" else set()
         steps = [fit.thresholds[goal] for goal in fitted.GOALS]
 
         assert set(fit.weights) <= names | extra
@@ -248,6 +254,50 @@ def test_a_model_without_probabilities_is_named(monkeypatch):
         asked_validator("scripted:perfect")(phrasing("a"), phrasing("b"), ())
     with pytest.raises(UsageError, match="model 'gpt' is not accepted; BACKEND:NAME is"):
         asked_validator("gpt")
+
+
+class Rows:
+    """An encoder of letters: a row says which of the letters a to z a text or word has."""
+
+    def __call__(self, texts):
+        """Return a row per text."""
+        return np.stack([self._row(text) for text in texts])
+
+    def words(self, text):
+        """Return words and a row each."""
+        words = re.findall(r"[a-z]+", text.lower())
+        return words, np.stack([self._row(word) for word in words]) if words else np.zeros((0, 26))
+
+    def _row(self, text):
+        row = np.array([float(letter in text.lower()) for letter in "abcdefghijklmnopqrstuvwxyz"])
+        return row / max(1.0, float(np.linalg.norm(row)))
+
+
+def test_an_encoder_holds_a_text_against_the_other_wordings_too():
+    """A text that drifts from what all wordings of the task say is farther from them; without others nothing is said."""
+    one, drifted = "Pick the right option.", "Pick the fuzzy box."
+    others = [
+        "Pick a right option.",
+        "Tick the right option.",
+        "The right option, pick.",
+        "Right option: pick.",
+    ]
+    others.append("Option, right: pick it.")
+    far = encoded_signals(Rows(), one, drifted, others=others)
+    alone = encoded_signals(Rows(), one, drifted)
+
+    assert far["wordings apart"] > 0.1
+    assert alone["wordings apart"] == 0.0
+    assert max(encoded_signals(Rows(), one, one, others=others).values()) < 1e-9
+
+
+def test_a_clause_without_counterpart_is_found_both_ways():
+    """What was left out is a clause lost, what was put in a clause new."""
+    short, long = "Pick one of them.", "Pick one of them. Fuzzy walls jump high."
+    more, less = encoded_signals(Rows(), short, long), encoded_signals(Rows(), long, short)
+
+    assert (more["clause new"] > 0.3, more["clause lost"]) == (True, 0.0)
+    assert (less["clause lost"] > 0.3, less["clause new"]) == (True, 0.0)
 
 
 def test_texts_a_reader_doubted_are_not_known_texts():

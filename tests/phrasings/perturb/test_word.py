@@ -48,7 +48,7 @@ def made(text: str, folder: str, **given: object) -> str:
 
 def test_phrases_that_instructions_use_alike_need_no_dictionary():
     """``data=none`` replaces entries of the thesaurus, capitals kept, and nothing else."""
-    assert made("Work out the sum, if not now.", "none") == "Figure out the sum, otherwise now."
+    assert made("Work out the sum, at once.", "none") == "Figure out the sum, immediately."
     assert word(phrasing("Zebras yawn."), np.random.default_rng(0), options("none")) == Impossible(
         "no word outside slots and label words has a synonym in the same form"
     )
