@@ -13,12 +13,12 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
-    latex_option,
     log_options,
     option,
     print_json,
     print_table,
     quiet_option,
+    table_options,
     told_of,
 )
 from evalkit.errors import ComparisonError, UsageError
@@ -84,7 +84,7 @@ GROUP = "Statistics"
 )
 @log_options()
 @interval_options(GROUP, resamples=2000, least_level=0.5)
-@latex_option
+@table_options("csv", "latex")
 @json_option
 @quiet_option
 @debug_option

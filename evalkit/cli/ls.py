@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     option,
     print_json,
     print_table,
+    table_options,
 )
 from evalkit.errors import UsageError
 from evalkit.report.limits import counted
@@ -197,6 +198,7 @@ _SHOWN = {"suites": ("suite", "tasks", "limit", "description")}
     metavar="TASK",
     help="Only these tasks, or phrasings of these; ids, patterns, benchmarks.",
 )
+@table_options()
 @json_option
 @debug_option
 def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:

@@ -20,6 +20,7 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     quiet_option,
+    table_options,
 )
 from evalkit.cli.prompts import print_prompts, prompts_json
 from evalkit.errors import UsageError
@@ -87,6 +88,7 @@ _FEW = 3
     group="Output",
     help="Also print N prompts exactly as they are sent, tasks and phrasings in turn.",
 )
+@table_options()
 @json_option
 @quiet_option
 @debug_option

@@ -157,6 +157,9 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "provenance": provenance(run.manifest),
         "comparison": comparison,
         "states": tuple(SHARES.values()),
+        "stated": any(
+            value == value for view in run.evidence.tasks for value in view.states.values()
+        ),
         "unused": unused_rows(run.evidence),
     }
 

@@ -188,7 +188,7 @@ def looks_text(looks: Looks) -> list[str]:
             "their task."
         )
     ]
-    if looks.lowest:
+    if looks.lowest and not any(math.isnan(row.unparsed) for row in looks.lowest):
         by_knowledge = len(looks.lowest) - looks.n_by_format - looks.n_by_refusal
         refused = f", {looks.n_by_refusal:,} by refusal" if looks.n_by_refusal else ""
         found.append(
