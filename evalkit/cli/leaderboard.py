@@ -22,7 +22,7 @@ from evalkit.cli.options import (
     told_of,
 )
 from evalkit.errors import ComparisonError, UsageError
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +198,6 @@ def _show(
 
 def _show_beside(beside: Sequence[Place], wordings: Wordings) -> None:
     """Print scores above chance, shares of a reference, the front, and what one wording's order is worth."""
-    from evalkit.report.limits import counted
     from evalkit.report.text import points
 
     shared = any(one.n_of_reference for one in beside)

@@ -24,8 +24,7 @@ from evalkit.cli.options import (
 )
 from evalkit.cli.prompts import print_prompts, prompts_json
 from evalkit.errors import UsageError
-from evalkit.report.limits import counted
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from evalkit.analysis.sizing import Sizing

@@ -21,8 +21,7 @@ from evalkit.cli.options import (
     table_options,
 )
 from evalkit.errors import UsageError
-from evalkit.report.limits import counted
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 from evalkit.report.text import points, signed
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import STATISTICS, statistic
 from evalkit.report.evidence import Evidence, Looks
-from evalkit.report.limits import counted, or_none
+from evalkit.report.limits import or_none
+from evalkit.report.terminal import counted
 from evalkit.report.text import bracket, points, share, signed
 
 __all__ = [

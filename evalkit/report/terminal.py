@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import click
 
-__all__ = ["AS_TABLE", "json_shown", "say", "say_table", "shown", "table_form"]
+__all__ = ["AS_TABLE", "counted", "json_shown", "say", "say_table", "shown", "table_form"]
 
 _UNPRINTED = re.compile(r"[^\x20-\x7e]")
 
@@ -59,6 +59,15 @@ def json_shown(text: str) -> str:
         return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
     return _UNPRINTED.sub(spelt, text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural for any number but 1.
+
+    >>> counted(1, "cell"), counted(1200, "cell")
+    ('1 cell', '1,200 cells')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 AS_TABLE = "evalkit.table"

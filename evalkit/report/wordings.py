@@ -9,7 +9,6 @@ import numpy as np
 from evalkit.records import Estimate
 from evalkit.records.manifest import Wordings
 from evalkit.report.text import signed
-from evalkit.stats import holm
 
 __all__ = ["WORDS", "familiar", "population", "unlike", "without_doubtful"]
 
@@ -118,8 +117,12 @@ def familiar(rows: Iterable[Estimate]) -> str:
         if row.metric in found and row.task != "all" and not row.group:
             found[row.metric][row.task] = row
     tested = sorted(task for task, row in found["seen_wrong_p"].items() if row.value == row.value)
-    p = np.array([found["seen_wrong_p"][task].value for task in tested])
-    adjusted = dict(zip(tested, holm(p).tolist(), strict=True))
+    adjusted: dict[str, float] = {}
+    if tested:
+        from evalkit.stats import holm
+
+        p = np.array([found["seen_wrong_p"][task].value for task in tested])
+        adjusted = dict(zip(tested, holm(p).tolist(), strict=True))
     names = [
         task
         for task, row in sorted(found["seen_wrong"].items())
