@@ -36,7 +36,8 @@ class Scored:
     n: int
     """Instances scored."""
     unparsed: float
-    """Share of answers that are cut or in another form than the one asked for; refusals are none."""
+    """Share of answers that are cut or in another form than the one asked for, refusals are none; NaN
+    where nothing is said of answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,8 @@ class Costs:
     """Loss from which they are counted, a fraction; the smallest of `STEPS` where none loses it."""
     costing: tuple[Scored, ...]
     """Those that lose as much, the largest loss first."""
-    n_by_format: int
-    """How many of them lose by format."""
+    n_by_format: int | None
+    """How many of them lose by format; None where nothing is said of answers."""
     by_chance: float
     """How many would lose as much by the draw of instances, were all wordings of a task alike; NaN in a sparse run."""
 
@@ -102,9 +103,9 @@ def costs_of(rows: Iterable[Scored], *, sparse: bool = False) -> Costs | None:
         n=len(kept),
         points=points,
         costing=costing,
-        n_by_format=sum(
-            lost_by_format(row.score, means[row.task], row.unparsed) for row in costing
-        ),
+        n_by_format=None
+        if any(math.isnan(row.unparsed) for row in costing)
+        else sum(lost_by_format(row.score, means[row.task], row.unparsed) for row in costing),
         by_chance=math.nan if sparse else _by_chance(kept, means, points),
     )
 

@@ -21,11 +21,12 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
-    latex_option,
     log_options,
+    no_report_option,
     option,
     print_json,
     quiet_option,
+    table_options,
     told_of,
 )
 from evalkit.errors import UsageError
@@ -33,6 +34,7 @@ from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.analysis import PairedTest
+    from evalkit.analysis.score_files import TableSettings
     from evalkit.catalog.score_columns import ScoreFile
     from evalkit.records import Estimate
 
@@ -53,8 +55,9 @@ GROUP = "What is computed"
     type=click.Path(path_type=Path),
     metavar="DIR",
     group="Output",
-    help="Write estimates.csv into this directory.",
+    help="Write estimates.csv, pages and figures into this directory.",
 )
+@no_report_option
 @option(
     "--factor",
     "factors",
@@ -100,7 +103,7 @@ GROUP = "What is computed"
         "prefix, read, contains, f1, rouge_l), or a run as 'evalkit score' does."
     ),
 )
-@latex_option
+@table_options()
 @json_option
 @quiet_option
 @debug_option
@@ -137,8 +140,11 @@ def command(table: Path, **settings: Any) -> None:
     )
     estimates = estimates_of(file, how)
     tests = tests_of(file, how) if settings["tests"] else []
+    pages: list[Path] = []
     if settings["out"]:
         _write(settings["out"], file, estimates, tests if settings["tests"] else None)
+        if not settings["no_report"]:
+            pages = _draw(settings["out"], file, estimates, how)
     if settings["as_json"]:
         print_json(
             {
@@ -164,6 +170,22 @@ def command(table: Path, **settings: Any) -> None:
             say(line)
         if settings["out"]:
             say(f"{len(estimates)} estimates in {settings['out'] / 'estimates.csv'}")
+        for page in pages:
+            say(f"Page: {page}")
+
+
+def _draw(
+    out: Path, file: ScoreFile, estimates: Sequence[Estimate], how: TableSettings
+) -> list[Path]:
+    """Write pages and figures; say why there are none of a table that has no scores."""
+    from evalkit.records.manifest import Intervals
+    from evalkit.runs.table_report import write_table_report
+
+    if file.frame["score"].isna().all():
+        say("No page: the table has no scores.", err=True)
+        return []
+    intervals = Intervals(level=how.level, resamples=how.n_resamples)
+    return write_table_report(out, file, estimates, intervals)
 
 
 def _by_scorers(table: Path, settings: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     quiet_option,
+    table_options,
 )
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
@@ -48,6 +49,7 @@ __all__ = ["command"]
     group="What is checked",
     help="Exit with 1 when there is an error among the findings.",
 )
+@table_options()
 @json_option
 @quiet_option
 @debug_option

@@ -16,8 +16,7 @@ from evalkit.cli.options import (
     print_json,
     quiet_option,
 )
-from evalkit.report.limits import counted
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from evalkit.runs.check import RunCheck

@@ -15,7 +15,6 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
-    latex_option,
     log_options,
     number,
     option,
@@ -23,6 +22,7 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     quiet_option,
+    table_options,
     told_of,
 )
 from evalkit.errors import UsageError
@@ -75,7 +75,7 @@ _VERDICTS = {None: "-", True: "yes", False: "no"}
     group="Output",
     help="Write estimates.csv of the differences into this directory.",
 )
-@latex_option
+@table_options()
 @json_option
 @quiet_option
 @debug_option

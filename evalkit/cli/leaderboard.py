@@ -13,16 +13,16 @@ from evalkit.cli.options import (
     debug_option,
     interval_options,
     json_option,
-    latex_option,
     log_options,
     option,
     print_json,
     print_table,
     quiet_option,
+    table_options,
     told_of,
 )
 from evalkit.errors import ComparisonError, UsageError
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ GROUP = "Statistics"
 )
 @log_options()
 @interval_options(GROUP, resamples=2000, least_level=0.5)
-@latex_option
+@table_options("csv", "latex")
 @json_option
 @quiet_option
 @debug_option
@@ -198,7 +198,6 @@ def _show(
 
 def _show_beside(beside: Sequence[Place], wordings: Wordings) -> None:
     """Print scores above chance, shares of a reference, the front, and what one wording's order is worth."""
-    from evalkit.report.limits import counted
     from evalkit.report.text import points
 
     shared = any(one.n_of_reference for one in beside)

@@ -15,10 +15,10 @@ from evalkit.cli.options import (
     option,
     print_json,
     print_table,
+    table_options,
 )
 from evalkit.errors import UsageError
-from evalkit.report.limits import counted
-from evalkit.report.terminal import say, shown
+from evalkit.report.terminal import counted, say, shown
 
 __all__ = ["KINDS", "command"]
 
@@ -104,6 +104,14 @@ def _tuning(tuned_on: tuple[str, ...] | None) -> str:
     return "unknown" if tuned_on is None else " ".join(tuned_on) or "nothing"
 
 
+def _schemas(patterns: tuple[str, ...]) -> Rows:
+    from evalkit.catalog.schemas import KINDS as SCHEMAS
+    from evalkit.catalog.schemas import schema_paths
+
+    paths = schema_paths()
+    return [{"schema": kind, "is": SCHEMAS[kind][1], "file": str(paths[kind])} for kind in SCHEMAS]
+
+
 _NEEDS = {
     "adapter": "evalkit[align]",
     "back_translation": "evalkit[hf]",
@@ -178,6 +186,7 @@ KINDS: Mapping[str, Callable[[tuple[str, ...]], Rows]] = {
     "perturbations": _registered("PERTURBATIONS"),
     "mitigations": _registered("MITIGATIONS"),
     "readers": _registered("READERS"),
+    "schemas": _schemas,
 }
 """What can be listed -> the function that lists it."""
 _BY_TASK = ("tasks", "phrasings")
@@ -197,10 +206,11 @@ _SHOWN = {"suites": ("suite", "tasks", "limit", "description")}
     metavar="TASK",
     help="Only these tasks, or phrasings of these; ids, patterns, benchmarks.",
 )
+@table_options()
 @json_option
 @debug_option
 def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
-    """List tasks, phrasings, suites, models, backends, metrics, perturbations, mitigations or readers."""
+    """List tasks, phrasings, suites, models, engines and whatever else has a name here."""
     if patterns and kind not in _BY_TASK:
         raise UsageError(
             f"--task: cannot be used with {kind!r}; accepted with {' and '.join(_BY_TASK)}."

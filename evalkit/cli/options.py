@@ -11,8 +11,8 @@ import click
 
 from evalkit.errors import UsageError
 from evalkit.records.questions import NAMES
-from evalkit.report.escaping import latex_table
-from evalkit.report.terminal import AS_LATEX, as_latex, json_shown, say, say_table, shown
+from evalkit.report.escaping import table_in
+from evalkit.report.terminal import AS_TABLE, json_shown, say, say_table, shown, table_form
 
 if TYPE_CHECKING:
     from evalkit.catalog.score_tables import Told
@@ -24,7 +24,6 @@ __all__ = [
     "debug_option",
     "interval_options",
     "json_option",
-    "latex_option",
     "log_options",
     "no_report_option",
     "number",
@@ -33,6 +32,7 @@ __all__ = [
     "print_json",
     "print_table",
     "quiet_option",
+    "table_options",
     "told_of",
 ]
 
@@ -121,20 +121,40 @@ def no_report_option(function: F) -> F:
     )(function)
 
 
-def latex_option(function: F) -> F:
-    """Add ``--latex``."""
+FORMS = {
+    "csv": "Print tables as CSV, everything else as comments (#).",
+    "markdown": "Print tables as Markdown.",
+    "latex": "Print tables for LaTeX (booktabs), everything else as comments.",
+}
+"""Form of printed tables -> its help."""
+
+
+def table_options(*forms: str) -> Callable[[F], F]:
+    """Add ``--latex``, ``--markdown`` and ``--csv``, or only those named."""
 
     def keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-        context.meta[AS_LATEX] = value
+        if not value:
+            return
+        if other := context.meta.get(AS_TABLE):
+            raise click.UsageError(
+                f"--{other} and --{parameter.name} are both given; tables have one form. "
+                "Leave one out."
+            )
+        context.meta[AS_TABLE] = parameter.name
 
-    return option(
-        "--latex",
-        is_flag=True,
-        expose_value=False,
-        callback=keep,
-        group="Output",
-        help="Print tables for LaTeX (booktabs), everything else as comments.",
-    )(function)
+    def add(function: F) -> F:
+        for name in forms or FORMS:
+            function = option(
+                f"--{name}",
+                is_flag=True,
+                expose_value=False,
+                callback=keep,
+                group="Output",
+                help=FORMS[name],
+            )(function)
+        return function
+
+    return add
 
 
 def json_option(function: F) -> F:
@@ -295,7 +315,7 @@ def p_value(value: float) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print a plain table, or one for LaTeX where the command was asked for it; columns whose cells are numbers are set right, and long text is folded on narrow terminals.
+    """Print a plain table, or one in the form the command was asked for; columns whose cells are numbers are set right, and long text is folded on narrow terminals.
 
     Parameters
     ----------
@@ -311,11 +331,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     from rich.table import Table
     from rich.text import Text
 
-    if as_latex():
+    if form := table_form():
         right = [
             bool(rows) and all(_is_number(row[n]) for row in rows) for n in range(len(columns))
         ]
-        say_table(latex_table(columns, rows, title=title, right=right) + "\n")
+        say_table(table_in(form, columns, rows, title=title, right=right) + "\n")
         return
     columns = [shown(name, lines=False) for name in columns]
     rows = [[shown(cell, lines=False) for cell in row] for row in rows]

@@ -20,11 +20,11 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     quiet_option,
+    table_options,
 )
 from evalkit.cli.prompts import print_prompts, prompts_json
 from evalkit.errors import UsageError
-from evalkit.report.limits import counted
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from evalkit.analysis.sizing import Sizing
@@ -87,6 +87,7 @@ _FEW = 3
     group="Output",
     help="Also print N prompts exactly as they are sent, tasks and phrasings in turn.",
 )
+@table_options()
 @json_option
 @quiet_option
 @debug_option

@@ -31,7 +31,7 @@ __all__ = ["command"]
     "--figures",
     is_flag=True,
     group="What",
-    help="Write every figure alone too, as SVG and PNG, into figures/.",
+    help="Write every figure alone too, as SVG, PNG and PDF, into figures/.",
 )
 @option(
     "--baseline",

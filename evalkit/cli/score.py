@@ -18,10 +18,10 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     quiet_option,
+    table_options,
 )
 from evalkit.errors import UsageError
-from evalkit.report.limits import counted
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 from evalkit.report.text import points, share, signed
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ __all__ = ["command"]
     help="Run the programs that the model wrote and that were not run yet, in a sandbox.",
 )
 @no_report_option
+@table_options()
 @json_option
 @quiet_option
 @debug_option

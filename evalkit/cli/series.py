@@ -22,6 +22,7 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     quiet_option,
+    table_options,
 )
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
@@ -127,6 +128,7 @@ METRICS = "mean,unseen_mean,min"
     help="Folder for series.csv, tasks.csv, figures, and the runs of models.",
 )
 @choosing_options(*ASKING)
+@table_options()
 @json_option
 @quiet_option
 @debug_option

@@ -8,7 +8,7 @@ import click
 
 from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_option
 from evalkit.cli.phrasings_files import PATHS
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 __all__ = ["command"]
 
@@ -43,7 +43,6 @@ def new(name: str, *, table: Path | None, target: str, out: Path, quiet: bool) -
     The files are examples: put your rows, description and wordings in their place.
     """
     from evalkit.catalog.library.beginning import begin
-    from evalkit.report.limits import counted
 
     begun = begin(name, out, table, target=target)
     if quiet:

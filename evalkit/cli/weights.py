@@ -20,6 +20,7 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     quiet_option,
+    table_options,
 )
 from evalkit.report.terminal import say
 
@@ -95,6 +96,7 @@ COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "
     group="Output",
     help="Folder for weights.csv and the figures; default: only print.",
 )
+@table_options()
 @json_option
 @quiet_option
 @debug_option

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from evalkit.report.terminal import shown
 
 __all__ = [
+    "csv_table",
     "github_data",
     "github_property",
     "latex",
     "latex_table",
     "markdown",
+    "markdown_table",
     "plain",
+    "table_in",
     "xml_text",
 ]
 
@@ -95,6 +98,46 @@ def latex_table(
     # a bracket that opens a row would be read as an argument of the line end before it
     lines += ["{}" + " & ".join(map(latex, row)) + r" \\" for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+
+
+def markdown_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, right: Sequence[bool]
+) -> str:
+    r"""Return a table for Markdown, the title in bold above it; parameters as of `latex_table`.
+
+    >>> print(markdown_table(["a", "n"], [["x|y", "1"]], title="", right=[False, True]))
+    | a | n |
+    |---|---:|
+    | x\|y | 1 |
+    """
+    rules = ["---:" if one else "---" for one in right]
+    lines = [f"| {' | '.join(markdown(cell) for cell in row)} |" for row in (columns, *rows)]
+    lines.insert(1, f"|{'|'.join(rules)}|")
+    return "\n".join([*([f"**{markdown(title)}**", ""] if title else []), *lines])
+
+
+def csv_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str) -> str:
+    """Return a table as CSV, the title as a comment above it; text that a spreadsheet would run is guarded."""
+    from evalkit.store.csv_file import csv_of
+
+    plain_minus = [[cell.replace("\u2212", "-") for cell in row] for row in rows]
+    body = csv_of(list(columns), plain_minus).rstrip("\n")
+    return f"# {plain(title)}\n{body}" if title else body
+
+
+def table_in(
+    form: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str,
+    right: Sequence[bool],
+) -> str:
+    """Return a table in a form: ``latex``, ``markdown`` or ``csv``; parameters as of `latex_table`."""
+    if form == "csv":
+        return csv_table(columns, rows, title=title)
+    made = latex_table if form == "latex" else markdown_table
+    return made(columns, rows, title=title, right=right)
 
 
 def github_data(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from evalkit.gating import Check, Decision, Explanation, Mover
 from evalkit.report.escaping import markdown, plain
 from evalkit.report.gate_causes import cause_lines
-from evalkit.report.limits import counted as in_words
+from evalkit.report.terminal import counted as in_words
 
 __all__ = ["HEADLINES", "SCHEMA", "gate_json", "gate_markdown", "gate_text", "told"]
 

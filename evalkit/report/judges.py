@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evalkit.analysis.judged import Judgement
-from evalkit.report.limits import counted
+from evalkit.report.terminal import counted
 from evalkit.report.text import bracket, points, share, signed
 from evalkit.stats import LEAST_LABELS, Interval
 from evalkit.store.judgements import ALONE, Pass

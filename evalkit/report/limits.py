@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evalkit.catalog.instances import LEFT_OUT
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts, Manifest, Wordings
+from evalkit.report.terminal import counted
 from evalkit.report.text import share, with_interval
 from evalkit.report.wordings import familiar, of_repeats, population, unlike, without_doubtful
 
@@ -77,15 +78,6 @@ def limits_of_wordings(
         "Which wordings": population(wordings),
     }
     return [Limit(head=head, text=text) for head, text in told.items() if text]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural for any number but 1.
-
-    >>> counted(1, "cell"), counted(1200, "cell")
-    ('1 cell', '1,200 cells')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def or_none(number: int) -> str:

@@ -162,6 +162,9 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "programs": [
             name for name in CLASSES if any(name in view.programs for view in run.evidence.tasks)
         ],
+        "stated": any(
+            value == value for view in run.evidence.tasks for value in view.states.values()
+        ),
         "unused": unused_rows(run.evidence),
     }
 

@@ -13,7 +13,8 @@ from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
 from evalkit.records.statistics import STATISTICS, statistic
 from evalkit.report.evidence import Evidence, Looks
-from evalkit.report.limits import counted, or_none
+from evalkit.report.limits import or_none
+from evalkit.report.terminal import counted
 from evalkit.report.text import bracket, points, share, signed
 
 __all__ = [
@@ -188,7 +189,7 @@ def looks_text(looks: Looks) -> list[str]:
             "their task."
         )
     ]
-    if looks.lowest:
+    if looks.lowest and not any(math.isnan(row.unparsed) for row in looks.lowest):
         by_knowledge = len(looks.lowest) - looks.n_by_format - looks.n_by_refusal
         refused = f", {looks.n_by_refusal:,} by refusal" if looks.n_by_refusal else ""
         found.append(

@@ -49,9 +49,11 @@ def cost_sentence(costs: Costs | None) -> str:
         f"{_counted(costs.of(seen), k)} {seen}" for seen in ("seen", "unseen") if costs.of(seen)
     ]
     told = [" and ".join(arms)] if arms else []
-    told.append(f"{_counted(costs.n_by_format, k, 'fails', 'fail')} by format")
+    if costs.n_by_format is not None:
+        told.append(f"{_counted(costs.n_by_format, k, 'fails', 'fail')} by format")
     verb = "costs" if k == 1 else "cost"
-    return f"{k:,} of {costs.n:,} wordings {verb} {points}: {', '.join(told)}{chance}."
+    how = f": {', '.join(told)}" if told else ""
+    return f"{k:,} of {costs.n:,} wordings {verb} {points}{how}{chance}."
 
 
 def _counted(part: int, whole: int, one: str = "is", many: str = "are") -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import click
 
-__all__ = ["AS_LATEX", "as_latex", "json_shown", "say", "say_table", "shown"]
+__all__ = ["AS_TABLE", "counted", "json_shown", "say", "say_table", "shown", "table_form"]
 
 _UNPRINTED = re.compile(r"[^\x20-\x7e]")
 
@@ -61,14 +61,25 @@ def json_shown(text: str) -> str:
     return _UNPRINTED.sub(spelt, text)
 
 
-AS_LATEX = "evalkit.latex"
-"""Name under which a command keeps that its tables are LaTeX."""
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural for any number but 1.
+
+    >>> counted(1, "cell"), counted(1200, "cell")
+    ('1 cell', '1,200 cells')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def as_latex() -> bool:
-    """Return whether the command that runs prints its tables as LaTeX, and all else as comments."""
+AS_TABLE = "evalkit.table"
+"""Name under which a command keeps the form of its tables."""
+_COMMENT = {"latex": "%", "csv": "#"}
+"""Form of tables -> what begins a line that is none."""
+
+
+def table_form() -> str:
+    """Return the form of the tables of the command that runs: ``latex``, ``markdown``, ``csv`` or empty for a terminal's."""
     context = click.get_current_context(silent=True)
-    return context is not None and bool(context.meta.get(AS_LATEX))
+    return str(context.meta.get(AS_TABLE, "")) if context is not None else ""
 
 
 def say(
@@ -96,8 +107,8 @@ def say(
         Colour of the whole message, on a terminal.
     """
     text = shown(message)
-    if as_latex() and not err:
-        text = "\n".join(f"% {line}" if line else "%" for line in text.split("\n"))
+    if (mark := _COMMENT.get(table_form(), "")) and not err:
+        text = "\n".join(f"{mark} {line}" if line else mark for line in text.split("\n"))
     if colour is not None:
         text = click.style(text, fg=colour, bold=True)
     if over:

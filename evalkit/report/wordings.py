@@ -10,7 +10,6 @@ from evalkit.records import Estimate
 from evalkit.records.manifest import Wordings
 from evalkit.report.text import signed
 from evalkit.scoring import FIRST_OF_REPEATS
-from evalkit.stats import holm
 
 __all__ = ["WORDS", "familiar", "of_repeats", "population", "unlike", "without_doubtful"]
 
@@ -125,8 +124,12 @@ def familiar(rows: Iterable[Estimate]) -> str:
         if row.metric in found and row.task != "all" and not row.group:
             found[row.metric][row.task] = row
     tested = sorted(task for task, row in found["seen_wrong_p"].items() if row.value == row.value)
-    p = np.array([found["seen_wrong_p"][task].value for task in tested])
-    adjusted = dict(zip(tested, holm(p).tolist(), strict=True))
+    adjusted: dict[str, float] = {}
+    if tested:
+        from evalkit.stats import holm
+
+        p = np.array([found["seen_wrong_p"][task].value for task in tested])
+        adjusted = dict(zip(tested, holm(p).tolist(), strict=True))
     names = [
         task
         for task, row in sorted(found["seen_wrong"].items())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_comparison", "write_figures", "write_leaderboard", "write_report"]
 
-FORMS: tuple[Literal["svg", "png"], ...] = ("svg", "png")
+FORMS: tuple[Literal["svg", "png", "pdf"], ...] = ("svg", "png", "pdf")
 """Forms every figure is written in."""
 
 
@@ -79,7 +79,7 @@ def write_comparison(
 
 
 def write_figures(path: Path, found: Iterable[Drawing]) -> tuple[list[Path], dict[str, str]]:
-    """Write figures as SVG and PNG; return the files, and why the others are not there.
+    """Write figures as SVG, PNG and PDF; return the files, and why the others are not there.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ its rows, and made anew when the log changes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from evalkit.catalog.score_columns import ScoreFile
 
-__all__ = ["run_of"]
+__all__ = ["manifest_of_table", "run_of"]
 
 AT = "::"
 """Stands between a log and the model of it that is meant."""
@@ -91,44 +92,62 @@ def _rows(table: ScoreTable) -> list[list[str]]:
 def _write(folder: Path, table: ScoreTable, file: ScoreFile) -> None:
     from evalkit.analysis import estimate, write_estimates
 
-    (model,) = table.models
-    blocks = [table.block(model, task) for task in table.tasks(model)]
     with RunDir(folder) as directory:
         table.write_parquet(directory.scores_path)
         intervals = Intervals(level=0.95, resamples=1000)
         estimates = estimate(table, level=intervals.level, n_resamples=intervals.resamples)
         write_estimates(estimates, directory.estimates_path)
+        made = manifest_of_table(table, file, intervals)
         directory.write_manifest(
-            Manifest(
-                evalkit=__version__,
-                command="",
-                identity={"suite": {"limit": None, "budget": None}},
-                suite=_suite(table, blocks, Path(file.origin)),
-                limited=False,
-                left_out={},
-                model=ModelRecord(
-                    label=model,
-                    backend="imported",
-                    name=model,
-                    revision=None,
-                    dtype="",
-                    chat_template="",
-                    tuned_on=None,
-                    fingerprint={"log": digest([file.origin, _rows(table)])},
-                    fingerprint_digest=digest(_rows(table)),
-                ),
-                mitigations=(),
-                notes=file.notes,
-                seed=0,
-                device="",
-                attempts=(),
-                state="complete",
-                intervals=intervals,
-                counts=_counts(blocks),
+            replace(
+                made,
                 scores_digest=file_digest(directory.scores_path),
                 estimates_digest=file_digest(directory.estimates_path),
             )
         )
+
+
+def manifest_of_table(table: ScoreTable, file: ScoreFile, intervals: Intervals) -> Manifest:
+    """Return what a manifest can say of a table made elsewhere.
+
+    Parameters
+    ----------
+    table
+        Cells of one model.
+    file
+        The table as it was read.
+    intervals
+        How intervals are computed.
+    """
+    (model,) = table.models
+    blocks = [table.block(model, task) for task in table.tasks(model)]
+    return Manifest(
+        evalkit=__version__,
+        command="",
+        identity={"suite": {"limit": None, "budget": None}},
+        suite=_suite(table, blocks, Path(file.origin)),
+        limited=False,
+        left_out={},
+        model=ModelRecord(
+            label=model,
+            backend="imported",
+            name=model,
+            revision=None,
+            dtype="",
+            chat_template="",
+            tuned_on=None,
+            fingerprint={"log": digest([file.origin, _rows(table)])},
+            fingerprint_digest=digest(_rows(table)),
+        ),
+        mitigations=(),
+        notes=file.notes,
+        seed=0,
+        device="",
+        attempts=(),
+        state="complete",
+        intervals=intervals,
+        counts=_counts(blocks),
+    )
 
 
 def _suite(table: ScoreTable, blocks: list[Block], origin: Path) -> SuiteRecord:

@@ -31,6 +31,7 @@ __all__ = [
     "against",
     "answer_blocks_of",
     "answers_of",
+    "each_against_first",
     "estimates_of",
     "finished",
     "read_own_estimates",
@@ -176,19 +177,34 @@ def several(
     EvalkitError
         When one is no run, was never finished, or a file of it is damaged.
     """
-    from evalkit.analysis.compare import Settings, compare_tables
     from evalkit.analysis.standings import standings
-    from evalkit.report.comparison_page import against, refuse_different_suites, run_names
+    from evalkit.report.comparison_page import refuse_different_suites, run_names
 
     tables = [read_table(path) for path in paths]
     runs = [read_run(path, flips=0, table=table) for path, table in zip(paths, tables, strict=True)]
     names = run_names(runs, [path.name for path in paths])
     refuse_different_suites(runs, [str(path) for path in paths])
     order = standings(list(zip(names, tables, strict=True)), seed=seed, question=question)
+    compared = each_against_first(runs, names, tables, seed=seed, question=question)
+    return runs, names, order, compared
+
+
+def each_against_first(
+    runs: Sequence[RunView],
+    names: Sequence[str],
+    tables: Sequence[ScoreTable],
+    *,
+    seed: int = 0,
+    question: Named = "phrasings",
+) -> list[Against]:
+    """Return every run but the first against the first, paired on instances."""
+    from evalkit.analysis.compare import Settings, compare_tables
+    from evalkit.report.comparison_page import against
+
     settings = Settings(
         level=runs[0].evidence.level, n_resamples=1000, seed=seed, question=question
     )
-    compared = [
+    return [
         against(
             compare_tables(tables[0], table, settings=settings),
             runs[0],
@@ -197,7 +213,6 @@ def several(
         )
         for name, run, table in zip(names[1:], runs[1:], tables[1:], strict=True)
     ]
-    return runs, names, order, compared
 
 
 def suite_of(path: Path, notes: list[str]) -> SuiteRecord | None:

@@ -77,6 +77,7 @@ _FIGURES = (
     "task_map",
     "distance*",
 )
+_FORMS = ("svg", "png", "pdf")
 RUN_FILES = (
     RunFile("run.lock", "lock"),
     RunFile("manifest.json", "manifest"),
@@ -95,7 +96,7 @@ RUN_FILES = (
     RunFile("leaderboard.csv", "table"),
     RunFile("report.html", "page"),
     RunFile("report.md", "page"),
-    *(RunFile(f"figures/{name}.{form}", "figure") for name in _FIGURES for form in ("svg", "png")),
+    *(RunFile(f"figures/{name}.{form}", "figure") for name in _FIGURES for form in _FORMS),
     RunFile("stall.txt", "log"),
 )
 """Every file that evalkit writes into a run directory; what else lies there is the user's."""

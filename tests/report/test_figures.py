@@ -245,7 +245,7 @@ def test_the_users_own_settings_change_nothing_and_stay() -> None:
         assert matplotlib.rcParams["font.size"] == 30
 
 
-@pytest.mark.parametrize("form", ["svg", "png", "text-svg"])
+@pytest.mark.parametrize("form", ["svg", "png", "pdf", "text-svg"])
 def test_the_same_data_give_the_same_bytes(form: str) -> None:
     """No date, no random ids."""
     assert figure_bytes(plot_scores(ROWS), form=form) == figure_bytes(plot_scores(ROWS), form=form)  # type: ignore[arg-type]

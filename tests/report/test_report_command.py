@@ -55,17 +55,17 @@ def test_report_makes_the_same_page_again(
 def test_figures_are_written_alone_and_the_rest_is_explained(
     runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SVG and PNG of every figure with data; for the others the reason."""
+    """SVG, PNG and PDF of every figure with data; for the others the reason."""
     assert invoke(["report", str(runs[0]), "--figures", "--out", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
 
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         f"{name}.{form}"
         for name in ("scores", "gap", "variance", "heatmap", "budget", "task_map")
-        for form in ("svg", "png")
+        for form in ("svg", "png", "pdf")
     }
     assert set(told["not_drawn"]) == {"distance", "ladder"}
-    assert len(told["written"]) == 15
+    assert len(told["written"]) == 21
 
 
 def test_number_of_flips_is_an_option(runs: list[Path], tmp_path: Path) -> None:

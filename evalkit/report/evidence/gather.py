@@ -35,7 +35,7 @@ from evalkit.scoring.code import CODE
 from evalkit.scoring.sandbox.limits import CLASSES
 from evalkit.scoring.states import asked_form
 
-__all__ = ["FLIPS", "gather"]
+__all__ = ["FLIPS", "gather", "scored", "with_shares"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 FLIPS = 300
@@ -93,13 +93,13 @@ def gather(
         if job.task.id in tasks
     ]
     views = [_with_distances(view, (distances or {}).get(view.task.id, {})) for view in views]
-    views = _with_shares(sorted(views, key=lambda view: view.task.id))
+    views = with_shares(sorted(views, key=lambda view: view.task.id))
     return Evidence(
         model=model,
         level=level,
         tasks=tuple(views),
         looks=looks_of(views),
-        costs=costs_of(_scored(views), sparse=bool(curve)),
+        costs=costs_of(scored(views), sparse=bool(curve)),
         budget=tuple(BudgetStep(**asdict(step)) for step in curve)
         or budget_steps(table, level=level),
         wordings=wordings_of(table),
@@ -140,8 +140,8 @@ def _reliability(
     }
 
 
-def _scored(views: Sequence[TaskView]) -> Iterator[Scored]:
-    """The headline phrasings of all tasks."""
+def scored(views: Sequence[TaskView]) -> Iterator[Scored]:
+    """Yield the headline phrasings of all tasks."""
     for view in views:
         for row in view.phrasings:
             if row.headline:
@@ -290,8 +290,8 @@ def _with_distances(view: TaskView, distances: Mapping[str, float]) -> TaskView:
     return replace(view, phrasings=tuple(rows))
 
 
-def _with_shares(views: Sequence[TaskView]) -> list[TaskView]:
-    """The same tasks with each headline phrasing's share of all squared deviations."""
+def with_shares(views: Sequence[TaskView]) -> list[TaskView]:
+    """Return the same tasks with each headline phrasing's share of all squared deviations."""
     squares = [
         row.deviation**2
         for view in views

@@ -62,7 +62,7 @@ def axes_for(ax: Axes | None, *, height: float, width: float = WIDTH) -> Axes:
     return new
 
 
-def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "text-svg"] = "svg") -> bytes:
+def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "pdf", "text-svg"] = "svg") -> bytes:
     """Return the figure of an Axes as a file; the same data give the same bytes.
 
     Parameters
@@ -71,10 +71,11 @@ def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "text-svg"] = "svg") -
         Any Axes of the figure.
     form
         ``svg`` with text as outlines, which looks the same everywhere; ``text-svg`` with text as
-        text, for the page; ``png`` at 300 dpi.
+        text, for the page; ``png`` at 300 dpi; ``pdf`` with its fonts inside.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     out = io.BytesIO()
@@ -88,6 +89,10 @@ def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "text-svg"] = "svg") -
             figure.savefig(
                 out, format="png", metadata={"Software": None}, facecolor="white", transparent=False
             )
+        elif form == "pdf":
+            FigureCanvasPdf(figure)
+            undated = {"CreationDate": None, "Creator": None, "Producer": None}
+            figure.savefig(out, format="pdf", metadata=undated, facecolor="white")
         else:
             FigureCanvasSVG(figure)
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
