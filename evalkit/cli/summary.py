@@ -72,11 +72,9 @@ def print_summary(
     if counts.states and set(counts.states) - {"right", "wrong", "partial"}:
         say(f"Answers: {state_counts(counts.states)}.")
     if counts.programs:
-        classes = [f"{n:,} {name}" for name, n in counts.programs.items() if name != "none"]
+        ends = [f"{n:,} {name}" for name, n in counts.programs.items() if name != "none"]
         none = counts.programs.get("none", 0)
-        say(
-            f"Programs: {', '.join([*classes, *([f'{none:,} answers without one'] * bool(none))])}."
-        )
+        say(f"Programs: {', '.join([*ends, *([f'{none:,} answers without one'] * bool(none))])}.")
     if counts.cut:
         say(
             f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the "

@@ -20,7 +20,7 @@ from evalkit.records.reading import ShapeError, record_of
 
 if TYPE_CHECKING:
     from evalkit.gating.measures import Pair
-    from evalkit.runs.progress import Progress
+    from evalkit.runs.ask import Progress
     from evalkit.runs.settings import Settings
     from evalkit.scoring import ScoreTable
 
@@ -126,7 +126,7 @@ def again_of(pairs: Sequence[Pair], table: ScoreTable) -> Again:
         block = table.block(model, old.task)
         there = ~(np.isnan(old.values) | np.isnan(new.values))
         right = (old.values >= RIGHT) & there
-        gone = (right & (new.values < RIGHT)).any(axis=0)
+        gone = np.atleast_1d((right & (new.values < RIGHT)).any(axis=0))
         columns = {name: place for place, name in enumerate(block.instance_ids)}
         for place, name in enumerate(old.instance_ids):
             if name not in columns or not right[:, place].any():

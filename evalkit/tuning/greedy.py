@@ -40,8 +40,8 @@ def taken(
     ((1, 0), [((1, 0), 0.5), ((1, 0, 2), 0.7)])
     """
     order = sorted(range(len(losses)), key=lambda place: (losses[place], place))
-    members, best = (order[0],), losses[order[0]]
-    tried = []
+    members: tuple[int, ...] = (order[0],)
+    best, tried = losses[order[0]], []
     for place in order[1:]:
         candidate = (*members, place)
         found = loss_of_mean(candidate)
