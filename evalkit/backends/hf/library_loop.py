@@ -1,13 +1,16 @@
 """Greedy decoding by the library's own loop, for models that need more than the likeliest token.
 
-Prompts of equal length go together, so that nothing is padded. Not handled here: stored prefixes,
-rows that leave the batch early.
+Prompts of equal length go together, so that nothing is padded. The loop runs in a thread, so that
+rows are handed on while others are still written. Not handled here: stored prefixes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import groupby
+from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 from evalkit.backends.hf.generation import Ended
@@ -20,7 +23,8 @@ from evalkit.records import Request
 
 __all__ = ["LibraryGreedy", "stop_strings", "unusual_settings"]
 
-
+_TOLD_EVERY = 1.0
+"""Seconds between two looks at what has ended."""
 _LEFT_OUT = {
     "do_sample": False,
     "num_beams": 1,
@@ -106,7 +110,10 @@ class LibraryGreedy:
     def run(
         self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None
     ) -> Iterator[list[Ended]]:
-        """Yield the rows of every length, each row once; `bank` must be None."""
+        """Yield the rows that ended, about once a second, length after length, each row once; `bank` must be None.
+
+        Nothing may have ended in a second.
+        """
         if bank is not None:
             raise ValueError("the library's own loop takes no stored prefixes")
         if any(request.temperature > 0 for request in requests):
@@ -118,32 +125,67 @@ class LibraryGreedy:
         order = sorted(range(len(works)), key=lambda i: (len(works[i].context), i))
         for _, group in groupby(order, key=lambda i: len(works[i].context)):
             rows = list(group)
-            found = self._equal([works[i] for i in rows], [requests[i] for i in rows])
-            yield list(zip(rows, found, strict=True))
+            for found in self._told([works[i] for i in rows], [requests[i] for i in rows]):
+                yield [(rows[place], ids) for place, ids in found]
 
-    def _equal(self, works: Sequence[Work], requests: Sequence[Request]) -> list[list[int] | None]:
-        """Generated ids of prompts of one length."""
+    def _told(self, works: Sequence[Work], requests: Sequence[Request]) -> Iterator[list[Ended]]:
+        """Yield the rows of one length as they end; the library's loop runs in a thread and ends when nobody listens."""
+        ended: SimpleQueue[Ended] = SimpleQueue()
+        halt = Event()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="evalkit-generate") as pool:
+            loop = pool.submit(self._equal, works, requests, ended, halt)
+            try:
+                done = False
+                while not done:
+                    with quiet():  # not in the thread: what it changes is everybody's
+                        done = bool(wait([loop], timeout=_TOLD_EVERY).done)
+                    if not done:
+                        yield _drained(ended)
+                if error := loop.exception():
+                    if found := _drained(ended):
+                        yield found
+                    raise error
+                yield _drained(ended)
+            finally:
+                halt.set()
+
+    def _equal(
+        self,
+        works: Sequence[Work],
+        requests: Sequence[Request],
+        ended: SimpleQueue[Ended],
+        halt: Event,
+    ) -> None:
+        """Generate behind prompts of one length, and put every row into `ended` when it ends."""
         import torch
 
         stops, encoder_decoder = self._stops, self._loaded.encoder_decoder
         prompts = torch.tensor([work.context for work in works], device=self._loaded.device)
         skip = 1 if encoder_decoder else prompts.shape[1]
         broken: set[int] = set()
+        told: set[int] = set()
+
+        def tell(row: int, new: list[int] | None) -> None:
+            if row not in told:
+                told.add(row)
+                ended.put((row, new))
 
         def done(ids: Any, scores: Any, **kwargs: Any) -> Any:
             del kwargs
             if scores is not None:
                 bad = ~torch.isfinite(scores[-1].float().max(dim=-1).values)
                 broken.update(torch.nonzero(bad).flatten().tolist())
-            flags = [
-                row in broken or stops.done(new, requests[row])
-                for row, new in enumerate(ids[:, skip:].tolist())
-            ]
+            for row, new in enumerate(ids[:, skip:].tolist()):
+                if row in broken:
+                    tell(row, None)
+                elif row not in told and stops.done(new, requests[row]):
+                    tell(row, new)
+            flags = [halt.is_set() or row in told for row in range(len(works))]
             return torch.tensor(flags, device=ids.device)
 
         most = max(request.max_tokens for request in requests)
         try:
-            with torch.inference_mode(), quiet():
+            with torch.inference_mode():
                 ids = self._loaded.model.generate(
                     prompts,
                     attention_mask=torch.ones_like(prompts),
@@ -158,10 +200,8 @@ class LibraryGreedy:
                 "generation_config.json: Transformers cannot generate with these settings: "
                 f"{first} Correct the file, or take the setting out."
             ) from error
-        return [
-            None if row in broken else self._until(new, requests[row])
-            for row, new in enumerate(ids[:, skip:].tolist())
-        ]
+        for row, new in enumerate(ids[:, skip:].tolist()):
+            tell(row, self._until(new, requests[row]))
 
     def _until(self, ids: list[int], request: Request) -> list[int]:
         """Ids up to the one that ended the row; what follows is padding."""
@@ -169,3 +209,8 @@ class LibraryGreedy:
             if self._stops.done(ids[:n], request):
                 return ids[:n]
         return ids
+
+
+def _drained(ended: SimpleQueue[Ended]) -> list[Ended]:
+    """Everything that a queue holds."""
+    return [ended.get() for _ in range(ended.qsize())]
