@@ -327,6 +327,8 @@ class Store:
                     damaged.append(f"{kind}/{name}")
         except sqlite3.DatabaseError as error:
             structure = (str(error),)
+        if damaged or structure:
+            self._file.refuse_changed()
         return Integrity(n_responses=count, damaged=tuple(damaged), structure=structure)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ An accident of disk or locks is never called damage. Not handled here: what the 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -53,6 +54,8 @@ class SqliteFile:
     """
 
     db: sqlite3.Connection
+    _as_it_was: tuple[int, ...] | None
+    """What tells the file from a changed one, when it was opened as one that nobody writes."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
@@ -80,6 +83,7 @@ class SqliteFile:
         # subtle: reading a file without a log as if it could change would leave an empty log
         # beside it
         alone = self.read_only and not path.with_name(f"{path.name}-wal").exists()
+        self._as_it_was = _marks(path) if alone else None
         mode = "ro&immutable=1" if alone else "ro" if self.read_only else "rwc"
         self.db = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode={mode}",
@@ -180,9 +184,27 @@ class SqliteFile:
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
+    def refuse_changed(self) -> None:
+        """Refuse to go on with a file that was quiet when it was opened and is written to now.
+
+        Raises
+        ------
+        StoreError
+            When another process has begun to write since.
+        """
+        if self._as_it_was is not None and _marks(self.path) != self._as_it_was:
+            raise StoreError(
+                f"{self.path}: another process began to write while this one read. "
+                "Nothing is damaged. Wait for it to finish, then run the same command again."
+            )
+
     def _fault(self, error: sqlite3.DatabaseError) -> StoreError:
         """What to say of an error of SQLite: an accident of disk or locks is none of the file."""
         name, text = _name(error), str(error)
+        try:
+            self.refuse_changed()
+        except StoreError as changed:
+            return changed
         kept = "What was acknowledged is kept."
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
             if lacks_locks(self.path):
@@ -245,3 +267,13 @@ class SqliteFile:
 def _name(error: sqlite3.Error) -> str:
     """SQLite's own name of an error, such as ``SQLITE_IOERR_WRITE``; empty where it has none."""
     return str(getattr(error, "sqlite_errorname", ""))
+
+
+def _marks(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written: itself, or the log beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        found, beside = path.stat(), os.path.exists(log)
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, beside

@@ -127,6 +127,29 @@ def test_records_come_back_in_order_and_replace_their_kind(tmp_path: Path) -> No
         assert store.get_records("k") == [("z", 3), ("b", {"x": 1})]
 
 
+def test_a_reader_that_a_writer_overtook_does_not_speak_of_damage(tmp_path: Path) -> None:
+    """Opened while nobody wrote; then a run appends a hundred times what was there: that is said, not "damaged"."""
+    path = tmp_path / "r.sqlite"
+    with Store(path) as store:
+        store.put("fp", [response(f"k{i}") for i in range(2000)])
+    reader = Store(path, read_only=True)
+    with Store(path) as writer:
+        for start in range(2000, 9000, 50):
+            writer.put("fp", [response(f"k{i}") for i in range(start, start + 50)])
+        told = []
+        for look in (reader.check, lambda: reader.get("fp", [f"k{i}" for i in range(9000)])):
+            try:
+                look()
+            except StoreError as error:
+                told.append(str(error))
+    reader.close()
+
+    assert told, "the reader saw nothing of it, so this test shows nothing"
+    assert all("another process began to write while this one read" in text for text in told)
+    with Store(path, read_only=True) as store:
+        assert store.check().sound
+
+
 def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
     """A report can be made while a run writes."""
     with Store(tmp_path / "r.sqlite") as store:
