@@ -15,6 +15,7 @@ import secrets
 import shutil
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,6 +43,8 @@ __all__ = [
 
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 """What a disk without locks answers."""
+READER_S = 10.0
+"""How long a pipe's reader is waited for."""
 _STREAM = re.compile(r"/dev/(?:(stdin|stdout|stderr)|fd/([0-9]+))|/proc/self/fd/([0-9]+)")
 
 
@@ -198,7 +201,7 @@ def write_through(path: Path, content: bytes) -> None:
     try:
         stream = _STREAM.fullmatch(str(path.absolute()))
         if stream is None:
-            handle = os.open(path, os.O_WRONLY | os.O_NOCTTY)
+            handle = _reached(path)
         else:
             number = stream[2] or stream[3] or {"stdout": 1, "stderr": 2}.get(stream[1], 0)
             handle = os.dup(int(number))
@@ -208,6 +211,26 @@ def write_through(path: Path, content: bytes) -> None:
         raise
     except OSError as error:
         raise cannot_write(path, error, needed=len(content)) from error
+
+
+def _reached(path: Path) -> int:
+    """Open a device or a pipe for writing; a pipe that nobody reads is waited for, but not for ever."""
+    end = time.monotonic() + READER_S
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not path.is_fifo():
+                raise
+            if time.monotonic() >= end:
+                raise StoreError(
+                    f"{path}: is a pipe that nobody reads; waited {READER_S:.0f} s. "
+                    "Start the reader first, or name a file."
+                ) from error
+            time.sleep(0.05)
+        else:
+            os.set_blocking(handle, True)
+            return handle
 
 
 def is_stream(path: Path) -> bool:

@@ -147,6 +147,20 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(finished: Path, tmp_path: Path) -
     assert len(got[0].splitlines()) == 7
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One message that says what to start."""
+    from evalkit.errors import StoreError
+    from evalkit.store import atomic
+
+    monkeypatch.setattr(atomic, "READER_S", 0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(StoreError, match=r"is a pipe that nobody reads.*Start the reader first"):
+        atomic.write_through(pipe, b"x")
+
+
 @pytest.mark.parametrize("out", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_standard_output_takes_a_table_by_its_name(
     out: str, finished: Path, tmp_path: Path
