@@ -37,6 +37,8 @@ GOALS = {
     "encoder-decoder letters": {"lm-eval": 4.0},
     "generation": {"lm-eval": 1.8},
 }
+TOKENS = ("naive", "planned", "computed", "reused", "generated", "forwards")
+"""What a backend counts."""
 
 
 def timed(action: Callable[[], Any]) -> tuple[float, Any]:
@@ -102,18 +104,33 @@ def calibrated_stop(model: Path, texts: Sequence[str], mean: float = 9.4) -> lis
 
 
 def ours(
-    model: Path, requests: Sequence[Request], **options: Any
+    model: Path, requests: Sequence[Request], *, apart: bool = False, **options: Any
 ) -> tuple[float, list[Response], dict[str, Any]]:
-    """CPU seconds, responses in order and statistics of evalkit."""
+    """CPU seconds, responses in order and statistics of evalkit.
+
+    `apart`: the start-up proof, with a few prompts, before and beside these seconds, as ``start``.
+    """
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(
-        ModelSpec(backend="hf", name=str(model), device="cpu", dtype="float32", options=options)
+        ModelSpec(
+            backend="hf",
+            name=str(model),
+            device="cpu",
+            dtype="float32",
+            chat_template="none",  # as lm-eval asks
+            options=options,
+        )
     )
+    if apart:
+        start, _ = timed(lambda: warm(backend, requests))
+    before = {name: backend.stats[name] for name in TOKENS} if apart else dict.fromkeys(TOKENS, 0)
     seconds, found = timed(
         lambda: {r.key: r for batch in backend.run(list(map(Ask, requests))) for r in batch}
     )
-    return seconds, [found[request.key] for request in requests], dict(backend.stats)
+    stats = {**backend.stats, **({"start": start} if apart else {})}
+    stats |= {name: stats[name] - before[name] for name in TOKENS}
+    return seconds, [found[request.key] for request in requests], stats
 
 
 def warm(backend: Any, requests: Sequence[Request]) -> None:
@@ -168,7 +185,7 @@ def lm_eval(model: Path, requests: Sequence[Request]) -> tuple[float, list[Any],
             return timed(lambda: lm.generate_until(asked, disable_tqdm=True))
         return timed(lambda: [score for score, _ in lm.loglikelihood(asked, disable_tqdm=True)])
 
-    trial = requests[: max(16, len(requests) // 16)]
+    trial = requests[: max(8, len(requests) // 16)]
     size = min((1, 16), key=lambda n: run(n, trial)[0])
     seconds, found = run(size, requests)
     return seconds, found, size
@@ -232,14 +249,15 @@ def agreement(
     return {"largest difference, nat": worst, "changed decisions": changed, "of": len(requests)}
 
 
-def compare(workload: Workload, model: Path, *, contenders: Sequence[str]) -> dict[str, Any]:
+def compare(
+    workload: Workload, model: Path, *, contenders: Sequence[str], apart: bool = False
+) -> dict[str, Any]:
     """Run one workload with every contender."""
     requests = workload.requests
-    seconds, responses, stats = ours(model, requests)
+    seconds, responses, stats = ours(model, requests, apart=apart)
     row: dict[str, Any] = {"workload": workload.name, "requests": len(requests), "evalkit": seconds}
-    row["tokens"] = {
-        k: stats[k] for k in ("naive", "planned", "computed", "reused", "generated", "forwards")
-    }
+    row["tokens"] = {name: stats[name] for name in TOKENS}
+    row["start"] = stats.get("start", 0.0)
     row["padding"] = stats["computed"] / stats["planned"] - 1
     row["mean prompt"] = sum(r.prompt_tokens for r in responses) / len(responses)
     row["path"], row["costs"], row["seconds"] = stats["path"], stats["costs"], stats["seconds"]
@@ -346,7 +364,10 @@ def main() -> None:
         for workload in chosen:
             if args.only in workload.name:
                 row = compare(
-                    workload, models[workload.model], contenders=args.contenders.split(",")
+                    workload,
+                    models[workload.model],
+                    contenders=args.contenders.split(","),
+                    apart=bool(args.model),
                 )
                 row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 print(json.dumps(row), flush=True)
