@@ -6,7 +6,7 @@ Takes a score table (or a run directory) as everything there is: its prompts are
 instances all instances. From every matrix of it samples of P prompts (without replacement) and N
 instances (with, so that they come from an endless population of just these) are drawn, and
 intervals from a sample are held against what the whole matrix says: those for these prompts on new
-instances, those for new prompts. Then the budget estimator sees 4, 8 and 16 cells a prompt of the
+instances (these), those for new prompts whatever they do (any) and with normal effects (normal). Then the budget estimator sees 4, 8 and 16 cells a prompt of the
 whole matrix, and W1 is the mean distance of its sorted prompt scores from the true ones. The floor
 beside it is the W1 of an oracle that is told every difference between prompts and estimates their
 common level alone, as efficiently as can be from cells of different instances: what no estimator
@@ -42,6 +42,8 @@ LEAST_INSTANCES = 100
 SIZES = (5, 8, 12)
 PIVOTS = 400
 CELLS = (4, 8, 16)
+NAMED = {"fixed": "these", "random": "normal"}
+"""Question of the functions -> of the command."""
 ORACLES = 400
 GOALS = {4: 0.03, 8: 0.02, 16: 0.015}
 
@@ -104,7 +106,11 @@ def sample(y: np.ndarray, p: int, n: int, draws: int, seed: int) -> dict[str, li
         part = y[rows][:, rng.choice(y.shape[1], n)]
         for question, truth in (("fixed", these(y[rows])), ("random", new)):
             options = {"question": question, "n_resamples": PIVOTS, "rng": rng}
-            note(hits, question, stats.score_intervals(part, **options), truth)
+            note(hits, NAMED[question], stats.score_intervals(part, **options), truth)
+        bounded = {"mean": stats.bounded_mean_interval(part), "median": stats.median_interval(part)}
+        note(
+            hits, "any", bounded, {"mean": new["mean"], "median": float(np.median(y.mean(axis=1)))}
+        )
     return hits
 
 
@@ -117,9 +123,14 @@ def of_means(y: np.ndarray, p: int, draws: int, seed: int) -> dict[str, list[flo
         a = rng.choice(y, p)  # with replacement: an endless population of just these
         if np.ptp(a) == 0:
             continue
-        note(hits, "new", {"mean": mean_of_phrasings(a), "std": std_of_phrasings(a)}, truth)
+        note(hits, "normal", {"mean": mean_of_phrasings(a), "std": std_of_phrasings(a)}, truth)
+        bounded = {
+            "mean": stats.bounded_mean_of_phrasings(a),
+            "median": stats.median_interval(np.repeat(a[:, None], 2, axis=1)),
+        }
+        note(hits, "any", bounded, {"mean": truth["mean"], "median": float(np.median(y))})
         gap = gap_of_phrasings(rng.choice(y, p), a)
-        note(hits, "new", {"gap": gap}, {"gap": 0.0})
+        note(hits, "normal", {"gap": gap}, {"gap": 0.0})
     return hits
 
 

@@ -20,8 +20,9 @@ from evalkit import stats
 from evalkit.analysis.between_models import between_models
 from evalkit.analysis.drops import drops_by_perturbation
 from evalkit.analysis.estimating import rows_of_model
+from evalkit.analysis.new_phrasings import proven
 from evalkit.analysis.over_tasks import OneTask
-from evalkit.analysis.per_task import normed, proven, undefined_mean
+from evalkit.analysis.per_task import normed, undefined_mean
 from evalkit.errors import TableError
 from evalkit.records import Estimate
 from evalkit.records.questions import Asked, Named, asked

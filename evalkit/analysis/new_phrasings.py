@@ -11,7 +11,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.stats.intervals.phrasing_only import gap_of_phrasings, mean_of_phrasings
 
-__all__ = ["of_new_phrasings", "of_phrasing_means", "same_rows"]
+__all__ = ["of_new_phrasings", "of_phrasing_means", "proven", "same_rows"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Found: TypeAlias = dict[str, stats.Interval]
@@ -36,6 +36,15 @@ def of_new_phrasings(scores: Floats, arms: npt.NDArray[np.str_], *, level: float
     if "mean" in known:
         found["median"] = stats.median_interval(scores, level=level)
     return {name: one for name, one in found.items() if not one.reason}
+
+
+def proven(scores: Floats, *, level: float) -> stats.Interval:
+    """Return the share of phrasings like these that is shown to score the least of these or more."""
+    n_phrasings = int((~np.isnan(scores)).any(axis=1).sum())
+    share = stats.proven_share(n_phrasings, level=level)
+    return stats.undefined(
+        share, f"with {level:.0%} confidence this share or more scores min or more", level=level
+    )
 
 
 def same_rows(parts: Sequence[stats.Part]) -> list[Floats] | None:

@@ -18,9 +18,9 @@ from evalkit.analysis.from_answers import answer_statistics, said_statistics
 from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.from_states import calibration_statistics, state_statistics
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
-from evalkit.analysis.new_phrasings import of_new_phrasings
+from evalkit.analysis.new_phrasings import of_new_phrasings, proven
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
-from evalkit.analysis.wordings import differing, matched
+from evalkit.analysis.wordings import gap_matched
 from evalkit.records.statistics import PASS_AT, RELIABLE_AT
 from evalkit.scoring import STATUSES, AnswerBlock, Block
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
@@ -105,7 +105,7 @@ def task_statistics(
     if whole:
         found = _of_scores(units, options, rng)
         found |= _of_arms(units, arms == "seen", arms == "unseen", options=options, rng=rng)
-        found |= _of_matched(block, units, arms, options)
+        found |= gap_matched(block, units, arms, level=options.level)
     else:
         found = sparse_statistics(
             scores, seen=arms == "seen", unseen=arms == "unseen", level=options.level
@@ -168,15 +168,6 @@ def _settled(found: stats.Interval) -> stats.Interval:
     """
     return replace(
         found, value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3)
-    )
-
-
-def proven(scores: Floats, *, level: float) -> stats.Interval:
-    """Return the share of phrasings like these that is shown to score the least of these or more."""
-    n_phrasings = int((~np.isnan(scores)).any(axis=1).sum())
-    share = stats.proven_share(n_phrasings, level=level)
-    return stats.undefined(
-        share, f"with {level:.0%} confidence this share or more scores min or more", level=level
     )
 
 
@@ -316,24 +307,6 @@ def _of_arms(
         n_resamples=n_resamples,
     )
     return found | best_of_both(gaps, options.question)
-
-
-def _of_matched(block: Block, units: Floats, arms: npt.NDArray[np.str_], options: Options) -> Found:
-    """Gap between arms of the same forms, for these phrasings; nothing where the arms do not differ in form."""
-    if not differing(block):
-        return {}
-    kept = matched(block)[block.headline]
-    if not kept.any():
-        none = stats.undefined(math.nan, "no form is on both arms", level=options.level)
-        return {"gap_matched": none}
-    gap = stats.gap_interval(
-        units,
-        seen=kept & (arms == "seen"),
-        unseen=kept & (arms == "unseen"),
-        question="fixed",
-        level=options.level,
-    )
-    return {"gap_matched": gap}
 
 
 def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> Found:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from evalkit import stats
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.records import digest
 from evalkit.records.manifest import Wordings
 from evalkit.scoring import Block, ScoreTable
 
-__all__ = ["FORM", "differing", "matched", "wordings_of"]
+__all__ = ["FORM", "differing", "gap_matched", "matched", "wordings_of"]
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -143,3 +144,35 @@ def matched(block: Block) -> Mask:
             ranked = sorted(rows, key=lambda row: digest(["matched", block.phrasing_ids[row]]))
             kept[ranked[:number]] = True
     return kept
+
+
+def gap_matched(
+    block: Block, units: Floats, arms: npt.NDArray[np.str_], *, level: float
+) -> dict[str, stats.Interval]:
+    """Return the gap between arms of the same forms, for these phrasings; nothing where the arms do not differ in form.
+
+    Parameters
+    ----------
+    block
+        Cells of one model on one task.
+    units
+        (P, N) scores of its headline phrasings, or of groups.
+    arms
+        (P,) relation of these to the model's tuning data.
+    level
+        Level of the interval.
+    """
+    if not differing(block):
+        return {}
+    kept = matched(block)[block.headline]
+    if not kept.any():
+        none = stats.undefined(math.nan, "no form is on both arms", level=level)
+        return {"gap_matched": none}
+    gap = stats.gap_interval(
+        units,
+        seen=kept & (arms == "seen"),
+        unseen=kept & (arms == "unseen"),
+        question="fixed",
+        level=level,
+    )
+    return {"gap_matched": gap}

@@ -123,6 +123,7 @@ def test_a_real_table_is_judged(tmp_path: Path) -> None:
         for name in ("cells", "means")
     }
 
-    assert "| m, t (14 x 120) | 5 x 50 | fixed, mean |" in found["cells"]
+    assert "| m, t (14 x 120) | 5 x 50 | these, mean |" in found["cells"]
+    assert "| m, t (14 x 120) | 5 x 50 | any, mean |" in found["cells"]
     assert "| m, t | 16 |" in found["cells"]
-    assert "| 1 | 12 | new, std |" in found["means"]
+    assert "| 1 | 12 | normal, std |" in found["means"]
