@@ -18,7 +18,7 @@ from evalkit.records import Ask, ModelSpec, Response, digest
 from evalkit.records.manifest import Manifest
 from evalkit.runs.ask import Progress, ask
 from evalkit.runs.judge_questions import Asking, Judged, cells, judged_of, questions, row_of
-from evalkit.runs.read import finished
+from evalkit.store.directory import read_manifest
 from evalkit.store.judgements import ALONE, Pass, judge_path, put_pass
 from evalkit.store.responses import Store
 from evalkit.store.shared_cache import SharedCache
@@ -80,7 +80,7 @@ def wanted(run: Path, asking: Asking, other: Path | None = None) -> Wanted:
     Parameters
     ----------
     run
-        Directory of a finished run.
+        Run directory; of an unfinished run the answers that are there.
     asking
         How it is asked.
     other
@@ -98,8 +98,8 @@ def wanted(run: Path, asking: Asking, other: Path | None = None) -> Wanted:
         raise UsageError(
             f"--wordings: {asking.wordings} is not possible; 1 to {most} wordings are there."
         )
-    manifest = finished(run)
-    pair = None if other is None else (other, finished(other))
+    manifest = read_manifest(run)
+    pair = None if other is None else (other, read_manifest(other))
     answers = tuple(cells(run, manifest, asking.limit, pair))
     if not answers:
         raise UsageError(

@@ -67,14 +67,19 @@ def put_pass(store: Store, found: Pass, rows: Iterable[Sequence[Any]]) -> None:
     rows
         JSON-ready rows, see `evalkit.runs.judge`.
     """
-    others = [(name, value) for name, value in store.get_records("passes") if name != found.name]
+    kept = store.get_records("passes", skip_damaged=True)
+    others = [(name, value) for name, value in kept if name != found.name]
     by_task: dict[str, list[tuple[str, Any]]] = {}
     for number, row in enumerate(rows):
         by_task.setdefault(str(row[0]), []).append((str(number), list(row)))
-    for task in sorted({*by_task, *(task for task, _ in store.get_records(f"rows/{found.name}"))}):
+    for task in sorted({*by_task, *_tasks(store, found.name)}):
         store.put_records(f"rows/{found.name}/{task}", by_task.get(task, []))
     store.put_records(f"rows/{found.name}", [(task, None) for task in sorted(by_task)])
     store.put_records("passes", [*others, (found.name, asdict(found))])
+
+
+def _tasks(store: Store, name: str) -> list[str]:
+    return [task for task, _ in store.get_records(f"rows/{name}", skip_damaged=True)]
 
 
 def get_passes(store: Store) -> list[Pass]:

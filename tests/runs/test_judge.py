@@ -7,6 +7,7 @@ import io
 import json
 import math
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,24 @@ def test_nothing_is_asked_twice(
     judged(run, "scripted:perfect", capsys, "--wordings", "3")
     assert len(asked) == 2
     assert asked[1] == asked[0] / 2
+
+
+def test_damage_is_named_and_the_same_command_mends_it(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A flipped record stops the report with a message; judging again writes it anew."""
+    judged(run, "scripted:perfect", capsys)
+    with sqlite3.connect(run / "judge.sqlite") as db:
+        db.execute(
+            "UPDATE records SET payload = replace(payload, '1.0', '0.0') WHERE kind LIKE ?",
+            ("rows/%",),
+        )
+        db.execute("UPDATE records SET payload = payload || ' ' WHERE kind = 'passes'")
+    db.close()
+    assert invoke(["score", str(run), "--no-report", "--quiet"]) == 4
+    assert "fails its checksum" in capsys.readouterr().err
+    assert invoke(["judge", str(run), "--judge", "scripted:perfect", "--quiet"]) == 0
+    assert invoke(["check", str(run), "--quiet"]) == 0
 
 
 def test_dry_run_counts_and_loads_nothing(
