@@ -43,9 +43,7 @@ def row_of(suite: str, given: argparse.Namespace) -> list[str]:
             found = dict(zip(whole["metric"], whole["value"], strict=False))
             n_tasks = rows.loc[rows["task"] != "all", "task"].nunique()
             cells.append((n_tasks, found.get("mean"), found.get("reliance_null")))
-    shown = [
-        "-" if value is None else f"{100 * value:.1f}" for cell in cells for value in cell[1:]
-    ]
+    shown = ["-" if value is None else f"{100 * value:.1f}" for cell in cells for value in cell[1:]]
     return [suite, str(cells[0][0]), *shown]
 
 
