@@ -36,7 +36,7 @@ def test_the_page_is_followed_to_the_letter(place: Path, capsys: pytest.CaptureF
     assert shown is not None
     assert wordings is not None
     lines = [words for _, words in command_lines(PAGE)]
-    assert len(lines) == 5
+    assert len(lines) == 6
 
     for number, words in enumerate(lines):
         typed = ["scripted:sensitive" if word == "models/v1" else word for word in words]

@@ -56,8 +56,8 @@ def command(
 ) -> int:
     """Say of every phrasing whether it kept the meaning of the one it was made from.
 
-    One that names none is held against the wording of its task that is most like it. Three
-    classes: kept, changed, and look at it, which is for a person. The last lines say how often each
+    One that names none is held against the wording of its task that is most like it, and never
+    called changed. Three classes: kept, changed, and look at it, which is for a person. The last lines say how often each
     class was right on pairs that the rules were not fitted to. Exit code 2 when a phrasing is
     called changed.
     """

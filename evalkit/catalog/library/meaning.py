@@ -112,11 +112,12 @@ def _named(phrasing: Phrasing, labels: Sequence[str]) -> set[str]:
         for label in labels
         if len(label) > 1 and f" {' '.join(normalised_words(label))} " in folded
     }
-    return words | {
+    words |= {
         match.group()
         for match in _SINGLE.finditer(phrasing.text)
         if match.group() not in {"A", "I"} or match.group() in labels
     }
+    return words - {""}  # a quoted mark, such as "_", is no word
 
 
 def labels_kept(original: Phrasing, candidate: Phrasing, labels: Sequence[str]) -> Verdict:

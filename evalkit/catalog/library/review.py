@@ -1,7 +1,8 @@
 """Which wordings a person has to look at: every phrasing held against the one it was made from, in three classes.
 
 A phrasing that names no origin is held against the wording of its task that is most like it, of those
-with the same slots where there are any. Not handled: phrasings whose task has no other wording.
+with the same slots where there are any. It may differ in approach and be right, so it is never called
+changed: a person looks at it. Not handled: phrasings whose task has no other wording.
 """
 
 from __future__ import annotations
@@ -64,19 +65,32 @@ def review(
         if origin is None:
             found.append(_said(phrasing, "", "look", 0.5, "no other wording of its task is known"))
             continue
-        for check in (slots_kept, labels_kept, length_ratio):
-            verdict = check(origin, phrasing, labels)
-            if not verdict.passed:
-                why = f"{verdict.validator}: {verdict.note}"
-                found.append(_said(phrasing, origin.id, "changed", 0.0, why))
-                break
-        else:
-            fitted = fitted_validator(
-                encoder=encoder, likelihood=likelihood, others=known_texts(pool)
-            )(origin, phrasing, labels)
-            called = classified(_fit(encoder, likelihood), fitted.score)
-            found.append(_said(phrasing, origin.id, called, fitted.score, fitted.note))
+        named = origin.id == phrasing.of
+        called, chance, why = _called(
+            origin, phrasing, labels, known_texts(pool), encoder=encoder, likelihood=likelihood
+        )
+        called = "look" if called == "changed" and not named else called
+        found.append(_said(phrasing, origin.id, called, chance, why))
     return found
+
+
+def _called(
+    origin: Phrasing,
+    phrasing: Phrasing,
+    labels: Sequence[str],
+    others: Sequence[str],
+    *,
+    encoder: str | None,
+    likelihood: str | None,
+) -> tuple[Class, float, str]:
+    """Return class, probability and reason for a phrasing held against another."""
+    for check in (slots_kept, labels_kept, length_ratio):
+        verdict = check(origin, phrasing, labels)
+        if not verdict.passed:
+            return "changed", 0.0, f"{verdict.validator}: {verdict.note}"
+    fitted = fitted_validator(encoder=encoder, likelihood=likelihood, others=others)
+    verdict = fitted(origin, phrasing, labels)
+    return classified(_fit(encoder, likelihood), verdict.score), verdict.score, verdict.note
 
 
 def rates_of(

@@ -49,6 +49,7 @@ def test_a_lost_or_added_answer_fails():
     )
     assert verdict(labels_kept, "A, B or C?", "A or B?", ["A", "B", "C"]) == (False, "lost 'C'")
     assert verdict(labels_kept, "A good one?", "Is this a good one?") == (True, "")
+    assert verdict(labels_kept, 'Fill the "_".', "Fill the gap.") == (True, "")
 
 
 @pytest.mark.parametrize(

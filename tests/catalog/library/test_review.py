@@ -78,6 +78,15 @@ def test_a_text_without_origin_is_held_against_the_one_most_like_it(tmp_path: Pa
     assert "Measured on 210 good and 217 bad texts" in said
 
 
+def test_a_text_without_origin_is_never_called_changed():
+    """It may take another approach: labels left to the listing are for a person to look at."""
+    made = Phrasing(id="a", text="Where does the walk end?", source="mine", tasks=("bbh/navigate",))
+    (found,) = review.review([made])
+
+    assert found.called == "look"
+    assert found.chance < fitted.fit_named("rules").thresholds["few refused"]
+
+
 def test_without_another_wording_a_person_has_to_look():
     """Nothing is known of a text alone, so it is neither kept nor changed."""
     alone = Phrasing(id="a", text="Pick one.", source="mine")
