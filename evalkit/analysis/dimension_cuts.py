@@ -85,6 +85,10 @@ def _task(block: Block, answers: AnswerBlock | None) -> _Task:
     told = answers is not None and bool(answers.factors)
     factors = answers.factors if answers is not None and told else ({},) * n
     origins = answers.origins if answers is not None and told else block.instance_ids
+    if tuple(origins) == block.instance_ids and block.groups:
+        origins = (
+            block.groups
+        )  # made from nothing, and still not independent: a passage's questions
     values = {"mean": block.values} | (measures_of(answers) if answers is not None else {})
     return _Task(block=block, codes=_codes(origins), factors=factors, values=values)
 

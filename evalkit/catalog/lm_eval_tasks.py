@@ -39,7 +39,12 @@ _METRICS = {
 }
 """Output type -> lm-eval's metric -> ours; the first of the task's metrics that stands here is
 taken."""
-_CUE = re.compile(r"\s+(?:the\s+)?(?:answer|a|output|response|label)\s*:\s*$", re.IGNORECASE)
+_CUE = re.compile(
+    r"\s+(?:the\s+)?(?:answer|a|output|response|label)\s*:\s*(?:let's think step by step\.?\s*)?$",
+    re.IGNORECASE,
+)
+_FORMS = {"gsm8k": "gsm8k", "mmlu_pro": "mmlu_pro"}
+"""Beginning of a task's name -> set of phrasings that ask for the form which its filters read."""
 _SHOTS = "fewshot"
 """Name of the split that shots come from."""
 
@@ -264,7 +269,8 @@ def _task(pattern: str, name: str, task: Any, metric: str) -> Task:
         stop=() if choice else tuple([until] if isinstance(until, str) else until),
         temperature=float(settings.get("temperature", 1.0)) if settings.get("do_sample") else 0.0,
         top_p=float(settings.get("top_p", 1.0)) if settings.get("do_sample") else 1.0,
-        phrasings=("generic",),
+        phrasings=tuple(sets for start, sets in _FORMS.items() if name.startswith(start))
+        or ("generic",),
         subject=name.replace("_", " "),
         description=f"Task {name} of lm-eval; documents, choices and metric are lm-eval's.",
         n_instances=len(documents),

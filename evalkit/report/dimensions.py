@@ -123,9 +123,12 @@ def _table(title: str, found: Mapping[str, Mapping[str, Estimate]]) -> Dimension
     known = list(dict.fromkeys(name for row in found.values() for name in row))
     metrics = [name for name in _FIRST if name in known]
     metrics += [name for name in known if name not in metrics]
+    counted = all(level.isdecimal() for level in found)  # numbers by size, names as they came
     return DimensionTable(
         title=title,
         crossed=" × " in title,
         metrics=tuple(metrics),
-        rows=tuple(found.items()),
+        rows=tuple(
+            sorted(found.items(), key=lambda row: int(row[0])) if counted else found.items()
+        ),
     )

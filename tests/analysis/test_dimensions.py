@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from evalkit.analysis.dimensions import dimension_rows
+from evalkit.report.dimensions import dimension_tables
 from evalkit.scoring import AnswerBlock, ScoreTable
 from evalkit.scoring.table import pd
 
@@ -152,3 +153,42 @@ def test_pairs_of_factors_are_crossed_and_a_sparse_run_has_none():
     assert rows_of(block, answers)["mean", "k=2 & meta=reverse"].value == 0.0
     sparse = replace(block, status=np.full(block.values.shape, 4, dtype=np.int8))
     assert rows_of(sparse, answers) == {}
+
+
+def test_instances_of_one_group_are_one_unit_also_at_a_level():
+    """Ten passages of four questions that are all right or all wrong: the mean stands, the interval is that of ten."""
+    right = [float(passage < 5) for passage in range(10) for _ in range(4)]
+    block = block_of([right] * 3)
+    ids = list(block.instance_ids)
+    order = [int(name[1:]) for name in ids]
+    block = replace(block, groups=tuple(f"g{n // 4}" for n in order))
+    factors = [{"kind": "x" if n % 2 else "y"} for n in order]
+    alone = rows_of(replace(block, groups=()), answers_of(block, factors, ids))
+    grouped = rows_of(block, answers_of(block, factors, ids))
+
+    for found in (alone, grouped):
+        assert found["mean", "kind=x"].value == pytest.approx(0.5)
+    widths = [row.high - row.low for row in (alone["mean", "kind=x"], grouped["mean", "kind=x"])]
+    assert widths[1] > 1.3 * widths[0]
+    assert grouped["mean", "kind=x"].n_instances == 10
+
+
+def test_levels_that_are_numbers_stand_by_size_in_a_table():
+    """Names stand as they came."""
+    block = block_of([[1, 0, 1, 0]] * 3)
+    factors = [
+        {"size": k, "kind": kind} for k, kind in (("10", "b"), ("2", "a"), ("3", "b"), ("2", "b"))
+    ]
+    found = dimension_rows(
+        [block],
+        {"b/t": answers_of(block, factors, ["a", "b", "c", "d"])},
+        question="random",
+        level=0.95,
+    )
+
+    tables = {
+        table.title: [level for level, _ in table.rows] for table in dimension_tables(list(found))
+    }
+
+    assert tables["size"] == ["2", "3", "10"]
+    assert tables["kind"] == ["b", "a"]

@@ -213,6 +213,21 @@ def test_filters_and_settings_of_generation_are_taken_over(
     assert scores == theirs == [strict, flexible]
 
 
+def test_tasks_with_a_strict_form_are_asked_for_it(tmp_path: Path) -> None:
+    """By ten phrasings that name it; lm-eval's cue to think, which ours replace, is left out."""
+    rows = [{"query": "How much", "worked": "12\n#### 12"}]
+    thinking = WORKED.replace("Answer:", "Answer: Let's think step by step.")
+    assert thinking != WORKED
+    tasks = catalog.list_tasks([write_task(tmp_path, "gsm8k_mine", thinking, rows)])
+    (instance,) = catalog.load_instances(tasks[0])
+
+    texts = [render_prompt(tasks[0], p, instance).text for p in catalog.load_phrasings(tasks[0])]
+
+    assert instance.fields["question"] == "Question: How much?"
+    assert len(texts) == 10
+    assert all("####" in text or "hash signs" in text for text in texts)
+
+
 @pytest.mark.parametrize(
     ("rest", "message"),
     [
