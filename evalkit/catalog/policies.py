@@ -13,15 +13,30 @@ from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError
 from evalkit.records.policy import Policy
 
-__all__ = ["default_policy_path", "read_policy_file"]
+__all__ = ["SHIPPED", "default_policy_path", "policy_path", "read_policy_file"]
 
 SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 """A margin relative to the baseline."""
 
 
+SHIPPED = ("default", "quick")
+"""Policies that ship: for releases, and for a first gate with few instances."""
+
+
 def default_policy_path() -> Path:
     """Return the policy that is used when none is named."""
-    return data_root("reports") / "baselines" / "default_policy.yaml"
+    return policy_path(SHIPPED[0])
+
+
+def policy_path(name: str) -> Path:
+    """Return the file of a policy that ships, by its name; any other name is a path.
+
+    >>> policy_path("quick").name, str(policy_path("mine.yaml"))
+    ('quick_policy.yaml', 'mine.yaml')
+    """
+    if name in SHIPPED and not Path(name).is_file():
+        return data_root("reports") / "baselines" / f"{name}_policy.yaml"
+    return Path(name)
 
 
 def read_policy_file(path: Path) -> Policy:

@@ -67,7 +67,7 @@ NAMED = 10
     type=click.Path(path_type=Path),
     metavar="FILE",
     group="Decision",
-    help="Policy file; default: the one that ships.",
+    help="Policy file, or one that ships: default, or quick for a first gate.",
 )
 @option(
     "--look",
@@ -143,7 +143,7 @@ def command(
     instances; where that is not possible, or a run cannot be read or was limited, there is an error
     and never a pass.
     """
-    from evalkit.catalog.policies import default_policy_path, read_policy_file
+    from evalkit.catalog.policies import SHIPPED, policy_path, read_policy_file
     from evalkit.runs.imported import run_of
 
     form = next((one for one in reversed(forms) if one in FORMATS), "text")
@@ -155,7 +155,7 @@ def command(
         if place is not None:
             _forget(place)
     _refuse_several(baselines, form)
-    rules = read_policy_file(policy or default_policy_path())
+    rules = read_policy_file(policy_path(str(policy or SHIPPED[0])))
     # each baseline may raise a false alarm, so they share the error rate
     rules = replace(rules, level=1 - (1 - rules.level) / len(baselines)) if several else rules
     location = str(policy) if policy is not None else "default_policy.yaml"

@@ -171,11 +171,22 @@ def _trained(bench: _Bench, arm: str, seed: int) -> Trial:
                 asked["objective"] = objective
             report = trained(method, bench.spec, asked, quiet=True)
         if method in WHOLE:
-            return _compared(bench, arm, seed, name, report, model=place)
+            found = _compared(bench, arm, seed, name, report, model=place)
+            return replace(found, moved=_moved(bench.spec, place))
         return _compared(bench, arm, seed, name, report, mitigations=(f"adapter:path={place}",))
     except (UsageError, BackendError) as error:  # it breaks down or cannot be asked; others go on
         say(f"{name}: {error}", err=True)
         return Trial(arm, seed, {}, {}, {}, {}, {}, str(error))
+
+
+def _moved(base: ModelSpec, place: Path) -> float:
+    """Return how far the weights moved; NaN for a base that is not read tensor by tensor, such as GGUF."""
+    from evalkit.tuning.spectra import moved
+
+    try:
+        return moved(base, replace(base, name=str(place), revision=None))
+    except BackendError:
+        return float("nan")
 
 
 def _untrained(bench: _Bench, mitigation: str) -> Trial:

@@ -24,9 +24,11 @@ SHOWN = {
     "consistency": "consistency",
 }
 """Metric -> heading."""
+FEWEST = 4
+"""Trainings from which a rank correlation is told."""
 COLUMNS = (
     *("arm", "seed", "tasks", "metric", "plain", "value", "difference", "low", "high"),
-    *("trained_parameters", "seconds", "kept_step", "failed"),
+    *("trained_parameters", "seconds", "kept_step", "moved", "failed"),
 )
 
 
@@ -48,6 +50,8 @@ class Trial:
     """As `values`, on them."""
     failed: str = ""
     """Why there is nothing."""
+    moved: float = math.nan
+    """Norm of what the training changed over that of all weights; NaN where no whole checkpoint is."""
 
 
 def rows_of(trial: Trial) -> list[dict[str, Any]]:
@@ -65,6 +69,7 @@ def rows_of(trial: Trial) -> list[dict[str, Any]]:
             "low": change.low,
             "high": change.high,
             **told,
+            "moved": None if math.isnan(trial.moved) else trial.moved,
             "failed": "",
         }
         for tasks, changes, values in (
@@ -103,9 +108,33 @@ def show(arms: Sequence[str], trials: Sequence[Trial], *, n_seeds: int) -> None:
             f"mean over {n_seeds} seeds, from the lowest to the highest end of their 95% intervals"
         ),
     )
+    if line := _by_weights(trials):
+        say(line)
     say(
         "'sd over seeds' is of the mean score; an arm whose gain is no larger than it was lucky "
         "with its seed."
+    )
+
+
+def _by_weights(trials: Sequence[Trial]) -> str:
+    """Return whether trainings that move the weights more change the scores more; empty below `FEWEST` whole checkpoints."""
+    import numpy as np
+
+    from evalkit.analysis.value_signals import spearman
+
+    known = [trial for trial in trials if not math.isnan(trial.moved) and trial.changes]
+    if len(known) < FEWEST:
+        return ""
+    far = np.array([trial.moved for trial in known])
+    parts = [
+        f"{SHOWN[metric]} {spearman(far, values):+.2f}"
+        for metric in SHOWN
+        if (values := np.array([trial.changes[metric].value for trial in known])).size
+    ]
+    return (
+        f"Rank correlation of how far the weights moved ({100 * far.min():.2g} to "
+        f"{100 * far.max():.2g} %) with what changed, over {len(known)} trainings: "
+        f"{', '.join(parts)}."
     )
 
 

@@ -23,7 +23,7 @@ from evalkit.tuning.checkpoints import fitting, open_checkpoint, reading
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Change", "Limits", "change_of", "changes", "place_of"]
+__all__ = ["Change", "Limits", "change_of", "changes", "moved", "place_of"]
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|h|block|blocks)\.(\d+)\.")
 KEPT = 64
@@ -182,3 +182,22 @@ def _check(limits: Limits) -> None:
     for name, value, fine, accepted in rules:
         if not fine:
             raise UsageError(f"{name} {value:g}: is not accepted; {accepted} is.")
+
+
+def moved(base: ModelSpec, tuned: ModelSpec) -> float:
+    """Return how far a tuning moved all weights: norm of tuned - base over that of base, all tensors together.
+
+    Raises
+    ------
+    BackendError
+        When the checkpoints do not fit together or cannot be read tensor by tensor.
+    """
+    checkpoints = [open_checkpoint(model) for model in (base, tuned)]
+    fitting(checkpoints)
+    change = size = 0.0
+    with reading(checkpoints) as reader:
+        for name in checkpoints[0].places:
+            first, second = (tensor.double() for tensor in reader.tensors(name))
+            change += float((second - first).square().sum())
+            size += float(first.square().sum())
+    return (change / size) ** 0.5 if size else float("nan")

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.catalog.policies import default_policy_path, read_policy_file
+from evalkit.catalog.policies import (
+    SHIPPED,
+    default_policy_path,
+    policy_path,
+    read_policy_file,
+)
 from evalkit.errors import CatalogError
 
 BROKEN = """\
@@ -105,3 +110,21 @@ def test_a_margin_may_be_a_share_of_the_baseline(tmp_path: Path) -> None:
     path.write_text("name: p\nrules:\n  - {metric: mean, margin: 100 %}\n")
     with pytest.raises(CatalogError, match=r"margin is 1\.0"):
         read_policy_file(path)
+
+
+def test_a_policy_that_ships_is_named_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of that name in the folder comes first; both are sound, and the quick one is the wider."""
+    monkeypatch.chdir(tmp_path)
+    policies = {name: read_policy_file(policy_path(name)) for name in SHIPPED}
+    assert [policy.name for policy in policies.values()] == ["default", "quick"]
+    margins = {
+        name: {(rule.metric, rule.scope): rule.margin for rule in policy.rules}
+        for name, policy in policies.items()
+    }
+    shared = set(margins["default"]) & set(margins["quick"])
+    assert shared == set(margins["quick"])
+    assert all(margins["quick"][key] > margins["default"][key] for key in shared)
+    (tmp_path / "quick").write_text("name: mine\n")
+    assert policy_path("quick") == Path("quick")

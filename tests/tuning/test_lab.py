@@ -130,3 +130,50 @@ def test_what_cannot_be_compared_is_refused(
     assert invoke(["align", *words, *SMALL, "--out", str(tmp_path / "x")]) == 2
     assert match in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_how_far_weights_moved_is_a_norm_and_correlated_over_trainings(
+    tmp_path: Path,
+) -> None:
+    """All tensors together: a change of 3 and 4 beside weights of norm 10 is a half; ranks agree where both rise."""
+    import math
+    from dataclasses import replace
+
+    import torch
+    from safetensors.torch import save_file
+
+    from evalkit import catalog
+    from evalkit.backends.hf.files import locate
+    from evalkit.cli.lab_table import Trial, _by_weights
+    from evalkit.records import ModelSpec
+    from evalkit.tuning.spectra import moved
+
+    root = locate(catalog.load_model("demo", device="cpu")).root
+    for name, (one, two) in {"a": (6.0, 8.0), "b": (9.0, 12.0)}.items():
+        (tmp_path / name).mkdir()
+        for path in root.iterdir():
+            if path.suffix == ".json":
+                (tmp_path / name / path.name).write_bytes(path.read_bytes())
+        tensors = {"x": torch.tensor([one]), "y": torch.tensor([[two]])}
+        save_file(tensors, tmp_path / name / "model.safetensors")
+    specs = [ModelSpec(backend="hf", name=str(tmp_path / name), device="cpu") for name in "ab"]
+    assert moved(*specs) == pytest.approx(0.5)
+    assert moved(specs[0], specs[0]) == 0
+
+    class Change:
+        """A difference."""
+
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+    empty = Trial("full", 0, {}, {}, {}, {}, {})
+    trials = [
+        replace(
+            empty,
+            moved=0.01 * k,
+            changes={m: Change(k * k) for m in ("mean", "min", "std", "consistency")},
+        )
+        for k in range(1, 5)
+    ]
+    assert "mean +1.00" in _by_weights(trials)
+    assert not _by_weights([*trials[:3], replace(empty, moved=math.nan)])
