@@ -140,6 +140,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "tools/generate_cli_page.py", "--check")
     session.run("python", "tools/generate_phrasing_page.py", "--check")
     session.run("python", "tools/generate_metrics_page.py", "--check")
+    session.run("python", "tools/generate_schemas.py", "--check")
     quiet = {"NO_MKDOCS_2_WARNING": "1"}
     if session.posargs:
         session.run("mkdocs", *session.posargs, env=quiet)

@@ -60,7 +60,7 @@ class LMEvalBackend:
             from lm_eval.api.registry import get_model
             from lm_eval.utils import simple_parse_args_string
         except ImportError as error:
-            raise ExtraMissingError("backend 'lm-eval'", "hf") from error
+            raise ExtraMissingError("backend 'lm-eval'", "lm-eval") from error
         self._instance = Instance
         self._type, _, rest = spec.name.partition(",")
         self._arguments = {

@@ -100,7 +100,7 @@ def _loaded(pattern: str) -> Mapping[str, Any]:
     try:
         from lm_eval.tasks import TaskManager
     except ImportError as error:
-        raise ExtraMissingError(f"task {pattern!r}", "hf") from error
+        raise ExtraMissingError(f"task {pattern!r}", "lm-eval") from error
     name = pattern.removeprefix(PREFIX)
     by_file = name.endswith((".yaml", ".yml"))
     if by_file and not Path(name).is_file():

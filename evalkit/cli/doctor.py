@@ -31,7 +31,6 @@ _EXTRAS = {
     "hf": (
         "torch",
         "transformers",
-        "lm_eval",
         "datasets",
         "accelerate",
         "sentencepiece",
@@ -39,6 +38,7 @@ _EXTRAS = {
     ),
     "align": ("peft",),
     "gguf": ("gguf",),
+    "lm-eval": ("lm_eval",),
     "openai": ("httpx", "tenacity"),
     "phrasings": ("datasketch",),
     "ray": ("ray",),
