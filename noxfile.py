@@ -17,7 +17,7 @@ nox.options.sessions = ["tests", "lint", "types", "wheel", "minimal", "docs"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
-EXTRAS = ".[hf,align,gguf,openai,phrasings,ray,rules]"
+EXTRAS = ".[hf,align,gguf,lm-eval,openai,phrasings,ray,rules]"
 LOCKED = {"PIP_CONSTRAINT": str(Path(__file__).parent / "constraints.txt")}
 """What judges a change installs the versions of constraints.txt; `newest` and `pythons` do not."""
 
@@ -207,7 +207,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks behind every claim of speed; prints tables, asserts nothing about time."""
-    session.install("-e", ".[hf,align,openai,phrasings]")
+    session.install("-e", ".[hf,align,lm-eval,openai,phrasings]")
     for script in ("engine", "scale", "budget", "seen", "page"):
         session.run("python", f"benchmarks/{script}.py", *session.posargs, env=beside_data(session))
 
@@ -256,7 +256,7 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def supply(session: nox.Session) -> None:
     """Look for known vulnerabilities in what the extras install, and write a software bill of materials."""
-    session.install("-e", ".[hf,openai,phrasings]")
+    session.install("-e", ".[hf,lm-eval,openai,phrasings]")
     session.install("pip-audit", "cyclonedx-bom")
     session.run(
         "cyclonedx-py", "environment", "--output-format", "JSON", "--output-file", "build/sbom.json"
