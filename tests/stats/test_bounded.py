@@ -40,10 +40,8 @@ def test_ends_hold_the_value_and_stay_within_scores(a, level):
     x = np.array(a)
     found, turned = (bounded_mean_of_phrasings(y, level=level) for y in (x, 1 - x))
 
-    if level >= 0.8:
-        assert 0 <= found.low <= found.value + 1e-9
-        assert found.value - 1e-9 <= found.high <= 1
-    assert (1 - turned.high, 1 - turned.low) == pytest.approx((found.low, found.high), abs=0.02)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert (1 - turned.high, 1 - turned.low) == pytest.approx((found.low, found.high), abs=0.05)
 
 
 def test_equal_phrasings_leave_what_was_not_seen():

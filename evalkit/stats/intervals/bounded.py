@@ -108,7 +108,9 @@ def bounded_mean_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
         return undefined(value, FEW, level=level)
     if known.min() < 0 or known.max() > 1:
         return undefined(value, OUTSIDE, level=level)
-    return Interval(value, *_ends(known, level), level, "gaffke", ANY_PHRASINGS)
+    low, high = _ends(known, level)
+    low, high = min(max(low, 0.0), value), max(min(high, 1.0), value)
+    return Interval(value, low, high, level, "gaffke", ANY_PHRASINGS)
 
 
 def bounded_mean_interval(scores: Scores, *, level: float = 0.95) -> Interval:
