@@ -190,7 +190,7 @@ def _by_task(
             JudgedTask(
                 task=task,
                 n=int((~np.isnan(value[mine])).sum()),
-                metric=_mean(score[mine], codes, level),
+                metric=_mean(np.where(np.isnan(value), math.nan, score)[mine], codes, level),
                 judged=_mean(value[mine], codes, level),
                 agreement=_same_side(value[kept], _decided(score[kept], pairs)),
             )

@@ -68,6 +68,7 @@ def test_rates_consistency_and_nonsense_by_hand() -> None:
     assert found.n_questions == 8
     assert found.whole.n == 3
     assert found.whole.judged.value == pytest.approx((1 + 0 + 0.5) / 3)
+    assert found.whole.metric.value == pytest.approx(2 / 3)  # the nonsense left out of both
     assert found.swap_consistency.value == pytest.approx(2 / 3)
     # named first and chosen: "right" of answer 1 unswapped, "wrong" of 2 swapped, 3 both times
     assert found.first.value == pytest.approx(4 / 6)
