@@ -24,6 +24,7 @@ from evalkit.records import Ask, Instance, ModelSpec, Phrasing, Request, Task
 from evalkit.tuning import training
 from evalkit.tuning.adapters import refuse_overlap, trained_phrasings
 from evalkit.tuning.alignment import align, frozen_digest
+from evalkit.tuning.losses import OBJECTIVES
 from evalkit.tuning.objectives import capped, contrastive_terms, info_nce
 from evalkit.tuning.pairs import Material, Sampler, couples, divided
 from evalkit.tuning.parametrisations import VIRTUAL, trainable_model
@@ -476,8 +477,9 @@ def test_a_training_that_breaks_down_says_so(
 ) -> None:
     """A loss that is no number, and one that runs away, end with the learning rate to change; nothing is saved as a result."""
     if math.isnan(rate):
-        original = training._loss
-        monkeypatch.setattr(training, "_loss", lambda *given: original(*given) * math.nan)
+        original = OBJECTIVES["alignment"]
+        broken = {"alignment": lambda *given: original(*given) * math.nan}
+        monkeypatch.setattr(training, "OBJECTIVES", broken)
     how = recipe("full", learning_rate=0.01 if math.isnan(rate) else rate)
 
     with pytest.raises(UsageError, match="Use a smaller --learning-rate"):
