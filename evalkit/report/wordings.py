@@ -9,7 +9,6 @@ import numpy as np
 from evalkit.records import Estimate
 from evalkit.records.manifest import Wordings
 from evalkit.report.text import signed
-from evalkit.scoring import FIRST_OF_REPEATS
 
 __all__ = ["WORDS", "familiar", "of_repeats", "population", "unlike", "without_doubtful"]
 
@@ -37,8 +36,11 @@ def population(wordings: Wordings | None) -> str:
 
 def of_repeats(estimates: Iterable[Estimate]) -> str:
     """Return which statistics are over the first of several answers per cell; empty where cells have one."""
-    several = any(row.metric == "var_repeat" for row in estimates)
-    return FIRST_OF_REPEATS if several else ""
+    if not any(row.metric == "var_repeat" for row in estimates):
+        return ""
+    from evalkit.scoring import FIRST_OF_REPEATS
+
+    return FIRST_OF_REPEATS
 
 
 def without_doubtful(wordings: Wordings | None) -> str:
