@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 import click
 
@@ -70,6 +71,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def _fitting(text: str, stream: TextIO) -> str:
+    """Return text with letters that a stream's encoding lacks as escapes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    with suppress(LookupError):
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
 AS_TABLE = "evalkit.table"
 """Name under which a command keeps the form of its tables."""
 _COMMENT = {"latex": "%", "csv": "#"}
@@ -115,9 +124,9 @@ def say(
         text, nl = f"\r{text}   ", False
     if err:
         with suppress(OSError, ValueError):
-            click.echo(text, err=True, nl=nl)
+            click.echo(_fitting(text, sys.stderr), err=True, nl=nl)
     elif sys.stdout is not None:
-        click.echo(text, nl=nl)
+        click.echo(_fitting(text, sys.stdout), nl=nl)
 
 
 def say_table(text: str) -> None:
@@ -129,4 +138,4 @@ def say_table(text: str) -> None:
         Lines of the table, texts in them escaped for the form it has.
     """
     if sys.stdout is not None:
-        click.echo(shown(text))
+        click.echo(_fitting(shown(text), sys.stdout))

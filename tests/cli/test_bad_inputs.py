@@ -91,7 +91,7 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("table missing", ["analyse", "none.csv"], 2, "none.csv"),
     ("table empty", ["analyse", "EMPTYCSV"], 2, "empty.csv"),
     ("compare with no run", ["compare", "EMPTY", "EMPTY"], 2, ""),
-    ("list without a kind", ["ls"], 2, "readers. Type 'evalkit ls --help'"),
+    ("list without a kind", ["ls"], 2, "schemas. Type 'evalkit ls --help'"),
     ("training without a method", ["align", "--model", "x", "--out", "o"], 2, "--method or --arms"),
     ("one argument too many", ["doctor", "x"], 2, "argument (x). Type"),
     (

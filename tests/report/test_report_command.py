@@ -61,11 +61,11 @@ def test_figures_are_written_alone_and_the_rest_is_explained(
 
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         f"{name}.{form}"
-        for name in ("scores", "gap", "variance", "heatmap", "budget", "task_map")
+        for name in ("scores", "gap", "variance", "heatmap", "budget", "reliability", "task_map")
         for form in ("svg", "png", "pdf")
     }
     assert set(told["not_drawn"]) == {"distance", "ladder"}
-    assert len(told["written"]) == 21
+    assert len(told["written"]) == 24
 
 
 def test_number_of_flips_is_an_option(runs: list[Path], tmp_path: Path) -> None:
@@ -129,6 +129,7 @@ def test_several_runs_make_one_page(runs: list[Path], tmp_path: Path) -> None:
         "gaps",
         "ranks",
         "change",
+        "front",
     }
 
 
@@ -185,7 +186,8 @@ def test_loaded_run_draws_on_axes(runs: list[Path]) -> None:
     run = evalkit.load_run(str(runs[0]))
 
     assert [label.get_text() for label in run.plot("gap").get_yticklabels()][-1] == "all tasks"
-    assert run.figures == ("scores", "gap", "variance", "heatmap", "budget", "task_map")
+    drawn = ("scores", "gap", "variance", "heatmap", "budget", "reliability", "task_map")
+    assert run.figures == drawn
     with pytest.raises(UsageError, match="figure 'score': is not known; known: scores, gap"):
         run.plot("score")
     with pytest.raises(UsageError, match="figure 'ladder': cannot be drawn from this run"):

@@ -161,7 +161,7 @@ def test_analyse_takes_a_run_and_an_aggregated_frame(runs: tuple[Run, Run]) -> N
     [
         (lambda: evalkit.analyse(table(), level=95), r"^level: 95 is out of range"),
         (lambda: evalkit.analyse(table(), resamples=3), r"^resamples: 3 is out of range"),
-        (lambda: evalkit.analyse(table(), question="x"), r"^question: 'x' is not known; random or"),
+        (lambda: evalkit.analyse(table(), question="x"), r"^question: 'x' is not known; phrasings or"),
         (lambda: evalkit.analyse(table(), factor="x"), r"^factor x: the frame has no such column"),
         (lambda: evalkit.analyse(table(), chance=1.5), r"^chance: '1\.5' is no score of guessing"),
         (lambda: evalkit.analyse(table(), reference="x"), r"^the frame: no phrasing 'x'"),
@@ -213,8 +213,8 @@ def test_a_run_has_its_summary_and_its_answers(runs: tuple[Run, Run]) -> None:
 
     assert good.headline["words"].tolist()[:3] == [
         "mean score",
+        "typical wording (median)",
         "std over phrasings",
-        "spread (max - min)",
     ]
     assert good.headline.set_index("metric").loc["mean", ["value", "n_tasks"]].tolist() == [1.0, 2]
     assert len(good.responses) == len(good.scores) == 64
