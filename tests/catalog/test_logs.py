@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,20 @@ def inspect_log(
     return path
 
 
+def packed_with_zstandard(path: Path, *, claims: int = 0, crc: int = 0) -> Path:
+    """Pack a log again as Inspect 0.3.285 does; `claims` and `crc` are added to what the archive says."""
+    pa = pytest.importorskip("pyarrow")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, pa.compress(content, codec="zstd", asbytes=True))
+            info = archive.infolist()[-1]
+            info.compress_type, info.file_size = 93, len(content) + claims
+            info.CRC = zlib.crc32(content) + crc
+    return path
+
+
 def promptfoo(path: Path, share: float, *, provider: str = "openai:a", n: int = 60) -> Path:
     """An output of two prompts on `n` tests; the second prompt is a tenth worse."""
     results = [
@@ -155,6 +170,29 @@ def test_inspect_letters_are_numbers_and_an_error_is_missing(tmp_path: Path) -> 
     assert first["score"].isna().tolist()[5]
     assert set(frame["task"]) == {"quiz"}
     assert set(frame["target"]) == {"A"}
+
+
+def test_inspect_logs_packed_with_zstandard_are_read_alike(tmp_path: Path) -> None:
+    """The same rows; a wrong size, a wrong checksum or a claim of gigabytes is refused, not unpacked."""
+    plain, _ = read_log(inspect_log(tmp_path / "a.eval", ["C", "I", 0.25]))
+    packed, _ = read_log(packed_with_zstandard(tmp_path / "a.eval"))
+
+    assert packed.equals(plain)
+    for claims, crc, said in (
+        (-1, 0, "size or"),
+        (1, 0, "size or"),
+        (0, 1, "size or"),
+        (1 << 30, 0, "larger"),
+    ):
+        log = packed_with_zstandard(inspect_log(tmp_path / "b.eval", ["C"]), claims=claims, crc=crc)
+        with pytest.raises(TableError, match=said):
+            read_log(log)
+    torn = packed_with_zstandard(inspect_log(tmp_path / "c.eval", ["C"]))
+    content = torn.read_bytes()
+    magic = content.index(b"\x28\xb5\x2f\xfd")
+    torn.write_bytes(content[:magic] + bytes(4) + content[magic + 4 :])
+    with pytest.raises(TableError, match="the log is damaged"):
+        read_log(torn)
 
 
 def test_helm_perturbations_are_perturbations(tmp_path: Path) -> None:
