@@ -37,6 +37,7 @@ __all__ = ["ScoreFile", "Told", "read_for_audit", "read_pairs", "read_score_tabl
 
 BATCH_BYTES = 16 << 20
 FORMATS = ".csv, .jsonl (both also .gz or .zst), .parquet"
+HARNESSES = "lm-eval, Inspect, HELM, Every Eval Ever or promptfoo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,7 @@ def _files(path: Path) -> list[Path]:
         if not found:
             raise TableError(
                 f"{path}: none of {FORMATS} is in this directory. "
-                "Name a score table or a run directory."
+                f"Name a score table or a run directory, or a log of {HARNESSES}."
             )
         return found
     if not path.is_file():
@@ -149,7 +150,7 @@ def _files(path: Path) -> list[Path]:
     if not _format(path):
         raise TableError(
             f"{path}: {path.suffix or 'no suffix'!r} is not a known table format; accepted: "
-            f"{FORMATS}."
+            f"{FORMATS}, or a log of {HARNESSES}."
         )
     return [path]
 

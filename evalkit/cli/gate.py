@@ -100,6 +100,13 @@ NAMED = 10
     help=f"Also write {', '.join(FILES.values())} there.",
 )
 @option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Output",
+    help="Also write a page, with what moved most.",
+)
+@option(
     "--explain",
     is_flag=True,
     group="Output",
@@ -154,14 +161,16 @@ def command(
     for place in places:
         if place is not None:
             _forget(place)
+    if flags["html"] is not None:
+        _forget_page(flags["html"])
     _refuse_several(baselines, form)
     rules = read_policy_file(policy_path(str(policy or SHIPPED[0])))
     # each baseline may raise a false alarm, so they share the error rate
     rules = replace(rules, level=1 - (1 - rules.level) / len(baselines)) if several else rules
     location = str(policy) if policy is not None else "default_policy.yaml"
-    codes, documents = [], []
+    codes, documents, pages = [], [], []
     for baseline, place in zip(baselines, places, strict=True):
-        decision, said = _decided(
+        decision, explanation, said = _decided(
             (run_of(candidate, told), run_of(baseline, told)),
             rules,
             place,
@@ -172,6 +181,9 @@ def command(
         )
         codes.append(decision.exit_code)
         documents.append(said)
+        pages.append((decision, explanation))
+    if flags["html"] is not None:
+        _write_page(flags["html"], pages)
     if form == "json" and several:
         say("[\n" + ",\n".join(text.strip() for text in documents) + "\n]")
     elif form != "text":
@@ -221,8 +233,8 @@ def _decided(
     location: str,
     look: int,
     flags: Mapping[str, Any],
-) -> tuple[Decision, str]:
-    """Return the decision on candidate and baseline, and what is printed of it; text is printed at once."""
+) -> tuple[Decision, Explanation | None, str]:
+    """Return the decision, what moved, and what is printed of it; text is printed at once."""
     from datetime import UTC, datetime
 
     from evalkit import __version__
@@ -234,7 +246,7 @@ def _decided(
         *pair,
         policy=rules,
         today=datetime.now(UTC).date(),
-        explained=NAMED if flags["explain"] or out is not None else 0,
+        explained=NAMED if flags["explain"] or out or flags["html"] else 0,
         look=look,
         answers=answers_of,
         blocks=answer_blocks_of,
@@ -245,8 +257,8 @@ def _decided(
     shown = explanation if flags["explain"] else None
     if form == "text":
         _print_text(decision, shown, brief=flags["quiet"])
-        return decision, ""
-    return decision, forms.get(form) or _rendered(form, decision, shown)
+        return decision, explanation, ""
+    return decision, explanation, forms.get(form) or _rendered(form, decision, shown)
 
 
 def _reask(candidate: Path, baseline: Path, out: Path, *, quiet: bool) -> None:
@@ -287,6 +299,31 @@ def _forget(out: Path) -> None:
                 f"--out {out}: {error.strerror or error}; a folder that can be written is "
                 "accepted. Name another."
             ) from error
+
+
+def _forget_page(page: Path) -> None:
+    """Remove an earlier page, once it is known to be no file of a run."""
+    from evalkit.store.atomic import is_stream
+    from evalkit.store.directory import refuse_own
+
+    refuse_own(page)
+    if page.is_dir():
+        raise UsageError(f"--html: {page} is a directory; name a file.")
+    try:
+        if not is_stream(page):
+            page.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"--html {page}: {error.strerror or error}; a file that can be written is accepted. "
+            "Name another."
+        ) from error
+
+
+def _write_page(page: Path, decided: Sequence[tuple[Decision, Explanation | None]]) -> None:
+    from evalkit.report.gate_page import gate_html
+    from evalkit.store.directory import write_out
+
+    write_out(page, gate_html(decided))
 
 
 def _rendered(form: str, decision: Decision, explanation: Explanation | None) -> str:

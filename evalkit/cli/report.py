@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,14 +12,23 @@ from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
     json_option,
+    log_options,
     no_report_option,
     option,
     print_json,
     quiet_option,
+    told_of,
 )
+from evalkit.errors import UsageError
 from evalkit.report.terminal import say
 
+if TYPE_CHECKING:
+    from evalkit.catalog.score_tables import Told
+
 __all__ = ["command"]
+
+RUN_MARKS = ("manifest.json", "responses.sqlite", "run.lock")
+"""A folder with one of these was meant to be a run."""
 
 
 @click.command(
@@ -55,6 +65,7 @@ __all__ = ["command"]
     group="Output",
     help="Where it goes; default: the run directory.",
 )
+@log_options()
 @no_report_option
 @json_option
 @quiet_option
@@ -66,17 +77,61 @@ def command(
     flips: int | None,
     out: Path | None,
     no_report: bool,
-    as_json: bool,
-    quiet: bool,
+    **flags: Any,
 ) -> int:
-    """Write tables, figures and the page of one or more runs.
+    """Write tables, figures and the page of one or more runs, or of a log.
 
     One RUN: report.html, report.md and leaderboard.csv. Several runs of the same suite:
     comparison.html. Everything is made from what is stored; no model and no benchmark data is
     needed.
-    """
-    from evalkit.errors import UsageError
 
+    In place of a RUN a score table, or a log of lm-eval, Inspect, HELM, Every Eval Ever or
+    promptfoo (FILE::MODEL for one of several models): a page per model with its figures, and
+    comparison.html, below reports/logs/ where --out is not given.
+    """
+    told = told_of(flags)
+    logs = [path for path in runs if _is_log(path)]
+    _refuse(runs, logs, told, figures=figures, baseline=baseline, flips=flips, no_report=no_report)
+    absent: dict[str, str] = {}
+    if logs:
+        written = _log(logs[0], told, out)
+    elif no_report:
+        written, absent = _bare(runs[0], out)
+    elif len(runs) == 1:
+        written, absent = _one(runs[0], figures, baseline, flips, out)
+    else:
+        written, absent = _several(runs, figures, out)
+    if flags["as_json"]:
+        print_json({"written": [str(path) for path in written], "not_drawn": absent})
+        return 0
+    for path in written:
+        say(str(path))
+    if not flags["quiet"]:
+        for name, why in absent.items():
+            say(f"{name}: not drawn. {why}", err=True)
+    return 0
+
+
+def _refuse(
+    runs: Sequence[Path],
+    logs: Sequence[Path],
+    told: Told,
+    *,
+    figures: bool,
+    baseline: Path | None,
+    flips: int | None,
+    no_report: bool,
+) -> None:
+    """Refuse what does not go together."""
+    if logs and (len(runs) > 1 or baseline is not None or flips is not None or no_report):
+        raise UsageError(
+            f"{logs[0]}: is no run but a log or table, of which one alone is accepted, without "
+            "--baseline, --flips and --no-report. Several: evalkit compare, or a folder of them."
+        )
+    if not logs and (told.form or told.phrasing or told.metric or told.renamed):
+        raise UsageError(
+            "--format, --phrasing, --metric and --map: are for a log or table. Leave them out."
+        )
     if len(runs) > 1 and baseline is not None:
         raise UsageError(
             f"--baseline: is for one RUN, {len(runs)} are given. "
@@ -89,21 +144,27 @@ def command(
             "--no-report: writes leaderboard.csv of one RUN alone; --figures, --flips, "
             "--baseline and further runs are of the page. Leave one out."
         )
-    if no_report:
-        written, absent = _bare(runs[0], out)
-    elif len(runs) == 1:
-        written, absent = _one(runs[0], figures, baseline, flips, out)
-    else:
-        written, absent = _several(runs, figures, out)
-    if as_json:
-        print_json({"written": [str(path) for path in written], "not_drawn": absent})
-        return 0
-    for path in written:
-        say(str(path))
-    if not quiet:
-        for name, why in absent.items():
-            say(f"{name}: not drawn. {why}", err=True)
-    return 0
+
+
+def _is_log(place: Path) -> bool:
+    """Whether something is there that is no run, whole or damaged, nor ``FILE::MODEL`` of nothing."""
+    from evalkit.runs.imported import file_of
+
+    path, _ = file_of(place)
+    return path.exists() and not any((path / name).exists() for name in RUN_MARKS)
+
+
+def _log(place: Path, told: Told, out: Path | None) -> list[Path]:
+    """Write the pages of a log."""
+    from evalkit.runs.table_report import report_log
+    from evalkit.store.directory import refuse_own
+
+    if out is not None:
+        refuse_own(out)
+    pages, notes = report_log(place, told, out)
+    for note in notes:
+        say(note, err=True)
+    return pages
 
 
 def _bare(path: Path, out: Path | None) -> tuple[list[Path], dict[str, str]]:

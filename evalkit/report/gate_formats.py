@@ -16,7 +16,23 @@ from evalkit.report.escaping import markdown, plain
 from evalkit.report.gate_causes import cause_lines
 from evalkit.report.terminal import counted as in_words
 
-__all__ = ["HEADLINES", "SCHEMA", "gate_json", "gate_markdown", "gate_text", "told"]
+__all__ = [
+    "COLUMNS",
+    "HEADLINES",
+    "MOVERS",
+    "POINTS",
+    "SCHEMA",
+    "answers_changed",
+    "check_row",
+    "check_said",
+    "gate_json",
+    "gate_markdown",
+    "gate_text",
+    "mover_row",
+    "needed",
+    "shown_checks",
+    "told",
+]
 
 SCHEMA = "evalkit.gate/1"
 """Schema of ``gate.json``."""
@@ -86,11 +102,13 @@ def _name(check: Check) -> str:
     return check.metric if check.scope == "suite" else f"{check.metric} {check.scope}"
 
 
-def _said(check: Check) -> str:
+def check_said(check: Check) -> str:
+    """Return why a check came out as it did, behind the task it is of."""
     return check.why if check.scope == "suite" else f"{check.scope}: {check.why}"
 
 
-def _row(check: Check) -> list[str]:
+def check_row(check: Check) -> list[str]:
+    """Return a check as the cells of `COLUMNS`."""
     return [
         _name(check),
         points(check.old),
@@ -128,8 +146,8 @@ def shown_checks(decision: Decision) -> tuple[list[Check], list[str]]:
     return kept, lines
 
 
-def _needs(decision: Decision) -> Iterator[str]:
-    """What would decide the deciding checks that lack evidence."""
+def needed(decision: Decision) -> Iterator[str]:
+    """Yield what would decide the deciding checks that lack evidence."""
     short = decision.of("inconclusive")
     for check in short:
         if check.alarm:
@@ -183,13 +201,13 @@ def gate_text(decision: Decision, explanation: Explanation | None = None) -> str
             f"{decision.policy.level:g}, {decision.policy.correction.replace('_', '-')} correction"
         ),
         "",
-        *_table(COLUMNS, [_row(check) for check in checks]),
+        *_table(COLUMNS, [check_row(check) for check in checks]),
         POINTS,
         *counted,
     ]
     if bad := decision.of("regression"):
-        lines += ["", "Regressions:", *(f"  {_said(check)}." for check in bad)]
-    if needs := list(_needs(decision)):
+        lines += ["", "Regressions:", *(f"  {check_said(check)}." for check in bad)]
+    if needs := list(needed(decision)):
         lines += ["", "How much more would decide:", *(f"  {line}" for line in needs)]
     if decision.causes is not None:
         told_of = (f"  {plain(line, limit=400)}" for line in cause_lines(decision.causes))
@@ -215,7 +233,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _mover_row(mover: Mover) -> list[str]:
+def mover_row(mover: Mover) -> list[str]:
+    """Return what moved as the cells of `MOVERS`."""
     return [
         f"{mover.task} {mover.name}",
         points(mover.old),
@@ -237,7 +256,7 @@ def _explained_text(explanation: Explanation) -> list[str]:
             f"{explanation.n_phrasings} that got worse):"
         )
     ]
-    lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.phrasings])
+    lines += _table(MOVERS, [mover_row(mover) for mover in explanation.phrasings])
     lines += [
         "",
         (
@@ -245,18 +264,19 @@ def _explained_text(explanation: Explanation) -> list[str]:
             f"{explanation.n_instances} that got worse):"
         ),
     ]
-    lines += _table(MOVERS, [_mover_row(mover) for mover in explanation.instances])
+    lines += _table(MOVERS, [mover_row(mover) for mover in explanation.instances])
     answers = [mover for mover in explanation.instances if mover.answers]
     if answers:
         lines += ["", "What was answered before and is answered now:"]
         lines += [
-            f"  {plain(mover.task)} {plain(mover.name, limit=60)}: {_answers(mover)}"
+            f"  {plain(mover.task)} {plain(mover.name, limit=60)}: {answers_changed(mover)}"
             for mover in answers
         ]
     return lines
 
 
-def _answers(mover: Mover) -> str:
+def answers_changed(mover: Mover) -> str:
+    """Return what was answered before and is answered now; untrusted text is on one line."""
     changes = "; ".join(
         f"'{plain(before, limit=40)}' -> '{plain(now, limit=40)}'" for before, now in mover.answers
     )
@@ -272,7 +292,7 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
         "",
         markdown(decision.why, limit=1000),
         "",
-        *_markdown_table(COLUMNS, [_row(check) for check in checks]),
+        *_markdown_table(COLUMNS, [check_row(check) for check in checks]),
         "",
         (
             f"{POINTS} Policy {markdown(decision.policy.name)}, one-sided level "
@@ -281,8 +301,8 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
         *(f"- {markdown(line)}" for line in counted),
     ]
     if bad := decision.of("regression"):
-        lines += ["", "**Regressions**", "", *(f"- {markdown(_said(check))}" for check in bad)]
-    if needs := list(_needs(decision)):
+        lines += ["", "**Regressions**", "", *(f"- {markdown(check_said(check))}" for check in bad)]
+    if needs := list(needed(decision)):
         lines += [
             "",
             "**How much more would decide**",
@@ -336,11 +356,11 @@ def _explained_markdown(explanation: Explanation) -> list[str]:
             ),
             "",
         ]
-        lines += _markdown_table(MOVERS, [_mover_row(mover) for mover in movers])
+        lines += _markdown_table(MOVERS, [mover_row(mover) for mover in movers])
         answers = [
             (
                 f"- {markdown(mover.task)} {markdown(mover.name)}: "
-                f"{markdown(_answers(mover), limit=400)}"
+                f"{markdown(answers_changed(mover), limit=400)}"
             )
             for mover in movers
             if mover.answers

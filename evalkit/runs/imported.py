@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from evalkit.catalog.score_columns import ScoreFile
 
-__all__ = ["manifest_of_table", "run_of"]
+__all__ = ["file_of", "manifest_of_table", "run_of", "table_at"]
 
 AT = "::"
 """Stands between a log and the model of it that is meant."""
@@ -57,8 +57,8 @@ def run_of(place: Path, told: Told | None = None) -> Path:
     """
     if is_run_dir(place) or not _there(place):
         return place
-    path, _, model = str(place).partition(AT)
-    file = read_score_table(Path(path), told)
+    path, model = file_of(place)
+    file = read_score_table(path, told)
     if file.layout != "cells":
         raise TableError(
             f"{path}: has no instances; a run is made of one row per instance. "
@@ -72,14 +72,43 @@ def run_of(place: Path, told: Told | None = None) -> Path:
             f"{path}: holds models {', '.join(table.models)}; one is meant. "
             f"Name it: {path}{AT}{table.models[0]}"
         )
-    folder = cache_dir() / "imported" / digest([path, model, _rows(table)], length=16)
+    folder = cache_dir() / "imported" / digest([str(path), model, _rows(table)], length=16)
     if not is_run_dir(folder):
         _write(folder, table, file)
     return folder
 
 
+def file_of(place: Path) -> tuple[Path, str]:
+    """Return the file or folder of ``LOG::MODEL``, and the model; empty where none is named.
+
+    >>> file_of(Path("logs/a.eval::org/m"))
+    (PosixPath('logs/a.eval'), 'org/m')
+    """
+    path, _, model = str(place).partition(AT)
+    return (place, "") if place.exists() else (Path(path), model)
+
+
+def table_at(place: Path, told: Told | None = None) -> ScoreFile:
+    """Return the rows of a log or table, those of one model for ``LOG::MODEL``.
+
+    Raises
+    ------
+    TableError
+        When it cannot be read, or holds no such model.
+    """
+    path, model = file_of(place)
+    file = read_score_table(path, told)
+    if not model:
+        return file
+    mine = file.frame[file.frame["model"] == model]
+    if mine.empty:
+        there = ", ".join(sorted(map(str, file.frame["model"].unique())))
+        raise TableError(f"{path}: holds no model {model!r}; there is {there}. Name one of them.")
+    return replace(file, frame=mine.reset_index(drop=True))
+
+
 def _there(place: Path) -> bool:
-    return place.exists() or Path(str(place).partition(AT)[0]).exists()
+    return file_of(place)[0].exists()
 
 
 def _rows(table: ScoreTable) -> list[list[str]]:

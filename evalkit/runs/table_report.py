@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis import costs_of
+from evalkit.catalog.paths import default_runs_dir
 from evalkit.catalog.score_columns import ScoreFile
-from evalkit.records import Estimate, Instance, Job, Seen, Task, instances_digest
+from evalkit.errors import TableError
+from evalkit.records import Estimate, Instance, Job, Seen, Task, digest, instances_digest
 from evalkit.records.manifest import Counts, Intervals, Manifest, SuiteRecord, TaskRecord, Wordings
 from evalkit.report.drawings import drawings
 from evalkit.report.evidence import Evidence, PhrasingView, TaskView, gather
@@ -22,7 +24,7 @@ from evalkit.report.evidence.gather import scored, with_shares
 from evalkit.report.evidence.looks import looks_of
 from evalkit.report.run_view import RunView
 from evalkit.report.writing import write_comparison, write_figures, write_report
-from evalkit.runs.imported import manifest_of_table
+from evalkit.runs.imported import file_of, manifest_of_table, table_at
 from evalkit.runs.read import each_against_first
 from evalkit.scoring import STATES, Block, ScoreTable
 from evalkit.store.atomic import slug
@@ -30,10 +32,46 @@ from evalkit.store.atomic import slug
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["write_table_report"]
+    from evalkit.catalog.score_tables import Told
+
+__all__ = ["report_log", "write_table_report"]
 
 _NO_STATES = dict.fromkeys(STATES, math.nan)
 """A table of scores alone says nothing of its answers."""
+
+
+def report_log(
+    place: Path, told: Told | None = None, out: Path | None = None
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Write estimates, pages and figures of a log or table, and return the pages and what was assumed.
+
+    Parameters
+    ----------
+    place
+        Log, table or folder; ``LOG::MODEL`` for one of several models.
+    told
+        What a user says of it.
+    out
+        Folder; None: one below ``reports/logs``, named for the place.
+
+    Raises
+    ------
+    TableError
+        When it cannot be read, or has no scores.
+    """
+    from evalkit.analysis import write_estimates
+    from evalkit.analysis.score_files import TableSettings, estimates_of
+
+    file, how = table_at(place, told), TableSettings()
+    if file.frame["score"].isna().all():
+        raise TableError(f"{place}: has no scores, so there is nothing to draw.")
+    if out is None:
+        name = f"{slug(file_of(place)[0].name)}_{digest(str(place.resolve()), length=8)}"
+        out = default_runs_dir().parent / "logs" / name
+    estimates = estimates_of(file, how)
+    write_estimates(estimates, out / "estimates.csv")
+    intervals = Intervals(level=how.level, resamples=how.n_resamples)
+    return write_table_report(out, file, estimates, intervals), file.notes
 
 
 def write_table_report(
@@ -262,7 +300,6 @@ def _n(row: Mapping[Any, Any]) -> int:
 
 def _manifest_of_means(file: ScoreFile, evidence: Evidence, intervals: Intervals) -> Manifest:
     from evalkit import __version__
-    from evalkit.records import digest
     from evalkit.records.manifest import ModelRecord
 
     tasks = {

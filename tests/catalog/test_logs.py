@@ -8,100 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from foreign_logs import helm, inspect_log, lm_eval, packed_with_zstandard, promptfoo, whole
 
 from evalkit.catalog.logs import Asked, is_log, read_log
 from evalkit.catalog.score_tables import Told, read_score_table
 from evalkit.cli.main import invoke
 from evalkit.errors import TableError
 from evalkit.runs.imported import run_of
-
-
-def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """Write JSON lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def whole(path: Path, value: Any) -> Path:
-    """Write a JSON file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value), encoding="utf-8")
-    return path
-
-
-def lm_eval(
-    folder: Path, tasks: dict[str, list[float]], *, date: str = "2026-01-02T03-04-05.6"
-) -> Path:
-    """A folder as lm-eval writes it: tasks -> accuracy of every document."""
-    for task, scores in tasks.items():
-        rows = [
-            {
-                "doc_id": n,
-                "doc": {"tone": "kind" if n % 2 else "curt"},
-                "target": 1,
-                "filtered_resps": [["-2.0", "False"], ["-1.0", "True"]],
-                "filter": name,
-                "metrics": ["acc", "acc_norm"],
-                "acc": score if name == "none" else 0.0,
-                "acc_norm": 0.5,
-            }
-            for n, score in enumerate(scores)
-            for name in ("none", "strict")
-        ]
-        lines(folder / f"samples_{task}_{date}.jsonl", rows)
-    configs = {
-        task: {"doc_to_text": f"{task}: {{{{q}}}}", "dataset_path": "owner/set"} for task in tasks
-    }
-    whole(folder / f"results_{date}.json", {"model_name": "org/m", "configs": configs})
-    return folder
-
-
-def inspect_log(
-    path: Path, scores: list[Any], *, template: str = "{prompt}", model: str = "x/y"
-) -> Path:
-    """An .eval file: a zip with a head and a file per sample."""
-    head = {
-        "version": 2,
-        "status": "success",
-        "eval": {
-            "task": "suite/quiz",
-            "model": model,
-            "dataset": {"name": "quiz"},
-            "task_args": {},
-        },
-        "plan": {"steps": [{"solver": "prompt_template", "params": {"template": template}}]},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("header.json", json.dumps(head))
-        for n, score in enumerate(scores):
-            sample: dict[str, Any] = {"id": f"s{n}", "epoch": 1, "target": ["A", "B"], "scores": {}}
-            if score is not None:
-                sample["scores"] = {"match": {"value": score, "answer": "A"}}
-            archive.writestr(f"samples/s{n}_epoch_1.json", json.dumps(sample))
-    return path
-
-
-def promptfoo(path: Path, share: float, *, provider: str = "openai:a", n: int = 60) -> Path:
-    """An output of two prompts on `n` tests; the second prompt is a tenth worse."""
-    results = [
-        {
-            "promptIdx": prompt,
-            "testIdx": test,
-            "provider": {"id": provider, "label": ""},
-            "prompt": {"raw": "filled in", "label": f"Prompt {prompt}"},
-            "vars": {"expected": "yes"},
-            "response": {"output": "yes"},
-            "score": float(test / n < share - 0.1 * prompt),
-            "namedScores": {"tone": 0.5},
-            "failureReason": 0,
-        }
-        for test in range(n)
-        for prompt in range(2)
-    ]
-    content = {"config": {"description": "intents"}, "results": {"version": 3, "results": results}}
-    return whole(path, content)
 
 
 def scores_of(path: Path, **more: Any) -> dict[tuple[str, str, str], Any]:
@@ -157,34 +70,32 @@ def test_inspect_letters_are_numbers_and_an_error_is_missing(tmp_path: Path) -> 
     assert set(frame["target"]) == {"A"}
 
 
+def test_inspect_logs_packed_with_zstandard_are_read_alike(tmp_path: Path) -> None:
+    """The same rows; a wrong size, a wrong checksum or a claim of gigabytes is refused, not unpacked."""
+    plain, _ = read_log(inspect_log(tmp_path / "a.eval", ["C", "I", 0.25]))
+    packed, _ = read_log(packed_with_zstandard(tmp_path / "a.eval"))
+
+    assert packed.equals(plain)
+    for claims, crc, said in (
+        (-1, 0, "size or"),
+        (1, 0, "size or"),
+        (0, 1, "size or"),
+        (1 << 30, 0, "larger"),
+    ):
+        log = packed_with_zstandard(inspect_log(tmp_path / "b.eval", ["C"]), claims=claims, crc=crc)
+        with pytest.raises(TableError, match=said):
+            read_log(log)
+    torn = packed_with_zstandard(inspect_log(tmp_path / "c.eval", ["C"]))
+    content = torn.read_bytes()
+    magic = content.index(b"\x28\xb5\x2f\xfd")
+    torn.write_bytes(content[:magic] + bytes(4) + content[magic + 4 :])
+    with pytest.raises(TableError, match="the log is damaged"):
+        read_log(torn)
+
+
 def test_helm_perturbations_are_perturbations(tmp_path: Path) -> None:
     """The instance's perturbation makes a copy of the wording; answers are looked up in the state."""
-    folder = tmp_path / "mmlu:subject=x,model=org_m"
-    stat = [{"name": {"name": "exact_match", "split": "test"}, "count": 1, "mean": 1.0}]
-    whole(
-        folder / "per_instance_stats.json",
-        [
-            {"instance_id": "id1", "train_trial_index": 0, "stats": stat},
-            {
-                "instance_id": "id1",
-                "train_trial_index": 0,
-                "perturbation": {"name": "typos"},
-                "stats": stat,
-            },
-        ],
-    )
-    spec = {"method": "joint", "instructions": "Answer.", "model": "org/m"}
-    whole(folder / "run_spec.json", {"name": folder.name, "adapter_spec": spec})
-    state = {
-        "instance": {
-            "id": "id1",
-            "references": [{"output": {"text": "red"}, "tags": ["correct"]}],
-        },
-        "train_trial_index": 0,
-        "output_mapping": {"A": "red"},
-        "result": {"completions": [{"text": " A"}]},
-    }
-    whole(folder / "scenario_state.json", {"request_states": [state]})
+    folder = helm(tmp_path)
     frame, _ = read_log(folder)
 
     assert frame["perturbation"].tolist() == ["", "typos"]

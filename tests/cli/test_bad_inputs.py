@@ -124,7 +124,7 @@ BAD: list[tuple[str, list[str], int, str]] = [
         "'junit'",
     ),
     ("leaderboard of nothing", ["leaderboard"], 2, "RUN..."),
-    ("report of no run", ["report", "EMPTY"], 4, "no run directory"),
+    ("report of no run", ["report", "EMPTY"], 2, "or a run directory, or a log of lm-eval"),
     ("negative number of flips", ["report", "EMPTY", "--flips", "-1"], 2, "--flips"),
     ("what to export typo", ["export", "EMPTY", "--what", "score", "--out", "x"], 2, "'scores'"),
     ("watch of no run", ["watch", "nowhere"], 4, "no run directory"),

@@ -4,14 +4,16 @@ References
 ----------
 UKGovernmentBEIS/inspect_ai, log format version 2: ``header.json`` and ``samples/ID_epoch_N.json`` in
 the zip, the same as one object in JSON; `value_to_float` of `inspect_ai.scorer` gives letters their
-numbers.
+numbers. Members are packed with Deflate or Zstandard (method 93 of PKWARE's APPNOTE 4.4.5).
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ __all__ = ["read"]
 
 LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Correct, partial, incorrect, no answer."""
+ZSTANDARD = 93
+"""How a zip names Zstandard; `zipfile` unpacks it from Python 3.14 on."""
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
@@ -40,9 +44,11 @@ def read(files: Sequence[Path], asked: Asked) -> Iterator[LogRow]:
 
 def _member(archive: zipfile.ZipFile, name: str, file: Path) -> Any:
     try:
-        if archive.getinfo(name).file_size > MOST_BYTES:
+        info = archive.getinfo(name)
+        if info.file_size > MOST_BYTES:
             raise TableError(f"{file}: {name} is larger than 1 GiB unpacked. Split the log.")
-        return json.loads(archive.read(name))
+        packed = info.compress_type == ZSTANDARD
+        return json.loads(_unpacked(archive, info) if packed else archive.read(name))
     except KeyError:
         raise TableError(
             f"{file}: holds no {name}: the evaluation was not finished. "
@@ -55,6 +61,21 @@ def _member(archive: zipfile.ZipFile, name: str, file: Path) -> Any:
         ) from None
     except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise TableError(f"{file}: {name} cannot be read ({error}); the log is damaged.") from error
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Unpack a member of Zstandard, never more than it claims to hold."""
+    import pyarrow as pa
+
+    stored = copy(info)
+    stored.compress_type, stored.file_size = zipfile.ZIP_STORED, info.compress_size
+    del stored.CRC  # it is that of the content
+    with archive.open(stored) as packed:
+        stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
+        content = bytes(stream.read(info.file_size + 1))
+    if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
+        raise zipfile.BadZipFile("its size or checksum is another than the archive says")
+    return content
 
 
 def _samples(archive: zipfile.ZipFile, file: Path) -> Iterator[Any]:
