@@ -86,10 +86,3 @@ def test_labels_are_looked_at_where_labels_are_asked_for() -> None:
         LINEAR["label_adherence"](old, new)
     found = LINEAR["label_adherence"](replace(old, labelled=True), replace(new, labelled=True))
     assert found.harm.mean() == 1.0
-
-
-def test_whatever_a_policy_may_name_is_measured() -> None:
-    """Every gated statistic has a way to be measured."""
-    from evalkit.gating.measures import CONVEX
-
-    assert set(gated()) == {*LINEAR, *CONVEX, "collateral_damage"}
