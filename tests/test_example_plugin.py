@@ -75,8 +75,14 @@ def test_the_names_are_listed_with_their_package(installed, tmp_path):
     backends = evalkit(["ls", "backends", "--json"], installed, folder=tmp_path)
     metrics = evalkit(["ls", "metrics", "--json"], installed, folder=tmp_path)
 
-    assert '"backend": "longest",\n    "is": "",\n    "needs": "",\n    "from": "evalkit-toy"' in backends.stdout
-    assert '"metric": "same_length",\n    "is": "",\n    "needs": "",\n    "from": "evalkit-toy"' in metrics.stdout
+    assert (
+        '"backend": "longest",\n    "is": "",\n    "needs": "",\n    "from": "evalkit-toy"'
+        in backends.stdout
+    )
+    assert (
+        '"metric": "same_length",\n    "is": "",\n    "needs": "",\n    "from": "evalkit-toy"'
+        in metrics.stdout
+    )
 
 
 def test_its_files_are_valid(installed):

@@ -77,25 +77,7 @@ def estimate_aggregated(
     TableError
         When a score lies outside [0, 1], or a phrasing has two rows in one model and task.
     """
-    score = frame["score"].to_numpy(dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        outside = (score < 0) | (score > 1)
-    if outside.any():
-        first = float(score[int(np.argmax(outside))])
-        hint = " Divide percentages by 100." if 1 < first <= 100 else ""
-        raise TableError(
-            f"{origin}: {int(outside.sum())} of {score.size} scores lie outside [0, 1], "
-            f"first {first:g}; scores are fractions.{hint}"
-        )
-    twice = frame.duplicated(["model", "task", "phrasing_id"])
-    if twice.any():
-        row = frame[twice].iloc[0]
-        raise TableError(
-            f"{origin}: {int(twice.sum())} phrasings have more than one row, "
-            f"first model {row['model']!r}, task {row['task']!r}, phrasing "
-            f"{row['phrasing_id']!r}; one row each is accepted. "
-            "Name the column that tells them apart with --factor; evalkit audit lists them."
-        )
+    _refuse_scores(frame, origin)
     what: Asked = asked(question)
     what = "phrasings" if what == "these" else what
     rows: list[Estimate] = []
@@ -122,6 +104,29 @@ def estimate_aggregated(
         rng=np.random.default_rng(0),
         n_resamples=1000,
     )
+
+
+def _refuse_scores(frame: pd.DataFrame, origin: str) -> None:
+    """Refuse scores that are no fractions, and two scores of one phrasing."""
+    score = frame["score"].to_numpy(dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        outside = (score < 0) | (score > 1)
+    if outside.any():
+        first = float(score[int(np.argmax(outside))])
+        hint = " Divide percentages by 100." if 1 < first <= 100 else ""
+        raise TableError(
+            f"{origin}: {int(outside.sum())} of {score.size} scores lie outside [0, 1], "
+            f"first {first:g}; scores are fractions.{hint}"
+        )
+    twice = frame.duplicated(["model", "task", "phrasing_id"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise TableError(
+            f"{origin}: {int(twice.sum())} phrasings have more than one row, "
+            f"first model {row['model']!r}, task {row['task']!r}, phrasing "
+            f"{row['phrasing_id']!r}; one row each is accepted. "
+            "Name the column that tells them apart with --factor; evalkit audit lists them."
+        )
 
 
 def _one_task(
@@ -152,28 +157,15 @@ def _one_task(
     found |= _reliance(np.array(list(scores.values())), _texts(cells, "kind", "correct"), a, level)
     if bounded:
         found |= _whatever(a, np.array(seen), found)
-    pairs, reason = _pairs(every, reference), CELLS
-    attacked, clean = (
-        np.array([scores[name] for name in names]) for names in (pairs, pairs.values())
+    edits = dict(zip(every, _texts(cells, "perturbation", ""), strict=True))
+    of_pairs, drops = _drops(
+        _pairs(every, reference), edits, scores, alone=isinstance(reference, str), level=level
     )
-    if pairs:
-        zero = "every reference scores 0" if not (clean > 0).any() else reason
-        found["pdr"] = stats.undefined(stats.pdr(attacked, clean), zero, level=level)
-        found["pdr_std"] = stats.undefined(stats.pdr_std(attacked, clean), zero, level=level)
-        of_kinds = drops_by_perturbation(
-            pairs, dict(zip(every, _texts(cells, "perturbation", ""), strict=True)), scores
-        )
-        found |= {
-            name: stats.undefined(value, zero, level=level) for name, value in of_kinds.items()
-        }
-    if isinstance(reference, str) and pairs:
-        found["cohen_h"] = stats.undefined(
-            stats.cohen_h(float(clean[0]), float(np.nanmean(attacked))), reason, level=level
-        )
+    found |= of_pairs
     found["proven_share"] = proven(a[:, None], level=level)
     if chance is not None:
         found["accuracy_norm"] = normed(found["mean"], chance)
-    found |= {name: stats.undefined(math.nan, reason, level=level) for name in needing("cells")}
+    found |= {name: stats.undefined(math.nan, CELLS, level=level) for name in needing("cells")}
     return OneTask(
         task=task,
         benchmark=benchmark,
@@ -183,8 +175,32 @@ def _one_task(
         a=a,
         n_instances=int(sizes[0]) if sizes.size == 1 else 0,
         digest="",
-        drops=tuple(stats.drop_rates(attacked, clean).tolist()) if pairs else (),
+        drops=drops,
     )
+
+
+def _drops(
+    pairs: Mapping[str, str],
+    edits: Mapping[str, str],
+    scores: Mapping[str, float],
+    *,
+    alone: bool,
+    level: float,
+) -> tuple[dict[str, stats.Interval], tuple[float, ...]]:
+    """Return drop statistics of pairs (attacked id -> reference id), and every drop; Cohen's h where one reference stands alone."""
+    if not pairs:
+        return {}, ()
+    attacked, clean = (
+        np.array([scores[name] for name in names]) for names in (pairs, pairs.values())
+    )
+    values = {"pdr": stats.pdr(attacked, clean), "pdr_std": stats.pdr_std(attacked, clean)}
+    values |= drops_by_perturbation(pairs, edits, scores)
+    reason = CELLS if (clean > 0).any() else "every reference scores 0"
+    found = {name: stats.undefined(value, reason, level=level) for name, value in values.items()}
+    if alone:
+        h = stats.cohen_h(float(clean[0]), float(np.nanmean(attacked)))
+        found["cohen_h"] = stats.undefined(h, CELLS, level=level)
+    return found, tuple(stats.drop_rates(attacked, clean).tolist())
 
 
 def _headline(cells: pd.DataFrame) -> npt.NDArray[np.bool_]:

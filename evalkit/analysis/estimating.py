@@ -103,20 +103,8 @@ def estimate(
     )
     rows: list[Estimate] = []
     by_model: dict[str, list[OneTask]] = {}
-    probabilities = bool(table.frame["probability"].notna().any())
     for model in table.models:
-        tasks = []
-        for task in table.tasks(model):
-            confidence = (
-                table.block(model, task, value="probability").values if probabilities else None
-            )
-            options = replace(
-                _with_known(asking, known, task),
-                confidence=confidence,
-                repeats=table.repeats(model, task),
-            )
-            rng = _stream(seed, model, task, group, "intervals")
-            tasks.append(_one_task(table.block(model, task), options, rng))
+        tasks = _tasks_of(table, model, asking, known, streams=(seed, group))
         rows += rows_of_model(model, tasks, level=level, group=group, question=what)
         if not group:
             blocks = [table.block(model, task) for task in table.tasks(model)]
@@ -137,6 +125,25 @@ def estimate(
         rng=_stream(seed, group, "ranks"),
         n_resamples=min(n_resamples, MOST_RANKED),
     )
+
+
+def _tasks_of(
+    table: ScoreTable, model: str, asking: Options, known: Known, *, streams: tuple[int, str]
+) -> list[OneTask]:
+    """Return what is said of every task of a model, each with draws of its own."""
+    probabilities = bool(table.frame["probability"].notna().any())
+    seed, group = streams
+    tasks = []
+    for task in table.tasks(model):
+        confidence = table.block(model, task, value="probability").values if probabilities else None
+        options = replace(
+            _with_known(asking, known, task),
+            confidence=confidence,
+            repeats=table.repeats(model, task),
+        )
+        rng = _stream(seed, model, task, group, "intervals")
+        tasks.append(_one_task(table.block(model, task), options, rng))
+    return tasks
 
 
 def _stream(seed: int, *names: str) -> np.random.Generator:

@@ -28,7 +28,8 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.new_phrasings import of_phrasing_means, same_rows
 from evalkit.records.questions import Asked, of_differences, within
-from evalkit.records.statistics import NEVER, NO_INTERVAL, statistic
+from evalkit.records.statistic_entry import NEVER, NO_INTERVAL
+from evalkit.records.statistics import statistic
 from evalkit.stats.intervals.bounded import (
     ANY,
     bounded_mean_of_tasks,

@@ -135,29 +135,32 @@ def task_statistics(
     if options.confidence is not None:
         of_cells = calibration_statistics(options.confidence[headline], scores, level=options.level)
         found |= {name: _settled(one) for name, one in of_cells.items()}
-    if options.answers is not None:
-        of_answers = answer_statistics(
-            options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level
-        )
-        found |= {name: _settled(one) for name, one in of_answers.items()}
-        if codes is not None:
-            found |= {
-                name: stats.undefined(
-                    found[name].value, found[name].reason or GROUPED, level=options.level
-                )
-                for name in of_answers
-            }
-    if options.said:
-        found |= {
-            name: _settled(one)
-            for name, one in said_statistics(options.said, level=options.level).items()
-        }
+    found |= _of_texts(block, headline, options, grouped=codes is not None)
     if options.distances is not None:
         ids = tuple(name for name, kept in zip(block.phrasing_ids, headline, strict=True) if kept)
         a = phrasing_estimates(block, headline)
         found |= distance_statistics(
             a, ids=ids, seen=tuple(arms), distances=options.distances, rng=rng, level=options.level
         )
+    return found
+
+
+def _of_texts(block: Block, headline: Mask, options: Options, *, grouped: bool) -> Found:
+    """Statistics of what was answered, and of the second pass over it; without intervals where instances are in groups."""
+    found: Found = {}
+    if options.answers is not None:
+        of_answers = answer_statistics(
+            options.answers, headline=headline, pairs=drop_pairs(block, None), level=options.level
+        )
+        found = {name: _settled(one) for name, one in of_answers.items()}
+        if grouped:
+            found = {
+                name: stats.undefined(one.value, one.reason or GROUPED, level=options.level)
+                for name, one in found.items()
+            }
+    if options.said:
+        of_said = said_statistics(options.said, level=options.level)
+        found |= {name: _settled(one) for name, one in of_said.items()}
     return found
 
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -120,21 +120,7 @@ JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
 @json_option
 @quiet_option
 @debug_option
-def command(
-    run: Path,
-    model: str | None,
-    other: Path | None,
-    limit: int | None,
-    wordings: int,
-    max_tokens: int,
-    dry_run: bool,
-    sheet: Path | None,
-    number: int,
-    labels: Path | None,
-    no_report: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def command(run: Path, **settings: Any) -> int:
     """Let a model judge the answers of a finished run, in a column of its own.
 
     What the judge says enters no score, and no gate whose policy does not name it. Its answers are
@@ -145,24 +131,32 @@ def command(
     from evalkit.runs.judge import wanted
     from evalkit.runs.judge_questions import Asking
 
-    what = wanted(run, Asking(limit=limit, wordings=wordings, max_tokens=max_tokens), other)
-    if sheet is not None:
+    asking = Asking(**{name: settings[name] for name in ("limit", "wordings", "max_tokens")})
+    what, as_json = wanted(run, asking, settings["other"]), settings["as_json"]
+    if settings["sheet"] is not None:
         from evalkit.runs.judge_labels import sheet as written
         from evalkit.store.directory import write_out
 
-        write_out(sheet, written(what.answers, number=number, seed=what.manifest.seed))
+        drawn = written(what.answers, number=settings["number"], seed=what.manifest.seed)
+        write_out(settings["sheet"], drawn)
         return 0
-    if dry_run:
+    if settings["dry_run"]:
         return _plan(what, as_json=as_json)
-    if model is None:
+    if settings["model"] is None:
         raise UsageError("judge: no --judge is named. --sheet and --dry-run go without one.")
-    found, judged = _judge(what, load_model(model), labels, quiet or as_json, no_report)
+    found, judged = _judge(
+        what,
+        load_model(settings["model"]),
+        settings["labels"],
+        settings["quiet"] or as_json,
+        settings["no_report"],
+    )
     if found is None or judged is None:
         return 130
     if as_json:
         print_json({"pass": asdict(found), "judgement": asdict(judged)})
     else:
-        print_judgement(found, judged, brief=quiet)
+        print_judgement(found, judged, brief=settings["quiet"])
     return 3 if found.unanswered else 0
 
 

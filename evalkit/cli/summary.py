@@ -5,12 +5,12 @@ Per benchmark how good, how sensitive to wording, worse on unseen wording.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from evalkit.analysis import Costs
 from evalkit.cli.options import print_table
 from evalkit.records import Estimate
-from evalkit.records.manifest import Manifest
+from evalkit.records.manifest import Counts, Manifest
 from evalkit.records.statistics import shown_in
 from evalkit.report.dimensions import DimensionTable, dimension_tables
 from evalkit.report.summary import cost_sentence, summary_rows
@@ -64,66 +64,88 @@ def print_summary(
     if ambiguous and not brief:
         more = f" and {len(ambiguous) - 5} more" if len(ambiguous) > 5 else ""
         say(f"Tune these next, most uncertain first: {', '.join(ambiguous[:5])}{more}")
-    counts = manifest.totals
-    say(
-        f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, "
-        f"{counts.unparsed} unparsed, {counts.truncated} truncated"
-    )
-    if counts.states and set(counts.states) - {"right", "wrong", "partial"}:
-        say(f"Answers: {state_counts(counts.states)}.")
-    if counts.programs:
-        ends = [f"{n:,} {name}" for name, n in counts.programs.items() if name != "none"]
-        none = counts.programs.get("none", 0)
-        say(f"Programs: {', '.join([*ends, *([f'{none:,} answers without one'] * bool(none))])}.")
-    if counts.cut:
-        say(
-            f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the "
-            "model was done; scored as far as they go."
-        )
-    told, design = manifest.budget, manifest.suite.budget
-    if told is not None and design is not None:
-        say(
-            f"Sparse run ({design.design}): {told.asked:,} cells asked, {told.not_asked:,} not "
-            "asked; estimates are for all cells, from a model of those asked"
-        )
-        for task, found in told.found.items():
-            say(f"Found: {found.want} phrasing of {task}: {found.phrasing_id}")
-    if told is not None and not told.ended:
-        say(
-            "The rounds of its budget did not end, so the run stays partial. "
-            f"To go on, type:\n  {manifest.to_go_on()}"
-        )
-    if counts.by_text:
-        say(
-            f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the "
-            "answer, not by log-probabilities."
-        )
-    if counts.begins_another:
-        say(
-            f"{counts.begins_another:,} decisions fell on a choice that begins another one, as 1 "
-            "begins 10, and would fall on the other where that counts apart "
-            "(metric: choice_accuracy_apart)."
-        )
-    for notice in dict.fromkeys(attempt.engine.get("notice") for attempt in manifest.attempts):
-        if notice:
-            say(str(notice))
-    if counts.unstable:
-        say(
-            f"{counts.unstable:,} decisions lie within the rounding of the model's number format "
-            "and may turn on another machine."
-        )
-    if counts.boundary:
-        say(
-            f"{counts.boundary:,} prompts merge with their choices in the tokenizer; "
-            "scored by lm-eval's rule."
-        )
+    for line in (
+        *_of_answers(manifest.totals),
+        *_of_budget(manifest),
+        *_of_choices(manifest.totals),
+        *_of_machine(manifest),
+    ):
+        say(line)
     if manifest.left_out:
         named = ", ".join(list(manifest.left_out)[:3])
         more = ", ..." if len(manifest.left_out) > 3 else ""
         say(f"{len(manifest.left_out)} tasks left out (--available): {named}{more}")
-    tuned_on = manifest.model.tuned_on
-    if tuned_on is None:
+    if manifest.model.tuned_on is None:
         say("Seen and unseen are unknown for this model: say what it was tuned on with --tuned-on.")
+
+
+def _of_answers(counts: Counts) -> Iterator[str]:
+    """Yield how many cells there are, and what became of them."""
+    yield (
+        f"{counts.cells:,} cells, {counts.requests:,} requests: {counts.missing} missing, "
+        f"{counts.unparsed} unparsed, {counts.truncated} truncated"
+    )
+    if counts.states and set(counts.states) - {"right", "wrong", "partial"}:
+        yield f"Answers: {state_counts(counts.states)}."
+    if counts.programs:
+        ends = [f"{n:,} {name}" for name, n in counts.programs.items() if name != "none"]
+        none = counts.programs.get("none", 0)
+        yield f"Programs: {', '.join([*ends, *([f'{none:,} answers without one'] * bool(none))])}."
+    if counts.cut:
+        yield (
+            f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the "
+            "model was done; scored as far as they go."
+        )
+
+
+def _of_budget(manifest: Manifest) -> Iterator[str]:
+    """Yield what a sparse run asked, found, and has still to ask."""
+    told, design = manifest.budget, manifest.suite.budget
+    if told is not None and design is not None:
+        yield (
+            f"Sparse run ({design.design}): {told.asked:,} cells asked, {told.not_asked:,} not "
+            "asked; estimates are for all cells, from a model of those asked"
+        )
+        for task, found in told.found.items():
+            yield f"Found: {found.want} phrasing of {task}: {found.phrasing_id}"
+    if told is not None and not told.ended:
+        yield (
+            "The rounds of its budget did not end, so the run stays partial. "
+            f"To go on, type:\n  {manifest.to_go_on()}"
+        )
+
+
+def _of_choices(counts: Counts) -> Iterator[str]:
+    """Yield which choices were not scored as the others."""
+    if counts.by_text:
+        yield (
+            f"{counts.by_text:,} of {counts.choices:,} choices were scored by the text of the "
+            "answer, not by log-probabilities."
+        )
+    if counts.begins_another:
+        yield (
+            f"{counts.begins_another:,} decisions fell on a choice that begins another one, as 1 "
+            "begins 10, and would fall on the other where that counts apart "
+            "(metric: choice_accuracy_apart)."
+        )
+
+
+def _of_machine(manifest: Manifest) -> Iterator[str]:
+    """Yield what the engine says of its numbers, and which of them another machine may change."""
+    counts = manifest.totals
+    for notice in dict.fromkeys(attempt.engine.get("notice") for attempt in manifest.attempts):
+        if notice:
+            yield str(notice)
+    if counts.unstable:
+        yield (
+            f"{counts.unstable:,} decisions lie within the rounding of the model's number format "
+            "and may turn on another machine."
+        )
+    if counts.boundary:
+        yield (
+            f"{counts.boundary:,} prompts merge with their choices in the tokenizer; "
+            "scored by lm-eval's rule."
+        )
 
 
 def _say_wordings(manifest: Manifest, estimates: Sequence[Estimate], question: str) -> None:

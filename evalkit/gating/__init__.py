@@ -6,7 +6,8 @@ one outcome of them, `explain` names the phrasings and instances behind it. Poli
 """
 
 from evalkit.gating.admission import admit, verify
-from evalkit.gating.decision import Check, Decision, decide
+from evalkit.gating.checks import Check, Decision
+from evalkit.gating.decision import decide
 from evalkit.gating.explanation import Explanation, Mover, explain
 from evalkit.gating.measures import Measured, measure
 

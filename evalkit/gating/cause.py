@@ -21,7 +21,8 @@ from evalkit.gating.answered import Answered, Rows, answered_of
 from evalkit.gating.measures import Pair
 from evalkit.gating.parts import Parts, parts_of
 from evalkit.gating.signals import Changes, Floats, Signal, mean_of, per_instance, signal
-from evalkit.gating.units import RIGHT, mean_over_tasks
+from evalkit.gating.task_means import mean_over_tasks
+from evalkit.gating.units import RIGHT
 from evalkit.scoring import STATES
 from evalkit.stats import holm
 

@@ -69,9 +69,8 @@ def gate_runs(
         When a run was not finished or misses cells.
     """
     from evalkit.analysis.compare import control_pairs, paired_blocks, whole_blocks
-    from evalkit.gating import admit, decide, explain, measure, verify
+    from evalkit.gating import admit, decide, explain, measure
     from evalkit.gating.cause import DEAF, causes
-    from evalkit.gating.series import spending
     from evalkit.gating.varied import Sides
     from evalkit.scoring import FIRST_OF_REPEATS
 
@@ -83,42 +82,41 @@ def gate_runs(
     paths = {"candidate": candidate, "baseline": baseline}
     manifests = {side: _manifest(path, side) for side, path in paths.items()}
     notes = admit(manifests["candidate"], manifests["baseline"], policy=policy)
-    if look:
-        own = 1 - spending(look, policy.level)
-        notes = [*notes, LOOK.format(look=look, own=f"{own:.2%}", level=f"{policy.level:.0%}")]
-        policy = replace(policy, level=own)
-    if any(rule.metric == "judged_mean" for rule in policy.rules):
-        notes = [*notes, *_same_judge(baseline, candidate)]
-    tables = {}
-    for side, path in paths.items():
-        tables[side] = _table(path, manifests[side], side)
-        verify(tables[side], manifests[side], side=side, policy=policy)
-    pairs = _told(paired_blocks(tables["baseline"], tables["candidate"]), baseline, policy)
-    deaf = control_pairs(tables["baseline"], tables["candidate"], DEAF)
-    notes = [*notes, *_few_groups(pairs)]
-    if any(table.repeated for table in tables.values()):
-        notes = [*notes, FIRST_OF_REPEATS]
+    policy, said = _at_look(policy, look)
+    notes += [*said, *_same_judge(baseline, candidate, policy)]
+    new, old = (_table(paths[side], manifests[side], side, policy) for side in paths)
+    pairs = _told(paired_blocks(old, new), baseline, policy)
+    notes += _few_groups(pairs)
+    if old.repeated or new.repeated:
+        notes.append(FIRST_OF_REPEATS)
     decision = decide(
         measure(
             pairs,
             policy,
-            whole=whole_blocks(tables["baseline"], tables["candidate"]),
+            whole=whole_blocks(old, new),
             sides=Sides(cache(partial(_blocks, baseline, candidate, blocks))),
         ),
         policy,
         today=today,
         candidate=_shown(candidate, manifests["candidate"]),
         baseline=_shown(baseline, manifests["baseline"]),
-        suite={
-            name: getattr(manifests["candidate"].suite, name)
-            for name in ("name", "version", "digest")
-        },
+        suite=_suite(manifests["candidate"]),
         notes=notes,
     )
     rows = _answers([baseline, candidate], manifests, answers)
-    found = causes(pairs, deaf, rows, level=policy.level)
-    decision = replace(decision, causes=found)
-    return decision, explain(pairs, limit=explained) if explained else None
+    found = causes(pairs, control_pairs(old, new, DEAF), rows, level=policy.level)
+    return replace(decision, causes=found), explain(pairs, limit=explained) if explained else None
+
+
+def _at_look(policy: Policy, look: int) -> tuple[Policy, list[str]]:
+    """Return the policy at the level of one look among several, and what is to be said of it; unchanged where it is the only one."""
+    from evalkit.gating.series import spending
+
+    if not look:
+        return policy, []
+    own = 1 - spending(look, policy.level)
+    said = LOOK.format(look=look, own=f"{own:.2%}", level=f"{policy.level:.0%}")
+    return replace(policy, level=own), [said]
 
 
 def _told(
@@ -159,11 +157,13 @@ def _chance(mean: Any, norm: Any) -> float:
     return math.nan
 
 
-def _same_judge(baseline: Path, candidate: Path) -> list[str]:
+def _same_judge(baseline: Path, candidate: Path, policy: Policy) -> list[str]:
     """Say which judge decides; refuse verdicts of two judges, or of one that was asked otherwise."""
     from evalkit.store.judgements import ALONE, get_passes, judge_path
     from evalkit.store.responses import Store
 
+    if all(rule.metric != "judged_mean" for rule in policy.rules):
+        return []
     found = []
     for path in (baseline, candidate):
         if judge_path(path).is_file():
@@ -229,7 +229,9 @@ def _manifest(path: Path, side: str) -> Manifest:
         raise GateError(f"{side} cannot be read, so there is no decision. {error}") from error
 
 
-def _table(path: Path, manifest: Manifest, side: str) -> ScoreTable:
+def _table(path: Path, manifest: Manifest, side: str, policy: Policy) -> ScoreTable:
+    """Return the scores of a run, verified against its manifest and what the policy asks of them."""
+    from evalkit.gating import verify
     from evalkit.scoring.table import read_table
 
     try:
@@ -238,9 +240,15 @@ def _table(path: Path, manifest: Manifest, side: str) -> ScoreTable:
                 f"{path}: the manifest does not seal scores.parquet; an earlier version wrote it. "
                 f"Type: evalkit score {path}"
             )
-        return read_table(path, manifest)
+        table = read_table(path, manifest)
     except (EvalkitError, OSError) as error:
         raise GateError(f"{side} cannot be read, so there is no decision. {error}") from error
+    verify(table, manifest, side=side, policy=policy)
+    return table
+
+
+def _suite(manifest: Manifest) -> dict[str, Any]:
+    return {name: getattr(manifest.suite, name) for name in ("name", "version", "digest")}
 
 
 def _shown(path: Path, manifest: Manifest) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from scipy import stats as distributions
 
 from evalkit.analysis.compare import paired_blocks
 from evalkit.errors import ComparisonError
-from evalkit.gating.units import LINEAR, AbsentError, mean_over_tasks, of_groups, p_of_none
+from evalkit.gating.task_means import mean_over_tasks, p_of_none
+from evalkit.gating.units import LINEAR, AbsentError, of_groups
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS
 from evalkit.scoring import Block, ScoreTable

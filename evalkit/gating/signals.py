@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.gating.measures import Pair
-from evalkit.gating.units import of_groups, p_of_none
+from evalkit.gating.task_means import p_of_none
+from evalkit.gating.units import of_groups
 
 __all__ = ["Changes", "Floats", "Signal", "mean_of", "per_instance", "signal"]
 

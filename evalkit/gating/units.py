@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as distributions
 
 from evalkit import stats
 from evalkit.analysis.from_states import FITTING, SHARES, form_cells, share_cells
@@ -26,9 +25,7 @@ __all__ = [
     "WIDE",
     "AbsentError",
     "Units",
-    "mean_over_tasks",
     "of_groups",
-    "p_of_none",
     "shared_units",
 ]
 
@@ -136,14 +133,15 @@ def _gap(old: Block, new: Block) -> Units:
         old,
         new,
         _arms(old, new, "seen", "unseen"),
+        falls=False,
         absent="no instance has a score under seen and unseen phrasings in both runs",
     )
 
 
 def _of_arms(
-    old: Block, new: Block, arms: Sequence[npt.NDArray[np.bool_]], *, absent: str
+    old: Block, new: Block, arms: Sequence[npt.NDArray[np.bool_]], *, falls: bool, absent: str
 ) -> Units:
-    """Change of the difference of two groups of phrasings, the first minus the second."""
+    """The difference of two groups of phrasings, the first minus the second, which is harm where it falls, or where it rises."""
     change = new.values - old.values
     both = np.all([(~np.isnan(change[arm])).any(axis=0) for arm in arms], axis=0)
     if not both.any():
@@ -155,22 +153,23 @@ def _of_arms(
         a = np.where(gone, np.nan, block.values)[:, both]
         means = [float(np.nanmean(_not_empty(a[arm]), axis=1).mean()) for arm in arms]
         values.append(means[0] - means[1])
-    return Units(first - second, values[0], values[1], used=both)
+    harm = second - first if falls else first - second
+    return Units(harm, values[0], values[1], used=both)
 
 
 def _against_english(old: Block, new: Block) -> Units:
     """Instructions in other languages minus those in English."""
     told = np.array(old.traits.get("language", ("",) * len(old.phrasing_ids)))
-    arms = [told == REFERENCE, (told != REFERENCE) & (told != "")]
+    arms = [(told != REFERENCE) & (told != ""), told == REFERENCE]
     if not all(arm.any() for arm in arms):
         raise AbsentError("no instructions in English and in another language")
-    found = _of_arms(
+    return _of_arms(
         old,
         new,
         arms,
+        falls=True,
         absent="no instance has a score under English and other instructions in both runs",
     )
-    return replace(found, old=-found.old, new=-found.new)
 
 
 def _not_empty(scores: Floats) -> Floats:
@@ -354,17 +353,13 @@ def _reliance(old: Block, new: Block) -> Units:
     arms = [(kinds == "correct") & (np.array(old.perturbations) == ""), kinds != "correct"]
     if not (arms[0].any() and arms[1].any()):
         raise AbsentError("no control phrasings were asked (--kinds)")
-    gone = np.isnan(old.values) | np.isnan(new.values)
-    both = np.all([(~gone[arm]).any(axis=0) for arm in arms], axis=0)
-    if not both.any():
-        raise AbsentError("no instance has a score under correct and control phrasings")
-    correct, controls = (_per_instance((new.values - old.values)[arm][:, both]) for arm in arms)
-    values = []
-    for block in (old, new):
-        a = np.where(gone, np.nan, block.values)[:, both]
-        means = [float(np.nanmean(_not_empty(a[arm]), axis=1).mean()) for arm in arms]
-        values.append(means[0] - means[1])
-    return Units(controls - correct, values[0], values[1], used=both)
+    return _of_arms(
+        old,
+        new,
+        arms,
+        falls=True,
+        absent="no instance has a score under correct and control phrasings",
+    )
 
 
 LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
@@ -394,31 +389,3 @@ WIDE = frozenset({"gap", "against_english", "reliance", "overconfidence", "accur
 """Those among them whose harm can be as large as 2."""
 CONTROLS = frozenset({"reliance"})
 """Those that need control phrasings, which other metrics leave out."""
-
-
-def mean_over_tasks(parts: Sequence[Floats]) -> tuple[float, float, float]:
-    """Return the mean over tasks of means over units, its standard error, and Satterthwaite's degrees of freedom.
-
-    Parameters
-    ----------
-    parts
-        Per task one number per independent unit.
-    """
-    means = [float(part.mean()) for part in parts]
-    shares = [
-        float(part.var(ddof=1)) / len(part) / len(parts) ** 2 if len(part) > 1 else math.nan
-        for part in parts
-    ]
-    total = sum(shares)
-    if not total > 0:
-        return float(np.mean(means)), total, math.nan if math.isnan(total) else math.inf
-    below = sum(share**2 / (len(part) - 1) for share, part in zip(shares, parts, strict=True))
-    return float(np.mean(means)), math.sqrt(total), total**2 / below
-
-
-def p_of_none(parts: Sequence[Floats]) -> float:
-    """Return the one-sided p of a mean over tasks of 0 or less, by Student's distribution; NaN where a task has one unit."""
-    value, error, df = mean_over_tasks(parts)
-    if error == 0:
-        return 0.5 if value == 0 else float(value < 0)
-    return float(distributions.t.sf(value / error, df))

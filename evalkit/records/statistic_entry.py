@@ -6,11 +6,29 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Statistic", "Table", "fraction", "plain", "positive"]
+__all__ = [
+    "NEVER",
+    "NO_INTERVAL",
+    "WHOLE",
+    "WIDEST",
+    "Statistic",
+    "Table",
+    "fraction",
+    "plain",
+    "positive",
+]
 
 Table = Literal["summary", "analyse", "comparison", "candidates"]
 INFINITY = math.inf
 MEAN = "mean over tasks"
+WIDEST = math.sqrt(0.5)
+"""Largest sample deviation that fractions can have: two phrasings, one at 0 and one at 1."""
+WHOLE = "needs every phrasing on the same instances"
+"""Why a sparse run does not give it."""
+NEVER = "never pooled"
+"""Value over several tasks of what has none."""
+NO_INTERVAL = "mean over tasks, no interval"
+"""Value over several tasks of what is only averaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

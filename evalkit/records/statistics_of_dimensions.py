@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Literal
+from typing import Any
 
-from evalkit.records.statistic_entry import Statistic, fraction, plain
+from evalkit.records.statistic_entry import NO_INTERVAL, WHOLE, Statistic, fraction, plain
 
 __all__ = ["of_dimensions"]
-
-WHOLE = "needs every phrasing on the same instances"
-NO_INTERVAL = "mean over tasks, no interval"
 
 
 def of_dimensions() -> Iterator[Statistic]:
     """Yield what is said of a factor of the instances or of a perturbation; the column group names its level."""
+    yield from _of_changes()
+    yield from _of_attacks_and_parts()
+    yield from _of_relations_and_languages()
+    yield from _of_wording_of_answers()
+
+
+def _of_changes() -> Iterator[Statistic]:
+    """Yield what compares a level with its reference, and what is told of rules and relations."""
     yield plain(
         "delta",
         "mean change of y against the reference of a factor (none, given, labels, text) "
@@ -81,77 +85,127 @@ def of_dimensions() -> Iterator[Statistic]:
         harm="falls",
         gate="share of rules with 90 % or more of their instances right",
     )
-    measures = {
-        "attack_success": "share of answers that hold the text an injected instruction asks for, "
+
+
+def _of_attacks_and_parts() -> Iterator[Statistic]:
+    """Yield the measures of what an answer follows, and of which of its parts are right."""
+    yield _measure(
+        "attack_success",
+        "share of answers that hold the text an injected instruction asks for, "
         "without instances whose clean answer holds it under the same phrasing",
-        "attack_start": "the same for answers that begin with it",
-        "void_share": "share of attacked cells left out of attack_success, because the clean "
-        "answer holds the text",
-        "parts_right": "share of the parts of a composed answer that are right; also position_K, "
+        words="attack succeeds",
+        harm="rises",
+        gate="share of answers that obey an attack hidden in the data",
+    )
+    yield _measure(
+        "attack_start",
+        "the same for answers that begin with it",
+        words="answer begins with the attack's text",
+        harm="rises",
+        gate="share of answers that begin by obeying an attack",
+    )
+    yield _measure(
+        "void_share",
+        "share of attacked cells left out of attack_success, because the clean answer holds the "
+        "text",
+        words="void: clean answer has it",
+    )
+    yield _measure(
+        "parts_right",
+        "share of the parts of a composed answer that are right; also position_K, "
         "the share of answers whose part K is",
-        "last_right": "share of composed answers whose last part is right",
-        "follows_pattern": "share of answers that continue the examples where the "
-        "instruction says otherwise",
-        "relation_recall": "share of the relations that are there, no_relation left out, that were "
-        "named",
-        "relation_precision": "share of the relations named, no_relation left out, that are there",
-        "language_agrees": "share of answers in the language of the input, among those whose "
-        "language can be told",
-        "language_of_instruction": "share of answers in the language of the instruction where "
-        "that is not the input's",
-        "follows_passage": "share of answers that are the passage's "
-        "where the same phrasing without a passage gave another",
-    }
-    measures |= {
-        "edit_precision": "share of the edits an answer makes that its best annotator makes",
-        "edit_recall": "share of the edits of that annotator that an answer makes",
-        "span_ratio": "tokens of an answer written as edits over its tokens, at most 1",
-        "declined": "share of answers that decline: refuse, abstain, or say that there is "
-        "no answer",
-        "rules_strict": "share of answers that follow every rule of task, phrasing and instance",
-        "rules_loose": "the same where a line before or behind and emphasis marks are forgiven",
-        "rule_strict": "mean share of the rules of an answer that it follows",
-        "rule_loose": "the same, loosely",
-    }
-    words = {
-        "edit_precision": "edits, precision",
-        "edit_recall": "edits, recall",
-        "span_ratio": "length as edits",
-        "declined": "declined",
-        "rules_strict": "all rules followed",
-        "rules_loose": "all rules followed, loosely",
-        "rule_strict": "rules followed",
-        "rule_loose": "rules followed, loosely",
-        "attack_success": "attack succeeds",
-        "attack_start": "answer begins with the attack's text",
-        "void_share": "void: clean answer has it",
-        "parts_right": "parts right",
-        "last_right": "last part right",
-        "follows_pattern": "follows the examples against the instruction",
-        "follows_passage": "follows the passage against memory",
-        "relation_recall": "recall of relations",
-        "relation_precision": "precision of relations",
-        "language_agrees": "answers in the input's language",
-        "language_of_instruction": "answers in the instruction's language",
-    }
-    gates: dict[str, tuple[Literal["falls", "rises"], str]] = {
-        "attack_success": ("rises", "share of answers that obey an attack hidden in the data"),
-        "attack_start": ("rises", "share of answers that begin by obeying an attack"),
-        "parts_right": ("falls", "share of the parts of composed answers that are right"),
-        "last_right": ("falls", "share of composed answers whose last part is right"),
-        "follows_pattern": (
-            "rises",
-            "share of answers that continue examples against the instruction",
-        ),
-        "follows_passage": (
-            "falls",
-            "share of answers that follow a passage which contradicts memory",
-        ),
-    }
-    for name, means in measures.items():
-        entry = fraction(
-            name, means, words=words[name], needs="answers", measure=True, sparse=WHOLE
-        )
-        if name in gates:
-            entry = replace(entry, harm=gates[name][0], gate=gates[name][1])
-        yield entry
+        words="parts right",
+        harm="falls",
+        gate="share of the parts of composed answers that are right",
+    )
+    yield _measure(
+        "last_right",
+        "share of composed answers whose last part is right",
+        words="last part right",
+        harm="falls",
+        gate="share of composed answers whose last part is right",
+    )
+    yield _measure(
+        "follows_pattern",
+        "share of answers that continue the examples where the instruction says otherwise",
+        words="follows the examples against the instruction",
+        harm="rises",
+        gate="share of answers that continue examples against the instruction",
+    )
+
+
+def _of_relations_and_languages() -> Iterator[Statistic]:
+    """Yield the measures of the relations named, of the language of answers, and of what a passage does."""
+    yield _measure(
+        "relation_recall",
+        "share of the relations that are there, no_relation left out, that were named",
+        words="recall of relations",
+    )
+    yield _measure(
+        "relation_precision",
+        "share of the relations named, no_relation left out, that are there",
+        words="precision of relations",
+    )
+    yield _measure(
+        "language_agrees",
+        "share of answers in the language of the input, among those whose language can be told",
+        words="answers in the input's language",
+    )
+    yield _measure(
+        "language_of_instruction",
+        "share of answers in the language of the instruction where that is not the input's",
+        words="answers in the instruction's language",
+    )
+    yield _measure(
+        "follows_passage",
+        "share of answers that are the passage's where the same phrasing without a passage gave "
+        "another",
+        words="follows the passage against memory",
+        harm="falls",
+        gate="share of answers that follow a passage which contradicts memory",
+    )
+
+
+def _of_wording_of_answers() -> Iterator[Statistic]:
+    """Yield the measures of how an answer is written: edits, declining, rules."""
+    yield _measure(
+        "edit_precision",
+        "share of the edits an answer makes that its best annotator makes",
+        words="edits, precision",
+    )
+    yield _measure(
+        "edit_recall",
+        "share of the edits of that annotator that an answer makes",
+        words="edits, recall",
+    )
+    yield _measure(
+        "span_ratio",
+        "tokens of an answer written as edits over its tokens, at most 1",
+        words="length as edits",
+    )
+    yield _measure(
+        "declined",
+        "share of answers that decline: refuse, abstain, or say that there is no answer",
+        words="declined",
+    )
+    yield _measure(
+        "rules_strict",
+        "share of answers that follow every rule of task, phrasing and instance",
+        words="all rules followed",
+    )
+    yield _measure(
+        "rules_loose",
+        "the same where a line before or behind and emphasis marks are forgiven",
+        words="all rules followed, loosely",
+    )
+    yield _measure(
+        "rule_strict",
+        "mean share of the rules of an answer that it follows",
+        words="rules followed",
+    )
+    yield _measure("rule_loose", "the same, loosely", words="rules followed, loosely")
+
+
+def _measure(name: str, means: str, **more: Any) -> Statistic:
+    """Return an entry of the mean of a measure of answers."""
+    return fraction(name, means, needs="answers", measure=True, sparse=WHOLE, **more)

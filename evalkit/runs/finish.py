@@ -26,8 +26,9 @@ from evalkit.scoring.stored import refuse_damaged, stored_cells
 from evalkit.store.atomic import file_digest
 from evalkit.store.blocks import stored_jobs
 from evalkit.store.designs import rounds_ended
-from evalkit.store.directory import RUN_FILES, RunDir
+from evalkit.store.directory import RunDir
 from evalkit.store.responses import Store
+from evalkit.store.run_files import RUN_FILES
 
 if TYPE_CHECKING:
     from evalkit.records import Estimate

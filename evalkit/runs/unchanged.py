@@ -21,8 +21,9 @@ from evalkit.runs.identity import same_run, suite_record
 from evalkit.runs.settings import Settings
 from evalkit.runs.versions import library_versions
 from evalkit.store.blocks import holds_job
-from evalkit.store.directory import RUN_FILES, is_run_dir, read_manifest, sealed_file
+from evalkit.store.directory import is_run_dir, read_manifest, sealed_file
 from evalkit.store.responses import Store
+from evalkit.store.run_files import RUN_FILES
 
 __all__ = ["unchanged"]
 

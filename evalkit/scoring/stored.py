@@ -150,18 +150,11 @@ def stored_cells(
                         job, phrasing, position, responses.get(key), form=form
                     )
                     verdicts.append(verdict)
-                    if counts.unstable is not None and answered is not None:
-                        counts.unstable += _could_turn(job.task, answered, dtype, measured)
-                    if answered is not None and job.task.metric == "choice_accuracy":
-                        counts.begins_another += _begins_another(answered, verdict)
+                    if answered is not None:
+                        _add_decision(counts, job.task, answered, verdict, (dtype, measured))
                     if collector is not None and repeat == 0:
                         collector.cell(row, position, answered=answered, verdict=verdict)
-                found = [responses.get(key) for key in asked]
-                _add_up(counts, verdicts, found)
-                if job.task.metric in CODE:
-                    _add_programs(counts, verdicts)
-                if job.task.kind == "choice":
-                    _add_choices(counts, found)
+                _add_up(counts, job.task, verdicts, [responses.get(key) for key in asked])
                 yield Cells(
                     model=model.label,
                     task=job.task,
@@ -189,8 +182,25 @@ def _factors(instances: Sequence[Instance]) -> dict[str, list[str]]:
     return {name: [one.factors.get(name, "") for one in instances] for name in names}
 
 
+def _add_decision(
+    counts: Counts,
+    task: Task,
+    answered: Answered,
+    verdict: Verdict,
+    precision: tuple[str, float | None],
+) -> None:
+    """Add one answer to those that rounding, or a choice that begins another, decides."""
+    if counts.unstable is not None:
+        counts.unstable += _could_turn(task, answered, *precision)
+    if task.metric == "choice_accuracy":
+        counts.begins_another = (counts.begins_another or 0) + _begins_another(answered, verdict)
+
+
 def _add_up(
-    counts: Counts, verdicts: Sequence[Verdict], responses: Sequence[Response | None]
+    counts: Counts,
+    task: Task,
+    verdicts: Sequence[Verdict],
+    responses: Sequence[Response | None],
 ) -> None:
     """Add the cells of one phrasing to the totals."""
     found = Counter(verdict.status for verdict in verdicts)
@@ -204,6 +214,10 @@ def _add_up(
     states = Counter(counts.states or {})
     states.update(one.state for one in verdicts if one.state and one.state not in APART)
     counts.states = dict(sorted(states.items()))
+    if task.metric in CODE:
+        _add_programs(counts, verdicts)
+    if task.kind == "choice":
+        _add_choices(counts, responses)
 
 
 def _add_programs(counts: Counts, verdicts: Sequence[Verdict]) -> None:

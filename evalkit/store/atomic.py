@@ -23,14 +23,13 @@ from typing import BinaryIO
 
 from evalkit.errors import StoreError
 from evalkit.records import digest
+from evalkit.store.refusals import NO_LOCKS, cannot_write
 
 __all__ = [
-    "cannot_write",
     "disk_fault",
     "file_digest",
     "is_stream",
     "lacks_locks",
-    "no_locks",
     "open_own",
     "part_path",
     "remove",
@@ -41,8 +40,6 @@ __all__ = [
 ]
 
 
-NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
-"""What a disk without locks answers."""
 READER_S = 10.0
 """How long a pipe's reader is waited for."""
 _STREAM = re.compile(r"/dev/(?:(stdin|stdout|stderr)|fd/([0-9]+))|/proc/self/fd/([0-9]+)")
@@ -240,53 +237,6 @@ def is_stream(path: Path) -> bool:
     )
 
 
-def cannot_write(path: Path, error: OSError, *, needed: int = 0) -> StoreError:
-    """Return what to say of a file that cannot be written: what happened, and what helps."""
-    return StoreError(f"{path}: {_why(path, error, needed)}")
-
-
-def _why(path: Path, error: OSError, needed: int) -> str:
-    again = "then run the same command again"
-    code, said = error.errno, error.strerror or str(error)
-    if code == errno.ENOSPC and _no_inodes(path.parent):
-        return (
-            "the disk is full: no file can be made there any more (no inodes). "
-            f"Remove some files, {again}."
-        )
-    if code == errno.ENOSPC:
-        return (
-            f"the disk is full; {max(needed, 1) / 2**20:.2f} MiB are needed. "
-            f"Free some space, {again}."
-        )
-    if code == errno.EDQUOT:
-        return (
-            f"the disk is full for this user: the quota is used up; {max(needed, 1) / 2**20:.2f} "
-            f"MiB are needed. Free some space, {again}."
-        )
-    if code in {errno.EACCES, errno.EROFS, errno.EPERM}:
-        return f"cannot be written ({said}). Check the folder's permissions, or name another --out."
-    if code in {errno.EIO, errno.ESTALE}:
-        return (
-            f"the disk did not take it ({said}). Nothing is half-written. "
-            f"Check the disk or the network mount, {again}."
-        )
-    if code == errno.EFBIG:
-        return (
-            f"is larger than files may be here ({said}). "
-            f"Raise the limit (ulimit -f) or use another disk, {again}."
-        )
-    if code in {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}:
-        return f"a folder or a file stands in its place ({said}). Move it away, {again}."
-    return f"{said}. Check the folder, or name another --out."
-
-
-def _no_inodes(folder: Path) -> bool:
-    try:
-        return os.statvfs(folder).f_ffree == 0
-    except OSError:
-        return False
-
-
 def disk_fault(path: Path) -> OSError | None:
     """Return why nothing can be written beside a file, found by trying; None when it can.
 
@@ -338,15 +288,6 @@ def _nameless(folder: Path, *, mode: int) -> int | None:
         return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, mode)
     except (OSError, AttributeError):
         return None
-
-
-def no_locks(path: Path) -> StoreError:
-    """Return what to say where a disk offers no file locks."""
-    return StoreError(
-        f"{path}: this disk offers no file locks, without which two processes could spoil each "
-        "other's work. Name an --out on a local disk (EVALKIT_HOME for the shared cache), "
-        "or mount this one with locks."
-    )
 
 
 def open_own(path: Path) -> int:

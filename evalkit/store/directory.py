@@ -15,32 +15,27 @@ import re
 import shlex
 import shutil
 import socket
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from evalkit.errors import StoreError, UsageError
 from evalkit.records import digest
 from evalkit.records.manifest import Manifest, migrated
 from evalkit.records.reading import ShapeError, record_of
 from evalkit.store.atomic import (
-    NO_LOCKS,
-    cannot_write,
     file_digest,
     is_stream,
-    no_locks,
     open_own,
     remove,
     write_atomic,
     write_through,
 )
 from evalkit.store.manifest_file import sealed_content
+from evalkit.store.refusals import NO_LOCKS, cannot_write, no_locks
+from evalkit.store.run_files import RUN_FILES
 
 __all__ = [
-    "RUN_FILES",
     "RunDir",
-    "RunFile",
     "is_run_dir",
     "lost_answers",
     "read_manifest",
@@ -53,53 +48,6 @@ __all__ = [
 
 _ROWS = re.compile(rb", ([0-9]{1,12}) answers safe")
 
-
-@dataclass(frozen=True, slots=True)
-class RunFile:
-    """One file of a run directory."""
-
-    name: str
-    """Its name in the directory; a pattern for figures that are numbered."""
-    made: Literal["manifest", "store", "table", "page", "figure", "log", "lock"]
-    """What kind of thing it is; a page and figures are only made when they are wanted."""
-    seal: Literal["scores_digest", "estimates_digest"] | None = None
-    """Field of the manifest that holds the digest of its bytes."""
-
-
-_FIGURES = (
-    "scores",
-    "gap",
-    "variance",
-    "heatmap",
-    "ladder",
-    "budget",
-    "reliability",
-    "task_map",
-    "distance*",
-)
-_FORMS = ("svg", "png", "pdf")
-RUN_FILES = (
-    RunFile("run.lock", "lock"),
-    RunFile("manifest.json", "manifest"),
-    RunFile("responses.sqlite", "store"),
-    RunFile("responses.sqlite-wal", "store"),
-    RunFile("responses.sqlite-shm", "store"),
-    RunFile("responses.sqlite-journal", "store"),
-    RunFile("judge.sqlite", "store"),
-    RunFile("judge.sqlite-wal", "store"),
-    RunFile("judge.sqlite-shm", "store"),
-    RunFile("judge.sqlite-journal", "store"),
-    RunFile("scores.parquet", "table", "scores_digest"),
-    RunFile("scores.probabilities.parquet", "table"),
-    RunFile("estimates.csv", "table", "estimates_digest"),
-    RunFile("phrasings.csv", "table"),
-    RunFile("leaderboard.csv", "table"),
-    RunFile("report.html", "page"),
-    RunFile("report.md", "page"),
-    *(RunFile(f"figures/{name}.{form}", "figure") for name in _FIGURES for form in _FORMS),
-    RunFile("stall.txt", "log"),
-)
-"""Every file that evalkit writes into a run directory; what else lies there is the user's."""
 
 MIN_FREE_BYTES = 16 * 2**20
 """Free space asked for before a run starts."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from shutil import disk_usage
 
 from evalkit.errors import StoreError
-from evalkit.store.atomic import cannot_write, disk_fault, lacks_locks, no_locks
+from evalkit.store.atomic import disk_fault, lacks_locks
+from evalkit.store.refusals import cannot_write, no_locks
 
 __all__ = ["SCHEMA", "SqliteFile"]
 

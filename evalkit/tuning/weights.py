@@ -21,7 +21,8 @@ from evalkit.catalog.models import MODEL_FILE
 from evalkit.catalog.paths import cache_dir
 from evalkit.errors import BackendError, EnvironmentFault, UsageError
 from evalkit.records import ModelSpec, digest
-from evalkit.store.atomic import cannot_write, file_digest, part_path, write_atomic
+from evalkit.store.atomic import file_digest, part_path, write_atomic
+from evalkit.store.refusals import cannot_write
 from evalkit.tuning.adapters import RECORD
 from evalkit.tuning.checkpoints import (
     Checkpoint,

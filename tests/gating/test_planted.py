@@ -12,7 +12,7 @@ import pytest
 from evalkit.analysis.compare import paired_blocks, whole_blocks
 from evalkit.catalog.policies import default_policy_path, read_policy_file
 from evalkit.gating import decide, measure
-from evalkit.gating.decision import Decision
+from evalkit.gating.checks import Decision
 from evalkit.scoring import ScoreTable
 
 TASKS, PHRASINGS, INSTANCES = 12, 6, 60

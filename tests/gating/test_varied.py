@@ -9,7 +9,7 @@ import pytest
 import evalkit
 from evalkit.catalog.policies import read_policy_file
 from evalkit.errors import CatalogError
-from evalkit.gating.decision import Decision
+from evalkit.gating.checks import Decision
 from evalkit.gating.varied import is_varied
 from evalkit.records.policy import Rule
 from evalkit.records.statistics import gated

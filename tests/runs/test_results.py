@@ -161,7 +161,10 @@ def test_analyse_takes_a_run_and_an_aggregated_frame(runs: tuple[Run, Run]) -> N
     [
         (lambda: evalkit.analyse(table(), level=95), r"^level: 95 is out of range"),
         (lambda: evalkit.analyse(table(), resamples=3), r"^resamples: 3 is out of range"),
-        (lambda: evalkit.analyse(table(), question="x"), r"^question: 'x' is not known; phrasings or"),
+        (
+            lambda: evalkit.analyse(table(), question="x"),
+            r"^question: 'x' is not known; phrasings or",
+        ),
         (lambda: evalkit.analyse(table(), factor="x"), r"^factor x: the frame has no such column"),
         (lambda: evalkit.analyse(table(), chance=1.5), r"^chance: '1\.5' is no score of guessing"),
         (lambda: evalkit.analyse(table(), reference="x"), r"^the frame: no phrasing 'x'"),

@@ -11,7 +11,8 @@ import pytest
 
 from evalkit.cli.main import invoke
 from evalkit.store import atomic
-from evalkit.store.directory import RUN_FILES, RunDir
+from evalkit.store.directory import RunDir
+from evalkit.store.run_files import RUN_FILES
 
 ASK = [
     "--tasks",

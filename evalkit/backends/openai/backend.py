@@ -34,7 +34,7 @@ from evalkit.backends.openai.answers import (
 from evalkit.backends.openai.client import Client, readable_key
 from evalkit.backends.openai.echo import echo_score
 from evalkit.backends.openai.faults import Passing, Refused, Rejected, redacted
-from evalkit.backends.openai.loop import cancelled, drained, first_of
+from evalkit.backends.openai.loop import Answers, cancelled, drained, serve
 from evalkit.backends.openai.probe import find_mode, is_well, marks_of, notices_of, same_model
 from evalkit.backends.openai.settings import PUBLIC_URL, read_settings
 from evalkit.backends.openai.tokens import ByTokens
@@ -169,9 +169,15 @@ class OpenAIBackend:
         BackendError
             When the server refuses us, or too many requests in a row fail.
         """
-        answers: queue.SimpleQueue[Response | BaseException | None] = queue.SimpleQueue()
+        answers: Answers = queue.SimpleQueue()
         serving = asyncio.run_coroutine_threadsafe(
-            self._serve([ask.request for ask in asks], answers), self._loop
+            serve(
+                [ask.request for ask in asks],
+                answers,
+                respond=self._response,
+                concurrency=self.settings.concurrency,
+            ),
+            self._loop,
         )
         try:
             while True:
@@ -183,30 +189,6 @@ class OpenAIBackend:
                     return
         finally:
             serving.cancel()
-
-    async def _serve(
-        self,
-        requests: Sequence[Request],
-        answers: queue.SimpleQueue[Response | BaseException | None],
-    ) -> None:
-        """Keep `concurrency` requests under way.
-
-        Put every response, then None, or the error that ends it all.
-        """
-        todo = iter(requests)
-
-        async def work() -> None:
-            for request in todo:  # one iterator shared by all workers
-                answers.put(await self._response(request))
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.settings.concurrency, len(requests))):
-                    group.create_task(work())
-        except BaseExceptionGroup as failures:
-            answers.put(first_of(failures))
-        else:
-            answers.put(None)
 
     async def _response(self, request: Request) -> Response:
         """Answer one request; what fails for good is said, never made up."""

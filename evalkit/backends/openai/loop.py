@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import queue
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
-from evalkit.records import Response
+from evalkit.records import Request, Response
 
-__all__ = ["cancelled", "drained", "first_of"]
+__all__ = ["Answers", "cancelled", "drained", "serve"]
+
+Answers: TypeAlias = "queue.SimpleQueue[Response | BaseException | None]"
+"""Responses as they come, then None, or the error that ended it all."""
 
 _HEARTBEAT = 0.5
 """Seconds after which an empty batch is handed on, so that a wish to stop is heard."""
@@ -21,7 +26,7 @@ async def cancelled() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the first failure of a group, however deep."""
     failure: BaseException = failures
     while isinstance(failure, BaseExceptionGroup):
@@ -29,9 +34,43 @@ def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return failure
 
 
-def drained(
-    answers: queue.SimpleQueue[Response | BaseException | None],
-) -> tuple[list[Response], BaseException | bool]:
+async def serve(
+    requests: Sequence[Request],
+    answers: Answers,
+    *,
+    respond: Callable[[Request], Awaitable[Response]],
+    concurrency: int,
+) -> None:
+    """Answer requests, several at once, and put what comes into a queue.
+
+    Parameters
+    ----------
+    requests
+        What is asked.
+    answers
+        Takes every response, then None, or the error that ends it all.
+    respond
+        Answers one request.
+    concurrency
+        Most requests under way.
+    """
+    todo = iter(requests)
+
+    async def work() -> None:
+        for request in todo:  # one iterator shared by all workers
+            answers.put(await respond(request))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(requests))):
+                group.create_task(work())
+    except BaseExceptionGroup as failures:
+        answers.put(_first_of(failures))
+    else:
+        answers.put(None)
+
+
+def drained(answers: Answers) -> tuple[list[Response], BaseException | bool]:
     """Return the responses that are there, after waiting a moment for the first.
 
     And what ended it: an error, True for the end, False for nothing.

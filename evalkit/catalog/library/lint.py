@@ -8,7 +8,6 @@ it says. Codes: ``file``, ``template``, ``slot``, ``choices``, ``leak``, ``label
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,42 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.library.likeness import close_pairs, rouge_l
+from evalkit.catalog.library.lint_text import Finding, entries, of_bytes, of_texts
 from evalkit.catalog.library.meaning import labels_kept
 from evalkit.catalog.library.patterns import normalised_words, pieces_of
 from evalkit.catalog.opening import read_utf8
 from evalkit.catalog.phrasings import COMMON_SLOTS, read_phrasing_file
 from evalkit.catalog.tasks import load_task, task_ids
-from evalkit.catalog.yaml_file import MAX_BYTES, YamlFile, load_yaml
+from evalkit.catalog.yaml_file import MAX_BYTES, load_yaml
 from evalkit.errors import CatalogError
 from evalkit.phrasings.perturb.spans import protected_spans
 from evalkit.phrasings.templates import check, slots
 from evalkit.records import Phrasing, Task
 
 __all__ = [
-    "CODES",
-    "LONGEST",
     "NEAR_DUPLICATE",
-    "Finding",
     "lint_files",
     "lint_paths",
     "phrasing_files",
 ]
 
-CODES = (
-    "file",
-    "template",
-    "slot",
-    "choices",
-    "leak",
-    "labels",
-    "near-duplicate",
-    "newline",
-    "invisible",
-    "long",
-)
-"""Codes of findings."""
-LONGEST = 4000
-"""Most characters of a phrasing text before it is called long."""
 NEAR_DUPLICATE = 0.85
 """Least ROUGE-L F of two phrasings of the same tasks that are called near duplicates."""
 _ANSWER_SLOTS = frozenset({
@@ -62,26 +44,6 @@ _ANSWER_SLOTS = frozenset({
 _LEAKED = re.compile(
     r"\b(?:answer|solution|output)\s*(?:is|:)\s*\(?([A-J]|\d)\)?\s*\.?\s*\Z", re.IGNORECASE
 )
-_SINGLE_BRACE = re.compile(r"(?<![{%#])\{(?![{%#])\s*\w*\s*\}(?!\})")
-_ALLOWED_CONTROL = "\n\t"
-_LINE_BREAKS = ("\r", "\v", "\f", "\x85", "\u2028", "\u2029")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Finding:
-    """One objection."""
-
-    path: str
-    """File."""
-    line: int
-    """Line, from 1."""
-    code: str
-    """One of `CODES`."""
-    message: str
-    """What is wrong, with the value, and what to do."""
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.code}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,96 +61,6 @@ class _Item:
             code=code,
             message=f"phrasing {self.phrasing.id!r}: {message}",
         )
-
-
-def _raw(path: Path) -> Iterator[Finding]:
-    """Yield what is wrong with the bytes: line ends and invisible characters."""
-    data = path.read_bytes()
-    text = data.decode("utf-8", "replace")
-    crlf, lone = data.count(b"\r\n"), data.count(b"\n")
-    if crlf and crlf != lone:
-        line = text[: text.find("\r\n")].count("\n") + 1
-        yield Finding(
-            path=str(path),
-            line=line,
-            code="newline",
-            message=f"{crlf} of {lone} lines end in CR LF; one kind is accepted. Use LF.",
-        )
-    for number, row in enumerate(text.split("\n"), start=1):
-        for character in row.removesuffix("\r"):
-            if _invisible(character):
-                name = unicodedata.name(character, f"control U+{ord(character):04X}")
-                yield Finding(
-                    path=str(path),
-                    line=number,
-                    code="invisible",
-                    message=f"{name} (U+{ord(character):04X}) cannot be seen. Remove it.",
-                )
-                break
-
-
-def _invisible(character: str) -> bool:
-    """Return whether a character shows nothing, or makes its neighbours show otherwise."""
-    if character in _ALLOWED_CONTROL:
-        return False
-    kind = unicodedata.category(character)
-    return kind in {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"} or (
-        kind == "Zs" and character not in " \u3000"
-    )
-
-
-def _entries(file: YamlFile) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield the entries of a phrasing file that are mappings with a text, and the line of the text."""
-    value = file.value
-    base: tuple[str | int, ...] = ()
-    if isinstance(value, dict):
-        value, base = value.get("phrasings"), ("phrasings",)
-    for index, entry in enumerate(value if isinstance(value, list) else []):
-        if isinstance(entry, dict) and isinstance(entry.get("text"), str):
-            yield entry, file.line((*base, index, "text"))
-
-
-def _template(path: Path, file: YamlFile) -> Iterator[Finding]:
-    """Yield what is wrong with each text as a template and as text."""
-    for entry, line in _entries(file):
-        text, name = entry["text"], f"phrasing {entry.get('id', '?')!r}"
-        for problem in check(text):
-            yield Finding(path=str(path), line=line, code="template", message=f"{name}: {problem}")
-        if text.count("{{") != text.count("}}") or text.count("{%") != text.count("%}"):
-            yield Finding(
-                path=str(path),
-                line=line,
-                code="template",
-                message=f"{name}: braces of slots are not balanced. Write {{{{ question }}}}.",
-            )
-        if brace := _SINGLE_BRACE.search(re.sub(r"\{\{.*?\}\}", "", text, flags=re.DOTALL)):
-            message = (
-                f"{name}: {brace.group()!r} is not filled; slots have two braces. "
-                f"Write {{{{ name }}}}."
-            )
-            yield Finding(path=str(path), line=line, code="template", message=message)
-        if any(mark in text for mark in _LINE_BREAKS):
-            yield Finding(
-                path=str(path),
-                line=line,
-                code="newline",
-                message=f"{name}: holds a line break other than LF. Use LF.",
-            )
-        for character in sorted(
-            {
-                character
-                for character in text
-                if _invisible(character) and character not in _LINE_BREAKS
-            }
-        ):
-            message = (
-                f"{name}: {unicodedata.name(character, 'a control')} (U+{ord(character):04X}) "
-                "cannot be seen. Remove it."
-            )
-            yield Finding(path=str(path), line=line, code="invisible", message=message)
-        if len(text) > LONGEST:
-            message = f"{name}: has {len(text)} characters; {LONGEST} are accepted. Shorten it."
-            yield Finding(path=str(path), line=line, code="long", message=message)
 
 
 @lru_cache(maxsize=1024)
@@ -362,12 +234,12 @@ def _one(path: Path, items: list[_Item]) -> Iterator[Finding]:
     except CatalogError as error:
         yield from (_from_message(path, problem) for problem in error.problems)
         return
-    yield from _raw(path)
-    yield from _template(path, file)
+    yield from of_bytes(path)
+    yield from of_texts(path, file)
     try:
         phrasings = read_phrasing_file(path)
     except CatalogError as error:
-        told = [problem for entry, _ in _entries(file) for problem in check(entry["text"])]
+        told = [problem for entry, _ in entries(file) for problem in check(entry["text"])]
         findings = [_from_message(path, problem) for problem in error.problems]
         yield from (
             finding
@@ -375,7 +247,7 @@ def _one(path: Path, items: list[_Item]) -> Iterator[Finding]:
             if not any(problem in finding.message for problem in told)
         )
         return
-    lines = {str(entry.get("id")): line for entry, line in _entries(file)}
+    lines = {str(entry.get("id")): line for entry, line in entries(file)}
     items += [_Item(phrasing, str(path), lines.get(phrasing.id, 1)) for phrasing in phrasings]
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.catalog.library.likeness import rouge_l
-from evalkit.catalog.library.lint import CODES, NEAR_DUPLICATE, lint_paths, phrasing_files
+from evalkit.catalog.library.lint import NEAR_DUPLICATE, lint_paths, phrasing_files
+from evalkit.catalog.library.lint_text import CODES
 from evalkit.catalog.paths import data_root
 from evalkit.errors import CatalogError
 
