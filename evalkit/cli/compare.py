@@ -91,24 +91,15 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     widened for the choice, lies above 0.
     """
     from evalkit.analysis import write_estimates
-    from evalkit.analysis.compare import Settings, compare_suites, compare_tables
-    from evalkit.analysis.ways import compare_ways
-    from evalkit.runs.read import estimates_of, suite_of, table_of
+    from evalkit.analysis.compare import Settings, compare_tables
+    from evalkit.runs.read import estimates_of, table_of
     from evalkit.scoring import FIRST_OF_REPEATS
     from evalkit.store.directory import refuse_own
 
     if settings["out"]:
         refuse_own(settings["out"])
     told = told_of(settings)
-    notes: list[str] = []
-    first = suite_of(run_a, notes)
-    for run_b in runs_b:
-        old, new = manifest_of(run_a), manifest_of(run_b)
-        one = old and new and old.model.fingerprint == new.model.fingerprint
-        notes += filter(
-            None, [compare_suites(first, suite_of(run_b, notes), of_one_model=bool(one))]
-        )
-        notes += compare_ways(old, new)
+    notes = _comparable(run_a, runs_b)
     plain, *tables = [
         table_of(run_a, settings["model_a"], told),
         *(table_of(path, settings["model_b"], told) for path in runs_b),
@@ -156,6 +147,24 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     )
     if line := cost_text(cost_of(manifest_of(run_a), manifest_of(runs_b[0]))):
         say(line)
+
+
+def _comparable(run_a: Path, runs_b: Sequence[Path]) -> list[str]:
+    """Refuse runs of different suites, and return what is to be said of the others."""
+    from evalkit.analysis.compare import compare_suites
+    from evalkit.analysis.ways import compare_ways
+    from evalkit.runs.read import suite_of
+
+    notes: list[str] = []
+    first = suite_of(run_a, notes)
+    for run_b in runs_b:
+        old, new = manifest_of(run_a), manifest_of(run_b)
+        one = old and new and old.model.fingerprint == new.model.fingerprint
+        notes += filter(
+            None, [compare_suites(first, suite_of(run_b, notes), of_one_model=bool(one))]
+        )
+        notes += compare_ways(old, new)
+    return notes
 
 
 def _told_apart(found: Comparison, run_a: Path, run_b: Path) -> Comparison:

@@ -213,37 +213,16 @@ def _sizes_json(sizes: list[Sizing], difference: float | None, power: float) -> 
 def _show(found: Forecast, *, quiet: bool) -> None:
     """Print the table, the totals and what could not be found out."""
     if not quiet:
-        columns = [
-            "task",
-            "phrasings",
-            "seen",
-            "unseen",
-            "unknown",
-            "instances",
-            "requests",
-            "stored",
-            "tokens to ask",
-        ]
+        counts = ("phrasings", "seen", "unseen", "unknown", "instances", "requests", "stored")
         rows = [
             [
                 row.task,
-                *(
-                    f"{value:,}"
-                    for value in (
-                        row.phrasings,
-                        row.seen,
-                        row.unseen,
-                        row.unknown,
-                        row.instances,
-                        row.requests,
-                        row.stored,
-                    )
-                ),
+                *(f"{getattr(row, name):,}" for name in counts),
                 f"{row.prompt_tokens:,.0f}",
             ]
             for row in found.tasks
         ]
-        print_table(columns, rows)
+        print_table(["task", *counts, "tokens to ask"], rows)
     how = {
         "tokenizer": "counted with the model's tokenizer",
         "sample": "the model's tokenizer on some requests per task, scaled by letters",

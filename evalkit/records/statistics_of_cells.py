@@ -25,6 +25,14 @@ PASS_AT = (1, 2, 5, 10, 100)
 
 def of_cells() -> Iterator[Statistic]:
     """Yield what needs one row per instance."""
+    yield from _of_variance()
+    yield from _of_repeats()
+    yield from _of_planning()
+    yield from _of_instances()
+
+
+def _of_variance() -> Iterator[Statistic]:
+    """Yield where the variance of cells comes from."""
     yield positive(
         "std_excess",
         "standard deviation over phrasings with endless instances: wording without their noise",
@@ -46,6 +54,10 @@ def of_cells() -> Iterator[Statistic]:
         "variance of the mean with instances in groups over that with independent ones",
         needs="groups",
     )
+
+
+def _of_repeats() -> Iterator[Statistic]:
+    """Yield what needs repeated cells."""
     yield plain("var_repeat", "variance between repeats of one cell", needs="repeats")
     for k in PASS_AT:
         yield fraction(
@@ -56,6 +68,10 @@ def of_cells() -> Iterator[Statistic]:
             needs="repeats",
             gate=f"pass@{k} of repeated answers that are right or wrong",
         )
+
+
+def _of_planning() -> Iterator[Statistic]:
+    """Yield what one more phrasing, or more of them, would show."""
     yield fraction(
         "g_coefficient",
         "share of a cell's variance that is not wording",
@@ -75,6 +91,10 @@ def of_cells() -> Iterator[Statistic]:
             pooled=NO_INTERVAL,
             sparse=WHOLE,
         )
+
+
+def _of_instances() -> Iterator[Statistic]:
+    """Yield what phrasings do to single instances."""
     yield fraction(
         "worst_instance",
         "mean over i of min over p of y[p, i]",
@@ -106,6 +126,13 @@ def of_cells() -> Iterator[Statistic]:
 
 def of_answers() -> Iterator[Statistic]:
     """Yield what is made from predictions, status, probabilities and texts."""
+    yield from _of_predictions()
+    yield from _of_probabilities()
+    yield from _of_texts()
+
+
+def _of_predictions() -> Iterator[Statistic]:
+    """Yield agreement of predictions, and shares of what became of the cells."""
     yield fraction(
         "consistency",
         "share of (instance, unordered phrasing pair) with the same answer",
@@ -136,6 +163,10 @@ def of_answers() -> Iterator[Statistic]:
     yield fraction(
         "missing_rate", "share of cells that were asked and have no score", needs="cells"
     )
+
+
+def _of_probabilities() -> Iterator[Statistic]:
+    """Yield what needs the probabilities of answers."""
     yield positive(
         "posix",
         "mean over pairs p, q of abs(log P(r | p) - log P(r | q)) / length of r, in nats per token",
@@ -148,6 +179,10 @@ def of_answers() -> Iterator[Statistic]:
     )
     yield fraction("confidence", "mean probability of the model's own answer", needs="answers")
     yield positive("brier", "Brier score over the choices, 0 to 2", needs="answers")
+
+
+def _of_texts() -> Iterator[Statistic]:
+    """Yield what needs the texts of answers, or vectors of phrasings."""
     yield fraction(
         "label_adherence",
         "share of texts whose first line is a label asked for",

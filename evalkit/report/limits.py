@@ -35,7 +35,12 @@ def limits(manifest: Manifest) -> list[Limit]:
     manifest
         Of the run.
     """
-    found = [*_of_cells(manifest.totals), *_of_suite(manifest), *_of_model(manifest)]
+    found = [
+        *_of_answers(manifest.totals),
+        *_of_choices(manifest.totals),
+        *_of_suite(manifest),
+        *_of_model(manifest),
+    ]
     notes = list(manifest.notes)
     if lacking := [note for note in notes if LEFT_OUT in note]:
         notes = [note for note in notes if note not in lacking]
@@ -85,7 +90,8 @@ def or_none(number: int) -> str:
     return f"{number:,}" if number else "none"
 
 
-def _of_cells(counts: Counts) -> Iterator[Limit]:
+def _of_answers(counts: Counts) -> Iterator[Limit]:
+    """Yield what is missing, unparsed or cut."""
     cells = counts.cells or 1
     if counts.missing:
         yield Limit(
@@ -129,6 +135,11 @@ def _of_cells(counts: Counts) -> Iterator[Limit]:
                 "would show what was still to come."
             ),
         )
+
+
+def _of_choices(counts: Counts) -> Iterator[Limit]:
+    """Yield which choices were not scored as the others, or would not stand on another machine."""
+    cells = counts.cells or 1
     if counts.by_text:
         yield Limit(
             head=f"{counts.by_text:,} of {counts.choices:,} choices scored by text",

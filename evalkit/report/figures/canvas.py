@@ -19,8 +19,10 @@ __all__ = [
     "POINTS",
     "WIDTH",
     "axes_for",
+    "colour_rows",
     "figure_bytes",
     "house_style",
+    "label_columns",
     "label_rows",
     "points_axis",
     "short",
@@ -123,6 +125,35 @@ def label_rows(ax: Axes, labels: Sequence[str]) -> None:
     """Name the rows of a horizontal figure, first one on top."""
     ax.set_yticks(range(len(labels)), [short(label) for label in labels])
     ax.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def colour_rows(ax: Axes, names: Sequence[str], values: Any, *, label: str, **scale: Any) -> None:
+    """Draw a row of coloured cells per name, first one on top, with the scale beside.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    names, values
+        Names of the rows, and numbers of shape (row, column).
+    label
+        What the numbers are, with unit.
+    **scale
+        Ends and colours, as ``imshow`` takes them.
+    """
+    image = ax.imshow(values, aspect="auto", interpolation="nearest", **scale)
+    label_rows(ax, names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label(label)
+
+
+def label_columns(ax: Axes, labels: Sequence[str], what: str) -> None:
+    """Name about eight of the columns, evenly apart, and say below what they are."""
+    step = max(1, len(labels) // 8)
+    ax.set_xticks(range(0, len(labels), step), list(labels[::step]))
+    ax.set_xlabel(what)
 
 
 def short(label: str, *, length: int = 30) -> str:

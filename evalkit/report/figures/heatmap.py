@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.report.figures.canvas import POINTS, axes_for, house_style, label_rows
+from evalkit.report.figures.canvas import POINTS, axes_for, colour_rows, house_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,18 +40,8 @@ def plot_heatmap(data: HeatMap, *, ax: Axes | None = None) -> Axes:
 
     with house_style():
         ax = axes_for(ax, height=0.8 + 0.17 * len(data.tasks))
-        image = ax.imshow(
-            np.array(data.values, dtype=float) * POINTS,
-            vmin=0,
-            vmax=100,
-            aspect="auto",
-            interpolation="nearest",
-        )
-        label_rows(ax, data.tasks)
-        ax.set_ylim(len(data.tasks) - 0.5, -0.5)
+        points = np.array(data.values, dtype=float) * POINTS
+        colour_rows(ax, data.tasks, points, label="score, percentage points", vmin=0, vmax=100)
         ax.set_xticks([])
         ax.set_xlabel(data.columns)
-        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
-        bar.outline.set_visible(False)
-        bar.set_label("score, percentage points")
     return ax

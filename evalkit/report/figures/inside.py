@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evalkit.report.figures.canvas import axes_for, house_style, short
+from evalkit.report.figures.canvas import axes_for, house_style, label_columns, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +38,6 @@ def plot_layers(
                 linestyle=style,
                 label=short(name, length=44),
             )
-        step = max(1, len(layers) // 8)
-        ax.set_xticks(range(0, len(layers), step), list(layers[::step]))
-        ax.set_xlabel("layer")
+        label_columns(ax, layers, "layer")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), fontsize=6)
     return ax

@@ -11,8 +11,9 @@ from evalkit.report.figures.canvas import (
     INK,
     POINTS,
     axes_for,
+    colour_rows,
     house_style,
-    label_rows,
+    label_columns,
 )
 
 if TYPE_CHECKING:
@@ -122,15 +123,8 @@ def plot_step_map(data: StepMap, *, ax: Axes | None = None) -> Axes:
         ax = axes_for(ax, height=0.9 + 0.19 * len(data.tasks))
         values = np.array(data.values, dtype=float) * POINTS
         end = max(1.0, float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0)
-        image = ax.imshow(
-            values, vmin=-end, vmax=end, cmap="PuOr_r", aspect="auto", interpolation="nearest"
+        colour_rows(
+            ax, data.tasks, values, label="lost, points", vmin=-end, vmax=end, cmap="PuOr_r"
         )
-        label_rows(ax, data.tasks)
-        ax.set_ylim(len(data.tasks) - 0.5, -0.5)
-        step = max(1, len(data.xs) // 8)
-        ax.set_xticks(range(0, len(data.xs), step), list(data.xs[::step]))
-        ax.set_xlabel(data.x_label)
-        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
-        bar.outline.set_visible(False)
-        bar.set_label("lost, points")
+        label_columns(ax, data.xs, data.x_label)
     return ax

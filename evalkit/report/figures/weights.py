@@ -10,8 +10,9 @@ from evalkit.report.figures.canvas import (
     COLOURS,
     INK,
     axes_for,
+    colour_rows,
     house_style,
-    label_rows,
+    label_columns,
     short,
 )
 
@@ -49,17 +50,9 @@ def plot_layer_map(data: LayerMap, *, ax: Axes | None = None) -> Axes:
 
     with house_style():
         ax = axes_for(ax, height=0.9 + 0.19 * len(data.modules))
-        image = ax.imshow(
-            np.array(data.values, dtype=float), vmin=0, aspect="auto", interpolation="nearest"
-        )
-        label_rows(ax, data.modules)
-        ax.set_ylim(len(data.modules) - 0.5, -0.5)
-        step = max(1, len(data.layers) // 8)
-        ax.set_xticks(range(0, len(data.layers), step), [str(n) for n in data.layers[::step]])
-        ax.set_xlabel("layer")
-        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
-        bar.outline.set_visible(False)
-        bar.set_label(data.label)
+        values = np.array(data.values, dtype=float)
+        colour_rows(ax, data.modules, values, label=data.label, vmin=0)
+        label_columns(ax, [str(n) for n in data.layers], "layer")
     return ax
 
 

@@ -243,34 +243,39 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
             name: undefined(values[name], "phrasing scores do not vary", level=level)
             for name in names
         }
-    low = high = raw
-    if noise.contrast > 0:
-        scale, df = _matched_chi_square(noise, raw=raw, spare=spare)
-        q = raw * spare / scale
-        low = _noncentrality(q, df=df, tail=(1 + level) / 2) * scale / spare
-        high = _noncentrality(q, df=df, tail=(1 - level) / 2) * scale / spare
+    low, high = _without_noise(noise, raw=raw, spare=spare, level=level)
     share = spare / n_phrasings
     at_n = [
         min(low + noise.contrast, raw),
         max(high + noise.contrast, raw),
     ]  # a raw variance below that of noise alone stays inside
     ends = {
-        "std": [np.sqrt(end) for end in at_n],
-        "std0": [np.sqrt(share * end) for end in at_n],
-        "var_phrasing": [low, high],
-        "std_excess": [np.sqrt(end) for end in (low, high)],
+        "std": np.sqrt(at_n),
+        "std0": np.sqrt(share * np.array(at_n)),
+        "var_phrasing": (low, high),
+        "std_excess": np.sqrt((low, high)),
     }
     return {
         name: Interval(
-            values[name],
-            float(ends[name][0]),
-            float(ends[name][1]),
-            level,
-            "noncentral",
-            OVER["fixed"],
+            value, float(ends[name][0]), float(ends[name][1]), level, "noncentral", OVER["fixed"]
         )
-        for name in names
+        for name, value in values.items()
     }
+
+
+def _without_noise(
+    noise: MeanNoise, *, raw: float, spare: int, level: float
+) -> tuple[float, float]:
+    """Ends of the interval of the variance of these phrasings with endless instances; `raw` is the observed one."""
+    if not noise.contrast > 0:
+        return raw, raw
+    scale, df = _matched_chi_square(noise, raw=raw, spare=spare)
+    q = raw * spare / scale
+    low, high = (
+        _noncentrality(q, df=df, tail=tail) * scale / spare
+        for tail in ((1 + level) / 2, (1 - level) / 2)
+    )
+    return low, high
 
 
 def _matched_chi_square(noise: MeanNoise, *, raw: float, spare: int) -> tuple[float, float]:
