@@ -16,6 +16,7 @@
     │   ├── DataMissingError         benchmark data is not on this machine
     │   ├── ExtraMissingError        an optional dependency is not installed
     │   └── StoreError               a run directory or cache cannot be read or written
+    │       └── NoRunError  exit 2   what was named as a run is none
     └── Interrupted         exit 130 stopped by the user, resumable
 
 Message form: ``where: what is wrong, with the value; what is accepted. What to do.``
@@ -36,6 +37,7 @@ __all__ = [
     "GateError",
     "IncompleteError",
     "Interrupted",
+    "NoRunError",
     "RegistryError",
     "ScoringError",
     "StoreError",
@@ -130,6 +132,12 @@ class ExtraMissingError(EnvironmentFault):
 
 class StoreError(EnvironmentFault):
     """A run directory or cache cannot be read or written."""
+
+
+class NoRunError(StoreError):
+    """A path that was named as a run is none: a slip of the command line, not of the machine."""
+
+    exit_code = 2
 
 
 class Interrupted(EvalkitError):

@@ -30,6 +30,7 @@ def test_the_page_is_followed_to_the_letter(
     assert "read as lm-eval: 4 files, 1,600 answers" in read
     assert [line for line in shown.text.splitlines() if line not in printed] == []
     assert "tickets_long" in Path("pages/v2/report.html").read_text(encoding="utf-8")
+    assert "May <bdi>v2</bdi> replace" in Path("gate.html").read_text(encoding="utf-8")
     next(Path("logs/v2").glob("samples_tickets_terse*")).unlink()
     assert invoke(lines[-1]) == 2, "logs that asked something else were compared"
 

@@ -18,7 +18,7 @@ import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evalkit.errors import StoreError, UsageError
+from evalkit.errors import NoRunError, StoreError, UsageError
 from evalkit.records import digest
 from evalkit.records.manifest import Manifest, migrated
 from evalkit.records.reading import ShapeError, record_of
@@ -63,13 +63,15 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises
     ------
+    NoRunError
+        When there is none.
     StoreError
-        When there is none, it cannot be parsed, fails its own digest, is not of the shape that
+        When it cannot be parsed, fails its own digest, is not of the shape that
         evalkit writes, or a newer evalkit wrote it.
     """
     file = path / "manifest.json"
     if not file.is_file():
-        raise StoreError(
+        raise NoRunError(
             f"{path}: is no run directory (no manifest.json). "
             "Name a directory that 'evalkit run' wrote."
         )

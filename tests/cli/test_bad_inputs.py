@@ -83,8 +83,8 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("phrasing file broken", changed(phrasing_file="BROKEN"), 2, "broken.yaml:3"),
     ("mitigation unknown", changed(mitigation="magic"), 2, "magic"),
     ("output is a file", changed(out="FILE"), 4, "FILE"),
-    ("score of no run", ["score", "EMPTY"], 4, "no run directory"),
-    ("score of a missing directory", ["score", "nowhere"], 4, "no run directory"),
+    ("score of no run", ["score", "EMPTY"], 2, "no run directory"),
+    ("score of a missing directory", ["score", "nowhere"], 2, "no run directory"),
     ("list of a kind that is none", ["ls", "taks"], 2, "tasks"),
     ("check of a missing file", ["check", "none.yaml"], 2, "none.yaml"),
     ("check of a broken file", ["check", "BROKEN"], 2, "broken.yaml:3"),
@@ -127,14 +127,29 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("report of no run", ["report", "EMPTY"], 2, "or a run directory, or a log of lm-eval"),
     ("negative number of flips", ["report", "EMPTY", "--flips", "-1"], 2, "--flips"),
     ("what to export typo", ["export", "EMPTY", "--what", "score", "--out", "x"], 2, "'scores'"),
-    ("watch of no run", ["watch", "nowhere"], 4, "no run directory"),
+    ("watch of no run", ["watch", "nowhere"], 2, "no run directory"),
     ("data of no benchmark", ["data", "fetch", "mmluu"], 2, "did you mean 'mmlu'"),
     ("lint of a missing file", ["phrasings", "lint", "none.yaml"], 2, "none.yaml"),
     ("table of another kind", ["analyse", "BROKEN"], 2, "accepted: .csv"),
     ("table without the columns", ["audit", "OTHERCSV"], 2, "columns: a, b"),
     ("version typo", ["--verion"], 2, "Did you mean '--version'"),
-    ("export of no run", ["export", "EMPTY", "--out", "x.jsonl"], 4, "no run directory"),
+    ("export of no run", ["export", "EMPTY", "--out", "x.jsonl"], 2, "no run directory"),
 ]
+
+
+RUN_TAKERS = (
+    "score RUN",
+    "report RUN",
+    "leaderboard RUN",
+    "compare RUN RUN",
+    "gate RUN --baseline RUN",
+    "export RUN --out x.jsonl",
+    "export RUN --what lm-eval --out x",
+    "export RUN --what every-eval-ever --out x",
+    "watch RUN",
+    "phrasings suggest RUN",
+)
+"""Every command that takes a run which must be there already."""
 
 
 @pytest.fixture
@@ -179,6 +194,19 @@ def test_a_bad_input_gets_one_clear_message(
         len(shown.splitlines()) <= 3,
     ) == (code, True, False, True), shown
     assert not Path(places["OUT"], "manifest.json").exists()
+
+
+@pytest.mark.parametrize("line", RUN_TAKERS)
+@pytest.mark.parametrize("place", ["EMPTY", "FILE", "nowhere"])
+def test_a_path_that_is_no_run_is_a_slip_of_the_command_line(
+    line: str, place: str, places: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 whatever the command, and the path in the message; 4 is for what the machine lacks."""
+    path = places.get(place, place)
+
+    assert invoke([path if word == "RUN" else word for word in line.split()]) == 2
+    assert path in capsys.readouterr().err
+    assert not Path("x").exists()
 
 
 def test_there_are_at_least_thirty_bad_inputs() -> None:

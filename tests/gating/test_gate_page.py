@@ -78,7 +78,7 @@ def test_losses_bounds_and_margins_stand_on_one_scale(toy: Any) -> None:
 def test_no_change_and_no_number_are_drawn(toy: Any) -> None:
     """Two equal runs; a check that was skipped has a row in the table and none in the figure."""
     new, old = toy.run("new", toy.scores(0.7)), toy.run("old", toy.scores(0.7))
-    for metric, strips in (("mean", 1), ("gap", 0)):
+    for metric, strips in (("mean", 1), ("reliance", 0)):
         policy = Policy(name="p", rules=(Rule(metric=metric, margin=0.02),))
         made = gate_runs(new, old, policy=policy, today=date(2026, 11, 21), explained=2)
         read = Reader(gate_html([made]))

@@ -152,11 +152,11 @@ def test_runs_of_different_suites_are_not_put_on_one_page(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["nowhere"], 4, "nowhere: is no run directory"),
+        (["nowhere"], 2, "nowhere: is no run directory"),
         ([], 2, "Missing argument 'RUN...'"),
         (["ONE", "TWO", "--baseline", "ONE"], 2, "--baseline: is for one RUN, 2 are given"),
         (["ONE", "TWO", "--flips", "3"], 2, "--flips: is for one RUN, 2 are given"),
-        (["ONE", "--baseline", "nowhere"], 4, "nowhere: is no run directory"),
+        (["ONE", "--baseline", "nowhere"], 2, "nowhere: is no run directory"),
     ],
 )
 def test_wrong_calls_are_answered(

@@ -159,7 +159,7 @@ def test_phrasings_of_a_task_are_shown_on_demand(
 
 
 def test_what_is_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 4, for an empty folder and for a run that has asked nothing yet."""
+    """Exit code 2 for an empty folder, 4 for a run that has asked nothing yet."""
     code = invoke(["watch", str(tmp_path), "--once"])
     start(tmp_path / "run", 1)
     (tmp_path / "run" / "responses.sqlite").unlink()
@@ -167,6 +167,6 @@ def test_what_is_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[st
     later = invoke(["watch", str(tmp_path / "run"), "--once"])
     said = capsys.readouterr().err
 
-    assert (code, later) == (4, 4)
+    assert (code, later) == (2, 4)
     assert "is no run directory" in said
     assert "nothing was asked yet" in said
