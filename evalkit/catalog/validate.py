@@ -220,6 +220,16 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
     if task.extract is not None and (message := extraction_problem(task.extract)):
         yield ("extract",), message
     yield from _check_drawing(task)
+    yield from _check_lists(task)
+    if task.n_instances is not None and task.n_instances < 1:
+        yield (
+            ("n_instances",),
+            f"n_instances is {task.n_instances}; accepted: 1 and up, or leave it out.",
+        )
+
+
+def _check_lists(task: Task) -> Iterator[tuple[Where, str]]:
+    """Yield what is wrong with labels and fields."""
     blank = not all(label.strip() for label in task.labels)
     if len(set(task.labels)) != len(task.labels) or len(task.labels) == 1 or blank:
         yield (
@@ -236,11 +246,6 @@ def _check_task(task: Task) -> Iterator[tuple[Where, str]]:
                 f"fields are {list(task.fields)}; accepted: one or more that differ, "
                 "such as [question]."
             ),
-        )
-    if task.n_instances is not None and task.n_instances < 1:
-        yield (
-            ("n_instances",),
-            f"n_instances is {task.n_instances}; accepted: 1 and up, or leave it out.",
         )
 
 

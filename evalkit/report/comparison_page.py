@@ -219,32 +219,35 @@ def comparison_drawings(
         draw=lambda ax: plot_arms(rows, ax=ax),
     )
     yield _front(shown, values)
-    gaps = [
+    yield _gaps(shown, values)
+    yield _ranks(order)
+    if len(runs) == 2:
+        yield _change(runs, names)
+
+
+def _gaps(names: Sequence[str], values: Sequence[Mapping[str, Estimate]]) -> Drawing:
+    """Return the gap of every model, or why there is none."""
+    rows = [
         IntervalRow(
             label=name,
             value=value_of(found, "gap"),
             low=value_of(found, "gap", "low"),
             high=value_of(found, "gap", "high"),
         )
-        for name, found in zip(shown, values, strict=True)
+        for name, found in zip(names, values, strict=True)
     ]
-    known = [row for row in gaps if row.value == row.value]
+    known = [row for row in rows if row.value == row.value]
     gap = next((one["gap"].question for one in values if "gap" in one and one["gap"].question), "")
     title = "Seen minus unseen wording, by model"
-    if known:
-        yield Drawing(
-            name="gaps",
-            title=title,
-            caption="Right of 0: unseen wording is worse. Line: interval" + _for(gap) + ".",
-            draw=lambda ax: plot_gap(known, ax=ax),
-        )
-    else:
-        yield Drawing(
-            name="gaps", title=title, why="No run has tasks with seen and unseen phrasings."
-        )
-    yield _ranks(order)
-    if len(runs) == 2:
-        yield _change(runs, names)
+    if not known:
+        why = "No run has tasks with seen and unseen phrasings."
+        return Drawing(name="gaps", title=title, why=why)
+    return Drawing(
+        name="gaps",
+        title=title,
+        caption="Right of 0: unseen wording is worse. Line: interval" + _for(gap) + ".",
+        draw=lambda ax: plot_gap(known, ax=ax),
+    )
 
 
 def _for(question: str) -> str:

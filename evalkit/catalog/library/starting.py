@@ -26,21 +26,6 @@ def starting_file(
     """
     listed = task.kind == "choice" and task.choices_shown and not task.labels
     labels = ", ".join(task.labels)
-    comments = [
-        f"Phrasings of {task.id}. docs/phrasings.md says what every field means.",
-        (
-            f"Slots: {', '.join(f'{{{{ {name} }}}}' for name in task.fields)}. "
-            "Without one the text stands before the instance."
-        ),
-        f"Label words, which every wording names as they are spelled here: {labels}."
-        if task.labels
-        else "No fixed label words.",
-        (
-            "A second wording differs in approach, not by synonyms. "
-            "When somebody has read it beside the task:"
-        ),
-        'meaning: {status: checked, by: who, on: "2026-01-31"}',
-    ]
     others = [
         name
         for name in task.fields
@@ -73,7 +58,26 @@ def starting_file(
             ),
         ],
     }
-    return "".join(f"# {line}\n" for line in comments) + dump_yaml(value)
+    return "".join(f"# {line}\n" for line in _comments(task, labels)) + dump_yaml(value)
+
+
+def _comments(task: Task, labels: str) -> list[str]:
+    """Return what stands above the wordings."""
+    return [
+        f"Phrasings of {task.id}. docs/phrasings.md says what every field means.",
+        (
+            f"Slots: {', '.join(f'{{{{ {name} }}}}' for name in task.fields)}. "
+            "Without one the text stands before the instance."
+        ),
+        f"Label words, which every wording names as they are spelled here: {labels}."
+        if task.labels
+        else "No fixed label words.",
+        (
+            "A second wording differs in approach, not by synonyms. "
+            "When somebody has read it beside the task:"
+        ),
+        'meaning: {status: checked, by: who, on: "2026-01-31"}',
+    ]
 
 
 def _further(task: Task, shown: str) -> tuple[str, str, str]:
