@@ -65,26 +65,7 @@ def choose(
     own = {task.id: _own_phrasings(settings, task) for task in present}
     _refuse_languages(suite, own)
     read = {task.id: catalog.read_instances(task, settings.data_dir) for task in present}
-    chosen = {
-        task.id: pick_instances(
-            task,
-            read[task.id][0],
-            limit=suite.limit,
-            seed=settings.seed,
-        )
-        for task in present
-    }
-    design = design_of(suite, [len(instances) for instances in chosen.values()])
-    if design == "paired" and suite.budget is not None:
-        chosen = {
-            task.id: pick_instances(
-                task,
-                chosen[task.id],
-                limit=max(1, round(suite.budget * len(chosen[task.id]))),
-                seed=settings.seed,
-            )
-            for task in present
-        }
+    chosen, design = _instances(suite, present, read, seed=settings.seed)
     foreign = Foreign(settings.model, own, present)
     jobs = []
     for task in present:
@@ -96,13 +77,35 @@ def choose(
             progress.note(
                 f"{len(absent)} of {len(tasks)} tasks left out: their data is not on this machine"
             )
-        for note in (*beside_notes(present, settings), *drawn):
-            progress.note(note)
-        for note in _gathered([note for job in jobs for note in job.notes]):
-            progress.note(note)
-        for note in _unmet_collections(settings.model, jobs):
+        for note in (
+            *beside_notes(present, settings),
+            *drawn,
+            *_gathered([note for job in jobs for note in job.notes]),
+            *_unmet_collections(settings.model, jobs),
+        ):
             progress.note(note)
     return jobs, {task.id: reason for task, reason in absent}
+
+
+def _instances(
+    suite: Suite,
+    tasks: Sequence[Task],
+    read: Mapping[str, tuple[Sequence[Instance], Sequence[str]]],
+    *,
+    seed: int,
+) -> tuple[dict[str, list[Instance]], Design]:
+    """Return the instances of every task, and the design in which they are asked; of a paired one a share of them."""
+    chosen = {
+        task.id: pick_instances(task, read[task.id][0], limit=suite.limit, seed=seed)
+        for task in tasks
+    }
+    design = design_of(suite, [len(instances) for instances in chosen.values()])
+    if design == "paired" and suite.budget is not None:
+        for task in tasks:
+            instances = chosen[task.id]
+            limit = max(1, round(suite.budget * len(instances)))
+            chosen[task.id] = pick_instances(task, instances, limit=limit, seed=seed)
+    return chosen, design
 
 
 def _refuse_languages(suite: Suite, own: Mapping[str, Sequence[Phrasing]]) -> None:

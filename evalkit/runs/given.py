@@ -61,25 +61,7 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
     held = {option.name: _held(option, given.get(option.name)) for option in OPTIONS}
     named, tasks = _suite(held["suite"], held["tasks"] or ())
     own = held["phrasings"] if isinstance(held["phrasings"], tuple) else ()
-    suite = _with_options(
-        named,
-        limit=held["limit"],
-        phrasings=None if own else held["phrasings"],
-        strata=_strata(held["stratum"]),
-        languages=held["languages"] or None,
-        kinds=held["kinds"] or None,
-        shots=held["shots"],
-        perturbations=(*named.perturbations, *held["perturb"]) if held["perturb"] else None,
-        budget=held["budget"] if held["budget"] is None else _within(held, "budget", 0, 1),
-        budget_design=held["budget_design"],
-        half_width=_half_width(held["half_width"]),
-        find=held["find"],
-        max_tokens=held["max_tokens"],
-        temperature=held["temperature"],
-        top_p=held["top_p"],
-        repeats=held["repeats"],
-    )
-    refuse_drawing(suite)
+    suite = _asked_suite(named, held, own=bool(own))
     model, backend = _model(held)
     if held["allow_unknown"]:
         model = _allowing_unknown(model, given=backend is not None)
@@ -111,6 +93,30 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
         resamples=_within(held, "resamples", 99, 1_000_001),
         command=command or command_of({name: held[name] for name in held if name in given}),
     )
+
+
+def _asked_suite(named: Suite, held: Mapping[str, Any], *, own: bool) -> Suite:
+    """Return a suite with what options change of it; `own`: phrasings are given themselves."""
+    suite = _with_options(
+        named,
+        limit=held["limit"],
+        phrasings=None if own else held["phrasings"],
+        strata=_strata(held["stratum"]),
+        languages=held["languages"] or None,
+        kinds=held["kinds"] or None,
+        shots=held["shots"],
+        perturbations=(*named.perturbations, *held["perturb"]) if held["perturb"] else None,
+        budget=held["budget"] if held["budget"] is None else _within(held, "budget", 0, 1),
+        budget_design=held["budget_design"],
+        half_width=_half_width(held["half_width"]),
+        find=held["find"],
+        max_tokens=held["max_tokens"],
+        temperature=held["temperature"],
+        top_p=held["top_p"],
+        repeats=held["repeats"],
+    )
+    refuse_drawing(suite)
+    return suite
 
 
 def _judge(judge: str | ModelSpec | None) -> ModelSpec | None:
