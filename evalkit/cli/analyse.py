@@ -156,22 +156,23 @@ def command(table: Path, **settings: Any) -> None:
             }
         )
         return
-    if not settings["quiet"]:
-        for note in file.notes:
-            say(note)
+    around = not settings["quiet"]
+    for note in file.notes if around else ():
+        say(note)
     print_estimates(estimates, settings["level"])
     print_controls(estimates)
     if how.reference is not None:
         print_drops(estimates)
     if settings["tests"]:
         print_tests(tests)
-    if not settings["quiet"]:
-        for line in reasons(estimates):
-            say(line)
-        if settings["out"]:
-            say(f"{len(estimates)} estimates in {settings['out'] / 'estimates.csv'}")
-        for page in pages:
-            say(f"Page: {page}")
+    for line in _around(estimates, settings["out"], pages) if around else ():
+        say(line)
+
+
+def _around(estimates: Sequence[Estimate], out: Path | None, pages: Sequence[Path]) -> list[str]:
+    """Return why something is absent, and where what was written lies."""
+    written = [] if out is None else [f"{len(estimates)} estimates in {out / 'estimates.csv'}"]
+    return [*reasons(estimates), *written, *(f"Page: {page}" for page in pages)]
 
 
 def _draw(

@@ -163,20 +163,25 @@ def invoke(arguments: list[str]) -> int:
             raise
         if debug:
             say(traceback.format_exc(), err=True)
-        if panic:
-            _say(f"a library gave up: {error}. Use other files, or report it to the library.")
-            return EnvironmentFault.exit_code
-        if _out_of_memory(error):
-            _say(
-                "out of memory; what was answered so far is stored. "
-                "Free some memory or lower --batch-size, then run the same command again."
-            )
-            return EnvironmentFault.exit_code
+        return _unforeseen(error, panic=panic)
+
+
+def _unforeseen(error: BaseException, *, panic: bool) -> int:
+    """Say what no message was written for, and return its exit code."""
+    if panic:
+        _say(f"a library gave up: {error}. Use other files, or report it to the library.")
+        return EnvironmentFault.exit_code
+    if _out_of_memory(error):
         _say(
-            f"evalkit failed: {type(error).__name__}: {error}. "
-            "This is a fault of evalkit; run again with --debug and report what it prints."
+            "out of memory; what was answered so far is stored. "
+            "Free some memory or lower --batch-size, then run the same command again."
         )
-        return 70
+        return EnvironmentFault.exit_code
+    _say(
+        f"evalkit failed: {type(error).__name__}: {error}. "
+        "This is a fault of evalkit; run again with --debug and report what it prints."
+    )
+    return 70
 
 
 def _environment(error: OSError) -> str:
