@@ -157,10 +157,7 @@ def command(
     form = "json" if flags["as_json"] else form
     told = _told(forms, flags)
     several = len(baselines) > 1
-    places = [out / path.resolve().name if out and several else out for path in baselines]
-    for place in places:
-        if place is not None:
-            _forget(place)
+    places = _places(out, baselines)
     if flags["html"] is not None:
         _forget_page(flags["html"])
     _refuse_several(baselines, form)
@@ -200,6 +197,16 @@ def command(
         say(f"exit code 0 in place of {code}: --exit-zero is set", err=True)
         return 0
     return code
+
+
+def _places(out: Path | None, baselines: Sequence[Path]) -> list[Path | None]:
+    """Return where the decision against each baseline goes, an earlier one there forgotten."""
+    if out is None:
+        return [None] * len(baselines)
+    places = [out / path.resolve().name if len(baselines) > 1 else out for path in baselines]
+    for place in places:
+        _forget(place)
+    return [*places]
 
 
 def _told(forms: Sequence[str], flags: dict[str, Any]) -> Told:

@@ -18,6 +18,12 @@ __all__ = ["of_arms", "of_drops"]
 
 def of_arms() -> Iterator[Statistic]:
     """Yield what compares seen with unseen phrasings, or correct ones with controls."""
+    yield from _of_seen()
+    yield from _of_controls()
+
+
+def _of_seen() -> Iterator[Statistic]:
+    """Yield what compares seen with unseen phrasings."""
     for arm in ("seen", "unseen"):
         yield fraction(
             f"{arm}_mean",
@@ -53,6 +59,10 @@ def of_arms() -> Iterator[Statistic]:
         high=1.0,
     )
     yield plain("gap_std", "std of seen - std of unseen phrasings")
+
+
+def _of_controls() -> Iterator[Statistic]:
+    """Yield what compares correct phrasings with controls."""
     yield plain(
         "reliance",
         "mean of correct phrasings - mean of controls; also reliance_KIND for each kind of control",

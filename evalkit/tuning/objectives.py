@@ -83,13 +83,8 @@ def answer_states(
         hidden = output.hidden_states[-1][:, -ids.shape[1] :] if states else None
     if hidden is None:
         return logits.float(), target, None
-    return (
-        logits.float(),
-        target,
-        torch.stack(
-            [hidden[row, len(context) - 1] for row, (context, _) in enumerate(rows)]
-        ).float(),
-    )
+    last = torch.stack([hidden[row, len(context) - 1] for row, (context, _) in enumerate(rows)])
+    return logits.float(), target, last.float()
 
 
 def alignment_terms(
