@@ -19,7 +19,7 @@ from evalkit.backends.precision import NOISE, could_turn, noise
 from evalkit.errors import StoreError
 from evalkit.phrasings.prompts import answer_labels
 from evalkit.records import Instance, Job, Phrasing, Response, Task
-from evalkit.records.manifest import Counts, Manifest
+from evalkit.records.manifest import Counts, Manifest, ModelRecord
 from evalkit.scoring import Answered, Verdict
 from evalkit.scoring.cell import MISSING, NOT_ASKED, VERSIONS, target_text, verdict_of
 from evalkit.scoring.choice import choice_accuracy_apart
@@ -118,55 +118,19 @@ def stored_cells(
     collector
         Shown every answer.
     """
-    used, model = _Used(), manifest.model
-    dtype = model.fingerprint.get("dtype", "")
-    counts.unstable = 0 if dtype in NOISE else None
-    measured = _measured(manifest)
+    used = _Used()
+    precision = manifest.model.fingerprint.get("dtype", ""), _measured(manifest)
+    counts.unstable = 0 if precision[0] in NOISE else None
     counts.choices, counts.by_text, counts.begins_another, metrics = 0, 0, 0, dict[str, int]()
     for job in stored_jobs(store, manifest.suite):
         if collector is not None:
             collector.begin(job.task, job.instances, [one.id for one in job.phrasings])
         if job.task.metric in CODE:
             learn(get_outcomes(store))
-        designs = get_design(store, job.task.id, n_instances=len(job.instances))
-        form = asked_form(job.task, job.instances)
-        names = [instance.id for instance in job.instances]
-        targets = [target_text(instance) for instance in job.instances]
-        groups = groups_of(job.task, job.instances)
-        factors = _factors(job.instances)
-        for row, phrasing in enumerate(job.phrasings):
-            design = designs.get(phrasing.id)
-            for repeat in range(job.repeats):
-                keys = replace(job.blocks[row], keys=job.blocks[row].repeated(repeat)).each()
-                asked = keys if design is None else [keys[n] for n in design.nonzero()[0]]
-                responses = store.get(model.fingerprint_digest, asked)
-                used.add(asked, responses)
-                verdicts = []
-                for position, key in enumerate(keys):
-                    if design is not None and not design[position]:
-                        verdicts.append(NOT_ASKED)
-                        continue
-                    answered, verdict = scored(
-                        job, phrasing, position, responses.get(key), form=form
-                    )
-                    verdicts.append(verdict)
-                    if answered is not None:
-                        _add_decision(counts, job.task, answered, verdict, (dtype, measured))
-                    if collector is not None and repeat == 0:
-                        collector.cell(row, position, answered=answered, verdict=verdict)
-                _add_up(counts, job.task, verdicts, [responses.get(key) for key in asked])
-                yield Cells(
-                    model=model.label,
-                    task=job.task,
-                    phrasing=phrasing,
-                    seen=job.seen[phrasing.id],
-                    instance_ids=names,
-                    targets=targets,
-                    verdicts=verdicts,
-                    groups=groups,
-                    factors=factors,
-                    repeat=repeat,
-                )
+        yield from _cells_of(
+            job, store, manifest.model, counts, used, precision=precision, collector=collector
+        )
+        if job.phrasings:
             metrics[job.task.metric] = VERSIONS.get(job.task.metric, 1)
         if collector is not None:
             collector.end()
@@ -174,6 +138,56 @@ def stored_cells(
         metrics["text of choices"] = PARSER
     counts.metrics = metrics
     used.fill(counts)
+
+
+def _cells_of(
+    job: Job,
+    store: Store,
+    model: ModelRecord,
+    counts: Counts,
+    used: _Used,
+    *,
+    precision: tuple[str, float | None],
+    collector: Collector | None,
+) -> Iterator[Cells]:
+    """Yield the cells of one task, and add them to what was counted and used."""
+    designs = get_design(store, job.task.id, n_instances=len(job.instances))
+    form = asked_form(job.task, job.instances)
+    names = [instance.id for instance in job.instances]
+    targets = [target_text(instance) for instance in job.instances]
+    groups = groups_of(job.task, job.instances)
+    factors = _factors(job.instances)
+    for row, phrasing in enumerate(job.phrasings):
+        design = designs.get(phrasing.id)
+        for repeat in range(job.repeats):
+            keys = replace(job.blocks[row], keys=job.blocks[row].repeated(repeat)).each()
+            asked = keys if design is None else [keys[n] for n in design.nonzero()[0]]
+            responses = store.get(model.fingerprint_digest, asked)
+            used.add(asked, responses)
+            verdicts = []
+            for position, key in enumerate(keys):
+                if design is not None and not design[position]:
+                    verdicts.append(NOT_ASKED)
+                    continue
+                answered, verdict = scored(job, phrasing, position, responses.get(key), form=form)
+                verdicts.append(verdict)
+                if answered is not None:
+                    _add_decision(counts, job.task, answered, verdict, precision)
+                if collector is not None and repeat == 0:
+                    collector.cell(row, position, answered=answered, verdict=verdict)
+            _add_up(counts, job.task, verdicts, [responses.get(key) for key in asked])
+            yield Cells(
+                model=model.label,
+                task=job.task,
+                phrasing=phrasing,
+                seen=job.seen[phrasing.id],
+                instance_ids=names,
+                targets=targets,
+                verdicts=verdicts,
+                groups=groups,
+                factors=factors,
+                repeat=repeat,
+            )
 
 
 def _factors(instances: Sequence[Instance]) -> dict[str, list[str]]:
