@@ -347,8 +347,9 @@ def _write(
 
 
 def _print_text(decision: Decision, explanation: Explanation | None, *, brief: bool) -> None:
-    from evalkit.report.gate_formats import gate_text
+    from evalkit.report.gate_formats import HEADLINES, gate_text
 
+    ends = {words: COLOURS[outcome] for outcome, words in HEADLINES.items()}
     first, rest = gate_text(decision, explanation).split("\n", 1)
     say(first, colour=COLOURS[decision.outcome])
-    say(rest.split("\n", 1)[0] if brief else rest, nl=brief)
+    say(rest.split("\n", 1)[0] if brief else rest, nl=brief, ends=ends)
