@@ -151,7 +151,6 @@ def command(
     and never a pass.
     """
     from evalkit.catalog.policies import SHIPPED, policy_path, read_policy_file
-    from evalkit.runs.imported import run_of
 
     form = next((one for one in reversed(forms) if one in FORMATS), "text")
     form = "json" if flags["as_json"] else form
@@ -171,7 +170,8 @@ def command(
     codes, documents, pages = [], [], []
     for baseline, place in zip(baselines, places, strict=True):
         decision, explanation, said = _decided(
-            (run_of(candidate, told), run_of(baseline, told)),
+            (candidate, baseline),
+            told,
             rules,
             place,
             form=form,
@@ -225,7 +225,8 @@ def _refuse_several(baselines: Sequence[Path], form: str) -> None:
 
 
 def _decided(
-    pair: tuple[Path, Path],
+    places: tuple[Path, Path],
+    told: Told,
     rules: Policy,
     out: Path | None,
     *,
@@ -240,10 +241,11 @@ def _decided(
     from evalkit import __version__
     from evalkit.gating.runs import gate_runs
     from evalkit.report.gate_ci import gate_sarif
+    from evalkit.runs.imported import run_of
     from evalkit.runs.read import answer_blocks_of, answers_of
 
     decision, explanation = gate_runs(
-        *pair,
+        *(run_of(place, told) for place in places),
         policy=rules,
         today=datetime.now(UTC).date(),
         explained=NAMED if flags["explain"] or out or flags["html"] else 0,
@@ -251,6 +253,10 @@ def _decided(
         answers=answers_of,
         blocks=answer_blocks_of,
     )
+    # a log is named as it was given, not by the run that was made of it
+    sides = zip((decision.candidate, decision.baseline), places, strict=True)
+    new, old = ({**side, "run": str(place)} for side, place in sides)
+    decision = replace(decision, candidate=new, baseline=old)
     forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}
     if out is not None:
         _write(out, decision, explanation, forms=forms)
