@@ -44,6 +44,7 @@ FOR_THESE = (
     "Differences are for these phrasings: for new ones nothing holds whatever their effects are; "
     "--question normal takes effects of wording as normal."
 )
+_COLOURS = {"better": "green", "worse": "red"}
 _VERDICTS = {None: "-", True: "yes", False: "no"}
 
 
@@ -187,7 +188,12 @@ def _print(
         f"{found.new} minus {found.old}, percentage points, {level:.0%} intervals for "
         f"{found.question}"
     )
-    print_table(["mean over tasks", *HEADS], [line_cells(line) for line in lines], title=title)
+    print_table(
+        ["mean over tasks", *HEADS],
+        [line_cells(line) for line in lines],
+        title=title,
+        colours=_COLOURS,
+    )
     for reason in reasons(lines):
         say(reason)
     test = found.tests[-1]
@@ -239,6 +245,7 @@ def _print_tasks(found: Comparison, tasks: Sequence[Line]) -> None:
             "mean of every task, largest loss first; tests paired on instances, "
             f"for {found.tests[-1].question}"
         ),
+        colours=_COLOURS,
     )
     if bound and len(found.tests) > 1:
         every = found.tests[-1]

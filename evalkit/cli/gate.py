@@ -151,7 +151,6 @@ def command(
     and never a pass.
     """
     from evalkit.catalog.policies import SHIPPED, policy_path, read_policy_file
-    from evalkit.runs.imported import run_of
 
     form = next((one for one in reversed(forms) if one in FORMATS), "text")
     form = "json" if flags["as_json"] else form
@@ -168,7 +167,8 @@ def command(
     codes, documents, pages = [], [], []
     for baseline, place in zip(baselines, places, strict=True):
         decision, explanation, said = _decided(
-            (run_of(candidate, told), run_of(baseline, told)),
+            (candidate, baseline),
+            told,
             rules,
             place,
             form=form,
@@ -232,7 +232,8 @@ def _refuse_several(baselines: Sequence[Path], form: str) -> None:
 
 
 def _decided(
-    pair: tuple[Path, Path],
+    places: tuple[Path, Path],
+    told: Told,
     rules: Policy,
     out: Path | None,
     *,
@@ -247,10 +248,11 @@ def _decided(
     from evalkit import __version__
     from evalkit.gating.runs import gate_runs
     from evalkit.report.gate_ci import gate_sarif
+    from evalkit.runs.imported import run_of
     from evalkit.runs.read import answer_blocks_of, answers_of
 
     decision, explanation = gate_runs(
-        *pair,
+        *(run_of(place, told) for place in places),
         policy=rules,
         today=datetime.now(UTC).date(),
         explained=NAMED if flags["explain"] or out or flags["html"] else 0,
@@ -258,6 +260,10 @@ def _decided(
         answers=answers_of,
         blocks=answer_blocks_of,
     )
+    # a log is named as it was given, not by the run that was made of it
+    sides = zip((decision.candidate, decision.baseline), places, strict=True)
+    new, old = ({**side, "run": str(place)} for side, place in sides)
+    decision = replace(decision, candidate=new, baseline=old)
     forms = {"sarif": gate_sarif(decision, policy_path=location, version=__version__)}
     if out is not None:
         _write(out, decision, explanation, forms=forms)
@@ -354,8 +360,9 @@ def _write(
 
 
 def _print_text(decision: Decision, explanation: Explanation | None, *, brief: bool) -> None:
-    from evalkit.report.gate_formats import gate_text
+    from evalkit.report.gate_formats import HEADLINES, gate_text
 
+    ends = {words: COLOURS[outcome] for outcome, words in HEADLINES.items()}
     first, rest = gate_text(decision, explanation).split("\n", 1)
     say(first, colour=COLOURS[decision.outcome])
-    say(rest.split("\n", 1)[0] if brief else rest, nl=brief)
+    say(rest.split("\n", 1)[0] if brief else rest, nl=brief, ends=ends)

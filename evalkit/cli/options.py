@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -314,7 +314,13 @@ def p_value(value: float) -> str:
     return "-" if value != value else f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    colours: Mapping[str, str] | None = None,
+) -> None:
     """Print a plain table, or one in the form the command was asked for; columns whose cells are numbers are set right, and long text is folded on narrow terminals.
 
     Parameters
@@ -325,6 +331,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
         Text cells.
     title
         Line above the table.
+    colours
+        Text of a cell -> its colour, on a terminal.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -340,6 +348,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     columns = [shown(name, lines=False) for name in columns]
     rows = [[shown(cell, lines=False) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
+    styles = {text: f"bold {colour}" for text, colour in (colours or {}).items()}
     needed = 0
     for position, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[position]) for row in rows)
@@ -354,7 +363,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
             min_width=least,
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=200)

@@ -157,10 +157,7 @@ def _is_log(place: Path) -> bool:
 def _log(place: Path, told: Told, out: Path | None) -> list[Path]:
     """Write the pages of a log."""
     from evalkit.runs.table_report import report_log
-    from evalkit.store.directory import refuse_own
 
-    if out is not None:
-        refuse_own(out)
     pages, notes = report_log(place, told, out)
     for note in notes:
         say(note, err=True)

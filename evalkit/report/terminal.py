@@ -6,8 +6,10 @@ its clipboard. Every line goes through `shown`, every value printed as JSON thro
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO
 
@@ -98,6 +100,7 @@ def say(
     nl: bool = True,
     over: bool = False,
     colour: str | None = None,
+    ends: Mapping[str, str] | None = None,
 ) -> None:
     """Print a message, untrusted text and all.
 
@@ -114,12 +117,17 @@ def say(
         Write over the line before, on a terminal.
     colour
         Colour of the whole message, on a terminal.
+    ends
+        Last cell of a line -> its colour, on a terminal.
     """
     text = shown(message)
     if (mark := _COMMENT.get(table_form(), "")) and not err:
         text = "\n".join(f"{mark} {line}" if line else mark for line in text.split("\n"))
-    if colour is not None:
-        text = click.style(text, fg=colour, bold=True)
+    if not os.environ.get("NO_COLOR"):
+        if colour is not None:
+            text = click.style(text, fg=colour, bold=True)
+        elif ends:
+            text = "\n".join(_with_end(line, ends) for line in text.split("\n"))
     if over:
         text, nl = f"\r{text}   ", False
     if err:
@@ -127,6 +135,14 @@ def say(
             click.echo(_fitting(text, sys.stderr), err=True, nl=nl)
     elif sys.stdout is not None:
         click.echo(_fitting(text, sys.stdout), nl=nl)
+
+
+def _with_end(line: str, ends: Mapping[str, str]) -> str:
+    """Return a line whose last cell, behind two blanks, has its colour."""
+    rest, gap, end = line.rpartition("  ")
+    if not gap or end not in ends:
+        return line
+    return f"{rest}{gap}{click.style(end, fg=ends[end], bold=True)}"
 
 
 def say_table(text: str) -> None:

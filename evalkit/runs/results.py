@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from evalkit.errors import UsageError
 from evalkit.records.questions import NAMES, Named
+from evalkit.runs.shown import shown
 from evalkit.runs.spoken import spoken
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
     from evalkit.analysis import PairedTest
     from evalkit.analysis.compare import Comparison
+    from evalkit.analysis.score_files import TableSettings
     from evalkit.catalog.score_columns import ScoreFile
     from evalkit.gating import Decision, Explanation
     from evalkit.records import Estimate
     from evalkit.records.policy import Policy
 
-__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "gate", "shown"]
+__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "gate"]
 
 NAMED = 10
 """Phrasings and instances named in the explanation of a gate."""
@@ -51,31 +53,6 @@ def _frame(rows: Iterable[Any]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([asdict(row) for row in rows])
-
-
-def shown(title: str, lines: Sequence[str], rows: Iterable[tuple[str, Estimate]]) -> str:
-    """Return what a notebook shows of a result: a title, lines, and estimates in percentage points.
-
-    Parameters
-    ----------
-    title, lines
-        Plain text, escaped here.
-    rows
-        Words and estimate.
-    """
-    cells = [
-        f"<tr><td>{escape(words)}</td>"
-        f"<td>{_points(row.value)}</td><td>{_points(row.low)}</td><td>{_points(row.high)}</td></tr>"
-        for words, row in rows
-    ]
-    heads = "".join(f"<th>{name}</th>" for name in ("", "value", "low", "high"))
-    table = f"<table><tr>{heads}</tr>{''.join(cells)}</table>" if cells else ""
-    said = "".join(f"<br>{escape(line)}" for line in lines)
-    return f"<div><b>{escape(title)}</b>{said}{table}</div>"
-
-
-def _points(value: float) -> str:
-    return "–" if value != value else f"{value * 100:.1f}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -207,6 +184,27 @@ class Gated:
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
 
+    def write(self, page: str | Path) -> Path:
+        """Write the decision as a page, as ``evalkit gate --html`` does, and return its path.
+
+        Parameters
+        ----------
+        page
+            File; one that is there is replaced.
+
+        Raises
+        ------
+        UsageError
+            When it is a file of a run.
+        StoreError
+            When it cannot be written.
+        """
+        from evalkit.report.gate_page import gate_html
+        from evalkit.store.directory import write_out
+
+        write_out(Path(page), gate_html([(self.decision, self.explanation)]))
+        return Path(page)
+
 
 @spoken
 def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None = None) -> Gated:
@@ -215,7 +213,7 @@ def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None =
     Parameters
     ----------
     candidate, baseline
-        Run or run directory of the same suite.
+        Run or run directory of the same suite; or log of another harness, or per-instance table.
     policy
         Policy, or its file; None for the one that ships.
 
@@ -225,19 +223,22 @@ def gate(candidate: Place, baseline: Place, policy: str | Path | Policy | None =
         When a run cannot be read or trusted, or the two must not be compared. Never a pass then.
     IncompleteError
         When a run was not finished or misses cells.
+    TableError
+        When a log or table cannot be read, or holds several models.
     """
     from datetime import UTC, datetime
 
     from evalkit.catalog.policies import default_policy_path, read_policy_file
     from evalkit.gating.runs import gate_runs
     from evalkit.records.policy import Policy
+    from evalkit.runs.imported import run_of
     from evalkit.runs.read import answer_blocks_of, answers_of
 
     if not isinstance(policy, Policy):
         policy = read_policy_file(Path(policy) if policy is not None else default_policy_path())
     decision, explanation = gate_runs(
-        _path(candidate),
-        _path(baseline),
+        run_of(_path(candidate)),
+        run_of(_path(baseline)),
         policy=policy,
         today=datetime.now(UTC).date(),
         explained=NAMED,
@@ -255,6 +256,8 @@ class Analysed:
     """The rows as they were understood."""
     rows: Sequence[Estimate]
     """Every estimate."""
+    how: TableSettings
+    """How they were computed."""
     pairs: Sequence[PairedTest] = field(default=())
     """Every test, where tests were asked for."""
 
@@ -281,6 +284,27 @@ class Analysed:
         from evalkit.analysis.score_files import phrasings_of
 
         return pd.DataFrame(phrasings_of(self.file) or [])
+
+    def write(self, out: str | Path) -> list[Path]:
+        """Write pages and figures, as ``evalkit analyse --out`` does, and return the pages.
+
+        Parameters
+        ----------
+        out
+            Folder; of several models each has one in it, and all a comparison.
+
+        Raises
+        ------
+        UsageError
+            When it is the folder of a run.
+        TableError
+            When the table has no scores.
+        StoreError
+            When it cannot be written.
+        """
+        from evalkit.runs.table_report import write_pages
+
+        return write_pages(Path(out), self.file, self.rows, self.how)
 
     def __repr__(self) -> str:
         return f"Analysed({self.file.origin!r}, {len(self.rows)} estimates)"
@@ -356,7 +380,7 @@ def analyse(
     )
     file = score_file(table) if isinstance(table, pd.DataFrame) else read_score_table(_path(table))
     return Analysed(
-        file=file, rows=estimates_of(file, how), pairs=tests_of(file, how) if tests else ()
+        file=file, rows=estimates_of(file, how), how=how, pairs=tests_of(file, how) if tests else ()
     )
 
 

@@ -28,13 +28,15 @@ from evalkit.runs.imported import file_of, manifest_of_table, table_at
 from evalkit.runs.read import each_against_first
 from evalkit.scoring import STATES, Block, ScoreTable
 from evalkit.store.atomic import slug
+from evalkit.store.directory import refuse_own
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalkit.analysis.score_files import TableSettings
     from evalkit.catalog.score_tables import Told
 
-__all__ = ["report_log", "write_table_report"]
+__all__ = ["report_log", "write_pages", "write_table_report"]
 
 _NO_STATES = dict.fromkeys(STATES, math.nan)
 """A table of scores alone says nothing of its answers."""
@@ -59,19 +61,42 @@ def report_log(
     TableError
         When it cannot be read, or has no scores.
     """
-    from evalkit.analysis import write_estimates
     from evalkit.analysis.score_files import TableSettings, estimates_of
 
     file, how = table_at(place, told), TableSettings()
-    if file.frame["score"].isna().all():
-        raise TableError(f"{place}: has no scores, so there is nothing to draw.")
     if out is None:
         name = f"{slug(file_of(place)[0].name)}_{digest(str(place.resolve()), length=8)}"
         out = default_runs_dir().parent / "logs" / name
-    estimates = estimates_of(file, how)
+    return write_pages(out, file, estimates_of(file, how), how), file.notes
+
+
+def write_pages(
+    out: Path, file: ScoreFile, estimates: Sequence[Estimate], how: TableSettings
+) -> list[Path]:
+    """Write estimates, pages and figures of a table that was analysed; return the pages.
+
+    Parameters
+    ----------
+    out
+        Folder.
+    file, estimates, how
+        The table, what was computed of it, and how.
+
+    Raises
+    ------
+    UsageError
+        When the folder is that of a run.
+    TableError
+        When the table has no scores.
+    """
+    from evalkit.analysis import write_estimates
+
+    refuse_own(out)
+    if file.frame["score"].isna().all():
+        raise TableError(f"{file.origin}: has no scores, so there is nothing to draw.")
     write_estimates(estimates, out / "estimates.csv")
     intervals = Intervals(level=how.level, resamples=how.n_resamples)
-    return write_table_report(out, file, estimates, intervals), file.notes
+    return write_table_report(out, file, estimates, intervals)
 
 
 def write_table_report(

@@ -132,6 +132,8 @@ def test_gate_compare_and_leaderboard_take_logs_as_they_are(
 
     assert codes == [1, 0, 0]
     assert "gate: regression" in said
+    assert f"] {new}" in said
+    assert "imported" not in said
     assert "new scores lower than old: −45.0 points" in said
     assert invoke(["gate", old, "--baseline", new]) != 1
 

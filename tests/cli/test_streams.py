@@ -69,7 +69,12 @@ def test_a_gate_that_cannot_decide_never_says_regression(streams: str, tmp_path:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["report", "nowhere"], 4), (["ls", "nothing"], 2), (["run", "--model", "demo"], 2)],
+    [
+        (["report", "nowhere"], 2),
+        (["run", "--model", "nowhere/model", "--tasks", "procedural/boolean"], 4),
+        (["ls", "nothing"], 2),
+        (["run", "--model", "demo"], 2),
+    ],
 )
 def test_debug_shows_the_traceback_and_keeps_the_exit_code(
     words: list[str], code: int, capsys: pytest.CaptureFixture[str]
