@@ -94,7 +94,7 @@ def command(
     _refuse(runs, logs, told, figures=figures, baseline=baseline, flips=flips, no_report=no_report)
     absent: dict[str, str] = {}
     if logs:
-        written = _log(logs[0], told, out)
+        written = _log(logs[0], told, out, quiet=flags["quiet"])
     elif no_report:
         written, absent = _bare(runs[0], out)
     elif len(runs) == 1:
@@ -154,12 +154,12 @@ def _is_log(place: Path) -> bool:
     return path.exists() and not any((path / name).exists() for name in RUN_MARKS)
 
 
-def _log(place: Path, told: Told, out: Path | None) -> list[Path]:
+def _log(place: Path, told: Told, out: Path | None, *, quiet: bool) -> list[Path]:
     """Write the pages of a log."""
     from evalkit.runs.table_report import report_log
 
     pages, notes = report_log(place, told, out)
-    for note in notes:
+    for note in () if quiet else notes:
         say(note, err=True)
     return pages
 

@@ -62,7 +62,8 @@ def test_of_several_models_one_may_be_meant(
     rows += [{**row, "provider": {"id": "b"}, "score": 1.0} for row in list(rows)]
     log = whole(tmp_path / "both.json", both)
 
-    assert invoke(["report", str(log), "--out", str(tmp_path / "all")]) == 0
+    assert invoke(["report", str(log), "--out", str(tmp_path / "all"), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
     assert invoke(["report", f"{log}::b", "--out", str(tmp_path / "b")]) == 0
     assert invoke(["report", f"{log}::c"]) == 2
     assert (tmp_path / "all" / "comparison.html").is_file()
