@@ -55,7 +55,9 @@ def limits(manifest: Manifest) -> list[Limit]:
             if len(notes) > 1
             else ""
         )
-        found.append(Limit(head="Not done as asked", text=f"{notes[0].removesuffix('.')}.{more}"))
+        read = notes[0].startswith("read as ")
+        head = "How it was read" if read else "Not done as asked"
+        found.append(Limit(head=head, text=f"{notes[0].removesuffix('.')}.{more}"))
     return sorted(found, key=lambda limit: not limit.severe)
 
 
