@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from evalkit import __version__
-from evalkit.cli.streams import close_output, prepare
+from evalkit.cli.streams import close_output, prepare, refuse_little_memory
 from evalkit.errors import EnvironmentFault, EvalkitError, UsageError
 from evalkit.report.terminal import say
 
@@ -123,6 +123,8 @@ def invoke(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         defaults = _defaults()
+        if arguments[:1] and arguments[0] in COMMANDS and not {"-h", "--help"} & {*arguments}:
+            refuse_little_memory()
         outcome: Any = cli.main(
             args=arguments, prog_name="evalkit", standalone_mode=False, default_map=defaults
         )

@@ -1,4 +1,7 @@
-"""Standard streams that are closed or on a full disk: work goes on, and exit codes keep their meaning."""
+"""What a process is given: streams that are closed or on a full disk, and too little address space.
+
+Work goes on where it can, and exit codes keep their meaning.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,35 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["close_output", "prepare"]
+from evalkit.errors import EnvironmentFault
+
+__all__ = ["close_output", "prepare", "refuse_little_memory"]
+
+LEAST_MIB = 640
+"""Address space that the libraries of the statistics take before anything is computed."""
+
+
+def refuse_little_memory() -> None:
+    """Refuse a limit of address space (``ulimit -v``) that the libraries alone exceed.
+
+    OpenBLAS neither raises nor always ends when it gets no memory: it may try for ever.
+
+    Raises
+    ------
+    EnvironmentFault
+        When the limit is below `LEAST_MIB`.
+    """
+    try:
+        import resource
+    except ImportError:  # not on this system
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= limit < LEAST_MIB * 2**20:
+        raise EnvironmentFault(
+            f"out of memory: the process may use {limit // 2**20:,} MiB of address space, and the "
+            f"libraries alone take about {LEAST_MIB:,}. Raise the limit (ulimit -v), and type the "
+            "same command again."
+        )
 
 
 class _Tolerant(io.FileIO):

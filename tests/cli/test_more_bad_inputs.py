@@ -113,7 +113,7 @@ CASES: list[tuple[list[str], int, str]] = [
     ([*RUN, "--model", "scripted:perfekt", "--suite", "quickstart"], 4, "perfect"),
     (["tasks", "new", "x", "--table", "gone.csv"], 2, "gone.csv"),
     (["tasks", "new", "x", "--table", "own.csv", "--target", "anser"], 2, "anser"),
-    (["export", "scores.csv", "--what", "scores", "--out", "x.csv"], 4, "scores.csv"),
+    (["export", "scores.csv", "--what", "scores", "--out", "x.csv"], 2, "scores.csv"),
     (["ls", "metric"], 2, "metrics"),
     (["lss"], 2, "lss"),
 ]
