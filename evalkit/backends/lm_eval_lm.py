@@ -99,9 +99,8 @@ class LMEvalBackend:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 return self._class.create_from_arg_obj(dict(self._arguments))
-        except (
-            Exception
-        ) as error:  # foreign code: whatever it raises is told, with the traceback under --debug
+        # foreign code: whatever it raises is told, with the traceback under --debug
+        except Exception as error:
             raise BackendError(
                 f"lm-eval:{self._type}: cannot be made: {_first_line(error)}. Check its arguments."
             ) from error

@@ -248,12 +248,8 @@ def _tokenizer(model: ModelSpec) -> tuple[Tokenizer | None, str]:
         tokenizer = AutoTokenizer.from_pretrained(
             model.name, revision=model.revision, local_files_only=True
         )
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        ImportError,
-    ):  # not on this machine, or not readable: the run will say so
+    # not on this machine, or not readable: the run will say so
+    except (OSError, ValueError, KeyError, ImportError):
         return None, "characters"
     return lambda texts: [
         len(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]

@@ -158,7 +158,7 @@ def refuse_own(path: Path, *, of: Path | None = None) -> None:
         )
     if not folder and inside and path.name in names:
         raise UsageError(
-            f"--out: {path} is a file of the run {path.parent} and would be replaced. Name another."
+            f"{path}: is a file of the run {path.parent} and would be replaced. Name another."
         )
 
 

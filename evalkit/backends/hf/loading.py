@@ -261,9 +261,8 @@ def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
         return transformers.AutoTokenizer.from_pretrained(
             files.root, trust_remote_code=trust, local_files_only=True, **files.gguf
         )
-    except (
-        Exception
-    ) as error:  # tokenizer libraries raise bare Exception on damaged files; one clear line is owed
+    # tokenizer libraries raise bare Exception on damaged files; one clear line is owed
+    except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BackendError(
             f"{files.root}: the tokenizer cannot be loaded: {lines[0]}. Fetch the model again."

@@ -328,9 +328,8 @@ def _trial(scorer: Scorer, proof: Proof) -> float:
                 ]
                 kept = [row for row, half in zip(expected, halves, strict=True) if half]
                 worst = max(worst, largest_difference(scorer.score(behind, bank), kept))
-    except (
-        Exception
-    ) as error:  # a model may refuse a 4-D mask or a cache in any way; that means: not this path
+    # a model may refuse a 4-D mask or a cache in any way; that means: not this path
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         return math.inf

@@ -84,9 +84,8 @@ def opened(
             backend = _loaded(spec)
         try:
             backend = act(backend, options)
-        except (
-            BaseException
-        ):  # whatever it is, Ctrl-C too, the model is released; it goes on upwards
+        # whatever it is, Ctrl-C too, the model is released; it goes on upwards
+        except BaseException:
             backend.close()
             raise
         before = name
