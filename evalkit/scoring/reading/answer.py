@@ -137,6 +137,8 @@ def _corrected(text: str, labels: tuple[Label, ...]) -> int | None:
         if place is None:
             found = _kept(mentions(tail, labels), labels)
             said = [mention for mention in found if mention.strong or mention.asserted]
+            if not said and mentions(text[: cue.start()], labels):
+                said = [mention for mention in found if mention.weak]
             if not said and len(tail) <= _TAIL:
                 said = found
             place = _last_group(said)

@@ -19,7 +19,8 @@ _LEFT, _RIGHT = 120, 80
 """Characters looked at on either side of a label."""
 _ENDS = re.compile(
     r"\s*(?:$|[.,;:!?)\]}\"'>\n–—-]|(?:because|since|as|for|and|or|but|not|rather|here|indeed|is"
-    r"|are|was|it|so|which|that)\b|[^\x00-\u1fff])"
+    r"|are|was|it|so|which|that|can|could|may|might|must|should|would|will|seems|looks"
+    r"|fits)\b|[^\x00-\u1fff])"
 )
 """What may follow a letter, a digit or a short word that is a label and not part of a phrase."""
 _OPENS_SENTENCE = re.compile(

@@ -24,7 +24,7 @@ __all__ = [
     "WEAK",
 ]
 
-VERSION = 2
+VERSION = 3
 """Version of the parser; raised whenever a rule changes what is read."""
 
 FINAL_MARKS: Mapping[str, str] = {
@@ -142,6 +142,8 @@ NEGATES: Mapping[str, str] = {
         r"(?:\b(?:not|never|no|nor|neither|hardly|scarcely|barely|cannot be|can not be)"
         r"|n['’]t(?:\s+be)?)(?:\s+(?:be|been|an?|the|option|choice|answer|letter|label|simply|just"
         r"|really|exactly|even|actually|considered|necessarily|entirely|quite|strictly|fully|truly"
+        r"|called|labell?ed(?: as)?|(?:classed|classified|counted|described|read|seen|taken"
+        r"|treated) as"
         r"|at all|any|by any means))*"
     ),
     "not think": (
@@ -174,7 +176,10 @@ _TO_BE = (
 REJECTS: Mapping[str, str] = {
     "not": r"^[\"'’)\]}]*\s*(?:(?:is|are|was|were|do|does|did|can|could|would|should|seems?"
     r"|will|has|have)\s*(?:not\b|n['’]t\b|hardly\b|never\b)|cannot\b|never\b"
-    r"|(?:[:=,–—-]\s*)?not (?:correct|right|true|valid|possible|the|a good|fitting|it\b))",
+    r"|(?:[:=,–—-]\s*)?not (?:correct|right|true|valid|possible|the|a good|fitting|it\b)"
+    r"|:\s*(?:is|does|did|can|could|would|will|has)\s*(?:not\b|n['’]t\b)"
+    r"|[=–—-]\s*(?:does not|doesn['’]t)\s+(?:fit|match|apply|work|hold|qualify|answer|satisfy"
+    r"|meet)\b)",
     "wrong": _SEP
     + _TO_BE
     + (
@@ -194,6 +199,9 @@ ASSERTS: Mapping[str, str] = {
         r"|correcta\b|corretta\b|верно)"
     ),
     "fits": r"^[\"'’)\]}]*\s+(?:fits|matches|works|holds|applies|wins|it is|it must be)\b",
+    "fits behind a mark": (
+        r"^[\"'’)\]}]*\s*[:=–—-]\s*(?:this (?:one )?|it )?(?:fits|matches|applies|wins)\b"
+    ),
 }
 """What says behind a label that it is the answer."""
 
@@ -203,7 +211,18 @@ CORRECTIONS: Mapping[str, str] = {
         r"|let me (?:reconsider|re-?check|double-?check|correct)|i (?:mean|meant)"
         r"|i stand corrected|sorry|oops|hmm|edit|or rather|after a second look|my mistake"
         r"|strike that|i take (?:that|it) back|thinking about it (?:more|again)"
-        r"|looking (?:at it )?again|on closer (?:look|inspection))\b"
+        r"|looking (?:at it )?again|on closer (?:look|inspection)|hold on|never ?mind|my bad"
+        r"|(?<=[.…—–-] )oh|i (?:misread|misspoke|overlooked|miscounted|mixed up|was (?:wrong"
+        r"|mistaken)))\b"
+    ),
+    "change to": (
+        r"\b(?:change|revise|correct|switch|amend)(?:d|ed)?\s+(?:it|that|this|my (?:final )?(?:answer"
+        r"|choice|mind|guess))\s+to\b"
+    ),
+    "at first": (
+        r"\b(?:at first(?: glance| sight)?|initially|on the surface|my (?:initial|first) \w+"
+        r"|i (?:first thought|was (?:going|about|tempted) to say|would have said"
+        r"|wanted to say))\b[^.!?\n]{0,120}?\bbut\b"
     ),
     "no": r"(?:^|[.?!…,;-]\s*|\.\.\.\s*)no\s*,",
 }
@@ -222,7 +241,8 @@ IDIOMS: Mapping[str, str] = {
     ),
     "unsure": (
         r"\b(?:not sure|unsure|uncertain|do(?:es)?(?:n['’]t| not) (?:know|matter)|cannot (?:say"
-        r"|tell)|can['’]t (?:say|tell)|hard to say|undecided)\b[^.!?\n]*"
+        r"|tell)|can['’]t (?:say|tell)|hard to say|undecided|(?:no way|impossible|not possible) to"
+        r" (?:say|tell|know|decide|determine))\b[^.!?\n]*"
     ),
     "between": r"\bbetween\s+\S+\s+and\s+\S+",
     "options": (

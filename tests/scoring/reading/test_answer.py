@@ -89,6 +89,28 @@ def test_each_rule_is_named_with_what_it_reads(
     assert (found.rule, labels[found.label]) == (rule, expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "labels", "expected"),
+    [
+        ("A - hold on, I misread it. They ask for the south, so it's C.", LETTERS, "C"),
+        ("My answer was C, but I would change it to A.", LETTERS, "A"),
+        ("At first glance A fits, but the river makes it B.", LETTERS, "B"),
+        ("- [ ] A\n- [x] B\n- [ ] C", LETTERS, "B"),
+        ("A: does not fit.\nB: does not fit.\nC: fits.", LETTERS, "C"),
+        ("It could be B, but D would also fit.", LETTERS, None),
+        ("This cannot be labelled entailment.", ("entailment", "not_entailment"), "not_entailment"),
+        ("This cannot be called positive.", ("positive", "negative"), None),
+    ],
+)
+def test_turns_that_take_back_tick_or_weigh(
+    text: str, labels: tuple[str, ...], expected: str | None
+) -> None:
+    """Self-corrections in other words, ticked boxes, verdicts behind a colon, two answers weighed."""
+    found = read_answer(text, labels)
+
+    assert (labels[found.label] if found else None) == expected
+
+
 @given(
     st.text(max_size=80),
     st.sampled_from([LETTERS, ("yes", "no"), ("entailment", "not_entailment"), ("是", "不是")]),
