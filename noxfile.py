@@ -72,6 +72,13 @@ def real(session: nox.Session) -> None:
 
 
 @nox.session
+def trackers(session: nox.Session) -> None:
+    """Run the export to W&B (offline) and MLflow (a folder) with the clients themselves."""
+    session.install("-e", ".[hub]", *group("tests"), *group("trackers"))
+    session.run("python", "-m", "pytest", "-m", "tracker", *session.posargs)
+
+
+@nox.session
 def newest(session: nox.Session) -> None:
     """Run the fast tests against the newest releases of everything; may fail without stopping a change."""
     session.install("--upgrade", "--upgrade-strategy", "eager", "-e", EXTRAS, *group("tests"))

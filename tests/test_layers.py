@@ -41,6 +41,9 @@ HEAVY = {
     "sacrebleu",
     "sentence_transformers",
     "httpx",
+    "huggingface_hub",
+    "mlflow",
+    "wandb",
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -38,12 +38,15 @@ _EXTRAS = {
     ),
     "align": ("peft",),
     "gguf": ("gguf",),
+    "hub": ("huggingface_hub",),
     "lm-eval": ("lm_eval",),
+    "mlflow": ("mlflow",),
     "openai": ("httpx", "tenacity"),
     "phrasings": ("datasketch",),
     "ray": ("ray",),
     "semantic": ("transformers", "all_minilm_l6_v2"),
     "vllm": ("vllm",),
+    "wandb": ("wandb",),
 }
 
 
