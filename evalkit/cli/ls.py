@@ -18,7 +18,7 @@ from evalkit.cli.options import (
     table_options,
 )
 from evalkit.errors import UsageError
-from evalkit.report.terminal import counted, say, shown
+from evalkit.report.terminal import counted, say, shown, table_form
 
 __all__ = ["KINDS", "command"]
 
@@ -220,10 +220,10 @@ def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
         print_json(rows)
     elif not rows:
         say(f"no {kind}")
-    elif kind in _BY_TASK:
+    elif kind in _BY_TASK and not table_form():
         _print_lines(rows)
     else:
-        columns = _columns(kind, rows)
+        columns = list(rows[0]) if kind in _BY_TASK else _columns(kind, rows)
         print_table(columns, [[str(row[name]) for name in columns] for row in rows])
 
 

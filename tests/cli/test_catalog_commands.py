@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -54,6 +56,20 @@ def test_tasks_are_one_a_line_and_searchable(capsys: pytest.CaptureFixture[str])
         "bbh/causal_judgement",
     ]
     assert len(out.splitlines()) == 28
+
+
+@pytest.mark.parametrize("kind", ["tasks", "phrasings"])
+def test_long_lists_are_csv_too_when_it_is_asked_for(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every row of --json, whole texts, and no line of comments among them."""
+    rows = json.loads(run(capsys, "ls", kind, "--task", "bbh/navigate", "--json")[1])
+
+    _, out, _ = run(capsys, "ls", kind, "--task", "bbh/navigate", "--csv")
+    read = list(csv.DictReader(io.StringIO(out)))
+
+    assert [row.get("text") for row in read] == [row.get("text") for row in rows]
+    assert list(read[0]) == list(rows[0])
 
 
 def test_a_typo_of_a_task_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from evalkit.catalog.library.meaning import (
 )
 from evalkit.errors import BackendError, UsageError
 from evalkit.phrasings.perturb.encoders import MINILM, encoder_named, similarity
-from evalkit.phrasings.perturb.semantic import pretrained
+from evalkit.phrasings.perturb.rewriters import pretrained
 from evalkit.records import Ask, ModelSpec, Phrasing, Request
 from evalkit.registry import BACKENDS
 

@@ -1,41 +1,31 @@
-"""Another wording of the same instruction by a model: paraphrase, or translation there and back.
+"""Another wording of the same instruction: paraphrase, or translation there and back.
 
-A model here is a function from texts to texts. `backend_paraphraser` makes one from any evalkit
-backend, `seq2seq` from any Transformers encoder-decoder. Slots and label words travel as numbered
-marks; a result that lost one is refused, never repaired. Not handled: whether the new wording means
-the same (see `evalkit.catalog.library.meaning`).
+Both are made by a model, or read from a file that holds what others made. A model here is a function
+from texts to texts. `evalkit.phrasings.perturb.rewriters` makes one from any evalkit backend or
+Transformers encoder-decoder. Slots and label words travel as numbered marks; a result that lost one
+is refused, never repaired. Not handled: whether the new wording means the same (see
+`evalkit.catalog.library.meaning`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from evalkit.errors import BackendError, ExtraMissingError, UsageError
+from evalkit.errors import UsageError
+from evalkit.phrasings.perturb.rewriters import Rewriter, rewriter, seq2seq
 from evalkit.phrasings.perturb.spans import protected_spans
 from evalkit.phrasings.perturb.spec import Impossible, Option, Options, Perturbation
-from evalkit.records import Ask, ModelSpec, Phrasing, Request
-from evalkit.registry import BACKENDS
+from evalkit.phrasings.perturb.supplied import rewordings_of
+from evalkit.records import Phrasing
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = [
-    "BACK_TRANSLATION",
-    "PARAPHRASE",
-    "back_translation",
-    "backend_paraphraser",
-    "mask",
-    "paraphrase",
-    "pretrained",
-    "seq2seq",
-    "unmask",
-]
+__all__ = ["BACK_TRANSLATION", "PARAPHRASE", "back_translation", "mask", "paraphrase", "unmask"]
 
-Rewriter = Callable[[Sequence[str]], Sequence[str]]
 STYLES = (
     "in other words",
     "more briefly",
@@ -51,6 +41,16 @@ _ASK = (
     "Rewrite the following instruction {style}. "
     "Keep its meaning exactly, and copy every mark such as [[0]] unchanged. "
     "Reply with the rewritten instruction only.\n\nInstruction: {text}\nRewritten:"
+)
+LANGUAGES = ("German", "French", "Spanish", "Italian", "Russian", "Chinese")
+"""Languages gone through, one drawn per copy, where none is named."""
+_THERE = (
+    "Translate the following instruction into {language}. Copy every mark such as [[0]] "
+    "unchanged. Reply with the translation only.\n\nInstruction: {text}\nTranslation:"
+)
+_BACK = (
+    "Translate the following instruction into English. Copy every mark such as [[0]] "
+    "unchanged. Reply with the translation only.\n\nInstruction: {text}\nTranslation:"
 )
 _MARK = re.compile(r"\[\[\s*(\d+)\s*\]\]")
 _WORDS = re.compile(r"\w+")
@@ -134,20 +134,55 @@ def _rewritten(
         return Impossible("has no words outside slots and label words")
     answers = rewrite([ask.replace("{text}", masked)])
     answer = answers[0].strip().strip('"').strip() if answers else ""
-    text = unmask(answer, kept)
     if not answer:
         return Impossible("the model answered nothing")
+    text = unmask(answer, kept)
+    return _accepted(phrasing, text, answer, masked=masked, marks=len(kept), who="the model")
+
+
+def _accepted(
+    phrasing: Phrasing, text: str | None, answer: str, *, masked: str, marks: int, who: str
+) -> Phrasing | Impossible:
+    """Return the phrasing with another text, or why that is none; `answer` and `masked` are the new and the old one with marks."""
     if text is None:
         return Impossible(
-            f"the model lost or repeated one of {len(kept)} slots and label words: {answer[:80]!r}"
+            f"{who} lost or repeated one of {marks} slots and label words: {answer[:80]!r}"
         )
     if "\ufffd" in text or any(mark in _MARK.sub("", answer) for mark in ("{{", "{%", "{#")):
-        return Impossible(f"the model wrote a template mark of its own: {answer[:80]!r}")
+        return Impossible(f"{who} wrote a template mark of its own: {answer[:80]!r}")
     if text.split() == phrasing.text.split():
-        return Impossible("the model gave the same text back", again=True)
+        return Impossible(f"{who} gave the same text back", again=True)
     if reason := garbage(masked, answer):
-        return Impossible(f"the model wrote {reason}: {answer[:80]!r}", again=True)
+        return Impossible(f"{who} wrote {reason}: {answer[:80]!r}", again=True)
     return replace(phrasing, text=text)
+
+
+def _supplied(
+    phrasing: Phrasing, rng: np.random.Generator, *, file: str, words: Sequence[str]
+) -> Phrasing | Impossible:
+    """Return the phrasing in a wording drawn from those that a file gives for it.
+
+    Slots and label words may stand in the file as they are, or as the marks of `mask`.
+    """
+    texts = rewordings_of(phrasing, file)
+    if not texts:
+        return Impossible(f"{file} has no rewording of it")
+    given = texts[int(rng.integers(len(texts)))]
+    masked, kept = mask(phrasing.text, words)
+    answer, found = (given, kept) if _MARK.search(given) else mask(given, words)
+    text = unmask(answer, found) if sorted(found) == sorted(kept) else None
+    made = _accepted(phrasing, text, answer, masked=masked, marks=len(kept), who="the file")
+    return replace(made, again=True) if isinstance(made, Impossible) else made
+
+
+def _one_of(name: str, options: Options, wanted: str) -> None:
+    """Refuse a file and models together, and neither."""
+    given = [key for key in ("file", "model", "there") if options.get(key)]
+    if len(given) != 1 or bool(options.get("there")) != bool(options.get("back")):
+        raise UsageError(
+            f"perturbation {name!r}: {' and '.join(given) or 'no model and no file'} given; one "
+            f"is accepted. Write it as {wanted}."
+        )
 
 
 def paraphrase(
@@ -162,178 +197,93 @@ def paraphrase(
     rng
         Source of randomness; draws the style.
     options
-        ``model``: a function from prompts to texts, or ``BACKEND:NAME``; ``protected_words``.
+        ``model``: a function from prompts to texts, or ``BACKEND:NAME``; or ``file``: rewordings
+        made elsewhere; ``protected_words``.
     """
-    model = options["model"]
-    if not model:
-        raise UsageError(
-            "perturbation 'paraphrase': no model is given; BACKEND:NAME is accepted. "
-            "Write it as paraphrase:model=hf:FOLDER."
-        )
-    rewrite = backend_paraphraser(_model_spec(model)) if isinstance(model, str) else model
-    style = STYLES[int(rng.integers(len(STYLES)))]
-    return _rewritten(
-        phrasing, rewrite, ask=_ASK.replace("{style}", style), words=options["protected_words"]
+    _one_of(
+        "paraphrase", options, "paraphrase:model=hf:FOLDER (BACKEND:NAME), or paraphrase:file=PATH"
     )
+    words = options["protected_words"]
+    if options.get("file"):
+        return _supplied(phrasing, rng, file=options["file"], words=words)
+    style = STYLES[int(rng.integers(len(STYLES)))]
+    rewrite = rewriter(options["model"], "paraphrase")
+    return _rewritten(phrasing, rewrite, ask=_ASK.replace("{style}", style), words=words)
 
 
 def back_translation(
     phrasing: Phrasing, rng: np.random.Generator, options: Options
 ) -> Phrasing | Impossible:
-    """Return the phrasing translated by one model and back by another.
+    """Return the phrasing translated into another language and back.
 
     Parameters
     ----------
     phrasing
         What is reworded.
     rng
-        Not used: both models decode greedily.
+        Source of randomness; draws the language where none is named, and the row of a file.
     options
         ``there`` and ``back``: functions from texts to texts, or encoder-decoder models (folder or
-        hub id); ``protected_words``.
+        hub id); or ``model``: a function from prompts to texts, or ``BACKEND:NAME``, which
+        translates both ways through ``language`` (``any``: one of `LANGUAGES`); or ``file``:
+        translations made elsewhere; ``protected_words``.
     """
-    if not options["there"] or not options["back"]:
-        raise UsageError(
-            "perturbation 'back_translation': two models are needed. "
-            "Write it as back_translation:there=FOLDER,back=FOLDER."
-        )
+    _one_of(
+        "back_translation",
+        options,
+        "back_translation:there=FOLDER,back=FOLDER, back_translation:model=BACKEND:NAME, or "
+        "back_translation:file=PATH",
+    )
+    words = options["protected_words"]
+    if options.get("file"):
+        return _supplied(phrasing, rng, file=options["file"], words=words)
+    if options.get("model"):
+        return _translated(phrasing, rng, options)
     there, back = (
         seq2seq(model) if isinstance(model, str) else model
         for model in (options["there"], options["back"])
     )
-    return _rewritten(
-        phrasing, lambda texts: back(there(texts)), ask="{text}", words=options["protected_words"]
-    )
+    return _rewritten(phrasing, lambda texts: back(there(texts)), ask="{text}", words=words)
 
 
-def _model_spec(text: str) -> ModelSpec:
-    backend, colon, name = text.partition(":")
-    if not colon or backend not in BACKENDS:
-        raise UsageError(
-            f"perturbation 'paraphrase': model {text!r} is not accepted; BACKEND:NAME is, "
-            f"with {', '.join(BACKENDS.names())}."
-        )
-    return ModelSpec(backend=backend, name=name)
+def _translated(
+    phrasing: Phrasing, rng: np.random.Generator, options: Options
+) -> Phrasing | Impossible:
+    """Return the phrasing as one language model translates it there and back."""
+    language = options.get("language", "any")
+    if language == "any":
+        language = LANGUAGES[int(rng.integers(len(LANGUAGES)))]
+    ask = rewriter(options["model"], "back_translation")
 
-
-@lru_cache(maxsize=2)
-def _backend(kind: str, name: str) -> Any:
-    return BACKENDS.load(kind)(ModelSpec(backend=kind, name=name))
-
-
-def backend_paraphraser(model: ModelSpec, *, max_tokens: int = 256) -> Rewriter:
-    """Return a function that sends prompts to any evalkit backend and returns what it wrote (greedy, one line or more).
-
-    Raises
-    ------
-    BackendError
-        When the backend fails on a prompt, or gives no answer to one.
-    """
-
-    def rewrite(prompts: Sequence[str]) -> list[str]:
-        requests = [
-            Request(kind="generate", text=prompt, max_tokens=max_tokens, stop=("\n\n",))
-            for prompt in prompts
+    def both(texts: Sequence[str]) -> list[str]:
+        there = ask([_THERE.format(language=language, text=text) for text in texts])
+        return [
+            ask([_BACK.format(text=text.strip())])[0].strip() if text.strip() else ""
+            for text in there
         ]
-        answers = {
-            response.key: response
-            for batch in _backend(model.backend, model.name).run(
-                [Ask(request) for request in requests]
-            )
-            for response in batch
-        }
-        texts = []
-        for request in requests:
-            response = answers.get(request.key)
-            if response is None or response.error or response.text is None:
-                reason = (
-                    "it gave no response"
-                    if response is None
-                    else response.error or "it gave no text"
-                )
-                raise BackendError(
-                    f"{model.backend}:{model.name}: cannot paraphrase: {reason}. "
-                    "Try the model with 'evalkit run' first."
-                )
-            texts.append(response.text)
-        return texts
 
-    return rewrite
+    return _rewritten(phrasing, both, ask="{text}", words=options["protected_words"])
 
 
-def pretrained(name: str, kind: str, *, use: str) -> tuple[Any, Any]:
-    """Return tokenizer and model of a folder or hub id, ready to be asked on the CPU.
-
-    Parameters
-    ----------
-    name
-        Folder or hub id.
-    kind
-        ``sequence-classification`` or ``sequence-to-sequence``.
-    use
-        What it is for, for messages.
-
-    Raises
-    ------
-    ExtraMissingError
-        When Transformers is not installed.
-    BackendError
-        When it is no such model.
-    """
-    try:
-        import transformers
-    except ImportError as error:
-        raise ExtraMissingError(f"{use} {name!r}", "hf") from error
-    loader: Any = (
-        transformers.AutoModelForSeq2SeqLM
-        if kind == "sequence-to-sequence"
-        else transformers.AutoModelForSequenceClassification
-    )
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-        return tokenizer, loader.from_pretrained(name).eval()
-    except (OSError, ValueError) as error:
-        raise BackendError(
-            f"{name}: is not a {kind} model that Transformers can load: {error}. "
-            "Check the folder or id."
-        ) from error
-
-
-@lru_cache(maxsize=4)
-def seq2seq(name: str, *, max_tokens: int = 256) -> Rewriter:
-    """Return a function that runs texts through an encoder-decoder model, greedily, on the CPU.
-
-    Parameters
-    ----------
-    name
-        Folder or hub id that ``transformers.AutoModelForSeq2SeqLM`` loads.
-    max_tokens
-        Most tokens generated per text.
-    """
-    tokenizer, model = pretrained(name, "sequence-to-sequence", use="translation model")
-    import torch
-
-    def translate(texts: Sequence[str]) -> list[str]:
-        batch = tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True)
-        with torch.inference_mode():
-            rows = model.generate(**batch, max_new_tokens=max_tokens, do_sample=False, num_beams=1)
-        return [str(text) for text in tokenizer.batch_decode(rows, skip_special_tokens=True)]
-
-    return translate
-
-
+_FILE = Option(default="", doc="Table of rewordings made elsewhere, with 'of' and 'text'.")
 PARAPHRASE = Perturbation(
     edit=paraphrase,
-    doc="A rewording by a model, asked for in one of eight styles.",
-    options={"model": Option(default="", doc="Model that rewords, as BACKEND:NAME.")},
+    doc="A rewording by a model, asked for in one of eight styles, or read from a file.",
+    options={
+        "model": Option(default="", doc="Model that rewords, as BACKEND:NAME."),
+        "file": _FILE,
+    },
 )
 BACK_TRANSLATION = Perturbation(
     edit=back_translation,
-    doc="Translated by one encoder-decoder model and back by another.",
+    doc="Translated and back: by two encoder-decoder models, by a language model, or in a file.",
     options={
         "there": Option(
             default="", doc="Model that translates into the other language (folder or hub id)."
         ),
         "back": Option(default="", doc="Model that translates back."),
+        "model": Option(default="", doc="Model that translates both ways, as BACKEND:NAME."),
+        "language": Option(default="any", doc="Language gone through, by its English name."),
+        "file": _FILE,
     },
 )

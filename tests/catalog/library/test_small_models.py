@@ -6,7 +6,7 @@ import pytest
 
 from evalkit.catalog.library.validators import nli_validator
 from evalkit.errors import BackendError
-from evalkit.phrasings.perturb.semantic import seq2seq
+from evalkit.phrasings.perturb.rewriters import seq2seq
 from evalkit.records import Phrasing
 
 WORDS = ["<pad>", "</s>", "<unk>", "say", "yes", "or", "no", "please", "."]

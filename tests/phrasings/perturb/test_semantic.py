@@ -9,14 +9,8 @@ from hypothesis import strategies as st
 
 from evalkit.errors import BackendError, UsageError
 from evalkit.phrasings.perturb.apply import apply
-from evalkit.phrasings.perturb.semantic import (
-    back_translation,
-    backend_paraphraser,
-    mask,
-    paraphrase,
-    seq2seq,
-    unmask,
-)
+from evalkit.phrasings.perturb.rewriters import backend_paraphraser, seq2seq
+from evalkit.phrasings.perturb.semantic import back_translation, mask, paraphrase, unmask
 from evalkit.phrasings.perturb.spec import Impossible, PerturbationSpec
 from evalkit.records import ModelSpec, Phrasing, Response
 from evalkit.registry import BACKENDS
