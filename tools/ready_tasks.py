@@ -136,9 +136,13 @@ def exams() -> Iterator[Spec]:
             "741b8276f2d1982aa3d5b832d3ee81ed3b896490",
             ["multiple_choice/validation-00000-of-00001.parquet"],
             "truthfulqa/mc1.jsonl",
-            columns={"choices": "mc1_targets.choices", "target": "mc1_targets.labels"},
+            columns={
+                "choices": "mc1_targets.choices | mc1_targets",
+                "target": "mc1_targets.labels | mc1_targets",
+            },
             target_is="mask",
             shuffle=True,
+            also=["TruthfulQA/data/mc_task.json", "truthfulqa/mc_task.json"],
         ),
         _LETTERS,
         split="validation",
@@ -256,9 +260,9 @@ def passages() -> Iterator[Spec]:
             columns={
                 "question": "{{ passage }}\nQuestion: {{ question }}?",
                 "asked": "question",
-                "target": "answer",
+                "target": "answer | label",
             },
-            names={"true": "yes", "false": "no"},
+            names={"true": "yes", "false": "no", "1": "yes", "0": "no"},
             splits={"validation": "dev"},
         ),
         {

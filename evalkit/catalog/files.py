@@ -44,7 +44,7 @@ __all__ = [
 _MAX_CELL = 16 * 1024 * 1024
 
 
-def data_directory(data_dir: Path | None = None) -> Path:
+def data_directory(data_dir: Path | None = None, *, new: bool = False) -> Path:
     """Return the data directory.
 
     The one given, else ``EVALKIT_DATA``, else ``data`` in evalkit's cache folder.
@@ -52,7 +52,8 @@ def data_directory(data_dir: Path | None = None) -> Path:
     Raises
     ------
     DataMissingError
-        When a directory that was named is not there. The default one need not exist.
+        When a directory that was named is not there. The default one need not exist, nor any
+        where it may be `new`, in a folder that is there.
     """
     named = data_dir
     origin = "--data-dir"
@@ -61,6 +62,8 @@ def data_directory(data_dir: Path | None = None) -> Path:
     if named is None:
         return cache_dir() / "data"
     named = named.expanduser()
+    if new and not named.exists() and named.absolute().parent.is_dir():
+        return named
     if not named.is_dir():
         what = "is a file" if named.exists() else "is not there"
         raise DataMissingError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalkit.catalog.files import data_directory, locate
@@ -96,8 +96,31 @@ def read_instances(
     if not flaws:
         return instances, []
     return instances, [
-        f"{task.id}: {len(flaws)} of {len(read)} instances {LEFT_OUT}: {' '.join(named[:20])}"
+        f"{task.id}: {len(flaws)} of {len(read)} instances {LEFT_OUT}: "
+        f"{' '.join(_by_reason(task, read, flaws))}"
     ]
+
+
+def _by_reason(task: Task, read: Sequence[Instance], flaws: Mapping[int, str]) -> list[str]:
+    """Return every reason once, behind the places where it holds, ten of them at most."""
+    places: dict[str, list[str]] = {}
+    for position, flaw in flaws.items():
+        place = read[position].where or _shown(task, read[position])
+        places.setdefault(flaw, []).append(place)
+    return [_at(where, flaw) for flaw, where in list(places.items())[:20]]
+
+
+def _at(places: Sequence[str], flaw: str) -> str:
+    """Return a sentence on places: the first in full, of the others in its file the line alone.
+
+    >>> _at(["a.tsv:3", "a.tsv:7"], "holds NS.")
+    'a.tsv:3, 7: each holds NS.'
+    """
+    if len(places) == 1:
+        return f"{places[0]} {flaw}"
+    file = f"{places[0].rpartition(':')[0]}:"
+    shown = ", ".join([places[0], *(place.removeprefix(file) for place in places[1:10])])
+    return f"{shown}{f' and {len(places) - 10} more' if len(places) > 10 else ''}: each {flaw}"
 
 
 def _shown(task: Task, instance: Instance) -> str:

@@ -326,11 +326,12 @@ def parquet_batches(
             texts = {part.path_in_schema for part in parts if part.physical_type == "BYTE_ARRAY"}
             plain.seek(0)
             with parquet.ParquetFile(plain, read_dictionary=sorted(texts)) as file:
-                for batch in file.iter_batches(batch_size=size, columns=columns):
-                    total += sum(_size(column, whole_texts) for column in batch.columns)
-                    if total > limit:
-                        raise too_much
-                    yield batch
+                for group in range(len(groups)):  # texts in lists of two groups make no batch
+                    for batch in file.iter_batches(size, row_groups=[group], columns=columns):
+                        total += sum(_size(column, whole_texts) for column in batch.columns)
+                        if total > limit:
+                            raise too_much
+                        yield batch
                 if empty and not described.num_rows:
                     yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
         except pa.ArrowMemoryError as error:

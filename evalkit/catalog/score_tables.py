@@ -301,7 +301,7 @@ def _parquet_table(path: Path) -> tuple[Layout, Any]:
     import pyarrow as pa
 
     batches = list(parquet_batches(path, size=1 << 18, whole_texts=False, empty=True))
-    table = pa.Table.from_batches(batches)
+    table = pa.Table.from_batches(batches).unify_dictionaries()
     return layout_of(table.column_names, path), table
 
 

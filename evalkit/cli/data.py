@@ -152,9 +152,9 @@ def fetch(
     from evalkit.catalog.fetch import needed
     from evalkit.catalog.files import data_directory
 
-    root = data_directory(data_dir)
+    root = data_directory(data_dir, new=True)
     tasks = list_tasks(patterns)
-    if not given["force"]:
+    if not given["force"] and root.is_dir():
         tasks = [task for task, _ in available_tasks(tasks, data_dir)[1]]
     wanted, unknown = needed(tasks, root, revision=given["revision"])
     if given["dry_run"]:

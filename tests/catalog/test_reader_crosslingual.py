@@ -67,13 +67,15 @@ def test_pawsx_leaves_out_what_was_not_translated_and_takes_quotes_away(tmp_path
         '1\t"""Angel"" war ein Lied."\tEin Lied war ""Angel"".\t1',
         "2\tNS\tEin Satz.\t0",
         "3\tA schlug B.\tB schlug A.\t0",
+        "4\tEin Satz.\tNS\t1",
     )
 
     found, notes = read_instances(task("pawsx", "de", "t.tsv", ("ja", "nein")), tmp_path)
 
     assert [one.references for one in found] == [("ja",), ("nein",)]
     assert found[0].fields["sentence1"] == '"Angel" war ein Lied.'
-    assert "t.tsv:3 holds NS" in notes[0]
+    assert "2 of 4 instances left out" in notes[0]
+    assert "t.tsv:3, 5: each holds NS" in notes[0]
 
 
 def test_xcopa_asks_for_cause_or_effect_in_the_language_of_the_input(tmp_path):

@@ -326,14 +326,18 @@ def test_a_text_file_splits_from_the_end_in_its_own_encoding(
         )
 
 
-def test_nested_columns_of_parquet_are_read(task_over: Any, tmp_path: Path) -> None:
-    """As the hub keeps them: lists in objects, letters that only some rows have."""
+@pytest.mark.parametrize("rows_of_a_group", [1, 2])
+def test_nested_columns_of_parquet_are_read(
+    rows_of_a_group: int, task_over: Any, tmp_path: Path
+) -> None:
+    """As the hub keeps them: lists in objects, letters that only some rows have, groups of rows."""
     rows = [
         {"question": "Q", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "B"},
         {"question": "R", "choices": {"text": ["c", "d", "e"], "label": ["1", "2", "3"]}, "answerKey": "1"},
     ]  # fmt: skip
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(rows), buffer)
+    table = pyarrow.Table.from_pylist(rows)
+    parquet.write_table(table, buffer, row_group_size=rows_of_a_group)
 
     found = read(
         task_over,

@@ -207,6 +207,36 @@ def test_sentences_of_financial_news_keep_their_marks(tmp_path: Path) -> None:
     ]
 
 
+def test_truthfulqa_is_read_from_the_file_of_its_repository(tmp_path: Path) -> None:
+    """There an object gives every choice its 0 or 1; the hub's lists give the same instances."""
+    task = loose("truthfulqa/mc1")
+    marks = {text: int(text == "one") for text in FOUR}
+    rows = [{"question": UGLY, "mc1_targets": marks, "mc2_targets": dict.fromkeys(FOUR, 1)}]
+    place = tmp_path / "a" / task.source.options["also"][0]
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps(rows))
+    placed(task, tmp_path / "b", hub=True, content=packed(UPSTREAM[task.id][1]))
+
+    own, hub = (load_instances(task, tmp_path / name) for name in "ab")
+
+    assert content(own) == content(hub)
+    place.write_text(json.dumps([{**rows[0], "mc1_targets": dict.fromkeys(FOUR, 0)}]))
+    with pytest.raises(CatalogError, match="is no list of one 1"):
+        load_instances(task, tmp_path / "a")
+
+
+def test_boolq_is_read_as_superglue_has_it(tmp_path: Path) -> None:
+    """There the answer is called label, and its truth value is a number on the hub."""
+    task = loose("boolq/boolq")
+    for name, label in [("a", False), ("b", 0), ("c", "false")]:
+        row = {"question": "is it so", "passage": UGLY, "idx": 0, "label": label}
+        placed(task, tmp_path / name, hub=False, content=lines([row]))
+
+        (item,) = load_instances(task, tmp_path / name)
+
+        assert item.references == ("no",)
+
+
 def test_kinds_of_context_stand_beside_the_answers(tmp_path: Path) -> None:
     """A table of BBQ has rows by context and polarity, and templates are the independent units."""
     task = loose("bbq/age")

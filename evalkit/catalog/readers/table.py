@@ -173,7 +173,10 @@ def _choices(task: Task, mapping: _Mapping, row: Mapping[str, Any], where: str) 
         return task.labels, ()
     if isinstance(columns, list | tuple):
         return tuple(_plain(row, str(column), where) for column in columns), ()
-    texts, labels = listed_choices(at(row, str(columns), where), mapping.separator, where)
+    value = at(row, str(columns), where)
+    if mapping.target_is == "mask" and isinstance(value, Mapping):
+        value = list(value)  # choice -> 0 or 1
+    texts, labels = listed_choices(value, mapping.separator, where)
     if (named := mapping.columns.get("labels")) is not None:
         labels = several(at(row, str(named), where), mapping.separator, f"{where}: labels")
         if len(labels) != len(texts):

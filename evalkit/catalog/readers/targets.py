@@ -32,7 +32,7 @@ def named_target(
         Texts of the choices and the labels the file gives them.
     kind
         One of `TARGETS`: ``letter`` counts from A, or is one of the labels where there are some;
-        ``mask`` is a list with one 1 among 0.
+        ``mask`` is a list with one 1 among 0, or an object from each choice to its 0 or 1.
     where
         Start of a message.
     names
@@ -95,6 +95,8 @@ def _if_hidden(text: str) -> str:
 
 
 def _masked(value: Any, texts: Sequence[str], where: str) -> int:
+    if isinstance(value, Mapping):
+        value = list(value.values())
     marks = [str(mark) for mark in value] if isinstance(value, list) else []
     if len(marks) != len(texts) or sorted(set(marks)) != ["0", "1"] or marks.count("1") != 1:
         raise CatalogError(
