@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    print_json,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, output_options, print_json
 from evalkit.cli.training_options import MERGES, preset, recipe_of, training_options
 from evalkit.report.terminal import say
 
@@ -37,9 +31,7 @@ UNTRAINED = (
     ),
 )
 @training_options
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(as_json: bool, quiet: bool, **given: Any) -> int:
     """Train a mitigation for a model, or make a checkpoint of checkpoints.
 

@@ -18,14 +18,12 @@ from evalkit.cli.analyse_tables import (
 )
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
     interval_options,
-    json_option,
     log_options,
     no_report_option,
     option,
+    output_options,
     print_json,
-    quiet_option,
     table_options,
     told_of,
 )
@@ -104,9 +102,7 @@ GROUP = "What is computed"
     ),
 )
 @table_options()
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(table: Path, **settings: Any) -> None:
     """Analyse a per-instance or aggregated score table.
 

@@ -11,12 +11,10 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
     option,
+    output_options,
     print_json,
     print_table,
-    quiet_option,
     table_options,
 )
 from evalkit.errors import UsageError
@@ -50,9 +48,7 @@ __all__ = ["command"]
     help="Exit with 1 when there is an error among the findings.",
 )
 @table_options()
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     table: Path, declared: tuple[str, ...], *, strict: bool, as_json: bool, quiet: bool
 ) -> None:

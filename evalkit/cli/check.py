@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json
 from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
@@ -38,9 +31,7 @@ _MANY = {"known models": "known models", "policy": "policies", "unknown": "unkno
     type=click.Path(path_type=Path),
     help="Where the instances of tasks lie; EVALKIT_DATA, then evalkit's cache folder, without it.",
 )
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(paths: tuple[Path, ...], data_dir: Path | None, as_json: bool, quiet: bool) -> int:
     """Validate task, phrasing, suite, model and policy files.
 

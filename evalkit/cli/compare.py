@@ -12,16 +12,14 @@ import click
 from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
     interval_options,
-    json_option,
     log_options,
     number,
     option,
+    output_options,
     p_value,
     print_json,
     print_table,
-    quiet_option,
     table_options,
     told_of,
 )
@@ -77,9 +75,7 @@ _VERDICTS = {None: "-", True: "yes", False: "no"}
     help="Write estimates.csv of the differences into this directory.",
 )
 @table_options()
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     """Compare RUN_B with RUN_A: every headline estimate, difference, interval and test.
 

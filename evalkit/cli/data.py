@@ -13,9 +13,9 @@ from evalkit.cli.options import (
     debug_option,
     json_option,
     option,
+    output_options,
     print_json,
     print_table,
-    quiet_option,
 )
 from evalkit.report.terminal import say
 
@@ -38,9 +38,7 @@ def command() -> None:
 )
 @click.argument("patterns", nargs=-1, metavar="[TASK]...")
 @_data_dir
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def status(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet: bool) -> None:
     """Show for each benchmark how many of its tasks have their data on this machine.
 
@@ -134,9 +132,7 @@ def where(patterns: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
     metavar="HOST[:PORT]",
     help="Let a task file's address lead to this host of the inner network. Repeatable.",
 )
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def fetch(
     patterns: tuple[str, ...], data_dir: Path | None, as_json: bool, quiet: bool, **given: Any
 ) -> int:

@@ -26,7 +26,6 @@ __all__ = ["command"]
     "--what",
     type=click.Choice(["responses", "scores", "lm-eval", "every-eval-ever"]),
     default="scores",
-    show_default=True,
     help="What is written.",
 )
 @option(
@@ -45,7 +44,6 @@ __all__ = ["command"]
 @option(
     "--project",
     default="evalkit",
-    show_default=True,
     metavar="NAME",
     help="W&B project or MLflow experiment, with --to.",
 )

@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from evalkit.cli.options import (
-    LOGS,
-    GroupedCommand,
-    debug_option,
-    json_option,
-    log_options,
-    option,
-    quiet_option,
-    told_of,
-)
+from evalkit.cli.options import LOGS, GroupedCommand, log_options, option, output_options, told_of
 from evalkit.errors import StoreError, UsageError
 from evalkit.report.terminal import say
 
@@ -85,7 +76,6 @@ NAMED = 10
     type=click.Choice((*FORMATS, *LOGS)),
     default=("text",),
     multiple=True,
-    show_default=True,
     group="Output",
     help=(
         "What is printed; or the harness that wrote a log, told from its content where it is not "
@@ -129,9 +119,7 @@ NAMED = 10
     help="Exit 0 whatever the outcome; errors keep their code.",
 )
 @log_options(named=False)
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     candidate: Path,
     baselines: tuple[Path, ...],

@@ -12,12 +12,12 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
+    data_dir_option,
     option,
+    output_options,
+    phrasing_file_option,
     print_json,
     print_table,
-    quiet_option,
 )
 from evalkit.report.terminal import say
 
@@ -46,7 +46,6 @@ LAYERS = ("model", "layer", "same_instance", "same_wording", "recovered", "gaine
     "--phrasings",
     type=click.IntRange(min=1),
     default=4,
-    show_default=True,
     group=_WHAT,
     help="Correct phrasings per task.",
 )
@@ -55,27 +54,12 @@ LAYERS = ("model", "layer", "same_instance", "same_wording", "recovered", "gaine
     "-L",
     type=click.IntRange(min=1),
     default=8,
-    show_default=True,
     group=_WHAT,
     help="Instances per task.",
 )
-@option(
-    "--phrasing-file",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    group=_WHAT,
-    help="Your own phrasings. Repeatable.",
-)
-@option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    envvar="EVALKIT_DATA",
-    metavar="DIR",
-    group=_WHAT,
-    help="[env: EVALKIT_DATA]",
-)
-@option("--seed", type=int, default=0, show_default=True, group=_WHAT, help="Of the choice.")
+@phrasing_file_option(_WHAT)
+@data_dir_option(_WHAT)
+@option("--seed", type=int, default=0, group=_WHAT, help="Of the choice.")
 @option(
     "--against",
     metavar="MODEL",
@@ -94,7 +78,6 @@ LAYERS = ("model", "layer", "same_instance", "same_wording", "recovered", "gaine
 @option(
     "--device",
     default="auto",
-    show_default=True,
     metavar="auto|cpu|cuda[:i]",
     group=_HOW,
     help="Where.",
@@ -106,9 +89,7 @@ LAYERS = ("model", "layer", "same_instance", "same_wording", "recovered", "gaine
     group="Output",
     help="Folder for shares.csv, drift.csv, layers.csv and figures; default: only print.",
 )
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(model: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Look inside a model: what its answers lean on, where wordings part, which layer differs.
 

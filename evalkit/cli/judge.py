@@ -12,13 +12,11 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
     no_report_option,
     option,
+    output_options,
     print_json,
     print_table,
-    quiet_option,
 )
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
@@ -70,7 +68,6 @@ JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
     "--wordings",
     type=click.IntRange(min=1),
     default=2,
-    show_default=True,
     metavar="K",
     group=ASKED,
     help="Wordings the judge is asked in, each in both orders.",
@@ -79,7 +76,6 @@ JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
     "--max-tokens",
     type=click.IntRange(min=1),
     default=32,
-    show_default=True,
     metavar="N",
     group=ASKED,
     help="Most tokens of a verdict; a judge that thinks first needs more.",
@@ -103,7 +99,6 @@ JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
     "number",
     type=click.IntRange(min=1),
     default=100,
-    show_default=True,
     metavar="N",
     group=LABELS,
     help="Answers in the sheet.",
@@ -117,9 +112,7 @@ JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
     help="The sheet filled in: corrects the judge's rate. It is kept with the run.",
 )
 @no_report_option
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(run: Path, **settings: Any) -> int:
     """Let a model judge the answers of a finished run, in a column of its own.
 

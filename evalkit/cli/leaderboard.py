@@ -10,14 +10,12 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
     interval_options,
-    json_option,
     log_options,
     option,
+    output_options,
     print_json,
     print_table,
-    quiet_option,
     table_options,
     told_of,
 )
@@ -85,9 +83,7 @@ GROUP = "Statistics"
 @log_options()
 @interval_options(GROUP, resamples=2000, least_level=0.5)
 @table_options("csv", "latex")
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     runs: tuple[Path, ...],
     out: Path | None,

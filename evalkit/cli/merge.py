@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, data_dir_option, option, output_options, print_json
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -105,21 +98,11 @@ METHODS = (
 @option(
     "--split",
     default="validation",
-    show_default=True,
     group=_GREEDY,
     help="Split of the instances; one that nothing was trained on.",
 )
-@option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    envvar="EVALKIT_DATA",
-    metavar="DIR",
-    group=_GREEDY,
-    help="[env: EVALKIT_DATA]",
-)
-@json_option
-@quiet_option
-@debug_option
+@data_dir_option(_GREEDY)
+@output_options
 def command(method: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> int:
     """Make checkpoints of checkpoints.
 

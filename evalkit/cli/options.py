@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -21,6 +22,7 @@ __all__ = [
     "LOGS",
     "GroupedCommand",
     "GroupedOption",
+    "data_dir_option",
     "debug_option",
     "interval_options",
     "json_option",
@@ -28,7 +30,9 @@ __all__ = [
     "no_report_option",
     "number",
     "option",
+    "output_options",
     "p_value",
+    "phrasing_file_option",
     "print_json",
     "print_table",
     "quiet_option",
@@ -85,7 +89,9 @@ class GroupedCommand(click.Command):
 
 
 def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[F], F]:
-    """Return a click option that stands under a heading."""
+    """Return a click option that stands under a heading and shows its default, if it has one."""
+    shown_value = kwargs.get("default") not in (None, "", Path()) and not kwargs.get("is_flag")
+    kwargs.setdefault("show_default", shown_value)
     return click.option(*names, cls=GroupedOption, group=group, **kwargs)
 
 
@@ -164,6 +170,35 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def output_options(function: F) -> F:
+    """Add ``--json``, ``--quiet`` and ``--debug``."""
+    return json_option(quiet_option(debug_option(function)))
+
+
+def data_dir_option(group: str) -> Callable[[F], F]:
+    """Return ``--data-dir``, under a heading."""
+    return option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        envvar="EVALKIT_DATA",
+        metavar="DIR",
+        group=group,
+        help="[env: EVALKIT_DATA]",
+    )
+
+
+def phrasing_file_option(group: str) -> Callable[[F], F]:
+    """Return ``--phrasing-file``, under a heading."""
+    return option(
+        "--phrasing-file",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        group=group,
+        help="Your own phrasings. Repeatable.",
+    )
+
+
 def interval_options(
     group: str,
     *,
@@ -201,9 +236,7 @@ def interval_options(
 
     def add(function: F) -> F:
         for name, kind, default, words in reversed(blocks):
-            function = option(
-                name, type=kind, default=default, show_default=True, group=group, help=words
-            )(function)
+            function = option(name, type=kind, default=default, group=group, help=words)(function)
         return function
 
     return add

@@ -9,15 +9,7 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    print_table,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
 from evalkit.cli.phrasings_files import PATHS
 from evalkit.report.terminal import say
 
@@ -43,9 +35,7 @@ WORDS = {"kept": "kept", "look": "look at it", "changed": "changed"}
     group="Models",
     help="Language model that is weighed with both; errs least. Needs --encoder minilm.",
 )
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     paths: tuple[Path, ...],
     encoder: str | None,

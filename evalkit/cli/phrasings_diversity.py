@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    print_table,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
 from evalkit.cli.phrasings_files import PATHS
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
@@ -52,12 +44,9 @@ _NEAREST = 5
     "--how",
     type=click.Choice(["k-center", "facility"]),
     default="k-center",
-    show_default=True,
     help="k-center leaves none far from all chosen; facility chooses those that stand for many.",
 )
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     paths: tuple[Path, ...],
     *,

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
 from evalkit.errors import CatalogError, UsageError
 from evalkit.report.terminal import say
@@ -90,9 +83,7 @@ __all__ = ["command"]
 )
 @out_option
 @overwrite_option
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     importer: str, paths: tuple[Path, ...], *, as_json: bool, quiet: bool, **given: Any
 ) -> None:

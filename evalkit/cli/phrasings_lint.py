@@ -7,13 +7,7 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    print_json,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, output_options, print_json
 from evalkit.cli.phrasings_files import PATHS
 from evalkit.report.terminal import say
 
@@ -22,9 +16,7 @@ __all__ = ["command"]
 
 @click.command("lint", cls=GroupedCommand, epilog="Example: evalkit phrasings lint paraphrases/")
 @click.argument("paths", nargs=-1, type=PATHS, metavar="[PATH]...")
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     """Say what a reader would object to in phrasing files: each finding with file, line and code.
 

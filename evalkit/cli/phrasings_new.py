@@ -28,9 +28,7 @@ __all__ = ["command"]
     group="Output",
     help="File to write; when it is there already it is kept, shown and linted.",
 )
-@option(
-    "--source", default="mine", show_default=True, help="Collection your wordings will belong to."
-)
+@option("--source", default="mine", help="Collection your wordings will belong to.")
 @option(
     "--data-dir",
     type=PATHS,

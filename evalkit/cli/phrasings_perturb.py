@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    print_table,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
@@ -61,7 +53,7 @@ __all__ = ["command"]
     metavar="WORD",
     help="Label word that no edit may touch. Repeatable.",
 )
-@option("--seed", type=int, default=0, show_default=True, help="Equal seeds give equal copies.")
+@option("--seed", type=int, default=0, help="Equal seeds give equal copies.")
 @option(
     "--check",
     is_flag=True,
@@ -97,9 +89,7 @@ __all__ = ["command"]
 )
 @out_option
 @overwrite_option
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     paths: tuple[Path, ...],
     task_id: str | None,

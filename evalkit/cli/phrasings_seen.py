@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    print_table,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, written
 from evalkit.report.terminal import say
 
@@ -46,13 +38,12 @@ __all__ = ["command"]
     metavar="NAME",
     help="Field that is read, at any depth; repeatable. All texts without it.",
 )
-@option("--split", default="train", show_default=True, help="Split of a hub data set.")
+@option("--split", default="train", help="Split of a hub data set.")
 @option("--name", metavar="NAME", help="Name of the collection; the stem of --out without it.")
 @option(
     "--near",
     type=float,
     default=0.8,
-    show_default=True,
     group="Matching",
     help="Least likeness of a near copy.",
 )
@@ -61,7 +52,6 @@ __all__ = ["command"]
     "keep",
     type=click.IntRange(1, 100),
     default=3,
-    show_default=True,
     group="Matching",
     help="Rows kept per phrasing.",
 )
@@ -69,15 +59,12 @@ __all__ = ["command"]
     "--workers",
     type=click.IntRange(1, 64),
     default=1,
-    show_default=True,
     group="Matching",
     help="Processes that look.",
 )
 @out_option
 @overwrite_option
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     paths: tuple[Path, ...], training: tuple[str, ...], *, as_json: bool, quiet: bool, **given: Any
 ) -> None:

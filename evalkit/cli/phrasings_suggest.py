@@ -13,14 +13,12 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
     number,
     option,
+    output_options,
     p_value,
     print_json,
     print_table,
-    quiet_option,
 )
 from evalkit.report.terminal import say
 
@@ -46,7 +44,6 @@ ALIKE = 0.7
     "k",
     type=click.IntRange(min=1),
     default=3,
-    show_default=True,
     help="Wordings per task.",
 )
 @option(
@@ -58,7 +55,6 @@ ALIKE = 0.7
         ]
     ),
     default="recoverable",
-    show_default=True,
     help="Signal they are chosen by.",
 )
 @option(
@@ -91,9 +87,7 @@ ALIKE = 0.7
 @option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Phrasing file that takes them."
 )
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(run: Path, *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Say which wordings of a run a training would gain most from.
 

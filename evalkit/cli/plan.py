@@ -13,13 +13,11 @@ import click
 from evalkit.cli.choosing import at_most_one_model, choosing_options, settings_from
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
     number,
     option,
+    output_options,
     print_json,
     print_table,
-    quiet_option,
     table_options,
 )
 from evalkit.cli.prompts import print_prompts, prompts_json
@@ -75,7 +73,6 @@ _FEW = 3
     "--power",
     type=click.FloatRange(0.05, 0.999),
     default=0.8,
-    show_default=True,
     group=_SIZE,
     help="Chance of showing it.",
 )
@@ -88,9 +85,7 @@ _FEW = 3
     help="Also print N prompts exactly as they are sent, tasks and phrasings in turn.",
 )
 @table_options()
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     pilot: Path | None,
     components: str | None,

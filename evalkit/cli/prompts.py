@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.choosing import at_most_one_model, choosing_options, settings_from
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say, shown
 
@@ -46,14 +39,11 @@ NO_MODEL = "scripted:noise"
     "number",
     type=click.IntRange(min=1),
     default=3,
-    show_default=True,
     metavar="N",
     help="How many prompts: phrasings in turn, then instances.",
 )
 @choosing_options(*USED)
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     task: str, phrasing: str | None, number: int, as_json: bool, quiet: bool, **given: Any
 ) -> None:

@@ -10,13 +10,11 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
     log_options,
     no_report_option,
     option,
+    output_options,
     print_json,
-    quiet_option,
     told_of,
 )
 from evalkit.errors import UsageError
@@ -67,9 +65,7 @@ RUN_MARKS = ("manifest.json", "responses.sqlite", "run.lock")
 )
 @log_options()
 @no_report_option
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     runs: tuple[Path, ...],
     figures: bool,

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.choosing import choosing_options, settings_from
-from evalkit.cli.options import (
-    GroupedCommand,
-    debug_option,
-    json_option,
-    option,
-    print_json,
-    quiet_option,
-)
+from evalkit.cli.options import GroupedCommand, option, output_options, print_json
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -45,9 +38,7 @@ __all__ = ["command"]
         "Default: wait."
     ),
 )
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(as_json: bool, quiet: bool, stall_timeout: float | None, **given: Any) -> int:
     """Evaluate every phrasing of every task of a suite.
 

@@ -11,13 +11,11 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
     no_report_option,
     option,
+    output_options,
     print_json,
     print_table,
-    quiet_option,
     table_options,
 )
 from evalkit.errors import UsageError
@@ -69,9 +67,7 @@ __all__ = ["command"]
 )
 @no_report_option
 @table_options()
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     runs: tuple[Path, ...],
     score_by: str | None,

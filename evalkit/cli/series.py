@@ -14,14 +14,12 @@ import click
 from evalkit.cli.choosing import choosing_options, settings_from
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
     number,
     option,
+    output_options,
     p_value,
     print_json,
     print_table,
-    quiet_option,
     table_options,
 )
 from evalkit.errors import UsageError
@@ -65,7 +63,6 @@ METRICS = "mean,unseen_mean,min"
 @option(
     "--x",
     default="step",
-    show_default=True,
     metavar="WORD",
     group=_WHERE,
     help=(
@@ -83,7 +80,6 @@ METRICS = "mean,unseen_mean,min"
 @option(
     "--metrics",
     default=METRICS,
-    show_default=True,
     metavar="A,B",
     group=_RULE,
     help="Statistics with their bands and plateaus.",
@@ -91,7 +87,6 @@ METRICS = "mean,unseen_mean,min"
 @option(
     "--tested",
     default="mean",
-    show_default=True,
     metavar="METRIC",
     group=_RULE,
     help="What the first regression is found on.",
@@ -100,7 +95,6 @@ METRICS = "mean,unseen_mean,min"
     "--margin",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.02,
-    show_default=True,
     group=_RULE,
     help="Fall from which a step may regress, a fraction.",
 )
@@ -108,7 +102,6 @@ METRICS = "mean,unseen_mean,min"
     "--tolerance",
     type=click.FloatRange(0, 1),
     default=0.01,
-    show_default=True,
     group=_RULE,
     help="Gain that counts as none for a plateau, a fraction.",
 )
@@ -116,7 +109,6 @@ METRICS = "mean,unseen_mean,min"
     "--level",
     type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
     default=0.95,
-    show_default=True,
     group=_RULE,
     help="Level of intervals, and of the rule over all steps together.",
 )
@@ -129,9 +121,7 @@ METRICS = "mean,unseen_mean,min"
 )
 @choosing_options(*ASKING)
 @table_options()
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(
     places: tuple[str, ...], models: tuple[str, ...], as_json: bool, quiet: bool, **given: Any
 ) -> int:

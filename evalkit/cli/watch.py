@@ -41,7 +41,6 @@ __all__ = ["command"]
     "--every",
     type=click.FloatRange(min=0.1),
     default=10.0,
-    show_default=True,
     metavar="SECONDS",
     help="Time between two looks.",
 )
@@ -55,7 +54,6 @@ __all__ = ["command"]
     "--level",
     type=click.FloatRange(0.5, 1.0, min_open=True, max_open=True),
     default=0.95,
-    show_default=True,
     help="Level of intervals.",
 )
 @option("--json", "as_json", is_flag=True, group="Output", help="Print one line of JSON per look.")

@@ -14,12 +14,11 @@ import click
 
 from evalkit.cli.options import (
     GroupedCommand,
-    debug_option,
-    json_option,
+    data_dir_option,
     option,
+    output_options,
     print_json,
     print_table,
-    quiet_option,
     table_options,
 )
 from evalkit.report.terminal import say
@@ -49,7 +48,6 @@ COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "
     "--energy",
     type=float,
     default=0.9,
-    show_default=True,
     group=_WHAT,
     help="Share of the squared change that the rank must hold.",
 )
@@ -57,7 +55,6 @@ COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "
     "--top",
     type=int,
     default=10,
-    show_default=True,
     group=_WHAT,
     help="First singular vectors of the tuned matrix that may be intruders.",
 )
@@ -65,7 +62,6 @@ COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "
     "--cosine",
     type=float,
     default=0.5,
-    show_default=True,
     group=_WHAT,
     help="Best cosine with the base's vectors below which one is an intruder.",
 )
@@ -80,15 +76,8 @@ COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "
 @option(
     "--sources", metavar="A,B", group=_PATH, help="Only phrasings of these sources; default: all."
 )
-@option("--split", default="train", show_default=True, group=_PATH, help="Split of the instances.")
-@option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    envvar="EVALKIT_DATA",
-    metavar="DIR",
-    group=_PATH,
-    help="[env: EVALKIT_DATA]",
-)
+@option("--split", default="train", group=_PATH, help="Split of the instances.")
+@data_dir_option(_PATH)
 @option(
     "--out",
     type=click.Path(path_type=Path),
@@ -97,9 +86,7 @@ COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "
     help="Folder for weights.csv and the figures; default: only print.",
 )
 @table_options()
-@json_option
-@quiet_option
-@debug_option
+@output_options
 def command(base: str, tuned: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Show what a tuning changed in the weights: how much, in how many directions, and where.
 
