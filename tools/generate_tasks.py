@@ -15,7 +15,7 @@ from typing import Any
 from promptbench_tasks import Spec, facts, glue, knowledge, logic
 from ready_tasks import (
     bbq,
-    bigbench_more,
+    bigbench,
     cuad,
     exams,
     finance,
@@ -189,37 +189,8 @@ def superni() -> Iterator[Spec]:
         }
 
 
-def bigbench() -> Iterator[Spec]:
-    """Yield the six task folders of BIG-bench that jiudingsun01/InstructionEval carries."""
-    for row in facts("bigbench"):
-        name = row["name"]
-        inner = f"benchmark_tasks/{name}/task.json"
-        yield {
-            "name": name,
-            "benchmark": "bigbench",
-            "version": 1,
-            "reader": "bigbench",
-            "source": {
-                "local": f"bigbench/{inner}",
-                "options": {
-                    "also": [f"bigbench/bigbench/{inner}", f"instructioneval/data/{inner}"]
-                },
-            },
-            "split": "test",
-            "kind": "choice",
-            "fields": ["question", "input"],
-            "metric": "choice_accuracy",
-            "subject": row["subject"],
-            "description": row["description"],
-            "n_instances": int(row["n"]),
-            "licence": "Apache-2.0",
-            "citation": "Srivastava et al., Beyond the Imitation Game, TMLR 2023, arXiv:2206.04615",
-            "notes": "Clone google/BIG-bench as 'bigbench' into the data directory.",
-        }
-
-
-READY = (exams, reasoning, passages, bbq, medicine, finance, cuad, bigbench_more)
-BENCHMARKS = (mmlu, bbh, superni, bigbench, *READY, glue, knowledge, logic)
+READY = (exams, reasoning, passages, bbq, medicine, finance, cuad, bigbench)
+BENCHMARKS = (mmlu, bbh, superni, *READY, glue, knowledge, logic)
 
 
 def grouped(spec: Spec, groups: Mapping[str, Mapping[str, str]]) -> Spec:

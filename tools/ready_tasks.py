@@ -10,7 +10,7 @@ from typing import Any
 
 from promptbench_tasks import Spec, facts
 
-__all__ = ["bbq", "bigbench_more", "cuad", "exams", "finance", "medicine", "passages", "reasoning"]
+__all__ = ["bbq", "bigbench", "cuad", "exams", "finance", "medicine", "passages", "reasoning"]
 
 _LETTERS: Mapping[str, Any] = {
     "kind": "choice",
@@ -518,9 +518,9 @@ def cuad() -> Iterator[Spec]:
         )
 
 
-def bigbench_more() -> Iterator[Spec]:
-    """Yield what the lead paper used of BIG-bench beyond the six folders with a published number of rows."""
-    for row in facts("bigbench_more"):
+def bigbench() -> Iterator[Spec]:
+    """Yield the six task folders of BIG-bench that jiudingsun01/InstructionEval carries, and what its paper used beyond them."""
+    for row in (*facts("bigbench"), *facts("bigbench_more")):
         name = row["name"]
         inner = f"benchmark_tasks/{name}/task.json"
         spec: Spec = {
