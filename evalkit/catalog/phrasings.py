@@ -272,6 +272,11 @@ def _fitting(task: Task, items: Sequence[_Read]) -> list[Phrasing]:
                 f"{item.at}: {task.id} has no slot {', '.join(strange)}; it fills "
                 f"{', '.join(sorted(offered))}. Correct the text."
             )
+        if phrasing.answers and len(phrasing.answers) != len(task.labels):
+            problems.append(
+                f"{item.at}: answers are {list(phrasing.answers)}, and {task.id} has the labels "
+                f"{list(task.labels)}; give one word for every label, in their order."
+            )
         taken[phrasing.id] = item
     if problems:
         raise CatalogError(problems)

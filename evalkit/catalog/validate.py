@@ -282,6 +282,14 @@ def _check_phrasing(phrasing: Phrasing) -> Iterator[tuple[Where, str]]:
     for place, rule in enumerate(phrasing.constraints):
         if message := constraint_problem(rule):
             yield ("constraints", place), message
+    if len({word.strip() for word in phrasing.answers} - {""}) != len(phrasing.answers):
+        yield (
+            ("answers",),
+            (
+                f"answers are {list(phrasing.answers)}; accepted: a word for every label of the "
+                "task, all different, such as [Yes, No]."
+            ),
+        )
     for message in check_template(phrasing.text):
         yield ("text",), message
     for message in frame_problems(phrasing.frame):

@@ -121,6 +121,8 @@ def command(
         _read(read, path, options, targets, importer=importer, in_folder=in_folder)
         for path, in_folder in files_of(paths, importer)
     )
+    if not as_json:
+        print_notes(found.skipped, what="left out", quiet=quiet)
     if given["out"]:
         write_phrasings(
             given["out"], found.phrasings, tasks=options.tasks, overwrite=given["overwrite"]
@@ -133,7 +135,6 @@ def command(
             }
         )
         return
-    print_notes(found.skipped, what="left out", quiet=quiet)
     say(
         f"{len(found.phrasings)} phrasings read, {len(found.skipped)} left "
         f"out{written(given['out'])}"

@@ -34,6 +34,7 @@ __all__ = [
     "list_choices",
     "render_prompt",
     "without",
+    "worded",
 ]
 
 PROMPT_VERSION = 1
@@ -90,6 +91,25 @@ def answer_labels(
         phrasing.layout in {"parenthesized", "original"},
         tuple(names or range(len(choices))),
     )
+
+
+def worded(task: Task, phrasing: Phrasing, choices: Sequence[str]) -> tuple[str, ...]:
+    """Return the choices in the phrasing's own words for the task's labels, where it has any.
+
+    Raises
+    ------
+    CatalogError
+        When it has another number of words than the task has labels.
+    """
+    if not phrasing.answers:
+        return tuple(choices)
+    if len(phrasing.answers) != len(task.labels):
+        raise CatalogError(
+            f"phrasing {phrasing.id!r}: answers are {list(phrasing.answers)}, and {task.id} has "
+            f"the labels {list(task.labels)}; one word for every label is accepted."
+        )
+    words = dict(zip(task.labels, phrasing.answers, strict=True))
+    return tuple(words.get(choice, choice) for choice in choices)
 
 
 @lru_cache(maxsize=4096)
@@ -158,7 +178,7 @@ def render_prompt(
         When the phrasing cannot ask this task: a slot the instance does not fill, letters asked for
         without choices listed, an order that is no permutation.
     """
-    choices = _ordered(instance, order)
+    choices = worded(task, phrasing, _ordered(instance, order))
     if task.kind == "choice" and not choices:
         raise CatalogError(
             f"{task.id}: instance {instance.id!r} has no choices but the task is a choice task. "
@@ -293,7 +313,7 @@ def _inline(
         **_fields(task, instance),
         "question": question,
         "choices": offered,
-        "labels": _Choices(task.labels),
+        "labels": _Choices(phrasing.answers or task.labels),
     }
     rendered = render(text, fields).rstrip()
     if listed and "choices" not in slots(text) and phrasing.label_space != "text":
@@ -316,14 +336,15 @@ def _worked(task: Task, phrasing: Phrasing, shot: Instance) -> str:
     if phrasing.position == "inline":
         bare = render_prompt(task, replace(phrasing, wrapper="plain", frame=""), shot).text
     else:
-        question, listed = _body(task, phrasing, shot, shot.choices, ())
+        offered = worded(task, phrasing, shot.choices)
+        question, listed = _body(task, phrasing, shot, offered, ())
         bare = _close("\n".join(part for part in (question, listed) if part), phrasing.cue)
     return f"{bare} {_answer(task, phrasing, shot)}"
 
 
 def _answer(task: Task, phrasing: Phrasing, shot: Instance) -> str:
     if task.kind == "choice" and shot.target is not None:
-        return answer_labels(phrasing, shot.choices)[shot.target]
+        return answer_labels(phrasing, worded(task, phrasing, shot.choices))[shot.target]
     if not shot.references:
         raise CatalogError(f"{task.id}: shot {shot.id!r} has no answer to show.")
     return shot.references[0]

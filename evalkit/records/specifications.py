@@ -195,6 +195,9 @@ class Phrasing:
     as upstream's own text shows them."""
     label_space: LabelSpace = "letters"
     """What the model is asked to answer with: the letter, the number, or the text of the choice."""
+    answers: tuple[str, ...] = ()
+    """Words that stand for the task's labels here, in the order of `Task.labels`; empty: the labels
+    themselves."""
     position: Position = "before"
     """Instruction before the instance, after it, or around it (the text itself holds the slots)."""
     wrapper: Wrapper = "plain"

@@ -338,8 +338,9 @@ def _phrasings(
         )
         chosen, notes = [*chosen, *made], [f"{task.id}: {refusal}" for refusal in refused]
     if suite.perturbations:
+        own = (word for phrasing in correct for word in phrasing.answers)
         made, refused = apply(
-            correct, suite.perturbations, seed=settings.seed, protected_words=task.labels
+            correct, suite.perturbations, seed=settings.seed, protected_words=(*task.labels, *own)
         )
         chosen, notes = (
             [*chosen, *made],

@@ -204,6 +204,7 @@ def _task_record(job: Job) -> TaskRecord:
                 phrasing.wrapper,
                 phrasing.cue,
                 *([phrasing.frame, phrasing.reserved] if phrasing.frame else []),
+                *([phrasing.answers] if phrasing.answers else []),
             ],
             length=16,
         )

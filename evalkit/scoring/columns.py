@@ -52,6 +52,7 @@ class Cells:
 
     def same(self) -> dict[str, str]:
         """Return the columns that are the same for all cells."""
+        own = bool(self.phrasing.answers) and self.phrasing.label_space == "text"
         return {
             "model": self.model,
             "benchmark": self.task.benchmark,
@@ -60,7 +61,7 @@ class Cells:
             "phrasing_source": self.phrasing.source,
             "seen": self.seen,
             "layout": self.phrasing.layout,
-            "label_space": self.phrasing.label_space,
+            "label_space": "own" if own else self.phrasing.label_space,
             "perturbation": self.phrasing.perturbation,
             "kind": self.phrasing.kind,
             "position": self.phrasing.position,

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from evalkit.backends.precision import NOISE, could_turn, noise
 from evalkit.errors import StoreError
-from evalkit.phrasings.prompts import answer_labels
+from evalkit.phrasings.prompts import answer_labels, worded
 from evalkit.records import Instance, Job, Phrasing, Response, Task
 from evalkit.records.manifest import Counts, Manifest, ModelRecord
 from evalkit.scoring import Answered, Verdict
@@ -328,7 +328,8 @@ def answered_cell(
     instance = job.instances[position]
     order, names = job.arrangement(phrasing, position)
     shown = tuple(instance.choices[index] for index in order) if order else instance.choices
-    labels = answer_labels(phrasing, shown, names) if shown else ()
+    offered = worded(job.task, phrasing, shown)
+    labels = answer_labels(phrasing, offered, names) if shown else ()
     return Answered(
         instance=instance,
         response=response,

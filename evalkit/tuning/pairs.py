@@ -63,7 +63,8 @@ def _form(task: Task, phrasing: Phrasing) -> Form:
     if task.kind != "choice":
         return ("generated", False)
     bracketed = phrasing.label_space != "text" and phrasing.layout in {"parenthesized", "original"}
-    return (phrasing.label_space, bracketed)
+    own = phrasing.label_space == "text" and "|".join(phrasing.answers)
+    return (own or phrasing.label_space, bracketed)
 
 
 def divided(

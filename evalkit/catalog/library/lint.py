@@ -119,7 +119,8 @@ def _labels(item: _Item, task: Task) -> Iterator[Finding]:
         for word in quoted
         if word[:1] in "'\"‘“" and word[1:-1].strip()
     }
-    labels = {" ".join(normalised_words(label)) for label in task.labels}
+    wanted = item.phrasing.answers or task.labels
+    labels = {" ".join(normalised_words(label)) for label in wanted}
     held = f" {' '.join(normalised_words(text))} "
     strange, lost = (
         sorted(named - labels),

@@ -194,36 +194,6 @@ def test_several_types_go_each_to_its_tasks(tmp_path: Path):
     }
 
 
-def test_upstreams_own_answer_words_are_left_out_where_the_labels_differ(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-):
-    """Yes and no are no answers to a task whose labels are others; a listing of them lists the task's instead."""
-    path = tmp_path / "templates" / "super_glue" / "rte" / "templates.yaml"
-    path.parent.mkdir(parents=True)
-    entry = """
-  {key}: !Template
-    answer_choices: 'Yes ||| No'
-    id: {key}
-    jinja: "{text} ||| {{{{answer_choices[label]}}}}"
-    metadata: !TemplateMetadata
-      original_task: true
-    name: {key}
-"""
-    asked = "{{premise}} Hence {{hypothesis}}"
-    path.write_text(
-        "dataset: super_glue\nsubset: rte\ntemplates:\n"
-        + entry.format(key="spelt", text=f"{asked}, Yes or No?")
-        + entry.format(key="listed", text=asked + "? {{ answer_choices | join(', ') }}"),
-        encoding="utf-8",
-    )
-    found, _ = imported(
-        tmp_path, "promptsource", str(path), "--as", "nli", "--tasks", "promptbench/mnli"
-    )
-
-    assert [one.text for one in found] == ["{{premise}} Hence {{hypothesis}}? {{ choices }}"]
-    assert "names no, yes, where promptbench/mnli has entailment" in capsys.readouterr().err
-
-
 def test_a_definition_on_one_subject_is_for_that_subject(tmp_path: Path):
     """SuperNI's anatomy task is asked on MMLU's anatomy alone, with letters in brackets as it says."""
     path = tmp_path / "tasks" / "task001_mmmlu_answer_generation_anatomy.json"

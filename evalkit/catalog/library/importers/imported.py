@@ -249,15 +249,17 @@ def wanted(name: str, options: ImportOptions) -> bool:
 
 
 def joined(results: Iterable[Imported]) -> Imported:
-    """Return several results as one; an id that stands twice is kept once."""
+    """Return several results as one; what stands twice, by id or as the same wording for the same tasks, is kept once."""
     whole = Imported()
-    known: set[str] = set()
+    known: set[tuple[object, ...]] = set()
     for result in results:
         whole.skipped += result.skipped
         for phrasing in result.phrasings:
-            if phrasing.id in known:
+            asked = (phrasing.text, phrasing.answers, phrasing.layout, phrasing.label_space)
+            keys = {(phrasing.id,), (*asked, phrasing.tasks) if phrasing.tasks else (phrasing.id,)}
+            if keys & known:
                 whole.skipped.append(f"{phrasing.origin}: the same text stands here again")
             else:
-                known.add(phrasing.id)
+                known |= keys
                 whole.phrasings.append(phrasing)
     return whole

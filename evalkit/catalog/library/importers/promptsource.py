@@ -69,6 +69,13 @@ _LEAK = re.compile(
 )
 
 
+_BY_LABEL = re.compile(
+    r"\A\s*(?:\{%-?\s*if\s+label\s*!=\s*-1\s*-?%\}\s*)?"
+    r"\{\{-?\s*answer_choices\s*\[\s*label\s*\]\s*-?\}\}\s*(?:\{%-?\s*endif\s*-?%\})?\s*\Z"
+)
+"""A target that is the answer word of the label."""
+
+
 def _inside(template: str) -> str:
     """Return what stands inside the slots and tags of a template."""
     return " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", template, re.DOTALL))
@@ -171,6 +178,7 @@ def _template(entry: dict[str, Any], where: str, *, borrowed: bool = False) -> t
     metadata = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
     languages = (metadata or {}).get("languages") or ["en"]
     named = " ".join(choices) or str(entry.get("answer_choices"))
+    words = choices if borrowed and _BY_LABEL.match(jinja.partition("|||")[2]) else ()
     by_letter = lettered and (choices[:2] == ("A", "B") or "label" in named)
     space: LabelSpace = "letters" if by_letter else "text"
     phrasing = Phrasing(
@@ -182,6 +190,7 @@ def _template(entry: dict[str, Any], where: str, *, borrowed: bool = False) -> t
         position="inline",
         layout=layout,
         label_space=space,
+        answers=() if by_letter else words,
         cue="",
         language=str(languages[0]),
         meaning=Meaning(

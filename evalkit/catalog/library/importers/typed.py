@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
+from evalkit.catalog.library.importers.classes import answers_on
 from evalkit.catalog.library.importers.imported import (
     UPSTREAM_ANSWERS,
     Imported,
@@ -272,14 +273,16 @@ def as_types(
             if not target.kind.asks(name):
                 continue  # another type of task: nothing that a person could mend
             try:
-                whole.phrasings.append(_on(phrasing, target, name, patterns))
+                whole.phrasings += _on(phrasing, target, name, patterns)
             except CatalogError as error:
                 whole.skipped.append(f"{phrasing.origin}: {name}: {error}")
     return whole
 
 
-def _on(phrasing: Phrasing, target: Target, name: str, patterns: Sequence[str]) -> Phrasing:
-    """Return a phrasing on the slots of a target's tasks; raise CatalogError with what hinders it."""
+def _on(
+    phrasing: Phrasing, target: Target, name: str, patterns: Sequence[str]
+) -> Iterator[Phrasing]:
+    """Yield a phrasing on the slots of a target's tasks, once for each set of answer words; raise CatalogError with what hinders it."""
     if phrasing.meaning.status == "doubtful":
         raise CatalogError(phrasing.meaning.note)
     names = slots(phrasing.text)
@@ -287,25 +290,43 @@ def _on(phrasing: Phrasing, target: Target, name: str, patterns: Sequence[str]) 
     if not whole:
         phrasing = _renamed(phrasing, names, target)
     subject = _SUBJECT.match(name)
-    mine, why = [], "is about a subject, or a number of choices, that none of --tasks has"
+    mine: dict[tuple[str, ...], list[Task]] = {}
+    why = "is about a subject, or a number of choices, that none of --tasks has"
     for task in target.tasks:
         if subject and task.id != f"mmlu/{subject[1]}":
             continue
         if _COUNTED.search(phrasing.text) and task.benchmark != "mmlu":
             continue  # four choices: MMLU has them, others need not
-        if hindrance := "" if whole else _answers(phrasing, task):
+        answers = () if whole else _own_answers(phrasing, task, name)
+        if hindrance := "" if whole or answers else _answers(phrasing, task):
             why = hindrance
             continue
-        mine.append(task.id)
+        mine.setdefault(answers, []).append(task)
     if not mine:
         raise CatalogError(why)
-    return replace(
-        phrasing,
-        tasks=_short(mine, patterns, target),
-        stratum="detailed" if whole else "plain",
-        layout="parenthesized" if subject else phrasing.layout,
-        label_space="letters" if subject else phrasing.label_space,
-    )
+    for answers, tasks in mine.items():
+        apart = f"-{slug(tasks[0].id)}" if len(mine) > 1 and answers else ""
+        yield replace(
+            phrasing,
+            id=f"{phrasing.id}{apart}",
+            answers=answers,
+            tasks=_short([task.id for task in tasks], patterns, target),
+            stratum="detailed" if whole else "plain",
+            layout="parenthesized" if subject else phrasing.layout,
+            label_space="letters" if subject else phrasing.label_space,
+        )
+
+
+def _own_answers(phrasing: Phrasing, task: Task, upstream: str) -> tuple[str, ...]:
+    """Return a template's own words in the order of a task's labels; empty where it has none, shows none, or they are the labels."""
+    if not phrasing.answers or task.kind != "choice":
+        return ()
+    folded = f" {' '.join(normalised_words(phrasing.text))} "
+    words = [" ".join(normalised_words(word)) for word in phrasing.answers]
+    if {*words} == {" ".join(normalised_words(label)) for label in task.labels}:
+        return ()
+    shown = "choices" in slots(phrasing.text) or all(f" {word} " in folded for word in words)
+    return answers_on(task, upstream, phrasing.answers) if shown else ()
 
 
 def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phrasing:
