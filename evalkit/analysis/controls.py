@@ -41,7 +41,9 @@ def reliance_of(block: Block, *, question: stats.Question, level: float) -> Foun
         f"reliance_{kind}": kinds == kind for kind in others
     }
     return {
-        name: stats.gap_interval(values, seen=correct, unseen=wrong, question=question, level=level)
+        name: stats.gap_interval(
+            values, seen=correct, unseen=wrong, question=question, level=level, ends=(-1.0, 1.0)
+        )
         for name, wrong in masks.items()
     }
 
@@ -103,7 +105,7 @@ def seen_wrong_of(block: Block, *, question: stats.Question, level: float) -> Fo
     values = independent_units(block, block.values)
     return {
         "seen_wrong": stats.gap_interval(
-            values, seen=wrong, unseen=right, question=question, level=level
+            values, seen=wrong, unseen=right, question=question, level=level, ends=(-1.0, 1.0)
         ),
         "seen_wrong_p": _sign_flip(values, wrong, right, seed=block.task, level=level),
     }

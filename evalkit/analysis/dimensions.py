@@ -151,6 +151,7 @@ def _interval(
         question=how,
         level=level,
         bounded=entry.low == 0.0 and entry.high == 1.0,
+        ends=(entry.low, entry.high) if math.isfinite(entry.high - entry.low) else None,
         n_instances=[max(part.scores.shape[1], 1) for part in first],
     )
 

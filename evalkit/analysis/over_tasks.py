@@ -342,6 +342,7 @@ def _linear(
                     question=within(how),
                     level=level,
                     bounded=not differences and metric != "gap",
+                    ends=None if differences else (-1.0, 1.0),
                     n_instances=[max(task.n_instances, 1) for task in tasks],
                 )
                 break

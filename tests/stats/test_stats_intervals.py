@@ -130,6 +130,29 @@ def test_all_right_does_not_claim_certainty():
     )
 
 
+@pytest.mark.parametrize("question", ["fixed", "random"])
+def test_where_all_instances_are_alike_no_interval_is_a_point(question):
+    """50 of 50 alike leave room for .0714 of others (Wilson, z^2 / (50 + z^2)), to the ends of the scale."""
+    alike, seen = np.full((6, 50), 0.25), np.arange(6) < 3
+    unlike = 1.96**2 / (50 + 1.96**2)
+    masks = {"seen": seen, "unseen": ~seen}
+    mean = stats.mean_interval(alike, question=question)
+    gap = stats.gap_interval(alike, **masks, question=question, ends=(-1.0, 1.0))
+    labels = stats.consistency_interval(np.ones((6, 50), dtype=int), question="fixed")
+    part = stats.Part(tuple("abcdef"), alike)
+    error = stats.error_of_gaps([part], [part], question=question)
+    tasks = stats.interval_of(
+        error, question=question, level=0.95, bounded=False, n_instances=[50], ends=(-1.0, 1.0)
+    )
+
+    assert (mean.low, mean.high) == pytest.approx(
+        (0.25 - 0.25 * unlike, 0.25 + 0.75 * unlike), abs=1e-4
+    )
+    assert (gap.low, gap.high) == pytest.approx((-unlike, unlike), abs=1e-4)
+    assert (tasks.low, tasks.high) == pytest.approx((-unlike, unlike), abs=1e-4)
+    assert (labels.value, labels.low, labels.high) == pytest.approx((1, 1 - unlike, 1), abs=1e-4)
+
+
 def test_gap_without_unseen_phrasings_says_so(scores):
     """The reason names the empty arm."""
     nobody = np.zeros(8, dtype=bool)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import stdtrit
 
-from evalkit.stats.intervals.crossed import crossed_variance, student
+from evalkit.stats.intervals.crossed import crossed_variance, student, unvaried
 from evalkit.stats.intervals.noise import zero_one
 from evalkit.stats.intervals.resample import OVER, Interval, Question, undefined
 from evalkit.stats.point.agreement import consistency, equal_partners
@@ -175,12 +175,14 @@ def _pairs(
         return undefined(value, f"fewer than {LEAST_PAIRED} phrasings", level=level)
     if np.isnan(value) or terms.shape[1] < 2:
         return undefined(value, "fewer than two instances", level=level)
+    variance, df = crossed_variance(terms, degree=2, question=question)
+    if variance == 0 and 0 <= value <= 1:
+        return unvaried(value, terms.shape[1], level=level, ends=(0.0, 1.0))
     if question == "fixed":
         found = _cube_root(value, terms, degree=2, question=question, level=level)
         return replace(found, high=min(found.high, 1.0))
     if bound is None:
         return undefined(value, "offered for scores of 0 and 1 only", level=level)
-    variance, df = crossed_variance(terms, degree=2, question=question)
     return _arcsine(
         value,
         variance=variance,

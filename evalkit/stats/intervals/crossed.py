@@ -52,6 +52,23 @@ def student(
     return Interval(value, value - half, value + half, level, method, over)
 
 
+def unvaried(value: float, n: int, *, level: float, ends: tuple[float, float]) -> Interval:
+    """Return the interval of a mean of n units that are all alike; a width of 0 would claim certainty.
+
+    At most a share u of other units is unlike them, by Wilson's upper end for 0 of n, and those
+    reach no further than the `ends` of the scale.
+
+    Examples
+    --------
+    >>> found = unvaried(0.0, 50, level=0.95, ends=(-1.0, 1.0))
+    >>> round(found.low, 3), round(found.high, 3)
+    (-0.071, 0.071)
+    """
+    unlike = rate_interval(0, n, level=level).high
+    low, high = (value + unlike * (end - value) for end in ends)
+    return Interval(value, low, high, level, "wilson", OVER["fixed"])
+
+
 def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> tuple[float, float]:
     """Return the variance of the mean of `terms` over phrasings and instances, and its degrees of freedom.
 
@@ -132,8 +149,8 @@ def mean_interval(
     MSi - MSe) / (P N). Where Vi does not exceed B by more than its sampling error, B sqrt(2 / (N -
     1)), V = A = MSp / (P N) with P - 1 degrees of freedom. Else these are Satterthwaite's: V^2 /
     (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))). Scores in [0, 1] get the interval on
-    the probit scale, where the mean of few and unequal phrasings is less skewed. All scores 0 or
-    all 1: Wilson's interval for that many instances, since a width of 0 would claim certainty. Ten
+    the probit scale, where the mean of few and unequal phrasings is less skewed. All instances
+    alike: Wilson's interval for that many (`unvaried`), since a width of 0 would claim certainty. Ten
     phrasings of one question are not ten questions: the instances enter once, whatever P is.
     Offered from 2 instances on, ``random`` from 2 phrasings on; see the coverage table for small P.
 
@@ -157,8 +174,8 @@ def mean_interval(
     values = scores[~np.isnan(scores)]
     if values.min() < 0 or values.max() > 1:
         return student(value, variance=variance, df=df, level=level, over=OVER[question])
-    if variance == 0 and value in {0.0, 1.0}:
-        return rate_interval(int(value) * scores.shape[1], scores.shape[1], level=level)
+    if variance == 0:
+        return unvaried(value, scores.shape[1], level=level, ends=(0.0, 1.0))
     return probit(
         value,
         variance=variance,
@@ -203,7 +220,13 @@ def probit(value: float, *, variance: float, df: float | int, level: float, over
 
 
 def gap_interval(
-    scores: Scores, *, seen: Mask, unseen: Mask, question: Question = "random", level: float = 0.95
+    scores: Scores,
+    *,
+    seen: Mask,
+    unseen: Mask,
+    question: Question = "random",
+    level: float = 0.95,
+    ends: tuple[float, float] | None = None,
 ) -> Interval:
     """Return seen minus unseen with its Student interval, paired on instances.
 
@@ -214,7 +237,8 @@ def gap_interval(
     degrees of freedom. ``random``: V = var(a seen) / Ps + var(a unseen) / Pu + (Vi - noise of N
     instances in the first two, where it exceeds its sampling error as in `mean_interval`), Welch:
     the two variances may differ and are never pooled. Degrees of freedom by Satterthwaite over the
-    two arms and Vi. ``random`` needs `LEAST_IN_ARM` phrasings in each arm.
+    two arms and Vi. ``random`` needs `LEAST_IN_ARM` phrasings in each arm. Where no instance moves
+    it, the interval is that of `unvaried` between the `ends` of a gap; a width of 0 without them.
 
     References
     ----------
@@ -230,8 +254,13 @@ def gap_interval(
         )
     difference = influence(arms[0]).mean(axis=0) - influence(arms[1]).mean(axis=0)
     shared = n_instances / (n_instances - 1) * float((difference**2).sum())
+    of_instances = (
+        unvaried(value, n_instances, level=level, ends=ends)
+        if ends is not None and shared == 0
+        else student(value, variance=shared, df=n_instances - 1, level=level, over=OVER[question])
+    )
     if question == "fixed":
-        return student(value, variance=shared, df=n_instances - 1, level=level, over=OVER["fixed"])
+        return of_instances
     if min(arm.shape[0] for arm in arms) < LEAST_IN_ARM:
         reason = "an arm with fewer than three phrasings"
         return undefined(value, reason, level=level)
@@ -251,7 +280,7 @@ def gap_interval(
         part**2 / df for part, df in parts
     )
     if total == 0:  # the phrasings of an arm have one and the same mean by accident
-        return student(value, variance=shared, df=n_instances - 1, level=level, over=OVER["random"])
+        return of_instances
     return student(value, variance=total, df=total**2 / spent, level=level, over=OVER["random"])
 
 

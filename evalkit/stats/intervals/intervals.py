@@ -150,7 +150,11 @@ def gap_intervals(
     if not (seen.any() and unseen.any()):
         reason = f"no {'seen' if unseen.any() else 'unseen'} phrasing"
         return {name: undefined(float("nan"), reason, level=level) for name in GAPS_FROM_MEANS}
-    result = {"gap": gap_interval(scores, seen=seen, unseen=unseen, question=question, level=level)}
+    result = {
+        "gap": gap_interval(
+            scores, seen=seen, unseen=unseen, question=question, level=level, ends=(-1.0, 1.0)
+        )
+    }
     if question == "random":
         return result | robust_only(
             gap_pivots(

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from evalkit.stats.intervals.crossed import LEAST_IN_ARM, probit, student
+from evalkit.stats.intervals.crossed import LEAST_IN_ARM, probit, student, unvaried
 from evalkit.stats.intervals.noise import influence, mean_noise
 from evalkit.stats.intervals.resample import OVER, Interval, Question, undefined
 from evalkit.stats.point.location import mean, phrasing_scores
 from evalkit.stats.point.missing import scored
-from evalkit.stats.point.rates import rate_interval
 
 __all__ = ["Error", "Part", "error_of_gaps", "error_of_means", "independent", "interval_of"]
 
@@ -186,22 +185,30 @@ def error_of_gaps(seen: Sequence[Part], unseen: Sequence[Part], *, question: Que
 
 
 def interval_of(
-    error: Error, *, question: Question, level: float, bounded: bool, n_instances: Sequence[int]
+    error: Error,
+    *,
+    question: Question,
+    level: float,
+    bounded: bool,
+    n_instances: Sequence[int],
+    ends: tuple[float, float] | None = None,
 ) -> Interval:
     """Return the Student interval of a mean over tasks; on the probit scale where scores are `bounded`.
 
-    All right or all wrong: Wilson's interval for as many instances as the tasks have together in
-    a mean of unequal ones, T^2 / sum 1 / N.
+    All instances alike: the interval of `unvaried` between the `ends` of the scale (0 and 1 where
+    `bounded`; a width of 0 where none are given), for as many instances as the tasks have together
+    in a mean of unequal ones, T^2 / sum 1 / N.
     """
     if np.isnan(error.variance):
         return undefined(error.value, FEW, level=level)
+    ends = (0.0, 1.0) if bounded else ends
+    if error.variance == 0 and ends is not None:
+        n = int(len(n_instances) ** 2 / sum(1 / count for count in n_instances))
+        return unvaried(error.value, n, level=level, ends=ends)
     if not bounded:
         return student(
             error.value, variance=error.variance, df=error.df, level=level, over=OVER[question]
         )
-    if error.variance == 0 and error.value in {0.0, 1.0}:
-        n = int(len(n_instances) ** 2 / sum(1 / count for count in n_instances))
-        return rate_interval(int(error.value) * n, n, level=level)
     return probit(
         error.value, variance=error.variance, df=error.df, level=level, over=OVER[question]
     )
