@@ -23,9 +23,11 @@ from chromium import Browser
 PHRASINGS = 544
 """Phrasings of the procedural suite, counted per task."""
 TIMING = (
-    "const t = performance.getEntriesByType('navigation')[0]; return [t.domInteractive, "
-    "t.loadEventEnd, performance.getEntriesByType('paint')[0].startTime]"
+    "const t = performance.getEntriesByType('navigation')[0], "
+    "p = performance.getEntriesByType('paint')[0]; "
+    "return t.loadEventEnd && p ? [t.domInteractive, t.loadEventEnd, p.startTime] : null"
 )
+"""Milliseconds until the document is ready, loaded, painted first; null while one is to come."""
 
 
 def made(folder: Path, cells: int) -> Path:
@@ -84,7 +86,7 @@ def opened(page: Path, folder: Path, repeats: int) -> None:
                 item["name"]: item["value"] * 1000
                 for item in browser.tell("Performance.getMetrics")["metrics"]
             }
-            found.append([*browser.ask(TIMING), metrics["TaskDuration"]])
+            found.append([*browser.until(TIMING), metrics["TaskDuration"]])
         finally:
             browser.close()
     names = ("document ready", "loaded, script done", "first paint", "processor of the page")

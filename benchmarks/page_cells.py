@@ -83,7 +83,7 @@ def opened(page: Path, programs: tuple[str, str], profile: Path) -> list[float]:
     try:
         browser.tell("Performance.enable", timeDomain="threadTicks")
         browser.open(page)
-        _, loaded, painted = browser.ask(TIMING)
+        _, loaded, painted = browser.until(TIMING)
         metrics = browser.tell("Performance.getMetrics")["metrics"]
         busy = next(item["value"] for item in metrics if item["name"] == "TaskDuration")
         shown = browser.call("POST", "/execute/async", {"script": SHOW, "args": []})

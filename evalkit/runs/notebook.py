@@ -12,6 +12,7 @@ from evalkit.backends.base import Backend
 from evalkit.errors import UsageError
 from evalkit.records import ModelSpec, Phrasing, Request, Response, Suite, Task
 from evalkit.runs.given import settings_of
+from evalkit.runs.notebook_line import shown_below
 from evalkit.runs.options import OPTIONS
 from evalkit.runs.read import answers_of, read_own_estimates, read_run
 from evalkit.runs.results import Compared, Gated, Place, compare, gate
@@ -166,6 +167,8 @@ class Run:
         if drawing.draw is None:
             raise UsageError(f"figure {name!r}: cannot be drawn from this run. {drawing.why}")
         axes: Axes = drawing.draw(ax)
+        if ax is None:
+            shown_below(axes.figure)
         return axes
 
     def compare(self, other: Place, **settings: Any) -> Compared:

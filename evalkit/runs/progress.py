@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, plain or JSON lines otherwise.
+"""Progress of long work: a bar on a terminal, a line in place in a notebook, plain or JSON lines otherwise.
 
 And stopping at once.
 """
@@ -18,11 +18,14 @@ from typing import Any
 from evalkit.errors import Interrupted
 from evalkit.records import Response
 from evalkit.report.terminal import say
+from evalkit.runs.notebook_line import notebook_line
 
 __all__ = ["ShownProgress", "interruptible"]
 
 LINE_EVERY = 10.0
 """Seconds between lines off a terminal."""
+CELL_EVERY = 0.5
+"""Seconds between two states of a notebook's line."""
 AGAIN = 0.5
 """Seconds after which a stop breaks in again where it was swallowed."""
 
@@ -61,6 +64,8 @@ class ShownProgress:
         self._last_line = self._began
         self._over = threading.Event()
         self.waits = False
+        self._cell = None if self.quiet or as_json else notebook_line()
+        self._every = LINE_EVERY if self._cell is None else CELL_EVERY
 
     @property
     def stop_requested(self) -> bool:
@@ -120,10 +125,9 @@ class ShownProgress:
         if self._as_json:
             self._line()
             return
-        say(
+        self._tell(
             f"{total:,} unique requests, {stored:,} stored already, {total - stored:,} to ask "
-            f"{self.label}",
-            err=True,
+            f"{self.label}"
         )
         if total > stored and sys.stderr.isatty():
             self._open_bar()
@@ -138,6 +142,13 @@ class ShownProgress:
                 self._bar.update(self._task, rate=self._rates())
             elif time.monotonic() - self._last_line >= LINE_EVERY:
                 self._line()
+
+    def _tell(self, line: str) -> None:
+        """Show how far it is: in place in a notebook, else as a line of its own."""
+        if self._cell is None:
+            say(line, err=True)
+        else:
+            self._cell.show(line)
 
     def _open_bar(self) -> None:
         from rich.console import Console
@@ -174,7 +185,7 @@ class ShownProgress:
             return
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=self._rates())
-        elif time.monotonic() - self._last_line >= LINE_EVERY:
+        elif time.monotonic() - self._last_line >= self._every:
             self._line()
 
     def state(self) -> dict[str, Any]:
@@ -233,14 +244,14 @@ class ShownProgress:
             )
             return
         left = f", {now['seconds_left']:,.0f} s left" if now["seconds_left"] else ""
-        say(f"{self._done:,}/{self._total:,} requests, {self._rates()}{left}", err=True)
+        self._tell(f"{self._done:,}/{self._total:,} requests, {self._rates()}{left}")
 
     def note(self, message: str) -> None:
         """Show one line."""
         if not self.quiet:
             say(
                 json.dumps({"event": "note", "message": message}) if self._as_json else message,
-                err=True,
+                err=self._cell is None,
             )
 
     def warn(self, message: str) -> None:

@@ -93,8 +93,11 @@ class Compared:
         return f"Compared({self.found.new!r} minus {self.found.old!r})"
 
     def _repr_html_(self) -> str:
-        lines = [*self.notes, "percentage points, mean over tasks"]
-        rows = ((row.metric, row) for row in self.found.overall)
+        from evalkit.records.statistics import shown_in
+
+        lines = [*self.notes, "percentage points, mean over tasks; the others: .headline"]
+        found = {row.metric: row for row in self.found.overall}
+        rows = [(one.title, found[one.name]) for one in shown_in("comparison") if one.name in found]
         return shown(f"{self.found.new} minus {self.found.old}", lines, rows)
 
 
