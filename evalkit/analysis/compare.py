@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from typing import TypeAlias
 
 import numpy as np
@@ -29,6 +30,7 @@ from evalkit.analysis.controls import reliance_of
 from evalkit.analysis.estimating import headline_phrasings, rows_of_model
 from evalkit.analysis.from_states import state_differences
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units
+from evalkit.analysis.over_answers import over_answers
 from evalkit.analysis.over_tasks import OneTask
 from evalkit.analysis.per_task import best_of_both
 from evalkit.analysis.suites import compare_suites, only_in_one, refuse
@@ -332,15 +334,20 @@ def _label_differences(old: Block, new: Block, settings: Settings) -> Found:
                 math.nan, "no predictions in a table", level=settings.level
             )
         }
-    gone = STATUSES.index("missing")
-    missing = (old.status == gone) | (new.status == gone)
-    labels = (old.labels.astype(np.int64), new.labels.astype(np.int64))
+    gone, most = STATUSES.index("missing"), max(old.repeats, new.repeats)
 
-    def consistency(*, question: stats.Question) -> Found:
-        return {
-            "consistency": stats.consistency_difference(
-                *labels, missing=missing, question=question, level=settings.level
-            )
-        }
+    def of_answers(before: Block, after: Block) -> Found:
+        missing = (before.status == gone) | (after.status == gone)
+        labels = (before.labels.astype(np.int64), after.labels.astype(np.int64))
 
-    return best_of_both(consistency, within(asked(settings.question)))
+        def consistency(*, question: stats.Question) -> Found:
+            return {
+                "consistency": stats.consistency_difference(
+                    *labels, missing=missing, question=question, level=settings.level
+                )
+            }
+
+        return best_of_both(consistency, within(asked(settings.question)))
+
+    each = zip(cycle(old.each), cycle(new.each), strict=False)  # of one answer beside several: it
+    return over_answers([of_answers(*pair) for pair in islice(each, most)])

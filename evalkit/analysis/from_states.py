@@ -7,6 +7,7 @@ answers given, refusals that come and go with the wording, and calibration.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -14,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
-from evalkit.scoring import FORMS, STATES, Block
+from evalkit.scoring import FORMS, STATES, STATUSES, Block
 from evalkit.stats.intervals.crossed import student
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
 from evalkit.stats.intervals.resample import OVER
+from evalkit.stats.point.missing import mean_over
 
 __all__ = [
     "SHARES",
@@ -28,6 +30,7 @@ __all__ = [
     "state_differences",
     "state_shares",
     "state_statistics",
+    "status_shares",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -57,25 +60,45 @@ def answered_cells(block: Block) -> Mask:
     return np.asarray(~np.isin(block.state, apart))
 
 
+def _over_answers(block: Block, cells: Callable[[Block], Floats]) -> Floats:
+    """Mean of one number per cell over the answers that have it."""
+    return mean_over(np.stack([cells(one) for one in block.each]), axis=0)
+
+
 def share_cells(block: Block, state: str) -> Floats:
-    """Return 1 for the (P, N) cells of a state, 0 for other answers, NaN without an answer."""
-    flags = (block.state == STATES.index(state)).astype(np.float64)
-    return np.where(answered_cells(block), flags, np.nan)
+    """Return 1 for the (P, N) cells of a state, 0 for other answers, NaN without an answer; the share of a cell's answers where it has several."""
+
+    def cells(one: Block) -> Floats:
+        flags = (one.state == STATES.index(state)).astype(np.float64)
+        return np.where(answered_cells(one), flags, np.nan)
+
+    return _over_answers(block, cells)
+
+
+def status_shares(block: Block, name: str, *, of: Callable[[Block], Mask]) -> Floats:
+    """Return the (P,) shares of the cells `of` every answer that have a status."""
+    shares = [
+        stats.rate_per_phrasing(one.status == STATUSES.index(name), of=of(one))
+        for one in block.each
+    ]
+    return mean_over(np.stack(shares), axis=0)
 
 
 def state_shares(block: Block) -> dict[str, float]:
     """Return state -> share of the answered cells of a block; NaN without any."""
-    there = answered_cells(block)
-    return {
-        state: stats.rate(block.state == STATES.index(state), of=there) for state in SHARES.values()
-    }
+    there = np.stack([answered_cells(one) for one in block.each])
+    states = np.stack([one.state for one in block.each])
+    return {state: stats.rate(states == STATES.index(state), of=there) for state in SHARES.values()}
 
 
 def form_cells(block: Block, names: tuple[str, ...]) -> Floats:
-    """Return 1 for the (P, N) texts of these forms, 0 for other texts, NaN where there is none."""
+    """Return 1 for the (P, N) texts of these forms, 0 for other texts, NaN where there is none; the share of a cell's texts where it has several."""
     codes = [FORMS.index(name) for name in names]
-    flags = np.isin(block.form, codes).astype(np.float64)
-    return np.where(block.form >= 0, flags, np.nan)
+
+    def cells(one: Block) -> Floats:
+        return np.where(one.form >= 0, np.isin(one.form, codes).astype(np.float64), np.nan)
+
+    return _over_answers(block, cells)
 
 
 def state_statistics(block: Block, *, question: stats.Question, level: float) -> Found:
@@ -96,8 +119,8 @@ def state_statistics(block: Block, *, question: stats.Question, level: float) ->
         found[name] = _rate(cells, level)
     for name, kept_of in FITTING.items():
         found[name] = _rate(form_cells(block, kept_of), level)
-    given = ~np.isin(block.state, [STATES.index(name) for name in NOT_GIVEN])
-    kept = np.where(given, block.values, np.nan)
+    apart = [STATES.index(name) for name in NOT_GIVEN]
+    kept = _over_answers(block, lambda one: np.where(np.isin(one.state, apart), np.nan, one.values))
     if np.isnan(kept).all():
         found["answered_mean"] = stats.undefined(math.nan, "no answer was given", level=level)
     else:
@@ -106,7 +129,7 @@ def state_statistics(block: Block, *, question: stats.Question, level: float) ->
         found["answered_mean"] = mean(question="fixed") if math.isnan(first.low) else first
     if block.judged is not None:
         found["judged_mean"] = _rate(block.judged, level)
-    found["refusal_flip_rate"] = _flips(share_cells(block, "refused"), level)
+    found["refusal_flip_rate"] = _flips([share_cells(one, "refused") for one in block.each], level)
     return found
 
 
@@ -123,16 +146,18 @@ def _rate(cells: Floats, level: float) -> stats.Interval:
     return mean_of_instances(share, value=value, level=level)
 
 
-def _flips(refused: Floats, level: float) -> stats.Interval:
-    """Share of (instance, unordered phrasing pair) of which one refuses and the other does not."""
-    there = ~np.isnan(refused)
-    n, yes = there.sum(axis=0), np.where(there, refused, 0.0).sum(axis=0)
-    pairs = n * (n - 1) / 2
-    if not (pairs > 0).any():
+def _flips(answers: Sequence[Floats], level: float) -> stats.Interval:
+    """Share of (instance, unordered phrasing pair) of which one refuses and the other does not, over first answers, second ones and so on."""
+    shares, flipped, of = [], 0.0, 0.0
+    for refused in answers:
+        there = ~np.isnan(refused)
+        n, yes = there.sum(axis=0), np.where(there, refused, 0.0).sum(axis=0)
+        pairs = n * (n - 1) / 2
+        shares.append(np.where(pairs > 0, yes * (n - yes) / np.maximum(pairs, 1), np.nan))
+        flipped, of = flipped + float((yes * (n - yes)).sum()), of + float(pairs.sum())
+    if not of:
         return stats.undefined(math.nan, "needs two phrasings", level=level)
-    share = np.where(pairs > 0, yes * (n - yes) / np.maximum(pairs, 1), np.nan)
-    value = float((yes * (n - yes)).sum() / pairs.sum())
-    return mean_of_instances(share, value=value, level=level)
+    return mean_of_instances(mean_over(np.stack(shares), axis=0), value=flipped / of, level=level)
 
 
 def state_differences(old: Block, new: Block, *, level: float) -> Found:

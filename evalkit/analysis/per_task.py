@@ -19,6 +19,7 @@ from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.from_states import calibration_statistics, state_statistics
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
 from evalkit.analysis.new_phrasings import of_new_phrasings, proven
+from evalkit.analysis.over_answers import over_answers
 from evalkit.analysis.sparse import phrasing_estimates, sparse_statistics
 from evalkit.analysis.wordings import gap_matched
 from evalkit.records.statistics import PASS_AT, RELIABLE_AT
@@ -113,8 +114,9 @@ def task_statistics(
     if whole and options.bounded:
         found |= of_new_phrasings(units, arms, level=options.level)
     found["sensitivity"] = _of_nothing(found["sensitivity"], found["mean"])
-    found |= _of_labels(block, headline, options=options, rng=rng)
-    found |= _of_status(block.status[headline], options)
+    each = [one.limited(headline) for one in block.each]
+    found |= over_answers([_of_labels(one, options=options, rng=rng) for one in each])
+    found |= over_answers([_of_status(one.status, options) for one in each])
     found |= state_statistics(
         block.limited(headline), question=options.question, level=options.level
     )
@@ -336,12 +338,10 @@ def best_of_both(statistics: Callable[..., Found], question: stats.Question) -> 
     return found
 
 
-def _of_labels(
-    block: Block, headline: Mask, *, options: Options, rng: np.random.Generator
-) -> Found:
-    """Agreement of the answers; needs recorded predictions."""
-    labels, level = block.labels[headline].astype(np.int64), options.level
-    answered_unusably = block.status[headline] == STATUSES.index("unparsed")
+def _of_labels(block: Block, *, options: Options, rng: np.random.Generator) -> Found:
+    """Agreement of one answer to every cell of some phrasings; needs recorded predictions."""
+    labels, level = block.labels.astype(np.int64), options.level
+    answered_unusably = block.status == STATUSES.index("unparsed")
     if (labels < 0).all() and not answered_unusably.any():
         names = ("consistency", "flip_rate", "krippendorff_alpha", "fleiss_kappa", "label_entropy")
         return {
@@ -350,14 +350,14 @@ def _of_labels(
         }
     n_labels = len(np.unique(labels[labels >= 0]))
     gone = [STATUSES.index("missing"), STATUSES.index("not_asked")]
-    missing = np.isin(block.status[headline], gone) & (labels < 0)
+    missing = np.isin(block.status, gone) & (labels < 0)
     found = best_of_both(
         partial(
             stats.label_intervals, labels, n_labels=n_labels, rng=rng, missing=missing, level=level
         ),
         options.question,
     )
-    if not block.asked[headline].all():
+    if not block.asked.all():
         found["label_entropy"] = stats.undefined(math.nan, FEW_LABELS, level=level)
     kappa = stats.fleiss_kappa(labels)
     return found | {

@@ -14,7 +14,7 @@ from evalkit import stats
 from evalkit.analysis.estimating import headline_phrasings
 from evalkit.analysis.from_answers import brier_cells
 from evalkit.analysis.from_distances import changes
-from evalkit.analysis.from_states import SHARES, share_cells
+from evalkit.analysis.from_states import SHARES, share_cells, status_shares
 from evalkit.analysis.sparse import phrasing_estimates
 from evalkit.scoring import STATUSES, AnswerBlock, Block, ScoreTable
 from evalkit.store.atomic import write_atomic
@@ -81,13 +81,17 @@ def phrasing_rows(
     return rows
 
 
+def _there(block: Block) -> npt.NDArray[np.bool_]:
+    """(P, N) cells that were asked and are not missing."""
+    return np.asarray(block.asked & (block.status != STATUSES.index("missing")))
+
+
 def _of_task(
     block: Block,
     confidence: npt.NDArray[np.float64],
     answers: AnswerBlock | None,
     distances: Mapping[str, float],
 ) -> list[dict[str, Any]]:
-    missing = block.status == STATUSES.index("missing")
     nothing = np.full(block.values.shape, np.nan)
     headline = headline_phrasings(block)
     a = np.asarray(stats.phrasing_scores(block.values))
@@ -99,17 +103,13 @@ def _of_task(
         "brier": stats.phrasing_scores(nothing if answers is None else brier_cells(answers)),
         "refusal_rate": stats.phrasing_scores(nothing if answers is None else answers.refused),
         "label_adherence": stats.phrasing_scores(nothing if answers is None else answers.adheres),
-        "missing_rate": stats.rate_per_phrasing(missing, of=block.asked),
-        "unparsed_rate": stats.rate_per_phrasing(
-            block.status == STATUSES.index("unparsed"), of=block.asked & ~missing
-        ),
+        "missing_rate": status_shares(block, "missing", of=lambda one: one.asked),
+        "unparsed_rate": status_shares(block, "unparsed", of=_there),
         **{
             name: stats.phrasing_scores(share_cells(block, SHARES[name]))
             for name in ("cut_rate", "unusable_rate")
         },
-        "truncated_rate": stats.rate_per_phrasing(
-            block.status == STATUSES.index("truncated"), of=block.asked & ~missing
-        ),
+        "truncated_rate": status_shares(block, "truncated", of=_there),
     }
     return [
         {

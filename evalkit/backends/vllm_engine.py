@@ -25,11 +25,12 @@ from evalkit.backends.hf import files as hf_files
 from evalkit.backends.hf.encoded import Encoded, Limits
 from evalkit.backends.hf.encoding import Encoder
 from evalkit.backends.hf.fingerprint import fingerprint
+from evalkit.backends.hf.options import allowance, opened, thoughts_of
 from evalkit.backends.hf.sampling import seed_of
-from evalkit.backends.hf.stops import stop_tokens
+from evalkit.backends.hf.stops import Stops, stop_tokens
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Ask, ModelSpec, Request, Response
-from evalkit.records.reasoning import cut_at, has_marks, marks_in
+from evalkit.records.reasoning import has_marks
 
 __all__ = ["VLLMBackend"]
 
@@ -51,7 +52,9 @@ _ENGINE_OPTIONS: dict[str, type] = {
     "tensor_parallel_size": int,
 }
 _CHANGES_NUMBERS = ("kv_cache_dtype", "max_model_len", "quantization", "tensor_parallel_size")
-_OTHER_OPTIONS = frozenset({"allow_pickle", "allow_unknown", "trust_remote_code"})
+_OTHER_OPTIONS = frozenset(
+    {"allow_pickle", "allow_unknown", "reasoning_tokens", "trust_remote_code"}
+)
 
 
 class VLLMBackend:
@@ -61,7 +64,7 @@ class VLLMBackend:
     ----------
     spec
         What to load. Options: those of the engine listed in ``_ENGINE_OPTIONS``, ``allow_pickle``,
-        ``allow_unknown``, ``trust_remote_code``.
+        ``allow_unknown``, ``reasoning_tokens``, ``trust_remote_code``.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class VLLMBackend:
 
     def __init__(self, spec: ModelSpec) -> None:
         options = _engine_options(spec)
+        thoughts = thoughts_of(spec)
         template = hf_files.read_template(spec.chat_template)
         try:
             import vllm
@@ -102,17 +106,14 @@ class VLLMBackend:
             ),
             template=template if template is not None else spec.chat_template,
             allow_unknown=bool(spec.options.get("allow_unknown")),
+            thoughts=thoughts,
         )
+        tokenizer = self._engine.get_tokenizer()
+        ends = frozenset({tokenizer.eos_token_id, self._encoder.turn_end} - {None})
+        self._stops = Stops(tokenizer, ends, opening=self._encoder.opening)
         self._names_ids = self._can_name_ids()
-        self._seen = {
-            "requests": 0,
-            "boundary": 0,
-            "truncated": 0,
-            "failed": 0,
-            "one_token": 0,
-            "prompts": 0,
-            "prompt_tokens": 0,
-        }
+        counted = ("requests", "boundary", "truncated", "failed", "one_token", "prompts")
+        self._seen = dict.fromkeys((*counted, "prompt_tokens"), 0)
 
     def _started(self, options: Mapping[str, Any]) -> Any:
         """Start the engine."""
@@ -153,6 +154,11 @@ class VLLMBackend:
     def device(self) -> str:
         """Return where it runs."""
         return "cuda"
+
+    @property
+    def notices(self) -> list[str]:
+        """Return what a reader of the numbers must know of the way the model is asked."""
+        return [*allowance(self._encoder.thoughts), *opened(self._encoder.opening)]
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -239,42 +245,36 @@ class VLLMBackend:
     def _generated(self, items: Sequence[Encoded]) -> list[Response]:
         """Texts, greedy or drawn.
 
-        Where the chat template speaks of thoughts, stop texts are looked for in the answer alone.
+        Where the chat template speaks of thoughts, stop texts and the limit of an answer are
+        looked for behind them, here.
         """
         thinks = has_marks(self._encoder.template)
+        asked = [item.bounded for item in items]
         parameters = [
             self._vllm.SamplingParams(
-                temperature=item.request.temperature,
-                max_tokens=item.request.max_tokens,
-                stop=None if thinks else list(item.request.stop) or None,
-                stop_token_ids=self._ends(() if thinks else item.request.stop) or None,
+                temperature=request.temperature,
+                max_tokens=request.max_tokens,
+                stop=None if thinks else list(request.stop) or None,
+                stop_token_ids=self._ends(() if thinks else request.stop) or None,
                 **({"skip_special_tokens": False} if thinks else {}),
-                **_drawn(item.request),
+                **_drawn(request),
             )
-            for item in items
+            for request in asked
         ]
+        outputs = self._asked([item.context for item in items], parameters)
         found = []
-        for item, output in zip(
-            items, self._asked([item.context for item in items], parameters), strict=True
-        ):
+        for item, request, output in zip(items, asked, outputs, strict=True):
             answer = output.outputs[0]
             if answer.finish_reason not in {"stop", "length"}:
                 found.append(item.failure(f"engine gave up ({answer.finish_reason})"))
-            else:
-                text, cut = (
-                    self._said(answer.text, item.request.stop) if thinks else (answer.text, False)
-                )
-                finish = "stop" if cut else answer.finish_reason
-                found.append(item.response(text=text, finish_reason=finish))
+                continue
+            text, finish = answer.text, answer.finish_reason
+            if thinks:
+                kept = self._stops.granted(answer.token_ids, request)
+                text, why = self._stops.finish(kept, request)
+                finish = finish if why == "length" and len(kept) == len(answer.token_ids) else why
+            found.append(item.response(text=text, finish_reason=finish))
         return found
-
-    def _said(self, text: str, stops: Sequence[str]) -> tuple[str, bool]:
-        """Text with the marks around thoughts, cut at the first stop text of the answer."""
-        text, cut = cut_at(self._encoder.opening + text, stops)
-        tokenizer = self._engine.get_tokenizer()
-        for token in {*tokenizer.all_special_tokens} - marks_in(tokenizer.all_special_tokens):
-            text = text.replace(token, "")
-        return text, cut
 
     def _ends(self, stops: Sequence[str]) -> list[int]:
         """Tokens that end a text: what ends a turn, and stop texts that are special tokens."""

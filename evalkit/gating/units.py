@@ -17,6 +17,7 @@ from evalkit.errors import EvalkitError
 from evalkit.records.statistics import PASS_AT, RELIABLE_AT
 from evalkit.scoring import STATUSES, Block
 from evalkit.stats.intervals.noise import influence
+from evalkit.stats.point.missing import mean_over
 
 __all__ = [
     "CONTROLS",
@@ -193,7 +194,17 @@ def _consistency(old: Block, new: Block) -> Units:
     code = STATUSES.index("missing")
     missing = (old.status == code) | (new.status == code)
     shares = [
-        stats.consistency_per_instance(block.labels.astype(np.int64), missing=missing)
+        mean_over(
+            np.stack(
+                [
+                    stats.consistency_per_instance(
+                        one.labels.astype(np.int64), missing=missing | (one.status == code)
+                    )
+                    for one in block.each
+                ]
+            ),
+            axis=0,
+        )
         for block in (old, new)
     ]
     there = ~(np.isnan(shares[0]) | np.isnan(shares[1]))
@@ -211,7 +222,11 @@ def _unparsed_rate(old: Block, new: Block) -> Units:
         raise AbsentError("no cell was answered in both runs")
     count = there.sum(axis=0)[used]
     before, after = (
-        ((block.status == unparsed) & there).sum(axis=0)[used] / count for block in (old, new)
+        np.mean([((one.status == unparsed) & there).sum(axis=0) for one in block.each], axis=0)[
+            used
+        ]
+        / count
+        for block in (old, new)
     )
     return Units(after - before, float(before.mean()), float(after.mean()), used=used)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ from evalkit.scoring.rows import FORMS, PHRASING_COLUMNS, STATES, STATUSES, TRAI
 __all__ = ["FIRST_OF_REPEATS", "Block", "dense_block", "dense_repeats"]
 
 FIRST_OF_REPEATS = (
-    "Cells were answered several times: agreement, flips, states and what is read from texts are "
-    "of the first answer; means, their spread, gaps, var_repeat and pass@k of all."
+    "Cells were answered several times: means, agreement, flips, states, var_repeat and pass@k are "
+    "of all answers; formats, causes, examples and what else is read from texts of the first."
 )
 """What must stand beside the statistics of repeated cells."""
 
@@ -77,12 +77,20 @@ class Block:
     """(P, N) what a judge says of the answers; NaN where none was asked, None without the column."""
     repeats: int = 1
     """Answers per cell, at most."""
+    singles: tuple[Block, ...] = ()
+    """Blocks of the first answers, the second ones and so on where cells have several; a cell with
+    fewer was not asked in the rest."""
     chance: float = math.nan
     """Score of guessing; NaN where nobody said."""
     labelled: bool = False
     """Whether the task is known to ask for one of some labels."""
     traits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column of `TRAITS` -> its (P,) values, empty strings where it is not known."""
+
+    @property
+    def each(self) -> tuple[Block, ...]:
+        """Return the blocks of single answers: `singles`, or this one."""
+        return self.singles or (self,)
 
     @property
     def asked(self) -> npt.NDArray[np.bool_]:
@@ -128,6 +136,7 @@ class Block:
             form=self.form[kept],
             confidence=self.confidence[kept],
             judged=None if self.judged is None else self.judged[kept],
+            singles=tuple(one.limited(kept) for one in self.singles),
             phrasing_ids=chosen(self.phrasing_ids),
             seen=chosen(self.seen),
             kinds=chosen(self.kinds),
@@ -147,21 +156,14 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
     shape = (len(phrasing_ids), len(instance_ids))
     flat = p_codes * shape[1] + i_codes  # ascending, because the rows are sorted
     leads = np.flatnonzero(np.diff(flat, prepend=-1))
-    first = np.full(
-        shape, len(rows), dtype=np.int64
-    )  # row of the cell's first repeat; one past the end for none
-    first.flat[flat[leads]] = leads
-    status = np.append(
-        rows["status"].cat.codes.to_numpy().astype(np.int8), np.int8(STATUSES.index("missing"))
-    )[first]
-    state = np.append(
-        rows["state"].cat.codes.to_numpy().astype(np.int8), np.int8(STATES.index("missing"))
-    )[first]
-    form_codes, form_names = _dense(rows["form"])
-    forms = np.array([*(FORMS.index(name) for name in form_names), -1], dtype=np.int8)
+    sizes = np.diff(np.append(leads, len(rows)))
     label_codes, label_names = _dense(rows["prediction"])
-    labels = np.append(label_codes, -1).astype(np.int32)[first]
-    labels[np.isin(status, [STATUSES.index(name) for name in ("unparsed", "not_asked")])] = -1
+
+    def answers(nth: int, without: str) -> dict[str, Any]:
+        place = np.full(shape, len(rows), dtype=np.int64)  # one past the end for none
+        place.flat[flat[leads[sizes > nth]]] = leads[sizes > nth] + nth
+        return _of_answers(rows, label_codes, place, without=without)
+
     some_row = np.zeros(shape[0], dtype=np.int64)
     some_row[p_codes] = np.arange(len(rows))
     of_phrasing = {
@@ -169,18 +171,14 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         for name in dict.fromkeys((*PHRASING_COLUMNS, *TRAITS))
     }
     head = rows.iloc[0]
-    return Block(
+    block = Block(
         model=str(head["model"]),
         benchmark=str(head["benchmark"]),
         task=str(head["task"]),
         phrasing_ids=phrasing_ids,
         instance_ids=instance_ids,
         values=_fill(rows[value].to_numpy(dtype=np.float64), flat, shape),
-        labels=labels,
         label_names=label_names,
-        status=status,
-        state=state,
-        form=forms[np.append(form_codes, -1)[first]],
         confidence=_fill(rows["probability"].to_numpy(dtype=np.float64), flat, shape),
         targets=_targets(rows["target"], i_codes, n_instances=shape[1], label_names=label_names),
         seen=of_phrasing["seen"],
@@ -188,12 +186,50 @@ def dense_block(rows: pd.DataFrame, value: str) -> Block:
         sources=of_phrasing["phrasing_source"],
         perturbations=of_phrasing["perturbation"],
         groups=_groups(rows, i_codes, instance_ids),
-        repeats=int(np.diff(np.append(leads, len(rows))).max(initial=1)),
-        judged=np.append(rows["judged"].to_numpy(dtype=np.float64), np.nan)[first]
-        if "judged" in rows
-        else None,
+        repeats=int(sizes.max(initial=1)),
         traits={name: of_phrasing[name] for name in TRAITS},
+        **answers(0, "missing"),
     )
+    if block.repeats == 1:
+        return block
+    cube = dense_repeats(rows, value)
+    singles = [
+        replace(block, repeats=1, values=cube[:, :, nth], **answers(nth, "not_asked"))
+        for nth in range(block.repeats)
+    ]
+    return replace(block, singles=tuple(singles))
+
+
+def _of_answers(
+    rows: pd.DataFrame, label_codes: Ints, place: Ints, *, without: str
+) -> dict[str, Any]:
+    """Labels, status, state, form and judgement of one answer per cell.
+
+    Parameters
+    ----------
+    rows, label_codes
+        The rows and the codes of their predictions.
+    place
+        (P, N) number of the row; one past the end where there is none.
+    without
+        Status and state of a cell without a row.
+    """
+    codes = {}
+    for name, known in (("status", STATUSES), ("state", STATES)):
+        own = rows[name].cat.codes.to_numpy().astype(np.int8)
+        codes[name] = np.append(own, np.int8(known.index(without)))[place]
+    labels = np.append(label_codes, -1).astype(np.int32)[place]
+    unusable = [STATUSES.index(name) for name in ("unparsed", "not_asked")]
+    labels[np.isin(codes["status"], unusable)] = -1
+    form_codes, form_names = _dense(rows["form"])
+    forms = np.array([*(FORMS.index(name) for name in form_names), -1], dtype=np.int8)
+    judged = rows["judged"].to_numpy(dtype=np.float64) if "judged" in rows else None
+    return {
+        **codes,
+        "labels": labels,
+        "form": forms[np.append(form_codes, -1)[place]],
+        "judged": None if judged is None else np.append(judged, np.nan)[place],
+    }
 
 
 def _groups(rows: pd.DataFrame, i_codes: Ints, instance_ids: tuple[str, ...]) -> tuple[str, ...]:

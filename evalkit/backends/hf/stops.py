@@ -102,9 +102,22 @@ class Stops:
             return len(ids) >= request.max_tokens
         if thinking(self._text(ids)):
             return len(ids) >= max(thoughts, most)
-        # the fewest tokens behind which the thoughts are over; 0 where there were none
-        ended = bisect_left(range(len(ids)), True, key=lambda n: not thinking(self._text(ids[:n])))
-        return len(ids) - ended >= most
+        return len(ids) - self._thought(ids) >= most
+
+    def _thought(self, ids: Sequence[int]) -> int:
+        """Fewest tokens behind which the thoughts are over, where they are at the end; 0 where there were none."""
+        return bisect_left(range(len(ids)), True, key=lambda n: not thinking(self._text(ids[:n])))
+
+    def granted(self, ids: Sequence[int], request: Request) -> list[int]:
+        """Return as many of the ids of a whole answer as the request has room for.
+
+        For engines that know one limit over thoughts and answer.
+        """
+        thoughts = request.thoughts if isinstance(request, Thinking) else 0
+        most = request.max_tokens - thoughts
+        alone = max(thoughts, most)
+        over = len(ids) if thinking(self._text(ids)) else self._thought(ids)
+        return list(ids[: alone if over > alone else over + most])
 
     def _stopped(self, ids: Sequence[int], stops: Sequence[str]) -> bool:
         """Whether the last token completed a stop text."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evalkit.backends.openai.faults import ODD_TRIES, Passing, Refused
@@ -37,6 +37,7 @@ __all__ = [
     "text_of",
     "tokens_used",
     "version_of",
+    "yielded",
 ]
 
 _MOST_TOKENS = 10**9
@@ -76,6 +77,9 @@ class Mode:
     """Whether the server takes a temperature; else answers are drawn as it likes."""
     seed: bool = True
     """Whether the server takes a seed for answers that are drawn, as far as it was asked."""
+    stops: Literal["all", "visible", "none"] = "all"
+    """Stop texts that the server takes, as far as it was asked: all, those of more than white
+    space, or none. The others are looked for in the answer alone."""
     reasons: bool = False
     """Whether the model thinks before it answers."""
 
@@ -132,9 +136,29 @@ def body_for(
         elif alternatives:
             body["logprobs"] = alternatives
     # subtle: a stop text would end the thoughts as well; it is looked for in the answer instead
-    if request.stop and continuation is None and not mode.reasons:
-        body["stop"] = list(request.stop[:MOST_STOPS])
+    if continuation is None and not mode.reasons and mode.stops != "none":
+        stops = [stop for stop in request.stop if mode.stops == "all" or stop.strip()]
+        if stops:
+            body["stop"] = stops[:MOST_STOPS]
     return body
+
+
+def yielded(mode: Mode, body: Mapping[str, Any], said: str) -> Mode | None:
+    """Return the mode without the seed or the stop texts of a body that a refusal names; None where it names neither.
+
+    Parameters
+    ----------
+    mode, body
+        How the server is asked, and what was sent.
+    said
+        What the server said of it.
+    """
+    if "seed" in body and "seed" in said.lower():
+        return replace(mode, seed=False)
+    if "stop" in body and re.search(r"\bstop(?:_sequences?)?\b", said.lower()):
+        blank = not all(stop.strip() for stop in body["stop"])
+        return replace(mode, stops="visible" if blank else "none")
+    return None
 
 
 def first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,6 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from evalkit.backends.openai.alternatives import (
@@ -30,6 +29,7 @@ from evalkit.backends.openai.answers import (
     text_of,
     tokens_used,
     version_of,
+    yielded,
 )
 from evalkit.backends.openai.client import Client, readable_key
 from evalkit.backends.openai.echo import echo_score
@@ -269,9 +269,10 @@ class OpenAIBackend:
                 body, lambda choice: text_of(choice, request.stop)
             )
         except Rejected as refusal:
-            if "seed" not in body or "seed" not in refusal.detail.lower():
+            mode = yielded(self._mode, body, refusal.detail)
+            if mode is None:
                 raise
-            self._mode = replace(self._mode, seed=False)
+            self._mode = mode
             return await self._text(request, max_tokens)
         self._seeds["sent" if "seed" in body else "refused"] += bool(request.temperature)
         return Response(

@@ -21,7 +21,7 @@ from evalkit.analysis import (
     wordings_of,
 )
 from evalkit.analysis.costs import lost_by_format
-from evalkit.analysis.from_states import answered_cells, state_shares
+from evalkit.analysis.from_states import answered_cells, state_shares, status_shares
 from evalkit.records import Job, Phrasing
 from evalkit.records.manifest import CurveStep
 from evalkit.report.evidence.budget import budget_steps
@@ -29,7 +29,7 @@ from evalkit.report.evidence.cells import PROMPTS, cells_of
 from evalkit.report.evidence.flips import Answers, flips_of
 from evalkit.report.evidence.looks import looks_of
 from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
-from evalkit.scoring import STATUSES, Block, ScoreTable
+from evalkit.scoring import Block, ScoreTable
 from evalkit.scoring.choice import guess_of
 from evalkit.scoring.code import CODE
 from evalkit.scoring.sandbox.limits import CLASSES
@@ -217,7 +217,7 @@ def _phrasings(
     )
     mean = float(np.nanmean(a[headline])) if (~np.isnan(a[headline])).any() else math.nan
     shares = {
-        name: stats.rate_per_phrasing(block.status == STATUSES.index(name), of=block.asked)
+        name: status_shares(block, name, of=lambda one: one.asked)
         for name in ("unparsed", "truncated", "missing")
     }
     found = []

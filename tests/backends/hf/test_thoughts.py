@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from evalkit.backends.hf.encoded import Thinking
+from evalkit.backends.hf.encoded import Encoded, Thinking
 from evalkit.backends.hf.options import thoughts_of
 from evalkit.backends.hf.stops import Stops
 from evalkit.errors import BackendError
-from evalkit.records import ModelSpec, Request
+from evalkit.records import ModelSpec, Request, Response
 from evalkit.records.reasoning import cut_at, has_marks, marks_in, opened_by, split_reasoning
 
 WORDS = ["<think>", "</think>", "<|im_end|>", "one", ".", "\n\n", "B", "C", " "]
@@ -105,6 +105,30 @@ def test_a_limit_counts_the_answer_and_thoughts_have_their_own(
     assert (split_reasoning(found), why) == (told, "length")
 
 
+@pytest.mark.parametrize("answer", [1, 2, 3])
+@pytest.mark.parametrize("thoughts", [0, 1, 4])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [0, 3, 4, 3, 1, 6, 7, 6, 7, 6],
+        [0, 1, 6, 7, 6, 7, 6, 7],
+        [6, 7, 6, 7, 6, 7, 6, 7],
+        [0, 3, 4, 3, 4, 3, 4, 3, 4, 3],
+        [0, 3, 4, 3, 4, 1, 6, 7, 6, 7],
+    ],
+    ids=["thoughts", "empty thoughts", "no thoughts", "endless", "one token too late"],
+)
+def test_a_whole_answer_is_cut_where_a_growing_one_ends(
+    ids: list[int], thoughts: int, answer: int
+) -> None:
+    """What an engine wrote under one limit over both is read as the loop that stops by itself has it."""
+    stops = Stops(Words(0, 1, 2), frozenset({2}))
+    asked = granted(answer, thoughts)
+    whole = stops.granted(ids[: asked.max_tokens], asked)
+
+    assert stops.finish(whole, asked) == written(stops, ids, asked)
+
+
 def test_thoughts_that_have_little_room_end_at_the_last_position() -> None:
     """One position is left beside an answer of three: four tokens in all, whatever they are."""
     stops = Stops(Words(0, 1, 2), frozenset({2}))
@@ -146,32 +170,42 @@ def test_vllm_keeps_thoughts_and_looks_for_stop_texts_behind_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the template speaks of thoughts the engine is given no stop texts, and the answer is cut here."""
+    found, given = served_by_vllm(
+        monkeypatch, [3, 5, 3, 1, 6, 5, 7, 2], Encoded(request("\n\n"), (1,))
+    )
+
+    assert split_reasoning(found.text or "") == ("one\n\none", "B")
+    assert found.finish_reason == "stop"
+    assert (given["stop"], given["skip_special_tokens"]) == (None, False)
+
+
+def test_vllm_grants_thoughts_tokens_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is asked for both together; behind three tokens of thoughts the answer still has two."""
+    item = Encoded(request(most=2), (1,), thoughts=5)
+    found, given = served_by_vllm(monkeypatch, [3, 4, 3, 1, 6, 7, 6], item)
+
+    assert given["max_tokens"] == 7
+    assert split_reasoning(found.text or "") == ("one.one", "BC")
+    assert found.finish_reason == "length"
+
+
+def served_by_vllm(
+    monkeypatch: pytest.MonkeyPatch, ids: list[int], item: Encoded
+) -> tuple[Response, dict[str, Any]]:
+    """What the backend makes of ids that an engine wrote, and what it asked for; the template opens thoughts."""
     from evalkit.backends.vllm_engine import VLLMBackend
 
-    given: list[Any] = []
-
-    def parameters(**options: Any) -> Any:
-        given.append(options)
-        return options
-
-    tokenizer = SimpleNamespace(
-        all_special_tokens=["<think>", "</think>", "<|im_end|>"], added_tokens_decoder={}
-    )
+    given: list[dict[str, Any]] = []
+    tokenizer = Words(0, 1, 2)
     backend = VLLMBackend.__new__(VLLMBackend)
-    backend._vllm = SimpleNamespace(SamplingParams=parameters)
+    backend._vllm = SimpleNamespace(SamplingParams=lambda **options: given.append(options))
     backend._engine = SimpleNamespace(get_tokenizer=lambda: tokenizer)
     backend._encoder = SimpleNamespace(  # type: ignore[assignment]
         template="{{ '<think>' }}", opening="<think>", turn_end=2
     )
-    output = SimpleNamespace(
-        outputs=[SimpleNamespace(text="a\n\nb</think>B\n\nC<|im_end|>", finish_reason="length")]
-    )
+    backend._stops = Stops(tokenizer, frozenset({2}), opening="<think>")
+    answer = SimpleNamespace(text="", token_ids=ids, finish_reason="length")
+    output = SimpleNamespace(outputs=[answer])
     monkeypatch.setattr(backend, "_asked", lambda prompts, params: [output])
-    item = SimpleNamespace(
-        context=(1,), request=request("\n\n"), response=lambda **told: SimpleNamespace(**told)
-    )
-    (found,) = backend._generated([item])  # type: ignore[list-item]
-
-    assert split_reasoning(found.text or "") == ("a\n\nb", "B")
-    assert found.finish_reason == "stop"
-    assert (given[0]["stop"], given[0]["skip_special_tokens"]) == (None, False)
+    (found,) = backend._generated([item])
+    return found, given[0]

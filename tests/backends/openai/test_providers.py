@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,10 @@ def azure(path: str, body: dict[str, Any]) -> Answer:
 
 
 def anthropic(path: str, body: dict[str, Any]) -> Answer:
-    """Anthropic: log-probabilities are ignored."""
+    """Anthropic: log-probabilities are ignored, stop texts of white space alone are refused."""
+    if any(not stop.strip() for stop in body.get("stop", ())):
+        message = "stop_sequences: each stop sequence must contain non-whitespace"
+        return 400, {"error": {"message": message, "type": "invalid_request_error"}}
     return 200, chat(said(body), body)
 
 
@@ -92,7 +95,13 @@ def bedrock(path: str, body: dict[str, Any]) -> Answer:
 
 
 def ollama(path: str, body: dict[str, Any]) -> Answer:
-    """Ollama: a fingerprint of the program; no log-probabilities."""
+    """Ollama: a fingerprint of the program; alternatives as OpenAI has them."""
+    status, told = openai(path, body)
+    return status, told | {"system_fingerprint": "fp_ollama"}
+
+
+def older_ollama(path: str, body: dict[str, Any]) -> Answer:
+    """Ollama before 0.12.11: what is asked of log-probabilities is passed over."""
     return 200, chat(said(body), body, system_fingerprint="fp_ollama")
 
 
@@ -156,7 +165,8 @@ PROVIDERS = {
     "Gemini": Provider(gemini, "gemini-2.5-flash", "text"),
     "Mistral": Provider(mistral, "magistral-small-latest", "text"),
     "Bedrock": Provider(bedrock, "openai.gpt-oss-20b-1:0", "text"),
-    "Ollama": Provider(ollama, "llama3.2:1b", "text"),
+    "Ollama": Provider(ollama, "llama3.2:1b", "top"),
+    "Ollama before 0.12.11": Provider(older_ollama, "llama3.2:1b", "text"),
     "vLLM": Provider(vllm, "Qwen/Qwen2.5-0.5B-Instruct", "echo", template="none"),
     "TGI": Provider(tgi, "HuggingFaceTB/SmolLM2-135M-Instruct", "top"),
     "LM Studio": Provider(lm_studio, "smollm2-135m-instruct", "text"),
@@ -206,6 +216,37 @@ def test_a_choice_and_a_text_are_answered_in_every_providers_form(
     assert CANARY in headers[provider.header]
 
 
+@pytest.mark.parametrize(
+    ("refused", "left"),
+    [
+        (lambda stops: "" if all(map(str.strip, stops)) else "each stop sequence", ["Question:"]),
+        (lambda stops: "Unsupported parameter: 'stop' is not supported" if stops else "", None),
+    ],
+    ids=["white space", "any"],
+)
+def test_stop_texts_that_a_server_refuses_are_looked_for_in_the_answer(
+    refused: Callable[[list[str]], str], left: list[str] | None, server: Server, monkeypatch: Any
+) -> None:
+    """The rest is sent; the text is cut at the first of all of them."""
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+
+    def behave(handler: Handler, body: dict[str, Any]) -> None:
+        if said := refused(body.get("stop", [])):
+            handler.send(400, json.dumps({"error": {"message": said}}))
+        else:
+            handler.send(200, json.dumps(chat("Paris\nQuestion: next", body)))
+
+    server.standing = behave
+    backend = OpenAIBackend(
+        ModelSpec(backend="openai", name=f"m@{server.url}", chat_template="auto")
+    )
+    (found,) = answers(backend, replace(TEXT, stop=("\n", "Question:")))
+    backend.close()
+
+    assert (found.error, found.text, found.finish_reason) == ("", "Paris", "stop")
+    assert server.seen[-1][1].get("stop") == left
+
+
 def test_azures_address_names_deployment_and_version(server: Server, monkeypatch: Any) -> None:
     """``/openai/deployments/NAME/chat/completions?api-version=...``, the key in ``api-key`` alone."""
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
@@ -225,6 +266,6 @@ def test_the_page_has_a_line_for_every_provider() -> None:
     text = PAGE.read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([^|]+?) \| `--model openai:([^`]+)`", text, re.MULTILINE))
 
-    assert rows.keys() == {*PROVIDERS, "llama.cpp", "SGLang"}
+    assert rows.keys() == {*PROVIDERS, "llama.cpp", "SGLang"} - {"Ollama before 0.12.11"}
     for name in rows.values():
         assert read_settings(ModelSpec(backend="openai", name=name, chat_template="auto")).model
