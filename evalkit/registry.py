@@ -155,6 +155,7 @@ METRICS = Registry(
 MEASURES = Registry(
     "measure",
     {
+        "bias": "evalkit.scoring.measures:bias",
         "declining": "evalkit.scoring.declining:declining",
         "language": "evalkit.scoring.languages:language",
         "edits": "evalkit.scoring.edits:edits",
@@ -171,6 +172,7 @@ READERS = Registry(
     {
         "mmlu": "evalkit.catalog.readers.mmlu:read",
         "bbh": "evalkit.catalog.readers.bbh:read",
+        "bbq": "evalkit.catalog.readers.bbq:read",
         "superni": "evalkit.catalog.readers.superni:read",
         "bigbench": "evalkit.catalog.readers.bigbench:read",
         "glue": "evalkit.catalog.readers.glue:read",

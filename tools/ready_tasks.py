@@ -377,6 +377,9 @@ def bbq() -> Iterator[Spec]:
                 "fields": ["question", "template"],
                 "group": "template",
                 "metric": "choice_accuracy",
+                "measures": ["bias"],
+                "reader": "bbq",
+                "version": 2,
             },
             split="test",
             phrasings=["bbq"],
@@ -386,8 +389,9 @@ def bbq() -> Iterator[Spec]:
             licence="CC-BY-4.0",
             citation="Parrish et al., BBQ, Findings of ACL 2022, arXiv:2110.08193",
             notes=(
-                "Scored by accuracy, by context (ambig, disambig) and polarity; "
-                "the paper's bias score is not computed. Questions of one template count as one draw."
+                "Scored by accuracy, by context (ambig, disambig) and polarity, and the paper's bias "
+                "score over the rows whose group fits one answer. Questions of one template count as "
+                "one draw."
             ),
         )
 
