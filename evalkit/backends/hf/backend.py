@@ -353,7 +353,8 @@ class HFBackend:
         fast = scorer is not None or path.name == "packed"
         if not fast or unusual_settings(vars(loaded.model.generation_config)):
             return LibraryGreedy(loaded, self._stops)
-        return Greedy(loaded, scorer, self._stops, feeding=budget.tokens)
+        feeding = {"feeding": budget.tokens, "launch": budget.launch}
+        return Greedy(loaded, scorer, self._stops, **feeding)
 
     def _scored(self, item: Encoded, answer: list[float] | str) -> Response:
         """Response to a choice request."""

@@ -59,6 +59,8 @@ class Budget:
     """Tokens of prefixes that are stored together."""
     rows: int | None = None
     """Rows of a batch; None for no limit."""
+    launch: int = 32
+    """What one more batch costs, in tokens."""
 
     @classmethod
     def on(cls, loaded: Loaded, rows: int | None) -> Budget:
@@ -81,6 +83,7 @@ class Budget:
             generating=max(4096, min(131072, (8 << 30) // loaded.state_bytes)),
             stored=16384,
             rows=rows,
+            launch=1024,
         )
 
 
@@ -119,6 +122,7 @@ class Engine:
                 [self._width(u.work) for u in units],
                 budget=self.budget.tokens,
                 rows=self.budget.rows,
+                launch=self.budget.launch,
             ):
                 for part in self._within_head([units[i] for i in batch]):
                     works = [unit.work for unit in part]
@@ -136,7 +140,10 @@ class Engine:
         for bank, units in self._waves(items, shares=shares):
             lengths = [len(u.work.context) + u.encoded.bounded.max_tokens for u in units]
             for batch in batches(
-                lengths, budget=self.budget.generating, rows=self.budget.rows, padding=0.5
+                lengths,
+                budget=self.budget.generating,
+                rows=self.budget.rows,
+                launch=self.budget.generating,  # every batch goes through the weights at every step
             ):
                 yield from self._generated([units[i] for i in batch], bank)
 
@@ -221,7 +228,8 @@ class Engine:
 
     def _pack(self, groups: Sequence[PrefixGroup]) -> Iterator[list[PrefixGroup]]:
         """Groups whose prefixes fit into the bank together, alike in length so that little is padded."""
-        for batch in batches([group.length for group in groups], budget=self.budget.stored):
+        stored = self.budget.stored
+        for batch in batches([group.length for group in groups], budget=stored, launch=stored):
             yield [groups[i] for i in batch]
 
     def _bank(self, prefixes: list[tuple[int, ...]]) -> Bank | None:
@@ -229,7 +237,11 @@ class Engine:
         if not isinstance(self.path.scorer, TreeScorer):
             return None
         scorer = self.path.scorer
-        parts = batches([len(prefix) for prefix in prefixes], budget=self.budget.tokens)
+        parts = batches(
+            [len(prefix) for prefix in prefixes],
+            budget=self.budget.tokens,
+            launch=self.budget.launch,
+        )
         try:
             with quiet():
                 banks = [scorer.bank([prefixes[i] for i in part]) for part in parts]

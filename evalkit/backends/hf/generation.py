@@ -60,20 +60,29 @@ class Greedy:
     feeding
         Most tokens of prompts that are fed at once, padding included; rows fed in parts generate
         together.
+    launch
+        What one more part costs, in tokens.
     """
 
     def __init__(
-        self, loaded: Loaded, scorer: TreeScorer | None, stops: Stops, *, feeding: int
+        self,
+        loaded: Loaded,
+        scorer: TreeScorer | None,
+        stops: Stops,
+        *,
+        feeding: int,
+        launch: int = 32,
     ) -> None:
         self._loaded = loaded
         self._scorer = scorer
         self._stops = stops
-        self._feeding = feeding
+        self._feeding, self._launch = feeding, launch
         self.passes = 0
 
     def parts(self, works: Sequence[Work]) -> list[list[int]]:
         """Return the parts in which prompts are fed."""
-        return batches([len(work.context) for work in works], budget=self._feeding)
+        lengths = [len(work.context) for work in works]
+        return batches(lengths, budget=self._feeding, launch=self._launch)
 
     def run(
         self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None

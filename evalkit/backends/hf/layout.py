@@ -94,7 +94,7 @@ class MaskForm:
 
 
 def batches(
-    lengths: Sequence[int], *, budget: int, rows: int | None = None, padding: float = 0.02
+    lengths: Sequence[int], *, budget: int, rows: int | None = None, launch: int = 32
 ) -> list[list[int]]:
     """Return batches of indices, longest first, none padded beyond `budget` tokens unless it is a single row.
 
@@ -106,25 +106,27 @@ def batches(
         Most tokens of a batch, padding included.
     rows
         Most rows of a batch; None for no limit.
-    padding
-        Share of padding above which a batch is closed early, once it holds a quarter of the budget:
-        smaller batches cost less than padding.
+    launch
+        What one more batch costs, in tokens.
+
+    Notes
+    -----
+    Of all ways of cutting the rows, sorted by length, into batches, the one that costs least:
+    tokens with padding, and `launch` for every batch; by dynamic programming from the shortest row.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    found: list[list[int]] = []
-    current: list[int] = []
-    filled = 0
-    for i in order:
-        widest = lengths[current[0]] if current else lengths[i]
-        padded = (len(current) + 1) * widest
-        wasteful = 4 * filled >= budget and padded - filled - lengths[i] > padding * padded
-        if current and (padded > budget or wasteful or (rows is not None and len(current) >= rows)):
-            found.append(current)
-            current, filled = [], 0
-        current.append(i)
-        filled += lengths[i]
-    if current:
-        found.append(current)
+    n = len(order)
+    costs, taken, counts = np.zeros(n + 1), [1] * n, np.arange(1, n + 1)
+    for first in reversed(range(n)):
+        width = max(1, lengths[order[first]])
+        most = max(1, min(n - first, budget // width, rows or n))
+        trials = costs[first + 1 : first + 1 + most] + width * counts[:most]
+        best = int(trials.argmin())
+        costs[first], taken[first] = trials[best] + launch, best + 1
+    found, first = [], 0
+    while first < n:
+        found.append(order[first : first + taken[first]])
+        first += taken[first]
     return found
 
 

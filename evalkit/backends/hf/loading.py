@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.hf.encoded import Limits
 from evalkit.backends.hf.files import ModelFiles
+from evalkit.backends.hf.linears import use_onednn, worth_it
 from evalkit.backends.hf.processor import choose_threads, refuse_slow
 from evalkit.backends.hf.reading import AnswerHead
 from evalkit.errors import BackendError, ExtraMissingError
@@ -215,6 +216,8 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     )
     if device.type == "cpu":
         loaded.threads = choose_threads(model)
+        if spec.options.get("linears", "auto") == "auto" and worth_it():
+            use_onednn(model)
     return loaded
 
 

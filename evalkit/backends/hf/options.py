@@ -15,6 +15,7 @@ _OPTIONS = frozenset(
         "compile",
         "device_map",
         "emulate",
+        "linears",
         "max_length",
         "path",
         "reasoning_tokens",
@@ -40,10 +41,11 @@ def check_options(spec: ModelSpec) -> None:
             f"option {unknown[0]!r}: backend 'hf' does not know it; {', '.join(sorted(_OPTIONS))} "
             "are accepted. Remove it."
         )
-    if spec.options.get("path", "auto") not in ("auto", "plain"):
-        raise BackendError(
-            f"option path: {spec.options['path']!r} is not known; auto or plain is accepted."
-        )
+    for name, other in (("path", "plain"), ("linears", "blas")):
+        if spec.options.get(name, "auto") not in ("auto", other):
+            raise BackendError(
+                f"option {name}: {spec.options[name]!r} is not known; auto or {other} is accepted."
+            )
     thoughts_of(spec)
     if spec.batch_size is not None and spec.batch_size < 1:
         raise BackendError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,6 +82,31 @@ def test_batches_hold_every_row_once_within_the_budget(
     )
     assert all(rows is None or len(batch) <= rows for batch in found)
     assert [lengths[i] for batch in found for i in batch] == sorted(lengths, reverse=True)
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=8),
+    st.integers(20, 80),
+    st.integers(0, 40),
+)
+def test_no_other_cut_of_the_sorted_rows_costs_less(
+    lengths: list[int], budget: int, launch: int
+) -> None:
+    """Against every way of cutting up to eight rows: padded tokens, and `launch` for each batch."""
+    ordered, n = sorted(lengths, reverse=True), len(lengths)
+
+    def cost(parts: list[list[int]]) -> int:
+        return sum(max(part) * len(part) + launch for part in parts)
+
+    ways = []
+    for cuts in range(1 << (n - 1)):
+        places = [0, *(i + 1 for i in range(n - 1) if cuts >> i & 1), n]
+        parts = [ordered[a:b] for a, b in pairwise(places)]
+        if all(len(part) == 1 or max(part) * len(part) <= budget for part in parts):
+            ways.append(cost(parts))
+    found = batches(lengths, budget=budget, launch=launch)
+
+    assert cost([[lengths[i] for i in batch] for batch in found]) == min(ways)
 
 
 PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(tuple), max_size=12)
