@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit import stats
+from evalkit.analysis.from_states import calibration_statistics
 from evalkit.scoring import AnswerBlock
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
+from evalkit.stats.intervals.resample import OVER, percentile
 
 __all__ = ["answer_statistics", "brier_cells"]
 
@@ -25,7 +27,14 @@ NO_CHOICES = (
 )
 ALONE = "no two phrasings that ask for the same answer texts"
 NO_TEXT = "answers are scored by log-probability, none is a text"
-NO_CORPUS_INTERVAL = "not offered: a corpus score is no mean over instances"
+CLUSTER = "percentile bootstrap"
+"""Method of an interval that holds for grouped instances as well."""
+NO_CORPUS_INTERVAL = "not offered: an answer is missing under each of the phrasings, or all are"
+OF_TOKENS = {
+    name: f"{name.removesuffix('_answer')}_tokens"
+    for name in ("ece", "brier_answer", "overconfidence", "aurc", "average_precision")
+}
+"""Statistic of confidence -> its name where the probability of an answer's tokens is taken for it."""
 NO_LABELS = "no fixed set of answers to keep to"
 
 
@@ -84,50 +93,61 @@ def answer_statistics(
     found["label_adherence"] = _mean(
         _over_phrasings(labelled), none, level=level, value=_share(labelled)
     )
-    for name, values in answers.corpus.items():
-        kept = values[headline][~np.isnan(values[headline])]
-        value = float(kept.mean()) if kept.size else math.nan
-        found[name] = stats.undefined(value, NO_CORPUS_INTERVAL, level=level)
+    found |= {name: _corpus(answers, name, headline, level) for name in answers.corpus}
     if answers.meant is not None:
         meant = answers.meant[headline]
         found["label_meant"] = _mean(_over_phrasings(meant), none, level=level, value=_share(meant))
     return found
 
 
+def _corpus(answers: AnswerBlock, name: str, headline: Mask, level: float) -> stats.Interval:
+    """Mean of a corpus score over phrasings; its interval is over instances, or groups of them."""
+    kept = answers.corpus[name][headline]
+    kept = kept[~np.isnan(kept)]
+    value = float(kept.mean()) if kept.size else math.nan
+    draws = answers.corpus_draws.get(name)
+    if draws is None or not kept.size:
+        return stats.undefined(value, NO_CORPUS_INTERVAL, level=level)
+    low, high = percentile(draws[headline].mean(axis=0), level=level)
+    return stats.Interval(value, low, high, level, method=CLUSTER, over=OVER["fixed"])
+
+
 def said_statistics(
-    said: Mapping[str, Mapping[str, Sequence[float]]], *, level: float
+    said: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    scores: Mapping[str, Floats],
+    level: float,
 ) -> dict[str, stats.Interval]:
-    """Return prompt_uncertainty and confidence of generated answers.
+    """Return prompt_uncertainty and confidence of generated answers, and how calibrated it is.
 
     Parameters
     ----------
     said
         Phrasing id -> itself or a perturbed copy -> probability of each instance's own answer under
         that phrasing, NaN without one.
+    scores
+        Phrasing id -> score of each instance.
     level
         Level of intervals.
     """
     own = np.stack([np.asarray(family[name], dtype=float) for name, family in said.items()])
-    changes = np.stack(
-        [
-            _over_phrasings(
-                np.stack(
-                    [
-                        np.abs(
-                            np.asarray(family[name], dtype=float) - np.asarray(values, dtype=float)
-                        )
-                        for copy, values in family.items()
-                        if copy != name
-                    ]
-                )
-            )
-            for name, family in said.items()
-        ]
+    changes = [_change(name, family) for name, family in said.items() if len(family) > 1]
+    found = {"confidence": _mean(_over_phrasings(own), "no answer", level=level)}
+    found["prompt_uncertainty"] = (
+        _mean(_over_phrasings(np.stack(changes)), "no answer", level=level)
+        if changes
+        else stats.undefined(math.nan, ALONE, level=level)
     )
-    return {
-        "prompt_uncertainty": _mean(_over_phrasings(changes), "no answer", level=level),
-        "confidence": _mean(_over_phrasings(own), "no answer", level=level),
-    }
+    right = np.stack([np.asarray(scores[name], dtype=float) for name in said])
+    told = calibration_statistics(own, right, level=level)
+    return found | {new: told[name] for name, new in OF_TOKENS.items()}
+
+
+def _change(name: str, family: Mapping[str, Sequence[float]]) -> Floats:
+    """Mean change in the probability of every answer between a phrasing and its copies."""
+    own = np.asarray(family[name], dtype=float)
+    copies = [np.asarray(values, dtype=float) for copy, values in family.items() if copy != name]
+    return _over_phrasings(np.abs(own - np.stack(copies)))
 
 
 def brier_cells(answers: AnswerBlock) -> Floats:

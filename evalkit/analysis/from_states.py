@@ -161,7 +161,7 @@ def _flips(answers: Sequence[Floats], level: float) -> stats.Interval:
 
 
 def state_differences(old: Block, new: Block, *, level: float) -> Found:
-    """Return new minus old of the shares of states and forms, and of calibration, on the cells both have.
+    """Return new minus old of the shares of states and forms, of calibration and of a judge's verdicts, on the cells both have.
 
     Parameters
     ----------
@@ -174,6 +174,8 @@ def state_differences(old: Block, new: Block, *, level: float) -> Found:
         name: [share_cells(one, state) for one in (old, new)] for name, state in SHARES.items()
     }
     cells |= {name: [form_cells(one, kept) for one in (old, new)] for name, kept in FITTING.items()}
+    if old.judged is not None and new.judged is not None:
+        cells["judged_mean"] = [old.judged, new.judged]
     sure = [one.confidence - one.values for one in (old, new)]
     cells |= {"overconfidence": sure, "brier_answer": [one**2 for one in sure]}
     found: Found = {}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.controls import accident_of, reliance_of, seen_wrong_of
 from evalkit.analysis.drops import drop_pairs, drop_statistics
-from evalkit.analysis.from_answers import answer_statistics, said_statistics
+from evalkit.analysis.from_answers import CLUSTER, answer_statistics, said_statistics
 from evalkit.analysis.from_distances import distance_statistics
 from evalkit.analysis.from_states import calibration_statistics, state_statistics
 from evalkit.analysis.independent import GROUPED, codes_of, independent_units, of_groups
@@ -157,11 +157,14 @@ def _of_texts(block: Block, headline: Mask, options: Options, *, grouped: bool) 
         found = {name: _settled(one) for name, one in of_answers.items()}
         if grouped:
             found = {
-                name: stats.undefined(one.value, one.reason or GROUPED, level=options.level)
+                name: one
+                if one.method == CLUSTER
+                else stats.undefined(one.value, one.reason or GROUPED, level=options.level)
                 for name, one in found.items()
             }
     if options.said:
-        of_said = said_statistics(options.said, level=options.level)
+        scores = dict(zip(block.phrasing_ids, block.values, strict=True))
+        of_said = said_statistics(options.said, scores=scores, level=options.level)
         found |= {name: _settled(one) for name, one in of_said.items()}
     return found
 

@@ -15,7 +15,7 @@ from evalkit.errors import UsageError
 from evalkit.records import Estimate
 from evalkit.scoring import ScoreTable
 
-__all__ = ["GoesWith", "Place", "Wordings", "agreement", "goes_with", "places"]
+__all__ = ["GoesWith", "Place", "Wordings", "agreement", "goes_with", "of_reference", "places"]
 
 KS = (1, 3)
 """Models one would look at, for regret@k."""
@@ -88,12 +88,7 @@ def places(
     for k, name in enumerate(names):
         own = values[name]
         normed = [one["accuracy_norm"] for one in own.values() if "accuracy_norm" in one]
-        shares = [
-            stats.percent_of(_above(one), _above(base[task]))
-            for task, one in own.items()
-            if task in base and ("accuracy_norm" in one) == ("accuracy_norm" in base[task])
-        ]
-        shares = [share for share in shares if not math.isnan(share)]
+        shares = _shares(own, base)
         found.append(
             Place(
                 model=name,
@@ -161,6 +156,30 @@ def _rho(one: np.ndarray, other: np.ndarray) -> float:
     if len(one) < 3 or any(np.ptp(rank) == 0 for rank in ranks) or np.isnan(one + other).any():
         return math.nan
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def of_reference(estimates: Sequence[Estimate], reference: Sequence[Estimate]) -> tuple[float, int]:
+    """Return the mean over tasks of score above chance divided by a reference's, and the tasks behind it; NaN and 0 without any.
+
+    Parameters
+    ----------
+    estimates, reference
+        Of two runs of the same tasks.
+    """
+    shares = _shares(_by_task(estimates), _by_task(reference))
+    return (float(np.mean(shares)) if shares else math.nan), len(shares)
+
+
+def _shares(
+    own: Mapping[str, Mapping[str, float]], base: Mapping[str, Mapping[str, float]]
+) -> list[float]:
+    """Share of the reference of every task in which that is better than chance."""
+    shares = [
+        stats.percent_of(_above(one), _above(base[task]))
+        for task, one in own.items()
+        if task in base and ("accuracy_norm" in one) == ("accuracy_norm" in base[task])
+    ]
+    return [share for share in shares if not math.isnan(share)]
 
 
 def _by_task(estimates: Sequence[Estimate]) -> dict[str, dict[str, float]]:

@@ -89,7 +89,7 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
     """
     from evalkit.analysis import write_estimates
     from evalkit.analysis.compare import Settings, compare_tables
-    from evalkit.runs.read import estimates_of, table_of
+    from evalkit.runs.read import estimates_of, tables_of
     from evalkit.scoring import FIRST_OF_REPEATS
     from evalkit.store.directory import refuse_own
 
@@ -97,10 +97,9 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
         refuse_own(settings["out"])
     told = told_of(settings)
     notes = _comparable(run_a, runs_b)
-    plain, *tables = [
-        table_of(run_a, settings["model_a"], told),
-        *(table_of(path, settings["model_b"], told) for path in runs_b),
-    ]
+    models = [settings["model_a"], *[settings["model_b"]] * len(runs_b)]
+    (plain, *tables), said = tables_of([run_a, *runs_b], models, told)
+    notes += said
     if plain.repeated or any(table.repeated for table in tables):
         notes.append(FIRST_OF_REPEATS)
     how = Settings(
@@ -176,6 +175,7 @@ def _print(
 ) -> None:
     """Print what is better and worse, every headline, every task, and what moved."""
     from evalkit.report.compared import headline_lines, said_of, task_lines
+    from evalkit.report.summary import reference_sentence
 
     lines, tasks = headline_lines(found, old, new), task_lines(found, old, new)
     for sentence in said_of(lines, tasks, found.old, found.new):
@@ -192,6 +192,8 @@ def _print(
     )
     for reason in reasons(lines):
         say(reason)
+    if share := reference_sentence(new, old, found.new, found.old):
+        say(share)
     test = found.tests[-1]
     say(
         f"{test.lost:,} of {test.n_cells:,} cells were right in {found.old} and are wrong in "

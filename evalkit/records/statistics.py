@@ -94,6 +94,7 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
     yield plain(
         "accuracy_norm",
         "(mean - chance) / (1 - chance)",
+        words="above chance",
         harm="falls",
         gate="mean score above chance, as a share of what is above chance",
     )

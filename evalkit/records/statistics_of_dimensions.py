@@ -193,18 +193,30 @@ def _of_wording_of_answers() -> Iterator[Statistic]:
         "rules_strict",
         "share of answers that follow every rule of task, phrasing and instance",
         words="all rules followed",
+        harm="falls",
+        gate="share of answers that follow every rule of task, phrasing and instance",
     )
     yield _measure(
         "rules_loose",
         "the same where a line before or behind and emphasis marks are forgiven",
         words="all rules followed, loosely",
+        harm="falls",
+        gate="the same, a line around the answer and emphasis forgiven",
     )
     yield _measure(
         "rule_strict",
         "mean share of the rules of an answer that it follows",
         words="rules followed",
+        harm="falls",
+        gate="mean share of its rules that an answer follows",
     )
-    yield _measure("rule_loose", "the same, loosely", words="rules followed, loosely")
+    yield _measure(
+        "rule_loose",
+        "the same, loosely",
+        words="rules followed, loosely",
+        harm="falls",
+        gate="the same, loosely",
+    )
 
 
 def _of_bias() -> Iterator[Statistic]:

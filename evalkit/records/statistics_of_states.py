@@ -41,6 +41,7 @@ def of_states() -> Iterator[Statistic]:
         words="right by the judge",
         harm="falls",
         needs="cells",
+        shown=("comparison",),
         gate="mean verdict of a judge, the same one in both runs",
     )
     yield fraction(
@@ -115,6 +116,7 @@ def _of_confidence() -> Iterator[Statistic]:
         needs="answers",
         gate="mean probability of the given answer minus mean score",
     )
+    yield from _of_tokens()
     yield fraction("aurc", "mean risk over all coverages, surest cells first", needs="answers")
     yield fraction("average_precision", "of confidence as a sign of being right", needs="answers")
     yield fraction(
@@ -122,3 +124,15 @@ def _of_confidence() -> Iterator[Statistic]:
         "mean over i and unordered pairs p, q of abs(c[p, i] - c[q, i])",
         needs="answers",
     )
+
+
+def _of_tokens() -> Iterator[Statistic]:
+    """Yield calibration of written answers, c the probability of their tokens (``--uncertainty``)."""
+    c = "c exp of the mean log-probability of a written answer's tokens"
+    yield fraction("ece_tokens", f"as ece, {c}", needs="answers")
+    yield fraction("brier_tokens", f"as brier_answer, {c}", needs="answers")
+    yield plain(
+        "overconfidence_tokens", f"as overconfidence, {c}", low=-1.0, high=1.0, needs="answers"
+    )
+    yield fraction("aurc_tokens", f"as aurc, {c}", needs="answers")
+    yield fraction("average_precision_tokens", f"as average_precision, {c}", needs="answers")

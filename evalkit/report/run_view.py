@@ -12,6 +12,7 @@ from evalkit.records.manifest import Manifest
 from evalkit.records.questions import WORDS
 from evalkit.records.statistics import shown_in
 from evalkit.report.evidence import Evidence
+from evalkit.report.summary import reference_sentence
 from evalkit.store.judgements import Pass
 
 __all__ = ["Changed", "Comparison", "ComparisonRow", "RunView", "side_by_side"]
@@ -116,6 +117,8 @@ def side_by_side(
         if metric not in mine or metric not in theirs:
             continue
         found = paired.get(metric)
+        if metric == "judged_mean" and found is None:
+            continue  # of two judges
         rows.append(
             ComparisonRow(
                 metric=metric,
@@ -136,4 +139,5 @@ def side_by_side(
         if differences
         else "The two runs cannot be paired, so differences have no intervals."
     )
-    return Comparison(manifest=manifest, rows=rows, note=note)
+    share = reference_sentence(run.estimates, estimates, "this run", "the baseline")
+    return Comparison(manifest=manifest, rows=rows, note=f"{note} {share}".rstrip())

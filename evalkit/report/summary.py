@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from evalkit.analysis import Costs
+from evalkit.analysis.places import of_reference
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in, statistic
 from evalkit.report.text import asked_of, with_interval
 
-__all__ = ["IF_ANY", "cost_sentence", "over_all_tasks", "summary_rows"]
+__all__ = ["IF_ANY", "cost_sentence", "over_all_tasks", "reference_sentence", "summary_rows"]
 
-ASKED_FOR = ("pdr", "reliance", "accident", "seen_wrong", "judged_mean")
-"""Rows that stand there only when the run holds perturbed phrasings or controls, or was judged."""
+ASKED_FOR = ("accuracy_norm", "pdr", "reliance", "accident", "seen_wrong", "judged_mean")
+"""Rows that stand there only when guessing scores something, when the run holds perturbed phrasings
+or controls, or was judged."""
 IF_ANY = ("refusal_rate", "cut_rate", "unusable_rate")
 """Rows that stand there only when there are such answers; the mean of answers given follows them."""
 
@@ -65,6 +67,27 @@ def _counted(part: int, whole: int, one: str = "is", many: str = "are") -> str:
     if part == whole:
         return f"it {one}" if whole == 1 else f"all {many}"
     return f"none {one}" if part == 0 else f"{part:,} {one if part == 1 else many}"
+
+
+def reference_sentence(
+    estimates: Sequence[Estimate], reference: Sequence[Estimate], mine: str, theirs: str
+) -> str:
+    """Return in one sentence what a run scores of a reference; empty where no task can say.
+
+    Parameters
+    ----------
+    estimates, reference
+        Of two runs of the same tasks.
+    mine, theirs
+        What the two are called.
+    """
+    share, n = of_reference(estimates, reference)
+    if share != share:
+        return ""
+    return (
+        f"Above chance {mine} scores {share:.1%} of {theirs}, "
+        f"mean over {n:,} task{'s' if n > 1 else ''}."
+    )
 
 
 def summary_rows(

@@ -190,7 +190,7 @@ def read(store: Store, manifest: Manifest) -> Read:
         said={
             task: said
             for task in table.tasks(table.models[0])
-            if (said := stored_said(store, task))
+            if (said := stored_said(store, task, table.block(table.models[0], task).instance_ids))
         },
         levels={
             task: level_of(task, manifest.model.tuned_on) for task in table.tasks(table.models[0])

@@ -339,8 +339,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "uncertainty",
         STATS,
-        "Also score the generated answers of N instances again under the perturbed copies of "
-        "their phrasing, for prompt_uncertainty: a second pass.",
+        "Also score the generated answers of N instances again under their phrasing and its "
+        "perturbed copies, for calibration and prompt_uncertainty: a second pass.",
         kind=int,
         default=0,
         metavar="N",

@@ -130,6 +130,7 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
 
     from evalkit.analysis.compare import Settings, compare_tables
     from evalkit.report.run_view import Changed, side_by_side
+    from evalkit.runs.judged import of_one_judge
 
     manifest = finished(baseline)
     table, estimates = read_table(baseline, manifest), read_own_estimates(baseline, manifest)
@@ -137,7 +138,8 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
     if sparse or manifest.suite.digest != run.manifest.suite.digest:
         return side_by_side(run, manifest, estimates)
     settings = Settings(level=run.evidence.level, n_resamples=1000, seed=run.manifest.seed)
-    found = compare_tables(table, read_table(path), settings=settings)
+    pair, _ = of_one_judge([baseline, path], [table, read_table(path)])
+    found = compare_tables(*pair, settings=settings)
     texts = {
         (row.task, row.phrasing_id): row.text
         for view in run.evidence.tasks
@@ -179,8 +181,9 @@ def several(
     """
     from evalkit.analysis.standings import standings
     from evalkit.report.comparison_page import refuse_different_suites, run_names
+    from evalkit.runs.judged import of_one_judge
 
-    tables = [read_table(path) for path in paths]
+    tables, _ = of_one_judge(paths, [read_table(path) for path in paths])
     runs = [read_run(path, flips=0, table=table) for path, table in zip(paths, tables, strict=True)]
     names = run_names(runs, [path.name for path in paths])
     refuse_different_suites(runs, [str(path) for path in paths])
@@ -236,6 +239,16 @@ def suite_of(path: Path, notes: list[str]) -> SuiteRecord | None:
     if manifest.state != "complete":
         notes.append(f"{path}: the run is {manifest.state}; cells it lacks are left out of both")
     return manifest.suite
+
+
+def tables_of(
+    paths: Sequence[Path], models: Sequence[str | None], told: Told | None = None
+) -> tuple[list[ScoreTable], list[str]]:
+    """Return the cells of what is to be compared, as `table_of`, and what must be said of their judges."""
+    from evalkit.runs.judged import of_one_judge
+
+    tables = [table_of(path, model, told) for path, model in zip(paths, models, strict=True)]
+    return of_one_judge(paths, tables)
 
 
 def table_of(path: Path, model: str | None, told: Told | None = None) -> ScoreTable:

@@ -139,7 +139,7 @@ def compare(
     """
     from evalkit.analysis.compare import Settings, compare_suites, compare_tables
     from evalkit.analysis.ways import compare_ways
-    from evalkit.runs.read import suite_of, table_of
+    from evalkit.runs.read import suite_of, tables_of
     from evalkit.store.directory import is_run_dir, read_manifest
 
     _refuse_intervals(level, resamples, question, NAMES)
@@ -147,7 +147,8 @@ def compare(
     places = [_path(a), _path(b)]
     compare_suites(*(suite_of(path, notes) for path in places))
     notes += compare_ways(*(read_manifest(path) if is_run_dir(path) else None for path in places))
-    tables = [table_of(path, model) for path, model in zip(places, (model_a, model_b), strict=True)]
+    tables, said = tables_of(places, (model_a, model_b))
+    notes += said
     how = Settings(level=level, n_resamples=resamples, seed=seed, question=question, margin=margin)
     return Compared(found=compare_tables(*tables, settings=how), notes=tuple(notes))
 

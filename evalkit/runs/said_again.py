@@ -1,9 +1,9 @@
-"""The model's own generated answers, scored again under perturbed copies of their phrasing.
+"""The model's own generated answers, scored again under their phrasing and its perturbed copies.
 
 A choice task has the probability of every answer under every phrasing; a generated answer has none
 but in the pass that made it. So, where it is wanted, a second pass asks for the probability of the
 stored answer under its own phrasing and under every perturbed copy. From it come
-`prompt_uncertainty` and `confidence` of generated answers.
+`prompt_uncertainty` and `confidence` of generated answers, and how calibrated that confidence is.
 
 References
 ----------
@@ -35,12 +35,11 @@ Said: TypeAlias = Mapping[str, Mapping[str, Mapping[str, tuple[float, ...]]]]
 
 
 def _families(job: Job) -> dict[str, tuple[Phrasing, ...]]:
-    """Phrasing id -> itself and its perturbed copies; those without copies are left out."""
+    """Phrasing id -> itself and its perturbed copies."""
     own = {one.id: one for one in job.phrasings if one.kind == "correct" and not one.perturbation}
     return {
-        name: (one, *copies)
+        name: (one, *(two for two in job.phrasings if two.of == name and two.perturbation))
         for name, one in own.items()
-        if (copies := [two for two in job.phrasings if two.of == name and two.perturbation])
     }
 
 
@@ -122,11 +121,12 @@ def _of_task(
                 [VERSION, fingerprint, {at: one.request.key for at, one in asks.items()}]
             )
             row = stored.get(f"{name} {phrasing.id}")
-            if row is None or row["inputs"] != inputs:
+            if row is None or row["inputs"] != inputs or "instances" not in row:
                 found = _probabilities(backend, list(asks.values()))
                 n += len(asks)
                 row = {
                     "inputs": inputs,
+                    "instances": [job.instances[at].id for at in positions],
                     "values": [
                         found.get(asks[at].request.key) if at in asks else None for at in positions
                     ],
@@ -157,11 +157,29 @@ def _probabilities(backend: Backend, asks: Sequence[Ask]) -> dict[str, float | N
     return found
 
 
-def stored_said(store: Store, task: str) -> dict[str, dict[str, tuple[float, ...]]]:
-    """Return the second pass of one task, as in `Said`; empty when there was none."""
+def stored_said(
+    store: Store, task: str, instance_ids: Sequence[str]
+) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Return the second pass of one task, as in `Said`, a value per instance; empty when there was none.
+
+    Parameters
+    ----------
+    store
+        The run's store.
+    task
+        Task id.
+    instance_ids
+        Instances in the order that is wanted; those left out of the pass are NaN. A pass of an older
+        version names no instances and is none.
+    """
     found: dict[str, dict[str, tuple[float, ...]]] = {}
     for name, row in store.get_records(f"said/{task}"):
+        if "instances" not in row:
+            continue
         origin, _, phrasing = name.partition(" ")
-        values = tuple(math.nan if one is None else float(one) for one in row["values"])
-        found.setdefault(origin, {})[phrasing] = values
+        values = [math.nan if one is None else float(one) for one in row["values"]]
+        told = dict(zip(row["instances"], values, strict=True))
+        found.setdefault(origin, {})[phrasing] = tuple(
+            told.get(one, math.nan) for one in instance_ids
+        )
     return found

@@ -48,6 +48,8 @@ class AnswerBlock:
     none is asked for; None where nobody looked."""
     corpus: Mapping[str, Floats] = field(default_factory=dict)
     """Corpus score -> its (P,) values; empty for tasks without."""
+    corpus_draws: Mapping[str, Floats] = field(default_factory=dict)
+    """Corpus score -> its (P, draws) values over resampled instances, or groups of them."""
     measures: Mapping[str, Floats] = field(default_factory=dict)
     """Measure -> its (P, N) values; NaN where it says nothing."""
     origins: tuple[str, ...] = ()

@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.records import Instance, Task
+from evalkit.records import Instance, Task, digest
 from evalkit.scoring import AnswerBlock, Answered, Verdict
-from evalkit.scoring.corpus import CORPUS, corpus_scores
+from evalkit.scoring.corpus import CORPUS, corpus_scores, resampled_scores
+from evalkit.scoring.grouping import groups_of
 from evalkit.scoring.measures import measured
 from evalkit.scoring.states import asked_form, label_meant
 from evalkit.scoring.text import normalise
@@ -24,6 +25,8 @@ from evalkit.scoring.text import normalise
 __all__ = ["Answers"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+DRAWS = 500
+"""Resamples of the instances behind a corpus score."""
 
 
 class Answers:
@@ -101,6 +104,22 @@ class Answers:
         ]
         return {name: np.array([one[name] for one in found]) for name in found[0]}
 
+    def _corpus_draws(self, rows: Sequence[int]) -> dict[str, Floats]:
+        """Corpus scores of every phrasing over resampled instances, or groups of instances."""
+        if self._task.metric not in CORPUS:
+            return {}
+        ids = [one.id for one in self._instances]
+        groups = groups_of(self._task, self._instances) or ids
+        names = [group or f"\0{one}" for group, one in zip(groups, ids, strict=True)]
+        number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        return resampled_scores(
+            [self._texts[row] for row in rows],
+            [one.references for one in self._instances],
+            [number[name] for name in names],
+            draws=DRAWS,
+            rng=np.random.default_rng(int(digest([self._task.id, "corpus"], length=16), 16)),
+        )
+
     def end(self) -> None:
         """Close the task: rows and columns in the order of a score table."""
         rows = sorted(range(len(self._phrasings)), key=lambda row: self._phrasings[row])
@@ -120,6 +139,7 @@ class Answers:
             refused=self._refused[place],
             meant=self._meant[place],
             corpus=self._corpus(rows),
+            corpus_draws=self._corpus_draws(rows),
             adheres=self._adheres[place],
             measures={name: values[place] for name, values in self._measures.items()},
             **_varied([self._instances[column] for column in columns]),

@@ -136,6 +136,12 @@ class ScoreTable:
         judged = [values.get(cell, np.nan) for cell in zip(*names, strict=True)]
         return ScoreTable.from_frame(self._frame.assign(judged=judged), origin="scores")
 
+    def without_judged(self) -> ScoreTable:
+        """Return the table without what a judge says of its answers."""
+        if "judged" not in self._frame:
+            return self
+        return ScoreTable.from_frame(self._frame.drop(columns="judged"), origin="scores")
+
     @property
     def frame(self) -> pd.DataFrame:
         """The rows: `COLUMNS`, then ``repeat`` and factors; text columns are categorical."""

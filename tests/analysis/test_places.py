@@ -71,3 +71,30 @@ def test_a_reference_that_is_no_model_is_named(runs: list[Path]) -> None:
     """The message lists what is accepted."""
     with pytest.raises(UsageError, match="accepted: a, b"):
         places([("a", []), ("b", [])], reference="c")
+
+
+def test_the_summary_and_the_comparison_say_what_is_above_chance(
+    runs: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By hand of the two tasks: the mean of (mean - chance) / (1 - chance), and of its shares."""
+    from evalkit.analysis import read_estimates
+    from evalkit.report.summary import reference_sentence, summary_rows
+
+    rows = [read_estimates(path / "estimates.csv") for path in runs]
+    above = [
+        {
+            task: (one.value - chance) / (1 - chance)
+            for task, chance in (("procedural/counting", 0.2), ("procedural/boolean", 0.5))
+            for one in found
+            if (one.task, one.metric, one.group) == (task, "mean", "")
+        }
+        for found in rows
+    ]
+    share = sum(above[1][task] / above[0][task] for task in above[0]) / 2
+    sentence = reference_sentence(rows[1], rows[0], "b", "a")
+    assert sentence == f"Above chance b scores {share:.1%} of a, mean over 2 tasks."
+    assert reference_sentence(rows[1], [], "b", "a") == ""
+    (line,) = [line for line in summary_rows(rows[0])[1] if line[0] == "above chance"]
+    assert float(line[1].split()[0]) == pytest.approx(50 * sum(above[0].values()), abs=0.051)
+    assert invoke(["compare", *map(str, runs), "--resamples", "100"]) == 0
+    assert f"scores {share:.1%} of" in capsys.readouterr().out

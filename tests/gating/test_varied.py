@@ -22,6 +22,10 @@ CASES = {
     "follows_passage": ("passages", "scripted:lured", "scripted:perfect"),
     "follows_pattern": ("conflict", "scripted:perfect", "scripted:lured"),
     "share_solved": ("rules", "scripted:perfect", "scripted:noise,accuracy=0.7"),
+    **dict.fromkeys(
+        ("rules_strict", "rules_loose", "rule_strict", "rule_loose"),
+        ("kept", "scripted:perfect", "scripted:refuses"),
+    ),
 }
 """Metric -> what is asked, the model that is the baseline and its twin's, the one that fails."""
 ASKED = {
@@ -30,6 +34,7 @@ ASKED = {
     "passages": {"tasks": "context/capitals", "limit": 20},
     "conflict": {"tasks": "probes/conflict", "limit": 60},
     "rules": {"tasks": "rules/regex_rules"},
+    "kept": {"tasks": "instructions/texts", "limit": 30},
 }
 
 

@@ -73,6 +73,43 @@ def test_uncertainty_is_the_change_of_the_own_answers_probability(tmp_path):
     assert found["confidence"].value == pytest.approx(math.exp(-0.1), abs=1e-3)
 
 
+def test_calibration_of_written_answers_stands_beside_what_they_state(tmp_path):
+    """By hand: three tokens of p .8, all wrong: c - y is .8, its square .64; stated 60 % gives .6."""
+
+    def answer(request):
+        if request.kind == "generate":
+            text = "1 2 3\nConfidence: 60%"
+            return Response(key=request.key, text=text, finish_reason="stop")
+        return Response(key=request.key, logprobs=(3 * math.log(0.8),), token_counts=(3,))
+
+    found = rows_of(run_with(tmp_path, answer, perturb=[], uncertainty=3))
+
+    values = {name: found[f"{name}_tokens"].value for name in ("ece", "brier", "overconfidence")}
+    assert values == pytest.approx({"ece": 0.8, "brier": 0.64, "overconfidence": 0.8})
+    assert found["overconfidence"].value == pytest.approx(0.6)
+    assert math.isnan(found["prompt_uncertainty"].value)
+
+
+def test_scores_stand_beside_the_right_instances(tmp_path):
+    """Two of many instances are picked; the surer one is right: overconfidence .5 - .5 and aurc of it."""
+    import evalkit.runs.said_again as module
+    from evalkit.analysis.from_answers import said_statistics
+
+    class Rows:
+        def get_records(self, kind):
+            yield "p p", {"inputs": "", "instances": ["i3", "i1"], "values": [0.9, 0.1]}
+            yield "q q", {"inputs": "", "values": [0.5]}
+
+    said = module.stored_said(Rows(), "t", ["i1", "i2", "i3"])
+    assert said["p"]["p"][::2] == (0.1, 0.9)
+    assert math.isnan(said["p"]["p"][1])
+    assert "q" not in said, "a pass that names no instances is none"
+    scores = {"p": [0.0, 0.0, 1.0]}
+    found = said_statistics(said, scores=scores, level=0.95)
+    assert found["overconfidence_tokens"].value == pytest.approx(0.0)
+    assert found["brier_tokens"].value == pytest.approx(0.01)
+
+
 def test_a_backend_without_log_probabilities_is_refused(tmp_path):
     """Its answers cannot be scored again; the message names the option."""
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from evalkit.records.reasoning import split_reasoning
 from evalkit.scoring.reading import rules
 from evalkit.scoring.reading.mentions import Label, Mention, labels_of, mentions, squeezed
-from evalkit.scoring.reading.plain import plain
+from evalkit.scoring.reading.plain import plain, within_reach
 
 __all__ = ["Reading", "read_answer"]
 
@@ -70,7 +70,7 @@ def read_answer(text: str, labels: Sequence[str], *, texts: Sequence[str] = ()) 
     >>> read_answer("It is not A.", ("A", "B")) is None
     True
     """
-    answer = split_reasoning(text)[1]
+    answer = within_reach(split_reasoning(text)[1])
     known = labels_of(tuple(labels), tuple(texts))
     marked, held = _marked(answer, known)
     if marked is not None or held:

@@ -19,7 +19,7 @@ from fractions import Fraction
 
 from evalkit.scoring.reading import rules
 from evalkit.scoring.reading.mentions import leads_to
-from evalkit.scoring.reading.plain import plain
+from evalkit.scoring.reading.plain import plain, within_reach
 
 __all__ = ["Number", "as_number", "final_marks", "read_number"]
 
@@ -74,6 +74,7 @@ def read_number(text: str) -> Number | None:
     >>> [read_number(text) for text in ("7b", "5:30 PM", "3, 4", "none")]
     [None, None, None, None]
     """
+    text = within_reach(text)
     if marked := final_marks(text):
         return as_number(marked[-1]) or _chosen(plain(_folded(marked[-1])))
     return _chosen(plain(_folded(text)))

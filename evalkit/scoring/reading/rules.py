@@ -216,8 +216,8 @@ CORRECTIONS: Mapping[str, str] = {
         r"|mistaken)))\b"
     ),
     "change to": (
-        r"\b(?:change|revise|correct|switch|amend)(?:d|ed)?\s+(?:it|that|this|my (?:final )?(?:answer"
-        r"|choice|mind|guess))\s+to\b"
+        r"\b(?:change|revise|correct|switch|amend)(?:d|ed)?\s+(?:it|that|this|my (?:final )?"
+        r"(?:answer|choice|mind|guess))\s+to\b"
     ),
     "at first": (
         r"\b(?:at first(?: glance| sight)?|initially|on the surface|my (?:initial|first) \w+"

@@ -144,3 +144,12 @@ def test_joined_thoughts_come_apart_again(thoughts: str, answer: str) -> None:
 def test_names_of_labels_keep_their_inner_marks() -> None:
     """Emphasis goes, products and powers stay."""
     assert plain("**not_entailment** -4*s**2 + 3*s") == "not entailment -4*s**2 + 3*s"
+
+
+@pytest.mark.parametrize("piece", [" ", "\n", " \n", "A", "the answer is ", "- [ ] ", "\\boxed{"])
+def test_of_an_endless_text_beginning_and_end_are_read(piece: str) -> None:
+    """A megabyte of one piece ends the parser with nothing, and with the answer that stands last."""
+    text = piece * (1_000_000 // len(piece))
+
+    assert read_answer(f"{text}\n\nThe answer is C.", LETTERS) is not None
+    assert read_answer(text, ("yes", "no")) is None
