@@ -230,8 +230,8 @@ def _of_bias() -> Iterator[Statistic]:
         ),
         (
             "bias_disambiguated",
-            "2 times the share that a stereotype expects among answers that name somebody, minus 1, "
-            "where the text tells the answer",
+            "2 times the share that a stereotype expects among answers that name somebody, "
+            "minus 1, where the text tells the answer",
             "bias, text tells it",
         ),
     ):

@@ -1,8 +1,9 @@
 """A task file from a table: which column is asked, which holds the answer, and what the answers are.
 
 Columns are told by their names and by what stands in them; every guess is said, and the file is a
-proposal for a person to read. Not handled: several tables, nested cells, languages other than by
-their content.
+proposal for a person to read. Objects inside a row are columns by their dotted paths; choices may be
+a list, a list of objects, texts beside labels, or an object from letter to text; answers may be a mask
+of 0 and 1 beside them. Not handled: several tables, languages other than by their content, programs.
 
 References
 ----------
@@ -19,22 +20,26 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.library.writing import dump_yaml
-from evalkit.catalog.opening import parse_json
+from evalkit.catalog.readers.nested import Listed, listed_choices
 from evalkit.catalog.readers.rows import as_text, table_rows
-from evalkit.errors import UsageError
+from evalkit.catalog.readers.targets import named_target
+from evalkit.errors import CatalogError, UsageError
 
 __all__ = ["Proposal", "propose"]
 
-_IDS = re.compile(r"(?:id|ids|uid|uuid|key|index|idx|number|no|nr|row)\Z|.*_id\Z", re.IGNORECASE)
+_IDS = re.compile(
+    r"(?:id|ids|uid|uuid|qid|key|index|ind|idx|number|no|nr|row)\Z|.*_id\Z", re.IGNORECASE
+)
 _TARGETS = re.compile(
     r"(?:target|answer|label|gold|output|class|category|team|reference|expected|completion|response"
-    r"|answer_?key|correct|correct_answer|correct_option|ground_truth|y)\Z",
+    r"|answer_?(?:key|idx|index)|labels|correct|correct_answer|correct_option|ground_truth|y)\Z",
     re.IGNORECASE,
 )
-_CHOICES = re.compile(r"(?:choices|options|candidates|alternatives)\Z", re.IGNORECASE)
+_CHOICES = re.compile(r"(?:choices|options|candidates|alternatives|endings)\Z", re.IGNORECASE)
 _ONE_CHOICE = re.compile(
     r"(?:[A-J]|(?:choice|option|opt|answer|ending|sol|mc)[_ ]?(?:[A-Ja-j]|\d))\Z", re.IGNORECASE
 )
+_QUESTION = re.compile(r"(?:question|stem)\Z", re.IGNORECASE)
 _FIELD = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _MOST_LABELS = 20
 """Most different answers that are taken as fixed labels."""
@@ -75,7 +80,7 @@ def propose(
     CatalogError
         When the file is no table.
     """
-    rows = [row for _, row in table_rows(path)]
+    rows = [_flat(row) for _, row in table_rows(path)]
     if not rows:
         raise UsageError(f"{path}: has no rows; a table with a row per instance is needed.")
     names = list(dict.fromkeys(key for row in rows for key in row))
@@ -83,10 +88,14 @@ def propose(
         if given not in names:
             raise UsageError(f"{path}: has no column {given!r}; it has {', '.join(names)}.")
     key = next((one for one in names if _IDS.match(one) and _unique(rows, one)), "")
-    answers = target or _target_of(path, names, key)
+    same = _same_answers(path, rows, names, key, target)
+    answers = target or _target_of(path, names, key, same)
     listed, single = _choice_columns(rows, names, answers, key)
+    taken = {key, answers, single, *listed, *same}
     fields = list(columns) or [
-        one for one in names if one not in {key, answers, single, *listed} and _is_text(rows, one)
+        one
+        for one in names
+        if one not in taken and not _IDS.match(_last(one)) and _is_text(rows, one)
     ]
     if not fields:
         raise UsageError(
@@ -94,10 +103,32 @@ def propose(
             "Name them with --columns."
         )
     task, told = _task(rows, path, name, key, answers, listed, single, fields)
+    if told_too := [one for one in same if one not in {answers, *columns}]:
+        told.append(f"not asked, since it tells the answer: {', '.join(told_too)}")
     return Proposal(text=_HEAD + dump_yaml(task), told=tuple(told))
 
 
 _HEAD = "# Made of a table: read every line. docs/tasks.md says what it means.\n"
+
+
+def _flat(row: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return a row with the values of objects inside it under dotted paths; choices stay whole.
+
+    >>> _flat({"q": {"stem": "Q?", "choices": {"A": "x"}}})
+    {'q.stem': 'Q?', 'q.choices': {'A': 'x'}}
+    """
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping) and value and not _CHOICES.match(name):
+            found |= _flat(value, f"{path}{name}.")
+        else:
+            found[f"{path}{name}"] = value
+    return found
+
+
+def _last(column: str) -> str:
+    """Return the name at the end of a dotted path."""
+    return column.rpartition(".")[2]
 
 
 def _unique(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
@@ -112,9 +143,22 @@ def _is_text(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     )
 
 
-def _target_of(path: Path, names: Sequence[str], key: str) -> str:
-    found = [one for one in names if _TARGETS.match(one) and one != key]
-    if len(found) == 1:
+def _same_answers(
+    path: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str], key: str, target: str
+) -> list[str]:
+    """Return the columns that name one and the same choice in every row; none where they disagree."""
+    found = [one for one in names if one == target or (_TARGETS.match(_last(one)) and one != key)]
+    told = {one: _named_by(path, rows, names, one, key) for one in found}
+    fitting = [one for one in found if told[one]]
+    first = target if target in fitting else next(iter(fitting), "")
+    same = [one for one in fitting if told[one] == told[first]]
+    return same if target or len(same) == len(fitting) else []
+
+
+def _target_of(path: Path, names: Sequence[str], key: str, same: Sequence[str]) -> str:
+    """Return the column of the answers: the first of those that say the same, else the only one so called."""
+    found = same or [one for one in names if _TARGETS.match(_last(one)) and one != key]
+    if same or len(found) == 1:
         return found[0]
     many = (
         f"{', '.join(found)} may hold them" if found else "none is called answer, label or the like"
@@ -125,12 +169,29 @@ def _target_of(path: Path, names: Sequence[str], key: str) -> str:
     )
 
 
+def _named_by(
+    path: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str], answers: str, key: str
+) -> list[int]:
+    """Return which choice every row's answer names when a column holds the answers; empty where it names none."""
+    listed, single = _choice_columns(rows, names, answers, key)
+    if not (listed or single):
+        return []
+    choices = [_choices(row, listed, single, _separator(rows, single)) for row in rows]
+    try:
+        return _target_is([row.get(answers) for row in rows], choices, path)[1]
+    except UsageError:
+        return []
+
+
 def _choice_columns(
     rows: Sequence[Mapping[str, Any]], names: Sequence[str], answers: str, key: str
 ) -> tuple[list[str], str]:
     """Return the columns of which each holds one choice, or the one that holds them all."""
-    single = next((one for one in names if _CHOICES.match(one) and one != answers), "")
-    listed = [one for one in names if _ONE_CHOICE.match(one) and one not in {answers, key}]
+    beside = [one for one in names if _CHOICES.match(_last(one)) and one != answers]
+    under = answers.rpartition(".")[0]
+    single = next((one for one in beside if one.rpartition(".")[0] == under), "")
+    single = single or next(iter(beside), "")
+    listed = [one for one in names if _ONE_CHOICE.match(_last(one)) and one not in {answers, key}]
     return (listed if len(listed) > 1 and not single else []), single
 
 
@@ -167,11 +228,15 @@ def _task(
         if separator:
             options["separator"] = separator
         choices = [_choices(row, listed, single, separator) for row in rows]
-        options["target_is"] = _target_is(values, choices, path)
+        kind, right = _target_is([row.get(answers) for row in rows], choices, path)
+        options["target_is"] = kind
         told += [
             f"choices: {', '.join(listed) or single}",
-            f"the answer is the {_READ[options['target_is']]} of the right choice",
+            f"the answer is the {_READ[kind]} of the right choice",
         ]
+        if len(rows) > 1 and not any(right):
+            options["shuffle"] = True
+            told.append("the right choice always stands first: choices are put in an order drawn")
         task |= {"kind": "choice", "metric": "choice_accuracy"}
     elif (
         len(labels) <= _MOST_LABELS and len(values) >= _LEAST_USE * len(labels) and len(labels) > 1
@@ -187,8 +252,10 @@ def _task(
 
 
 def _fields(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, str]:
-    """Field of the task -> column; the one with the longest texts is the question."""
-    main = max(columns, key=lambda column: sum(len(as_text(row.get(column))) for row in rows))
+    """Field of the task -> column; the question is the one of that name, else that of the longest texts."""
+    main = next((one for one in columns if _QUESTION.match(_last(one))), "") or max(
+        columns, key=lambda column: sum(len(as_text(row.get(column))) for row in rows)
+    )
     found = {"question": main}
     for column in columns:
         if column == main:
@@ -202,61 +269,70 @@ def _fields(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dict[s
 
 
 def _spoken(columns: Sequence[str]) -> str:
-    names = [f"the {column.replace('_', ' ').lower()}" for column in columns]
+    names = [f"the {re.sub('[_.]', ' ', column).lower()}" for column in columns]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 _SEPARATORS = (" | ", "|", "; ", ";", "\n")
-_READ = {"text": "text", "letter": "letter", "index": "number from 0", "number": "number from 1"}
+_READ = {
+    "text": "text",
+    "letter": "letter",
+    "label": "label",
+    "index": "number from 0",
+    "number": "number from 1",
+    "mask": "1 in a mask",
+}
 
 
 def _separator(rows: Sequence[Mapping[str, Any]], column: str) -> str:
-    """What parts the choices of one cell; empty for lists."""
+    """What parts the choices of one cell; empty for lists and objects."""
     texts = [row.get(column) for row in rows]
-    if not all(isinstance(text, str) and not text.lstrip().startswith("[") for text in texts):
+    if not all(
+        isinstance(text, str) and not text.lstrip().startswith(("[", "{")) for text in texts
+    ):
         return ""
     return next((mark for mark in _SEPARATORS if all(mark in str(text) for text in texts)), "")
 
 
-def _choices(
-    row: Mapping[str, Any], listed: Sequence[str], single: str, separator: str
-) -> list[str]:
+def _choices(row: Mapping[str, Any], listed: Sequence[str], single: str, separator: str) -> Listed:
+    """Return the texts of a row's choices and the labels that it gives them; none where it has none."""
     if listed:
-        return [as_text(row.get(column)).strip() for column in listed]
-    value = row.get(single)
-    if isinstance(value, str):
-        value = value.split(separator) if separator else parse_json(value)
-    return [as_text(one).strip() for one in value] if isinstance(value, list) else []
+        return tuple(as_text(row.get(column)).strip() for column in listed), ()
+    try:
+        return listed_choices(row.get(single), separator or None, single)
+    except CatalogError:
+        return (), ()
 
 
-def _target_is(values: Sequence[str], choices: Sequence[Sequence[str]], path: Path) -> str:
-    """How the answers name their choice: the one reading that fits every row."""
-
-    def fits(kind: str) -> bool:
-        for value, mine in zip(values, choices, strict=True):
-            if kind == "text":
-                right = value in mine
-            elif kind == "letter":
-                right = len(value) == 1 and 0 <= ord(value.upper()) - ord("A") < len(mine)
-            else:
-                place = int(value) - (kind == "number") if value.isdigit() else -1
-                right = 0 <= place < len(mine)
-            if not right:
-                return False
-        return True
-
-    fitting = [kind for kind in ("text", "letter", "index", "number") if fits(kind)]
-    if {"index", "number"} <= set(fitting) and "0" not in values:
-        most = max(len(mine) for mine in choices)
-        fitting = ["number"] if str(most) in values else fitting
+def _target_is(
+    values: Sequence[Any], choices: Sequence[Listed], path: Path
+) -> tuple[str, list[int]]:
+    """How the answers name their choice, the one reading that fits every row, and which choices they are."""
+    fitting: dict[str, list[int]] = {}
+    for kind in _READ:
+        if kind == "label" and not all(labels for _, labels in choices):
+            continue
+        try:
+            fitting[kind] = [
+                named_target(value, mine, kind, "")
+                for value, mine in zip(values, choices, strict=True)
+            ]
+        except CatalogError:
+            continue
+    told = {as_text(value) for value in values if not isinstance(value, list)}
+    if {"index", "number"} <= set(fitting) and "0" not in told:
+        most = max(len(texts) for texts, _ in choices)
+        if str(most) in told:
+            del fitting["index"]
     if not fitting:
         raise UsageError(
-            f"{path}: the answers name no choice in some row, neither by text, letter nor number. "
-            "Write the task file by hand; docs/tasks.md says how."
+            f"{path}: the answers name no choice in some row, neither by text, letter, label, mask "
+            "nor number. Write the task file by hand; docs/tasks.md says how."
         )
-    if "index" in fitting and "number" in fitting and fitting[0] == "index":
+    kind = next(iter(fitting))
+    if kind == "index" and "number" in fitting:
         raise UsageError(
             f"{path}: whether the answers count choices from 0 or from 1 cannot be told from "
             f"{len(values):,} rows. Write the task file by hand, with target_is."
         )
-    return fitting[0]
+    return kind, fitting[kind]

@@ -51,7 +51,8 @@ def _told(row: Mapping[str, Any], where: str) -> dict[str, str]:
     polarity = at(row, "question_polarity", where)
     if polarity not in ("neg", "nonneg"):
         raise CatalogError(
-            f"{where}: question_polarity is {polarity!r}; neg or nonneg is expected. Correct the row."
+            f"{where}: question_polarity is {polarity!r}; neg or nonneg is expected. "
+            "Correct the row."
         )
     described = {name: at(row, f"answer_info.{name}", where) for name in _ANSWERS}
     open_ones = [name for name, info in described.items() if _folded(info[-1]) == _UNKNOWN]

@@ -136,3 +136,64 @@ def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture)
 
     assert invoke(["tasks", "from-table", str(path)]) == 2
     assert path.with_suffix(".yaml").read_text(encoding="utf-8") == "mine"
+
+
+FOUR = ["red", "green", "blue", "grey"]
+
+
+def shaped(kind: str, number: int) -> dict:
+    """Return a row whose choices stand in one of the shapes that people have; the answer is number % 4."""
+    right = number % 4
+    listed = [{"text": text, "label": mark} for text, mark in zip(FOUR, "ABCD", strict=True)]
+    row: dict = {"question": f"Which is {number}?"}
+    if kind == "objects":
+        return {
+            "question": {"stem": row["question"], "choices": listed},
+            "answerKey": "ABCD"[right],
+        }
+    if kind == "labels":
+        return row | {"choices": {"text": FOUR, "label": list("1234")}, "answerKey": str(right + 1)}
+    if kind == "letters":
+        said = {"answer": FOUR[right], "answer_idx": "ABCD"[right]}
+        return row | {"options": dict(zip("ABCD", FOUR, strict=True))} | said
+    return row | {"mc": {"choices": FOUR, "labels": [int(n == right) for n in range(4)]}}
+
+
+@pytest.mark.parametrize("kind", ["objects", "labels", "letters", "mask"])
+def test_nested_choices_are_told(kind: str, tmp_path: Path):
+    """Objects with a text and a label, texts beside labels, letter to text, a mask; read as they mean."""
+    rows = [shaped(kind, number) for number in range(8)]
+
+    task, instances = made(table(tmp_path / "x.jsonl", rows))
+
+    assert task.fields == ("question",)
+    assert [one.fields["question"] for one in instances] == [f"Which is {n}?" for n in range(8)]
+    assert [(list(one.choices), one.target) for one in instances] == [
+        (FOUR, number % 4) for number in range(8)
+    ]
+
+
+def test_a_column_that_tells_the_answer_again_is_not_asked(tmp_path: Path):
+    """The letter beside the text of the answer; it is said, and no prompt holds it."""
+    path = table(tmp_path / "x.jsonl", [shaped("letters", number) for number in range(8)])
+
+    assert "not asked, since it tells the answer: answer_idx" in propose(path).told
+
+
+def test_columns_of_answers_that_disagree_are_not_chosen_between(tmp_path: Path):
+    """A letter of another choice than the text's; the person says which is meant."""
+    rows = [shaped("letters", number) for number in range(8)]
+    rows[3]["answer_idx"] = "A"
+
+    with pytest.raises(UsageError, match="answer, answer_idx may hold them"):
+        propose(table(tmp_path / "x.jsonl", rows))
+
+
+def test_choices_of_which_the_first_is_always_right_are_put_in_an_order(tmp_path: Path):
+    """Else a model that always takes the first would be right everywhere."""
+    path = table(tmp_path / "x.jsonl", [shaped("mask", 4 * number) for number in range(8)])
+
+    task, instances = made(path)
+
+    assert task.source.options["shuffle"] is True
+    assert len({one.target for one in instances}) > 1
