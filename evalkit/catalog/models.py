@@ -260,9 +260,13 @@ def _find(model: str) -> ModelSpec:
             )
         return _in_backend(prefix, rest)
     if model.startswith(("/", "./", "../", "~")) or path.is_file() or model.count("/") > 1:
-        what = "is a file" if path.is_file() else "is not there"
+        if path.is_file():
+            raise UsageError(
+                f"--model {model}: is a file; a directory with config, weights and tokenizer, a "
+                ".gguf or a model's .yaml is expected. Check the path."
+            )
         raise BackendError(
-            f"--model {model}: directory {what}; a directory with config, "
+            f"--model {model}: directory is not there; a directory with config, "
             "weights and tokenizer is expected. Check the path."
         )
     if "/" not in model and (close := get_close_matches(model, shipped, n=1, cutoff=0.6)):

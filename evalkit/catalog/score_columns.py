@@ -63,6 +63,8 @@ class ScoreFile:
     """Path, for messages."""
     notes: tuple[str, ...] = ()
     """What was left out or assumed while reading."""
+    unfinished: tuple[str, ...] = ()
+    """Which of its logs were not ended, and why; among `notes` too."""
 
 
 def score_file(frame: pd.DataFrame, *, origin: str = "the frame") -> ScoreFile:

@@ -94,11 +94,11 @@ def _is_log(path: Path) -> bool:
 
 
 def _log(path: Path, told: Told) -> ScoreFile:
-    frame, notes = read_log(
+    frame, notes, torn = read_log(
         path, form=told.form, asked=Asked(phrasing=told.phrasing, metric=told.metric)
     )
     found = score_file(frame, origin=str(path))
-    return replace(found, notes=(*notes, *found.notes))
+    return replace(found, notes=(*notes, *torn, *found.notes), unfinished=torn)
 
 
 def read_for_audit(path: Path | str) -> tuple[list[ScoreFile], list[str]]:

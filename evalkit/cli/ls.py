@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,7 @@ _BY_TASK = ("tasks", "phrasings")
 _LONG = ("description", "text", "reference")
 _LEFT_OUT = ("needs", "from")
 """Columns that are shown where they say something."""
-_SHOWN = {"suites": ("suite", "tasks", "limit", "description")}
+_SHOWN = {"suites": ("suite", "limit", "description")}
 """Kind -> columns of its table, where not all fit a terminal."""
 
 
@@ -224,7 +225,23 @@ def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
         _print_lines(rows)
     else:
         columns = list(rows[0]) if kind in _BY_TASK else _columns(kind, rows)
-        print_table(columns, [[str(row[name]) for name in columns] for row in rows])
+        brief = kind in _SHOWN and not table_form()
+        cells = [
+            [_sentence(str(row[name])) if brief else str(row[name]) for name in columns]
+            for row in rows
+        ]
+        print_table(columns, cells)
+        if brief:
+            say(f"Tasks, phrasings and the rest of each: evalkit ls {kind} --json", err=True)
+
+
+def _sentence(text: str) -> str:
+    """First sentence of a text.
+
+    >>> _sentence("How far? In ten wordings."), _sentence("bbh"), _sentence("One to 1.5. Two.")
+    ('How far?', 'bbh', 'One to 1.5.')
+    """
+    return re.split(r"(?<=[.?!])\s", text, maxsplit=1)[0]
 
 
 def _columns(kind: str, rows: Rows) -> list[str]:

@@ -82,15 +82,16 @@ def command(
     needed.
 
     In place of a RUN a score table, or a log of lm-eval, Inspect, HELM, Every Eval Ever or
-    promptfoo (FILE::MODEL for one of several models): a page per model with its figures, and
-    comparison.html, below reports/logs/ where --out is not given.
+    promptfoo (FILE::MODEL for one of several models), or several of these: a page per model with
+    its figures, and comparison.html of a log's models, below reports/logs/ where --out is not
+    given.
     """
     told = told_of(flags)
     logs = [path for path in runs if _is_log(path)]
     _refuse(runs, logs, told, figures=figures, baseline=baseline, flips=flips, no_report=no_report)
     absent: dict[str, str] = {}
     if logs:
-        written = _log(logs[0], told, out, quiet=flags["quiet"])
+        written = _logs(logs, told, out, quiet=flags["quiet"])
     elif no_report:
         written, absent = _bare(runs[0], out)
     elif len(runs) == 1:
@@ -119,10 +120,10 @@ def _refuse(
     no_report: bool,
 ) -> None:
     """Refuse what does not go together."""
-    if logs and (len(runs) > 1 or baseline is not None or flips is not None or no_report):
+    if logs and (len(logs) < len(runs) or baseline is not None or flips is not None or no_report):
         raise UsageError(
-            f"{logs[0]}: is no run but a log or table, of which one alone is accepted, without "
-            "--baseline, --flips and --no-report. Several: evalkit compare, or a folder of them."
+            f"{logs[0]}: is no run but a log or table; logs are accepted together with logs alone, "
+            "without --baseline, --flips and --no-report. A log and a run: evalkit compare."
         )
     if not logs and (told.form or told.phrasing or told.metric or told.renamed):
         raise UsageError(
@@ -150,13 +151,17 @@ def _is_log(place: Path) -> bool:
     return path.exists() and not any((path / name).exists() for name in RUN_MARKS)
 
 
-def _log(place: Path, told: Told, out: Path | None, *, quiet: bool) -> list[Path]:
-    """Write the pages of a log."""
-    from evalkit.runs.table_report import report_log
+def _logs(places: Sequence[Path], told: Told, out: Path | None, *, quiet: bool) -> list[Path]:
+    """Write the pages of logs; of several each has a folder of its name in --out."""
+    from evalkit.runs.table_report import folder_of, report_log
 
-    pages, notes = report_log(place, told, out)
-    for note in () if quiet else notes:
-        say(note, err=True)
+    pages = []
+    for place in places:
+        inner = out / folder_of(place) if out is not None and len(places) > 1 else out
+        written, notes = report_log(place, told, inner)
+        pages += written
+        for note in () if quiet else notes:
+            say(note if len(places) == 1 else f"{place}: {note}", err=True)
     return pages
 
 

@@ -107,7 +107,8 @@ def verify(table: ScoreTable, manifest: Manifest, *, side: str, policy: Policy) 
 
 
 def _finished(side: str, manifest: Manifest) -> None:
-    if manifest.counts is None or (manifest.suite.sparse and manifest.state != "complete"):
+    torn = manifest.suite.sparse or manifest.model.backend == "imported"
+    if manifest.counts is None or (torn and manifest.state != "complete"):
         raise IncompleteError(
             f"{side}: the run was not finished (state {manifest.state!r}). "
             f"Finish it: {manifest.to_go_on()}"

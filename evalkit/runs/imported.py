@@ -72,7 +72,11 @@ def run_of(place: Path, told: Told | None = None) -> Path:
             f"{path}: holds models {', '.join(table.models)}; one is meant. "
             f"Name it: {path}{AT}{table.models[0]}"
         )
-    folder = cache_dir() / "imported" / digest([str(path), model, _rows(table)], length=16)
+    folder = (
+        cache_dir()
+        / "imported"
+        / digest([str(path), model, _rows(table), *file.unfinished], length=16)
+    )
     if not is_run_dir(folder):
         _write(folder, table, file)
     return folder
@@ -152,7 +156,7 @@ def manifest_of_table(table: ScoreTable, file: ScoreFile, intervals: Intervals) 
     blocks = [table.block(model, task) for task in table.tasks(model)]
     return Manifest(
         evalkit=__version__,
-        command="",
+        command="; ".join(file.unfinished),
         identity={"suite": {"limit": None, "budget": None}},
         suite=_suite(table, blocks, Path(file.origin)),
         limited=False,
@@ -173,7 +177,7 @@ def manifest_of_table(table: ScoreTable, file: ScoreFile, intervals: Intervals) 
         seed=0,
         device="",
         attempts=(),
-        state="complete",
+        state="partial" if file.unfinished else "complete",
         intervals=intervals,
         counts=_counts(blocks),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from evalkit.errors import UsageError
 from evalkit.records.questions import NAMES, Named
+from evalkit.records.statistics import shown_in
 from evalkit.runs.shown import shown
 from evalkit.runs.spoken import spoken
 
@@ -93,8 +94,6 @@ class Compared:
         return f"Compared({self.found.new!r} minus {self.found.old!r})"
 
     def _repr_html_(self) -> str:
-        from evalkit.records.statistics import shown_in
-
         lines = [*self.notes, "percentage points, mean over tasks; the others: .headline"]
         found = {row.metric: row for row in self.found.overall}
         rows = [(one.title, found[one.name]) for one in shown_in("comparison") if one.name in found]
@@ -319,11 +318,8 @@ class Analysed:
             for row in self.rows
             if row.metric in ("mean", "spread") and not row.group
         ]
-        return shown(
-            self.file.origin,
-            [*self.notes, f"{len(self.rows)} estimates; mean and spread in percentage points"],
-            means,
-        )
+        lines = [*self.notes, f"{len(self.rows)} estimates; mean and spread in percentage points"]
+        return shown(self.file.origin, lines, means)
 
 
 @spoken

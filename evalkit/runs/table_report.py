@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from evalkit.analysis.score_files import TableSettings
     from evalkit.catalog.score_tables import Told
 
-__all__ = ["report_log", "write_pages", "write_table_report"]
+__all__ = ["folder_of", "report_log", "write_pages", "write_table_report"]
 
 _NO_STATES = dict.fromkeys(STATES, math.nan)
 """A table of scores alone says nothing of its answers."""
@@ -64,10 +64,13 @@ def report_log(
     from evalkit.analysis.score_files import TableSettings, estimates_of
 
     file, how = table_at(place, told), TableSettings()
-    if out is None:
-        name = f"{slug(file_of(place)[0].name)}_{digest(str(place.resolve()), length=8)}"
-        out = default_runs_dir().parent / "logs" / name
+    out = default_runs_dir().parent / "logs" / folder_of(place) if out is None else out
     return write_pages(out, file, estimates_of(file, how), how), file.notes
+
+
+def folder_of(place: Path) -> str:
+    """Return the name of the folder that a log's pages go to: its own, told apart by its whole path."""
+    return f"{slug(file_of(place)[0].name)}_{digest(str(place.resolve()), length=8)}"
 
 
 def write_pages(

@@ -19,13 +19,13 @@ from evalkit.runs.imported import run_of
 
 def scores_of(path: Path, **more: Any) -> dict[tuple[str, str, str], Any]:
     """(task, phrasing, instance) -> score."""
-    frame, _ = read_log(path, **more)
+    frame, *_ = read_log(path, **more)
     return {(row.task, row.phrasing_id, row.instance_id): row.score for row in frame.itertuples()}
 
 
 def test_lm_eval_reads_one_row_a_document_with_the_wording_of_its_template(tmp_path: Path) -> None:
     """Of several filters the first, of several metrics acc, the model of the results; other templates have other ids."""
-    frame, notes = read_log(lm_eval(tmp_path, {"a": [1.0, 0.0], "b": [1.0, 1.0]}))
+    frame, notes, _ = read_log(lm_eval(tmp_path, {"a": [1.0, 0.0], "b": [1.0, 1.0]}))
 
     assert frame["score"].tolist() == [1.0, 0.0, 1.0, 1.0]
     assert set(frame["model"]) == {"org/m"}
@@ -56,11 +56,45 @@ def test_the_newest_of_two_runs_in_a_folder_counts(tmp_path: Path) -> None:
     assert list(scores_of(tmp_path).values()) == [1.0]
 
 
+@pytest.mark.parametrize("status", ["error", "cancelled", "started"])
+def test_an_inspect_log_that_was_not_ended_is_named_and_passes_no_gate(
+    status: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its rows are read, how it ended is said with the first line of why, and a gate ends with 3."""
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path / "home"))
+    whole_log = inspect_log(tmp_path / "old.eval", ["C"] * 4)
+    torn = inspect_log(tmp_path / "new.eval", ["C"] * 4, status=status)
+
+    assert invoke(["analyse", str(torn)]) == 0
+    told = f"new.eval ended with status {status} after 4 of 9 samples (rate limit)"
+    assert told in "".join(capsys.readouterr())
+    assert invoke(["gate", str(torn), "--baseline", str(whole_log)]) == 3
+    assert "inspect eval-retry" in capsys.readouterr().err
+    assert invoke(["gate", str(whole_log), "--baseline", str(torn)]) == 3
+
+
+def test_an_inspect_log_without_samples_says_so(tmp_path: Path) -> None:
+    """A JSON log that kept none is recognised, and what to do is named."""
+    log = whole(
+        tmp_path / "a.json",
+        {"version": 2, "status": "success", "eval": {"task": "t"}, "plan": {}, "samples": None},
+    )
+    del_samples = whole(
+        tmp_path / "b.json", {"version": 2, "status": "success", "eval": {"task": "t"}, "plan": {}}
+    )
+    for path in (log, del_samples):
+        with pytest.raises(TableError, match=r"holds no sample\. Run the harness with its samples"):
+            read_log(path)
+
+
 def test_inspect_letters_are_numbers_and_an_error_is_missing(tmp_path: Path) -> None:
     """C, P, I, N and numbers; a sample without score is missing, never 0; logs of two templates are two phrasings."""
     inspect_log(tmp_path / "a.eval", ["C", "P", "I", "N", 0.25, None])
     inspect_log(tmp_path / "b.eval", ["C"] * 6, template="Please: {prompt}")
-    frame, _ = read_log(tmp_path)
+    frame, *_ = read_log(tmp_path)
     first = frame[frame["phrasing_id"] == frame["phrasing_id"].iloc[0]]
 
     assert frame["phrasing_id"].nunique() == 2
@@ -72,8 +106,8 @@ def test_inspect_letters_are_numbers_and_an_error_is_missing(tmp_path: Path) -> 
 
 def test_inspect_logs_packed_with_zstandard_are_read_alike(tmp_path: Path) -> None:
     """The same rows; a wrong size, a wrong checksum or a claim of gigabytes is refused, not unpacked."""
-    plain, _ = read_log(inspect_log(tmp_path / "a.eval", ["C", "I", 0.25]))
-    packed, _ = read_log(packed_with_zstandard(tmp_path / "a.eval"))
+    plain, *_ = read_log(inspect_log(tmp_path / "a.eval", ["C", "I", 0.25]))
+    packed, *_ = read_log(packed_with_zstandard(tmp_path / "a.eval"))
 
     assert packed.equals(plain)
     for claims, crc, said in (
@@ -96,7 +130,7 @@ def test_inspect_logs_packed_with_zstandard_are_read_alike(tmp_path: Path) -> No
 def test_helm_perturbations_are_perturbations(tmp_path: Path) -> None:
     """The instance's perturbation makes a copy of the wording; answers are looked up in the state."""
     folder = helm(tmp_path)
-    frame, _ = read_log(folder)
+    frame, *_ = read_log(folder)
 
     assert frame["perturbation"].tolist() == ["", "typos"]
     assert frame["phrasing_id"].tolist()[1] == frame["phrasing_id"].tolist()[0] + "+typos"

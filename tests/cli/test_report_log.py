@@ -52,6 +52,16 @@ def test_a_log_gets_page_and_figures(
     ).read_bytes()
 
 
+def test_several_logs_have_a_page_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Into folders of their names, below --out too; logs of one name are told apart."""
+    logs = [str(promptfoo(tmp_path / part / "out.json", 0.9)) for part in ("a", "b")]
+
+    assert invoke(["report", *logs, "--out", str(tmp_path / "pages")]) == 0
+    pages = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert len({page.parent for page in pages}) == 2
+    assert all(page.parent.parent == tmp_path / "pages" and page.is_file() for page in pages)
+
+
 def test_of_several_models_one_may_be_meant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,7 +89,7 @@ def test_of_several_models_one_may_be_meant(
         (["empty"], "or a log of lm-eval, Inspect, HELM, Every Eval Ever or promptfoo"),
         (["other.json"], "or a log of lm-eval, Inspect, HELM, Every Eval Ever or promptfoo"),
         (["cut.eval"], "cut.eval"),
-        (["log.json", "log.json"], "one alone is accepted"),
+        (["log.json", "run"], "together with logs alone"),
         (["log.json", "--flips", "3"], "--flips"),
         (["log.json", "--no-report"], "--no-report"),
         (["log.json", "--metric", "none"], "--metric none: there is"),

@@ -53,12 +53,20 @@ def lm_eval(
 
 
 def inspect_log(
-    path: Path, scores: list[Any], *, template: str = "{prompt}", model: str = "x/y"
+    path: Path,
+    scores: list[Any],
+    *,
+    template: str = "{prompt}",
+    model: str = "x/y",
+    status: str = "success",
 ) -> Path:
-    """An .eval file: a zip with a head and a file per sample."""
+    """An .eval file: a zip with a head and a file per sample; of 9 samples, where it was not ended well."""
+    ended = status == "success"
     head = {
         "version": 2,
-        "status": "success",
+        "status": status,
+        "error": None if ended else {"message": "rate limit\nTraceback"},
+        "results": {"total_samples": 9, "completed_samples": len(scores)},
         "eval": {
             "task": "suite/quiz",
             "model": model,

@@ -66,7 +66,7 @@ def _form(file: Path) -> str:
         return ""
     if not isinstance(content, dict):
         return ""
-    if {"eval", "samples"} <= content.keys():
+    if {"eval", "samples"} <= content.keys() or {"eval", "plan", "status"} <= content.keys():
         return "inspect"
     results = content.get("results")
     return "promptfoo" if isinstance(results, dict) and "results" in results else ""
@@ -88,8 +88,8 @@ def _form_of_lines(file: Path) -> str:
 
 def read_log(
     path: Path, *, form: str | None = None, asked: Asked | None = None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the answers of a log, or of all logs of one format in a folder, and what was assumed.
+) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """Return the answers of a log, or of all logs of one format in a folder, what was assumed, and what was not ended.
 
     Parameters
     ----------
@@ -140,15 +140,17 @@ def read_log(
     frame.insert(2, "kind", "correct")
     if frame["repeat"].nunique() < 2:
         frame = frame.drop(columns="repeat")
-    return frame, tuple(_notes(frame, name, len(files)))
+    ended = getattr(module, "unfinished", None)
+    torn = tuple(ended(files)) if ended is not None else ()
+    return frame, tuple(_notes(frame, name, len(files))), torn
 
 
 def _notes(frame: pd.DataFrame, form: str, n_files: int) -> Iterator[str]:
     files = "1 file" if n_files == 1 else f"{n_files} files"
     wordings = sorted(frame["phrasing_id"].unique())
     yield (
-        f"read as {form}: {files}, {len(frame):,} answers, phrasings "
-        f"{', '.join(wordings[:5])}{', ...' if len(wordings) > 5 else ''}"
+        f"read as {form}: {files}, {len(frame):,} answer{'' if len(frame) == 1 else 's'}, "
+        f"{'phrasing' if len(wordings) == 1 else 'phrasings'} {', '.join(wordings[:5])}{', ...' if len(wordings) > 5 else ''}"
     )
     if len(wordings) == 1:
         why = " and does not say which" if wordings[0] == ONLY else ""

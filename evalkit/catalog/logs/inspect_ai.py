@@ -21,10 +21,12 @@ from evalkit.catalog.logs.files import MOST_BYTES, json_of
 from evalkit.catalog.logs.rows import Asked, LogRow, field_at, number, one_text, picked, wording_id
 from evalkit.errors import TableError
 
-__all__ = ["read"]
+__all__ = ["read", "unfinished"]
 
 LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Correct, partial, incorrect, no answer."""
+LONGEST = 100
+"""Characters of an error's message that are told."""
 ZSTANDARD = 93
 """How a zip names Zstandard; `zipfile` unpacks it from Python 3.14 on."""
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
@@ -40,6 +42,27 @@ def read(files: Sequence[Path], asked: Asked) -> Iterator[LogRow]:
         else:
             log = json_of(file)
             yield from _rows(log, log.get("samples") or (), file, asked)
+
+
+def unfinished(files: Sequence[Path]) -> Iterator[str]:
+    """Yield what a reader of the rows must know: which logs were not ended well, and why."""
+    for file in files:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                head = _member(archive, "header.json", file)
+        else:
+            head = json_of(file)
+        status = str(head.get("status") or "success")
+        if status == "success":
+            continue
+        why = str((head.get("error") or {}).get("message") or "").strip().partition("\n")[0]
+        results = head.get("results") or {}
+        done, total = results.get("completed_samples"), results.get("total_samples")
+        counted = f" after {done} of {total} samples" if total else ""
+        yield (
+            f"{file.name} ended with status {status}{counted}{f' ({why[:LONGEST]})' if why else ''}: "
+            f"inspect eval-retry {file}"
+        )
 
 
 def _member(archive: zipfile.ZipFile, name: str, file: Path) -> Any:
