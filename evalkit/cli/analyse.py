@@ -16,16 +16,15 @@ from evalkit.cli.analyse_tables import (
     print_tests,
     reasons,
 )
+from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
     GroupedCommand,
     interval_options,
-    log_options,
     no_report_option,
     option,
     output_options,
     print_json,
     table_options,
-    told_of,
 )
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say

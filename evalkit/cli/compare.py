@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
+from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
     GroupedCommand,
     interval_options,
-    log_options,
     number,
     option,
     output_options,
@@ -21,7 +21,6 @@ from evalkit.cli.options import (
     print_json,
     print_table,
     table_options,
-    told_of,
 )
 from evalkit.errors import UsageError
 from evalkit.records.questions import asked, of_differences

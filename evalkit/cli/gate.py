@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from evalkit.cli.options import LOGS, GroupedCommand, log_options, option, output_options, told_of
+from evalkit.cli.log_options import LOGS, log_options, told_of
+from evalkit.cli.options import GroupedCommand, option, output_options
 from evalkit.errors import StoreError, UsageError
 from evalkit.report.terminal import say
 

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
     GroupedCommand,
     interval_options,
-    log_options,
     option,
     output_options,
     print_json,
     print_table,
     table_options,
-    told_of,
 )
 from evalkit.errors import ComparisonError, UsageError
 from evalkit.report.terminal import counted, say

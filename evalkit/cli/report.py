@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import (
-    GroupedCommand,
-    log_options,
-    no_report_option,
-    option,
-    output_options,
-    print_json,
-    told_of,
-)
+from evalkit.cli.log_options import log_options, told_of
+from evalkit.cli.options import GroupedCommand, no_report_option, option, output_options, print_json
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
 
