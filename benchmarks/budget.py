@@ -41,24 +41,31 @@ ANCHOR = {
 }
 
 
-def simulate(regime: str, rng: np.random.Generator) -> Floats:
+def simulate(regime: str, rng: np.random.Generator, *, n_prompts: int = P) -> Floats:
     """Return a complete matrix of 0/1 scores."""
     n = int(rng.integers(100, 251))
     tau = float(rng.choice([0.1, 0.2, 0.4]))
-    b, theta, slope, w = rng.normal(0, 2, n), rng.normal(0, tau, P), np.ones(P), np.zeros((P, n))
+    b, theta, slope, w = (
+        rng.normal(0, 2, n),
+        rng.normal(0, tau, n_prompts),
+        np.ones(n_prompts),
+        np.zeros((n_prompts, n)),
+    )
     if regime == "slopes":
-        slope = np.exp(rng.normal(0, 0.35, P))
+        slope = np.exp(rng.normal(0, 0.35, n_prompts))
     elif regime == "extreme":
         u = rng.random(n)
         b = np.where(u < 0.35, 4.0, np.where(u < 0.6, -4.0, rng.normal(0, 1, n)))
     elif regime == "broken":
-        theta = np.where(rng.random(P) < 0.08, rng.normal(-2.5, 0.5, P), theta)
+        theta = np.where(rng.random(n_prompts) < 0.08, rng.normal(-2.5, 0.5, n_prompts), theta)
     elif regime == "clusters":
-        w = rng.normal(0, 1.2, (3, n))[rng.integers(0, 3, P)]
+        w = rng.normal(0, 1.2, (3, n))[rng.integers(0, 3, n_prompts)]
     elif regime == "factor":
-        w = np.outer(rng.normal(0, 0.7, P), rng.normal(0, 1, n)) + rng.normal(0, 0.7, (P, n))
+        w = np.outer(rng.normal(0, 0.7, n_prompts), rng.normal(0, 1, n)) + rng.normal(
+            0, 0.7, (n_prompts, n)
+        )
     elif regime == "skewed":
-        theta = -tau * rng.exponential(1.5, P)
+        theta = -tau * rng.exponential(1.5, n_prompts)
     wanted, low, high = float(rng.uniform(0.35, 0.85)), -12.0, 12.0
     for _ in range(50):
         middle = (low + high) / 2
@@ -67,7 +74,9 @@ def simulate(regime: str, rng: np.random.Generator) -> Floats:
             if expit(slope[:, None] * b + theta[:, None] + w + middle).mean() < wanted
             else (low, middle)
         )
-    return (rng.random((P, n)) < expit(slope[:, None] * b + theta[:, None] + w + low)).astype(float)
+    return (
+        rng.random((n_prompts, n)) < expit(slope[:, None] * b + theta[:, None] + w + low)
+    ).astype(float)
 
 
 def answering(scores: Floats) -> Callable[[npt.NDArray[np.int64]], Floats]:

@@ -1,6 +1,6 @@
 """Coverage where the population is real: any table of many prompts x many instances.
 
-    python benchmarks/real_coverage.py TABLE [--model M] [--task T] [--draws 200]
+    python benchmarks/real_coverage.py TABLE [--model M] [--task T] [--draws 200] [--repeats 20]
 
 Takes a score table (or a run directory) as everything there is: its prompts are all prompts, its
 instances all instances. From every matrix of it samples of P prompts (without replacement) and N
@@ -14,7 +14,8 @@ without other knowledge of the instances can be expected to fall below.
 
 Where a table has no instances (means of prompts), samples of prompts are drawn and the intervals
 that need no instances are judged. Prompts from a small population hold more than from an endless
-one: how many there are is printed.
+one: how many there are is printed. `--draws 0` and `--repeats 0` leave either half out, and
+`--most-instances` keeps that many instances of each population, drawn by the seed.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ def matrices(path: Path, given: argparse.Namespace) -> Iterator[tuple[str, np.nd
             values = table.block(model, task).values
             whole = values[(~np.isnan(values)).mean(axis=1) > 0.9]
             whole = whole[:, ~np.isnan(whole).any(axis=0)]
+            if given.most_instances and whole.shape[1] > given.most_instances:
+                rng = np.random.default_rng([given.seed, given.most_instances])
+                kept = rng.choice(whole.shape[1], given.most_instances, replace=False)
+                whole = whole[:, np.sort(kept)]
             if whole.shape[0] >= given.least_prompts and whole.shape[1] >= given.least_instances:
                 yield f"{model}, {task}", whole
 
@@ -195,15 +200,41 @@ def print_shares(name: str, sizes: str, hits: dict[str, list[float]]) -> None:
         )
 
 
-def with_instances(found: list[tuple[str, np.ndarray]], given: argparse.Namespace) -> None:
-    """Print coverage of intervals and of the budget estimator on every matrix."""
+def print_pooled(size: str, hits: dict[str, list[list[float]]]) -> None:
+    """Print a line per interval over all populations, with the lowest of them."""
+    for key, entries in hits.items():
+        held, offered, width = np.array(entries).T
+        line(
+            [
+                f"all {len(entries)}, lowest {(held / offered).min():.3f}",
+                size,
+                key.replace(" | ", ", "),
+                f"{held.sum() / offered.sum():.3f}",
+                f"{width.sum() / offered.sum():.3f}",
+                f"{offered.sum():.0f}",
+            ]
+        )
+
+
+def print_intervals(found: list[tuple[str, np.ndarray]], given: argparse.Namespace) -> None:
+    """Print coverage of intervals on every matrix."""
     line(["population", "sample", "interval", "held", "mean width", "offered"], head=True)
+    pooled: dict[str, dict[str, list[list[float]]]] = {}
     for name, y in found:
         for p in (size for size in SIZES if 2 * size <= len(y)):
             n = min(given.instances, y.shape[1])
             hits = sample(y, p, n, given.draws, given.seed)
             print_shares(f"{name} ({len(y)} x {y.shape[1]})", f"{p} x {n}", hits)
+            for key, entry in hits.items():
+                pooled.setdefault(f"{p} x {n}", {}).setdefault(key, []).append(entry)
+    if len(found) > 1:
+        for size, of_all in pooled.items():
+            print_pooled(size, of_all)
     print()
+
+
+def print_budget(found: list[tuple[str, np.ndarray]], given: argparse.Namespace) -> None:
+    """Print errors and coverage of the budget estimator on every matrix."""
     line(["population", "cells a prompt", "W1 (goal)", "floor", "W1 of averages", "order statistics held", "spread held", "mean held"], head=True)  # fmt: skip
     for name, y in found:
         for cells in CELLS:
@@ -211,7 +242,7 @@ def with_instances(found: list[tuple[str, np.ndarray]], given: argparse.Namespac
             shares = [f"{one[key]:.2f}" for key in ("order statistics", "spread", "mean")]
             line(
                 [
-                    name,
+                    f"{name} ({len(y)} x {y.shape[1]})",
                     str(cells),
                     f"{one['W1']:.3f} ({GOALS[cells]})",
                     f"{oracle(y, cells, ORACLES, given.seed):.3f}",
@@ -256,6 +287,7 @@ def main() -> None:
     parser.add_argument("--task", action="append", default=[])
     parser.add_argument("--least-prompts", type=int, default=LEAST_PROMPTS)
     parser.add_argument("--least-instances", type=int, default=LEAST_INSTANCES)
+    parser.add_argument("--most-instances", type=int, help="of a population (all)")
     parser.add_argument("--instances", type=int, default=100, help="instances of a sample")
     parser.add_argument("--draws", type=int, default=200, help="samples of each size")
     parser.add_argument("--repeats", type=int, default=20, help="budgeted designs of each size")
@@ -270,7 +302,10 @@ def main() -> None:
             f"{given.table}: no model and task with {given.least_prompts} prompts on {given.least_instances} "
             "shared instances"
         )
-    with_instances(found, given)
+    if given.draws:
+        print_intervals(found, given)
+    if given.repeats:
+        print_budget(found, given)
 
 
 if __name__ == "__main__":

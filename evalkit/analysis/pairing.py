@@ -23,6 +23,7 @@ from evalkit.analysis.drops import drop_pairs
 from evalkit.analysis.estimating import headline_phrasings
 from evalkit.analysis.independent import codes_of
 from evalkit.records import digest
+from evalkit.records.questions import WORDS
 from evalkit.scoring import Block, ScoreTable
 from evalkit.stats.intervals.crossed import mean_difference_interval
 from evalkit.stats.intervals.fixed_intervals import change_of_instances
@@ -35,8 +36,8 @@ __all__ = ["SCHEMA", "PairedTest", "gap_tests", "paired_tests", "write_tests"]
 Floats: TypeAlias = npt.NDArray[np.float64]
 LEAST_TASKS = 6
 """Fewest tasks for a Wilcoxon test that could find something at the level 0.05."""
-SCHEMA = "evalkit.tests/2"
-"""Schema version, in the last column of every row."""
+SCHEMA = "evalkit.tests/3"
+"""Schema version, in the last column of every row; 3 added ``question``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,11 @@ class PairedTest:
     """Holm over all comparisons of this kind in the table."""
     p_bh: float = math.nan
     """Benjamini-Hochberg over the same."""
+
+    @property
+    def question(self) -> str:
+        """Return the words of what interval and p answer."""
+        return WORDS["tasks" if self.method.endswith("/tasks") else "these"]
 
 
 def paired_tests(
@@ -384,5 +390,5 @@ def write_tests(tests: Iterable[PairedTest], path: Path) -> None:
         File that is replaced whole.
     """
     names = [field.name for field in fields(PairedTest)]
-    rows = ([*(getattr(test, name) for name in names), SCHEMA] for test in tests)
-    write_atomic(path, csv_of([*names, "schema"], rows))
+    rows = ([*(getattr(test, name) for name in names), test.question, SCHEMA] for test in tests)
+    write_atomic(path, csv_of([*names, "question", "schema"], rows))

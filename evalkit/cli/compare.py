@@ -24,7 +24,14 @@ from evalkit.cli.options import (
 )
 from evalkit.errors import UsageError
 from evalkit.records.questions import asked, of_differences
-from evalkit.report.compared import HEADS, Line, line_cells, reasons
+from evalkit.report.compared import (
+    HEADS,
+    Line,
+    asked_in,
+    line_cells,
+    other_questions,
+    reasons,
+)
 from evalkit.report.terminal import say
 from evalkit.report.text import grouped
 
@@ -185,12 +192,12 @@ def _print(
     )
     print_table(
         ["mean over tasks", *HEADS],
-        [line_cells(line) for line in lines],
+        [line_cells(line, found.question) for line in lines],
         title=title,
         colours=_COLOURS,
     )
-    for reason in reasons(lines):
-        say(reason)
+    for sentence in (*other_questions(lines, found.question), *reasons(lines)):
+        say(sentence)
     if share := reference_sentence(new, old, found.new, found.old):
         say(share)
     test = found.tests[-1]
@@ -215,9 +222,10 @@ def _print_tasks(found: Comparison, tasks: Sequence[Line]) -> None:
     benchmarks = {line.key.partition("/")[0] for line in tasks}
     shared = f"{benchmarks.pop()}/" if len(benchmarks) == 1 else ""
     bound = any(test.not_worse is not None for test in found.tests)
+    asked = asked_in(tasks, found.question)
     rows = []
     for line in tasks:
-        name, old, new, change, p, verdict = line_cells(line)
+        name, old, new, change, p, verdict = line_cells(line, asked)
         test = tests[line.key]
         rows.append(
             [
@@ -239,11 +247,13 @@ def _print_tasks(found: Comparison, tasks: Sequence[Line]) -> None:
         [*heads, *(["bound", "not worse"] if bound else [])],
         rows,
         title=(
-            "mean of every task, largest loss first; tests paired on instances, "
-            f"for {found.tests[-1].question}"
+            "mean of every task, largest loss first; intervals and tests paired on instances, "
+            f"for {asked}"
         ),
         colours=_COLOURS,
     )
+    for line in other_questions(tasks, asked):
+        say(line)
     if bound and len(found.tests) > 1:
         every = found.tests[-1]
         say(f"all tasks: bound {number(every.bound)}, not worse: {_VERDICTS[every.not_worse]}")

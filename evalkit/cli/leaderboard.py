@@ -177,7 +177,7 @@ def _show(
         return
     print_table(
         [head for head, _ in SHOWN],
-        [shown_cells(row) for row in rows],
+        [shown_cells(row, WORDS[order.question]) for row in rows],
         title=f"Leaderboard of {rows[0]['suite']}",
     )
     say("\n".join(leaderboard_notes(rows, order)))

@@ -12,6 +12,7 @@ from evalkit.cli.options import print_table
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts, Manifest
 from evalkit.records.statistics import shown_in
+from evalkit.report.asked import about, most_asked
 from evalkit.report.dimensions import DimensionTable, dimension_tables
 from evalkit.report.summary import cost_sentence, summary_rows
 from evalkit.report.task_classes import task_classes
@@ -173,14 +174,15 @@ def _say_wordings(manifest: Manifest, estimates: Sequence[Estimate], question: s
 
 def _print_dimension(table: DimensionTable) -> None:
     """Print the levels of one thing that the run varies beside the wording."""
+    asked, words = most_asked(table.shown), about(table.shown)
     rows = [
         [
             level,
             *(
-                "-" if (one := row.get(name)) is None else estimate_text(one)
+                "-" if (one := row.get(name)) is None else estimate_text(one, asked)
                 for name in table.metrics
             ),
         ]
         for level, row in table.rows
     ]
-    print_table(["", *table.heads], rows, title=table.asked)
+    print_table(["", *table.heads], rows, title=f"{table.title}, {words}" if words else table.title)

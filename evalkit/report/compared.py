@@ -6,6 +6,7 @@ The same lines stand on the page, in the terminal and in tables for papers.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,8 +21,10 @@ __all__ = [
     "HEADS",
     "Line",
     "Verdict",
+    "asked_in",
     "headline_lines",
     "line_cells",
+    "other_questions",
     "reasons",
     "robustness",
     "said_of",
@@ -65,6 +68,8 @@ class Line:
     """Cells wrong in old and right in new."""
     n_cells: int = 0
     """Cells with a score in both."""
+    question: str = ""
+    """Words of what its interval answers; empty without one."""
 
 
 def verdict_of(metric: str, low: float, high: float) -> Verdict:
@@ -123,6 +128,7 @@ def headline_lines(
                 lost=flips[0],
                 gained=flips[1],
                 n_cells=test.n_cells if name == "mean" else 0,
+                question=change.question if change.low == change.low else "",
             )
         )
     return lines
@@ -163,6 +169,7 @@ def task_lines(found: Comparison, old: Sequence[Estimate], new: Sequence[Estimat
                 lost=test.lost,
                 gained=test.gained,
                 n_cells=test.n_cells,
+                question=change.question if change.low == change.low else "",
             )
         )
     return sorted(lines, key=lambda line: (line.difference, line.name))
@@ -172,13 +179,38 @@ HEADS = ("old", "new", "difference", "p", "verdict")
 """Headings of `line_cells`, after the name."""
 
 
-def line_cells(line: Line) -> list[str]:
-    """Return a line as cells: name, both values, difference with its interval, p, verdict."""
+def asked_in(lines: Sequence[Line], asked: str = "") -> str:
+    """Return the words of what most intervals answer; `asked` where there is no interval.
+
+    Examples
+    --------
+    >>> asked_in([], "q")
+    'q'
+    """
+    counts = Counter(line.question for line in lines if line.question)
+    return max(counts, key=lambda words: counts[words]) if counts else asked
+
+
+def other_questions(lines: Sequence[Line], asked: str) -> list[str]:
+    """Return what the stars of `line_cells` mean, a line per question."""
+    others: dict[str, list[str]] = {}
+    for line in lines:
+        if line.question not in {"", asked}:
+            others.setdefault(line.question, []).append(line.name)
+    return [f"* {', '.join(names)}: interval for {words}" for words, names in others.items()]
+
+
+def line_cells(line: Line, asked: str = "") -> list[str]:
+    """Return a line as cells: name, both values, difference with its interval, p, verdict.
+
+    A star where the interval answers another question than the one asked, when that is given.
+    """
+    star = "*" if asked and line.question not in {"", asked} else ""
     return [
         line.name,
         points(line.old),
         points(line.new),
-        f"{signed(line.difference)} {bracket(line.low, line.high)}".rstrip(),
+        f"{signed(line.difference)} {bracket(line.low, line.high)}{star}".rstrip(),
         p_shown(line.p),
         line.verdict,
     ]

@@ -14,7 +14,14 @@ from evalkit.analysis.standings import Standings
 from evalkit.errors import ComparisonError
 from evalkit.records import Estimate
 from evalkit.records.questions import WORDS
-from evalkit.report.compared import Line, headline_lines, said_of, task_lines
+from evalkit.report.compared import (
+    Line,
+    asked_in,
+    headline_lines,
+    other_questions,
+    said_of,
+    task_lines,
+)
 from evalkit.report.drawing import Drawing, by_task, value_of
 from evalkit.report.evidence import Evidence
 from evalkit.report.evidence.across import phrasing_means
@@ -32,6 +39,7 @@ from evalkit.report.figures import (
 )
 from evalkit.report.limits import Limit, limits
 from evalkit.report.page import drawn, environment, policy, template_text
+from evalkit.report.page_tables import COLUMNS
 from evalkit.report.run_view import RunView
 from evalkit.report.text import asked_of
 
@@ -55,6 +63,12 @@ class Against:
     """What it is called."""
     question: str
     """Words of what intervals and tests answer."""
+    stars: Sequence[str]
+    """What the stars of its lines mean."""
+    asked_of_tasks: str
+    """Words of what intervals and tests of single tasks answer."""
+    stars_of_tasks: Sequence[str]
+    """What the stars of the lines of tasks mean."""
     said: Sequence[str]
     """What is better and worse, in sentences."""
     lines: Sequence[Line]
@@ -98,11 +112,14 @@ def against(found: Comparison, old: RunView, new: RunView, names: tuple[str, str
         (row for row in found.by_phrasing if row.lost + row.gained),
         key=lambda row: (row.p, -row.lost - row.gained, row.task, row.phrasing_id),
     )[:MOST_MOVED]
-    test = found.tests[-1]
+    test, asked = found.tests[-1], asked_in(tasks, found.question)
     return Against(
         old=names[0],
         new=names[1],
         question=found.question,
+        stars=other_questions(lines, found.question),
+        asked_of_tasks=asked,
+        stars_of_tasks=other_questions(tasks, asked),
         said=said_of(lines, tasks, *names),
         lines=lines,
         tasks=tasks,
@@ -344,6 +361,7 @@ def render_comparison(
                 if task != "all"
                 for row in found.values()
             ),
+            shown=[one.get("all", {}).get(name) for one in values for name in COLUMNS],
             models=[
                 {"name": name, "run": run, "values": found.get("all", {})}
                 for name, run, found in models

@@ -61,15 +61,9 @@ class DimensionTable:
     """Level and metric -> its estimate over all tasks."""
 
     @property
-    def asked(self) -> str:
-        """Return its title with what its intervals are about."""
-        words = dict.fromkeys(
-            one.question
-            for _, row in self.rows
-            for one in row.values()
-            if one.low == one.low and one.question
-        )
-        return f"{self.title}, intervals for {' or '.join(words)}" if words else self.title
+    def shown(self) -> tuple[Estimate, ...]:
+        """Return its estimates."""
+        return tuple(one for _, row in self.rows for one in row.values())
 
     @property
     def heads(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts
+from evalkit.report.asked import most_asked
 from evalkit.report.drawing import Drawing, by_task, names_of, value_at
 from evalkit.report.drawings_of_some import (
     budget_drawing,
@@ -127,17 +128,24 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
         )
         for view in views
     ]
+    asked = _for(values, "mean")
     return Drawing(
         name="scores",
         title="Score under every phrasing, by task",
         caption=(
             "A mark is one phrasing: filled blue circle seen, open orange diamond unseen, "
-            "grey square unknown. Thick line: interval of the mean; thin line: "
+            f"grey square unknown. Thick line: interval of the mean{asked.removesuffix(',')}; thin line: "
             f"where the score under one new phrasing would lie; dashed: guessing.{sparse}{said} "
             f"{foot}"
         ),
         draw=lambda ax: plot_scores(rows, ax=ax),
     )
+
+
+def _for(values: Mapping[str, Mapping[str, Estimate]], metric: str) -> str:
+    """What the intervals of a statistic of tasks are for, behind their name."""
+    asked = most_asked(found.get(metric) for task, found in values.items() if task != "all")
+    return f" (for {asked})" if asked else ""
 
 
 def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot: str) -> Drawing:
@@ -158,12 +166,13 @@ def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot:
     rows.sort(key=lambda row: -row.value)
     if len(evidence.tasks) > 1:
         rows.append(_interval_row(values, "all", "gap", "all tasks", total=True))
+    asked = _for(values, "gap")
     return Drawing(
         name="gap",
         title=title,
         caption=(
             "Right of 0: unseen wording is worse. "
-            f"Orange and blue: the interval leaves out 0.{said} {foot}"
+            f"Orange and blue: the interval{asked} leaves out 0.{said} {foot}"
         ),
         draw=lambda ax: plot_gap(rows, ax=ax),
     )

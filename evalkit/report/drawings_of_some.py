@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.catalog.procedural.languages import LANGUAGES
 from evalkit.records import Estimate
+from evalkit.records.questions import WORDS
 from evalkit.report.drawing import Drawing, names_of, value_at
 from evalkit.report.evidence import OF_THIS_RUN, Evidence
 from evalkit.report.figures import (
@@ -151,11 +152,12 @@ def _budget_words(evidence: Evidence) -> str:
     if is_sparse(evidence):
         return (
             "Sparse run: half-width of the interval of a task's mean, mean over tasks, "
-            "for all cells that were asked and had only a part of them been asked."
+            "for all cells that were asked and had only a part of them been asked; for "
+            f"{WORDS['cells']}."
         )
     return (
-        "Half-width of the interval of a task's mean, mean over tasks, had only a part of the "
-        "instances or of the phrasings been asked. The lower line is the better way to save."
+        f"Half-width of the interval of a task's mean, for {WORDS['normal']}, mean over tasks, "
+        "had only a part of the instances or of the phrasings been asked. The lower line is the better way to save."
     )
 
 

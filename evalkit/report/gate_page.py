@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalkit.gating import Check, Decision, Explanation
+from evalkit.records.questions import WORDS
 from evalkit.report.gate_causes import cause_lines
 from evalkit.report.gate_formats import (
     COLUMNS,
@@ -50,6 +51,7 @@ def gate_html(decided: Sequence[tuple[Decision, Explanation | None]]) -> str:
         columns=COLUMNS,
         movers=MOVERS,
         about=POINTS,
+        these=WORDS["these"],
     )
 
 

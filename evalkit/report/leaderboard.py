@@ -50,13 +50,14 @@ COLUMNS: tuple[str, ...] = (
     "tied_with",
     "kendall_w",
     *(f"n_{state}" for state in STATE_COUNTS),
+    "questions",
     "schema",
 )
 """Columns in order."""
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the columns; 2 added ``p_best``, ``tied_with`` and ``kendall_w``, 3 ``n_refused``,
-``n_cut`` and ``n_unusable``."""
+``n_cut`` and ``n_unusable``, 4 ``questions``."""
 
 
 def leaderboard_row(manifest: Manifest, estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -123,6 +124,7 @@ def leaderboard_rows(
     """
     rows = {name: leaderboard_row(manifest, estimates) for name, manifest, estimates in runs}
     for standing in order.rows:
+        rows[standing.model]["questions"]["rank"] = WORDS[order.question]
         rows[standing.model].update(
             model=standing.model,
             rank=standing.rank,
@@ -138,7 +140,20 @@ def leaderboard_rows(
 
 def leaderboard_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as CSV: fractions at full precision, empty where undefined, text guarded against formulas."""
-    return csv_of(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
+    kept = ({**row, "questions": _questions(row.get("questions", {}))} for row in rows)
+    return csv_of(COLUMNS, ([row[name] for name in COLUMNS] for row in kept))
+
+
+def _questions(of: Mapping[str, str]) -> str:
+    """Return which columns have intervals for what, in one text.
+
+    >>> _questions({"mean": "q", "gap": "another", "seen_mean": "q"})
+    'mean, seen_mean: q; gap: another'
+    """
+    found: dict[str, list[str]] = {}
+    for column, words in of.items():
+        found.setdefault(words, []).append(column)
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in found.items())
 
 
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]], order: Standings) -> str:
@@ -151,12 +166,14 @@ def leaderboard_markdown(rows: Sequence[Mapping[str, Any]], order: Standings) ->
     order
         The standings they were made of.
     """
-    heads = [head for head, _ in SHOWN]
+    heads, about = [head for head, _ in SHOWN], WORDS[order.question]
     lines = [
         f"| {' | '.join(heads)} |",
         f"|{'|'.join(['---:', '---', *('---:' for _ in heads[2:])])}|",
     ]
-    lines += [f"| {' | '.join(markdown(cell) for cell in shown_cells(row))} |" for row in rows]
+    lines += [
+        f"| {' | '.join(markdown(cell) for cell in shown_cells(row, about))} |" for row in rows
+    ]
     return (
         "\n".join(
             [
@@ -189,10 +206,11 @@ SHOWN: tuple[tuple[str, str], ...] = (
 """Heading and column of the forms that people read."""
 
 
-def shown_cells(row: Mapping[str, Any]) -> list[str]:
+def shown_cells(row: Mapping[str, Any], asked: str) -> list[str]:
     """Return the cells of a row for a table.
 
-    Percentage points with intervals, rank with its interval.
+    Percentage points with intervals, rank with its interval. A star where an interval answers
+    another question than the one asked.
     """
     cells = []
     for _, column in SHOWN:
@@ -212,8 +230,10 @@ def shown_cells(row: Mapping[str, Any]) -> list[str]:
         else:
             low, high = row[f"{column}_low"], row[f"{column}_high"]
             known = low is not None and low == low
+            star = "" if row.get("questions", {}).get(column, asked) == asked else "*"
             cells.append(
-                _points(row[column]) + (f" [{_points(low)}, {_points(high)}]" if known else "")
+                _points(row[column])
+                + (f" [{_points(low)}, {_points(high)}]{star}" if known else "")
             )
     return cells
 
@@ -241,7 +261,7 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
         for column, words in row.get("questions", {}).items():
             if words != about:
                 others.setdefault(words, {})[column] = None
-    notes += [f"Intervals of {', '.join(names)}: for {words}." for words, names in others.items()]
+    notes += [f"* {', '.join(names)}: interval for {words}." for words, names in others.items()]
     if order.kendall_w == order.kendall_w:
         notes.append(
             f"Agreement of the phrasings on the order: Kendall W {order.kendall_w:.2f} (1: "
@@ -282,6 +302,7 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], order: Standings) -> str
 
     from evalkit.report.page import environment, policy, template_text
 
+    about = WORDS[order.question]
     names = ("leaderboard.html.j2", "macros.html.j2")
     style, script = template_text("report.css"), template_text("sort.js")
     env = environment().overlay(loader=DictLoader({name: template_text(name) for name in names}))
@@ -290,9 +311,13 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], order: Standings) -> str
         style=Markup(style),
         script=Markup(script),
         suite=rows[0]["suite"],
+        about=f"{order.level:.0%} intervals for {about}",
         heads=[head for head, _ in SHOWN],
         rows=[
-            [cell.replace("-", "−") if n > 2 else cell for n, cell in enumerate(shown_cells(row))]
+            [
+                cell.replace("-", "−") if n > 2 else cell
+                for n, cell in enumerate(shown_cells(row, about))
+            ]
             for row in rows
         ],
         strips=[_strip(row) for row in rows],

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
+from evalkit.records.questions import WORDS
+from evalkit.report.asked import about, most_asked
 from evalkit.report.cells import packed_cells
 from evalkit.report.compared import reasons
 from evalkit.report.dimensions import dimension_tables
@@ -90,7 +92,7 @@ def environment() -> Environment:
         "p": p_shown,
         "reasons": reasons,
     }
-    env.globals["bracket"] = bracket
+    env.globals |= {"bracket": bracket, "intervals_for": about, "most_asked": most_asked}
     return env
 
 
@@ -138,6 +140,8 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
     question = asked_of(run.estimates)
     return {
         "question": question,
+        "asked_of_tasks": asked_of(row for row in run.estimates if row.task != "all"),
+        "these": WORDS["these"],
         "said": [*proven(run.estimates), *carried(run.estimates), *grouped(run.estimates)],
         "manifest": run.manifest,
         "tagline": cost_sentence(run.evidence.costs),

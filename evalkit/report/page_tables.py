@@ -10,8 +10,18 @@ from typing import Any
 from evalkit.records import Estimate
 from evalkit.report.evidence import Evidence, Flip, PhrasingView, TaskView
 
-__all__ = ["TaskRow", "benchmark_rows", "flip_view", "phrasing_rows", "task_rows", "unused_rows"]
+__all__ = [
+    "COLUMNS",
+    "TaskRow",
+    "benchmark_rows",
+    "flip_view",
+    "phrasing_rows",
+    "task_rows",
+    "unused_rows",
+]
 
+COLUMNS = ("mean", "std", "gap", "min", "max", "spread", "consistency")
+"""Statistics of the tables of scores."""
 LONGEST = 4000
 """Characters of a text that are shown."""
 
@@ -34,6 +44,11 @@ class TaskRow:
     """Score of guessing."""
     view: TaskView | None = None
     """The task."""
+
+    @property
+    def shown(self) -> tuple[Estimate, ...]:
+        """Return its estimates that the table shows."""
+        return tuple(self.values[name] for name in COLUMNS if name in self.values)
 
 
 def benchmark_rows(values: Mapping[str, Mapping[str, Estimate]]) -> list[TaskRow]:

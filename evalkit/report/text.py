@@ -155,13 +155,18 @@ def p_shown(p: float) -> str:
     return "" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def estimate_text(row: Estimate | None) -> str:
-    """Return ``estimate [low, high]`` in percentage points, or a p-value as it is; a dash where it does not exist."""
+def estimate_text(row: Estimate | None, asked: str = "") -> str:
+    """Return ``estimate [low, high]`` in percentage points, or a p-value as it is; a dash where it does not exist.
+
+    A star where the interval answers another question than the one asked, when that is given.
+    """
     if row is None:
         return "–"
     if row.metric == "p_of_delta":
         return "–" if math.isnan(row.value) else p_shown(row.value)
-    return f"{points(row.value)} {bracket(row.low, row.high)}".strip()
+    found = bracket(row.low, row.high)
+    star = "*" if found and asked and row.question not in {"", asked} else ""
+    return f"{points(row.value)} {found}{star}".strip()
 
 
 def markdown_cell(text: Any) -> str:
@@ -307,7 +312,7 @@ def proven(rows: Iterable[Estimate]) -> list[str]:
     --------
     >>> row = Estimate(model="m", benchmark="b", task="t", metric="proven_share", value=0.74, n_phrasings=10)
     >>> proven([row])
-    ['With 95% confidence at least 74% of phrasings like these score the worst of 10 phrasings or more on these instances, whatever the effects of wording']
+    ['At least 74% of phrasings like these would score no lower than the worst of the 10 tried (95% confidence, on these instances, whatever the effects of wording)']
     """
     found = {
         (row.n_phrasings, int(100 * row.value + 1e-9)): row.level
@@ -321,13 +326,14 @@ def proven(rows: Iterable[Estimate]) -> list[str]:
         [share for _, share in found],
         next(iter(found.values())),
     )
-    ends = (f"{min(shares)}", f"{min(counts)}")
+    share, tried = f"{min(shares)}%", f"{min(counts)}"
     if len(found) > 1:
-        ends = (f"{min(shares)} to {max(shares)}", f"{min(counts)} to {max(counts)}")
+        share = f"{min(shares)} to {max(shares)}% (by task)"
+        tried = f"{min(counts)} to {max(counts)}"
     return [
         (
-            f"With {level:.0%} confidence at least {ends[0]}% of phrasings like these score the "
-            f"worst of {ends[1]} phrasings or more on these instances, whatever the effects of "
-            "wording"
+            f"At least {share} of phrasings like these would score no lower than the worst of the "
+            f"{tried} tried ({level:.0%} confidence, on these instances, whatever the effects of "
+            "wording)"
         )
     ]

@@ -95,6 +95,15 @@ def test_median_reaches_from_one_order_statistic_to_another():
     assert found.method == "order"
 
 
+def test_a_phrasing_that_answers_other_instances_right_does_not_narrow_the_median():
+    """Eleven phrasings alike and one that is right where they are wrong: instances count as they do for the eleven."""
+    alike = np.tile(np.random.default_rng(3).random(80) < 0.75, (12, 1)).astype(float)
+    reversed_one = alike.copy()
+    reversed_one[0] = 1 - alike[0]
+    whole, broken = stats.median_interval(alike), stats.median_interval(reversed_one)
+    assert (broken.low, broken.high) == pytest.approx((whole.low, whole.high))
+
+
 def test_five_phrasings_have_no_median():
     """Both halves of the tail hold 1 in 32: the least and the largest of five are not 95 %."""
     assert stats.median_interval(np.random.default_rng(0).random((5, 20))).reason == (

@@ -19,7 +19,7 @@ from evalkit.stats.intervals.noise import MeanNoise, beyond_noise, mean_noise, n
 from evalkit.stats.intervals.normal_scale import as_normal, noise_share
 from evalkit.stats.intervals.pivot import (
     LEAST_WIDER,
-    NOT_NORMAL,
+    NONE_FOR_THESE,
     ORDER_NAMES,
     ROBUST_DIFFERENCES,
     order_draws,
@@ -250,7 +250,7 @@ def difference_intervals(
     else:
         drawn = {
             name: undefined(
-                value, RANDOM_ONLY if name in ROBUST_DIFFERENCES else NOT_NORMAL, level=level
+                value, RANDOM_ONLY if name in ROBUST_DIFFERENCES else NONE_FOR_THESE, level=level
             )
             for name, value in _changes(old, new).items()
         }

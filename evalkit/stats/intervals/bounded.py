@@ -210,7 +210,9 @@ def median_interval(scores: Scores, *, level: float = 0.95) -> Interval:
     -----
     From the k-th lowest to the k-th highest score, k the largest with P(Binomial(P, 1/2) < k) at
     most (1 - level) / 2, whatever the effects of wording are; with what new instances add as in
-    `bounded_mean_interval`. Six phrasings are the fewest at 95 %.
+    `bounded_mean_interval`, but to the mean of those phrasings: one that breaks answers other
+    instances right, so with it the instances of a typical phrasing would seem to matter less than
+    they do. Six phrasings are the fewest at 95 %.
 
     References
     ----------
@@ -223,7 +225,10 @@ def median_interval(scores: Scores, *, level: float = 0.95) -> Interval:
     >>> round(found.low, 2), round(found.high, 2)
     (0.1, 0.8)
     """
-    a = np.sort(phrasing_scores(scored(scores)))
+    kept = scored(scores)
+    means = phrasing_scores(kept)
+    order = np.argsort(means, kind="stable")
+    a = means[order]
     value = float(np.median(a)) if a.size else float("nan")
     k = int(binom.ppf((1 - level) / 2, a.size, 0.5)) if a.size else 0
     # subtle: ppf is the least k whose P(Binomial <= k) reaches the tail, so P(Binomial < k) does
@@ -231,7 +236,7 @@ def median_interval(scores: Scores, *, level: float = 0.95) -> Interval:
     if k < 1:
         fewest = int(np.ceil(np.log2(2 / (1 - level)) - 1e-9))
         return undefined(value, f"fewer than {fewest} phrasings", level=level)
-    half = _beyond([scores], level)
+    half = _beyond([kept[np.sort(order[k - 1 : a.size - k + 1])]], level)
     if np.isnan(half):
         return undefined(value, FEW_INSTANCES, level=level)
     low, high = float(a[k - 1]), float(a[a.size - k])

@@ -24,7 +24,13 @@ from evalkit.stats.intervals.fixed_intervals import (
     noncentral_interval,
     worst_instance_interval,
 )
-from evalkit.stats.intervals.pivot import NOT_NORMAL, ROBUST, gap_pivots, pivots
+from evalkit.stats.intervals.pivot import (
+    NONE_FOR_THESE,
+    NOT_NORMAL,
+    ROBUST,
+    gap_pivots,
+    pivots,
+)
 from evalkit.stats.intervals.resample import Interval, Question, undefined
 from evalkit.stats.point.contrast import on_shared_instances
 from evalkit.stats.point.instances import best_instance, worst_instance
@@ -114,7 +120,9 @@ def score_intervals(
         a = phrasing_scores(scores)
         result = {
             name: undefined(
-                float(function(a)), RANDOM_ONLY if name in ROBUST else NOT_NORMAL, level=level
+                float(function(a)),
+                RANDOM_ONLY if name in ROBUST else NONE_FOR_THESE,
+                level=level,
             )
             for name, function in FROM_MEANS.items()
         }
@@ -129,7 +137,7 @@ def score_intervals(
         result["worst_instance"] = worst_instance_interval(scores, level=level)
         result["best_instance"] = best_instance_interval(scores, level=level)
         result |= noncentral_interval(scores, level=level)
-        result["g_coefficient"] = undefined(g_coefficient(scores), NOT_NORMAL, level=level)
+        result["g_coefficient"] = undefined(g_coefficient(scores), NONE_FOR_THESE, level=level)
     result["var_instance"] = var_instance_interval(scores, question=question, level=level)
     result["var_interaction"] = var_interaction_interval(scores, question=question, level=level)
     result["pss"] = pss_interval(scores, question=question, level=level)

@@ -40,6 +40,7 @@ from evalkit.stats.point.variance import Components, components
 __all__ = [
     "LEAST_IN_ARM",
     "LEAST_WIDER",
+    "NONE_FOR_THESE",
     "NOT_NORMAL",
     "ORDER_NAMES",
     "PIVOTAL_NAMES",
@@ -84,6 +85,8 @@ NOT_NORMAL = (
     "withdrawn for new phrasings: does not hold when wordings break or their effects are skewed "
     "or heavy-tailed"
 )
+NONE_FOR_THESE = f"none for these phrasings; {NOT_NORMAL}"
+"""Why a statistic has no interval where these phrasings were asked about."""
 LEAST_IN_ARM = 4
 """Fewest phrasings per arm for gap_worst and gap_std: below, the intervals cover far more than
 asked."""
