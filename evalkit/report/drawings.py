@@ -13,6 +13,7 @@ from evalkit.report.drawing import Drawing, by_task, names_of, value_at
 from evalkit.report.drawings_of_some import (
     budget_drawing,
     distance_drawings,
+    diversity_drawing,
     is_sparse,
     ladder_drawing,
     language_drawing,
@@ -61,9 +62,9 @@ def drawings(
     yield _gap(evidence, values, foot)
     yield _variance(evidence, values, counted)
     yield _heatmap(evidence, counted)
-    matrix = language_drawing(estimates, counted)
-    if matrix is not None:
-        yield matrix
+    for some in (language_drawing(estimates, counted), diversity_drawing(estimates, foot)):
+        if some is not None:
+            yield some
     yield ladder_drawing(evidence, counted)
     yield budget_drawing(evidence, foot)
     yield reliability_drawing(evidence, counted)

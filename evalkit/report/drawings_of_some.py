@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,12 @@ from evalkit.report.figures import (
     plot_reliability,
     plot_task_map,
 )
+from evalkit.report.figures.series import Band, plot_bands
 
 __all__ = [
     "budget_drawing",
     "distance_drawings",
+    "diversity_drawing",
     "is_sparse",
     "ladder_drawing",
     "language_drawing",
@@ -35,6 +38,7 @@ __all__ = [
     "task_map_drawing",
 ]
 
+_SHOWN_RULES = re.compile(r"perturbation=shots:(?:.*,)?rules=(\d+)\b")
 MOST_TASKS = 4
 """Most tasks with a figure of their own where tasks must not be pooled."""
 
@@ -116,6 +120,35 @@ def language_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None
             f"instructions, stand in the tables beside the wording. {foot}"
         ),
         draw=lambda ax: plot_matrix(data, ax=ax),
+    )
+
+
+def diversity_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None:
+    """Return the score against the number of different rules shown; None where fewer than two numbers were."""
+    found: dict[int, Estimate] = {}
+    for row in estimates:
+        told = _SHOWN_RULES.search(row.group)
+        alone = row.benchmark == row.task == "all" and " & " not in row.group
+        if told and alone and row.metric == "mean":
+            found[int(told[1])] = row
+    if len(found) < 2:
+        return None
+    xs = sorted(found)
+    band = Band(
+        label="mean",
+        values=[found[x].value for x in xs],
+        low=[found[x].low for x in xs],
+        high=[found[x].high for x in xs],
+    )
+    return Drawing(
+        name="diversity",
+        title="Score against the number of different rules shown",
+        caption=(
+            "Mean score in percentage points on rules that are not shown, with its interval, under "
+            "equally many worked instances of so many different rules. A curve that rises says "
+            f"that more rules help, not more instances. {foot}"
+        ),
+        draw=lambda ax: plot_bands(xs, [band], x_label="different rules shown", ax=ax),
     )
 
 

@@ -24,6 +24,8 @@ __all__ = ["Nearest", "Shown", "demonstrations"]
 
 K1, B = 1.2, 0.75
 """Constants of BM25, the usual ones."""
+ALONE = "rule"
+"""Factor of instances that says which rule they execute."""
 _WORD = re.compile(r"\w+")
 
 
@@ -161,9 +163,37 @@ def _chosen(
             )
             for one in instances
         ]
-    _enough(task, _able(pool, instances), spec)
+    able = _able(pool, instances)
+    _enough(task, able, spec)
+    if spec.rules:
+        return [_turned(task, _of_rules(task, able, spec, drawn, seed), spec, draw=draw, seed=seed)]
     few = pick_shots(task, pool, instances, shots=spec.k, seed=seed + 7919 * drawn)
     return [_turned(task, few, spec, draw=draw, seed=seed)]
+
+
+def _of_rules(
+    task: Task, able: Sequence[Instance], spec: ShotSpec, draw: int, seed: int
+) -> list[Instance]:
+    """Return k instances of so many different rules, as evenly as they go, in a drawn order."""
+    draws = Draws(f"evalkit/shots/rules/{task.id}/{seed}/{draw}")
+    of: dict[str, list[Instance]] = {}
+    for one in able:
+        if ALONE in one.factors:
+            of.setdefault(one.factors[ALONE], []).append(one)
+    each = [spec.k // spec.rules + (place < spec.k % spec.rules) for place in range(spec.rules)]
+    full = [name for name in sorted(of) if len(of[name]) >= max(each)]
+    if len(full) < spec.rules:
+        raise UsageError(
+            f"perturbation shots: {task.id} has {len(full)} rules with {max(each)} instances or "
+            f"more to show, but rules={spec.rules} are asked for. Lower rules, or leave the task out."
+        )
+    chosen = draws.shuffled(full)[: spec.rules]
+    few = [
+        one
+        for name, size in zip(chosen, each, strict=True)
+        for one in draws.shuffled(of[name])[:size]
+    ]
+    return list(draws.shuffled(few))
 
 
 def _able(pool: Sequence[Instance], instances: Sequence[Instance]) -> list[Instance]:

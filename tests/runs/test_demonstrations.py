@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections import Counter
 
 import pytest
 
@@ -111,3 +113,37 @@ def test_nothing_scored_is_shown_and_too_few_are_refused():
         UsageError, match="b/t has 1 instances to show \\(split 'train'\\), but k=2"
     ):
         shown_by("shots:k=2", pool=[*ASKED, POOL[0]])
+
+
+@pytest.mark.parametrize(
+    ("rules", "sizes"), [(1, [6]), (2, [3, 3]), (4, [1, 1, 2, 2]), (6, [1] * 6)]
+)
+def test_equally_many_examples_come_from_so_many_rules(rules, sizes):
+    """As evenly as they go; the same for every phrasing, other rules in another draw."""
+    pool = [
+        dataclasses.replace(item(100 + n, f"word{n}"), factors={"rule": f"r{n % 8}"})
+        for n in range(64)
+    ]
+
+    _, shown = shown_by(f"shots:k=6,rules={rules},n=2", pool=pool)
+
+    of = [
+        [shown.pool[place].factors["rule"] for place in places]
+        for (places,) in shown.places.values()
+    ]
+    assert all(sorted(Counter(one).values()) == sizes for one in of)
+    assert len({tuple(sorted(one)) for one in of}) <= 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("shots:k=2,rules=3", "at most k rules of source=random"),
+        ("shots:k=2,rules=1,source=bm25", "at most k rules of source=random"),
+        ("shots:k=2,rules=1", "has 0 rules with 2 instances or more to show"),
+    ],
+)
+def test_rules_that_cannot_be_shown_are_refused(spec, message):
+    """More rules than examples, a source that chooses by itself, instances without rules."""
+    with pytest.raises(UsageError, match=message):
+        shown_by(spec)

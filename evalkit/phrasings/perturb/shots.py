@@ -7,7 +7,8 @@ References
 ----------
 Lu and others, "Fantastically Ordered Prompts", ACL 2022 (order). Min and others, "Rethinking the Role
 of Demonstrations", EMNLP 2022 (answers shuffled). Robertson, Zaragoza, "The Probabilistic Relevance
-Framework: BM25 and Beyond", 2009.
+Framework: BM25 and Beyond", 2009. Zhang, Wang, Charton, "Instruction Diversity Drives Generalization
+To Unseen Tasks", 2024 (how many rules are shown).
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class ShotSpec:
     """``true``, or ``shuffled`` among them."""
     file: str
     """File of fixed ones."""
+    rules: int
+    """How many different rules they execute; 0 for whatever is drawn."""
 
 
 def shots(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phrasing | Impossible:
@@ -53,6 +56,11 @@ def shots(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phr
             f"perturbation shots: source {options['source']!r} and file {options['file']!r} do "
             "not go together; source=fixed,file=PATH is accepted, or another source without a "
             "file."
+        )
+    if options["rules"] and (options["source"] != "random" or options["rules"] > options["k"]):
+        raise UsageError(
+            f"perturbation shots: rules={options['rules']} with source {options['source']!r} and "
+            f"k={options['k']}; at most k rules of source=random are accepted. Lower rules."
         )
     return phrasing
 
@@ -69,6 +77,12 @@ SHOTS = Perturbation(
         "vary": Option(default="draw", doc="What copies differ in.", accepted=VARIES),
         "answers": Option(default="true", doc="Which answers they show.", accepted=ANSWERS),
         "file": Option(default="", doc="Worked instances of yours, for source=fixed."),
+        "rules": Option(
+            default=0,
+            doc="How many different rules they execute, where instances have one; 0: any.",
+            low=0,
+            high=64,
+        ),
     },
     acts_on="instance",
     keeps_words=True,
