@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from evalkit.backends.hf.chat import refuse_chance, whole_conversation
+from evalkit.backends.hf.chat import refuse_chance, refuse_growth, whole_conversation
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Ask, ModelSpec, Request, Response, digest
 
@@ -122,6 +122,7 @@ class LMEvalBackend:
                 "Use --chat-template none."
             ) from error
         refuse_chance(text)
+        refuse_growth(text)
         if "strftime_now" in text:
             raise BackendError(
                 f"lm-eval:{self._type}: its chat template asks for the date, "

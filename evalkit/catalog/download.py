@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
-import json
 import os
 import socket
 import threading
@@ -383,6 +382,6 @@ def _parses(line: bytes, tail: bytes) -> bool:
         return line.endswith((b"}", b"]"))  # a line longer than the bytes looked at
     try:
         parse_json(line)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
     return True

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from evalkit.catalog.opening import (
     MAX_LINES,
+    NamedTwice,
     lines_of,
     parse_json,
     read_text,
@@ -284,6 +285,8 @@ def load_json(path: Path) -> Any:
         raise CatalogError(
             f"{path}:{error.lineno}: is not JSON: {error.msg} (column {error.colno}).{end}"
         ) from error
+    except NamedTwice as error:
+        raise CatalogError(f"{path}: {error}") from error
     except RecursionError as error:
         raise CatalogError(
             f"{path}: is nested too deeply to be benchmark data. Get it again."
@@ -302,6 +305,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                     f"{path}:{number}: byte {content[error.start]:#04x} is not UTF-8. "
                     "Save the file as UTF-8."
                 ) from error
+            except NamedTwice as error:
+                raise CatalogError(f"{path}:{number}: {error}") from error
             except (json.JSONDecodeError, RecursionError) as error:
                 raise CatalogError(
                     f"{path}:{number}: is not a line of JSON: {error}. "

@@ -128,9 +128,15 @@ def _shown(task: Task, instance: Instance) -> str:
     return f"{instance.where}{': ' if instance.where else ''}{task.id}: instance {instance.id!r}"
 
 
+_EMPTY = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters without ink that Unicode counts as letters or symbols: fillers of Hangul, blank Braille."""
+
+
 def _blank(text: str) -> bool:
     """Whether a text shows nothing: empty, blanks, or letters that cannot be seen."""
-    return not any(letter.isprintable() and not letter.isspace() for letter in text)
+    return not any(
+        letter.isprintable() and not letter.isspace() and letter not in _EMPTY for letter in text
+    )
 
 
 def _flaw(task: Task, instance: Instance) -> str:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import os
 import stat
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ __all__ = [
     "MAX_DATA_BYTES",
     "MAX_LINE",
     "MAX_LINES",
+    "NamedTwice",
     "lines_of",
     "opened",
     "parquet_batches",
@@ -240,13 +244,20 @@ def too_many_lines(path: Path, most: int = MAX_LINES) -> CatalogError:
     )
 
 
+class NamedTwice(ValueError):
+    """An object of JSON holds a name twice, with different values."""
+
+
 def parse_json(text: str | bytes) -> Any:
-    """Return what JSON text holds; a whole number of more digits than Python converts stays text.
+    """Return what JSON text holds; a number that Python would not keep whole stays text.
+
+    Such are whole numbers of more digits than Python converts, and fractions above 2^53.
 
     Raises
     ------
     ValueError
-        When it is not JSON (a `json.JSONDecodeError`).
+        When it is not JSON (a `json.JSONDecodeError`), or an object in it holds a name twice with
+        different values (`NamedTwice`), of which most programs take the last without a word.
     RecursionError
         When it is nested too deeply.
 
@@ -256,11 +267,29 @@ def parse_json(text: str | bytes) -> Any:
     {'a': [1, 2.5]}
     """
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        return json.loads(text, object_pairs_hook=_object, parse_float=_fraction)
+    except (json.JSONDecodeError, UnicodeDecodeError, NamedTwice):
         raise
     except ValueError:  # int() refuses long numbers
-        return json.loads(text, parse_int=_number)
+        return json.loads(text, object_pairs_hook=_object, parse_float=_fraction, parse_int=_number)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs) and (
+        twice := [name for name, value in pairs if found[name] != value]
+    ):
+        raise NamedTwice(
+            f"an object holds {twice[0][:60]!r} twice, with different values. Take one away."
+        )
+    return found
+
+
+def _fraction(digits: str) -> float | str:
+    value = float(digits)
+    if abs(value) < 2**53 or math.isinf(value) or Decimal(digits) == Decimal(repr(value)):
+        return value
+    return digits
 
 
 def _number(digits: str) -> int | str:
@@ -319,6 +348,9 @@ def parquet_batches(
                     f"{path}: holds {described.num_rows} rows; at most {most} are accepted. "
                     "Split it."
                 )
+            names = described.schema.to_arrow_schema().names
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
+                raise CatalogError(f"{path}: names column {twice[0]!r} twice. Rename one.")
             groups = [described.row_group(index) for index in range(described.num_row_groups)]
             parts = [group.column(at) for group in groups for at in range(group.num_columns)]
             if sum(max(part.total_uncompressed_size, part.num_values) for part in parts) > (limit):

@@ -15,6 +15,7 @@ A table of cells may lack ``score`` when it has ``prediction``: agreement of ans
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "NAMES",
     "NUMBERS",
     "Layout",
     "ScoreFile",
     "layout_of",
     "percent_hint",
+    "refuse_columns",
     "score_file",
     "understood",
 ]
@@ -47,6 +50,9 @@ TRUTHS = {
     "no": "unseen",
     "": "unknown",
 }
+MAX_COLUMNS = 1000
+"""Most columns of a table."""
+NAMES = ("model", "task", "phrasing_id", "instance_id")
 Layout: TypeAlias = Literal["cells", "aggregated", "instructioneval"]
 
 
@@ -118,6 +124,8 @@ def understood(
     notes: tuple[str, ...] = ()
     if layout == "instructioneval":
         frame, notes = instructioneval.renamed(frame)
+    elif not whole:
+        _refuse_lookalikes(frame, path)
     if "seen" in frame:
         frame["seen"] = _mapped(
             frame["seen"], lambda text: TRUTHS.get(text.strip().lower(), text.strip())
@@ -148,14 +156,43 @@ def understood(
     return ScoreFile(frame=frame, layout=layout, origin=str(path), notes=notes)
 
 
-def layout_of(names: list[str], path: Path) -> Layout:
-    """Return the layout of a table with these columns; raise TableError when it is none, naming what is absent."""
+def _refuse_lookalikes(frame: pd.DataFrame, path: Path) -> None:
+    """Refuse names that differ in blanks or unseen letters alone: one phrasing would count as two."""
+    for column in (name for name in NAMES if hasattr(frame.get(name), "cat")):
+        names = {str(name) for name in frame[column].cat.categories}
+        for name in sorted(names):
+            plain = name.isascii() and name.isprintable() and name == name.strip()
+            if not plain and _plainly(name) != name and _plainly(name) in names:
+                raise TableError(
+                    f"{path}: column {column} holds {name!r} and {_plainly(name)!r}, which differ "
+                    "only in what cannot be seen. Write both alike."
+                )
+
+
+def _plainly(name: str) -> str:
+    """A name without blanks around it and letters that are not printed, in composed form."""
+    shown = "".join(letter for letter in name if letter.isprintable() or letter.isspace())
+    return unicodedata.normalize("NFC", shown.strip())
+
+
+def refuse_columns(names: list[str], path: Path) -> None:
+    """Raise TableError for too many columns, and for one that stands there twice."""
+    if len(names) > MAX_COLUMNS:
+        raise TableError(
+            f"{path}: has {len(names)} columns; at most {MAX_COLUMNS} are accepted. A column per "
+            "phrasing or instance has to become rows first, for instance with pandas.melt."
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise TableError(
             f"{path}: column {twice[0]!r} occurs twice in the header; every column needs its own "
             "name."
         )
+
+
+def layout_of(names: list[str], path: Path) -> Layout:
+    """Return the layout of a table with these columns; raise TableError when it is none, naming what is absent."""
+    refuse_columns(names, path)
     if set(instructioneval.COLUMNS) <= set(names):
         return "instructioneval"
     answers = {"prediction", "instance_id"} <= set(names)

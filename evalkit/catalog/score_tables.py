@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.catalog.files import json_lines
+from evalkit.catalog.files import csv_rows, json_lines
 from evalkit.catalog.logs import Asked, is_log, read_log
 from evalkit.catalog.opening import opened, parquet_batches, unpacked_name
 from evalkit.catalog.readers.rows import as_text
 from evalkit.catalog.score_columns import (
+    NAMES,
     NUMBERS,
     Layout,
     ScoreFile,
     layout_of,
     percent_hint,
+    refuse_columns,
     score_file,
     understood,
 )
@@ -186,16 +189,25 @@ def _together(parts: list[ScoreFile], path: Path) -> ScoreFile:
 def _read_file(
     path: Path, *, whole: bool = False, renamed: Mapping[str, str] | None = None
 ) -> ScoreFile:
-    import pyarrow as pa
 
     if renamed:
         return _mapped_file(path, renamed)
-    try:
+    with _said_of(path):
         if _format(path) == ".csv":
             layout, table = _csv_table(path, whole=whole)
         else:
             layout, table = _READERS[_format(path)](path)
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
+    return understood(frame, layout, path, whole=whole)
+
+
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading a table into one message."""
+    import pyarrow as pa
+
+    try:
+        yield
     except CatalogError as error:
         raise TableError(str(error)) from error
     except UnicodeDecodeError as error:
@@ -216,26 +228,27 @@ def _read_file(
             f"{path}: cannot be read as {_format(path)} ({error}); it is damaged, "
             "cut short or ragged."
         ) from error
-    return understood(frame, layout, path, whole=whole)
+
+
+def _texts_of(path: Path) -> Any:
+    """Return the columns of a file under its own names, as texts where its format has no types."""
+    import pyarrow as pa
+
+    if _format(path) == ".csv":
+        names = _csv_names(path)
+        refuse_columns(names, path)
+        return _csv_arrow(path, names, numeric=())
+    if _format(path) == ".jsonl":
+        return _json_columns(path)
+    return pa.Table.from_batches(list(parquet_batches(path, size=1 << 18, empty=True)))
 
 
 def _mapped_file(path: Path, renamed: Mapping[str, str]) -> ScoreFile:
     """A table whose columns have other names; a name in quotes is a value for all rows."""
     import pandas as pd
 
-    ending = _format(path)
-    try:
-        if ending == ".csv":
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        elif ending == ".jsonl":
-            frame = pd.read_json(path, lines=True, dtype=False)
-        else:
-            frame = pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        raise TableError(
-            f"{path}: cannot be read as {ending} ({error}); it is damaged, cut short or ragged."
-        ) from error
-    frame = frame.rename(columns=str)
+    with _said_of(path):
+        frame: pd.DataFrame = _texts_of(path).unify_dictionaries().to_pandas()
     columns = {}
     for ours, theirs in renamed.items():
         if theirs[:1] in "'\"" and theirs[-1:] == theirs[:1] and len(theirs) > 1:
@@ -301,12 +314,31 @@ def _parquet_table(path: Path) -> tuple[Layout, Any]:
     import pyarrow as pa
 
     batches = list(parquet_batches(path, size=1 << 18, whole_texts=False, empty=True))
-    table = pa.Table.from_batches(batches).unify_dictionaries()
+    table = _flat(pa.Table.from_batches(batches).unify_dictionaries(), path)
     return layout_of(table.column_names, path), table
+
+
+def _flat(table: Any, path: Path) -> Any:
+    """A table without columns of lists and objects, which no column of ours is."""
+    import pyarrow as pa
+
+    nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+    if ours := sorted({*nested} & {*NAMES, *NUMBERS}):
+        raise TableError(
+            f"{path}: column {ours[0]} holds lists or objects; texts or numbers are accepted. "
+            "Write one value per row."
+        )
+    return table.drop_columns(nested)
 
 
 def _json_table(path: Path) -> tuple[Layout, Any]:
     """Layout and Arrow table of a JSON Lines file; a column that a row lacks is empty there."""
+    table = _json_columns(path)
+    return layout_of(table.column_names, path), table
+
+
+def _json_columns(path: Path) -> Any:
+    """Return the Arrow table of a JSON Lines file."""
     import pyarrow as pa
 
     columns: dict[str, list[str]] = {}
@@ -325,10 +357,8 @@ def _json_table(path: Path) -> tuple[Layout, Any]:
         raise TableError(f"{path}: the file is empty; one object per line is needed.")
     for cells in columns.values():
         cells += [""] * (count - len(cells))
-    names = list(columns)
-    layout = layout_of(names, path)
-    table = pa.table({name: pa.array(cells).dictionary_encode() for name, cells in columns.items()})
-    return layout, table
+    refuse_columns([*columns], path)
+    return pa.table({name: pa.array(cells).dictionary_encode() for name, cells in columns.items()})
 
 
 _READERS = {".jsonl": _json_table, ".parquet": _parquet_table}
@@ -343,21 +373,22 @@ def read_pairs(path: Path | str) -> dict[str, str]:
         When the file or a column is absent, an id is empty, or one attacked id has two references.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise TableError(
             f"{path}: there is no such file; a CSV with attacked_id, reference_id is expected. "
             "Check the path."
         )
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        if not {"attacked_id", "reference_id"} <= set(rows.fieldnames or ()):
-            raise TableError(
-                f"{path}: columns {', '.join(rows.fieldnames or ()) or 'none'}; "
-                "attacked_id and reference_id are needed."
-            )
-        return _unique_pairs(
-            ((row["attacked_id"] or "", row["reference_id"] or "") for row in rows), path
+    with _said_of(path):
+        rows = [cells for _, cells in csv_rows(path)]
+    header = rows[0] if rows else []
+    if not {"attacked_id", "reference_id"} <= set(header):
+        raise TableError(
+            f"{path}: columns {', '.join(header) or 'none'}; attacked_id and reference_id are "
+            "needed."
         )
+    places = [header.index(name) for name in ("attacked_id", "reference_id")]
+    pairs = ([row[at] if at < len(row) else "" for at in places] for row in rows[1:])
+    return _unique_pairs(((attacked, reference) for attacked, reference in pairs), path)
 
 
 def _unique_pairs(rows: Iterable[tuple[str, str]], path: Path) -> dict[str, str]:

@@ -40,7 +40,7 @@ def command(as_json: bool, quiet: bool, **given: Any) -> int:
     """
     from evalkit import catalog
     from evalkit.errors import UsageError
-    from evalkit.tuning.alignment import forget
+    from evalkit.tuning.folder import forget
 
     given = preset(given["preset"], given)
     method = given["method"]

@@ -88,14 +88,20 @@ NAMED = 10
     type=click.Path(path_type=Path),
     metavar="DIR",
     group="Output",
-    help=f"Also write {', '.join(FILES.values())} there.",
+    help=(
+        f"Also write {', '.join(FILES.values())} there. Earlier ones are removed first, so that "
+        "none outlives an error."
+    ),
 )
 @option(
     "--html",
     type=click.Path(path_type=Path),
     metavar="FILE",
     group="Output",
-    help="Also write a page, with what moved most.",
+    help=(
+        "Also write a page, with what moved most. An earlier FILE is removed first, so that none "
+        "outlives an error."
+    ),
 )
 @option(
     "--explain",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ class _Bench:
     given: dict[str, Any]
     suite: Suite
     """Held-out phrasings of the trained tasks, and the tasks that are held out."""
-    trained: tuple[str, ...]
+    told: Mapping[str, Any]
+    """Tasks and phrasings that are trained on."""
     held: tuple[str, ...]
     plain: Path
     """Run of the plain model."""
@@ -61,7 +63,7 @@ def lab(spec: ModelSpec, given: dict[str, Any], *, as_json: bool, quiet: bool) -
     told = summary(materials_of(given))
     suite, held = _suite(told, given)
     plain = _asked(spec, suite, given, "plain", (), quiet=quiet or as_json)
-    bench = _Bench(spec, given, suite, tuple(told["tasks"]), held, plain, quiet or as_json)
+    bench = _Bench(spec, given, suite, told, held, plain, quiet or as_json)
     # every arm with one seed before any with the next, so that a lab that is stopped compares arms
     trials = [_untrained(bench, mitigation) for mitigation in given["mitigation"]] + [
         _trained(bench, arm, given["seed"] + k) for k in range(given["seeds"]) for arm in arms
@@ -142,6 +144,7 @@ def _asked(
         out=given["out"] / "runs" / name,
         report=False,
         resamples=200,
+        fresh=given["fresh"],
     )
     progress = ShownProgress(quiet=quiet, label=name)
     with interruptible(progress):
@@ -154,21 +157,22 @@ def _asked(
 def _trained(bench: _Bench, arm: str, seed: int) -> Trial:
     """Train an arm with a seed, where that is not done yet, and ask it."""
     from evalkit.cli.align import trained
-    from evalkit.tuning.adapters import RECORD, read_record
+    from evalkit.tuning.folder import forget
     from evalkit.tuning.parametrisations import WHOLE
 
     method, _, objective = arm.partition("/")
     name = f"{arm.replace('/', '-')}-seed{seed}"
     place = bench.given["out"] / name
+    asked = {**bench.given, "out": place, "seed": seed}
+    if objective:
+        asked["objective"] = objective
     try:
-        if (place / RECORD).is_file():
-            report = read_record(place)
-        else:
+        if asked["fresh"]:
+            forget(place)
+        report = _finished(bench, method, asked)
+        if report is None:
             if not bench.quiet:
                 say(f"training {name}", err=True)
-            asked = {**bench.given, "out": place, "seed": seed}
-            if objective:
-                asked["objective"] = objective
             report = trained(method, bench.spec, asked, quiet=True)
         if method in WHOLE:
             found = _compared(bench, arm, seed, name, report, model=place)
@@ -177,6 +181,33 @@ def _trained(bench: _Bench, arm: str, seed: int) -> Trial:
     except (UsageError, BackendError) as error:  # it breaks down or cannot be asked; others go on
         say(f"{name}: {error}", err=True)
         return Trial(arm, seed, {}, {}, {}, {}, {}, str(error))
+
+
+def _finished(bench: _Bench, method: str, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the record of an arm that is trained already; None for one that is not.
+
+    Raises
+    ------
+    UsageError
+        When it was trained otherwise than is asked now.
+    """
+    from evalkit.cli.training_options import recipe_of
+    from evalkit.tuning.adapters import RECORD, read_record
+    from evalkit.tuning.alignment import settled
+    from evalkit.tuning.folder import refuse_other
+
+    place = asked["out"]
+    if not (place / RECORD).is_file():
+        return None
+    report = read_record(place)
+    recipe = asdict(settled(recipe_of(method, asked)))
+    if not recipe["steps"]:  # one epoch, whose steps the record has
+        del recipe["steps"]
+    wanted = {name: bench.told[name] for name in ("tasks", "training", "validation")}
+    found = {**report["recipe"], **report, "base": report["base"]["name"]}
+    wanted = {**recipe, **wanted, "base": bench.spec.name}
+    refuse_other(place, found, json.loads(json.dumps(wanted)))
+    return report
 
 
 def _moved(base: ModelSpec, place: Path) -> float:
@@ -213,7 +244,7 @@ def _compared(
     """Ask an arm the suite and compare it with the plain model, on trained and on held tasks."""
     spec = replace(bench.spec, name=str(model), revision=None) if model else bench.spec
     path = _asked(spec, bench.suite, bench.given, name, mitigations, quiet=bench.quiet)
-    changes, values = _change(bench, path, name, bench.trained)
+    changes, values = _change(bench, path, name, bench.told["tasks"])
     others, other_values = _change(bench, path, name, bench.held)
     return Trial(arm, seed, report, changes, values, others, other_values)
 

@@ -1,4 +1,4 @@
-"""What a process is given: streams that are closed or on a full disk, and too little address space.
+"""What a process is given: streams that are closed or on a full disk, a Ctrl-C that is ignored, and too little address space.
 
 Work goes on where it can, and exit codes keep their meaning.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -53,11 +54,15 @@ class _Tolerant(io.FileIO):
 
 
 def prepare() -> None:
-    """Open closed streams to nowhere, and let standard error never stop the work.
+    """Open closed streams to nowhere, let standard error never stop the work, and listen to Ctrl-C.
 
     A closed stream leaves its number to the next file that is opened, which would then hold
-    whatever a library prints.
+    whatever a library prints. A script's shell starts what stands before ``&`` with SIGINT ignored;
+    it ends a command all the same, since what was stored stays and the same line goes on. SIGHUP
+    stays ignored where it was (``nohup``).
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (0, 1, 2):
         try:
             os.fstat(number)

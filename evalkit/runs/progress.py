@@ -286,7 +286,7 @@ def interruptible(progress: ShownProgress) -> Iterator[None]:
 
     While the engine is waited for, the first breaks in and what is in flight is lost, again and
     again until it ends, since libraries may swallow what breaks in; elsewhere what is being written
-    is written first.
+    is written first. A SIGHUP that is ignored (``nohup``) stays ignored.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -303,6 +303,8 @@ def interruptible(progress: ShownProgress) -> Iterator[None]:
             raise KeyboardInterrupt
 
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in numbers}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, again)
     try:

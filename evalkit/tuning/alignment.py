@@ -7,9 +7,7 @@ programs load them; full tuning saves an ordinary checkpoint. Beside the weights
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import inner_workings
 from evalkit.errors import BackendError, UsageError
-from evalkit.store.atomic import file_digest, remove, write_atomic
 from evalkit.tuning.adapters import RECORD, base_marks
 from evalkit.tuning.bottleneck import save as save_bottleneck
+from evalkit.tuning.folder import CHECKPOINT, finish, make_ready
+from evalkit.tuning.folder import keep as keep_step
 from evalkit.tuning.losses import OBJECTIVES
 from evalkit.tuning.pairs import Material, Sampler, summary
 from evalkit.tuning.parametrisations import METHODS, VIRTUAL, WHOLE, trainable_model
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from evalkit.backends.hf.backend import HFBackend
 
-__all__ = ["align", "forget", "frozen_digest"]
+__all__ = ["align", "frozen_digest", "settled"]
 
 PAIRED = ("contrastive", "coin", "mixup")
 """Objectives that need two instances in a batch."""
@@ -80,10 +79,10 @@ def align(
     """
     from evalkit.backends.hf.loading import quiet
 
-    recipe = _settled(recipe)
+    recipe = settled(recipe)
     _check(recipe, keep=keep)
     engine = inner_workings(backend, "align")
-    _make_ready(out)
+    make_ready(out)
     sampler = _sampler(engine, materials, recipe)
     if not recipe.steps:  # one epoch
         recipe = replace(recipe, steps=max(1, math.ceil(sampler.n_pairs() / recipe.batch_size)))
@@ -93,17 +92,21 @@ def align(
         name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
     }
     frozen = frozen_digest(model)
+    asked = {**summary(materials), "base": {"name": engine.spec.name, **base_marks(engine)}}
+
+    def save(folder: Path) -> None:
+        _save(model, engine, recipe, folder)
+
     with quiet():
         report = train(
             model,
             trainable,
             sampler,
             recipe,
-            checkpoint=out / "training.pt",
+            checkpoint=out / CHECKPOINT,
             said=said,
-            kept=(lambda step: _keep(model, engine, recipe, out, step))
-            if keep
-            else lambda _step: None,
+            kept=(lambda step: keep_step(save, out, step)) if keep else lambda _step: None,
+            asked=asked,
         )
     if frozen_digest(model) != frozen:
         raise BackendError(
@@ -113,10 +116,11 @@ def align(
     record = {
         **_trained(engine, recipe, trainable),
         "frozen_digest": frozen,
-        **summary(materials),
+        **asked,
         **report,
     }
-    _finish(model, engine, recipe, out, record)
+    with quiet():
+        finish(save, out, record)
     return record
 
 
@@ -128,41 +132,9 @@ def _trained(
     return {
         "method": recipe.method,
         "recipe": asdict(recipe),
-        "base": {"name": engine.spec.name, **base_marks(engine)},
         "trained_parameters": sum(parameter.numel() for parameter in trainable.values()),
         "model_parameters": sum(parameter.numel() for parameter in whole),
     }
-
-
-def _finish(
-    model: Any, engine: HFBackend, recipe: Recipe, out: Path, record: dict[str, Any]
-) -> None:
-    """Save what was trained, and last the record with the digests of its files."""
-    from evalkit.backends.hf.loading import quiet
-
-    part = out / SAVED
-    shutil.rmtree(part, ignore_errors=True)  # of a training that was killed while it saved
-    part.mkdir()
-    with quiet():
-        _save(model, engine, recipe, part)
-    record["files"] = {path.name: file_digest(path) for path in sorted(part.iterdir())}
-    for name in record["files"]:
-        os.replace(part / name, out / name)
-    part.rmdir()
-    write_atomic(out / RECORD, json.dumps(record, indent=1) + "\n")
-    (out / "training.pt").unlink(missing_ok=True)
-
-
-def _make_ready(out: Path) -> None:
-    """Make the directory of a training, refused where something else is."""
-    if (out / RECORD).is_file():
-        raise UsageError(
-            f"{out}: holds a finished training. Name another --out, or add --fresh to begin again."
-        )
-    others = [path for path in out.glob("*") if path.suffix != ".part"]
-    if others and not (out / "training.pt").is_file():
-        raise UsageError(f"{out}: holds other files. Name another --out.")
-    out.mkdir(parents=True, exist_ok=True)
 
 
 def _sampler(engine: HFBackend, materials: Sequence[Material], recipe: Recipe) -> Sampler:
@@ -177,36 +149,7 @@ def _sampler(engine: HFBackend, materials: Sequence[Material], recipe: Recipe) -
     )
 
 
-SAVED = "saved.part"
-"""Folder in which the result is saved before it is moved beside its record."""
-ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-"""What PEFT writes; there without a record when it was killed while saving."""
-
-
-def forget(out: Path) -> None:
-    """Remove what an earlier `align` left in a folder: the files its record names and nobody changed since, and no other.
-
-    Parameters
-    ----------
-    out
-        The folder; nothing happens where nothing was trained.
-    """
-    try:
-        told = json.loads((out / RECORD).read_text(encoding="utf-8"))["files"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        told = ()
-    if not any((out / name).is_file() for name in (RECORD, "training.pt")):
-        return
-    for name, digest in told:
-        path = out / Path(name).name
-        if path.is_file() and file_digest(path) == digest:
-            remove(path)
-    for name in (RECORD, "training.pt", *ADAPTER):
-        remove(out / name)
-    shutil.rmtree(out / SAVED, ignore_errors=True)
-
-
-def _settled(recipe: Recipe) -> Recipe:
+def settled(recipe: Recipe) -> Recipe:
     """Return a recipe whose objective is said: the method ``contrastive`` is LoRA with that objective."""
     if recipe.method == "contrastive" and recipe.objective == "alignment":
         return replace(recipe, objective="contrastive")
@@ -275,16 +218,6 @@ def _bytes() -> Any:
     return torch.uint8
 
 
-def _keep(model: Any, engine: HFBackend, recipe: Recipe, out: Path, step: int) -> None:
-    """Save the model of a step; what a killed training left half-written is begun again."""
-    part, place = out / f"checkpoint-{step}.part", out / f"checkpoint-{step}"
-    for folder in (part, place):
-        shutil.rmtree(folder, ignore_errors=True)
-    part.mkdir()
-    _save(model, engine, recipe, part)
-    part.rename(place)
-
-
 def _save(model: Any, engine: HFBackend, recipe: Recipe, out: Path) -> None:
     """Save in PEFT's format, or a whole checkpoint with its tokenizer."""
     if recipe.method in WHOLE:
@@ -306,7 +239,10 @@ def _save(model: Any, engine: HFBackend, recipe: Recipe, out: Path) -> None:
 
 def _of_model(path: Path) -> bool:
     """Whether a file beside the weights belongs to the tuned model too."""
-    return path.is_file() and path.suffix not in {".safetensors", ".bin", ".yaml", ".md"}
+    other = path.name in {RECORD, CHECKPOINT}
+    return (
+        path.is_file() and path.suffix not in {".safetensors", ".bin", ".yaml", ".md"} and not other
+    )
 
 
 @contextmanager

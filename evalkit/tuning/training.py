@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import UsageError
 from evalkit.store.atomic import whole_file
+from evalkit.tuning.folder import refuse_other
 from evalkit.tuning.losses import OBJECTIVES, kl_share
 from evalkit.tuning.objectives import alignment_terms
 from evalkit.tuning.pairs import Pair, Sampler
@@ -119,6 +120,7 @@ def train(
     checkpoint: Path,
     said: Said,
     kept: Callable[[int], None] = lambda _step: None,
+    asked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train in place, from the last checkpoint where there is one, and leave the best weights in the model.
 
@@ -138,11 +140,13 @@ def train(
         Gets a line per validation.
     kept
         Called with the step after every validation, the weights of that step in the model.
+    asked
+        What else decides the result, such as tasks, phrasings and base.
 
     Raises
     ------
     UsageError
-        When the loss is not a number or runs away, or the checkpoint belongs to another recipe.
+        When the loss is not a number or runs away, or the checkpoint belongs to another training.
     """
     import torch
 
@@ -153,7 +157,8 @@ def train(
     def probed() -> dict[str, dict[str, float]]:
         return {name: measured(model, pairs, recipe) for name, pairs in probes.items()}
 
-    state, history, best = _restored(checkpoint, recipe, trainable, optimizer)
+    what = {**asdict(recipe), **(asked or {})}
+    state, history, best = _restored(checkpoint, what, trainable, optimizer)
     if not history:
         first = probed()
         history.append({"step": 0, **first})
@@ -174,7 +179,7 @@ def train(
         if _better(state, found, history, recipe):
             best = _copied(trainable)
         state.seconds = before + time.monotonic() - started
-        _save(checkpoint, recipe, trainable, optimizer, state=state, history=history, best=best)
+        _save(checkpoint, what, trainable, optimizer, state=state, history=history, best=best)
         said(_line(state, recipe, found))
         kept(state.step)
     _put_back(trainable, best)
@@ -272,7 +277,7 @@ def _line(state: _State, recipe: Recipe, found: Mapping[str, Mapping[str, float]
 
 
 def _restored(
-    checkpoint: Path, recipe: Recipe, trainable: Mapping[str, Any], optimizer: Any
+    checkpoint: Path, asked: Mapping[str, Any], trainable: Mapping[str, Any], optimizer: Any
 ) -> tuple[_State, list[Any], dict[str, Any]]:
     """Return where an interrupted training stood, its weights put back; or the start."""
     import torch
@@ -280,13 +285,7 @@ def _restored(
     if not checkpoint.is_file():
         return _State(), [], {}
     kept = torch.load(checkpoint, weights_only=True)
-    mine = asdict(recipe)
-    if kept["recipe"] != mine:
-        differing = sorted(name for name in mine if kept["recipe"].get(name) != mine[name])
-        raise UsageError(
-            f"{checkpoint}: belongs to a training with other {', '.join(differing)}. "
-            "Name another --out, or add --fresh to begin again."
-        )
+    refuse_other(checkpoint, kept["recipe"], asked)
     with torch.no_grad():
         for name, tensor in trainable.items():
             tensor.copy_(kept["weights"][name])
@@ -295,7 +294,11 @@ def _restored(
 
 
 def _save(
-    checkpoint: Path, recipe: Recipe, trainable: Mapping[str, Any], optimizer: Any, **rest: Any
+    checkpoint: Path,
+    asked: Mapping[str, Any],
+    trainable: Mapping[str, Any],
+    optimizer: Any,
+    **rest: Any,
 ) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old or the new one."""
     import torch
@@ -305,7 +308,7 @@ def _save(
     with whole_file(checkpoint) as stream:
         torch.save(
             {
-                "recipe": asdict(recipe),
+                "recipe": dict(asked),
                 "weights": weights,
                 "optimizer": optimizer.state_dict(),
                 "state": asdict(state),

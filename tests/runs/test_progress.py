@@ -178,3 +178,18 @@ def test_a_second_beginning_ends_the_first_ones_lines() -> None:
     assert first.is_set()
     assert not progress._over.is_set()
     progress.close()
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
+    """``nohup evalkit run`` outlives its terminal; other signals stop it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    progress = ShownProgress(quiet=True, label="toy")
+    try:
+        with interruptible(progress):
+            signal.raise_signal(signal.SIGHUP)
+            assert not progress.stop_requested
+            signal.raise_signal(signal.SIGTERM)
+            assert progress.stop_requested
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -141,11 +141,12 @@ def test_a_run_by_text_is_told_and_not_compared_with_one_by_log_probabilities(
     assert all("were not scored in the same way" in said for _, said in refusals)
 
 
+@pytest.mark.parametrize("ignored", [False, True], ids=["in front", "behind & of a script"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_one_signal_ends_a_run_whose_server_is_silent(
-    server: Server, number: int, code: int, tmp_path: Path
+    server: Server, number: int, code: int, ignored: bool, tmp_path: Path
 ) -> None:
-    """The line to go on is printed, and the exit code is that of the signal."""
+    """The line to go on is printed, and the exit code is that of the signal, also where a shell started it with SIGINT ignored."""
     asked: list[bool] = []
 
     def silent(handler: Handler, sent: dict[str, Any]) -> None:
@@ -155,7 +156,11 @@ def test_one_signal_ends_a_run_whose_server_is_silent(
     server.standing = silent
     words = [sys.executable, "-m", "evalkit", "run", "--model", f"openai:m@{server.url}", *WHAT]
     running = subprocess.Popen(
-        [*words, "--out", "a"], stderr=subprocess.PIPE, text=True, env={**os.environ}
+        [*words, "--out", "a"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ},
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None,
     )
     while not asked and running.poll() is None:
         time.sleep(0.05)

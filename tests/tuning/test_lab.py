@@ -48,6 +48,10 @@ def test_a_lab_trains_asks_and_compares_every_arm(
     assert [row["arm"] for row in rows if row["failed"]] == ["bias", "bias"]
     assert invoke(given) == 0
     assert "training last-quarter" not in capsys.readouterr().err
+    assert invoke([*given, "--steps", "3"]) == 3
+    assert "belongs to a training with other steps" in capsys.readouterr().err
+    assert invoke([*given, "--seeds", "1", "--steps", "3", "--fresh"]) == 0
+    assert "training last-quarter-seed0" in capsys.readouterr().err
 
 
 def test_the_suggested_command_runs_as_printed(

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 from evalkit.errors import BackendError
 from evalkit.records.reasoning import opened_by
-
-T = TypeVar("T")
 
 __all__ = [
     "PINNED",
@@ -24,6 +24,7 @@ __all__ = [
     "has_template",
     "pinned",
     "refuse_chance",
+    "refuse_growth",
     "whole",
     "whole_conversation",
 ]
@@ -51,7 +52,11 @@ _CODES = {
 """Format codes of `strftime` at that moment, in UTC and the C locale."""
 _CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
 SECONDS = 10.0
-"""How long the first rendering of a template may take."""
+"""How long a rendering may take."""
+MEMORY = 2 * 2**30
+"""How much address space a rendering may add, bytes."""
+LETTERS = 10**7
+"""Longest text of a rendering."""
 _USER, _ASSISTANT = "Name the third letter.", "It is C"
 
 
@@ -76,6 +81,41 @@ def refuse_chance(template: str) -> None:
             f"chat template: {found.group().strip('| ')!r} gives other text every time, "
             "so answers could not be repeated. Use another --chat-template."
         )
+
+
+def refuse_growth(template: str) -> None:
+    """Refuse powers, products of two unknowns and rounding to places in a template.
+
+    Python computes with whole numbers of any length and lets nothing break in meanwhile, so they
+    may have no end that a time limit could see.
+
+    Raises
+    ------
+    BackendError
+        When there is one.
+    """
+    import jinja2
+
+    try:
+        tokens = [
+            (kind, value)
+            for _, kind, value in jinja2.Environment().lex(template)
+            if kind not in ("whitespace", "comment")
+        ]
+    except jinja2.TemplateSyntaxError:
+        return  # said when it is rendered
+    known = ("integer", "float", "string")
+    for place, (kind, value) in enumerate(tokens):
+        around = [tokens[at][0] for at in (place - 1, place + 1) if 0 <= at < len(tokens)]
+        starred = kind == "operator" and value == "*" and not {*around} & {*known}
+        rounded = (kind, value) == ("name", "round") and ("operator", "(") in tokens[place + 1 :][
+            :1
+        ]
+        if starred or rounded or (kind, value) == ("operator", "**"):
+            raise BackendError(
+                f"chat template: computes with {value!r}, whose numbers may have no end. "
+                "Use another --chat-template."
+            )
 
 
 def whole(rendered: str, system: str, text: str) -> bool:
@@ -112,8 +152,9 @@ class Chat:
         self.text = _own(tokenizer) if text == "auto" else text
         """The template, as it enters the fingerprint."""
         refuse_chance(self.text)
+        refuse_growth(self.text)
         self._pinned = pinned(self.text)
-        if _in_time(lambda: self.render("", _USER)) is None:
+        if self.render("", _USER) is None:
             raise BackendError(
                 "chat template: leaves out what the user says, so no prompt would reach the "
                 "model. Use another --chat-template."
@@ -134,10 +175,11 @@ class Chat:
 
     def _apply(self, messages: list[dict[str, str]], *, answers: bool = True) -> str:
         """Messages through the template, ending where the answer begins if it is to be answered."""
-        text: str = self._tokenizer.apply_chat_template(
-            messages, chat_template=self._pinned, tokenize=False, add_generation_prompt=answers
+        return _bounded(
+            lambda: self._tokenizer.apply_chat_template(
+                messages, chat_template=self._pinned, tokenize=False, add_generation_prompt=answers
+            )
         )
-        return text
 
     def probe(self) -> tuple[str, list[int]]:
         """Return a small conversation as text, and the ids that the tokenizer's own encoding gives it."""
@@ -193,12 +235,12 @@ class Chat:
         return int(ids[0]) if ids and ids[0] in special else None
 
 
-def _in_time(call: Callable[[], T]) -> T:
-    """Return what a call returns; refuse a template that is not done after `SECONDS`.
+def _bounded(call: Callable[[], str]) -> str:
+    """Return the text of a rendering; refuse one without an end, or of texts without measure.
 
     The call goes on in a thread that ends with the process: nothing stops a loop from outside.
     """
-    found: list[T] = []
+    found: list[str] = []
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -208,16 +250,42 @@ def _in_time(call: Callable[[], T]) -> T:
             failed.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(SECONDS)
-    if failed:
+    with _little_memory():
+        thread.start()
+        thread.join(SECONDS)
+    if failed and not isinstance(failed[0], MemoryError):
         raise failed[0]
+    if failed or (found and len(found[0]) > LETTERS):
+        raise BackendError(
+            "chat template: makes a text beyond measure of a prompt. Use another --chat-template."
+        )
     if not found:
         raise BackendError(
-            f"chat template: is not done with a prompt of one word after {SECONDS:g} s; "
+            f"chat template: is not done with a prompt after {SECONDS:g} s; "
             "its loops may have no end. Use another --chat-template."
         )
     return found[0]
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """While inside, the process gets no more than `MEMORY` beyond what it has, where the system can say so."""
+    try:
+        import resource
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError, ValueError):
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= soft <= used + MEMORY:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def whole_conversation(

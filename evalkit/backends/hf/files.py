@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,12 @@ _UNREAD_NAMES = frozenset(
         *("pytorch_model.bin.index.json", "LICENSE", "LICENSE.txt", "NOTICE", "NOTICE.txt"),
     }
 )
+
+
+_COUNTED = re.compile(r"layers?$|experts?$|blocks?$")
+"""Ends of the names of settings that say how many parts of a kind a model has."""
+MOST_PARTS = 10_000
+_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,7 @@ def _refuse_detours(root: Path, config: Mapping[str, Any]) -> None:
             f"{config['transformers_weights']!r}). "
             "Rename them to model.safetensors and take the entry out."
         )
-    for name, value in _entries(config):
+    for name, value in ((name, one) for name, one in _entries(config) if isinstance(one, str)):
         if "attn_implementation" in name and "/" in value:
             raise BackendError(
                 f"{root}: config.json asks for the attention kernel {value!r}, "
@@ -232,9 +239,9 @@ def _refuse_detours(root: Path, config: Mapping[str, Any]) -> None:
             )
 
 
-def _entries(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a configuration with the dotted name it stands under."""
-    if isinstance(value, str):
+def _entries(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every text and number in a configuration with the dotted name it stands under."""
+    if isinstance(value, str | int | float):
         yield name, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
@@ -254,23 +261,51 @@ def _known_type(config: Mapping[str, Any]) -> bool:
 def _read_config(root: Path) -> dict[str, Any]:
     """Return ``config.json`` of a model directory."""
     path = root / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise BackendError(
             f"{root}: has no config.json; a Transformers model directory is needed. "
             "Check the path of the model."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise BackendError(
-            f"{path}: cannot be read as JSON: {_first_line(error)}. Fetch the model again."
-        ) from error
+        )
+    config = read_json(path)
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise BackendError(
             f"{path}: names no model_type; a Transformers configuration is needed. "
             "Fetch the model again."
         )
+    for name, value in _entries(config):
+        if _COUNTED.search(name) and isinstance(value, int) and value > MOST_PARTS:
+            raise BackendError(
+                f"{path}: {name} is {value}; at most {MOST_PARTS:,} are accepted, since a model is "
+                "built part by part. Fetch the model again."
+            )
     return config
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file that came with a model.
+
+    Raises
+    ------
+    BackendError
+        When it cannot be read, is no JSON, or is a pointer of Git LFS.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        refuse_pointer(path)
+        raise BackendError(
+            f"{path}: cannot be read as JSON: {_first_line(error)}. Fetch the model again."
+        ) from error
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise BackendError for the few lines that Git LFS leaves where it did not fetch a file."""
+    with suppress(OSError), path.open("rb") as stream:
+        if stream.read(len(_POINTER)) == _POINTER:
+            raise BackendError(
+                f"{path}: is a pointer of Git LFS, not the file itself. Fetch it, for instance "
+                "with 'git lfs pull'."
+            )
 
 
 def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, ...]:
@@ -288,7 +323,11 @@ def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, 
             "two sets of weights of which Transformers loads the first. Move one of them away."
         )
     if index.is_file():
-        wanted = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
+        told = read_json(index)
+        named = told.get("weight_map") if isinstance(told, dict) else None
+        wanted = {*map(str, named.values())} if isinstance(named, dict) else set()
+        if not wanted:
+            raise BackendError(f"{index}: names no weight files. Fetch the model again.")
         absent = sorted(wanted - {p.name for p in files})
         if absent:
             raise BackendError(
@@ -297,6 +336,8 @@ def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, 
             )
         safe = [p for p in files if p.name in wanted]
     if safe:
+        for path in safe:
+            refuse_pointer(path)
         return tuple(safe)
     pickled = [p for p in files if re.fullmatch(r"pytorch_model.*\.bin|.*\.(pt|pth|ckpt)", p.name)]
     if pickled and not spec.options.get("allow_pickle"):

@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from evalkit.backends.hf.encoding import Encoder
-from evalkit.backends.hf.files import ModelFiles, locate
+from evalkit.backends.hf.files import ModelFiles, locate, read_json
 from evalkit.backends.hf.library_loop import unusual_settings
 from evalkit.backends.hf.loading import dtype_of, quiet
 from evalkit.backends.hf.reader import reader_of
+from evalkit.errors import BackendError
 from evalkit.records import ModelSpec, digest
 
 __all__ = ["fingerprint", "fingerprint_of", "hashes", "reading_of"]
@@ -60,7 +61,9 @@ def _rules(files: ModelFiles, encoder: Encoder) -> list[str]:
     found = encoder.rules
     settings = next((p for p in files.others if p.name == "generation_config.json"), None)
     if settings is not None:
-        named = json.loads(settings.read_text(encoding="utf-8"))
+        named = read_json(settings)
+        if not isinstance(named, dict):
+            raise BackendError(f"{settings}: holds no settings. Fetch the model again.")
         several = [n for n in ("num_return_sequences", "stop_strings") if named.get(n)]
         if unusual := [*unusual_settings(named), *several]:
             found.append(f"generation by {', '.join(sorted(unusual))}")

@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 _DTYPES = ("float32", "bfloat16", "float16")
+MOST_HEADER = 100_000_000
+"""Longest head of a safetensors file, bytes; the library takes no longer one."""
 _SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 _LENGTH_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
 _LONGEST_UNSET = 10**12
@@ -336,7 +338,13 @@ def _stored_dtype(files: ModelFiles) -> str:
     first = files.weights[0]
     if first.suffix == ".safetensors":
         with first.open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+            length = int.from_bytes(stream.read(8), "little")
+            try:
+                header = json.loads(stream.read(min(length, MOST_HEADER)))
+            except (ValueError, RecursionError):
+                header = None
+        if not isinstance(header, dict):
+            return "float32"  # said when the weights are loaded
         for name, tensor in header.items():
             if name != "__metadata__" and tensor.get("dtype") in _SAFETENSORS:
                 return _SAFETENSORS[tensor["dtype"]]

@@ -1,10 +1,11 @@
 """The first token's most likely alternatives -> log-probabilities of labels. Pure.
 
 Used when every label is one letter or digit, or when every label stands among the alternatives as
-a whole token. A one-letter label that is not among them gets the lowest listed value, an upper
-bound, so the choice is right and its probability bounded. Where the labels hold next to nothing of
-the probability, the model begins its answer with something else (``The answer is B``), and its
-text is asked for instead.
+a whole token. A one-letter label that is not among them gets an upper bound, just below the lowest
+listed value and what the listed ones leave of the probability, so the choice is right and its
+probability bounded. Where the labels hold next to nothing of the probability, the model begins its
+answer with something else (``The answer is B``), and its text is asked for instead; so it is where
+the listed ones hold more than all of it, which are no log-probabilities of one token.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ __all__ = ["LEAST_SHARE", "THIN_SHARE", "TopScores", "letters_only", "listed", "
 
 LEAST_SHARE = 0.1
 """Probability that listed labels must hold together; below it the text is asked for."""
+MOST_SHARE = 1.05
+"""Probability that all alternatives may hold together: 1, and the rounding of short floats."""
 THIN_SHARE = 0.5
 """Probability below which an answer by labels is counted as a thin one."""
 
@@ -64,11 +67,14 @@ def top_scores(choice: Mapping[str, Any], labels: Sequence[str]) -> TopScores | 
     if len(missing) == len(plain) or (missing and not letters_only(labels)):
         return None
     share = math.fsum(math.exp(value) for label in plain for value in values.get(label, ()))
-    if share < LEAST_SHARE:
+    held = math.fsum(math.exp(value) for _, value in alternatives)
+    if share < LEAST_SHARE or held > MOST_SHARE:
         return None
-    floor = min(value for _, value in alternatives)
+    lowest = min(value for _, value in alternatives)
+    # below, so that a label that is listed last is not tied with one that is not listed
+    bound = math.nextafter(min(lowest, math.log(max(1.0 - held, 1e-12))), -math.inf)
     return TopScores(
-        tuple(_summed(values.get(label, [floor])) for label in plain),
+        tuple(_summed(values.get(label, [bound])) for label in plain),
         bounded=bool(missing),
         share=min(share, 1.0),
     )

@@ -166,9 +166,12 @@ def first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise Passing("the answer holds no choices", tries=ODD_TRIES)
-    if choices[0].get("finish_reason") == "content_filter":
+    # several were not asked for; where they come all the same, the first is not always at the front
+    found: Mapping[str, Any] = next(
+        (one for one in choices if isinstance(one, dict) and one.get("index") == 0), choices[0]
+    )
+    if found.get("finish_reason") == "content_filter":
         raise Refused("content filter")
-    found: Mapping[str, Any] = choices[0]
     return found
 
 

@@ -69,6 +69,11 @@ class OpenAIBackend:
         self.settings = read_settings(spec)
         name = self.settings.key_env
         self._key = readable_key(os.environ.get(name, ""), name)
+        if len(self._key) >= 8 and self._key in self.settings.url:
+            raise BackendError(
+                f"openai: the address holds the key of {name}, which would stand in messages and "
+                "in the manifest. Leave it out of the address; it is sent in a header."
+            )
         if not self._key and self.settings.url == PUBLIC_URL:
             raise BackendError(
                 f"{PUBLIC_URL}: needs a key; the environment variable {name} is empty. "

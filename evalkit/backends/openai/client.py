@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from evalkit.backends.openai.answers import tokens_used
-from evalkit.backends.openai.faults import Passing, Refused, body_of, redacted
+from evalkit.backends.openai.faults import ODD_TRIES, Passing, Refused, body_of, redacted
 from evalkit.backends.openai.settings import HttpSettings
 from evalkit.errors import BackendError, ExtraMissingError
 
@@ -232,13 +232,21 @@ class Client:
         async with self._http.stream(
             method, self._settings.address(path), content=content
         ) as answer:
+            if "," in answer.headers.get("content-encoding", ""):
+                raise Passing("the answer is packed more than once", tries=1)  # a bomb, unbounded
             parts, size = [], 0
             async for part in answer.aiter_bytes():
                 size += len(part)
                 if size > MAX_BODY:
                     raise Passing(f"the answer is larger than {MAX_BODY // 2**20} MiB", tries=1)
                 parts.append(part)
-        return answer.status_code, answer.headers, b"".join(parts).decode("utf-8", "replace")
+        whole = b"".join(parts)
+        try:
+            return answer.status_code, answer.headers, whole.decode()
+        except UnicodeDecodeError:
+            if answer.status_code == 200:  # letters that are lost would be scored as said
+                raise Passing("the answer is not UTF-8", tries=ODD_TRIES) from None
+            return answer.status_code, answer.headers, whole.decode("utf-8", "replace")
 
     async def _turn(self, size: int) -> None:
         """Wait until the server's wish to be left alone and the rate limits allow the next request."""

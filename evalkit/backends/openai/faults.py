@@ -24,6 +24,7 @@ from functools import lru_cache
 from typing import Any
 
 from evalkit.backends.openai.settings import HttpSettings
+from evalkit.catalog.opening import NamedTwice, parse_json
 from evalkit.errors import BackendError
 
 __all__ = [
@@ -41,8 +42,9 @@ ODD_TRIES = 3
 """Attempts when the server answers, but with something that is no answer: more of the same seldom
 heals."""
 _TRANSIENT = frozenset({408, 409, 425, 429})
-_DOUBTFUL = frozenset({400, 403, 413, 422, 451})
-"""Client errors that may lie in one request alone."""
+_ANSWERED = frozenset({200, 201, 203})
+_DOUBTFUL = frozenset({*range(400, 500)} - {401, 402, 404, 405, 407, 410, 426} - _TRANSIENT)
+"""Client errors that may lie in one request alone: 406 and 418 are what firewalls say of a text."""
 _SURELY_TOO_LONG = re.compile(
     r"context_length_exceeded|string_above_max_length|exceed_context_size|maximum context length"
 )
@@ -246,12 +248,14 @@ def body_of(
         When it is none; see the table above.
     """
     text = redacted(text.removeprefix("\ufeff"), key)
-    if status != 200:
+    if status not in _ANSWERED:
         raise _failure(status, headers, _said(text, key), settings=settings, path=path)
     try:
-        body = json.loads(text)
+        body = parse_json(text)
         if "\\" in text:
             body = cleaned(body, key)
+    except NamedTwice as error:
+        raise Passing(f"the answer says two things: {error}", tries=ODD_TRIES) from None
     except (ValueError, RecursionError):
         raise Passing("the answer is no JSON (cut short?)") from None
     if not isinstance(body, dict):
@@ -281,6 +285,8 @@ def _failure(
             f"{where}: the quota of the key in {settings.key_env} is used up ({message}). "
             "Add credit, then type the same command again."
         )
+    if 200 <= status < 300:
+        return Passing(f"status {status} in place of an answer", tries=ODD_TRIES)
     if status >= 500 and too_long(low):
         return Refused(f"prompt too long for the server: {message}")
     if status in _TRANSIENT or status >= 500:

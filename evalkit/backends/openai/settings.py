@@ -10,11 +10,12 @@ names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, get_type_hints
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec
@@ -177,6 +178,14 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     return head, options
 
 
+_KEY = re.compile(
+    r"(?:(?:sk|pk|rk|gsk|xai|nvapi|pplx|fw|csk|hf|r8|ghp|gho|ghs|glpat|Bearer)[-_ ]"
+    r"|dapi|github_pat_|AIza|AKIA|eyJ)[A-Za-z0-9_.\-]{12,}",
+    re.IGNORECASE,
+)
+"""How keys of known services begin, and JSON Web Tokens."""
+
+
 def _checked_url(url: str) -> str:
     """Address without its last slash; anything that could carry a secret is refused."""
     parts = urlsplit(url)
@@ -189,6 +198,12 @@ def _checked_url(url: str) -> str:
         raise BackendError(
             "openai: the address holds a user name, a query or a fragment; "
             "keys belong into the environment (key_env=NAME)."
+        )
+    if any(_KEY.match(unquote(part)) for part in parts.path.split("/")):
+        raise BackendError(
+            "openai: the path of the address holds what looks like a key, which would stand in "
+            "messages and in the manifest; keys belong into the environment (key_env=NAME, and "
+            "key_header=NAME where the server wants it in a header of its own)."
         )
     if not parts.hostname or not port_fine:
         raise BackendError(f"openai: {url!r} is no address; http://host:port/v1 is accepted.")

@@ -10,7 +10,7 @@ import tokenize
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.catalog.opening import parse_json
+from evalkit.catalog.opening import NamedTwice, parse_json
 from evalkit.catalog.readers.rows import cell_text
 from evalkit.errors import CatalogError
 
@@ -128,6 +128,8 @@ def _written(text: str, where: str) -> Any:
     """Return the list or object that a text writes; None where an object's brace begins a plain text."""
     try:
         return parse_json(text)
+    except NamedTwice as error:
+        raise CatalogError(f"{where}: {error}") from error
     except (json.JSONDecodeError, RecursionError) as error:
         problem = str(error)
     try:

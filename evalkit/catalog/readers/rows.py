@@ -12,6 +12,7 @@ from typing import Any
 
 from evalkit.catalog.files import csv_rows, json_lines, load_json
 from evalkit.catalog.opening import (
+    NamedTwice,
     lines_of,
     parquet_batches,
     parse_json,
@@ -140,6 +141,8 @@ def _is_lines(path: Path) -> bool:
         return False
     try:
         return isinstance(parse_json(first), dict)
+    except NamedTwice:  # said with its line when the rows are read
+        return True
     except (ValueError, RecursionError):
         return False
 
@@ -217,6 +220,11 @@ def _csv(path: Path, layout: Layout, delimiter: str) -> Iterator[tuple[int, Mapp
                 raise CatalogError(
                     f"{path}:{line}: header {header} names a column twice. Rename one."
                 )
+        elif cells == header:
+            raise CatalogError(
+                f"{path}:{line}: is the header again, as where files were put together. "
+                "Take the line away."
+            )
         elif len(cells) != len(header):
             raise CatalogError(
                 f"{path}:{line}: has {len(cells)} cells, the header has {len(header)}. "

@@ -60,6 +60,15 @@ def own_code(root: Path) -> None:
     (root / "config.json").write_text(json.dumps(config))
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+
+
+def index(root: Path, content: str) -> None:
+    """Leave an index in place of the one file of weights."""
+    (root / "model.safetensors").rename(root / "model-00001-of-00001.safetensors")
+    (root / "model.safetensors.index.json").write_text(content)
+
+
 def set_config(root: Path, **changes: Any) -> None:
     """Change a model's configuration."""
     config = json.loads((root / "config.json").read_text())
@@ -105,6 +114,28 @@ def set_config(root: Path, **changes: Any) -> None:
         (
             lambda root: set_config(root, auto_map={"AutoModel": "someone/code--model.Model"}),
             "its code lies in another repository ('someone/code--model.Model')",
+        ),
+        (
+            lambda root: (root / "config.json").write_text("[" * 100_000),
+            "config.json: cannot be read as JSON: maximum recursion depth",
+        ),
+        (lambda root: (root / "config.json").write_text(POINTER), "is a pointer of Git LFS"),
+        (lambda root: (root / "model.safetensors").write_text(POINTER), "is a pointer of Git LFS"),
+        (lambda root: index(root, "{"), "index.json: cannot be read as JSON"),
+        (lambda root: index(root, POINTER), "is a pointer of Git LFS"),
+        (lambda root: index(root, "[]"), "index.json: names no weight files."),
+        (lambda root: index(root, '{"weight_map": [1]}'), "index.json: names no weight files."),
+        (
+            lambda root: index(root, '{"weight_map": {"a": "../other/model.safetensors"}}'),
+            "weight file '../other/model.safetensors' is missing",
+        ),
+        (
+            lambda root: set_config(root, num_hidden_layers=10**9),
+            "num_hidden_layers is 1000000000; at most 10,000 are accepted",
+        ),
+        (
+            lambda root: set_config(root, text_config={"n_routed_experts": 10**9}),
+            "text_config.n_routed_experts is 1000000000; at most 10,000",
         ),
     ],
 )
