@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from evalkit import catalog
@@ -31,7 +32,7 @@ def main() -> None:
     trained = ["models/demo", "models/demo-bart", *parser.parse_args().model]
     print("| model | dtype | way | error of one row per choice | of the way taken | allowed |")
     print("|---|---|---|---|---|---|")
-    for name, loaded in (*_random(), *_trained(trained)):
+    for name, loaded in chain(_random(), _trained(trained)):
         vocabulary = min(loaded.model.config.get_text_config().vocab_size, 1000)
         path = choose(loaded, works(vocabulary))
         proof = path.proof

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["rounded", "use_onednn", "worth_it"]
 
-_FEW = (1, 4, 8, 16, 32)
 _STEP = 32
+_FEWEST = 64
+"""Rows from which oneDNN pays: it arranges the weights anew for every product."""
 _SMALLEST = 1 << 16
 """Weights of fewer numbers stay with the BLAS: the call would cost what the product saves."""
 
@@ -29,11 +30,10 @@ def rounded(rows: int) -> int:
 
     Examples
     --------
-    >>> [rounded(rows) for rows in (1, 3, 33, 1000)]
-    [1, 4, 64, 1024]
+    >>> [rounded(rows) for rows in (65, 96, 1000)]
+    [96, 96, 1024]
     """
-    small = next((count for count in _FEW if rows <= count), 0)
-    return small or -(-rows // _STEP) * _STEP
+    return -(-rows // _STEP) * _STEP
 
 
 def worth_it(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
@@ -44,15 +44,16 @@ def worth_it(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         amd = "AuthenticAMD" in cpuinfo.read_text(encoding="utf-8", errors="replace")[:4096]
     except OSError:  # systems without such a file
         return False
-    there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    return amd and torch.backends.mkl.is_available() and there
+    backends: Any = torch.backends  # the library has no types here
+    there = backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return bool(amd and backends.mkl.is_available() and there)
 
 
 def use_onednn(model: Any) -> int:
     """Let the float32 linear layers of a model compute by oneDNN, and return how many there are."""
     import torch
 
-    found = [
+    found: list[Any] = [
         module
         for module in model.modules()
         if type(module) is torch.nn.Linear
@@ -72,7 +73,7 @@ def _linear(module: Any, hidden: torch.Tensor) -> torch.Tensor:
     weight, bias = module.weight, module.bias
     count = hidden.numel() // hidden.shape[-1]
     plain = hidden.dtype == weight.dtype == torch.float32
-    if not plain or torch.is_grad_enabled() or not count:
+    if not plain or torch.is_grad_enabled() or count < _FEWEST:
         return torch.nn.functional.linear(hidden, weight, bias)
     rows = hidden.reshape(count, -1)
     if more := rounded(count) - count:

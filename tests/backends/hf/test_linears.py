@@ -22,7 +22,7 @@ def layers(*, bias: bool = True) -> torch.nn.Sequential:
 
 
 @needs_onednn
-@pytest.mark.parametrize("shape", [(1,), (2, 5), (3, 33), (1, 64), (0, 4)], ids=str)
+@pytest.mark.parametrize("shape", [(1,), (2, 5), (3, 33), (1, 64), (200,), (0, 4)], ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_layer_gives_what_it_gave(shape: tuple[int, ...], bias: bool) -> None:
     """Any number of rows and dimensions, padded rows left out, to the rounding of float32."""
@@ -52,7 +52,7 @@ def test_it_is_onednn_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.nn.functional, "linear", counted)
     with torch.inference_mode():
-        model(torch.randn(4, 256))
+        model(torch.randn(70, 256))
 
     assert called == [7]
 
@@ -63,12 +63,12 @@ def test_gradients_and_other_precisions_are_left_to_torch() -> None:
     model = layers()
     use_onednn(model)
 
-    model(torch.randn(4, 256)).sum().backward()
+    model(torch.randn(70, 256)).sum().backward()
 
     assert model[0].weight.grad is not None
     model.double()
     with torch.inference_mode():
-        assert model(torch.randn(4, 256).double()).dtype == torch.float64
+        assert model(torch.randn(70, 256).double()).dtype == torch.float64
 
 
 @needs_onednn
@@ -82,18 +82,18 @@ def test_a_copy_computes_with_its_own_weights() -> None:
     with torch.inference_mode():
         other[0].weight.zero_()
         other[0].bias.zero_()
-        found, own = other[0](torch.ones(4, 256)), model[0](torch.ones(4, 256))
+        found, own = other[0](torch.ones(70, 256)), model[0](torch.ones(70, 256))
 
     assert not found.any()
     assert own.any()
 
 
 def test_few_numbers_of_rows_are_computed() -> None:
-    """Never fewer than asked, at most 31 more, and 36 numbers for batches of up to 1,024 tokens."""
+    """Never fewer than asked, at most 31 more, and 32 numbers for batches of up to 1,024 tokens."""
     found = [rounded(rows) for rows in range(1, 1025)]
 
     assert all(0 <= made - rows < 32 for rows, made in enumerate(found, 1))
-    assert len(set(found)) == 36
+    assert len(set(found)) == 32
 
 
 @pytest.mark.parametrize(
