@@ -22,6 +22,7 @@ from evalkit.scoring.stored import score_run
 
 DRAWS = 1000
 BENCHMARKS = ("bbh", "mmlu", "superni")
+COLUMNS = ("mean", "chance", "worst", "spread", "few", "null")
 
 
 class Letters:
@@ -71,6 +72,15 @@ def null(matrix: Any, rng: np.random.Generator) -> Any:
     return draws
 
 
+def of_few(matrix: Any, rng: np.random.Generator, n: int = 20) -> float:
+    """Mean spread that n instances drawn from the task's would have shown."""
+    values, spreads = matrix.to_numpy(), []
+    for _ in range(DRAWS):
+        chosen = rng.choice(values.shape[1], min(n, values.shape[1]), replace=False)
+        spreads.append(np.ptp(values[:, chosen].mean(axis=1)))
+    return float(np.mean(spreads))
+
+
 def read(run: Path) -> tuple[pd.DataFrame, Letters, Any]:
     """Scores of a run, letters picked, manifest."""
     letters = Letters()
@@ -92,6 +102,7 @@ def per_task(scores: pd.DataFrame) -> pd.DataFrame:
                 "chance": load_task(task).chance,
                 "spread": spread,
                 "null": draws.mean(),
+                "few": of_few(matrix, np.random.default_rng(1)),
                 "p": (1 + (draws >= spread - 1e-12).sum()) / (1 + DRAWS),
                 "worst": means.min(),
                 "worst wording": means.idxmin(),
@@ -200,16 +211,14 @@ def main() -> None:
                     benchmark,
                     name,
                     str(len(own)),
-                    *(points(own[c].mean()) for c in ("mean", "chance", "worst", "spread", "null")),
+                    *(points(own[c].mean()) for c in COLUMNS),
                     f"{(own.p < 0.05).sum()} of {len(own)}",
                     points(own.same.mean()),
                     points(own.unparsed.mean()),
                 ]
             )
     head = ["benchmark", "arm", "tasks", "mean", "chance", "worst wording", "spread"]
-    table(
-        [*head, "spread by chance", "p < 0.05", "same score under all wordings", "unparsed"], rows
-    )
+    table([*head, "of 20", "by chance", "p < 0.05", "same under all wordings", "unparsed"], rows)
     both = tasks["chat template"].merge(tasks["no template"], on="task", suffixes=("", " 0"))
     table(
         [
