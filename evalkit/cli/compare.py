@@ -252,8 +252,8 @@ def _print_tasks(found: Comparison, tasks: Sequence[Line]) -> None:
         ),
         colours=_COLOURS,
     )
-    for line in other_questions(tasks, asked):
-        say(line)
+    for note in other_questions(tasks, asked):
+        say(note)
     if bound and len(found.tests) > 1:
         every = found.tests[-1]
         say(f"all tasks: bound {number(every.bound)}, not worse: {_VERDICTS[every.not_worse]}")

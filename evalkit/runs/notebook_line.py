@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["NotebookLine", "in_kernel", "notebook_line", "shown_below"]
 
@@ -51,4 +51,7 @@ def shown_below(figure: Any) -> None:
     if in_kernel():
         from matplotlib import pyplot
 
-        pyplot.figure(FigureClass=lambda **_: figure)
+        def made(**_: Any) -> Any:
+            return figure
+
+        pyplot.figure(FigureClass=cast(Any, made))

@@ -85,7 +85,8 @@ def resampled_scores(
     Matches and lengths of each text are counted once and added up anew in every draw. That uses what
     sacrebleu hands to its own significance tests; a version without it gives an empty answer.
     """
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     n = max(units, default=-1) + 1
     times = rng.multinomial(n, np.full(n, 1 / n), size=draws) if n else np.zeros((0, 0))
