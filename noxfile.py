@@ -45,7 +45,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def quick(session: nox.Session) -> None:
-    """Run the fast tests only."""
+    """Run the fast tests only: those not marked slow, which take two minutes of CPU at most."""
     session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
     session.run(
         "python",
@@ -58,6 +58,17 @@ def quick(session: nox.Session) -> None:
         *session.posargs,
         env=beside_data(session),
     )
+
+
+@nox.session
+def slow_list(session: nox.Session) -> None:
+    """Measure the CPU seconds of every test and write tests/slow.txt, which `quick` leaves out."""
+    session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
+    measured = Path(session.create_tmp()) / "seconds.tsv"
+    measured.unlink(missing_ok=True)
+    arguments = ["-m", "not gpu", "-n", "2", f"--cpu-seconds={measured}", *session.posargs]
+    session.run("python", "-m", "pytest", *arguments, env=beside_data(session))
+    session.run("python", "tools/list_slow_tests.py", str(measured))
 
 
 @nox.session

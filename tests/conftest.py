@@ -1,12 +1,15 @@
-"""Shared by all tests: nothing of the user's machine is read or written."""
+"""Shared by all tests: nothing of the user's machine is read or written, and what is slow is known."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+SLOW = Path(__file__).with_name("slow.txt")
+"""Test functions that were measured as slow, one a line; `nox -s slow_list` writes it."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +30,36 @@ def data_dir() -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that rewrites golden files."""
+    """Add the options that rewrite golden files and that measure every test."""
     parser.addoption(
         "--update-golden",
         action="store_true",
         help="rewrite the files under tests/golden with what is made now",
     )
+    parser.addoption(
+        "--cpu-seconds",
+        metavar="FILE",
+        help="add a line per test to a file: CPU seconds, its processes included, and its name",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the list as slow."""
+    listed = set(SLOW.read_text(encoding="utf-8").split())
+    for item in items:
+        if item.nodeid.partition("[")[0] in listed:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure a test with its fixtures where that is asked for."""
+    before = sum(os.times()[:4])
+    done = yield
+    if target := item.config.getoption("--cpu-seconds"):
+        with Path(target).open("a", encoding="utf-8") as out:
+            out.write(f"{sum(os.times()[:4]) - before:.3f}\t{item.nodeid}\n")
+    return done
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-RUN = ["run", "--model", "m.yaml", "--tasks", "t.yaml", "--phrasing-file", "p.yaml", "--resamples", "100", "--out", "run"]  # fmt: skip
+RUN = ["run", "--model", "m.yaml", "--tasks", "t.yaml", "--phrasing-file", "p.yaml", "--resamples", "100", "--no-report", "--out", "run"]  # fmt: skip
 
 
 def test_no_command_lets_a_terminal_obey_what_files_hold(folder: Path) -> None:

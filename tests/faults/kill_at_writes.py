@@ -1,7 +1,7 @@
 """Kill a command at its k-th write, before or after the file is moved into place, for every k; run by `test_interrupted_writes.py`.
 
-Usage: ``python kill_at_writes.py FOLDER``. Prints one JSON line per command: writes tried, kills, what was found wrong. The command runs in a forked
-child whose `os.replace` ends the process at once, as kill -9 would.
+``python tests/faults/kill_at_writes.py`` prints one JSON line per command: writes, kills, what was found wrong. The command runs in a
+forked child whose `os.replace` ends the process at once, as kill -9 would.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 from evalkit.cli.main import invoke
@@ -34,28 +36,40 @@ COMMANDS = {
     "export": ["export", "run", "--out", "run/scores.csv"],
     "report": ["report", "run"],
 }
-STEPS = {"report": 4}
-"""A page has many figures that are written alike: one write in four is tried."""
 KILLED = 77
 
 
-def child(words: list[str], folder: Path, k: int | None = None, moment: str = "before") -> int:
-    """Run a command in a child in a folder, killed at its k-th write if one is given; return the exit code."""
+Replace = Callable[[Path | str, Path | str], None]
+
+
+def child(words: list[str], folder: Path, replace: Replace = os.replace) -> int:
+    """Run a command in a child in a folder, with another `os.replace` if one is given; return the exit code."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    os.replace = killing(os.replace, k, moment) if k else os.replace  # type: ignore[assignment]
+    os.replace = replace  # type: ignore[assignment]
     os._exit(invoke(words))
 
 
-def killing(replace: Callable[..., None], k: int | None, moment: str) -> Callable[..., None]:
+def noting(file: Path, replace: Replace = os.replace) -> Replace:
+    """Return an `os.replace` that notes what it puts into place."""
+
+    def noted(source: Path | str, target: Path | str) -> None:
+        replace(source, target)
+        with file.open("a", encoding="utf-8") as out:
+            out.write(f"{target}\n")
+
+    return noted
+
+
+def killing(k: int, moment: str, replace: Replace = os.replace) -> Replace:
     """Return an `os.replace` that ends the process at its k-th call."""
     calls = [0]
 
-    def counted(source: object, target: object) -> None:
+    def counted(source: Path | str, target: Path | str) -> None:
         calls[0] += 1
         if calls[0] == k and moment == "before":
             os._exit(KILLED)
@@ -85,59 +99,59 @@ def steady(files: dict[str, bytes]) -> dict[str, bytes]:
     }
 
 
+def after_a_kill(
+    words: list[str], place: Path, wanted: dict[str, bytes], k: int, moment: str
+) -> list[str]:
+    """Kill a command at a write, type it again, and return what was found wrong."""
+    when = f"after a kill {moment} write {k}"
+    old = steady(contents(place))
+    if child(words, place, killing(k, moment)) != KILLED:
+        return [f"not killed {moment} write {k}"]
+    wrong = [
+        f"{path} is neither old nor new {when}"
+        for path, content in steady(contents(place)).items()
+        if content not in (old.get(path), wanted.get(path))
+    ]
+    if (place / "run" / "manifest.json").exists():
+        json.loads((place / "run" / "manifest.json").read_text(encoding="utf-8"))
+    if child(words, place) != 0:
+        wrong.append(f"not finished {when}")
+    found = contents(place)
+    wrong += [
+        f"{path} differs {when} and another try"
+        for path in wanted
+        if found.get(path) != wanted[path]
+    ]
+    return wrong + [f"{path} left {when}" for path in found if path.endswith(".part")]
+
+
 def campaign(folder: Path, name: str) -> dict[str, object]:
     """Kill one command at every write."""
-    words, kills, tried = COMMANDS[name], 0, 0
-    k = 1 - STEPS.get(name, 1)
-    wrong: list[str] = []
-    base, done = folder / "base", folder / "done"
+    words, base, done, notes = COMMANDS[name], folder / "base", folder / "done", folder / "notes"
     shutil.copytree(base, done)
-    assert child(words, done) == 0
-    wanted = steady(contents(done))
-    while True:
-        k += STEPS.get(name, 1)
-        codes = []
+    notes.write_text("")
+    assert child(words, done, noting(notes)) == 0
+    writes = len(notes.read_text(encoding="utf-8").splitlines())
+    wanted, place = steady(contents(done)), folder / "cut"
+    wrong: list[str] = []
+    for k in range(1, writes + 1):
         for moment in ("before", "after"):
-            place = folder / "cut"
             shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(base, place)
-            old = steady(contents(place))
-            codes.append(child(words, place, k, moment))
-            if codes[-1] != KILLED:
-                continue
-            kills += 1
-            for path, content in steady(contents(place)).items():
-                if content not in (old.get(path), wanted.get(path)):
-                    wrong.append(f"{path} is neither old nor new after a kill {moment} write {k}")
-            if (place / "run" / "manifest.json").exists():
-                json.loads((place / "run" / "manifest.json").read_text(encoding="utf-8"))
-            if child(words, place) != 0:
-                wrong.append(f"not finished after a kill {moment} write {k}")
-            found = contents(place)
-            wrong += [
-                f"{path} differs after a kill {moment} write {k} and another try"
-                for path in wanted
-                if found.get(path) != wanted[path]
-            ]
-            wrong += [
-                f"{path} left after a kill {moment} write {k}"
-                for path in found
-                if path.endswith(".part")
-            ]
-        if KILLED not in codes:
-            shutil.rmtree(done)
-            return {"command": name, "writes": tried, "kills": kills, "wrong": wrong}
-        tried += 1
+            wrong += after_a_kill(words, place, wanted, k, moment)
+    shutil.rmtree(done)
+    return {"command": name, "writes": writes, "wrong": wrong}
 
 
 def main() -> None:
     """Make a run, then kill every command at every write."""
-    folder = Path(sys.argv[1])
-    (folder / "base").mkdir()
-    code = child(RUN, folder / "base")
-    assert code == 0, code
-    for name in COMMANDS:
-        print(json.dumps(campaign(folder, name)), flush=True)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "base").mkdir()
+        with chdir(folder / "base"), redirect_stdout(sys.stderr):
+            assert invoke(RUN) == 0  # here, so that no child has anything left to import
+        for name in COMMANDS:
+            print(json.dumps(campaign(folder, name)), flush=True)
 
 
 if __name__ == "__main__":

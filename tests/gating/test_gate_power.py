@@ -23,20 +23,23 @@ def _benchmark() -> ModuleType:
 
 @pytest.mark.slow
 def test_error_rates_hold_and_losses_are_noticed() -> None:
-    """40 releases: at most 5% false alarms and 5% passes at the margin, plus three standard errors; twice the margin is noticed."""
+    """25 releases: at most 5% false alarms and 5% passes at the margin, plus three standard errors; twice the margin is noticed.
+
+    `benchmarks/gate_power.py` simulates hundreds of every regime.
+    """
     power = _benchmark()
     policy = power.deciding(power.read_policy_file(power.default_policy_path()))
 
     found = power.simulate(
         power.REGIMES[0],
-        releases=40,
+        releases=25,
         policy=policy,
         seed=3,
         metrics=("mean", "worst_phrasing", "std"),
     )
 
-    assert found["nothing"]["regression"] <= 0.05 + 3 * (0.05 * 0.95 / 80) ** 0.5
+    assert found["nothing"]["regression"] <= 0.05 + 3 * (0.05 * 0.95 / 50) ** 0.5
     assert found["nothing"]["pass"] >= 0.5
     for metric in ("mean", "worst_phrasing", "std"):
-        assert found[metric]["1"]["pass"] <= 0.05 + 3 * (0.05 * 0.95 / 40) ** 0.5
+        assert found[metric]["1"]["pass"] <= 0.05 + 3 * (0.05 * 0.95 / 25) ** 0.5
         assert found[metric]["2"]["regression"] >= 0.8

@@ -14,7 +14,7 @@ from evalkit.gating import decide, measure
 from evalkit.gating.measures import CONVEX, Pair
 from evalkit.gating.series import spending
 from evalkit.records.policy import Policy, Rule
-from evalkit.scoring import ScoreTable
+from evalkit.scoring import Block, ScoreTable
 
 DAY = date(2027, 1, 1)
 LOOKS = (100, 200, 300, 400, 500)
@@ -41,6 +41,16 @@ def pair_of(old: np.ndarray, new: np.ndarray) -> list[Pair]:
     return paired_blocks(*tables)
 
 
+def first(block: Block, n: int) -> Block:
+    """Return the first instances of a block."""
+    columns = {
+        name: getattr(block, name)[:, :n]
+        for name in ("values", "labels", "status", "state", "form", "confidence")
+    }
+    ids, targets = block.instance_ids[:n], block.targets[:n]
+    return replace(block, instance_ids=ids, targets=targets, **columns)
+
+
 def outcomes(harm: float, *, releases: int, seed: int) -> dict[bool, list[set[str]]]:
     """Return what the gate said in any look at each release, worse by `harm`; with the rule of looks and without."""
     policy = Policy(name="p", rules=(Rule(metric="mean", margin=0.05),), min_power=0.0)
@@ -52,7 +62,8 @@ def outcomes(harm: float, *, releases: int, seed: int) -> dict[bool, list[set[st
             (rng.random((2, LOOKS[-1])) < share).astype(float)
             for share in (ease, np.clip(ease - harm, 0, 1))
         )
-        pairs = [pair_of(old[:, :n], new[:, :n]) for n in LOOKS]
+        whole = pair_of(old, new)[0]
+        pairs = [[(first(whole[0], n), first(whole[1], n))] for n in LOOKS]
         for looks, said_of in found.items():
             said = set()
             for look, pair in enumerate(pairs, 1):

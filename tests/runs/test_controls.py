@@ -86,6 +86,8 @@ def test_a_model_that_does_not_read_its_instruction_has_no_reliance(tmp_path):
         limit=6,
         out=tmp_path / "run",
         quiet=True,
+        no_report=True,
+        resamples=100,
     ).estimates
     reliance = found[found.metric.str.startswith("reliance")]
 

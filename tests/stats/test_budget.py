@@ -145,17 +145,17 @@ def test_spread_is_not_that_of_the_noise():
 
 @pytest.mark.slow
 def test_intervals_cover_under_the_model():
-    """Over 40 matrices the 95 % intervals of the order statistics hold the truth in 90 % or more."""
+    """Over 12 matrices the 95 % intervals of the order statistics hold the truth as often as they say; `benchmarks/budget.py` has more."""
     inside = []
-    for seed in range(40):
+    for seed in range(12):
         y = matrix(100 + seed, p=50, n=120)
         found = estimate_distribution(
-            part(y, 400, seed), rng=np.random.default_rng(seed), n_resamples=200
+            part(y, 400, seed), rng=np.random.default_rng(seed), n_resamples=100
         )
         truth = np.sort(y.mean(axis=1))
         inside.append(((truth >= found.low) & (truth <= found.high)).mean())
 
-    assert np.mean(inside) >= 0.90
+    assert np.mean(inside) >= 0.95
 
 
 def test_graded_scores_are_accepted():
