@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.catalog.files import csv_rows, json_lines
+from evalkit.catalog.files import json_lines
 from evalkit.catalog.logs import Asked, is_log, read_log
 from evalkit.catalog.opening import opened, parquet_batches, unpacked_name
 from evalkit.catalog.readers.rows import as_text
@@ -36,7 +36,7 @@ from evalkit.errors import CatalogError, TableError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ScoreFile", "Told", "read_for_audit", "read_pairs", "read_score_table"]
+__all__ = ["ScoreFile", "Told", "read_for_audit", "read_score_table"]
 
 BATCH_BYTES = 16 << 20
 FORMATS = ".csv, .jsonl (both also .gz or .zst), .parquet"
@@ -362,46 +362,3 @@ def _json_columns(path: Path) -> Any:
 
 
 _READERS = {".jsonl": _json_table, ".parquet": _parquet_table}
-
-
-def read_pairs(path: Path | str) -> dict[str, str]:
-    """Return attacked id -> reference id of a CSV with the columns ``attacked_id, reference_id``.
-
-    Raises
-    ------
-    TableError
-        When the file or a column is absent, an id is empty, or one attacked id has two references.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise TableError(
-            f"{path}: there is no such file; a CSV with attacked_id, reference_id is expected. "
-            "Check the path."
-        )
-    with _said_of(path):
-        rows = [cells for _, cells in csv_rows(path)]
-    header = rows[0] if rows else []
-    if not {"attacked_id", "reference_id"} <= set(header):
-        raise TableError(
-            f"{path}: columns {', '.join(header) or 'none'}; attacked_id and reference_id are "
-            "needed."
-        )
-    places = [header.index(name) for name in ("attacked_id", "reference_id")]
-    pairs = ([row[at] if at < len(row) else "" for at in places] for row in rows[1:])
-    return _unique_pairs(((attacked, reference) for attacked, reference in pairs), path)
-
-
-def _unique_pairs(rows: Iterable[tuple[str, str]], path: Path) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for number, (attacked, reference) in enumerate(rows, start=2):
-        if not attacked or not reference:
-            raise TableError(
-                f"{path}:{number}: attacked_id {attacked!r}, reference_id {reference!r}; "
-                "both are needed."
-            )
-        if pairs.setdefault(attacked, reference) != reference:
-            raise TableError(
-                f"{path}:{number}: attacked_id {attacked!r} has references {pairs[attacked]!r} "
-                f"and {reference!r}; one is accepted."
-            )
-    return pairs

@@ -113,7 +113,8 @@ def command(table: Path, **settings: Any) -> None:
     empty score is missing. What cannot be computed is absent with the reason.
     """
     from evalkit.analysis.score_files import TableSettings, chances, estimates_of, tests_of
-    from evalkit.catalog.score_tables import read_pairs, read_score_table
+    from evalkit.catalog.reference_pairs import read_pairs
+    from evalkit.catalog.score_tables import read_score_table
     from evalkit.store.directory import refuse_own
 
     if settings["out"]:

@@ -53,6 +53,8 @@ _CODES = {
 _CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
 SECONDS = 10.0
 """How long a rendering may take."""
+MOST_TEMPLATE = 10**6
+"""Longest template."""
 MEMORY = 2 * 2**30
 """How much address space a rendering may add, bytes."""
 LETTERS = 10**7
@@ -151,6 +153,11 @@ class Chat:
         self._tokenizer = tokenizer
         self.text = _own(tokenizer) if text == "auto" else text
         """The template, as it enters the fingerprint."""
+        if len(self.text) > MOST_TEMPLATE:
+            raise BackendError(
+                f"chat template: has {len(self.text):,} letters; at most {MOST_TEMPLATE:,} are "
+                "accepted. Use another --chat-template."
+            )
         refuse_chance(self.text)
         refuse_growth(self.text)
         self._pinned = pinned(self.text)
@@ -253,8 +260,14 @@ def _bounded(call: Callable[[], str]) -> str:
     with _little_memory():
         thread.start()
         thread.join(SECONDS)
-    if failed and not isinstance(failed[0], MemoryError):
+    if failed and isinstance(failed[0], (*_refusals(), BackendError)):
         raise failed[0]
+    if failed and not isinstance(failed[0], MemoryError):
+        # whatever a template does to the library, such as asking for another file
+        raise BackendError(
+            f"chat template: cannot be rendered ({type(failed[0]).__name__}: {failed[0]}). "
+            "Use another --chat-template."
+        ) from failed[0]
     if failed or (found and len(found[0]) > LETTERS):
         raise BackendError(
             "chat template: makes a text beyond measure of a prompt. Use another --chat-template."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 _DTYPES = ("float32", "bfloat16", "float16")
+_LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.\d+\..*(?:attn|attention|mlp|ffn|fc)")
+"""Weights of a layer; beside them lie buffers of old releases that nobody needs."""
 MOST_HEADER = 100_000_000
 """Longest head of a safetensors file, bytes; the library takes no longer one."""
 _SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
@@ -248,7 +251,7 @@ def _weights_of(
 
 
 def _complete(name: str, report: Mapping[str, Any]) -> None:
-    """Refuse a model some of whose weights were not in the files and would be random."""
+    """Refuse a model some of whose weights were not in the files and would be random, or whose layers are left out."""
     for key, what in (("missing_keys", "is missing"), ("mismatched_keys", "has another shape")):
         found = sorted(map(str, report.get(key) or ()))
         if found:
@@ -256,6 +259,15 @@ def _complete(name: str, report: Mapping[str, Any]) -> None:
                 f"{name}: weight {found[0]} {what} ({len(found)} in all). "
                 "Check that weights and config.json belong together."
             )
+    left = sorted(
+        key for key in map(str, report.get("unexpected_keys") or ()) if _LAYER.search(key)
+    )
+    if left:
+        raise BackendError(
+            f"{name}: the weights hold a layer that config.json does not speak of ({left[0]}; "
+            f"{len(left)} weights in all), so another model would be asked. "
+            "Check that weights and config.json belong together."
+        )
 
 
 def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
@@ -373,4 +385,5 @@ def max_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
             if isinstance(value, int):
                 return value
     length = getattr(tokenizer, "model_max_length", None)
-    return int(length) if length is not None and length < _LONGEST_UNSET else _DEFAULT_LENGTH
+    known = isinstance(length, int | float) and 1 < length < _LONGEST_UNSET
+    return int(length) if known and length is not None else _DEFAULT_LENGTH

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from evalkit.backends.hf.encoded import Thinking
+from evalkit.errors import BackendError
 from evalkit.records import Request
 from evalkit.records.reasoning import cut_at, marks_in, thinking
 
@@ -23,13 +24,25 @@ def end_tokens(model: Any, tokenizer: Any, turn_end: int | None = None) -> froze
 
     Those of the generation settings, the tokenizer's, and the one that ends a turn by the chat
     template.
+
+    Raises
+    ------
+    BackendError
+        When one is no token's number.
     """
     found: set[int] = set() if turn_end is None else {turn_end}
+    wrong: list[Any] = []
     for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
-        if isinstance(value, int):
-            found.add(value)
-        elif value is not None:
-            found.update(value)
+        named = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        wrong = [one for one in named if not isinstance(one, int) or one < 0]
+        if wrong:
+            break
+        found.update(named)
+    if wrong:
+        raise BackendError(
+            f"generation_config.json: eos_token_id is {wrong[0]!r}; numbers of tokens from 0 are "
+            "accepted. Correct it."
+        )
     return frozenset(found)
 
 

@@ -94,3 +94,45 @@ def test_a_template_that_waits_for_its_moment_is_refused_then(
 
     with pytest.raises(BackendError, match=r"is not done with a prompt after 0\.3 s"):
         asked(made)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% include '/etc/passwd' %}" + FINE, "cannot be rendered"),
+        ("{% import 'os' as os %}" + FINE, "cannot be rendered"),
+        ("{{ messages.nothing.at.all }}" + FINE, "has no attribute"),
+        ("{# " + "x" * 10**6 + " #}" + FINE, "has 1,0"),
+    ],
+    ids=["include", "import", "absent", "long"],
+)
+def test_whatever_a_template_breaks_is_one_message(template: str, said: str) -> None:
+    """It came with the model, so it is no fault of evalkit."""
+    with pytest.raises(BackendError, match=said):
+        chat.Chat(Renderer(), template)
+
+
+@pytest.mark.parametrize("named", [-1, "x", [2, "x"], [[2]]])
+def test_an_end_token_that_is_none_is_one_message(named: Any) -> None:
+    """Settings of a model's files, like its template."""
+    from types import SimpleNamespace
+
+    from evalkit.backends.hf.stops import end_tokens
+
+    model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=named))
+
+    with pytest.raises(BackendError, match="numbers of tokens from 0"):
+        end_tokens(model, SimpleNamespace(eos_token_id=2))
+
+
+@pytest.mark.parametrize("length", ["long", -1, None, 10**30, float("inf")])
+def test_a_length_that_is_none_is_not_taken(length: Any) -> None:
+    """The default stands in for it."""
+    from types import SimpleNamespace
+
+    from evalkit.backends.hf.loading import max_length
+    from evalkit.records import ModelSpec
+
+    tokenizer = SimpleNamespace(model_max_length=length)
+
+    assert max_length(ModelSpec(backend="hf", name="x"), SimpleNamespace(), tokenizer) == 2048

@@ -263,6 +263,21 @@ def test_settings_that_change_responses_change_the_fingerprint(copy: Path, tmp_p
     ] * 3
 
 
+@pytest.mark.parametrize("layers", [0, 1, -1])
+def test_layers_that_the_configuration_leaves_out_are_not_left_out(copy: Path, layers: int) -> None:
+    """A model without some of its layers is another one; the library would load it with a warning."""
+    from evalkit.backends.hf.backend import HFBackend
+
+    config = json.loads((copy / "config.json").read_text())
+    assert config["num_hidden_layers"] > 1
+    set_config(copy, num_hidden_layers=layers)
+    if "layer_types" in config:
+        set_config(copy, layer_types=config["layer_types"][: max(layers, 0)])
+
+    with pytest.raises(BackendError, match=r"does not speak of|cannot be loaded"):
+        HFBackend(spec_of(copy))
+
+
 def test_weights_that_the_files_lack_are_never_made_up(copy: Path) -> None:
     """A tensor that is absent would be random; it is an error that names it."""
     from safetensors.torch import load_file, save_file
