@@ -45,7 +45,7 @@ PIVOTS = 400
 CELLS = (4, 8, 16)
 NAMED = {"fixed": "these", "random": "normal"}
 """Question of the functions -> of the command."""
-ORACLES = 400
+ORACLES = 40
 GOALS = {4: 0.03, 8: 0.02, 16: 0.015}
 
 
@@ -94,8 +94,10 @@ def these(y: np.ndarray) -> dict[str, float]:
     }
 
 
-def sample(y: np.ndarray, p: int, n: int, draws: int, seed: int) -> dict[str, list[float]]:
-    """Shares held over samples of p prompts and n instances."""
+def sample(
+    y: np.ndarray, p: int, n: int, draws: int, seed: int, *, only: str = ""
+) -> dict[str, list[float]]:
+    """Shares held over samples of p prompts and n instances, of one question or all."""
     hits: dict[str, list[float]] = {}
     rng = np.random.default_rng([seed, p, n])
     expected = [
@@ -110,8 +112,12 @@ def sample(y: np.ndarray, p: int, n: int, draws: int, seed: int) -> dict[str, li
         rows = rng.choice(len(y), p, replace=False)
         part = y[rows][:, rng.choice(y.shape[1], n)]
         for question, truth in (("fixed", these(y[rows])), ("random", new)):
+            if only not in {"", NAMED[question]}:
+                continue
             options = {"question": question, "n_resamples": PIVOTS, "rng": rng}
             note(hits, NAMED[question], stats.score_intervals(part, **options), truth)
+        if only not in {"", "any"}:
+            continue
         bounded = {"mean": stats.bounded_mean_interval(part), "median": stats.median_interval(part)}
         note(
             hits, "any", bounded, {"mean": new["mean"], "median": float(np.median(y.mean(axis=1)))}
@@ -223,7 +229,7 @@ def print_intervals(found: list[tuple[str, np.ndarray]], given: argparse.Namespa
     for name, y in found:
         for p in (size for size in SIZES if 2 * size <= len(y)):
             n = min(given.instances, y.shape[1])
-            hits = sample(y, p, n, given.draws, given.seed)
+            hits = sample(y, p, n, given.draws, given.seed, only=given.only)
             print_shares(f"{name} ({len(y)} x {y.shape[1]})", f"{p} x {n}", hits)
             for key, entry in hits.items():
                 pooled.setdefault(f"{p} x {n}", {}).setdefault(key, []).append(entry)
@@ -290,6 +296,9 @@ def main() -> None:
     parser.add_argument("--most-instances", type=int, help="of a population (all)")
     parser.add_argument("--instances", type=int, default=100, help="instances of a sample")
     parser.add_argument("--draws", type=int, default=200, help="samples of each size")
+    parser.add_argument(
+        "--only", choices=("these", "normal", "any"), default="", help="one question"
+    )
     parser.add_argument("--repeats", type=int, default=20, help="budgeted designs of each size")
     parser.add_argument("--seed", type=int, default=20261129)
     given = parser.parse_args()
