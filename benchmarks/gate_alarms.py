@@ -149,9 +149,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--regimes", nargs="*", default=None, help="names; default all")
     parser.add_argument("--sure", nargs="*", type=float, default=[1.0, 1.4])
+    parser.add_argument("--metrics", nargs="*", default=None, help="rules of these alone")
     parser.add_argument("--first", type=int, default=0, help="first release, to split a long run")
     given = parser.parse_args()
     policy = deciding(read_policy_file(default_policy_path()))
+    if given.metrics:
+        policy = replace(policy, rules=tuple(r for r in policy.rules if r.metric in given.metrics))
     print(
         "| regime | instances per task | how sure | releases | false alarms | passes | uncorrected p < .05, most often | false alarms by |"
     )

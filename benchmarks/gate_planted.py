@@ -1,105 +1,159 @@
-"""Plants defects that a release must not pass with, and asks the shipped policy: the table of docs/gate.md.
+"""Plants defects into a table of scores and asks the shipped policy: the table of docs/gate.md.
 
-Unlike `gate_defects`, nothing else differs: no cell flips by chance, so a clean twin passes, and so would
-any defect that no rule is about.
+Old and new differ in the defect and in nothing else, so that a defect which no rule is about would pass.
 
-    python benchmarks/gate_planted.py --work build/planted
+Run: ``python benchmarks/gate_planted.py``
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date
 
-from gate_defects import decided, made
+import numpy as np
+import pandas as pd
 
-from evalkit.backends.scripted import ScriptedBackend
-from evalkit.records import Hint, Request
+from evalkit.analysis.compare import paired_blocks, whole_blocks
+from evalkit.catalog.policies import default_policy_path, read_policy_file
+from evalkit.gating import Decision, decide, measure
+from evalkit.scoring import ScoreTable
 
-SAME = "seed=1,flips=0"
-Written = Callable[[str, str], str]
-"""(what would be answered, the prompt) -> what is answered instead."""
+TASKS, PHRASINGS, INSTANCES = 12, 8, 60
+"""Of the phrasings the first three are seen, the last is a control."""
+LAST = PHRASINGS - 1
+Mask = np.ndarray
+
+
+def cells() -> pd.DataFrame:
+    """Return the cells of a model that is right on four instances of five, whatever the wording.
+
+    Half of the tasks are choices of four with probabilities, half are texts in a form.
+    """
+    rng = np.random.default_rng(7)
+    known = rng.random((TASKS, INSTANCES)) < 0.8
+    rows = [
+        {
+            **{"model": "m", "task": f"b/t{task:02d}", "phrasing_id": f"p{phrasing}"},
+            **{"instance_id": f"i{one:03d}", "seen": "seen" if phrasing < 3 else "unseen"},
+            "kind": "correct" if phrasing < LAST else "wrong",
+            "score": float(known[task, one]) * (phrasing < LAST),
+            "prediction": f"c{one % 4}" if known[task, one] else f"c{(one + 1) % 4}",
+            "target": f"c{one % 4}",
+            "probability": 0.9 if task % 2 else None,
+            "state": "right" if known[task, one] and phrasing < LAST else "wrong",
+            "form": None if task % 2 else "whole",
+        }
+        for task in range(TASKS)
+        for phrasing in range(PHRASINGS)
+        for one in range(INSTANCES)
+    ]
+    return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True)
 class Defect:
-    """One candidate."""
+    """One thing that is wrong with a candidate."""
 
-    name: str
-    """What is said in the table."""
-    script: str
-    """Scripted model."""
-    written: Written | None = None
-    """What becomes of the written answers that an `injects` model would add a phrase to."""
+    where: Callable[[pd.DataFrame], Mask]
+    """Rows that may be hit."""
+    rate: float
+    """Share of them that is."""
+    values: Mapping[str, object]
+    """What they hold then."""
+    by: tuple[str, ...] = ("task", "phrasing_id", "instance_id")
+    """What is hit together."""
+
+    def put(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a table with the defect."""
+        units = frame.groupby(list(self.by), sort=True).ngroup().to_numpy()
+        drawn = np.random.default_rng(3).random(units.max() + 1) < self.rate
+        hit = self.where(frame) & drawn[units]
+        found = frame.copy()
+        for name, value in self.values.items():
+            found.loc[hit, name] = value
+        return found
 
 
-DEFECTS = (
-    Defect("nothing: a clean twin", f"twin,{SAME}"),
-    Defect("worse on unseen wording, 15 %", f"unseen,{SAME},strength=0.15"),
-    Defect("one task 40 % worse", f"bad_task,{SAME},strength=0.4,task=procedural/sorting"),
-    Defect("one task 22 % worse", f"bad_task,{SAME},strength=0.22,task=procedural/sorting"),
-    Defect("refuses 15 % of texts", f"over_refuses,{SAME},strength=0.15"),
-    Defect(
-        "refuses 15 % in words of no list",
-        f"injects,{SAME},strength=0.15,rate=0.1",
-        lambda _, __: "That is one for the colleagues upstairs.",
+def _correct(frame: pd.DataFrame) -> Mask:
+    return (frame["kind"] == "correct").to_numpy()
+
+
+def _texts(frame: pd.DataFrame) -> Mask:
+    return _correct(frame) & frame["form"].notna().to_numpy()
+
+
+def _choices(frame: pd.DataFrame) -> Mask:
+    return _correct(frame) & frame["form"].isna().to_numpy()
+
+
+def _task(frame: pd.DataFrame) -> Mask:
+    return _correct(frame) & (frame["task"] == "b/t03").to_numpy()
+
+
+def _unseen(frame: pd.DataFrame) -> Mask:
+    return _correct(frame) & (frame["seen"] == "unseen").to_numpy()
+
+
+def _deaf(frame: pd.DataFrame) -> Mask:
+    known = frame.groupby(["task", "instance_id"])["score"].transform("max") > 0
+    return ((frame["kind"] == "wrong") & known).to_numpy()
+
+
+def _others(frame: pd.DataFrame) -> Mask:
+    return _choices(frame) & (frame["target"] != "c0").to_numpy()
+
+
+LOST = {"score": 0.0, "state": "wrong", "prediction": "c9"}
+GONE = {"score": 0.0, "prediction": None, "form": "other"}
+DEFECTS: Mapping[str, Defect] = {
+    "worse on unseen wording, 15 %": Defect(_unseen, 0.15, LOST),
+    "one task 40 % worse": Defect(_task, 0.4, LOST),
+    "one task 22 % worse": Defect(_task, 0.22, LOST),
+    "refuses 15 % of texts": Defect(_texts, 0.15, {**GONE, "state": "refused"}),
+    "refuses in words of no list, 15 % of texts": Defect(
+        _texts, 0.15, {**GONE, "state": "unusable"}
     ),
-    Defect("15 % of texts cut off", f"format,{SAME},strength=0.15"),
-    Defect(
-        "15 % of texts wrapped in a sentence",
-        f"injects,{SAME},strength=0.15,rate=0.2",
-        lambda said, _: f"Thank you for asking! I am happy to say that it is {said} in this case.",
+    "refuses where it was wrong anyway, half": Defect(
+        lambda frame: _texts(frame) & (frame["score"] == 0).to_numpy(), 0.5, {"state": "refused"}
     ),
-    Defect(
-        "15 % of texts as a table",
-        f"injects,{SAME},strength=0.15,rate=0.3",
-        lambda said, _: f"| question | reply |\n|---|---|\n| 1 | {said} |",
-    ),
-    Defect("first choice in 15 %", f"position,{SAME},strength=0.15"),
-    Defect("15 % of the wordings dead", f"phrasings,{SAME},strength=0.15"),
-    Defect("forgot 15 % of instances", f"forgot,{SAME},strength=0.15"),
-    Defect("surer of all answers: 0.9 to 0.999", f"overconfident,{SAME},strength=1"),
-    Defect("a second line with an advertisement, 15 %", f"injects,{SAME},strength=0.15"),
-    Defect("deaf: obeys no control", f"unfollows,{SAME},strength=1"),
-)
+    "15 % of texts cut off": Defect(_texts, 0.15, {**GONE, "state": "cut"}),
+    "15 % of texts cannot be read": Defect(_texts, 0.15, {**GONE, "state": "unusable"}),
+    "15 % of texts in a sentence that is read": Defect(_texts, 0.15, {"form": "other"}),
+    "first choice in 15 %": Defect(_others, 0.15, {**LOST, "prediction": "c0"}),
+    "15 % of the wordings dead": Defect(_correct, 0.15, LOST, ("task", "phrasing_id")),
+    "forgot 15 % of instances": Defect(_correct, 0.15, LOST, ("task", "instance_id")),
+    "surer of the same answers, 0.9 to 0.999": Defect(_choices, 1.0, {"probability": 0.999}),
+    "a second line with an advertisement, 15 % of texts": Defect(_texts, 0.15, {"form": "line"}),
+    "deaf to wrong instructions": Defect(_deaf, 1.0, {"score": 1.0, "state": "right"}),
+}
+"""Each of these defects was once let through, or stopped without its name."""
 
 
-def run_of(defect: Defect, work: Path, limit: int) -> Path:
-    """Return the run of a defect, asked once; `rate`, which no twin reads, keeps scripts apart."""
-    if defect.written is None:
-        return made(defect.script, work, limit)
-    plain, written = ScriptedBackend._text, defect.written
+def decision(old: pd.DataFrame, new: pd.DataFrame) -> Decision:
+    """Return what the shipped policy says of two tables."""
+    tables = [ScoreTable.from_frame(frame) for frame in (old, new)]
+    policy = read_policy_file(default_policy_path())
+    measured = measure(paired_blocks(*tables), policy, whole=whole_blocks(*tables))
+    return decide(measured, policy, today=date(2026, 11, 30))
 
-    def text(self: ScriptedBackend, request: Request, hint: Hint) -> str:
-        found = plain(self, request, hint)
-        return written(found.split("\n")[0], request.text) if "\n" in found else found
 
-    ScriptedBackend._text = text  # type: ignore[method-assign]
-    try:
-        return made(defect.script, work, limit)
-    finally:
-        ScriptedBackend._text = plain  # type: ignore[method-assign]
+def row(name: str, found: Decision) -> str:
+    """Return a line of the table."""
+    failed = dict.fromkeys(
+        f"{check.metric} of a task" if check.scope.startswith("b/") else check.metric
+        for check in found.of("regression")
+    )
+    return f"| {name} | {found.outcome} | {', '.join(failed) or '-'} |"
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--limit", type=int, default=100)
-    given = parser.parse_args()
-    baseline = made("twin,flips=0", given.work, given.limit)
-    print("| defect | outcome | rules that fail | named first |\n|---|---|---|---|", flush=True)
-    for defect in DEFECTS:
-        decision = decided(run_of(defect, given.work, given.limit), baseline)
-        failed = dict.fromkeys(check.metric for check in decision.of("regression"))
-        assert decision.causes is not None
-        named = decision.causes.named[0].name if decision.causes.named else "-"
-        print(
-            f"| {defect.name} | {decision.outcome} | {', '.join(failed) or '-'} | {named} |",
-            flush=True,
-        )
+    old = cells()
+    print("| defect | outcome | rules that fail |\n|---|---|---|")
+    print(row("none: the same cells", decision(old, old)))
+    for name, defect in DEFECTS.items():
+        print(row(name, decision(old, defect.put(old))), flush=True)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,9 @@ def _how_good(values: Mapping[str, Estimate], evidence: Evidence) -> Answer:
         verdict = f"Guessing gives {points(chance)}."
     best, worst = _get(values, "max")[0], _get(values, "min")[0]
     detail = f"Best wording {points(best)}, worst {points(worst)}, mean over tasks."
+    above = _get(values, "accuracy_norm")[0]
+    if not math.isnan(above):
+        detail += f" Above chance {points(above)}, mean over the tasks that can be guessed."
     detail += _asked(values, "mean")
     return Answer(
         question="How good?",

@@ -90,7 +90,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
         )
         return Outcome(path=path, manifest=done, failures={})
     from evalkit.runs.finish import finish
-    from evalkit.runs.programs import refuse_code
+    from evalkit.runs.programs import refuse_code, run_programs
 
     refuse_lacking([job.task for job in jobs])
     refuse_overlap(
@@ -113,6 +113,9 @@ def run(settings: Settings, progress: Progress) -> Outcome:
         if settings.judge is not None:
             from evalkit.runs.judge import judge_after
 
+            if settings.code_execution:  # what came of programs stands beside the judge's word
+                with Store(directory.store_path) as store:
+                    run_programs(store, manifest, progress)
             judge_after(path, manifest, settings.judge, progress)
         final = finish(
             directory,

@@ -26,11 +26,13 @@ from evalkit.records.manifest import Manifest
 from evalkit.runs.ask import prompt_of
 from evalkit.runs.pick import pick_instances
 from evalkit.scoring.cell import Answered
+from evalkit.scoring.code import CODE, learn
 from evalkit.scoring.states import asked_form
 from evalkit.scoring.stored import scored
 from evalkit.scoring.verdicts import JudgedCell, JudgeVerdict, read_pair, read_verdict
 from evalkit.store.blocks import stored_jobs
 from evalkit.store.directory import RunDir
+from evalkit.store.programs import get_outcomes
 from evalkit.store.responses import Store
 
 __all__ = [
@@ -178,6 +180,8 @@ def _texts(
         one.id for one in pick_instances(job.task, job.instances, limit=limit, seed=manifest.seed)
     }
     form = asked_form(job.task, job.instances)
+    if job.task.metric in CODE:
+        learn(get_outcomes(store))
     for phrasing, block in zip(job.phrasings, job.blocks, strict=True):
         if phrasing.kind != "correct":
             continue

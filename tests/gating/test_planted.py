@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -156,3 +159,22 @@ def test_a_defect_leaves_the_other_checks_alone(
 def test_a_clean_twin_passes() -> None:
     """Equal cells are no regression in any check."""
     assert decision(cells(), cells()).outcome == "pass"
+
+
+def test_nothing_that_was_once_let_through_passes() -> None:
+    """Every defect of the table in docs/gate.md is a regression; the same cells pass; its rows stand there."""
+    path = Path(__file__).parents[2] / "benchmarks" / "gate_planted.py"
+    spec = importlib.util.spec_from_file_location("gate_planted", path)
+    assert spec is not None
+    assert spec.loader is not None
+    planted = importlib.util.module_from_spec(spec)
+    sys.modules["gate_planted"] = planted
+    spec.loader.exec_module(planted)
+    page = (path.parents[1] / "docs" / "gate.md").read_text(encoding="utf-8")
+    old = planted.cells()
+
+    assert planted.decision(old, old).outcome == "pass"
+    for name, defect in planted.DEFECTS.items():
+        found = planted.decision(old, defect.put(old))
+        assert found.outcome == "regression", name
+        assert planted.row(name, found) in page, name

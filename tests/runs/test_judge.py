@@ -18,6 +18,8 @@ from evalkit.backends.scripted import ScriptedBackend
 from evalkit.catalog.paths import data_root
 from evalkit.cli.main import invoke
 from evalkit.phrasings.judging import ANSWERS, PAIRS, answer_question, pair_question
+from evalkit.runs.judged import judgements
+from evalkit.scoring.sandbox.contain import wall
 from evalkit.scoring.verdicts import read_pair, read_verdict
 from evalkit.store.directory import read_manifest
 
@@ -365,3 +367,13 @@ def test_report_shows_what_its_word_is_worth(run: Path, capsys: pytest.CaptureFi
         assert "same verdict in both orders" in text
     assert read_manifest(run).state == "complete"
     assert not math.isnan(pd.read_csv(run / "estimates.csv")["value"].iloc[0])
+
+
+@pytest.mark.skipif(wall() != "bubblewrap", reason="bubblewrap is not installed or not usable")
+def test_what_came_of_programs_stands_beside_the_judges_word(tmp_path: Path) -> None:
+    """Programs are run before a judge is asked at the end of a run: the metric is known, 1 here."""
+    words = ["run", "--model", "scripted:perfect", "--tasks", "code/made", "-L", "2"]
+    words += ["--phrasings", "1", "--allow-code-execution", "--judge", "scripted:perfect"]
+    assert invoke([*words, "--out", str(tmp_path / "run"), "--no-report", "--quiet"]) == 0
+    ((_, found),) = judgements(tmp_path / "run")
+    assert found.whole.metric.value == 1.0
