@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from meaning_data import FRESH, KINDS, PAIRS, Pair, design, read_pairs, write_likelihoods
+from meaning_data import FITTED, FRESH, KINDS, PAIRS, Pair, design, read_pairs, write_likelihoods
 from scipy.optimize import minimize
 
 from evalkit.catalog.library import fitted, grammar, meaning, validators
@@ -99,11 +99,11 @@ def thresholds(scores: np.ndarray, kept: np.ndarray) -> dict[str, float]:
     }
 
 
-def write_weights(pairs: Sequence[Pair]) -> None:
-    """Fit the combinations and write them, with what each calls the held-out pairs."""
-    tuning = [pair for pair in pairs if pair.half == "tuning"]
-    fits: dict[str, dict[str, Any]] = {}
-    for name in KINDS:
+def write_weights(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
+    """Fit combinations and write them; the others stay as they are."""
+    tuning = [pair for pair in pairs if pair.half in FITTED]
+    fits = yaml.safe_load((DATA / "weights.yaml").read_text(encoding="utf-8"))
+    for name in kinds:
         names, values, kept = design(tuning, name)
         point = fit(values, kept)
         fits[name] = {
@@ -211,11 +211,11 @@ def classes(shipped: fitted.Fit, scores: Any, kept: Any) -> dict[str, tuple[int,
     }
 
 
-def write_rates(held: Sequence[Pair]) -> None:
+def write_rates(held: Sequence[Pair], kinds: Sequence[str]) -> None:
     """Write into the weights what each combination calls the held-out pairs."""
     path = DATA / "weights.yaml"
     fits = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name in KINDS:
+    for name in kinds:
         found = classes(*scored(held, name, PAIRS))
         fits[name]["rates"] = {
             side: {one: counts[place] for one, counts in found.items()}
@@ -338,6 +338,8 @@ def main() -> None:
     parser.add_argument("--likelihoods", metavar="BACKEND:NAME")
     given = parser.parse_args()
     folder = FRESH if given.fresh else PAIRS
+    with_models = KINDS if (folder / "likelihoods.csv").exists() else KINDS[:2]
+    kinds = KINDS[:1] if given.without_encoder else with_models
     if given.neighbours:
         write_neighbours()
     elif given.library:
@@ -345,16 +347,16 @@ def main() -> None:
     elif given.likelihoods:
         write_likelihoods(read_pairs(folder), given.likelihoods, folder)
     elif given.fit:
-        write_weights(read_pairs())
+        write_weights(read_pairs(), kinds)
     else:
-        held = [pair for pair in read_pairs(folder) if pair.half != "tuning"]
+        held = [pair for pair in read_pairs(folder) if pair.half not in FITTED]
         if given.rates:
-            write_rates(held)
+            write_rates(held, kinds)
         elif given.curve:
             write_curve(held)
         else:
             measure_alone(held, encoder=not given.without_encoder)
-            for name in KINDS[:1] if given.without_encoder else KINDS:
+            for name in kinds:
                 measure(held, name, folder)
 
 

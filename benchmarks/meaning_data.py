@@ -23,6 +23,8 @@ from evalkit.records import digest
 ROOT = Path(__file__).parents[1]
 PAIRS = ROOT / "tests" / "catalog" / "library" / "meaning_pairs"
 FRESH = PAIRS.parent / "fresh_pairs"
+FITTED = ("tuning", "later")
+"""Halves that weights are fitted to; the others are for judging."""
 KINDS = ("rules", "encoder", "model")
 """Combinations: texts alone, with the encoder, with a language model too."""
 COLUMNS = ("of", "pair", "original", "candidate", "after", "before", "task")

@@ -9,6 +9,7 @@ __all__ = [
     "ALIKE",
     "ANSWERS",
     "DEMANDS",
+    "FURTHER_OPPOSITES",
     "LIMITS",
     "NEGATIONS",
     "NUMBERS",
@@ -140,6 +141,43 @@ fact guess
 everything nothing
 """)
 """Words of which one in place of another turns the question round."""
+FURTHER_OPPOSITES = _sets("""
+agree agrees contradict contradicts
+follows follow contradicts contradict
+support supports contradict contradicts refute refutes
+match matches differ differs
+good bad
+better worse
+old new
+inside outside
+increase decrease
+raise lower
+stronger weaker
+strengthen weaken
+strengthens weakens
+positive negative
+relevant irrelevant
+useful useless
+appropriate misleading inappropriate
+suits misleads
+easy hard
+asks answers
+source target
+sorted reversed
+sort reverse
+this another
+given another
+polite rude
+open closed
+singular plural
+believable unbelievable impossible
+complete incomplete
+needed unneeded
+longest shortest
+older younger
+above beneath
+""")
+"""More of these, counted apart: combinations that were fitted without them stay as measured."""
 DEMANDS = frozenset(
     [
         "explain",

@@ -18,6 +18,7 @@ from functools import cached_property, lru_cache
 from evalkit.catalog.library.grammar import slips, unheard
 from evalkit.catalog.library.instruction_words import (
     DEMANDS,
+    FURTHER_OPPOSITES,
     LIMITS,
     NEGATIONS,
     NUMBERS,
@@ -109,6 +110,15 @@ def _negation(pair: _Pair) -> float:
 
 def _opposites(pair: _Pair) -> float:
     """Words of the original that gave way to a word that turns the question round."""
+    return _turned(pair, OPPOSITES)
+
+
+def _further_opposites(pair: _Pair) -> float:
+    """The same with more words."""
+    return _turned(pair, FURTHER_OPPOSITES)
+
+
+def _turned(pair: _Pair, groups: Iterable[frozenset[str]]) -> float:
     lost = pair.first.known - pair.second.known
     new = pair.second.known - pair.first.known
     named = pair.first.named
@@ -117,7 +127,7 @@ def _opposites(pair: _Pair) -> float:
             bool(group & lost - named)
             and bool(group & new - named)
             and not _same_set(group, lost, new)
-            for group in OPPOSITES
+            for group in groups
         )
     )
 
@@ -260,6 +270,28 @@ def _inserted(pair: _Pair) -> float:
     )
 
 
+def _turned_plural(one: Reading, two: Reading) -> float:
+    """Words that stand in the second text in the plural alone, and in the first in the singular."""
+    return float(
+        sum(
+            word.endswith("s")
+            and not word.endswith("ss")
+            and any(base in one.known - two.known for base in (word[:-1], word.removesuffix("es")))
+            for word in two.known - one.known
+        )
+    )
+
+
+def _more(pair: _Pair) -> float:
+    """Words that turned plural: one option became options."""
+    return _turned_plural(pair.first, pair.second)
+
+
+def _fewer(pair: _Pair) -> float:
+    """Words that turned singular."""
+    return _turned_plural(pair.second, pair.first)
+
+
 def _grammar(pair: _Pair) -> float:
     """Slips of grammar that the changed text has beyond the original's."""
     return float(max(0, slips(pair.second.text) - slips(pair.first.text)))
@@ -304,6 +336,7 @@ SIGNALS: dict[str, Callable[[_Pair], float]] = {
     "numbers": _numbers,
     "negation": _negation,
     "opposites": _opposites,
+    "further opposites": _further_opposites,
     "demands": _demands,
     "limits": _limits,
     "units": _units,
@@ -315,6 +348,8 @@ SIGNALS: dict[str, Callable[[_Pair], float]] = {
     "reordered": _reordered,
     "replaced": _replaced,
     "inserted": _inserted,
+    "more": _more,
+    "fewer": _fewer,
     "grammar": _grammar,
     "unheard": _unheard,
     "strange": _strange,
