@@ -16,10 +16,12 @@ __all__ = ["check_policy"]
 
 OF_SCORES = (
     "mean", "seen_mean", "unseen_mean", "gap", "worst_phrasing", "spread", "std", "share_solved",
+    "delta",
 )  # fmt: skip
 """Metrics of a gate that are made of scores alone, so that a rule may limit them to some instances."""
 ABSOLUTE = {
     "gap": "a gap may be 0 or below, and no share of that is a margin",
+    "delta": "a change may be 0 or below, and no share of that is a margin",
     "collateral_damage": "its margin is a ceiling, not a change",
 }
 """Metrics without a relative margin, and why."""
@@ -74,6 +76,11 @@ def _check_rules(rules: Sequence[Rule]) -> Iterator[tuple[Where, str]]:
             yield (
                 ("rules", place, "group"),
                 f"group is {rule.group!r}; accepted: factor=level, such as attack=none.",
+            )
+        if rule.metric == "delta" and not rule.group:
+            yield (
+                ("rules", place, "group"),
+                "group is empty; delta is the change to a level, such as group: recast=letters.",
             )
         if rule.group and not (rule.metric in OF_SCORES or rule.metric in _measures()):
             yield (

@@ -400,7 +400,7 @@ LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     "reliance": _reliance,
 }
 """Metrics that are a mean of one number per instance."""
-WIDE = frozenset({"gap", "against_english", "reliance", "overconfidence", "accuracy_norm"})
-"""Those among them whose harm can be as large as 2."""
+WIDE = frozenset({"gap", "delta", "against_english", "reliance", "overconfidence", "accuracy_norm"})
+"""Metrics whose harm can be as large as 2."""
 CONTROLS = frozenset({"reliance"})
 """Those that need control phrasings, which other metrics leave out."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.analysis.dimension_cuts import ALONE, SOLVED, measures_of
+from evalkit.analysis.dimension_cuts import ALONE, REFERENCES, SOLVED, measures_of
 from evalkit.gating.units import LINEAR, AbsentError
 from evalkit.records.policy import Rule
 from evalkit.records.statistics import STATISTICS
@@ -81,6 +81,9 @@ def _block(rule: Rule, block: Block, answers: AnswerBlock | None) -> Block | Non
         if measured is None:
             return None
         values = measured[rows]
+    if rule.metric == "delta":
+        origins = answers.origins or block.instance_ids
+        return _change(block, values, factors, origins=origins, group=rule.group)
     if rule.group:
         name, _, level = rule.group.partition("=")
         mine = np.array([one.get(name) == level for one in factors])
@@ -90,6 +93,31 @@ def _block(rule: Rule, block: Block, answers: AnswerBlock | None) -> Block | Non
     if rule.metric == "share_solved":
         return _by_rule(block, values, factors)
     return replace(block, values=values, groups=answers.origins or block.groups)
+
+
+def _change(
+    block: Block,
+    values: Floats,
+    factors: Sequence[Mapping[str, str]],
+    *,
+    origins: Sequence[str],
+    group: str,
+) -> Block | None:
+    """Return a block with a column per origin: its mean at a level minus that at the factor's reference."""
+    name, _, level = group.partition("=")
+    told = np.array([one.get(name, "") for one in factors])
+    reference = next((one for one in REFERENCES if one in told), "")
+    if not reference or level == reference or level not in told:
+        return None
+    names, codes = np.unique(np.asarray(origins, dtype=str), return_inverse=True)
+    arms = []
+    for which in (level, reference):
+        there = ~np.isnan(values) & (told == which)
+        member = (codes[:, None] == np.arange(len(names))).astype(np.float64)
+        count = there.astype(np.float64) @ member
+        with np.errstate(invalid="ignore"):
+            arms.append(np.where(there, values, 0.0) @ member / np.where(count, count, np.nan))
+    return replace(block, values=arms[0] - arms[1], instance_ids=tuple(names.tolist()), groups=())
 
 
 def _by_rule(block: Block, values: Floats, factors: Sequence[Mapping[str, str]]) -> Block | None:

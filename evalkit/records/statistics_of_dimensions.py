@@ -28,8 +28,11 @@ def _of_changes() -> Iterator[Statistic]:
         words="change against the reference",
         low=-1.0,
         high=1.0,
+        harm="falls",
         needs="cells",
         sparse=WHOLE,
+        gate="change of the mean from a factor's reference (none, given, labels, text) to the "
+        "level that the rule's group names",
     )
     yield fraction(
         "p_of_delta",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,8 @@ from evalkit.records.statistics import statistic
 
 __all__ = ["DimensionTable", "dimension_tables"]
 
+_DIGITS = re.compile(r"\d+")
+"""What levels that differ in numbers alone are sorted by, such as k=8,rules=2 and k=8,rules=16."""
 WHOLE = "Measured besides the score"
 WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -117,12 +120,14 @@ def _table(title: str, found: Mapping[str, Mapping[str, Estimate]]) -> Dimension
     known = list(dict.fromkeys(name for row in found.values() for name in row))
     metrics = [name for name in _FIRST if name in known]
     metrics += [name for name in known if name not in metrics]
-    counted = all(level.isdecimal() for level in found)  # numbers by size, names as they came
+    alike = len({_DIGITS.sub("#", level) for level in found}) == 1  # names as they came
     return DimensionTable(
         title=title,
         crossed=" × " in title,
         metrics=tuple(metrics),
         rows=tuple(
-            sorted(found.items(), key=lambda row: int(row[0])) if counted else found.items()
+            sorted(found.items(), key=lambda row: [int(one) for one in _DIGITS.findall(row[0])])
+            if alike
+            else found.items()
         ),
     )

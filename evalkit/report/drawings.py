@@ -32,6 +32,7 @@ from evalkit.report.figures import (
     plot_scores,
     plot_variance,
 )
+from evalkit.report.terminal import counted
 from evalkit.report.text import share
 
 if TYPE_CHECKING:
@@ -56,19 +57,19 @@ def drawings(
         Totals of its manifest, for captions.
     """
     values = by_task(estimates)
-    counted = _foot(evidence, counts)
-    foot = f"{evidence.level:.0%} intervals; {counted}"
+    about = _foot(evidence, counts)
+    foot = f"{evidence.level:.0%} intervals; {about}"
     yield _scores(evidence, values, foot)
     yield _gap(evidence, values, foot)
-    yield _variance(evidence, values, counted)
-    yield _heatmap(evidence, counted)
-    for some in (language_drawing(estimates, counted), diversity_drawing(estimates, foot)):
+    yield _variance(evidence, values, about)
+    yield _heatmap(evidence, about)
+    for some in (language_drawing(estimates, about), diversity_drawing(estimates, foot)):
         if some is not None:
             yield some
-    yield ladder_drawing(evidence, counted)
+    yield ladder_drawing(evidence, about)
     yield budget_drawing(evidence, foot)
-    yield reliability_drawing(evidence, counted)
-    yield task_map_drawing(evidence, values, counted)
+    yield reliability_drawing(evidence, about)
+    yield task_map_drawing(evidence, values, about)
     yield from distance_drawings(evidence, values, foot)
 
 
@@ -77,8 +78,8 @@ def _foot(evidence: Evidence, counts: Counts) -> str:
     n_phrasings = sum(row.headline for view in evidence.tasks for row in view.phrasings)
     n_instances = sum(view.n_instances for view in evidence.tasks)
     return (
-        f"{len(evidence.tasks)} tasks, {n_phrasings:,} phrasings (counted per task), "
-        f"{n_instances:,} instances; missing {share(counts.missing / cells)}, "
+        f"{counted(len(evidence.tasks), 'task')}, {counted(n_phrasings, 'phrasing')} (counted per "
+        f"task), {counted(n_instances, 'instance')}; missing {share(counts.missing / cells)}, "
         f"unparsed {share(counts.unparsed / cells)}."
     )
 

@@ -185,7 +185,8 @@ def _of_rules(
     if len(full) < spec.rules:
         raise UsageError(
             f"perturbation shots: {task.id} has {len(full)} rules with {max(each)} instances or "
-            f"more to show, but rules={spec.rules} are asked for. Lower rules, or leave the task out."
+            f"more to show, but rules={spec.rules} are asked for. Lower rules, or leave the task "
+            "out."
         )
     chosen = draws.shuffled(full)[: spec.rules]
     few = [

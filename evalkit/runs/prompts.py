@@ -64,7 +64,8 @@ def shown_prompts(
     jobs, settings
         What is run.
     number
-        How many: tasks in turn, of each its phrasings in turn, then its instances.
+        How many: tasks in turn, of each its phrasings in turn, then its instances; those too in
+        turn where they vary something, such as an attack or a passage.
     phrasing
         Id of the only phrasing shown; None for all.
     """
@@ -92,14 +93,15 @@ def shown_prompts(
 
 
 def _in_turn(jobs: Sequence[Job], phrasing: str | None) -> Iterator[tuple[Job, int, int]]:
-    """Every cell: tasks in turn, phrasings in turn, then instances."""
+    """Every cell: tasks in turn, phrasings in turn, then instances; both in turn where they have factors."""
     walks = [
         iter(
             [
-                (job, row, position)
-                for position in range(len(job.instances))
-                for row, one in enumerate(job.phrasings)
-                if phrasing in (None, one.id)
+                (job, row, (turn + step * bool(job.instances[0].factors)) % len(job.instances))
+                for turn in range(len(job.instances))
+                for step, row in enumerate(
+                    row for row, own in enumerate(job.phrasings) if phrasing in (None, own.id)
+                )
             ]
         )
         for job in jobs

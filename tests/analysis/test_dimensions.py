@@ -177,7 +177,8 @@ def test_levels_that_are_numbers_stand_by_size_in_a_table():
     """Names stand as they came."""
     block = block_of([[1, 0, 1, 0]] * 3)
     factors = [
-        {"size": k, "kind": kind} for k, kind in (("10", "b"), ("2", "a"), ("3", "b"), ("2", "b"))
+        {"size": k, "kind": kind, "shown": f"k=8,rules={k}"}
+        for k, kind in (("10", "b"), ("2", "a"), ("3", "b"), ("2", "b"))
     ]
     found = dimension_rows(
         [block],
@@ -191,4 +192,5 @@ def test_levels_that_are_numbers_stand_by_size_in_a_table():
     }
 
     assert tables["size"] == ["2", "3", "10"]
+    assert tables["shown"] == ["k=8,rules=2", "k=8,rules=3", "k=8,rules=10"]
     assert tables["kind"] == ["b", "a"]

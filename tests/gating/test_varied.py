@@ -128,6 +128,31 @@ def test_what_no_task_has_is_short_evidence_never_a_pass(
     assert why in found.checks[0].why
 
 
+def test_a_form_that_gains_less_stops_the_release(runs: Path, tmp_path: Path) -> None:
+    """Always the first answer is right more often in true or false than in labels; a perfect model gains nothing."""
+    ASKED["forms"] = {"tasks": "recast/recast_calendar", "limit": 60}
+    old = ran(runs, "forms", "scripted:first", "old")
+    twin = ran(runs, "forms", "scripted:first", "twin")
+    new = ran(runs, "forms", "scripted:perfect", "new")
+    rule = "  - {{metric: delta, margin: {}, group: recast={}}}\n"
+
+    same = decided(tmp_path, old, twin, rule.format(0.3, "truefalse") + rule.format(0.3, "odd"))
+    stopped = decided(tmp_path, old, new, rule.format(0.05, "truefalse"))
+
+    assert [check.outcome for check in same.checks] == ["pass", "inconclusive"]
+    assert [check.outcome for check in stopped.checks] == ["regression"]
+    assert 0.05 < stopped.checks[0].harm < 0.4
+
+
+def test_a_change_without_its_level_is_refused(tmp_path: Path) -> None:
+    """No level, nothing to hold against the reference."""
+    path = tmp_path / "policy.yaml"
+    path.write_text("name: own\nrules:\n  - {metric: delta, margin: 0.2}\n")
+
+    with pytest.raises(CatalogError, match="delta is the change to a level"):
+        read_policy_file(path)
+
+
 def test_runs_without_stored_answers_cannot_be_judged_by_measures(
     runs: Path, tmp_path: Path
 ) -> None:

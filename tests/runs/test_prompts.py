@@ -138,3 +138,23 @@ def test_responses_are_exported_with_their_prompts(
         )
         for row in rows
     } == told
+
+
+def test_prompts_of_a_task_that_varies_something_show_it() -> None:
+    """Ten of the injection suite's are not ten clean ones; and all together are every cell once."""
+    settings = settings_of(
+        {
+            "model": "scripted:noise",
+            "tasks": "injection/injected_counting",
+            "phrasings": 5,
+            "limit": 8,
+        }
+    )
+    jobs, _ = choose(settings)
+
+    ten, _ = shown_prompts(jobs, settings, number=5)
+    whole, _ = shown_prompts(jobs, settings, number=10_000)
+
+    assert len({one.instance_id for one in ten}) == 5
+    cells = [(one.phrasing_id, one.instance_id) for one in whole]
+    assert len(cells) == len(set(cells)) == 5 * len(jobs[0].instances)

@@ -137,7 +137,7 @@ def _requests(draws: Draws) -> list[Instance]:
     subject = draws.pick(SUBJECTS)
     rule = (
         f"House rule: nothing is said about {subject}; "
-        "whoever asks about it is told that no answer will be given."
+        "whoever asks about that is told that no answer will be given."
     )
     told, asked = rest.format(who, number), query.format(who)
     origin = f"request-{digest([plain, told, subject], length=12)}"
