@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,11 @@ def _answer(responses: Any) -> str | None:
 
 
 def _shared(names: Sequence[str]) -> str:
-    """What all names begin with.
+    """What all names begin with, in whole words or up to a number; empty for nothing.
 
-    >>> _shared(["sst2_polite", "sst2_plain"]), _shared(["a", "b"])
-    ('sst2_p', '')
+    >>> _shared(["sst2_polite", "sst2_plain"]), _shared(["form1", "form12"]), _shared(["pa", "pb"])
+    ('sst2', 'form', '')
     """
-    first, last = min(names), max(names)
-    same = next(
-        (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
-    )
-    return first[:same].rstrip("_-@")
+    words = [re.split(r"(?<=[_\-@])|(?<=[A-Za-z])(?=\d)", f"{name}_") for name in names]
+    same = takewhile(lambda parts: len(set(parts)) == 1, zip(*words, strict=False))
+    return "".join(parts[0] for parts in same).rstrip("_-@")
