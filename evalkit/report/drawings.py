@@ -136,9 +136,9 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
         title="Score under every phrasing, by task",
         caption=(
             "A mark is one phrasing: filled blue circle seen, open orange diamond unseen, "
-            f"grey square unknown. Thick line: interval of the mean{asked.removesuffix(',')}; thin line: "
-            f"where the score under one new phrasing would lie; dashed: guessing.{sparse}{said} "
-            f"{foot}"
+            f"grey square unknown. Thick line: interval of the mean{asked.removesuffix(',')}; "
+            "thin line: where the score under one new phrasing would lie; dashed: "
+            f"guessing.{sparse}{said} {foot}"
         ),
         draw=lambda ax: plot_scores(rows, ax=ax),
     )

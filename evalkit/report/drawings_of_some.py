@@ -190,7 +190,8 @@ def _budget_words(evidence: Evidence) -> str:
         )
     return (
         f"Half-width of the interval of a task's mean, for {WORDS['normal']}, mean over tasks, "
-        "had only a part of the instances or of the phrasings been asked. The lower line is the better way to save."
+        "had only a part of the instances or of the phrasings been asked. "
+        "The lower line is the better way to save."
     )
 
 

@@ -150,7 +150,8 @@ def _notes(frame: pd.DataFrame, form: str, n_files: int) -> Iterator[str]:
     wordings = sorted(frame["phrasing_id"].unique())
     yield (
         f"read as {form}: {files}, {len(frame):,} answer{'' if len(frame) == 1 else 's'}, "
-        f"{'phrasing' if len(wordings) == 1 else 'phrasings'} {', '.join(wordings[:5])}{', ...' if len(wordings) > 5 else ''}"
+        f"{'phrasing' if len(wordings) == 1 else 'phrasings'} "
+        f"{', '.join(wordings[:5])}{', ...' if len(wordings) > 5 else ''}"
     )
     if len(wordings) == 1:
         why = " and does not say which" if wordings[0] == ONLY else ""

@@ -60,8 +60,8 @@ def unfinished(files: Sequence[Path]) -> Iterator[str]:
         done, total = results.get("completed_samples"), results.get("total_samples")
         counted = f" after {done} of {total} samples" if total else ""
         yield (
-            f"{file.name} ended with status {status}{counted}{f' ({why[:LONGEST]})' if why else ''}: "
-            f"inspect eval-retry {file}"
+            f"{file.name} ended with status "
+            f"{status}{counted}{f' ({why[:LONGEST]})' if why else ''}: inspect eval-retry {file}"
         )
 
 
