@@ -217,18 +217,11 @@ def _consistency(old: Block, new: Block) -> Units:
 def _unparsed_rate(old: Block, new: Block) -> Units:
     missing, unparsed = STATUSES.index("missing"), STATUSES.index("unparsed")
     there = (old.status != missing) & (new.status != missing)
-    used = np.asarray(there.any(axis=0))
-    if not used.any():
-        raise AbsentError("no cell was answered in both runs")
-    count = there.sum(axis=0)[used]
-    before, after = (
-        np.mean([((one.status == unparsed) & there).sum(axis=0) for one in block.each], axis=0)[
-            used
-        ]
-        / count
-        for block in (old, new)
+    shares = (
+        np.mean([one.status == unparsed for one in block.each], axis=0) for block in (old, new)
     )
-    return Units(after - before, float(before.mean()), float(after.mean()), used=used)
+    cells = [np.where(there, share, np.nan) for share in shares]
+    return _cells(*cells, sign=1.0, absent="no cell was answered in both runs")
 
 
 def _cells(before: Floats, after: Floats, *, sign: float, absent: str) -> Units:

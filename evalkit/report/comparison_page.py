@@ -277,14 +277,9 @@ def _ranks(order: Standings) -> Drawing:
         RankRow(label=row.model, rank=row.rank, low=row.rank_low, high=row.rank_high)
         for row in order.rows
     ]
-    agreement = (
-        ""
-        if order.kendall_w != order.kendall_w
-        else (
-            f" Agreement of the phrasings on the order: Kendall's W {order.kendall_w:.2f} (1: "
-            "every wording gives the same order)."
-        )
-    )
+    w = order.kendall_w
+    said = f" Kendall's W {w:.2f} (1: every wording gives the same order)."
+    agreement = f" Agreement of the phrasings on the order:{said}" if w == w else ""
     return Drawing(
         name="ranks",
         title="Rank of each model",
