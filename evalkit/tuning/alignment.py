@@ -113,12 +113,8 @@ def align(
             f"{engine.spec.display}: frozen weights changed in training; the result is not saved. "
             "Report this as a fault of evalkit."
         )
-    record = {
-        **_trained(engine, recipe, trainable),
-        "frozen_digest": frozen,
-        **asked,
-        **report,
-    }
+    made = {**_trained(engine, recipe, trainable), "frozen_digest": frozen}
+    record = {**made, **asked, **report}
     with quiet():
         finish(save, out, record)
     return record
