@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -206,14 +206,16 @@ def _by_task(
 
 
 def _mean(values: Floats, codes: npt.NDArray[np.int64], level: float) -> stats.Interval:
-    """Mean over cells with its interval over instances."""
+    """Mean over cells of a rate, with its interval over instances."""
     there = ~np.isnan(values)
     if not there.any():
         return stats.undefined(math.nan, "no verdict", level=level)
     n = np.bincount(codes[there])
     total = np.bincount(codes[there], weights=values[there])
     means = total[n > 0] / n[n > 0]
-    return mean_of_instances(means, value=float(values[there].mean()), level=level)
+    found = mean_of_instances(means, value=float(values[there].mean()), level=level)
+    low, high = (float(np.clip(end, 0.0, 1.0)) for end in (found.low, found.high))
+    return replace(found, low=low, high=high)  # few answers leave no room outside of a rate
 
 
 def _over(found: Sequence[stats.Interval], level: float) -> stats.Interval:

@@ -177,6 +177,15 @@ def test_corrected_mean_by_hand() -> None:
     assert "20" in found.reason
 
 
+def test_a_rate_of_few_answers_stays_a_rate() -> None:
+    """Verdicts of 0.5, 1 and 1 have an interval within 0 and 1, where Student's would leave them."""
+    values: list[tuple[float | None, float | None]] = [(1.0, 0.0), (1.0, 1.0), (1.0, 1.0)]
+    cells = [alone(f"i{n}", 1.0, {"w": one}) for n, one in enumerate(values)]
+    found = judgement(cells, {}).whole.judged
+    assert found.value == pytest.approx(5 / 6)
+    assert (0.0 <= found.low < found.value, found.high) == (True, 1.0)
+
+
 def test_a_judge_that_says_one_thing_is_ignored() -> None:
     """A constant judge has weight 0: the corrected rate is that of the labels."""
     labels = np.r_[np.ones(15), np.zeros(10), np.full(75, math.nan)]
