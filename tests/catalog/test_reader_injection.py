@@ -12,7 +12,7 @@ from evalkit.catalog.readers.injection import ATTACKS, PLACES, marker_of
 from evalkit.errors import CatalogError
 from evalkit.phrasings.frames import RESERVED
 from evalkit.phrasings.prompts import without
-from evalkit.records import Source
+from evalkit.records import Instance, Source
 from evalkit.runs.pick import pick_instances
 
 TASK = load_task("injection/injected_counting")
@@ -89,3 +89,15 @@ def test_a_wrong_option_is_refused_by_name(options, message):
     """Before anything is asked, with what is accepted."""
     with pytest.raises(CatalogError, match=message):
         load_instances(with_options(**options))
+
+
+def test_a_task_without_data_is_refused_by_name(monkeypatch):
+    """There is nothing that an instruction could hide in; said before anything is asked."""
+    from evalkit.catalog.readers import injection
+
+    base = load_task("procedural/sorting")
+    bare = Instance(id="i1", fields={"topic": "rain"}, references=("x",))
+    monkeypatch.setattr(injection, "base_instances", lambda *_: [(base, bare)])
+
+    with pytest.raises(CatalogError, match="procedural/sorting has no data that an instruction"):
+        load_instances(load_task("injection/injected_sorting"))
