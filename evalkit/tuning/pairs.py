@@ -63,7 +63,7 @@ def _form(task: Task, phrasing: Phrasing) -> Form:
     if task.kind != "choice":
         return ("generated", False)
     bracketed = phrasing.label_space != "text" and phrasing.layout in {"parenthesized", "original"}
-    own = phrasing.label_space == "text" and "|".join(phrasing.answers)
+    own = "|".join(phrasing.answers) if phrasing.label_space == "text" else ""
     return (own or phrasing.label_space, bracketed)
 
 

@@ -256,7 +256,9 @@ def joined(results: Iterable[Imported]) -> Imported:
         whole.skipped += result.skipped
         for phrasing in result.phrasings:
             asked = (phrasing.text, phrasing.answers, phrasing.layout, phrasing.label_space)
-            keys = {(phrasing.id,), (*asked, phrasing.tasks) if phrasing.tasks else (phrasing.id,)}
+            keys: set[tuple[object, ...]] = {(phrasing.id,)}
+            if phrasing.tasks:
+                keys.add((*asked, phrasing.tasks))
             if keys & known:
                 whole.skipped.append(f"{phrasing.origin}: the same text stands here again")
             else:
