@@ -126,7 +126,8 @@ def _told(
     from evalkit.analysis import read_estimates
     from evalkit.store.directory import sealed_file
 
-    if not {"accuracy_norm", "label_adherence"} & {rule.metric for rule in policy.rules}:
+    asked = {"accuracy_norm", "label_adherence"} & {rule.metric for rule in policy.rules}
+    if not asked or not (baseline / "estimates.csv").exists():
         return list(pairs)
     found = {
         (row.task, row.metric): row
