@@ -7,6 +7,7 @@ documents, pictures, several turns.
 
 from __future__ import annotations
 
+import ctypes
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -245,7 +246,8 @@ class Chat:
 def _bounded(call: Callable[[], str]) -> str:
     """Return the text of a rendering; refuse one without an end, or of texts without measure.
 
-    The call goes on in a thread that ends with the process: nothing stops a loop from outside.
+    The call runs in a thread. One that is not done in time is told to end, which it does at its next
+    step of Python, as a loop has many of; a single long product of numbers ends when it is made.
     """
     found: list[str] = []
     failed: list[BaseException] = []
@@ -256,10 +258,21 @@ def _bounded(call: Callable[[], str]) -> str:
         except BaseException as error:  # noqa: BLE001 - handed on to the caller, whatever it is
             failed.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=work, name="evalkit-template", daemon=True)
     with _little_memory():
         thread.start()
         thread.join(SECONDS)
+        late = thread.is_alive()
+        if late and thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+            )
+            thread.join(1)
+    if late:
+        raise BackendError(
+            f"chat template: is not done with a prompt after {SECONDS:g} s; "
+            "its loops may have no end. Use another --chat-template."
+        )
     if failed and isinstance(failed[0], (*_refusals(), BackendError)):
         raise failed[0]
     if failed and not isinstance(failed[0], MemoryError):
@@ -271,11 +284,6 @@ def _bounded(call: Callable[[], str]) -> str:
     if failed or (found and len(found[0]) > LETTERS):
         raise BackendError(
             "chat template: makes a text beyond measure of a prompt. Use another --chat-template."
-        )
-    if not found:
-        raise BackendError(
-            f"chat template: is not done with a prompt after {SECONDS:g} s; "
-            "its loops may have no end. Use another --chat-template."
         )
     return found[0]
 

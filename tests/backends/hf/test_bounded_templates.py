@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import threading
 from typing import Any
 
 import pytest
@@ -88,12 +89,14 @@ def test_arithmetic_of_ordinary_templates_is_fine() -> None:
 def test_a_template_that_waits_for_its_moment_is_refused_then(
     monkeypatch: pytest.MonkeyPatch, condition: str, asked: Any
 ) -> None:
-    """The first rendering is fine; the bound holds for all."""
+    """The first rendering is fine; the bound holds for all, and nothing goes on behind it."""
     monkeypatch.setattr(chat, "SECONDS", 0.3)
     made = chat.Chat(Renderer(), f"{{% if {condition} %}}{LOOP}{{% endif %}}{FINE}")
 
     with pytest.raises(BackendError, match=r"is not done with a prompt after 0\.3 s"):
         asked(made)
+
+    assert not [one for one in threading.enumerate() if one.name == "evalkit-template"]
 
 
 @pytest.mark.parametrize(
