@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from evalkit.analysis import Costs
-from evalkit.analysis.places import of_reference
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in, statistic
 from evalkit.report.text import asked_of, with_interval
@@ -81,6 +80,8 @@ def reference_sentence(
     mine, theirs
         What the two are called.
     """
+    from evalkit.analysis.places import of_reference  # a run alone needs none
+
     share, n = of_reference(estimates, reference)
     if share != share:
         return ""

@@ -187,7 +187,7 @@ def _plain(name: str) -> str:
     """Return a name of a metric as MLflow takes it; one that had to change says so by a digest.
 
     >>> _plain("mmlu/anatomy/mean"), _plain("t@a/mean")
-    ('mmlu/anatomy/mean', 't_a/mean-59d91a')
+    ('mmlu/anatomy/mean', 't_a/mean-6cb9ae')
     """
     plain = re.sub(r"[^\w\-./: ]", "_", name, flags=re.ASCII)
     return plain if plain == name else f"{plain}-{digest(name, length=6)}"

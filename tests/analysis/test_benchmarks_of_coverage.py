@@ -125,5 +125,5 @@ def test_a_real_table_is_judged(tmp_path: Path) -> None:
 
     assert "| m, t (14 x 120) | 5 x 50 | these, mean |" in found["cells"]
     assert "| m, t (14 x 120) | 5 x 50 | any, mean |" in found["cells"]
-    assert "| m, t | 16 |" in found["cells"]
+    assert "| m, t (14 x 120) | 16 |" in found["cells"]
     assert "| 1 | 12 | normal, std |" in found["means"]

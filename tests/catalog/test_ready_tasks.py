@@ -94,7 +94,7 @@ UPSTREAM: dict[str, tuple[Callable[[Rows], bytes], Rows, tuple[tuple[str, ...], 
         {"word": "bank", "sentence1": "The bank closed.", "sentence2": "We sat on the bank.", "idx": 0, "label": False, "start1": 4, "end1": 8, "start2": 14, "end2": 18, "version": 1.1},
     ], (("yes", "no"), ("no",))),
     "bbq/age": (lines, [
-        {"example_id": 0, "question_index": "1", "question_polarity": "neg", "context_condition": "ambig", "category": "Age", "answer_info": {"ans0": ["x", "old"]}, "additional_metadata": {}, "context": UGLY, "question": "Who?", "ans0": "The one", "ans1": "The other", "ans2": "Unknown", "label": 2},
+        {"example_id": 0, "question_index": "1", "question_polarity": "neg", "context_condition": "ambig", "category": "Age", "answer_info": {"ans0": ["x", "old"], "ans1": ["y", "nonOld"], "ans2": ["z", "unknown"]}, "additional_metadata": {"stereotyped_groups": ["old"]}, "context": UGLY, "question": "Who?", "ans0": "The one", "ans1": "The other", "ans2": "Unknown", "label": 2},
     ], (("The one", "The other", "Unknown"), ("Unknown",))),
     "medqa/us4": (lines, [
         {"question": UGLY, "answer": "None", "options": dict(zip("ABCD", FOUR, strict=True)), "meta_info": "step1", "answer_idx": "C", "metamap_phrases": ["x"]},

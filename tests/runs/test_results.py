@@ -246,7 +246,7 @@ def test_a_notebook_shows_what_things_say(runs: tuple[Run, Run]) -> None:
 
     assert "<b>perfect on small</b>" in texts[0]
     assert "<td>mean score</td><td>100.0</td>" in texts[0]
-    assert "<td>mean</td><td>-100.0</td>" in texts[1]
+    assert "<td>mean score</td><td>-100.0</td>" in texts[1]
     assert "gate: regression" in texts[2]
     assert "&lt;b&gt;m&lt;/b&gt;, t: mean" in texts[3]
 

@@ -116,7 +116,7 @@ def test_a_run_by_text_is_told_and_not_compared_with_one_by_log_probabilities(
 ) -> None:
     """Start, summary, manifest and report say it; compare, gate and leaderboard refuse."""
     labels = ("True", "False", "true", "false", "Yes", "No", "yes", "no", "A", "B", "1", "2")
-    rows = [{"token": name, "logprob": -2.0 - place / 100} for place, name in enumerate(labels)]
+    rows = [{"token": name, "logprob": -2.7 - place / 100} for place, name in enumerate(labels)]
     server.standing = body(chat_body("True", logprobs={"content": [{"top_logprobs": rows}]}))
     second.standing = says("True")
     run(server, "logprobs")
