@@ -105,7 +105,10 @@ def killed_after(words: str, folder: Path, seconds: float) -> bool:
     time.sleep(seconds)
     if os.waitpid(pid, os.WNOHANG)[0]:
         return False
-    os.killpg(pid, signal.SIGKILL)
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:  # before it made a group of its own
+        os.kill(pid, signal.SIGKILL)
     return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
 
