@@ -199,6 +199,7 @@ def tables(
     judged = [row for row in rows if row.judged and offered(row, points)]
     gone = [row for row in rows if not row.judged and not offered(row, points)]
     each = [sum(50 for row in rounds if row["point"] == n) for n in range(len(points))]
+    of_each = " to ".join(str(n) for n in sorted({min(each), max(each)}))
     error = np.sqrt(0.95 * 0.05 / max(max(each), 1))
     lines = [
         "## What is offered and fails",
@@ -221,7 +222,7 @@ def tables(
         "",
         "## All that is offered",
         "",
-        f"{sum(n > 0 for n in each)} points, {min(each)} to {max(each)} matrices each, "
+        f"{sum(n > 0 for n in each)} points, {of_each} matrices each, "
         f"seed {seed}, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}, SciPy {scipy.__version__}; the simulation error of one point is "
         f"about {error:.3f}.",
