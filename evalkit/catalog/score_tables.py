@@ -301,7 +301,7 @@ def _csv_arrow(path: Path, names: list[str], *, numeric: tuple[str, ...]) -> Any
         opened(path) as content,
         arrow_csv.open_csv(
             content,
-            # one thread: an error names its line, and no thread is left that would abort the process
+            # one thread: an error names its line, and no thread is left that aborts the process
             read_options=arrow_csv.ReadOptions(block_size=BATCH_BYTES, use_threads=False),
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False),

@@ -64,8 +64,8 @@ def _step(value: Any, part: str, path: str, walked: str, where: str) -> Any:
             return value[part]
         inside = f"{walked!r} of it has" if walked else "it has"
         raise CatalogError(
-            f"{where}: has no column {path!r}; {inside} {', '.join(map(str, value))[:300] or 'none'}. "
-            "Correct source.options.columns."
+            f"{where}: has no column {path!r}; {inside} "
+            f"{', '.join(map(str, value))[:300] or 'none'}. Correct source.options.columns."
         )
     if isinstance(value, list):
         if part.isdecimal() and len(part) < 7:
