@@ -53,7 +53,7 @@ def print_summary(
     question = asked_of(over)
     print_table(heads, rows, title=title + (f" for {question}" if question else ""))
     said = (*grouped(estimates), *proven(estimates), *carried(estimates))
-    for line in (*starred(over, question), *said):
+    for line in (*starred(over, question, named=False), *said):
         say(line)
     _say_wordings(manifest, estimates, question)
     for table in [] if brief else dimension_tables(estimates):

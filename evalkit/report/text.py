@@ -225,8 +225,10 @@ def _of_several() -> set[str]:
     return {*FROM_MEANS, "worst_instance", "best_instance", "std_excess"} - {"mean"}
 
 
-def starred(rows: Iterable[Estimate], question: str) -> list[str]:
+def starred(rows: Iterable[Estimate], question: str, *, named: bool = True) -> list[str]:
     """Return what the stars of `with_interval` mean, a line per question.
+
+    The statistics are named, but where one question is all there is and rows go by other words.
 
     Examples
     --------
@@ -238,6 +240,8 @@ def starred(rows: Iterable[Estimate], question: str) -> list[str]:
     for row in rows:
         if row.low == row.low and row.question and row.question != question:
             others.setdefault(row.question, {})[row.metric] = None
+    if len(others) == 1 and not named:
+        return [f"* interval for {words}" for words in others]
     return [f"* {', '.join(names)}: interval for {words}" for words, names in others.items()]
 
 

@@ -185,8 +185,8 @@ class ShownProgress:
             return
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=self._rates())
-        elif time.monotonic() - self._last_line >= self._every:
-            self._line()
+        elif self._done < self._total and time.monotonic() - self._last_line >= self._every:
+            self._line()  # the last one is said when it closes
 
     def state(self) -> dict[str, Any]:
         """Return how far the run is.
