@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.errors import ExtraMissingError
+from evalkit.errors import ExtraMissingError, UsageError
 from evalkit.records.statistics import statistic
 from evalkit.report.run_view import RunView
 from evalkit.report.summary import cost_sentence, summary_rows
@@ -58,6 +58,8 @@ def write_hub_folder(run: RunView, path: Path, out: Path, scores: pd.DataFrame) 
     ------
     ExtraMissingError
         When the hub's client, whose cards these are, is not installed.
+    UsageError
+        When the folder holds such files of somebody else.
     StoreError
         When the folder cannot be written.
     """
@@ -88,6 +90,7 @@ def write_hub_folder(run: RunView, path: Path, out: Path, scores: pd.DataFrame) 
         model_name=label, eval_results=[hub.EvalResult(**row) for row in _results(run)]
     )
     files["model_card.md"] = f"---\n{index.to_yaml()}\n---\n\n{_index_text(label)}"
+    _refuse_others(out, files)
     for place, content in files.items():
         write_atomic(out / place, content)
     return [out / place for place in files]
@@ -101,6 +104,17 @@ def _figure(run: RunView) -> bytes | None:
     found = drawings(run.evidence, run.estimates, counts=run.manifest.totals)
     draw = next((one.draw for one in found if one.name == "scores"), None)
     return None if draw is None else figure_bytes(draw(None), form="png")
+
+
+def _refuse_others(out: Path, files: Iterable[str]) -> None:
+    """Raise UsageError where a file would be replaced in a folder whose card is not one of ours."""
+    taken = [place for place in files if (out / place).exists()]
+    card = out / "README.md"
+    head = card.read_bytes()[:2000] if card.is_file() else b""
+    if taken and not (head.startswith(b"---") and b"\n- evalkit\n" in head):
+        raise UsageError(
+            f"--out: {out} holds {', '.join(taken[:3])}, which evalkit did not write. Name another."
+        )
 
 
 def _text(run: RunView, files: dict[str, Any]) -> str:

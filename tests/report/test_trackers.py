@@ -231,3 +231,19 @@ def test_wandb_itself_keeps_it_offline(
     content = log.read_bytes()
     assert b"unseen_mean_low" in content
     assert b"report.html" in content
+
+
+def test_the_hub_folder_replaces_its_own_files_and_nobody_elses(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second export goes over the first; a card that somebody wrote stays."""
+    pytest.importorskip("huggingface_hub")
+    out, theirs = tmp_path / "hub", tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "README.md").write_text("precious", encoding="utf-8")
+    words = ["export", str(run), "--to", "hub-folder", "--quiet", "--out"]
+
+    assert [invoke([*words, str(folder)]) for folder in (out, out, theirs)] == [0, 0, 2]
+    assert "which evalkit did not write" in capsys.readouterr().err
+    assert [file.name for file in theirs.iterdir()] == ["README.md"]
+    assert (theirs / "README.md").read_text(encoding="utf-8") == "precious"
