@@ -25,9 +25,10 @@ from evalkit.backends.hf import files as hf_files
 from evalkit.backends.hf.encoded import Encoded, Limits
 from evalkit.backends.hf.encoding import Encoder
 from evalkit.backends.hf.fingerprint import fingerprint
-from evalkit.backends.hf.options import allowance, opened, thoughts_of
+from evalkit.backends.hf.options import thoughts_of
 from evalkit.backends.hf.sampling import seed_of
 from evalkit.backends.hf.stops import Stops, stop_tokens
+from evalkit.backends.template_kwargs import NAME, template_kwargs
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import Ask, ModelSpec, Request, Response
 from evalkit.records.reasoning import has_marks
@@ -53,7 +54,7 @@ _ENGINE_OPTIONS: dict[str, type] = {
 }
 _CHANGES_NUMBERS = ("kv_cache_dtype", "max_model_len", "quantization", "tensor_parallel_size")
 _OTHER_OPTIONS = frozenset(
-    {"allow_pickle", "allow_unknown", "reasoning_tokens", "trust_remote_code"}
+    {"allow_pickle", "allow_unknown", "reasoning_tokens", "trust_remote_code", NAME}
 )
 
 
@@ -76,7 +77,7 @@ class VLLMBackend:
 
     def __init__(self, spec: ModelSpec) -> None:
         options = _engine_options(spec)
-        thoughts = thoughts_of(spec)
+        thoughts, variables = thoughts_of(spec), template_kwargs(spec.options.get(NAME))
         template = hf_files.read_template(spec.chat_template)
         try:
             import vllm
@@ -107,6 +108,7 @@ class VLLMBackend:
             template=template if template is not None else spec.chat_template,
             allow_unknown=bool(spec.options.get("allow_unknown")),
             thoughts=thoughts,
+            variables=variables,
         )
         tokenizer = self._engine.get_tokenizer()
         ends = frozenset({tokenizer.eos_token_id, self._encoder.turn_end} - {None})
@@ -158,7 +160,7 @@ class VLLMBackend:
     @property
     def notices(self) -> list[str]:
         """Return what a reader of the numbers must know of the way the model is asked."""
-        return [*allowance(self._encoder.thoughts), *opened(self._encoder.opening)]
+        return self._encoder.notices
 
     @property
     def stats(self) -> Mapping[str, Any]:

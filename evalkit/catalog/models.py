@@ -323,7 +323,9 @@ def model_from_lm_eval(model: str, model_args: str, **overrides: Any) -> ModelSp
         for field, read in _LM_EVAL_FIELDS.items()
         if field in arguments
     }
-    options = {name: _plain_value(text) for name, text in arguments.items()}
+    options: dict[str, Any] = {name: _plain_value(text) for name, text in arguments.items()}
+    if "enable_thinking" in options:  # lm-eval's name of the one variable that it passes on
+        options["chat_template_kwargs"] = {"enable_thinking": options.pop("enable_thinking")}
     return load_model(f"{backend}:{name}", **{**fields, **given}, options={**options, **typed})
 
 

@@ -20,7 +20,7 @@ __all__ = ["command", "print_prompts", "prompts_json"]
 
 USED = (
     *("model", "phrasing_file", "kinds", "perturb", "shots", "tuned_on", "mitigation", "seed"),
-    *("revision", "chat_template", "model_args", "data_dir"),
+    *("revision", "chat_template", "chat_template_kwargs", "model_args", "data_dir"),
 )
 """Options of ``run`` that decide what is sent."""
 NO_MODEL = "scripted:noise"

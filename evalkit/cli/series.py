@@ -36,7 +36,7 @@ _RULE = "What is told"
 ASKING = (
     *("suite", "tasks", "limit", "phrasings", "phrasing_file", "kinds", "perturb", "shots"),
     *("tuned_on", "mitigation", "seed", "batch_size", "device", "dtype", "chat_template"),
-    *("data_dir", "available", "no_report", "resamples"),
+    *("chat_template_kwargs", "data_dir", "available", "no_report", "resamples"),
 )
 """Options of a run that hold for every checkpoint that is still to be asked."""
 OF_MODEL = ("device", "dtype", "chat_template", "tuned_on")

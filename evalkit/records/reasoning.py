@@ -23,16 +23,23 @@ _MARKERS: tuple[tuple[str, str], ...] = (
     (r"\[THINK\]", r"\[/THINK\]"),
     (r"◁think▷", r"◁/think▷"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
+    (r"<\|channel>(?:thought)?", r"<channel\|>"),
+    (r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>"),
+    (r"(?!)", r"\[BEGIN FINAL RESPONSE\]"),
     (
         r"<\|channel\|>analysis<\|message\|>",
         r"<\|channel\|>final<\|message\|>|assistantfinal",
     ),
 )
-"""Opening and closing mark of each way in which models mark their thoughts."""
+"""Opening and closing mark of each way in which models mark their thoughts; ``(?!)`` where they open
+with plain words. Among them those of Cohere, Gemma 4, Kimi K3, Apriel and gpt-oss."""
 _OPEN = re.compile("|".join(f"(?:{begin})" for begin, _ in _MARKERS), re.IGNORECASE)
 _CLOSE = re.compile("|".join(f"(?:{end})" for _, end in _MARKERS), re.IGNORECASE)
 _AROUND = re.compile(
-    r"<\|(?:begin_of_solution|end_of_solution|return|end|start)\|>|^\s*◁?/?answer▷", re.IGNORECASE
+    r"<\|(?:begin_of_solution|end_of_solution|return|end|start|START_RESPONSE|END_RESPONSE)\|>"
+    r"|<\|(?:open|close)\|>response<\|sep\|>|\[END FINAL RESPONSE\]|^\s*◁?/?answer▷",
+    re.IGNORECASE,
 )
 _FIRST = re.compile(r"[<\[◁]|assistantfinal")
 
@@ -103,7 +110,7 @@ def marks_in(tokens: Iterable[str]) -> frozenset[str]:
     """Return the tokens that are, or are part of, a mark around thoughts."""
     whole = re.compile(
         "|".join(f"(?:{mark})" for pair in _MARKERS for mark in pair)
-        + r"|<\|channel\|>|<\|message\|>|<\|start\|>",
+        + r"|<\|channel\|?>|<\|message\|>|<\|start\|>|<\|(?:open|close|sep)\|>",
         re.IGNORECASE,
     )
     return frozenset(token for token in tokens if whole.fullmatch(token))

@@ -17,7 +17,9 @@ from typing import Any, get_args
 from evalkit import catalog
 from evalkit.backends.base import Backend
 from evalkit.backends.given import FunctionBackend, as_backend, spec_of
-from evalkit.errors import UsageError
+from evalkit.backends.template_kwargs import NAME as TEMPLATE_KWARGS
+from evalkit.backends.template_kwargs import as_json, template_kwargs
+from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec, Phrasing, Stratum, Suite, Task, digest
 from evalkit.runs.drawing import refuse_drawing
 from evalkit.runs.options import OPTIONS, Option
@@ -63,6 +65,8 @@ def settings_of(given: Mapping[str, Any], *, command: str = "") -> Settings:
     own = held["phrasings"] if isinstance(held["phrasings"], tuple) else ()
     suite = _asked_suite(named, held, own=bool(own))
     model, backend = _model(held)
+    if held[TEMPLATE_KWARGS] is not None:
+        model = _with_variables(model, held[TEMPLATE_KWARGS], given=backend is not None)
     if held["allow_unknown"]:
         model = _allowing_unknown(model, given=backend is not None)
     return Settings(
@@ -303,6 +307,21 @@ def _allowing_unknown(model: ModelSpec, *, given: bool) -> ModelSpec:
             f"this one is {model.backend!r}. Leave it out."
         )
     return replace(model, options={**model.options, "allow_unknown": True})
+
+
+def _with_variables(model: ModelSpec, variables: Any, *, given: bool) -> ModelSpec:
+    """Return a model whose chat template gets variables."""
+    if given or model.backend not in {"hf", "openai", "vllm"}:
+        raise UsageError(
+            "--chat-template-kwargs: is for models that evalkit asks by hf, vllm or openai; "
+            f"this one is {model.backend!r}. Leave it out."
+        )
+    try:
+        found = template_kwargs(variables)
+        as_json(found)
+    except BackendError as error:
+        raise UsageError(f"--chat-template-kwargs: {error}") from error
+    return replace(model, options={**model.options, TEMPLATE_KWARGS: found})
 
 
 def _changes(held: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -253,6 +253,7 @@ def run(
     dtype: str | None = None,
     revision: str | None = None,
     chat_template: str | Path | None = None,
+    chat_template_kwargs: str | Mapping[str, Any] | None = None,
     allow_unknown: bool = False,
     model_args: str | None = None,
     data_dir: str | Path | None = None,

@@ -252,6 +252,13 @@ OPTIONS: tuple[Option, ...] = (
         metavar="auto|none|FILE",
     ),
     Option(
+        "chat_template_kwargs",
+        MODEL,
+        "Variables of the chat template, as JSON: '{\"enable_thinking\": false}'.",
+        metavar="JSON",
+        kind=object,
+    ),
+    Option(
         "allow_unknown",
         MODEL,
         "Ask prompts that hold what the tokenizer has no token for; without it their cells are "

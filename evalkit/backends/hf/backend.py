@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.backends.hf import files as hf_files
-from evalkit.backends.hf.encoded import Encoded
-from evalkit.backends.hf.encoding import Encoder, portions
+from evalkit.backends.hf.encoded import Encoded, portions
+from evalkit.backends.hf.encoding import Encoder
 from evalkit.backends.hf.engine import Budget, Engine
 from evalkit.backends.hf.fingerprint import fingerprint
 from evalkit.backends.hf.generation import Greedy
@@ -29,12 +29,13 @@ from evalkit.backends.hf.hidden_states import last_states
 from evalkit.backends.hf.layout import Work
 from evalkit.backends.hf.library_loop import LibraryGreedy, stop_strings, unusual_settings
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory, load, quiet
-from evalkit.backends.hf.options import allowance, check_options, opened, thoughts_of
+from evalkit.backends.hf.options import check_options, thoughts_of
 from evalkit.backends.hf.packed import TreeScorer
 from evalkit.backends.hf.proof import Path, choose, compiled, measured_costs
 from evalkit.backends.hf.stops import Stops, end_tokens
 from evalkit.backends.hf.tree import Costs
 from evalkit.backends.precision import could_turn, noise
+from evalkit.backends.template_kwargs import NAME, template_kwargs
 from evalkit.errors import BackendError
 from evalkit.records import Ask, ModelSpec, Request, Response
 
@@ -138,10 +139,7 @@ class HFBackend:
     @property
     def notices(self) -> list[str]:
         """Return what a reader of the numbers must know of the way the model is asked."""
-        return [
-            *allowance(self._encoder.thoughts),
-            *opened(self._encoder.opening),
-        ]
+        return self._encoder.notices
 
     @property
     def opening(self) -> str:
@@ -197,6 +195,7 @@ class HFBackend:
             template=template,
             allow_unknown=bool(self._spec.options.get("allow_unknown")),
             thoughts=thoughts_of(self._spec),
+            variables=template_kwargs(self._spec.options.get(NAME)),
         )
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:

@@ -7,17 +7,16 @@ documents, pictures, several turns.
 
 from __future__ import annotations
 
-import ctypes
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from evalkit.backends.hf.rendering import bounded, refusals
+from evalkit.backends.template_kwargs import as_json, given_to, refuse_unread
 from evalkit.errors import BackendError
-from evalkit.records.reasoning import opened_by
+from evalkit.records.reasoning import has_marks, opened_by
 
 __all__ = [
     "PINNED",
@@ -52,14 +51,8 @@ _CODES = {
 }
 """Format codes of `strftime` at that moment, in UTC and the C locale."""
 _CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
-SECONDS = 10.0
-"""How long a rendering may take."""
 MOST_TEMPLATE = 10**6
 """Longest template."""
-MEMORY = 2 * 2**30
-"""How much address space a rendering may add, bytes."""
-LETTERS = 10**7
-"""Longest text of a rendering."""
 _USER, _ASSISTANT = "Name the third letter.", "It is C"
 
 
@@ -142,16 +135,21 @@ class Chat:
         A Transformers tokenizer.
     text
         Text of the template, or ``auto`` for the tokenizer's own.
+    variables
+        What the template is given beside the messages, such as ``enable_thinking``.
 
     Raises
     ------
     BackendError
-        When there is none, it cannot be rendered, draws at random, or leaves out what the user
-        says.
+        When there is none, it cannot be rendered, draws at random, leaves out what the user says,
+        or does not read a variable.
     """
 
-    def __init__(self, tokenizer: Any, text: str) -> None:
-        self._tokenizer = tokenizer
+    def __init__(
+        self, tokenizer: Any, text: str, variables: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        self._tokenizer, self._variables = tokenizer, dict(variables)
+        self._in_parts = False
         self.text = _own(tokenizer) if text == "auto" else text
         """The template, as it enters the fingerprint."""
         if len(self.text) > MOST_TEMPLATE:
@@ -161,12 +159,28 @@ class Chat:
             )
         refuse_chance(self.text)
         refuse_growth(self.text)
+        refuse_unread(self.text, self._variables)
         self._pinned = pinned(self.text)
-        if self.render("", _USER) is None:
-            raise BackendError(
-                "chat template: leaves out what the user says, so no prompt would reach the "
-                "model. Use another --chat-template."
-            )
+        self._find_form()
+
+    def _find_form(self) -> None:
+        """Find the form in which the template takes a text; raise BackendError where it takes none.
+
+        Templates of models that see pictures too may take it only as one part of a message.
+        """
+        refusal = None
+        for self._in_parts in (False, True):
+            try:
+                if self.render("", _USER) is not None:
+                    return
+            except BackendError as error:
+                if not isinstance(error.__cause__, refusals()):
+                    raise
+                refusal = refusal or error
+        raise refusal or BackendError(
+            "chat template: leaves out what the user says, so no prompt would reach the "
+            "model. Use another --chat-template."
+        )
 
     def render(self, system: str, text: str) -> str | None:
         """Return what is sent for a prompt, ending where the answer begins; None when no way of sending keeps it whole.
@@ -179,25 +193,70 @@ class Chat:
         BackendError
             When the template refuses even the user's message.
         """
-        return whole_conversation(self._apply, _refusals(), system, text)
+        return whole_conversation(self._apply, refusals(), system, text)
 
     def _apply(self, messages: list[dict[str, str]], *, answers: bool = True) -> str:
         """Messages through the template, ending where the answer begins if it is to be answered."""
-        return _bounded(
+        sent = self._sent(messages)
+        return bounded(
             lambda: self._tokenizer.apply_chat_template(
-                messages, chat_template=self._pinned, tokenize=False, add_generation_prompt=answers
+                sent,
+                chat_template=self._pinned,
+                tokenize=False,
+                add_generation_prompt=answers,
+                **self._variables,
             )
         )
+
+    def _sent(self, messages: list[dict[str, str]]) -> list[dict[str, Any]]:
+        """Messages in the form that the template reads: their text, or parts of which one is text."""
+        if not self._in_parts:
+            return [dict(message) for message in messages]
+        return [
+            {**message, "content": [{"type": "text", "text": message["content"]}]}
+            for message in messages
+        ]
+
+    @property
+    def notices(self) -> list[str]:
+        """Return what a reader of the numbers must know of it: its variables, where choices stand."""
+        told = given_to(self._variables)
+        read = "Texts are kept with their thoughts and read behind them."
+        if self.before_answers:
+            told.append(
+                "The chat template marks thoughts: choices are scored behind "
+                f"{self.before_answers!r}, where an answer without thoughts begins. {read}"
+            )
+        elif self.opening:
+            told.append(
+                f"The chat template opens every answer with {self.opening}: choices are scored "
+                f"where the model would think, not where it would answer. {read}"
+            )
+        return told
+
+    def rules(self, end: int | None) -> list[str]:
+        """Return what is read otherwise than by calling the tokenizer, whose end token is `end`."""
+        found = ["chat ids as the tokenizer's own"]
+        if "strftime_now" in self.text:
+            found.append(f"clock at {PINNED}")
+        if self._variables:
+            found.append(f"template given {as_json(self._variables)}")
+        if self.turn_end is not None and self.turn_end != end:
+            found.append(f"turn ends with {self.turn_end}")
+        if self.before_answers:
+            found.append(f"choices behind {self.before_answers!r}")
+        return found
 
     def probe(self) -> tuple[str, list[int]]:
         """Return a small conversation as text, and the ids that the tokenizer's own encoding gives it."""
         messages = [{"role": "user", "content": _USER}]
         ids = self._tokenizer.apply_chat_template(
-            messages,
+            self._sent(messages),
             chat_template=self._pinned,
             tokenize=True,
             add_generation_prompt=True,
             return_dict=False,
+            **self._variables,
         )
         return self._apply(messages), list(ids)
 
@@ -211,7 +270,7 @@ class Chat:
         try:
             named = self._apply([{"role": "system", "content": _ASSISTANT}, user])
             bare = self._apply([user])
-        except _refusals():
+        except refusals():
             return ""
         before, found, rest = named.partition(_ASSISTANT)
         between, placed = rest.partition(_USER)[0], bare.partition(_USER)[0]
@@ -225,6 +284,23 @@ class Chat:
         return opened_by(self._apply([{"role": "user", "content": _USER}]))
 
     @cached_property
+    def before_answers(self) -> str:
+        r"""Return the marks that the template puts before an answer without thoughts; empty for none.
+
+        What stands between a prompt and an answer in a conversation that holds both, such as
+        ``<think>\n\n</think>\n\n``: there a choice belongs, and not where thoughts would begin.
+        """
+        user = {"role": "user", "content": _USER}
+        answered = [user, {"role": "assistant", "content": _ASSISTANT}]
+        try:
+            prompt, whole_turn = self._apply([user]), self._apply(answered, answers=False)
+        except refusals():
+            return ""
+        before = whole_turn.rpartition(_ASSISTANT)[0]
+        between = before[len(prompt) :] if before.startswith(prompt) else ""
+        return between if has_marks(between) else ""
+
+    @cached_property
     def turn_end(self) -> int | None:
         """Return the special token that stands behind an answer in the template; None without one."""
         messages = [
@@ -233,7 +309,7 @@ class Chat:
         ]
         try:
             rendered = self._apply(messages, answers=False)
-        except _refusals():
+        except refusals():
             return None
         _, found, behind = rendered.rpartition(_ASSISTANT)
         if not found or not behind.strip():
@@ -241,72 +317,6 @@ class Chat:
         ids = self._tokenizer(behind.lstrip(), add_special_tokens=False)["input_ids"]
         special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
         return int(ids[0]) if ids and ids[0] in special else None
-
-
-def _bounded(call: Callable[[], str]) -> str:
-    """Return the text of a rendering; refuse one without an end, or of texts without measure.
-
-    The call runs in a thread. One that is not done in time is told to end, which it does at its next
-    step of Python, as a loop has many of; a single long product of numbers ends when it is made.
-    """
-    found: list[str] = []
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            found.append(call())
-        except BaseException as error:  # noqa: BLE001 - handed on to the caller, whatever it is
-            failed.append(error)
-
-    thread = threading.Thread(target=work, name="evalkit-template", daemon=True)
-    with _little_memory():
-        thread.start()
-        thread.join(SECONDS)
-        late = thread.is_alive()
-        if late and thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
-            )
-            thread.join(1)
-    if late:
-        raise BackendError(
-            f"chat template: is not done with a prompt after {SECONDS:g} s; "
-            "its loops may have no end. Use another --chat-template."
-        )
-    if failed and isinstance(failed[0], (*_refusals(), BackendError)):
-        raise failed[0]
-    if failed and not isinstance(failed[0], MemoryError):
-        # whatever a template does to the library, such as asking for another file
-        raise BackendError(
-            f"chat template: cannot be rendered ({type(failed[0]).__name__}: {failed[0]}). "
-            "Use another --chat-template."
-        ) from failed[0]
-    if failed or (found and len(found[0]) > LETTERS):
-        raise BackendError(
-            "chat template: makes a text beyond measure of a prompt. Use another --chat-template."
-        )
-    return found[0]
-
-
-@contextmanager
-def _little_memory() -> Iterator[None]:
-    """While inside, the process gets no more than `MEMORY` beyond what it has, where the system can say so."""
-    try:
-        import resource
-
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError, ValueError):
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if 0 <= soft <= used + MEMORY:
-        yield
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def whole_conversation(
@@ -346,12 +356,6 @@ def whole_conversation(
         if whole(rendered, system, text):
             return rendered
     return None
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    import jinja2
-
-    return (jinja2.exceptions.TemplateError,)
 
 
 def has_template(tokenizer: Any) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from evalkit.records import Request, Response
 
-__all__ = ["Encoded", "Limits"]
+__all__ = ["Encoded", "Limits", "portions"]
 
+T = TypeVar("T")
 Ids = tuple[int, ...]
 
 
@@ -91,3 +92,23 @@ class Encoded:
             return self.failure("nan")
         counts = tuple(map(len, self.tails))
         return self.response(logprobs=tuple(map(float, values)), token_counts=counts)
+
+
+def portions(
+    values: Sequence[T], sizes: Iterable[int], *, characters: int, items: int
+) -> Iterator[Sequence[T]]:
+    """Yield runs of `values` of at most `items` each and, but for single ones, at most `characters` by their `sizes`.
+
+    Examples
+    --------
+    >>> list(portions("abcd", [3, 1, 1, 9], characters=4, items=3))
+    ['ab', 'c', 'd']
+    """
+    start = total = 0
+    for place, size in enumerate(sizes):
+        if place > start and (total + size > characters or place - start == items):
+            yield values[start:place]
+            start, total = place, 0
+        total += size
+    if start < len(values):
+        yield values[start:]

@@ -17,46 +17,28 @@ changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any
 
-from evalkit.backends.hf.chat import PINNED, Chat, has_template
-from evalkit.backends.hf.encoded import Encoded, Limits
+from evalkit.backends.hf.chat import Chat, has_template
+from evalkit.backends.hf.encoded import Encoded, Limits, portions
 from evalkit.backends.hf.kept import Kept, added
+from evalkit.backends.hf.options import allowance
 from evalkit.backends.hf.tails import Tails
+from evalkit.backends.template_kwargs import NAME
 from evalkit.errors import BackendError
 from evalkit.records import Request
 from evalkit.records.reasoning import has_marks
 
-__all__ = ["Encoder", "portions"]
+__all__ = ["Encoder"]
 
 Ids = tuple[int, ...]
-T = TypeVar("T")
 _ELLIPSIS = " ... "
 _PER_CALL = 1 << 18
 """Most characters of a tokenizer call: what tokenizers note besides ids takes some 40 bytes per
 character."""
-
-
-def portions(
-    values: Sequence[T], sizes: Iterable[int], *, characters: int, items: int
-) -> Iterator[Sequence[T]]:
-    """Yield runs of `values` of at most `items` each and, but for single ones, at most `characters` by their `sizes`.
-
-    Examples
-    --------
-    >>> list(portions("abcd", [3, 1, 1, 9], characters=4, items=3))
-    ['ab', 'c', 'd']
-    """
-    start = total = 0
-    for place, size in enumerate(sizes):
-        if place > start and (total + size > characters or place - start == items):
-            yield values[start:place]
-            start, total = place, 0
-        total += size
-    if start < len(values):
-        yield values[start:]
 
 
 class Encoder:
@@ -77,6 +59,8 @@ class Encoder:
         Ask prompts and choices that hold what the tokenizer has no token for.
     thoughts
         Tokens granted beside an answer's own where the chat template speaks of thoughts.
+    variables
+        What the chat template is given beside the messages.
 
     Raises
     ------
@@ -94,12 +78,18 @@ class Encoder:
         template: str = "none",
         allow_unknown: bool = False,
         thoughts: int = 0,
+        variables: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._tokenizer = tokenizer
         self._encoder_decoder = encoder_decoder
         self._limits = limits
         template = template or ("auto" if has_template(tokenizer) else "none")
-        self._chat = None if template == "none" else Chat(tokenizer, template)
+        if variables and template == "none":
+            raise BackendError(
+                f"{NAME}: there is no chat template that could read {next(iter(variables))!r}. "
+                "Leave it out, or name a --chat-template."
+            )
+        self._chat = None if template == "none" else Chat(tokenizer, template, variables)
         thinks = self._chat is not None and has_marks(self._chat.text) and not encoder_decoder
         self.thoughts = thoughts if thinks else 0
         """Tokens granted to thoughts beside an answer's own, as far as positions are left."""
@@ -166,16 +156,15 @@ class Encoder:
         return self._chat.default_system if self._chat is not None else ""
 
     @property
+    def notices(self) -> list[str]:
+        """Return what a reader of the numbers must know of the way prompts are sent."""
+        told = self._chat.notices if self._chat is not None else []
+        return [*told, *allowance(self.thoughts)]
+
+    @property
     def rules(self) -> list[str]:
         """Return what is read otherwise than by calling the tokenizer, for the fingerprint."""
-        found = []
-        if self._chat is not None:
-            found.append("chat ids as the tokenizer's own")
-            if "strftime_now" in self._chat.text:
-                found.append(f"clock at {PINNED}")
-            end = self.turn_end
-            if end is not None and end != self._tokenizer.eos_token_id:
-                found.append(f"turn ends with {end}")
+        found = self._chat.rules(self._tokenizer.eos_token_id) if self._chat is not None else []
         if self.thoughts:
             found.append(f"thoughts of up to {self.thoughts} tokens")
         if self._behind:
@@ -225,10 +214,14 @@ class Encoder:
     def render(self, request: Request, text: str) -> str | None:
         """Return the text sent for `request` when its prompt reads `text`; None when the chat template leaves out a part.
 
+        A choice stands where the template has an answer, behind its marks of thoughts.
         Without a chat template a system message stands before the prompt, one empty line between.
         """
         if self._chat is not None:
-            return self._chat.render(request.system, text)
+            sent = self._chat.render(request.system, text)
+            told = any(map(has_marks, request.continuations))
+            answer_follows = sent is not None and request.kind == "choice" and not told
+            return f"{sent}{self._chat.before_answers}" if answer_follows else sent
         return f"{request.system}\n\n{text}" if request.system else text
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:

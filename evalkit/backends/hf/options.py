@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from evalkit.backends.template_kwargs import NAME, as_json, template_kwargs
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec
 
-__all__ = ["allowance", "check_options", "opened", "thoughts_of"]
+__all__ = ["allowance", "check_options", "thoughts_of"]
 
 _OPTIONS = frozenset(
     {
         "allow_pickle",
         "allow_unknown",
         "attention",
+        "chat_template_kwargs",
         "compile",
         "device_map",
         "emulate",
@@ -47,6 +49,7 @@ def check_options(spec: ModelSpec) -> None:
                 f"option {name}: {spec.options[name]!r} is not known; auto or {other} is accepted."
             )
     thoughts_of(spec)
+    as_json(template_kwargs(spec.options.get(NAME)))
     if spec.batch_size is not None and spec.batch_size < 1:
         raise BackendError(
             f"batch size: {spec.batch_size} is not a whole number above 0, and not automatic."
@@ -76,15 +79,4 @@ def allowance(tokens: int) -> list[str]:
     return [
         f"The chat template speaks of thoughts: up to {tokens} tokens of them, where an answer has "
         "any, do not count against its limit (reasoning_tokens)."
-    ]
-
-
-def opened(mark: str) -> list[str]:
-    """Return the notice that a template opens every answer with a mark of thoughts; none without one."""
-    if not mark:
-        return []
-    return [
-        f"The chat template opens every answer with {mark}: "
-        "choices are scored where the model would think, not where it would answer. "
-        "Texts are kept with their thoughts and read behind them."
     ]

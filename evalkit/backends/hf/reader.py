@@ -15,6 +15,7 @@ from evalkit.backends.hf.encoding import Encoder
 from evalkit.backends.hf.files import ModelFiles, locate, read_template
 from evalkit.backends.hf.loading import is_encoder_decoder, max_length, quiet, tokenizer_of
 from evalkit.backends.hf.options import thoughts_of
+from evalkit.backends.template_kwargs import NAME, template_kwargs
 from evalkit.records import ModelSpec
 
 __all__ = ["Reader", "reader_of"]
@@ -64,6 +65,7 @@ def reader_of(spec: ModelSpec, *, files: ModelFiles | None = None, offline: bool
             template=template if template is not None else spec.chat_template,
             allow_unknown=bool(spec.options.get("allow_unknown")),
             thoughts=thoughts_of(spec),
+            variables=template_kwargs(spec.options.get(NAME)),
         )
 
 

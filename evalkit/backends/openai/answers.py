@@ -18,6 +18,7 @@ Choices are scored in one of four ways:
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from typing import Any, Literal
 
 from evalkit.backends.openai.faults import ODD_TRIES, Passing, Refused
 from evalkit.backends.openai.settings import HttpSettings
+from evalkit.backends.template_kwargs import NAME
 from evalkit.records import Request, seed_of
 from evalkit.records.reasoning import cut_at, joined_reasoning, split_reasoning
 
@@ -82,6 +84,10 @@ class Mode:
     space, or none. The others are looked for in the answer alone."""
     reasons: bool = False
     """Whether the model thinks before it answers."""
+    variables: str = ""
+    """Variables that the chat template is sent, a JSON object; empty for none."""
+    effort: str = ""
+    """How much the model is asked to think; empty for the server's default."""
 
     def room(self, tokens: int, settings: HttpSettings) -> int:
         """Return the tokens asked for when the answer itself may have `tokens`."""
@@ -127,6 +133,10 @@ def body_for(
     if mode.api == "chat":
         system = [{"role": "system", "content": request.system}] if request.system else []
         body["messages"] = [*system, {"role": "user", "content": request.text}]
+        if mode.effort:
+            body["reasoning_effort"] = mode.effort
+        if mode.variables:
+            body[NAME] = json.loads(mode.variables)
         if alternatives:
             body |= {"logprobs": True, "top_logprobs": alternatives}
     else:

@@ -97,7 +97,10 @@ class OpenAIBackend:
                 find_mode(self._client, self.settings, chat=spec.chat_template == "auto")
             )
             self._tokens = ByTokens(
-                self._client, self._mode.interface, chat=self._mode.api == "chat"
+                self._client,
+                self._mode.interface,
+                chat=self._mode.api == "chat",
+                variables=self._mode.variables,
             )
         # whatever it is, Ctrl-C too, the connection and its thread are closed; it goes on upwards
         except BaseException:

@@ -6,6 +6,7 @@ A setting that the server refuses by name is left out or lowered, and the reques
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from evalkit.backends.openai.echo import echo_score
 from evalkit.backends.openai.faults import Passing, Refused, Rejected
 from evalkit.backends.openai.settings import HttpSettings
 from evalkit.backends.openai.tokens import OWNERS, ByTokens
+from evalkit.backends.template_kwargs import NAME, given_to
 from evalkit.errors import BackendError
 from evalkit.records import Request
 
@@ -84,7 +86,7 @@ async def _by_tokens(client: Client, mode: Mode, settings: HttpSettings, rows: l
         chat = mode.api == "chat"
         if chat and interface != "llama.cpp":
             continue
-        asked = ByTokens(client, interface, chat=chat)
+        asked = ByTokens(client, interface, chat=chat, variables=mode.variables)
         try:
             scores = await asked.scores(
                 replace(_QUESTION, kind="choice", continuations=(" A", " B"))
@@ -104,14 +106,21 @@ async def _by_tokens(client: Client, mode: Mode, settings: HttpSettings, rows: l
 
 
 async def _any_api(client: Client, settings: HttpSettings, *, chat: bool) -> Mode:
+    chatting = Mode(
+        api="chat",
+        scoring="text",
+        variables=settings.chat_template_kwargs,
+        effort=settings.reasoning_effort,
+    )
+    chat = chat or bool(chatting.variables or chatting.effort)
     if settings.api == "chat" or (settings.api == "auto" and chat):
-        return await _generating(client, Mode(api="chat", scoring="text"), settings)
+        return await _generating(client, chatting, settings)
     try:
         return await _completions(client, settings)
     except Rejected as refusal:
         if settings.api == "completions" or refusal.status not in _NO_SUCH_API:
             raise
-        return await _generating(client, Mode(api="chat", scoring="text"), settings)
+        return await _generating(client, chatting, settings)
 
 
 async def _completions(client: Client, settings: HttpSettings) -> Mode:
@@ -287,7 +296,7 @@ def _digest(rows: list[Any], mode: Mode) -> str:
 
 def notices_of(mode: Mode, settings: HttpSettings) -> list[str]:
     """Return what a reader of the numbers must know of the way the server is asked."""
-    told = []
+    told = given_to(json.loads(mode.variables or "{}"))
     if mode.scoring == "text" and settings.scoring != "text":
         why = (
             "the model thinks before it answers"
@@ -325,6 +334,8 @@ def marks_of(mode: Mode, settings: HttpSettings) -> dict[str, str]:
         "alternatives": str(mode.alternatives),
         "answer_tokens": str(settings.answer_tokens),
         "temperature": "0" if mode.temperature else "",
+        NAME: mode.variables,
+        "reasoning_effort": mode.effort,
         "reasoning_tokens": str(settings.reasoning_tokens) if mode.reasons else "",
     }
     return {name: value for name, value in told.items() if value}

@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from typing import Any, get_type_hints
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from evalkit.backends.template_kwargs import NAME, as_json, template_kwargs
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec
 
@@ -27,7 +28,15 @@ PUBLIC_URL = "https://api.openai.com/v1"
 
 _APIS = ("auto", "chat", "completions")
 _SCORINGS = ("auto", "tokens", "echo", "top", "text")
-_CHANGING = ("api", "scoring", "answer_tokens", "reasoning_tokens", "any_model")
+_CHANGING = (
+    "api",
+    "scoring",
+    "answer_tokens",
+    "reasoning_tokens",
+    "any_model",
+    NAME,
+    "reasoning_effort",
+)
 """Options that can change an answer; the others say where the server is and how hard it is asked."""
 
 
@@ -77,6 +86,10 @@ class HttpSettings:
     """Accept answers that the server says come from another model, or another version of it."""
     reasoning_tokens: int = 2048
     """Tokens granted beyond every limit to a model that thinks before it answers."""
+    chat_template_kwargs: str = ""
+    """Variables of the server's chat template, a JSON object; they ask for the chat API."""
+    reasoning_effort: str = ""
+    """How much a model that thinks is to think, in the server's words; empty: as the server likes."""
     api_version: str = ""
     """Version of Azure's interface; when given, the address takes Azure's form."""
     key_header: str = ""
@@ -237,6 +250,8 @@ def _converted(name: str, value: Any, kind: type) -> Any:
             f"openai: option {name} is {value!r}; the name of a header is accepted, "
             "such as api-key."
         )
+    if name == NAME:
+        return as_json(template_kwargs(value))
     try:
         return kind(value)
     except (TypeError, ValueError):
@@ -282,6 +297,11 @@ def _check(settings: HttpSettings, spec: ModelSpec) -> None:
             "openai: option max_cost needs prices; give price_in and price_out, "
             "each per million tokens."
         )
+    for name in (NAME, "reasoning_effort"):
+        if getattr(settings, name) and settings.api == "completions":
+            raise BackendError(
+                f"openai: option {name} needs the chat API; leave api=completions out."
+            )
     if settings.api == "chat" and settings.scoring == "echo":
         raise BackendError(
             "openai: scoring=echo needs the completions API; give api=completions, "

@@ -14,6 +14,7 @@ SGLang, docs of the native API: ``/tokenize``, ``/generate`` (token_ids_logprob)
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from evalkit.backends.choice_trie import Ids, summed, wanted
 from evalkit.backends.hf.chat import whole
 from evalkit.backends.openai.client import Client
 from evalkit.backends.openai.faults import ODD_TRIES, Passing, Refused
+from evalkit.backends.template_kwargs import NAME
 from evalkit.records import Request
 
 __all__ = ["OWNERS", "ByTokens", "TokenScores"]
@@ -60,12 +62,15 @@ class ByTokens:
         ``llama.cpp`` or ``sglang``.
     chat
         Whether prompts go through the server's chat template.
+    variables
+        What that template is sent beside the messages, a JSON object; empty for nothing.
     """
 
-    def __init__(self, client: Client, interface: str, *, chat: bool) -> None:
+    def __init__(self, client: Client, interface: str, *, chat: bool, variables: str = "") -> None:
         self._client = client
         self._llama = interface == "llama.cpp"
         self._chat = chat
+        self._variables = {NAME: json.loads(variables)} if variables else {}
         self._model: Any = None
 
     async def scores(self, request: Request) -> TokenScores:
@@ -116,7 +121,8 @@ class ByTokens:
             [[{"role": "system", "content": request.system}, user]] if request.system else []
         ) + [[{"role": "user", "content": joined}]]
         for messages in ways:
-            text = await self._client.ask("/apply-template", {"messages": messages}, _prompt)
+            body = {"messages": messages, **self._variables}
+            text = await self._client.ask("/apply-template", body, _prompt)
             if whole(text, request.system, request.text):
                 return text
         raise Refused("the chat template leaves out a part of the prompt")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.backends.hf import chat
+from evalkit.backends.hf import chat, rendering
 from evalkit.errors import BackendError
 
 FINE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
@@ -41,8 +41,8 @@ class Renderer:
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small bounds, so that the tests are quick and harmless."""
     pytest.importorskip("transformers")
-    monkeypatch.setattr(chat, "SECONDS", 3.0)
-    monkeypatch.setattr(chat, "MEMORY", 300 * 2**20)
+    monkeypatch.setattr(rendering, "SECONDS", 3.0)
+    monkeypatch.setattr(rendering, "MEMORY", 300 * 2**20)
 
 
 @pytest.mark.parametrize("fault", BEYOND, ids=str)
@@ -90,7 +90,7 @@ def test_a_template_that_waits_for_its_moment_is_refused_then(
     monkeypatch: pytest.MonkeyPatch, condition: str, asked: Any
 ) -> None:
     """The first rendering is fine; the bound holds for all, and nothing goes on behind it."""
-    monkeypatch.setattr(chat, "SECONDS", 0.3)
+    monkeypatch.setattr(rendering, "SECONDS", 0.3)
     made = chat.Chat(Renderer(), f"{{% if {condition} %}}{LOOP}{{% endif %}}{FINE}")
 
     with pytest.raises(BackendError, match=r"is not done with a prompt after 0\.3 s"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.backends.hf.backend import HFBackend
+from evalkit.catalog.models import model_from_lm_eval
 from evalkit.cli.main import main
 from evalkit.records import Ask, ModelSpec, Request
 
@@ -106,3 +107,23 @@ def test_doctor_shows_how_a_model_would_score(
 
     assert (told["path"], told["proof, reference"]) == ("tree", "float64")
     assert told["proof, error"].endswith(" nat")
+
+
+def test_a_variable_of_the_template_reaches_it_and_marks_the_run(chatty: Path) -> None:
+    """What is sent, the fingerprint and the notice name it; lm-eval's name for it is the same."""
+    config = chatty / "tokenizer_config.json"
+    told = json.loads(config.read_text(encoding="utf-8"))
+    told["chat_template"] = (
+        WITH_DEFAULT + "{% if enable_thinking is false %}<think></think>{% endif %}"
+    )
+    config.write_text(json.dumps(told), encoding="utf-8")
+    spec = model_from_lm_eval("hf", f"pretrained={chatty},enable_thinking=False")
+    plain, quick = HFBackend(ModelSpec(backend="hf", name=str(chatty))), HFBackend(spec)
+    request = Request(kind="choice", text="Is it red?", continuations=(" yes", " no"))
+    ((bare,),), ((closed,),) = (list(one.run([Ask(request)])) for one in (plain, quick))
+
+    assert closed.sent == bare.sent + "<think></think>"
+    assert closed.logprobs != bare.logprobs
+    assert 'template given {"enable_thinking": false}' in json.loads(quick.fingerprint()["reading"])
+    assert quick.notices[0] == 'The chat template gets {"enable_thinking": false}.'
+    assert "template given" not in plain.fingerprint().get("reading", "")

@@ -452,7 +452,7 @@ def test_a_template_without_an_end_is_refused_in_time(
     changed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loops in loops are each short enough for the sandbox and never end together."""
-    monkeypatch.setattr("evalkit.backends.hf.chat.SECONDS", 0.2)
+    monkeypatch.setattr("evalkit.backends.hf.rendering.SECONDS", 0.2)
     deep = "".join(f"{{% for v{n} in range(400) %}}" for n in range(3)) + "{% endfor %}" * 3
     folder = changed()
 

@@ -7,13 +7,26 @@ from typing import Any
 
 import pytest
 
+from evalkit.backends.hf.chat import Chat
 from evalkit.backends.hf.encoded import Encoded, Thinking
-from evalkit.backends.hf.options import thoughts_of
+from evalkit.backends.hf.options import check_options, thoughts_of
 from evalkit.backends.hf.stops import Stops
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec, Request, Response
 from evalkit.records.reasoning import cut_at, has_marks, marks_in, opened_by, split_reasoning
 
+HYBRID = (
+    "{% for m in messages %}[{{ m['role'] }}]"
+    "{% if m['role'] == 'assistant' and enable_thinking is not false %}<think>-</think>{% endif %}"
+    "{{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+"""A template in the manner of models that think if they are let: an answer stands behind empty thoughts."""
+IN_PARTS = (
+    "{% for m in messages %}[{{ m['role'] }}]{% for part in m['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endfor %}"
+)
+"""A template in the manner of models that see pictures too."""
 WORDS = ["<think>", "</think>", "<|im_end|>", "one", ".", "\n\n", "B", "C", " "]
 """Vocabulary, by id."""
 
@@ -209,3 +222,76 @@ def served_by_vllm(
     monkeypatch.setattr(backend, "_asked", lambda prompts, params: [output])
     (found,) = backend._generated([item])
     return found, given[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<|channel>thought\nA or B.<channel|>B", ("A or B.", "B")),
+        (
+            "<|START_THINKING|>A or B.<|END_THINKING|><|START_RESPONSE|>B<|END_RESPONSE|>",
+            ("A or B.", "B"),
+        ),
+        ("<|open|>think<|sep|>A.<|close|>think<|sep|><|open|>response<|sep|>B", ("A.", "B")),
+        ("A or B.\n[BEGIN FINAL RESPONSE]\nB\n[END FINAL RESPONSE]", ("A or B.", "B")),
+        ("<|channel>thought\nnever ends", ("never ends", "")),
+    ],
+    ids=["Gemma 4", "Cohere", "Kimi K3", "Apriel", "cut"],
+)
+def test_marks_of_other_families_are_thoughts(text: str, expected: tuple[str, str]) -> None:
+    """Each family has its own marks; the answer is what stands behind them."""
+    assert split_reasoning(text) == expected
+
+
+class Rendering(Words):
+    """A tokenizer that renders templates as the library does."""
+
+    name_or_path = "words"
+
+    def apply_chat_template(self, messages: Any, *, chat_template: str, **given: Any) -> str:
+        """Return the text of messages."""
+        import jinja2
+
+        given.pop("tokenize")
+        return jinja2.Environment().from_string(chat_template).render(messages=messages, **given)
+
+
+def test_choices_stand_where_an_answer_without_thoughts_begins() -> None:
+    """The marks come from the template's own answered conversation; without thoughts there are none."""
+    plain = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
+
+    assert Chat(Rendering(), HYBRID).before_answers == "<think>-</think>"
+    assert Chat(Rendering(), HYBRID, {"enable_thinking": False}).before_answers == ""
+    assert Chat(Rendering(), plain).before_answers == ""
+
+
+def test_a_template_that_takes_texts_as_parts_gets_them_so() -> None:
+    """Handed plain text it would leave every prompt out."""
+    assert (
+        Chat(Rendering(), IN_PARTS).render("Be brief.", "Is it?") == "[system]Be brief.[user]Is it?"
+    )
+
+
+def test_a_variable_that_the_template_never_reads_is_refused() -> None:
+    """It would change nothing, and its run would bear a name that it does not deserve."""
+    with pytest.raises(
+        BackendError, match=r"does not read 'enable_thinkin'\. Did you mean 'enable_"
+    ):
+        Chat(Rendering(), HYBRID, {"enable_thinkin": False})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("[1]", "a JSON object"),
+        ("{", "a JSON object"),
+        ('{"messages": []}', "'messages' is set by evalkit"),
+        ({"a b": 1}, "a JSON object"),
+        ({"day": object()}, "Write it as JSON"),
+    ],
+)
+def test_variables_that_are_none_are_refused(given: Any, said: str) -> None:
+    """By name, before a model is loaded."""
+    options = {"chat_template_kwargs": given}
+    with pytest.raises(BackendError, match=said):
+        check_options(ModelSpec(backend="hf", name="x", options=options))

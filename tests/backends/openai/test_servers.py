@@ -369,3 +369,22 @@ def test_a_key_in_any_spelling_is_taken_out(
     assert [redacted(text, CANARY) for text in told] == told
     assert all("***" in text for text in told)
     assert CANARY not in "".join(told)
+
+
+def test_variables_of_the_chat_template_are_sent_with_every_request(
+    server: Server, open_backend: Callable[..., OpenAIBackend]
+) -> None:
+    """In the field that vLLM, SGLang and llama.cpp read, by the chat API; they are part of the fingerprint."""
+    variables = '{"enable_thinking": false}'
+    backend = open_backend(chat_template_kwargs=variables, reasoning_effort="low", api="auto")
+    bodies: list[dict[str, Any]] = []
+    server.standing = lambda handler, sent: (bodies.append(sent), good("B")(handler, sent))[1]
+    answers(backend, Request(kind="generate", text="Which letter?", max_tokens=4))
+
+    assert backend.mode.api == "chat"
+    assert bodies[-1]["chat_template_kwargs"] == {"enable_thinking": False}
+    assert bodies[-1]["reasoning_effort"] == "low"
+    assert backend.fingerprint()["chat_template_kwargs"] == variables
+    assert backend.notices[0] == f"The chat template gets {variables}."
+    with pytest.raises(BackendError, match="needs the chat API"):
+        open_backend(chat_template_kwargs=variables, api="completions")
