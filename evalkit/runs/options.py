@@ -256,7 +256,7 @@ OPTIONS: tuple[Option, ...] = (
         MODEL,
         "Variables of the chat template, as JSON: '{\"enable_thinking\": false}'.",
         metavar="JSON",
-        kind=object,
+        record=dict,
     ),
     Option(
         "allow_unknown",
