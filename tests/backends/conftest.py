@@ -135,6 +135,45 @@ def _settings(kind: str, vocabulary: int) -> Any:
             word_embed_proj_dim=48,
             init_std=0.15,
         ),
+        "bert": lambda: tf.BertConfig(
+            **common,
+            hidden_size=48,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=512,
+            initializer_range=0.15,
+        ),
+        "qwen3_moe": lambda: tf.Qwen3MoeConfig(
+            **rope,
+            **wide,
+            head_dim=12,
+            num_experts=4,
+            num_experts_per_tok=2,
+            moe_intermediate_size=32,
+        ),
+        "gemma4": lambda: tf.Gemma4TextConfig(
+            **rope,
+            **wide,
+            head_dim=12,
+            global_head_dim=24,
+            sliding_window=16,
+            vocab_size_per_layer_input=vocabulary,
+            hidden_size_per_layer_input=8,
+            num_kv_shared_layers=0,
+            layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+        ),
+        "llava": lambda: tf.LlavaConfig(
+            text_config=tf.LlamaConfig(**rope, **wide),
+            vision_config=tf.CLIPVisionConfig(
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                image_size=28,
+                patch_size=14,
+            ),
+        ),
         "bloom": lambda: tf.BloomConfig(**common, **wide, hidden_size=48, n_layer=3, n_head=4),
         "mamba": lambda: tf.MambaConfig(
             **common, hidden_size=48, num_hidden_layers=2, state_size=8, initializer_range=0.15
@@ -181,7 +220,7 @@ def build(directory: Path, kind: str, pieces: str) -> Path:
     config = _settings(kind, raw.get_vocab_size())
     torch.manual_seed(7)
     auto = tf.AutoModelForSeq2SeqLM if config.is_encoder_decoder else tf.AutoModelForCausalLM
-    model = auto.from_config(config)
+    model = (tf.AutoModelForImageTextToText if kind == "llava" else auto).from_config(config)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory

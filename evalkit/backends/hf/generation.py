@@ -1,7 +1,7 @@
 """Generation: prompts right-padded behind a stored prefix, finished rows dropped at every step.
 
 `Greedy` runs the loop; a session holds the states of one batch. Not handled here: models whose
-masks are not verified or whose settings ask for more than the likeliest token (`library_loop`),
+fast path does not prove right or whose settings ask for more than the likeliest token (`library_loop`),
 beams.
 """
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.hf.encoded import Limits
 from evalkit.backends.hf.files import ModelFiles
+from evalkit.backends.hf.kinds import auto_class, is_encoder_decoder
 from evalkit.backends.hf.linears import use_onednn, worth_it
 from evalkit.backends.hf.processor import choose_threads, refuse_slow
 from evalkit.backends.hf.reading import AnswerHead
@@ -113,16 +114,25 @@ class Loaded:
     def state_bytes(self) -> int:
         """Return the bytes of key and value states per token, 2 x layers x heads x width x bytes of a number."""
         config = self.model.config.get_text_config()
-        heads = getattr(config, "num_attention_heads", None) or 1
-        width = getattr(config, "head_dim", None) or getattr(config, "hidden_size", 1024) // heads
-        layers = getattr(config, "num_hidden_layers", None) or 32
-        shared = getattr(config, "num_key_value_heads", None) or heads
-        return max(1, 2 * layers * shared * width * self.dtype.itemsize)
+        layers = [config] * (getattr(config, "num_hidden_layers", None) or 32)
+        if getattr(config, "is_heterogeneous", False):
+            layers = list(config.per_layer_config)
+        return max(1, sum(map(_state_numbers, layers)) * self.dtype.itemsize)
+
+
+def _state_numbers(layer: Any) -> int:
+    """Numbers of key and value states per token in a layer of this configuration."""
+    heads = getattr(layer, "num_attention_heads", None) or 1
+    width = getattr(layer, "head_dim", None) or getattr(layer, "hidden_size", 1024) // heads
+    shared: int = getattr(layer, "num_key_value_heads", None) or heads
+    return 2 * shared * int(width)
 
 
 def positions(part: Any) -> int | None:
     """Return how many positions a model, an encoder or a decoder has learned; None where positions are not looked up."""
-    for name, module in part.named_modules():
+    # a tower for pictures has positions of its own
+    text = part.get_decoder() if hasattr(part.config, "text_config") else part
+    for name, module in text.named_modules():
         weight = getattr(module, "weight", None)
         if name.rpartition(".")[2] in _POSITIONS and weight is not None and weight.dim() == 2:
             return int(weight.shape[0]) - int(getattr(module, "offset", 0) or 0)
@@ -192,9 +202,7 @@ def load(spec: ModelSpec, files: ModelFiles) -> Loaded:
     if device.type == "cpu":
         refuse_slow(spec, dtype_of(spec, files))
     encoder_decoder = is_encoder_decoder(files)
-    kind: Any = (
-        transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
-    )
+    kind: Any = getattr(transformers, auto_class(files))
     with quiet():
         tokenizer = tokenizer_of(files, bool(spec.options.get("trust_remote_code", False)))
         try:
@@ -284,23 +292,6 @@ def tokenizer_of(files: ModelFiles, trust: bool) -> Any:
         raise BackendError(
             f"{files.root}: the tokenizer cannot be loaded: {lines[0]}. Fetch the model again."
         ) from error
-
-
-def is_encoder_decoder(files: ModelFiles) -> bool:
-    """Whether the configuration is one of an encoder-decoder model."""
-    from transformers.models.auto import modeling_auto
-
-    kind = files.config.get("model_type")
-    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
-        return True
-    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return False
-    if "auto_map" in files.config:
-        return "AutoModelForSeq2SeqLM" in files.config["auto_map"]
-    raise BackendError(
-        f"{files.root}: model type {kind!r} is neither a causal nor an encoder-decoder language "
-        "model that Transformers knows. Name a text generation model."
-    )
 
 
 def _device(name: str) -> torch.device:

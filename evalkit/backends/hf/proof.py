@@ -19,10 +19,13 @@ from evalkit.backends.hf.encoder_decoder import EncoderDecoderScorer
 from evalkit.backends.hf.layout import Work, mask_forms
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory
 from evalkit.backends.hf.packed import Bank, TreeScorer
+from evalkit.backends.hf.plain import behind
 from evalkit.backends.hf.reference import in_float64
 from evalkit.backends.hf.rows import RowScorer, SingleScorer
+from evalkit.backends.hf.samples import LONGEST_SAMPLE, samples_of, treats_by_length
 from evalkit.backends.hf.tree import Costs
 from evalkit.backends.precision import FLOOR, TIMES, noise
+from evalkit.errors import BackendError
 
 __all__ = [
     "VERIFIED",
@@ -59,11 +62,13 @@ VERIFIED = frozenset(
         "umt5",
     }
 )
-"""Model types whose fast path is tested against one row per choice; ALiBi, state-space and unknown
-ones are not here."""
+"""Model types whose fast path is tested against one row per choice on every change. Any other is taken
+as fast where it proves to be right on the samples, of which one is then the longest."""
 
-_LONGEST_SAMPLE = 1024
 _LARGE = 100.0
+_LOOKS_AHEAD = 0.05
+"""Change of a log-probability, nat, by which a model has seen what it should not: rounding is far
+below in any precision, because both rows have one shape."""
 
 
 class Scorer(Protocol):
@@ -133,46 +138,6 @@ class Path:
         return self.name == "tree"
 
 
-def samples_of(works: Sequence[Work], *, longest: bool = False) -> list[Work]:
-    """Return a few prompts of different lengths, two continuations each.
-
-    The shortest, a middle one and one between them; on request the longest too.
-    """
-    fitting = sorted(
-        (w for w in works if len(w.context) <= _LONGEST_SAMPLE),
-        key=lambda w: (len(w.context), w.context),
-    )
-    if not fitting:
-        fitting = [min(works, key=lambda w: len(w.context))]
-    last = len(fitting) - 1
-    places = [0, last // 4, last // 2, *([last] if longest else [])]
-    return [_two(fitting[place]) for place in dict.fromkeys(places)]
-
-
-def _by_length(config: Any) -> bool:
-    """Whether a model may treat long prompts otherwise than short ones, so that the proof needs a long one: windows, scaled positions."""
-    text = config.get_text_config()
-    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-    scaled = rope.get("rope_type", rope.get("type", "default")) != "default" or any(
-        isinstance(value, dict) for value in rope.values()
-    )
-    return bool(getattr(text, "sliding_window", None)) or scaled
-
-
-def _two(work: Work) -> Work:
-    """The prompt with its longest and its first continuation.
-
-    Without any, its last tokens stand for one.
-    """
-    if not work.tails:
-        cut = max(1, len(work.context) - 3)
-        return replace(
-            work, context=work.context[:cut], tails=(work.context[cut:] or work.context[:1],)
-        )
-    longest = max(work.tails, key=len)
-    return replace(work, tails=tuple(dict.fromkeys((longest[:16], work.tails[0][:16]))))
-
-
 def largest_difference(
     found: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]
 ) -> float:
@@ -203,9 +168,14 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     forced
         ``auto``, or ``plain`` to leave the fast path out.
     """
-    reference = SingleScorer(loaded)
-    proof = _begun(loaded, reference, samples_of(works, longest=_by_length(loaded.model.config)))
-    reason = _unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
+    reference, by_length = SingleScorer(loaded), treats_by_length(loaded.model.config)
+    longest = by_length or not _tested(loaded.model.config)
+    proof = _begun(loaded, reference, samples_of(works, longest=longest))
+    _refuse_looking_ahead(loaded, proof.samples[0])
+    reason = "the option 'path' asks for it"
+    if forced == "auto":
+        beyond = by_length and any(len(work.context) > LONGEST_SAMPLE for work in works)
+        reason = _untried(loaded, beyond=beyond)
     if not reason:
         worst = math.inf
         for name, scorer in _fast(loaded):
@@ -292,12 +262,40 @@ def compiled(loaded: Loaded, path: Path, how: str) -> Path:
     return replace(path, notice=f"{path.notice} Not compiled, because {why}.".strip())
 
 
-def _unverified(loaded: Loaded) -> str:
-    """Why the fast path is not tried; empty when it is."""
+def _refuse_looking_ahead(loaded: Loaded, work: Work) -> None:
+    """Raise BackendError when what a model expects behind a prompt depends on what follows there."""
+    if loaded.encoder_decoder or not loaded.head.available:
+        return
+    model, context = loaded.model, work.context
+    first, *others = dict.fromkeys((*work.tails[0], *context))
+    if not others:
+        return
+    one, two = (behind(model, context, [token])[0] for token in (first, others[-1]))
+    if float((one - two).abs().max()) > _LOOKS_AHEAD:
+        raise BackendError(
+            f"{loaded.model.name_or_path}: what it expects behind a prompt depends on what follows "
+            f"there, as in models trained to fill gaps (model type {model.config.model_type!r}), "
+            "so its log-probabilities of answers mean nothing. "
+            "Name a model that writes from left to right."
+        )
+
+
+def _tested(config: Any) -> bool:
+    """Whether the fast path of a type is tested on every change; any other is proved on a long prompt as well."""
+    return bool({config.get_text_config().model_type, config.model_type} & VERIFIED)
+
+
+def _untried(loaded: Loaded, *, beyond: bool) -> str:
+    """Why the fast path is not tried; empty when it is.
+
+    `beyond`: long prompts may be treated otherwise, and some are longer than any sample.
+    """
     config = loaded.model.config
-    kind = config.get_text_config().model_type
-    if kind not in VERIFIED and config.model_type not in VERIFIED:
-        return "its masks are not verified"
+    if beyond and not _tested(config):
+        return (
+            "it may treat long prompts otherwise than short ones, and what is longer than "
+            f"{LONGEST_SAMPLE} tokens is not proved"
+        )
     if getattr(config, "alibi", False):
         return "it uses ALiBi positions"
     if not loaded.head.available:

@@ -13,7 +13,8 @@ from typing import Any
 from evalkit.backends.hf.encoded import Limits
 from evalkit.backends.hf.encoding import Encoder
 from evalkit.backends.hf.files import ModelFiles, locate, read_template
-from evalkit.backends.hf.loading import is_encoder_decoder, max_length, quiet, tokenizer_of
+from evalkit.backends.hf.kinds import is_encoder_decoder
+from evalkit.backends.hf.loading import max_length, quiet, tokenizer_of
 from evalkit.backends.hf.options import thoughts_of
 from evalkit.backends.template_kwargs import NAME, template_kwargs
 from evalkit.records import ModelSpec

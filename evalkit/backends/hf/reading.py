@@ -84,9 +84,12 @@ class AnswerHead:
         del module, args
         if self._shape is None or self._index is None:
             return None
-        rows = output.new_zeros((self._shape[0] * self._shape[1], output.shape[-1]))
-        rows.index_copy_(0, self._index.to(output.device), output[0])
-        return rows.view(*self._shape[:2], -1)
+        # a mixture of experts may return its router's scores behind the states, which nothing reads
+        states, *others = output if isinstance(output, tuple) else (output,)
+        rows = states.new_zeros((self._shape[0] * self._shape[1], states.shape[-1]))
+        rows.index_copy_(0, self._index.to(states.device), states[0])
+        widened = rows.view(*self._shape[:2], -1)
+        return (widened, *others) if isinstance(output, tuple) else widened
 
     def at(
         self, index: torch.Tensor, forward: Callable[[], Any], *, trim: bool = False

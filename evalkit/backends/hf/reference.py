@@ -40,11 +40,26 @@ def in_float64(loaded: Loaded) -> Iterator[None]:
             handles.append(module.register_forward_pre_hook(_Widen(kept)))
             handles.append(module.register_forward_hook(_Narrow(kept), always_call=True))
     try:
-        with _wide_casts():
+        with _plain_experts(loaded.model), _wide_casts():
             yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def _plain_experts(model: Any) -> Iterator[None]:
+    """Run experts one after the other within the context: kernels for all at once know no float64."""
+    change = getattr(model, "set_experts_implementation", None)
+    if change is None or not model._can_set_experts_implementation():
+        yield
+        return
+    before = model.get_experts_implementation()
+    change("eager")
+    try:
+        yield
+    finally:
+        change(before)
 
 
 def _widened(module: Any, args: tuple[Any, ...], output: Any) -> Any:

@@ -1,6 +1,6 @@
 """One row per distinct continuation, masks and positions the model's own; and one row at a time.
 
-The way for architectures whose masks are not verified. Not handled here: anything shared between
+The way for architectures whose fast path does not prove right. Not handled here: anything shared between
 prompts.
 """
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.errors import BackendError
 from evalkit.records import Ask, ModelSpec, Request, Response
 
 torch = pytest.importorskip("torch")
@@ -71,6 +72,8 @@ def one_by_one(directory: Path, requests: Sequence[Request]) -> list[list[float]
 
     config = tf.AutoConfig.from_pretrained(directory)
     auto = tf.AutoModelForSeq2SeqLM if config.is_encoder_decoder else tf.AutoModelForCausalLM
+    if config.model_type == "llava":
+        auto = tf.AutoModelForImageTextToText
     model, tokenizer = (
         auto.from_pretrained(directory, dtype=torch.float32).eval(),
         tf.AutoTokenizer.from_pretrained(directory),
@@ -171,8 +174,28 @@ def test_generation_equals_the_librarys(model_dir: Callable[..., Path], kind: st
     assert {response.finish_reason for response in found} <= {"stop", "length"}
 
 
+@pytest.mark.parametrize("kind", ["qwen3_moe", "gemma4", "llava"])
+def test_a_type_that_is_not_listed_is_fast_where_it_proves_right(
+    model_dir: Callable[..., Path], kind: str
+) -> None:
+    """A mixture of experts, heads that differ between layers, and a model that sees pictures too, whose tower's four positions say nothing of texts."""
+    directory, requests = model_dir(kind), choice_requests()[::4]
+    found, stats = answers(directory, requests)
+
+    assert (stats["path"], stats["notice"]) == ("tree", "")
+    assert stats["proof"]["reference"] == "float64"
+    for response, scores in zip(found, one_by_one(directory, requests), strict=True):
+        assert list(response.logprobs) == pytest.approx(scores, abs=1e-4)
+
+
+def test_a_model_that_fills_gaps_is_refused(model_dir: Callable[..., Path]) -> None:
+    """It sees the answer that it is asked for, so its log-probabilities would be no measure of anything."""
+    with pytest.raises(BackendError, match=r"depends on what follows there.*model type 'bert'"):
+        answers(model_dir("bert"), choice_requests()[:2])
+
+
 def test_every_verified_type_is_tested_here(model_dir: Callable[..., Path]) -> None:
-    """A model type enters the list of the fast path together with its test."""
+    """A model type enters the list of those that need no long prompt in their proof together with its test."""
     from evalkit.backends.hf.proof import VERIFIED
 
     aliases = {"gemma3": "gemma3_text"}

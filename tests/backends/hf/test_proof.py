@@ -310,15 +310,15 @@ def test_the_longest_prompt_is_in_the_proof_where_length_could_matter(
     from transformers import AutoConfig
 
     from evalkit.backends.hf.layout import Work
-    from evalkit.backends.hf.proof import _by_length, samples_of
+    from evalkit.backends.hf.samples import samples_of, treats_by_length
 
     config = AutoConfig.from_pretrained(model_dir(family))
     for name, value in changes.items():
         setattr(config, name, value)
     works = [Work(tuple(range(1, n)), ((5,), (6, 7))) for n in range(10, 90)]
-    lengths = [len(work.context) for work in samples_of(works, longest=_by_length(config))]
+    lengths = [len(work.context) for work in samples_of(works, longest=treats_by_length(config))]
 
-    assert _by_length(config) == needs
+    assert treats_by_length(config) == needs
     assert lengths == ([9, 28, 48, 88] if needs else [9, 28, 48])
 
 

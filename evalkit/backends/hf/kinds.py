@@ -1,0 +1,57 @@
+"""Which kind of model the files of a directory hold, and by which class of the library it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evalkit.backends.hf.files import ModelFiles
+from evalkit.errors import BackendError
+
+__all__ = ["auto_class", "is_encoder_decoder"]
+
+
+def auto_class(files: ModelFiles) -> str:
+    """Return the name of the class of Transformers that loads a model.
+
+    Raises
+    ------
+    BackendError
+        When it writes no text.
+    """
+    if is_encoder_decoder(files):
+        return "AutoModelForSeq2SeqLM"
+    return "AutoModelForImageTextToText" if _with_pictures(files) else "AutoModelForCausalLM"
+
+
+def is_encoder_decoder(files: ModelFiles) -> bool:
+    """Whether the configuration is one of an encoder-decoder model."""
+    from transformers.models.auto import modeling_auto
+
+    kind = files.config.get("model_type")
+    if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return True
+    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return False
+    if "auto_map" in files.config:
+        return "AutoModelForSeq2SeqLM" in files.config["auto_map"]
+    if _with_pictures(files):
+        return False
+    raise BackendError(
+        f"{files.root}: model type {kind!r} is neither a causal nor an encoder-decoder language "
+        "model that Transformers knows. Name a text generation model."
+    )
+
+
+def _with_pictures(files: ModelFiles) -> bool:
+    """Whether Transformers lists a decoder among models of text and pictures alone; it is asked in text."""
+    from transformers.models.auto import modeling_auto
+
+    kind = files.config.get("model_type")
+    made = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind, "")
+    text = files.config.get("text_config")
+    return (
+        kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and "auto_map" not in files.config
+        and (made.endswith("ForCausalLM") or (bool(made) and isinstance(text, Mapping)))
+        and not (isinstance(text, Mapping) and text.get("is_encoder_decoder"))
+    )
