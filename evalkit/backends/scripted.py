@@ -4,51 +4,53 @@
 (`Ask.hint`), which no real engine looks at. Every behaviour is a pure function of the request, its
 hint and the seed, so batch size and order never matter.
 
-======================= ==============================================================================================
-behaviour               answers
-======================= ==============================================================================================
-``perfect``             the target, always
-``wrong``               a choice or text that is not the target, always
-``knows``               the target on a fixed share ``accuracy`` of the instances, whatever the wording
-``noise``               the target with probability ``accuracy``, drawn anew for every cell
-``sensitive``           like ``noise``, but the probability varies over phrasings with standard deviation ``sd``
-``seen_only``           the target under seen wording; a wrong choice under any other
-``first``               the first choice shown (position bias)
-``copies``              the choice whose label stands last in the prompt (copies a label)
-``refuses``             a polite refusal, which no parser may take for an answer
-``rambles``             the target, hidden in a text that cannot be parsed, under half of the phrasings
-``obeys``               the target under correct instructions, the opposite under others
-``deaf``                the target whatever the instruction says (ignores wrong instructions)
-``lured``               what the data of the prompt misleads to, where something does; else the target
-``uniform``             equal log-probabilities for all choices; empty text
-``nan``                 not-a-number for a share ``rate`` of the requests
-``oom``                 an out-of-memory error for a share ``rate`` of the requests
-``flaky``               a server error for a share ``rate`` of the requests
-``slow``                the target, 0.05 seconds later per batch
-``hang``                nothing, for ever
-``twin``                like a released model: knows a share ``accuracy`` of the instances, and flips a share ``flips``
-                        of the cells, drawn by ``seed``; some choice, or a wrong text, under controls
-======================= ==============================================================================================
+================== =================================================================================
+behaviour          answers
+================== =================================================================================
+``perfect``        the target, always
+``wrong``          a choice or text that is not the target, always
+``knows``          the target on a fixed share ``accuracy`` of the instances, whatever the wording
+``noise``          the target with probability ``accuracy``, drawn anew for every cell
+``sensitive``      like ``noise``, but the probability varies over phrasings with standard deviation
+                   ``sd``
+``seen_only``      the target under seen wording; a wrong choice under any other
+``first``          the first choice shown (position bias)
+``copies``         the choice whose label stands last in the prompt (copies a label)
+``refuses``        a polite refusal, which no parser may take for an answer
+``rambles``        the target, hidden in a text that cannot be parsed, under half of the phrasings
+``obeys``          the target under correct instructions, the opposite under others
+``deaf``           the target whatever the instruction says (ignores wrong instructions)
+``lured``          what the data of the prompt misleads to, where something does; else the target
+``uniform``        equal log-probabilities for all choices; empty text
+``nan``            not-a-number for a share ``rate`` of the requests
+``oom``            an out-of-memory error for a share ``rate`` of the requests
+``flaky``          a server error for a share ``rate`` of the requests
+``slow``           the target, 0.05 seconds later per batch
+``hang``           nothing, for ever
+``twin``           like a released model: knows a share ``accuracy`` of the instances, and flips a
+                   share ``flips`` of the cells, drawn by ``seed``; some choice, or a wrong text,
+                   under controls
+================== =================================================================================
 
 Planted defects are a `twin` with one thing wrong on a share ``strength`` of what it concerns; with the
 same ``accuracy`` and ``seed`` all else is the twin's:
 
-======================= ==============================================================================================
-behaviour               on the share ``strength``
-======================= ==============================================================================================
-``over_refuses``        a refusal in place of a written answer
-``injects``             a phrase behind a written answer
-``label_swap``          the first two choices taken for each other
-``follows_data``        the last word of the prompt in place of a written answer
-``bad_task``            a wrong answer, in the task named by ``task`` only
-``overconfident``       the same choice with probability 0.999 in place of 0.9
-``forgot``              instances that are wrong whatever the wording
-``position``            the first choice
-``format``              a text that cannot be parsed and is cut off, in place of a written answer
-``unfollows``           the right answer under controls too: the instruction is not read
-``unseen``              a wrong answer under unseen wording
-``phrasings``           phrasings under which everything is wrong
-======================= ==============================================================================================
+================== =================================================================================
+behaviour          on the share ``strength``
+================== =================================================================================
+``over_refuses``   a refusal in place of a written answer
+``injects``        a phrase behind a written answer
+``label_swap``     the first two choices taken for each other
+``follows_data``   the last word of the prompt in place of a written answer
+``bad_task``       a wrong answer, in the task named by ``task`` only
+``overconfident``  the same choice with probability 0.999 in place of 0.9
+``forgot``         instances that are wrong whatever the wording
+``position``       the first choice
+``format``         a text that cannot be parsed and is cut off, in place of a written answer
+``unfollows``      the right answer under controls too: the instruction is not read
+``unseen``         a wrong answer under unseen wording
+``phrasings``      phrasings under which everything is wrong
+================== =================================================================================
 """
 
 from __future__ import annotations

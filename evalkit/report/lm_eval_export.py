@@ -41,20 +41,25 @@ _EXPECTED = (
 )
 _README = """# Tasks for lm-eval
 
-Written by evalkit from a run of {model} on the suite {suite}: {n_tasks} tasks of lm-eval, one per task and phrasing, {n_rows} prompts.
+Written by evalkit from a run of {model} on the suite {suite}: {n_tasks} tasks of lm-eval, one per \
+task and phrasing, {n_rows} prompts.
 `expected.csv` holds what evalkit measured on each of them.
 
 From this folder (the data paths are relative to it), for a model of Transformers:
 
-    lm_eval --model hf --model_args pretrained=MODEL --tasks {group} --include_path . --num_fewshot 0
+    lm_eval --model hf --model_args pretrained=MODEL --tasks {group} --include_path . --num_fewshot\
+ 0
 
-The prompts are finished texts: instruction, shots and listed choices are in them, so lm-eval adds nothing. Leave its chat template off for a run without one.
+The prompts are finished texts: instruction, shots and listed choices are in them, so lm-eval adds \
+nothing. Leave its chat template off for a run without one.
 
 * `acc` is choice_accuracy, `acc_bytes` choice_accuracy_norm, `exact_match` exact_match.
 * A choice with the text of the right one counts as right, so targets are lists.
-* exact_match here compares the first line without the white space around it, ignoring case. evalkit also unifies Unicode forms, drops one layer of quotes
+* exact_match here compares the first line without the white space around it, ignoring case. \
+evalkit also unifies Unicode forms, drops one layer of quotes
   and a closing full stop: where answers carry these, its scores are higher.
-* Prompts longer than the model's window lose their middle in evalkit and their beginning in lm-eval; `expected.csv` counts them as truncated.
+* Prompts longer than the model's window lose their middle in evalkit and their beginning in \
+lm-eval; `expected.csv` counts them as truncated.
 {left_out}"""
 
 

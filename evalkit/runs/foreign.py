@@ -50,6 +50,7 @@ class Foreign:
         self, model: ModelSpec, own: Mapping[str, Sequence[Phrasing]], tasks: Sequence[Task]
     ) -> None:
         self._model, self._own, self._tasks = model, own, tasks
+        self._relations: dict[str, Seen] = {}
 
     @cached_property
     def _found(self) -> dict[str, tuple[Phrasing, Task]]:
@@ -80,8 +81,10 @@ class Foreign:
         return place
 
     def _seen(self, name: str) -> Seen:
-        one, task = self._found[name]
-        return catalog.relation(one, self._model, task)
+        if name not in self._relations:
+            one, task = self._found[name]
+            self._relations[name] = catalog.relation(one, self._model, task)
+        return self._relations[name]
 
     def relation(self, phrasing: Phrasing, task: Task) -> Seen:
         """Return whether the model has seen a phrasing; of a ``wrong`` control, the words it borrowed."""

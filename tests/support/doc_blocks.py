@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 from dataclasses import dataclass
@@ -43,6 +44,15 @@ def blocks(page: Path) -> list[Block]:
         above = next((line for line in reversed(before.splitlines()) if line.strip()), "")
         found.append(Block(page, match[1], match[2], before.count("\n") + 2, above))
     return found
+
+
+def walked(page: Path) -> tuple[int, str]:
+    """Run the `>>>` lines of a page in order; return how many there are, and what came out otherwise than it says."""
+    text = "\n".join(block.text for block in blocks(page) if block.language == "pycon")
+    walk = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    said: list[str] = []
+    found = doctest.DocTestRunner(verbose=False).run(walk, out=said.append)
+    return found.attempted, "".join(said)
 
 
 def shell_lines(text: str) -> list[list[str]]:

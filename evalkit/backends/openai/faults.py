@@ -2,13 +2,14 @@
 
 It may pass, this request is lost, or the run must stop. Pure.
 
-====================  =====================================================================================================
-`Passing`             tried again: 408, 409, 425, 429, 5xx, timeouts, broken connections, bodies that are no answer
-`Refused`             this request gets `Response.error`: content filter, prompt too long, spending ceiling
-`Rejected`            a client error that may lie in this request: where a short known prompt is answered, this request gets
-                      `Response.error`, else the run stops
-`BackendError`        the run stops with exit code 4: 401, 404, redirects, quota used up, wrong model
-====================  =====================================================================================================
+===============  ===================================================================================
+`Passing`        tried again: 408, 409, 425, 429, 5xx, timeouts, broken connections, bodies that are
+                 no answer
+`Refused`        this request gets `Response.error`: content filter, prompt too long, spending ceiling
+`Rejected`       a client error that may lie in this request: where a short known prompt is
+                 answered, this request gets `Response.error`, else the run stops
+`BackendError`   the run stops with exit code 4: 401, 404, redirects, quota used up, wrong model
+===============  ===================================================================================
 
 ``docs/http_backend.md`` has the whole table.
 """

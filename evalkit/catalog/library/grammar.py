@@ -21,8 +21,10 @@ __all__ = ["kind_of", "neighbours", "slips", "unheard"]
 
 _TABLE = """
 determiner: the a an
-not after a determiner: the a an of to in on at by for from with and or is are was were be been am do does did has have had it its they
-not after a determiner: them he him she you we i this that these those which what who whom whose how why when where if whether as so not
+not after a determiner: the a an of to in on at by for from with and or is are was were be been am
+not after a determiner: do does did has have had it its they
+not after a determiner: them he him she you we i this that these those which what who whom whose how
+not after a determiner: why when where if whether as so not
 not after a determiner: would should must can could will shall your my their our his her
 preposition: of from at into
 not after a preposition: is are was were do does did of to at and or if has have had
@@ -37,12 +39,17 @@ bad end: the a an of and or your its their if that my
 pronoun: i you he she it we they
 being: is are was were
 doing: do does did is are was were
-no form of a verb: thing nothing something anything everything string following during meaning reading writing ending morning evening
-no form of a verb: being according setting saying heading spring king bring ring sing wording building opening closing warning finding
+no form of a verb: thing nothing something anything everything string following during meaning
+no form of a verb: reading writing ending morning evening
+no form of a verb: being according setting saying heading spring king bring ring sing wording
+no form of a verb: building opening closing warning finding
 no form of a verb: beginning rating working
-noun: sentence word question answer option choice letter number statement item object name line bracket shape film movie story title fact
-noun: concept person passage paragraph text string rule label compliment parenthesis alternative triple version pair part digit clause
-noun: error mistake penguin row comma remark comment friend way place reason event premise hypothesis
+noun: sentence word question answer option choice letter number statement item object name line
+noun: bracket shape film movie story title fact
+noun: concept person passage paragraph text string rule label compliment parenthesis alternative
+noun: triple version pair part digit clause
+noun: error mistake penguin row comma remark comment friend way place reason event premise
+noun: hypothesis
 stutter: the a of to is are
 """
 """Words by what they may stand beside; a name may have several lines."""

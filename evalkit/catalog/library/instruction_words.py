@@ -26,7 +26,8 @@ def _sets(text: str) -> list[frozenset[str]]:
 
 ALIKE = _sets("""
 pick choose select mark point indicate take chooses picks choice
-say tell state report give write reply respond answer output put name return provide supply produce print note send call label says
+say tell state report give write reply respond answer output put name return provide supply produce\
+ print note send call label says
 decide determine judge settle find work assess establish deciding
 right correct proper correctly properly rightly
 wrong incorrect incorrectly wrongly

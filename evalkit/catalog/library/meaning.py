@@ -58,11 +58,11 @@ class Verdict:
 
 Validator = Callable[[Phrasing, Phrasing, Sequence[str]], Verdict]
 _NEGATIONS = """
-not no never none nor neither nothing nobody nowhere cannot cant dont doesnt didnt isnt arent wasnt werent wont wouldnt shouldnt
-couldnt mustnt without except unless avoid refrain false incorrect wrong untrue least fewest lowest worst opposite ignore disregard
+not no never none nor neither nothing nobody nowhere cannot cant dont doesnt didnt isnt arent wasnt
+werent wont wouldnt shouldnt couldnt mustnt without except unless avoid refrain false incorrect
+wrong untrue least fewest lowest worst opposite ignore disregard
 """
 _NEGATING = frozenset(_NEGATIONS.split())
-_ANSWER_WORDS = frozenset({"false", "incorrect", "wrong", "untrue"})
 _WORDY = 6
 """Words plus 2 of an instruction that a single word cannot stand for."""
 _FORMS = {"n't": " not", "n’t": " not"}

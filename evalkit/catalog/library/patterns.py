@@ -33,8 +33,9 @@ _ASCII = bytes(
 )
 _INVISIBLE = dict.fromkeys((173, 8203, 8204, 8205, 8288, 65279))
 _FUNCTION = """
-a an the this that these those and or but so if of in on at by for from to with as is are was were be been it its your you
-please which what whether do does did can could will would should may might then there here s t
+a an the this that these those and or but so if of in on at by for from to with as is are was were
+be been it its your you please which what whether do does did can could will would should may might
+then there here s t
 """
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
 """Words that weigh half: a copy with another article is still a copy."""

@@ -1,15 +1,15 @@
 """The same items in several forms, each with the instruction that belongs to it.
 
-============== ==================================================================== ==============
-form           what is asked                                                        for tasks that
-============== ==================================================================== ==============
-``labels``     name one of the answers listed                                       choose
-``letters``    name the letter in front of the answer                               choose
-``statements`` name the letter in front of the statement that is true               choose, with a statement for each answer
-``truefalse``  is this statement true? once the right one, once another             the same
-``text``       write the whole corrected text                                       correct a text
-``edits``      list the changes, each as "wrong -> right"                           correct a text
-============== ==================================================================== ==============
+============== ====================================================== =============================
+form           what is asked                                          for tasks that
+============== ====================================================== =============================
+``labels``     name one of the answers listed                         choose
+``letters``    name the letter in front of the answer                 choose
+``statements`` name the letter in front of the statement that is true choose, with a statement each
+``truefalse``  is this statement true? once the right one, once another the same
+``text``       write the whole corrected text                         correct a text
+``edits``      list the changes, each as "wrong -> right"             correct a text
+============== ====================================================== =============================
 
 The form is a factor of the instances, so its gain is paired on item and wording. What the instruction
 asks for and how the answer is to look stand in the fields ``ask`` and ``reply``, which the wordings

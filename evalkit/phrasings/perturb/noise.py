@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["DROP", "RANDOM", "SHUFFLE", "VOCABULARY", "drop", "random_words", "shuffle"]
 
 _VOCABULARY_WORDS = """
-acorn anchor apron arrow attic badge barrel basket beacon blanket bottle branch bridge bucket button cabin candle canyon carpet
-castle cellar chalk cherry circle clover copper corner cotton crater curtain daisy desert dinner dragon drawer eagle elbow engine
-fabric falcon feather fiddle flame forest fountain garden ginger glacier goblet hammer harbor hazel helmet hinge island ivory
-jacket jigsaw kettle kitten ladder lagoon lantern lemon lizard locket magnet mango marble meadow mirror mitten napkin needle
-nickel oasis olive orchard otter oyster paddle pebble pepper pillow pocket puddle puzzle quarry quilt rabbit raisin ribbon river
-rocket saddle sandal scarf shovel silver spider sponge station summit tablet teapot thimble ticket timber tunnel turnip umbrella
-valley velvet violin walnut whistle willow window winter zipper
+acorn anchor apron arrow attic badge barrel basket beacon blanket bottle branch bridge bucket button
+cabin candle canyon carpet castle cellar chalk cherry circle clover copper corner cotton crater
+curtain daisy desert dinner dragon drawer eagle elbow engine fabric falcon feather fiddle flame
+forest fountain garden ginger glacier goblet hammer harbor hazel helmet hinge island ivory jacket
+jigsaw kettle kitten ladder lagoon lantern lemon lizard locket magnet mango marble meadow mirror
+mitten napkin needle nickel oasis olive orchard otter oyster paddle pebble pepper pillow pocket
+puddle puzzle quarry quilt rabbit raisin ribbon river rocket saddle sandal scarf shovel silver
+spider sponge station summit tablet teapot thimble ticket timber tunnel turnip umbrella valley
+velvet violin walnut whistle willow window winter zipper
 """
 VOCABULARY = tuple(_VOCABULARY_WORDS.split())
 """Plain nouns that belong to no task."""

@@ -31,12 +31,14 @@ NO_WORDNET = "none"
 _STARTS = re.compile(r"(?:^|[.!?:\n}\"“(])\s*$")
 """What stands before the first word of a sentence."""
 _CLOSED_WORDS = """
-a an the this that these those and or but nor so yet if whether then than as of in on at by for from to with without into onto
-over under between among about above below before after is are was were be been being am do does did have has had can could will
-would shall should may might must not no never none nothing neither only all any each every both either one two three four five
-first second i you he she it we they me him her us them my your his its our their who whom whose which what when where why how
-there here very more most less least same other such just also too please yes true false correct incorrect right wrong option
-options choice choices letter letters number numbers label labels answer answers except save instead like up down out off back away sure able know be let
+a an the this that these those and or but nor so yet if whether then than as of in on at by for from
+to with without into onto over under between among about above below before after is are was were be
+been being am do does did have has had can could will would shall should may might must not no never
+none nothing neither only all any each every both either one two three four five first second i you
+he she it we they me him her us them my your his its our their who whom whose which what when where
+why how there here very more most less least same other such just also too please yes true false
+correct incorrect right wrong option options choice choices letter letters number numbers label
+labels answer answers except save instead like up down out off back away sure able know be let
 """
 _CLOSED = frozenset(_CLOSED_WORDS.split())
 """Words that carry the logic or the answer format; a synonym would change what is asked."""

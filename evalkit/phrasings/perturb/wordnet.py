@@ -27,11 +27,13 @@ __all__ = ["DEBIAN_PATHS", "WordNet", "find_wordnet", "inflect", "inflection_of"
 DEBIAN_PATHS = (Path("/usr/share/wordnet"), Path("/usr/local/share/wordnet"))
 """Where Linux distributions put the dictionary files."""
 _LEXNAMES_WORDS = """
-adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body noun.cognition noun.communication
-noun.event noun.feeling noun.food noun.group noun.location noun.motive noun.object noun.person noun.phenomenon noun.plant
-noun.possession noun.process noun.quantity noun.relation noun.shape noun.state noun.substance noun.time verb.body verb.change
-verb.cognition verb.communication verb.competition verb.consumption verb.contact verb.creation verb.emotion verb.motion
-verb.perception verb.possession verb.social verb.stative verb.weather adj.ppl
+adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body
+noun.cognition noun.communication noun.event noun.feeling noun.food noun.group noun.location
+noun.motive noun.object noun.person noun.phenomenon noun.plant noun.possession noun.process
+noun.quantity noun.relation noun.shape noun.state noun.substance noun.time verb.body verb.change
+verb.cognition verb.communication verb.competition verb.consumption verb.contact verb.creation
+verb.emotion verb.motion verb.perception verb.possession verb.social verb.stative verb.weather
+adj.ppl
 """
 _LEXNAMES = _LEXNAMES_WORDS.split()
 _POS_NUMBER = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}

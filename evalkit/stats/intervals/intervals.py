@@ -97,23 +97,25 @@ def score_intervals(
 
     Notes
     -----
-    =================================================  ============================  =====================================
-    metric                                             fixed                         random
-    =================================================  ============================  =====================================
-    mean                                               Student, probit scale         Student, Satterthwaite, probit scale
-    std, std0, std_excess, var_phrasing                non-central chi-square        none: need normal wording effects
-    q75                                                none: order statistics of     pivotal, normal on the probit scale
-    other quantiles, min, max, spread, worst_3,        noisy means are biased        none: need normal wording effects
-    cvar10, sensitivity, saturation, cps,
-    g_coefficient
-    var_instance                                       Student, cube root            Student, cube root, from P = 10
-    var_interaction                                    Student                       Student, arcsine for 0/1, from P = 30
-    pss, consistency, flip_rate                        Student, cube root            Student, arcsine, labels or 0/1, from P = 30
-    worst_instance, best_instance, alpha, entropy      Student, Wilson for 0/1; BCa  none: they move with P
-    new_phrasing                                       none                          none: needs normal wording effects
-    gap                                                Student, paired               Student, Welch and Satterthwaite
-    gap_worst, gap_std                                 none                          none: need normal wording effects
-    =================================================  ============================  =====================================
+    ==================================== ========================== ================================
+    metric                               fixed                      random
+    ==================================== ========================== ================================
+    mean                                 Student, probit scale      Student, Satterthwaite, probit
+    std, std0, std_excess, var_phrasing  non-central chi-square     none: need normal effects
+    q75                                  none: order statistics     pivotal, normal, probit scale
+    other quantiles, min, max, spread,   of noisy means are biased  none: need normal effects
+    worst_3, cvar10, sensitivity,
+    saturation, cps, g_coefficient
+    var_instance                         Student, cube root         Student, cube root, P >= 10
+    var_interaction                      Student                    Student, arcsine for 0/1, P >= 30
+    pss, consistency, flip_rate          Student, cube root         Student, arcsine, labels or 0/1,
+                                                                    P >= 30
+    worst_instance, best_instance,       Student, Wilson for        none: they move with P
+    alpha, entropy                       0/1; BCa
+    new_phrasing                         none                       none: needs normal effects
+    gap                                  Student, paired            Student, Welch and Satterthwaite
+    gap_worst, gap_std                   none                       none: need normal effects
+    ==================================== ========================== ================================
     """
     result: dict[str, Interval] = {}
     if question == "fixed":

@@ -2,14 +2,15 @@
 
 P(y[p, i] = 1) = sigmoid(s[p] b[i] + theta[p])
 
-theta[p]  ease of phrasing p: X gamma + a Student effect of scale sigma (8 degrees of freedom), or, for a share pi of
-          broken phrasings, normal around -1.5 with deviation 1.5; pi is 0 with chance 0.8, else
-          Beta(1, 19);
+theta[p]  ease of phrasing p: X gamma + a Student effect of scale sigma (8 degrees of freedom), or,
+          for a share pi of broken phrasings, normal around -1.5 with deviation 1.5; pi is 0 with
+          chance 0.8, else Beta(1, 19);
 s[p]      slope, log-normal around 1 with deviation `SLOPE`; 1 for the one-parameter model;
-b[i]      ease of instance i: Z delta + a draw from an unknown distribution on a grid of -7 ... 7 logits, which has a
-          Dirichlet prior around a normal (deviation 2.5), so instances that everything gets right
-          are no surprise;
-sigma     half-normal with scale 0.3 logits: phrasings of one instruction rarely differ by more than twice that.
+b[i]      ease of instance i: Z delta + a draw from an unknown distribution on a grid of -7 ... 7
+          logits, which has a Dirichlet prior around a normal (deviation 2.5), so instances that
+          everything gets right are no surprise;
+sigma     half-normal with scale 0.3 logits: phrasings of one instruction rarely differ by more than
+          twice that.
 
 The estimand is the score over *these* instances: scored cells count as they are, the others as the
 number of successes still to come, with its noise. That noise is what plain fits leave out, and why
