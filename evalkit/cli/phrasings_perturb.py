@@ -113,6 +113,8 @@ def command(
         made += _checked(copies, phrasings, labels, given=given)
         refusals += map(str, refused)
     if given["out"]:
+        if not made:
+            print_notes(refusals, what="refused", quiet=quiet)
         write_phrasings(given["out"], made, overwrite=given["overwrite"])
     if as_json:
         print_json(

@@ -80,6 +80,19 @@ def test_perturb_writes_copies_and_names_refusals(phrasings, tmp_path, capsys):
     assert "made 1 of 2" in capsys.readouterr().err
 
 
+def test_six_rewordings_that_read_0_are_refused_by_name(phrasings, tmp_path, capsys):
+    """No copy, no file, exit 2; what was wrong with them stands above the error that points there."""
+    table = tmp_path / "zeros.csv"
+    table.write_text("of,text\n" + "".join(f"a,{zero}\n" for zero in "0 0. 00 0! (0) 0".split()))
+    out = tmp_path / "out.yaml"
+    words = ["phrasings", "perturb", str(phrasings), "--out", str(out), "--perturb"]
+
+    assert invoke([*words, f"paraphrase:file={table},n=6"]) == 2
+    assert not out.exists()
+    said = capsys.readouterr().err
+    assert said.index("made 0 of 6") < said.index("there are no phrasings to write")
+
+
 def test_perturb_needs_files_or_a_task(capsys):
     """Neither is a usage error with the remedy."""
     assert invoke(["phrasings", "perturb", "--perturb", "drop"]) == 2
