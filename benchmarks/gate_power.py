@@ -3,16 +3,21 @@
 Each regime is a population of instances with the answers of two models under every phrasing. True estimates are those of the
 population; a release is a draw of instances from it. *Nothing changed*: old and new are exchangeable, so every
 true harm is 0. *At the margin*: the new model is bent until the true harm of one metric is exactly its margin.
+*Chains*: five releases one after the other, each of which truly loses a point of the mean.
+
+Every rule of the shipped policy decides, alarms among them; bent are the metrics of `BENT`.
 
 Run: ``python benchmarks/gate_power.py --releases 200 --out gate_power.json``; prints the tables of the docs.
+``python benchmarks/gate_power.py --chain 0.01 --releases 100`` prints that of the chains.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -30,6 +35,11 @@ SEEN = ("seen",) * 6 + ("unseen",) * 6
 """Relation of the twelve phrasings."""
 N_TASKS = 4
 POPULATION = 20_000
+BENT = ("mean", "gap", "worst_phrasing", "std", "consistency", "unparsed_rate")
+"""Metrics of which a loss is made."""
+CHAIN = 5
+"""Releases after the first in a chain."""
+TODAY = date(2026, 11, 30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +97,9 @@ class Side:
 
 
 class Population:
-    """Instances of one task with the latent values of both models."""
+    """Instances of one task with the latent values of two models, or of a chain of them."""
 
-    def __init__(self, regime: Regime, rng: np.random.Generator) -> None:
+    def __init__(self, regime: Regime, rng: np.random.Generator, *, models: int = 2) -> None:
         shape = (len(SEEN), POPULATION)
         self.effects = (
             np.sort(rng.standard_normal(shape[0]))[rng.permutation(shape[0])] * regime.phrasing
@@ -101,7 +111,7 @@ class Population:
             + self.effects[:, None]
         )
         base = base + regime.shared * rng.standard_normal(shape)
-        self.latent = [base + regime.own * rng.standard_normal(shape) for _ in range(2)]
+        self.latent = [base + regime.own * rng.standard_normal(shape) for _ in range(models)]
         self.uniform = rng.random(shape)
         self.noise = rng.random(shape)
         self.wrong = np.broadcast_to(
@@ -115,7 +125,7 @@ class Population:
         """Return the baseline."""
         return Side(self.latent[0] > 0, np.zeros(self.uniform.shape, dtype=bool), self.wrong)
 
-    def new(self, metric: str, strength: float) -> Side:
+    def new(self, metric: str, strength: float, *, model: int = 1) -> Side:
         """Return the candidate, bent so that one metric is harmed."""
         shift = np.zeros(len(SEEN))
         if metric == "mean":
@@ -126,7 +136,7 @@ class Population:
             shift[int(self.effects.argmin())] -= strength
         elif metric == "std":
             shift += strength * (np.sign(self.contrast) if not self.effects.any() else self.effects)
-        right = self.latent[1] + shift[:, None] > 0
+        right = self.latent[model] + shift[:, None] > 0
         scattered = (self.noise < strength) if metric == "consistency" else np.zeros_like(right)
         unparsed = self.uniform < strength if metric == "unparsed_rate" else np.zeros_like(right)
         return Side(right & ~scattered, unparsed, np.where(scattered, self.other, self.wrong))
@@ -146,23 +156,28 @@ def truth(metric: str, side: Side) -> float:
     }[metric]()
 
 
-def harm(metric: str, populations: Sequence[Population], strength: float) -> float:
+def harm(
+    metric: str, populations: Sequence[Population], strength: float, *, model: int = 1
+) -> float:
     """Return the true harm over all tasks."""
     before = np.mean([truth(metric, one.old()) for one in populations])
-    after = np.mean([truth(metric, one.new(metric, strength)) for one in populations])
+    after = np.mean([truth(metric, one.new(metric, strength, model=model)) for one in populations])
     if metric == "std":
         return float(np.sqrt(after) - np.sqrt(before))
     return float(after - before)
 
 
-def strength_for(metric: str, populations: Sequence[Population], wanted: float) -> float:
+def strength_for(
+    metric: str, populations: Sequence[Population], wanted: float, *, model: int = 1
+) -> float:
     """Return how far the candidate is bent for a true harm of `wanted`; by bisection, NaN when it cannot be."""
     low, high = 0.0, 4.0 if metric not in {"consistency", "unparsed_rate"} else 0.9
-    if harm(metric, populations, high) < wanted:
+    if harm(metric, populations, high, model=model) < wanted:
         return float("nan")
     for _ in range(14):
         middle = (low + high) / 2
-        low, high = (middle, high) if harm(metric, populations, middle) < wanted else (low, middle)
+        short = harm(metric, populations, middle, model=model) < wanted
+        low, high = (middle, high) if short else (low, middle)
     return high
 
 
@@ -219,13 +234,11 @@ def release(
                 for a, b in (sides, sides[::-1])
             ]
         pairs.append((block(sides[0], f"t{number}"), block(sides[1], f"t{number}")))
-    return decide(measure(pairs, policy), policy, today=date(2026, 11, 21))
+    return decide(measure(pairs, policy), policy, today=TODAY)
 
 
 def deciding(policy: Policy) -> Policy:
     """Return the policy with its deciding rules alone."""
-    from dataclasses import replace
-
     return replace(policy, rules=tuple(rule for rule in policy.rules if not rule.informational))
 
 
@@ -250,7 +263,7 @@ def simulate(
     seed
         Seed.
     metrics
-        Metrics that are bent; None for all rules.
+        Metrics that are bent; None for all of `BENT`.
     """
     rng = np.random.default_rng(seed)
     populations = [Population(regime, rng) for _ in range(N_TASKS)]
@@ -266,7 +279,7 @@ def simulate(
             for _ in range(number)
         ]
         own = [
-            next(check.outcome for check in one.checks if check.metric == metric)
+            next(c.outcome for c in one.checks if (c.metric, c.scope) == (metric, "suite"))
             for one in decisions
         ]
         return {
@@ -278,7 +291,8 @@ def simulate(
 
     found["nothing"] = rates("mean", 0.0, 2 * releases)
     for rule in policy.rules:
-        if metrics is not None and rule.metric not in metrics:
+        bent = BENT if metrics is None else metrics
+        if rule.scope != "suite" or rule.metric not in bent:
             continue
         scenarios = {}
         for times in (1, 2):
@@ -290,6 +304,77 @@ def simulate(
             )
         found[rule.metric] = scenarios
     return found
+
+
+def chained(
+    regime: Regime, *, loss: float, releases: int, policy: Policy, seed: int = 0
+) -> dict[str, Counter[str]]:
+    """Return how gates over chains end, in each of which every release truly loses `loss` of the mean.
+
+    Parameters
+    ----------
+    regime
+        The regime.
+    loss
+        True loss of every release against the one before it, a fraction.
+    releases
+        Chains.
+    policy
+        Rules that decide.
+    seed
+        Seed.
+
+    Returns
+    -------
+    dict
+        Which gate -> outcomes. ``any of 5`` is *regression* where one of the gates against the
+        release before says so, ``all of 5`` is *pass* where all of them pass; ``both`` has the
+        release before and the first as baselines, as ``--baseline`` twice.
+    """
+    rng = np.random.default_rng(seed)
+    populations = [Population(regime, rng, models=CHAIN + 1) for _ in range(N_TASKS)]
+    strengths = [0.0] + [
+        strength_for("mean", populations, (k + 1) * loss, model=k + 1) for k in range(CHAIN)
+    ]
+    shared = replace(policy, level=1 - (1 - policy.level) / 2)
+    found: dict[str, Counter[str]] = {}
+    for _ in range(releases):
+        columns = [rng.integers(0, POPULATION, size=regime.n_instances) for _ in populations]
+        models = [
+            [
+                block(one.new("mean", strength, model=k).take(chosen), f"t{number}")
+                for number, (one, chosen) in enumerate(zip(populations, columns, strict=True))
+            ]
+            for k, strength in enumerate(strengths)
+        ]
+
+        def outcome(old: int, new: int, rules: Policy) -> str:
+            pairs = list(zip(models[old], models[new], strict=True))  # noqa: B023
+            return decide(measure(pairs, rules), rules, today=TODAY).outcome
+
+        each = [outcome(k, k + 1, policy) for k in range(CHAIN)]
+        both = {outcome(CHAIN - 1, CHAIN, shared), outcome(0, CHAIN, shared)}
+        worst = next(one for one in ("regression", "inconclusive", "pass") if one in both)
+        told = {
+            "one release against the one before": each,
+            "any of 5": ["regression" if "regression" in each else "none"],
+            "all of 5": ["pass" if set(each) == {"pass"} else "not all"],
+            "the fifth against the first": [outcome(0, CHAIN, policy)],
+            "both": [worst],
+        }
+        for name, outcomes in told.items():
+            found.setdefault(name, Counter()).update(outcomes)
+    return found
+
+
+def printed_chain(regime: Regime, found: dict[str, Counter[str]]) -> str:
+    """Return the rows of one regime in Markdown, percent."""
+    rows = []
+    for name, outcomes in found.items():
+        total = sum(outcomes.values())
+        shares = (f"{100 * outcomes[one] / total:.1f}" for one in ("regression", "pass"))
+        rows.append(f"| {regime.name} | {name} | {total} | {' | '.join(shares)} |")
+    return "\n".join(rows)
 
 
 def printed(rows: Sequence[dict[str, object]], metrics: Sequence[str]) -> str:
@@ -346,11 +431,22 @@ def main() -> None:
         default=None,
         help="metrics that are bent; default all, none after the option: nothing changed only",
     )
+    parser.add_argument("--chain", type=float, default=None, help="true loss of every release")
     arguments = parser.parse_args()
     policy = deciding(read_policy_file(default_policy_path()))
     rows = []
     for regime in REGIMES:
         if arguments.regimes and regime.name not in arguments.regimes:
+            continue
+        if arguments.chain is not None:
+            found = chained(
+                regime,
+                loss=arguments.chain,
+                releases=arguments.releases,
+                policy=policy,
+                seed=arguments.seed,
+            )
+            print(printed_chain(regime, found), flush=True)
             continue
         rows.append(
             simulate(
@@ -361,10 +457,11 @@ def main() -> None:
                 metrics=arguments.metrics,
             )
         )
-        print(printed(rows[-1:], [rule.metric for rule in policy.rules]), flush=True)
+        print(printed(rows[-1:], BENT), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps(rows, indent=1))
-    print("\n\n" + printed(rows, [rule.metric for rule in policy.rules]))
+    if rows:
+        print("\n\n" + printed(rows, BENT))
 
 
 if __name__ == "__main__":

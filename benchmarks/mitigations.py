@@ -126,17 +126,17 @@ class Bench:
         except EvalkitError as error:
             self.keep(key, {"failed": str(error)})
             return
-        counts = outcome.manifest["counts"]
+        counts = outcome.manifest.totals
         cost = {
             "run_seconds": time.process_time() - started,
-            "prompt_tokens": counts["prompt_tokens"] / counts["requests"],
+            "prompt_tokens": counts.prompt_tokens / counts.requests,
         }
         self.keep(
             key,
             {
                 "difference": found,
                 "own": levels(table),
-                "missing": counts["missing"],
+                "missing": counts.missing,
                 **cost,
                 **(extra or {}),
             },
@@ -431,6 +431,9 @@ def main() -> None:
     parser.add_argument("--phrasings", type=int, default=12)
     parser.add_argument("--steps", type=int, default=75)
     parser.add_argument("--only", choices=("all", "trained", "requests"), default="all")
+    parser.add_argument(
+        "--methods", nargs="*", help="names as in the table; default all that --only leaves"
+    )
     parser.add_argument("--fresh", action="store_true")
     given = parser.parse_args()
     if given.fresh:
@@ -441,12 +444,19 @@ def main() -> None:
     seeds = [int(part) for part in given.seeds.split(",")]
     if given.only != "trained":
         for text in REQUESTS:
+            if given.methods and text not in given.methods:
+                continue
             for seed in seeds if text in DRAWN else seeds[:1]:
                 bench.evaluate(
                     text, seed, mitigations=(f"{text},seed={seed}" if text in DRAWN else text,)
                 )
     for seed in seeds if given.only != "requests" else []:
-        of_training(bench, seed)
+        if given.methods:
+            for name in TRAINED:
+                if name in given.methods:
+                    bench.trained(name, seed)
+        else:
+            of_training(bench, seed)
     print((given.work / "table.md").read_text())
 
 

@@ -47,7 +47,7 @@ def command(as_json: bool, quiet: bool, **given: Any) -> int:
     several = bool(given["arms"] or given["mitigation"])
     if (method is None) != several:
         raise UsageError("--method or --arms: exactly one of the two says what is trained.")
-    spec = catalog.load_model(given["model"], device=given["device"])
+    spec = catalog.load_model(given["model"], device=given["device"], dtype=given["dtype"])
     if given["fresh"]:
         forget(given["out"])
     if method is None:
@@ -71,7 +71,10 @@ def _merged(method: str, spec: ModelSpec, given: dict[str, Any]) -> dict[str, An
     from evalkit.errors import UsageError
     from evalkit.tuning.weights import write_interpolated, write_stock
 
-    others = [catalog.load_model(name, device=given["device"]) for name in given["others"]]
+    others = [
+        catalog.load_model(name, device=given["device"], dtype=given["dtype"])
+        for name in given["others"]
+    ]
     if method == "model-stock":
         return write_stock(spec, others, given["out"])
     if len(others) != 1:
@@ -148,4 +151,5 @@ def _next(method: str, report: dict[str, Any], given: dict[str, Any]) -> str:
         else f"--model {model} --mitigation {shlex.quote(f'adapter:path={out}{overlap}')}"
     )
     data = f" --data-dir {shlex.quote(str(given['data_dir']))}" if given["data_dir"] else ""
-    return f"evalkit run {use} {asked}{data}"
+    dtype = f" --dtype {given['dtype']}" if given["dtype"] else ""
+    return f"evalkit run {use} {asked}{data}{dtype}"

@@ -206,6 +206,8 @@ def _finished(bench: _Bench, method: str, asked: dict[str, Any]) -> dict[str, An
     wanted = {name: bench.told[name] for name in ("tasks", "training", "validation")}
     found = {**report["recipe"], **report, "base": report["base"]["name"]}
     wanted = {**recipe, **wanted, "base": bench.spec.name}
+    if bench.spec.dtype != "auto":
+        wanted["dtype"] = bench.spec.dtype
     refuse_other(place, found, json.loads(json.dumps(wanted)))
     return report
 

@@ -195,6 +195,11 @@ def _write(path: Path, phrasings: Sequence[Phrasing]) -> None:
     write_phrasings(path, phrasings)
 
 
+def _rank(value: float) -> str:
+    """Return a rank correlation for a table."""
+    return "-" if math.isnan(value) else f"{value:+.2f}"
+
+
 def _show(
     told: Sequence[Worth],
     ranks: Mapping[str, Mapping[str, float]],
@@ -213,7 +218,7 @@ def _show(
                 f"{100 * one.gain:+.1f}",
                 p_value(one.p),
             ]
-            + [number(rank[one.signal]) for rank in ranks.values()]
+            + [_rank(rank[one.signal]) for rank in ranks.values()]
             for one in told
             if one.n_tasks
         ]

@@ -293,12 +293,18 @@ def _show(found: Series, given: dict[str, Any]) -> None:
     titles = [statistic(name).title for name in found.bands]
     fell = f"{statistic(found.metric).title} worse by"
     print_table([x, *titles, fell, "p", "p needed"], rows, title="percentage points")
+    span = found.steps[-1].x - found.steps[0].x
+
+    def slope(value: float) -> str:
+        """Return points per unit of x; 0 where rounding alone is left of it."""
+        return f"{100 * value if abs(value) * span > 1e-12 else 0.0:+.3g}"
+
     tasks = [
         [
             one.task,
             number(one.scores[0]),
             number(one.scores[-1]),
-            f"{100 * one.slope:+.3g} [{100 * one.low:+.3g}, {100 * one.high:+.3g}]",
+            f"{slope(one.slope)} [{slope(one.low)}, {slope(one.high)}]",
             number(max(one.scores) - one.scores[-1]),
         ]
         for one in found.growth

@@ -90,6 +90,13 @@ _OPTIONS = (
         help="Where it is trained.",
     ),
     option(
+        "--dtype",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        group=_WHAT,
+        help="Number format it is trained in, and asked in afterwards by --arms. bfloat16 rounds "
+        "small updates of whole weights away; adapters stay in float32.",
+    ),
+    option(
         "--tasks", metavar="A,B", group=_DATA, help="Tasks: ids or patterns such as 'procedural/*'."
     ),
     option(

@@ -258,8 +258,8 @@ def _half_width(text: str | None) -> tuple[str, float] | None:
 def _within(held: Mapping[str, Any], name: str, low: float, high: float) -> Any:
     if not low < held[name] < high:
         raise UsageError(
-            f"--{name}: {held[name]:g} is out of range; a number between {low:g} and {high:g} is "
-            "accepted."
+            f"--{name}: {held[name]:g} is out of range; a number above {low:.7g} and below "
+            f"{high:.7g} is accepted."
         )
     return held[name]
 

@@ -92,7 +92,11 @@ def align(
         name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
     }
     frozen = frozen_digest(model)
-    asked = {**summary(materials), "base": {"name": engine.spec.name, **base_marks(engine)}}
+    asked = {
+        **summary(materials),
+        "base": {"name": engine.spec.name, **base_marks(engine)},
+        "dtype": engine.loaded.dtype_name,
+    }
 
     def save(folder: Path) -> None:
         _save(model, engine, recipe, folder)

@@ -8,9 +8,9 @@ References
 ``masking``: Chen and others, "Masked Thought", arXiv 2403.02178: a share of the answer's tokens is
 hidden where it is fed back. They put a mask token there, we draw from the vocabulary.
 ``mixup``: Xiao and others, "SFTMix", arXiv 2410.05248: states of a confident and an unconfident
-example are interpolated before the head, with weights from Beta(0.5, 0.5). Heads are affine maps,
-so we interpolate logits. They take confidence from the course of a training, we take it from the
-model of the step; the weight 0.2 of the term is ours.
+example are interpolated before the head, with weights from Beta(0.5, 0.5), and the term is added with
+weight 0.2; both are theirs, by a summary of the paper. Heads are affine maps, so we interpolate
+logits. They take confidence from the course of a training, we take it from the model of the step.
 ``all-tokens``: Shi and others, "Instruction Tuning With Loss Over Instructions", arXiv 2405.14394.
 ``coin``: Yan and others, arXiv 2402.11138, and their code (luka-group/CoIN): the sum of the losses
 under both wordings, states of the last token of prompt and answer, every other row of a batch the

@@ -53,7 +53,7 @@ def test_the_table_holds_signals_against_chance_and_models_against_each_other(
     assert "rank with" in out
     assert "Not told by these runs:" in out
     line = next(line for line in out.splitlines() if line.startswith("score"))
-    assert line.rstrip().endswith("100.0")
+    assert line.rstrip().endswith("+1.00")
 
 
 def test_a_signal_that_needs_another_run_says_which(

@@ -43,3 +43,16 @@ def test_error_rates_hold_and_losses_are_noticed() -> None:
     for metric in ("mean", "worst_phrasing", "std"):
         assert found[metric]["1"]["pass"] <= 0.05 + 3 * (0.05 * 0.95 / 25) ** 0.5
         assert found[metric]["2"]["regression"] >= 0.8
+
+
+@pytest.mark.slow
+def test_losses_that_add_up_are_seen_against_the_first_release() -> None:
+    """Three chains of five releases that lose a point each: none passes against the first, with one baseline or two."""
+    power = _benchmark()
+    policy = power.deciding(power.read_policy_file(power.default_policy_path()))
+
+    found = power.chained(power.REGIMES[2], loss=0.01, releases=3, policy=policy, seed=5)
+
+    assert found["the fifth against the first"] == {"regression": 3}
+    assert found["both"] == {"regression": 3}
+    assert found["one release against the one before"]["pass"] >= 12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shlex
 from pathlib import Path
 
@@ -92,6 +93,23 @@ def test_where_nothing_is_held_out_the_trained_phrasings_are_shown_as_seen(
     words = ["align", "--method", "ia3", *SMALL, *ALL, "--out", str(tmp_path / "ia3")]
     assert invoke(words) == 0
     assert "overlap=allow --tasks 'procedural/boolean'" in capsys.readouterr().out
+
+
+def test_a_training_keeps_its_number_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--dtype`` is the model's, stands in the record and in the command that is suggested; a lab in another one does not take the training for its own."""
+    monkeypatch.setattr("evalkit.backends.hf.loading.refuse_slow", lambda *_: None)
+    place = tmp_path / "lab" / "lora-seed0"
+    half = ["--dtype", "bfloat16"]
+    assert invoke(["align", "--method", "lora", *SMALL, *HELD, *half, "--out", str(place)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("--dtype bfloat16")
+    assert json.loads((place / "evalkit.json").read_text())["dtype"] == "bfloat16"
+
+    asked = ["--test-instances", "2", "--test-phrasings", "2", "--dtype", "float32"]
+    words = ["align", "--arms", "lora", "--seeds", "1", *SMALL, *HELD, *asked]
+    assert invoke([*words, "--out", str(tmp_path / "lab")]) == 3
+    assert "belongs to a training with other dtype" in capsys.readouterr().err
 
 
 def test_held_tasks_and_untrained_arms_stand_beside_the_trained(

@@ -6,9 +6,10 @@ Mask: Li and others, "Contrastive Decoding", arXiv 2210.15097: tokens that the f
 than a share of its best one's probability are out. Router: after Jin and others, "Collaborative
 decoding of critical tokens", arXiv 2402.17982; they train a classifier, we take the model that is surer,
 which trains nothing. Rules: Hewitt and others, "Instruction Following without Instruction Tuning",
-arXiv 2409.14254, a product of a base model with three rules; shifts and ramp are those of their code
-(john-hewitt/implicit-ins, ``combined_model.py``), the penalty 1.5 for tokens said already is from the
-paper's text as we know it.
+arXiv 2409.14254, a product of a base model with three rules; shifts, ramp and penalty are those of
+their code (john-hewitt/implicit-ins, ``open_instruct/combined_model.py`` at bc261e5). Theirs also
+counts the tokens of the request as said already, stops the ramp at its end, and begins every answer
+with one word; ours does none of these.
 """
 
 from __future__ import annotations
