@@ -83,7 +83,9 @@ def test_perturb_writes_copies_and_names_refusals(phrasings, tmp_path, capsys):
 def test_six_rewordings_that_read_0_are_refused_by_name(phrasings, tmp_path, capsys):
     """No copy, no file, exit 2; what was wrong with them stands above the error that points there."""
     table = tmp_path / "zeros.csv"
-    table.write_text("of,text\n" + "".join(f"a,{zero}\n" for zero in "0 0. 00 0! (0) 0".split()))
+    table.write_text(
+        "of,text\n" + "".join(f"a,{zero}\n" for zero in ["0", "0.", "00", "0!", "(0)", "0"])
+    )
     out = tmp_path / "out.yaml"
     words = ["phrasings", "perturb", str(phrasings), "--out", str(out), "--perturb"]
 
