@@ -31,8 +31,12 @@ __all__ = [
     "Scorer",
     "choose",
     "compiled",
+    "fast_scorers",
     "largest_difference",
     "measured_costs",
+    "samples_of",
+    "trial",
+    "unverified",
 ]
 
 VERIFIED = frozenset(
@@ -94,6 +98,10 @@ class Proof:
     """The prompts."""
     expected: Sequence[Sequence[float]] = field(default=(), repr=False)
     """Their log-probabilities by the reference."""
+    remembered: str = ""
+    """When it was done, if an earlier process did it; empty where this one did."""
+    checked: float = math.nan
+    """Largest difference of the two ways on a prompt of this process, where it was remembered."""
 
     @property
     def noise(self) -> float:
@@ -111,6 +119,7 @@ class Proof:
             "plain_error": self.plain_error,
             "error": self.error,
             "allowed": self.allowed,
+            **({"remembered": self.remembered, "checked": self.checked} if self.remembered else {}),
         }
 
 
@@ -205,11 +214,11 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     """
     reference = SingleScorer(loaded)
     proof = _begun(loaded, reference, samples_of(works, longest=_by_length(loaded.model.config)))
-    reason = _unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
+    reason = unverified(loaded) if forced == "auto" else "the option 'path' asks for it"
     if not reason:
         worst = math.inf
-        for name, scorer in _fast(loaded):
-            error = _trial(scorer, proof)
+        for name, scorer in fast_scorers(loaded):
+            error = trial(scorer, proof)
             if error <= proof.allowed:
                 return Path(name, scorer, replace(proof, error=error))
             worst = min(worst, error)
@@ -220,7 +229,7 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
         f"because {reason}."
     )
     rows: Scorer = RowScorer(loaded) if loaded.head.available else reference
-    error = _trial(rows, proof)
+    error = trial(rows, proof)
     if error <= proof.allowed:
         return Path("rows", rows, replace(proof, error=error), notice)
     own = 0.0 if proof.reference == "plain" else proof.plain_error
@@ -281,7 +290,7 @@ def compiled(loaded: Loaded, path: Path, how: str) -> Path:
     base = loaded.model.base_model
     try:
         base.compile(backend=how, dynamic=True)
-        error = _trial(path.scorer, path.proof)
+        error = trial(path.scorer, path.proof)
     # the compiler's own errors are of this kind; whatever it does to a forward, the trial catches
     except RuntimeError:
         error = math.inf
@@ -292,8 +301,8 @@ def compiled(loaded: Loaded, path: Path, how: str) -> Path:
     return replace(path, notice=f"{path.notice} Not compiled, because {why}.".strip())
 
 
-def _unverified(loaded: Loaded) -> str:
-    """Why the fast path is not tried; empty when it is."""
+def unverified(loaded: Loaded) -> str:
+    """Return why the fast path is not tried; empty when it is."""
     config = loaded.model.config
     kind = config.get_text_config().model_type
     if kind not in VERIFIED and config.model_type not in VERIFIED:
@@ -305,15 +314,15 @@ def _unverified(loaded: Loaded) -> str:
     return ""
 
 
-def _fast(loaded: Loaded) -> list[tuple[str, Scorer]]:
-    """Fast scorers to try, likeliest first."""
+def fast_scorers(loaded: Loaded) -> list[tuple[str, Scorer]]:
+    """Return the fast scorers to try with their names, likeliest first."""
     if loaded.encoder_decoder:
         return [("packed", EncoderDecoderScorer(loaded))]
     return [("tree", TreeScorer(loaded, form)) for form in mask_forms(loaded.model.config)]
 
 
-def _trial(scorer: Scorer, proof: Proof) -> float:
-    """Error of a scorer on the samples, behind stored prefixes too where it takes them."""
+def trial(scorer: Scorer, proof: Proof) -> float:
+    """Return the error of a scorer on a proof's samples, behind stored prefixes too where it takes them."""
     samples, expected = proof.samples, proof.expected
     try:
         worst = largest_difference(scorer.score(samples), expected)
