@@ -5,7 +5,8 @@ Per benchmark how good, how sensitive to wording, worse on unseen wording.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from evalkit.analysis import Costs
 from evalkit.cli.options import print_table
@@ -131,12 +132,25 @@ def _of_choices(counts: Counts) -> Iterator[str]:
         )
 
 
+def _remembered(engine: Mapping[str, Any]) -> str:
+    """Say that the fast path was proven by an earlier process; empty where it was not."""
+    proof = engine.get("proof")
+    if not isinstance(proof, Mapping) or not proof.get("remembered"):
+        return ""
+    return (
+        f"The fast path was proven on {proof['remembered']} on this machine, and held against one "
+        f"prompt of this run: {proof.get('checked', 0.0):.1e} nat apart."
+    )
+
+
 def _of_machine(manifest: Manifest) -> Iterator[str]:
     """Yield what the engine says of its numbers, and which of them another machine may change."""
     counts = manifest.totals
     for notice in dict.fromkeys(attempt.engine.get("notice") for attempt in manifest.attempts):
         if notice:
             yield str(notice)
+    if manifest.attempts and (line := _remembered(manifest.attempts[-1].engine)):
+        yield line
     if counts.unstable:
         yield (
             f"{counts.unstable:,} decisions lie within the rounding of the model's number format "

@@ -62,6 +62,7 @@ class ShownProgress:
         self._failed = 0
         self._began = time.monotonic()
         self._last_line = self._began
+        self._once_before = self._once = 0.0
         self._over = threading.Event()
         self.waits = False
         self._cell = None if self.quiet or as_json else notebook_line()
@@ -120,6 +121,7 @@ class ShownProgress:
         """Say how much there is and how much of it is stored already."""
         self._over.set()  # of an earlier beginning
         self._total, self._done, self._stored, self._began = total, stored, stored, time.monotonic()
+        self._once_before = self._once = self._proving()
         if self.quiet:
             return
         if self._as_json:
@@ -181,6 +183,7 @@ class ShownProgress:
         self._naive += sum(_apart(response) for response in responses)
         self._failed += sum(bool(response.error) for response in responses)
         self._computed = dict(self._stats()).get("computed") if self._stats is not None else None
+        self._once = self._proving()
         if self.quiet:
             return
         if self._bar is not None:
@@ -198,6 +201,7 @@ class ShownProgress:
         """
         seconds = time.monotonic() - self._began
         asked = self._done - self._stored
+        rated = seconds - (self._once - self._once_before)
         return {
             "done": self._done,
             "total": self._total,
@@ -209,10 +213,13 @@ class ShownProgress:
             "saved": round(1 - self._computed / self._naive, 4)
             if self._computed and self._naive
             else None,
-            "seconds_left": round((self._total - self._done) * seconds / asked, 1)
-            if asked
-            else None,
+            "seconds_left": round((self._total - self._done) * rated / asked, 1) if asked else None,
         }
+
+    def _proving(self) -> float:
+        """Seconds that the engine spent on its start-up proof, which comes once and is no part of a rate."""
+        seconds = dict(self._stats()).get("seconds") if self._stats is not None else None
+        return float(seconds.get("proving", 0.0)) if isinstance(seconds, Mapping) else 0.0
 
     def _rates(self) -> str:
         """Rates and savings in words; tokens through the model while there is no rate."""

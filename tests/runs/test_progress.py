@@ -105,6 +105,25 @@ def test_json_lines_say_the_same(clock: list[float], capsys: pytest.CaptureFixtu
     }
 
 
+def test_what_comes_once_is_no_part_of_the_time_left(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """10 of 40 requests in 12 s, of which a start-up proof took 10: the other 30 take 6 s, not 36."""
+    progress = ShownProgress(quiet=False, label="toy")
+    spent = {"proving": 0.0}
+    progress.watch(lambda: {"seconds": dict(spent)})
+    progress.begin(total=40, stored=0)
+    clock[0] += 12
+    spent["proving"] = 10.0
+    progress.advance([Response(key=str(i), text="x", prompt_tokens=5) for i in range(10)])
+
+    assert progress.state()["seconds_left"] == 6.0
+    progress.begin(total=40, stored=10)
+    clock[0] += 2
+    progress.advance([Response(key=str(i), text="x", prompt_tokens=5) for i in range(10)])
+    assert progress.state()["seconds_left"] == 4.0
+
+
 def test_quiet_says_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     """Quiet holds for JSON lines too."""
     for as_json in (False, True):

@@ -28,10 +28,12 @@ from evalkit.backends.hf.generation import Greedy
 from evalkit.backends.hf.hidden_states import last_states
 from evalkit.backends.hf.layout import Work
 from evalkit.backends.hf.library_loop import LibraryGreedy, stop_strings, unusual_settings
+from evalkit.backends.hf.linears import arrange
 from evalkit.backends.hf.loading import Loaded, is_out_of_memory, load, quiet
 from evalkit.backends.hf.options import check_options, thoughts_of
 from evalkit.backends.hf.packed import TreeScorer
-from evalkit.backends.hf.proof import Path, choose, compiled, measured_costs
+from evalkit.backends.hf.proof import Path, compiled, measured_costs
+from evalkit.backends.hf.proven import proven
 from evalkit.backends.hf.stops import Stops, end_tokens
 from evalkit.backends.hf.tree import Costs
 from evalkit.backends.precision import could_turn, noise
@@ -59,7 +61,7 @@ class HFBackend:
         What to load and how. Options: ``max_length`` (most tokens), ``token_budget`` (tokens of a
         batch), ``path`` (``auto`` or ``plain``: one row per choice), ``attention`` (implementation
         name), ``compile`` (compiler for scoring: true or its name), ``device_map``,
-        ``allow_pickle``, ``trust_remote_code``, ``allow_unknown`` (ask what the tokenizer has no
+        ``proof`` (``auto`` or ``always``: also where one is remembered), ``allow_pickle``, ``trust_remote_code``, ``allow_unknown`` (ask what the tokenizer has no
         token for).
 
     Raises
@@ -92,7 +94,7 @@ class HFBackend:
         self._virtual: tuple[int, ...] = ()
         self._adapted: dict[str, str] = {}
         self._engine: Engine | None = None
-        self._seconds = {"encoding": 0.0, "waiting_for_encoding": 0.0}
+        self._seconds = {"encoding": 0.0, "waiting_for_encoding": 0.0, "proving": 0.0}
         self._seen = {"requests": 0, "boundary": 0, "truncated": 0, "unstable": 0, "failed": 0}
 
     @property
@@ -320,8 +322,10 @@ class HFBackend:
             loaded = self.loaded
             works = [Work(item.context, item.tails) for item in items]
             try:
+                start = perf_counter()
+                arrange(loaded.model)
                 with quiet():
-                    path = choose(loaded, works, forced=str(self._spec.options.get("path", "auto")))
+                    path = proven(loaded, self._spec, works, self.fingerprint())
                     if how := self._spec.options.get("compile"):
                         path = compiled(loaded, path, "inductor" if how is True else str(how))
                     costs = Costs()
@@ -331,6 +335,7 @@ class HFBackend:
                         and loaded.longest >= 256
                     ):
                         costs = measured_costs(path.scorer, works[0])
+                self._seconds["proving"] = perf_counter() - start
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise

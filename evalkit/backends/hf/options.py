@@ -20,6 +20,7 @@ _OPTIONS = frozenset(
         "linears",
         "max_length",
         "path",
+        "proof",
         "reasoning_tokens",
         "token_budget",
         "trust_remote_code",
@@ -43,7 +44,7 @@ def check_options(spec: ModelSpec) -> None:
             f"option {unknown[0]!r}: backend 'hf' does not know it; {', '.join(sorted(_OPTIONS))} "
             "are accepted. Remove it."
         )
-    for name, other in (("path", "plain"), ("linears", "blas")):
+    for name, other in (("path", "plain"), ("linears", "blas"), ("proof", "always")):
         if spec.options.get(name, "auto") not in ("auto", other):
             raise BackendError(
                 f"option {name}: {spec.options[name]!r} is not known; auto or {other} is accepted."

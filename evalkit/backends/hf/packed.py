@@ -107,7 +107,7 @@ class TreeScorer:
 
     def __init__(self, loaded: Loaded, form: MaskForm) -> None:
         self._loaded = loaded
-        self._form = form
+        self.form = form
 
     def bank(self, prefixes: Sequence[Ids]) -> Bank:
         """Return the states of `prefixes`, computed in one forward."""
@@ -133,7 +133,7 @@ class TreeScorer:
     ) -> Any:
         """Return additive masks in the form the model takes; see `MaskForm.masks`."""
         loaded = self._loaded
-        return self._form.masks(allowed, query, key, dtype=loaded.dtype, device=loaded.device)
+        return self.form.masks(allowed, query, key, dtype=loaded.dtype, device=loaded.device)
 
     def score(self, works: Sequence[Work], bank: Bank | None = None) -> list[list[float]]:
         """Return per prompt the log-probability of every continuation, nats, summed in float64.

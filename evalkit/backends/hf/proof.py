@@ -34,8 +34,13 @@ __all__ = [
     "Scorer",
     "choose",
     "compiled",
+    "fast_scorers",
     "largest_difference",
     "measured_costs",
+    "samples_of",
+    "samples_for",
+    "trial",
+    "untried",
 ]
 
 VERIFIED = frozenset(
@@ -99,6 +104,10 @@ class Proof:
     """The prompts."""
     expected: Sequence[Sequence[float]] = field(default=(), repr=False)
     """Their log-probabilities by the reference."""
+    remembered: str = ""
+    """When it was done, if an earlier process did it; empty where this one did."""
+    checked: float = math.nan
+    """Largest difference of the two ways on a prompt of this process, where it was remembered."""
 
     @property
     def noise(self) -> float:
@@ -116,6 +125,7 @@ class Proof:
             "plain_error": self.plain_error,
             "error": self.error,
             "allowed": self.allowed,
+            **({"remembered": self.remembered, "checked": self.checked} if self.remembered else {}),
         }
 
 
@@ -168,18 +178,14 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     forced
         ``auto``, or ``plain`` to leave the fast path out.
     """
-    reference, by_length = SingleScorer(loaded), treats_by_length(loaded.model.config)
-    longest = by_length or not _tested(loaded.model.config)
-    proof = _begun(loaded, reference, samples_of(works, longest=longest))
+    reference = SingleScorer(loaded)
+    proof = _begun(loaded, reference, samples_for(loaded, works))
     _refuse_looking_ahead(loaded, proof.samples[0])
-    reason = "the option 'path' asks for it"
-    if forced == "auto":
-        beyond = by_length and any(len(work.context) > LONGEST_SAMPLE for work in works)
-        reason = _untried(loaded, beyond=beyond)
+    reason = untried(loaded, works) if forced == "auto" else "the option 'path' asks for it"
     if not reason:
         worst = math.inf
-        for name, scorer in _fast(loaded):
-            error = _trial(scorer, proof)
+        for name, scorer in fast_scorers(loaded):
+            error = trial(scorer, proof)
             if error <= proof.allowed:
                 return Path(name, scorer, replace(proof, error=error))
             worst = min(worst, error)
@@ -190,7 +196,7 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
         f"because {reason}."
     )
     rows: Scorer = RowScorer(loaded) if loaded.head.available else reference
-    error = _trial(rows, proof)
+    error = trial(rows, proof)
     if error <= proof.allowed:
         return Path("rows", rows, replace(proof, error=error), notice)
     own = 0.0 if proof.reference == "plain" else proof.plain_error
@@ -251,7 +257,7 @@ def compiled(loaded: Loaded, path: Path, how: str) -> Path:
     base = loaded.model.base_model
     try:
         base.compile(backend=how, dynamic=True)
-        error = _trial(path.scorer, path.proof)
+        error = trial(path.scorer, path.proof)
     # the compiler's own errors are of this kind; whatever it does to a forward, the trial catches
     except RuntimeError:
         error = math.inf
@@ -285,13 +291,17 @@ def _tested(config: Any) -> bool:
     return bool({config.get_text_config().model_type, config.model_type} & VERIFIED)
 
 
-def _untried(loaded: Loaded, *, beyond: bool) -> str:
-    """Why the fast path is not tried; empty when it is.
-
-    `beyond`: long prompts may be treated otherwise, and some are longer than any sample.
-    """
+def samples_for(loaded: Loaded, works: Sequence[Work]) -> list[Work]:
+    """Return the prompts that a proof is made on, a long one among them where length may matter."""
     config = loaded.model.config
-    if beyond and not _tested(config):
+    return samples_of(works, longest=treats_by_length(config) or not _tested(config))
+
+
+def untried(loaded: Loaded, works: Sequence[Work]) -> str:
+    """Return why the fast path is not tried; empty when it is."""
+    config = loaded.model.config
+    beyond = any(len(work.context) > LONGEST_SAMPLE for work in works)
+    if beyond and treats_by_length(config) and not _tested(config):
         return (
             "it may treat long prompts otherwise than short ones, and what is longer than "
             f"{LONGEST_SAMPLE} tokens is not proved"
@@ -303,15 +313,15 @@ def _untried(loaded: Loaded, *, beyond: bool) -> str:
     return ""
 
 
-def _fast(loaded: Loaded) -> list[tuple[str, Scorer]]:
-    """Fast scorers to try, likeliest first."""
+def fast_scorers(loaded: Loaded) -> list[tuple[str, Scorer]]:
+    """Return the fast scorers to try with their names, likeliest first."""
     if loaded.encoder_decoder:
         return [("packed", EncoderDecoderScorer(loaded))]
     return [("tree", TreeScorer(loaded, form)) for form in mask_forms(loaded.model.config)]
 
 
-def _trial(scorer: Scorer, proof: Proof) -> float:
-    """Error of a scorer on the samples, behind stored prefixes too where it takes them."""
+def trial(scorer: Scorer, proof: Proof) -> float:
+    """Return the error of a scorer on a proof's samples, behind stored prefixes too where it takes them."""
     samples, expected = proof.samples, proof.expected
     try:
         worst = largest_difference(scorer.score(samples), expected)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.backends.hf.linears import rounded, use_onednn, worth_it
+from evalkit.backends.hf.linears import arrange, rounded, use_onednn, worth_it
 
 torch = pytest.importorskip("torch")
 needs_onednn = pytest.mark.skipif(
@@ -89,11 +89,84 @@ def test_a_copy_computes_with_its_own_weights() -> None:
 
 
 def test_few_numbers_of_rows_are_computed() -> None:
-    """Never fewer than asked, at most 31 more, and 32 numbers for batches of up to 1,024 tokens."""
+    """Never fewer than asked, at most 31 more, and 39 numbers for batches of up to 1,024 tokens."""
     found = [rounded(rows) for rows in range(1, 1025)]
 
     assert all(0 <= made - rows < 32 for rows, made in enumerate(found, 1))
-    assert len(set(found)) == 32
+    assert len(set(found)) == 39
+
+
+@needs_onednn
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 33, 64, 70, 257])
+def test_arranged_weights_give_what_the_layer_gave(rows: int) -> None:
+    """From three rows on the arranged copy computes, to the rounding of float32."""
+    model = layers()
+    hidden = torch.randn(rows, 256)
+    expected = model(hidden).detach()
+    use_onednn(model)
+
+    assert arrange(model) == 4 * 256 * 300
+    with torch.inference_mode():
+        found = model(hidden)
+
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert found.shape == expected.shape
+
+
+@needs_onednn
+@pytest.mark.parametrize("how", ["in place", "replaced", "float64 and back"])
+def test_weights_that_change_are_not_answered_from_the_old_copy(how: str) -> None:
+    """A weight that was changed, or is another one, computes as it is now."""
+    model = layers()
+    use_onednn(model)
+    arrange(model)
+    hidden = torch.randn(70, 256)
+    with torch.no_grad():
+        if how == "in place":
+            model[0].weight.mul_(3.0)
+        elif how == "replaced":
+            model[0].weight = torch.nn.Parameter(3.0 * model[0].weight)
+        else:
+            kept = model[0].weight.data
+            model[0].weight.data = kept.double()
+            model[0].weight.data = kept
+    expected = torch.nn.functional.linear(hidden, model[0].weight, model[0].bias).detach()
+    with torch.inference_mode():
+        found = model[0](hidden)
+
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@needs_onednn
+def test_copied_and_pickled_models_leave_arranged_weights_behind() -> None:
+    """A copy computes with its own weights, and arranges them anew when asked."""
+    import copy
+    import pickle
+
+    model = layers()
+    use_onednn(model)
+    arrange(model)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
+        assert other[0].arranged is None
+        with torch.inference_mode():
+            other[0].weight.zero_()
+            other[0].bias.zero_()
+            assert not other[0](torch.ones(70, 256)).any()
+            assert model[0](torch.ones(70, 256)).any()
+        assert arrange(other) > 0
+
+
+@needs_onednn
+def test_large_models_keep_one_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit nothing is arranged, and products are as before."""
+    from evalkit.backends.hf import linears
+
+    monkeypatch.setattr(linears, "_MOST_BYTES", 4 * 256 * 300 - 1)
+    model = layers()
+    use_onednn(model)
+
+    assert arrange(model) == 0
+    assert not hasattr(model[0], "arranged")
 
 
 @pytest.mark.parametrize(
