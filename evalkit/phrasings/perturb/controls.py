@@ -94,7 +94,8 @@ def wrong(
     if isinstance(kept, Impossible):
         return kept
     ranks = [rank(phrasing, other) for other in able]
-    best = [other for other, place in zip(able, ranks, strict=True) if place == min(ranks)]
+    first = min(ranks)
+    best = [other for other, place in zip(able, ranks, strict=True) if place == first]
     best.sort(key=lambda other: other.id)
     chosen = best[int(generator("wrong", seed, phrasing.id).integers(len(best)))]
     text = f"{chosen.text}\n{kept.text}" if kept.text else chosen.text
