@@ -4,6 +4,8 @@ As `gate_power`, whose regimes and populations these are, with what the alarms r
 cut, unusable or in another form, probabilities (calibrated, or too sure), controls, guessing, ten repeats.
 Old and new are swapped at random per instance, with all of an instance's cells, so that nothing changed.
 
+With ``--without states confidence repeats controls`` the data lack what is named.
+
 Run: ``python benchmarks/gate_alarms.py --releases 100``; prints the table of the docs.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -43,8 +46,14 @@ class Model:
     labels: npt.NDArray[np.int32]
 
 
-def models(regime: Regime, rng: np.random.Generator, *, sure: float) -> list[Model]:
-    """Return two models of one task; `sure` stretches how sure they are, 1 is calibrated."""
+def models(
+    regime: Regime, rng: np.random.Generator, *, sure: float, without: Collection[str] = ()
+) -> list[Model]:
+    """Return two models of one task; `sure` stretches how sure they are, 1 is calibrated.
+
+    `without` names what the data lack: ``states``, ``confidence``, ``repeats``.
+    """
+    repeats = 1 if "repeats" in without else REPEATS
     one = Population(regime, rng)
     shape = (len(SEEN) + CONTROLS, POPULATION)
     kept = {name: rng.standard_normal(shape[1]) for name in (*OTHERS, "form")}
@@ -53,12 +62,13 @@ def models(regime: Regime, rng: np.random.Generator, *, sure: float) -> list[Mod
         control = latent[:CONTROLS] - 1.5
         logit = np.vstack([latent, control])
         chances = norm.cdf(logit / 0.7)  # of being right in one of the repeats
-        right = rng.binomial(REPEATS, chances) / REPEATS if REPEATS > 1 else chances
+        right = rng.binomial(repeats, chances) / repeats
         state = np.full(shape, STATES.index("wrong"), dtype=np.int8)
         state[right >= 1.0] = STATES.index("right")
         for name, level in OTHERS.items():
             drawn = 0.8 * kept[name] + 0.6 * rng.standard_normal(shape)
-            state[drawn < level] = STATES.index(name)
+            if "states" not in without:
+                state[drawn < level] = STATES.index(name)
         lost = np.isin(state, [STATES.index(name) for name in OTHERS])
         form = np.where(
             0.8 * kept["form"] + 0.6 * rng.standard_normal(shape) < -1.3,
@@ -73,15 +83,19 @@ def models(regime: Regime, rng: np.random.Generator, *, sure: float) -> list[Mod
             Model(
                 values=np.where(lost, 0.0, right),
                 state=state,
-                form=form.astype(np.int8),
-                confidence=np.clip(0.5 + sure * (chances - 0.5), 0.01, 0.99),
+                form=np.full(shape, -1, dtype=np.int8)
+                if "states" in without
+                else form.astype(np.int8),
+                confidence=np.full(shape, np.nan)
+                if "confidence" in without
+                else np.clip(0.5 + sure * (chances - 0.5), 0.001, 0.999),
                 labels=labels.astype(np.int32),
             )
         )
     return found
 
 
-def blocks(cells: Model, task: str, base: Block) -> tuple[Block, Block]:
+def blocks(cells: Model, task: str, base: Block, *, repeats: int) -> tuple[Block, Block]:
     """Return the block of the correct phrasings, and the one with controls."""
     lost = cells.labels < 0
     n = cells.values.shape[1]
@@ -101,7 +115,7 @@ def blocks(cells: Model, task: str, base: Block) -> tuple[Block, Block]:
         kinds=(*base.kinds, *("wrong",) * CONTROLS),
         sources=("x",) * (len(SEEN) + CONTROLS),
         perturbations=("",) * (len(SEEN) + CONTROLS),
-        repeats=REPEATS,
+        repeats=repeats,
         chance=CHANCE,
         labelled=True,
     )
@@ -119,10 +133,17 @@ def blocks(cells: Model, task: str, base: Block) -> tuple[Block, Block]:
 
 
 def release(
-    tasks: list[list[Model]], base: Block, *, n: int, policy: Policy, rng: np.random.Generator
+    tasks: list[list[Model]],
+    base: Block,
+    *,
+    n: int,
+    policy: Policy,
+    rng: np.random.Generator,
+    without: Collection[str] = (),
 ) -> Decision:
     """Draw instances, swap old and new at random, and decide."""
     pairs, whole = [], []
+    repeats = 1 if "repeats" in without else REPEATS
     for number, pair in enumerate(tasks):
         columns = rng.integers(0, POPULATION, size=n)
         swap = rng.random(n) < 0.5
@@ -134,9 +155,10 @@ def release(
                 )
                 for name in Model.__annotations__
             }
-            sides.append(blocks(Model(**cells), f"t{number}", base))
+            sides.append(blocks(Model(**cells), f"t{number}", base, repeats=repeats))
         pairs.append((sides[0][0], sides[1][0]))
-        whole.append((sides[0][1], sides[1][1]))
+        kept = 0 if "controls" in without else 1
+        whole.append((sides[0][kept], sides[1][kept]))
     return decide(measure(pairs, policy, whole=whole), policy, today=date(2026, 11, 30))
 
 
@@ -151,6 +173,13 @@ def main() -> None:
     parser.add_argument("--sure", nargs="*", type=float, default=[1.0, 1.4])
     parser.add_argument("--metrics", nargs="*", default=None, help="rules of these alone")
     parser.add_argument("--first", type=int, default=0, help="first release, to split a long run")
+    parser.add_argument(
+        "--without",
+        nargs="*",
+        default=(),
+        choices=("states", "confidence", "repeats", "controls"),
+        help="what the data lack",
+    )
     given = parser.parse_args()
     policy = deciding(read_policy_file(default_policy_path()))
     if given.metrics:
@@ -164,10 +193,17 @@ def main() -> None:
             continue
         for sure in given.sure:
             rng = np.random.default_rng([given.seed, given.first, REGIMES.index(regime)])
-            tasks = [models(regime, rng, sure=sure) for _ in range(N_TASKS)]
+            tasks = [models(regime, rng, sure=sure, without=given.without) for _ in range(N_TASKS)]
             base = block(Population(regime, rng).old().take(np.arange(2)), "t")
             found = [
-                release(tasks, base, n=regime.n_instances, policy=policy, rng=rng)
+                release(
+                    tasks,
+                    base,
+                    n=regime.n_instances,
+                    policy=policy,
+                    rng=rng,
+                    without=given.without,
+                )
                 for _ in range(given.releases)
             ]
             outcomes = Counter(one.outcome for one in found)

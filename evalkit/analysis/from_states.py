@@ -178,6 +178,7 @@ def state_differences(old: Block, new: Block, *, level: float) -> Found:
         cells["judged_mean"] = [old.judged, new.judged]
     sure = [one.confidence - one.values for one in (old, new)]
     cells |= {"overconfidence": sure, "brier_answer": [one**2 for one in sure]}
+    cells["sure_errors"] = [stats.sure_errors(one.confidence, one.values) for one in (old, new)]
     found: Found = {}
     for name, (before, after) in cells.items():
         change = after - before
@@ -202,7 +203,7 @@ def state_differences(old: Block, new: Block, *, level: float) -> Found:
 
 
 def calibration_statistics(confidence: Floats, scores: Floats, *, level: float) -> Found:
-    """Return ece, its equal-mass form, the Brier score of the answers given with its parts, overconfidence, aurc, average precision, confidence shift.
+    """Return ece, its equal-mass form, the Brier score of the answers given with its parts, overconfidence, sure errors, aurc, average precision, confidence shift.
 
     Parameters
     ----------
@@ -236,6 +237,7 @@ def calibration_statistics(confidence: Floats, scores: Floats, *, level: float) 
     for name, cells in (
         ("brier_answer", (confidence - scores) ** 2),
         ("overconfidence", confidence - scores),
+        ("sure_errors", stats.sure_errors(confidence, scores)),
     ):
         found[name] = (
             stats.undefined(math.nan, NO_CONFIDENCE, level=level)

@@ -347,9 +347,10 @@ def _judged(old: Block, new: Block) -> Units:
     return _cells(old.judged, new.judged, sign=-1.0, absent="no answer was judged in both runs")
 
 
-def _of_confidence(function: Callable[[Floats], Floats]) -> Callable[[Block, Block], Units]:
+def _of_confidence(function: Callable[[Floats, Floats], Floats]) -> Callable[[Block, Block], Units]:
+    """Return what takes a function of confidence and scores cell by cell."""
     return lambda old, new: _cells(
-        *(function(one.confidence - one.values) for one in (old, new)),
+        *(function(one.confidence, one.values) for one in (old, new)),
         sign=1.0,
         absent="no probabilities are recorded",
     )
@@ -388,8 +389,9 @@ LINEAR: Mapping[str, Callable[[Block, Block], Units]] = {
     "accuracy_norm": _above_chance,
     **{f"pass_at_{k}": _pass_at(k) for k in PASS_AT},
     **{f"reliable_at_{k}": _reliable_at(k) for k in RELIABLE_AT},
-    "brier_answer": _of_confidence(np.square),
-    "overconfidence": _of_confidence(np.asarray),
+    "brier_answer": _of_confidence(lambda sure, right: (sure - right) ** 2),
+    "overconfidence": _of_confidence(lambda sure, right: sure - right),
+    "sure_errors": _of_confidence(stats.sure_errors),
     "reliance": _reliance,
 }
 """Metrics that are a mean of one number per instance."""

@@ -116,6 +116,14 @@ def _of_confidence() -> Iterator[Statistic]:
         needs="answers",
         gate="mean probability of the given answer minus mean score",
     )
+    yield fraction(
+        "sure_errors",
+        "share of cells that are wrong with c of 0.99 or more: mean of (1 - y) [c >= 0.99]",
+        words="wrong answers given for certain",
+        harm="rises",
+        needs="answers",
+        gate="share of answers that are wrong with a probability of 0.99 or more",
+    )
     yield from _of_tokens()
     yield fraction("aurc", "mean risk over all coverages, surest cells first", needs="answers")
     yield fraction("average_precision", "of confidence as a sign of being right", needs="answers")

@@ -18,6 +18,7 @@ from evalkit.report.drawings_of_some import (
     ladder_drawing,
     language_drawing,
     reliability_drawing,
+    risk_drawings,
     task_map_drawing,
 )
 from evalkit.report.evidence import Evidence, TaskView
@@ -69,6 +70,7 @@ def drawings(
     yield ladder_drawing(evidence, about)
     yield budget_drawing(evidence, foot)
     yield reliability_drawing(evidence, about)
+    yield from risk_drawings(evidence, about)
     yield task_map_drawing(evidence, values, about)
     yield from distance_drawings(evidence, values, foot)
 

@@ -23,6 +23,7 @@ from evalkit.report.figures import (
     plot_ladder,
     plot_matrix,
     plot_reliability,
+    plot_risk,
     plot_task_map,
 )
 from evalkit.report.figures.series import Band, plot_bands
@@ -35,6 +36,7 @@ __all__ = [
     "ladder_drawing",
     "language_drawing",
     "reliability_drawing",
+    "risk_drawings",
     "task_map_drawing",
 ]
 
@@ -211,11 +213,26 @@ def reliability_drawing(evidence: Evidence, foot: str) -> Drawing:
         title=title,
         caption=(
             "Ten bins of the probability of the given answer; larger marks hold more cells. Below "
-            "the dashed line the model is surer than it is right. Filled: seen wording; open: "
-            f"unseen. {foot}"
+            f"the dashed line the model is surer than it is right. {foot}"
         ),
         draw=lambda ax: plot_reliability(arms, ax=ax),
     )
+
+
+def risk_drawings(evidence: Evidence, foot: str) -> Iterator[Drawing]:
+    """Yield how often answers are wrong when only the surest are kept; nothing without confidences."""
+    arms = evidence.risk
+    if arms:
+        yield Drawing(
+            name="risk",
+            title="Risk and coverage: what leaving out unsure answers would save",
+            caption=(
+                "Answers in order of their probability, surest first: the further left, the fewer "
+                "are kept. A line that does not fall to the left says that how sure the model is "
+                f"tells nothing of how right it is. {foot}"
+            ),
+            draw=lambda ax: plot_risk(arms, ax=ax),
+        )
 
 
 def task_map_drawing(

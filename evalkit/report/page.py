@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.analysis.from_states import SHARES
 from evalkit.catalog.paths import data_root
 from evalkit.records.questions import WORDS
+from evalkit.report.answer_tables import answer_tables
 from evalkit.report.asked import about, most_asked
 from evalkit.report.cells import packed_cells
 from evalkit.report.compared import reasons
@@ -156,6 +157,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "looks": looks_text(run.evidence.looks),
         "controls": controls(values.get("all", {})),
         "dimensions": dimension_tables(run.estimates),
+        "of_answers": answer_tables(values, [view.task.id for view in run.evidence.tasks]),
         "judges": judge_views(run.judges),
         "classes": task_classes(run.estimates),
         "benchmarks": benchmark_rows(values),

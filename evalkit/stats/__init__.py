@@ -94,6 +94,7 @@ from evalkit.stats.point.calibration import (
     overconfidence,
     reliability_bins,
     risk_coverage,
+    sure_errors,
 )
 from evalkit.stats.point.contrast import (
     accuracy_norm,
@@ -297,6 +298,7 @@ __all__ = [
     "std",
     "std0",
     "std_excess",
+    "sure_errors",
     "two_sided",
     "uncertainty_per_instance",
     "undefined",

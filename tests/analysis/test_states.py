@@ -72,6 +72,15 @@ def test_calibration_by_hand() -> None:
     assert found["ece"] == pytest.approx((0.3 + 1.0 + 0.7 + 0.3) / 8, abs=6e-4)
 
 
+def test_a_wrong_answer_given_for_certain_is_counted_and_a_right_one_is_not() -> None:
+    """Of four cells with a probability one is certain and wrong, one certain and half right."""
+    sure = np.array([0.99, 0.995, 0.98, 1.0, np.nan])
+    right = np.array([0.0, 0.5, 0.0, 1.0, 0.0])
+
+    assert stats.sure_errors(sure, right).tolist()[:4] == [1.0, 0.5, 0.0, 0.0]
+    assert np.isnan(stats.sure_errors(sure, right)[4])
+
+
 def test_pooled_calibration_is_that_of_one_list() -> None:
     """Two tasks whose errors cancel: each has 0.5, the list of both has 0."""
     same = {"probability": [0.5] * 8, "form": [None] * 8}

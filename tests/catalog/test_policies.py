@@ -48,7 +48,10 @@ def test_the_shipped_policy_is_valid_and_decides_something() -> None:
         ("mean", "task"),
         *((name, "suite") for name in ("refusal_rate", "cut_rate", "unusable_rate")),
         *((name, "suite") for name in ("adherence", "ifs", "brier_answer", "overconfidence")),
-        *((name, "suite") for name in ("ece", "accuracy_norm", "pass_at_5", "pass_at_10")),
+        *(
+            (name, "suite")
+            for name in ("sure_errors", "ece", "accuracy_norm", "pass_at_5", "pass_at_10")
+        ),
         *((name, "suite") for name in ("reliable_at_5", "reliance")),
     ]
 

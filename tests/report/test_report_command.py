@@ -61,11 +61,13 @@ def test_figures_are_written_alone_and_the_rest_is_explained(
 
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         f"{name}.{form}"
-        for name in ("scores", "gap", "variance", "heatmap", "budget", "reliability", "task_map")
+        for name in (
+            *("scores", "gap", "variance", "heatmap", "budget", "reliability", "risk", "task_map"),
+        )
         for form in ("svg", "png", "pdf")
     }
     assert set(told["not_drawn"]) == {"distance", "ladder"}
-    assert len(told["written"]) == 24
+    assert len(told["written"]) == 27
 
 
 def test_number_of_flips_is_an_option(runs: list[Path], tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ skipped, and what is tested then is that the notice says so and that root is ref
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from evalkit.errors import ScoringError
+from evalkit.scoring.sandbox.calls import calls_filter
 from evalkit.scoring.sandbox.contain import notice_of, refuse_root, wall
 from evalkit.scoring.sandbox.limits import Limits, Outcome, Program
 from evalkit.scoring.sandbox.running import run_program
@@ -121,6 +124,65 @@ HOSTILE = {
         "refused",
         "denied",
     ),
+    "memory that no process holds": (
+        "import os\ndef f(x): return os.memfd_create('kept')",
+        "refused",
+        "not permitted",
+    ),
+    "shared memory, detached": (
+        "import ctypes\ndef f(x):\n c = ctypes.CDLL(None, use_errno=True)\n"
+        " if c.shmget(0, 1_000_000, 0o1600) < 0: raise OSError(ctypes.get_errno(), 'no segment')",
+        "refused",
+        "no segment",
+    ),
+    "a namespace of its own": (
+        "import ctypes\ndef f(x):\n c = ctypes.CDLL(None, use_errno=True)\n"
+        " if c.unshare(0x10000000): raise OSError(ctypes.get_errno(), 'no namespace')",
+        "refused",
+        "no namespace",
+    ),
+    "stops its tests": (
+        "import os\ndef f(x): os.kill(os.getppid(), 19); return x * x",
+        "timeout",
+        "ran past",
+    ),
+    "traces its tests": (
+        "import ctypes, os\ndef f(x):\n c = ctypes.CDLL(None, use_errno=True)\n"
+        " if c.ptrace(16, os.getppid(), None, None): raise OSError(ctypes.get_errno(), 'no trace')",
+        "refused",
+        "no trace",
+    ),
+    "types into the terminal": (
+        "import fcntl\ndef f(x): fcntl.ioctl(open('/dev/tty', 'w'), 0x5412, b'x')",
+        "exception",
+        "No such device",
+    ),
+    "the kernel's settings": (
+        "def f(x): open('/proc/sys/kernel/core_pattern', 'w')",
+        "refused",
+        "denied",
+    ),
+    "a socket without a file": (
+        "import socket\ndef f(x): socket.socket(socket.AF_UNIX).connect('\\0evalkit')",
+        "refused",
+        "refused",
+    ),
+    "files without end": (
+        "import os\nkept = []\ndef f(x):\n while True: kept.append(os.open('/dev/null', 0))",
+        "refused",
+        "Too many open files",
+    ),
+    "a value without a floor": (
+        "def f(x):\n v = []\n for _ in range(10**6): v = [v]\n return v",
+        "exception",
+        "nested more than 200 deep",
+    ),
+    "a length that is a lie": (
+        "import os\ndef f(x):\n for n in range(3, 30):\n  try: os.write(n, (2**62).to_bytes(8, 'big'))\n"
+        "  except OSError: pass\n import time; time.sleep(9)",
+        "exception",
+        "at most",
+    ),
 }
 
 
@@ -134,6 +196,47 @@ def test_a_hostile_program_is_stopped(name: str) -> None:
     assert (found.kind, words in found.said) == (kind, True), found
     assert not Path("/evil").exists()
     assert not Path("/usr/evil").exists()
+
+
+AS_USER = """
+import os
+from evalkit.scoring.sandbox.contain import wall
+from evalkit.scoring.sandbox.limits import Program
+from evalkit.scoring.sandbox.running import run_program
+assert os.getuid() == 65534 and wall() == "bubblewrap"
+fills = "def f(x):\\n for n in range(4): open(f'/dev/{n}', 'wb').write(bytes(15_000_000))"
+unshares = (
+    "import ctypes\\ndef f(x):\\n c = ctypes.CDLL(None, use_errno=True)\\n"
+    " if c.unshare(0x10000000): raise OSError(ctypes.get_errno(), 'no namespace')"
+)
+for text in ("def f(x): return 4", fills, unshares):
+    print(run_program(Program(programs=(text,), tests="assert f(2) == 4", names=("f",))).kind)
+"""
+
+
+@contained
+def test_a_user_who_is_not_root_is_not_less_contained() -> None:
+    """To such a user's program the devices' folder belongs, and namespaces are open; neither helps it."""
+    line = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--unshare-pid", "--proc", "/proc"]
+    line += ["--die-with-parent", "--uid", "65534", "--gid", "65534", sys.executable, "-c"]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [*line, AS_USER], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    if "AssertionError" in done.stderr or "bwrap:" in done.stderr:
+        pytest.skip("no bubblewrap within a user namespace here")
+
+    assert (done.stdout.split(), done.stderr) == (["passed", "refused", "refused"], "")
+
+
+def test_the_filter_knows_its_machines() -> None:
+    """Eight bytes an instruction, the same ones for two machines; none for a machine that is not known."""
+    x86, arm = calls_filter("x86_64"), calls_filter("aarch64")
+
+    assert x86 is not None
+    assert arm is not None
+    assert (len(x86) % 8, len(x86), x86 == arm) == (0, len(arm), False)
+    assert calls_filter("a-machine-of-tomorrow") is None
 
 
 TRICKS = {

@@ -38,6 +38,8 @@ from evalkit.scoring.states import asked_form
 __all__ = ["FLIPS", "gather", "scored", "with_shares"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+MOST_KEPT = 200
+"""Most points of a line of risk against coverage."""
 FLIPS = 300
 """Instances shown side by side in a whole run, unless a number per task is asked for."""
 
@@ -94,6 +96,7 @@ def gather(
     ]
     views = [_with_distances(view, (distances or {}).get(view.task.id, {})) for view in views]
     views = with_shares(sorted(views, key=lambda view: view.task.id))
+    sure = _sure(table, model)
     return Evidence(
         model=model,
         level=level,
@@ -103,7 +106,8 @@ def gather(
         budget=tuple(BudgetStep(**asdict(step)) for step in curve)
         or budget_steps(table, level=level),
         wordings=wordings_of(table),
-        reliability=_reliability(table, model),
+        reliability=_reliability(sure),
+        risk=_risk(sure),
     )
 
 
@@ -117,10 +121,8 @@ def _programs(block: Block) -> dict[str, float]:
     return {name: found[name] for name in CLASSES if found.get(name)}
 
 
-def _reliability(
-    table: ScoreTable, model: str
-) -> dict[str, tuple[tuple[float, float, float], ...]]:
-    """Bins of confidence of every arm, over one list of the headline cells of all tasks."""
+def _sure(table: ScoreTable, model: str) -> dict[str, tuple[Floats, Floats]]:
+    """Confidence and score of the headline cells of all tasks in one list, by relation to the model."""
     cells: dict[str, list[tuple[Floats, Floats]]] = {}
     for task in table.tasks(model):
         block = table.block(model, task)
@@ -129,15 +131,35 @@ def _reliability(
             arm = np.array(kept.seen) == seen
             found = kept.confidence[arm].ravel(), kept.values[arm].ravel()
             cells.setdefault(seen, []).append(found)
-    bins = {
-        seen: stats.reliability_bins(*(np.concatenate(part) for part in zip(*found, strict=True)))
-        for seen, found in cells.items()
+    return {
+        seen: (np.concatenate([c for c, _ in found]), np.concatenate([y for _, y in found]))
+        for seen, found in sorted(cells.items())
     }
+
+
+def _reliability(
+    cells: Mapping[str, tuple[Floats, Floats]],
+) -> dict[str, tuple[tuple[float, float, float], ...]]:
+    """Bins of confidence of every arm."""
+    bins = {seen: stats.reliability_bins(*found) for seen, found in cells.items()}
     return {
         seen: tuple((float(c), float(y), float(n)) for c, y, n in rows)
-        for seen, rows in sorted(bins.items())
+        for seen, rows in bins.items()
         if len(rows)
     }
+
+
+def _risk(
+    cells: Mapping[str, tuple[Floats, Floats]],
+) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Share kept and share of it that is wrong, of every arm."""
+    found = {}
+    for seen, arm in cells.items():
+        points = stats.risk_coverage(*arm)
+        if len(points):
+            at = np.unique(np.linspace(0, len(points) - 1, MOST_KEPT).round().astype(np.int64))
+            found[seen] = tuple((float(kept), float(wrong)) for kept, wrong in points[at])
+    return found
 
 
 def scored(views: Sequence[TaskView]) -> Iterator[Scored]:

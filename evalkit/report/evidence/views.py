@@ -247,3 +247,6 @@ class Evidence:
     reliability: Mapping[str, tuple[tuple[float, float, float], ...]] = field(default_factory=dict)
     """Relation to the model -> (mean confidence, mean score, cells) of ten equal bins of confidence
     over the headline cells of all tasks; empty where no confidence is known."""
+    risk: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """Relation to the model -> (share kept, share of these that is wrong) of the same cells, the
+    surest first."""

@@ -17,6 +17,7 @@ from evalkit.report.figures.ladder import LadderLine, plot_ladder
 from evalkit.report.figures.matrix import Matrix, plot_matrix
 from evalkit.report.figures.ranks import RankRow, plot_ranks
 from evalkit.report.figures.reliability import plot_reliability
+from evalkit.report.figures.risk import plot_risk
 from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
 from evalkit.report.figures.task_map import TaskPoint, plot_task_map
 from evalkit.report.figures.variance import VarianceRow, plot_variance
@@ -47,6 +48,7 @@ __all__ = [
     "plot_matrix",
     "plot_ranks",
     "plot_reliability",
+    "plot_risk",
     "plot_scores",
     "plot_task_map",
     "plot_variance",

@@ -39,7 +39,7 @@ def plot_heatmap(data: HeatMap, *, ax: Axes | None = None) -> Axes:
     import numpy as np
 
     with house_style():
-        ax = axes_for(ax, height=0.8 + 0.17 * len(data.tasks))
+        ax = axes_for(ax, height=max(1.9, 0.8 + 0.17 * len(data.tasks)))
         points = np.array(data.values, dtype=float) * POINTS
         colour_rows(ax, data.tasks, points, label="score, percentage points", vmin=0, vmax=100)
         ax.set_xticks([])

@@ -46,7 +46,7 @@ def plot_matrix(data: Matrix, *, ax: Axes | None = None) -> Axes:
     import numpy as np
 
     with house_style():
-        ax = axes_for(ax, height=1.1 + 0.3 * len(data.rows))
+        ax = axes_for(ax, height=max(1.9, 1.1 + 0.3 * len(data.rows)))
         points = np.array(data.values, dtype=float) * POINTS
         ax.imshow(points, vmin=0, vmax=100, aspect="auto", interpolation="nearest")
         ax.set_xticks(range(len(data.columns)), [short(name) for name in data.columns])

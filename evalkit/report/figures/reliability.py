@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.report.figures.canvas import COLOURS, LIGHT, MARKERS, POINTS, axes_for, house_style
 
@@ -40,14 +40,21 @@ def plot_reliability(
         ax.plot([0, POINTS], [0, POINTS], color=LIGHT, linestyle="--", linewidth=1)
         for name, bins in arms.items():
             x, y = ([one[axis] * POINTS for one in bins] for axis in (0, 1))
-            ax.plot(x, y, color=COLOURS[name], linewidth=1, label=name)
+            fill = "none" if name == "unseen" else COLOURS[name]
+            ax.plot(x, y, color=COLOURS[name], linewidth=1)
+            mark: dict[str, Any] = {
+                "marker": MARKERS[name],
+                "markerfacecolor": fill,
+                "markersize": SMALLEST + 2,
+            }
+            ax.plot([], [], color=COLOURS[name], linewidth=1, label=name, **mark)
             for across, up, (_, _, cells) in zip(x, y, bins, strict=True):
                 ax.plot(
                     [across],
                     [up],
                     marker=MARKERS[name],
                     color=COLOURS[name],
-                    markerfacecolor="none" if name == "unseen" else COLOURS[name],
+                    markerfacecolor=fill,
                     markersize=SMALLEST + (LARGEST - SMALLEST) * (cells / most) ** 0.5,
                     linestyle="none",
                 )

@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from evalkit.errors import ScoringError
+from evalkit.scoring.sandbox.calls import calls_filter
 from evalkit.scoring.sandbox.limits import Limits
 
-__all__ = ["Wall", "limits_of", "notice_of", "refuse_root", "wall", "wrapped"]
+__all__ = ["Wall", "inside", "limits_of", "notice_of", "refuse_root", "wall", "wrapped"]
 
 Wall = Literal["bubblewrap", "limits"]
 FIRST_USER = 1_200_000
@@ -24,11 +26,12 @@ SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64")
 @functools.cache
 def wall() -> Wall:
     """Return what can be put around a program on this machine, tried once."""
-    if shutil.which("bwrap") is None:
+    calls = calls_filter()
+    if shutil.which("bwrap") is None or calls is None:
         return "limits"
     try:
         done = subprocess.run(
-            [*wrapped("bubblewrap", Limits()), "-I", "-S", "-c", ""],
+            [*wrapped("bubblewrap", Limits()), "-I", "-S", "-c", inside(), "try", calls.hex()],
             capture_output=True,
             timeout=20,
             check=False,
@@ -36,6 +39,11 @@ def wall() -> Wall:
     except (OSError, subprocess.TimeoutExpired):
         return "limits"
     return "bubblewrap" if done.returncode == 0 else "limits"
+
+
+def inside() -> str:
+    """Return the text of what runs within."""
+    return resources.files("evalkit.scoring.sandbox").joinpath("inside.py").read_text("utf-8")
 
 
 def refuse_root(kind: Wall) -> None:
@@ -59,8 +67,8 @@ def notice_of(kind: Wall) -> str:
     if kind == "bubblewrap":
         return (
             "Programs that the model writes run in bubblewrap: no network, "
-            "no files of this machine but Python's own, an empty home, limits on time, memory, "
-            "files, processes and output."
+            "no files of this machine but Python's own, an empty home, no namespaces of its own, "
+            "limits on time, memory, files, processes and output."
         )
     return (
         "Programs that the model writes run WITHOUT bubblewrap, which is not installed or does "
@@ -102,7 +110,8 @@ def _bubblewrap(limits: Limits) -> list[str]:
     line += ["--proc", "/proc", "--dev", "/dev"]
     for folder in ("/tmp", "/home", "/dev/shm"):
         line += ["--perms", "1777", "--size", str(limits.files), "--tmpfs", folder]
-    return [*line, "--remount-ro", "/", "--chdir", "/home", "--"]
+    # /dev belongs to the program where it is not root's, and has no size of its own
+    return [*line, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/home", "--"]
 
 
 def limits_of(kind: Wall, limits: Limits) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What runs inside the sandbox, started as ``python -I -S -c <this text> tests|program``.
+"""What runs inside the sandbox, started as ``python -I -S -c <this text> tests|program|try``.
 
 Two processes that share no memory. *tests* holds the benchmark's tests and says whether they pass.
 *program* holds what the model wrote, and answers calls: arguments go in pickled, results come out as
@@ -274,13 +274,31 @@ def limit(job: dict[str, Any]) -> None:
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: this process's memory is closed
 
 
+def forbid(calls: bytes) -> bool:
+    """Have the kernel refuse calls to this process and all that it starts; False where it takes no filter."""
+
+    class Filter(ctypes.Structure):
+        _fields_ = (("steps", ctypes.c_ushort), ("first", ctypes.c_char_p))
+
+    given = Filter(len(calls) // 8, calls)
+    call, zero = ctypes.CDLL(None).prctl, ctypes.c_ulong(0)
+    if call(38, ctypes.c_ulong(1), zero, zero, zero) != 0:  # PR_SET_NO_NEW_PRIVS
+        return False
+    refused: int = call(22, ctypes.c_ulong(2), ctypes.byref(given))  # PR_SET_SECCOMP, a filter
+    return refused == 0
+
+
 def main() -> None:
-    """Be the tests or the program, as the command says."""
+    """Be the tests or the program, as the command says, or try whether the filter is taken."""
     if sys.argv[1] == "program":
         serve(int(sys.argv[2]), int(sys.argv[3]))
         return
+    if sys.argv[1] == "try":
+        sys.exit(0 if forbid(bytes.fromhex(sys.argv[2])) else 1)
     job = json.load(sys.stdin)
     limit(job)
+    if job["calls"] and not forbid(bytes.fromhex(job["calls"])) and job["contained"]:
+        raise OSError("the kernel took no filter of calls")
     found, extra = job["names"], ""
     if not found:
         found = names_called(job["tests"], job["setup"] + "\n" + job["helpers"], [])

@@ -14,14 +14,15 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import resources
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from evalkit.scoring.sandbox.calls import calls_filter
 from evalkit.scoring.sandbox.contain import (
     FIRST_USER,
     Wall,
+    inside,
     limits_of,
     refuse_root,
     wall,
@@ -67,7 +68,7 @@ def run_program(
 
 
 def _watched(program: Program, limits: Limits, kind: Wall, folder: Path) -> Outcome:
-    source = resources.files("evalkit.scoring.sandbox").joinpath("inside.py").read_text("utf-8")
+    source, calls = inside(), calls_filter()
     word = secrets.token_hex(16)
     user = FIRST_USER + next(_NUMBERS) % 1_000_000 if os.getuid() == 0 else 0
     job = {
@@ -80,6 +81,8 @@ def _watched(program: Program, limits: Limits, kind: Wall, folder: Path) -> Outc
         "word": word,
         "user": user,
         "limits": limits_of(kind, limits),
+        "calls": calls.hex() if calls else "",
+        "contained": kind == "bubblewrap",
     }
     process = subprocess.Popen(
         [*wrapped(kind, limits), "-I", "-S", "-c", source, "tests"],

@@ -18,7 +18,11 @@ __all__ = [
     "overconfidence",
     "reliability_bins",
     "risk_coverage",
+    "sure_errors",
 ]
+
+SURE = 0.99
+"""Probability from which an answer counts as given for certain."""
 
 Cells = Float[np.ndarray, " cell"]
 
@@ -161,6 +165,31 @@ def overconfidence(confidence: Cells, scores: Cells) -> float:
     """
     p, y = _kept(confidence, scores)
     return round(float((p - y).mean()), 15) if p.size else float("nan")
+
+
+def sure_errors(
+    confidence: Float[np.ndarray, "..."], scores: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "..."]:
+    """Return of every cell how wrong it is where its confidence is 0.99 or more, and 0 where it is less.
+
+    Notes
+    -----
+    1 - score where confidence >= 0.99, NaN where either is missing. A calibrated model is wrong in
+    at most one of a hundred such answers, so that the mean over all cells is at most 0.01. Unlike
+    `overconfidence`, which averages how much surer a model is than right, it notices a model that
+    is certain of few answers without being right more often.
+
+    References
+    ----------
+    None; by definition.
+
+    Examples
+    --------
+    >>> sure_errors(np.array([0.999, 0.999, 0.9]), np.array([1.0, 0.0, 0.0])).tolist()
+    [0.0, 1.0, 0.0]
+    """
+    found = np.where(confidence >= SURE, 1.0 - scores, 0.0)
+    return np.where(np.isnan(confidence) | np.isnan(scores), np.nan, found)
 
 
 def risk_coverage(confidence: Cells, scores: Cells) -> Float[np.ndarray, "cell 2"]:
