@@ -37,7 +37,6 @@ __all__ = [
     "fast_scorers",
     "largest_difference",
     "measured_costs",
-    "samples_of",
     "samples_for",
     "trial",
     "untried",
