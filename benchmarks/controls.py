@@ -3,16 +3,26 @@
 ``python benchmarks/controls.py --data DIR [--suites a,b] [--limit 3] [--phrasings 3]`` prints a table with
 a row per suite. Suites whose data are not on this machine are named in the last line.
 ``--rewritten`` prints instead what `perfect` scores under every rewriting of the request alone.
+
+``python benchmarks/controls.py --made [--benchmarks bbq,boolq]`` prints a row per published benchmark
+instead: every shipped task that reads a file is asked twelve rows of our own in its published layout
+(`made_rows.py`), also by models that are always wrong and that always take the first choice. What the
+latter must score is counted from the rows, in the last column.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import made_rows
+import numpy as np
+
 import evalkit
+from evalkit.catalog import list_tasks, load_instances
+from evalkit.catalog.paths import data_root
 from evalkit.catalog.tasks import list_suites
 from evalkit.errors import EvalkitError
 from evalkit.scoring import ScoreTable
@@ -31,35 +41,89 @@ REWRITINGS = (
     "wrapper",
 )
 """What changes the words of the request and asks for the same answers."""
+ON_ROWS = ("wrong", "first")
+
+
+def answered(model: str, **options: object) -> tuple[int, Mapping[str, float]]:
+    """Return how many tasks a scripted model was asked, and its statistics over all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = evalkit.run(
+            f"scripted:{model}",
+            kinds=["correct", "null"],
+            tuned_on="none",
+            no_report=True,
+            quiet=True,
+            out=Path(folder) / "run",
+            **options,
+        )
+        rows = run.estimates
+    whole = rows[(rows["task"] == "all") & (rows["group"].fillna("") == "")]
+    if whole.empty:
+        whole = rows[rows["group"].fillna("") == ""]
+    tasks = rows.loc[rows["task"] != "all", "task"].nunique()
+    return tasks, dict(zip(whole["metric"], whole["value"], strict=False))
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction in percent."""
+    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def row_of(suite: str, given: argparse.Namespace) -> list[str]:
     """Return the cells of one suite: mean and reliance of every model, percent."""
-    cells = []
+    shown, tasks = [], 0
     for model in MODELS:
-        with tempfile.TemporaryDirectory() as folder:
-            run = evalkit.run(
-                f"scripted:{model}",
-                suite,
-                available=True,
-                data_dir=given.data,
-                limit=given.limit,
-                phrasings=given.phrasings,
-                kinds=["correct", "null"],
-                tuned_on="none",
-                no_report=True,
-                quiet=True,
-                out=Path(folder) / "run",
-            )
-            rows = run.estimates
-            whole = rows[(rows["task"] == "all") & (rows["group"].fillna("") == "")]
-            if whole.empty:
-                whole = rows[rows["group"].fillna("") == ""]
-            found = dict(zip(whole["metric"], whole["value"], strict=False))
-            n_tasks = rows.loc[rows["task"] != "all", "task"].nunique()
-            cells.append((n_tasks, found.get("mean"), found.get("reliance_null")))
-    shown = ["-" if value is None else f"{100 * value:.1f}" for cell in cells for value in cell[1:]]
-    return [suite, str(cells[0][0]), *shown]
+        tasks, found = answered(
+            model,
+            suite=suite,
+            available=True,
+            data_dir=given.data,
+            limit=given.limit,
+            phrasings=given.phrasings,
+        )
+        shown += [percent(found.get("mean")), percent(found.get("reliance_null"))]
+    return [suite, str(tasks), *shown]
+
+
+def row_of_benchmark(files: Sequence[Path], folder: Path, phrasings: int) -> list[str]:
+    """Return the cells of the tasks of one benchmark on made rows."""
+    tasks = list_tasks(map(str, files))
+    shown = []
+    for model in (*MODELS, *ON_ROWS):
+        _, found = answered(
+            model,
+            tasks=list(map(str, files)),
+            data_dir=folder,
+            phrasings=phrasings,
+            allow_code_execution=True,
+        )
+        shown.append(percent(found.get("mean")))
+        shown += [percent(found.get("reliance_null"))] * (model in MODELS)
+    return [tasks[0].benchmark, str(len(tasks)), *shown, percent(first_share(tasks, folder))]
+
+
+def first_share(tasks: Sequence[evalkit.records.Task], folder: Path) -> float:
+    """Return how often the right choice is the first, the mean over tasks; texts have no choices."""
+    return float(
+        np.mean(
+            [np.mean([one.target == 0 for one in load_instances(task, folder)]) for task in tasks]
+        )
+    )
+
+
+def print_made(given: argparse.Namespace) -> None:
+    """Print the table of benchmarks."""
+    heads = [f"{model}: {what}" for model in MODELS for what in ("mean", "reliance on null")]
+    heads += [f"{model}: mean" for model in ON_ROWS]
+    print(f"| benchmark | tasks | {' | '.join(heads)} | right answer first |")
+    print(f"|{'---|' * (3 + len(heads))}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = made_rows.write(folder, data_root("tasks"))
+        names = sorted({path.parent.name for path in files})
+        for benchmark in given.benchmarks.split(",") if given.benchmarks else names:
+            mine = [path for path in files if path.parent.name == benchmark]
+            print(f"| {' | '.join(row_of_benchmark(mine, folder, given.phrasings))} |", flush=True)
 
 
 def rewritten(suite: str, given: argparse.Namespace) -> list[str]:
@@ -92,10 +156,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--suites", default="")
+    parser.add_argument("--made", action="store_true")
+    parser.add_argument("--benchmarks", default="")
     parser.add_argument("--limit", type=int, default=3)
     parser.add_argument("--phrasings", type=int, default=3)
     parser.add_argument("--rewritten", action="store_true")
     given = parser.parse_args(words)
+    if given.made:
+        print_made(given)
+        return
     names = given.suites.split(",") if given.suites else [one.name for one in list_suites()]
     heads = [f"{model}: {what}" for model in MODELS for what in ("mean", "reliance on null")]
     if given.rewritten:

@@ -76,12 +76,25 @@ def new(name: str, *, table: Path | None, target: str, out: Path, quiet: bool) -
     "--columns",
     default="",
     metavar="A,B",
-    help="Columns that an instance is made of (default: all other texts).",
+    help="Columns that an instance is made of (default: all other texts but explanations and notes).",
+)
+@option(
+    "--header",
+    default="",
+    metavar="A,B",
+    help="Names of the columns, where the first line is a row.",
 )
 @quiet_option
 @debug_option
 def from_table(
-    table: Path, *, out: Path | None, name: str, target: str, columns: str, quiet: bool
+    table: Path,
+    *,
+    out: Path | None,
+    name: str,
+    target: str,
+    columns: str,
+    header: str,
+    quiet: bool,
 ) -> int:
     """Write a task file for a table with a row per instance, and read the table with it.
 
@@ -100,8 +113,11 @@ def from_table(
             f"--out: {path} does not lie beside {table}, where the task looks for its rows. "
             f"Name a file in {table.resolve().parent}."
         )
-    chosen = tuple(part.strip() for part in columns.split(",") if part.strip())
-    proposal = propose(table, name=name, target=target, columns=chosen)
+    chosen, named = (
+        tuple(part.strip() for part in text.split(",") if part.strip())
+        for text in (columns, header)
+    )
+    proposal = propose(table, name=name, target=target, columns=chosen, header=named)
     write_new(path, proposal.text)
     task = load_task(str(path))
     instances = load_instances(task, None)

@@ -19,8 +19,10 @@ __all__ = ["Listed", "at", "filled", "listed_choices", "several"]
 _SLOT = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _LONGEST_LIST = 1_000_000
 """Characters of a list written as Python writes it."""
+_LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _TEXTS = ("text", "texts", "choices", "value", "content")
 _LABELS = ("label", "labels", "key", "id")
+_LETTERED = re.compile(r"\s*\(?(?P<letter>[A-Z])[).:](?P<text>.*)\Z", re.DOTALL)
 Listed = tuple[tuple[str, ...], tuple[str, ...]]
 """Texts of choices, and the labels that the file gives them (none where it gives none)."""
 
@@ -164,7 +166,8 @@ def listed_choices(value: Any, separator: str | None, where: str) -> Listed:
 
     A list of texts; an object from label to text; an object of a list of texts and a list of labels
     (``{"text": [...], "label": [...]}``); a list of objects with a text and a label; or text, as
-    `several` reads it.
+    `several` reads it, or as one line ``(A) red (B) blue``. Texts that all begin with their own
+    letter are read without it.
 
     Examples
     --------
@@ -186,7 +189,44 @@ def listed_choices(value: Any, separator: str | None, where: str) -> Listed:
             f"{where}: choices are objects with {', '.join(value[0])}; a text under one of "
             f"{', '.join(_TEXTS)} is expected. Name the path, such as choices.NAME."
         )
-    return several(value, separator, f"{where}: choices"), ()
+    if isinstance(value, str) and not separator and (parts := _inline(value)):
+        return parts
+    return _without_letters(several(value, separator, f"{where}: choices"))
+
+
+def _without_letters(texts: tuple[str, ...]) -> Listed:
+    """Return choices that all begin with their own letter without it, and the letters as labels.
+
+    >>> _without_letters(("(A) red", "(B)blue"))
+    (('red', 'blue'), ('A', 'B'))
+    >>> _without_letters(("A. Smith", "C. Jones"))
+    (('A. Smith', 'C. Jones'), ())
+    """
+    parts = [_LETTERED.match(text) for text in texts]
+    found = [part for part in parts if part and part["text"].strip()]
+    letters = tuple(part["letter"] for part in found)
+    if len(texts) < 2 or letters != _LETTERS[: len(texts)]:
+        return texts, ()
+    return tuple(part["text"].strip() for part in found), letters
+
+
+def _inline(text: str) -> Listed | None:
+    """Return the choices of a line such as ``(A) red (B) blue``; None where it is none.
+
+    >>> _inline("(A) red (B) blue")
+    (('red', 'blue'), ('A', 'B'))
+    """
+    rest, texts = text.strip().removeprefix("(A)"), []
+    if rest == text.strip():
+        return None
+    for letter in _LETTERS[1:]:
+        mark = re.search(rf"\s\({letter}\)(?=\s|\w)", rest)
+        if mark is None:
+            break
+        texts.append(rest[: mark.start()].strip())
+        rest = rest[mark.end() :]
+    texts.append(rest.strip())
+    return (tuple(texts), _LETTERS[: len(texts)]) if len(texts) > 1 and all(texts) else None
 
 
 def _of_object(value: Mapping[str, Any], where: str) -> Listed:

@@ -34,6 +34,7 @@ from evalkit.records import Instance, Task
 __all__ = ["read"]
 
 _MOST_PROBLEMS = 20
+_QUOTES = {"'", '"'}
 _OWN = {
     "columns", "target_is", "separator", "names", "after", "only", "factors", "shuffle", "rows",
     "header", "delimiter", "encoding", "under", "quoted",
@@ -206,7 +207,10 @@ def _instance(
         references: tuple[str, ...] = (texts[index],)
     else:
         choices = tuple(text for text in texts if text.strip())
-        references = _references(mapping, at(row, column, where), where, column)
+        value = at(row, column, where)
+        if task.metric == "math_match" and not mapping.separator and _plain_text(value):
+            value = [value]  # [3, 4] is an interval there, not two answers
+        references = _references(mapping, value, where, column)
     own = _id(mapping, row, where)
     return Instance(
         id=derived_id(*name, *told.values(), *choices, *references) if own is None else own,
@@ -217,6 +221,11 @@ def _instance(
         factors={key: _plain(row, str(place), where) for key, place in mapping.factors.items()},
         where=where,
     )
+
+
+def _plain_text(value: Any) -> bool:
+    """Whether a cell is a text without quotes, so no list of texts as JSON or Python write it."""
+    return isinstance(value, str) and not _QUOTES & set(value)
 
 
 def _references(mapping: _Mapping, value: Any, where: str, column: str) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ __all__ = ["TARGETS", "moved", "named_target"]
 
 TARGETS = ("letter", "index", "number", "text", "label", "mask", "first")
 _INDEX = re.compile(r"[0-9]{1,6}\Z")
+_BRACKETS = re.compile(r"\(?([A-Za-z0-9])[).:]\Z")
+"""An answer such as ``(B)`` or ``B.``."""
 _HIDDEN = frozenset({"", "-1", "?"})
 """What stands where publishers keep an answer to themselves."""
 
@@ -48,6 +50,8 @@ def named_target(
         return _sure(0, texts, "the first", kind, where)
     if kind == "mask":
         return _masked(value, texts, where)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     answer = cell_text(value, f"{where}: the answer")
     text = answer.strip()
     if names:
@@ -57,6 +61,8 @@ def named_target(
                 f"{', '.join(names)}.{_if_hidden(text)} Correct the cell or names."
             )
         text, kind = names.get(text, text), "text"
+    if kind in ("letter", "label") and (bare := _BRACKETS.match(text)):
+        text = bare[1]
     if kind in ("letter", "label") and labels:
         return _sure(_same(text, labels), texts, answer, "label", where)
     index = -1
