@@ -76,7 +76,9 @@ def new(name: str, *, table: Path | None, target: str, out: Path, quiet: bool) -
     "--columns",
     default="",
     metavar="A,B",
-    help="Columns that an instance is made of (default: all other texts but explanations and notes).",
+    help=(
+        "Columns that an instance is made of (default: all other texts but explanations and notes)."
+    ),
 )
 @option(
     "--header",
