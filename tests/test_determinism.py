@@ -53,25 +53,13 @@ def test_hash_seed_threads_locale_and_zone_change_no_byte(tmp_path: Path) -> Non
 def test_the_batch_size_of_a_real_model_changes_no_byte(tmp_path: Path) -> None:
     """The demo model in float32, one request at a time and as many as fit: log-probabilities differ in the last digits, results do not."""
     words = [
-        "--tasks",
-        "procedural/boolean,procedural/rewrite",
-        "--limit",
-        "6",
-        "--phrasings",
-        "3",
-        "--no-cache",
-        "--quiet",
-        "--resamples",
-        "100",
+        *"--tasks procedural/boolean,procedural/rewrite --limit 6 --phrasings 3".split(),
+        *"--no-cache --quiet --resamples 100".split(),
     ]
     for size in ("1", "auto"):
         command = [
             sys.executable,
-            "-m",
-            "evalkit",
-            "run",
-            "--model",
-            "demo",
+            *"-m evalkit run --model demo".split(),
             *words,
             "--batch-size",
             size,

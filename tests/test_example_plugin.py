@@ -26,14 +26,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("site")
     command = [
         sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "--target",
+        *"-m pip install --quiet --no-deps --no-build-isolation --no-index --target".split(),
         str(target),
     ]
     done = subprocess.run([*command, str(PACKAGE)], capture_output=True, text=True)
@@ -95,13 +88,7 @@ def test_its_files_are_valid(installed):
 def test_the_run_of_the_page_gives_its_numbers(installed, tmp_path):
     """Two wordings get all four instances right, the third none: 66.7, 100.0 and 0.0, as the page says."""
     words = [
-        "run",
-        "--model",
-        "longest:letters",
-        "--tasks",
-        "words.yaml",
-        "--phrasing-file",
-        "phrasings.yaml",
+        *"run --model longest:letters --tasks words.yaml --phrasing-file phrasings.yaml".split(),
         "--out",
         str(tmp_path / "run"),
     ]
@@ -129,15 +116,7 @@ def test_the_run_of_the_page_gives_its_numbers(installed, tmp_path):
 def test_its_choices_are_scored(installed, tmp_path):
     """The backend answers choice requests too, and equal requests get equal answers: no wording effect at all."""
     words = [
-        "run",
-        "--model",
-        "longest:words",
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "5",
-        "--phrasings",
-        "3",
+        *"run --model longest:words --tasks procedural/boolean --limit 5 --phrasings 3".split(),
         "--out",
         str(tmp_path / "run"),
     ]

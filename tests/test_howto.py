@@ -51,14 +51,7 @@ def test_all_lines_of_the_how_to_pages_run(place: Path, monkeypatch: pytest.Monk
             if "scores.csv" in typed:
                 invoke(
                     [
-                        "export",
-                        "runs/v1",
-                        "--what",
-                        "scores",
-                        "--format",
-                        "csv",
-                        "--out",
-                        "scores.csv",
+                        *"export runs/v1 --what scores --format csv --out scores.csv".split(),
                     ]
                 )
             if "runs/before" in typed:

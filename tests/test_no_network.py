@@ -11,17 +11,8 @@ import pytest
 from evalkit.cli.main import invoke
 
 RUN = [
-    "run",
-    "--model",
-    "scripted:noise",
-    "--tasks",
-    "procedural/boolean",
-    "--limit",
-    "4",
-    "--phrasings",
-    "3",
-    "--resamples",
-    "100",
+    *"run --model scripted:noise --tasks procedural/boolean --limit 4 --phrasings 3".split(),
+    *"--resamples 100".split(),
 ]
 
 

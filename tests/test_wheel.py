@@ -22,14 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [
         sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "--wheel-dir",
+        *"-m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir".split(),
         str(folder),
     ]
     done = subprocess.run([*command, str(ROOT)], capture_output=True, text=True)
@@ -92,18 +85,8 @@ def test_the_unpacked_wheel_runs_elsewhere(wheel, tmp_path):
         text=True,
     )
     words = [
-        "-m",
-        "evalkit",
-        "run",
-        "--model",
-        "scripted:perfect",
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "2",
-        "--phrasings",
-        "2",
-        "--no-cache",
+        *"-m evalkit run --model scripted:perfect --tasks procedural/boolean --limit 2".split(),
+        *"--phrasings 2 --no-cache".split(),
     ]
     done = subprocess.run(
         [sys.executable, *words], cwd=elsewhere, env=env, capture_output=True, text=True

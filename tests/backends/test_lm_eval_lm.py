@@ -249,17 +249,8 @@ def test_a_run_through_the_corridor(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.chdir(tmp_path)
     words = [
-        "run",
-        "--model",
-        "lm-eval:dummy",
-        "--suite",
-        "procedural",
-        "--limit",
-        "2",
-        "--phrasings",
-        "2",
-        "--resamples",
-        "100",
+        *"run --model lm-eval:dummy --suite procedural --limit 2 --phrasings 2".split(),
+        *"--resamples 100".split(),
     ]
     code = invoke([*words, "--out", "run", "--quiet"])
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())

@@ -9,18 +9,8 @@ import pytest
 from evalkit.cli.main import invoke
 
 RUN = [
-    "run",
-    "--model",
-    "scripted:perfect",
-    "--tasks",
-    "procedural/boolean",
-    "--limit",
-    "2",
-    "--phrasings",
-    "2",
-    "--no-cache",
-    "--out",
-    "OUT",
+    *"run --model scripted:perfect --tasks procedural/boolean --limit 2 --phrasings 2".split(),
+    *"--no-cache --out OUT".split(),
 ]
 
 

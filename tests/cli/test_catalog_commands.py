@@ -24,14 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 @pytest.mark.parametrize(
     "kind",
     [
-        "tasks",
-        "phrasings",
-        "suites",
-        "models",
-        "backends",
-        "metrics",
-        "perturbations",
-        "mitigations",
+        *"tasks phrasings suites models backends metrics perturbations mitigations".split(),
         "readers",
     ],
 )

@@ -189,14 +189,7 @@ def test_the_file_of_the_current_directory_lifts_no_guard(folders, capsys, line)
 def test_a_gate_names_what_a_file_sets(folders, capsys):
     """exit_zero of a file cannot turn a failing gate green in silence."""
     run = [
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "3",
-        "--phrasings",
-        "3",
-        "--resamples",
-        "100",
+        *"--tasks procedural/boolean --limit 3 --phrasings 3 --resamples 100".split(),
     ]
     for model in ("perfect", "wrong"):
         assert invoke(["run", "--model", f"scripted:{model}", *run, "--out", model, "-q"]) == 0

@@ -15,11 +15,7 @@ from evalkit.runs.forecast import _seconds_per_token
 from evalkit.store.directory import RunDir, read_manifest
 
 WORDS = [
-    "--tasks",
-    "procedural/boolean,procedural/rewrite",
-    "--tuned-on",
-    "evalkit-tuning",
-    "--phrasings",
+    *"--tasks procedural/boolean,procedural/rewrite --tuned-on evalkit-tuning --phrasings".split(),
     "4",
 ]
 

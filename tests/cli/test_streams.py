@@ -15,18 +15,8 @@ from evalkit.errors import StoreError
 from evalkit.store.directory import read_manifest, write_out
 
 ASK = [
-    "--model",
-    "scripted:noise",
-    "--tasks",
-    "procedural/boolean",
-    "--limit",
-    "2",
-    "--phrasings",
-    "3",
-    "--resamples",
-    "100",
-    "--no-cache",
-    "--no-report",
+    *"--model scripted:noise --tasks procedural/boolean --limit 2 --phrasings 3".split(),
+    *"--resamples 100 --no-cache --no-report".split(),
 ]
 
 

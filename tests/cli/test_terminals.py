@@ -97,14 +97,7 @@ def test_looking_leaves_no_trace(
         *(
             ["ls", kind]
             for kind in (
-                "tasks",
-                "suites",
-                "models",
-                "backends",
-                "metrics",
-                "perturbations",
-                "mitigations",
-                "readers",
+                *"tasks suites models backends metrics perturbations mitigations readers".split(),
             )
         ),
         ["doctor"],

@@ -69,11 +69,7 @@ class Run:
             sys.executable,
             *self.program,
             *words,
-            "--tuned-on",
-            "evalkit-tuning",
-            "--resamples",
-            "100",
-            "--out",
+            *"--tuned-on evalkit-tuning --resamples 100 --no-report --out".split(),
             str(self.out),
             *self.extra,
         ]

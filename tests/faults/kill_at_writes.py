@@ -18,17 +18,7 @@ from pathlib import Path
 from evalkit.cli.main import invoke
 
 RUN = [
-    *(
-        "run",
-        "--model",
-        "scripted:noise",
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "4",
-        "--phrasings",
-        "3",
-    ),
+    *"run --model scripted:noise --tasks procedural/boolean --limit 4 --phrasings 3".split(),
     *("--no-cache", "--resamples", "100", "--quiet", "--out", "run"),
 ]
 COMMANDS = {

@@ -34,15 +34,8 @@ from evalkit.store.responses import Store
 RUN = [
     *(
         sys.executable,
-        "-m",
-        "evalkit",
-        "run",
-        "--model",
-        "scripted:noise,batch=8",
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "6",
+        *"-m evalkit run --model scripted:noise,batch=8 --tasks procedural/boolean".split(),
+        *"--limit 6".split(),
     ),
     *("--phrasings", "4", "--no-cache", "--resamples", "100", "--quiet"),
 ]
@@ -394,15 +387,7 @@ def test_nothing_is_written_into_the_installed_package() -> None:
 def test_a_model_that_hangs_ends_the_run_resumably_when_asked_to(tmp_path: Path) -> None:
     """--stall-timeout: stacks in the run directory, the line to go on, exit 4; what was answered before is stored and not asked again."""
     words = [
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "6",
-        "--phrasings",
-        "4",
-        "--no-cache",
-        "--resamples",
-        "100",
+        *"--tasks procedural/boolean --limit 6 --phrasings 4 --no-cache --resamples 100".split(),
         "--quiet",
     ]
     command = [

@@ -84,11 +84,7 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "--model",
                 "scripted:noise",
                 *words,
-                "--no-cache",
-                "--quiet",
-                "--resamples",
-                "100",
-                "--out",
+                *"--no-cache --quiet --resamples 100 --out".split(),
                 str(folder / "run"),
             ]
         )
@@ -167,17 +163,8 @@ def test_no_cell_of_any_csv_is_a_formula(tmp_path: Path, monkeypatch: pytest.Mon
     Path("table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert invoke(["analyse", "table.csv", "--out", "out", "--quiet"]) == 0
     words = [
-        "run",
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "3",
-        "--phrasings",
-        "2",
-        "--no-cache",
-        "--quiet",
-        "--resamples",
-        "100",
+        *"run --tasks procedural/boolean --limit 3 --phrasings 2 --no-cache --quiet".split(),
+        *"--resamples 100".split(),
     ]
     Path("model.yaml").write_text(
         '{backend: scripted, name: "noise", label: "=cmd()"}', encoding="utf-8"
@@ -292,16 +279,8 @@ def test_a_model_with_a_path_for_a_name_writes_nothing_elsewhere(
         '{backend: scripted, name: "noise", label: "../../../../x"}', encoding="utf-8"
     )
     words = [
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "2",
-        "--phrasings",
-        "2",
-        "--no-cache",
-        "--quiet",
-        "--resamples",
-        "100",
+        *"--tasks procedural/boolean --limit 2 --phrasings 2 --no-cache --quiet".split(),
+        *"--resamples 100".split(),
     ]
     assert invoke(["run", "--model", "model.yaml", *words]) == 0
 

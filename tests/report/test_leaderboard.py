@@ -187,13 +187,7 @@ def run(tmp_path: Path, name: str, model: str, *options: str) -> str:
         "run",
         "--model",
         f"scripted:{model}",
-        "--tasks",
-        "procedural/boolean",
-        "--phrasings",
-        "6",
-        "--no-cache",
-        "--quiet",
-        "--out",
+        *"--tasks procedural/boolean --phrasings 6 --no-cache --quiet --out".split(),
         path,
     ]
     assert invoke([*words, *(options or ("--limit", "30"))]) == 0

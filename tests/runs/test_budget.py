@@ -269,13 +269,7 @@ def test_plan_shows_the_cells_and_the_page_says_that_the_run_is_sparse(
         "scripted:noise",
         "--tasks",
         TASK,
-        "--limit",
-        "20",
-        "--phrasings",
-        "8",
-        "--budget",
-        "0.25",
-        "--no-cache",
+        *"--limit 20 --phrasings 8 --budget 0.25 --no-cache".split(),
     ]
     target = ["--out", str(tmp_path / "run")]
     assert invoke(["plan", *words, *target, "--json"]) == 0

@@ -20,15 +20,7 @@ from evalkit.store.atomic import file_digest
 from evalkit.store.directory import RunDir
 
 ASK = [
-    "--tasks",
-    "procedural/boolean",
-    "--limit",
-    "5",
-    "--phrasings",
-    "4",
-    "--no-cache",
-    "--resamples",
-    "100",
+    *"--tasks procedural/boolean --limit 5 --phrasings 4 --no-cache --resamples 100".split(),
     "--quiet",
 ]
 

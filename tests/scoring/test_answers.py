@@ -115,15 +115,7 @@ def test_distances_are_stored_so_that_score_needs_no_model(
     """The demo model represents its phrasings once; the second run asks nothing, and 'evalkit score' gives the same bytes."""
     pytest.importorskip("torch")
     words = [
-        "--model",
-        "demo",
-        "--tasks",
-        "procedural/boolean",
-        "--limit",
-        "4",
-        "--resamples",
-        "100",
-        "--no-cache",
+        *"--model demo --tasks procedural/boolean --limit 4 --resamples 100 --no-cache".split(),
         "--quiet",
     ]
     target = ["--out", str(tmp_path / "run")]

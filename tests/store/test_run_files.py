@@ -15,18 +15,8 @@ from evalkit.store.directory import RunDir
 from evalkit.store.run_files import RUN_FILES
 
 ASK = [
-    "--tasks",
-    "procedural/boolean",
-    "--limit",
-    "2",
-    "--phrasings",
-    "3",
-    "--tuned-on",
-    "evalkit-tuning",
-    "--resamples",
-    "100",
-    "--no-cache",
-    "--quiet",
+    *"--tasks procedural/boolean --limit 2 --phrasings 3 --tuned-on evalkit-tuning".split(),
+    *"--resamples 100 --no-cache --quiet".split(),
 ]
 BY_RUN = [
     "manifest.json",

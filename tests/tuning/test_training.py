@@ -410,16 +410,8 @@ def test_a_training_of_another_recipe_is_not_continued(
 
 
 ARGUMENTS = [
-    "--method",
-    "soft-prompt",
-    "--tasks",
-    "procedural/boolean",
-    "--sources",
-    "evalkit-tuning",
-    "--instances",
-    "20",
-    "--steps",
-    "12",
+    *"--method soft-prompt --tasks procedural/boolean --sources evalkit-tuning".split(),
+    *"--instances 20 --steps 12".split(),
 ]
 ARGUMENTS += ["--validate-every", "2", "--batch-size", "4", "--patience", "99", "--n-tokens", "2"]
 

@@ -159,14 +159,7 @@ def test_a_plan_counts_what_the_cache_holds_for_a_hub_model_without_a_network(
     import os
 
     chosen = [
-        "--model",
-        "evalkit/tiny",
-        "--tasks",
-        "procedural/comparison",
-        "--phrasings",
-        "2",
-        "--limit",
-        "3",
+        *"--model evalkit/tiny --tasks procedural/comparison --phrasings 2 --limit 3".split(),
     ]
     gone = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     base = {

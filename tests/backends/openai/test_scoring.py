@@ -244,16 +244,7 @@ def test_the_key_is_sent_and_told_nobody(
         "run",
         "--model",
         f"openai:{name}",
-        "--suite",
-        "procedural",
-        "--limit",
-        "1",
-        "--phrasings",
-        "1",
-        "--resamples",
-        "100",
-        "--out",
-        "run",
+        *"--suite procedural --limit 1 --phrasings 1 --resamples 100 --out run".split(),
     ]
     leaking = body(chat_body(f"the key is {CANARY}", finish_reason=CANARY))
     server.script = [leaking, leaking, status(500, f"bad key {CANARY}"), leaking]
