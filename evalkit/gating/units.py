@@ -348,7 +348,6 @@ def _judged(old: Block, new: Block) -> Units:
 
 
 def _of_confidence(function: Callable[[Floats, Floats], Floats]) -> Callable[[Block, Block], Units]:
-    """Return what takes a function of confidence and scores cell by cell."""
     return lambda old, new: _cells(
         *(function(one.confidence, one.values) for one in (old, new)),
         sign=1.0,
