@@ -154,7 +154,7 @@ def apply(
         What is edited; they are not among the results.
     specs
         Specifications, as text (``word:rate=0.1,n=5``) or parsed. Every phrasing gets every one of
-        them.
+        them, once: of those that differ in ``n`` alone, the one that makes most.
     seed
         Equal seeds give equal copies, whatever else is perturbed in the same call; the first n
         copies of a specification are the same for every larger n.
@@ -169,7 +169,11 @@ def apply(
         When what a perturbation needs is not on this machine.
     """
     parsed = [parse_spec(spec) if isinstance(spec, str) else spec for spec in specs]
-    loaded = [(spec, load(spec.name)) for spec in parsed]
+    largest: dict[str, PerturbationSpec] = {}
+    for spec in parsed:
+        if spec.label not in largest or spec.n > largest[spec.label].n:
+            largest[spec.label] = spec
+    loaded = [(spec, load(spec.name)) for spec in largest.values()]
     words = tuple(sorted(set(protected_words)))
     made: list[Phrasing] = []
     refused: list[Refusal] = []

@@ -73,6 +73,17 @@ def test_more_copies_begin_with_the_fewer():
     assert len({item.text for item in four}) == len({item.id for item in four}) == 4
 
 
+def test_a_specification_named_twice_makes_its_copies_once():
+    """A suite's own level asked for again on the command line; the larger number of copies holds."""
+    once, _ = apply([phrasing()], ["character:rate=0.3,n=3", "drop"], seed=0)
+    twice, _ = apply(
+        [phrasing()], ["character:rate=0.3", "drop", "character:rate=0.3,n=3", "drop"], seed=0
+    )
+
+    assert twice == once
+    assert len({copy.id for copy in twice}) == len(twice)
+
+
 def test_other_seeds_give_other_copies():
     """The seed matters."""
     assert apply([phrasing()], ["random"], seed=0)[0] != apply([phrasing()], ["random"], seed=1)[0]
