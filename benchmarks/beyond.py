@@ -37,24 +37,24 @@ PIECES: dict[str, str] = {
     "meta": "--suite meta --limit 20 --phrasings 5",
     "probes": "--suite probes --limit 40 --phrasings 4",
     "wrapper": f"--tasks {CHOICES} --limit 15 --phrasings 4 {each('wrapper', WRAPPERS)}",
-    "uncertainty": f"--tasks {CHOICES},procedural/sorting,procedural/rewrite --limit 15 "
+    "uncertainty": f"--tasks {CHOICES},procedural/sorting,procedural/rewrite --limit 10 "
     "--phrasings 3 --perturb drop:rate=0.2,n=3 --uncertainty 10",
     "recast": "--suite recast --limit 20 --phrasings 4",
-    "shots": "--tasks procedural/calendar,procedural/comparison --limit 15 "
-    "--phrasings 3 --perturb shots:k=1,n=3 --perturb shots:k=4,n=3 "
+    "shots": "--tasks procedural/calendar,procedural/comparison --limit 12 "
+    "--phrasings 3 --perturb shots:k=1,n=2 --perturb shots:k=4,n=3 "
     "--perturb shots:k=4,vary=order,n=3 --perturb shots:k=4,source=bm25 "
     "--perturb shots:k=4,answers=shuffled",
     "injection": "--tasks injection/injected_comparison,injection/injected_calendar --limit 8 "
     "--phrasings 3",
-    "defences": f"--tasks {HERE}/attacked.yaml --limit 10 --phrasings 3 "
+    "defences": f"--tasks {HERE}/attacked.yaml --limit 8 --phrasings 3 "
     + each("defence", DEFENCES),
     "context": f"--tasks {HERE}/passages.yaml --limit 12 --phrasings 3",
-    "languages": "--suite languages --limit 6 --phrasings 12",
+    "languages": "--suite languages --limit 4 --phrasings 12",
     "ready": f"--tasks {READY} --limit 20 --phrasings 3",
     "rules": "--suite rules --limit 100 --phrasings 3",
-    "diversity": "--suite diversity --limit 15 --phrasings 3",
-    "composition": "--suite composition --limit 5 --phrasings 3",
-    "reasoning": "--tasks reasoning/reasoned_navigate --limit 10 --phrasings 3",
+    "diversity": "--suite diversity --limit 10 --phrasings 3",
+    "composition": "--suite composition --limit 3 --phrasings 3",
+    "reasoning": "--tasks reasoning/reasoned_navigate --limit 10 --phrasings 2",
 }
 """Name -> the options behind `evalkit run --model MODEL`."""
 

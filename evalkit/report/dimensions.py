@@ -13,7 +13,7 @@ from evalkit.records.statistics import statistic
 __all__ = ["DimensionTable", "dimension_tables"]
 
 _DIGITS = re.compile(r"\d+")
-"""What levels that differ in numbers alone are sorted by, such as k=8,rules=2 and k=8,rules=16."""
+"""Numbers in the names of levels, such as k=8,rules=2 and k=8,rules=16."""
 WHOLE = "Measured besides the score"
 WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,9 +35,18 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "claim": "Statement shown",
         "instruction": "Language of the instruction",
         "input": "Language of the input",
+        "base": "Task it is made of",
+        "fitting": "Instruction that fits",
+        "output": "Output shown",
+        "operations": "Operations",
+        "examples": "Examples shown",
+        "polarity": "Kind of question",
+        "context": "Kind of context",
     }
 )
 """Factor or perturbation -> heading of its table; others have their name."""
+_LEVELS = ("none", "given", "labels", "text", "start", "middle", "end")
+"""Levels that stand first in their table: what others are held against, then places."""
 _FIRST = (
     "mean",
     "delta",
@@ -121,14 +130,27 @@ def _table(title: str, found: Mapping[str, Mapping[str, Estimate]]) -> Dimension
     known = list(dict.fromkeys(name for row in found.values() for name in row))
     metrics = [name for name in _FIRST if name in known]
     metrics += [name for name in known if name not in metrics]
-    alike = len({_DIGITS.sub("#", level) for level in found}) == 1  # names as they came
     return DimensionTable(
         title=title,
         crossed=" × " in title,
         metrics=tuple(metrics),
-        rows=tuple(
-            sorted(found.items(), key=lambda row: [int(one) for one in _DIGITS.findall(row[0])])
-            if alike
-            else found.items()
-        ),
+        rows=tuple(sorted(found.items(), key=lambda row: _place(row[0]))),
     )
+
+
+def _place(level: str) -> tuple[tuple[int, int, str], ...]:
+    """Return what a level is sorted by: references first, then by name, numbers as numbers.
+
+    >>> sorted(["k=10", "k=2", "none", "naive"], key=_place)
+    ['none', 'k=2', 'k=10', 'naive']
+    """
+    found: list[tuple[int, int, str]] = []
+    for part in level.split(" · "):
+        if part in _LEVELS:
+            found.append((0, _LEVELS.index(part), ""))
+            continue
+        pieces = _DIGITS.split(part)
+        numbers = [int(one) for one in _DIGITS.findall(part)] + [0]
+        for text, number in zip(pieces, numbers, strict=True):
+            found += [(1, 0, text), (1, number, "")]
+    return tuple(found)

@@ -173,12 +173,12 @@ def test_instances_of_one_group_are_one_unit_also_at_a_level():
     assert grouped["mean", "kind=x"].n_instances == 10
 
 
-def test_levels_that_are_numbers_stand_by_size_in_a_table():
-    """Names stand as they came."""
+def test_levels_stand_in_one_order_in_a_table():
+    """Numbers by size, names by name, so that page and terminal agree; what others are held against first."""
     block = block_of([[1, 0, 1, 0]] * 3)
     factors = [
         {"size": k, "kind": kind, "shown": f"k=8,rules={k}"}
-        for k, kind in (("10", "b"), ("2", "a"), ("3", "b"), ("2", "b"))
+        for k, kind in (("10", "none"), ("2", "b"), ("3", "none"), ("2", "a"))
     ]
     found = dimension_rows(
         [block],
@@ -193,4 +193,4 @@ def test_levels_that_are_numbers_stand_by_size_in_a_table():
 
     assert tables["size"] == ["2", "3", "10"]
     assert tables["shown"] == ["k=8,rules=2", "k=8,rules=3", "k=8,rules=10"]
-    assert tables["kind"] == ["b", "a"]
+    assert tables["kind"] == ["none", "a", "b"]

@@ -403,6 +403,20 @@ def test_tables_are_read_with_a_mapping(tmp_path, name):
     ]
 
 
+@pytest.mark.parametrize("content", ['["Answer: {question}"]', '[{"text": "Answer: {question}"}]'])
+def test_a_json_list_of_templates_is_read(tmp_path, content):
+    """Of texts or of objects, as PromptEval publishes its own of MMLU; anything else is refused."""
+    path = tmp_path / "templates.json"
+    path.write_text(content)
+
+    assert [one.text for one in import_table(path, ImportOptions(collection="x")).phrasings] == [
+        "Answer: {{ question }}"
+    ]
+    path.write_text("[1]")
+    with pytest.raises(CatalogError, match="item 1 is a int; objects or texts are accepted"):
+        import_table(path, ImportOptions(collection="x"))
+
+
 def test_a_table_without_the_text_column_says_how_to_name_it(tmp_path):
     """The fields there are listed with the option to give."""
     with pytest.raises(

@@ -49,7 +49,7 @@ _CHOICES = {
 
 
 def _rows(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield (line, row) of a JSONL, CSV or TSV file."""
+    """Yield (line, row) of a JSONL, CSV or TSV file, or of a JSON list of objects or of texts."""
     if source.path.suffix.lower() in {".csv", ".tsv"}:
         csv.field_size_limit(MAX_CELL)
         reader = csv.DictReader(
@@ -63,6 +63,9 @@ def _rows(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
             raise CatalogError(
                 f"{source.path}:{reader.line_num}: is not CSV: {error}. Check the file."
             ) from error
+        return
+    if source.text.lstrip().startswith("["):
+        yield from _listed(source)
         return
     for number, line in enumerate(source.text.split("\n"), start=1):
         if line.strip():
@@ -79,6 +82,23 @@ def _rows(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
                     "accepted."
                 )
             yield number, row
+
+
+def _listed(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield (position, row) of a JSON list; a text is a row that holds it as its text."""
+    try:
+        found = json.loads(source.text)
+    except (ValueError, RecursionError) as error:
+        raise CatalogError(f"{source.path}:1: is not JSON: {error}. Check the file.") from error
+    for place, row in enumerate(found, start=1):
+        if isinstance(row, str):
+            row = {"text": row, _PROMPTEVAL_TEXT: row}
+        if not isinstance(row, dict):
+            raise CatalogError(
+                f"{source.path}:1: item {place} is a {type(row).__name__}; objects or texts are "
+                "accepted."
+            )
+        yield place, row
 
 
 def import_prompteval(path: Path, options: ImportOptions) -> Imported:
