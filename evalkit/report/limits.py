@@ -162,7 +162,8 @@ def _of_choices(counts: Counts) -> Iterator[Limit]:
     if counts.unstable:
         yield Limit(
             head=(
-                f"{counts.unstable:,} decisions within rounding ({share(counts.unstable / cells)})"
+                f"{counted(counts.unstable, 'decision')} within rounding "
+                f"({share(counts.unstable / cells)})"
             ),
             text=(
                 "The two best choices lie closer together than the model's number format "
