@@ -9,7 +9,7 @@ Built-in entries are a table; third parties add theirs through the entry-point g
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -24,7 +24,29 @@ __all__ = [
     "PERTURBATIONS",
     "READERS",
     "Registry",
+    "meant",
+    "unknown",
 ]
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: what it may have meant, or a full stop.
+
+    >>> meant("exactmatch", ["exact_match", "rouge_l"]), meant("x", ["exact_match"])
+    ("; did you mean 'exact_match'? ", '. ')
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}? " if close else ". "
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message about a name that is none of those known.
+
+    >>> unknown("metric", "rouge", ["exact_match", "rouge_l"])
+    "metric 'rouge' is not known; did you mean 'rouge_l'? Known: exact_match, rouge_l."
+    """
+    names = list(known)
+    return f"{kind} {name!r} is not known{meant(name, names)}Known: {', '.join(names)}."
 
 
 class Registry:
@@ -84,11 +106,7 @@ class Registry:
     def _entry(self, name: str) -> tuple[str, str]:
         entries = self._all()
         if name not in entries:
-            close = get_close_matches(name, entries, n=1)
-            hint = f"; did you mean {close[0]!r}? " if close else ". "
-            raise RegistryError(
-                f"{self.kind} {name!r} is not known{hint}Known: {', '.join(sorted(entries))}."
-            )
+            raise RegistryError(unknown(self.kind, name, sorted(entries)))
         return entries[name]
 
     def load(self, name: str) -> Any:

@@ -9,6 +9,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -111,9 +112,9 @@ def test_everything_exported_of_a_documented_module_is_explained() -> None:
     ] == []
 
 
-def loaded_by(code: str) -> list[str]:
+def loaded_by(code: str, heavy: Sequence[str] = HEAVY) -> list[str]:
     """Run code in a fresh interpreter; return the heavy packages it loaded."""
-    ask = f"\nimport sys; print('LOADED', *sorted(set({HEAVY!r}) & set(sys.modules)))"
+    ask = f"\nimport sys; print('LOADED', *sorted(set({heavy!r}) & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code + ask], capture_output=True, text=True, check=True
     )
@@ -123,6 +124,11 @@ def loaded_by(code: str) -> list[str]:
 def test_import_evalkit_loads_nothing_heavy():
     """``import evalkit`` brings no engine, no plotting and no tables."""
     assert loaded_by("import evalkit") == []
+
+
+def test_the_statistics_load_no_distributions():
+    """`scipy.stats` takes half a second; what needs it loads it when it is called."""
+    assert loaded_by("import evalkit.stats", ["scipy.special", "scipy.stats"]) == ["scipy.special"]
 
 
 def test_the_check_of_loaded_packages_can_fail():

@@ -204,15 +204,10 @@ def _cells(
     task: _Task, values: Floats, rows: Mapping[str, Sequence[int]], columns: Sequence[int]
 ) -> Part | None:
     """(phrasing, origin) values of some rows, copies averaged; None where nothing is there."""
-    picked = np.stack([_average(values[list(mine)][:, columns]) for mine in rows.values()])
+    picked = np.stack(
+        [stats.instance_scores(values[list(mine)][:, columns]) for mine in rows.values()]
+    )
     return _part(tuple(rows), picked, task.codes[list(columns)])
-
-
-def _average(values: Floats) -> Floats:
-    """Mean over rows, NaN where all are."""
-    there = ~np.isnan(values)
-    total = np.where(there, values, 0.0).sum(axis=0)
-    return np.where(there.any(axis=0), total / np.maximum(there.sum(axis=0), 1), np.nan)
 
 
 def _part(names: tuple[str, ...], values: Floats, codes: Rows) -> Part | None:
@@ -247,7 +242,9 @@ def _against_origin(
     for name, values in task.values.items():
         if name in _WITHOUT_CHANGE or name.startswith("position_"):
             continue
-        copied = np.stack([_average(values[rows][:, columns]) for rows in shared.values()])
+        copied = np.stack(
+            [stats.instance_scores(values[rows][:, columns]) for rows in shared.values()]
+        )
         own = np.stack([values[headline.rows[one][0]][columns] for one in shared])
         codes = task.codes[columns]
         part = _part(tuple(shared), copied - own, codes)
@@ -292,11 +289,14 @@ def _against_reference(
     if not kept:
         return
     values = task.values["mean"]
-    rows = [_average(values[list(mine)]) for mine in line.rows.values()]
+    rows = [stats.instance_scores(values[list(mine)]) for mine in line.rows.values()]
     changes = np.stack(
         [
             np.array(
-                [row[columns[place]] - _average(row[partners[place]][:, None])[0] for place in kept]
+                [
+                    row[columns[place]] - stats.instance_scores(row[partners[place]][:, None])[0]
+                    for place in kept
+                ]
             )
             for row in rows
         ]
@@ -348,7 +348,7 @@ def _solved(task: _Task, headline: _Lines) -> Iterator[tuple[str, Cut]]:
     ]
     rows = [mine[0] for mine in headline.rows.values()]
     accuracy = np.stack(
-        [_average(task.values["mean"][rows][:, mine].T) for mine in columns], axis=1
+        [stats.instance_scores(task.values["mean"][rows][:, mine].T) for mine in columns], axis=1
     )
     solved = np.where(np.isnan(accuracy), np.nan, accuracy >= SOLVED - 1e-9)
     yield "", ("share_solved", Part(tuple(headline.rows), solved), None)

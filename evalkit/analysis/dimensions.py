@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from scipy.stats import t as student_t
 
 from evalkit import stats
 from evalkit.analysis.dimension_cuts import cuts
@@ -158,6 +157,8 @@ def _interval(
 
 def _p_of(error: Error) -> float:
     """Return the two-sided p of a change by Student's test over origins; 1 where nothing changes."""
+    from scipy.stats import t as student_t
+
     if math.isnan(error.variance) or error.variance <= 0:
         return 1.0 if error.value == 0 else math.nan
     return float(2 * student_t.sf(abs(error.value) / math.sqrt(error.variance), error.df))

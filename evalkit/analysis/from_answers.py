@@ -72,10 +72,10 @@ def answer_statistics(
         per_instance = {
             "posix": stats.posix_per_instance(**mine),
             "prompt_uncertainty": _uncertainty(answers, headline, pairs),
-            "confidence": _over_phrasings(
+            "confidence": stats.instance_scores(
                 stats.answer_confidence(mine["logprobs"], mine["tokens"], picked=mine["picked"])
             ),
-            "brier": _over_phrasings(brier_cells(answers)[headline]),
+            "brier": stats.instance_scores(brier_cells(answers)[headline]),
         }
         reasons = {
             "posix": ALONE,
@@ -87,16 +87,20 @@ def answer_statistics(
             name: _mean(values, reasons[name], level=level) for name, values in per_instance.items()
         }
     texts = answers.refused[headline]
-    found["refusal_rate"] = _mean(_over_phrasings(texts), NO_TEXT, level=level, value=_share(texts))
+    found["refusal_rate"] = _mean(
+        stats.instance_scores(texts), NO_TEXT, level=level, value=_share(texts)
+    )
     labelled = answers.adheres[headline]
     none = NO_TEXT if np.isnan(texts).all() else NO_LABELS
     found["label_adherence"] = _mean(
-        _over_phrasings(labelled), none, level=level, value=_share(labelled)
+        stats.instance_scores(labelled), none, level=level, value=_share(labelled)
     )
     found |= {name: _corpus(answers, name, headline, level) for name in answers.corpus}
     if answers.meant is not None:
         meant = answers.meant[headline]
-        found["label_meant"] = _mean(_over_phrasings(meant), none, level=level, value=_share(meant))
+        found["label_meant"] = _mean(
+            stats.instance_scores(meant), none, level=level, value=_share(meant)
+        )
     return found
 
 
@@ -132,9 +136,9 @@ def said_statistics(
     """
     own = np.stack([np.asarray(family[name], dtype=float) for name, family in said.items()])
     changes = [_change(name, family) for name, family in said.items() if len(family) > 1]
-    found = {"confidence": _mean(_over_phrasings(own), "no answer", level=level)}
+    found = {"confidence": _mean(stats.instance_scores(own), "no answer", level=level)}
     found["prompt_uncertainty"] = (
-        _mean(_over_phrasings(np.stack(changes)), "no answer", level=level)
+        _mean(stats.instance_scores(np.stack(changes)), "no answer", level=level)
         if changes
         else stats.undefined(math.nan, ALONE, level=level)
     )
@@ -147,7 +151,7 @@ def _change(name: str, family: Mapping[str, Sequence[float]]) -> Floats:
     """Mean change in the probability of every answer between a phrasing and its copies."""
     own = np.asarray(family[name], dtype=float)
     copies = [np.asarray(values, dtype=float) for copy, values in family.items() if copy != name]
-    return _over_phrasings(np.abs(own - np.stack(copies)))
+    return stats.instance_scores(np.abs(own - np.stack(copies)))
 
 
 def brier_cells(answers: AnswerBlock) -> Floats:
@@ -182,15 +186,6 @@ def _uncertainty(answers: AnswerBlock, headline: Mask, pairs: Mapping[str, str])
         name: getattr(answers, name)[headline] for name in ("logprobs", "tokens", "picked", "form")
     }
     return stats.uncertainty_per_instance(**mine)
-
-
-def _over_phrasings(cells: Floats) -> Floats:
-    """Mean over the phrasings of every instance, missing ones left out; NaN without any."""
-    there = ~np.isnan(cells)
-    count = there.sum(axis=0)
-    return np.where(
-        count > 0, np.where(there, cells, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan
-    )
 
 
 def _share(cells: Floats) -> float | None:

@@ -136,14 +136,10 @@ def state_statistics(block: Block, *, question: stats.Question, level: float) ->
 def _rate(cells: Floats, level: float) -> stats.Interval:
     """Share over all cells; its interval is over instances."""
     there = ~np.isnan(cells)
-    count = there.sum(axis=0)
-    share = np.where(
-        count > 0, np.where(there, cells, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan
-    )
     if not there.any():
         return stats.undefined(math.nan, "no such answers", level=level)
     value = float(cells[there].mean())
-    return mean_of_instances(share, value=value, level=level)
+    return mean_of_instances(stats.instance_scores(cells), value=value, level=level)
 
 
 def _flips(answers: Sequence[Floats], level: float) -> stats.Interval:

@@ -106,7 +106,7 @@ def paired_tests(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[PairedTest]:
-    """Return the tests of every pair of models per task, of every attacked phrasing against its reference, and of every gap.
+    """Return the tests of every pair of models per task, every attacked phrasing and every gap.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class _How:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """Scores (phrasing, instance) of both sides, cell for cell the same, and the group of each instance."""
+    """Scores (phrasing, instance) of both sides, cell for cell, and the group of each instance."""
 
     old: Floats
     new: Floats
@@ -236,7 +236,7 @@ def _test(kind: str, names: tuple[str, str, str, str], sides: _Sides, how: _How)
 def _interval(
     change: Floats, codes: npt.NDArray[np.int64] | None, *, single: bool, level: float
 ) -> stats.Interval:
-    """Interval of the mean change for these phrasings: of paired shares for one phrasing of 0 and 1, else Student's."""
+    """Interval of the mean change: of paired shares for one phrasing of 0 and 1, else Student's."""
     if single:
         each = change[(~np.isnan(change)).any(axis=1)][0]
         return change_of_instances(each, value=float(np.nanmean(each)), level=level)
@@ -261,7 +261,7 @@ def _flipped(
 def gap_tests(
     model: str, blocks: Sequence[Block], level: float = 0.95, seed: int = 0
 ) -> list[PairedTest]:
-    """Return the test of seen against unseen phrasings of every task, and over all tasks where there are several.
+    """Return the test of seen against unseen phrasings of every task, and of several tasks as one.
 
     Parameters
     ----------
@@ -312,7 +312,7 @@ def gap_tests(
 def _gap_parts(
     block: Block,
 ) -> tuple[tuple[Floats, Floats], Floats, npt.NDArray[np.int64] | None] | None:
-    """Mean scores per instance of the seen and the unseen arm, what each instance adds to the gap, and groups; None without an arm."""
+    """Mean scores per instance of both arms, what each adds to the gap, groups; None without an arm."""
     arms = [np.array(block.seen) == name for name in ("seen", "unseen")]
     if not all(arm.any() for arm in arms):
         return None

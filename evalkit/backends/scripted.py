@@ -60,10 +60,10 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from evalkit.errors import BackendError
 from evalkit.records import Ask, Hint, ModelSpec, Request, Response
+from evalkit.registry import unknown
 
 __all__ = ["BEHAVIOURS", "DEFECTS", "ScriptedBackend"]
 
@@ -142,11 +142,7 @@ class ScriptedBackend:
     def __init__(self, spec: ModelSpec) -> None:
         name, *pairs = (part.strip() for part in spec.name.split(","))
         if name not in BEHAVIOURS:
-            close = get_close_matches(name, BEHAVIOURS, n=1)
-            hint = f"; did you mean {close[0]!r}? " if close else ". "
-            raise BackendError(
-                f"scripted: behaviour {name!r} is not known{hint}Known: {', '.join(BEHAVIOURS)}."
-            )
+            raise BackendError(f"scripted: {unknown('behaviour', name, BEHAVIOURS)}")
         self.behaviour = name
         self.task = ""
         self.options = _DEFAULTS | ({"seconds": 0.05} if name == "slow" else {})

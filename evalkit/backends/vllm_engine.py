@@ -138,7 +138,7 @@ class VLLMBackend:
             ) from error
 
     def _can_name_ids(self) -> bool:
-        """Whether the engine gives log-probabilities of the token ids a request names, however unlikely they are."""
+        """Whether log-probabilities of the token ids a request names are given, however unlikely."""
         try:
             self._vllm.SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=[0])
         except TypeError:
@@ -333,7 +333,7 @@ class VLLMBackend:
         )
 
     def _behind_prompts(self, items: Sequence[Encoded]) -> list[Response]:
-        """Choices of any length: every different one behind its prompt, read off the prompt's log-probabilities."""
+        """Every different choice behind its prompt, read off the prompt's log-probabilities."""
         rows = [(item, tail) for item in items for tail in dict.fromkeys(item.tails)]
         parameter = self._vllm.SamplingParams(
             temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False

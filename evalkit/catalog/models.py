@@ -18,7 +18,7 @@ from evalkit.catalog.validate import field_names, record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import BackendError, CatalogError, UsageError
 from evalkit.records import ModelSpec
-from evalkit.registry import BACKENDS
+from evalkit.registry import BACKENDS, unknown
 
 __all__ = [
     "GUARDS",
@@ -140,9 +140,7 @@ def _with_tuning(model: ModelSpec) -> ModelSpec:
 
 
 def _unknown_backend(name: str) -> str:
-    close = get_close_matches(name, BACKENDS.names(), n=1)
-    hint = f"; did you mean {close[0]!r}? " if close else ". "
-    return f"backend {name!r} is not known{hint}Known: {', '.join(BACKENDS.names())}."
+    return unknown("backend", name, BACKENDS.names())
 
 
 def load_model(model: str, **overrides: Any) -> ModelSpec:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
-from difflib import get_close_matches
 
 from evalkit.catalog.source_check import shown
 from evalkit.catalog.yaml_file import Where
 from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.records.statistics import STATISTICS, gated
+from evalkit.registry import meant
 
 __all__ = ["check_policy"]
 
@@ -128,6 +128,7 @@ def _unknown_metric(name: str) -> str | None:
     known = gated()
     if name in known:
         return None
-    close = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}? " if close else ". "
-    return f"metric {name!r} is not one a gate can check{hint}Accepted: {', '.join(known)}."
+    return (
+        f"metric {name!r} is not one a gate can check{meant(name, known)}"
+        f"Accepted: {', '.join(known)}."
+    )

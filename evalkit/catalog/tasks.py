@@ -15,6 +15,7 @@ from evalkit.catalog.validate import record
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.errors import CatalogError
 from evalkit.records import Suite, Task
+from evalkit.registry import unknown
 
 __all__ = [
     "beside",
@@ -256,11 +257,8 @@ def load_suite(name: str) -> Suite:
         return read_suite_file(Path(name))
     files = _suite_files()
     if name not in files:
-        close = get_close_matches(name, files, n=1)
-        hint = f"; did you mean {close[0]!r}? " if close else ". "
         raise CatalogError(
-            f"suite {name!r} is not known{hint}Known: {', '.join(files)}. "
-            "Or give the path of a suite file (.yaml)."
+            f"{unknown('suite', name, files)} Or give the path of a suite file (.yaml)."
         )
     return read_suite_file(files[name])
 

@@ -23,7 +23,7 @@ from evalkit.records import Meaning, ModelSpec, Phrasing, Source, Suite, Task
 from evalkit.records.constraints import constraint_problem
 from evalkit.records.extraction import extraction_problem
 from evalkit.records.policy import Policy, Rule, Waiver
-from evalkit.registry import MEASURES, METRICS, READERS, Registry
+from evalkit.registry import MEASURES, METRICS, READERS, Registry, meant
 
 __all__ = ["field_names", "record"]
 
@@ -176,8 +176,7 @@ def _registered(registry: Registry, name: str) -> str | None:
     """Return what is wrong with the name of a plug-in, or None."""
     if name in registry:
         return None
-    close = get_close_matches(name, registry.names(), n=1)
-    hint = f"; did you mean {close[0]!r}? " if close else ". "
+    hint = meant(name, registry.names())
     return f"{registry.kind} {name!r} is not known{hint}Run 'evalkit ls {registry.kind}s' for all."
 
 

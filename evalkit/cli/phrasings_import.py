@@ -174,20 +174,9 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 def _renaming(pairs: Sequence[str], *, table: bool) -> dict[str, str]:
     """Return upstream name -> ours for slots, and our field -> column for the fields of a table."""
-    fields = {
-        "text",
-        "name",
-        "published",
-        "kind",
-        "layout",
-        "label_space",
-        "position",
-        "wrapper",
-        "cue",
-        "language",
-        "author",
-        "licence",
-    }
+    from evalkit.catalog.library.importers.tables import SETTABLE
+
+    fields = {"text", "name", "published", *SETTABLE}
     found: dict[str, str] = {}
     for pair in pairs:
         ours, equals, theirs = (part.strip() for part in pair.partition("="))

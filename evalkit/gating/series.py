@@ -20,7 +20,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as distributions
 
 from evalkit.analysis.compare import paired_blocks
 from evalkit.errors import ComparisonError
@@ -228,6 +227,8 @@ def _growth(points: Sequence[Point], level: float) -> list[Growth]:
 
 
 def _of_task(blocks: Sequence[Block], centred: Floats, level: float) -> Growth:
+    from scipy import stats as distributions
+
     values = np.stack([block.values for block in blocks])
     values[:, np.isnan(values).any(axis=0)] = np.nan  # cells that all steps have
     there = ~np.isnan(values[0]).all(axis=0)

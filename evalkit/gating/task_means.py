@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as distributions
 
 __all__ = ["mean_over_tasks", "p_of_none"]
 
@@ -37,6 +36,8 @@ def mean_over_tasks(parts: Sequence[Floats]) -> tuple[float, float, float]:
 
 def p_of_none(parts: Sequence[Floats]) -> float:
     """Return the one-sided p of a mean over tasks of 0 or less, by Student's distribution; NaN where a task has one unit."""
+    from scipy import stats as distributions
+
     value, error, df = mean_over_tasks(parts)
     if error == 0:
         return 0.5 if value == 0 else float(value < 0)

@@ -142,7 +142,7 @@ def _gap(old: Block, new: Block) -> Units:
 def _of_arms(
     old: Block, new: Block, arms: Sequence[npt.NDArray[np.bool_]], *, falls: bool, absent: str
 ) -> Units:
-    """The difference of two groups of phrasings, the first minus the second, which is harm where it falls, or where it rises."""
+    """First group of phrasings minus the second: harm where it falls, or where it rises."""
     change = new.values - old.values
     both = np.all([(~np.isnan(change[arm])).any(axis=0) for arm in arms], axis=0)
     if not both.any():
@@ -266,7 +266,7 @@ def _answered_mean(old: Block, new: Block) -> Units:
 
 
 def _ece(old: Block, new: Block) -> Units:
-    """Calibration error as a mean of one number per cell: confidence minus score, with the sign of its bin.
+    """Calibration error as a mean over cells: confidence minus score, with the sign of its bin.
 
     The signs are taken as known, which is right but for bins that hold as much confidence as score.
     """

@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 
-def _of_phrasing_scores() -> Iterator[Statistic]:
-    """Yield what is made from a[p]."""
+def _of_most_tables() -> Iterator[Statistic]:
+    """Yield what is made from a[p] and stands in nearly every table."""
     everywhere: tuple[Table, ...] = ("summary", "analyse", "comparison", "candidates")
     yield fraction(
         "mean",
@@ -77,6 +77,10 @@ def _of_phrasing_scores() -> Iterator[Statistic]:
         alias="worst_phrasing",
         gate="score of the worst phrasing (min), mean over tasks",
     )
+
+
+def _of_phrasing_scores() -> Iterator[Statistic]:
+    """Yield what else is made from a[p]."""
     yield fraction("max", "largest a[p]; grows with P")
     for level in (5, 25, 75, 95):
         yield fraction(f"q{level:02d}", f"{level} % quantile of a[p], linear interpolation")
@@ -115,7 +119,8 @@ STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {
         entry.name: entry
         for family in (
-            *(_of_phrasing_scores, of_arms, of_drops, of_cells, of_answers, of_states),
+            *(_of_most_tables, _of_phrasing_scores, of_arms, of_drops),
+            *(of_cells, of_answers, of_states),
             *(of_models, of_many_tasks, of_states_pooled, _of_runs, of_dimensions),
         )
         for entry in family()

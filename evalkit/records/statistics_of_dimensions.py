@@ -13,6 +13,7 @@ __all__ = ["of_dimensions"]
 def of_dimensions() -> Iterator[Statistic]:
     """Yield what is said of a factor of the instances or of a perturbation; the column group names its level."""
     yield from _of_changes()
+    yield from _of_copies_and_rules()
     yield from _of_attacks_and_parts()
     yield from _of_relations_and_languages()
     yield from _of_bias()
@@ -20,7 +21,7 @@ def of_dimensions() -> Iterator[Statistic]:
 
 
 def _of_changes() -> Iterator[Statistic]:
-    """Yield what compares a level with its reference, and what is told of rules and relations."""
+    """Yield what compares a level or a language with its reference, and what is told of relations."""
     yield plain(
         "delta",
         "mean change of y against the reference of a factor (none, given, labels, text) "
@@ -62,6 +63,10 @@ def _of_changes() -> Iterator[Statistic]:
         sparse=WHOLE,
         gate="mean under instructions in other languages minus mean under English ones",
     )
+
+
+def _of_copies_and_rules() -> Iterator[Statistic]:
+    """Yield what is told of perturbed copies and of rules."""
     yield plain(
         "gap_change",
         "gap under a perturbation - gap of the same phrasings without it",

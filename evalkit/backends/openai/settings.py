@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any, get_type_hints
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from evalkit.backends.template_kwargs import NAME, as_json, template_kwargs
 from evalkit.errors import BackendError
 from evalkit.records import ModelSpec
+from evalkit.registry import unknown
 
 __all__ = ["PUBLIC_URL", "HttpSettings", "changing_answers", "read_settings"]
 
@@ -230,11 +230,7 @@ def _typed(given: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}? " if close else ". "
-            raise BackendError(
-                f"openai: option {name!r} is not known{hint}Known: {', '.join(known)}."
-            )
+            raise BackendError(f"openai: {unknown('option', name, known)}")
         found[name] = _converted(name, value, types[name])
     return found
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from evalkit.errors import CatalogError
 from evalkit.phrasings.prompts import render_prompt
 from evalkit.records import Instance, Job
-from evalkit.report.evidence.flips import Answers
+from evalkit.report.evidence.flips import Answers, shown_target
 from evalkit.scoring import Block
 
 __all__ = ["PROMPTS", "TaskCells", "cells_of"]
@@ -63,7 +63,7 @@ def cells_of(block: Block, job: Job, answers: Answers, *, prompts: int) -> TaskC
         phrasing_ids=block.phrasing_ids,
         instance_ids=block.instance_ids,
         questions=tuple("" if one is None else _question(one) for one in known),
-        targets=tuple("" if one is None else _target(one) for one in known),
+        targets=tuple("" if one is None else shown_target(one) for one in known),
         values=block.values,
         state=block.state,
         labels=block.labels,
@@ -77,12 +77,6 @@ def _question(instance: Instance) -> str:
     if question := instance.fields.get("question"):
         return question
     return "\n".join(f"{name}: {text}" for name, text in sorted(instance.fields.items()) if text)
-
-
-def _target(instance: Instance) -> str:
-    if instance.target is not None and instance.target < len(instance.choices):
-        return instance.choices[instance.target]
-    return " | ".join(instance.references)
 
 
 def _prompts(

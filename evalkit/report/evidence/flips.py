@@ -118,7 +118,7 @@ class _Sides:
                         )
                     ),
                     choices=instance.choices,
-                    target=_target(instance),
+                    target=shown_target(instance),
                     share=float(np.nanmean(self.block.values[headline, place])),
                     best=self._side(best, place, instance),
                     worst=self._side(worst, place, instance),
@@ -151,7 +151,8 @@ class _Sides:
         )
 
 
-def _target(instance: Instance) -> str:
+def shown_target(instance: Instance) -> str:
+    """Return the right answer of an instance in words; several references side by side."""
     if instance.target is not None and instance.target < len(instance.choices):
         return instance.choices[instance.target]
     return " | ".join(instance.references)

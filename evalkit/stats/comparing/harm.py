@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as distributions
-from scipy.optimize import brentq
 
 from evalkit.stats.comparing.paired import sign_flip
 
@@ -107,6 +105,8 @@ def null_error(units: Units, weights: Units, *, at: float, edge: float) -> float
     >>> round(null_error(np.zeros(100), np.full(100, 0.01), at=0.02, edge=1.0), 4)
     0.014
     """
+    from scipy.optimize import brentq
+
     edge = max(edge, float(units.max())) if edge > at else min(edge, float(units.min()))
     scale = edge - at
     x = (units - at) / scale  # the edge is at 1, the hypothesis at 0; the mean lies below
@@ -136,6 +136,8 @@ def _turns(weights: Units, x: Units, top: float) -> bool:
 
 def exceeds(statistic: float, df: float) -> float:
     """Return the one-sided p of a Student statistic."""
+    from scipy import stats as distributions
+
     return float(distributions.t.sf(statistic, df))
 
 
@@ -199,6 +201,8 @@ def linear_harm(
     >>> round(found.p_margin, 4), round(found.high, 4)
     (0.0119, 0.0268)
     """
+    from scipy import stats as distributions
+
     if units.size < 2:
         return no_harm_known(float(weights @ units) if units.size else float("nan"))
     value = float(weights @ units)
@@ -219,6 +223,8 @@ def linear_harm(
 
 def _highest(above: Callable[[float], float], value: float, edge: float) -> float:
     """Root of `above` between a value and the edge, or the nearer end where there is none."""
+    from scipy.optimize import brentq
+
     # subtle: with no sample variance the root at `value` itself is none
     start, top = value + 1e-9, edge - 1e-9
     if start >= top or above(top) <= 0:
@@ -267,6 +273,9 @@ def ratio_harm(
     >>> round(found.value, 3), round(found.p_margin, 4), round(found.high, 3)
     (0.02, 0.0045, 0.059)
     """
+    from scipy import stats as distributions
+    from scipy.optimize import brentq
+
     if top.size < 2 or not bottom.any():
         return no_harm_known()
     value = float(weights @ top) / float(weights @ bottom)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as distributions
 
 from evalkit.stats.comparing.harm import Harm, exceeds, no_harm_known
 from evalkit.stats.intervals.resample import resampled_means
@@ -65,6 +64,8 @@ def convex_harm(
     >>> convex_harm([(y, y)], lambda a: -a.min(axis=-1), margin=0.05, rng=np.random.default_rng(0)).value
     0.0
     """
+    from scipy import stats as distributions
+
     kept = [pair for pair in pairs if pair[0].shape[1] > 1]
     if not kept or len(kept) < len(pairs):
         return no_harm_known()

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as distributions
-from scipy.optimize import brentq
 
 from evalkit.stats.comparing.harm import Harm, exceeds
 from evalkit.stats.comparing.harm_convex import swapped_p
@@ -85,6 +83,8 @@ def std_harm(
     >>> found.value, found.p_none
     (0.0, 1.0)
     """
+    from scipy import stats as distributions
+
     parts = [[_variance(scores) for scores in pair] for pair in pairs]
     before, after = (float(np.mean([part[side][0] for part in parts])) for side in (0, 1))
     n = len(pairs) ** 2 / sum(1 / old.shape[1] for old, _ in pairs)
@@ -141,6 +141,7 @@ class _Rise:
 
     def highest(self, quantile: float) -> float:
         """Return the largest rise that is not excluded."""
+        from scipy.optimize import brentq
 
         def above(at: float) -> float:
             return self.room(at) - quantile * self.error(at)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import false_discovery_control
 
 __all__ = ["benjamini_hochberg", "holm"]
 
@@ -52,6 +51,8 @@ def benjamini_hochberg(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " tes
     >>> benjamini_hochberg(np.array([0.03125, 0.25, 0.125])).tolist()
     [0.09375, 0.25, 0.1875]
     """
+    from scipy.stats import false_discovery_control
+
     there = ~np.isnan(p)
     result = np.full(p.shape, np.nan)
     if there.any():

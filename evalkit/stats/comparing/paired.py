@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as distributions
 
 from evalkit.stats.intervals.crossed import crossed_error
 from evalkit.stats.intervals.resample import Question
@@ -106,6 +105,8 @@ def mcnemar(lost: int, gained: int) -> float:
     >>> mcnemar(0, 5)
     0.0625
     """
+    from scipy import stats as distributions
+
     if lost + gained == 0:
         return 1.0
     return float(min(1.0, 2 * distributions.binom.cdf(min(lost, gained), lost + gained, 0.5)))
@@ -132,6 +133,8 @@ def mcnemar_mid(lost: int, gained: int) -> float:
     >>> round(mcnemar_mid(0, 5), 9)
     0.03125
     """
+    from scipy import stats as distributions
+
     if lost == gained:
         return 1.0
     exact = 2 * distributions.binom.cdf(min(lost, gained), lost + gained, 0.5)
@@ -156,6 +159,8 @@ def mcnemar_chi2(lost: int, gained: int) -> float:
     >>> round(mcnemar_chi2(10, 30), 6)
     0.002663
     """
+    from scipy import stats as distributions
+
     if lost + gained == 0:
         return 1.0
     return float(distributions.chi2.sf((abs(lost - gained) - 1) ** 2 / (lost + gained), 1))
@@ -284,6 +289,8 @@ def wilcoxon_over_tasks(old: Float[np.ndarray, " task"], new: Float[np.ndarray, 
     >>> wilcoxon_over_tasks(np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([0.2, 0.4, 0.6, 0.8, 1.0]))
     0.0625
     """
+    from scipy import stats as distributions
+
     there = ~(np.isnan(old) | np.isnan(new))
     difference = (new - old)[there]
     if difference.size == 0:
@@ -350,6 +357,8 @@ def two_sided(value: float, variance: float, df: float) -> float:
     >>> round(two_sided(0.1, 0.0025, 20.0), 4), two_sided(0.0, 0.0, 9.0)
     (0.0593, 1.0)
     """
+    from scipy import stats as distributions
+
     if np.isnan(variance):
         return float("nan")
     if variance == 0:
@@ -367,6 +376,8 @@ def not_worse(
     >>> not_worse(0.0, 0.0001, 50.0, margin=0.05, level=0.95).holds
     True
     """
+    from scipy import stats as distributions
+
     if np.isnan(variance):
         return NonInferiority(value, float("nan"), float("nan"), holds=False)
     if variance == 0:

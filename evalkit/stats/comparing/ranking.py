@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 __all__ = ["competition_rank", "kendall_w", "p_best", "rank_intervals"]
 
@@ -25,8 +24,8 @@ def competition_rank(scores: Float[np.ndarray, " model"]) -> Int[np.ndarray, " m
     >>> competition_rank(np.array([0.5, 0.75, 0.5, 0.25])).tolist()
     [2, 1, 2, 4]
     """
-    filled = np.where(np.isnan(scores), -np.inf, scores)
-    return np.asarray(rankdata(-filled, method="min")).astype(np.int64)
+    behind = -np.where(np.isnan(scores), -np.inf, scores)
+    return np.asarray(np.searchsorted(np.sort(behind), behind) + 1).astype(np.int64)
 
 
 def kendall_w(scores: Float[np.ndarray, "phrasing model"]) -> float:
@@ -48,6 +47,8 @@ def kendall_w(scores: Float[np.ndarray, "phrasing model"]) -> float:
     >>> kendall_w(np.array([[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]]))
     1.0
     """
+    from scipy.stats import rankdata
+
     complete = scores[~np.isnan(scores).any(axis=1)]
     n_phrasings, n_models = complete.shape
     if n_phrasings < 2 or n_models < 2:
@@ -91,6 +92,8 @@ def rank_intervals(
     >>> low.tolist(), high.tolist()
     ([1, 1], [2, 2])
     """
+    from scipy.stats import rankdata
+
     ranks = np.asarray(rankdata(-np.where(np.isnan(draws), -np.inf, draws), method="min", axis=1))
     tails = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.floor(tails[0]).astype(np.int64), np.ceil(tails[1]).astype(np.int64)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
 from scipy.special import chdtr, chndtr, ndtri
 
 from evalkit.stats.intervals.crossed import student
@@ -292,6 +291,8 @@ def _noncentrality(q: float, *, df: float, tail: float) -> float:
 
     0 when even 0 is too much.
     """
+    from scipy.optimize import brentq
+
     if chdtr(df, q) <= tail:
         return 0.0
     top = 2 * q + 60 + 12 * float(np.sqrt(2 * q + 60))

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from evalkit.stats.intervals.noise import influence, mean_noise
+from evalkit.stats.point.location import phrasing_scores
 
 __all__ = ["FEW_GROUPS", "by_group", "design_effect", "group_codes"]
 
@@ -67,9 +68,7 @@ def by_group(scores: Scores, codes: Codes) -> Float[np.ndarray, "phrasing group"
     member[np.arange(codes.size), codes] = 1.0
     scored = (there.astype(np.float64) @ member) > 0  # (phrasing, group)
     alive = scored.any(axis=0)
-    count = there.sum(axis=1)
-    a = np.where(count > 0, np.where(there, scores, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
-    z = a[:, None] + int(alive.sum()) * (influence(scores) @ member)
+    z = phrasing_scores(scores)[:, None] + int(alive.sum()) * (influence(scores) @ member)
     for end in (0.0, 1.0):  # subtle: what rounding put beyond an end would make scores unbounded
         z = np.where(np.abs(z - end) < 1e-12, end, z)
     return np.asarray(np.where(alive, z, np.nan))

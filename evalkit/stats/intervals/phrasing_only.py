@@ -6,7 +6,6 @@ is part of how they vary, and what all phrasings share (the draw of instances) i
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as distributions
 
 from evalkit.stats.intervals.crossed import LEAST_IN_ARM, student
 from evalkit.stats.intervals.resample import Interval, undefined
@@ -53,6 +52,8 @@ def std_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
     >>> round(found.low, 4), round(found.high, 4)
     (0.0521, 0.6285)
     """
+    from scipy import stats as distributions
+
     known = a[~np.isnan(a)]
     if known.size < 2:
         return undefined(float("nan"), FEW, level=level)

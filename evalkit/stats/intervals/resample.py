@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import ndtr, ndtri
 
+from evalkit.stats.point.location import phrasing_scores
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 
 __all__ = [
@@ -299,7 +300,7 @@ def bootstrap(
     ----------
     Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1.
     """
-    a = _plain_means(scores)
+    a = phrasing_scores(scores)
     if np.isnan(a).all():  # no phrasing, no instance, or nothing scored
         return {
             name: undefined(float("nan"), "no scores", level=level)
@@ -325,11 +326,3 @@ def bootstrap(
             low, high = bca(values, value=value, influence=np.concatenate(units), level=level)
         result[name] = Interval(value, low, high, level, method, OVER[question])
     return result
-
-
-def _plain_means(scores: Scores) -> Float[np.ndarray, " phrasing"]:
-    there = ~np.isnan(scores)
-    count = there.sum(axis=1)
-    return np.where(
-        count > 0, np.where(there, scores, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan
-    )

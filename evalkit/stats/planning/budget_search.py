@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from evalkit.stats.point.location import phrasing_scores
+
 __all__ = ["Search", "find_phrasing"]
 
 Ask = Callable[[Int[np.ndarray, "cell 2"]], Float[np.ndarray, " cell"]]
@@ -95,14 +97,14 @@ def find_phrasing(
             cells = np.array([(p, i) for p in alive for i in instances[used:until]], dtype=np.int64)
             scores[cells[:, 0], cells[:, 1]] = ask(cells)
             spent, used = spent + len(cells), until
-        value = sign * _means(scores[alive])
+        value = sign * phrasing_scores(scores[alive])
         order = np.lexsort((rng.random(alive.size), -np.nan_to_num(value, nan=-np.inf)))
         rejected += alive[order[survivors:]][::-1].tolist()
         alive = alive[order[:survivors]]
     winner = int(alive[0])
     return Search(
         winner,
-        float(_means(scores[[winner]])[0]),
+        float(phrasing_scores(scores[[winner]])[0]),
         spent,
         (winner, *map(int, rejected[::-1])),
         scores,
@@ -123,11 +125,3 @@ def _cost(alive: int, plan: list[int], method: str) -> int:
     if method == "halving":
         return alive * len(plan)
     return sum([alive, *plan[:-1]])
-
-
-def _means(scores: Float[np.ndarray, "some instance"]) -> Float[np.ndarray, " some"]:
-    there = ~np.isnan(scores)
-    count = there.sum(axis=1)
-    return np.where(
-        count > 0, np.where(there, scores, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan
-    )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats as distributions
 
 from evalkit.stats.intervals.crossed import LEAST_IN_ARM
 from evalkit.stats.point.variance import Components
@@ -41,6 +40,8 @@ def half_width(
     >>> round(half_width(pilot, n_phrasings=10, n_instances=1000), 4)
     0.0417
     """
+    from scipy import stats as distributions
+
     if n_phrasings < 2:
         return float("nan")
     vp, vi, ve = found.clipped.phrasing, found.clipped.instance, found.clipped.interaction
@@ -158,6 +159,8 @@ def gap_power(
     >>> round(gap_power(0.05, pilot, n_seen=5, n_unseen=5, n_instances=500), 2)
     0.87
     """
+    from scipy import stats as distributions
+
     sizes = (n_seen, n_unseen)
     if min(sizes) < LEAST_IN_ARM or n_instances < 2:
         return float("nan")

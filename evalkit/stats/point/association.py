@@ -5,7 +5,6 @@ Distances, rank correlation within a task, permutation test.
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
 __all__ = ["distance_rho", "distance_to_seen"]
 
@@ -77,6 +76,8 @@ def distance_rho(
     >>> rho, p < 0.02
     (-1.0, True)
     """
+    from scipy.stats import rankdata
+
     kept = ~(np.isnan(distance) | np.isnan(difference))
     if kept.sum() < 3:
         return float("nan"), float("nan")

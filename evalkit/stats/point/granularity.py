@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import binom
 
 __all__ = ["Fit", "find_counts", "fits", "half_unit"]
 
@@ -134,6 +133,8 @@ def _best(
     n_max: int,
 ) -> tuple[int, Int[np.ndarray, " fitting"], float] | None:
     """Return (n, rows it fits, expected equals by accident) of the most likely n, or None when accident would do as well."""
+    from scipy.stats import binom
+
     probe = rest if rest.size <= 300 else rest[:: rest.size // 300 + 1]
     best = (0.0, 0)
     for start in range(1, n_max + 1, 4096):

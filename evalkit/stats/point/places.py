@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import kendalltau
 
 __all__ = ["not_dominated", "pairwise_tau", "percent_of", "regret_at_k"]
 
@@ -35,6 +34,8 @@ def pairwise_tau(scores: Float[np.ndarray, "phrasing model"]) -> Float[np.ndarra
 
 
 def _tau(x: Float[np.ndarray, " model"], y: Float[np.ndarray, " model"]) -> float:
+    from scipy.stats import kendalltau
+
     if np.isnan(x).any() or np.isnan(y).any() or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(kendalltau(x, y).statistic)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from evalkit.stats.point.missing import mean_over
+
 __all__ = [
     "Components",
     "components",
@@ -177,9 +179,7 @@ def repeated_components(scores: Float[np.ndarray, "phrasing instance repeat"]) -
     """
     there = ~np.isnan(scores)
     count = there.sum(axis=2)
-    means = np.where(
-        count > 0, np.where(there, scores, 0.0).sum(axis=2) / np.maximum(count, 1), np.nan
-    )
+    means = mean_over(scores)
     found = components(means)
     spare = float(np.maximum(count - 1, 0).sum())
     if spare == 0:

@@ -25,10 +25,10 @@ from evalkit.catalog.library.importers.imported import (
 from evalkit.errors import CatalogError
 from evalkit.records import Meaning, Phrasing
 
-__all__ = ["import_prompteval", "import_table"]
+__all__ = ["SETTABLE", "import_prompteval", "import_table"]
 
 _PROMPTEVAL_TEXT = "prompt template"
-_SETTABLE = (
+SETTABLE = (
     "kind",
     "layout",
     "label_space",
@@ -39,6 +39,7 @@ _SETTABLE = (
     "author",
     "licence",
 )
+"""Fields of a phrasing that a column of a table may give, beside its text and names."""
 _CHOICES = {
     "kind": {"correct", "wrong", "null", "random", "shuffled", "opposite", "negated"},
     "layout": {"lettered", "parenthesized", "bulleted", "inline", "none", "original"},
@@ -160,7 +161,7 @@ def import_table(path: Path, options: ImportOptions) -> Imported:
         When the file is malformed or has no text column.
     """
     source = read_source(path)
-    settable = {"text", "name", "published", *_SETTABLE}
+    settable = {"text", "name", "published", *SETTABLE}
     columns = {ours: options.rename.get(ours, ours) for ours in settable}
     slots = {name: ours for name, ours in options.rename.items() if name not in settable}
     found = Imported()
@@ -216,7 +217,7 @@ def _values(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any
     Raise CatalogError for a value that is not accepted.
     """
     values: dict[str, Any] = {}
-    for key in _SETTABLE:
+    for key in SETTABLE:
         value = row.get(columns[key])
         if value is None or value == "":
             continue

@@ -53,7 +53,7 @@ class TaskType:
     listed: bool = False
     """Whether every template must list the choices."""
     answers: frozenset[str] | None = frozenset()
-    """What some label of a task must contain; empty: labels do not matter; None: the task has none."""
+    """What some label of a task must contain; empty: it does not matter; None: it has no labels."""
 
     def asks(self, upstream: str) -> bool:
         """Return whether an upstream task of this name is of the type."""
@@ -251,7 +251,7 @@ def targets_of(kinds: Iterable[TaskType], patterns: Sequence[str]) -> list[Targe
 def as_types(
     found: Imported, targets: Sequence[Target], *, upstream: str, patterns: Sequence[str]
 ) -> Imported:
-    """Return the phrasings that ask what a target's tasks ask, on their slots; the others are left out and named.
+    """Return the phrasings that ask what a target's tasks ask, on their slots; name the others.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def as_types(
 def _on(
     phrasing: Phrasing, target: Target, name: str, patterns: Sequence[str]
 ) -> Iterator[Phrasing]:
-    """Yield a phrasing on the slots of a target's tasks, once for each set of answer words; raise CatalogError with what hinders it."""
+    """Yield a phrasing on a target's slots, once for each set of answer words, or raise CatalogError."""
     if phrasing.meaning.status == "doubtful":
         raise CatalogError(phrasing.meaning.note)
     names = slots(phrasing.text)
@@ -318,7 +318,7 @@ def _on(
 
 
 def _own_answers(phrasing: Phrasing, task: Task, upstream: str) -> tuple[str, ...]:
-    """Return a template's own words in the order of a task's labels; empty where it has none, shows none, or they are the labels."""
+    """Return a template's own words in the order of a task's labels; empty without others than these."""
     if not phrasing.answers or task.kind != "choice":
         return ()
     folded = f" {' '.join(normalised_words(phrasing.text))} "
@@ -330,7 +330,7 @@ def _own_answers(phrasing: Phrasing, task: Task, upstream: str) -> tuple[str, ..
 
 
 def _renamed(phrasing: Phrasing, names: frozenset[str], target: Target) -> Phrasing:
-    """Return a phrasing with the tasks' names of its slots; its id says when they differ from upstream's."""
+    """Return a phrasing with the tasks' names of its slots; its id says when upstream's differ."""
     kind = target.kind
     parts = {name: kind.theirs[name] for name in names if name in kind.theirs}
     if more := names - set(parts) - {"choices", "subject"}:
