@@ -37,10 +37,11 @@ PIECES: dict[str, str] = {
     "meta": "--suite meta --limit 20 --phrasings 5",
     "probes": "--suite probes --limit 40 --phrasings 4",
     "wrapper": f"--tasks {CHOICES} --limit 15 --phrasings 4 {each('wrapper', WRAPPERS)}",
-    "uncertainty": f"--tasks {CHOICES},procedural/sorting,procedural/rewrite --limit 10 "
+    "uncertainty": "--tasks procedural/comparison,procedural/regex,procedural/sorting,procedural/rewrite "
+    "--limit 10 "
     "--phrasings 3 --perturb drop:rate=0.2,n=3 --uncertainty 10",
     "recast": "--suite recast --limit 20 --phrasings 4",
-    "shots": "--tasks procedural/calendar,procedural/comparison --limit 12 "
+    "shots": "--tasks procedural/calendar,procedural/comparison --limit 10 "
     "--phrasings 3 --perturb shots:k=1,n=2 --perturb shots:k=4,n=3 "
     "--perturb shots:k=4,vary=order,n=3 --perturb shots:k=4,source=bm25 "
     "--perturb shots:k=4,answers=shuffled",
@@ -48,10 +49,10 @@ PIECES: dict[str, str] = {
     "--phrasings 3",
     "defences": f"--tasks {HERE}/attacked.yaml --limit 8 --phrasings 3 "
     + each("defence", DEFENCES),
-    "context": f"--tasks {HERE}/passages.yaml --limit 12 --phrasings 3",
+    "context": f"--tasks {HERE}/passages.yaml --limit 10 --phrasings 3",
     "languages": "--suite languages --limit 4 --phrasings 12",
     "ready": f"--tasks {READY} --limit 20 --phrasings 3",
-    "rules": "--suite rules --limit 100 --phrasings 3",
+    "rules": f"--tasks {HERE}/regex_rules.yaml --phrasings 4",
     "diversity": "--suite diversity --limit 10 --phrasings 3",
     "composition": "--suite composition --limit 3 --phrasings 3",
     "reasoning": "--tasks reasoning/reasoned_navigate --limit 10 --phrasings 2",

@@ -12,6 +12,8 @@ from evalkit.records.statistics import statistic
 
 __all__ = ["DimensionTable", "dimension_tables"]
 
+_POSITION = re.compile(r"position_(\d+)\Z")
+"""Statistics of the parts of an answer."""
 _DIGITS = re.compile(r"\d+")
 """Numbers in the names of levels, such as k=8,rules=2 and k=8,rules=16."""
 WHOLE = "Measured besides the score"
@@ -40,13 +42,25 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "output": "Output shown",
         "operations": "Operations",
         "examples": "Examples shown",
+        "position": "Position in the list",
         "polarity": "Kind of question",
         "context": "Kind of context",
     }
 )
 """Factor or perturbation -> heading of its table; others have their name."""
-_LEVELS = ("none", "given", "labels", "text", "start", "middle", "end")
-"""Levels that stand first in their table: what others are held against, then places."""
+_LEVELS = (
+    "none",
+    "given",
+    "labels",
+    "text",
+    "instance",
+    "task",
+    "category",
+    "start",
+    "middle",
+    "end",
+)
+"""Levels that stand first in their table, in this order: what others are held against; near to far; places."""
 _FIRST = (
     "mean",
     "delta",
@@ -96,21 +110,24 @@ def dimension_tables(estimates: Sequence[Estimate]) -> list[DimensionTable]:
     for row in estimates:
         if row.task != "all" or row.benchmark != "all":
             continue
-        for title, level in _places(row):
-            levels.setdefault(title, {}).setdefault(level, {})[row.metric] = row
+        for title, level, metric in _places(row):
+            levels.setdefault(title, {}).setdefault(level, {})[metric] = row
     tables = [_table(title, found) for title, found in levels.items()]
     return sorted(tables, key=lambda table: (table.crossed, table.title != WHOLE))
 
 
-def _places(row: Estimate) -> Iterator[tuple[str, str]]:
-    """Yield table and level of a row."""
-    if not row.group:
-        if statistic(row.metric).measure or row.metric == "share_solved":
-            yield WHOLE, "all cells it speaks of"
-        return
-    parts = [_named(part) for part in row.group.split(" & ")]
-    titles = [WORDS.get(name, name) for name, _ in parts]
-    yield " × ".join(titles), " · ".join(level for _, level in parts)
+def _places(row: Estimate) -> Iterator[tuple[str, str, str]]:
+    """Yield table, level and column of a row; a position in a list is a level, not a column."""
+    parts = [_named(part) for part in row.group.split(" & ")] if row.group else []
+    metric = row.metric
+    if place := _POSITION.match(metric):
+        parts.append(("position", place[1]))
+        metric = "parts_right"
+    if parts:
+        titles = [WORDS.get(name, name) for name, _ in parts]
+        yield " × ".join(titles), " · ".join(level for _, level in parts), metric
+    elif statistic(metric).measure or metric == "share_solved":
+        yield WHOLE, "all cells it speaks of", metric
 
 
 def _named(part: str) -> tuple[str, str]:

@@ -194,3 +194,28 @@ def test_levels_stand_in_one_order_in_a_table():
     assert tables["size"] == ["2", "3", "10"]
     assert tables["shown"] == ["k=8,rules=2", "k=8,rules=3", "k=8,rules=10"]
     assert tables["kind"] == ["none", "a", "b"]
+
+
+def test_positions_of_parts_are_levels_of_a_table_of_their_own():
+    """Ten columns would not fit a page; crossed with another factor they are levels too."""
+    block = block_of([[1, 0, 1, 0]] * 3)
+    factors = [{"k": k} for k in ("2", "2", "10", "10")]
+    (row, *_) = dimension_rows(
+        [block],
+        {"b/t": answers_of(block, factors, ["a", "b", "c", "d"])},
+        question="random",
+        level=0.95,
+    )
+    whole = replace(row, task="all", benchmark="all", group="")
+    rows = [replace(whole, metric=f"position_{n}") for n in (1, 10, 2)]
+    rows.append(replace(whole, metric="position_2", group="k=10"))
+
+    tables = {
+        table.title: (table.metrics, [level for level, _ in table.rows])
+        for table in dimension_tables(rows)
+    }
+
+    assert tables == {
+        "Position in the list": (("parts_right",), ["1", "2", "10"]),
+        "How many at once × Position in the list": (("parts_right",), ["10 · 2"]),
+    }
