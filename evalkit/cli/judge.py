@@ -19,7 +19,7 @@ from evalkit.cli.options import (
     print_table,
 )
 from evalkit.errors import UsageError
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from evalkit.analysis.judged import Judgement
@@ -172,7 +172,7 @@ def _plan(what: Wanted, *, as_json: bool) -> int:
         print_json(told)
     else:
         say(
-            f"{told['answers']:,} answers, {told['questions']:,} questions after equal ones are "
+            f"{counted(told['answers'], 'answer')}, {counted(told['questions'], 'question')} after equal ones are "
             f"asked once, about {letters // 4:,} tokens of prompts."
         )
     return 0

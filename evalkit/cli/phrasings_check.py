@@ -11,7 +11,7 @@ import click
 
 from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
 from evalkit.cli.phrasings_files import PATHS
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 __all__ = ["command"]
 WORDS = {"kept": "kept", "look": "look at it", "changed": "changed"}
@@ -71,7 +71,7 @@ def command(
             [[one.id, one.of, WORDS[one.called], f"{one.chance:.2f}", one.why] for one in shown],
         )
     say(
-        f"{len(found)} phrasings: {counts['kept']} kept, {counts['look']} to look at, "
+        f"{counted(len(found), 'phrasing')}: {counts['kept']} kept, {counts['look']} to look at, "
         f"{counts['changed']} changed"
     )
     if not quiet:

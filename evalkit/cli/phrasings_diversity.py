@@ -11,7 +11,7 @@ import click
 from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
 from evalkit.cli.phrasings_files import PATHS
 from evalkit.errors import UsageError
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from evalkit.records import Phrasing
@@ -74,7 +74,7 @@ def command(
             {**dataclasses.asdict(found), "picked": [phrasings[place].id for place in chosen]}
         )
         return
-    say(f"{found.phrasings} phrasings, {found.words} words")
+    say(f"{counted(found.phrasings, 'phrasing')}, {counted(found.words, 'word')}")
     for label, value in (
         ("ROUGE-L, mean over pairs", found.rouge_l),
         ("ROUGE-L with the nearest other one", found.nearest_rouge_l),

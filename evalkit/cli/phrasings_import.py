@@ -12,7 +12,7 @@ import click
 from evalkit.cli.options import GroupedCommand, option, output_options, print_json
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
 from evalkit.errors import CatalogError, UsageError
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def command(
         )
         return
     say(
-        f"{len(found.phrasings)} phrasings read, {len(found.skipped)} left "
+        f"{counted(len(found.phrasings), 'phrasing')} read, {len(found.skipped)} left "
         f"out{written(given['out'])}"
     )
 

@@ -12,7 +12,7 @@ import click
 from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
 from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
 from evalkit.errors import UsageError
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
     from evalkit.records import Phrasing
@@ -127,7 +127,7 @@ def command(
             [[item.id, item.perturbation, item.text] for item in made],
         )
     print_notes(refusals, what="refused", quiet=quiet)
-    say(f"{len(made)} phrasings made, {len(refusals)} refused{written(given['out'])}")
+    say(f"{counted(len(made), 'phrasing')} made, {len(refusals)} refused{written(given['out'])}")
 
 
 def _groups(

@@ -17,7 +17,7 @@ from evalkit.report.asked import about, most_asked
 from evalkit.report.dimensions import DimensionTable, dimension_tables
 from evalkit.report.summary import cost_sentence, summary_rows
 from evalkit.report.task_classes import task_classes
-from evalkit.report.terminal import say
+from evalkit.report.terminal import counted, say
 from evalkit.report.text import (
     asked_of,
     carried,
@@ -91,11 +91,12 @@ def _of_answers(counts: Counts) -> Iterator[str]:
         yield f"Answers: {state_counts(counts.states)}."
     if counts.programs:
         ends = [f"{n:,} {name}" for name, n in counts.programs.items() if name != "none"]
-        none = counts.programs.get("none", 0)
-        yield f"Programs: {', '.join([*ends, *([f'{none:,} answers without one'] * bool(none))])}."
+        if none := counts.programs.get("none", 0):
+            ends.append(f"{counted(none, 'answer')} without one")
+        yield f"Programs: {', '.join(ends)}."
     if counts.cut:
         yield (
-            f"{counts.cut:,} answer{'' if counts.cut == 1 else 's'} cut by max_tokens before the "
+            f"{counted(counts.cut, 'answer')} cut by max_tokens before the "
             "model was done; scored as far as they go."
         )
 
@@ -126,7 +127,7 @@ def _of_choices(counts: Counts) -> Iterator[str]:
         )
     if counts.begins_another:
         yield (
-            f"{counts.begins_another:,} decisions fell on a choice that begins another one, as 1 "
+            f"{counted(counts.begins_another, 'decision')} fell on a choice that begins another one, as 1 "
             "begins 10, and would fall on the other where that counts apart "
             "(metric: choice_accuracy_apart)."
         )
@@ -153,12 +154,12 @@ def _of_machine(manifest: Manifest) -> Iterator[str]:
         yield line
     if counts.unstable:
         yield (
-            f"{counts.unstable:,} decisions lie within the rounding of the model's number format "
-            "and may turn on another machine."
+            f"{counted(counts.unstable, 'decision')} within the rounding of the model's number "
+            "format may turn on another machine."
         )
     if counts.boundary:
         yield (
-            f"{counts.boundary:,} prompts merge with their choices in the tokenizer; "
+            f"{counted(counts.boundary, 'prompt')} merged with the choices in the tokenizer; "
             "scored by lm-eval's rule."
         )
 

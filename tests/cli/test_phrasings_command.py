@@ -40,7 +40,7 @@ def test_import_writes_a_file_that_lints(tmp_path, capsys):
 
     assert code == 0
     assert (made.text, made.source) == ("Sort the {{ question }}.", "mine")
-    assert captured.out == f"1 phrasings read, 1 left out; written to {out}\n"
+    assert captured.out == f"1 phrasing read, 1 left out; written to {out}\n"
     assert f"{source}:2: slot {{}} is not a plain name" in captured.err
 
 

@@ -19,6 +19,7 @@ from evalkit.errors import Interrupted, StoreError
 from evalkit.records import Ask, Response, Score
 from evalkit.records.manifest import Intervals
 from evalkit.report.limits import limits
+from evalkit.report.terminal import counted
 from evalkit.runs.execute import run
 from evalkit.runs.finish import finish
 from evalkit.scoring.stored import score_run
@@ -387,8 +388,8 @@ def test_decisions_within_rounding_are_counted_and_said(
 
     assert plain.manifest.totals.unstable is None
     assert 0 < counts.boundary == counts.unstable < counts.cells == counts.requests
-    assert f"{counts.unstable:,} decisions lie within the rounding" in said
-    assert f"{counts.boundary:,} prompts merge with their choices" in said
+    assert f"{counted(counts.unstable, 'decision')} within the rounding" in said
+    assert f"{counted(counts.boundary, 'prompt')} merged with the choices" in said
     assert any(head.startswith(f"{counts.unstable:,} decisions within rounding") for head in heads)
     assert any(head.endswith("prompts merge with their answer") for head in heads)
 

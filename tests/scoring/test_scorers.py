@@ -175,7 +175,7 @@ def test_wordings_without_a_place_for_letters_are_left_out_and_named() -> None:
     inline = phrasing(id="q", text="Is {{ question }} so?", position="inline")
 
     assert asked_by(TASK, [phrasing(), inline], "letter")[2] == [
-        "b/c: 1 phrasings left out, which have no place for lettered choices"
+        "b/c: left out 1 of 2 phrasings, without a place for lettered choices"
     ]
     with pytest.raises(UsageError, match="none of its 1 phrasings has a place"):
         asked_by(TASK, [inline], "letter")
