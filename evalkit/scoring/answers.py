@@ -116,7 +116,7 @@ class Answers:
             [self._texts[row] for row in rows],
             [one.references for one in self._instances],
             [number[name] for name in names],
-            draws=DRAWS,
+            n_resamples=DRAWS,
             rng=np.random.default_rng(int(digest([self._task.id, "corpus"], length=16), 16)),
         )
 

@@ -130,7 +130,7 @@ def verdict_of(task: Task, answered: Answered, *, form: Form = FREE) -> Verdict:
     ):
         raise ScoringError(
             f"{task.id}: metric {task.metric!r} gave {verdict.score!r} for instance "
-            f"{answered.instance.id!r}; a score lies in [0, 1]. Mend the metric."
+            f"{answered.instance.id!r}; a score lies in [0, 1]. Correct the metric."
         )
     return _judged(task, answered, verdict, form)
 

@@ -62,10 +62,10 @@ def resampled_scores(
     references: Sequence[Sequence[str]],
     units: Sequence[int],
     *,
-    draws: int,
+    n_resamples: int,
     rng: np.random.Generator,
 ) -> dict[str, Floats]:
-    """Return the (P, draws) corpus scores of resampled units, the same draws for every phrasing.
+    """Return the (P, n_resamples) corpus scores of resampled units, the same draws for every phrasing.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def resampled_scores(
         (N,) accepted answers of every instance.
     units
         (N,) number of the unit that an instance belongs to, from 0 on: its own, or its group's.
-    draws
+    n_resamples
         Number of draws; each takes as many units as there are, with replacement.
     rng
         Source of the draws.
@@ -89,7 +89,7 @@ def resampled_scores(
     from sacrebleu.metrics.chrf import CHRF
 
     n = max(units, default=-1) + 1
-    times = rng.multinomial(n, np.full(n, 1 / n), size=draws) if n else np.zeros((0, 0))
+    times = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) if n else np.zeros((0, 0))
     found = {}
     for name, metric in (("corpus_bleu", BLEU()), ("corpus_chrf", CHRF())):
         count = getattr(metric, "_extract_corpus_statistics", None)

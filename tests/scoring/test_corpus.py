@@ -67,7 +67,7 @@ def test_scores_of_each_phrasing() -> None:
 def test_draws_are_the_scores_of_the_drawn_texts() -> None:
     """Every draw over two units is one of three corpora: both, or one of them twice."""
     texts = [dict(enumerate(TEXTS))]
-    found = resampled_scores(texts, REFERENCES, [0, 1], draws=40, rng=np.random.default_rng(1))
+    found = resampled_scores(texts, REFERENCES, [0, 1], n_resamples=40, rng=np.random.default_rng(1))
     corpora = {
         round(corpus_scores([TEXTS[k] for k in some], [REFERENCES[k] for k in some])[name], 9)
         for some in ([0, 1], [0, 0], [1, 1])
@@ -80,7 +80,7 @@ def test_draws_are_the_scores_of_the_drawn_texts() -> None:
 def test_instances_of_one_group_are_drawn_together() -> None:
     """One group of two: every draw is the whole corpus, the interval has no width and says so."""
     texts = [dict(enumerate(TEXTS))]
-    found = resampled_scores(texts, REFERENCES, [0, 0], draws=5, rng=np.random.default_rng(1))
+    found = resampled_scores(texts, REFERENCES, [0, 0], n_resamples=5, rng=np.random.default_rng(1))
     whole = corpus_scores(TEXTS, REFERENCES)["corpus_chrf"]
     assert found["corpus_chrf"].ravel().tolist() == pytest.approx([whole] * 5)
 
@@ -116,7 +116,7 @@ def test_the_interval_holds_the_score_of_the_population() -> None:
             [{k: said[place] for k, place in enumerate(some)}],
             [[everything[place]] for place in some],
             range(40),
-            draws=100,
+            n_resamples=100,
             rng=rng,
         )["corpus_chrf"][0]
         low, high = np.quantile(draws, [0.025, 0.975])
