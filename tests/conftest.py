@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# no test may depend on what else the machine is doing
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SLOW = Path(__file__).with_name("slow.txt")
 """Test functions that were measured as slow, one a line; `nox -s slow_list` writes it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,6 @@ __all__ = [
     "zero_means",
 ]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Level = Literal["error", "warning", "note"]
 UNLIKELY = 1e-6
 """Chance below which a run of zeros is called unfinished cells."""

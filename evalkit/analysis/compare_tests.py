@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis.independent import codes_of
@@ -32,7 +31,6 @@ __all__ = [
     "tests_of",
 ]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Pair: TypeAlias = tuple[Block, Block]
 LEAST_FLIPPED = 9999
 """Fewest random sign flips of a test."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.catalog.validate import field_names
 from evalkit.catalog.yaml_file import YamlFile
 from evalkit.errors import CatalogError
 
@@ -20,11 +19,6 @@ _TAKEN_BY = {
     "known models": "a list of known models",
 }
 """Kind -> what it is and where it belongs."""
-
-
-def _mark(kind: Any, *others: Any) -> frozenset[str]:
-    """Return the keys that only `kind` has."""
-    return frozenset(field_names(kind)).difference(*(field_names(other) for other in others))
 
 
 _MARKS: Mapping[str, frozenset[str]] = {

@@ -11,14 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CORRECTIONS", "SHORT", "Policy", "Rule", "Waiver"]
+__all__ = ["Policy", "Rule", "Waiver"]
 
 Scope = Literal["suite", "benchmark", "task"]
 Short = Literal["report", "fail", "pass"]
 Correction = Literal["holm", "benjamini_hochberg", "none"]
-
-SHORT = ("report", "fail", "pass")
-CORRECTIONS = ("holm", "benjamini_hochberg", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,6 @@ __all__ = [
     "edits",
     "edits_between",
     "joined",
-    "length_ratio",
     "matched",
     "span_ratio",
 ]
@@ -146,16 +145,6 @@ def edits(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
         "edit_recall": found.recall,
         "span_ratio": min(1.0, span_ratio(source, said)),
     }
-
-
-def length_ratio(text: str, reference: str) -> float:
-    """Return the tokens of a text over those of a reference; NaN for an empty reference.
-
-    >>> length_ratio("a b", "a b c d")
-    0.5
-    """
-    there = len(reference.split())
-    return len(text.split()) / there if there else float("nan")
 
 
 def span_ratio(source: str, text: str) -> float:

@@ -13,15 +13,13 @@ from evalkit.records.extraction import Extraction, compiled
 from evalkit.scoring.reading.answer import read_answer
 from evalkit.scoring.reading.numbers import read_number
 
-__all__ = ["ENDS", "extracted"]
+__all__ = ["extracted"]
 
 SECONDS = 0.5
 """Time that a pattern has for one text."""
 LONGEST = 100_000
 """Characters of a text that are looked at."""
 LETTERS = tuple("ABCDEFGHIJ")
-ENDS = frozenset({"after", "json", "regex"})
-"""Rules that find nothing in a text that ended before its answer."""
 
 
 def extracted(text: str, rule: Extraction) -> str | None:

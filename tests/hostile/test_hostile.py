@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -60,7 +60,7 @@ text = st.one_of(
 
 
 @pytest.mark.parametrize("target", TEXTS, ids=list(TEXTS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=text)
 def test_any_text_is_read_or_refused(target: str, value: str) -> None:
     """Phrasings, YAML, answers and names of every kind."""
@@ -75,7 +75,7 @@ def test_a_template_attack_is_refused_or_harmless(attack: str) -> None:
 
 
 @pytest.mark.parametrize("target", FILES, ids=list(FILES))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @example(noise=b"", cut=None, place=0)
 @example(noise=b"\xff\xfe\x00", cut=None, place=0)
 @example(noise=b"[" * 100_000, cut=0, place=0)

@@ -15,7 +15,7 @@ BINARY = arrays(np.float64, SHAPES, elements=st.sampled_from([0.0, 1.0]))
 FRACTIONS = arrays(np.float64, SHAPES, elements=st.integers(0, 64).map(lambda k: k / 64))
 HOLED = arrays(np.float64, SHAPES, elements=st.sampled_from([0.0, 0.25, 0.5, 1.0, np.nan]))
 LABELS = arrays(np.int64, SHAPES, elements=st.integers(-1, 3))
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 
 OF_SCORES = [
     stats.mean,

@@ -67,7 +67,9 @@ def test_scores_of_each_phrasing() -> None:
 def test_draws_are_the_scores_of_the_drawn_texts() -> None:
     """Every draw over two units is one of three corpora: both, or one of them twice."""
     texts = [dict(enumerate(TEXTS))]
-    found = resampled_scores(texts, REFERENCES, [0, 1], n_resamples=40, rng=np.random.default_rng(1))
+    found = resampled_scores(
+        texts, REFERENCES, [0, 1], n_resamples=40, rng=np.random.default_rng(1)
+    )
     corpora = {
         round(corpus_scores([TEXTS[k] for k in some], [REFERENCES[k] for k in some])[name], 9)
         for some in ([0, 1], [0, 0], [1, 1])

@@ -98,7 +98,7 @@ def test_parquet_round_trip_keeps_everything(tmp_path):
     assert "language" in again.frame
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(order=st.permutations(range(6)))
 def test_bytes_do_not_depend_on_row_order(tmp_path_factory, order):
     """The same cells give the same file, whatever order they come in."""

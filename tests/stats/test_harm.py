@@ -75,7 +75,7 @@ def test_p_of_no_harm_is_that_of_an_exact_sign_test_or_students() -> None:
 
 
 @given(st.lists(st.integers(-4, 4), min_size=8, max_size=40), st.sampled_from([0.05, 0.2, 0.5]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_bound_lies_below_the_margin_exactly_when_the_margin_is_rejected(
     quarters: list[int], margin: float
 ) -> None:
@@ -88,7 +88,7 @@ def test_the_bound_lies_below_the_margin_exactly_when_the_margin_is_rejected(
 
 
 @given(st.lists(st.integers(-4, 4), min_size=8, max_size=30), st.randoms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_order_of_instances_does_not_matter(quarters: list[int], random: object) -> None:
     """Instances are exchangeable."""
     shuffled = list(quarters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.store.keys import absent, first_places
@@ -18,7 +18,6 @@ def keys(heads: list[bytes], tails: list[bytes]) -> list[bytes]:
     return [head + tail for head, tail in zip(heads, tails, strict=False)]
 
 
-@settings(deadline=None)
 @given(PARTS, PARTS, PARTS, PARTS)
 def test_it_agrees_with_sets_when_halves_are_shared(
     a: list[bytes], b: list[bytes], c: list[bytes], d: list[bytes]
@@ -30,7 +29,6 @@ def test_it_agrees_with_sets_when_halves_are_shared(
     assert absent(b"".join(wanted), b"".join(stored)) == (expected, len(set(wanted)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=16, max_size=16)), st.data())
 def test_it_agrees_with_sets_on_distinct_keys(wanted: list[bytes], data: st.DataObject) -> None:
     """Any order, any repetition, any part of them stored."""
@@ -40,7 +38,6 @@ def test_it_agrees_with_sets_on_distinct_keys(wanted: list[bytes], data: st.Data
     assert absent(b"".join(wanted), b"".join(stored)) == (expected, len(set(wanted)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 3)))
 def test_first_places_are_those_where_a_key_is_new(numbers: list[int]) -> None:
     """Against a set that remembers what was there; keys that share their first half are told apart."""

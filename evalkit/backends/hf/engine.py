@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from evalkit.backends.hf.encoded import Encoded
 from evalkit.backends.hf.generation import Greedy
@@ -21,7 +21,6 @@ from evalkit.backends.hf.tree import Costs, PrefixGroup, branches, chains, prefi
 
 __all__ = ["Budget", "Counts", "Engine"]
 
-Answer = TypeVar("Answer")
 _HEAD_ELEMENTS = {"cpu": 1 << 26, "cuda": 1 << 29}
 
 

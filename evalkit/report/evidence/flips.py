@@ -16,7 +16,6 @@ from evalkit.scoring import STATUSES, Block, ScoreTable
 __all__ = ["Answers", "flips_of"]
 
 Answers: TypeAlias = Callable[[Sequence[str]], Mapping[str, Response]]
-Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 def flips_of(

@@ -21,7 +21,6 @@ from evalkit.stats.comparing.paired import sign_flip
 __all__ = ["Harm", "exceeds", "linear_harm", "no_harm_known", "null_error", "ratio_harm"]
 
 Units = Float[np.ndarray, " instance"]
-Scores = Float[np.ndarray, "phrasing instance"]
 
 MOST_FLIPPED = 2000
 """Instances up to which signs are flipped at random; beyond, Student's distribution is as good."""

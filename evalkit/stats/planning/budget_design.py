@@ -3,17 +3,9 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-__all__ = ["balanced_design", "instance_order", "scored_cells"]
+__all__ = ["balanced_design", "scored_cells"]
 
 Design = Bool[np.ndarray, "phrasing instance"]
-
-
-def instance_order(n_instances: int, *, rng: np.random.Generator) -> Int[np.ndarray, " instance"]:
-    """Return the instances in the order in which they are taken.
-
-    A smaller design takes a prefix of a larger one.
-    """
-    return rng.permutation(n_instances)
 
 
 def balanced_design(

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from evalkit.stats.point.location import phrasing_scores
 from evalkit.stats.point.phrasing_means import FROM_MEANS, spread_of
 
-__all__ = ["cps", "saturation", "sensitivity", "sensitivity_over_tasks", "spread", "std", "std0"]
+__all__ = ["cps", "saturation", "sensitivity", "spread", "std", "std0"]
 
 Scores = Float[np.ndarray, "phrasing instance"]
 
@@ -103,7 +103,7 @@ def sensitivity(scores: Scores) -> float:
     Notes
     -----
     0 means wording does not matter. A mean of 0 gives NaN: the task is then left out of the suite's
-    mean and counted (`sensitivity_over_tasks`).
+    mean and counted.
 
     References
     ----------
@@ -115,20 +115,6 @@ def sensitivity(scores: Scores) -> float:
     0.2
     """
     return _of("sensitivity", scores)
-
-
-def sensitivity_over_tasks(values: Float[np.ndarray, " task"]) -> tuple[float, int]:
-    """Return the mean sensitivity over tasks where it is defined, and the number of tasks left out.
-
-    Examples
-    --------
-    >>> sensitivity_over_tasks(np.array([0.25, 0.75, np.nan]))
-    (0.5, 1)
-    """
-    defined = values[~np.isnan(values)]
-    return (float(defined.mean()) if defined.size else float("nan")), int(
-        values.size - defined.size
-    )
 
 
 def saturation(scores: Scores) -> float:

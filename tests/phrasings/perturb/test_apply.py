@@ -162,7 +162,7 @@ def test_a_spec_object_with_options_is_taken_as_it_is():
     assert copy.perturbation == "drop:rate=1.0"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.sampled_from(
