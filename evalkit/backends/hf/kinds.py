@@ -46,7 +46,7 @@ def _with_pictures(files: ModelFiles) -> bool:
     """Whether Transformers lists a decoder among models of text and pictures alone; it is asked in text."""
     from transformers.models.auto import modeling_auto
 
-    kind = files.config.get("model_type")
+    kind = str(files.config.get("model_type") or "")
     made = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind, "")
     text = files.config.get("text_config")
     return (
