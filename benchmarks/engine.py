@@ -33,6 +33,8 @@ from evalkit.records import Ask, ModelSpec, Request, Response
 GOALS = {
     "causal long": {"lm-eval": 4.0, "per choice": 3.5},
     "causal letters": {"lm-eval": 2.5, "per choice": 4.0},
+    "causal letters, five shots": {"lm-eval": 2.5},
+    "causal letters, bracketed": {"lm-eval": 2.5},
     "encoder-decoder long": {"lm-eval": 3.0},
     "encoder-decoder letters": {"lm-eval": 4.0},
     "generation": {"lm-eval": 1.8},

@@ -14,6 +14,8 @@ from evalkit.records import Request
 
 ANSWER = 32
 """Tokens of a generated answer at most; BBH's own limit of 128 would make one workload the whole benchmark."""
+SHOTS = 5
+"""Worked instances of the workload that has some."""
 
 
 def real(*, phrasings: int, instances: int, data: Path | None) -> list[Workload]:
@@ -29,8 +31,8 @@ def real(*, phrasings: int, instances: int, data: Path | None) -> list[Workload]
         Data directory; None for the usual one.
     """
 
-    def ask(task: str, label_space: str) -> tuple[Request, ...]:
-        return tuple(_requests(task, label_space, phrasings, instances, data))
+    def ask(task: str, label_space: str, shots: int = 0) -> tuple[Request, ...]:
+        return tuple(_requests(task, label_space, phrasings, instances, data, shots))
 
     letters = ask("mmlu/moral_disputes", "letters")
     generated = [
@@ -38,20 +40,29 @@ def real(*, phrasings: int, instances: int, data: Path | None) -> list[Workload]
     ]
     return [
         Workload("causal letters", "causal", letters),
+        Workload(
+            "causal letters, five shots", "causal", ask("mmlu/moral_disputes", "letters", SHOTS)
+        ),
+        Workload("causal letters, bracketed", "causal", ask("bbh/date_understanding", "letters")),
         Workload("causal long", "causal", ask("mmlu/moral_disputes", "text")),
         Workload("generation", "causal", tuple(generated)),
     ]
 
 
 def _requests(
-    name: str, label_space: str, phrasings: int, instances: int, data: Path | None
+    name: str, label_space: str, phrasings: int, instances: int, data: Path | None, shots: int
 ) -> Sequence[Request]:
-    """Requests of a task, phrasing after phrasing."""
+    """Requests of a task, phrasing after phrasing; the last instances of the file stand for worked ones."""
     task = catalog.load_task(name)
     found = [one for one in catalog.load_phrasings(task) if one.label_space == label_space]
-    items = catalog.load_instances(task, data)[:instances]
+    items = catalog.load_instances(task, data)
+    worked = tuple(items[-shots:]) if shots else ()
     chosen = sorted(found, key=lambda one: one.id)[:phrasings]
-    return [request_of(render_prompt(task, one, item)) for one in chosen for item in items]
+    return [
+        request_of(render_prompt(task, one, item, shots=worked))
+        for one in chosen
+        for item in items[:instances]
+    ]
 
 
 def as_directory(model: Path, target: Path) -> Path:
