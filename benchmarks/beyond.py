@@ -72,7 +72,7 @@ def levels(run: Path) -> pd.DataFrame:
     rows = pd.read_csv(run / "estimates.csv", dtype={"group": str}).fillna({"group": ""})
     tasks = rows.loc[rows["task"] != "all", "task"].nunique()
     rows = rows[((rows["task"] == "all") | (tasks == 1)) & ~rows["group"].str.contains("base=")]
-    kept = set(rows.loc[rows["group"] != "", "metric"]) - {"std"}
+    kept = {"mean", "share_solved", *rows.loc[rows["group"] != "", "metric"]} - {"std"}
     rows = rows[rows["metric"].isin(kept)]
     shown = [
         f"{value:.3f}" if metric == "p_of_delta" else said(value, low, high)
