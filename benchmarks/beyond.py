@@ -45,8 +45,7 @@ PIECES: dict[str, str] = {
     "--phrasings 3 --perturb shots:k=1,n=2 --perturb shots:k=4,n=3 "
     "--perturb shots:k=4,vary=order,n=3 --perturb shots:k=4,source=bm25 "
     "--perturb shots:k=4,answers=shuffled",
-    "injection": "--tasks injection/injected_comparison,injection/injected_calendar --limit 8 "
-    "--phrasings 3",
+    "injection": "--tasks injection/injected_comparison --limit 10 --phrasings 3",
     "defences": f"--tasks {HERE}/attacked.yaml --limit 8 --phrasings 3 "
     + each("defence", DEFENCES),
     "context": f"--tasks {HERE}/passages.yaml --limit 10 --phrasings 3",
@@ -73,9 +72,14 @@ def levels(run: Path) -> pd.DataFrame:
     rows = pd.read_csv(run / "estimates.csv", dtype={"group": str}).fillna({"group": ""})
     tasks = rows.loc[rows["task"] != "all", "task"].nunique()
     rows = rows[((rows["task"] == "all") | (tasks == 1)) & ~rows["group"].str.contains("base=")]
-    kept = set(rows.loc[rows["group"] != "", "metric"]) - {"std"}
+    kept = {"mean", "share_solved", *rows.loc[rows["group"] != "", "metric"]} - {"std"}
     rows = rows[rows["metric"].isin(kept)]
-    shown = [said(*one) for one in rows[["value", "low", "high"]].itertuples(index=False)]
+    shown = [
+        f"{value:.3f}" if metric == "p_of_delta" else said(value, low, high)
+        for metric, value, low, high in zip(
+            rows["metric"], rows["value"], rows["low"], rows["high"], strict=True
+        )
+    ]
     return (
         rows.assign(shown=shown)
         .pivot_table(index="group", columns="metric", values="shown", aggfunc="first", sort=False)

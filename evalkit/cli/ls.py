@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -194,8 +196,6 @@ _BY_TASK = ("tasks", "phrasings")
 _LONG = ("description", "text", "reference")
 _LEFT_OUT = ("needs", "from")
 """Columns that are shown where they say something."""
-_SHOWN = {"suites": ("suite", "limit", "description")}
-"""Kind -> columns of its table, where not all fit a terminal."""
 
 
 @click.command("ls", cls=GroupedCommand, epilog="Example: evalkit ls phrasings --task mmlu/anatomy")
@@ -223,16 +223,11 @@ def command(kind: str, patterns: tuple[str, ...], as_json: bool) -> None:
         say(f"no {kind}")
     elif kind in _BY_TASK and not table_form():
         _print_lines(rows)
+    elif kind == "suites" and not table_form():
+        _print_suites(rows)
     else:
-        columns = list(rows[0]) if kind in _BY_TASK else _columns(kind, rows)
-        brief = kind in _SHOWN and not table_form()
-        cells = [
-            [_sentence(str(row[name])) if brief else str(row[name]) for name in columns]
-            for row in rows
-        ]
-        print_table(columns, cells)
-        if brief:
-            say(f"Tasks, phrasings and the rest of each: evalkit ls {kind} --json", err=True)
+        columns = list(rows[0]) if kind in _BY_TASK else _columns(rows)
+        print_table(columns, [[str(row[name]) for name in columns] for row in rows])
 
 
 def _sentence(text: str) -> str:
@@ -244,10 +239,30 @@ def _sentence(text: str) -> str:
     return re.split(r"(?<=[.?!])\s", text, maxsplit=1)[0]
 
 
-def _columns(kind: str, rows: Rows) -> list[str]:
+def _print_suites(rows: Rows) -> None:
+    """Print a block per suite: what it asks, what it measures, and in whose sense."""
+    width = max(len(row["suite"]) for row in rows) + 2
+    for row in rows:
+        lines = [_sentence(row["description"])]
+        lines += [f"measures {row['measures']}"] * bool(row["measures"])
+        lines += [f"after {row['source']}"] * bool(row["source"])
+        for place, line in enumerate(lines):
+            name = "" if place else row["suite"]
+            say(
+                textwrap.fill(
+                    shown(line, lines=False),
+                    width=max(shutil.get_terminal_size().columns, 60),
+                    initial_indent=name.ljust(width),
+                    subsequent_indent=" " * (width + 2),
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+    say("Tasks, phrasings, limits and the rest of each: evalkit ls suites --json", err=True)
+
+
+def _columns(rows: Rows) -> list[str]:
     """Columns of the table: what fits a terminal and says something; --json has all."""
-    if kind in _SHOWN:
-        return list(_SHOWN[kind])
     usual = ("", "evalkit")
     return [
         name

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from evalkit.catalog.tasks import list_suites
 from evalkit.cli.main import invoke
 
 
@@ -177,3 +179,17 @@ def test_check_lints_phrasing_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     code, _, err = run(capsys, "check", str(tmp_path / "p.yaml"))
 
     assert (code, "p.yaml:1" in err, "invisible" in err) == (2, True, True)
+
+
+def test_every_suite_says_what_it_measures_and_in_whose_sense(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """Without --json too, in lines that fit a terminal of eighty letters."""
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run(capsys, "ls", "suites")
+    blocks = re.split(r"(?m)^(?=\S)", out)[1:]
+
+    assert [block.split()[0] for block in blocks] == [suite.name for suite in list_suites()]
+    assert all(re.search(r"(?m)^ +measures \S", block) for block in blocks)
+    assert sum(re.search(r"(?m)^ +after \S", block) is not None for block in blocks) == len(blocks)
+    assert max(map(len, out.splitlines())) <= 80

@@ -39,6 +39,25 @@ def test_composition(tmp_path):
     assert ("position_3", "k=2") not in found
 
 
+def test_wrappers(tmp_path):
+    """A copy is seen where its phrasing is: a model that knows seen wording only has gap 1 in every wrapper, and no change."""
+    kinds = ("alpaca", "nlu", "role", "system", "vicuna")
+    found = values(
+        tmp_path / "run",
+        "seen_only",
+        None,
+        tasks=["procedural/boolean", "procedural/calendar"],
+        limit=2,
+        phrasings=4,
+        perturb=[f"wrapper:kind={kind}" for kind in kinds],
+        tuned_on=["evalkit-tuning"],
+    )
+
+    for group in (f"perturbation=wrapper:kind={kind}" for kind in kinds):
+        assert (found["gap", group].value, found["gap_change", group].value) == (1.0, 0.0)
+        assert found["delta", group].value == 0.0
+
+
 def test_shots(tmp_path):
     """A model that knows seen wording only gains nothing by examples: gap 1 with and without."""
     found = values(
