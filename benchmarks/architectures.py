@@ -74,6 +74,9 @@ def small(base: Any, words: int) -> dict[str, Any]:
     if kinds and "num_hidden_layers" in changes:
         layers = changes["num_hidden_layers"] = max(3, len(kinds))
         changes["layer_types"] = [kinds[i % len(kinds)] for i in range(layers)]
+    for name, value in {"num_experts_per_tok": 2, "attn_layer_indices": [1]}.items():
+        if hasattr(base, name) and name not in changes:
+            changes[name] = value
     if hasattr(base, "vocab_size"):
         changes |= {"vocab_size": words, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 3}
     if hasattr(base, "vocab_size_per_layer_input"):
@@ -98,7 +101,9 @@ def _settable(kind: type, changes: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in changes.items()
-        if not isinstance(vars_of(kind).get(name), property)
+        if not isinstance(
+            vars_of(kind).get(getattr(kind, "attribute_map", {}).get(name, name)), property
+        )
     }
 
 

@@ -37,7 +37,7 @@ from evalkit.backends.hf.proven import proven
 from evalkit.backends.hf.stops import Stops, end_tokens
 from evalkit.backends.hf.tree import Costs
 from evalkit.backends.precision import could_turn, noise
-from evalkit.backends.template_kwargs import NAME, template_kwargs
+from evalkit.backends.template_kwargs import NAME, refuse_unread, template_kwargs
 from evalkit.errors import BackendError
 from evalkit.records import Ask, ModelSpec, Request, Response
 
@@ -75,6 +75,7 @@ class HFBackend:
     def __init__(self, spec: ModelSpec) -> None:
         check_options(spec)
         template = hf_files.read_template(spec.chat_template)
+        refuse_unread(template or "", template_kwargs(spec.options.get(NAME)) if template else {})
         self._files = hf_files.locate(spec)
         self._begin(spec, load(spec, self._files), template)
 

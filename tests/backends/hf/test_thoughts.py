@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from evalkit.backends.hf.backend import HFBackend
 from evalkit.backends.hf.chat import Chat
 from evalkit.backends.hf.encoded import Encoded, Thinking
 from evalkit.backends.hf.options import check_options, thoughts_of
@@ -295,3 +297,18 @@ def test_variables_that_are_none_are_refused(given: Any, said: str) -> None:
     options = {"chat_template_kwargs": given}
     with pytest.raises(BackendError, match=said):
         check_options(ModelSpec(backend="hf", name="x", options=options))
+
+
+def test_a_variable_that_a_template_file_never_reads_is_refused_before_weights_are_read(
+    tmp_path: Path,
+) -> None:
+    """The file is at hand, and loading may take minutes."""
+    (tmp_path / "own.jinja").write_text(HYBRID, encoding="utf-8")
+    spec = ModelSpec(
+        backend="hf",
+        name=str(tmp_path / "absent"),
+        chat_template=str(tmp_path / "own.jinja"),
+        options={"chat_template_kwargs": {"thinking": True}},
+    )
+    with pytest.raises(BackendError, match="does not read 'thinking'"):
+        HFBackend(spec)
