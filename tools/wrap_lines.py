@@ -185,6 +185,8 @@ def _wrapped_comments(source: str) -> str:
 
 def wrapped(source: str) -> str:
     """Return a source with its long texts wrapped, and the same syntax tree; as it is where that fails."""
+    if not _overlong(source):
+        return source
     tree = ast.dump(ast.parse(source))
     text = source
     for step in (*[_wrapped_once] * 4, _wrapped_comments):  # two texts may share a line
@@ -196,19 +198,23 @@ def wrapped(source: str) -> str:
     return text
 
 
+def _overlong(source: str) -> list[int]:
+    """Return the numbers of all lines that are too long."""
+    return [number for number, line in enumerate(source.splitlines(), 1) if len(line) > WIDTH]
+
+
 def too_long(source: str) -> list[int]:
-    """Return the numbers of lines of code that are too long; docstrings and other texts of many lines do not count."""
+    """Return the numbers of lines of code that are too long; texts of many lines do not count."""
+    found = _overlong(source)
+    if not found:
+        return []
     prose = {
         row
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.STRING and _parts(token.string)[1] in ('"""', "'''")
         for row in range(token.start[0], token.end[0] + 1)
     }
-    return [
-        number
-        for number, line in enumerate(source.splitlines(), 1)
-        if len(line) > WIDTH and number not in prose
-    ]
+    return [number for number in found if number not in prose]
 
 
 def main(words: list[str]) -> int:

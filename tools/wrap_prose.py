@@ -142,6 +142,8 @@ def _wrapped_docstring(rows: list[str]) -> list[str]:
 def wrapped(source: str) -> str:
     """Return a source with its docstrings wrapped; raise where what they say would be another."""
     lines = source.split("\n")
+    if all(len(line) <= WIDTH for line in lines):
+        return source
     found = [
         (node.lineno, node.end_lineno or node.lineno)
         for node in ast.walk(ast.parse(source))

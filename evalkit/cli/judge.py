@@ -172,8 +172,8 @@ def _plan(what: Wanted, *, as_json: bool) -> int:
         print_json(told)
     else:
         say(
-            f"{counted(told['answers'], 'answer')}, {counted(told['questions'], 'question')} after equal ones are "
-            f"asked once, about {letters // 4:,} tokens of prompts."
+            f"{counted(told['answers'], 'answer')}, {counted(told['questions'], 'question')} "
+            f"after equal ones are asked once, about {letters // 4:,} tokens of prompts."
         )
     return 0
 

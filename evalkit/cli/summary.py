@@ -127,9 +127,9 @@ def _of_choices(counts: Counts) -> Iterator[str]:
         )
     if counts.begins_another:
         yield (
-            f"{counted(counts.begins_another, 'decision')} fell on a choice that begins another one, as 1 "
-            "begins 10, and would fall on the other where that counts apart "
-            "(metric: choice_accuracy_apart)."
+            f"{counted(counts.begins_another, 'decision')} fell on a choice that begins another "
+            "one, as 1 begins 10, and would fall on the other where that counts apart (metric: "
+            "choice_accuracy_apart)."
         )
 
 

@@ -52,7 +52,10 @@ def asked_by(
             "for lettered choices. Leave the task out."
         )
     left = len(phrasings) - len(kept)
-    note = f"{task.id}: left out {left} of {len(phrasings)} phrasings, without a place for lettered choices"
+    note = (
+        f"{task.id}: left out {left} of {len(phrasings)} phrasings, without a place for lettered "
+        "choices"
+    )
     return task, kept, [note] if left else []
 
 
