@@ -26,7 +26,9 @@ TOPS = ("benchmarks", "evalkit", "examples", "tests", "tools")
 OURS = ("*.py", *(f"{top}/**/*.py" for top in TOPS))
 _OPENING = re.compile(r'\s*([rR]?""")')
 _POINT = re.compile(r"(?:[-*] |\d+[.)] |\[\d+\] )\s*")
-_CLAUSE = re.compile(r"[.;:,] ")
+_CLAUSE = re.compile(
+    r"[.;:] |, (?=(?:and|as|but|else|for|if|in|not|or|so|then|where|which|with|without)\b)"
+)
 _ENDS = ".:;?!"
 """A line that ends with one of these may be an entry of its own: nothing is joined to it."""
 _FULL = 70

@@ -112,11 +112,7 @@ def align(
             kept=(lambda step: keep_step(save, out, step)) if keep else lambda _step: None,
             asked=asked,
         )
-    if frozen_digest(model) != frozen:
-        raise BackendError(
-            f"{engine.spec.display}: frozen weights changed in training; the result is not saved. "
-            "Report this as a fault of evalkit."
-        )
+    _refuse_thawed(engine, frozen, frozen_digest(model))
     made = {**_trained(engine, recipe, trainable), "frozen_digest": frozen}
     record = {**made, **asked, **report}
     with quiet():
@@ -154,6 +150,15 @@ def settled(recipe: Recipe) -> Recipe:
     if recipe.method == "contrastive" and recipe.objective == "alignment":
         return replace(recipe, objective="contrastive")
     return recipe
+
+
+def _refuse_thawed(engine: HFBackend, before: str, after: str) -> None:
+    """Refuse a result for which weights changed that were to stay."""
+    if after != before:
+        raise BackendError(
+            f"{engine.spec.display}: frozen weights changed in training; the result is not saved. "
+            "Report this as a fault of evalkit."
+        )
 
 
 def _check(recipe: Recipe, *, keep: bool) -> None:
