@@ -111,7 +111,8 @@ def row(
 
 def trie(contexts: Sequence[tuple[int, ...]]) -> int:
     """Fewest tokens for these prompts, the last token of each apart."""
-    total, before = 0, ()
+    total = 0
+    before: tuple[int, ...] = ()
     for context in sorted(contexts):
         shared = min(common_prefix(before, context), len(context) - 1, max(0, len(before) - 1))
         total, before = total + len(context) - shared, context

@@ -1,4 +1,4 @@
-"""Rates of a model's linear layers by torch's BLAS and by oneDNN, and the memory that oneDNN keeps.
+"""Rates of a model's linear layers by torch's BLAS, by oneDNN, and by it over arranged weights; and the memory it keeps.
 
     OMP_NUM_THREADS=1 python benchmarks/linears.py [--width 576 --inner 1536 --keys 192]
 
@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.backends.hf.linears import rounded, use_onednn
+from evalkit.backends.hf.linears import arrange, rounded, use_onednn
 
 SECONDS = 1.0
-ROWS = (64, 128, 256, 512, 1024)
+ROWS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def main() -> None:
@@ -42,14 +42,17 @@ def main() -> None:
         print(f"kept for {len(numbers)} numbers of rows: {resident() - before:.0f} MB")
 
 
-def made(shapes: Sequence[tuple[int, int]]) -> tuple[Any, Any]:
-    """Return linear layers of these shapes twice: by torch's BLAS, and by oneDNN."""
+def made(shapes: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    """Return linear layers of these shapes three times: by torch's BLAS, by oneDNN, by it over arranged weights."""
     import torch
 
-    plain = torch.nn.ModuleList(torch.nn.Linear(a, b, bias=False) for a, b in shapes)
-    fast = torch.nn.ModuleList(torch.nn.Linear(a, b, bias=False) for a, b in shapes)
-    use_onednn(fast)
-    return plain, fast
+    made = [
+        torch.nn.ModuleList(torch.nn.Linear(a, b, bias=False) for a, b in shapes) for _ in range(3)
+    ]
+    use_onednn(made[1])
+    use_onednn(made[2])
+    arrange(made[2])
+    return tuple(made)
 
 
 def inputs(layers: Any, rows: int) -> list[Any]:
@@ -65,19 +68,19 @@ def run(layers: Any, given: Sequence[Any]) -> None:
         layer(hidden)
 
 
-def compared(layers: tuple[Any, Any], rows: int) -> str:
+def compared(layers: tuple[Any, ...], rows: int) -> str:
     """Say at what rates both compute: the best of many tries in turn, since others use the machine's caches too."""
     work = 2 * rows * sum(layer.weight.numel() for layer in layers[0]) / 1e9
     given = inputs(layers[0], rows)
-    best = [float("inf")] * 2
+    best = [float("inf")] * len(layers)
     start = time.process_time()
     while time.process_time() - start < SECONDS:
         for place, one in enumerate(layers):
             begun = time.process_time()
             run(one, given)
             best[place] = min(best[place], time.process_time() - begun)
-    blas, onednn = (work / seconds for seconds in best)
-    return f"BLAS {blas:.1f}, oneDNN {onednn:.1f}, {onednn / blas:.2f} times"
+    blas, onednn, arranged = (work / seconds for seconds in best)
+    return f"BLAS {blas:.1f}, oneDNN {onednn:.1f}, arranged {arranged:.1f}, {arranged / blas:.2f} times"
 
 
 def resident() -> float:

@@ -29,10 +29,10 @@ def asks(choices: tuple[str, ...] = LETTERS, *, words: str = "two dogs") -> list
 @pytest.fixture
 def proofs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by one word with every full proof."""
-    from evalkit.backends.hf import proven
+    from evalkit.backends.hf import proof, proven
 
     found: list[str] = []
-    own = proven.choose
+    own = proof.choose
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         found.append("proved")
@@ -205,10 +205,10 @@ def test_a_way_that_is_wrong_now_is_not_taken_on_the_word_of_a_file(
     model_dir: Callable[..., Path], proofs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that computes otherwise than when the proof was made is found on a prompt of the run."""
-    from evalkit.backends.hf import packed
+    from evalkit.backends.hf import layout, packed
 
     answered(opened(model_dir("llama")), asks(LONG))
-    own = packed.grid
+    own = layout.grid
 
     def wrong(works: Any) -> Any:
         ids, positions = own(works)
