@@ -37,6 +37,8 @@ _MARKS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in rules.FI
 _CORRECTIONS = re.compile(
     "|".join(f"(?:{pattern})" for pattern in rules.CORRECTIONS.values()), re.IGNORECASE
 )
+_CUES = 8
+"""Corrections that are looked behind, the last ones."""
 _TAIL = 60
 """Characters behind a correction in which a label counts that nothing leads to."""
 
@@ -125,7 +127,7 @@ def _marked(text: str, labels: tuple[Label, ...]) -> tuple[int | None, bool]:
 
 def _corrected(text: str, labels: tuple[Label, ...]) -> int | None:
     """Label behind the last words that take back what was said before them."""
-    for cue in reversed(list(_CORRECTIONS.finditer(text))):
+    for cue in reversed(list(_CORRECTIONS.finditer(text))[-_CUES:]):
         if cue.group().strip(" .,?!;-").lower() == "no" and any(
             label.name.lower() == "no" for label in labels
         ):

@@ -17,6 +17,11 @@ _WORD = r"0-9A-Za-z_\u00aa\u00b5\u00ba\u00c0-\u024f\u0370-\u1fff"
 _BEFORE, _AFTER = rf"(?<![{_WORD}])", rf"(?![{_WORD}])"
 _LEFT, _RIGHT = 120, 80
 """Characters looked at on either side of a label."""
+_FAR, _VERDICT = 2000, 200
+"""Characters behind a label in which the end of its sentence, and a verdict, are looked for; else an
+answer of one repeated letter would be looked through once per letter."""
+_HEAD, _TAIL = 200, 800
+"""Letters and numbers at the beginning and the end that are asked whether they are labels."""
 _ENDS = re.compile(
     r"\s*(?:$|[.,;:!?)\]}\"'>\n–—-]|(?:because|since|as|for|and|or|but|not|rather|here|indeed|is"
     r"|are|was|it|so|which|that|can|could|may|might|must|should|would|will|seems|looks"
@@ -180,7 +185,8 @@ def _found(text: str, labels: tuple[Label, ...]) -> Iterator[Mention]:
     shorts = {label.name.upper(): place for place, label in enumerate(labels) if label.short}
     if not shorts:
         return
-    for match in re.finditer(rf"(?<![{_WORD}.,'])(?:[A-Za-z]|\d+){_AFTER}(?!'|[.,]\d)", text):
+    alone = list(re.finditer(rf"(?<![{_WORD}.,'])(?:[A-Za-z]|\d+){_AFTER}(?!'|[.,]\d)", text))
+    for match in alone if len(alone) <= _HEAD + _TAIL else (*alone[:_HEAD], *alone[-_TAIL:]):
         shown = shorts.get(match.group().upper())
         inside = any(start <= match.start() < end for start, end in taken)
         if shown is not None and not inside and _is_label(text, match, labels[shown]):
@@ -197,7 +203,10 @@ def _is_no(text: str, start: int, end: int) -> bool:
 
 def _is_label(text: str, match: re.Match[str], label: Label) -> bool:
     """Whether a letter or number is meant as a label."""
-    left, right = text[max(0, match.start() - _LEFT) : match.start()], text[match.end() :]
+    left, right = (
+        text[max(0, match.start() - _LEFT) : match.start()],
+        text[match.end() : match.end() + _VERDICT],
+    )
     if label.text and squeezed(right[: len(label.text) + 12]).startswith(squeezed(label.text)):
         return True
     if _NOT_LABELS.search(left):
@@ -251,8 +260,8 @@ def _judged(text: str, mention: Mention, labels: tuple[Label, ...]) -> Mention:
     breaks = [found.end() for found in _SENTENCE.finditer(wide)]
     near = wide[breaks[-1] :] if breaks else wide
     right = text[mention.end : mention.end + _RIGHT]
-    end = _SENTENCE.search(text, mention.end)
-    rest = text[mention.end : end.start() if end else len(text)]
+    end = _SENTENCE.search(text, mention.end, mention.end + _FAR)
+    rest = text[mention.end : end.start() if end else mention.end + _FAR]
     words = {squeezed(label.name) for label in labels}
     line = right.split("\n", 1)[0]
     rejects, asserts = _REJECTS.match(line), _ASSERTS.match(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.records.reasoning import joined_reasoning, split_reasoning
-from evalkit.scoring.reading import read_answer
+from evalkit.scoring.reading import mentions, read_answer
 from evalkit.scoring.reading.plain import plain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -153,3 +154,22 @@ def test_of_an_endless_text_beginning_and_end_are_read(piece: str) -> None:
 
     assert read_answer(f"{text}\n\nThe answer is C.", LETTERS) is not None
     assert read_answer(text, ("yes", "no")) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "most"), [("A ", 1000), ("A, B and ", 1000), ("no, A ", 9 * 1000)]
+)
+def test_an_answer_of_one_repeated_word_is_not_looked_through_once_per_word(
+    unit: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of thousands of letters those at the ends are looked at, behind the last eight corrections alone."""
+    looked: list[int] = []
+
+    def counted(text: str, match: re.Match[str], label: mentions.Label) -> bool:
+        looked.append(match.start())
+        return False
+
+    monkeypatch.setattr(mentions, "_is_label", counted)
+    read_answer(unit * (20_000 // len(unit)), ("A", "B"), texts=("Paris", "Lyon"))
+
+    assert 0 < len(looked) <= most
