@@ -10,6 +10,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -23,8 +24,9 @@ from evalkit.records import digest
 ROOT = Path(__file__).parents[1]
 PAIRS = ROOT / "tests" / "catalog" / "library" / "meaning_pairs"
 FRESH = PAIRS.parent / "fresh_pairs"
-FITTED = ("tuning", "later")
-"""Halves that weights are fitted to; the others are for judging."""
+FINAL = PAIRS.parent / "final_pairs"
+FITTED = ("tuning", "later", "held-out")
+"""Parts of `PAIRS` that weights are fitted to: all, since the held-out half was read too often to judge by."""
 KINDS = ("rules", "encoder", "model")
 """Combinations: texts alone, with the encoder, with a language model too."""
 COLUMNS = ("of", "pair", "original", "candidate", "after", "before", "task")
@@ -53,9 +55,7 @@ def read_pairs(folder: Path = PAIRS) -> list[Pair]:
     found = []
     for path in sorted(folder.glob("*.yaml")):
         for group in yaml.safe_load(path.read_text(encoding="utf-8")):
-            tasks = list_tasks([group["task"]])
-            labels = tuple(sorted({label for task in tasks for label in task.labels}))
-            others = validators.known_texts(load_phrasings(tasks[0]))
+            labels, others = _known_of(group)
             found += [
                 Pair(
                     group["of"],
@@ -69,6 +69,15 @@ def read_pairs(folder: Path = PAIRS) -> list[Pair]:
                 for one in group["changed"]
             ]
     return found
+
+
+def _known_of(group: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return labels and other wordings of a task; one that the library lacks has its own labels and no wordings."""
+    if "labels" in group:
+        return tuple(group["labels"]), ()
+    tasks = list_tasks([group["task"]])
+    labels = tuple(sorted({label for task in tasks for label in task.labels}))
+    return labels, validators.known_texts(load_phrasings(tasks[0]))
 
 
 def design(

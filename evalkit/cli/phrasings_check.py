@@ -80,7 +80,7 @@ def command(
 
 
 def measured(rates: Mapping[str, Mapping[str, int]]) -> str:
-    """Return how often each class is right, in words; empty where it was not measured.
+    """Return how often each class is right, in words, or that it was not measured.
 
     Examples
     --------
@@ -88,7 +88,10 @@ def measured(rates: Mapping[str, Mapping[str, int]]) -> str:
     'Measured on 4 good and 2 bad texts: of the good 75% are called kept, 25% look at it, 0% changed; of the bad 0%, 50%, 50%.'
     """
     if not rates:
-        return ""
+        return (
+            "How often this combination is wrong has not been measured on wordings that it was "
+            "not fitted to; docs/meaning.md has its error rates in folds."
+        )
     shares = {
         side: [counts[name] / max(1, sum(counts.values())) for name in WORDS]
         for side, counts in rates.items()

@@ -12,15 +12,15 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from evalkit.catalog.library.edits import Edited, bare, is_small
 from evalkit.catalog.library.patterns import FUNCTION_WORDS
 from evalkit.catalog.library.reading import alike, stem
 
 if TYPE_CHECKING:
     from evalkit.phrasings.perturb.encoders import TextEncoder
 
-__all__ = ["bare", "encoded_signals"]
+__all__ = ["encoded_signals"]
 
-_SLOT = re.compile(r"\{\{\s*(\w+).*?\}\}", re.DOTALL)
 _CLAUSE = re.compile(r"(?<=[.!?;:,\n])\s+|\n+|\s+(?=(?:and|but|or|if|when|unless|where|while)\b)")
 _SHORT = 3
 """Words that a clause has at least; shorter ones join the clause before."""
@@ -28,11 +28,10 @@ _NEAREST = 5
 """Other wordings that a text is held against: the nearest."""
 _OUT = 0.15
 """Added for a word that stands for nothing in the original."""
-
-
-def bare(text: str) -> str:
-    """Return a wording as an encoder reads it: slots as their names."""
-    return _SLOT.sub(r"\1", text).strip()
+_READ = 60
+"""Other wordings at most whose words a changed text is held against."""
+_SMALL = 0.25
+"""What a word without sense of its own weighs in a mean over words."""
 
 
 def encoded_signals(
@@ -64,6 +63,8 @@ def encoded_signals(
         "words apart": _words_apart(rows, new),
         "wordings apart": _wordings_apart(encoder, known, first, second),
         **_clauses_apart(encoder, one, two, known),
+        **_held_against_task(encoder, Edited(words, new_words), rows, new, known),
+        "one exchange": _one_exchange(encoder, Edited(words, new_words)),
     }
     return found | {f"{name}, near": value * near for name, value in found.items()}
 
@@ -84,6 +85,41 @@ def _wordings_apart(encoder: TextEncoder, known: Sequence[str], first: Any, seco
     rows = encoder(list(known))  # (wording, dimension)
     ours, theirs = (float(np.sort(rows @ row)[-_NEAREST:].mean()) for row in (first, second))
     return max(0.0, ours - theirs)
+
+
+def _one_exchange(encoder: TextEncoder, pair: Edited) -> float:
+    """Return one minus the cosine of a word, out of context, with its like where one stretch gave way to another and all else stayed."""
+    if len(pair.edits) != 1:
+        return 0.0
+    _, start, end, from_, to = pair.edits[0]
+    lost = [word for word in pair.first[start:end] if not is_small(word)]
+    new = [word for word in pair.second[from_:to] if not is_small(word)]
+    if not lost or not new:
+        return 0.0
+    return max(0.0, 1.0 - float((encoder(lost) @ encoder(new).T).max(axis=1).min()))
+
+
+def _held_against_task(
+    encoder: TextEncoder, pair: Edited, rows: Any, new: Any, known: Sequence[str]
+) -> dict[str, float]:
+    """Return how much farther the words are from those of the task's other wordings, and how far the farthest word is that none of them uses; 0 without others."""
+    import numpy as np
+
+    read = [encoder.words(text) for text in sorted(known)[:_READ]]
+    if len(read) < _NEAREST or not len(rows) or not len(new):
+        return {"drift": 0.0, "new to the task": 0.0}
+    used = {word for words, _ in read for word in words}
+    pool = np.concatenate([states for _, states in read]).T  # (dimension, word)
+    ours, theirs = 1.0 - (rows @ pool).max(axis=1), 1.0 - (new @ pool).max(axis=1)
+    means = [
+        float(np.average(apart, weights=[_SMALL if is_small(word) else 1.0 for word in words]))
+        for apart, words in ((ours, pair.first), (theirs, pair.second))
+    ]
+    strange = [float(theirs[place]) for place in pair.new if pair.second[place] not in used]
+    return {
+        "drift": max(0.0, means[1] - means[0]),
+        "new to the task": max(strange, default=0.0),
+    }
 
 
 def _clauses_apart(
