@@ -38,22 +38,22 @@ PIECES: dict[str, str] = {
     "probes": "--suite probes --limit 40 --phrasings 4",
     "wrapper": f"--tasks {CHOICES} --limit 15 --phrasings 4 {each('wrapper', WRAPPERS)}",
     "uncertainty": "--tasks procedural/comparison,procedural/regex,procedural/sorting,procedural/rewrite "
-    "--limit 10 "
+    "--limit 6 "
     "--phrasings 3 --perturb drop:rate=0.2,n=3 --uncertainty 10",
     "recast": "--suite recast --limit 20 --phrasings 4",
     "shots": "--tasks procedural/calendar,procedural/comparison --limit 10 "
     "--phrasings 3 --perturb shots:k=1,n=2 --perturb shots:k=4,n=3 "
     "--perturb shots:k=4,vary=order,n=3 --perturb shots:k=4,source=bm25 "
     "--perturb shots:k=4,answers=shuffled",
-    "injection": "--tasks injection/injected_comparison --limit 10 --phrasings 3",
-    "defences": f"--tasks {HERE}/attacked.yaml --limit 8 --phrasings 3 "
+    "injection": "--tasks injection/injected_comparison --limit 5 --phrasings 3",
+    "defences": f"--tasks {HERE}/attacked.yaml --limit 6 --phrasings 3 "
     + each("defence", DEFENCES),
     "context": f"--tasks {HERE}/passages.yaml --limit 10 --phrasings 3",
-    "languages": "--suite languages --limit 4 --phrasings 12",
+    "languages": "--suite languages --limit 3 --phrasings 12",
     "ready": f"--tasks {READY} --limit 20 --phrasings 3",
     "rules": f"--tasks {HERE}/regex_rules.yaml --phrasings 4",
     "diversity": "--suite diversity --limit 10 --phrasings 3",
-    "composition": "--suite composition --limit 3 --phrasings 3",
+    "composition": "--suite composition --limit 2 --phrasings 3",
     "reasoning": "--tasks reasoning/reasoned_navigate --limit 10 --phrasings 2",
 }
 """Name -> the options behind `evalkit run --model MODEL`."""

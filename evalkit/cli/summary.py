@@ -14,7 +14,7 @@ from evalkit.records import Estimate
 from evalkit.records.manifest import Counts, Manifest
 from evalkit.records.statistics import shown_in
 from evalkit.report.asked import about, most_asked
-from evalkit.report.dimensions import DimensionTable, dimension_tables
+from evalkit.report.dimensions import DimensionTable, dimension_tables, largest_change
 from evalkit.report.summary import cost_sentence, summary_rows
 from evalkit.report.task_classes import task_classes
 from evalkit.report.terminal import counted, say
@@ -57,7 +57,10 @@ def print_summary(
     for line in (*starred(over, question, named=False), *said):
         say(line)
     _say_wordings(manifest, estimates, question)
-    for table in [] if brief else dimension_tables(estimates):
+    tables = [] if brief else dimension_tables(estimates)
+    if sentence := largest_change(tables):
+        say(sentence)
+    for table in tables:
         if not table.crossed:
             _print_dimension(table)
     perturbed = any(one.group.startswith("perturbation=") for one in estimates)

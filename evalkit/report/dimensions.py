@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from types import MappingProxyType
 
 from evalkit.records import Estimate
 from evalkit.records.statistics import statistic
+from evalkit.report.text import estimate_text
 
-__all__ = ["DimensionTable", "dimension_tables"]
+__all__ = ["DimensionTable", "dimension_tables", "largest_change"]
 
 _POSITION = re.compile(r"position_(\d+)\Z")
 """Statistics of the parts of an answer."""
@@ -114,6 +116,34 @@ def dimension_tables(estimates: Sequence[Estimate]) -> list[DimensionTable]:
             levels.setdefault(title, {}).setdefault(level, {})[metric] = row
     tables = [_table(title, found) for title, found in levels.items()]
     return sorted(tables, key=lambda table: (table.crossed, table.title != WHOLE))
+
+
+def largest_change(tables: Sequence[DimensionTable]) -> str:
+    """Return one sentence on the changes against a reference; empty where nothing has one.
+
+    Tables that cross two things are left out, since their cells are in the others.
+    """
+    found = [
+        (table.title, level, row[name])
+        for table in tables
+        if not table.crossed
+        for level, row in table.rows
+        for name in ("delta", "against_english")
+        if name in row and not math.isnan(row[name].low + row[name].high)
+    ]
+    if not found:
+        return ""
+    clear = [one for one in found if one[2].low > 0 or one[2].high < 0]
+    n_changes = f"{len(found)} change{'s' * (len(found) > 1)} beside the wording"
+    if not clear:
+        return f"No interval of {n_changes} leaves out 0."
+    title, level, one = max(clear, key=lambda item: abs(item[2].value))
+    have = "has" if len(clear) == 1 else "have"
+    return (
+        f"{len(clear)} of {n_changes} {have} an interval without 0 (one in "
+        f"{round(1 / (1 - one.level))} would by chance); the largest: {title}, {level}, "
+        f"{estimate_text(one)}."
+    )
 
 
 def _places(row: Estimate) -> Iterator[tuple[str, str, str]]:

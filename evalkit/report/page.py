@@ -14,7 +14,7 @@ from evalkit.report.answer_tables import answer_tables
 from evalkit.report.asked import about, most_asked
 from evalkit.report.cells import packed_cells
 from evalkit.report.compared import reasons
-from evalkit.report.dimensions import dimension_tables
+from evalkit.report.dimensions import dimension_tables, largest_change
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
 from evalkit.report.judges import judge_views
@@ -156,7 +156,8 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         ],
         "looks": looks_text(run.evidence.looks),
         "controls": controls(values.get("all", {})),
-        "dimensions": dimension_tables(run.estimates),
+        "dimensions": (tables := dimension_tables(run.estimates)),
+        "largest_change": largest_change(tables),
         "of_answers": answer_tables(values, [view.task.id for view in run.evidence.tasks]),
         "judges": judge_views(run.judges),
         "classes": task_classes(run.estimates),

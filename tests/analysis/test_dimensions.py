@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evalkit.analysis.dimensions import dimension_rows
-from evalkit.report.dimensions import dimension_tables
+from evalkit.report.dimensions import dimension_tables, largest_change
 from evalkit.scoring import AnswerBlock, ScoreTable
 from evalkit.scoring.table import pd
 
@@ -219,3 +219,33 @@ def test_positions_of_parts_are_levels_of_a_table_of_their_own():
         "Position in the list": (("parts_right",), ["1", "2", "10"]),
         "How many at once × Position in the list": (("parts_right",), ["10 · 2"]),
     }
+
+
+def test_the_largest_change_is_one_sentence():
+    """The largest of those whose interval leaves out 0, how many there are, and how many would by chance."""
+    block = block_of([[1, 0, 1, 0]] * 3)
+    factors = [{"k": k} for k in ("2", "2", "10", "10")]
+    (row, *_) = dimension_rows(
+        [block],
+        {"b/t": answers_of(block, factors, ["a", "b", "c", "d"])},
+        question="random",
+        level=0.95,
+    )
+
+    def change(level: str, value: float, low: float, high: float):
+        group = f"perturbation=wrapper:kind={level}"
+        told = {"metric": "delta", "task": "all", "benchmark": "all", "group": group}
+        return replace(row, **told, value=value, low=low, high=high)
+
+    few = [change("alpaca", -0.05, -0.08, -0.01), change("role", 0.2, -0.1, 0.5)]
+    more = [*few, change("nlu", -0.1, -0.15, -0.05)]
+
+    assert largest_change(dimension_tables(few)) == (
+        "1 of 2 changes beside the wording has an interval without 0 (one in 20 would by chance); "
+        "the largest: Wrapper, alpaca, −5.0 [−8.0, −1.0]."
+    )
+    assert "Wrapper, nlu, −10.0 [−15.0, −5.0]" in largest_change(dimension_tables(more))
+    assert largest_change(dimension_tables([few[1]])) == (
+        "No interval of 1 change beside the wording leaves out 0."
+    )
+    assert largest_change([]) == ""

@@ -134,6 +134,11 @@ def _read(path: Path, header: Sequence[str]) -> tuple[list[dict[str, Any]], dict
     between cells, or under the one key of a JSON document that holds a list of objects.
     """
     given = {"header": list(header)} if header else {}
+    if header and not {".csv", ".tsv"} & set(path.suffixes):
+        raise UsageError(
+            f"--header: {path} names its columns in every row; it is for CSV and TSV whose first "
+            "line does not. Leave it out."
+        )
     tries: list[dict[str, Any]] = [{}]
     if ".tsv" in path.suffixes or ".csv" in path.suffixes:
         tries += [{"quoted": False}, {"delimiter": ";"}, {"delimiter": "\t"}, {"delimiter": "|"}]

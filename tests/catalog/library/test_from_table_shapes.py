@@ -8,7 +8,7 @@ import pytest
 from evalkit.catalog import load_instances, load_task
 from evalkit.catalog.library.from_table import propose
 from evalkit.cli.main import invoke
-from evalkit.errors import UsageError
+from evalkit.errors import CatalogError, UsageError
 
 
 def lines(path: Path, rows: list[dict]) -> Path:
@@ -203,6 +203,17 @@ def test_a_file_without_header_is_read_with_one(tmp_path: Path, capsys: pytest.C
     header = "question,answer,rationale"
     assert invoke(["tasks", "from-table", str(path), "--header", header]) == 0
     assert "reads 8 instances" in capsys.readouterr().out
+
+
+def test_a_header_that_does_not_fit_is_refused(tmp_path: Path):
+    """Too few names, and names for a file that has them in every row."""
+    path = tmp_path / "x.csv"
+    path.write_text("q1,a,b\nq2,c,d\n", encoding="utf-8")
+
+    with pytest.raises(CatalogError, match=r"x\.csv:1: has 3 cells, the header has 2"):
+        propose(path, header=["question", "answer"])
+    with pytest.raises(UsageError, match="names its columns in every row"):
+        propose(lines(tmp_path / "y.jsonl", [quiz(0)]), header=["question"])
 
 
 @pytest.mark.parametrize(
