@@ -23,6 +23,10 @@ OPTIONS = {
 }
 
 
+DRAWN = ("scores", "gap", "variance", "heatmap", "budget", "reliability", "risk", "task_map")
+"""Figures that these runs have data for."""
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return two runs of the same small suite by two scripted models."""
@@ -60,11 +64,7 @@ def test_figures_are_written_alone_and_the_rest_is_explained(
     told = json.loads(capsys.readouterr().out)
 
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        f"{name}.{form}"
-        for name in (
-            *("scores", "gap", "variance", "heatmap", "budget", "reliability", "risk", "task_map"),
-        )
-        for form in ("svg", "png", "pdf")
+        f"{name}.{form}" for name in DRAWN for form in ("svg", "png", "pdf")
     }
     assert set(told["not_drawn"]) == {"distance", "ladder"}
     assert len(told["written"]) == 27
@@ -188,8 +188,7 @@ def test_loaded_run_draws_on_axes(runs: list[Path]) -> None:
     run = evalkit.load_run(str(runs[0]))
 
     assert [label.get_text() for label in run.plot("gap").get_yticklabels()][-1] == "all tasks"
-    drawn = ("scores", "gap", "variance", "heatmap", "budget", "reliability", "task_map")
-    assert run.figures == drawn
+    assert run.figures == DRAWN
     with pytest.raises(UsageError, match="figure 'score': is not known; known: scores, gap"):
         run.plot("score")
     with pytest.raises(UsageError, match="figure 'ladder': cannot be drawn from this run"):
