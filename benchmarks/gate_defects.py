@@ -99,7 +99,11 @@ def row(defect: str, strength: float, decision: Decision) -> str:
     where = [one.name for one in named if not one.how]
     first = (how or where or ["nothing"])[0]
     right = first in NAMES.get(defect, {"nothing"})
-    failed = ", ".join(check.metric for check in decision.of("regression")) or "-"
+    rules = dict.fromkeys(
+        f"{check.metric} of a task" if "/" in check.scope else check.metric
+        for check in decision.of("regression")
+    )
+    failed = ", ".join(rules) or "-"
     besides = ", ".join(name for name in dict.fromkeys((*how, *where)) if name != first) or "-"
     return (
         f"| {defect} | {strength:.0%} | {decision.outcome} | {failed} | {first} | {besides} | "
