@@ -53,7 +53,7 @@ PIECES: dict[str, str] = {
     "ready": f"--tasks {READY} --limit 20 --phrasings 3",
     "rules": f"--tasks {HERE}/regex_rules.yaml --phrasings 4",
     "diversity": "--suite diversity --limit 10 --phrasings 3",
-    "composition": "--suite composition --limit 2 --phrasings 3",
+    "composition": f"--tasks {HERE}/several.yaml --limit 5 --phrasings 3",
     "reasoning": "--tasks reasoning/reasoned_navigate --limit 10 --phrasings 2",
 }
 """Name -> the options behind `evalkit run --model MODEL`."""
