@@ -54,7 +54,7 @@ PIECES: dict[str, str] = {
     "rules": f"--tasks {HERE}/regex_rules.yaml --phrasings 4",
     "diversity": "--suite diversity --limit 5 --phrasings 2",
     "composition": f"--tasks {HERE}/several.yaml --limit 5 --phrasings 3",
-    "reasoning": "--tasks reasoning/reasoned_navigate --limit 10 --phrasings 2",
+    "reasoning": "--tasks reasoning/reasoned_navigate --limit 3 --phrasings 2",
 }
 """Name -> the options behind `evalkit run --model MODEL`."""
 
