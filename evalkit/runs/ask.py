@@ -236,7 +236,10 @@ def ask(
     failed: list[Response] = []
     # offered by a progress that hears signals and ends a run whose model hangs
     waiting = getattr(progress, "waiting", iter)
+    expect = getattr(progress, "expect", None)
     for group in _groups(asks):
+        if expect is not None:
+            expect(one.request for one in group)
         try:
             for batch in waiting(_answered(backend, group)):
                 for store in stores:

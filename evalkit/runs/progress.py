@@ -10,13 +10,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from evalkit.errors import Interrupted
-from evalkit.records import Response
+from evalkit.records import Request, Response
 from evalkit.report.terminal import say
 from evalkit.runs.notebook_line import notebook_line
 
@@ -63,6 +63,8 @@ class ShownProgress:
         self._began = time.monotonic()
         self._last_line = self._began
         self._once_before = self._once = 0.0
+        self._open: dict[str, int] = {}
+        self._paid = self._unpaid = 0
         self._over = threading.Event()
         self.waits = False
         self._cell = None if self.quiet or as_json else notebook_line()
@@ -121,6 +123,7 @@ class ShownProgress:
         """Say how much there is and how much of it is stored already."""
         self._over.set()  # of an earlier beginning
         self._total, self._done, self._stored, self._began = total, stored, stored, time.monotonic()
+        self._paid = 0
         self._once_before = self._once = self._proving()
         if self.quiet:
             return
@@ -136,6 +139,11 @@ class ShownProgress:
         if total > stored:
             self._over = threading.Event()
             threading.Thread(target=self._beat, args=(self._over,), daemon=True).start()
+
+    def expect(self, requests: Iterable[Request]) -> None:
+        """Take the requests that are asked next: time left goes by their letters, since long ones come first."""
+        self._open |= {request.key: _letters(request) for request in requests}
+        self._unpaid = sum(self._open.values())
 
     def _beat(self, over: threading.Event) -> None:
         """Show tokens while no request ends; runs beside the engine until the run is over."""
@@ -160,7 +168,6 @@ class ShownProgress:
             Progress,
             TextColumn,
             TimeElapsedColumn,
-            TimeRemainingColumn,
         )
 
         self._bar = Progress(
@@ -169,11 +176,13 @@ class ShownProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task("scoring", total=self._total, completed=self._done, rate="")
+        self._task = self._bar.add_task(
+            "scoring", total=self._total, completed=self._done, rate="", left=""
+        )
         self._bar.start()
 
     def advance(self, responses: Sequence[Response]) -> None:
@@ -182,12 +191,16 @@ class ShownProgress:
         self._tokens += sum(response.prompt_tokens for response in responses)
         self._naive += sum(_apart(response) for response in responses)
         self._failed += sum(bool(response.error) for response in responses)
+        cost = sum(self._open.pop(response.key, 0) for response in responses)
+        self._paid, self._unpaid = self._paid + cost, self._unpaid - cost
         self._computed = dict(self._stats()).get("computed") if self._stats is not None else None
         self._once = self._proving()
         if self.quiet:
             return
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, rate=self._rates())
+            self._bar.update(
+                self._task, completed=self._done, rate=self._rates(), left=_left(self.state())
+            )
         elif self._done < self._total and time.monotonic() - self._last_line >= self._every:
             self._line()  # the last one is said when it closes
 
@@ -202,6 +215,11 @@ class ShownProgress:
         seconds = time.monotonic() - self._began
         asked = self._done - self._stored
         rated = seconds - (self._once - self._once_before)
+        left: float = self._total - self._done
+        if self._paid and left:
+            told = asked + len(self._open)  # requests whose letters are known
+            unknown = max(0.0, left - len(self._open)) * (self._paid + self._unpaid) / told
+            left = (self._unpaid + unknown) * asked / self._paid
         return {
             "done": self._done,
             "total": self._total,
@@ -213,7 +231,7 @@ class ShownProgress:
             "saved": round(1 - self._computed / self._naive, 4)
             if self._computed and self._naive
             else None,
-            "seconds_left": round((self._total - self._done) * rated / asked, 1) if asked else None,
+            "seconds_left": round(left * rated / asked, 1) if asked else None,
         }
 
     def _proving(self) -> float:
@@ -250,8 +268,8 @@ class ShownProgress:
                 err=True,
             )
             return
-        left = f", {now['seconds_left']:,.0f} s left" if now["seconds_left"] else ""
-        self._tell(f"{self._done:,}/{self._total:,} requests, {self._rates()}{left}")
+        told = ", ".join(filter(None, (self._rates(), _left(now))))
+        self._tell(f"{self._done:,}/{self._total:,} requests, {told}")
 
     def note(self, message: str) -> None:
         """Show one line."""
@@ -280,6 +298,16 @@ class ShownProgress:
 
 
 _RATES = (("requests_per_second", 1, "req/s"), ("tokens_per_second", 0, "tok/s"))
+
+
+def _left(now: Mapping[str, Any]) -> str:
+    return f"{now['seconds_left']:,.0f} s left" if now["seconds_left"] else ""
+
+
+def _letters(request: Request) -> int:
+    """Letters that a request is about worth: of its prompt, its choices, or the tokens it may write at four each."""
+    written = 4 * request.max_tokens if request.kind == "generate" else 0
+    return len(request.system) + len(request.text) + sum(map(len, request.continuations)) + written
 
 
 def _apart(response: Response) -> int:

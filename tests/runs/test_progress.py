@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from evalkit.errors import Interrupted
-from evalkit.records import Response
+from evalkit.records import Request, Response
 from evalkit.runs import progress as module
 from evalkit.runs.progress import ShownProgress, interruptible
 
@@ -122,6 +122,24 @@ def test_what_comes_once_is_no_part_of_the_time_left(
     clock[0] += 2
     progress.advance([Response(key=str(i), text="x", prompt_tokens=5) for i in range(10)])
     assert progress.state()["seconds_left"] == 4.0
+
+
+def test_time_left_goes_by_letters(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    """Long prompts come first: 5 of 20 took 10 s with 5,000 of 6,500 letters, so the other 15 take 3 s, not 30."""
+    progress = ShownProgress(quiet=False, label="toy")
+    long, short = (
+        [Request(kind="generate", text=letter * n, max_tokens=0) for n in sizes]
+        for letter, sizes in (("a", range(998, 1003)), ("b", range(93, 108)))
+    )
+    progress.begin(total=20, stored=0)
+    progress.expect([*long, *short])
+    clock[0] += 10
+    progress.advance([Response(key=one.key, text="x", prompt_tokens=5) for one in long])
+
+    assert progress.state()["seconds_left"] == 3.0
+    clock[0] += 1
+    progress.advance([Response(key=one.key, text="x", prompt_tokens=5) for one in short])
+    assert progress.state()["seconds_left"] == 0.0
 
 
 def test_quiet_says_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
