@@ -33,6 +33,7 @@ from meaning_data import (
     PAIRS,
     Pair,
     design,
+    judged,
     read_pairs,
     write_likelihoods,
 )
@@ -242,7 +243,7 @@ def write_rates(held: Sequence[Pair], kinds: Sequence[str]) -> None:
     path = DATA / "weights.yaml"
     fits = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name in kinds:
-        found = classes(*scored(held, name, FINAL))
+        found = classes(*scored(judged(held, name, FINAL), name, FINAL))
         fits[name]["rates"] = {
             side: {one: counts[place] for one, counts in found.items()}
             for place, side in enumerate(("good", "bad"))
@@ -259,7 +260,7 @@ def _write_fits(fits: dict[str, Any]) -> None:
 
 def curve_rows(held: Sequence[Pair], name: str) -> list[tuple[str, float, float, float]]:
     """Return combination, threshold, share of good refused and share of bad passed."""
-    _, scores, kept = scored(held, name, FINAL)
+    _, scores, kept = scored(judged(held, name, FINAL), name, FINAL)
     return [
         (
             CALLED[name],
@@ -360,21 +361,12 @@ def over_library(*, encoder: bool) -> None:
 def main() -> None:
     """Fit, measure, or look."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in (
-        "neighbours",
-        "fit",
-        "folds",
-        "rates",
-        "library",
-        "curve",
-        "fresh",
-        "pairs",
-        "without-encoder",
-    ):
+    switches = ("neighbours", "fit", "folds", "rates", "library", "curve", "fresh")
+    for name in (*switches, "without-encoder"):
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--likelihoods", metavar="BACKEND:NAME")
     given = parser.parse_args()
-    folder = FRESH if given.fresh else PAIRS if given.fit or given.folds or given.pairs else FINAL
+    folder = FRESH if given.fresh else PAIRS if given.fit or given.folds else FINAL
     with_models = KINDS if (folder / "likelihoods.csv").exists() else KINDS[:2]
     kinds = KINDS[:1] if given.without_encoder else with_models
     if given.neighbours:
@@ -394,7 +386,7 @@ def main() -> None:
     else:
         measure_alone(read_pairs(folder), encoder=not given.without_encoder)
         for name in kinds:
-            measure(read_pairs(folder), name, folder)
+            measure(judged(read_pairs(folder), name, folder), name, folder)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,12 @@ def _known_of(group: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return labels, validators.known_texts(load_phrasings(tasks[0]))
 
 
+def judged(pairs: Sequence[Pair], kind: str, folder: Path) -> list[Pair]:
+    """Return the pairs that a combination can be put to: with a language model those whose likelihoods are stored."""
+    known = _likelihoods(folder) if kind == "model" else {}
+    return [pair for pair in pairs if kind != "model" or pair.key in known]
+
+
 def design(
     pairs: Sequence[Pair], kind: str, folder: Path = PAIRS
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
