@@ -240,3 +240,21 @@ def test_examples_with_scored_texts_are_choices(tmp_path: Path):
     _, instances, _ = read(lines(tmp_path / "x.jsonl", rows))
 
     assert [one.choices[one.target or 0] for one in instances] == ["no", "yes"] * 4
+
+
+def test_a_passage_its_question_and_their_choices_run_as_they_are_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    """The wording that is begun shows the passage before the question and the choices behind it."""
+    rows = [
+        {"question": f"q{n}", "passage": f"P{n}", "options": ["x", "y"], "label": n % 2}
+        for n in range(4)
+    ]
+    path = lines(tmp_path / "x.jsonl", rows)
+
+    assert invoke(["tasks", "from-table", str(path)]) == 0
+    task, wordings = path.with_suffix(".yaml"), tmp_path / "x_phrasings.yaml"
+    assert invoke(["phrasings", "new", str(task), "--out", str(wordings)]) == 0
+    capsys.readouterr()
+    assert invoke(["prompts", str(task), "-n", "1"]) == 0
+    assert "Passage: P0\nq0\nA. x\nB. y\nAnswer:" in capsys.readouterr().out
