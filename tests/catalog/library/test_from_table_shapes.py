@@ -164,6 +164,16 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path):
     assert [one.references for one in others[-2:]] == [("[3, 4]",), ("[5,5 \\sqrt{2}]",)]
 
 
+def test_answers_of_several_lines_are_compared_by_their_words(tmp_path: Path):
+    """No answer of a model would be the same to the letter; in a list written as text too."""
+    plain = [{"question": f"q{n}", "answer": f"1. a{n}\n2. b"} for n in range(6)]
+    listed = [{"question": f"q{n}", "answer": json.dumps([f"1. a{n}\n2. b"])} for n in range(6)]
+
+    for name, rows in (("x", plain), ("y", listed)):
+        task, instances, _ = read(lines(tmp_path / f"{name}.jsonl", rows))
+        assert (task.metric, instances[1].references) == ("rouge_l", ("1. a1\n2. b",))
+
+
 def test_the_answer_behind_a_mark_is_found(tmp_path: Path):
     """As GSM8K writes it."""
     rows = [{"question": f"q{n}", "answer": f"It is so.\n#### {n}"} for n in range(9)]
