@@ -45,7 +45,7 @@ PIECES: dict[str, str] = {
     "--phrasings 3 --perturb shots:k=1,n=2 --perturb shots:k=4,n=3 "
     "--perturb shots:k=4,vary=order,n=3 --perturb shots:k=4,source=bm25 "
     "--perturb shots:k=4,answers=shuffled",
-    "injection": "--tasks injection/injected_comparison --limit 5 --phrasings 3",
+    "injection": "--tasks injection/injected_comparison --limit 12 --phrasings 3",
     "defences": f"--tasks {HERE}/attacked.yaml --limit 4 --phrasings 2 "
     + each("defence", DEFENCES),
     "context": f"--tasks {HERE}/passages.yaml --limit 10 --phrasings 3",

@@ -255,6 +255,9 @@ def _task(
         if 2 * sum(_NUMBER.match(value) is not None for value in values) >= len(values):
             task["metric"] = "math_match"
             told.append("the answers are numbers, all or most")
+        elif any("\n" in value.strip().replace("\\n", "\n") for value in values):
+            task["metric"] = "rouge_l"
+            told.append("the answers have several lines: compared by ROUGE-L")
         told.append(f"free text: {len(set(values)):,} different answers in {len(values):,} rows")
     what = "the right choice" if task["kind"] == "choice" else f"the {answers.replace('_', ' ')}"
     task["description"] = f"Give {what} for {_spoken(fields)}."

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evalkit.catalog.library.writing import dump_yaml
 from evalkit.records import Instance, Task
 
 __all__ = ["starting_file"]
+
+_READ_FIRST = frozenset(
+    {"article", "body", "context", "contract", "document", "paragraph", "passage", "premise"}
+    | {"sentence1", "sent1", "story", "text"}
+)
+"""Slots that stand before the question."""
 
 
 def starting_file(
@@ -31,8 +39,9 @@ def starting_file(
         for name in task.fields
         if name not in {"question", "choices"} and not _is_part(name, instance)
     ]
-    shown = "".join(f"\n{name.replace('_', ' ').capitalize()}: {{{{ {name} }}}}" for name in others)
-    body = f"\n\n{{{{ question }}}}{shown}" if others else ""
+    shown = _shown(others)
+    options = "\n{{ choices }}" if listed else ""
+    body = f"\n\n{shown}{options}" if others else ""
     names = f" Answer with one of: {labels}." if task.labels else ""
     start = f"{source}-{task.name.replace('_', '-')}"
     described = task.description.strip() or f"Do the task {task.name.replace('_', ' ')}."
@@ -61,6 +70,17 @@ def starting_file(
     return "".join(f"# {line}\n" for line in _comments(task, labels)) + dump_yaml(value)
 
 
+def _shown(others: Sequence[str]) -> str:
+    """Return the slots of an instance: what is read first, the question, the rest."""
+
+    def line(name: str) -> str:
+        return f"{name.replace('_', ' ').capitalize()}: {{{{ {name} }}}}"
+
+    first = [line(name) for name in others if name in _READ_FIRST]
+    rest = [line(name) for name in others if name not in _READ_FIRST]
+    return "\n".join([*first, "{{ question }}", *rest])
+
+
 def _comments(task: Task, labels: str) -> list[str]:
     """Return what stands above the wordings."""
     return [
@@ -82,7 +102,7 @@ def _comments(task: Task, labels: str) -> list[str]:
 
 def _further(task: Task, shown: str) -> tuple[str, str, str]:
     """Three more ways to ask: a question after the instance, an order before it, a request."""
-    body = f"{{{{ question }}}}{shown}"
+    body = shown
     if task.labels:
         either = f"{', '.join(task.labels[:-1])} or {task.labels[-1]}"
         return (

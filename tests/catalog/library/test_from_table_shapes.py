@@ -164,6 +164,16 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path):
     assert [one.references for one in others[-2:]] == [("[3, 4]",), ("[5,5 \\sqrt{2}]",)]
 
 
+def test_answers_of_several_lines_are_compared_by_their_words(tmp_path: Path):
+    """No answer of a model would be the same to the letter; in a list written as text too."""
+    plain = [{"question": f"q{n}", "answer": f"1. a{n}\n2. b"} for n in range(6)]
+    listed = [{"question": f"q{n}", "answer": json.dumps([f"1. a{n}\n2. b"])} for n in range(6)]
+
+    for name, rows in (("x", plain), ("y", listed)):
+        task, instances, _ = read(lines(tmp_path / f"{name}.jsonl", rows))
+        assert (task.metric, instances[1].references) == ("rouge_l", ("1. a1\n2. b",))
+
+
 def test_the_answer_behind_a_mark_is_found(tmp_path: Path):
     """As GSM8K writes it."""
     rows = [{"question": f"q{n}", "answer": f"It is so.\n#### {n}"} for n in range(9)]
@@ -240,3 +250,21 @@ def test_examples_with_scored_texts_are_choices(tmp_path: Path):
     _, instances, _ = read(lines(tmp_path / "x.jsonl", rows))
 
     assert [one.choices[one.target or 0] for one in instances] == ["no", "yes"] * 4
+
+
+def test_a_passage_its_question_and_their_choices_run_as_they_are_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    """The wording that is begun shows the passage before the question and the choices behind it."""
+    rows = [
+        {"question": f"q{n}", "passage": f"P{n}", "options": ["x", "y"], "label": n % 2}
+        for n in range(4)
+    ]
+    path = lines(tmp_path / "x.jsonl", rows)
+
+    assert invoke(["tasks", "from-table", str(path)]) == 0
+    task, wordings = path.with_suffix(".yaml"), tmp_path / "x_phrasings.yaml"
+    assert invoke(["phrasings", "new", str(task), "--out", str(wordings)]) == 0
+    capsys.readouterr()
+    assert invoke(["prompts", str(task), "-n", "1"]) == 0
+    assert "Passage: P0\nq0\nA. x\nB. y\nAnswer:" in capsys.readouterr().out
