@@ -46,15 +46,15 @@ PIECES: dict[str, str] = {
     "--perturb shots:k=4,vary=order,n=3 --perturb shots:k=4,source=bm25 "
     "--perturb shots:k=4,answers=shuffled",
     "injection": "--tasks injection/injected_comparison --limit 12 --phrasings 3",
-    "defences": f"--tasks {HERE}/attacked.yaml --limit 4 --phrasings 2 "
+    "defences": f"--tasks {HERE}/attacked.yaml --limit 10 --phrasings 3 "
     + each("defence", DEFENCES),
     "context": f"--tasks {HERE}/passages.yaml --limit 10 --phrasings 3",
     "languages": "--suite languages --limit 3 --phrasings 12",
     "ready": f"--tasks {READY} --limit 20 --phrasings 3",
     "rules": f"--tasks {HERE}/regex_rules.yaml --phrasings 4",
-    "diversity": "--suite diversity --limit 5 --phrasings 2",
-    "composition": f"--tasks {HERE}/several.yaml --limit 5 --phrasings 3",
-    "reasoning": "--tasks reasoning/reasoned_navigate --limit 3 --phrasings 2",
+    "diversity": "--suite diversity --limit 12 --phrasings 3",
+    "composition": f"--tasks {HERE}/several.yaml --limit 12 --phrasings 3",
+    "reasoning": "--tasks reasoning/reasoned_navigate --limit 15 --phrasings 3",
 }
 """Name -> the options behind `evalkit run --model MODEL`."""
 
