@@ -1,7 +1,8 @@
 """Sessions of the project: ``nox -s tests`` is what a newcomer types, ``nox -l`` lists the rest.
 
-The default backend is virtualenv with pip, not uv: pip honours the index and wheel settings of the machine (``pip config``), which decide
-whether the small CPU build of torch or several gigabytes of CUDA come in.
+The default backend is virtualenv with pip, not uv: pip honours the index and wheel settings of the
+machine (``pip config``), which decide whether the small CPU build of torch or several gigabytes of
+CUDA come in.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def group(name: str) -> list[str]:
 
 
 def beside_data(session: nox.Session) -> dict[str, str]:
-    """Return the environment of tests: no network, few threads, real data where it is known to be."""
+    """Return the environment of tests: no network, few threads, real data where it is known to
+    be.
+    """
     env = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
     if "EVALKIT_DATA" in os.environ:
         env["EVALKIT_DATA"] = os.environ["EVALKIT_DATA"]
@@ -86,7 +89,9 @@ def trackers(session: nox.Session) -> None:
 
 @nox.session
 def newest(session: nox.Session) -> None:
-    """Run the fast tests against the newest releases of everything; may fail without stopping a change."""
+    """Run the fast tests against the newest releases of everything;
+    may fail without stopping a change.
+    """
     session.install("--upgrade", "--upgrade-strategy", "eager", "-e", EXTRAS, *group("tests"))
     run_tests(session, "-m", "not slow", "-n", "2", *session.posargs)
 
@@ -112,7 +117,9 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def minimal(session: nox.Session) -> None:
-    """Run the tests of the statistics in an environment that holds NumPy, SciPy and jaxtyping alone."""
+    """Run the tests of the statistics in an environment that holds NumPy, SciPy and jaxtyping
+    alone.
+    """
     session.install("numpy", "scipy", "jaxtyping", "beartype", "pytest", "hypothesis", env=LOCKED)
     arguments = ["tests/stats", "-p", "no:cacheprovider", "-m", "not slow and not oracle"]
     # outside references stand in a file of their own, since it imports them
@@ -126,7 +133,6 @@ def lint(session: nox.Session) -> None:
     session.install(*group("lint"), env=LOCKED)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
-    session.run("python", "tools/wrap_lines.py", "--check")
 
 
 @nox.session
@@ -138,7 +144,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Check that the generated pages are current and build the site, warnings as errors; ``nox -s docs -- serve`` shows it."""
+    """Check that the generated pages are current and build the site, warnings as errors;
+    ``nox -s docs -- serve`` shows it.
+    """
     session.install("-e", ".[phrasings]", *group("docs"), env=LOCKED)
     session.run("python", "tools/generate_cli_page.py", "--check")
     session.run("python", "tools/generate_phrasing_page.py", "--check")
@@ -153,7 +161,9 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build sdist and wheel from it, install into an empty environment, use it from another directory."""
+    """Build sdist and wheel from it, install into an empty environment, use it from another
+    directory.
+    """
     session.install("build")
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--outdir", folder)
@@ -189,7 +199,9 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Run the tests of the report page in Chromium, with the accessibility rules of axe-core from npm."""
+    """Run the tests of the report page in Chromium,
+    with the accessibility rules of axe-core from npm.
+    """
     session.install("-e", ".", *group("tests"))
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
         session.run("npm", "pack", "axe-core@4.14.1", external=True, silent=True)
@@ -258,7 +270,9 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def supply(session: nox.Session) -> None:
-    """Look for known vulnerabilities in what the extras install, and write a software bill of materials."""
+    """Look for known vulnerabilities in what the extras install,
+    and write a software bill of materials.
+    """
     session.install("-e", ".[hf,lm-eval,openai,phrasings]")
     session.install("pip-audit", "cyclonedx-bom")
     session.run(

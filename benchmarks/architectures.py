@@ -1,4 +1,5 @@
-"""Every decoder type that the library has, tiny and random: how it is scored, and whether that is right.
+"""Every decoder type that the library has, tiny and random: how it is scored,
+and whether that is right.
 
 A type is built from its own configuration class with small sizes, saved, and evaluated by the
 backend ``hf`` as a user would: choices behind shared prefixes and greedy texts. Both are compared
@@ -89,7 +90,9 @@ def small(base: Any, words: int) -> dict[str, Any]:
 
 
 def _value(base: Any, name: str) -> Any:
-    """What a configuration holds by a name; None where it has no such value, or one for each layer."""
+    """What a configuration holds by a name; None where it has no such value,
+    or one for each layer.
+    """
     try:
         return getattr(base, name, None)
     except Exception:  # noqa: BLE001 - the library's own kinds of refusing an attribute
@@ -288,7 +291,9 @@ COLUMNS = (
 
 
 def rows(kinds: list[str], out: Path) -> Iterator[dict[str, Any]]:
-    """Yield the row of every type, written as it comes; those in the file already are not made again."""
+    """Yield the row of every type, written as it comes;
+    those in the file already are not made again.
+    """
     done = {}
     if out.is_file():
         with out.open(encoding="utf-8", newline="") as file:

@@ -37,9 +37,8 @@ PIECES: dict[str, str] = {
     "meta": "--suite meta --limit 20 --phrasings 5",
     "probes": "--suite probes --limit 40 --phrasings 4",
     "wrapper": f"--tasks {CHOICES} --limit 15 --phrasings 4 {each('wrapper', WRAPPERS)}",
-    "uncertainty": "--tasks procedural/comparison,procedural/regex,procedural/sorting,procedural/rewrite "
-    "--limit 6 "
-    "--phrasings 3 --perturb drop:rate=0.2,n=3 --uncertainty 10",
+    "uncertainty": "--tasks procedural/comparison,procedural/regex,procedural/sorting,procedural/rewrite "  # noqa: E501
+    "--limit 6 --phrasings 3 --perturb drop:rate=0.2,n=3 --uncertainty 10",
     "recast": "--suite recast --limit 20 --phrasings 4",
     "shots": "--tasks procedural/calendar,procedural/comparison --limit 10 "
     "--phrasings 3 --perturb shots:k=1,n=2 --perturb shots:k=4,n=3 "
@@ -68,7 +67,9 @@ def command(name: str, model: str, out: Path) -> list[str]:
 
 
 def levels(run: Path) -> pd.DataFrame:
-    """Return every level over all tasks of a run, a column per statistic that levels have, in percent."""
+    """Return every level over all tasks of a run, a column per statistic that levels have,
+    in percent.
+    """
     rows = pd.read_csv(run / "estimates.csv", dtype={"group": str}).fillna({"group": ""})
     tasks = rows.loc[rows["task"] != "all", "task"].nunique()
     rows = rows[((rows["task"] == "all") | (tasks == 1)) & ~rows["group"].str.contains("base=")]

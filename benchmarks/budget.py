@@ -1,8 +1,9 @@
-"""How close budgeted estimation comes: Wasserstein-1 error, coverage, spread and search, on simulated matrices.
+"""How close budgeted estimation comes: Wasserstein-1 error, coverage, spread and search, on
+simulated matrices.
 
-Shape: 100 phrasings x 100 to 250 instances, mean score 0.35 to 0.85, as in PromptEval's MMLU study (Polo et al. 2024,
-arXiv 2405.17202: 100 templates, 57 subjects). logit P(y[p, i] = 1) = s[p] b[i] + theta[p] + w[p, i] + c, with c set so that the mean score
-is the one drawn. Regimes:
+Shape: 100 phrasings x 100 to 250 instances, mean score 0.35 to 0.85, as in PromptEval's MMLU study
+(Polo et al. 2024, arXiv 2405.17202: 100 templates, 57 subjects). logit P(y[p, i] = 1) = s[p] b[i] +
+theta[p] + w[p, i] + c, with c set so that the mean score is the one drawn. Regimes:
 
 rasch     b ~ N(0, 2), theta ~ N(0, tau), tau from {0.1, 0.2, 0.4} logits; s = 1, w = 0: the model itself (but for its priors)
 slopes    the same with log s ~ N(0, 0.35)
@@ -13,7 +14,7 @@ factor    w = u[p] v[i] + e[p, i], u, e ~ N(0, 0.7), v ~ N(0, 1): breaks additiv
 skewed    theta = -tau times an exponential draw: a long tail of bad phrasings, no normal population
 
 Run: python benchmarks/budget.py [--repeats 20] [--seed 0] [--quick]
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -85,7 +86,9 @@ def answering(scores: Floats) -> Callable[[npt.NDArray[np.int64]], Floats]:
 
 
 def wasserstein(one: Floats, other: Floats) -> float:
-    """Return the mean absolute difference of the order statistics of two sets of as many numbers."""
+    """Return the mean absolute difference of the order statistics of two sets of as many
+    numbers.
+    """
     return float(np.abs(np.sort(one) - np.sort(other)).mean())
 
 

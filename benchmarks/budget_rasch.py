@@ -40,7 +40,8 @@ def fit_rasch(
     instance_covariates: Floats | None = None,
     most_steps: int = 100,
 ) -> Rasch:
-    """Return the Rasch model of a sparse matrix, with covariates of phrasings and instances when given.
+    """Return the Rasch model of a sparse matrix, with covariates of phrasings and instances when
+    given.
 
     Parameters
     ----------

@@ -1,9 +1,11 @@
 """What a budget costs in a real run: sparse runs of a model against the run that asks every cell.
 
-Every run goes through ``evalkit run``, reads the shared cache and writes a directory of its own; truth is the run without a budget. For every task and
-statistic: error of the estimate, half-width of its interval, whether it holds the truth. Rates are means over tasks and seeds.
+Every run goes through ``evalkit run``, reads the shared cache and writes a directory of its own;
+truth is the run without a budget. For every task and statistic: error of the estimate, half-width
+of its interval, whether it holds the truth. Rates are means over tasks and seeds.
 
-Run: python benchmarks/budget_runs.py --work DIR [--model demo] [--tasks A,B] [--limit 50] [--budgets 0.05,0.1,0.25] [--seeds 1]
+Run: python benchmarks/budget_runs.py --work DIR [--model demo] [--tasks A,B] [--limit 50]
+[--budgets 0.05,0.1,0.25] [--seeds 1]
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
-"""How many prompts a budgeted estimate needs for a given error, and what groups of instances do to its intervals.
+"""How many prompts a budgeted estimate needs for a given error,
+and what groups of instances do to its intervals.
 
     python benchmarks/budget_sizes.py [--prompts 15 40 100 200] [--cells 4 8 16] [--repeats 2]
     python benchmarks/budget_sizes.py --groups 20
 
-Matrices are those of `budget.py`, its seven regimes pooled, with 200 instances. W1 is the mean distance
-of the sorted estimates from the sorted true scores. The floor is that of an oracle which is told every
-difference between prompts and learns their common level from the cells alone: of c cells spread over the
-instances, one prompt each time, the mean errs by (w + b (1 - c / N)) / c for c <= N and by w / c beyond,
-w the variance within an instance over prompts and b the one between instances; the mean absolute error
-is sqrt(2 / pi) times its root, times the share of cells that are not scored.
+Matrices are those of `budget.py`, its seven regimes pooled, with 200 instances. W1 is the mean
+distance of the sorted estimates from the sorted true scores. The floor is that of an oracle which
+is told every difference between prompts and learns their common level from the cells alone: of c
+cells spread over the instances, one prompt each time, the mean errs by (w + b (1 - c / N)) / c for
+c <= N and by w / c beyond, w the variance within an instance over prompts and b the one between
+instances; the mean absolute error is sqrt(2 / pi) times its root, times the share of cells that are
+not scored.
 With `--groups` every ten instances, or however many make that many groups, share an effect of one
 logit, and the design spreads the cells over the groups as a run does.
 """
@@ -29,7 +31,9 @@ N = 200
 
 
 def matrix(regime: str, p: int, groups: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a matrix (prompt, instance) of 0 and 1; with groups, of instances that come in groups."""
+    """Return a matrix (prompt, instance) of 0 and 1;
+    with groups, of instances that come in groups.
+    """
     if not groups:
         whole = simulated.simulate(regime, rng, n_prompts=p)
         return whole[:, rng.choice(whole.shape[1], N, replace=whole.shape[1] < N)]
@@ -67,7 +71,9 @@ def one(y: np.ndarray, cells: int, groups: int, rng: np.random.Generator) -> dic
 
 def main() -> None:
     """Print a line per number of prompts and cells."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--prompts", type=int, nargs="+", default=[15, 40, 100, 200])
     parser.add_argument("--cells", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--groups", type=int, default=0)
@@ -75,7 +81,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20261130)
     given = parser.parse_args()
     print(
-        "| prompts | cells a prompt | W1 (goal) | floor | order statistics held | mean held | matrices |"
+        "| prompts | cells a prompt | W1 (goal) | floor | order statistics held | mean held | "
+        "matrices |"
     )
     print("|---|---|---|---|---|---|---|")
     regimes = ("rasch", "broken") if given.groups else simulated.REGIMES

@@ -1,10 +1,10 @@
 """How far the gap of k phrasings per arm is from the gap of all, by the way the k were chosen.
 
 ``python benchmarks/choose_k.py RUN`` reads a finished run that asked every phrasing and writes
-``docs/choose_k.csv`` and its figure. Per task with at least `LEAST` phrasings on each arm, k of each
-arm are chosen by wording alone (k-center and facility location over ROUGE-L distances) or drawn (the
-mean over `DRAWS` draws); the error is the root mean square over tasks of the gap of the chosen minus
-the gap of all. The curve of docs/howto_phrasings.md is of::
+``docs/choose_k.csv`` and its figure. Per task with at least `LEAST` phrasings on each arm, k of
+each arm are chosen by wording alone (k-center and facility location over ROUGE-L distances) or
+drawn (the mean over `DRAWS` draws); the error is the root mean square over tasks of the gap of the
+chosen minus the gap of all. The curve of docs/howto_phrasings.md is of::
 
     evalkit run --model demo --suite procedural --limit 25 --out RUN
 """
@@ -32,7 +32,9 @@ WAYS = ("drawn", "k-center", "facility")
 
 
 def arms_of(run: Path) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-    """Return per task, for the seen and the unseen arm, the distances and the scores of its phrasings."""
+    """Return per task, for the seen and the unseen arm, the distances and the scores of its
+    phrasings.
+    """
     manifest = read_manifest(run)
     table = ScoreTable.read_parquet(run / "scores.parquet")
     model = table.models[0]

@@ -1,4 +1,6 @@
-"""A headless Chromium driven with the standard library alone; used by the tests of the page and by its benchmark."""
+"""A headless Chromium driven with the standard library alone;
+used by the tests of the page and by its benchmark.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ class Browser:
             )
 
     def until(self, script: str, *, seconds: float = 30.0) -> Any:
-        """Return what a script returns as soon as it is true, or what it returns when the time is over."""
+        """Return what a script returns as soon as it is true,
+        or what it returns when the time is over.
+        """
         end = time.monotonic() + seconds
         while not (found := self.ask(script)) and time.monotonic() < end:
             time.sleep(0.1)

@@ -1,8 +1,10 @@
-"""What a large run costs on a cluster, and what saturates first: arithmetic, and a simulation of the scheduler of `evalkit.backends.ray_pool`.
+"""What a large run costs on a cluster, and what saturates first: arithmetic,
+and a simulation of the scheduler of `evalkit.backends.ray_pool`.
 
-``python benchmarks/cluster.py`` works out a 70B model on MMLU x 100 phrasings over 64 GPUs. The scheduler is simulated event by event with the
-executor's own numbers (`SHARD`, `AHEAD`, `MAX_TRIES`); times of shards come from token counts and stated rates. Nothing here is a measurement of
-a cluster; the inputs that were measured say so.
+``python benchmarks/cluster.py`` works out a 70B model on MMLU x 100 phrasings over 64 GPUs. The
+scheduler is simulated event by event with the executor's own numbers (`SHARD`, `AHEAD`,
+`MAX_TRIES`); times of shards come from token counts and stated rates. Nothing here is a measurement
+of a cluster; the inputs that were measured say so.
 """
 
 from __future__ import annotations
@@ -30,13 +32,17 @@ class Inputs:
     peak: float = 790e12
     """Measured bf16 matrix rate of one H200, FLOP/s."""
     utilisation: float = 0.5
-    """Share of the peak that scoring reaches on one GPU; the goal for models of this size is 0.6."""
+    """Share of the peak that scoring reaches on one GPU;
+    the goal for models of this size is 0.6.
+    """
     tensor_parallel_efficiency: float = 0.85
     weights_bytes: float = 140e9
     load_rate: float = 2e9
     """Bytes per second at which one replica reads weights."""
     row_bytes: float = 260.0
-    """Bytes of one stored response with key, checksum and page overhead (benchmarks/growth.py measures it)."""
+    """Bytes of one stored response with key, checksum and page overhead (benchmarks/growth.py
+    measures it).
+    """
     writer_rate: float = 20_000.0
     """Responses per second one writer commits durably (benchmarks/growth.py measures it)."""
     render_seconds: float = 31e-6
@@ -78,14 +84,16 @@ def arithmetic(given: Inputs) -> dict[str, float]:
 def simulate(
     given: Inputs, *, deaths_per_hour: float, straggler: float, seed: int = 0
 ) -> dict[str, float]:
-    """Return what the scheduler makes of it: seconds until the last shard, share of time replicas worked, shards done twice.
+    """Return what the scheduler makes of it: seconds until the last shard, share of time replicas
+    worked, shards done twice.
 
     Parameters
     ----------
     given
         Assumptions.
     deaths_per_hour
-        Deaths of a replica, each; the shards it held are done again and a new replica loads weights first.
+        Deaths of a replica, each; the shards it held are done again and a new replica loads weights
+        first.
     straggler
         Factor by which one replica is slower.
     seed

@@ -1,13 +1,15 @@
-"""Constants that widen an interval, fitted on one half of what was simulated and judged on the other.
+"""Constants that widen an interval, fitted on one half of what was simulated and judged on the
+other.
 
     python benchmarks/constants.py --draws 60
 
-Every draw tells by which factor the interval, not widened, would have had to reach further on its side
-to hold the truth. The factor that 95 % of the draws of the deciding half need is the fitted constant;
+Every draw tells by which factor the interval, not widened, would have had to reach further on its
+side to hold the truth. The factor that 95 % of the draws of the deciding half need is the fitted
+constant;
 how often it, and the one that is shipped, holds the truth is counted on the judging half, which
-decided nothing. Order statistics: the points of coverage_grid.py with eight phrasings or more, which
-alternate between the halves. Budget: matrices of 20 to 40 prompts that are drawn from no model of the
-estimator's, sparse and mixed, with one wording in ten broken in some.
+decided nothing. Order statistics: the points of coverage_grid.py with eight phrasings or more,
+which alternate between the halves. Budget: matrices of 20 to 40 prompts that are drawn from no
+model of the estimator's, sparse and mixed, with one wording in ten broken in some.
 """
 
 from __future__ import annotations
@@ -112,7 +114,9 @@ def of_budget(draws: int, seed: int) -> Iterator[Draw]:
 
 def main() -> None:
     """Print a row per constant as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--draws", type=int, default=60, help="matrices of each point")
     parser.add_argument("--seed", type=int, default=20261130)
     given = parser.parse_args()
@@ -120,7 +124,10 @@ def main() -> None:
         *of_order_statistics(given.draws, given.seed),
         *of_budget(given.draws, given.seed),
     ]
-    print("| widened | constant | shipped | fitted on the deciding half | held on the judging half: shipped | fitted | intervals judged |")  # fmt: skip
+    print(
+        "| widened | constant | shipped | fitted on the deciding half | held on the judging half: "
+        "shipped | fitted | intervals judged |"
+    )
     print("|---|---|---|---|---|---|---|")
     for what, (name, shipped) in SHIPPED.items():
         decided, judged = (
@@ -129,7 +136,10 @@ def main() -> None:
         )
         fitted = float(np.quantile(decided, 0.95))
         held = [f"{np.mean(judged <= factor):.3f}" for factor in (shipped, fitted)]
-        print(f"| {what} | `{name}` | {shipped:g} | {fitted:.2f} | {' | '.join(held)} | {judged.size} |")  # fmt: skip
+        print(
+            f"| {what} | `{name}` | {shipped:g} | {fitted:.2f} | {' | '.join(held)} | "
+            f"{judged.size} |"
+        )
 
 
 if __name__ == "__main__":

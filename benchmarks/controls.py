@@ -1,13 +1,14 @@
-"""Scripted models on every suite: who is perfect scores 1, who is deaf to instructions has a reliance of 0, who obeys has one.
+"""Scripted models on every suite: who is perfect scores 1, who is deaf to instructions has a
+reliance of 0, who obeys has one.
 
-``python benchmarks/controls.py --data DIR [--suites a,b] [--limit 3] [--phrasings 3]`` prints a table with
-a row per suite. Suites whose data are not on this machine are named in the last line.
+``python benchmarks/controls.py --data DIR [--suites a,b] [--limit 3] [--phrasings 3]`` prints a
+table with a row per suite. Suites whose data are not on this machine are named in the last line.
 ``--rewritten`` prints instead what `perfect` scores under every rewriting of the request alone.
 
-``python benchmarks/controls.py --made [--benchmarks bbq,boolq]`` prints a row per published benchmark
-instead: every shipped task that reads a file is asked twelve rows of our own in its published layout
-(`made_rows.py`), also by models that are always wrong and that always take the first choice. What the
-latter must score is counted from the rows, in the last column.
+``python benchmarks/controls.py --made [--benchmarks bbq,boolq]`` prints a row per published
+benchmark instead: every shipped task that reads a file is asked twelve rows of our own in its
+published layout (`made_rows.py`), also by models that are always wrong and that always take the
+first choice. What the latter must score is counted from the rows, in the last column.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ def row_of_benchmark(files: Sequence[Path], folder: Path, phrasings: int) -> lis
 
 
 def first_share(tasks: Sequence[evalkit.records.Task], folder: Path) -> float:
-    """Return how often the right choice is the first, the mean over tasks; texts have no choices."""
+    """Return how often the right choice is the first, the mean over tasks;
+    texts have no choices.
+    """
     return float(
         np.mean(
             [np.mean([one.target == 0 for one in load_instances(task, folder)]) for task in tasks]
@@ -127,7 +130,9 @@ def print_made(given: argparse.Namespace) -> None:
 
 
 def rewritten(suite: str, given: argparse.Namespace) -> list[str]:
-    """Return the cells of one suite: tasks, rewritings made, prompts, and what `perfect` scores under them, percent."""
+    """Return the cells of one suite: tasks, rewritings made, prompts,
+    and what `perfect` scores under them, percent.
+    """
     with tempfile.TemporaryDirectory() as folder:
         run = evalkit.run(
             "scripted:perfect",

@@ -1,13 +1,17 @@
-"""How often a nominal 95% interval holds the truth, by simulation; writes docs/coverage.md and docs/coverage.csv.
+"""How often a nominal 95% interval holds the truth, by simulation;
+writes docs/coverage.md and docs/coverage.csv.
 
-Usage: python benchmarks/coverage.py [--draws 1000] [--jobs 2] [--shard 1/2] [--state FILE] [--out docs]
+Usage: python benchmarks/coverage.py [--draws 1000] [--jobs 2] [--shard 1/2] [--state FILE] [--out
+docs]
 
-Grid: phrasings P in {5, 10, 30}, instances N in {50, 200, 1000}, four mixes of variance, scores normal or 0/1,
-no cell or one in ten missing. Half of the phrasings (rounded down) are called seen; the true gap is 0.
+Grid: phrasings P in {5, 10, 30}, instances N in {50, 200, 1000}, four mixes of variance, scores
+normal or 0/1, no cell or one in ten missing. Half of the phrasings (rounded down) are called seen;
+the true gap is 0.
 
-All points get a round of 100 matrices, then all a second one, until each has --draws. Every round is kept in the
-state file with a digest of the code it was made with, so an interrupted run goes on where it stopped, shards run
-beside each other add up, and rounds of other code are not mixed in. The table is written from what is there.
+All points get a round of 100 matrices, then all a second one, until each has --draws. Every round
+is kept in the state file with a digest of the code it was made with, so an interrupted run goes on
+where it stopped, shards run beside each other add up, and rounds of other code are not mixed in.
+The table is written from what is there.
 """
 
 import argparse
@@ -64,7 +68,9 @@ PIVOTS = 1000
 ROUND = 100
 """Matrices of one point that are simulated at a time."""
 CENTRES = 2000
-"""Matrices behind the expected value of an order statistic: its error is a forty-fifth of the statistic's own deviation."""
+"""Matrices behind the expected value of an order statistic:
+its error is a forty-fifth of the statistic's own deviation.
+"""
 
 
 @dataclass(frozen=True)
@@ -101,13 +107,17 @@ def grid() -> Iterator[Regime]:
 
 @lru_cache(maxsize=16)
 def nodes(variance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return Gauss-Hermite nodes of a normal variable with this variance, and weights that sum to 1."""
+    """Return Gauss-Hermite nodes of a normal variable with this variance,
+    and weights that sum to 1.
+    """
     x, w = np.polynomial.hermite_e.hermegauss(80)
     return x * np.sqrt(variance), w / w.sum()
 
 
 def truth(regime: Regime, *, shift: float = 0.0) -> Truth:
-    """Return the estimands, by quadrature for 0/1 scores; of a model that is better by `shift` standard deviations of a cell."""
+    """Return the estimands, by quadrature for 0/1 scores;
+    of a model that is better by `shift` standard deviations of a cell.
+    """
     vp, vi, ve = SHARES[regime.share]
     if regime.kind == "normal":
         pss = 2 * np.sqrt((vp + ve) / np.pi)
@@ -138,7 +148,9 @@ class Draw:
 
 
 def matrix(regime: Regime, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return scores (phrasing, instance), NaN where missing, and the phrasing effects (phrasing, 1) behind them."""
+    """Return scores (phrasing, instance), NaN where missing,
+    and the phrasing effects (phrasing, 1) behind them.
+    """
     vp, vi, ve = SHARES[regime.share]
     p, n = regime.n_phrasings, regime.n_instances
     alpha, beta = rng.normal(size=(p, 1)) * np.sqrt(vp), rng.normal(size=n) * np.sqrt(vi)
@@ -150,7 +162,9 @@ def matrix(regime: Regime, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
 
 
 def draw(regime: Regime, rng: np.random.Generator) -> Draw:
-    """Return a matrix with its truths; those about pairs and worst cases of these phrasings exist for 0/1 scores only."""
+    """Return a matrix with its truths; those about pairs and worst cases of these phrasings
+    exist for 0/1 scores only.
+    """
     scores, alpha = matrix(regime, rng)
     nan, p = float("nan"), regime.n_phrasings
     if regime.kind == "normal":
@@ -172,7 +186,9 @@ def draw(regime: Regime, rng: np.random.Generator) -> Draw:
 
 
 def random_truths(regime: Regime, known: Truth) -> dict[str, float]:
-    """Return the estimands of question ``random`` that are known in closed form or by quadrature."""
+    """Return the estimands of question ``random`` that are known in closed form or by
+    quadrature.
+    """
     q = regime.missing / (1 - regime.missing)
     noise = (known.interaction * (1 + q) + known.instance * q) / regime.n_instances
     total = known.phrasing + known.instance + known.interaction
@@ -195,7 +211,9 @@ def random_truths(regime: Regime, known: Truth) -> dict[str, float]:
 
 
 def pair(regime: Regime, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scores of two models on the same cells: instances alike, half of the other effects shared, the second better by `SHIFT`."""
+    """Return the scores of two models on the same cells:
+    instances alike, half of the other effects shared, the second better by `SHIFT`.
+    """
     vp, vi, ve = SHARES[regime.share]
     p, n = regime.n_phrasings, regime.n_instances
     beta, both = rng.normal(size=n) * np.sqrt(vi), []
@@ -215,7 +233,9 @@ def pair(regime: Regime, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
 
 
 def expected(regime: Regime, seed: int) -> dict[str, float]:
-    """Return what each order statistic expects, and how much it differs between the models of a `pair`, from matrices of their own."""
+    """Return what each order statistic expects,
+    and how much it differs between the models of a `pair`, from matrices of their own.
+    """
     rng = stream(regime, seed, 0)
     means = np.array([stats.phrasing_scores(matrix(regime, rng)[0]) for _ in range(CENTRES)])
     found = {name: float(np.nanmean(stats.FROM_MEANS[name](means))) for name in ORDER}
@@ -266,7 +286,9 @@ def fixed_truths(found: Draw, seen: np.ndarray) -> dict[str, float]:
 
 
 def turned(pss: Interval) -> Interval:
-    """Return the interval of consistency, for 0/1 scores that of 1 - pss: tests/stats/test_stats_intervals.py."""
+    """Return the interval of consistency, for 0/1 scores that of 1 - pss:
+    tests/stats/test_stats_intervals.py.
+    """
     return replace(pss, value=1 - pss.value, low=1 - pss.high, high=1 - pss.low)
 
 
@@ -284,7 +306,9 @@ def random_intervals(
 
 
 def fixed_intervals(found: Draw, seen: np.ndarray, *, binary: bool) -> dict[str, Interval]:
-    """Return every interval for these phrasings whose truth is known: what `stats.score_intervals` offers under ``fixed``."""
+    """Return every interval for these phrasings whose truth is known:
+    what `stats.score_intervals` offers under ``fixed``.
+    """
     scores = found.scores
     result = {
         "mean": stats.mean_interval(scores, question="fixed"),
@@ -324,7 +348,9 @@ Hits = dict[str, list[float]]
 def simulate(
     job: tuple[Regime, int, int, Mapping[str, float] | None],
 ) -> tuple[Regime, int, dict[str, float], Hits]:
-    """Return one round of one point: its regime and number, the expected order statistics, and the hits."""
+    """Return one round of one point: its regime and number, the expected order statistics,
+    and the hits.
+    """
     regime, number, seed, centres = job
     centres = dict(centres or expected(regime, seed))
     rng = stream(regime, seed, number)
@@ -361,7 +387,9 @@ def simulate(
 
 
 def code_digest() -> str:
-    """Return a digest of everything a round depends on: the statistics, and this file up to its tables."""
+    """Return a digest of everything a round depends on: the statistics,
+    and this file up to its tables.
+    """
     parts = [path.read_bytes() for path in sorted(Path(stats.__file__).parent.rglob("*.py"))]
     parts.append(Path(__file__).read_bytes().partition(b"def code_digest")[0])
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
@@ -423,7 +451,9 @@ class Row:
 
     @property
     def edge(self) -> bool:
-        """Whether the truth is at the end of what the metric can be: 0 for a variance, less than one instance from 0 or 1 for a share of instances."""
+        """Whether the truth is at the end of what the metric can be:
+        0 for a variance, less than one instance from 0 or 1 for a share of instances.
+        """
         if self.metric in {"worst_instance", "best_instance"}:
             return self.regime.n_instances * min(self.truth, 1 - self.truth) < 1
         return self.metric.startswith("var_") and self.truth == 0
@@ -449,7 +479,9 @@ def rows_of(state: State) -> list[Row]:
 
 
 def page(rows: list[Row], state: State) -> str:
-    """Return the Markdown page: what was run, coverage per metric, question, kind of score and P, and the points outside the band."""
+    """Return the Markdown page: what was run, coverage per metric, question, kind of score and
+    P, and the points outside the band.
+    """
     points = {regime for regime, _ in state.rounds}
     matrices = [sum(1 for regime, _ in state.rounds if regime == point) * ROUND for point in points]
     most = max(matrices)

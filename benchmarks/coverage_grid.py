@@ -2,17 +2,17 @@
 
     python benchmarks/coverage_grid.py --state build/grid.jsonl --out docs
 
-Scores are 0 or 1. A cell is right with the chance m[p] expit(logit b[i] + a[p] + g[p, i] + u[group] +
-e[task]): b is U-shaped (most instances nearly always right or wrong) or mild; a is mild, wide, heavy
-(Student with 3 degrees of freedom), skewed (minus an exponential one) or wide with one wording in
-ten broken (m = 0.15), in both arms and models or in one only; g is what a wording does to single
-instances; u what instances of a group share; e what a task adds. Truths are by quadrature, those of
-order statistics by further matrices.
+Scores are 0 or 1. A cell is right with the chance m[p] expit(logit b[i] + a[p] + g[p, i] + u[group]
++ e[task]): b is U-shaped (most instances nearly always right or wrong) or mild; a is mild, wide,
+heavy (Student with 3 degrees of freedom), skewed (minus an exponential one) or wide with one
+wording in ten broken (m = 0.15), in both arms and models or in one only; g is what a wording does
+to single instances; u what instances of a group share; e what a task adds. Truths are by
+quadrature, those of order statistics by further matrices.
 
-The question ``phrasings`` is judged by the intervals that need no law, ``normal`` by those that take
-effects of wording as normal. Points alternate between two halves. What is offered was decided on the
-first half; the page shows the second, which decided nothing. A round is 50 matrices of one point, kept as a line of the state
-file, so an interrupted run goes on.
+The question ``phrasings`` is judged by the intervals that need no law, ``normal`` by those that
+take effects of wording as normal. Points alternate between two halves. What is offered was decided
+on the first half; the page shows the second, which decided nothing. A round is 50 matrices of one
+point, kept as a line of the state file, so an interrupted run goes on.
 """
 
 from __future__ import annotations

@@ -108,7 +108,10 @@ def kind(point: dict[str, Any]) -> str:
     if point["groups"]:
         return f"{point['groups']} groups, {point['wording']}"
     if point["alone"]:
-        return f"broken in the {point['alone']} {'arm' if point['alone'] == 'unseen' else 'model'} only"
+        return (
+            f"broken in the {point['alone']} {'arm' if point['alone'] == 'unseen' else 'model'} "
+            "only"
+        )
     if point["unequal"]:
         return "arms of unequal spread"
     return str(point["wording"])

@@ -1,12 +1,14 @@
-"""CPU seconds of evalkit's Transformers backend beside lm-eval's `hf` backend, on the same models and prompts in one run.
+"""CPU seconds of evalkit's Transformers backend beside lm-eval's `hf` backend, on the same models
+and prompts in one run.
 
     OMP_NUM_THREADS=1 python benchmarks/engine.py
     OMP_NUM_THREADS=1 python benchmarks/engine.py --scaling scaling.csv
-    OMP_NUM_THREADS=1 python benchmarks/engine.py --model FILE.gguf --data DIR --phrasings 10 --instances 5
+    OMP_NUM_THREADS=1 python benchmarks/engine.py --model FILE.gguf --data DIR --phrasings 10
+    --instances 5
 
-Without --model, models are random ones of about 20 million parameters, made on the spot, float32. Loading is not counted; tokenisation,
-the start-up proof and the measuring of costs are. lm-eval runs with the faster of its batch sizes 1 and 16, tried on
-the first prompts.
+Without --model, models are random ones of about 20 million parameters, made on the spot, float32.
+Loading is not counted; tokenisation, the start-up proof and the measuring of costs are. lm-eval
+runs with the faster of its batch sizes 1 and 16, tried on the first prompts.
 """
 
 from __future__ import annotations
@@ -285,7 +287,9 @@ def compare(
 
 
 def scaling(model: Path, only: str = "") -> list[dict[str, float]]:
-    """Return cost and memory against phrasings, instances, choices and prompt length, one varied at a time."""
+    """Return cost and memory against phrasings, instances, choices and prompt length, one varied
+    at a time.
+    """
     base = {"phrasings": 5, "instances": 8, "choices": 4, "body": 50}
     # instances first and upwards, so that the peak of the process tells whether memory grows with
     # them
@@ -378,7 +382,9 @@ def main() -> None:
 def chosen_work(
     args: argparse.Namespace, directory: Path
 ) -> tuple[list[Workload], dict[str, Path]]:
-    """Return what is asked of which models: real questions of the model that was named, else random ones."""
+    """Return what is asked of which models: real questions of the model that was named,
+    else random ones.
+    """
     if args.model:
         size = {"phrasings": args.phrasings, "instances": args.instances, "data": args.data}
         return real(**size), {"causal": as_directory(args.model, directory / "model")}

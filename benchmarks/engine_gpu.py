@@ -1,11 +1,13 @@
-"""Share of the measured matrix rate that scoring reaches, for random models of known shapes, and lm-eval beside it.
+"""Share of the measured matrix rate that scoring reaches, for random models of known shapes,
+and lm-eval beside it.
 
     python benchmarks/engine_gpu.py --sizes 0.5b,1.5b,8b
     python benchmarks/engine_gpu.py --device cpu --dtype float32 --sizes tiny --instances 20
 
-The rate of a large square matrix product is measured first, on the same device in the same precision. A model's share
-is 2 x parameters in its layers x computed tokens / seconds / that rate; the vocabulary head is not counted, because it
-runs at answer positions only. Weights are random, made from a configuration; the tokenizer is trained on the spot.
+The rate of a large square matrix product is measured first, on the same device in the same
+precision. A model's share is 2 x parameters in its layers x computed tokens / seconds / that rate;
+the vocabulary head is not counted, because it runs at answer positions only. Weights are random,
+made from a configuration; the tokenizer is trained on the spot.
 """
 
 from __future__ import annotations

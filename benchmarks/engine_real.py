@@ -1,4 +1,6 @@
-"""Workloads for `engine.py --model`: a real model asked real questions of MMLU and BBH in shipped phrasings."""
+"""Workloads for `engine.py --model`: a real model asked real questions of MMLU and BBH in
+shipped phrasings.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ from evalkit.phrasings.prompts import render_prompt, request_of
 from evalkit.records import Request
 
 ANSWER = 32
-"""Tokens of a generated answer at most; BBH's own limit of 128 would make one workload the whole benchmark."""
+"""Tokens of a generated answer at most; BBH's own limit of 128 would make one workload the whole
+benchmark.
+"""
 SHOTS = 5
 """Worked instances of the workload that has some."""
 
 
 def real(*, phrasings: int, instances: int, data: Path | None) -> list[Workload]:
-    """Return letters and long choices of MMLU and answers of BBH, the first phrasings and instances of each.
+    """Return letters and long choices of MMLU and answers of BBH, the first phrasings and instances
+    of each.
 
     Parameters
     ----------
@@ -52,7 +57,9 @@ def real(*, phrasings: int, instances: int, data: Path | None) -> list[Workload]
 def _requests(
     name: str, label_space: str, phrasings: int, instances: int, data: Path | None, shots: int
 ) -> Sequence[Request]:
-    """Requests of a task, phrasing after phrasing; the last instances of the file stand for worked ones."""
+    """Requests of a task, phrasing after phrasing;
+    the last instances of the file stand for worked ones.
+    """
     task = catalog.load_task(name)
     found = [one for one in catalog.load_phrasings(task) if one.label_space == label_space]
     items = catalog.load_instances(task, data)
@@ -66,7 +73,9 @@ def _requests(
 
 
 def as_directory(model: Path, target: Path) -> Path:
-    """Return a model as a directory of float32 weights, which lm-eval reads too; a GGUF file is dequantised."""
+    """Return a model as a directory of float32 weights, which lm-eval reads too;
+    a GGUF file is dequantised.
+    """
     if model.is_dir():
         return model
     from evalkit.backends.hf.files import locate

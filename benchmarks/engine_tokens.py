@@ -1,12 +1,13 @@
-"""What sharing can save at most, counted in tokens and weights: real prompts as evalkit and as lm-eval's `hf` feed them.
+"""What sharing can save at most, counted in tokens and weights:
+real prompts as evalkit and as lm-eval's `hf` feed them.
 
     python benchmarks/engine_tokens.py --model FILE.gguf --data DIR [--phrasings 10 --instances 50]
 
-No weights are loaded. lm-eval feeds a prompt once where all choices are single tokens, else once for
-every different beginning of a choice, and runs the vocabulary head everywhere; evalkit feeds what
-its plan holds, and runs the head and the last layer's row-wise parts where an answer is read.
-*trie* is the fewest tokens with which every different beginning of a prompt is computed once. Ratios
-are of multiplications by weights; attention is left out (1 to 2 % here).
+No weights are loaded. lm-eval feeds a prompt once where all choices are single tokens, else once
+for every different beginning of a choice, and runs the vocabulary head everywhere; evalkit feeds
+what its plan holds, and runs the head and the last layer's row-wise parts where an answer is read.
+*trie* is the fewest tokens with which every different beginning of a prompt is computed once.
+Ratios are of multiplications by weights; attention is left out (1 to 2 % here).
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def main() -> None:
     named = {"gguf_file": files.weights[0].name} if files.gguf else {}
     size = weights(AutoConfig.from_pretrained(files.root, **named).to_dict())
     print(
-        "| task | choices | shots | prompts | mean prompt | lm-eval | evalkit | trie | ratio | with the trie |"
+        "| task | choices | shots | prompts | mean prompt | lm-eval | evalkit | trie | ratio | "
+        "with the trie |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for task, space, shots in ASKED:
@@ -60,7 +62,9 @@ def main() -> None:
 
 
 def weights(config: Mapping[str, Any]) -> dict[str, int]:
-    """Weights of a Llama-like model that multiply every token, that multiply answer positions only, and of the head."""
+    """Weights of a Llama-like model that multiply every token, that multiply answer positions
+    only, and of the head.
+    """
     width, inner, layers = (
         int(config[name]) for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
     )

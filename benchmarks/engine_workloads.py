@@ -1,4 +1,6 @@
-"""Workloads for `engine.py`: random models, tokenizer and prompts made on the spot, the same for every contender."""
+"""Workloads for `engine.py`: random models, tokenizer and prompts made on the spot, the same for
+every contender.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,7 @@ def config(kind: str, vocabulary_size: int) -> Any:
         eos_token_id=1,
         decoder_start_token_id=0,
         n_positions=2048,
-        initializer_factor=0.3,  # logits of the size trained models have; at 1.0 sums reach -400 nat and float32 shows
+        initializer_factor=0.3,  # logits of the size trained models have; at 1.0 sums reach -400 nat and float32 shows  # noqa: E501
     )
 
 

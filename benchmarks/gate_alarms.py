@@ -1,8 +1,11 @@
-"""How often the shipped policy, with all its alarms, says *regression* where nothing changed, as in ``docs/gate.md``.
+"""How often the shipped policy, with all its alarms, says *regression* where nothing changed,
+as in ``docs/gate.md``.
 
-As `gate_power`, whose regimes and populations these are, with what the alarms read: answers that are refused,
-cut, unusable or in another form, probabilities (calibrated, or too sure), controls, guessing, ten repeats.
-Old and new are swapped at random per instance, with all of an instance's cells, so that nothing changed.
+As `gate_power`, whose regimes and populations these are, with what the alarms read: answers that
+are refused, cut, unusable or in another form, probabilities (calibrated, or too sure), controls,
+guessing, ten repeats.
+Old and new are swapped at random per instance, with all of an instance's cells, so that nothing
+changed.
 
 With ``--without states confidence repeats controls`` the data lack what is named.
 
@@ -32,7 +35,9 @@ N_TASKS, REPEATS, CHANCE = 4, 10, 0.25
 OTHERS = {"refused": -1.9, "cut": -2.1, "unusable": -1.9}
 """State -> latent level at which an answer takes it; each is of 3 to 5 per cent of the cells."""
 CONTROLS = 2
-"""Control phrasings behind the others, under which a right answer is 1.5 standard deviations rarer."""
+"""Control phrasings behind the others, under which a right answer is 1.5 standard deviations
+rarer.
+"""
 
 
 @dataclass
@@ -185,7 +190,8 @@ def main() -> None:
     if given.metrics:
         policy = replace(policy, rules=tuple(r for r in policy.rules if r.metric in given.metrics))
     print(
-        "| regime | instances per task | how sure | releases | false alarms | passes | uncorrected p < .05, most often | false alarms by |"
+        "| regime | instances per task | how sure | releases | false alarms | passes | "
+        "uncorrected p < .05, most often | false alarms by |"
     )
     print("|---|---:|---:|---:|---:|---:|---|---|", flush=True)
     for regime in REGIMES:
@@ -217,8 +223,8 @@ def main() -> None:
                 f"| {regime.name} | {regime.n_instances} | {sure:g} | {given.releases} | "
                 f"{100 * outcomes['regression'] / given.releases:.1f} | "
                 f"{100 * outcomes['pass'] / given.releases:.1f} | "
-                f"{', '.join(f'{name} {100 * k / given.releases:.1f}' for name, k in small.most_common())} | "
-                f"{', '.join(f'{name} {k}' for name, k in alarms.most_common()) or '-'} |",
+                f"{', '.join(f'{name} {100 * k / given.releases:.1f}' for name, k in small.most_common())} "  # noqa: E501
+                f"| {', '.join(f'{name} {k}' for name, k in alarms.most_common()) or '-'} |",
                 flush=True,
             )
 

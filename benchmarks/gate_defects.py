@@ -1,7 +1,8 @@
-"""Plants every defect of the scripted models at several strengths and asks what the gate says and names.
+"""Plants every defect of the scripted models at several strengths and asks what the gate says and
+names.
 
-Prints the table of docs/gate.md. Clean twins, which differ in nothing but which answers flip, tell how
-often something is named that is not there.
+Prints the table of docs/gate.md. Clean twins, which differ in nothing but which answers flip, tell
+how often something is named that is not there.
 
     python benchmarks/gate_defects.py --work build/defects --twins 20
 """

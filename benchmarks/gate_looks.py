@@ -1,4 +1,5 @@
-"""What several looks at one release do to the error of a gate, with the rule of `--look K` and without.
+"""What several looks at one release do to the error of a gate,
+with the rule of `--look K` and without.
 
     python benchmarks/gate_looks.py [--releases 500] [--looks 100 200 300 400 500]
 
@@ -6,8 +7,8 @@ Every release is gated after 100, 200, ... 500 instances, the decision made by `
 the mean over four wordings with a margin of 5 points. Two kinds of releases: one loses exactly the
 margin, so every pass is an error; the other loses nothing, so every regression is one. Instances
 differ in ease (Beta(2, 1.5)), wordings by 0.4 logits, each wording with each instance by 0.6; with
-groups, ten instances share an effect of one logit and the group is what is drawn. What is printed is
-the share of releases that are wrongly passed, or wrongly called a regression, at any look.
+groups, ten instances share an effect of one logit and the group is what is drawn. What is printed
+is the share of releases that are wrongly passed, or wrongly called a regression, at any look.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def chances(n: int, rng: np.random.Generator, *, grouped: bool) -> np.ndarray:
 def wrong(
     harm: float, *, grouped: bool, releases: int, looks: list[int], seed: int
 ) -> tuple[float, float]:
-    """Return the shares of releases with a wrong outcome at any look, with the rule and without it."""
+    """Return the shares of releases with a wrong outcome at any look,
+    with the rule and without it.
+    """
     rng = np.random.default_rng([seed, int(grouped), round(1000 * harm)])
     lost = harm / chances(POPULATION, rng, grouped=grouped).mean()
     templates = [pair_of(n, grouped=grouped) for n in looks]
@@ -88,7 +91,9 @@ def wrong(
 
 def main() -> None:
     """Print a line per kind of release."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--releases", type=int, default=500)
     parser.add_argument("--looks", type=int, nargs="+", default=[100, 200, 300, 400, 500])
     parser.add_argument("--seed", type=int, default=20261130)

@@ -1,6 +1,7 @@
 """Plants defects into a table of scores and asks the shipped policy: the table of docs/gate.md.
 
-Old and new differ in the defect and in nothing else, so that a defect which no rule is about would pass.
+Old and new differ in the defect and in nothing else, so that a defect which no rule is about would
+pass.
 
 Run: ``python benchmarks/gate_planted.py``
 """

@@ -1,13 +1,16 @@
-"""How often the gate is wrong, and how often it notices: simulated releases of known truth, as in ``docs/gate.md``.
+"""How often the gate is wrong, and how often it notices: simulated releases of known truth,
+as in ``docs/gate.md``.
 
-Each regime is a population of instances with the answers of two models under every phrasing. True estimates are those of the
-population; a release is a draw of instances from it. *Nothing changed*: old and new are exchangeable, so every
-true harm is 0. *At the margin*: the new model is bent until the true harm of one metric is exactly its margin.
+Each regime is a population of instances with the answers of two models under every phrasing. True
+estimates are those of the population; a release is a draw of instances from it. *Nothing changed*:
+old and new are exchangeable, so every true harm is 0. *At the margin*: the new model is bent until
+the true harm of one metric is exactly its margin.
 *Chains*: five releases one after the other, each of which truly loses a point of the mean.
 
 Every rule of the shipped policy decides, alarms among them; bent are the metrics of `BENT`.
 
-Run: ``python benchmarks/gate_power.py --releases 200 --out gate_power.json``; prints the tables of the docs.
+Run: ``python benchmarks/gate_power.py --releases 200 --out gate_power.json``; prints the tables of
+the docs.
 ``python benchmarks/gate_power.py --chain 0.01 --releases 100`` prints that of the chains.
 """
 
@@ -170,7 +173,9 @@ def harm(
 def strength_for(
     metric: str, populations: Sequence[Population], wanted: float, *, model: int = 1
 ) -> float:
-    """Return how far the candidate is bent for a true harm of `wanted`; by bisection, NaN when it cannot be."""
+    """Return how far the candidate is bent for a true harm of `wanted`;
+    by bisection, NaN when it cannot be.
+    """
     low, high = 0.0, 4.0 if metric not in {"consistency", "unparsed_rate"} else 0.9
     if harm(metric, populations, high, model=model) < wanted:
         return float("nan")
@@ -217,7 +222,9 @@ def release(
     policy: Policy,
     rng: np.random.Generator,
 ) -> Decision:
-    """Draw instances and decide; with strength 0 old and new are swapped at random per instance, so that nothing changed."""
+    """Draw instances and decide; with strength 0 old and new are swapped at random per instance,
+    so that nothing changed.
+    """
     pairs = []
     for number, one in enumerate(populations):
         columns = rng.integers(0, POPULATION, size=n)
@@ -258,7 +265,8 @@ def simulate(
     regime
         The regime.
     releases
-        Simulated releases at the margin; twice as many where nothing changed, half as many at twice the margin.
+        Simulated releases at the margin; twice as many where nothing changed, half as many at twice
+        the margin.
     policy
         Rules that decide.
     seed
@@ -313,7 +321,8 @@ def simulate(
 def chained(
     regime: Regime, *, loss: float, releases: int, policy: Policy, seed: int = 0
 ) -> dict[str, Counter[str]]:
-    """Return how gates over chains end, in each of which every release truly loses `loss` of the mean.
+    """Return how gates over chains end, in each of which every release truly loses `loss` of the
+    mean.
 
     Parameters
     ----------

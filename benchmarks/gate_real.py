@@ -1,8 +1,10 @@
-"""How often the shipped policy says *regression* between two real checkpoints of which neither is worse, as in ``docs/gate.md``.
+"""How often the shipped policy says *regression* between two real checkpoints of which neither is
+worse, as in ``docs/gate.md``.
 
-Takes runs of one suite and gates pairs of them over their stored scores; no model is asked. That neither is worse is
-made so: of every instance, with all its wordings, a coin decides which checkpoint is called old. Answers, flips,
-states, probabilities and how they go together are then those of real checkpoints, and the true change is 0.
+Takes runs of one suite and gates pairs of them over their stored scores; no model is asked. That
+neither is worse is made so: of every instance, with all its wordings, a coin decides which
+checkpoint is called old. Answers, flips, states, probabilities and how they go together are then
+those of real checkpoints, and the true change is 0.
 ``--as-they-are`` gates every pair both ways round without coins: the truth is not known there.
 
 Run: ``python benchmarks/gate_real.py RUN RUN ... --gates 200``.
@@ -43,7 +45,9 @@ def stored(path: Path) -> pd.DataFrame:
 
 
 def both(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame | None:
-    """Return the rows of two runs under the names of `ENDS`; None where they are not of the same cells."""
+    """Return the rows of two runs under the names of `ENDS`;
+    None where they are not of the same cells.
+    """
     cells = [frame[CELL].astype(str) for frame in (first, second)]
     if len(first) != len(second) or not cells[0].equals(cells[1]):
         return None
@@ -57,7 +61,9 @@ def both(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame | None:
 def tossed(
     frame: pd.DataFrame, share: float, rng: np.random.Generator
 ) -> tuple[ScoreTable, ScoreTable]:
-    """Return old and new: of a share of every task's instances, a coin per group of them says which is which."""
+    """Return old and new: of a share of every task's instances, a coin per group of them says
+    which is which.
+    """
     rows = len(frame) // 2
     head = frame.iloc[:rows]
     names = head["instance_id"].astype(str)
@@ -92,7 +98,9 @@ def interval(stops: int, gates: int) -> tuple[float, float]:
 def tosses(
     runs: Sequence[Path], *, gates: int, shares: Sequence[float], policy: Policy, seed: int
 ) -> Iterator[tuple[float, Decision]]:
-    """Gate pairs of runs in turn, with fresh coins each time; `gates` for every share of the instances."""
+    """Gate pairs of runs in turn, with fresh coins each time;
+    `gates` for every share of the instances.
+    """
     frames = [stored(path) for path in runs]
     pairs = [
         frame

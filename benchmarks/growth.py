@@ -1,6 +1,8 @@
-"""How the store grows: insert rate, file size, time to find what is missing, time to read everything back.
+"""How the store grows: insert rate, file size, time to find what is missing, time to read
+everything back.
 
-``python benchmarks/growth.py --cells 1000000`` (10,000,000 for the long form). Responses are synthetic: four choices, as MMLU's.
+``python benchmarks/growth.py --cells 1000000`` (10,000,000 for the long form). Responses are
+synthetic: four choices, as MMLU's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""How a whole run grows: build a run directory of many cells without a model, then find what is missing, score, report, check.
+"""How a whole run grows: build a run directory of many cells without a model,
+then find what is missing, score, report, check.
 
-``python benchmarks/growth_run.py --cells 10000000``. Fifty-seven tasks with MMLU's 14,042 instances, as many phrasings as the cells need, four
-choices, one answer per cell. Every stage runs in a process of its own, so that its peak memory is its own.
+``python benchmarks/growth_run.py --cells 10000000``. Fifty-seven tasks with MMLU's 14,042
+instances, as many phrasings as the cells need, four choices, one answer per cell. Every stage runs
+in a process of its own, so that its peak memory is its own.
 Times are CPU seconds. Cells must be at least 150,000.
 """
 
@@ -78,7 +80,9 @@ def job(number: int, n_phrasings: int) -> Job:
 
 
 def responses(number: int, n_phrasings: int, n_instances: int) -> Iterator[Response]:
-    """Yield the answers of a task: right on 60 % of the cells, more often for some instances and phrasings."""
+    """Yield the answers of a task: right on 60 % of the cells, more often for some instances and
+    phrasings.
+    """
     rng = np.random.default_rng(number)
     ease = rng.normal(0.6, 0.2, n_instances)
     for p in range(n_phrasings):
@@ -142,9 +146,11 @@ def cut(answers: Iterable[Response], size: int) -> Iterator[list[Response]]:
 
 
 def build(path: Path, n_phrasings: int) -> dict[str, float]:
-    """Write the store and a manifest that says ``partial``; return what inserts cost into an empty and into the full store.
+    """Write the store and a manifest that says ``partial``;
+    return what inserts cost into an empty and into the full store.
 
-    Between the two the store is filled without waiting for the disk (``synchronous=OFF``, large cache, no log); what comes of it is the same file.
+    Between the two the store is filled without waiting for the disk (``synchronous=OFF``, large
+    cache, no log); what comes of it is the same file.
     """
     with RunDir(path) as directory:
         with Store(directory.store_path) as store:
@@ -224,7 +230,9 @@ def missing(path: Path) -> dict[str, float]:
 
 
 def score(path: Path) -> dict[str, float]:
-    """Scores, estimates, report and manifest from what is stored: all that ``evalkit score`` does."""
+    """Scores, estimates, report and manifest from what is stored:
+    all that ``evalkit score`` does.
+    """
     began = time.process_time()
     with RunDir(path) as directory:
         final = finish(directory, read_manifest(path), Intervals(level=0.95, resamples=1000))

@@ -1,4 +1,5 @@
-"""Rates of a model's linear layers by torch's BLAS, by oneDNN, and by it over arranged weights; and the memory it keeps.
+"""Rates of a model's linear layers by torch's BLAS, by oneDNN, and by it over arranged weights;
+and the memory it keeps.
 
     OMP_NUM_THREADS=1 python benchmarks/linears.py [--width 576 --inner 1536 --keys 192]
 
@@ -43,7 +44,9 @@ def main() -> None:
 
 
 def made(shapes: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
-    """Return linear layers of these shapes three times: by torch's BLAS, by oneDNN, by it over arranged weights."""
+    """Return linear layers of these shapes three times:
+    by torch's BLAS, by oneDNN, by it over arranged weights.
+    """
     import torch
 
     made = [
@@ -69,7 +72,9 @@ def run(layers: Any, given: Sequence[Any]) -> None:
 
 
 def compared(layers: tuple[Any, ...], rows: int) -> str:
-    """Say at what rates both compute: the best of many tries in turn, since others use the machine's caches too."""
+    """Say at what rates both compute: the best of many tries in turn, since others use the
+    machine's caches too.
+    """
     work = 2 * rows * sum(layer.weight.numel() for layer in layers[0]) / 1e9
     given = inputs(layers[0], rows)
     best = [float("inf")] * len(layers)
@@ -80,7 +85,10 @@ def compared(layers: tuple[Any, ...], rows: int) -> str:
             run(one, given)
             best[place] = min(best[place], time.process_time() - begun)
     blas, onednn, arranged = (work / seconds for seconds in best)
-    return f"BLAS {blas:.1f}, oneDNN {onednn:.1f}, arranged {arranged:.1f}, {arranged / blas:.2f} times"
+    return (
+        f"BLAS {blas:.1f}, oneDNN {onednn:.1f}, arranged {arranged:.1f}, "
+        f"{arranged / blas:.2f} times"
+    )
 
 
 def resident() -> float:

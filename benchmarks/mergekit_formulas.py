@@ -1,8 +1,8 @@
 """How far our merging is from mergekit's, tensor by tensor, as in ``docs/checkpoints.md``.
 
-A base and three models tuned from it, 256 x 512, drawn with a seed. For DARE both get the same random
-masks; mergekit scales what is kept so that the sum of absolute values stays, the paper and we divide by
-the share that is kept, so the difference is told before and after that is put right.
+A base and three models tuned from it, 256 x 512, drawn with a seed. For DARE both get the same
+random masks; mergekit scales what is kept so that the sum of absolute values stays, the paper and
+we divide by the share that is kept, so the difference is told before and after that is put right.
 
 Run, in an environment of its own: ``pip install mergekit==0.1.5``, then
 ``python benchmarks/mergekit_formulas.py``.
@@ -45,7 +45,9 @@ def checkpoints(dtype: torch.dtype) -> list[torch.Tensor]:
 
 
 def arithmetic(tensors: Sequence[torch.Tensor], how: Any, density: float, scale: float) -> Any:
-    """Return what mergekit's task arithmetic makes; `how` is (consensus, trimming, normalise, rescale)."""
+    """Return what mergekit's task arithmetic makes;
+    `how` is (consensus, trimming, normalise, rescale).
+    """
     consensus, trimming, normalise, rescale = how
     group = TensorGroup.from_tensors(list(tensors), base_index=0)
     ids = [entry.id for entry in group.non_base]
@@ -92,7 +94,9 @@ def masks(shape: torch.Size, density: float, count: int) -> list[torch.Tensor]:
 
 
 def dare(tensors: Sequence[torch.Tensor], density: float) -> tuple[float, float]:
-    """Return the largest difference of both DAREs on the same masks, and with their scale in ours."""
+    """Return the largest difference of both DAREs on the same masks,
+    and with their scale in ours.
+    """
     base, *moved = tensors
     drawn = masks(base.shape, density, len(moved))
     left = iter(drawn)

@@ -1,11 +1,16 @@
-"""Before and after: every mitigation on held-out phrasings of the procedural families, paired with the plain model.
+"""Before and after: every mitigation on held-out phrasings of the procedural families, paired with
+the plain model.
 
-    python benchmarks/mitigations.py --model demo --work build/mitigations --csv docs/mitigations_demo.csv
+    python benchmarks/mitigations.py --model demo --work build/mitigations --csv
+    docs/mitigations_demo.csv
 
-Trained methods see seven families: pairs of a tuning phrasing (source ``evalkit-tuning``) and our paraphrases of it (``evalkit-paraphrase``), on the training
-split. All are evaluated on the test split in held-out phrasings (``evalkit-heldout``) and tuning phrasings, with negated and wrong controls. Three families
-(`OTHERS`, chosen before anything was measured: an easy one, a generated one, a hard one) are trained on by no mitigation: what changes there is collateral.
-Differences are paired on instances by `evalkit.analysis.compare`; a failed method is reported, not left out. What is done already in ``--work`` is not done again.
+Trained methods see seven families: pairs of a tuning phrasing (source ``evalkit-tuning``) and our
+paraphrases of it (``evalkit-paraphrase``), on the training split. All are evaluated on the test
+split in held-out phrasings (``evalkit-heldout``) and tuning phrasings, with negated and wrong
+controls. Three families (`OTHERS`, chosen before anything was measured: an easy one, a generated
+one, a hard one) are trained on by no mitigation: what changes there is collateral.
+Differences are paired on instances by `evalkit.analysis.compare`; a failed method is reported, not
+left out. What is done already in ``--work`` is not done again.
 """
 
 from __future__ import annotations
@@ -152,7 +157,9 @@ class Bench:
         print(f"{key}: {found.get('failed') or found['difference'].get('mean')}", flush=True)
 
     def attempt(self, name: str, seed: int, make: Callable[[Path], list[str]]) -> Path | None:
-        """Make a checkpoint or adapter with ``evalkit align`` unless it is there; None, and a kept failure, when it fails."""
+        """Make a checkpoint or adapter with ``evalkit align`` unless it is there; None,
+        and a kept failure, when it fails.
+        """
         out: Path = (
             self.given.work / "trained" / f"{name.replace(' ', '_').replace(',', '')}_{seed}"
         )
@@ -211,7 +218,9 @@ class Bench:
 
 
 def parts(table: ScoreTable) -> dict[str, ScoreTable]:
-    """Return the aligned families in both halves, in held-out phrasings with controls, and the other families in held-out phrasings."""
+    """Return the aligned families in both halves, in held-out phrasings with controls,
+    and the other families in held-out phrasings.
+    """
     aligned, others = (
         [f"procedural/{family}" for family in families] for families in (ALIGNED, OTHERS)
     )
@@ -248,7 +257,9 @@ def differences(plain: ScoreTable, table: ScoreTable) -> dict[str, list[float]]:
 
 
 def levels(table: ScoreTable) -> dict[str, float]:
-    """Return the scores themselves, means over families: held-out, seen, under controls, and of the other families."""
+    """Return the scores themselves, means over families: held-out, seen, under controls,
+    and of the other families.
+    """
 
     def mean(part: ScoreTable, **where: str) -> float:
         frame = part.select({name: [value] for name, value in where.items()}).frame
@@ -321,7 +332,8 @@ def by_method(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def table_of(results: dict[str, Any]) -> str:
-    """Return the before/after tables: what held-out wordings gain, then what it costs elsewhere; differences to the plain model in percentage points.
+    """Return the before/after tables: what held-out wordings gain, then what it costs elsewhere;
+    differences to the plain model in percentage points.
 
     Over several seeds: the mean, and from the lowest to the highest end of their intervals.
     """
@@ -360,7 +372,8 @@ def markdown(rows: list[list[str]]) -> list[str]:
 
 
 def over_seeds(cells: Iterable[list[float] | None]) -> str:
-    """Return the mean and the outermost ends in percentage points; a dash where a seed has no value.
+    """Return the mean and the outermost ends in percentage points;
+    a dash where a seed has no value.
 
     >>> over_seeds([[0.01, -0.01, 0.02], [0.03, 0.0, 0.05]])
     '+2.0 [-1.0, +5.0]'

@@ -1,8 +1,10 @@
-"""Size and opening time of ``report.html`` at about 100,000 cells; prints a table, asserts nothing about time.
+"""Size and opening time of ``report.html`` at about 100,000 cells;
+prints a table, asserts nothing about time.
 
-``python benchmarks/page.py [--cells 100000] [--repeats 5]``. The run is made by a scripted model on procedural tasks. Opening is measured
-in headless Chromium through chromedriver, from the start of navigation to the end of the load event, and needs both programs; the
-processor time of the page's main thread beside it does not depend on what else the machine does.
+``python benchmarks/page.py [--cells 100000] [--repeats 5]``. The run is made by a scripted model on
+procedural tasks. Opening is measured in headless Chromium through chromedriver, from the start of
+navigation to the end of the load event, and needs both programs; the processor time of the page's
+main thread beside it does not depend on what else the machine does.
 """
 
 from __future__ import annotations

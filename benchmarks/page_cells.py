@@ -3,9 +3,9 @@
 Type: python benchmarks/page_cells.py RUN [--repeats 5] (a finished run; its cells are replaced by
 random ones, which pack worse than those of a model). Prints cells, bytes of the page and CPU
 seconds of drawing it; then, of headless Chromium started anew for each repeat, medians with the
-worst: milliseconds from the start of navigation to the first paint and to the end of the load event,
-processor time of the page's main thread, and the time until the first hundred of the wrong cells of
-a task stand there. Asserts nothing about time.
+worst: milliseconds from the start of navigation to the first paint and to the end of the load
+event, processor time of the page's main thread, and the time until the first hundred of the wrong
+cells of a task stand there. Asserts nothing about time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Precision and recall of the parser of answers, by family, on the labelled answers of ``tests/scoring/answers``.
+"""Precision and recall of the parser of answers, by family, on the labelled answers of
+``tests/scoring/answers``.
 
 ``python benchmarks/parsing.py`` prints the table of docs/parsing.md; ``--write`` writes it there;
 ``--misses`` shows what the tuning half gets wrong. Rules are made by looking at that half alone. Of
@@ -31,7 +32,9 @@ class Case:
     family: str
     """File it stands in."""
     part: str
-    """``tuning``, ``held_out``, ``after`` (held out, written after the rules), ``later``, ``last``, ``unseen``."""
+    """``tuning``, ``held_out``, ``after`` (held out, written after the rules), ``later``,
+    ``last``, ``unseen``.
+    """
     labels: tuple[str, ...]
     """Labels asked for."""
     texts: tuple[str, ...]
@@ -63,7 +66,9 @@ def cases() -> Iterator[Case]:
 
 
 def rates(some: list[Case]) -> tuple[int, float, float]:
-    """Return the number of answers, precision (right among those read) and recall (read right among those with a label)."""
+    """Return the number of answers, precision (right among those read) and recall (read right
+    among those with a label).
+    """
     read = [(case.read(), case.right) for case in some]
     hits = sum(got is not None and got == right for got, right in read)
     given = sum(got is not None for got, _ in read)

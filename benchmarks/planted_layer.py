@@ -1,4 +1,5 @@
-"""Copy a checkpoint and change one matrix along one direction: a case for `weights` and `inside` whose answer is known.
+"""Copy a checkpoint and change one matrix along one direction:
+a case for `weights` and `inside` whose answer is known.
 
 Run: ``python benchmarks/planted_layer.py models/demo planted``; see ``docs/checkpoints.md``.
 """

@@ -1,4 +1,5 @@
-"""What the start-up proof decides: models of 2 to 40 layers, random and trained, in float32 and bfloat16.
+"""What the start-up proof decides: models of 2 to 40 layers, random and trained,
+in float32 and bfloat16.
 
     OMP_NUM_THREADS=1 python benchmarks/proof.py [--model FILE.gguf]
 

@@ -6,11 +6,12 @@ Takes a score table (or a run directory) as everything there is: its prompts are
 instances all instances. From every matrix of it samples of P prompts (without replacement) and N
 instances (with, so that they come from an endless population of just these) are drawn, and
 intervals from a sample are held against what the whole matrix says: those for these prompts on new
-instances (these), those for new prompts whatever they do (any) and with normal effects (normal). Then the budget estimator sees 4, 8 and 16 cells a prompt of the
-whole matrix, and W1 is the mean distance of its sorted prompt scores from the true ones. The floor
-beside it is the W1 of an oracle that is told every difference between prompts and estimates their
-common level alone, as efficiently as can be from cells of different instances: what no estimator
-without other knowledge of the instances can be expected to fall below.
+instances (these), those for new prompts whatever they do (any) and with normal effects (normal).
+Then the budget estimator sees 4, 8 and 16 cells a prompt of the whole matrix, and W1 is the mean
+distance of its sorted prompt scores from the true ones. The floor beside it is the W1 of an oracle
+that is told every difference between prompts and estimates their common level alone, as efficiently
+as can be from cells of different instances: what no estimator without other knowledge of the
+instances can be expected to fall below.
 
 Where a table has no instances (means of prompts), samples of prompts are drawn and the intervals
 that need no instances are judged. Prompts from a small population hold more than from an endless
@@ -126,7 +127,9 @@ def sample(
 
 
 def of_means(y: np.ndarray, p: int, draws: int, seed: int) -> dict[str, list[float]]:
-    """Shares held by the intervals that need no instances, over samples of p prompts of one population."""
+    """Shares held by the intervals that need no instances, over samples of p prompts of one
+    population.
+    """
     hits: dict[str, list[float]] = {}
     rng = np.random.default_rng([seed, p])
     truth = {"mean": float(y.mean()), "std": float(y.std())}
@@ -146,10 +149,11 @@ def of_means(y: np.ndarray, p: int, draws: int, seed: int) -> dict[str, list[flo
 
 
 def oracle(y: np.ndarray, cells: int, repeats: int, seed: int) -> float:
-    """Mean W1 of who knows how prompts differ and learns the level only, at that many cells a prompt.
+    """Mean W1 of who knows how prompts differ and learns the level only, at that many cells a
+    prompt.
 
-    Every cell tells the level with the precision 1 / (a (1 - a)) of its prompt; cells not scored are
-    then known but for that level, so the error is that of the weighted mean, times the share of
+    Every cell tells the level with the precision 1 / (a (1 - a)) of its prompt; cells not scored
+    are then known but for that level, so the error is that of the weighted mean, times the share of
     cells that were not scored.
     """
     a = y.mean(axis=1)
@@ -163,7 +167,9 @@ def oracle(y: np.ndarray, cells: int, repeats: int, seed: int) -> float:
 
 
 def budget(y: np.ndarray, cells: int, repeats: int, seed: int) -> dict[str, float]:
-    """W1 errors, and shares of order statistics, spread and mean held, at that many cells a prompt."""
+    """W1 errors, and shares of order statistics, spread and mean held, at that many cells a
+    prompt.
+    """
     truth, found = y.mean(axis=1), []
     ranked = np.sort(truth)
     for repeat in range(repeats):
@@ -241,7 +247,19 @@ def print_intervals(found: list[tuple[str, np.ndarray]], given: argparse.Namespa
 
 def print_budget(found: list[tuple[str, np.ndarray]], given: argparse.Namespace) -> None:
     """Print errors and coverage of the budget estimator on every matrix."""
-    line(["population", "cells a prompt", "W1 (goal)", "floor", "W1 of averages", "order statistics held", "spread held", "mean held"], head=True)  # fmt: skip
+    line(
+        [
+            "population",
+            "cells a prompt",
+            "W1 (goal)",
+            "floor",
+            "W1 of averages",
+            "order statistics held",
+            "spread held",
+            "mean held",
+        ],
+        head=True,
+    )
     for name, y in found:
         for cells in CELLS:
             one = budget(y, cells, given.repeats, given.seed)
@@ -259,11 +277,16 @@ def print_budget(found: list[tuple[str, np.ndarray]], given: argparse.Namespace)
 
 
 def without_instances(path: Path, given: argparse.Namespace) -> None:
-    """Print coverage of what needs no instances, pooled over all populations of a table of means."""
+    """Print coverage of what needs no instances, pooled over all populations of a table of
+    means.
+    """
     frame = read_score_table(path).frame
     if "kind" in frame:
         frame = frame[frame["kind"].astype(str) == "correct"]
-    line(["populations", "prompts drawn", "interval", "held", "lowest population", "mean width"], head=True)  # fmt: skip
+    line(
+        ["populations", "prompts drawn", "interval", "held", "lowest population", "mean width"],
+        head=True,
+    )
     for p in SIZES:
         shares: dict[str, list[tuple[float, float]]] = {}
         for _, rows in frame.groupby(["model", "task"], observed=True):
@@ -287,7 +310,9 @@ def without_instances(path: Path, given: argparse.Namespace) -> None:
 
 def main() -> None:
     """Print everything as Markdown tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("table", type=Path)
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--task", action="append", default=[])
@@ -308,8 +333,8 @@ def main() -> None:
     found = list(matrices(given.table, given))
     if not found:
         raise SystemExit(
-            f"{given.table}: no model and task with {given.least_prompts} prompts on {given.least_instances} "
-            "shared instances"
+            f"{given.table}: no model and task with {given.least_prompts} prompts on "
+            f"{given.least_instances} shared instances"
         )
     if given.draws:
         print_intervals(found, given)

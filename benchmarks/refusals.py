@@ -1,4 +1,5 @@
-"""Precision and recall of the detectors of refusals and abstentions, on the texts of ``tests/scoring/answers/refusals.yaml``.
+"""Precision and recall of the detectors of refusals and abstentions, on the texts of
+``tests/scoring/answers/refusals.yaml``.
 
 ``python benchmarks/refusals.py`` prints the table of docs/states.md; ``--write`` writes it there.
 Texts in ``after`` were written when the rules stood already, and no rule was changed for them.

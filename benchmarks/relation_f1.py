@@ -1,4 +1,5 @@
-"""How often the interval of relation_f1 holds the F1 of the population, beside a percentile bootstrap.
+"""How often the interval of relation_f1 holds the F1 of the population, beside a percentile
+bootstrap.
 
 Type: python benchmarks/relation_f1.py [--draws 200]. Items have a difficulty that three wordings
 share; the four populations differ in how many items state a relation, how many of those are named
@@ -16,7 +17,9 @@ from evalkit import stats
 from evalkit.analysis.relation_cuts import f1_shares
 
 POPULATIONS = ((0.5, 0.7, 0.2), (0.3, 0.4, 0.1), (0.8, 0.95, 0.3), (0.2, 0.8, 0.05))
-"""Share of items with a relation, chance that it is named, chance of one named where there is none."""
+"""Share of items with a relation, chance that it is named, chance of one named where there is
+none.
+"""
 WORDINGS = 3
 
 

@@ -1,7 +1,9 @@
-"""Cost of `evalkit analyse` on large tables: CPU seconds and peak memory, and how they grow with P, N, tasks and resamples.
+"""Cost of `evalkit analyse` on large tables: CPU seconds and peak memory,
+and how they grow with P, N, tasks and resamples.
 
-Each case runs in a process of its own: Parquet from disk, streamed; validation; every metric with every interval for
-both questions; and the plain two-way bootstrap of phrasings x instances with percentile and BCa ends on top.
+Each case runs in a process of its own: Parquet from disk, streamed; validation; every metric with
+every interval for both questions; and the plain two-way bootstrap of phrasings x instances with
+percentile and BCa ends on top.
 
 Run: python benchmarks/scale.py [--quick]
 """
@@ -72,7 +74,9 @@ def write(path: Path, n_phrasings: int, n_instances: int, n_tasks: int) -> None:
 
 
 def peak_gib() -> float:
-    """Return the peak resident memory of this process; `ru_maxrss` would count what its parent once had."""
+    """Return the peak resident memory of this process;
+    `ru_maxrss` would count what its parent once had.
+    """
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024**2

@@ -1,9 +1,10 @@
 """Recall, precision and speed of the seen detector on planted copies.
 
-A tuning set is made from the phrasing library itself: a drawn part of the phrasings is planted once each, in one of six
-ways, in rows with an instance and an answer around it; the other phrasings are decoys that must come out unseen, which is
-hard because they ask the same tasks. Every other row is filler: chains over the library's own word pairs (the worst case
-for an index of word pairs), with a body of Zipf-distributed words. Type: python benchmarks/seen.py --rows 1000000
+A tuning set is made from the phrasing library itself: a drawn part of the phrasings is planted once
+each, in one of six ways, in rows with an instance and an answer around it; the other phrasings are
+decoys that must come out unseen, which is hard because they ask the same tasks. Every other row is
+filler: chains over the library's own word pairs (the worst case for an index of word pairs), with a
+body of Zipf-distributed words. Type: python benchmarks/seen.py --rows 1000000
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""What MinHash would cost and find, beside the seen detector (see docs/decisions/0006-seen-detector.md).
+"""What MinHash would cost and find, beside the seen detector (see
+docs/decisions/0006-seen-detector.md).
 
-datasketch's MinHash and LSH over word triples of whole rows, phrasings indexed, on the rows `benchmarks/seen.py` makes. Copies
-stand in rows with an instance and an answer around them, as in real tuning sets. Type: python benchmarks/seen_minhash.py
+datasketch's MinHash and LSH over word triples of whole rows, phrasings indexed, on the rows
+`benchmarks/seen.py` makes. Copies stand in rows with an instance and an answer around them, as in
+real tuning sets. Type: python benchmarks/seen_minhash.py
 """
 
 from __future__ import annotations

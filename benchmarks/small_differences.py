@@ -1,11 +1,12 @@
-"""Differences of `worst_instance` of two models where instances are few, on matrices of a seed of their own.
+"""Differences of `worst_instance` of two models where instances are few, on matrices of a seed of
+their own.
 
     python benchmarks/small_differences.py [--draws 200]
 
-Points and truths are those of `coverage_grid.py`: wordings of 0.6 logits, or with one in ten broken,
-in everything or in the second model alone; U-shaped instances; 5, 10 and 20 wordings on 25, 50, 100
-and 200 instances. What is printed is how often `difference_intervals` holds the truth for these
-wordings on new instances.
+Points and truths are those of `coverage_grid.py`: wordings of 0.6 logits, or with one in ten
+broken, in everything or in the second model alone; U-shaped instances; 5, 10 and 20 wordings on 25,
+50, 100 and 200 instances. What is printed is how often `difference_intervals` holds the truth for
+these wordings on new instances.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def held(point: Point, draws: int, seed: int) -> list[float]:
 
 def main() -> None:
     """Print a line per point."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--seed", type=int, default=20261130)
     given = parser.parse_args()

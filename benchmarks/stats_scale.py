@@ -1,4 +1,5 @@
-"""Cost of all statistics on large matrices: CPU seconds and peak memory, growing in P, N and resamples.
+"""Cost of all statistics on large matrices: CPU seconds and peak memory, growing in P, N and
+resamples.
 
 Usage: python benchmarks/stats_scale.py
 """

@@ -1,14 +1,17 @@
 """How the wordings of the library compare with those of human template writers, by numbers.
 
-``python benchmarks/wording.py --data DIR`` prints the table of docs/phrasings.md. DIR holds promptsource's templates
-(``promptsource/templates/**/templates.yaml``) and SuperNI's human rewrites (``superni/para_instructions/*.csv``), as upstream ships them.
+``python benchmarks/wording.py --data DIR`` prints the table of docs/phrasings.md. DIR holds
+promptsource's templates (``promptsource/templates/**/templates.yaml``) and SuperNI's human rewrites
+(``superni/para_instructions/*.csv``), as upstream ships them.
 Nothing of them is kept.
 
-``python benchmarks/wording.py --data DIR --draw 100 --seed 20261201`` prints as many correct phrasings, drawn by seed, each with what
-its task asks and the prompt it makes of an instance, for a person to read.
+``python benchmarks/wording.py --data DIR --draw 100 --seed 20261201`` prints as many correct
+phrasings, drawn by seed, each with what its task asks and the prompt it makes of an instance, for a
+person to read.
 
-Per set of wordings: number of tasks and texts; share that asks a question; share that holds the instance inside the text; median words
-outside slots; type-token ratio over 1,000 words (mean of 200 draws of whole texts, seeded); and ROUGE-L between wordings of one task:
+Per set of wordings: number of tasks and texts; share that asks a question; share that holds the
+instance inside the text; median words outside slots; type-token ratio over 1,000 words (mean of 200
+draws of whole texts, seeded); and ROUGE-L between wordings of one task:
 mean over pairs, and mean over wordings of the nearest other one.
 """
 
@@ -36,7 +39,9 @@ from evalkit.phrasings.prompts import render_prompt
 from evalkit.phrasings.subsequence import lcs_length
 
 WORDS = 1000
-"""Words a type-token ratio is taken over; it falls with their number, so it must be the same for all."""
+"""Words a type-token ratio is taken over; it falls with their number,
+so it must be the same for all.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,9 @@ def variety(wordings: list[Wording]) -> tuple[float, float]:
 
 
 def type_token(wordings: list[Wording], seed: int = 0) -> float:
-    """Return distinct words by words over the first `WORDS` words of shuffled texts, mean of 200."""
+    """Return distinct words by words over the first `WORDS` words of shuffled texts, mean of
+    200.
+    """
     draw = random.Random(seed)
     texts = [one.words for one in wordings]
     ratios = []
@@ -150,7 +157,9 @@ def row(name: str, wordings: list[Wording]) -> str:
 
 
 def drawn(data: Path, number: int, seed: int) -> Iterator[str]:
-    """Yield phrasings drawn by seed, each with its task and, where the data are there, its prompt."""
+    """Yield phrasings drawn by seed, each with its task and,
+    where the data are there, its prompt.
+    """
     phrasings = [
         one
         for path in sorted(data_root("paraphrases").rglob("*.yaml"))

@@ -1,4 +1,6 @@
-"""Shared by all tests: nothing of the user's machine is read or written, and what is slow is known."""
+"""Shared by all tests: nothing of the user's machine is read or written,
+and what is slow is known.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], str]:
-    """Return a function that gives the stored text of a golden file, rewritten first when that is asked for."""
+    """Return a function that gives the stored text of a golden file, rewritten first when that
+    is asked for.
+    """
 
     def stored(name: str, made: str) -> str:
         path = Path(__file__).parent / "golden" / name

@@ -1,4 +1,6 @@
-"""The same inputs give the same bytes, whatever the hash seed, locale, threads, batch size, order and number of interruptions."""
+"""The same inputs give the same bytes, whatever the hash seed, locale, threads, batch size,
+order and number of interruptions.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ import os, sys
 from evalkit.cli.main import invoke
 sys.exit(invoke(["run", "--model", "scripted:noise,batch=" + sys.argv[2], "--tasks", sys.argv[3], "--limit", "8", "--phrasings", "4",
     "--tuned-on", "evalkit-tuning", "--no-cache", "--quiet", "--resamples", "200", "--out", sys.argv[1]]))
-"""
+"""  # noqa: E501
 RESULTS = ("scores.parquet", "estimates.csv", "leaderboard.csv")
 WORLDS = {
     "plain": ({"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "TZ": "UTC"}, "16"),
@@ -51,7 +53,9 @@ def test_hash_seed_threads_locale_and_zone_change_no_byte(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_the_batch_size_of_a_real_model_changes_no_byte(tmp_path: Path) -> None:
-    """The demo model in float32, one request at a time and as many as fit: log-probabilities differ in the last digits, results do not."""
+    """The demo model in float32, one request at a time and as many as fit:
+    log-probabilities differ in the last digits, results do not.
+    """
     words = [
         *"--tasks procedural/boolean,procedural/rewrite --limit 6 --phrasings 3".split(),
         *"--no-cache --quiet --resamples 100".split(),

@@ -1,4 +1,6 @@
-"""The docs say what is: commands parse, blocks run, links lead somewhere, counts are current, everything is mentioned."""
+"""The docs say what is: commands parse, blocks run, links lead somewhere, counts are current,
+everything is mentioned.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,13 @@ PYTHON = [
     for block in blocks(page)
     if block.language == "python" and not re.fullmatch(r"`[\w/.]+`:", block.above)
 ]
-"""Python blocks; those under a line that is a file name are files of the example package, which has its own test."""
+"""Python blocks; those under a line that is a file name are files of the example package,
+which has its own test.
+"""
 PLACEHOLDERS = ("CANDIDATE", "google/flan-t5-small")
-"""A line with one of these needs what a reader has and a test has not (runs, a model from the hub): it is parsed, not run."""
+"""A line with one of these needs what a reader has and a test has not (runs, a model from the
+hub): it is parsed, not run.
+"""
 WEIGHTS = ROOT / "models" / "demo" / "model.safetensors"
 
 
@@ -41,7 +47,9 @@ def lines(block: Block) -> list[list[str]]:
 
 
 def is_run(words: list[str]) -> bool:
-    """Whether a command of README or first steps is run by a test: evalkit's own, without a placeholder."""
+    """Whether a command of README or first steps is run by a test: evalkit's own,
+    without a placeholder.
+    """
     return words[0] == "evalkit" and not any(
         mark in word for mark in PLACEHOLDERS for word in words
     )
@@ -66,7 +74,9 @@ def in_process(words: list[str]) -> tuple[int, str]:
     ids=ids,
 )
 def test_shell_blocks_run(block, tmp_path, monkeypatch):
-    """Every line of README and first steps that starts with evalkit and holds no placeholder ends with exit code 0."""
+    """Every line of README and first steps that starts with evalkit and holds no placeholder
+    ends with exit code 0.
+    """
     monkeypatch.chdir(tmp_path)
     failed = {
         " ".join(words): said
@@ -117,7 +127,9 @@ def expected_codes() -> dict[str, int]:
 
 
 def numbers(text: str) -> dict[str, float]:
-    """Return the values of the summary in a text, in percentage points; a point of leeway is for other processors."""
+    """Return the values of the summary in a text, in percentage points;
+    a point of leeway is for other processors.
+    """
     return {
         name: float(value)
         for name, value in re.findall(
@@ -128,7 +140,9 @@ def numbers(text: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("block", SHELL, ids=ids)
 def test_other_lines_of_shell_blocks_name_what_exists(block):
-    """What is not evalkit is pip with an extra that exists, or nox with a session that exists; nothing else is there."""
+    """What is not evalkit is pip with an extra that exists, or nox with a session that exists;
+    nothing else is there.
+    """
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
@@ -168,7 +182,9 @@ def test_python_blocks_run(block, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_command_lines_parse(page):
-    """Every evalkit line on a page names a command and options that exist, with values of the right type."""
+    """Every evalkit line on a page names a command and options that exist,
+    with values of the right type.
+    """
     wrong = []
     for where, words in command_lines(page):
         if "..." in words or words == ["COMMAND", "--help"]:
@@ -297,7 +313,9 @@ def test_every_command_is_explained(name):
 
 @pytest.mark.parametrize(("kind", "name"), NAMED, ids=lambda value: value)
 def test_everything_registered_is_explained(kind, name):
-    """A page written by hand names every backend, metric, perturbation, mitigation, reader and importer in code letters."""
+    """A page written by hand names every backend, metric, perturbation, mitigation, reader and
+    importer in code letters.
+    """
     assert re.search(rf"`[^`\n]*(?<![\w-]){re.escape(name)}(?![\w-])[^`\n]*`", BY_HAND), (
         f"{kind} {name} has no mention in docs"
     )

@@ -1,4 +1,6 @@
-"""The example package installs, is found through its entry points, and does what the page about it says."""
+"""The example package installs, is found through its entry points,
+and does what the page about it says.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def test_its_files_are_valid(installed):
 
 
 def test_the_run_of_the_page_gives_its_numbers(installed, tmp_path):
-    """Two wordings get all four instances right, the third none: 66.7, 100.0 and 0.0, as the page says."""
+    """Two wordings get all four instances right, the third none: 66.7, 100.0 and 0.0,
+    as the page says.
+    """
     words = [
         *"run --model longest:letters --tasks words.yaml --phrasing-file phrasings.yaml".split(),
         "--out",
@@ -108,13 +112,15 @@ def test_the_run_of_the_page_gives_its_numbers(installed, tmp_path):
         "0.0",
     ]
     assert (
-        "mean score                       66.7\nspread (max - min)             100.0\nworst phrasing                     0.0\n"
-        in PAGE.read_text()
-    )
+        "mean score                       66.7\nspread (max - min)             100.0\nworst "
+        "phrasing                     0.0\n"
+    ) in PAGE.read_text()
 
 
 def test_its_choices_are_scored(installed, tmp_path):
-    """The backend answers choice requests too, and equal requests get equal answers: no wording effect at all."""
+    """The backend answers choice requests too, and equal requests get equal answers:
+    no wording effect at all.
+    """
     words = [
         *"run --model longest:words --tasks procedural/boolean --limit 5 --phrasings 3".split(),
         "--out",
@@ -136,9 +142,9 @@ def test_a_wrong_unit_is_an_error_of_the_environment(installed, tmp_path):
     )
 
     assert done.returncode == 4
-    assert (
-        done.stderr.splitlines()[-1]
-        == "Error: longest: unit 'metres' is not known; accepted: letters, words. Type longest:letters."
+    assert done.stderr.splitlines()[-1] == (
+        "Error: longest: unit 'metres' is not known; accepted: letters, words. "
+        "Type longest:letters."
     )
 
 

@@ -1,4 +1,6 @@
-"""The how-to pages are followed to the letter: every evalkit line runs, one after the other, with small stand-ins for what a reader has."""
+"""The how-to pages are followed to the letter: every evalkit line runs, one after the other,
+with small stand-ins for what a reader has.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ STANDS_FOR = {
     "word:rate=0.1,n=3": "leet",
 }
 """A reader's models and benchmark suites; `word` needs WordNet, which is no part of evalkit."""
-SUITE = "name: small\ndescription: Two tasks.\ntasks: [procedural/boolean, procedural/sorting]\nphrasings: 4\nlimit: 8\n"
+SUITE = (
+    "name: small\ndescription: Two tasks.\ntasks: [procedural/boolean, "
+    "procedural/sorting]\nphrasings: 4\nlimit: 8\n"
+)
 PUBLISHED = "model,task,phrasing_id,score,n_instances\nm,t,p1,0.5,10\nm,t,p2,0.6,10\n"
 PAGES = ("howto_release", "howto_researcher", "howto_tuner")
 
@@ -40,7 +45,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_all_lines_of_the_how_to_pages_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The release manager's runs serve the researcher and the tuner; the gate alone may end with 1, which here is what it must find."""
+    """The release manager's runs serve the researcher and the tuner;
+    the gate alone may end with 1, which here is what it must find.
+    """
     monkeypatch.chdir(place)
     codes = {}
     for page in PAGES:

@@ -15,7 +15,9 @@ PAGE = ROOT / "docs" / "howto_logs.md"
 def test_the_page_is_followed_to_the_letter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its logs are written and read; the gate ends as it says, and prints every line that it shows."""
+    """Its logs are written and read; the gate ends as it says,
+    and prints every line that it shows.
+    """
     monkeypatch.chdir(tmp_path)
     (program,) = (block for block in blocks(PAGE) if block.language == "python")
     (shown,) = (block for block in blocks(PAGE) if block.language == "text")

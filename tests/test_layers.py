@@ -1,4 +1,6 @@
-"""Who may import whom: a room imports only rooms that stand above it, checked on the syntax tree."""
+"""Who may import whom: a room imports only rooms that stand above it, checked on the syntax
+tree.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def room(path: Path) -> str:
 
 @cache
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """Return (module, at module level) of every import of a file; those for type checkers count too."""
+    """Return (module, at module level) of every import of a file;
+    those for type checkers count too.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inside = {
         id(inner)

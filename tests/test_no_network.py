@@ -19,7 +19,9 @@ RUN = [
 def test_commands_work_with_sockets_forbidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the first list to the gate: every attempt to connect or to look up a name would be noted and fail."""
+    """From the first list to the gate: every attempt to connect or to look up a name would be
+    noted and fail.
+    """
     tried: list[Any] = []
 
     def refuse(*arguments: Any, **options: Any) -> None:

@@ -82,7 +82,9 @@ def test_all_is_sorted_and_every_name_is_there() -> None:
 
 
 def test_a_documented_module_exports_what_it_defines() -> None:
-    """Nothing public of a reference page is left out of ``__all__``, and a package exports all it brings in."""
+    """Nothing public of a reference page is left out of ``__all__``,
+    and a package exports all it brings in.
+    """
     wrong = {}
     for name in DOCUMENTED:
         module = importlib.import_module(name)

@@ -1,4 +1,5 @@
-"""A run directory that a released version wrote stays readable: checked, scored and reported as it was.
+"""A run directory that a released version wrote stays readable:
+checked, scored and reported as it was.
 
 ``tests/golden/run_v1`` was written by version 1 of every schema. A later schema gets a
 directory of its own beside it; none is rewritten.

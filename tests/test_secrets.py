@@ -38,12 +38,14 @@ try:
 except BaseException:
     import traceback
     traceback.print_exc()
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.slow
 def test_canaries_reach_nothing_that_is_written_or_printed(tmp_path: Path) -> None:
-    """A run, its report, a forecast, the doctor, failures of an API and of the hub, a traceback: all searched for the planted secrets."""
+    """A run, its report, a forecast, the doctor, failures of an API and of the hub, a traceback:
+    all searched for the planted secrets.
+    """
     env = {
         **os.environ,
         **CANARIES,

@@ -1,4 +1,6 @@
-"""The tutorial notebook runs from top to bottom, shows what its text promises, and carries no output of its own."""
+"""The tutorial notebook runs from top to bottom, shows what its text promises,
+and carries no output of its own.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def shown_by(source: str, names: dict[str, Any]) -> Any:
 def test_every_cell_runs_and_shows_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Run, comparison, decision and analysis have HTML of their own; the second model is held back."""
+    """Run, comparison, decision and analysis have HTML of their own;
+    the second model is held back.
+    """
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     shown = [shown_by(source, names) for source in CELLS]

@@ -70,7 +70,9 @@ def test_the_wheel_says_it_is_typed_and_has_the_command(wheel):
 
 
 def test_the_unpacked_wheel_runs_elsewhere(wheel, tmp_path):
-    """The package finds its data where the wheel puts them: from an empty directory, with the checkout out of reach."""
+    """The package finds its data where the wheel puts them: from an empty directory,
+    with the checkout out of reach.
+    """
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)

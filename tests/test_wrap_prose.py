@@ -55,7 +55,10 @@ def test_prose_is_wrapped_and_says_the_same(source: str) -> None:
 
 def test_a_summary_breaks_behind_a_clause_and_closes_on_its_own_line() -> None:
     """A line that is full is no reason to cut a sentence in its middle."""
-    words = "Return what is left of the words that nobody has read so far; none of them is ever lost here"
+    words = (
+        "Return what is left of the words that nobody has read so far; none of them is ever lost "
+        "here"
+    )
     found = tool.wrapped(f'def f():\n    """{words}."""\n')
 
     assert found.splitlines() == [
@@ -108,7 +111,9 @@ def test_texts_that_are_no_docstrings_stay() -> None:
 
 
 def test_another_word_would_be_noticed() -> None:
-    """The comparison that guards every file tells white space from words, and code from docstrings."""
+    """The comparison that guards every file tells white space from words,
+    and code from docstrings.
+    """
     assert tool.said('"""a  b\n c"""') == tool.said('"""a b c"""')
     assert tool.said('"""a b c"""') != tool.said('"""a b d"""')
     assert tool.said('x = "a  b"') != tool.said('x = "a b"')

@@ -1,8 +1,10 @@
-r"""Hook of the docs site: formulas become MathML when it is built; the tutorial notebook is executed.
+r"""Hook of the docs site: formulas become MathML when it is built;
+the tutorial notebook is executed.
 
 A reader's browser loads nothing for either. Formulas are written as ``\(a\)`` or ``$a$`` in a
 line and ``$$`` around a block (pymdownx.arithmatex finds them, latex2mathml turns them). A notebook
-``docs/NAME.ipynb`` becomes the page ``NAME.md`` with its outputs; an error in a cell ends the build.
+``docs/NAME.ipynb`` becomes the page ``NAME.md`` with its outputs; an error in a cell ends the
+build.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def executed(path: Path, name: str) -> tuple[str, dict[str, bytes]]:
-    """Return a notebook as Markdown with the outputs of a run in an empty folder, and its pictures."""
+    """Return a notebook as Markdown with the outputs of a run in an empty folder,
+    and its pictures.
+    """
     import nbformat
     from nbclient import NotebookClient
     from nbconvert import MarkdownExporter
@@ -60,7 +64,10 @@ def executed(path: Path, name: str) -> tuple[str, dict[str, bytes]]:
     text, found = MarkdownExporter().from_notebook_node(
         notebook, resources={"output_files_dir": f"{name}_files"}
     )
-    said = f"[Download this page as a notebook]({path.name}); its outputs were made when this site was built.\n"
+    said = (
+        f"[Download this page as a notebook]({path.name}); its outputs were made when this site "
+        "was built.\n"
+    )
     first, _, rest = text.strip().partition("\n")
     outputs = {place.replace(os.sep, "/"): content for place, content in found["outputs"].items()}
     return f"{first}\n\n{said}{_without_styles(rest)}\n", outputs

@@ -34,11 +34,13 @@ Made from the commands by `python tools/generate_cli_page.py`; do not edit.
 | 4 | environment: engine, weights, data, disk, network |
 | 70 | a fault of evalkit |
 | 130, 143 | interrupted; the line that goes on with it is printed |
-"""
+"""  # noqa: E501
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Yield (words after ``evalkit``, command) of every command and subcommand, in the order of ``evalkit --help``."""
+    """Yield (words after ``evalkit``, command) of every command and subcommand,
+    in the order of ``evalkit --help``.
+    """
     context = click.Context(cli, info_name="evalkit")
     for name in COMMANDS:
         command = cli.get_command(context, name)

@@ -1,4 +1,5 @@
-"""Writes the tables of statistics in docs/metrics.md from the entries in evalkit/records/statistics.py.
+"""Writes the tables of statistics in docs/metrics.md from the entries in
+evalkit/records/statistics.py.
 
 Type: python tools/generate_metrics_page.py (``--check`` exits with 1 when the page is out of date).
 What stands above the mark is written by hand.
@@ -21,7 +22,7 @@ These are the values of the column `metric` of `estimates.csv`.
 y[p, i] is the score of phrasing p on instance i, a[p] the mean of phrasing p, P the number of phrasings, N that of instances.
 Undefined is empty, never 0, and the column `note` says why.
 Which interval each one gets stands in [statistics](statistics.md).
-"""
+"""  # noqa: E501
 NEEDS = {
     "means": "Made from the scores of phrasings: a table of one row per phrasing is enough",
     "cells": "Needs one row per instance",
@@ -83,7 +84,7 @@ def main() -> None:
     if "--check" in sys.argv[1:]:
         print(
             f"{PAGE.name} is "
-            f"{'current' if current == text else 'out of date; type: python tools/generate_metrics_page.py'}"
+            f"{'current' if current == text else 'out of date; type: python tools/generate_metrics_page.py'}"  # noqa: E501
         )
         sys.exit(0 if current == text else 1)
     PAGE.write_text(text, encoding="utf-8")

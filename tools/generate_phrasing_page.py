@@ -1,6 +1,8 @@
-"""Writes docs/phrasing_library.md: how many phrasings there are, by benchmark, set, dimension, source, layout and kind.
+"""Writes docs/phrasing_library.md: how many phrasings there are, by benchmark, set, dimension,
+source, layout and kind.
 
-Type: python tools/generate_phrasing_page.py (``--check`` exits with 1 when the page is out of date).
+Type: python tools/generate_phrasing_page.py (``--check`` exits with 1 when the page is out of
+date).
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ Sets = dict[tuple[str, str], list[Phrasing]]
 
 
 def all_sets() -> Sets:
-    """Return the shipped phrasings by (benchmark, set); sets of a source kept apart are named ``source/set``."""
+    """Return the shipped phrasings by (benchmark, set);
+    sets of a source kept apart are named ``source/set``.
+    """
     root = data_root("paraphrases")
     paths = {path.relative_to(root).with_suffix("").parts: path for path in root.rglob("*.yaml")}
     return {
@@ -119,7 +123,7 @@ def main() -> None:
         current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
         print(
             f"{PAGE.name} is "
-            f"{'current' if current else 'out of date; type: python tools/generate_phrasing_page.py'}"
+            f"{'current' if current else 'out of date; type: python tools/generate_phrasing_page.py'}"  # noqa: E501
         )
         sys.exit(0 if current else 1)
     PAGE.write_text(text, encoding="utf-8")

@@ -1,7 +1,9 @@
 """Write the task files of published benchmarks from `facts/` and the programs beside this one.
 
-``python tools/generate_tasks.py`` writes; ``python tools/generate_tasks.py --check`` exits 1 and names what differs.
-Facts (names, counts, categories) come from the publications named in each citation; descriptions are our own words.
+``python tools/generate_tasks.py`` writes; ``python tools/generate_tasks.py --check`` exits 1 and
+names what differs.
+Facts (names, counts, categories) come from the publications named in each citation; descriptions
+are our own words.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ HEAD = "# Made by tools/generate_tasks.py; change tools/facts/ or that program, 
 
 
 def dump(spec: Mapping[str, Any], indent: str = "") -> str:
-    """Return a mapping as YAML: one key a line, lists in brackets, texts in double quotes where they need it."""
+    """Return a mapping as YAML: one key a line, lists in brackets, texts in double quotes where
+    they need it.
+    """
     lines: list[str] = []
     for key, value in spec.items():
         if isinstance(value, dict):
@@ -86,7 +90,7 @@ def mmlu() -> Iterator[Spec]:
             "phrasings": ["general"],
             "subject": row["subject"],
             "category": row["category"],
-            "description": f"Pick the correct one of four choices for a question on {row['subject']}.",
+            "description": f"Pick the correct one of four choices for a question on {row['subject']}.",  # noqa: E501
             "n_instances": int(row["n"]),
             "licence": "MIT",
             "citation": (
@@ -153,7 +157,9 @@ def bbh() -> Iterator[Spec]:
 
 
 def superni() -> Iterator[Spec]:
-    """Yield the 119 English test tasks; the metric is the published ROUGE-L, for classification tasks too."""
+    """Yield the 119 English test tasks; the metric is the published ROUGE-L,
+    for classification tasks too.
+    """
     for row in facts("superni"):
         name = row["name"]
         yield {
@@ -180,7 +186,7 @@ def superni() -> Iterator[Spec]:
             "subject": row["category"].lower(),
             "category": row["category"],
             "description": row["description"],
-            "licence": "Apache-2.0 for the benchmark; the file's 'Instance License' for its instances",
+            "licence": "Apache-2.0 for the benchmark; the file's 'Instance License' for its instances",  # noqa: E501
             "citation": "Wang et al., Super-NaturalInstructions, EMNLP 2022, arXiv:2204.07705",
             "notes": (
                 "First 100 instances, as in the published evaluation. "
@@ -194,7 +200,9 @@ BENCHMARKS = (mmlu, bbh, superni, *READY, glue, knowledge, logic)
 
 
 def grouped(spec: Spec, groups: Mapping[str, Mapping[str, str]]) -> Spec:
-    """Return a task with the field that says which of its instances belong together, where there is one."""
+    """Return a task with the field that says which of its instances belong together,
+    where there is one.
+    """
     row = groups.get(f"{spec['benchmark']}/{spec['name']}")
     if row is None:
         return spec
@@ -224,7 +232,9 @@ def expected() -> dict[Path, str]:
 
 
 def stale() -> list[str]:
-    """Return what differs between the files and the facts, one line each; empty when all is current."""
+    """Return what differs between the files and the facts, one line each;
+    empty when all is current.
+    """
     wanted = expected()
     wrong = [
         f"{path}: is missing or out of date"

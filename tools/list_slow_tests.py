@@ -1,8 +1,8 @@
 """Write tests/slow.txt from measured CPU seconds, as ``pytest --cpu-seconds FILE`` notes them.
 
-``python tools/list_slow_tests.py FILE``. A test function is slow when all its cases together take more than 0.3 seconds of
-CPU: the others together are what `nox -s quick` runs. Functions that were not measured keep their place in the list or
-outside of it.
+``python tools/list_slow_tests.py FILE``. A test function is slow when all its cases together take
+more than 0.3 seconds of CPU: the others together are what `nox -s quick` runs. Functions that were
+not measured keep their place in the list or outside of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ MOST = 0.3
 
 
 def slow_functions(lines: Iterable[str], before: Iterable[str]) -> list[str]:
-    """Return the functions that are slow, sorted; `lines` are ``seconds<TAB>test``, `before` what was listed."""
+    """Return the functions that are slow, sorted;
+    `lines` are ``seconds<TAB>test``, `before` what was listed.
+    """
     spent: dict[str, float] = defaultdict(float)
     for line in lines:
         seconds, _, test = line.partition("\t")

@@ -1,6 +1,8 @@
-"""Make ``reports/leaderboard/``: the models that need nothing but this repository, on the procedural suite.
+"""Make ``reports/leaderboard/``: the models that need nothing but this repository, on the
+procedural suite.
 
-Run: ``python tools/make_leaderboard.py [--limit N] [--runs DIR]``. Writes CSV, Markdown, page and a README with the commands.
+Run: ``python tools/make_leaderboard.py [--limit N] [--runs DIR]``. Writes CSV, Markdown, page and a
+README with the commands.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from evalkit.store.atomic import slug, write_atomic
 
 OUT = Path(__file__).parent.parent / "reports" / "leaderboard"
 MODELS = {
-    "demo": "the model that ships: trained from scratch on seen wordings and rules of this very suite",
-    "demo-bart": "the encoder-decoder that ships: trained likewise, and far more dependent on the wording",
+    "demo": "the model that ships: trained from scratch on seen wordings and rules of this very suite",  # noqa: E501
+    "demo-bart": "the encoder-decoder that ships: trained likewise, and far more dependent on the wording",  # noqa: E501
     "scripted:perfect": "always right",
     "scripted:knows,accuracy=0.7": "right on 70% of the instances, whatever the wording",
     "scripted:noise,accuracy=0.7": "right in 70% of the cells, drawn anew for every wording",
-    "scripted:sensitive,accuracy=0.7,sd=0.1": "like noise, with a probability that varies over wordings",
+    "scripted:sensitive,accuracy=0.7,sd=0.1": "like noise, with a probability that varies over wordings",  # noqa: E501
     "scripted:seen_only": "right under seen wording, wrong under any other",
     "scripted:first": "always the first choice",
 }

@@ -33,7 +33,9 @@ MATH_TOPICS = {
     "numbers__round_number": "rounding",
     "polynomials__evaluate": "values of polynomials",
 }
-"""PromptBench's 20 modules -> their topic in our words; its ``addition_sub`` and ``number__is_prime`` under upstream's names."""
+"""PromptBench's 20 modules -> their topic in our words;
+its ``addition_sub`` and ``number__is_prime`` under upstream's names.
+"""
 
 
 def facts(name: str) -> list[dict[str, str]]:
@@ -43,7 +45,9 @@ def facts(name: str) -> list[dict[str, str]]:
 
 
 SERVED = "https://wjdcloud.blob.core.windows.net/dataset/promptbench/dataset"
-"""Where microsoft/promptbench:promptbench/dataload/dataset.py gets the files that its repository does not hold."""
+"""Where microsoft/promptbench:promptbench/dataload/dataset.py gets the files that its repository
+does not hold.
+"""
 PROMPTBENCH = "set of Zhu et al., PromptBench, 2023, arXiv:2306.04528"
 
 

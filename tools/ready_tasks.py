@@ -1,4 +1,5 @@
-"""Tasks over published tables that are read by their columns: what `generate_tasks.py` writes of them.
+"""Tasks over published tables that are read by their columns:
+what `generate_tasks.py` writes of them.
 
 Layouts are facts of the published files and their cards; phrasings and descriptions are our own.
 """
@@ -64,7 +65,7 @@ def exams() -> Iterator[Spec]:
             shot_split="validation",
             phrasings=["general"],
             subject="general knowledge" if category == "other" else category,
-            description=f"Pick the correct one of up to ten choices for a hard question ({category}).",
+            description=f"Pick the correct one of up to ten choices for a hard question ({category}).",  # noqa: E501
             n_instances=n,
             licence="MIT",
             citation="Wang et al., MMLU-Pro, NeurIPS 2024, arXiv:2406.01574",
@@ -95,7 +96,7 @@ def exams() -> Iterator[Spec]:
             description=f"Pick the correct choice for a science question of the {name} part.",
             n_instances=n,
             licence="CC-BY-SA-4.0",
-            citation="Clark et al., Think you have Solved Question Answering?, 2018, arXiv:1803.05457",
+            citation="Clark et al., Think you have Solved Question Answering?, 2018, arXiv:1803.05457",  # noqa: E501
         )
     wrong = [f"Incorrect Answer {number}" for number in (1, 2, 3)]
     for name, n in (("diamond", 198), ("main", 448), ("extended", 546)):
@@ -151,7 +152,10 @@ def exams() -> Iterator[Spec]:
         n_instances=817,
         licence="Apache-2.0",
         citation="Lin et al., TruthfulQA, ACL 2022, arXiv:2109.07958",
-        notes="The right answer stands first upstream; choices are put in an order drawn from the row.",
+        notes=(
+            "The right answer stands first upstream; choices are put in an order drawn from the "
+            "row."
+        ),
     )
 
 
@@ -177,7 +181,7 @@ def reasoning() -> Iterator[Spec]:
         description="Solve a word problem of a few steps.",
         n_instances=1319,
         licence="MIT",
-        citation="Cobbe et al., Training Verifiers to Solve Math Word Problems, 2021, arXiv:2110.14168",
+        citation="Cobbe et al., Training Verifiers to Solve Math Word Problems, 2021, arXiv:2110.14168",  # noqa: E501
     )
     yield _task(
         "hellaswag",
@@ -243,7 +247,10 @@ def _superglue(name: str, fields: list[str], columns: Spec, **rest: Any) -> Spec
         asked | about,
         **rest,
         licence="as stated by each SuperGLUE task",
-        citation="Wang et al., SuperGLUE, NeurIPS 2019, arXiv:1905.00537; held out of P3's training by Sanh et al., 2022, arXiv:2110.08207",
+        citation=(
+            "Wang et al., SuperGLUE, NeurIPS 2019, arXiv:1905.00537; held out of P3's training by "
+            "Sanh et al., 2022, arXiv:2110.08207"
+        ),
     )
 
 
@@ -324,7 +331,7 @@ def passages() -> Iterator[Spec]:
         "wic",
         ["question", "word", "sentence1", "sentence2"],
         {
-            "question": "Word: {{ word }}\nSentence 1: {{ sentence1 }}\nSentence 2: {{ sentence2 }}",
+            "question": "Word: {{ word }}\nSentence 1: {{ sentence1 }}\nSentence 2: {{ sentence2 }}",  # noqa: E501
         },
         names={"0": "no", "1": "yes", "false": "no", "true": "yes"},
         labels=["yes", "no"],
@@ -384,14 +391,16 @@ def bbq() -> Iterator[Spec]:
             split="test",
             phrasings=["bbq"],
             subject=f"social bias by {about}",
-            description="Answer a question about two people from what a text says, or say that it does not.",
+            description=(
+                "Answer a question about two people from what a text says, or say that it does not."
+            ),
             n_instances=n,
             licence="CC-BY-4.0",
             citation="Parrish et al., BBQ, Findings of ACL 2022, arXiv:2110.08193",
             notes=(
-                "Scored by accuracy, by context (ambig, disambig) and polarity, and the paper's bias "
-                "score over the rows whose group fits one answer. Questions of one template count as "
-                "one draw."
+                "Scored by accuracy, by context (ambig, disambig) and polarity, "
+                "and the paper's bias score over the rows whose group fits one answer. "
+                "Questions of one template count as one draw."
             ),
         )
 
@@ -484,11 +493,14 @@ def finance() -> Iterator[Spec]:
             split="train",
             phrasings=["sentiment"],
             subject="financial news",
-            description="Say whether a sentence of financial news is negative, neutral or positive.",
+            description="Say whether a sentence of financial news is negative, neutral or positive.",  # noqa: E501
             n_instances=n,
             licence="CC-BY-NC-SA-3.0",
             citation="Malo et al., Good debt or bad debt, JASIST 2014, arXiv:1307.5336",
-            notes="Unpack FinancialPhraseBank-v1.0.zip of takala/financial_phrasebank into the data directory.",
+            notes=(
+                "Unpack FinancialPhraseBank-v1.0.zip of takala/financial_phrasebank into the data "
+                "directory."
+            ),
         )
 
 
@@ -517,13 +529,18 @@ def cuad() -> Iterator[Spec]:
             subject=row["subject"],
             description=f"Say whether a contract clause is about {row['subject']}.",
             licence="CC-BY-4.0",
-            citation="Hendrycks et al., CUAD, 2021, arXiv:2103.06268; as questions in Guha et al., LegalBench, 2023, arXiv:2308.11462",
+            citation=(
+                "Hendrycks et al., CUAD, 2021, arXiv:2103.06268; as questions in Guha et al., "
+                "LegalBench, 2023, arXiv:2308.11462"
+            ),
             notes="Unpack data.tar.gz of nguha/legalbench as 'legalbench' into the data directory.",
         )
 
 
 def bigbench() -> Iterator[Spec]:
-    """Yield the six task folders of BIG-bench that jiudingsun01/InstructionEval carries, and what its paper used beyond them."""
+    """Yield the six task folders of BIG-bench that jiudingsun01/InstructionEval carries,
+    and what its paper used beyond them.
+    """
     for row in (*facts("bigbench"), *facts("bigbench_more")):
         name = row["name"]
         inner = f"benchmark_tasks/{name}/task.json"

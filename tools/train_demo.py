@@ -15,7 +15,7 @@ instances per family, in the same words, are looked at every 500 steps for the p
 
 Every batch depends on the seed and its number only, so a run that was stopped goes on from the last
 checkpoint in ``--work`` and ends with the same weights (up to the arithmetic of another number of threads).
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ from evalkit.records import Instance, Phrasing, Task
 TUNING = "evalkit-tuning"
 END, PAD = "</s>", "<pad>"
 SPLIT = r"[0-9]|[A-Z](?![a-z])| ?[A-Z]?[a-z]+| ?[^\sA-Za-z0-9]|\s"
-"""Where words are cut before pairs are merged: digits, lone capitals and signs always stand alone, so that copying
-a string is copying tokens."""
+"""Where words are cut before pairs are merged: digits, lone capitals and signs always stand alone,
+so that copying a string is copying tokens."""
 EASY: dict[str, dict[str, int]] = {
     "boolean": {"max_leaves": 2},
     "calendar": {"max_days": 3, "max_shifts": 1},
@@ -104,7 +104,8 @@ def build_pools(most: int, seed: int) -> list[Pool]:
 
 
 def draw_pair(pools: list[Pool], draws: Draws, easy: float) -> tuple[str, str]:
-    """Return one prompt and its answer, leading space included; an easier one with probability `easy`.
+    """Return one prompt and its answer, leading space included;
+    an easier one with probability `easy`.
 
     A pool that is listed three times is drawn three times as often.
     """
@@ -117,7 +118,9 @@ def draw_pair(pools: list[Pool], draws: Draws, easy: float) -> tuple[str, str]:
 
 
 def copy_pair(pools: list[Pool], draws: Draws) -> tuple[str, str]:
-    """Return a training question and the same question again: practice in copying, which most families need first."""
+    """Return a training question and the same question again: practice in copying,
+    which most families need first.
+    """
     question = draws.pick(draws.pick(pools).instances).fields["question"]
     return f"{question}\n", question
 
@@ -237,7 +240,9 @@ def encode(pairs: list[tuple[str, str]], tokenizer: Any) -> list[Item]:
 def batches(
     pools: list[Pool], tokenizer: Any, arguments: argparse.Namespace, first: int
 ) -> Iterator[list[Item]]:
-    """Yield batches of (prompt tokens, answer tokens) from batch number `first` on, each of similar lengths."""
+    """Yield batches of (prompt tokens, answer tokens) from batch number `first` on, each of
+    similar lengths.
+    """
     pools = [pool for pool in pools for _ in range(3 if pool.task.name in arguments.focus else 1)]
     size, number = arguments.batch_size, first
     while True:
@@ -268,7 +273,9 @@ def padded(rows: list[list[int]], value: int) -> torch.Tensor:
 
 
 def answer_logits(model: Any, batch: list[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return logits (answer token, vocabulary), targets (answer token,) and the item each token belongs to."""
+    """Return logits (answer token, vocabulary), targets (answer token,) and the item each token
+    belongs to.
+    """
     pad = model.config.pad_token_id
     if model.config.is_encoder_decoder:
         source = padded([prompt for prompt, _ in batch], pad)
@@ -301,7 +308,9 @@ def exact_share(
 
 @torch.no_grad()
 def validate(model: Any, pools: list[Pool], tokenizer: Any) -> str:
-    """Return the share of validation instances answered exactly, per family, each in one tuning phrasing."""
+    """Return the share of validation instances answered exactly, per family, each in one tuning
+    phrasing.
+    """
     shown = []
     for pool in pools:
         pairs = [
@@ -323,7 +332,9 @@ def learning_rate(step: int, arguments: argparse.Namespace) -> float:
 
 
 def build_optimizers(model: Any, arguments: argparse.Namespace) -> list[torch.optim.Optimizer]:
-    """Return Muon (K. Jordan and others, 2024) for the matrices inside the layers and AdamW for all other weights."""
+    """Return Muon (K. Jordan and others, 2024) for the matrices inside the layers and AdamW for
+    all other weights.
+    """
     inside = (
         [
             weight
@@ -491,7 +502,9 @@ def read_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train, save in Transformers' format and write what happened to ``training.json`` in the work folder."""
+    """Train, save in Transformers' format and write what happened to ``training.json`` in the
+    work folder.
+    """
     arguments = read_arguments()
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,9 @@ def _parts(token: str) -> tuple[str, str, str]:
 
 
 def _cuts(body: str, prefix: str) -> list[int]:
-    """Return where a body may be cut: behind a space, in a pattern before an alternative; in no field."""
+    """Return where a body may be cut: behind a space, in a pattern before an alternative;
+    in no field.
+    """
     cuts, depth, at = [], 0, 0
     pattern = "r" in prefix
     while at < len(body):
@@ -84,7 +86,9 @@ def _split(prefix: str, quotes: str, body: str, width: int) -> list[str]:
 
 
 def _joined(tokens: list[tokenize.TokenInfo]) -> tuple[str, str, str] | None:
-    """Return prefix, quotes and body of texts that stand side by side, or None when they do not join."""
+    """Return prefix, quotes and body of texts that stand side by side,
+    or None when they do not join.
+    """
     parts = [_parts(token.string) for token in tokens]
     quotes, prefix = parts[0][1], max((part[0] for part in parts), key=len)
     fits = all(part[:2] == ("r", quotes) or part[:2] == ("rf", quotes) for part in parts)
@@ -102,7 +106,9 @@ def _joined(tokens: list[tokenize.TokenInfo]) -> tuple[str, str, str] | None:
 
 
 def _runs(tokens: list[tokenize.TokenInfo]) -> Iterator[tuple[int, int, str]]:
-    """Yield (first, last, what is around it) of texts side by side: ``call``, a bracket or nothing."""
+    """Yield (first, last, what is around it) of texts side by side:
+    ``call``, a bracket or nothing.
+    """
     around: list[str] = []
     at = 0
     while at < len(tokens):
@@ -125,7 +131,9 @@ def _runs(tokens: list[tokenize.TokenInfo]) -> Iterator[tuple[int, int, str]]:
 
 
 def _break(lines: list[str], run: list[tokenize.TokenInfo], *, own_line: bool, bare: bool) -> None:
-    """Break the text of some tokens in `lines`; `bare` where brackets around it are there already."""
+    """Break the text of some tokens in `lines`;
+    `bare` where brackets around it are there already.
+    """
     (top, left), (bottom, right) = run[0].start, run[-1].end
     parts = _joined(run)
     if parts is None or len(parts[1]) > 1:
@@ -184,7 +192,9 @@ def _wrapped_comments(source: str) -> str:
 
 
 def wrapped(source: str) -> str:
-    """Return a source with its long texts wrapped, and the same syntax tree; as it is where that fails."""
+    """Return a source with its long texts wrapped, and the same syntax tree;
+    as it is where that fails.
+    """
     if not _overlong(source):
         return source
     tree = ast.dump(ast.parse(source))

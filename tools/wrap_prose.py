@@ -1,15 +1,15 @@
 """Wraps docstrings that reach beyond column 100, and leaves what they say as it is.
 
 A line that is too long is broken between two words, and goes on in the line below where that is the
-same paragraph. Sections with their underlines, doctests, tables, aligned columns, literal blocks and
-directives stay as they are; points of a list keep their indentation. What a docstring says is the
-same before and after, white space aside, and so is the syntax tree around it. A line without a
+same paragraph. Sections with their underlines, doctests, tables, aligned columns, literal blocks
+and directives stay as they are; points of a list keep their indentation. What a docstring says is
+the same before and after, white space aside, and so is the syntax tree around it. A line without a
 place to break (an address) stays long, which the linter allows.
 
     python tools/wrap_prose.py [--check] [FILE ...]     # without files: all Python of the project
 
-With ``--check`` nothing is written, and files that would change are named (exit 1). Examples of code
-in docstrings are wrapped by the formatter (``ruff format``, `docstring-code-format`).
+With ``--check`` nothing is written, and files that would change are named (exit 1). Examples of
+code in docstrings are wrapped by the formatter (``ruff format``, `docstring-code-format`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def _indent(line: str) -> int:
 
 
 def _fixed(lines: list[str]) -> set[int]:
-    """Return the lines that no paragraph holds: doctests, tables, literal blocks, headings, blank ones."""
+    """Return the lines that no paragraph holds:
+    doctests, tables, literal blocks, headings, blank ones.
+    """
     fixed: set[int] = set()
     doctest, literal = False, -1
     for at, line in enumerate(lines):
@@ -62,7 +64,9 @@ def _fixed(lines: list[str]) -> set[int]:
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, int, int]]:
-    """Yield (first, behind the last, hanging indentation) of every paragraph and point of a list."""
+    """Yield (first, behind the last, hanging indentation) of every paragraph and point of a
+    list.
+    """
     fixed, at = _fixed(lines), 0
     while at < len(lines):
         first = at

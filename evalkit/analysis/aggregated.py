@@ -4,7 +4,8 @@ What can be said without instances.
 
 Without instances nothing is known of the noise they leave in a phrasing's score, so intervals are
 over phrasings alone: that of a bounded mean, which needs no law; with normal effects of wording
-Student for means and Welch for gaps; none for standard deviations. Everything that needs cells is absent, with that reason.
+Student for means and Welch for gaps; none for standard deviations. Everything that needs cells is
+absent, with that reason.
 """
 
 from __future__ import annotations
@@ -187,7 +188,9 @@ def _drops(
     alone: bool,
     level: float,
 ) -> tuple[dict[str, stats.Interval], tuple[float, ...]]:
-    """Return drop statistics of pairs (attacked id -> reference id), and every drop; Cohen's h where one reference stands alone."""
+    """Return drop statistics of pairs (attacked id -> reference id), and every drop;
+    Cohen's h where one reference stands alone.
+    """
     if not pairs:
         return {}, ()
     attacked, clean = (
@@ -223,7 +226,9 @@ def _reliance(
     correct: npt.NDArray[np.float64],
     level: float,
 ) -> dict[str, stats.Interval]:
-    """Mean of correct phrasings minus mean of controls, of all and of each kind; empty without controls."""
+    """Mean of correct phrasings minus mean of controls, of all and of each kind;
+    empty without controls.
+    """
     of = {name: np.array(kinds) == name for name in sorted(set(kinds) - {"correct"})}
     if not of or "correct" not in kinds:
         return {}

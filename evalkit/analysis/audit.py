@@ -108,7 +108,9 @@ def sorted_findings(found: Iterable[Finding]) -> list[Finding]:
 
 
 def unreadable(fault: str) -> Finding:
-    """Return the finding for a file of a folder that is no score table, from what was wrong with it."""
+    """Return the finding for a file of a folder that is no score table, from what was wrong with
+    it.
+    """
     return Finding(check="readable", level="error", model="", task="", message=fault)
 
 
@@ -168,7 +170,9 @@ def _whole_table(rows: pd.DataFrame, *, aggregated: bool) -> Iterator[Finding]:
 
 
 def _sizes_across_models(found: list[Finding]) -> Iterator[Finding]:
-    """Models whose scores of one task fit different numbers of instances, by what was found of each."""
+    """Models whose scores of one task fit different numbers of instances, by what was found of
+    each.
+    """
     sizes: dict[str, dict[str, set[int]]] = {}
     for finding in found:
         if finding.fitted:

@@ -39,7 +39,8 @@ def between_models(
     rng: np.random.Generator,
     n_resamples: int,
 ) -> list[Estimate]:
-    """Return the ranks of models, with intervals, and ``kendall_w`` where two models or more have a task in common.
+    """Return the ranks of models, with intervals, and ``kendall_w`` where two models or more have a
+    task in common.
 
     Parameters
     ----------
@@ -125,7 +126,9 @@ def _draws(
     rng: np.random.Generator,
     n_resamples: int,
 ) -> list[Floats | None]:
-    """(draw, model) scores of every task; None where the models were not scored on the same cells."""
+    """(draw, model) scores of every task; None where the models were not scored on the same
+    cells.
+    """
     cells = [_cells(found) for found in parts.values()]
     alike = len({found[0].phrasing_ids for found in parts.values()}) == 1
     common = (
@@ -201,7 +204,8 @@ def resampled_scores(
     n_resamples: int,
     rows: npt.NDArray[np.int64] | None = None,
 ) -> Floats:
-    """Return (draw, model): mean score of every model in every resample, the same instances and phrasings for all models.
+    """Return (draw, model): mean score of every model in every resample, the same instances and
+    phrasings for all models.
 
     Parameters
     ----------

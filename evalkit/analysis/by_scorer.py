@@ -1,4 +1,6 @@
-"""Scores of the same cells under several rules -> mean, spread, gap and rank under each, and what the rule makes of the spread."""
+"""Scores of the same cells under several rules -> mean, spread, gap and rank under each,
+and what the rule makes of the spread.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerRow:
-    """One model under one rule, over the tasks with one kind of answer; fractions, NaN where undefined."""
+    """One model under one rule, over the tasks with one kind of answer;
+    fractions, NaN where undefined.
+    """
 
     run: str
     """Name of the run."""
@@ -41,7 +45,9 @@ class ScorerRow:
     gap: float
     """Mean over tasks of seen minus unseen phrasings."""
     cells: str
-    """Digest of its tasks, phrasings and instances; rows with the same one are of the same cells."""
+    """Digest of its tasks, phrasings and instances;
+    rows with the same one are of the same cells.
+    """
     rank: float
     """Place of the model by mean under this rule, ties share the average; NaN with one model."""
 
@@ -120,7 +126,9 @@ def _row(key: Key, table: ScoreTable) -> ScorerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """How often a label's probability and the written answer of the same cell name the same choice."""
+    """How often a label's probability and the written answer of the same cell name the same
+    choice.
+    """
 
     model: str
     """Model."""
@@ -179,7 +187,9 @@ def _predicts(table: ScoreTable) -> bool:
 
 
 GRADED = frozenset({"probability", "f1", "rouge_l"})
-"""Rules that give fractions: their spread is smaller by nature and is not held against the others'."""
+"""Rules that give fractions: their spread is smaller by nature and is not held against the
+others'.
+"""
 
 
 def made_by_scorer(rows: Sequence[ScorerRow]) -> list[Made]:

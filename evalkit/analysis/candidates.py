@@ -1,4 +1,5 @@
-"""Several changed models against one plain model, and which of those that needed no training can be suggested.
+"""Several changed models against one plain model, and which of those that needed no training can be
+suggested.
 
 Everything is as in `evalkit.analysis.compare`. The suggestion is made on unseen phrasings where the
 runs have some. Choosing the best of k is paid for: its interval has the level 1 - (1 - level) / k
@@ -67,7 +68,9 @@ class Suggestion:
 
 
 def changes_of(plain: ScoreTable, candidate: Candidate, settings: Settings) -> list[Estimate]:
-    """Return the difference of every headline estimate, with the candidate's name in place of the model's."""
+    """Return the difference of every headline estimate,
+    with the candidate's name in place of the model's.
+    """
     found = compare_tables(plain, candidate.table, settings=settings)
     return [replace(row, model=f"{candidate.name} - {found.old}") for row in found.estimates]
 

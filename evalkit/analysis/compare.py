@@ -153,7 +153,8 @@ def _only_model(table: ScoreTable, side: str) -> str:
 
 
 def paired_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]:
-    """Return the headline blocks of every task of two tables of one model each, cell for cell the same.
+    """Return the headline blocks of every task of two tables of one model each, cell for cell the
+    same.
 
     Raises
     ------
@@ -166,7 +167,9 @@ def paired_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]
 
 
 def whole_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]:
-    """Return the blocks of every task of two tables that `paired_blocks` accepts, with the controls and perturbed phrasings that both have."""
+    """Return the blocks of every task of two tables that `paired_blocks` accepts,
+    with the controls and perturbed phrasings that both have.
+    """
     models = [_only_model(table, side) for table, side in ((old, "old"), (new, "new"))]
     found = []
     for task in old.tasks(models[0]):
@@ -183,7 +186,8 @@ def whole_blocks(old: ScoreTable, new: ScoreTable) -> list[tuple[Block, Block]]:
 def control_pairs(
     old: ScoreTable, new: ScoreTable, kinds: Sequence[str]
 ) -> list[tuple[Block, Block]]:
-    """Return the blocks of controls of some kinds, unperturbed, of every task where both tables have the same ones.
+    """Return the blocks of controls of some kinds, unperturbed, of every task where both tables
+    have the same ones.
 
     Parameters
     ----------
@@ -277,7 +281,9 @@ def _differences(old: Block, new: Block, settings: Settings, *, reliance: Found)
 
 
 def _gap_differences(old: Block, new: Block, settings: Settings) -> Found:
-    """Differences of the means of seen and unseen phrasings and of their gap, where both models have seen the same."""
+    """Differences of the means of seen and unseen phrasings and of their gap,
+    where both models have seen the same.
+    """
     names = ("gap", "seen_mean", "unseen_mean")
     if old.seen != new.seen:
         return {

@@ -171,7 +171,9 @@ def _exchanged(pairs: Sequence[Pair], settings: Settings) -> tuple[float, str]:
 
 
 def _flipped(pairs: Sequence[Pair], name: str, settings: Settings) -> tuple[float, str]:
-    """P of the sum of differences when each instance's sign is exchangeable; a task counts as one of all."""
+    """P of the sum of differences when each instance's sign is exchangeable;
+    a task counts as one of all.
+    """
     sums, grouped = [], False
     for old, new in pairs:
         change = new.values - old.values

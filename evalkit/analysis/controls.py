@@ -1,4 +1,6 @@
-"""What controls tell: reliance on the instruction, how far obeying one is right by accident, and whether familiar words beat the right ones."""
+"""What controls tell: reliance on the instruction, how far obeying one is right by accident,
+and whether familiar words beat the right ones.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ NEVER_RIGHT = ("opposite", "negated")
 
 
 def reliance_of(block: Block, *, question: stats.Question, level: float) -> Found:
-    """Return the mean of correct phrasings minus the mean of wrong ones, over all wrong kinds and for each; empty without controls.
+    """Return the mean of correct phrasings minus the mean of wrong ones, over all wrong kinds and
+    for each; empty without controls.
 
     Parameters
     ----------
@@ -49,7 +52,8 @@ def reliance_of(block: Block, *, question: stats.Question, level: float) -> Foun
 
 
 def accident_of(block: Block, guess: float, *, level: float) -> Found:
-    """Return the share of items on which obeying a control is right by accident, over all kinds and for each.
+    """Return the share of items on which obeying a control is right by accident, over all kinds and
+    for each.
 
     Parameters
     ----------
@@ -63,8 +67,8 @@ def accident_of(block: Block, guess: float, *, level: float) -> Found:
     Notes
     -----
     Who obeys another task's instruction, or none, or random words, answers without regard to the
-    target and is right as often as a guess. Who obeys ``opposite`` or ``negated`` never is. Over all
-    kinds every control counts alike, as in ``reliance``.
+    target and is right as often as a guess. Who obeys ``opposite`` or ``negated`` never is. Over
+    all kinds every control counts alike, as in ``reliance``.
     """
     kinds = [kind for kind in block.kinds if kind != "correct"]
     if not kinds:
@@ -81,7 +85,8 @@ def accident_of(block: Block, guess: float, *, level: float) -> Found:
 
 
 def seen_wrong_of(block: Block, *, question: stats.Question, level: float) -> Found:
-    """Return seen-but-wrong minus unseen-but-right, and its p; empty where the model has seen no wrong control, or all right phrasings.
+    """Return seen-but-wrong minus unseen-but-right, and its p;
+    empty where the model has seen no wrong control, or all right phrasings.
 
     Parameters
     ----------

@@ -36,8 +36,8 @@ class Scored:
     n: int
     """Instances scored."""
     unparsed: float
-    """Share of answers that are cut or in another form than the one asked for, refusals are none; NaN
-    where nothing is said of answers."""
+    """Share of answers that are cut or in another form than the one asked for, refusals are none;
+    NaN where nothing is said of answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,9 @@ class Costs:
     n_by_format: int | None
     """How many of them lose by format; None where nothing is said of answers."""
     by_chance: float
-    """How many would lose as much by the draw of instances, were all wordings of a task alike; NaN in a sparse run."""
+    """How many would lose as much by the draw of instances, were all wordings of a task alike;
+    NaN in a sparse run.
+    """
 
     def of(self, seen: str) -> int:
         """Return how many of them have one relation to the model."""
@@ -61,7 +63,8 @@ class Costs:
 
 
 def lost_by_format(score: float, mean: float, unparsed: float) -> bool:
-    """Return whether leaving out answers that could not be used closes half of the distance to the task's mean, or more.
+    """Return whether leaving out answers that could not be used closes half of the distance to the
+    task's mean, or more.
 
     >>> lost_by_format(0.4, 0.8, 0.5), lost_by_format(0.4, 0.8, 0.1)
     (True, False)
@@ -160,7 +163,9 @@ def scored_phrasings(path: Path) -> list[Scored]:
 
 
 def _by_format(line: Mapping[str, str]) -> float:
-    """Share of cut and unusable answers; a file of an earlier version has the unparsed ones only."""
+    """Share of cut and unusable answers; a file of an earlier version has the unparsed ones
+    only.
+    """
     names = ("cut_rate", "unusable_rate") if "cut_rate" in line else ("unparsed_rate",)
     return sum(float(line[name] or 0) for name in names)
 

@@ -1,4 +1,6 @@
-"""The cells behind every row of `evalkit.analysis.dimensions`: which level, which copies, against what."""
+"""The cells behind every row of `evalkit.analysis.dimensions`: which level,
+which copies, against what.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ _WITHOUT_CHANGE = ("attack_start", "void_share")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lines:
-    """Phrasings that are read together: the headline ones, or the copies that one perturbation made."""
+    """Phrasings that are read together: the headline ones,
+    or the copies that one perturbation made.
+    """
 
     label: str
     """Group they are called by; empty for the headline."""
@@ -98,7 +102,8 @@ def _codes(origins: Sequence[str]) -> Rows:
 
 
 def measures_of(answers: AnswerBlock) -> dict[str, Floats]:
-    """Return everything measured of answers, each (P, N), NaN where it is void; with the share that is void.
+    """Return everything measured of answers, each (P, N), NaN where it is void;
+    with the share that is void.
 
     Parameters
     ----------
@@ -125,7 +130,9 @@ def _is_reference(factors: Mapping[str, str]) -> bool:
 
 
 def _voided(values: Floats, codes: Rows, factors: Sequence[Mapping[str, str]]) -> Floats:
-    """Values without the references, and without what a reference of the same origin already has."""
+    """Values without the references, and without what a reference of the same origin already
+    has.
+    """
     kept = values.copy()
     reference = np.array([_is_reference(one) for one in factors])
     if not reference.any():
@@ -151,7 +158,9 @@ def _lines(block: Block) -> list[_Lines]:
 
 
 def _levels(factors: Sequence[Mapping[str, str]]) -> list[tuple[str, list[int]]]:
-    """Group -> columns: nothing, every level of every factor, and every pair of levels that occurs."""
+    """Group -> columns: nothing, every level of every factor,
+    and every pair of levels that occurs.
+    """
     columns: dict[str, list[int]] = {"": list(range(len(factors)))}
     counts: dict[str, set[str]] = defaultdict(set)
     for one in factors:
@@ -234,7 +243,9 @@ def _one(
 def _against_origin(
     task: _Task, line: _Lines, headline: _Lines, columns: list[int], group: str
 ) -> Iterator[tuple[str, Cut]]:
-    """Yield what copies change against their phrasings, and the gap between seen and unseen under them."""
+    """Yield what copies change against their phrasings,
+    and the gap between seen and unseen under them.
+    """
     shared = {name: rows for name, rows in line.rows.items() if name in headline.rows}
     if not shared:
         return
@@ -324,7 +335,9 @@ def _partners(task: _Task, column: int, name: str, reference: str) -> list[int]:
 
 
 def _draws(task: _Task, line: _Lines) -> Iterator[tuple[str, Cut]]:
-    """Yield the copies of one phrasing by the draws that made them, for their variance component."""
+    """Yield the copies of one phrasing by the draws that made them,
+    for their variance component.
+    """
     if all(len(rows) > 1 for rows in line.rows.values()):
         for name, rows in line.rows.items():
             part = _cells(

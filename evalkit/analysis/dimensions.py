@@ -1,9 +1,10 @@
-"""What is varied beside the wording: one row per level of a factor, and its change against the reference.
+"""What is varied beside the wording: one row per level of a factor,
+and its change against the reference.
 
 Two things vary within a run. Instances made from one origin differ in their *factors* (an attack, a
-passage, the number of instructions); copies of a phrasing differ in their *perturbation* (a wrapper,
-a defence, worked instances). Rows of both kinds carry their levels in the column ``group``, such as
-``attack=naive`` or ``perturbation=wrapper:kind=alpaca & attack=naive``.
+passage, the number of instructions); copies of a phrasing differ in their *perturbation* (a
+wrapper, a defence, worked instances). Rows of both kinds carry their levels in the column
+``group``, such as ``attack=naive`` or ``perturbation=wrapper:kind=alpaca & attack=naive``.
 
 A factor's reference is its level ``none``, or ``given``. The change against it pairs cells of one
 phrasing and one origin that agree in every factor both have. A copy is held against its phrasing.
@@ -50,7 +51,8 @@ def dimension_rows(
     blocks
         Its tasks.
     answers
-        Task id -> its answers, with measures and factors; a task without them varies phrasings only.
+        Task id -> its answers, with measures and factors; a task without them varies phrasings
+        only.
     question
         ``fixed``: these phrasings on new instances; ``random``: new phrasings too.
     level
@@ -156,7 +158,9 @@ def _interval(
 
 
 def _p_of(error: Error) -> float:
-    """Return the two-sided p of a change by Student's test over origins; 1 where nothing changes."""
+    """Return the two-sided p of a change by Student's test over origins;
+    1 where nothing changes.
+    """
     from scipy.stats import t as student_t
 
     if math.isnan(error.variance) or error.variance <= 0:

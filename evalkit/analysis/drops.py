@@ -72,7 +72,8 @@ def drops_of(block: Block, reference: str | Mapping[str, str] | None) -> tuple[f
 def drops_by_perturbation(
     pairs: Mapping[str, str], perturbations: Mapping[str, str], scores: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return ``pdr_NAME`` -> mean drop rate of the pairs whose attacked phrasing is of that perturbation.
+    """Return ``pdr_NAME`` -> mean drop rate of the pairs whose attacked phrasing is of that
+    perturbation.
 
     Parameters
     ----------

@@ -100,7 +100,9 @@ def read_estimates(path: Path | str) -> list[Estimate]:
 
 
 def of_first_schema(path: Path | str) -> bool:
-    """Return whether an estimates.csv is of the first schema, whose rows over tasks took tasks as draws."""
+    """Return whether an estimates.csv is of the first schema, whose rows over tasks took tasks
+    as draws.
+    """
     with Path(path).open(encoding="utf-8", newline="") as file:
         return tuple(next(csv.reader(file), [])) == FIRST
 

@@ -89,9 +89,9 @@ def estimate(
     Notes
     -----
     Headline statistics are over correct, unperturbed phrasings whose meaning nobody doubts; where a
-    task has none of these, over its correct ones, and where it has none, over all. Benchmark rows have task ``all``; suite rows benchmark and task
-    ``all``. With several models their ranks and Kendall's W follow (see
-    `evalkit.analysis.between_models`).
+    task has none of these, over its correct ones, and where it has none, over all. Benchmark rows
+    have task ``all``; suite rows benchmark and task ``all``. With several models their ranks and
+    Kendall's W follow (see `evalkit.analysis.between_models`).
     """
     what, known = asked(question), known or Known()
     asking = Options(

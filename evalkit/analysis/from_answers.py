@@ -34,14 +34,17 @@ OF_TOKENS = {
     name: f"{name.removesuffix('_answer')}_tokens"
     for name in ("ece", "brier_answer", "overconfidence", "aurc", "average_precision")
 }
-"""Statistic of confidence -> its name where the probability of an answer's tokens is taken for it."""
+"""Statistic of confidence -> its name where the probability of an answer's tokens is taken for
+it.
+"""
 NO_LABELS = "no fixed set of answers to keep to"
 
 
 def answer_statistics(
     answers: AnswerBlock, *, headline: Mask, pairs: Mapping[str, str], level: float
 ) -> dict[str, stats.Interval]:
-    """Return posix, prompt_uncertainty, confidence, brier, refusal_rate and label_adherence with their intervals.
+    """Return posix, prompt_uncertainty, confidence, brier, refusal_rate and label_adherence with
+    their intervals.
 
     Parameters
     ----------

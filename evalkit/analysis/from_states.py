@@ -66,7 +66,9 @@ def _over_answers(block: Block, cells: Callable[[Block], Floats]) -> Floats:
 
 
 def share_cells(block: Block, state: str) -> Floats:
-    """Return 1 for the (P, N) cells of a state, 0 for other answers, NaN without an answer; the share of a cell's answers where it has several."""
+    """Return 1 for the (P, N) cells of a state, 0 for other answers, NaN without an answer;
+    the share of a cell's answers where it has several.
+    """
 
     def cells(one: Block) -> Floats:
         flags = (one.state == STATES.index(state)).astype(np.float64)
@@ -92,7 +94,9 @@ def state_shares(block: Block) -> dict[str, float]:
 
 
 def form_cells(block: Block, names: tuple[str, ...]) -> Floats:
-    """Return 1 for the (P, N) texts of these forms, 0 for other texts, NaN where there is none; the share of a cell's texts where it has several."""
+    """Return 1 for the (P, N) texts of these forms, 0 for other texts, NaN where there is none;
+    the share of a cell's texts where it has several.
+    """
     codes = [FORMS.index(name) for name in names]
 
     def cells(one: Block) -> Floats:
@@ -143,7 +147,9 @@ def _rate(cells: Floats, level: float) -> stats.Interval:
 
 
 def _flips(answers: Sequence[Floats], level: float) -> stats.Interval:
-    """Share of (instance, unordered phrasing pair) of which one refuses and the other does not, over first answers, second ones and so on."""
+    """Share of (instance, unordered phrasing pair) of which one refuses and the other does not,
+    over first answers, second ones and so on.
+    """
     shares, flipped, of = [], 0.0, 0.0
     for refused in answers:
         there = ~np.isnan(refused)
@@ -157,7 +163,8 @@ def _flips(answers: Sequence[Floats], level: float) -> stats.Interval:
 
 
 def state_differences(old: Block, new: Block, *, level: float) -> Found:
-    """Return new minus old of the shares of states and forms, of calibration and of a judge's verdicts, on the cells both have.
+    """Return new minus old of the shares of states and forms, of calibration and of a judge's
+    verdicts, on the cells both have.
 
     Parameters
     ----------
@@ -199,7 +206,8 @@ def state_differences(old: Block, new: Block, *, level: float) -> Found:
 
 
 def calibration_statistics(confidence: Floats, scores: Floats, *, level: float) -> Found:
-    """Return ece, its equal-mass form, the Brier score of the answers given with its parts, overconfidence, sure errors, aurc, average precision, confidence shift.
+    """Return ece, its equal-mass form, the Brier score of the answers given with its parts,
+    overconfidence, sure errors, aurc, average precision, confidence shift.
 
     Parameters
     ----------

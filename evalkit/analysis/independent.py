@@ -1,4 +1,6 @@
-"""Instances in groups: what one task's statistics are made from, and which have no interval then."""
+"""Instances in groups: what one task's statistics are made from,
+and which have no interval then.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def independent_units(block: Block, scores: Floats) -> Floats:
 
 
 def of_groups(scores: Floats, codes: npt.NDArray[np.int64], found: Found, *, level: float) -> Found:
-    """What grouped instances change in statistics of single instances: Student over groups, or no interval."""
+    """What grouped instances change in statistics of single instances: Student over groups,
+    or no interval.
+    """
     parts = stats.score_intervals(
         scores, rng=np.random.default_rng(0), question="fixed", level=level, n_resamples=1
     )

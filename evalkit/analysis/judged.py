@@ -1,9 +1,9 @@
 """What a judge said -> how good the answers are by it, and how far it is to be believed.
 
-A judge is a measuring instrument with errors of its own, so nothing of it enters a score. Beside its
-rate stand: whether it keeps its verdict when options or answers change places and when it is asked
-in other words, whether it favours length, how it agrees with the metric, and its rate corrected by
-labels that people gave.
+A judge is a measuring instrument with errors of its own, so nothing of it enters a score. Beside
+its rate stand: whether it keeps its verdict when options or answers change places and when it is
+asked in other words, whether it favours length, how it agrees with the metric, and its rate
+corrected by labels that people gave.
 """
 
 from __future__ import annotations
@@ -263,7 +263,9 @@ def _same_in_both_orders(verdicts: Sequence[JudgeVerdict]) -> list[float]:
 
 
 def _firsts(verdicts: Sequence[JudgeVerdict]) -> list[float]:
-    """1 for a verdict for what stood first, only where both orders were read, so that the better option stands first as often as second."""
+    """1 for a verdict for what stood first, only where both orders were read,
+    so that the better option stands first as often as second.
+    """
     return [
         float((value == 1.0) != swapped)
         for orders in _by_order(verdicts).values()

@@ -1,8 +1,8 @@
 """Language of the instruction crossed with language of the input: the cells behind every row.
 
-Phrasings of one task in several languages ask the same instances, so the change against English pairs
-instances and takes wordings of either language as draws. ``instruction=own`` is the instruction in the
-language of the input, over tasks whose input is not English.
+Phrasings of one task in several languages ask the same instances, so the change against English
+pairs instances and takes wordings of either language as draws. ``instruction=own`` is the
+instruction in the language of the input, over tasks whose input is not English.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ Floats = npt.NDArray[np.float64]
 def language_cuts(
     blocks: Sequence[Block], answers: Mapping[str, AnswerBlock], inputs: Mapping[str, str]
 ) -> Iterator[tuple[Block, str, Cut]]:
-    """Yield block, group and statistic with its cells; nothing where all instructions are in one language.
+    """Yield block, group and statistic with its cells;
+    nothing where all instructions are in one language.
 
     Parameters
     ----------
@@ -91,7 +92,9 @@ def _against(
 def _part(
     block: Block, cells: Floats, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_]
 ) -> Part | None:
-    """Return the cells of some phrasings, a column per independent unit; None where there are none."""
+    """Return the cells of some phrasings, a column per independent unit;
+    None where there are none.
+    """
     picked = cells[rows][:, columns]
     if not picked.size:
         return None

@@ -29,7 +29,8 @@ LEVELS = ("instance", "task", "category")
 def level_rows(
     blocks: Sequence[Block], levels: Mapping[str, str], *, question: Within, level: float
 ) -> list[Estimate]:
-    """Return mean, seen mean, unseen mean, gap and interaction of every level; none where fewer than two levels occur.
+    """Return mean, seen mean, unseen mean, gap and interaction of every level;
+    none where fewer than two levels occur.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Means over new phrasings: with an interval that needs no law of wording, or of scores of phrasings alone."""
+"""Means over new phrasings: with an interval that needs no law of wording,
+or of scores of phrasings alone.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ ARMS = ("seen", "unseen")
 
 
 def of_new_phrasings(scores: Floats, arms: npt.NDArray[np.str_], *, level: float) -> Found:
-    """Return the intervals for new phrasings that hold whatever their effects are, where there is one.
+    """Return the intervals for new phrasings that hold whatever their effects are,
+    where there is one.
 
     Parameters
     ----------
@@ -39,7 +42,9 @@ def of_new_phrasings(scores: Floats, arms: npt.NDArray[np.str_], *, level: float
 
 
 def proven(scores: Floats, *, level: float) -> stats.Interval:
-    """Return the share of phrasings like these that is shown to score the least of these or more."""
+    """Return the share of phrasings like these that is shown to score the least of these or
+    more.
+    """
     n_phrasings = int((~np.isnan(scores)).any(axis=1).sum())
     share = stats.proven_share(n_phrasings, level=level)
     return stats.undefined(
@@ -48,7 +53,8 @@ def proven(scores: Floats, *, level: float) -> stats.Interval:
 
 
 def same_rows(parts: Sequence[stats.Part]) -> list[Floats] | None:
-    """Return the scores of tasks with one phrasing a place; None where they lack one another's phrasings.
+    """Return the scores of tasks with one phrasing a place;
+    None where they lack one another's phrasings.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""One statistic of the first answers, the second ones and so on, where cells were answered several times."""
+"""One statistic of the first answers, the second ones and so on,
+where cells were answered several times.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Statistics over several tasks: the unweighted mean over tasks, with the interval of the question asked.
+"""Statistics over several tasks: the unweighted mean over tasks,
+with the interval of the question asked.
 
 *New phrasings, whatever their effects*: one bounded mean where tasks have the same phrasings.
 
-*These tasks and phrasings* and *new phrasings with normal effects*: means, arms and gaps are linear in
-the cells, so their error is worked out from all cells together; whatever tasks share of their
+*These tasks and phrasings* and *new phrasings with normal effects*: means, arms and gaps are linear
+in the cells, so their error is worked out from all cells together; whatever tasks share of their
 phrasings is kept. Any other statistic has the intervals of its tasks: they are put together as
 independent ones, but for what they share of their phrasings.
 
@@ -188,7 +189,8 @@ def _one(
 
 
 def _at_instances(metric: str, tasks: Sequence[OneTask], level: float) -> Interval | None:
-    """Interval from all instances of all tasks; None where one lacks cells or has instances in groups.
+    """Interval from all instances of all tasks; None where one lacks cells or has instances in
+    groups.
 
     Wilson's intervals of single tasks do not add up: a task without a failure says nothing of the
     other side, and the mean over 17 tasks then held 90%.
@@ -226,7 +228,8 @@ def _shared(tasks: Sequence[OneTask]) -> Floats:
 
 
 def linear_error(tasks: Sequence[OneTask], metric: str, question: Asked) -> Error | None:
-    """Return value and error of a statistic in `LINEAR` over these tasks; None where a task lacks cells or an arm.
+    """Return value and error of a statistic in `LINEAR` over these tasks;
+    None where a task lacks cells or an arm.
 
     Parameters
     ----------
@@ -282,7 +285,9 @@ def mean_error(tasks: Sequence[OneTask], question: Asked) -> tuple[Error, Asked]
 
 
 def _tasks_error(tasks: Sequence[OneTask]) -> Error:
-    """Mean over tasks when tasks are draws: crossed with the phrasings they share, else by themselves."""
+    """Mean over tasks when tasks are draws: crossed with the phrasings they share,
+    else by themselves.
+    """
     values = np.array([task.found["mean"].value for task in tasks])
     value = float(values.mean())
     if len(tasks) < LEAST_TASKS:

@@ -1,4 +1,5 @@
-"""``tests.csv``: pairs of models, attacked phrasings against their reference, and seen against unseen phrasings.
+"""``tests.csv``: pairs of models, attacked phrasings against their reference,
+and seen against unseen phrasings.
 
 Pairs are tested on the cells that both sides have. Instances are the units, or their groups: all
 phrasings of an instance change sides together, so ten phrasings of a question do not count as ten
@@ -312,7 +313,9 @@ def gap_tests(
 def _gap_parts(
     block: Block,
 ) -> tuple[tuple[Floats, Floats], Floats, npt.NDArray[np.int64] | None] | None:
-    """Mean scores per instance of both arms, what each adds to the gap, groups; None without an arm."""
+    """Mean scores per instance of both arms, what each adds to the gap, groups;
+    None without an arm.
+    """
     arms = [np.array(block.seen) == name for name in ("seen", "unseen")]
     if not all(arm.any() for arm in arms):
         return None

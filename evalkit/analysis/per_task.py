@@ -71,7 +71,9 @@ class Options:
     guess: float = math.nan
     """Score of an answer drawn without regard to the target; NaN where it is not known."""
     said: Mapping[str, Mapping[str, Sequence[float]]] | None = None
-    """Phrasing id -> itself or a copy -> probability of each generated answer, from a second pass."""
+    """Phrasing id -> itself or a copy -> probability of each generated answer, from a second
+    pass.
+    """
     distances: Mapping[str, float] | None = None
     """Phrasing id -> distance to the seen ones, empty when none was asked for; None: not a run, so
     not spoken of."""
@@ -148,7 +150,9 @@ def task_statistics(
 
 
 def _of_texts(block: Block, headline: Mask, options: Options, *, grouped: bool) -> Found:
-    """Statistics of what was answered, and of the second pass over it; without intervals where instances are in groups."""
+    """Statistics of what was answered, and of the second pass over it;
+    without intervals where instances are in groups.
+    """
     found: Found = {}
     if options.answers is not None:
         of_answers = answer_statistics(

@@ -1,4 +1,6 @@
-"""``phrasings.csv``: one row per task and phrasing, with the rates and calibration that are asked for per phrasing."""
+"""``phrasings.csv``: one row per task and phrasing,
+with the rates and calibration that are asked for per phrasing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What stands beside the ranks of models: score above chance, share of a reference, and what one wording's order is worth."""
+"""What stands beside the ranks of models: score above chance, share of a reference,
+and what one wording's order is worth.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,9 @@ def places(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoesWith:
-    """How scores measured elsewhere go with those of the leaderboard; Spearman's rho, NaN with fewer than three models."""
+    """How scores measured elsewhere go with those of the leaderboard;
+    Spearman's rho, NaN with fewer than three models.
+    """
 
     n: int
     """Models that both have."""
@@ -159,7 +163,8 @@ def _rho(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def of_reference(estimates: Sequence[Estimate], reference: Sequence[Estimate]) -> tuple[float, int]:
-    """Return the mean over tasks of score above chance divided by a reference's, and the tasks behind it; NaN and 0 without any.
+    """Return the mean over tasks of score above chance divided by a reference's,
+    and the tasks behind it; NaN and 0 without any.
 
     Parameters
     ----------

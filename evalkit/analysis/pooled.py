@@ -1,4 +1,5 @@
-"""Readings of "the deviation over all tasks" that published tables use, each under a name of its own.
+"""Readings of "the deviation over all tasks" that published tables use, each under a name of its
+own.
 
 A mean over tasks hides what was averaged. Beside ``std`` over all tasks (the mean of the tasks'
 deviations) there are: the deviation of one list of all phrasing scores, the root mean square of the
@@ -154,7 +155,9 @@ CALIBRATION: dict[str, Callable[[Floats, Floats], float]] = {
 
 
 def _of_means(tasks: Sequence[OneTask]) -> dict[str, float]:
-    """Deviation of the phrasings' means over tasks, for phrasings that all tasks have and the arms among them."""
+    """Deviation of the phrasings' means over tasks,
+    for phrasings that all tasks have and the arms among them.
+    """
     scores = [dict(zip(task.phrasing_ids, task.a.tolist(), strict=True)) for task in tasks]
     seen = [dict(zip(task.phrasing_ids, task.seen, strict=True)) for task in tasks]
     ids = [name for name in scores[0] if all(name in one for one in scores)]

@@ -1,8 +1,8 @@
 """F1 of relations without "no relation", for all cells and for every form, with an interval.
 
-F1 of a phrasing is 2 hits / (relations named + relations there) over its cells. Each instance's share
-in it is the first term of its expansion: F1 + (2 hit - F1 (named + there)) / mean (named + there). The
-shares have the mean F1, and their spread is its error.
+F1 of a phrasing is 2 hits / (relations named + relations there) over its cells. Each instance's
+share in it is the first term of its expansion: F1 + (2 hit - F1 (named + there)) / mean (named +
+there). The shares have the mean F1, and their spread is its error.
 
 References
 ----------

@@ -1,4 +1,6 @@
-"""A score table made elsewhere -> estimates, tests and phrasings, over the whole and over every level of its factors."""
+"""A score table made elsewhere -> estimates, tests and phrasings, over the whole and over every
+level of its factors.
+"""
 
 from __future__ import annotations
 
@@ -168,7 +170,8 @@ def _refuse_unknown(frame: pd.DataFrame, reference: str | Mapping[str, str], ori
 
 
 def tests_of(file: ScoreFile, settings: TableSettings) -> list[PairedTest]:
-    """Return the paired tests of a per-instance table: pairs of models, attacked phrasings against their reference, gaps.
+    """Return the paired tests of a per-instance table:
+    pairs of models, attacked phrasings against their reference, gaps.
 
     Raises
     ------
@@ -189,7 +192,9 @@ def tests_of(file: ScoreFile, settings: TableSettings) -> list[PairedTest]:
 
 
 def phrasings_of(file: ScoreFile) -> list[dict[str, Any]] | None:
-    """Return the rows of ``phrasings.csv`` of a per-instance table that has one row per cell; None of any other."""
+    """Return the rows of ``phrasings.csv`` of a per-instance table that has one row per cell;
+    None of any other.
+    """
     keys = ["model", "task", "phrasing_id", "instance_id"]
     keys += ["repeat"] if "repeat" in file.frame else []
     if file.layout != "cells" or file.frame.duplicated(keys).any():

@@ -1,4 +1,6 @@
-"""How many phrasings and instances show a gap of a given size, from a pilot run or from stated variance components."""
+"""How many phrasings and instances show a gap of a given size, from a pilot run or from stated
+variance components.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,8 @@ def _pilots(table: ScoreTable, run: Path) -> list[Pilot]:
 
 
 def _per_instance(found: Components, each: float) -> Components:
-    """Components of groups as those of instances that bring as much error: what groups of m vary, m times.
+    """Components of groups as those of instances that bring as much error:
+    what groups of m vary, m times.
 
     The mean of N instances then has the error of N / m groups, so designs ask for instances in
     groups of the pilot's size.
@@ -164,7 +167,8 @@ def _within_arms(values: np.ndarray, seen: Sequence[str]) -> Components:
 
 
 def _gap_variance(values: np.ndarray, seen: Sequence[str], found: Components) -> float:
-    """Variance over instances of mean seen score minus mean unseen score, less what the interaction alone explains, at least 0.
+    """Variance over instances of mean seen score minus mean unseen score, less what the interaction
+    alone explains, at least 0.
 
     E[var_i(d_i)] = vg + ve (1 / Ps + 1 / Pu) for d_i over Ps seen and Pu unseen phrasings.
     """

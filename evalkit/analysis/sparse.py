@@ -91,7 +91,8 @@ def _of_block(block: Block, headline: Mask, *, level: float = 0.95) -> Budgeted 
 def sparse_statistics(
     scores: Floats, *, seen: Mask, unseen: Mask, level: float
 ) -> dict[str, stats.Interval]:
-    """Return the statistics of phrasing scores and of both arms from the posterior, pss from the pairs there are, and reasons for the rest.
+    """Return the statistics of phrasing scores and of both arms from the posterior, pss from the
+    pairs there are, and reasons for the rest.
 
     Parameters
     ----------
@@ -151,7 +152,9 @@ def phrasing_estimates(block: Block, headline: Mask) -> Floats:
 
 
 def phrasing_intervals(block: Block, headline: Mask, *, level: float) -> Floats | None:
-    """Return (P, 2) ends of the posterior intervals of the headline phrasings of a sparse design; None for any other."""
+    """Return (P, 2) ends of the posterior intervals of the headline phrasings of a sparse
+    design; None for any other.
+    """
     fit = _of_block(block, headline, level=level)
     if fit is None:
         return None
@@ -161,7 +164,8 @@ def phrasing_intervals(block: Block, headline: Mask, *, level: float) -> Floats 
 
 
 def curve_of(block: Block, headline: Mask, *, level: float) -> list[tuple[int, float]]:
-    """Return (cells, half-width of the mean) had only a part of the cells been asked, and for all of them; empty without a score.
+    """Return (cells, half-width of the mean) had only a part of the cells been asked,
+    and for all of them; empty without a score.
 
     Parameters
     ----------

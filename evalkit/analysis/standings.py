@@ -95,8 +95,8 @@ def standings(
         Seed of the resamples.
     question
         A name in `evalkit.records.questions`; ``phrasings`` is answered for these phrasings, see
-        `of_differences` there; all but ``these`` need two phrasings in every task, else ``these`` is
-        answered and said.
+        `of_differences` there; all but ``these`` need two phrasings in every task, else ``these``
+        is answered and said.
 
     Raises
     ------
@@ -278,7 +278,9 @@ def _draws(
 
 
 def _signs(ids: Ids, cells: Cells, *, question: Asked, level: float) -> npt.NDArray[np.int64]:
-    """(model, model): 1 where the first is distinguishably better than the second, -1 where worse, 0 for a tie."""
+    """(model, model): 1 where the first is distinguishably better than the second, -1 where
+    worse, 0 for a tie.
+    """
     n_models = cells[0].shape[0]
     signs = np.zeros((n_models, n_models), dtype=np.int64)
     for j in range(n_models):

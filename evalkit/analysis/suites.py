@@ -1,4 +1,6 @@
-"""Whether two runs are of the same cells: what their manifests say of suite, tasks, phrasings and instances."""
+"""Whether two runs are of the same cells: what their manifests say of suite, tasks, phrasings
+and instances.
+"""
 
 from __future__ import annotations
 

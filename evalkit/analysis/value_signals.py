@@ -1,19 +1,19 @@
 """Which wordings are worth training on, by signals that stored runs give, each held against chance.
 
-A signal is one number per wording, larger for more worth. What it is worth is measured here: wordings
-are chosen by half of the instances, and what they lose is read from the other half, beside as many
-wordings drawn at random.
+A signal is one number per wording, larger for more worth. What it is worth is measured here:
+wordings are chosen by half of the instances, and what they lose is read from the other half, beside
+as many wordings drawn at random.
 
 References
 ----------
-``uncertainty``: Kung and others, "Active Instruction Tuning", arXiv 2311.00288, with other wordings in
-place of perturbed copies. ``learning``: Mekala and others, "Smaller Language Models are capable of
-selecting Instruction-Tuning Training Data for Larger Language Models", arXiv 2402.10430: (P0 - P1) /
-(P0 - Pn) with P the perplexity of the answers; a wording that is learned late is worth more, so the
-signal is 1 less that. ``golden``: Li and others, "One-Shot Learning as Instruction Data Prospector",
-arXiv 2312.10302: share of answers that a worked instance makes likelier. ``utility``: by how much, nats,
-as in Agarwal and others, "DELIFT", arXiv 2411.04425. ``length``: Zhao and others, "Long Is More for
-Alignment", arXiv 2402.04833. ``recoverable`` is ours.
+``uncertainty``: Kung and others, "Active Instruction Tuning", arXiv 2311.00288, with other wordings
+in place of perturbed copies. ``learning``: Mekala and others, "Smaller Language Models are capable
+of selecting Instruction-Tuning Training Data for Larger Language Models", arXiv 2402.10430: (P0 -
+P1) / (P0 - Pn) with P the perplexity of the answers; a wording that is learned late is worth more,
+so the signal is 1 less that. ``golden``: Li and others, "One-Shot Learning as Instruction Data
+Prospector", arXiv 2312.10302: share of answers that a worked instance makes likelier. ``utility``:
+by how much, nats, as in Agarwal and others, "DELIFT", arXiv 2411.04425. ``length``: Zhao and
+others, "Long Is More for Alignment", arXiv 2402.04833. ``recoverable`` is ours.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _mean(values: Floats) -> Floats:
 
 
 def _uncertainty(one: Material) -> Floats:
-    """Return the mean distance of the right answer's probability from its mean under the other wordings."""
+    """Return the mean distance of the right answer's probability from its mean under the other
+    wordings.
+    """
     return _mean(np.abs(one.target - _others(one.target)))
 
 
@@ -118,7 +120,9 @@ def _score(one: Material) -> Floats:
 
 
 def _recoverable(one: Material) -> Floats:
-    """Return the share of instances lost here that at least half of the other wordings get right."""
+    """Return the share of instances lost here that at least half of the other wordings get
+    right.
+    """
     others = _others(one.scores)
     lost = (one.scores < 0.5) & (others >= 0.5)
     return _mean(np.where(np.isnan(one.scores) | np.isnan(others), np.nan, lost))
@@ -130,7 +134,9 @@ def _nats(values: Floats) -> Floats:
 
 
 def _learning(one: Material) -> Floats:
-    """Return 1 - (P0 - P1) / (P0 - Pn), P the mean perplexity; NaN where the training changed nothing."""
+    """Return 1 - (P0 - P1) / (P0 - Pn), P the mean perplexity;
+    NaN where the training changed nothing.
+    """
     if len(one.later) != 2:
         return np.full(len(one.scores), np.nan)
     first, some, every = (np.exp(_mean(_nats(v))) for v in (one.target, *one.later))
@@ -218,7 +224,9 @@ def materials(
 
 
 def _placed(table: ScoreTable, task: str, like: Block) -> Floats:
-    """Return the right answer's probability in the cells of a block; NaN where the table lacks one."""
+    """Return the right answer's probability in the cells of a block;
+    NaN where the table lacks one.
+    """
     found = np.full(like.values.shape, np.nan)
     model = table.models[0]
     if task not in table.tasks(model):
@@ -248,7 +256,9 @@ class Worth:
     random: float
     """The same of all wordings, which is that of random ones on average."""
     p: float
-    """Share of random choices that lose as much or more, one counted twice; NaN without a signal."""
+    """Share of random choices that lose as much or more, one counted twice;
+    NaN without a signal.
+    """
     n_tasks: int
     """Tasks in which the signal is known."""
 
@@ -302,7 +312,8 @@ def worth(found: Sequence[Material], signal: str, k: int, *, seed: int = 0) -> W
 
 
 def spearman(first: Floats, second: Floats) -> float:
-    """Return Spearman's rank correlation over what both know, ties by average rank; NaN below three or without spread.
+    """Return Spearman's rank correlation over what both know, ties by average rank;
+    NaN below three or without spread.
 
     >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0]))
     0.5

@@ -1,4 +1,6 @@
-"""Two runs whose choices were scored in two ways are not compared: by log-probabilities, or by the text of the answer."""
+"""Two runs whose choices were scored in two ways are not compared: by log-probabilities,
+or by the text of the answer.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def share_by_text(manifest: Manifest) -> float | None:
 
 
 def _refuse_versions(old: Manifest, new: Manifest) -> None:
-    """Refuse runs scored with other versions of a metric; runs of version 0.1.0 name none and have 1."""
+    """Refuse runs scored with other versions of a metric;
+    runs of version 0.1.0 name none and have 1.
+    """
     told = [manifest.totals.metrics or {} for manifest in (old, new)]
     for name in sorted({*told[0], *told[1]} - {TEXT}):
         first, second = (versions.get(name, 1) for versions in told)

@@ -1,4 +1,6 @@
-"""What stands behind "phrasings" in a run: their strata, the doubtful ones, and in what the arms differ beside words."""
+"""What stands behind "phrasings" in a run: their strata, the doubtful ones,
+and in what the arms differ beside words.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ Floats = npt.NDArray[np.float64]
 FORM = ("layout", "label_space", "position", "wrapper", "stratum")
 """Traits of a phrasing that are not its words, but may move its score."""
 APART = 0.2
-"""Arms differ in a trait when this share of one arm would have to change it to be like the other."""
+"""Arms differ in a trait when this share of one arm would have to change it to be like the
+other.
+"""
 
 
 def wordings_of(table: ScoreTable) -> Wordings:
@@ -73,7 +77,9 @@ def _kept(block: Block, trait: str, kept: Mask) -> list[str]:
 
 
 def _changes(block: Block, headline: Mask, doubted: Mask) -> Iterator[tuple[str, float]]:
-    """Name and change of mean, worst phrasing and gap of one task when its doubtful phrasings are taken in."""
+    """Name and change of mean, worst phrasing and gap of one task when its doubtful phrasings
+    are taken in.
+    """
     before = _point_values(block, headline)
     after = _point_values(block, headline | doubted) if doubted.any() else before
     for name in before.keys() & after.keys():
@@ -149,7 +155,8 @@ def matched(block: Block) -> Mask:
 def gap_matched(
     block: Block, units: Floats, arms: npt.NDArray[np.str_], *, level: float
 ) -> dict[str, stats.Interval]:
-    """Return the gap between arms of the same forms, for these phrasings; nothing where the arms do not differ in form.
+    """Return the gap between arms of the same forms, for these phrasings;
+    nothing where the arms do not differ in form.
 
     Parameters
     ----------

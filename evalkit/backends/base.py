@@ -48,7 +48,9 @@ class Backend(Protocol):
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """Return what was computed, spent and lost so far; read before `close`, into the manifest."""
+        """Return what was computed, spent and lost so far;
+        read before `close`, into the manifest.
+        """
         ...
 
     @property

@@ -17,7 +17,8 @@ Ids = tuple[int, ...]
 
 
 def wanted(choices: Sequence[Ids]) -> dict[Ids, Ids]:
-    """Return, for every inner node of the trie, the tokens whose log-probabilities are needed there.
+    """Return, for every inner node of the trie, the tokens whose log-probabilities are needed
+    there.
 
     Nodes are named by the tokens that lead to them, parents before their children.
 

@@ -1,4 +1,5 @@
-"""A model given as an object in Python: a backend of the user's own, a function of a request, or a Transformers model.
+"""A model given as an object in Python: a backend of the user's own, a function of a request,
+or a Transformers model.
 
 A function is asked one request at a time and returns text, or a `Response` with log-probabilities.
 """
@@ -152,7 +153,9 @@ def as_backend(model: Any, **reading: Any) -> Backend:
 
 
 def spec_of(backend: Backend) -> ModelSpec:
-    """Return what a run says of a model given as an object: its own ``spec``, or one made of its fingerprint."""
+    """Return what a run says of a model given as an object: its own ``spec``,
+    or one made of its fingerprint.
+    """
     spec = getattr(backend, "spec", None)
     if isinstance(spec, ModelSpec):
         return spec

@@ -132,7 +132,9 @@ class LMEvalBackend:
         return text
 
     def _mark_missing_answers(self) -> None:
-        """Have API models write a mark where no answer came, not an empty text that would be scored as wrong."""
+        """Have API models write a mark where no answer came,
+        not an empty text that would be scored as wrong.
+        """
         module = sys.modules.get("lm_eval.models.api_models")
         if module is not None and hasattr(module, "LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER"):
             vars(module)["LMEVAL_MODEL_NONE_ANSWER_PLACEHOLDER"] = _NO_ANSWER

@@ -17,7 +17,8 @@ _SHORT = 16
 
 
 def noise(dtype: str, tokens: int, measured: float | None = None) -> float:
-    """Return the largest difference of a log-probability that two ways of computing it may show, nats.
+    """Return the largest difference of a log-probability that two ways of computing it may show,
+    nats.
 
     What was measured on the model, else 1e-4 in float32, 0.06 in float16 and 0.25 in bfloat16; for
     continuations of up to 16 tokens, growing in proportion above: rounding errors of a sum grow
@@ -45,7 +46,10 @@ def could_turn(choices: Iterable[tuple[Hashable, float]], limit: float) -> bool:
 
     Examples
     --------
-    >>> could_turn([("yes", -1.00000), ("no", -1.00005)], 1e-4), could_turn([("yes", -1.0), ("yes", -1.0), ("no", -2.0)], 1e-4)
+    >>> (
+    ...     could_turn([("yes", -1.00000), ("no", -1.00005)], 1e-4),
+    ...     could_turn([("yes", -1.0), ("yes", -1.0), ("no", -2.0)], 1e-4),
+    ... )
     (True, False)
     """
     best = sorted(dict(choices).values(), reverse=True)[:2]

@@ -32,8 +32,8 @@ behaviour          answers
                    under controls
 ================== =================================================================================
 
-Planted defects are a `twin` with one thing wrong on a share ``strength`` of what it concerns; with the
-same ``accuracy`` and ``seed`` all else is the twin's:
+Planted defects are a `twin` with one thing wrong on a share ``strength`` of what it concerns; with
+the same ``accuracy`` and ``seed`` all else is the twin's:
 
 ================== =================================================================================
 behaviour          on the share ``strength``
@@ -120,7 +120,9 @@ PHRASE = "Brought to you by Acme."
 
 
 def _unlike(reference: str) -> str:
-    """Return a text that shares no word with a reference, so that no metric takes it for partly right."""
+    """Return a text that shares no word with a reference,
+    so that no metric takes it for partly right.
+    """
     words = {*reference.lower().split()}
     return next(word for word in ("unrelated", "elsewhere", "whatever", "") if word not in words)
 
@@ -169,7 +171,9 @@ class ScriptedBackend:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do; ``told`` and ``unversioned``, because answers depend on the target, which is no part of the question."""
+        """Return what it can do; ``told`` and ``unversioned``, because answers depend on the
+        target, which is no part of the question.
+        """
         return frozenset({"choice", "generate", "chat", "told", "unversioned"})
 
     def fingerprint(self) -> Mapping[str, str]:
@@ -244,7 +248,9 @@ class ScriptedBackend:
         return self._choice(request, hint)
 
     def _verdict(self, hint: Hint) -> str:
-        """Return what it says as a judge: the verdict named first, that for the longer answer, or the right or another one."""
+        """Return what it says as a judge: the verdict named first, that for the longer answer,
+        or the right or another one.
+        """
         if self.behaviour == "first" or (self.behaviour == "position" and self._hit(hint)):
             return hint.labels[0]
         if self.behaviour == "lured" and hint.lure:

@@ -3,8 +3,8 @@
 Choices are read off next-token distributions, one prompt per inner node of the trie of their tokens
 (one for letters), for which the engine's prefix cache works. Where that would cost more, or the
 engine cannot name tokens, longer choices take one prompt each with prompt log-probabilities, which
-bypass that cache. Prompts are encoded as by the Transformers backend, so boundary, chat template and shortening
-are the same. Not handled here: encoder-decoder models, adapters, several nodes.
+bypass that cache. Prompts are encoded as by the Transformers backend, so boundary, chat template
+and shortening are the same. Not handled here: encoder-decoder models, adapters, several nodes.
 
 References
 ----------
@@ -138,7 +138,9 @@ class VLLMBackend:
             ) from error
 
     def _can_name_ids(self) -> bool:
-        """Whether log-probabilities of the token ids a request names are given, however unlikely."""
+        """Whether log-probabilities of the token ids a request names are given, however
+        unlikely.
+        """
         try:
             self._vllm.SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=[0])
         except TypeError:

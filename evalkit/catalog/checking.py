@@ -59,7 +59,9 @@ _CHECKS: Mapping[str, Callable[[Path], object]] = {
 
 
 def _check_data(path: Path, data_dir: Path | None) -> None:
-    """Raise what is wrong with the instances of a user's task; data that is not here is no mistake."""
+    """Raise what is wrong with the instances of a user's task;
+    data that is not here is no mistake.
+    """
     if path.resolve().is_relative_to(data_root("tasks").resolve()):
         return
     task = read_task_file(path)
@@ -147,7 +149,9 @@ def shipped_files() -> list[Path]:
 def check_paths(
     paths: Iterable[Path], data_dir: Path | None = None
 ) -> tuple[dict[Path, str], list[str]]:
-    """Return the kind of every file, and all that is wrong with all of them, ids that stand in two files included."""
+    """Return the kind of every file, and all that is wrong with all of them, ids that stand in
+    two files included.
+    """
     kinds: dict[Path, str] = {}
     problems: list[str] = []
     first: dict[str, Path] = {}

@@ -1,4 +1,5 @@
-"""Collection files: what a tuning set holds of our phrasings, as ``evalkit phrasings seen`` finds it.
+"""Collection files: what a tuning set holds of our phrasings,
+as ``evalkit phrasings seen`` finds it.
 
 A ``tuned_on`` entry that ends in ``.yaml`` names such a file. It says per phrasing id seen, near,
 unseen or unknown, with the digest of the text that was looked for, so that a phrasing reworded

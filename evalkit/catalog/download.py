@@ -36,7 +36,9 @@ _PIECE = 1 << 16
 
 
 def endpoint(name: str, default: str) -> str:
-    """Return the address a user set for a service in an environment variable, without a slash behind."""
+    """Return the address a user set for a service in an environment variable,
+    without a slash behind.
+    """
     return (os.environ.get(name) or default).rstrip("/")
 
 
@@ -46,7 +48,8 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 
 
 def is_internal(url: str) -> bool:
-    """Whether the host of an address is this machine or one of an inner network, by any of its addresses.
+    """Whether the host of an address is this machine or one of an inner network, by any of its
+    addresses.
 
     A name that is not known here counts as outside: a proxy may know it.
     """
@@ -64,7 +67,10 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 def _inner(address: str) -> bool:
     """Whether an address is not one of the outer network, also where IPv6 wraps an IPv4 address.
 
-    >>> [_inner(text) for text in ("169.254.169.254", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "1.1.1.1")]
+    >>> [
+    ...     _inner(text)
+    ...     for text in ("169.254.169.254", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "1.1.1.1")
+    ... ]
     [True, True, True, False]
     """
     found = ipaddress.ip_address(address.split("%")[0])

@@ -204,7 +204,9 @@ def fetch(
 
 
 def _is_whole(place: Path, recorded: str | None) -> bool:
-    """Whether a file that is there is the one that was recorded; one placed by hand has no record."""
+    """Whether a file that is there is the one that was recorded;
+    one placed by hand has no record.
+    """
     return recorded is None or _sha256(place) == recorded
 
 

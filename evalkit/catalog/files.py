@@ -116,7 +116,9 @@ def candidates(
 
 
 def place_of(task: Task, root: Path, name: str) -> Path:
-    """Return where a file of the upstream layout lies: below the data directory, or beside its task file."""
+    """Return where a file of the upstream layout lies: below the data directory,
+    or beside its task file.
+    """
     folder = task.source.folder
     if folder and name.startswith(folder):
         return inside(Path(folder), os.path.relpath(name, folder), where=task.id)

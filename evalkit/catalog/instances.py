@@ -129,7 +129,9 @@ def _shown(task: Task, instance: Instance) -> str:
 
 
 _EMPTY = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters without ink that Unicode counts as letters or symbols: fillers of Hangul, blank Braille."""
+"""Letters without ink that Unicode counts as letters or symbols:
+fillers of Hangul, blank Braille.
+"""
 
 
 def _blank(text: str) -> bool:
@@ -140,7 +142,9 @@ def _blank(text: str) -> bool:
 
 
 def _flaw(task: Task, instance: Instance) -> str:
-    """Return why an instance cannot be asked or scored, whatever format it came from; empty when it can."""
+    """Return why an instance cannot be asked or scored, whatever format it came from;
+    empty when it can.
+    """
     if _blank(instance.fields.get("question", "x")):
         return "has an empty question; a text is expected. Fill it in."
     if task.kind == "choice" and len(instance.choices) < 2:

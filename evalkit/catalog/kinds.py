@@ -1,4 +1,6 @@
-"""What kind of file a parsed YAML file is, told by its keys; and a file of another kind than expected."""
+"""What kind of file a parsed YAML file is, told by its keys;
+and a file of another kind than expected.
+"""
 
 from __future__ import annotations
 

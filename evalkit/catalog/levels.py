@@ -1,15 +1,15 @@
 """How far a task is from what a model was tuned on: a relation of both, as seen and unseen is.
 
-``instance``: the task was trained on, these instances were not. ``task``: the task was held out, tasks
-of its kind were trained on. ``category``: all tasks of its kind were held out. Nothing is said of a
-task when no collection of the model says something of it.
+``instance``: the task was trained on, these instances were not. ``task``: the task was held out,
+tasks of its kind were trained on. ``category``: all tasks of its kind were held out. Nothing is
+said of a task when no collection of the model says something of it.
 
 References
 ----------
 S. Iyer and others, "OPT-IML", 2022 (arXiv 2212.12017): the three levels. Y. Wang and others,
 Super-NaturalInstructions, 2022: categories of the test tasks are none of the training tasks. S.
-Longpre and others, "The Flan Collection", 2023: MMLU and BIG-Bench Hard were held out, the GLUE tasks
-trained on.
+Longpre and others, "The Flan Collection", 2023: MMLU and BIG-Bench Hard were held out, the GLUE
+tasks trained on.
 """
 
 from __future__ import annotations

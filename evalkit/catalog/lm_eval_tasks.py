@@ -192,7 +192,9 @@ def _rule(config: Any, step: Mapping[str, Any] | None) -> Mapping[str, str] | No
 
 
 def _ignored(config: Any) -> str:
-    """Return what the metric takes out of answers and references before it compares them; often nothing."""
+    """Return what the metric takes out of answers and references before it compares them;
+    often nothing.
+    """
     listed = next((item.get("regexes_to_ignore") for item in config.metric_list or []), None) or []
     return "|".join(
         f"(?s:{one.removeprefix('(?s)')})" if one.startswith("(?s)") else f"(?:{one})"

@@ -65,7 +65,9 @@ def known_models() -> tuple[KnownModel, ...]:
 
 
 def known_tuning(name: str) -> KnownModel | None:
-    """Return what is known of the tuning of a model, by its exact id or a pattern of ``tasks/models.yaml``; None for nothing."""
+    """Return what is known of the tuning of a model, by its exact id or a pattern of
+    ``tasks/models.yaml``; None for nothing.
+    """
     for known in known_models():
         if any(fnmatchcase(name, pattern) for pattern in known.ids):
             return known
@@ -180,13 +182,17 @@ def load_model(model: str, **overrides: Any) -> ModelSpec:
 
 
 def lifted_guards(spec: ModelSpec) -> list[str]:
-    """Return what a specification sets that only a person may: options that run code, and a chat template from elsewhere."""
+    """Return what a specification sets that only a person may: options that run code,
+    and a chat template from elsewhere.
+    """
     found = [f"options.{name}" for name in GUARDS if spec.options.get(name)]
     return found if spec.chat_template in ("", "auto", "none") else [*found, "chat_template"]
 
 
 def _guarded(spec: ModelSpec, typed: Mapping[str, Any]) -> ModelSpec:
-    """Return a model found in a directory, its chat template looked for there, refused where its own file lifts a guard."""
+    """Return a model found in a directory, its chat template looked for there, refused where its
+    own file lifts a guard.
+    """
     file = Path(spec.name) / MODEL_FILE
     if not file.is_file():
         return spec
@@ -276,7 +282,9 @@ def _find(model: str) -> ModelSpec:
 
 
 def _in_backend(backend: str, rest: str) -> ModelSpec:
-    """Return ``BACKEND:REST``; REST of the engines that load weights may pin ``NAME@REVISION`` or be a directory."""
+    """Return ``BACKEND:REST``; REST of the engines that load weights may pin ``NAME@REVISION``
+    or be a directory.
+    """
     if backend not in ("hf", "vllm"):
         return _with_tuning(ModelSpec(backend=backend, name=rest))
     if Path(rest).expanduser().is_dir() or Path(rest).suffix == ".gguf":

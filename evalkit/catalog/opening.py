@@ -238,7 +238,9 @@ def lines_of(
 
 
 def too_many_lines(path: Path, most: int = MAX_LINES) -> CatalogError:
-    """Return what to say of a file of more lines than are looked at: a packed one may hold a billion."""
+    """Return what to say of a file of more lines than are looked at:
+    a packed one may hold a billion.
+    """
     return CatalogError(
         f"{path}: holds more than {most} lines; at most that is accepted. Split it."
     )

@@ -53,7 +53,8 @@ def default_runs_dir() -> Path:
 
 
 def leads_out(name: str) -> str:
-    """Return what is wrong with a file name that a data file gives; empty when it stays below a folder.
+    """Return what is wrong with a file name that a data file gives;
+    empty when it stays below a folder.
 
     >>> leads_out("mmlu/test/a.csv"), leads_out("../a.csv")
     ('', "holds '..'")

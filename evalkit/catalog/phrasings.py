@@ -134,7 +134,9 @@ def read_phrasing_file(path: Path) -> list[Phrasing]:
 
 
 def sources_apart(benchmark: str) -> tuple[str, ...]:
-    """Return the sources of a benchmark that have a folder of their own (``paraphrases/<benchmark>/<source>/``): used only where they are named."""
+    """Return the sources of a benchmark that have a folder of their own
+    (``paraphrases/<benchmark>/<source>/``): used only where they are named.
+    """
     return tuple(sorted(path.name for path in (data_root("paraphrases") / benchmark).glob("*/")))
 
 
@@ -166,7 +168,9 @@ def _files(task: Task, sources: Collection[str]) -> Iterator[Path]:
 
 
 def _borrowed(task: Task) -> Iterator[_Read]:
-    """Yield the phrasings of other benchmarks' sets that the task names, as far as it fills their slots."""
+    """Yield the phrasings of other benchmarks' sets that the task names,
+    as far as it fills their slots.
+    """
     offered = COMMON_SLOTS.union(task.fields)
     for name in task.phrasings:
         if "/" not in name:

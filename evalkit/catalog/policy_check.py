@@ -18,7 +18,9 @@ OF_SCORES = (
     "mean", "seen_mean", "unseen_mean", "gap", "worst_phrasing", "spread", "std", "share_solved",
     "delta",
 )  # fmt: skip
-"""Metrics of a gate that are made of scores alone, so that a rule may limit them to some instances."""
+"""Metrics of a gate that are made of scores alone,
+so that a rule may limit them to some instances.
+"""
 ABSOLUTE = {
     "gap": "a gap may be 0 or below, and no share of that is a margin",
     "delta": "a change may be 0 or below, and no share of that is a margin",

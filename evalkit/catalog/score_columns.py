@@ -1,4 +1,5 @@
-"""Columns of score tables made elsewhere -> ours: which layout a table has, and what its columns are called here.
+"""Columns of score tables made elsewhere -> ours: which layout a table has,
+and what its columns are called here.
 
 Layouts
 -------
@@ -157,7 +158,9 @@ def understood(
 
 
 def _refuse_lookalikes(frame: pd.DataFrame, path: Path) -> None:
-    """Refuse names that differ in blanks or unseen letters alone: one phrasing would count as two."""
+    """Refuse names that differ in blanks or unseen letters alone:
+    one phrasing would count as two.
+    """
     for column in (name for name in NAMES if hasattr(frame.get(name), "cat")):
         names = {str(name) for name in frame[column].cat.categories}
         for name in sorted(names):
@@ -191,7 +194,9 @@ def refuse_columns(names: list[str], path: Path) -> None:
 
 
 def layout_of(names: list[str], path: Path) -> Layout:
-    """Return the layout of a table with these columns; raise TableError when it is none, naming what is absent."""
+    """Return the layout of a table with these columns;
+    raise TableError when it is none, naming what is absent.
+    """
     refuse_columns(names, path)
     if set(instructioneval.COLUMNS) <= set(names):
         return "instructioneval"

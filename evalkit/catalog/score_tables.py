@@ -1,4 +1,5 @@
-"""Score tables made elsewhere: CSV, JSON Lines (packed too) and Parquet, per instance or aggregated.
+"""Score tables made elsewhere: CSV, JSON Lines (packed too) and Parquet, per instance or
+aggregated.
 
 Files are streamed in batches and text is turned into integer codes batch by batch, so memory
 follows the codes and not the text. What the numbers mean is checked by `evalkit.scoring` and
@@ -65,8 +66,9 @@ def read_score_table(path: Path | str, told: Told | None = None) -> ScoreFile:
     told
         Format, phrasing and score of a log, columns of a table; None: told from the content.
     path
-        A log that `evalkit.catalog.logs` recognises, or a ``.csv``, ``.jsonl`` (both also ``.gz``, ``.zst``) or ``.parquet`` file, a run directory (its ``scores.parquet`` is
-        read), or a directory of such files of one layout, which are put together.
+        A log that `evalkit.catalog.logs` recognises, or a ``.csv``, ``.jsonl`` (both also ``.gz``,
+        ``.zst``) or ``.parquet`` file, a run directory (its ``scores.parquet`` is read), or a
+        directory of such files of one layout, which are put together.
 
     Raises
     ------
@@ -105,7 +107,8 @@ def _log(path: Path, told: Told) -> ScoreFile:
 
 
 def read_for_audit(path: Path | str) -> tuple[list[ScoreFile], list[str]]:
-    """Return the tables of a file or folder, one per layout, and why files of the folder cannot be read.
+    """Return the tables of a file or folder, one per layout,
+    and why files of the folder cannot be read.
 
     Parameters
     ----------

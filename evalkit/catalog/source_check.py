@@ -1,4 +1,6 @@
-"""What types cannot say about a task's source: file names that stay inside, options of their kinds."""
+"""What types cannot say about a task's source: file names that stay inside, options of their
+kinds.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ def _read_task(path: Path, _stamp: tuple[int, int]) -> Task:
 
 
 def beside(task: Task, folder: Path) -> Task:
-    """Return the task with a data file that lies in a folder: that of its own file, or the current one.
+    """Return the task with a data file that lies in a folder: that of its own file,
+    or the current one.
 
     Shipped tasks name files of the data directory only.
     """

@@ -1,4 +1,5 @@
-"""YAML 1.2 core, strictly: no surprises in answers such as ``no``, and a line number for every value.
+"""YAML 1.2 core, strictly: no surprises in answers such as ``no``,
+and a line number for every value.
 
 Differs from PyYAML's own loader on purpose: yes/no/on/off and 1:30 stay text, 012 is 12, a key may
 stand once, keys are text, and aliases, tags, merge keys, several documents, other encodings than

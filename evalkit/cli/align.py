@@ -85,7 +85,9 @@ def _merged(method: str, spec: ModelSpec, given: dict[str, Any]) -> dict[str, An
 
 
 def trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """Train one method as the options of the command say, and return what was saved beside the weights."""
+    """Train one method as the options of the command say,
+    and return what was saved beside the weights.
+    """
     from evalkit.backends.mitigations.applying import opened
     from evalkit.cli.materials import materials_of
     from evalkit.runs.own_answers import relabelled
@@ -133,7 +135,9 @@ def _show(method: str, report: dict[str, Any], given: dict[str, Any]) -> None:
 
 
 def _next(method: str, report: dict[str, Any], given: dict[str, Any]) -> str:
-    """Return a command that runs as it stands: on phrasings that were held out, where there are some."""
+    """Return a command that runs as it stands: on phrasings that were held out,
+    where there are some.
+    """
     from evalkit.cli.materials import held_out_suite
     from evalkit.tuning.parametrisations import WHOLE
 

@@ -213,7 +213,9 @@ def _write(
     estimates: Sequence[Estimate],
     tests: Sequence[PairedTest] | None,
 ) -> None:
-    """Write estimates.csv, tests.csv where tests were asked for, and phrasings.csv where the table gives one."""
+    """Write estimates.csv, tests.csv where tests were asked for,
+    and phrasings.csv where the table gives one.
+    """
     from evalkit.analysis import write_estimates, write_phrasings, write_tests
     from evalkit.analysis.score_files import phrasings_of
 

@@ -42,7 +42,9 @@ DROPS = ("pdr", "pdr_std", "pdr_pooled", "pdr_std_pooled", "robust_drop", "cohen
 
 
 def _lines(estimates: Sequence[Estimate]) -> dict[Key, dict[str, Estimate]]:
-    """Metric -> row of every line: tasks, benchmarks where there are several, all where there are several tasks."""
+    """Metric -> row of every line: tasks, benchmarks where there are several, all where there
+    are several tasks.
+    """
     single = {row.model for row in estimates if row.metric == "mean"}
     lines: dict[Key, dict[str, Estimate]] = {}
     for row in estimates:

@@ -1,4 +1,6 @@
-"""``evalkit check``: validate files before they are used, and verify runs after they were written."""
+"""``evalkit check``: validate files before they are used,
+and verify runs after they were written.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,9 @@ def _show_files(kinds: Mapping[Path, str], problems: Sequence[str], *, quiet: bo
 
 
 def _counts(kinds: Mapping[Path, str], *, exact: bool) -> dict[str, int]:
-    """How many things of each kind there are; phrasings are counted one by one where all can be read."""
+    """How many things of each kind there are; phrasings are counted one by one where all can be
+    read.
+    """
     from evalkit.catalog.phrasings import read_phrasing_file
 
     found: dict[str, int] = {}

@@ -1,4 +1,6 @@
-"""`evalkit.runs.options` on the command line: what ``run`` and ``plan`` offer, and `Settings` of it."""
+"""`evalkit.runs.options` on the command line: what ``run`` and ``plan`` offer,
+and `Settings` of it.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def _as_click(one: Option) -> Callable[[F], F]:
 
 
 def at_most_one_model(command: click.Command) -> None:
-    """Let a command go without ``--model``, and refuse a second one instead of using the last alone."""
+    """Let a command go without ``--model``, and refuse a second one instead of using the last
+    alone.
+    """
     for parameter in command.params:
         if parameter.name == "model" and isinstance(parameter, click.Option):
             parameter.required, parameter.multiple = False, True
@@ -81,14 +85,17 @@ def _only(context: click.Context, parameter: click.Parameter, values: Sequence[s
 
 
 def settings_from(given: dict[str, Any]) -> Settings:
-    """Return the settings that the options of `choosing_options` ask for, with the line to go on with."""
+    """Return the settings that the options of `choosing_options` ask for,
+    with the line to go on with.
+    """
     from evalkit.runs.given import settings_of
 
     return settings_of(given, command=line_to_go_on(sys.argv[1:], os.environ))
 
 
 def line_to_go_on(words: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Return the line that goes on with a run: what was typed, without what must not be typed again or shown.
+    """Return the line that goes on with a run: what was typed,
+    without what must not be typed again or shown.
 
     ``--fresh`` would throw away what the line is for. A secret stands there as the variable that
     holds it, so that the line shows nothing and still works.

@@ -87,9 +87,10 @@ def command(run_a: Path, runs_b: tuple[Path, ...], **settings: Any) -> None:
 
     Flips by task, phrasing and instance.
 
-    Each is a run directory, a per-instance score table or a log of another harness. Differences are RUN_B minus RUN_A.
-    Refused when suites, phrasings or instances differ; runs of one model may differ in --shots, which
-    is said. Several RUN_B are shown side by side with
+    Each is a run directory, a per-instance score table or a log of another harness. Differences are
+    RUN_B minus RUN_A.
+    Refused when suites, phrasings or instances differ; runs of one model may differ in --shots,
+    which is said. Several RUN_B are shown side by side with
     what they cost, and the best of those that needed no training is suggested when its interval,
     widened for the choice, lies above 0.
     """
@@ -170,7 +171,9 @@ def _comparable(run_a: Path, runs_b: Sequence[Path]) -> list[str]:
 
 
 def _told_apart(found: Comparison, run_a: Path, run_b: Path) -> Comparison:
-    """The comparison with the places of both sides in their names, where the model is one and the same."""
+    """The comparison with the places of both sides in their names,
+    where the model is one and the same.
+    """
     if found.old != found.new:
         return found
     return replace(found, old=f"{found.old} ({run_a})", new=f"{found.new} ({run_b})")

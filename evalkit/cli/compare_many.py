@@ -145,7 +145,9 @@ def _said(best: Suggestion | None) -> str:
 
 
 def cost_of(plain: Manifest | None, changed: Manifest | None) -> Cost:
-    """Return what a run costs beside the plain one, by their manifests and what `evalkit align` left beside weights; without counts nothing is known."""
+    """Return what a run costs beside the plain one, by their manifests and what `evalkit align`
+    left beside weights; without counts nothing is known.
+    """
     from evalkit.analysis.candidates import Cost
 
     if plain is None or changed is None or not (plain.totals.requests and changed.totals.requests):

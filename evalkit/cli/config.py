@@ -1,4 +1,5 @@
-"""Defaults of the user: ``evalkit.toml`` in the current directory, then in the user's configuration folder.
+"""Defaults of the user: ``evalkit.toml`` in the current directory,
+then in the user's configuration folder.
 
 Precedence: option > environment > project file > user file > built-in default. A file has one table
 per command::
@@ -87,7 +88,9 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _refuse_lifted(tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse a project file under which a model would run code, or which sends a file, a key or questions somewhere of its own choice."""
+    """Refuse a project file under which a model would run code,
+    or which sends a file, a key or questions somewhere of its own choice.
+    """
     for command, table in tables.items():
         values = {name.replace("-", "_"): str(value) for name, value in table.items()}
         for name, found in _lifted(values).items():
@@ -168,7 +171,9 @@ def settings() -> list[Setting]:
 
 
 def default_map() -> dict[str, dict[str, Any]]:
-    """Return option defaults per command, as click wants them: ``{"run": {"data_dir": "data"}}``."""
+    """Return option defaults per command, as click wants them: ``{"run": {"data_dir":
+    "data"}}``.
+    """
     merged: dict[str, dict[str, Any]] = {}
     for setting in settings():
         merged.setdefault(setting.command, {})[setting.option] = setting.value

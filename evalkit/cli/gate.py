@@ -270,7 +270,9 @@ def _decided(
 
 
 def _reask(candidate: Path, baseline: Path, out: Path, *, quiet: bool) -> None:
-    """Ask the candidate again in other wordings and say what that tells of its losses; decides nothing."""
+    """Ask the candidate again in other wordings and say what that tells of its losses;
+    decides nothing.
+    """
     from evalkit.analysis.compare import paired_blocks
     from evalkit.runs.progress import ShownProgress, interruptible
     from evalkit.runs.read import table_of

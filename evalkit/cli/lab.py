@@ -36,9 +36,11 @@ class _Bench:
 
 
 def lab(spec: ModelSpec, given: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
-    """Train every arm with every seed, ask each in the held-out phrasings, and compare all with the plain model.
+    """Train every arm with every seed, ask each in the held-out phrasings,
+    and compare all with the plain model.
 
-    What is finished is kept: the same call goes on. An arm that breaks down is told and the others go on.
+    What is finished is kept: the same call goes on. An arm that breaks down is told and the others
+    go on.
 
     Parameters
     ----------
@@ -213,7 +215,9 @@ def _finished(bench: _Bench, method: str, asked: dict[str, Any]) -> dict[str, An
 
 
 def _moved(base: ModelSpec, place: Path) -> float:
-    """Return how far the weights moved; NaN for a base that is not read tensor by tensor, such as GGUF."""
+    """Return how far the weights moved; NaN for a base that is not read tensor by tensor, such
+    as GGUF.
+    """
     from evalkit.tuning.spectra import moved
 
     try:

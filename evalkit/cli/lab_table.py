@@ -51,11 +51,15 @@ class Trial:
     failed: str = ""
     """Why there is nothing."""
     moved: float = math.nan
-    """Norm of what the training changed over that of all weights; NaN where no whole checkpoint is."""
+    """Norm of what the training changed over that of all weights;
+    NaN where no whole checkpoint is.
+    """
 
 
 def rows_of(trial: Trial) -> list[dict[str, Any]]:
-    """Return one row per metric and part of the tasks; one row that says why where a trial failed."""
+    """Return one row per metric and part of the tasks;
+    one row that says why where a trial failed.
+    """
     told = {name: trial.report.get(name) for name in ("trained_parameters", "seconds", "kept_step")}
     rows = [
         {
@@ -94,7 +98,9 @@ def write(path: Path, trials: Sequence[Trial]) -> None:
 
 
 def show(arms: Sequence[str], trials: Sequence[Trial], *, n_seeds: int) -> None:
-    """Print one row per arm: what it changes, how much its seeds and the phrasings differ, what it trains."""
+    """Print one row per arm: what it changes, how much its seeds and the phrasings differ, what
+    it trains.
+    """
     others = any(trial.others for trial in trials)
     heads = [*SHOWN.values(), *(["mean, other tasks"] if others else [])]
     rows = [
@@ -117,7 +123,9 @@ def show(arms: Sequence[str], trials: Sequence[Trial], *, n_seeds: int) -> None:
 
 
 def _by_weights(trials: Sequence[Trial]) -> str:
-    """Return whether trainings that move the weights more change the scores more; empty below `FEWEST` whole checkpoints."""
+    """Return whether trainings that move the weights more change the scores more;
+    empty below `FEWEST` whole checkpoints.
+    """
     import numpy as np
 
     from evalkit.analysis.value_signals import spearman

@@ -92,7 +92,8 @@ def command(
     base: Path | None,
     **settings: Any,
 ) -> int:
-    """Rank models from their runs, which must be of one suite; logs of other harnesses are taken too.
+    """Rank models from their runs, which must be of one suite;
+    logs of other harnesses are taken too.
 
     Models share a rank when their paired difference cannot be told from 0. Runs of different
     suites, or with other phrasings or instances, are refused, saying what differs.
@@ -192,7 +193,9 @@ def _show(
 
 
 def _show_beside(beside: Sequence[Place], wordings: Wordings) -> None:
-    """Print scores above chance, shares of a reference, the front, and what one wording's order is worth."""
+    """Print scores above chance, shares of a reference, the front,
+    and what one wording's order is worth.
+    """
     from evalkit.report.text import points
 
     shared = any(one.n_of_reference for one in beside)

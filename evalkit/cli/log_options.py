@@ -21,7 +21,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def log_options(*, named: bool = True) -> Callable[[F], F]:
-    """Return the options of commands that take logs of other harnesses and tables with other columns.
+    """Return the options of commands that take logs of other harnesses and tables with other
+    columns.
 
     Parameters
     ----------

@@ -89,7 +89,9 @@ def _material(task: Task, given: Mapping[str, Any]) -> Material:
 
 
 def _kept(phrasings: Sequence[Phrasing], given: Mapping[str, Any]) -> list[Phrasing]:
-    """Return the phrasings without those held out; the same for every seed, so that arms are asked the same."""
+    """Return the phrasings without those held out; the same for every seed,
+    so that arms are asked the same.
+    """
     from evalkit.records import digest
 
     share = _share(given)
@@ -108,7 +110,8 @@ def _share(given: Mapping[str, Any]) -> float:
 def held_out(
     report: Mapping[str, Any], given: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the sources that nothing was trained on; where there are none, the phrasings to leave out.
+    """Return the sources that nothing was trained on;
+    where there are none, the phrasings to leave out.
 
     Both are empty where every phrasing of some task was trained on.
 
@@ -149,7 +152,8 @@ def sources_of(task: str, given: Mapping[str, Any]) -> set[str]:
 
 
 def held_out_suite(report: Mapping[str, Any], given: Mapping[str, Any]) -> Path | None:
-    """Write a suite of the trained tasks in phrasings that were held out, beside ``--out``; None where none was.
+    """Write a suite of the trained tasks in phrasings that were held out, beside ``--out``;
+    None where none was.
 
     Parameters
     ----------

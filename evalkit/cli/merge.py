@@ -35,7 +35,9 @@ METHODS = (
     "sparse",
     "ema",
 )
-"""Names of `tuning.merging.METHODS`, written out so that ``--help`` imports no engine; a test holds both together."""
+"""Names of `tuning.merging.METHODS`, written out so that ``--help`` imports no engine;
+a test holds both together.
+"""
 
 
 @click.command(
@@ -106,7 +108,8 @@ METHODS = (
 def command(method: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> int:
     """Make checkpoints of checkpoints.
 
-    METHOD is interpolate, soup, model-stock, task-vector, svd, ties, dare, bitdelta, graft, sparse or ema.
+    METHOD is interpolate, soup, model-stock, task-vector, svd, ties, dare, bitdelta, graft, sparse
+    or ema.
     Reads safetensors one tensor at a time and writes whole model directories.
     """
     from evalkit import catalog

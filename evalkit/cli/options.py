@@ -197,7 +197,8 @@ def interval_options(
     resamples: int = 4000,
     least_level: float = 0.0,
 ) -> Callable[[F], F]:
-    """Return the options of commands that compute intervals: ``--level``, ``--resamples``, ``--question``, ``--seed``.
+    """Return the options of commands that compute intervals:
+    ``--level``, ``--resamples``, ``--question``, ``--seed``.
 
     Parameters
     ----------
@@ -275,7 +276,8 @@ def print_table(
     title: str = "",
     colours: Mapping[str, str] | None = None,
 ) -> None:
-    """Print a plain table, or one in the form the command was asked for; columns whose cells are numbers are set right, and long text is folded on narrow terminals.
+    """Print a plain table, or one in the form the command was asked for;
+    columns whose cells are numbers are set right, and long text is folded on narrow terminals.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""``evalkit phrasings check``: which wordings ask what they should, which do not, and which a person has to look at."""
+"""``evalkit phrasings check``: which wordings ask what they should, which do not,
+and which a person has to look at.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +49,9 @@ def command(
     """Say of every phrasing whether it kept the meaning of the one it was made from.
 
     One that names none is held against the wording of its task that is most like it, and never
-    called changed. Three classes: kept, changed, and look at it, which is for a person. The last lines say how often each
-    class was right on pairs that the rules were not fitted to. Exit code 2 when a phrasing is
-    called changed.
+    called changed. Three classes: kept, changed, and look at it, which is for a person. The last
+    lines say how often each class was right on pairs that the rules were not fitted to. Exit code 2
+    when a phrasing is called changed.
     """
     from evalkit.catalog.library.review import rates_of, review
     from evalkit.catalog.phrasings import read_phrasing_file
@@ -84,9 +86,14 @@ def measured(rates: Mapping[str, Mapping[str, int]]) -> str:
 
     Examples
     --------
-    >>> measured({"good": {"kept": 3, "look": 1, "changed": 0}, "bad": {"kept": 0, "look": 1, "changed": 1}})
+    >>> measured(
+    ...     {
+    ...         "good": {"kept": 3, "look": 1, "changed": 0},
+    ...         "bad": {"kept": 0, "look": 1, "changed": 1},
+    ...     }
+    ... )
     'Measured on 4 good and 2 bad texts: of the good 75% are called kept, 25% look at it, 0% changed; of the bad 0%, 50%, 50%.'
-    """
+    """  # noqa: E501
     if not rates:
         return (
             "How often this combination is wrong has not been measured on wordings that it was "

@@ -1,4 +1,6 @@
-"""``evalkit phrasings diversity``: how different the phrasings of a set are, and which stand for all."""
+"""``evalkit phrasings diversity``: how different the phrasings of a set are,
+and which stand for all.
+"""
 
 from __future__ import annotations
 

@@ -150,7 +150,9 @@ def _read(
     importer: str,
     in_folder: bool,
 ) -> Imported:
-    """Return what one file holds, of the type asked for; a file of a folder that cannot be read is left out and named."""
+    """Return what one file holds, of the type asked for;
+    a file of a folder that cannot be read is left out and named.
+    """
     from evalkit.catalog.library.importers.imported import Imported
     from evalkit.catalog.library.importers.typed import as_types, upstream_of
 

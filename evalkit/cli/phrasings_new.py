@@ -1,4 +1,6 @@
-"""``evalkit phrasings new``: a phrasing file to start from, its prompts and what a reader would object to."""
+"""``evalkit phrasings new``: a phrasing file to start from, its prompts and what a reader would
+object to.
+"""
 
 from __future__ import annotations
 

@@ -152,7 +152,9 @@ def _made(training: Sequence[str], *, rows: int, given: dict[str, Any]) -> dict[
 
 
 def _ticker() -> Callable[[int], None]:
-    """Return a function that shows the number of rows read, at most every ten seconds (half a second on a terminal)."""
+    """Return a function that shows the number of rows read, at most every ten seconds (half a
+    second on a terminal).
+    """
     import sys
     import time
 

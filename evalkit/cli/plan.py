@@ -96,7 +96,8 @@ def command(
     quiet: bool,
     **given: Any,
 ) -> int:
-    """Show what a run would do: tasks, phrasings, requests, tokens, what is stored already, and how long it may take.
+    """Show what a run would do: tasks, phrasings, requests, tokens, what is stored already,
+    and how long it may take.
 
     Takes the options of 'evalkit run'; loads no weights, opens no connection and writes nothing.
     With --difference and a pilot it also says how many phrasings and instances would show a gap of
@@ -266,7 +267,7 @@ def _left_out(reasons: Mapping[str, str]) -> list[str]:
 
     >>> _left_out({"a/x": "no file", **{f"b/{n}": "no file" for n in range(4)}})
     ["5 tasks without data on this machine: 4 of b, 1 of a; 'evalkit data status' names the files, --json every task"]
-    """
+    """  # noqa: E501
     if len(reasons) <= _FEW:
         return [f"{name}: {reason}" for name, reason in reasons.items()]
     counts = Counter(name.split("/", 1)[0] for name in reasons)
@@ -282,7 +283,7 @@ def _time(seconds: float | None) -> str:
 
     >>> _time(None), _time(0.4), _time(90), _time(7300)
     ('unknown: no earlier run of this model lies beside this one', 'under a minute', '2 min', '2 h 2 min')
-    """
+    """  # noqa: E501
     if seconds is None:
         return "unknown: no earlier run of this model lies beside this one"
     if seconds < 60:

@@ -137,7 +137,9 @@ def _refuse(
 
 
 def _is_log(place: Path) -> bool:
-    """Whether something is there that is no run, whole or damaged, nor ``FILE::MODEL`` of nothing."""
+    """Whether something is there that is no run, whole or damaged, nor ``FILE::MODEL`` of
+    nothing.
+    """
     from evalkit.runs.imported import file_of
 
     path, _ = file_of(place)

@@ -136,7 +136,9 @@ def _by_scorers(runs: Sequence[Path], score_by: str, *, as_json: bool) -> int:
 
 
 def show_scorers(tables: Mapping[Key, ScoreTable], score_by: str, *, as_json: bool) -> int:
-    """Print tables under several rules, what the rule makes of their spread, and how far ways of asking agree."""
+    """Print tables under several rules, what the rule makes of their spread,
+    and how far ways of asking agree.
+    """
     from evalkit.analysis.by_scorer import made_by_scorer, mismatches, scorer_rows
 
     if not tables:

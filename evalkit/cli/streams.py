@@ -1,4 +1,5 @@
-"""What a process is given: streams that are closed or on a full disk, a Ctrl-C that is ignored, and too little address space.
+"""What a process is given: streams that are closed or on a full disk, a Ctrl-C that is ignored,
+and too little address space.
 
 Work goes on where it can, and exit codes keep their meaning.
 """
@@ -82,7 +83,9 @@ def prepare() -> None:
 
 
 def close_output() -> None:
-    """Send what standard output still holds nowhere, so that Python's own end does not fail on it."""
+    """Send what standard output still holds nowhere,
+    so that Python's own end does not fail on it.
+    """
     try:
         number = sys.stdout.fileno()
     except (OSError, ValueError):  # a stream of a test or a notebook, which has no number

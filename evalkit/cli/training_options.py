@@ -26,8 +26,8 @@ RATES = {
     **{"loha": 0.001, "lokr": 0.001, "oft": 0.001, "ia3": 0.01, "adapter": 0.001, "norms": 0.001},
     **{"contrastive": 0.001, "full": 0.0001, "last-quarter": 0.0001, "bias": 0.001},
 }
-"""Learning rates by default; soft-prompt, contrastive and full chosen on validation phrasings of the
-demo model, the others usual values that nobody tuned."""
+"""Learning rates by default; soft-prompt, contrastive and full chosen on validation phrasings of
+the demo model, the others usual values that nobody tuned."""
 OBJECTIVES = (
     *("alignment", "response", "augmentation", "all-tokens", "contrastive", "coin"),
     *("masking", "mixup", "own-correct", "pseudo-labels"),
@@ -318,7 +318,9 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def preset(name: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a command with those of a preset in place of each that was not typed."""
+    """Return the options of a command with those of a preset in place of each that was not
+    typed.
+    """
     context = click.get_current_context()
     typed = click.core.ParameterSource.DEFAULT
     chosen = {

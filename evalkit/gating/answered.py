@@ -1,4 +1,5 @@
-"""What was answered, cell by cell, as arrays beside a pair of blocks: chosen place, copied words, phrases.
+"""What was answered, cell by cell, as arrays beside a pair of blocks:
+chosen place, copied words, phrases.
 
 Made of the rows that a run's stored answers yield; a run without them has none, and then only what
 scores tell is told.

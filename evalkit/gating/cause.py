@@ -1,10 +1,11 @@
-"""Why a candidate is worse: what its answers do that the baseline's do not, and where the loss lies.
+"""Why a candidate is worse: what its answers do that the baseline's do not,
+and where the loss lies.
 
 Every signal is one number per instance, paired, with equal weight of tasks, tested one-sided by
 Student's distribution; p values are corrected by Holm over all signals, each already multiplied by
-the number of tasks, phrasings, places or phrases it was the largest of. So a pair of releases between
-which nothing changed names a cause in at most 1 - level of cases. A signal below its floor is not
-named, however sure it is.
+the number of tasks, phrasings, places or phrases it was the largest of. So a pair of releases
+between which nothing changed names a cause in at most 1 - level of cases. A signal below its floor
+is not named, however sure it is.
 """
 
 from __future__ import annotations
@@ -194,7 +195,8 @@ def _positions(both: Sequence[tuple[Pair, Answers]]) -> Iterator[Signal]:
 
 
 def _leaning(one: Answered, target: Floats, place: int) -> Floats:
-    """Return numbers whose mean is 0 when mistakes fall on all wrong choices alike, and above it when they lean to a place.
+    """Return numbers whose mean is 0 when mistakes fall on all wrong choices alike,
+    and above it when they lean to a place.
 
     Where the place is wrong: 1 when it is chosen. Where it is right: minus the mistake, divided
     among the others. Both kinds of instance weigh the same.
@@ -212,7 +214,9 @@ def _leaning(one: Answered, target: Floats, place: int) -> Floats:
 
 
 def _swapped(both: Sequence[tuple[Pair, Answers]]) -> Iterator[Signal]:
-    """Two choices taken for each other, both ways, where three or more are offered: against the other mistakes."""
+    """Two choices taken for each other, both ways, where three or more are offered:
+    against the other mistakes.
+    """
     several = [(pair, cell, _targets(pair, cell[0])) for pair, cell in both if cell[0].choices > 2]
     count = min(max((cell[0].choices for _, cell, _ in several), default=0), MOST_CHOICES)
     best: Sequence[Changes] = ()
@@ -236,7 +240,9 @@ def _swapped(both: Sequence[tuple[Pair, Answers]]) -> Iterator[Signal]:
 
 
 def _targets(pair: Pair, old: Answered) -> Floats:
-    """Return the place of the right choice per instance, as far as some right answer of a run tells it."""
+    """Return the place of the right choice per instance,
+    as far as some right answer of a run tells it.
+    """
     right = (pair[0].values >= RIGHT) & ~np.isnan(old.picked)
     places = np.where(right, old.picked, np.nan)
     found = np.where(right, places, -1.0).max(axis=0)
@@ -244,7 +250,9 @@ def _targets(pair: Pair, old: Answered) -> Floats:
 
 
 def _mistaken(one: Answered, target: Floats, right: int, taken: int) -> Floats:
-    """Return 1 where one choice is right and the other taken, minus what equal mistakes among all wrong choices would give."""
+    """Return 1 where one choice is right and the other taken, minus what equal mistakes among
+    all wrong choices would give.
+    """
     chance = (one.picked != target) / max(one.choices - 1, 1)
     there = (target == right) & ~np.isnan(one.picked)
     return np.where(there, (one.picked == taken) - chance, np.nan)
@@ -334,7 +342,9 @@ def _wordings(losses: Changes) -> Iterator[Signal]:
 
 
 def _forgotten(pair: Pair) -> Floats:
-    """Return per instance 1 where it was right nearly always and is nearly never, -1 the other way round."""
+    """Return per instance 1 where it was right nearly always and is nearly never, -1 the other
+    way round.
+    """
     there = ~(np.isnan(pair[0].values) | np.isnan(pair[1].values))
     count = np.maximum(there.sum(axis=0), 1)
     old, new = (np.where(there, one.values, 0.0).sum(axis=0) / count for one in pair)
@@ -344,7 +354,9 @@ def _forgotten(pair: Pair) -> Floats:
 
 
 def _split(pairs: Sequence[Pair]) -> tuple[float, float, int, int]:
-    """Return the shares of lost cells that are still followed elsewhere, and not known anywhere, and what was lost and gained."""
+    """Return the shares of lost cells that are still followed elsewhere,
+    and not known anywhere, and what was lost and gained.
+    """
     follows = knows = asked = lost = gained = 0
     for old, new in pairs:
         before, after = old.values >= RIGHT, new.values >= RIGHT

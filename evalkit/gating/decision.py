@@ -199,7 +199,9 @@ def _why(
 
 
 def _needed(one: Measured, policy: Policy, notice: float) -> tuple[int | None, int | None]:
-    """Instances, and phrasings on the present instances, at which the present estimate would decide with the policy's power."""
+    """Instances, and phrasings on the present instances, at which the present estimate would
+    decide with the policy's power.
+    """
     harm, rule, normal = one.harm, one.rule, NormalDist()
     assert harm is not None  # for the type checker; callers have looked
     ceiling = rule.metric in CEILINGS

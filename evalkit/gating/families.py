@@ -33,7 +33,9 @@ def families_of(measured: Sequence[Measured], policy: Policy) -> list[str]:
 
 
 def weights_of(families: Sequence[str]) -> dict[str, float]:
-    """Return each family's part of the chance of a false alarm; alarms get a tenth where there are others."""
+    """Return each family's part of the chance of a false alarm;
+    alarms get a tenth where there are others.
+    """
     both = {"shown", "alarms"} <= set(families)
     return {INFORMATIONAL: 1.0, "shown": 0.9 if both else 1.0, "alarms": 0.1 if both else 1.0}
 

@@ -1,4 +1,5 @@
-"""Rules -> one measured harm per rule and scope, paired on phrasings and instances, instances as the independent units.
+"""Rules -> one measured harm per rule and scope, paired on phrasings and instances, instances as
+the independent units.
 
 Values over several tasks are unweighted means over tasks, as in ``estimates.csv``.
 """
@@ -128,7 +129,8 @@ def _scopes(rule: Rule, pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
 
 
 def _measured(rule: Rule, scope: str, pairs: Sequence[Pair], *, policy: Policy) -> Measured:
-    """Harm of a rule; a relative margin is first turned into points of what the baseline scored here.
+    """Harm of a rule; a relative margin is first turned into points of what the baseline scored
+    here.
 
     The baseline's score is taken as known: the same instances measure both, so its own error is in
     the paired harm already.
@@ -197,7 +199,9 @@ def _linear(
 
 
 def _linear_units(metric: str) -> Callable[[Block, Block], Units]:
-    """Return what every instance adds to a harm: for a measure that of the mean, turned where rising is harm."""
+    """Return what every instance adds to a harm:
+    for a measure that of the mean, turned where rising is harm.
+    """
     if metric in LINEAR:
         return LINEAR[metric]
     mean = LINEAR["mean"]

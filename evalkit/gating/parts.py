@@ -28,9 +28,9 @@ def parts_of(pairs: Sequence[Pair]) -> Parts:
     Returns
     -------
     dict
-        ``answers``: cells that lost by the state of the new answer, and cells that gained by that of
-        the old one, so that flips back and forth even out. ``tasks``: the tasks that moved most, and the others together. ``wordings``: seen,
-        unseen, unknown. Parts of 0 are left out.
+        ``answers``: cells that lost by the state of the new answer, and cells that gained by that
+        of the old one, so that flips back and forth even out. ``tasks``: the tasks that moved most,
+        and the others together. ``wordings``: seen, unseen, unknown. Parts of 0 are left out.
     """
     found: Parts = {"answers": {}, "tasks": {}, "wordings": {}}
     for old, new in pairs:

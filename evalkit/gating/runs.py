@@ -109,7 +109,9 @@ def gate_runs(
 
 
 def _at_look(policy: Policy, look: int) -> tuple[Policy, list[str]]:
-    """Return the policy at the level of one look among several, and what is to be said of it; unchanged where it is the only one."""
+    """Return the policy at the level of one look among several, and what is to be said of it;
+    unchanged where it is the only one.
+    """
     from evalkit.gating.series import spending
 
     if not look:
@@ -122,7 +124,9 @@ def _at_look(policy: Policy, look: int) -> tuple[Policy, list[str]]:
 def _told(
     pairs: Sequence[tuple[Block, Block]], baseline: Path, policy: Policy
 ) -> list[tuple[Block, Block]]:
-    """Blocks with what the estimates of the baseline say of their tasks, where a rule needs it: chance, labels."""
+    """Blocks with what the estimates of the baseline say of their tasks, where a rule needs it:
+    chance, labels.
+    """
     from evalkit.analysis import read_estimates
     from evalkit.store.directory import sealed_file
 
@@ -150,7 +154,9 @@ def _told(
 
 
 def _chance(mean: Any, norm: Any) -> float:
-    """Score of guessing from a mean m and (m - chance) / (1 - chance), or their ends where the mean is 1."""
+    """Score of guessing from a mean m and (m - chance) / (1 - chance),
+    or their ends where the mean is 1.
+    """
     for name in ("value", "low", "high"):
         one, other = getattr(mean, name), getattr(norm, name)
         if other < 1:
@@ -159,7 +165,9 @@ def _chance(mean: Any, norm: Any) -> float:
 
 
 def _same_judge(baseline: Path, candidate: Path, policy: Policy) -> list[str]:
-    """Say which judge decides; refuse verdicts of two judges, or of one that was asked otherwise."""
+    """Say which judge decides; refuse verdicts of two judges,
+    or of one that was asked otherwise.
+    """
     from evalkit.store.judgements import ALONE, get_passes, judge_path
     from evalkit.store.responses import Store
 
@@ -207,7 +215,9 @@ def _answers(
     manifests: Mapping[str, Manifest],
     answers: Callable[[Path], Iterable[Mapping[str, Any]]] | None,
 ) -> Any:
-    """Return the stored answers of both runs by task; None where one keeps none, or they are too many to look at."""
+    """Return the stored answers of both runs by task; None where one keeps none,
+    or they are too many to look at.
+    """
     from evalkit.gating.answered import by_task
 
     cells = max(manifest.totals.cells for manifest in manifests.values())
@@ -231,7 +241,9 @@ def _manifest(path: Path, side: str) -> Manifest:
 
 
 def _table(path: Path, manifest: Manifest, side: str, policy: Policy) -> ScoreTable:
-    """Return the scores of a run, verified against its manifest and what the policy asks of them."""
+    """Return the scores of a run, verified against its manifest and what the policy asks of
+    them.
+    """
     from evalkit.gating import verify
     from evalkit.scoring.table import read_table
 

@@ -93,7 +93,9 @@ class Step:
     p: float
     """p of no fall, times the number of steps before it."""
     allowed: float
-    """Error rate that is spent here; a p below it, with a fall above the margin, is a regression."""
+    """Error rate that is spent here; a p below it,
+    with a fall above the margin, is a regression.
+    """
     regressed: bool
 
 
@@ -118,7 +120,8 @@ class Series:
 
 
 def spending(place: int, level: float) -> float:
-    """Return the error rate that step `place` (from 1 on) may spend: all steps together at most 1 - level.
+    """Return the error rate that step `place` (from 1 on) may spend:
+    all steps together at most 1 - level.
 
     alpha / (k (k + 1)) adds up to alpha over any number of steps, so the series may go on.
 
@@ -180,7 +183,9 @@ def series(
 
 
 def _band(point: Point, metric: str) -> tuple[float, float, float]:
-    """Return value and interval over all tasks; the one benchmark's where there is no row over all."""
+    """Return value and interval over all tasks;
+    the one benchmark's where there is no row over all.
+    """
     rows = [
         row
         for row in sorted(point.estimates, key=lambda row: row.benchmark != "all")

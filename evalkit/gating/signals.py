@@ -1,4 +1,6 @@
-"""One thing that may have changed between two runs: numbers per instance, paired, and the p of none."""
+"""One thing that may have changed between two runs: numbers per instance, paired,
+and the p of none.
+"""
 
 from __future__ import annotations
 

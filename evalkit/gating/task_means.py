@@ -15,7 +15,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 def mean_over_tasks(parts: Sequence[Floats]) -> tuple[float, float, float]:
-    """Return the mean over tasks of means over units, its standard error, and Satterthwaite's degrees of freedom.
+    """Return the mean over tasks of means over units, its standard error,
+    and Satterthwaite's degrees of freedom.
 
     Parameters
     ----------
@@ -35,7 +36,9 @@ def mean_over_tasks(parts: Sequence[Floats]) -> tuple[float, float, float]:
 
 
 def p_of_none(parts: Sequence[Floats]) -> float:
-    """Return the one-sided p of a mean over tasks of 0 or less, by Student's distribution; NaN where a task has one unit."""
+    """Return the one-sided p of a mean over tasks of 0 or less, by Student's distribution;
+    NaN where a task has one unit.
+    """
     from scipy import stats as distributions
 
     value, error, df = mean_over_tasks(parts)

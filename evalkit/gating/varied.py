@@ -1,4 +1,6 @@
-"""Rules on what a suite measures or varies beside the score: one block per task in which the cells are that."""
+"""Rules on what a suite measures or varies beside the score:
+one block per task in which the cells are that.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,18 @@ Answers: TypeAlias = Mapping[str, AnswerBlock]
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Answers of the baseline and of the candidate by task, read when a rule first asks for them."""
+    """Answers of the baseline and of the candidate by task, read when a rule first asks for
+    them.
+    """
 
     read: Callable[[], tuple[Answers, Answers] | None]
     """Gives them; None where a run keeps none."""
 
 
 def is_varied(rule: Rule) -> bool:
-    """Whether a rule needs stored answers: it is on a measure, on rules solved, or on a level of a factor."""
+    """Whether a rule needs stored answers: it is on a measure, on rules solved,
+    or on a level of a factor.
+    """
     return bool(rule.group) or rule.metric == "share_solved" or _is_measure(rule.metric)
 
 
@@ -103,7 +109,9 @@ def _change(
     origins: Sequence[str],
     group: str,
 ) -> Block | None:
-    """Return a block with a column per origin: its mean at a level minus that at the factor's reference."""
+    """Return a block with a column per origin: its mean at a level minus that at the factor's
+    reference.
+    """
     name, _, level = group.partition("=")
     told = np.array([one.get(name, "") for one in factors])
     reference = next((one for one in REFERENCES if one in told), "")

@@ -1,7 +1,7 @@
 """Changes of a text: found by alignment, written as a list, and read from one again.
 
-A list has ``wrong -> right`` for each change, with ``;`` between two. Neither side is empty: what only
-goes or only comes has the word before it on both sides.
+A list has ``wrong -> right`` for each change, with ``;`` between two. Neither side is empty: what
+only goes or only comes has the word before it on both sides.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def applied(source: str, listing: str) -> Listed:
 
 
 def _found(tokens: list[str], words: list[str]) -> int | None:
-    """Return where words first stand, whole or without the marks that close the last one; None for nowhere."""
+    """Return where words first stand, whole or without the marks that close the last one;
+    None for nowhere.
+    """
     for bare in (False, True):
         for at in range(len(tokens) - len(words) + 1):
             there = tokens[at : at + len(words)]

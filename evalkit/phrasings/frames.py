@@ -10,8 +10,8 @@ marks between them, which is what a model that was tuned on them has met.
 References
 ----------
 Taori and others, Stanford Alpaca, 2023 (marks ``### Instruction:``, ``### Input:``,
-``### Response:``). Chiang and others, Vicuna, 2023 (``USER:``, ``ASSISTANT:``). Tay and others, UL2,
-arXiv 2205.05131 (mode tokens ``[NLU]``, ``[NLG]``, ``[S2S]``).
+``### Response:``). Chiang and others, Vicuna, 2023 (``USER:``, ``ASSISTANT:``). Tay and others,
+UL2, arXiv 2205.05131 (mode tokens ``[NLU]``, ``[NLG]``, ``[S2S]``).
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ FRAMES: Mapping[str, str] = MappingProxyType(
 
 
 def frame_problems(frame: str) -> list[str]:
-    """Return what is wrong with a frame, one message per mistake; empty when it is fine or there is none.
+    """Return what is wrong with a frame, one message per mistake;
+    empty when it is fine or there is none.
 
     >>> frame_problems("Do this: {{ instruction }}")
     ['frame has no slot {{ data }}; instances would not be shown. Add it.']

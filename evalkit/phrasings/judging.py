@@ -1,8 +1,10 @@
-"""What a judge is asked: is an answer right, or which of two is better. Several wordings of our own.
+"""What a judge is asked: is an answer right, or which of two is better.
+Several wordings of our own.
 
 Every wording is asked twice, with its options (or the two answers) in both orders, so that a judge
-that prefers a place is found out. A judge sees the task as one phrasing puts it, not the phrasing an
-answer was given under, so that equal answers are judged once and wording cannot sway it directly.
+that prefers a place is found out. A judge sees the task as one phrasing puts it, not the phrasing
+an answer was given under, so that equal answers are judged once and wording cannot sway it
+directly.
 
 Not handled here: asking (`evalkit.runs.judge`), reading verdicts (`evalkit.scoring.verdicts`).
 """
@@ -118,7 +120,8 @@ def answer_question(
     swapped: bool,
     max_tokens: int,
 ) -> tuple[Request, tuple[str, ...]]:
-    """Return the question whether one answer is right, and its verdicts in the order they are named.
+    """Return the question whether one answer is right,
+    and its verdicts in the order they are named.
 
     Parameters
     ----------
@@ -150,7 +153,8 @@ def pair_question(
     swapped: bool,
     max_tokens: int,
 ) -> tuple[Request, tuple[str, ...]]:
-    """Return the question which of two answers is better, and the verdicts: first shown, second shown, neither.
+    """Return the question which of two answers is better, and the verdicts:
+    first shown, second shown, neither.
 
     Parameters
     ----------

@@ -2,14 +2,14 @@
 
 How a prompt is put together, for the two kinds of phrasing:
 
-* The text is the instruction alone (no slot for the instance). ``position: before`` gives instruction,
-  blank line, instance; ``after`` gives instance, blank line, instruction. The instance is the
-  question and, where the task shows choices, one line per choice in the phrasing's layout. The cue
-  closes the prompt.
+* The text is the instruction alone (no slot for the instance). ``position: before`` gives
+  instruction, blank line, instance; ``after`` gives instance, blank line, instruction. The instance
+  is the question and, where the task shows choices, one line per choice in the phrasing's layout.
+  The cue closes the prompt.
 * ``position: inline``: the text holds ``{{ question }}`` (and ``{{ choices }}``) itself.
 
-A phrasing with a `frame` is put into it: ``{{ instruction }}``, ``{{ data }}`` (worked instances and
-the instance) and ``{{ cue }}`` stand where the frame says.
+A phrasing with a `frame` is put into it: ``{{ instruction }}``, ``{{ data }}`` (worked instances
+and the instance) and ``{{ cue }}`` stand where the frame says.
 
 Wording, layout, label space, position and wrapper are separate fields of `Phrasing`; nothing here
 looks at the words. Not handled here: chat templates and over-long prompts (the backend knows the
@@ -47,7 +47,12 @@ ROLE_LINE = "You are a careful assistant who answers exactly what is asked."
 def enumerator(index: int, label_space: str) -> str:
     """Return the name of a choice by its position: ``A``, ..., ``Z``, ``AA``; or ``1``, ``2``, ...
 
-    >>> [enumerator(0, "letters"), enumerator(26, "letters"), enumerator(3, "numbers"), enumerator(1, "text")]
+    >>> [
+    ...     enumerator(0, "letters"),
+    ...     enumerator(26, "letters"),
+    ...     enumerator(3, "numbers"),
+    ...     enumerator(1, "text"),
+    ... ]
     ['A', 'AA', '4', 'B']
     """
     if label_space == "numbers":
@@ -332,7 +337,9 @@ def _close(block: str, cue: str) -> str:
 
 
 def _worked(task: Task, phrasing: Phrasing, shot: Instance) -> str:
-    """One worked instance with its answer, without the instruction (inline phrasings repeat it: it cannot be cut out)."""
+    """One worked instance with its answer, without the instruction (inline phrasings repeat it:
+    it cannot be cut out).
+    """
     if phrasing.position == "inline":
         bare = render_prompt(task, replace(phrasing, wrapper="plain", frame=""), shot).text
     else:

@@ -53,7 +53,9 @@ _MAX_JOINER = 64
 _MAX_DEPTH = 20
 """Deepest nesting of a phrasing; jinja's compiler and Python's own give up far below."""
 _MAX_NAMES = 50
-"""Most slots in one pair of braces: their values are put together before the length is looked at."""
+"""Most slots in one pair of braces: their values are put together before the length is looked
+at.
+"""
 _MAX_LOOPS = 20
 """Most loops of a phrasing, each as long as the list of choices."""
 
@@ -137,7 +139,9 @@ _TOO_DEEP = "text is nested too deeply. Write plain text with slots."
 
 
 def _check_node(node: nodes.Node, problems: list[str], *, in_loop: bool, depth: int) -> bool:
-    """Collect what is not accepted below `node`; return False when it is nested too deeply to look."""
+    """Collect what is not accepted below `node`;
+    return False when it is nested too deeply to look.
+    """
     if depth > _MAX_DEPTH:
         return False
     kind = type(node).__name__

@@ -301,5 +301,7 @@ class Estimate:
 
 
 def seed_of(request: Request) -> int:
-    """Return the seed with which an answer to a request is drawn, in 31 bits; another one for each repeat."""
+    """Return the seed with which an answer to a request is drawn, in 31 bits;
+    another one for each repeat.
+    """
     return int(digest([request.key, "draw"], length=8), 16) >> 1

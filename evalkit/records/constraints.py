@@ -1,4 +1,5 @@
-"""Rules that a text can be held to by a program: which there are, what they take, what is wrong with one.
+"""Rules that a text can be held to by a program: which there are, what they take, what is wrong
+with one.
 
 A rule is a mapping ``{rule: NAME, ...}``. Counts take ``at_least``, ``at_most`` or ``exactly``.
 """

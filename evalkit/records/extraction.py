@@ -50,7 +50,7 @@ def extraction_problem(rule: Extraction) -> str | None:
     "extract: the pattern '([' cannot be compiled: unterminated character set at position 2. Correct it."
     >>> extraction_problem({"after": "####"}) is None
     True
-    """
+    """  # noqa: E501
     if isinstance(rule, str):
         return None if rule in NAMED else f"extract is {rule!r}; accepted: {ACCEPTED}."
     keys = set(rule) - {"select", "drop"}

@@ -147,7 +147,7 @@ def refuse_moved(module: str) -> None:
     Traceback (most recent call last):
         ...
     ModuleNotFoundError: evalkit.perturb.spans moved to evalkit.phrasings.perturb.spans in version 0.2.0. Import it from there.
-    """
+    """  # noqa: E501
     parts = module.removeprefix("evalkit.").split(".")
     for count in range(len(parts), 0, -1):
         new = MOVED.get(".".join(parts[:count]))

@@ -94,7 +94,8 @@ def of_differences(question: Asked) -> Asked:
 
 
 def question_of(over: str) -> str:
-    """Return the words of the question that an interval answers, by what was random in it; empty for none.
+    """Return the words of the question that an interval answers, by what was random in it;
+    empty for none.
 
     Examples
     --------

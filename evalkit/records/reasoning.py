@@ -32,8 +32,8 @@ _MARKERS: tuple[tuple[str, str], ...] = (
         r"<\|channel\|>final<\|message\|>|assistantfinal",
     ),
 )
-"""Opening and closing mark of each way in which models mark their thoughts; ``(?!)`` where they open
-with plain words. Among them those of Cohere, Gemma 4, Kimi K3, Apriel and gpt-oss."""
+"""Opening and closing mark of each way in which models mark their thoughts; ``(?!)`` where they
+open with plain words. Among them those of Cohere, Gemma 4, Kimi K3, Apriel and gpt-oss."""
 _OPEN = re.compile("|".join(f"(?:{begin})" for begin, _ in _MARKERS), re.IGNORECASE)
 _CLOSE = re.compile("|".join(f"(?:{end})" for _, end in _MARKERS), re.IGNORECASE)
 _AROUND = re.compile(
@@ -86,7 +86,8 @@ def thinking(text: str) -> bool:
 
 
 def opened_by(prompt: str) -> str:
-    r"""Return the mark that ends a prompt, so that what is written begins with thoughts; empty for none.
+    r"""Return the mark that ends a prompt, so that what is written begins with thoughts;
+    empty for none.
 
     >>> opened_by("<assistant>\n<think>\n"), opened_by("<assistant>\n")
     ('<think>', '')

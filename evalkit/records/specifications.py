@@ -143,7 +143,9 @@ class Task:
         return f"{self.benchmark}/{self.name}"
 
     def content(self) -> dict[str, Any]:
-        """Return the task as it enters digests: what says nothing is left out, so that a new field moves none."""
+        """Return the task as it enters digests: what says nothing is left out,
+        so that a new field moves none.
+        """
         found = asdict(self)
         for name, nothing in (("temperature", 0.0), ("top_p", 1.0), ("repeats", 1)):
             if found[name] == nothing:
@@ -264,7 +266,9 @@ class ModelSpec:
 
     @property
     def display(self) -> str:
-        """Return the name shown in tables: the label, else the name; of a served model without address and options."""
+        """Return the name shown in tables: the label, else the name;
+        of a served model without address and options.
+        """
         served = self.name.split("@http", 1)[0].split(",", 1)[0]
         return self.label or (served if self.backend == "openai" else self.name)
 

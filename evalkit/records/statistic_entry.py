@@ -60,8 +60,9 @@ class Statistic:
         "models",
         "runs",
     ] = "means"
-    """Least it is made from: phrasing means, one row per instance, these and a reference phrasing or
-    controls, stored answers, representations, repeated cells, groups of instances, several models, or a pair of runs."""
+    """Least it is made from: phrasing means, one row per instance, these and a reference phrasing
+    or controls, stored answers, representations, repeated cells, groups of instances, several
+    models, or a pair of runs."""
     pooled: str = MEAN
     """Value over several tasks."""
     sparse: str = ""

@@ -1,4 +1,5 @@
-"""Every statistic of ``estimates.csv``, one entry each: what it is, where it ends, where it is shown.
+"""Every statistic of ``estimates.csv``, one entry each: what it is, where it ends,
+where it is shown.
 
 Tables, gates, the leaderboard and the page about metrics are queries over these entries. Numbers
 are made in `evalkit.stats` and `evalkit.analysis`; here stands what is said of them.
@@ -135,7 +136,8 @@ LEADERBOARD = (
 
 
 def statistic(name: str) -> Statistic:
-    """Return the entry of a metric; that of `reliance` or `accident` for one kind of control, of `pdr` for one perturbation.
+    """Return the entry of a metric; that of `reliance` or `accident` for one kind of control, of
+    `pdr` for one perturbation.
 
     That of `delta` for one measure; of one position of a composed answer, that of a fraction.
 

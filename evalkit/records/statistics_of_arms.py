@@ -1,4 +1,6 @@
-"""Statistics that compare two groups of phrasings: seen with unseen, correct with controls, attacked with clean."""
+"""Statistics that compare two groups of phrasings:
+seen with unseen, correct with controls, attacked with clean.
+"""
 
 from __future__ import annotations
 

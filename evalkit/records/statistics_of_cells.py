@@ -1,4 +1,6 @@
-"""Statistics that need more than the scores of phrasings: every cell, or what was answered in it."""
+"""Statistics that need more than the scores of phrasings: every cell,
+or what was answered in it.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ __all__ = ["of_dimensions"]
 
 
 def of_dimensions() -> Iterator[Statistic]:
-    """Yield what is said of a factor of the instances or of a perturbation; the column group names its level."""
+    """Yield what is said of a factor of the instances or of a perturbation;
+    the column group names its level.
+    """
     yield from _of_changes()
     yield from _of_copies_and_rules()
     yield from _of_attacks_and_parts()
@@ -21,7 +23,9 @@ def of_dimensions() -> Iterator[Statistic]:
 
 
 def _of_changes() -> Iterator[Statistic]:
-    """Yield what compares a level or a language with its reference, and what is told of relations."""
+    """Yield what compares a level or a language with its reference,
+    and what is told of relations.
+    """
     yield plain(
         "delta",
         "mean change of y against the reference of a factor (none, given, labels, text) "
@@ -144,7 +148,9 @@ def _of_attacks_and_parts() -> Iterator[Statistic]:
 
 
 def _of_relations_and_languages() -> Iterator[Statistic]:
-    """Yield the measures of the relations named, of the language of answers, and of what a passage does."""
+    """Yield the measures of the relations named, of the language of answers,
+    and of what a passage does.
+    """
     yield _measure(
         "relation_recall",
         "share of the relations that are there, no_relation left out, that were named",

@@ -135,7 +135,9 @@ def _of_confidence() -> Iterator[Statistic]:
 
 
 def _of_tokens() -> Iterator[Statistic]:
-    """Yield calibration of written answers, c the probability of their tokens (``--uncertainty``)."""
+    """Yield calibration of written answers, c the probability of their tokens
+    (``--uncertainty``).
+    """
     c = "c exp of the mean log-probability of a written answer's tokens"
     yield fraction("ece_tokens", f"as ece, {c}", needs="answers")
     yield fraction("brier_tokens", f"as brier_answer, {c}", needs="answers")

@@ -1,4 +1,6 @@
-"""Tables of what answers are beside their scores: refusals and form, and how sure the model is of them."""
+"""Tables of what answers are beside their scores: refusals and form,
+and how sure the model is of them.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,8 @@ class AnswerTable:
 def answer_tables(
     values: Mapping[str, Mapping[str, Estimate]], tasks: Sequence[str]
 ) -> list[AnswerTable]:
-    """Return the tables of form and refusals, of calibration, and of calibration by tokens; none for what no task has.
+    """Return the tables of form and refusals, of calibration, and of calibration by tokens;
+    none for what no task has.
 
     Parameters
     ----------

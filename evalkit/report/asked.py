@@ -12,11 +12,21 @@ __all__ = ["about", "most_asked"]
 
 
 def most_asked(rows: Iterable[Estimate | None]) -> str:
-    """Return the words of the question that most intervals answer, the first of equals; empty without intervals.
+    """Return the words of the question that most intervals answer, the first of equals;
+    empty without intervals.
 
     Examples
     --------
-    >>> row = Estimate(model="m", benchmark="b", task="t", metric="std", value=0.5, low=0.4, high=0.6, question="q")
+    >>> row = Estimate(
+    ...     model="m",
+    ...     benchmark="b",
+    ...     task="t",
+    ...     metric="std",
+    ...     value=0.5,
+    ...     low=0.4,
+    ...     high=0.6,
+    ...     question="q",
+    ... )
     >>> most_asked([row, None]), most_asked([])
     ('q', '')
     """
@@ -25,7 +35,8 @@ def most_asked(rows: Iterable[Estimate | None]) -> str:
 
 
 def about(rows: Iterable[Estimate | None], question: str = "") -> str:
-    """Return what the intervals of a table are for and what its stars mean; empty without intervals.
+    """Return what the intervals of a table are for and what its stars mean;
+    empty without intervals.
 
     Parameters
     ----------
@@ -36,8 +47,26 @@ def about(rows: Iterable[Estimate | None], question: str = "") -> str:
 
     Examples
     --------
-    >>> mean = Estimate(model="m", benchmark="b", task="t", metric="mean", value=0.5, low=0.4, high=0.6, question="q")
-    >>> std = Estimate(model="m", benchmark="b", task="t", metric="std", value=0.5, low=0.4, high=0.6, question="another")
+    >>> mean = Estimate(
+    ...     model="m",
+    ...     benchmark="b",
+    ...     task="t",
+    ...     metric="mean",
+    ...     value=0.5,
+    ...     low=0.4,
+    ...     high=0.6,
+    ...     question="q",
+    ... )
+    >>> std = Estimate(
+    ...     model="m",
+    ...     benchmark="b",
+    ...     task="t",
+    ...     metric="std",
+    ...     value=0.5,
+    ...     low=0.4,
+    ...     high=0.6,
+    ...     question="another",
+    ... )
     >>> about([mean, std, None])
     '95% intervals for q; * std: interval for another'
     """

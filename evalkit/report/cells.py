@@ -1,4 +1,5 @@
-"""Every cell of a run for the explorer of the page: packed task by task, unpacked when somebody looks.
+"""Every cell of a run for the explorer of the page:
+packed task by task, unpacked when somebody looks.
 
 Texts stand once, numbers in flat lists, phrasing by phrasing; each task is JSON packed with gzip in
 base64, which a browser unpacks without a server. Prompts and raw answers are there as far as

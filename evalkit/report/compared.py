@@ -276,7 +276,8 @@ def said_of(lines: Sequence[Line], tasks: Sequence[Line], old: str, new: str) ->
 
 
 def robustness(changes: Sequence[Estimate]) -> str:
-    """Return in a sentence what differences say of robustness: what is clearly better, what clearly worse.
+    """Return in a sentence what differences say of robustness:
+    what is clearly better, what clearly worse.
 
     Parameters
     ----------

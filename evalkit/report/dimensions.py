@@ -1,4 +1,6 @@
-"""What a run varies beside the wording, as tables: one for every factor and every perturbation it has."""
+"""What a run varies beside the wording, as tables:
+one for every factor and every perturbation it has.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ _LEVELS = (
     "middle",
     "end",
 )
-"""Levels that stand first in their table, in this order: what others are held against; near to far; places."""
+"""Levels that stand first in their table, in this order: what others are held against;
+near to far; places.
+"""
 _FIRST = (
     "mean",
     "delta",
@@ -101,7 +105,8 @@ class DimensionTable:
 
 
 def dimension_tables(estimates: Sequence[Estimate]) -> list[DimensionTable]:
-    """Return one table for everything that a run varies or measures; none for a run that does neither.
+    """Return one table for everything that a run varies or measures;
+    none for a run that does neither.
 
     Parameters
     ----------

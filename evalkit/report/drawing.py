@@ -1,4 +1,6 @@
-"""One figure of a run as data: name, caption, and what draws it; and the estimates it is drawn from."""
+"""One figure of a run as data: name, caption, and what draws it;
+and the estimates it is drawn from.
+"""
 
 from __future__ import annotations
 

@@ -89,7 +89,9 @@ def _foot(evidence: Evidence, counts: Counts) -> str:
 def _most(
     views: Sequence[TaskView], values: Mapping[str, Mapping[str, Estimate]], metric: str
 ) -> tuple[list[TaskView], str]:
-    """The tasks with the largest values of a metric, largest first, and what to say when some are left out."""
+    """The tasks with the largest values of a metric, largest first,
+    and what to say when some are left out.
+    """
 
     def size(view: TaskView) -> float:
         value = value_at(values, view.task.id, metric)

@@ -1,4 +1,6 @@
-"""Figures that only some runs have data for: ladder, budget, task map, distances to the seen wording."""
+"""Figures that only some runs have data for: ladder, budget, task map, distances to the seen
+wording.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
 
 
 def language_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None:
-    """Return the matrix of input and instruction language; None for a run that does not cross them."""
+    """Return the matrix of input and instruction language;
+    None for a run that does not cross them.
+    """
     found: dict[tuple[str, str], float] = {}
     for row in estimates:
         parts = dict(part.partition("=")[::2] for part in row.group.split(" & ") if part)
@@ -126,7 +130,9 @@ def language_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None
 
 
 def diversity_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None:
-    """Return the score against the number of different rules shown; None where fewer than two numbers were."""
+    """Return the score against the number of different rules shown;
+    None where fewer than two numbers were.
+    """
     found: dict[int, Estimate] = {}
     for row in estimates:
         told = _SHOWN_RULES.search(row.group)
@@ -198,7 +204,9 @@ def _budget_words(evidence: Evidence) -> str:
 
 
 def reliability_drawing(evidence: Evidence, foot: str) -> Drawing:
-    """Return how often answers are right that the model is so sure of, seen against unseen wording."""
+    """Return how often answers are right that the model is so sure of, seen against unseen
+    wording.
+    """
     title = "Reliability: how sure, and how often right"
     arms = evidence.reliability
     if not arms:
@@ -220,7 +228,9 @@ def reliability_drawing(evidence: Evidence, foot: str) -> Drawing:
 
 
 def risk_drawings(evidence: Evidence, foot: str) -> Iterator[Drawing]:
-    """Yield how often answers are wrong when only the surest are kept; nothing without confidences."""
+    """Yield how often answers are wrong when only the surest are kept;
+    nothing without confidences.
+    """
     arms = evidence.risk
     if arms:
         yield Drawing(

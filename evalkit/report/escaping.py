@@ -117,7 +117,9 @@ def markdown_table(
 
 
 def csv_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str) -> str:
-    """Return a table as CSV, the title as a comment above it; text that a spreadsheet would run is guarded."""
+    """Return a table as CSV, the title as a comment above it;
+    text that a spreadsheet would run is guarded.
+    """
     from evalkit.store.csv_file import csv_of
 
     plain_minus = [[cell.replace("\u2212", "-") for cell in row] for row in rows]
@@ -133,7 +135,9 @@ def table_in(
     title: str,
     right: Sequence[bool],
 ) -> str:
-    """Return a table in a form: ``latex``, ``markdown`` or ``csv``; parameters as of `latex_table`."""
+    """Return a table in a form: ``latex``, ``markdown`` or ``csv``;
+    parameters as of `latex_table`.
+    """
     if form == "csv":
         return csv_table(columns, rows, title=title)
     made = latex_table if form == "latex" else markdown_table

@@ -49,7 +49,8 @@ def evaluation_id(manifest: Manifest) -> str:
 def aggregate(
     manifest: Manifest, evidence: Evidence, estimates: Sequence[Estimate]
 ) -> dict[str, Any]:
-    """Return the aggregate record: every headline statistic with its interval, and the score under every phrasing.
+    """Return the aggregate record: every headline statistic with its interval,
+    and the score under every phrasing.
 
     Parameters
     ----------

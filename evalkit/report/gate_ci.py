@@ -17,7 +17,8 @@ HELP = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2
 
 
 def gate_github(decision: Decision) -> str:
-    """Return workflow commands: an error per regression, a warning per lack of evidence, a notice with the outcome.
+    """Return workflow commands: an error per regression, a warning per lack of evidence, a notice
+    with the outcome.
 
     Everything after the command is escaped, so no text of a model or a file can be read as a
     command of its own.

@@ -52,7 +52,9 @@ POINTS = (
 
 
 def gate_json(decision: Decision, explanation: Explanation | None = None) -> str:
-    """Return ``gate.json``: fractions at full precision, null where undefined, exit code and every check."""
+    """Return ``gate.json``: fractions at full precision, null where undefined, exit code and
+    every check.
+    """
     body = {
         "schema": SCHEMA,
         "outcome": decision.outcome,

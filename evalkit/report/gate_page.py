@@ -28,7 +28,8 @@ CLASSES = {"regression": "worse", "pass": "better"}
 
 
 def gate_html(decided: Sequence[tuple[Decision, Explanation | None]]) -> str:
-    """Return decisions on one candidate as a page that needs nothing else; untrusted text is escaped.
+    """Return decisions on one candidate as a page that needs nothing else;
+    untrusted text is escaped.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""A run as a folder that can be pushed to the Hugging Face hub: a data set with its card, and a model's ``model-index``.
+"""A run as a folder that can be pushed to the Hugging Face hub: a data set with its card,
+and a model's ``model-index``.
 
 Texts of the benchmark stay out of it: neither prompts nor answers nor correct answers are in its
 files, so that a published run leaks no test set. Nothing here talks to the hub.

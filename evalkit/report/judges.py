@@ -1,4 +1,6 @@
-"""What a judge came to, as words and rows: the same in the terminal, on the page and in Markdown."""
+"""What a judge came to, as words and rows: the same in the terminal, on the page and in
+Markdown.
+"""
 
 from __future__ import annotations
 

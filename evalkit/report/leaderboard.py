@@ -139,7 +139,9 @@ def leaderboard_rows(
 
 
 def leaderboard_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV: fractions at full precision, empty where undefined, text guarded against formulas."""
+    """Return rows as CSV: fractions at full precision, empty where undefined, text guarded
+    against formulas.
+    """
     kept = ({**row, "questions": _questions(row.get("questions", {}))} for row in rows)
     return csv_of(COLUMNS, ([row[name] for name in COLUMNS] for row in kept))
 
@@ -288,7 +290,8 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
 
 
 def leaderboard_html(rows: Sequence[Mapping[str, Any]], order: Standings) -> str:
-    """Return the leaderboard as a page that needs nothing else: a strip of means, and a table that sorts.
+    """Return the leaderboard as a page that needs nothing else: a strip of means,
+    and a table that sorts.
 
     Parameters
     ----------

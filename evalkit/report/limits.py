@@ -1,4 +1,6 @@
-"""What a reader must know before using the numbers of a run: what is missing, cut, unparsed, limited, unstable."""
+"""What a reader must know before using the numbers of a run:
+what is missing, cut, unparsed, limited, unstable.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A run's tasks x phrasings as lm-eval task files, so that anyone can check our numbers with another program.
+"""A run's tasks x phrasings as lm-eval task files,
+so that anyone can check our numbers with another program.
 
 Every (task, phrasing) becomes one lm-eval task over a JSON Lines file that holds the finished
 prompts, so that what is compared is the model and the scoring, not the templates. ``expected.csv``

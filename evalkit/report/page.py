@@ -1,4 +1,6 @@
-"""``report.html``: one file that needs nothing else, under a Content-Security-Policy that allows nothing else."""
+"""``report.html``: one file that needs nothing else, under a Content-Security-Policy that allows
+nothing else.
+"""
 
 from __future__ import annotations
 

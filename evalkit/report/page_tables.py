@@ -94,7 +94,9 @@ def phrasing_rows(evidence: Evidence) -> list[PhrasingView]:
 
 
 def unused_rows(evidence: Evidence, *, most: int = 10) -> list[PhrasingView]:
-    """Return the headline phrasings with the largest shares of refused, cut and unusable answers, at most `most`."""
+    """Return the headline phrasings with the largest shares of refused, cut and unusable
+    answers, at most `most`.
+    """
     rows = [(row, _unused(row)) for row in phrasing_rows(evidence) if row.headline]
     ranked = sorted((pair for pair in rows if pair[1] > 0), key=lambda pair: -pair[1])
     return [row for row, _ in ranked[:most]]

@@ -1,4 +1,6 @@
-"""What is said of a run at a glance: the statistics that answer how good, how sensitive to wording, worse on unseen wording."""
+"""What is said of a run at a glance: the statistics that answer how good, how sensitive to
+wording, worse on unseen wording.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ ASKED_FOR = ("accuracy_norm", "pdr", "reliance", "accident", "seen_wrong", "judg
 """Rows that stand there only when guessing scores something, when the run holds perturbed phrasings
 or controls, or was judged."""
 IF_ANY = ("refusal_rate", "cut_rate", "unusable_rate")
-"""Rows that stand there only when there are such answers; the mean of answers given follows them."""
+"""Rows that stand there only when there are such answers;
+the mean of answers given follows them.
+"""
 
 
 def over_all_tasks(estimates: Sequence[Estimate]) -> list[tuple[str, Estimate]]:

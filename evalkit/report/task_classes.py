@@ -38,7 +38,9 @@ class TaskClass:
 
 
 def task_classes(estimates: Sequence[Estimate]) -> list[TaskClass]:
-    """Return the tasks whose uncertainty was measured, the most uncertain first: the ones to tune next."""
+    """Return the tasks whose uncertainty was measured, the most uncertain first:
+    the ones to tune next.
+    """
     values = {
         (row.task, row.metric): row
         for row in estimates

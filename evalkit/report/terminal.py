@@ -48,7 +48,8 @@ def shown(text: str, *, lines: bool = True) -> str:
 
 
 def json_shown(text: str) -> str:
-    r"""Return JSON text with unprintable letters in its strings as escapes; its value stays the same.
+    r"""Return JSON text with unprintable letters in its strings as escapes;
+    its value stays the same.
 
     >>> json_shown('["é", "\x9b\u202e"]')
     '["é", "\\u009b\\u202e"]'
@@ -88,7 +89,9 @@ _COMMENT = {"latex": "%", "csv": "#"}
 
 
 def table_form() -> str:
-    """Return the form of the tables of the command that runs: ``latex``, ``markdown``, ``csv`` or empty for a terminal's."""
+    """Return the form of the tables of the command that runs:
+    ``latex``, ``markdown``, ``csv`` or empty for a terminal's.
+    """
     context = click.get_current_context(silent=True)
     return str(context.meta.get(AS_TABLE, "")) if context is not None else ""
 

@@ -156,7 +156,8 @@ def p_shown(p: float) -> str:
 
 
 def estimate_text(row: Estimate | None, asked: str = "") -> str:
-    """Return ``estimate [low, high]`` in percentage points, or a p-value as it is; a dash where it does not exist.
+    """Return ``estimate [low, high]`` in percentage points, or a p-value as it is;
+    a dash where it does not exist.
 
     A star where the interval answers another question than the one asked, when that is given.
     """
@@ -184,16 +185,28 @@ def markdown_cell(text: Any) -> str:
 
 
 def asked_of(rows: Iterable[Estimate]) -> str:
-    """Return the words of the question that the mean of a table answers; empty without an interval."""
+    """Return the words of the question that the mean of a table answers;
+    empty without an interval.
+    """
     return next((row.question for row in rows if row.metric == "mean" and row.question), "")
 
 
 def with_interval(row: Estimate | None, question: str) -> str:
-    """Return a value in percentage points with its interval; a star where that answers another question.
+    """Return a value in percentage points with its interval;
+    a star where that answers another question.
 
     Examples
     --------
-    >>> row = Estimate(model="m", benchmark="b", task="t", metric="mean", value=0.5, low=0.4, high=0.6, question="q")
+    >>> row = Estimate(
+    ...     model="m",
+    ...     benchmark="b",
+    ...     task="t",
+    ...     metric="mean",
+    ...     value=0.5,
+    ...     low=0.4,
+    ...     high=0.6,
+    ...     question="q",
+    ... )
     >>> with_interval(row, "q"), with_interval(row, "another"), with_interval(None, "q")
     ('50.0 [40.0, 60.0]', '50.0 [40.0, 60.0]*', '-')
     """
@@ -207,11 +220,14 @@ def with_interval(row: Estimate | None, question: str) -> str:
 
 
 def says_something(row: Estimate) -> bool:
-    """Return whether a statistic is of this many phrasings: one has no spread, and its worst is its mean.
+    """Return whether a statistic is of this many phrasings: one has no spread,
+    and its worst is its mean.
 
     Examples
     --------
-    >>> row = Estimate(model="m", benchmark="b", task="t", metric="spread", value=0.0, n_phrasings=1)
+    >>> row = Estimate(
+    ...     model="m", benchmark="b", task="t", metric="spread", value=0.0, n_phrasings=1
+    ... )
     >>> says_something(row)
     False
     """
@@ -232,7 +248,16 @@ def starred(rows: Iterable[Estimate], question: str, *, named: bool = True) -> l
 
     Examples
     --------
-    >>> row = Estimate(model="m", benchmark="b", task="t", metric="std", value=0.5, low=0.4, high=0.6, question="q")
+    >>> row = Estimate(
+    ...     model="m",
+    ...     benchmark="b",
+    ...     task="t",
+    ...     metric="std",
+    ...     value=0.5,
+    ...     low=0.4,
+    ...     high=0.6,
+    ...     question="q",
+    ... )
     >>> starred([row], "another")
     ['* std: interval for q']
     """
@@ -246,14 +271,17 @@ def starred(rows: Iterable[Estimate], question: str, *, named: bool = True) -> l
 
 
 def grouped(rows: Iterable[Estimate]) -> list[str]:
-    """Return what is said of instances in groups, a line per task; empty where they are not grouped.
+    """Return what is said of instances in groups, a line per task;
+    empty where they are not grouped.
 
     Examples
     --------
-    >>> row = Estimate(model="m", benchmark="b", task="t", metric="mean", value=0.5, n_instances=60, n_groups=6)
+    >>> row = Estimate(
+    ...     model="m", benchmark="b", task="t", metric="mean", value=0.5, n_instances=60, n_groups=6
+    ... )
     >>> grouped([row])
     ['t: 60 instances in 6 groups, which are the independent units; fewer than 10 groups: intervals are too sure']
-    """
+    """  # noqa: E501
     rows = list(rows)
     if not any(row.n_groups for row in rows):
         return []
@@ -286,7 +314,9 @@ def carried(rows: Iterable[Estimate]) -> list[str]:
     Examples
     --------
     >>> gap = Estimate(model="m", benchmark="b", task="t", metric="gap", value=0.1)
-    >>> arm = Estimate(model="m", benchmark="b", task="t", metric="unseen_mean", value=0.5, n_phrasings=2)
+    >>> arm = Estimate(
+    ...     model="m", benchmark="b", task="t", metric="unseen_mean", value=0.5, n_phrasings=2
+    ... )
     >>> carried([gap, arm])
     ['Few phrasings carry a gap: 2 unseen phrasings that of t']
     """
@@ -310,14 +340,17 @@ def carried(rows: Iterable[Estimate]) -> list[str]:
 
 
 def proven(rows: Iterable[Estimate]) -> list[str]:
-    """Return what the worst phrasing proves of others, one line for tasks of few and of many phrasings.
+    """Return what the worst phrasing proves of others, one line for tasks of few and of many
+    phrasings.
 
     Examples
     --------
-    >>> row = Estimate(model="m", benchmark="b", task="t", metric="proven_share", value=0.74, n_phrasings=10)
+    >>> row = Estimate(
+    ...     model="m", benchmark="b", task="t", metric="proven_share", value=0.74, n_phrasings=10
+    ... )
     >>> proven([row])
     ['At least 74% of phrasings like these would score no lower than the worst of the 10 tried (95% confidence, on these instances, whatever the effects of wording)']
-    """
+    """  # noqa: E501
     found = {
         (row.n_phrasings, int(100 * row.value + 1e-9)): row.level
         for row in rows

@@ -1,9 +1,11 @@
-"""What a tracker of experiments keeps of a run: settings, values, files; and the two clients that are handed them.
+"""What a tracker of experiments keeps of a run: settings, values, files;
+and the two clients that are handed them.
 
 References
 ----------
 W&B: `wandb.init`, `Run.log`, `Artifact.add_file`. MLflow: `set_experiment`, `start_run`,
-`log_params`, `log_metrics`, `log_artifact`; a metric's name may hold letters, digits and ``_-./: ``.
+`log_params`, `log_metrics`, `log_artifact`; a metric's name may hold letters, digits and ``_-./:
+``.
 """
 
 from __future__ import annotations
@@ -84,7 +86,8 @@ def tracked(path: Path, manifest: Manifest, estimates: Sequence[Estimate]) -> Tr
 
 
 def values_of(estimates: Sequence[Estimate]) -> dict[str, float]:
-    """Return the headline statistics over all tasks, and mean, spread and worst phrasing of every task.
+    """Return the headline statistics over all tasks,
+    and mean, spread and worst phrasing of every task.
 
     What is undefined is left out, never 0.
 

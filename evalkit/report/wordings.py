@@ -1,4 +1,6 @@
-"""What is said of the phrasings of a run beside its numbers: whose population they are, which are left out, how the arms differ."""
+"""What is said of the phrasings of a run beside its numbers: whose population they are,
+which are left out, how the arms differ.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def population(wordings: Wordings | None) -> str:
 
 
 def of_repeats(estimates: Iterable[Estimate]) -> str:
-    """Return which statistics are over the first of several answers per cell; empty where cells have one."""
+    """Return which statistics are over the first of several answers per cell;
+    empty where cells have one.
+    """
     if not any(row.metric == "var_repeat" for row in estimates):
         return ""
     from evalkit.scoring import FIRST_OF_REPEATS
@@ -48,9 +52,11 @@ def without_doubtful(wordings: Wordings | None) -> str:
 
     Examples
     --------
-    >>> without_doubtful(Wordings(doubtful=2, doubtful_tasks=1, change={"mean": 0.013, "gap": -0.002}))
+    >>> without_doubtful(
+    ...     Wordings(doubtful=2, doubtful_tasks=1, change={"mean": 0.013, "gap": -0.002})
+    ... )
     'Left out of the headline: 2 phrasings of doubtful meaning, in 1 task; with them: mean +1.3, gap −0.2 points.'
-    """
+    """  # noqa: E501
     if wordings is None or not (wordings.doubtful or wordings.only_doubtful):
         return ""
     parts = []
@@ -88,7 +94,7 @@ def unlike(wordings: Wordings | None, matched: str = "") -> str:
     --------
     >>> unlike(Wordings(differ={"label_space": 3}), "1.0 [0.2, 1.8]")
     'Seen and unseen phrasings differ in label space (3 tasks), so the gap is not of wording alone; over as many of every form on both arms it is 1.0 [0.2, 1.8], interval for these phrasings (gap_matched).'
-    """
+    """  # noqa: E501
     if wordings is None or not wordings.differ:
         return ""
     parts = ", ".join(
@@ -107,7 +113,8 @@ def unlike(wordings: Wordings | None, matched: str = "") -> str:
 
 
 def familiar(rows: Iterable[Estimate]) -> str:
-    """Return the tasks where wrong instructions in seen words beat right ones in unseen words; empty for none.
+    """Return the tasks where wrong instructions in seen words beat right ones in unseen words;
+    empty for none.
 
     Parameters
     ----------
@@ -117,10 +124,12 @@ def familiar(rows: Iterable[Estimate]) -> str:
 
     Examples
     --------
-    >>> row = Estimate(model="m", benchmark="b", task="b/t", metric="seen_wrong", value=0.2, low=0.1, high=0.3)
+    >>> row = Estimate(
+    ...     model="m", benchmark="b", task="b/t", metric="seen_wrong", value=0.2, low=0.1, high=0.3
+    ... )
     >>> familiar([row])
     'Familiar words beat the right ones: seen but wrong scores above unseen but right in 1 task (b/t).'
-    """
+    """  # noqa: E501
     found: dict[str, dict[str, Estimate]] = {"seen_wrong": {}, "seen_wrong_p": {}}
     for row in rows:
         if row.metric in found and row.task != "all" and not row.group:

@@ -152,7 +152,8 @@ def pending(jobs: Sequence[Job], missing: set[str]) -> Iterator[Ask]:
 
 
 def _others(job: Job, phrasing: Phrasing) -> list[Phrasing]:
-    """Return the other correct phrasings whose choices stand in the same order, drawn by phrasing id; none for a control.
+    """Return the other correct phrasings whose choices stand in the same order, drawn by phrasing
+    id; none for a control.
 
     A negated or wrong instruction means something else than they do: answering it by them would
     hide whether the model reads it.

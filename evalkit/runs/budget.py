@@ -139,7 +139,9 @@ class Asker:
                 self.store.forget(self.fingerprint, before.each())
 
     def missing(self, masks: Mapping[str, Mask] | None = None) -> tuple[list[str], int]:
-        """Return the request keys without an answer and the number of unique ones, of the cells of `masks`; None: of all cells."""
+        """Return the request keys without an answer and the number of unique ones, of the cells
+        of `masks`; None: of all cells.
+        """
         keys = (
             block.repeated(repeat)
             if masks is None

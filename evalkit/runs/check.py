@@ -1,4 +1,6 @@
-"""``evalkit check RUN``: does a run directory hold what it says? Everything is counted and computed again from the stored rows."""
+"""``evalkit check RUN``: does a run directory hold what it says? Everything is counted and
+computed again from the stored rows.
+"""
 
 from __future__ import annotations
 

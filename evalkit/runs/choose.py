@@ -94,7 +94,9 @@ def _instances(
     *,
     seed: int,
 ) -> tuple[dict[str, list[Instance]], Design]:
-    """Return the instances of every task, and the design in which they are asked; of a paired one a share of them."""
+    """Return the instances of every task, and the design in which they are asked;
+    of a paired one a share of them.
+    """
     chosen = {
         task.id: pick_instances(task, read[task.id][0], limit=suite.limit, seed=seed)
         for task in tasks
@@ -160,7 +162,9 @@ def _absent_message(suite: Suite, absent: Sequence[tuple[Task, str]]) -> str:
 
 
 def _unmet_collections(model: ModelSpec, jobs: Sequence[Job]) -> list[str]:
-    """Say of every collection in ``tuned_on`` that no phrasing comes from when its name looks like a slip; all would count as unseen."""
+    """Say of every collection in ``tuned_on`` that no phrasing comes from when its name looks
+    like a slip; all would count as unseen.
+    """
     sources = {phrasing.source for job in jobs for phrasing in job.phrasings}
     known = sources | catalog.known_collections()
     names = [
@@ -189,7 +193,9 @@ def _tasks(settings: Settings) -> list[Task]:
 
 
 def _own_phrasings(settings: Settings, task: Task) -> list[Phrasing]:
-    """Every phrasing of a task before any choice: authored, imported and upstream, or those given as records."""
+    """Every phrasing of a task before any choice: authored, imported and upstream,
+    or those given as records.
+    """
     if settings.phrasings:
         return catalog.phrasings_for(task, settings.phrasings)
     authored = catalog.load_phrasings(
@@ -354,7 +360,8 @@ def _phrasings(
 def _arranged(
     phrasings: Sequence[Phrasing], instances: Sequence[Instance]
 ) -> tuple[list[Instance], dict[str, tuple[Arrangement, ...]], int]:
-    """Return the instances every phrasing can show, the arrangements of those that move choices, and how many instances fell out.
+    """Return the instances every phrasing can show, the arrangements of those that move choices,
+    and how many instances fell out.
 
     An instance whose choices cannot be moved under one phrasing leaves under all, so that all
     phrasings keep the same instances.

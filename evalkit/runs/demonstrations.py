@@ -36,7 +36,9 @@ class Shown:
     pool: tuple[Instance, ...] = ()
     """Everything that is shown."""
     places: Mapping[str, tuple[tuple[int, ...], ...]]
-    """Phrasing id -> per instance, places in `pool`; one entry where all instances show the same."""
+    """Phrasing id -> per instance, places in `pool`;
+    one entry where all instances show the same.
+    """
 
 
 class Nearest:
@@ -220,7 +222,9 @@ def _enough(task: Task, able: Sequence[Instance], spec: ShotSpec) -> None:
 def _turned(
     task: Task, few: list[Instance], spec: ShotSpec, *, draw: int, seed: int
 ) -> list[Instance]:
-    """Return worked instances in the order of a draw, with shuffled answers where these are asked for."""
+    """Return worked instances in the order of a draw,
+    with shuffled answers where these are asked for.
+    """
     draws = Draws(f"evalkit/shots/{task.id}/{seed}/{draw}/{spec.vary}")
     if spec.vary == "order" and draw:
         few = draws.shuffled(few)
@@ -230,7 +234,9 @@ def _turned(
 
 
 def _mislabelled(one: Instance, few: Sequence[Instance], draws: Draws) -> Instance:
-    """Return a worked instance with another answer: another choice, or the answer of another one."""
+    """Return a worked instance with another answer: another choice,
+    or the answer of another one.
+    """
     if one.target is not None and len(one.choices) > 1:
         others = [place for place in range(len(one.choices)) if place != one.target]
         target = draws.pick(others)

@@ -1,4 +1,6 @@
-"""How answers are drawn: limits, temperature and repeats of a suite in place of those of its tasks."""
+"""How answers are drawn: limits, temperature and repeats of a suite in place of those of its
+tasks.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def refuse_drawing(suite: Suite) -> None:
 
 
 def as_drawn(task: Task, suite: Suite) -> Task:
-    """Return a task with what the suite says in place of its own; one that scores choices as it is."""
+    """Return a task with what the suite says in place of its own;
+    one that scores choices as it is.
+    """
     if task.kind != "generate":
         return task
     told = {

@@ -185,7 +185,9 @@ def _answered(
     progress: Progress,
     directory: RunDir,
 ) -> dict[str, int]:
-    """Ask what is not stored, hidden states too where they are wanted; return the failures by reason."""
+    """Ask what is not stored, hidden states too where they are wanted;
+    return the failures by reason.
+    """
     if settings.uncertainty:
         refuse_silent(jobs, backend)
     with Store(directory.store_path) as store:

@@ -1,4 +1,5 @@
-"""Where a run ends, in four steps: read once, estimate, write, report; then the manifest that says ``complete``.
+"""Where a run ends, in four steps: read once, estimate, write, report;
+then the manifest that says ``complete``.
 
 Needs no model and no benchmark data.
 """
@@ -78,7 +79,9 @@ def evidence_of(
 
 
 def distances_of(store: Store, table: ScoreTable) -> Distances:
-    """Return task id -> phrasing id -> distance to the seen phrasings, for the headline phrasings that a run has represented."""
+    """Return task id -> phrasing id -> distance to the seen phrasings,
+    for the headline phrasings that a run has represented.
+    """
     from evalkit.analysis import headline_phrasings
     from evalkit.runs.representations import distances
 

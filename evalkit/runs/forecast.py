@@ -315,7 +315,9 @@ def _opened(path: Path) -> Store | None:
 
 
 def _fingerprint(settings: Settings, found: Forecast) -> str:
-    """Digest of the model's fingerprint where it is to be had without weights and network, else empty with a note."""
+    """Digest of the model's fingerprint where it is to be had without weights and network,
+    else empty with a note.
+    """
     model = settings.model
     here = model.backend != "hf" or Path(model.name).expanduser().is_dir()
     try:
@@ -365,7 +367,9 @@ def _add_time(found: Forecast, settings: Settings, path: Path) -> None:
 
 
 def _seconds_per_token(manifest: Manifest) -> float | None:
-    """Seconds per prompt token of a run, over the attempts that say how many requests their engine answered."""
+    """Seconds per prompt token of a run, over the attempts that say how many requests their
+    engine answered.
+    """
     counts = manifest.totals
     told = [attempt for attempt in manifest.attempts if attempt.engine.get("requests")]
     asked = sum(int(attempt.engine["requests"]) for attempt in told)

@@ -1,4 +1,6 @@
-"""Instructions of other tasks, from which ``wrong`` controls are drawn: the whole library and the run's own."""
+"""Instructions of other tasks, from which ``wrong`` controls are drawn:
+the whole library and the run's own.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ __all__ = ["Foreign"]
 
 @lru_cache(maxsize=1)
 def _library() -> tuple[tuple[Phrasing, Task], ...]:
-    """Return every shipped correct phrasing that no reader doubted, with the first task it is for."""
+    """Return every shipped correct phrasing that no reader doubted,
+    with the first task it is for.
+    """
     tasks = catalog.list_tasks(["*"])
     found = []
     for path in sorted(data_root("paraphrases").rglob("*.yaml")):
@@ -72,7 +76,9 @@ class Foreign:
         ]
 
     def rank(self, task: Task) -> Rank:
-        """Return how foreign phrasings are ranked for a task: seen ones first, then those of the same output form."""
+        """Return how foreign phrasings are ranked for a task: seen ones first,
+        then those of the same output form.
+        """
 
         def place(phrasing: Phrasing, other: Phrasing) -> int:
             form = same_form(phrasing, other) or self._found[other.id][1].kind != task.kind
@@ -87,7 +93,9 @@ class Foreign:
         return self._relations[name]
 
     def relation(self, phrasing: Phrasing, task: Task) -> Seen:
-        """Return whether the model has seen a phrasing; of a ``wrong`` control, the words it borrowed."""
+        """Return whether the model has seen a phrasing;
+        of a ``wrong`` control, the words it borrowed.
+        """
         if phrasing.kind == "wrong" and phrasing.origin in self._found:
             return self._seen(phrasing.origin)
         return catalog.relation(phrasing, self._model, task)

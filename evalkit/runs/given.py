@@ -141,7 +141,9 @@ def _strata(names: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _held(option: Option, value: Any) -> Any:
-    """Return what an option holds: a value of its kind or its record, a tuple of them for several."""
+    """Return what an option holds: a value of its kind or its record, a tuple of them for
+    several.
+    """
     if value is None and option.variable:
         value = os.environ.get(option.variable) or None
     if value is None:
@@ -351,7 +353,9 @@ def command_of(given: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> command_of({"model": "demo", "suite": "quickstart", "tuned_on": ("flan", "p3"), "cache": False})
+    >>> command_of(
+    ...     {"model": "demo", "suite": "quickstart", "tuned_on": ("flan", "p3"), "cache": False}
+    ... )
     'evalkit run --model demo --suite quickstart --tuned-on flan,p3 --no-cache'
     >>> command_of({"model": len, "tasks": ("bbh/*",), "limit": 5})
     "evalkit.run(<len>, tasks=('bbh/*',), limit=5)"

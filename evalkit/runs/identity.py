@@ -46,7 +46,9 @@ _NAMED = 5
 
 
 def run_directory(settings: Settings) -> Path:
-    """Return where a run goes: ``--out``, or a name made of model, suite and a digest of what was asked."""
+    """Return where a run goes: ``--out``, or a name made of model, suite and a digest of what
+    was asked.
+    """
     if settings.out is not None:
         return settings.out
     asked = digest(identity(settings), length=8)

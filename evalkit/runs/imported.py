@@ -1,4 +1,5 @@
-"""A log of another harness, or a score table, as a run: so that gate, leaderboard and comparisons take it.
+"""A log of another harness, or a score table, as a run:
+so that gate, leaderboard and comparisons take it.
 
 What a run needs and a log lacks is said as it is: no responses, no fingerprint of weights. The
 digest of its suite is made of tasks, phrasings, instances and targets, so that two logs are one

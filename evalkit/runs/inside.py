@@ -1,9 +1,13 @@
 """Looking inside a model on the prompts of tasks: what is asked, and the numbers made of it.
 
-*Share*: how much of the mass of |gradient x input| of the right answer's log-probability lies on tokens of the instruction, beside their share of the tokens.
+*Share*: how much of the mass of |gradient x input| of the right answer's log-probability lies on
+tokens of the instruction, beside their share of the tokens.
 *Drift*: the same for every token that the model generates itself.
-*Similarity*: cosine of the last prompt token's states, between wordings of one instance and, to hold against it, between instances under one wording, layer by layer.
-*Patching*: states of another checkpoint put in behind one layer, everywhere; *recovered* is the share of the difference between both checkpoints' log-probabilities of the right answer that this makes (arXiv 2402.14811 patches checkpoints so), *gained* what a layer adds to the one before.
+*Similarity*: cosine of the last prompt token's states, between wordings of one instance and, to
+hold against it, between instances under one wording, layer by layer.
+*Patching*: states of another checkpoint put in behind one layer, everywhere; *recovered* is the
+share of the difference between both checkpoints' log-probabilities of the right answer that this
+makes (arXiv 2402.14811 patches checkpoints so), *gained* what a layer adds to the one before.
 """
 
 from __future__ import annotations
@@ -54,11 +58,15 @@ class Seen:
     """What one model shows."""
 
     shares: list[dict[str, Any]] = field(default_factory=list)
-    """Per prompt: ``share`` of the mass on the instruction, ``tokens`` its share of the tokens, ``logprob``."""
+    """Per prompt: ``share`` of the mass on the instruction, ``tokens`` its share of the tokens,
+    ``logprob``.
+    """
     drift: list[dict[str, Any]] = field(default_factory=list)
     """Per prompt and generated token: ``share``."""
     layers: list[dict[str, Any]] = field(default_factory=list)
-    """Per layer: ``same_instance``, ``same_wording``; patched also ``recovered``, ``gained``, ``n``."""
+    """Per layer: ``same_instance``, ``same_wording``;
+    patched also ``recovered``, ``gained``, ``n``.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,8 @@ def _item(task: Task, phrasing: Phrasing, instance: Instance) -> Item | None:
 
 
 def costs(n_items: int, *, n_generated: int, n_layers: int | None) -> Cost:
-    """Return how many passes a look takes; `n_layers` of a checkpoint that is patched in, None for none.
+    """Return how many passes a look takes; `n_layers` of a checkpoint that is patched in, None for
+    none.
 
     >>> costs(10, n_generated=8, n_layers=None)
     Cost(forward=120, backward=90)
@@ -216,7 +225,9 @@ def _generated(engine: HFBackend, context: Sequence[int], n: int) -> list[int]:
 
 
 def _similar(items: Sequence[Item], lasts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return per layer the mean cosine between wordings of one instance, and between instances under one wording."""
+    """Return per layer the mean cosine between wordings of one instance,
+    and between instances under one wording.
+    """
     pairs: dict[str, list[tuple[int, int]]] = {"same_instance": [], "same_wording": []}
     for i, j in itertools.combinations(range(len(items)), 2):
         if items[i].task != items[j].task:

@@ -1,4 +1,5 @@
-"""The pass of a judge over the answers of a finished run: stored, cached, resumed, never in a score.
+"""The pass of a judge over the answers of a finished run:
+stored, cached, resumed, never in a score.
 
 Not handled here: what is made of it (`evalkit.analysis.judged`).
 """
@@ -57,7 +58,8 @@ class Wanted:
 
 
 def judge_after(run: Path, manifest: Manifest, spec: ModelSpec, progress: Progress) -> None:
-    """Let a judge read the answers of a run whose numbers are not made yet; without written ones say so.
+    """Let a judge read the answers of a run whose numbers are not made yet;
+    without written ones say so.
 
     Parameters
     ----------

@@ -58,7 +58,8 @@ def sheet(answers: Sequence[Judged], *, number: int, seed: int) -> str:
 
 
 def read_sheet(path: Path, answers: Sequence[Judged]) -> Mapping[Cell, float]:
-    """Return what people said: (task, phrasing, instance) -> label in [0, 1]; rows without a label are left out.
+    """Return what people said: (task, phrasing, instance) -> label in [0, 1];
+    rows without a label are left out.
 
     Parameters
     ----------

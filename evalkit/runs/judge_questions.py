@@ -92,7 +92,8 @@ class Judged:
 
     @property
     def task_text(self) -> str:
-        """Return the task as a judge is shown it: in the words of one phrasing, whichever the answer was given under.
+        """Return the task as a judge is shown it: in the words of one phrasing, whichever the
+        answer was given under.
 
         An answer to lettered choices means nothing beside another list, so there it is the phrasing
         itself.
@@ -147,7 +148,9 @@ def cells(
 
 
 def n_judged(jobs: Sequence[Job]) -> int:
-    """Return the most questions that a judge can be asked of tasks whose answers are written, as `Asking` says by default."""
+    """Return the most questions that a judge can be asked of tasks whose answers are written,
+    as `Asking` says by default.
+    """
     return sum(
         2 * Asking().wordings * len(job.instances)
         for job in jobs
@@ -234,7 +237,9 @@ def _together(
 def questions(
     one: Judged, asking: Asking
 ) -> Iterator[tuple[JudgeWording, bool, Ask, tuple[str, ...]]]:
-    """Yield wording, order, question and verdicts of everything a judge is asked of one answer or pair."""
+    """Yield wording, order, question and verdicts of everything a judge is asked of one answer
+    or pair.
+    """
     pair = len(one.answers) > 1
     wordings = (PAIRS if pair else ANSWERS)[: asking.wordings]
     text, references = one.task_text, one.job.instances[one.position].references

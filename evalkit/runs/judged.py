@@ -54,7 +54,8 @@ def judgements(run: Path, *, level: float = 0.95) -> list[tuple[Pass, Judgement]
 def of_one_judge(
     paths: Sequence[Path], tables: Sequence[ScoreTable]
 ) -> tuple[list[ScoreTable], list[str]]:
-    """Return tables to be compared, and a note for each whose verdicts are not of the first one's judge.
+    """Return tables to be compared, and a note for each whose verdicts are not of the first one's
+    judge.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Runs in a notebook: ``evalkit.load_run(path)`` gives labelled frames and figures, ``evalkit.run(...)`` is the command."""
+"""Runs in a notebook: ``evalkit.load_run(path)`` gives labelled frames and figures,
+``evalkit.run(...)`` is the command.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ class Run:
 
     @cached_property
     def headline(self) -> pd.DataFrame:
-        """The summary that the command prints: statistics over all tasks with intervals; fractions."""
+        """The summary that the command prints: statistics over all tasks with intervals;
+        fractions.
+        """
         import pandas as pd
 
         columns = ("metric", "value", "low", "high", "n_tasks", "n_phrasings", "n_instances")

@@ -1,4 +1,6 @@
-"""What is shown below a notebook's cell: progress as one plain line that is replaced, without a widget, and figures."""
+"""What is shown below a notebook's cell: progress as one plain line that is replaced,
+without a widget, and figures.
+"""
 
 from __future__ import annotations
 

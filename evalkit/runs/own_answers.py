@@ -1,8 +1,10 @@
 """Instances relabelled with what the model itself answers, for training on its own answers.
 
-``own-correct``: where the model's answer is right it takes the place of the reference, else the reference stays (Gupta and others, "Selective Self-to-Supervised Fine-Tuning", arXiv 2502.08130).
+``own-correct``: where the model's answer is right it takes the place of the reference, else the
+reference stays (Gupta and others, "Selective Self-to-Supervised Fine-Tuning", arXiv 2502.08130).
 An answer that is chosen from a list has one right form, so this changes tasks that generate only.
-``pseudo-labels``: the answer that most references (phrasings that paraphrases are paired with) get; no right answer is looked at, and instances the model gives no usable answer to are left out.
+``pseudo-labels``: the answer that most references (phrasings that paraphrases are paired with) get;
+no right answer is looked at, and instances the model gives no usable answer to are left out.
 """
 
 from __future__ import annotations
@@ -98,7 +100,9 @@ def _answers(backend: Backend, material: Material) -> dict[str, Given]:
 
 
 def _own(material: Material, given: Given, objective: str) -> int | str | None:
-    """Return the index of the choice, or the text, that an instance is relabelled with; None for none."""
+    """Return the index of the choice, or the text, that an instance is relabelled with;
+    None for none.
+    """
     votes: Counter[int | str] = Counter()
     for instance, _prompt, response in given:
         verdict = verdict_of(material.task, Answered(instance=instance, response=response))
@@ -122,7 +126,9 @@ def _said(task: Task, response: Response) -> int | str | None:
 def _changed(
     instances: Sequence[Instance], own: dict[str, int | str], objective: str
 ) -> tuple[Instance, ...]:
-    """Return instances with the model's answers; without one it stays for ``own-correct`` and goes else."""
+    """Return instances with the model's answers;
+    without one it stays for ``own-correct`` and goes else.
+    """
     kept = []
     for instance in instances:
         answer = own.get(instance.id)

@@ -50,10 +50,11 @@ def pick_instances(
 def pick_phrasings(
     task: Task, phrasings: Sequence[Phrasing], *, number: int | None, seed: int
 ) -> list[Phrasing]:
-    """Return `number` phrasings, taken in turn from every source and language so that none is crowded out, in file order.
+    """Return `number` phrasings, taken in turn from every source and language so that none is
+    crowded out, in file order.
 
-    Those of doubtful meaning come last, when there are no others. The choice depends on the sources,
-    not on the model, so that two models get the same phrasings.
+    Those of doubtful meaning come last, when there are no others. The choice depends on the
+    sources, not on the model, so that two models get the same phrasings.
     Controls (kinds other than ``correct``) are all kept and do not count.
     """
     correct = [phrasing for phrasing in phrasings if phrasing.kind == "correct"]

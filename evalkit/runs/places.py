@@ -78,7 +78,8 @@ def read_places(path: Path) -> dict[str, float]:
 
 
 def gaps(places: Mapping[str, float] | Sequence[float]) -> list[float]:
-    """Return the places that seem to be missing from a regular series: multiples of its usual distance.
+    """Return the places that seem to be missing from a regular series:
+    multiples of its usual distance.
 
     >>> gaps([100.0, 200.0, 400.0, 500.0]), gaps([1, 2, 4, 8]), gaps([0, 0.5, 1])
     ([300.0], [], [])

@@ -1,4 +1,6 @@
-"""The pass that runs what models wrote, on request only, and stores what came of it beside the answers."""
+"""The pass that runs what models wrote, on request only,
+and stores what came of it beside the answers.
+"""
 
 from __future__ import annotations
 

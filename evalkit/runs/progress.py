@@ -1,4 +1,5 @@
-"""Progress of long work: a bar on a terminal, a line in place in a notebook, plain or JSON lines otherwise.
+"""Progress of long work: a bar on a terminal, a line in place in a notebook, plain or JSON lines
+otherwise.
 
 And stopping at once.
 """
@@ -76,7 +77,9 @@ class ShownProgress:
         return self._stop
 
     def waiting(self, batches: Iterator[Sequence[Response]]) -> Iterator[Sequence[Response]]:
-        """Yield an engine's batches and know when it is waited for: then, and then only, a stop may break in."""
+        """Yield an engine's batches and know when it is waited for: then,
+        and then only, a stop may break in.
+        """
         rest = iter(self.watched(batches))
         while True:
             self.waits = True
@@ -141,7 +144,9 @@ class ShownProgress:
             threading.Thread(target=self._beat, args=(self._over,), daemon=True).start()
 
     def expect(self, requests: Iterable[Request]) -> None:
-        """Take the requests that are asked next: time left goes by their letters, since long ones come first."""
+        """Take the requests that are asked next:
+        time left goes by their letters, since long ones come first.
+        """
         self._open |= {request.key: _letters(request) for request in requests}
         self._unpaid = sum(self._open.values())
 
@@ -235,7 +240,9 @@ class ShownProgress:
         }
 
     def _proving(self) -> float:
-        """Seconds that the engine spent on its start-up proof, which comes once and is no part of a rate."""
+        """Seconds that the engine spent on its start-up proof,
+        which comes once and is no part of a rate.
+        """
         seconds = dict(self._stats()).get("seconds") if self._stats is not None else None
         return float(seconds.get("proving", 0.0)) if isinstance(seconds, Mapping) else 0.0
 
@@ -305,7 +312,9 @@ def _left(now: Mapping[str, Any]) -> str:
 
 
 def _letters(request: Request) -> int:
-    """Letters that a request is about worth: of its prompt, its choices, or the tokens it may write at four each."""
+    """Letters that a request is about worth: of its prompt, its choices,
+    or the tokens it may write at four each.
+    """
     written = 4 * request.max_tokens if request.kind == "generate" else 0
     return len(request.system) + len(request.text) + sum(map(len, request.continuations)) + written
 
@@ -317,7 +326,8 @@ def _apart(response: Response) -> int:
 
 @contextmanager
 def interruptible(progress: ShownProgress) -> Iterator[None]:
-    """Turn the first Ctrl-C or termination signal into a stop that keeps what is answered; the second stops at once.
+    """Turn the first Ctrl-C or termination signal into a stop that keeps what is answered;
+    the second stops at once.
 
     While the engine is waited for, the first breaks in and what is in flight is lost, again and
     again until it ends, since libraries may swallow what breaks in; elsewhere what is being written

@@ -93,7 +93,9 @@ def shown_prompts(
 
 
 def _in_turn(jobs: Sequence[Job], phrasing: str | None) -> Iterator[tuple[Job, int, int]]:
-    """Every cell: tasks in turn, phrasings in turn, then instances; both in turn where they have factors."""
+    """Every cell: tasks in turn, phrasings in turn, then instances;
+    both in turn where they have factors.
+    """
     walks = [
         iter(
             [

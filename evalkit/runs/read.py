@@ -244,7 +244,9 @@ def suite_of(path: Path, notes: list[str]) -> SuiteRecord | None:
 def tables_of(
     paths: Sequence[Path], models: Sequence[str | None], told: Told | None = None
 ) -> tuple[list[ScoreTable], list[str]]:
-    """Return the cells of what is to be compared, as `table_of`, and what must be said of their judges."""
+    """Return the cells of what is to be compared, as `table_of`,
+    and what must be said of their judges.
+    """
     from evalkit.runs.judged import of_one_judge
 
     tables = [table_of(path, model, told) for path, model in zip(paths, models, strict=True)]
@@ -252,7 +254,8 @@ def tables_of(
 
 
 def table_of(path: Path, model: str | None, told: Told | None = None) -> ScoreTable:
-    """Return the cells of a run, a log or a per-instance score table, of one of its models where it is named.
+    """Return the cells of a run, a log or a per-instance score table, of one of its models where it
+    is named.
 
     Raises
     ------
@@ -309,7 +312,8 @@ def answer_blocks_of(path: Path) -> dict[str, AnswerBlock]:
 
 
 def answers_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield one row per cell of a run: what was sent, what was asked behind it, the answer as it came back.
+    """Yield one row per cell of a run: what was sent, what was asked behind it, the answer as it
+    came back.
 
     ``prompt`` is the text sent, chat template included; it is made again from what the run keeps,
     and None where this evalkit would send another text than the one that was asked.

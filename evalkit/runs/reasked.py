@@ -1,8 +1,12 @@
-"""Does a candidate no longer follow a wording, or no longer know the answer? What was lost is asked again in other wordings.
+"""Does a candidate no longer follow a wording, or no longer know the answer? What was lost is asked
+again in other wordings.
 
-The candidate is run once more on the same instances in wordings that neither run has asked, with the settings of its own run, into a directory of its own.
-Unit is the instance: *lost* is one of which some cell was right for the baseline and is wrong for the candidate.
-What is right in a new wording has not been forgotten; how often that happens by chance and by ease is told by the instances that lost nothing.
+The candidate is run once more on the same instances in wordings that neither run has asked, with
+the settings of its own run, into a directory of its own.
+Unit is the instance: *lost* is one of which some cell was right for the baseline and is wrong for
+the candidate.
+What is right in a new wording has not been forgotten; how often that happens by chance and by ease
+is told by the instances that lost nothing.
 """
 
 from __future__ import annotations
@@ -39,13 +43,17 @@ class Again:
     lost: int
     """Instances of which something was lost and that were asked again."""
     follows: float
-    """Share of them right in every new wording: the old one is no longer followed; NaN without any."""
+    """Share of them right in every new wording: the old one is no longer followed;
+    NaN without any.
+    """
     some: float
     """Share right in some and not in all."""
     knows: float
     """Share right in none: the answer is no longer known."""
     kept: float
-    """Of the instances that the baseline had right and that lost nothing, the share right in every new wording; NaN without any."""
+    """Of the instances that the baseline had right and that lost nothing, the share right in
+    every new wording; NaN without any.
+    """
 
 
 def settings_again(candidate: Path, baseline: Path, out: Path) -> Settings:

@@ -103,7 +103,8 @@ def _represent_task(job: Job, positions: Sequence[int], backend: Backend, store:
 
 
 def distances(store: Store, task: str, *, seen: dict[str, str]) -> dict[str, float]:
-    """Return phrasing id -> mean distance to the seen phrasings of a task, for those of `seen` that have a representation.
+    """Return phrasing id -> mean distance to the seen phrasings of a task,
+    for those of `seen` that have a representation.
 
     Parameters
     ----------

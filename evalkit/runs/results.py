@@ -113,7 +113,8 @@ def compare(
     resamples: int = 4000,
     seed: int = 0,
 ) -> Compared:
-    """Compare two runs or per-instance score tables of one suite, paired, as ``evalkit compare`` does.
+    """Compare two runs or per-instance score tables of one suite, paired,
+    as ``evalkit compare`` does.
 
     Parameters
     ----------

@@ -8,8 +8,8 @@ stored answer under its own phrasing and under every perturbed copy. From it com
 References
 ----------
 P. Kung and others, "Active Instruction Tuning", EMNLP 2023 (arXiv 2311.00288): the mean over
-instances and perturbed instructions of abs(p(y0 | x, I0) - p(y0 | x, Ij)), y0 the model's own answer
-under I0 and p the exponential of its mean token log-probability.
+instances and perturbed instructions of abs(p(y0 | x, I0) - p(y0 | x, Ij)), y0 the model's own
+answer under I0 and p the exponential of its mean token log-probability.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ __all__ = ["Said", "n_second_pass", "refuse_silent", "said_again", "stored_said"
 VERSION = 1
 """Raised whenever a change moves the numbers."""
 Said: TypeAlias = Mapping[str, Mapping[str, Mapping[str, tuple[float, ...]]]]
-"""Task id -> phrasing id -> itself or a copy -> probability of each stored answer; NaN without one."""
+"""Task id -> phrasing id -> itself or a copy -> probability of each stored answer;
+NaN without one.
+"""
 
 
 def _families(job: Job) -> dict[str, tuple[Phrasing, ...]]:
@@ -53,7 +55,9 @@ def n_second_pass(jobs: Sequence[Job], n_instances: int) -> int:
 
 
 def refuse_silent(jobs: Sequence[Job], backend: Backend) -> None:
-    """Raise BackendError, before anything is asked, when a backend cannot give the probability of a text that a second pass wants."""
+    """Raise BackendError, before anything is asked, when a backend cannot give the probability
+    of a text that a second pass wants.
+    """
     if n_second_pass(jobs, 1) and "choice" not in backend.capabilities:
         raise BackendError(
             "--uncertainty: this backend gives no log-probabilities of texts, "
@@ -160,7 +164,8 @@ def _probabilities(backend: Backend, asks: Sequence[Ask]) -> dict[str, float | N
 def stored_said(
     store: Store, task: str, instance_ids: Sequence[str]
 ) -> dict[str, dict[str, tuple[float, ...]]]:
-    """Return the second pass of one task, as in `Said`, a value per instance; empty when there was none.
+    """Return the second pass of one task, as in `Said`, a value per instance;
+    empty when there was none.
 
     Parameters
     ----------
@@ -169,8 +174,8 @@ def stored_said(
     task
         Task id.
     instance_ids
-        Instances in the order that is wanted; those left out of the pass are NaN. A pass of an older
-        version names no instances and is none.
+        Instances in the order that is wanted; those left out of the pass are NaN. A pass of an
+        older version names no instances and is none.
     """
     found: dict[str, dict[str, tuple[float, ...]]] = {}
     for name, row in store.get_records(f"said/{task}"):

@@ -73,13 +73,17 @@ class Settings:
 
     @property
     def label(self) -> str:
-        """Return what the model is called in tables: with the mitigations around it, paths by their last part.
+        """Return what the model is called in tables:
+        with the mitigations around it, paths by their last part.
 
         Examples
         --------
         >>> model = ModelSpec(backend="hf", name="m")
         >>> made = dict(model=model, suite=Suite(name="s", tasks=()))
-        >>> Settings(**made).label, Settings(mitigations=("ensemble:m=3", "align:runs/a"), **made).label
+        >>> (
+        ...     Settings(**made).label,
+        ...     Settings(mitigations=("ensemble:m=3", "align:runs/a"), **made).label,
+        ... )
         ('m', 'm + ensemble:m=3 + align:a')
         """
         return " + ".join([self.model.display, *map(_without_folders, self.mitigations)])

@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 
 def spoken(function: Callable[P, T]) -> Callable[P, T]:
-    """Let the errors of a function name its keywords as they stand in a call: ``limit``, not ``--limit``."""
+    """Let the errors of a function name its keywords as they stand in a call: ``limit``,
+    not ``--limit``.
+    """
     names = set(inspect.signature(function).parameters)
 
     @functools.wraps(function)
@@ -41,7 +43,10 @@ def in_python(message: str, names: set[str]) -> str:
     --------
     >>> in_python("--limit: 0 is not possible", {"limit"})
     'limit: 0 is not possible'
-    >>> in_python("Type 'evalkit run --limit 3', or add --available or --budget 0.1.", {"limit", "available", "budget"})
+    >>> in_python(
+    ...     "Type 'evalkit run --limit 3', or add --available or --budget 0.1.",
+    ...     {"limit", "available", "budget"},
+    ... )
     "Type 'evalkit run --limit 3', or add available=True or budget=0.1."
     """
     table = {option.name: option for option in OPTIONS}

@@ -45,7 +45,8 @@ _NO_STATES = dict.fromkeys(STATES, math.nan)
 def report_log(
     place: Path, told: Told | None = None, out: Path | None = None
 ) -> tuple[list[Path], tuple[str, ...]]:
-    """Write estimates, pages and figures of a log or table, and return the pages and what was assumed.
+    """Write estimates, pages and figures of a log or table,
+    and return the pages and what was assumed.
 
     Parameters
     ----------
@@ -69,7 +70,9 @@ def report_log(
 
 
 def folder_of(place: Path) -> str:
-    """Return the name of the folder that a log's pages go to: its own, told apart by its whole path."""
+    """Return the name of the folder that a log's pages go to:
+    its own, told apart by its whole path.
+    """
     return f"{slug(file_of(place)[0].name)}_{digest(str(place.resolve()), length=8)}"
 
 
@@ -105,7 +108,8 @@ def write_pages(
 def write_table_report(
     out: Path, file: ScoreFile, estimates: Sequence[Estimate], intervals: Intervals
 ) -> list[Path]:
-    """Write page, Markdown, leaderboard row and figures of every model of a table; of several the comparison.
+    """Write page, Markdown, leaderboard row and figures of every model of a table;
+    of several the comparison.
 
     Parameters
     ----------

@@ -79,7 +79,9 @@ def _same_ask(
 
 
 def _same_files(path: Path, manifest: Manifest, settings: Settings) -> bool:
-    """Whether tables are as sealed, the page is there if wanted, and no file is newer than the end."""
+    """Whether tables are as sealed, the page is there if wanted,
+    and no file is newer than the end.
+    """
     ended = (path / "manifest.json").stat().st_mtime_ns
     package = Path(__file__).parent.parent
     own = [one for one in package.rglob("*") if "__pycache__" not in one.parts and one.is_file()]

@@ -26,7 +26,9 @@ _LIBRARIES = (
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that can move a number, where installed."""
+    """Return the versions of Python and of the libraries that can move a number,
+    where installed.
+    """
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:

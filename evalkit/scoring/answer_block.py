@@ -19,7 +19,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerBlock:
-    """Answers of one model on one task, with the phrasings and instances of its `evalkit.scoring.Block`, in that order."""
+    """Answers of one model on one task, with the phrasings and instances of its
+    `evalkit.scoring.Block`, in that order.
+    """
 
     phrasing_ids: tuple[str, ...]
     """P ids, sorted."""
@@ -44,8 +46,8 @@ class AnswerBlock:
     """(P, N) 1 where the first line of a text is one of the labels asked for, 0 where not, NaN
     without text or labels."""
     meant: Floats | None = None
-    """(P, N) 1 for texts that mean a label asked for, however it is spelled, 0 for others, NaN where
-    none is asked for; None where nobody looked."""
+    """(P, N) 1 for texts that mean a label asked for, however it is spelled, 0 for others, NaN
+    where none is asked for; None where nobody looked."""
     corpus: Mapping[str, Floats] = field(default_factory=dict)
     """Corpus score -> its (P,) values; empty for tasks without."""
     corpus_draws: Mapping[str, Floats] = field(default_factory=dict)

@@ -157,7 +157,8 @@ def _varied(instances: Sequence[Instance]) -> dict[str, Any]:
 
 
 def _adheres(text: str, labels: Sequence[str]) -> float:
-    """1 when the first line of a text is a label or the text of a choice, 0 when not, NaN when none is asked for.
+    """1 when the first line of a text is a label or the text of a choice, 0 when not, NaN when none
+    is asked for.
 
     >>> _adheres("b.", ("A", "B")), _adheres("I think B", ("A", "B"))
     (1.0, 0.0)

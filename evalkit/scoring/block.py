@@ -74,7 +74,9 @@ class Block:
     """(N,) group of each instance, such as its passage; an instance without one is a group of its
     own. Empty when the table has no column ``group``."""
     judged: Floats | None = None
-    """(P, N) what a judge says of the answers; NaN where none was asked, None without the column."""
+    """(P, N) what a judge says of the answers; NaN where none was asked, None without the
+    column.
+    """
     repeats: int = 1
     """Answers per cell, at most."""
     singles: tuple[Block, ...] = ()

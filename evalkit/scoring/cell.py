@@ -85,7 +85,9 @@ VERSIONS = {
     "token_f1": 3,
     "squad_v2": 3,
 }
-"""Versions of metrics whose numbers moved; every other one is at 1. Kept with the scores of a run."""
+"""Versions of metrics whose numbers moved; every other one is at 1.
+Kept with the scores of a run.
+"""
 
 
 @cache

@@ -1,4 +1,5 @@
-"""Metrics for choice tasks: the answer is the choice with the highest log-probability, or the one named in the text.
+"""Metrics for choice tasks: the answer is the choice with the highest log-probability,
+or the one named in the text.
 
 Ties go to the choice shown first, in every metric. Log-probabilities that are not finite make the
 cell missing: an argmax over NaN is nobody's answer.
@@ -17,12 +18,15 @@ __all__ = ["choice_accuracy", "choice_accuracy_apart", "choice_accuracy_norm", "
 
 
 def choice_accuracy(answered: Answered) -> Verdict:
-    """Return 1 when the choice with the highest summed log-probability is the target (``acc`` of lm-eval), else 0."""
+    """Return 1 when the choice with the highest summed log-probability is the target (``acc`` of
+    lm-eval), else 0.
+    """
     return _pick(answered, answered.response.logprobs)
 
 
 def choice_accuracy_norm(answered: Answered) -> Verdict:
-    """Return 1 when the choice with the highest log-probability per byte of its text is the target (``acc_bytes`` of lm-eval), else 0.
+    """Return 1 when the choice with the highest log-probability per byte of its text is the target
+    (``acc_bytes`` of lm-eval), else 0.
 
     Notes
     -----
@@ -40,7 +44,8 @@ def choice_accuracy_norm(answered: Answered) -> Verdict:
 
 
 def choice_accuracy_apart(answered: Answered) -> Verdict:
-    """Return 1 when the choice most probable as a whole answer is the target, where one choice may begin another, else 0.
+    """Return 1 when the choice most probable as a whole answer is the target,
+    where one choice may begin another, else 0.
 
     Notes
     -----
@@ -136,7 +141,8 @@ def _texts(answered: Answered) -> tuple[str, ...]:
 
 
 def guess_of(task: Task, instances: Sequence[Instance]) -> float:
-    """Return the score of guessing: the task's own, or the mean of one over the number of choices; NaN without choices.
+    """Return the score of guessing: the task's own, or the mean of one over the number of choices;
+    NaN without choices.
 
     Parameters
     ----------

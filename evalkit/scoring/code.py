@@ -19,7 +19,9 @@ __all__ = ["CODE", "RULES", "learn", "program_of", "programs_in", "unit_tests"]
 CODE = frozenset({"unit_tests"})
 """Metrics whose answers are run."""
 RULES = 1
-"""Version of what is read as a program and how it is judged; what came of one is stored under it."""
+"""Version of what is read as a program and how it is judged;
+what came of one is stored under it.
+"""
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*\n(.*?)(?:^[ \t]*(?:```|~~~)|\Z)", re.M | re.S)
 _AFTER = re.compile(r"^(?=(?:def|class|if|print|assert|#|@|```|~~~)\b|[#@`~])", re.M)
 """Where a text that goes on from a prompt has left its function."""
@@ -29,7 +31,9 @@ _known: dict[str, str] = {}
 
 
 def learn(found: Mapping[str, tuple[str, str]]) -> None:
-    """Take in what came of programs: digest as `program_of` gives it -> what came of it, and what was said."""
+    """Take in what came of programs: digest as `program_of` gives it -> what came of it,
+    and what was said.
+    """
     _known.update({name: kind for name, (kind, _) in found.items() if kind in CLASSES})
 
 
@@ -62,7 +66,9 @@ def programs_in(text: str, instance: Instance) -> tuple[str, ...]:
 
 
 def _whole(piece: str, prompt: str, defines: re.Pattern[str]) -> list[str]:
-    """A text that defines the function: with what stood before it in the prompt, and without words around it."""
+    """A text that defines the function: with what stood before it in the prompt,
+    and without words around it.
+    """
     start = defines.search(prompt)
     before = prompt[: start.start()] if start else ""
     lines = piece.split("\n")
@@ -102,10 +108,12 @@ def program_of(answered: Answered) -> tuple[str, Program] | None:
 
 
 def unit_tests(answered: Answered) -> Verdict:
-    """Return 1 when the program in a text passes its tests, 0 when not; the prediction is what came of it.
+    """Return 1 when the program in a text passes its tests, 0 when not;
+    the prediction is what came of it.
 
-    ``passed``, ``syntax``, ``assertion``, ``exception``, ``timeout``, ``memory`` or ``refused`` (the
-    sandbox stopped it). A text without a program is unparsed; a program that was not run is missing.
+    ``passed``, ``syntax``, ``assertion``, ``exception``, ``timeout``, ``memory`` or ``refused``
+    (the sandbox stopped it). A text without a program is unparsed; a program that was not run is
+    missing.
     """
     if answered.text is None:
         return MISSING

@@ -191,14 +191,24 @@ def follows(text: str, rule: Constraint) -> bool:
     --------
     >>> follows("Three short words", {"rule": "words", "exactly": 3})
     True
-    >>> follows("ab", {"rule": "automaton", "start": "0", "accept": ["1"], "moves": {"0": {"a": "0", "b": "1"}}})
+    >>> follows(
+    ...     "ab",
+    ...     {
+    ...         "rule": "automaton",
+    ...         "start": "0",
+    ...         "accept": ["1"],
+    ...         "moves": {"0": {"a": "0", "b": "1"}},
+    ...     },
+    ... )
     True
     """
     return bool(text.strip()) and CHECKS[rule["rule"]](text[:LONGEST], rule)
 
 
 def loosened(text: str) -> list[str]:
-    """Return the texts that a loose reading tries: without emphasis marks, first line, last line, and their combinations."""
+    """Return the texts that a loose reading tries:
+    without emphasis marks, first line, last line, and their combinations.
+    """
     lines = text.split("\n")
     forms = [text, *("\n".join(part) for part in (lines[1:], lines[:-1], lines[1:-1]))]
     return list(
@@ -231,7 +241,9 @@ def _rules_of(answered: Answered) -> tuple[Constraint, ...]:
 
 
 def verdicts_of(answered: Answered) -> list[tuple[bool, bool]]:
-    """Return of every rule whether the text follows it, and whether a loosened form does; empty without a text or rules."""
+    """Return of every rule whether the text follows it, and whether a loosened form does;
+    empty without a text or rules.
+    """
     text = answered.text
     if text is None:
         return []

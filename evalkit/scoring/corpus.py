@@ -20,7 +20,8 @@ CORPUS = frozenset({"sentence_bleu", "chrf"})
 
 
 def corpus_scores(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Return corpus BLEU (13a tokens, exponential smoothing) and chrF, fractions; NaN without texts.
+    """Return corpus BLEU (13a tokens, exponential smoothing) and chrF, fractions;
+    NaN without texts.
 
     Parameters
     ----------
@@ -65,7 +66,8 @@ def resampled_scores(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> dict[str, Floats]:
-    """Return the (P, n_resamples) corpus scores of resampled units, the same draws for every phrasing.
+    """Return the (P, n_resamples) corpus scores of resampled units, the same draws for every
+    phrasing.
 
     Parameters
     ----------
@@ -82,8 +84,8 @@ def resampled_scores(
 
     Notes
     -----
-    Matches and lengths of each text are counted once and added up anew in every draw. That uses what
-    sacrebleu hands to its own significance tests; a version without it gives an empty answer.
+    Matches and lengths of each text are counted once and added up anew in every draw. That uses
+    what sacrebleu hands to its own significance tests; a version without it gives an empty answer.
     """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF

@@ -1,4 +1,6 @@
-"""Answering where one can and declining where one cannot: the metric, and what is measured beside it."""
+"""Answering where one can and declining where one cannot: the metric,
+and what is measured beside it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def declines(text: str) -> bool:
 
 
 def answer_or_decline(answered: Answered) -> Verdict:
-    """Return 1 when the text declines where a reference does, or holds a reference where none does, else 0.
+    """Return 1 when the text declines where a reference does,
+    or holds a reference where none does, else 0.
 
     A text that declines and yet holds the answer has answered.
     """

@@ -1,4 +1,6 @@
-"""Joint goal accuracy: whether an answer names every slot of a dialogue's state with a right value, and no other."""
+"""Joint goal accuracy: whether an answer names every slot of a dialogue's state with a right
+value, and no other.
+"""
 
 from __future__ import annotations
 

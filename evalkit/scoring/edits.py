@@ -82,7 +82,9 @@ def joined(edits: Sequence[Edit]) -> frozenset[Edit]:
 
 
 def matched(made: frozenset[Edit], wanted: Sequence[frozenset[Edit]]) -> Matched:
-    """Return the agreement with the annotator whose edits give the best F0.5; the first of equals."""
+    """Return the agreement with the annotator whose edits give the best F0.5;
+    the first of equals.
+    """
     found = [Matched(len(made & one), len(made), len(one)) for one in wanted]
     return max(found, key=lambda one: one.f())
 
@@ -98,7 +100,8 @@ def _wanted(answered: Answered, source: str) -> list[frozenset[Edit]]:
 
 
 def edit_f05(answered: Answered) -> Verdict:
-    """Return F0.5 of the edits that the first line of an answer makes to the field ``source``, against the best annotator.
+    """Return F0.5 of the edits that the first line of an answer makes to the field ``source``,
+    against the best annotator.
 
     Without that field it is ``question`` that is corrected. An empty answer is unparsed.
     """
@@ -114,7 +117,8 @@ def edit_f05(answered: Answered) -> Verdict:
 
 
 def edit_list_f05(answered: Answered) -> Verdict:
-    """Return `edit_f05` of the text that an answer makes, also where the answer is a list of changes (factor ``recast`` is ``edits``).
+    """Return `edit_f05` of the text that an answer makes, also where the answer is a list of
+    changes (factor ``recast`` is ``edits``).
 
     An entry that changes what the text does not hold is an edit made and not wanted.
     """
@@ -130,7 +134,8 @@ def edit_list_f05(answered: Answered) -> Verdict:
 
 
 def edits(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
-    """Precision and recall of the edits of an answer's first line, and how long it would be written as edits.
+    """Precision and recall of the edits of an answer's first line,
+    and how long it would be written as edits.
 
     ``span_ratio`` is cut at 1, where writing the text anew is no longer.
     """
@@ -148,7 +153,8 @@ def edits(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
 
 
 def span_ratio(source: str, text: str) -> float:
-    """Return how much shorter a change is to write as edits: tokens of the edits over tokens of the text.
+    """Return how much shorter a change is to write as edits:
+    tokens of the edits over tokens of the text.
 
     Each edit counts the tokens it brings and two for its place. NaN for an empty text.
 

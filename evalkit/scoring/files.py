@@ -63,7 +63,8 @@ def probabilities_path(scores: Path) -> Path:
 
 
 def write_probabilities(frame: pd.DataFrame, scores: Path) -> None:
-    """Write the probabilities of a score table beside the ``scores.parquet`` that was just written of it, whose digest they hold.
+    """Write the probabilities of a score table beside the ``scores.parquet`` that was just written
+    of it, whose digest they hold.
 
     Parameters
     ----------
@@ -100,7 +101,9 @@ def _with_probabilities(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _dictionary(column: pd.Series) -> Any:
-    """Return a dictionary array with the names that occur, so that unused categories leave no trace in the bytes."""
+    """Return a dictionary array with the names that occur,
+    so that unused categories leave no trace in the bytes.
+    """
     import pyarrow as pa
 
     codes = column.cat.codes.to_numpy().astype(np.int32)
@@ -113,7 +116,8 @@ def _dictionary(column: pd.Series) -> Any:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Return the rows of a ``scores.parquet``, text columns as categories, with the probabilities that lie beside it.
+    """Return the rows of a ``scores.parquet``, text columns as categories,
+    with the probabilities that lie beside it.
 
     Raises
     ------

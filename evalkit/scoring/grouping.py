@@ -21,7 +21,9 @@ def shared_text(task: Task, instance: Instance) -> str:
 
     Examples
     --------
-    >>> task = Task(name="t", benchmark="b", reader="table", group="input", group_until=("Question:",))
+    >>> task = Task(
+    ...     name="t", benchmark="b", reader="table", group="input", group_until=("Question:",)
+    ... )
     >>> shared_text(task, Instance(id="1", fields={"input": "Text: a.  Question: b?"}))
     'Text: a.'
     >>> shared_text(task, Instance(id="2", fields={"input": "b?"}))
@@ -35,7 +37,8 @@ def shared_text(task: Task, instance: Instance) -> str:
 
 
 def groups_of(task: Task, instances: Sequence[Instance]) -> tuple[str, ...]:
-    """Return a name for the group of every instance, a digest of what it shares, or the origin it was made from; empty when none shares anything.
+    """Return a name for the group of every instance, a digest of what it shares,
+    or the origin it was made from; empty when none shares anything.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""In which language an answer is written, told by lingua among the languages that evalkit has wordings in.
+"""In which language an answer is written, told by lingua among the languages that evalkit has
+wordings in.
 
 Among a few languages lingua is right on short sentences, among its 75 it is not: "Arregló su
 bicicleta." is Catalan then. An answer in a further language is taken for the nearest of these.
@@ -23,7 +24,8 @@ LEAST = 4
 
 
 def language(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
-    """Whether an answer is in the language of its instance (field ``language``), and in that of its instruction.
+    """Whether an answer is in the language of its instance (field ``language``),
+    and in that of its instruction.
 
     Nothing is said of an answer with fewer than `LEAST` letters; of the instruction's language only
     where it is not the instance's.

@@ -40,7 +40,9 @@ _TOKENS = re.compile(
     r"|[^\W\d_a-z\u00aa-\u024f]+(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u0670\u0900-\u0dff]"
     r"|[^\W\d_a-z\u00aa-\u024f])*"
 )
-"""Runs of ASCII letters and digits; single characters of scripts without spaces; words of others."""
+"""Runs of ASCII letters and digits; single characters of scripts without spaces;
+words of others.
+"""
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
@@ -123,12 +125,16 @@ def rouge_l(answered: Answered) -> Verdict:
 
 
 def token_f1(answered: Answered) -> Verdict:
-    """Return the best bag-of-tokens F1 over the references (SQuAD's F1: lower case, no punctuation, no articles)."""
+    """Return the best bag-of-tokens F1 over the references (SQuAD's F1:
+    lower case, no punctuation, no articles).
+    """
     return _best(answered, _squad_f1)
 
 
 def squad_v2(answered: Answered) -> Verdict:
-    """Return SQuAD 2.0's F1, where an instance without an answer has the reference ``unanswerable`` and needs just that said."""
+    """Return SQuAD 2.0's F1, where an instance without an answer has the reference
+    ``unanswerable`` and needs just that said.
+    """
     if any(normalise(reference) == "unanswerable" for reference in answered.instance.references):
         said = answered.text
         if said is None:
@@ -143,7 +149,8 @@ def squad_v2(answered: Answered) -> Verdict:
 
 
 def sentence_bleu(answered: Answered) -> Verdict:
-    """Return the sentence BLEU of sacrebleu (exponential smoothing, 13a tokens) over all references, a fraction.
+    """Return the sentence BLEU of sacrebleu (exponential smoothing, 13a tokens) over all
+    references, a fraction.
 
     Notes
     -----
@@ -154,7 +161,8 @@ def sentence_bleu(answered: Answered) -> Verdict:
 
 
 def chrf(answered: Answered) -> Verdict:
-    """Return the sentence chrF of sacrebleu (characters up to 6, beta 2) over all references, a fraction.
+    """Return the sentence chrF of sacrebleu (characters up to 6, beta 2) over all references, a
+    fraction.
 
     References
     ----------

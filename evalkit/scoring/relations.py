@@ -13,11 +13,12 @@ __all__ = ["relation"]
 
 
 def relation(answered: Answered, verdict: Verdict) -> Mapping[str, float]:
-    """Whether a relation that is there was named, and whether a named one is there, as TACRED's scorer counts.
+    """Whether a relation that is there was named, and whether a named one is there,
+    as TACRED's scorer counts.
 
     The field ``relations`` of the instance says which relation each choice stands for; an instance
-    without it (a claim that is true or false) is not spoken of. Over cells, the means are recall and
-    precision, micro-averaged. An answer that could not be read names no relation.
+    without it (a claim that is true or false) is not spoken of. Over cells, the means are recall
+    and precision, micro-averaged. An answer that could not be read names no relation.
     """
     told = answered.instance.fields.get("relations", "")
     target = answered.instance.target

@@ -328,7 +328,9 @@ def _state(
 
 
 def _sorted(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Rows by key (and repeat), after refusing duplicate cells and phrasings with contradicting columns."""
+    """Rows by key (and repeat), after refusing duplicate cells and phrasings with contradicting
+    columns.
+    """
     keys = [frame[name].cat.codes.to_numpy() for name in KEY]
     if "repeat" in frame:
         keys.append(pd.factorize(frame["repeat"].to_numpy(), sort=True)[0])

@@ -76,7 +76,9 @@ def _per_token(answered: Answered) -> Verdict:
 
 
 def _first(answered: Answered) -> Verdict:
-    """The first token of each label; stored values are sums, so only where every label is one token."""
+    """The first token of each label; stored values are sums,
+    so only where every label is one token.
+    """
     counts = answered.response.token_counts
     if not counts or set(counts) != {1}:
         return MISSING

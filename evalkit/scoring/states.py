@@ -1,4 +1,5 @@
-"""What an answer *is*: right, partial, wrong, refused, cut, unusable. Computed here and nowhere else.
+"""What an answer *is*: right, partial, wrong, refused, cut, unusable.
+Computed here and nowhere else.
 
 The metric gives the score; the state says why it is what it is and never changes it. In order:
 
@@ -123,7 +124,8 @@ def asked_form(task: Task, instances: Sequence[Instance]) -> Form:
 
 
 def form_of(answered: Answered, form: Form) -> Literal["whole", "line", "other"] | None:
-    """Return how much of a text is in the form asked for; None without a text, or where any will do.
+    """Return how much of a text is in the form asked for; None without a text,
+    or where any will do.
 
     Parameters
     ----------
@@ -151,7 +153,8 @@ def form_of(answered: Answered, form: Form) -> Literal["whole", "line", "other"]
 
 
 def label_meant(answered: Answered, form: Form) -> bool | None:
-    """Return whether a text means one of the labels asked for, however it is spelled; None where none is asked for.
+    """Return whether a text means one of the labels asked for, however it is spelled;
+    None where none is asked for.
 
     Notes
     -----
@@ -223,7 +226,9 @@ def state_of(task: Task, answered: Answered, verdict: Verdict, *, form: Form = F
 
 
 def status_of(state: State, verdict: Verdict, *, truncated: bool) -> Status:
-    """Return the status that goes with a state: ``unparsed`` for every answer without a part of the score that gave nothing to read."""
+    """Return the status that goes with a state:
+    ``unparsed`` for every answer without a part of the score that gave nothing to read.
+    """
     if state == "missing":
         return "missing"
     if state == "unusable" or (state in {"refused", "cut"} and not verdict.score):
@@ -243,7 +248,9 @@ def _cut(task: Task, answered: Answered, text: str) -> bool:
 
 
 def _read(task: Task, text: str, form: Form, references: Sequence[str]) -> bool:
-    """Whether the metric found something to judge: a number wherever it stands, else what is usable."""
+    """Whether the metric found something to judge: a number wherever it stands,
+    else what is usable.
+    """
     if task.metric == "math_match" and read_number(text) is not None:
         return True
     return usable(text, form, references)

@@ -249,13 +249,17 @@ def _add_choices(counts: Counts, responses: Sequence[Response | None]) -> None:
 
 
 def _measured(manifest: Manifest) -> float | None:
-    """The largest noise that an engine measured while the run was made, nats; None where none did."""
+    """The largest noise that an engine measured while the run was made, nats;
+    None where none did.
+    """
     found = [attempt.engine.get("noise") for attempt in manifest.attempts]
     return max((value for value in found if value is not None), default=None)
 
 
 def _begins_another(answered: Answered, verdict: Verdict) -> bool:
-    """Whether a choice was made only because another one begins with it, as ``10`` does with ``1``."""
+    """Whether a choice was made only because another one begins with it,
+    as ``10`` does with ``1``.
+    """
     return (
         bool(answered.response.logprobs)
         and _nested(answered.labels)
@@ -269,7 +273,9 @@ def _nested(labels: tuple[str, ...]) -> bool:
 
 
 def _could_turn(task: Task, answered: Answered, dtype: str, measured: float | None) -> bool:
-    """Whether rounding could turn the choice that was made, by the value that the task's metric compares."""
+    """Whether rounding could turn the choice that was made, by the value that the task's metric
+    compares.
+    """
     logprobs = answered.response.logprobs
     if not logprobs or len(logprobs) != len(answered.labels):
         return False

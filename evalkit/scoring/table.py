@@ -26,7 +26,8 @@ Where: TypeAlias = Mapping[str, str | Collection[str]]
 
 
 class ScoreTable:
-    """One row per cell, validated, sorted by model, task, phrasing and instance (and repeat where there is one).
+    """One row per cell, validated, sorted by model, task, phrasing and instance (and repeat where
+    there is one).
 
     Build it with `from_scores`, `from_frame` or `read_parquet`.
     """
@@ -151,7 +152,8 @@ class ScoreTable:
         return len(self._frame)
 
     def agrees(self, stored: ScoreTable) -> bool:
-        """Return whether a stored table holds the same rows; columns that its version did not write are left aside.
+        """Return whether a stored table holds the same rows;
+        columns that its version did not write are left aside.
 
         Parameters
         ----------
@@ -230,7 +232,8 @@ class ScoreTable:
         return "repeat" in self._frame and self._frame["repeat"].nunique() > 1
 
     def repeats(self, model: str, task: str) -> npt.NDArray[np.float64] | None:
-        """Return the scores of every repeat of one model on one task, shaped (phrasing, instance, repeat); None without a repeat column.
+        """Return the scores of every repeat of one model on one task, shaped (phrasing, instance,
+        repeat); None without a repeat column.
 
         Parameters
         ----------

@@ -145,7 +145,9 @@ def math_match(answered: Answered) -> Verdict:
 
 
 def _said(text: str) -> list[str]:
-    """What a text can mean as its answer: its final mark, else its first line and what follows "the answer is"."""
+    """What a text can mean as its answer: its final mark,
+    else its first line and what follows "the answer is".
+    """
     if marked := final_marks(text):
         return [marked[-1]]
     lines = plain(text).split("\n")

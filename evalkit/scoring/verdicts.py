@@ -81,7 +81,8 @@ def read_verdict(text: str, labels: Sequence[str], *, swapped: bool) -> float | 
 
 
 def read_pair(text: str, labels: Sequence[str], *, swapped: bool) -> float | None:
-    """Return 1 when the first answer is better, 0 for the second, 0.5 for neither, None where a judge said nothing of it.
+    """Return 1 when the first answer is better, 0 for the second, 0.5 for neither, None where a
+    judge said nothing of it.
 
     Parameters
     ----------
@@ -92,7 +93,10 @@ def read_pair(text: str, labels: Sequence[str], *, swapped: bool) -> float | Non
 
     Examples
     --------
-    >>> read_pair("A", ("A", "B", "tie"), swapped=True), read_pair("tie", ("A", "B", "tie"), swapped=True)
+    >>> (
+    ...     read_pair("A", ("A", "B", "tie"), swapped=True),
+    ...     read_pair("tie", ("A", "B", "tie"), swapped=True),
+    ... )
     (0.0, 0.5)
     """
     place = _place(text, labels)

@@ -122,7 +122,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _part(place: Path) -> Iterator[BinaryIO]:
-    """A new file that gets its name when it is whole and safe, so that a killed process leaves nothing; named from the start where the system cannot do that."""
+    """A new file that gets its name when it is whole and safe,
+    so that a killed process leaves nothing; named from the start where the system cannot do that.
+    """
     handle = _nameless(place.parent, mode=0o666)
     with place.open("xb") if handle is None else open(handle, "w+b") as file:
         yield file
@@ -133,7 +135,9 @@ def _part(place: Path) -> Iterator[BinaryIO]:
 
 
 def _give_name(handle: int, place: Path) -> None:
-    """Give a nameless file its name, or its content to a named one where the disk has no second names."""
+    """Give a nameless file its name, or its content to a named one where the disk has no second
+    names.
+    """
     try:
         # a directory is given, though the path needs none, so that the link is followed
         os.link(f"/proc/self/fd/{handle}", place, src_dir_fd=handle)
@@ -148,7 +152,8 @@ def _give_name(handle: int, place: Path) -> None:
 
 
 def part_path(path: Path, *, hidden: bool = True) -> Path:
-    """Return where the next content of a file, or of a whole directory, is written before it is moved there.
+    """Return where the next content of a file, or of a whole directory, is written before it is
+    moved there.
 
     What dead processes of this machine left in the folder is removed.
 
@@ -211,7 +216,9 @@ def write_through(path: Path, content: bytes) -> None:
 
 
 def _reached(path: Path) -> int:
-    """Open a device or a pipe for writing; a pipe that nobody reads is waited for, but not for ever."""
+    """Open a device or a pipe for writing; a pipe that nobody reads is waited for,
+    but not for ever.
+    """
     end = time.monotonic() + READER_S
     while True:
         try:
@@ -265,7 +272,9 @@ def lacks_locks(path: Path) -> bool:
 
 @contextmanager
 def _probe(path: Path, *, named: bool) -> Iterator[int]:
-    """A new file beside another one, gone afterwards; without a name where the system can do that."""
+    """A new file beside another one, gone afterwards;
+    without a name where the system can do that.
+    """
     if not named and (nameless := _nameless(path.parent, mode=0o600)) is not None:
         try:
             yield nameless
@@ -283,7 +292,9 @@ def _probe(path: Path, *, named: bool) -> Iterator[int]:
 
 
 def _nameless(folder: Path, *, mode: int) -> int | None:
-    """A new file without a name, which nothing can leave behind; None where the system has no such thing."""
+    """A new file without a name, which nothing can leave behind;
+    None where the system has no such thing.
+    """
     try:
         return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, mode)
     except (OSError, AttributeError):
@@ -342,6 +353,8 @@ def remove(path: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """Return the hex blake2b digest of a file's bytes, as the manifest holds it for ``scores.parquet``."""
+    """Return the hex blake2b digest of a file's bytes,
+    as the manifest holds it for ``scores.parquet``.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

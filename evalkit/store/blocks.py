@@ -92,7 +92,9 @@ def holds_job(store: Store, job: Job) -> bool:
 
 
 def stored_blocks(store: Store, task_id: str) -> dict[str, Block]:
-    """Return the blocks an earlier run stored for a task, by phrasing id; without those that are damaged, which are made anew."""
+    """Return the blocks an earlier run stored for a task, by phrasing id;
+    without those that are damaged, which are made anew.
+    """
     found: dict[str, Block] = {}
     for name, row in store.get_records(f"blocks/{task_id}", skip_damaged=True):
         if isinstance(row, dict) and isinstance(row.get("keys"), str):

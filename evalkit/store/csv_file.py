@@ -1,7 +1,7 @@
 r"""CSV that every reader splits where we did, and no spreadsheet runs.
 
-Python's own writer (before 3.13) leaves a bare carriage return unquoted, so that a row breaks in two
-and its second half may begin with a formula.
+Python's own writer (before 3.13) leaves a bare carriage return unquoted, so that a row breaks in
+two and its second half may begin with a formula.
 
 Not handled here: writing the file (`evalkit.store.atomic`).
 """
@@ -41,7 +41,9 @@ def guarded(text: str) -> str:
 
 
 def _invisible(char: str) -> bool:
-    """Whether a spreadsheet may skip a character at the beginning: blanks, quotes, control and format characters."""
+    """Whether a spreadsheet may skip a character at the beginning:
+    blanks, quotes, control and format characters.
+    """
     return char in " \"'" or unicodedata.category(char)[0] in "CZ"
 
 

@@ -76,7 +76,9 @@ def get_search(store: Store, task: str) -> Mapping[str, Any] | None:
 
 
 def put_rounds(store: Store, *, ended: bool) -> None:
-    """Write whether the rounds of a sparse run ended; a design alone does not tell, since it grows round by round."""
+    """Write whether the rounds of a sparse run ended;
+    a design alone does not tell, since it grows round by round.
+    """
     store.put_records("rounds", [("rounds", {"ended": ended})])
 
 

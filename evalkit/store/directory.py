@@ -125,7 +125,9 @@ def lost_answers(store: Path, said: int, there: int) -> str:
 
 
 def unknown_loss(store: Path) -> str:
-    """Return what to say of a store that stands without the lock, which knows how many answers were safe."""
+    """Return what to say of a store that stands without the lock,
+    which knows how many answers were safe.
+    """
     return (
         f"{store}: stands without its run.lock, so it is a copy, and whether answers of its log "
         f"({store.name}-wal) are missing cannot be told. Copy the whole directory to be sure; "
@@ -163,7 +165,8 @@ def refuse_own(path: Path, *, of: Path | None = None) -> None:
 
 
 def write_out(path: Path, content: bytes | str) -> None:
-    """Write a file that the user named, whole; a device, a pipe or a stream is written to, not replaced.
+    """Write a file that the user named, whole; a device, a pipe or a stream is written to,
+    not replaced.
 
     Raises
     ------
@@ -340,7 +343,8 @@ class RunDir:
         )
 
     def clear(self, *made: str) -> None:
-        """Remove what earlier runs left: for a fresh start everything but the lock; files that are not ours stay.
+        """Remove what earlier runs left: for a fresh start everything but the lock;
+        files that are not ours stay.
 
         Parameters
         ----------

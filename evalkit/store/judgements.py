@@ -1,4 +1,5 @@
-"""What judges said of a run: their answers, what was asked of them, human labels. A file of its own.
+"""What judges said of a run: their answers, what was asked of them, human labels.
+A file of its own.
 
 ``judge.sqlite`` of a run directory. A judge's answers are rows as any model's are, under its own
 fingerprint; the records beside them say which answers were judged, and how it came out.
@@ -100,7 +101,9 @@ def get_rows(store: Store, name: str) -> list[list[Any]]:
 
 
 def put_labels(store: Store, name: str, labels: Mapping[tuple[str, str, str], float]) -> None:
-    """Write what people said of the answers, or pairs, of a pass; (task, phrasing, instance) -> label in [0, 1]."""
+    """Write what people said of the answers, or pairs, of a pass;
+    (task, phrasing, instance) -> label in [0, 1].
+    """
     store.put_records(
         f"labels/{name}",
         [(str(n), [*cell, value]) for n, (cell, value) in enumerate(sorted(labels.items()))],

@@ -18,7 +18,8 @@ KEY_BYTES = 16
 
 
 def absent(wanted: bytes, stored: bytes) -> tuple[list[bytes], int]:
-    """Return the distinct keys of `wanted` that `stored` lacks, in order of first appearance, and how many distinct keys are wanted.
+    """Return the distinct keys of `wanted` that `stored` lacks, in order of first appearance,
+    and how many distinct keys are wanted.
 
     Parameters
     ----------

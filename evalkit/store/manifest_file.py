@@ -1,4 +1,6 @@
-"""The file of a manifest as it lies there: parsed, of a schema that is known, with the digest it claims."""
+"""The file of a manifest as it lies there: parsed, of a schema that is known,
+with the digest it claims.
+"""
 
 from __future__ import annotations
 

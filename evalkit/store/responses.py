@@ -4,11 +4,13 @@ One file holds many responses, keyed by backend fingerprint and request. The sam
 run directory and the cache that runs share. Choices and their measurements are in
 ``docs/decisions/0004-store.md``:
 
-* WAL, ``synchronous=FULL``, one transaction per batch: kill -9 and power loss keep every acknowledged batch.
+* WAL, ``synchronous=FULL``, one transaction per batch: kill -9 and power loss keep every
+  acknowledged batch.
 * Rows are inserted once and never updated; a key that exists is left alone.
-* Every row carries a blake2b checksum over fingerprint, key and payload; a row that fails it is reported, treated as absent, never used, and
-  kept in ``set_aside`` when it is asked anew.
-* Where WAL is not to be had (some network disks), the rollback journal is used instead: slower, as safe.
+* Every row carries a blake2b checksum over fingerprint, key and payload; a row that fails it is
+  reported, treated as absent, never used, and kept in ``set_aside`` when it is asked anew.
+* Where WAL is not to be had (some network disks), the rollback journal is used instead: slower, as
+  safe.
 
 Not handled here: what a run is (`evalkit.store.directory`) and which requests are wanted
 (`evalkit.runs.ask`).
@@ -86,7 +88,9 @@ class Store:
         return self._file.db
 
     def _model(self, fingerprint: str, db: sqlite3.Connection | None = None) -> int | None:
-        """Number of a fingerprint; given a connection that may write, an unknown one gets a number."""
+        """Number of a fingerprint; given a connection that may write, an unknown one gets a
+        number.
+        """
         if fingerprint in self._models:
             return self._models[fingerprint]
         if db is not None:
@@ -174,12 +178,16 @@ class Store:
         return found
 
     def missing(self, fingerprint: str, request_keys: Iterable[str]) -> list[str]:
-        """Return the keys among `request_keys` that have no stored response, each once, in order of first appearance."""
+        """Return the keys among `request_keys` that have no stored response, each once,
+        in order of first appearance.
+        """
         wanted = {key_bytes(key): key for key in request_keys}
         return [wanted[key] for key in self._absent(fingerprint, b"".join(wanted))[0]]
 
     def missing_in(self, fingerprint: str, blocks: Iterable[str]) -> tuple[list[str], int]:
-        """Return what `missing` does for keys that stand side by side in hex, 32 digits each, and how many distinct keys there are."""
+        """Return what `missing` does for keys that stand side by side in hex, 32 digits each,
+        and how many distinct keys there are.
+        """
         lacking, distinct = self._absent(
             fingerprint, b"".join(bytes.fromhex(block) for block in blocks)
         )
@@ -227,7 +235,8 @@ class Store:
         return b"".join(found)
 
     def put_records(self, kind: str, records: Sequence[tuple[str, Any]]) -> None:
-        """Write JSON-ready records of one kind, replacing the kind as a whole in one transaction; what is there already is left alone.
+        """Write JSON-ready records of one kind, replacing the kind as a whole in one transaction;
+        what is there already is left alone.
 
         Parameters
         ----------

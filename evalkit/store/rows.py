@@ -51,7 +51,8 @@ def checksum(*parts: bytes) -> bytes:
 
 
 def intact(mark: Any, names: Sequence[Any], *blobs: Any) -> bool:
-    """Return whether a row's checksum fits its names (text) and blobs; damage can turn any of them into any type.
+    """Return whether a row's checksum fits its names (text) and blobs;
+    damage can turn any of them into any type.
 
     >>> intact(checksum(b"model", b"payload"), ["model"], b"payload"), intact(None, ["model"], None)
     (True, False)

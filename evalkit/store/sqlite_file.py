@@ -1,6 +1,8 @@
-"""One SQLite file of ours: opened with its log or without, made, migrated, and its faults told apart.
+"""One SQLite file of ours: opened with its log or without, made, migrated,
+and its faults told apart.
 
-An accident of disk or locks is never called damage. Not handled here: what the rows mean (`evalkit.store.responses`).
+An accident of disk or locks is never called damage. Not handled here: what the rows mean
+(`evalkit.store.responses`).
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ class SqliteFile:
                 self._open(shared_memory=False)
 
     def _open_with_log(self) -> bool:
-        """Connect as usual; return False, with nothing left open, where the log finds no shared memory."""
+        """Connect as usual; return False, with nothing left open,
+        where the log finds no shared memory.
+        """
         try:
             self._open(shared_memory=True)
         except sqlite3.OperationalError as error:
@@ -82,7 +86,9 @@ class SqliteFile:
         return True
 
     def _open(self, *, shared_memory: bool) -> None:
-        """Connect and make ready; without shared memory, which the log needs, the rollback journal is used."""
+        """Connect and make ready; without shared memory,
+        which the log needs, the rollback journal is used.
+        """
         path = self.path
         # subtle: reading a file without a log as if it could change would leave an empty log
         # beside it

@@ -89,7 +89,9 @@ def _options(options: str) -> dict[str, Any]:
 
 
 def trained_phrasings(mitigations: Sequence[str]) -> frozenset[str]:
-    """Return the ids of all phrasings that the adapters among some mitigations were trained or validated on."""
+    """Return the ids of all phrasings that the adapters among some mitigations were trained or
+    validated on.
+    """
     records = [read_record(path) for path in adapter_paths(mitigations)]
     return frozenset(
         name
@@ -110,7 +112,8 @@ def adapter_paths(mitigations: Sequence[str]) -> list[Path]:
 
 
 def refuse_overlap(mitigations: Sequence[str], phrasings: Iterable[str]) -> None:
-    """Refuse to evaluate an adapter on phrasings it was trained or validated on, unless ``overlap=allow`` says that this is wanted.
+    """Refuse to evaluate an adapter on phrasings it was trained or validated on, unless
+    ``overlap=allow`` says that this is wanted.
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""Trains a mitigation for one model and saves it where ``--mitigation adapter:path=`` (or ``--model``) takes it.
+"""Trains a mitigation for one model and saves it where ``--mitigation adapter:path=`` (or
+``--model``) takes it.
 
 Soft prompts, prefixes and LoRA are built and saved by PEFT, in PEFT's own format, so that other
 programs load them; full tuning saves an ordinary checkpoint. Beside the weights lies
@@ -146,7 +147,9 @@ def _sampler(engine: HFBackend, materials: Sequence[Material], recipe: Recipe) -
 
 
 def settled(recipe: Recipe) -> Recipe:
-    """Return a recipe whose objective is said: the method ``contrastive`` is LoRA with that objective."""
+    """Return a recipe whose objective is said: the method ``contrastive`` is LoRA with that
+    objective.
+    """
     if recipe.method == "contrastive" and recipe.objective == "alignment":
         return replace(recipe, objective="contrastive")
     return recipe

@@ -2,9 +2,9 @@
 
 References
 ----------
-Frankle and others, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", arXiv 1912.05671: the
-barrier is the largest amount by which the loss on the path lies above the straight line between the
-losses of its ends.
+Frankle and others, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", arXiv 1912.05671:
+the barrier is the largest amount by which the loss on the path lies above the straight line between
+the losses of its ends.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def losses(
 
 
 def loss_of(spec: ModelSpec, materials: Sequence[Material]) -> float:
-    """Return the cross-entropy of right answers on `PROMPTS` prompts, the same for every model, nats per answer token."""
+    """Return the cross-entropy of right answers on `PROMPTS` prompts, the same for every model,
+    nats per answer token.
+    """
     import torch
 
     backend = opened(spec, ())

@@ -1,7 +1,9 @@
 """Bottleneck adapters: a narrow network behind every map that writes into the residual stream.
 
-Behind each such map stands y + U gelu(D y), with D (width, model width) and U (model width, width), as after both halves of a layer in Houlsby and others, arXiv 1902.00751.
-U begins at 0, so that an untrained adapter changes nothing. PEFT has no such adapter, so these are saved in files of PEFT's names that PEFT itself does not load.
+Behind each such map stands y + U gelu(D y), with D (width, model width) and U (model width, width),
+as after both halves of a layer in Houlsby and others, arXiv 1902.00751.
+U begins at 0, so that an untrained adapter changes nothing. PEFT has no such adapter, so these are
+saved in files of PEFT's names that PEFT itself does not load.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ KIND = "EVALKIT_BOTTLENECK"
 """Stands as ``peft_type`` in the saved configuration."""
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 WRITERS = ("o_proj", "out_proj", "down_proj", "fc2", "o", "wo", "c_proj", "dense_4h_to_h")
-"""Last parts of the names of maps that write into the residual stream: of attention and feed-forward blocks of Llama, Bart, T5, GPT-2 and NeoX."""
+"""Last parts of the names of maps that write into the residual stream:
+of attention and feed-forward blocks of Llama, Bart, T5, GPT-2 and NeoX.
+"""
 HOME = "evalkit_bottleneck"
 
 
@@ -37,7 +41,8 @@ def _maps(model: Any) -> dict[str, Any]:
 
 
 def insert(model: Any, width: int, *, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Put an adapter behind every map that writes into the residual stream, and return its parameters by name.
+    """Put an adapter behind every map that writes into the residual stream,
+    and return its parameters by name.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Checkpoints read tensor by tensor from safetensors, and refused where they do not fit together.
 
-Never more than one tensor of each is in memory. Not handled here: what is made of them (`merging`), writing (`weights`).
+Never more than one tensor of each is in memory. Not handled here: what is made of them (`merging`),
+writing (`weights`).
 """
 
 from __future__ import annotations

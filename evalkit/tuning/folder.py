@@ -1,7 +1,7 @@
 """The folder of a training: made ready, finished so that no kill leaves half of it, and forgotten.
 
-A training under way has ``training.pt``; a finished one a record (``evalkit.json``) with the digests
-of its files. So has every checkpoint that was kept.
+A training under way has ``training.pt``; a finished one a record (``evalkit.json``) with the
+digests of its files. So has every checkpoint that was kept.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def finish(save: Callable[[Path], None], out: Path, record: dict[str, Any]) -> N
 
 
 def keep(save: Callable[[Path], None], out: Path, step: int) -> None:
-    """Save the model of a step, with a record; what a killed training left half-written is begun again."""
+    """Save the model of a step, with a record; what a killed training left half-written is begun
+    again.
+    """
     part, place = out / f"checkpoint-{step}.part", out / f"checkpoint-{step}"
     for folder in (part, place):
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,7 +95,8 @@ def _record(folder: Path, record: dict[str, Any]) -> None:
 
 
 def forget(out: Path) -> None:
-    """Remove what an earlier `align` left in a folder: the files its records name and nobody changed since, and no other.
+    """Remove what an earlier `align` left in a folder:
+    the files its records name and nobody changed since, and no other.
 
     Parameters
     ----------

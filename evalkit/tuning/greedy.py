@@ -1,9 +1,10 @@
-"""Greedy soup: checkpoints are taken into a mean one by one, best first, while the loss does not rise.
+"""Greedy soup: checkpoints are taken into a mean one by one, best first, while the loss does not
+rise.
 
 References
 ----------
-Wortsman and others, "Model soups", arXiv 2203.05482, recipe 1; theirs looks at held-out accuracy, ours
-at the cross-entropy of held-out right answers, which does not come in steps.
+Wortsman and others, "Model soups", arXiv 2203.05482, recipe 1; theirs looks at held-out accuracy,
+ours at the cross-entropy of held-out right answers, which does not come in steps.
 """
 
 from __future__ import annotations

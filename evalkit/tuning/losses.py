@@ -8,14 +8,16 @@ References
 ``masking``: Chen and others, "Masked Thought", arXiv 2403.02178: a share of the answer's tokens is
 hidden where it is fed back. They put a mask token there, we draw from the vocabulary.
 ``mixup``: Xiao and others, "SFTMix", arXiv 2410.05248: states of a confident and an unconfident
-example are interpolated before the head, with weights from Beta(0.5, 0.5), and the term is added with
-weight 0.2; both are theirs, by a summary of the paper. Heads are affine maps, so we interpolate
-logits. They take confidence from the course of a training, we take it from the model of the step.
+example are interpolated before the head, with weights from Beta(0.5, 0.5), and the term is added
+with weight 0.2; both are theirs, by a summary of the paper. Heads are affine maps, so we
+interpolate logits. They take confidence from the course of a training, we take it from the model of
+the step.
 ``all-tokens``: Shi and others, "Instruction Tuning With Loss Over Instructions", arXiv 2405.14394.
 ``coin``: Yan and others, arXiv 2402.11138, and their code (luka-group/CoIN): the sum of the losses
 under both wordings, states of the last token of prompt and answer, every other row of a batch the
 same wording about another instance.
-``own-correct`` and ``pseudo-labels`` are ``response`` on other answers, see `evalkit.runs.own_answers`.
+``own-correct`` and ``pseudo-labels`` are ``response`` on other answers, see
+`evalkit.runs.own_answers`.
 """
 
 from __future__ import annotations
@@ -108,7 +110,9 @@ def all_tokens(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> tor
 
 
 def contrastive(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> torch.Tensor:
-    """Return the generation loss under both wordings + InfoNCE between their states, no more than the first."""
+    """Return the generation loss under both wordings + InfoNCE between their states, no more
+    than the first.
+    """
     cross, contrast = contrastive_terms(
         model, sampler.kin(number, recipe.batch_size), temperature=recipe.temperature
     )
@@ -138,7 +142,9 @@ def coin(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> torch.Ten
 
 
 def _with_last_state(model: Any, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the cross-entropy of the answers, and the states of the last tokens, shape (row, width)."""
+    """Return the cross-entropy of the answers, and the states of the last tokens, shape (row,
+    width).
+    """
     import torch
 
     ids, mask = padded([(*p, *a) for p, a in rows], device=next(model.parameters()).device)
@@ -152,7 +158,9 @@ def _with_last_state(model: Any, rows: Rows) -> tuple[torch.Tensor, torch.Tensor
 
 
 def masking(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> torch.Tensor:
-    """Return the cross-entropy of answers of which a share of the tokens is hidden where it is fed back."""
+    """Return the cross-entropy of answers of which a share of the tokens is hidden where it is
+    fed back.
+    """
     import torch
 
     rows = _told(sampler.batch(number, recipe.batch_size))
@@ -170,7 +178,9 @@ def masking(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> torch.
 
 
 def mixup(model: Any, sampler: Sampler, recipe: Recipe, number: int) -> torch.Tensor:
-    """Return the cross-entropy of answers + that of blends of a confident and an unconfident one."""
+    """Return the cross-entropy of answers + that of blends of a confident and an unconfident
+    one.
+    """
     import torch
 
     rows = _told(sampler.batch(number, recipe.batch_size))
@@ -216,7 +226,8 @@ OBJECTIVES: Mapping[str, Callable[[Any, Sampler, Recipe, int], Any]] = {
 def kl_share(recipe: Recipe) -> float:
     """Return the weight of KL in the loss by which the weights that are kept are chosen.
 
-    That of ``alignment`` is its own, contrastive objectives weigh both halves alike, all others look at the answers alone.
+    That of ``alignment`` is its own, contrastive objectives weigh both halves alike, all others
+    look at the answers alone.
     """
     if recipe.objective in ("contrastive", "coin"):
         return 0.5

@@ -1,7 +1,7 @@
 """Methods of merging: one tensor made of the same tensor of several checkpoints, one function each.
 
-Everything is computed in double precision and rounded once to the type of the first tensor; singular
-values are taken in single precision. Nothing here reads or writes a file (`weights` does).
+Everything is computed in double precision and rounded once to the type of the first tensor;
+singular values are taken in single precision. Nothing here reads or writes a file (`weights` does).
 
 References
 ----------
@@ -10,7 +10,8 @@ arXiv 2203.05482. ``model-stock``: Jang, Yun, Han, arXiv 2403.19522. ``task-vect
 others, arXiv 2212.04089, and with ``--onto`` and ``--rank`` RE-Adapt: Fleshman, Van Durme,
 arXiv 2405.15007. ``ties``: Yadav and others, arXiv 2306.01708. ``dare``: Yu and others,
 arXiv 2311.03099. ``bitdelta``: Liu and others, arXiv 2402.10193, without its distillation of the
-scales. ``graft``: Panigrahi and others, arXiv 2302.06600, by size of the change, no mask is trained.
+scales. ``graft``: Panigrahi and others, arXiv 2302.06600, by size of the change, no mask is
+trained.
 ``sparse``: Chen and others, DSEE, arXiv 2111.00160, after the training.
 """
 
@@ -102,7 +103,9 @@ def soup(_: str, tensors: Tensors, _settings: Settings) -> torch.Tensor:
 
 
 def ema(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
-    """Return the exponential moving average in the order given: m = decay m + (1 - decay) next, from the first on."""
+    """Return the exponential moving average in the order given:
+    m = decay m + (1 - decay) next, from the first on.
+    """
     decay = settings["decay"]
     average = tensors[0].double().clone()
     for tensor in tensors[1:]:
@@ -154,7 +157,9 @@ def model_stock(base: torch.Tensor, tuned: Tensors) -> tuple[torch.Tensor, float
 
 
 def truncated(matrix: torch.Tensor, rank: float) -> torch.Tensor:
-    """Return the best approximation of a rank; what is no matrix, or has no larger rank, as it is."""
+    """Return the best approximation of a rank; what is no matrix, or has no larger rank,
+    as it is.
+    """
     import torch
 
     if matrix.dim() != 2 or rank >= min(matrix.shape):
@@ -166,7 +171,9 @@ def truncated(matrix: torch.Tensor, rank: float) -> torch.Tensor:
 
 
 def task_vector(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
-    """Return onto + scale times the sum of (tuned - base), each of at most `rank`; a scale below 0 takes away."""
+    """Return onto + scale times the sum of (tuned - base), each of at most `rank`;
+    a scale below 0 takes away.
+    """
     import torch
 
     onto, base, *vectors = tensors
@@ -215,7 +222,9 @@ def ties(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
 
 
 def dare(name: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
-    """Return base + scale times the sum of changes of which a random part is kept and divided by its share."""
+    """Return base + scale times the sum of changes of which a random part is kept and divided by
+    its share.
+    """
     import torch
 
     density, scale, seed = settings["density"], settings["scale"], settings["seed"]
@@ -229,7 +238,8 @@ def dare(name: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
 
 
 def bitdelta(name: str, tensors: Tensors, _: Settings) -> torch.Tensor:
-    """Return base + mean abs(D) sign(D) for the projections of attention and feed-forward blocks; all else as tuned.
+    """Return base + mean abs(D) sign(D) for the projections of attention and feed-forward blocks;
+    all else as tuned.
 
     A change of 0 counts as above 0.
     """
@@ -243,7 +253,9 @@ def bitdelta(name: str, tensors: Tensors, _: Settings) -> torch.Tensor:
 
 
 def graft(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
-    """Return the base with the tuned value wherever the change is at least `threshold`, one value for all tensors."""
+    """Return the base with the tuned value wherever the change is at least `threshold`, one
+    value for all tensors.
+    """
     import torch
 
     base, tuned = tensors
@@ -252,7 +264,9 @@ def graft(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
 
 
 def sparse(_: str, tensors: Tensors, settings: Settings) -> torch.Tensor:
-    """Return base + scale (L + S): L the change at `rank`, if one is given, S the largest entries of what is left of it, per tensor."""
+    """Return base + scale (L + S): L the change at `rank`,
+    if one is given, S the largest entries of what is left of it, per tensor.
+    """
     import torch
 
     base, tuned = tensors

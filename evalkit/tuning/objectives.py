@@ -36,7 +36,8 @@ def answer_states(
     states: bool = False,
     fed: Sequence[Ids] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
-    """Return logits (answer token, vocabulary) in float32, targets (answer token,), and with `states` the state of every prompt's last token (row, width).
+    """Return logits (answer token, vocabulary) in float32, targets (answer token,),
+    and with `states` the state of every prompt's last token (row, width).
 
     Parameters
     ----------
@@ -90,7 +91,9 @@ def answer_states(
 def alignment_terms(
     model: Any, pairs: Sequence[Pair], *, with_kl: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cross-entropy of the answers under the paraphrases and KL(reference || paraphrase), nats per answer token; KL is 0 without `with_kl`."""
+    """Return cross-entropy of the answers under the paraphrases and KL(reference || paraphrase),
+    nats per answer token; KL is 0 without `with_kl`.
+    """
     import torch
 
     logits, target, _ = answer_states(model, [(pair.paraphrase, pair.answer) for pair in pairs])
@@ -148,7 +151,9 @@ def capped(generation: torch.Tensor, contrast: torch.Tensor, weight: float) -> t
 def contrastive_terms(
     model: Any, pairs: Sequence[Pair], *, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cross-entropy over both wordings and the symmetric InfoNCE of their last-token states."""
+    """Return cross-entropy over both wordings and the symmetric InfoNCE of their last-token
+    states.
+    """
     import torch
 
     rows = [(pair.reference, pair.answer) for pair in pairs] + [

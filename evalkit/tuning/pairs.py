@@ -104,7 +104,9 @@ def divided(
 def _divided_by_form(
     task: Task, phrasings: Sequence[Phrasing], n_made: int, *, share: float, seed: int
 ) -> tuple[tuple[Phrasing, ...], tuple[Phrasing, ...]]:
-    """Return training and validation phrasings where any of a form is the paraphrase of any other."""
+    """Return training and validation phrasings where any of a form is the paraphrase of any
+    other.
+    """
     forms: dict[Form, list[Phrasing]] = {}
     for phrasing in phrasings:
         forms.setdefault(_form(task, phrasing), []).append(phrasing)
@@ -198,7 +200,8 @@ class Sampler:
         return self._kin(random.Random(f"{self._seed}/kin/{number}"), size)
 
     def alternating(self, number: int, size: int) -> list[Pair]:
-        """Return a batch in which every odd row is the same wording about another instance than the row before.
+        """Return a batch in which every odd row is the same wording about another instance than the
+        row before.
 
         Rows two and more apart are of any task and couple.
         """
@@ -212,7 +215,9 @@ class Sampler:
         return found[:size]
 
     def n_pairs(self) -> int:
-        """Return how many training pairs there are: couples of phrasings times instances, over all tasks."""
+        """Return how many training pairs there are:
+        couples of phrasings times instances, over all tasks.
+        """
         return sum(len(couples(m, validation=False)) * len(m.instances) for m in self._materials)
 
     def _kin(self, rng: random.Random, size: int) -> list[Pair]:
@@ -256,7 +261,9 @@ class Sampler:
     def _pair(
         self, material: Material, instance: Instance, reference: Phrasing, paraphrase: Phrasing
     ) -> Pair | None:
-        """Return the pair, or None when a prompt does not fit or the answers are not the same tokens."""
+        """Return the pair, or None when a prompt does not fit or the answers are not the same
+        tokens.
+        """
         requests = [
             _asked(material.task, phrasing, instance) for phrasing in (reference, paraphrase)
         ]

@@ -62,7 +62,8 @@ def trainable_model(model: Any, recipe: Recipe, base: str) -> Any:
 
 
 def _unfrozen(model: Any, method: str) -> Any:
-    """Return the model with its weights, those of the last quarter of its layers, or its biases trainable.
+    """Return the model with its weights, those of the last quarter of its layers,
+    or its biases trainable.
 
     Raises
     ------

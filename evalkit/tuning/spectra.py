@@ -1,11 +1,12 @@
-"""What a tuning did to the weights: how far each matrix moved, in how many directions, and whether new ones appeared.
+"""What a tuning did to the weights: how far each matrix moved, in how many directions,
+and whether new ones appeared.
 
 References
 ----------
-Intruder dimensions: Shuttleworth and others, "LoRA vs Full Fine-tuning: An Illusion of Equivalence",
-arXiv 2410.21228: left singular vectors among the first ten of the tuned matrix whose best absolute
-cosine with any of the base matrix is below 0.5 (numbers of their released code). Energy: share of
-the squared singular values of tuned - base.
+Intruder dimensions: Shuttleworth and others, "LoRA vs Full Fine-tuning: An Illusion of
+Equivalence", arXiv 2410.21228: left singular vectors among the first ten of the tuned matrix whose
+best absolute cosine with any of the base matrix is below 0.5 (numbers of their released code).
+Energy: share of the squared singular values of tuned - base.
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ def change_of(name: str, base: torch.Tensor, tuned: torch.Tensor, limits: Limits
 
 
 def _intruders(base: torch.Tensor, tuned: torch.Tensor, limits: Limits) -> int:
-    """Return how many of the tuned matrix's first left singular vectors lie far from all of the base's."""
+    """Return how many of the tuned matrix's first left singular vectors lie far from all of the
+    base's.
+    """
     import torch
 
     before = torch.linalg.svd(base.float(), full_matrices=False).U
@@ -185,7 +188,8 @@ def _check(limits: Limits) -> None:
 
 
 def moved(base: ModelSpec, tuned: ModelSpec) -> float:
-    """Return how far a tuning moved all weights: norm of tuned - base over that of base, all tensors together.
+    """Return how far a tuning moved all weights: norm of tuned - base over that of base, all
+    tensors together.
 
     Raises
     ------

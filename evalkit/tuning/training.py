@@ -122,7 +122,8 @@ def train(
     kept: Callable[[int], None] = lambda _step: None,
     asked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Train in place, from the last checkpoint where there is one, and leave the best weights in the model.
+    """Train in place, from the last checkpoint where there is one,
+    and leave the best weights in the model.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""New checkpoints made of old ones: a method of `merging` over all tensors, written as a model directory.
+"""New checkpoints made of old ones: a method of `merging` over all tensors, written as a model
+directory.
 
 A directory appears whole or not at all. Its weight files have the layout of the first checkpoint's,
 byte for byte; one tensor of each checkpoint is in memory at a time.
@@ -71,7 +72,8 @@ def merge(
     places: Sequence[tuple[Mapping[str, float], Path]],
     said: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
-    """Write one model directory per setting, and return what each is; those that are there already stay.
+    """Write one model directory per setting, and return what each is;
+    those that are there already stay.
 
     Parameters
     ----------
@@ -231,7 +233,8 @@ def _maker(
 
 
 def threshold(reader: Reader, names: Sequence[str], density: float) -> float:
-    """Return the size of change that a share of all weights reaches: an exact order statistic, counted in two passes.
+    """Return the size of change that a share of all weights reaches:
+    an exact order statistic, counted in two passes.
 
     Sizes are compared in single precision, whose bits sort like the numbers.
     """
@@ -336,13 +339,16 @@ def write_interpolated(
 
 
 def write_stock(base: ModelSpec, tuned: Sequence[ModelSpec], out: Path) -> dict[str, Any]:
-    """Write the model stock of tuned checkpoints around their base; the ratio of every tensor is in the report; see `merge`."""
+    """Write the model stock of tuned checkpoints around their base;
+    the ratio of every tensor is in the report; see `merge`.
+    """
     return merge(Merging("model-stock", tuple(tuned), base), [({}, out)])[0]
 
 
 @acting_on_model
 def interpolate(spec: ModelSpec, options: str) -> ModelSpec:
-    """Return the interpolation of the model with another (``--mitigation interpolate:with=DIR,alpha=0.5``), written once into evalkit's cache.
+    """Return the interpolation of the model with another (``--mitigation
+    interpolate:with=DIR,alpha=0.5``), written once into evalkit's cache.
 
     The new weights' hash is what enters the fingerprint, so that alpha 0 shares responses with the
     model itself where the file layout is the same.

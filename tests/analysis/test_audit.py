@@ -80,7 +80,9 @@ def test_scores_that_are_no_whole_number_of_the_declared_n_are_found_with_the_n_
 
 
 def test_rounding_is_taken_into_account():
-    """Scores printed to three decimals cannot tell 14,042 items from 13,627, and the audit says so instead of guessing."""
+    """Scores printed to three decimals cannot tell 14,042 items from 13,627,
+    and the audit says so instead of guessing.
+    """
     found = audit(
         aggregated([f"{k / 13627:.3f}" for k in (6548, 6517, 6559)]),
         aggregated=True,
@@ -138,12 +140,15 @@ def test_duplicated_cells_are_found():
     found = audit(pd.concat([frame, again]), aggregated=False)
 
     assert found[0].message == (
-        "1 cells occur more than once, 1 of them with different scores; first model 'm', task 't', phrasing_id 'p0', instance_id 'i3'"
+        "1 cells occur more than once, 1 of them with different scores; first model 'm', "
+        "task 't', phrasing_id 'p0', instance_id 'i3'"
     )
 
 
 def test_unfinished_cells_counted_as_zero_are_found():
-    """A phrasing that ends in 60 zeros after scoring a half is flagged; the same zeros as missing are not."""
+    """A phrasing that ends in 60 zeros after scoring a half is flagged;
+    the same zeros as missing are not.
+    """
     scores = coin(4, 200)
     scores[2, 140:] = 0
     found = [f for f in audit(cells(scores), aggregated=False) if f.check == "unfinished"]
@@ -255,7 +260,10 @@ def test_bad_size_is_refused(tmp_path):
         (
             "Main/MMLU/T0++.csv",
             {
-                "24 of 33 scores (8 seen, 16 unseen) fit 14,042 instances to single precision, the declared number",
+                (
+                    "24 of 33 scores (8 seen, 16 unseen) fit 14,042 instances to single "
+                    "precision, the declared number"
+                ),
                 "9 of 33 scores (5 seen, 4 unseen) fit 13,627 instances to single precision",
             },
         ),
@@ -266,7 +274,9 @@ def test_bad_size_is_refused(tmp_path):
     ],
 )
 def test_public_tables_fit_the_items_they_were_made_from(name, expected):
-    """The lead paper's MMLU rows fit 13,627, 14,042 or 14,041 items, differently from file to file and arm to arm."""
+    """The lead paper's MMLU rows fit 13,627, 14,042 or 14,041 items, differently from file to
+    file and arm to arm.
+    """
     file = read_score_table(Path(os.environ["EVALKIT_DATA"], "instructioneval/result_csv", name))
     found = audit(file.frame, aggregated=True)
 

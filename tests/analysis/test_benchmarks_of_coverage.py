@@ -1,4 +1,6 @@
-"""What the coverage benchmarks take as true is true, what fails is shown, and real tables can be judged."""
+"""What the coverage benchmarks take as true is true, what fails is shown,
+and real tables can be judged.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def test_truths_are_what_endless_instances_would_give(grid: ModuleType) -> None:
 
 
 def test_both_halves_hold_every_kind_of_wording(grid: ModuleType) -> None:
-    """What decides and what judges has seen mild, wide, heavy and broken wordings, and several tasks."""
+    """What decides and what judges has seen mild, wide, heavy and broken wordings,
+    and several tasks.
+    """
     for half in (0, 1):
         points = grid.grid()[half::2]
         assert {point.wording for point in points} == {
@@ -63,7 +67,9 @@ def test_both_halves_hold_every_kind_of_wording(grid: ModuleType) -> None:
 def test_a_failing_interval_comes_first_and_a_withdrawn_one_is_not_offered(
     grid: ModuleType, tmp_path: Path
 ) -> None:
-    """60 % held is a failure of what is offered; the same of what was withdrawn stands with what was withdrawn."""
+    """60 % held is a failure of what is offered;
+    the same of what was withdrawn stands with what was withdrawn.
+    """
     from dataclasses import asdict
 
     import coverage_page
@@ -93,7 +99,9 @@ def test_a_failing_interval_comes_first_and_a_withdrawn_one_is_not_offered(
 
 
 def test_a_real_table_is_judged(tmp_path: Path) -> None:
-    """A table of prompts and instances gives shares held and W1; one of means gives those that need no instances."""
+    """A table of prompts and instances gives shares held and W1;
+    one of means gives those that need no instances.
+    """
     rng = np.random.default_rng(0)
     y = (rng.random((14, 120)) < rng.random(120)).astype(int)
     cells = pd.DataFrame(

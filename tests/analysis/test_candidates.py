@@ -26,7 +26,9 @@ FREE = Cost(tokens_ratio=2.0, trained_parameters=0, training_seconds=0.0, traini
 def table(
     shift: float, *, model: str = "plain", seen: tuple[str, ...] = ("seen", "unseen")
 ) -> ScoreTable:
-    """Return four tasks of four phrasings and forty instances, right more often by `shift` in unseen phrasings."""
+    """Return four tasks of four phrasings and forty instances, right more often by `shift` in
+    unseen phrasings.
+    """
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for task in range(4):
@@ -59,7 +61,9 @@ def best_of(*found: tuple[str, float, Cost], seen: tuple[str, ...] = ("seen", "u
 
 
 def test_the_best_is_suggested_only_when_its_widened_interval_lies_above_zero() -> None:
-    """A gain of 30 points holds at the level of the best of two; one that is nothing does not, and is still shown with its interval."""
+    """A gain of 30 points holds at the level of the best of two;
+    one that is nothing does not, and is still shown with its interval.
+    """
     clear, none = (
         best_of(("big", 0.3, FREE), ("small", 0.1, FREE)),
         best_of(("same", 0.0, FREE), ("worse", -0.2, FREE)),
@@ -71,7 +75,9 @@ def test_the_best_is_suggested_only_when_its_widened_interval_lies_above_zero() 
 
 
 def test_choosing_among_more_widens_the_interval() -> None:
-    """The same candidate as the best of one and of four: the second interval is wider, because the choice is paid for."""
+    """The same candidate as the best of one and of four:
+    the second interval is wider, because the choice is paid for.
+    """
     one, four = (
         best_of(("a", 0.2, FREE)),
         best_of(("a", 0.2, FREE), *((f"b{k}", 0.0, FREE) for k in range(3))),
@@ -83,7 +89,9 @@ def test_choosing_among_more_widens_the_interval() -> None:
 
 
 def test_trained_candidates_are_not_training_free() -> None:
-    """The best without training is named although a trained one is better; without any there is no suggestion."""
+    """The best without training is named although a trained one is better;
+    without any there is no suggestion.
+    """
     trained = Cost(trained_parameters=10)
 
     assert best_of(("trained", 0.4, trained), ("free", 0.2, FREE)).name == "free"
@@ -116,7 +124,9 @@ def write_run(
 
 
 def test_the_command_shows_costs_and_the_suggestion(tmp_path: Path) -> None:
-    """Tokens as a multiple of the plain run's, trained parameters from the record beside the weights, and one line that names the best without training."""
+    """Tokens as a multiple of the plain run's, trained parameters from the record beside the
+    weights, and one line that names the best without training.
+    """
     runs = [
         write_run(tmp_path / "plain", table(0.0), tokens=100),
         write_run(tmp_path / "voted", table(0.3), tokens=300),

@@ -40,7 +40,9 @@ def table_of(scores, *, model="m", task="b/t", **by_phrasing) -> ScoreTable:
 def runs(
     p: int, n: int, shift: float, seed: int = 0, tasks: int = 1
 ) -> tuple[ScoreTable, ScoreTable]:
-    """Return two 0/1 runs that share the difficulty of instances; the second is right more often by `shift`."""
+    """Return two 0/1 runs that share the difficulty of instances;
+    the second is right more often by `shift`.
+    """
     rng = np.random.default_rng(seed)
     old, new = [], []
     for task in range(tasks):
@@ -51,7 +53,9 @@ def runs(
 
 
 def test_worked_flips():
-    """Old right {1,2,3,4}, new right {3,4,5}: lost 2, gained 1, exact McNemar p 1, difference -1/6."""
+    """Old right {1,2,3,4}, new right {3,4,5}: lost 2, gained 1, exact McNemar p 1, difference
+    -1/6.
+    """
     found = compare_tables(
         table_of([[1, 1, 1, 1, 0, 0]]), table_of([[0, 0, 1, 1, 1, 0]], model="n")
     )
@@ -103,7 +107,9 @@ def test_every_headline_estimate_has_its_difference():
 
 
 def test_reliance_on_the_instruction_is_compared():
-    """Old: correct 1, negated 0, so reliance 1. New: correct 1, negated 1/2 (deaf to half of the negations), so the difference is -1/2."""
+    """Old: correct 1, negated 0, so reliance 1. New:
+    correct 1, negated 1/2 (deaf to half of the negations), so the difference is -1/2.
+    """
     kinds = {"kind": ["correct", "correct", "negated"]}
     old, new = (
         table_of([[1] * 8, [1] * 8, row], model=name, **kinds)
@@ -187,7 +193,9 @@ def test_graded_scores_are_tested_by_sign_flips():
 
 
 def test_gap_needs_models_that_have_seen_the_same():
-    """Where the two models have seen different phrasings the difference of gaps is undefined, with that reason."""
+    """Where the two models have seen different phrasings the difference of gaps is undefined,
+    with that reason.
+    """
     old, new = (
         table_of(np.eye(4), seen=["seen", "seen", "unseen", "unseen"]),
         table_of(np.eye(4), model="n", seen=["unseen"] * 4),
@@ -281,7 +289,9 @@ def test_runs_of_one_model_may_differ_in_shots_and_that_is_said():
 
 
 def test_the_gap_at_no_shots_against_the_gap_at_four_has_an_interval():
-    """Three seen and three unseen phrasings that lose half of what is right: shots close that gap."""
+    """Three seen and three unseen phrasings that lose half of what is right:
+    shots close that gap.
+    """
     rng = np.random.default_rng(5)
     right = rng.random(200) < 0.9
     lost = np.where(rng.random(200) < 0.5, False, right)
@@ -303,7 +313,9 @@ def test_equal_suites_and_plain_tables_pass():
 
 
 def test_command_compares_run_directories(tmp_path):
-    """Two run directories go in; JSON with differences, tests and flips comes out, and other suites are refused."""
+    """Two run directories go in; JSON with differences, tests and flips comes out,
+    and other suites are refused.
+    """
     from evalkit.cli.compare import command
 
     old, new = runs(3, 30, 0.2, tasks=2)
@@ -337,7 +349,9 @@ def test_command_compares_run_directories(tmp_path):
 @pytest.mark.parametrize("question", ["these", "phrasings", "normal", "tasks"])
 @pytest.mark.parametrize("shift", [0.0, 0.02, 0.08])
 def test_interval_and_p_of_a_difference_answer_one_question(question, shift):
-    """Both say the same words; where p is made from the error of the interval, p < 0.05 means that 0 lies outside."""
+    """Both say the same words; where p is made from the error of the interval, p < 0.05 means
+    that 0 lies outside.
+    """
     old, new = runs(8, 60, shift, tasks=5)
     found = compare_tables(old, new, settings=Settings(question=question))
     mean = next(row for row in found.estimates if (row.benchmark, row.metric) == ("all", "mean"))

@@ -1,4 +1,6 @@
-"""What controls tell: what obeying gives by accident, and seen-but-wrong against unseen-but-right."""
+"""What controls tell: what obeying gives by accident,
+and seen-but-wrong against unseen-but-right.
+"""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +39,9 @@ def estimates(*parts: pd.DataFrame, guess: float | None = None) -> dict[str, Est
 
 
 def test_accident_is_a_guess_for_foreign_words_and_never_for_opposites():
-    """Two wrong controls and one opposite on four choices: a quarter each, nothing, and their mean."""
+    """Two wrong controls and one opposite on four choices: a quarter each, nothing,
+    and their mean.
+    """
     found = estimates(
         rows("a", 1.0, seen="seen"),
         rows("w1", 0.2, seen="seen", kind="wrong"),
@@ -51,13 +55,17 @@ def test_accident_is_a_guess_for_foreign_words_and_never_for_opposites():
 
 
 def test_where_guessing_is_not_known_nothing_is_said():
-    """Free text: what an obedient model would write is not known, so no number stands there, least of all 0."""
+    """Free text: what an obedient model would write is not known,
+    so no number stands there, least of all 0.
+    """
     found = estimates(rows("a", 1.0, seen="seen"), rows("n", 0.2, seen="seen", kind="null"))
     assert not any(name.startswith("accident") for name in found)
 
 
 def test_familiar_words_that_beat_the_right_ones_are_flagged():
-    """A model that answers seen wording whatever it says: the interval lies above 0 and the task is named."""
+    """A model that answers seen wording whatever it says:
+    the interval lies above 0 and the task is named.
+    """
     found = estimates(
         *(rows(f"r{k}", 0.95, seen="seen") for k in range(3)),
         *(rows(f"u{k}", 0.2, seen="unseen") for k in range(4)),
@@ -79,7 +87,9 @@ def test_a_reader_is_not_flagged():
 
 
 def test_p_is_the_exact_sign_flip_of_instances():
-    """Six instances, one wording a side, five apart in one direction and one alike: 2 of 32 signs are as extreme."""
+    """Six instances, one wording a side, five apart in one direction and one alike:
+    2 of 32 signs are as extreme.
+    """
     right = rows("u", 0.0, seen="unseen").iloc[:6].assign(score=[0.0, 0, 0, 0, 0, 1])
     wrong = rows("w", 0.0, seen="seen", kind="wrong").iloc[:6].assign(score=1.0)
 
@@ -102,7 +112,9 @@ def test_instances_of_a_group_change_their_sign_together():
 
 
 def test_many_tasks_make_one_chance_finding_no_flag():
-    """A p of .02 in one of ten tasks is no finding after Holm; a file without p is read by its interval."""
+    """A p of .02 in one of ten tasks is no finding after Holm;
+    a file without p is read by its interval.
+    """
     task = [f"b/t{k}" for k in range(10)]
     value = [
         Estimate(model="m", benchmark="b", task=t, metric="seen_wrong", value=0.2, low=0.1)

@@ -1,4 +1,6 @@
-"""What wordings cost, counted: which loss is spoken of, whose wordings lose it, by format or not, and what chance would do."""
+"""What wordings cost, counted: which loss is spoken of, whose wordings lose it, by format or
+not, and what chance would do.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def test_tasks_with_one_wording_and_missing_scores_do_not_count() -> None:
 
 
 def test_chance_is_the_binomial_tail_by_hand() -> None:
-    """Two wordings on two instances, mean 0.5: to lose 0.5 is to get none right, chance 0.25 each."""
+    """Two wordings on two instances, mean 0.5: to lose 0.5 is to get none right, chance 0.25
+    each.
+    """
     found = costs_of([row("a", 1.0, n=2), row("b", 0.0, n=2)])
 
     assert found is not None
@@ -103,7 +107,9 @@ def test_rows_of_the_file_are_those_of_the_headline(tmp_path: Path) -> None:
 
 
 def test_refusals_are_no_format(tmp_path: Path) -> None:
-    """The first sentence counts what the page counts: cut and unusable answers, not refused ones."""
+    """The first sentence counts what the page counts: cut and unusable answers,
+    not refused ones.
+    """
     head = "task,phrasing_id,seen,kind,perturbation,score,n_instances,unparsed_rate"
     rows = ["t,a,unseen,correct,,0.9,10,0,0,0", "t,b,unseen,correct,,0.9,10,0,0,0"]
     refused, unusable = (

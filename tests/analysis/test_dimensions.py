@@ -76,7 +76,9 @@ def test_a_level_is_held_against_the_reference_of_its_own_origin():
 
 
 def test_a_marker_in_the_clean_answer_voids_the_attack():
-    """It is in the clean answer of origin a: only b counts, where the attack failed; half is void."""
+    """It is in the clean answer of origin a: only b counts, where the attack failed;
+    half is void.
+    """
     block = block_of([[0, 0, 1, 1]] * 2)
     found = rows_of(
         block,
@@ -145,7 +147,9 @@ def test_a_run_that_varies_nothing_has_no_such_rows():
 
 
 def test_pairs_of_factors_are_crossed_and_a_sparse_run_has_none():
-    """One row for every pair of levels that occurs; cells that were not asked give no rows at all."""
+    """One row for every pair of levels that occurs;
+    cells that were not asked give no rows at all.
+    """
     block = block_of([[1, 0, 1, 0]] * 2)
     factors = [{"k": str(k), "meta": meta} for k in (1, 2) for meta in ("none", "reverse")]
     answers = answers_of(block, factors, ["a", "b", "c", "d"])
@@ -156,7 +160,9 @@ def test_pairs_of_factors_are_crossed_and_a_sparse_run_has_none():
 
 
 def test_instances_of_one_group_are_one_unit_also_at_a_level():
-    """Ten passages of four questions that are all right or all wrong: the mean stands, the interval is that of ten."""
+    """Ten passages of four questions that are all right or all wrong:
+    the mean stands, the interval is that of ten.
+    """
     right = [float(passage < 5) for passage in range(10) for _ in range(4)]
     block = block_of([right] * 3)
     ids = list(block.instance_ids)
@@ -174,7 +180,9 @@ def test_instances_of_one_group_are_one_unit_also_at_a_level():
 
 
 def test_levels_stand_in_one_order_in_a_table():
-    """Numbers by size, names by name, so that page and terminal agree; what others are held against first."""
+    """Numbers by size, names by name, so that page and terminal agree;
+    what others are held against first.
+    """
     block = block_of([[1, 0, 1, 0]] * 3)
     factors = [
         {"size": k, "kind": kind, "shown": f"k=8,rules={k}"}
@@ -222,7 +230,9 @@ def test_positions_of_parts_are_levels_of_a_table_of_their_own():
 
 
 def test_the_largest_change_is_one_sentence():
-    """The largest of those whose interval leaves out 0, how many there are, and how many would by chance."""
+    """The largest of those whose interval leaves out 0, how many there are,
+    and how many would by chance.
+    """
     block = block_of([[1, 0, 1, 0]] * 3)
     factors = [{"k": k} for k in ("2", "2", "10", "10")]
     (row, *_) = dimension_rows(

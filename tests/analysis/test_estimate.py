@@ -14,7 +14,9 @@ from evalkit.scoring import ScoreTable
 
 
 def table_of(scores, *, model="m", task="b/t", **by_phrasing) -> ScoreTable:
-    """Return the table of a matrix (phrasing, instance); keyword columns have one value per phrasing."""
+    """Return the table of a matrix (phrasing, instance);
+    keyword columns have one value per phrasing.
+    """
     scores = np.asarray(scores, dtype=float)
     p, n = scores.shape
     columns = {
@@ -46,7 +48,9 @@ def values_of(table: ScoreTable, task: str = "b/t", **options) -> dict[str, floa
 
 
 def test_worked_answers():
-    """Phrasings at 0.6 and 0.4: mean 0.5, std0 0.1, std 0.1414, sensitivity 0.1 / 0.5 = 0.2, spread 0.2."""
+    """Phrasings at 0.6 and 0.4: mean 0.5, std0 0.1, std 0.1414, sensitivity 0.1 / 0.5 = 0.2,
+    spread 0.2.
+    """
     found = values_of(table_of([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]))
 
     assert [round(found[name], 4) for name in ("mean", "std0", "std", "sensitivity", "spread")] == [
@@ -225,7 +229,9 @@ def test_only_what_needs_no_law_is_about_new_phrasings():
 
 
 def test_shared_phrasings_get_the_crossed_interval_over_tasks():
-    """Where tasks share their phrasings, phrasings and tasks are both random in the interval of the mean."""
+    """Where tasks share their phrasings, phrasings and tasks are both random in the interval of
+    the mean.
+    """
     tables = [
         table_of(random_scores(6, 40, seed=k), task=f"b/t{k}", seen=["seen"] * 3 + ["unseen"] * 3)
         for k in range(4)
@@ -244,7 +250,9 @@ def test_shared_phrasings_get_the_crossed_interval_over_tasks():
 
 
 def test_several_models_get_ranks_and_the_agreement_of_phrasings():
-    """Three models, two of them tied: ranks 1, 2.5, 2.5 and competition ranks 1, 2, 2; phrasings agree fully on the order."""
+    """Three models, two of them tied: ranks 1, 2.5, 2.5 and competition ranks 1, 2, 2;
+    phrasings agree fully on the order.
+    """
     tables = [
         table_of(scores, model=name)
         for name, scores in (
@@ -268,7 +276,9 @@ def test_several_models_get_ranks_and_the_agreement_of_phrasings():
 
 
 def test_ranks_can_be_by_the_best_phrasing_and_models_on_other_instances_have_no_interval():
-    """Model b has the best single phrasing and the lower mean; b lacks an instance, so no resample is shared."""
+    """Model b has the best single phrasing and the lower mean; b lacks an instance,
+    so no resample is shared.
+    """
     a, b = np.full((2, 10), 1.0), np.full((2, 9), 1.0)
     a[:, :3], b[1, :6] = 0.0, 0.0
     rows = {
@@ -286,7 +296,9 @@ def test_ranks_can_be_by_the_best_phrasing_and_models_on_other_instances_have_no
 
 
 def test_deviation_of_fractions_has_no_end_beyond_what_fractions_can_do():
-    """An interval of a deviation is cut where fractions end: 0.71 for a sample of two, 0.5 for a population."""
+    """An interval of a deviation is cut where fractions end:
+    0.71 for a sample of two, 0.5 for a population.
+    """
     scores = np.repeat([[1.0], [0.0]], 40, axis=1)
     scores[0, :10], scores[1, :5] = 0.0, 1.0
     rows = {row.metric: row for row in estimate(table_of(scores)) if row.task == "b/t"}
@@ -296,7 +308,9 @@ def test_deviation_of_fractions_has_no_end_beyond_what_fractions_can_do():
 
 
 def test_repeats_of_a_cell_have_their_own_component():
-    """Equal cell means on both repeats would hide it: 2 phrasings, 2 instances, 2 repeats, the doctest of repeated_components."""
+    """Equal cell means on both repeats would hide it:
+    2 phrasings, 2 instances, 2 repeats, the doctest of repeated_components.
+    """
     cube = np.array([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]])
     rows = [("m", "b/t", f"p{p}", f"i{i}", r, value) for (p, i, r), value in np.ndenumerate(cube)]
     frame = pd.DataFrame(
@@ -347,7 +361,9 @@ def test_two_tasks_say_nothing_about_tasks_like_them():
     ],
 )
 def test_rows_over_tasks_answer_the_question_asked(question, words, over):
-    """Twelve tasks from hopeless to easy: what is asked of these is not wide because the tasks differ; two phrasings say little of any others."""
+    """Twelve tasks from hopeless to easy: what is asked of these is not wide because the tasks
+    differ; two phrasings say little of any others.
+    """
     tables = [
         table_of(np.tile(np.arange(100) < level, (2, 1)), task=f"b/t{level}")
         for level in range(2, 98, 8)
@@ -363,7 +379,9 @@ def test_rows_over_tasks_answer_the_question_asked(question, words, over):
 
 
 def test_intervals_of_tasks_that_share_phrasings_are_averaged_and_others_add_in_squares():
-    """What shared wording does to a quantile is the same in every task, so more tasks do not take it away."""
+    """What shared wording does to a quantile is the same in every task,
+    so more tasks do not take it away.
+    """
     shared = [table_of(random_scores(6, 40, seed=k), task=f"b/t{k}") for k in range(4)]
     own = [
         table_of(

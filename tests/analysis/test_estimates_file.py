@@ -39,7 +39,10 @@ ROWS = [
 
 def test_columns_begin_as_the_contract_says(tmp_path):
     """Scripts can rely on the first thirteen columns."""
-    expected = "model, benchmark, task, metric, value, low, high, level, interval, n_tasks, n_phrasings, n_instances, instances_digest"
+    expected = (
+        "model, benchmark, task, metric, value, low, high, level, interval, n_tasks, n_phrasings, "
+        "n_instances, instances_digest"
+    )
     write_estimates(ROWS, tmp_path / "e.csv")
 
     assert ", ".join(COLUMNS[:13]) == expected

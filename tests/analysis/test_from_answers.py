@@ -71,7 +71,9 @@ def test_answers_written_differently_are_not_compared():
 
 
 def test_prompt_uncertainty_holds_origins_against_their_perturbed_copies():
-    """p0 answers choice 0 at 0.8; its copies give it 0.6 and 0.2: mean of 0.2 and 0.6; p1 has no copy and is left out."""
+    """p0 answers choice 0 at 0.8; its copies give it 0.6 and 0.2: mean of 0.2 and 0.6;
+    p1 has no copy and is left out.
+    """
     logprobs = np.log(np.array([[[0.8, 0.2]], [[0.5, 0.4]], [[0.6, 0.4]], [[0.2, 0.8]]]))
     answers = block(logprobs)
     with_copies = found(
@@ -85,7 +87,9 @@ def test_prompt_uncertainty_holds_origins_against_their_perturbed_copies():
 
 
 def test_brier_uses_the_softmax_over_the_choices_an_instance_has():
-    """0.75 on the target of two choices: 0.0625 twice; a third choice that this instance lacks changes nothing."""
+    """0.75 on the target of two choices: 0.0625 twice;
+    a third choice that this instance lacks changes nothing.
+    """
     logprobs = np.log(np.array([[[0.3, 0.1, np.nan]], [[0.3, 0.1, np.nan]]]))
 
     assert found(block(logprobs))["brier"].value == pytest.approx(0.125)
@@ -134,7 +138,9 @@ def test_distance_counts_unseen_phrasings_of_one_task_and_is_never_pooled():
 
 
 def test_running_sums_count_every_pair_of_phrasings():
-    """Posix and prompt uncertainty against the sums over all pairs written out, with gaps, forms and answers of several tokens."""
+    """Posix and prompt uncertainty against the sums over all pairs written out,
+    with gaps, forms and answers of several tokens.
+    """
     rng = np.random.default_rng(1)
     p, n, c = 16, 40, 4
     logprobs = -rng.gamma(2.0, 3.0, size=(p, n, c))

@@ -30,7 +30,9 @@ BESIDE = [place("a", 0.9, 0.1), place("b", 0.7, 0.2), place("c", 0.5, 0.3), plac
 
 
 def test_rho_by_hand() -> None:
-    """Ranks 4 3 2 1 against 4 2 3 1: rho 1 - 6 * 2 / 60 = 0.8; 4 of 24 orders reach it, both sides 8."""
+    """Ranks 4 3 2 1 against 4 2 3 1: rho 1 - 6 * 2 / 60 = 0.8;
+    4 of 24 orders reach it, both sides 8.
+    """
     found = goes_with(BESIDE, {"a": 70, "b": 50, "c": 60, "d": 10, "other": 99})
     assert found.n == 4
     assert found.mean == pytest.approx(0.8)

@@ -32,14 +32,18 @@ def table_of(scores: np.ndarray, *, model: str = "m", grouped: bool = True) -> S
 
 
 def passages(shift: float = 0.0, seed: int = 0) -> np.ndarray:
-    """Return scores of four phrasings on twelve passages of ten instances that stand or fall together."""
+    """Return scores of four phrasings on twelve passages of ten instances that stand or fall
+    together.
+    """
     rng = np.random.default_rng(seed)
     ease = np.repeat(rng.random(12), 10)
     return (rng.random((4, 120)) < np.clip(ease + shift, 0, 1)).astype(float)
 
 
 def test_estimates_count_groups_and_say_the_design_effect():
-    """The mean is the same, its interval at least twice as wide; rows and the printed line say 12 groups."""
+    """The mean is the same, its interval at least twice as wide;
+    rows and the printed line say 12 groups.
+    """
     with_groups, without = (
         {
             row.metric: row
@@ -57,7 +61,10 @@ def test_estimates_count_groups_and_say_the_design_effect():
     assert with_groups["pss"].note == "not offered for instances in groups"
     assert "design_effect" not in without
     assert grouped(with_groups.values()) == [
-        f"b/t: 120 instances in 12 groups, which are the independent units; design effect {effect.value:.1f}"
+        (
+            "b/t: 120 instances in 12 groups, which are the independent units; "
+            f"design effect {effect.value:.1f}"
+        )
     ]
 
 
@@ -72,7 +79,9 @@ def test_an_instance_in_two_groups_is_refused():
 
 
 def test_comparison_exchanges_whole_groups():
-    """Twelve passages: interval and p of a difference are far from those of 120 independent instances."""
+    """Twelve passages: interval and p of a difference are far from those of 120 independent
+    instances.
+    """
     old, new = passages(), passages(0.1, seed=1)
     found, plain = (
         compare_tables(
@@ -98,7 +107,9 @@ def test_comparison_exchanges_whole_groups():
     "metric", ["mean", "worst_instance", "worst_phrasing", "std", "collateral_damage"]
 )
 def test_gate_bounds_are_those_of_groups(metric):
-    """The bound of every kind of harm lies further out when instances come in groups, and its estimate stays."""
+    """The bound of every kind of harm lies further out when instances come in groups,
+    and its estimate stays.
+    """
     old, new = passages(), passages(0.0, seed=1)
     policy = Policy(name="p", rules=(Rule(metric=metric, margin=0.2),))
     bounds = []

@@ -86,7 +86,9 @@ def test_nonsense_alone_is_no_zero() -> None:
 
 
 def test_wordings_of_the_judge_by_hand() -> None:
-    """Wording a calls all right, wording b half: spread 50 points, one side on half of the answers."""
+    """Wording a calls all right, wording b half:
+    spread 50 points, one side on half of the answers.
+    """
     found = judgement(
         [
             alone("1", 1.0, {"a": (1.0, 1.0), "b": (1.0, 1.0)}),
@@ -121,7 +123,9 @@ def test_length_that_goes_with_being_right_is_no_bias() -> None:
 
 
 def test_pairs_by_hand() -> None:
-    """Of four pairs the first is better twice, once worse, once equal; of equals the longer wins."""
+    """Of four pairs the first is better twice, once worse, once equal;
+    of equals the longer wins.
+    """
     found = judgement(
         [
             pair("1", (1.0, 0.0), (3, 3), 1.0),
@@ -139,7 +143,9 @@ def test_pairs_by_hand() -> None:
 
 
 def test_kappa_by_hand() -> None:
-    """Of ten answers 4 are right by both, 3 wrong by both, 1 by the judge only, 2 by the metric only."""
+    """Of ten answers 4 are right by both, 3 wrong by both, 1 by the judge only, 2 by the metric
+    only.
+    """
     table = [(1.0, 1.0)] * 4 + [(0.0, 0.0)] * 3 + [(0.0, 1.0)] + [(1.0, 0.0)] * 2
     cells = [alone(str(n), score, {"a": (said, said)}) for n, (score, said) in enumerate(table)]
     chance = 0.6 * 0.5 + 0.4 * 0.5
@@ -147,7 +153,9 @@ def test_kappa_by_hand() -> None:
 
 
 def test_labels_correct_a_lenient_judge() -> None:
-    """A judge that calls half of the wrong answers right is brought back to the truth by 60 labels of 400."""
+    """A judge that calls half of the wrong answers right is brought back to the truth by 60
+    labels of 400.
+    """
     rng = np.random.default_rng(7)
     truth = (rng.random(400) < 0.6).astype(float)
     said = np.where((truth == 0) & (rng.random(400) < 0.5), 1.0, truth)
@@ -167,7 +175,9 @@ def _told(labels: dict[tuple[str, str, str], float], n: int) -> np.ndarray:
 
 
 def test_corrected_mean_by_hand() -> None:
-    """Four labelled and four other items: weight 0.16667 / (2 x 0.26786) = 0.31111, value 0.32778."""
+    """Four labelled and four other items: weight 0.16667 / (2 x 0.26786) = 0.31111, value
+    0.32778.
+    """
     judged = np.array([1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0])
     labels = np.array([1.0, 0.0, 0.0, 0.0] + [math.nan] * 4)
     found = stats.corrected_mean(judged, labels, np.arange(8))
@@ -178,7 +188,9 @@ def test_corrected_mean_by_hand() -> None:
 
 
 def test_a_rate_of_few_answers_stays_a_rate() -> None:
-    """Verdicts of 0.5, 1 and 1 have an interval within 0 and 1, where Student's would leave them."""
+    """Verdicts of 0.5, 1 and 1 have an interval within 0 and 1,
+    where Student's would leave them.
+    """
     values: list[tuple[float | None, float | None]] = [(1.0, 0.0), (1.0, 1.0), (1.0, 1.0)]
     cells = [alone(f"i{n}", 1.0, {"w": one}) for n, one in enumerate(values)]
     found = judgement(cells, {}).whole.judged

@@ -1,4 +1,6 @@
-"""Language of the instruction crossed with language of the input, on models whose answer is known on paper."""
+"""Language of the instruction crossed with language of the input, on models whose answer is
+known on paper.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def found(tmp_path_factory):
 
 
 def test_answers_in_english_agree_with_english_inputs_alone(found):
-    """Always English: 1 where the input is English, 0 elsewhere, and the instruction's language where that is English."""
+    """Always English: 1 where the input is English, 0 elsewhere,
+    and the instruction's language where that is English.
+    """
     assert found["language_agrees", "input=en"].value == 1.0
     assert found["language_agrees", "input=de"].value == 0.0
     assert found["language_agrees", "instruction=en"].value == 0.25
@@ -121,13 +125,18 @@ def test_a_language_without_phrasings_is_refused_before_anything_is_asked(tmp_pa
 
     with pytest.raises(
         UsageError,
-        match="languages it: languages/weekdays_de has no phrasing in it; it has ar, de, en, es, fr, zh",
+        match=(
+            "languages it: languages/weekdays_de has no phrasing in it; it has ar, de, en, es, "
+            "fr, zh"
+        ),
     ):
         evalkit.run(never, tasks="languages/weekdays_de", languages="en,it", out=tmp_path / "r")
 
 
 def test_the_column_and_the_factor_are_there(tmp_path):
-    """The language of a wording is a column, and phrasings are drawn in turn from every language."""
+    """The language of a wording is a column, and phrasings are drawn in turn from every
+    language.
+    """
     run = evalkit.run(
         "scripted:perfect",
         tasks="languages/weekdays_fr",

@@ -1,4 +1,6 @@
-"""Statistics of answers where cells were answered several times: all answers count, not the first alone."""
+"""Statistics of answers where cells were answered several times: all answers count,
+not the first alone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ APART = {"p1": "A", "p2": "B"}
 
 
 def table(*answers: dict[str, str], instances: int = 4, cut: int = 0) -> ScoreTable:
-    """Two phrasings over some instances; the nth answers are what the nth of `answers` says. The first `cut` answers of p1 are cut."""
+    """Two phrasings over some instances; the nth answers are what the nth of `answers` says.
+    The first `cut` answers of p1 are cut.
+    """
     rows = [
         {
             "model": "m",
@@ -66,7 +70,9 @@ def test_the_order_of_answers_does_not_matter() -> None:
 
 
 def test_states_are_shares_of_all_answers() -> None:
-    """One of three answers of one of two phrasings is cut: a sixth; by the first answer alone a half."""
+    """One of three answers of one of two phrasings is cut: a sixth;
+    by the first answer alone a half.
+    """
     found = values(table(AGREE, AGREE, AGREE, cut=1))
 
     assert found["cut_rate"] == pytest.approx(1 / 6)

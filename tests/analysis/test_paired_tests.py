@@ -29,7 +29,9 @@ def scores() -> np.ndarray:
 
 
 def test_pairs_of_models_under_one_phrasing_equal_statsmodels(scores):
-    """Exact, corrected chi-square, Holm and Benjamini-Hochberg over the three pairs, to the last digit printed."""
+    """Exact, corrected chi-square, Holm and Benjamini-Hochberg over the three pairs, to the last
+    digit printed.
+    """
     found = [test for test in paired_tests(table(scores[:, :1])) if test.kind == "models"]
     pairs = [(0, 1), (0, 2), (1, 2)]
     tables = []
@@ -109,7 +111,9 @@ def test_fractions_are_tested_by_sign_flips_and_the_file_keeps_every_digit(score
 
 
 def test_the_interval_of_a_difference_is_that_of_paired_instances(scores):
-    """Over phrasings Student's on the instances' mean changes; for one phrasing of 0 and 1 that of paired shares."""
+    """Over phrasings Student's on the instances' mean changes;
+    for one phrasing of 0 and 1 that of paired shares.
+    """
     from scipy import stats as distributions
 
     over = paired_tests(table(scores[:2]))[0]
@@ -125,7 +129,9 @@ def test_the_interval_of_a_difference_is_that_of_paired_instances(scores):
 
 
 def test_groups_of_instances_change_sides_whole(scores):
-    """Six groups of ten instances, all better by the same: p is that of six coins, whatever 60 would say."""
+    """Six groups of ten instances, all better by the same:
+    p is that of six coins, whatever 60 would say.
+    """
     better = np.stack([np.zeros((1, 60)), np.ones((1, 60))])
     frame = table(better).frame.assign(group=np.tile([f"g{k // 10}" for k in range(60)], 2))
     order = frame["instance_id"].str.removeprefix("i").astype(int) // 10
@@ -135,7 +141,9 @@ def test_groups_of_instances_change_sides_whole(scores):
 
 
 def gaps_of(shift: float, tasks: int = 1) -> list[PairedTest]:
-    """Return the tests of the gap of one model, seen phrasings better by a share of the instances."""
+    """Return the tests of the gap of one model, seen phrasings better by a share of the
+    instances.
+    """
     rng = np.random.default_rng(8)
     rows = [
         ("m", f"t{t}", f"p{p}", f"i{i}", float(rng.random() < 0.5 + shift * (p < 2)), arm)

@@ -1,4 +1,6 @@
-"""Deviations and drop rates over several tasks: every reading that published tables use, by hand and against scipy."""
+"""Deviations and drop rates over several tasks:
+every reading that published tables use, by hand and against scipy.
+"""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,9 @@ def overall(table: pd.DataFrame, **settings) -> dict[str, float]:
 
 
 def test_every_reading_of_a_pooled_deviation_has_its_name():
-    """One list of 7 scores; root mean square of 0.1 and 0.0816; weighted by 2 and 3 degrees of freedom."""
+    """One list of 7 scores; root mean square of 0.1 and 0.0816;
+    weighted by 2 and 3 degrees of freedom.
+    """
     found = overall(frame(TASKS))
     listed = np.concatenate([TASKS["x"], TASKS["y"]])
     variances = [np.var(TASKS["x"], ddof=1), np.var(TASKS["y"], ddof=1)]
@@ -80,7 +84,9 @@ def test_arms_are_pooled_by_themselves():
 
 
 def test_drop_rates_are_pooled_over_all_pairs():
-    """1/3 and 1/6 in x; 2/9, 1/9 and 1/9 in y: the mean over tasks and over pairs differ, and so do their deviations."""
+    """1/3 and 1/6 in x; 2/9, 1/9 and 1/9 in y: the mean over tasks and over pairs differ,
+    and so do their deviations.
+    """
     found = overall(frame(TASKS), reference="p0")
     drops = [1 / 3, 1 / 6, 2 / 9, 1 / 9, 1 / 9]
 

@@ -34,7 +34,9 @@ def letters_only(request):
 
 
 def test_a_model_that_always_takes_the_first_gains_nothing_by_letters(tmp_path):
-    """Labels, letters and statements list the same first choice: no gain; of two claims it is right on one."""
+    """Labels, letters and statements list the same first choice: no gain;
+    of two claims it is right on one.
+    """
     run = evalkit.run(
         letters_only, "recast", limit=12, phrasings=2, out=tmp_path / "r", no_report=True
     )

@@ -14,7 +14,9 @@ from evalkit.stats import Components, gap_interval
 
 
 def test_the_gap_is_no_variance_of_phrasings() -> None:
-    """Seen phrasings all at 1, unseen all at 0: within an arm nothing varies, over both it would be 1/3."""
+    """Seen phrasings all at 1, unseen all at 0:
+    within an arm nothing varies, over both it would be 1/3.
+    """
     values = np.array([[1.0] * 4] * 2 + [[0.0] * 4] * 2)
     found = _within_arms(values, ("seen", "seen", "unseen", "unseen"))
 
@@ -23,7 +25,9 @@ def test_the_gap_is_no_variance_of_phrasings() -> None:
 
 
 def test_variance_of_the_gap_over_instances() -> None:
-    """The gap is 1, 0, 1, 0 over four instances and nothing else varies within an arm: variance 1/3."""
+    """The gap is 1, 0, 1, 0 over four instances and nothing else varies within an arm:
+    variance 1/3.
+    """
     values = np.array([[1.0, 0.0, 1.0, 0.0]] * 2 + [[0.0] * 4] * 2)
     seen = ("seen", "seen", "unseen", "unseen")
 
@@ -42,7 +46,9 @@ def test_a_larger_gap_needs_no_more_phrasings() -> None:
 
 
 def test_what_phrasings_share_over_tasks_is_not_averaged_out() -> None:
-    """Phrasings equally good or bad in all of 10 tasks keep their variance in the mean; phrasings of each task's own lose nine tenths of it."""
+    """Phrasings equally good or bad in all of 10 tasks keep their variance in the mean;
+    phrasings of each task's own lose nine tenths of it.
+    """
     rng = np.random.default_rng(0)
     effect = rng.normal(size=40) * 0.1
     own = [rng.normal(size=40) * 0.1 for _ in range(10)]
@@ -74,7 +80,9 @@ def test_what_phrasings_share_over_tasks_is_not_averaged_out() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_design_that_a_pilot_gives_shows_the_gap_as_often_as_it_says(shared: bool) -> None:
-    """Eight tasks, phrasings of their own or shared: of 400 simulated runs of the cheapest design, the suite's interval excludes 0 in about 80 of 100."""
+    """Eight tasks, phrasings of their own or shared: of 400 simulated runs of the cheapest
+    design, the suite's interval excludes 0 in about 80 of 100.
+    """
     rng = np.random.default_rng(3)
     gap, n_tasks, common, own, vi, ve = 0.04, 8, 0.0004 if shared else 0.0, 0.0004, 0.1, 0.1
 
@@ -119,7 +127,9 @@ def test_the_design_that_a_pilot_gives_shows_the_gap_as_often_as_it_says(shared:
 
 
 def test_a_pilot_in_groups_asks_for_more_instances() -> None:
-    """Ten instances of a passage that stand or fall together bring what one does: ten times the variance per instance."""
+    """Ten instances of a passage that stand or fall together bring what one does:
+    ten times the variance per instance.
+    """
     rng = np.random.default_rng(3)
     one = (rng.random((6, 30)) < rng.random(30)).astype(float)
     scores = np.repeat(one, 10, axis=1)

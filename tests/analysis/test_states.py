@@ -38,7 +38,9 @@ def values(of: ScoreTable, task: str = "b/t0") -> dict[str, float]:
 
 
 def test_shares_by_hand() -> None:
-    """Eight answers: 3 right, 1 partial, 1 wrong, 1 refused, 1 cut, 1 unusable; six texts with a form."""
+    """Eight answers: 3 right, 1 partial, 1 wrong, 1 refused, 1 cut, 1 unusable;
+    six texts with a form.
+    """
     found = values(table())
 
     assert [
@@ -49,7 +51,9 @@ def test_shares_by_hand() -> None:
 
 
 def test_the_mean_of_answers_given_by_hand() -> None:
-    """Phrasing p gave 1 and 0, q gave 1, 1, 0.5 and 0: (0.5 + 0.625) / 2; the mean itself keeps all."""
+    """Phrasing p gave 1 and 0, q gave 1, 1, 0.5 and 0: (0.5 + 0.625) / 2;
+    the mean itself keeps all.
+    """
     found = values(table())
 
     assert (found["answered_mean"], found["mean"]) == (0.5625, pytest.approx((0.25 + 0.625) / 2))

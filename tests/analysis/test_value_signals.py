@@ -48,7 +48,9 @@ def test_what_nobody_knows_is_not_recoverable() -> None:
 
 
 def test_learning_golden_and_utility_by_hand() -> None:
-    """Perplexities 1/p: 5, 2.5 and 1.25 leave 1 - 2.5 / 3.75; a shot that raises one of two answers."""
+    """Perplexities 1/p: 5, 2.5 and 1.25 leave 1 - 2.5 / 3.75;
+    a shot that raises one of two answers.
+    """
     later = (np.full((1, 2), 0.4), np.full((1, 2), 0.8))
     shot = np.array([[0.4, 0.1]])
     one = made([[0, 0]], later=later, shot=shot)

@@ -1,4 +1,6 @@
-"""Doubtful phrasings stay out of headlines, strata are counted, and arms that differ in form are told and matched."""
+"""Doubtful phrasings stay out of headlines, strata are counted,
+and arms that differ in form are told and matched.
+"""
 
 import pandas as pd
 import pytest
@@ -9,7 +11,9 @@ from evalkit.scoring import ScoreTable
 
 
 def table(*phrasings: dict) -> ScoreTable:
-    """One task of four instances; each phrasing says its id, arm, how many it gets right, and its traits."""
+    """One task of four instances; each phrasing says its id, arm, how many it gets right,
+    and its traits.
+    """
     rows = []
     for one in phrasings:
         traits = {name: value for name, value in one.items() if name != "right"}
@@ -33,7 +37,9 @@ def phrasing(name: str, seen: str, right: int, **traits: str) -> dict:
 
 
 def test_a_doubtful_phrasing_is_in_no_headline_number():
-    """The mean over three phrasings is that of the two nobody doubts, and the change with the third is told."""
+    """The mean over three phrasings is that of the two nobody doubts,
+    and the change with the third is told.
+    """
     found = table(
         phrasing("a", "seen", 4),
         phrasing("b", "unseen", 2),
@@ -81,7 +87,9 @@ def test_strata_count_headline_phrasings_alone():
 
 
 def test_arms_of_the_same_forms_do_not_differ():
-    """The same mixture on both arms, in other numbers: nothing is told and no matched gap is given."""
+    """The same mixture on both arms, in other numbers:
+    nothing is told and no matched gap is given.
+    """
     found = table(
         *(phrasing(f"s{k}", "seen", 4, stratum=("plain", "styled")[k % 2]) for k in range(4)),
         *(phrasing(f"u{k}", "unseen", 2, stratum=("plain", "styled")[k % 2]) for k in range(2)),
@@ -91,7 +99,9 @@ def test_arms_of_the_same_forms_do_not_differ():
 
 
 def test_the_matched_gap_is_over_equally_many_of_every_form():
-    """Wording costs nothing here, the inline form half of the score: the gap shows it, the matched gap does not."""
+    """Wording costs nothing here, the inline form half of the score:
+    the gap shows it, the matched gap does not.
+    """
     found = table(
         *(phrasing(f"s{k}", "seen", 4) for k in range(3)),
         phrasing("u0", "unseen", 4),

@@ -1,4 +1,6 @@
-"""Small random models with tokenizers made on the spot, saved as ordinary model directories; fixtures of the misbehaving server."""
+"""Small random models with tokenizers made on the spot, saved as ordinary model directories;
+fixtures of the misbehaving server.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,10 @@ from misbehaving_server import open_backend, server
 __all__ = ["open_backend", "server"]
 
 WORDS = (
-    "Pick the letter of the one correct reply. Which planet is the largest of all? Read the sentence and say whether it is true. "
-    "A boat floats because water pushes it up. The red fox runs over the hill, and two dogs follow it home.\n\n"
-    "Answer: (A) Jupiter (B) Saturn (C) the Moon (D) none of them. Yes or no? 12 34 567 eight nine ten.\nQuestion: "
+    "Pick the letter of the one correct reply. Which planet is the largest of all? "
+    "Read the sentence and say whether it is true. A boat floats because water pushes it up. "
+    "The red fox runs over the hill, and two dogs follow it home.\n\nAnswer: (A) Jupiter (B) "
+    "Saturn (C) the Moon (D) none of them. Yes or no? 12 34 567 eight nine ten.\nQuestion: "
 )
 SPECIAL = ["<pad>", "</s>", "<unk>", "<s>"]
 
@@ -37,7 +40,9 @@ def _byte_level() -> Any:
 
 
 def _sentencepiece_like(*, end: bool) -> Any:
-    """Unigram pieces with a dummy space in front; a start token before a text, or an end token behind it."""
+    """Unigram pieces with a dummy space in front; a start token before a text,
+    or an end token behind it.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.Unigram())
@@ -203,7 +208,9 @@ def _settings(kind: str, vocabulary: int) -> Any:
 
 
 def build(directory: Path, kind: str, pieces: str) -> Path:
-    """Save a random model of family `kind` with a tokenizer of type `pieces` and return its directory."""
+    """Save a random model of family `kind` with a tokenizer of type `pieces` and return its
+    directory.
+    """
     import torch
     import transformers as tf
     from transformers.utils import logging

@@ -61,7 +61,9 @@ def test_the_dummy_model_answers_every_request() -> None:
 
 
 def test_its_hf_model_gives_the_numbers_of_ours(model_dir: Callable[..., Path]) -> None:
-    """The same tiny weights through lm-eval and through our own backend: 1e-4 nat, the same greedy texts, the same token counts."""
+    """The same tiny weights through lm-eval and through our own backend:
+    1e-4 nat, the same greedy texts, the same token counts.
+    """
     from evalkit.backends.hf.backend import HFBackend
 
     directory = model_dir("llama", "bytes")
@@ -82,7 +84,9 @@ def test_its_hf_model_gives_the_numbers_of_ours(model_dir: Callable[..., Path]) 
 def test_the_fingerprint_holds_the_weights_and_what_changes_responses(
     model_dir: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Batch size and device do not enter; one changed byte of the weights does, under the same path."""
+    """Batch size and device do not enter; one changed byte of the weights does, under the same
+    path.
+    """
     import shutil
 
     directory = tmp_path / "model"
@@ -213,7 +217,9 @@ class Chatty:
 
 
 def test_what_is_sent_through_lm_eval_is_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dropped system message goes into the user's turn; a prompt that is cut, and choices that are the same tokens, are named."""
+    """A dropped system message goes into the user's turn; a prompt that is cut,
+    and choices that are the same tokens, are named.
+    """
     model = Chatty("{{ messages }}")
     monkeypatch.setattr(LMEvalBackend, "_made", lambda self: model)
     engine = backend("dummy", chat_template="auto")

@@ -1,4 +1,6 @@
-"""The protocol of backends: what a plug-in of version 0.1.0 is told, and what a finished run keeps of its engine."""
+"""The protocol of backends: what a plug-in of version 0.1.0 is told,
+and what a finished run keeps of its engine.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,16 @@ from evalkit.runs.execute import run
 from evalkit.runs.settings import Settings
 
 CHANGE = (
-    "as in evalkit 0.1.0; now `run` takes Asks, whose `request` is what it took before, and `stats` and `device` are required. "
+    "as in evalkit 0.1.0; now `run` takes Asks, whose `request` is what it took before, "
+    "and `stats` and `device` are required. "
     "Update the package it comes from, or see 'From version 0.1.0' in docs/extending.md."
 )
 
 
 class Counting:
-    """A backend that always prefers the first choice, counts, and forgets its counts when it is closed."""
+    """A backend that always prefers the first choice, counts,
+    and forgets its counts when it is closed.
+    """
 
     capabilities = frozenset({"choice"})
     device = "abacus:0"
@@ -117,7 +122,9 @@ def settings(folder: Path, kind: type, monkeypatch: pytest.MonkeyPatch) -> Setti
 def test_the_manifest_of_a_finished_run_says_what_the_engine_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counters are read before the backend is closed; what is undefined is null; the device stands beside them."""
+    """Counters are read before the backend is closed; what is undefined is null;
+    the device stands beside them.
+    """
     manifest = run(settings(tmp_path, Counting, monkeypatch), Silent()).manifest
     engine = manifest.attempts[-1].engine
 

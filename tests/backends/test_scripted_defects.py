@@ -1,4 +1,6 @@
-"""Scripted models with a planted defect differ from their twin where the defect is, and nowhere else."""
+"""Scripted models with a planted defect differ from their twin where the defect is,
+and nowhere else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The vLLM backend against a stand-in with the engine's interface, and against the engine itself where there is a GPU."""
+"""The vLLM backend against a stand-in with the engine's interface,
+and against the engine itself where there is a GPU.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ TEXTS = [
 
 @dataclass(frozen=True)
 class Parameters:
-    """The engine's `SamplingParams`, as far as it is used; an unknown name is a TypeError, as there."""
+    """The engine's `SamplingParams`, as far as it is used; an unknown name is a TypeError,
+    as there.
+    """
 
     temperature: float = 1.0
     max_tokens: int = 16
@@ -109,11 +113,13 @@ class Engine:
     def _one(self, ids: list[int], given: Any) -> Any:
         if len(ids) + 1 > self.max_model_len:
             raise ValueError(
-                f"The prompt (length {len(ids)}) is longer than the maximum model length of {self.max_model_len}."
+                f"The prompt (length {len(ids)}) is longer than the maximum model length of "
+                f"{self.max_model_len}."
             )
         if (given.logprobs or 0) > self.max_logprobs:
             raise ValueError(
-                f"Requested sample logprobs of {given.logprobs}, which is greater than max allowed: {self.max_logprobs}"
+                f"Requested sample logprobs of {given.logprobs}, which is greater than max "
+                f"allowed: {self.max_logprobs}"
             )
         assert given.temperature == 0.0
         self.asked.append((ids, given))
@@ -186,7 +192,9 @@ def by_key(backend: Any, requests: list[Request]) -> list[Any]:
 def test_log_likelihoods_equal_those_of_the_transformers_backend(
     model_dir: Callable[..., Path], stand_in: ModuleType, pieces: str
 ) -> None:
-    """Same weights, same boundary rule, same numbers: choices of one and of several tokens, repeated ones, an empty prompt."""
+    """Same weights, same boundary rule, same numbers:
+    choices of one and of several tokens, repeated ones, an empty prompt.
+    """
     from evalkit.backends.hf.backend import HFBackend
     from evalkit.backends.vllm_engine import VLLMBackend
 
@@ -226,7 +234,9 @@ def test_generation_equals_that_of_the_transformers_backend(
 def test_labels_of_one_token_take_one_prompt(
     model_dir: Callable[..., Path], stand_in: ModuleType
 ) -> None:
-    """Three labels of one token are one prompt without prompt log-probabilities, which would bypass the prefix cache."""
+    """Three labels of one token are one prompt without prompt log-probabilities,
+    which would bypass the prefix cache.
+    """
     from evalkit.backends.vllm_engine import VLLMBackend
 
     backend = VLLMBackend(spec(model_dir("llama", "bytes")))
@@ -241,7 +251,9 @@ def test_labels_of_one_token_take_one_prompt(
 def test_long_choices_behind_a_long_prompt_walk_their_trie(
     model_dir: Callable[..., Path], stand_in: ModuleType
 ) -> None:
-    """One prompt per place where the choices' tokens are wanted, no prompt log-probabilities; behind a short prompt one per choice costs less. The numbers are the same."""
+    """One prompt per place where the choices' tokens are wanted, no prompt log-probabilities;
+    behind a short prompt one per choice costs less. The numbers are the same.
+    """
     from evalkit.backends.hf.backend import HFBackend
     from evalkit.backends.vllm_engine import VLLMBackend
 
@@ -275,7 +287,9 @@ def test_an_older_engine_gives_the_same_numbers(
     most: int,
     prompts: int,
 ) -> None:
-    """Where ids cannot be named, the most likely tokens are asked for; a label that is not among them is scored behind its prompt."""
+    """Where ids cannot be named, the most likely tokens are asked for;
+    a label that is not among them is scored behind its prompt.
+    """
     from evalkit.backends.vllm_engine import VLLMBackend
 
     directory = model_dir("llama", "bytes")
@@ -291,7 +305,9 @@ def test_an_older_engine_gives_the_same_numbers(
 def test_a_prompt_that_is_too_long_is_shortened_before_the_engine_sees_it(
     model_dir: Callable[..., Path], stand_in: ModuleType
 ) -> None:
-    """The engine refuses what is too long; the middle of the body goes instead, and the response says so."""
+    """The engine refuses what is too long; the middle of the body goes instead,
+    and the response says so.
+    """
     from evalkit.backends.vllm_engine import VLLMBackend
 
     body = "The red fox runs over the hill. " * 40
@@ -370,7 +386,9 @@ def test_values_that_are_no_numbers_are_errors(
 def test_options_and_device_are_checked(
     model_dir: Callable[..., Path], stand_in: ModuleType
 ) -> None:
-    """Unknown options, wrong types and a device of our choosing are refused before the engine starts."""
+    """Unknown options, wrong types and a device of our choosing are refused before the engine
+    starts.
+    """
     from evalkit.backends.vllm_engine import VLLMBackend
 
     directory = model_dir("llama", "bytes")

@@ -129,7 +129,7 @@ def test_files_of_another_commit_than_pinned_are_refused(hub: HTTPServer, tmp_pa
     assert len(load_instances(loose, tmp_path)) == 135
     with pytest.raises(
         CatalogError,
-        match=rf"is of commit {BRANCH_COMMIT}, the task pins {COMMIT}\. Type: evalkit data fetch --force",
+        match=rf"is of commit {BRANCH_COMMIT}, the task pins {COMMIT}\. Type: evalkit data fetch --force",  # noqa: E501
     ):
         load_instances(task, tmp_path)
 
@@ -140,7 +140,7 @@ def test_a_file_the_hub_does_not_have_is_one_message(hub: HTTPServer, tmp_path: 
 
     with pytest.raises(
         EnvironmentFault,
-        match=r"/datasets/cais/mmlu: virology/test-00000-of-00001\.parquet at c30699e.* could not be got",
+        match=r"/datasets/cais/mmlu: virology/test-00000-of-00001\.parquet at c30699e.* could not be got",  # noqa: E501
     ):
         fetch(wanted, tmp_path)
     assert fetched(tmp_path) == []

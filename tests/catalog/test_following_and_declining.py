@@ -37,7 +37,9 @@ def task(reader: str, **options: object) -> Task:
 
 
 def test_every_set_of_rules_can_be_kept() -> None:
-    """The reference of each of 500 instances follows each of its rules, and all kinds of rule occur."""
+    """The reference of each of 500 instances follows each of its rules,
+    and all kinds of rule occur.
+    """
     met: Counter[str] = Counter()
     for one in following.read(task("following", instances=500, seed=5), None, "test"):
         for rule in json.loads(one.fields["constraints"]):
@@ -79,7 +81,9 @@ def test_versions_of_a_request_differ_in_one_thing() -> None:
 
 
 def test_half_of_the_passages_do_not_say() -> None:
-    """An answer stands in the passage, and where none does the question is about the other person."""
+    """An answer stands in the passage, and where none does the question is about the other
+    person.
+    """
     found = declining.read(task("declining", form="unanswerable", instances=200), None, "test")
     said = [one for one in found if one.factors["passage"] == "answers"]
     assert 70 < len(said) < 130
@@ -124,7 +128,9 @@ def test_sets_have_ten_wordings_and_more(name: str) -> None:
 def test_a_model_that_refuses_all_is_told_from_one_that_is_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Declined by level: all against what ought to be; the refuser's over-refusal stands by itself."""
+    """Declined by level: all against what ought to be;
+    the refuser's over-refusal stands by itself.
+    """
     shares = {}
     for model in ("perfect", "refuses"):
         words = ["run", "--model", f"scripted:{model}", "--suite", "declining", "-L", "10"]

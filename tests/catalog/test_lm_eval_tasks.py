@@ -1,4 +1,6 @@
-"""Tasks of lm-eval crossed with our phrasings; the task files here are ours and read a local file."""
+"""Tasks of lm-eval crossed with our phrasings; the task files here are ours and read a local
+file.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def write_task(
 
 
 def test_documents_choices_and_metric_are_lm_evals(tmp_path: Path) -> None:
-    """The question is its text without the closing cue; choices, target, version, chance and metric follow from its file."""
+    """The question is its text without the closing cue;
+    choices, target, version, chance and metric follow from its file.
+    """
     (task,) = catalog.list_tasks([write_task(tmp_path, "shelf", CHOICE)])
     instances = catalog.load_instances(task)
 
@@ -86,7 +90,9 @@ def test_documents_choices_and_metric_are_lm_evals(tmp_path: Path) -> None:
 
 
 def test_it_is_asked_in_every_generic_phrasing(tmp_path: Path) -> None:
-    """Every phrasing renders on every document, shows the question once, and none shows lm-eval's own instruction."""
+    """Every phrasing renders on every document, shows the question once,
+    and none shows lm-eval's own instruction.
+    """
     (task,) = catalog.list_tasks([write_task(tmp_path, "shelf", CHOICE)])
     phrasings = catalog.load_phrasings(task)
     instance = catalog.load_instances(task)[0]
@@ -117,7 +123,9 @@ def test_targets_may_be_texts_or_several(tmp_path: Path) -> None:
 
 
 def test_letters_that_the_text_explains_are_not_listed_again(tmp_path: Path) -> None:
-    """Where lm-eval's text lists the choices and the choices are their letters, the prompt lists nothing."""
+    """Where lm-eval's text lists the choices and the choices are their letters, the prompt lists
+    nothing.
+    """
     letters = CHOICE.replace('["no", "yes"]', '["A", "B"]').replace(
         "{{query}}?", "{{query}}?\\nA. no\\nB. yes"
     )
@@ -174,7 +182,9 @@ WORKED = """
           - {function: regex, group_select: -1, regex_pattern: "(-?[$0-9.,]{2,})|(-?[0-9]+)"}
           - {function: take_first}
 """
-"""A task with two filters and a metric that ignores marks, in the form of lm-eval's grade-school maths."""
+"""A task with two filters and a metric that ignores marks,
+in the form of lm-eval's grade-school maths.
+"""
 
 
 @pytest.mark.parametrize(
@@ -190,7 +200,9 @@ WORKED = """
 def test_filters_and_settings_of_generation_are_taken_over(
     tmp_path: Path, said: str, strict: float, flexible: float
 ) -> None:
-    """Each filter is a task; answer and reference lose what the metric ignores, as lm-eval scores them."""
+    """Each filter is a task; answer and reference lose what the metric ignores,
+    as lm-eval scores them.
+    """
     from lm_eval.api.metrics import exact_match_hf_evaluate
     from lm_eval.filters.extraction import RegexFilter
 
@@ -231,8 +243,8 @@ def test_tasks_with_a_strict_form_are_asked_for_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rest", "message"),
     [
-        (CHOICE.replace("multiple_choice", "loglikelihood").replace('doc_to_choice: ["no", "yes"]', ""), "output type 'loglikelihood' is not taken"),
-        (CHOICE.replace("metric: acc", "metric: mcc"), r"none of its metrics \(mcc\) is known here; accepted: acc"),
+        (CHOICE.replace("multiple_choice", "loglikelihood").replace('doc_to_choice: ["no", "yes"]', ""), "output type 'loglikelihood' is not taken"),  # noqa: E501
+        (CHOICE.replace("metric: acc", "metric: mcc"), r"none of its metrics \(mcc\) is known here; accepted: acc"),  # noqa: E501
         (
             """
             output_type: generate_until
@@ -240,7 +252,7 @@ def test_tasks_with_a_strict_form_are_asked_for_it(tmp_path: Path) -> None:
             doc_to_target: said
             metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
             filter_list: [{name: strict, filter: [{function: majority_vote}, {function: take_first}]}]
-            """,
+            """,  # noqa: E501
             "its answers go through the filter 'majority_vote', which is not applied here",
         ),
     ],

@@ -1,4 +1,6 @@
-"""Logs of other harnesses are score tables and runs: what plays the part of a phrasing, what a score is, what is refused."""
+"""Logs of other harnesses are score tables and runs:
+what plays the part of a phrasing, what a score is, what is refused.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def scores_of(path: Path, **more: Any) -> dict[tuple[str, str, str], Any]:
 
 
 def test_lm_eval_reads_one_row_a_document_with_the_wording_of_its_template(tmp_path: Path) -> None:
-    """Of several filters the first, of several metrics acc, the model of the results; other templates have other ids."""
+    """Of several filters the first, of several metrics acc, the model of the results;
+    other templates have other ids.
+    """
     frame, notes, _ = read_log(lm_eval(tmp_path, {"a": [1.0, 0.0], "b": [1.0, 1.0]}))
 
     assert frame["score"].tolist() == [1.0, 0.0, 1.0, 1.0]
@@ -63,7 +67,9 @@ def test_an_inspect_log_that_was_not_ended_is_named_and_passes_no_gate(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Its rows are read, how it ended is said with the first line of why, and a gate ends with 3."""
+    """Its rows are read, how it ended is said with the first line of why,
+    and a gate ends with 3.
+    """
     monkeypatch.setenv("EVALKIT_HOME", str(tmp_path / "home"))
     whole_log = inspect_log(tmp_path / "old.eval", ["C"] * 4)
     torn = inspect_log(tmp_path / "new.eval", ["C"] * 4, status=status)
@@ -91,7 +97,9 @@ def test_an_inspect_log_without_samples_says_so(tmp_path: Path) -> None:
 
 
 def test_inspect_letters_are_numbers_and_an_error_is_missing(tmp_path: Path) -> None:
-    """C, P, I, N and numbers; a sample without score is missing, never 0; logs of two templates are two phrasings."""
+    """C, P, I, N and numbers; a sample without score is missing, never 0;
+    logs of two templates are two phrasings.
+    """
     inspect_log(tmp_path / "a.eval", ["C", "P", "I", "N", 0.25, None])
     inspect_log(tmp_path / "b.eval", ["C"] * 6, template="Please: {prompt}")
     frame, *_ = read_log(tmp_path)
@@ -105,7 +113,9 @@ def test_inspect_letters_are_numbers_and_an_error_is_missing(tmp_path: Path) -> 
 
 
 def test_inspect_logs_packed_with_zstandard_are_read_alike(tmp_path: Path) -> None:
-    """The same rows; a wrong size, a wrong checksum or a claim of gigabytes is refused, not unpacked."""
+    """The same rows; a wrong size, a wrong checksum or a claim of gigabytes is refused,
+    not unpacked.
+    """
     plain, *_ = read_log(inspect_log(tmp_path / "a.eval", ["C", "I", 0.25]))
     packed, *_ = read_log(packed_with_zstandard(tmp_path / "a.eval"))
 
@@ -128,7 +138,9 @@ def test_inspect_logs_packed_with_zstandard_are_read_alike(tmp_path: Path) -> No
 
 
 def test_helm_perturbations_are_perturbations(tmp_path: Path) -> None:
-    """The instance's perturbation makes a copy of the wording; answers are looked up in the state."""
+    """The instance's perturbation makes a copy of the wording;
+    answers are looked up in the state.
+    """
     folder = helm(tmp_path)
     frame, *_ = read_log(folder)
 
@@ -139,7 +151,9 @@ def test_helm_perturbations_are_perturbations(tmp_path: Path) -> None:
 
 
 def test_promptfoo_prompts_are_phrasings_and_a_failed_call_is_missing(tmp_path: Path) -> None:
-    """A call that failed has no score; a failed assertion has 0; a named score is read on demand."""
+    """A call that failed has no score; a failed assertion has 0;
+    a named score is read on demand.
+    """
     path = promptfoo(tmp_path / "out.json", 1.0, n=2)
     content = json.loads(path.read_text(encoding="utf-8"))
     content["results"]["results"][0] |= {"failureReason": 2, "error": "timeout"}
@@ -154,7 +168,9 @@ def test_promptfoo_prompts_are_phrasings_and_a_failed_call_is_missing(tmp_path: 
 def test_gate_compare_and_leaderboard_take_logs_as_they_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A paired gate says regression of a log against an earlier one; the other way round it does not."""
+    """A paired gate says regression of a log against an earlier one;
+    the other way round it does not.
+    """
     old = str(promptfoo(tmp_path / "old.json", 0.95, provider="old"))
     new = str(promptfoo(tmp_path / "new.json", 0.5, provider="new"))
     codes = [
@@ -184,7 +200,9 @@ def test_logs_that_asked_something_else_are_refused(
 
 
 def test_one_of_several_models_is_named_behind_the_log(tmp_path: Path) -> None:
-    """Without a name it is refused, saying how to name one; the run made of it is kept and found again."""
+    """Without a name it is refused, saying how to name one;
+    the run made of it is kept and found again.
+    """
     path = promptfoo(tmp_path / "a.json", 0.9, provider="a")
     both = json.loads(path.read_text(encoding="utf-8"))
     both["results"]["results"] += [
@@ -203,9 +221,9 @@ def test_one_of_several_models_is_named_behind_the_log(tmp_path: Path) -> None:
         ("x.json", {"results": {"results": []}}, None, "holds no sample"),
         ("x.json", {"eval": {"model": "m"}, "samples": [7]}, None, "is not as inspect writes"),
         ("x.json", {"something": 1}, None, "holds no log of lm-eval, inspect"),
-        ("x.json", {"eval": {"model": "m"}, "samples": [{"id": 1, "scores": {"a": {"value": "?"}}}]}, None, "score '?' is no number"),
-        ("x.json", {"eval": {"model": "m"}, "samples": [{"id": 1, "scores": {"a": {"value": 1}}}]}, Asked(phrasing="metadata.p"), "has no field 'metadata'; there is id, scores, eval"),
-        ("x.json", {"eval": {"model": "m"}, "samples": [{"id": 1, "scores": {"a": {"value": 1}}}]}, Asked(metric="b"), "there is a. Name one"),
+        ("x.json", {"eval": {"model": "m"}, "samples": [{"id": 1, "scores": {"a": {"value": "?"}}}]}, None, "score '?' is no number"),  # noqa: E501
+        ("x.json", {"eval": {"model": "m"}, "samples": [{"id": 1, "scores": {"a": {"value": 1}}}]}, Asked(phrasing="metadata.p"), "has no field 'metadata'; there is id, scores, eval"),  # noqa: E501
+        ("x.json", {"eval": {"model": "m"}, "samples": [{"id": 1, "scores": {"a": {"value": 1}}}]}, Asked(metric="b"), "there is a. Name one"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said(
@@ -237,7 +255,9 @@ def test_damaged_archives_and_files_are_no_accident(tmp_path: Path) -> None:
 
 
 def test_columns_of_a_table_may_have_other_names(tmp_path: Path) -> None:
-    """--map gives ours=theirs; a value in quotes stands for all rows; an absent column is named with those there are."""
+    """--map gives ours=theirs; a value in quotes stands for all rows;
+    an absent column is named with those there are.
+    """
     path = tmp_path / "t.csv"
     path.write_text("prompt,item,ok\np1,1,1\np2,1,0\n", encoding="utf-8")
     names = {
@@ -264,7 +284,9 @@ def test_columns_of_a_table_may_have_other_names(tmp_path: Path) -> None:
 def test_a_run_written_as_records_reads_back_without_a_difference(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every Eval Ever out and in: the same cells under the same phrasings, intervals in the aggregate."""
+    """Every Eval Ever out and in: the same cells under the same phrasings, intervals in the
+    aggregate.
+    """
     words = ["--tasks", "procedural/boolean", "--limit", "6", "--phrasings", "4", "--no-cache"]
     run = str(tmp_path / "run")
     assert invoke(["run", "--model", "scripted:noise", *words, "--out", run, "--quiet"]) == 0

@@ -108,7 +108,7 @@ def test_a_typo_of_a_shipped_model_is_noticed_before_the_hub_is_asked(
     assert load_model("sample").label == "sample"
     with pytest.raises(
         UsageError,
-        match=r"--model smaple: no such model ships with evalkit; did you mean 'sample'\? .* type hf:smaple",
+        match=r"--model smaple: no such model ships with evalkit; did you mean 'sample'\? .* type hf:smaple",  # noqa: E501
     ):
         load_model("smaple")
 
@@ -133,7 +133,7 @@ def test_lm_eval_spelling_means_what_it_means_there() -> None:
         "hf", "pretrained=gpt2,dtype=float32,revision=main,batch_size=4,parallelize=True", seed=3
     )
 
-    assert (spec.backend, spec.name, spec.dtype, spec.revision, spec.batch_size, spec.seed, dict(spec.options)) == (
+    assert (spec.backend, spec.name, spec.dtype, spec.revision, spec.batch_size, spec.seed, dict(spec.options)) == (  # noqa: E501
         "hf", "gpt2", "float32", "main", 4, 3, {"parallelize": True},
     )  # fmt: skip
 
@@ -199,13 +199,16 @@ def described(folder: Path, text: str) -> Path:
     ],
 )
 def test_a_directory_may_not_lift_a_guard_by_itself(tmp_path: Path, text: str, what: str) -> None:
-    """What a model's own file sets is refused, by any way of naming the directory, and honoured where the file is named."""
+    """What a model's own file sets is refused, by any way of naming the directory,
+    and honoured where the file is named.
+    """
     model = described(tmp_path, text)
     for typed in (str(model), f"hf:{model}"):
         with pytest.raises(CatalogError) as caught:
             load_model(typed)
         assert str(caught.value).endswith(
-            f"{model}/evalkit.yaml: {what}: a file found in a model's directory may not set this. Read it, then name it: --model {model}/evalkit.yaml."
+            f"{model}/evalkit.yaml: {what}: a file found in a model's directory may not set this. "
+            f"Read it, then name it: --model {model}/evalkit.yaml."
         )
 
     named = load_model(str(model / "evalkit.yaml"))

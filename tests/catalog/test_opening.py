@@ -51,7 +51,9 @@ def data(tmp_path: Path) -> Path:
     ],
 )
 def test_no_file_outside_the_data_directory_is_read(local: str, reason: str, data: Path) -> None:
-    """Whether by name, by a pattern, or by a link on the way; also one of several files and of further places."""
+    """Whether by name, by a pattern, or by a link on the way;
+    also one of several files and of further places.
+    """
     (data / "link.jsonl").symlink_to(data.parent / "secret.jsonl")
     (data / "folder").symlink_to(data.parent)
     name = local.replace("{tmp}", str(data.parent))
@@ -76,11 +78,14 @@ def test_links_inside_and_a_data_directory_that_is_a_link_are_followed(data: Pat
 
 @pytest.mark.parametrize("name", ["../secret.jsonl", "/etc/hostname", "link.jsonl"])
 def test_a_task_file_reads_beside_itself_and_not_beyond(name: str, data: Path) -> None:
-    """The data file beside a task file may be no link out either; the file and its line are named."""
+    """The data file beside a task file may be no link out either;
+    the file and its line are named.
+    """
     (data / "link.jsonl").symlink_to(data.parent / "secret.jsonl")
     path = data / "t.yaml"
     path.write_text(
-        f"name: t\nbenchmark: b\nreader: table\nkind: generate\nmetric: exact_match\nsource:\n  local: {name}\n"
+        "name: t\nbenchmark: b\nreader: table\nkind: generate\nmetric: "
+        f"exact_match\nsource:\n  local: {name}\n"
     )
 
     with pytest.raises(CatalogError, match=r"t\.yaml:7: file name|leads out of its folder"):
@@ -90,7 +95,8 @@ def test_a_task_file_reads_beside_itself_and_not_beyond(name: str, data: Path) -
 def test_no_task_file_chooses_a_reader_that_runs_code(tmp_path: Path) -> None:
     """Tasks of lm-eval may hold Python; neither a task file nor a suite file may bring one in."""
     (tmp_path / "t.yaml").write_text(
-        "name: t\nbenchmark: b\nreader: lm_eval\nsource: {options: {lm_eval: 'lm_eval:e.yaml', task: e}}\n"
+        "name: t\nbenchmark: b\nreader: lm_eval\nsource: {options: {lm_eval: 'lm_eval:e.yaml', "
+        "task: e}}\n"
     )
     (tmp_path / "s.yaml").write_text("name: s\ntasks: ['lm_eval:e.yaml']\n")
 
@@ -189,7 +195,9 @@ def test_an_archive_is_refused_with_what_to_do(data: Path) -> None:
 
 
 def test_a_small_parquet_file_of_a_giant_text_is_refused_in_bounded_memory(tmp_path: Path) -> None:
-    """A million letters once in the file and 20,000 times in its rows: 20 GB that are never made."""
+    """A million letters once in the file and 20,000 times in its rows:
+    20 GB that are never made.
+    """
     path = tmp_path / "x.parquet"
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 1_000_000])
     parquet.write_table(pa.table({"question": column}), path)
@@ -211,7 +219,9 @@ def test_json_nested_without_end_is_one_message(text: str, data: Path) -> None:
 
 
 def test_a_number_of_any_length_keeps_its_text(data: Path) -> None:
-    """As whole number in JSON and JSON Lines, as cell in CSV: what is scored is what was written."""
+    """As whole number in JSON and JSON Lines, as cell in CSV:
+    what is scored is what was written.
+    """
     digits = "7" * 5000
     assert parse_json(f'{{"a": -{digits}, "b": 12}}') == {"a": f"-{digits}", "b": 12}
     for name, text in {

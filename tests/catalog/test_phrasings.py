@@ -38,7 +38,8 @@ def test_a_bare_list_and_a_mapping_are_both_accepted(tmp_path: Path) -> None:
     full = read_phrasing_file(
         write(
             tmp_path,
-            "tasks: [mmlu/*]\ndefaults: {source: mine, layout: inline}\nphrasings:\n  - {id: a, text: Pick.}\n",
+            "tasks: [mmlu/*]\ndefaults: {source: mine, layout: inline}\nphrasings:\n  - {id: a, "
+            "text: Pick.}\n",
         )
     )
 
@@ -52,7 +53,8 @@ def test_extra_files_count_for_the_tasks_they_name(tmp_path: Path) -> None:
     """A pattern that does not match leaves a phrasing out; none at all takes it in."""
     path = write(
         tmp_path,
-        "- {id: zz-1, text: A., source: m, tasks: [bbh/*]}\n- {id: zz-2, text: B., source: m}\n- {id: zz-3, text: C., source: m, tasks: [mmlu/*]}\n",
+        "- {id: zz-1, text: A., source: m, tasks: [bbh/*]}\n- {id: zz-2, text: B., source: "
+        "m}\n- {id: zz-3, text: C., source: m, tasks: [mmlu/*]}\n",
     )
 
     added = {p.id for p in load_phrasings(TASK, extra=[path])} - {

@@ -77,11 +77,15 @@ def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_values_of_rules_and_waivers_are_checked(tmp_path: Path) -> None:
-    """A metric that is misspelt, a margin that nothing can exclude, a rule twice, a waiver without reason or day."""
+    """A metric that is misspelt, a margin that nothing can exclude, a rule twice, a waiver
+    without reason or day.
+    """
     path = tmp_path / "p.yaml"
     path.write_text(
-        "name: x\nrules:\n  - {metric: maen, margin: 0.02}\n  - {metric: mean, margin: 0}\n  - {metric: gap, margin: 0.1}\n"
-        '  - {metric: gap, margin: 0.2}\nwaivers:\n  - {metric: mean, reason: "", expires: tomorrow}\n'
+        "name: x\nrules:\n  - {metric: maen, margin: 0.02}\n  - {metric: mean, margin: "
+        "0}\n  - {metric: gap, margin: 0.1}\n"
+        '  - {metric: gap, margin: 0.2}\nwaivers:\n  - {metric: mean, reason: "", expires: '
+        "tomorrow}\n"
     )
     with pytest.raises(CatalogError) as caught:
         read_policy_file(path)
@@ -97,7 +101,9 @@ def test_values_of_rules_and_waivers_are_checked(tmp_path: Path) -> None:
 
 
 def test_a_margin_may_be_a_share_of_the_baseline(tmp_path: Path) -> None:
-    """5 % is read with and without the blank; a gap has no such margin, and other texts are no margins."""
+    """5 % is read with and without the blank; a gap has no such margin,
+    and other texts are no margins.
+    """
     path = tmp_path / "p.yaml"
     path.write_text(
         "name: p\nrules:\n  - {metric: mean, margin: 5 %}\n  - {metric: std, margin: 2.5%}\n"
@@ -119,7 +125,9 @@ def test_a_margin_may_be_a_share_of_the_baseline(tmp_path: Path) -> None:
 def test_a_policy_that_ships_is_named_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of that name in the folder comes first; both are sound, and the quick one is the wider."""
+    """A file of that name in the folder comes first; both are sound,
+    and the quick one is the wider.
+    """
     monkeypatch.chdir(tmp_path)
     policies = {name: read_policy_file(policy_path(name)) for name in SHIPPED}
     assert [policy.name for policy in policies.values()] == ["default", "quick"]

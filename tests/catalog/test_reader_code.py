@@ -15,7 +15,10 @@ from evalkit.errors import CatalogError
 
 HUMANEVAL = {
     "task_id": "HumanEval/900",
-    "prompt": 'from typing import List\n\n\ndef twice(xs: List[int]) -> List[int]:\n    """ Double every number\n    >>> twice([1])\n    [2]\n    """\n',
+    "prompt": (
+        'from typing import List\n\n\ndef twice(xs: List[int]) -> List[int]:\n    """ Double '
+        'every number\n    >>> twice([1])\n    [2]\n    """\n'
+    ),
     "entry_point": "twice",
     "canonical_solution": "    return [2 * x for x in xs]\n",
     "test": "\n\nMETADATA = {}\n\n\ndef check(candidate):\n    assert candidate([1]) == [2]\n",

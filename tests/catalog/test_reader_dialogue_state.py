@@ -29,7 +29,7 @@ CALL = {
     "turns": [
         turn("USER", "A hotel in the  north,\nplease.", hotel_area=["north"]),
         turn("SYSTEM", "For how many?"),
-        turn("USER", "Two, \u201ctop\u201d stars.", hotel_area=["north", "the north"], hotel_stars=["5"]),
+        turn("USER", "Two, \u201ctop\u201d stars.", hotel_area=["north", "the north"], hotel_stars=["5"]),  # noqa: E501
         turn("SYSTEM", "Booked."),
         turn("USER", "Thanks!", hotel_area=["north", "the north"], hotel_stars=["5"]),
     ],

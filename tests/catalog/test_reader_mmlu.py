@@ -57,7 +57,7 @@ def test_the_variant_with_header_and_codes_is_understood(task_over, tmp_path: Pa
     [
         (
             "Which?,a,b,c,d,3\n",
-            r"x\.csv:1: answer is '3'; accepted: A, B, C, D \(a file with answers 0 to 3 needs the header",
+            r"x\.csv:1: answer is '3'; accepted: A, B, C, D \(a file with answers 0 to 3 needs the header",  # noqa: E501
         ),
         (ROW + "Which?,a,b,c,d,E\n", r"x\.csv:2: answer is 'E'; accepted: A, B, C, D\."),
         (
@@ -91,8 +91,13 @@ def test_a_byte_order_mark_and_crlf_change_nothing(task_over, tmp_path: Path) ->
 
 
 def test_rendered_prompts_give_back_the_same_questions(task_over, tmp_path: Path) -> None:
-    """JSON Lines with rendered prompts (under a .json name) are taken apart; other subjects are left out."""
-    prompt = "The following are multiple choice questions (with answers) about  t.\n\nA first\nline?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"
+    """JSON Lines with rendered prompts (under a .json name) are taken apart;
+    other subjects are left out.
+    """
+    prompt = (
+        "The following are multiple choice questions (with answers) about  t.\n\nA "
+        "first\nline?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"
+    )
     lines = [
         {"subject": "t", "input": prompt, "output": "D"},
         {"subject": "other", "input": "?", "output": "A"},

@@ -1,4 +1,6 @@
-"""The same items in several forms, with the instruction that belongs to each; relations as TACRED writes them."""
+"""The same items in several forms, with the instruction that belongs to each;
+relations as TACRED writes them.
+"""
 
 from __future__ import annotations
 
@@ -140,12 +142,15 @@ def recast(of, forms, **options):
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (recast("procedural/sorting", ["letters"], sought="x"), "'letters' cannot be made of procedural/sorting, which has no choices.*takes text, edits"),
-        (recast("procedural/calendar", ["edits"]), "'edits' cannot be made of procedural/calendar, which has choices"),
-        (recast("procedural/calendar", ["statements"], sought="the day"), "has no statement for an answer; give source.options.statement"),
+        (recast("procedural/sorting", ["letters"], sought="x"), (
+            "'letters' cannot be made of procedural/sorting, which has no choices.*takes text, "
+            "edits"
+            )),
+        (recast("procedural/calendar", ["edits"]), "'edits' cannot be made of procedural/calendar, which has choices"),  # noqa: E501
+        (recast("procedural/calendar", ["statements"], sought="the day"), "has no statement for an answer; give source.options.statement"),  # noqa: E501
         (recast("procedural/calendar", ["labels"]), "'sought' is missing; what is to be chosen"),
-        (recast("procedural/calendar", ["parse"], sought="x"), "'forms' holds 'parse'; accepted: labels, letters"),
-        (recast(["procedural/calendar", "procedural/boolean"], ["labels"], sought="x"), "is recast from several tasks"),
+        (recast("procedural/calendar", ["parse"], sought="x"), "'forms' holds 'parse'; accepted: labels, letters"),  # noqa: E501
+        (recast(["procedural/calendar", "procedural/boolean"], ["labels"], sought="x"), "is recast from several tasks"),  # noqa: E501
         (recast("recast/recast_calendar", ["labels"], sought="x"), "made of tasks itself"),
     ],
 )  # fmt: skip

@@ -24,7 +24,9 @@ def rows(*contexts: tuple[str, str]) -> str:
 
 @pytest.mark.parametrize("pattern", EXPRESSIONS)
 def test_the_automaton_agrees_with_pythons_expressions(pattern: str) -> None:
-    """On every string of at most seven letters, and in the number of matches below fifteen for one of them."""
+    """On every string of at most seven letters,
+    and in the number of matches below fifteen for one of them.
+    """
     strings = ["".join(s) for n in range(8) for s in itertools.product("ab", repeat=n)]
 
     assert [matched(pattern, s) for s in strings] == [
@@ -40,7 +42,9 @@ def test_size_and_depth_of_a_language_are_counted() -> None:
 
 
 def test_a_line_is_split_and_its_expression_is_the_rule(task_over, tmp_path: Path) -> None:
-    """With depth, size of the language and, where the file of properties lies above, star-freeness."""
+    """With depth, size of the language and, where the file of properties lies above,
+    star-freeness.
+    """
     (tmp_path / "is_starfree.json").write_text('{"a*b": true}')
     task = task_over(
         "regset", "data/hard/test.jsonl", rows(("a*b aab", "True"), ("a*b ba", "False"))
@@ -100,7 +104,9 @@ def test_so_many_rules_and_strings_are_taken(task_over, tmp_path: Path) -> None:
 
 
 def test_share_of_rules_solved_is_not_the_mean(task_over, tmp_path: Path) -> None:
-    """A model that always says yes solves the one rule that matches everything and is half right on the other: mean 3/4, share 1/2."""
+    """A model that always says yes solves the one rule that matches everything and is half right
+    on the other: mean 3/4, share 1/2.
+    """
     lines = [
         *((f"(a|b)* {s}", "True") for s in ("ab", "b", "aab", "ba")),
         *((f"a* {s}", str("b" not in s)) for s in ("a", "b", "aa", "ba")),

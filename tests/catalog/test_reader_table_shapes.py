@@ -254,7 +254,9 @@ def test_only_the_rows_asked_for_are_read_and_factors_kept(task_over: Any, tmp_p
 
 
 def test_a_right_answer_that_always_stands_first_is_moved(task_over: Any, tmp_path: Path) -> None:
-    """To a place drawn from the row itself, so that the place tells nothing and every run agrees."""
+    """To a place drawn from the row itself, so that the place tells nothing and every run
+    agrees.
+    """
     rows = [
         {"question": f"Q{n}", "right": "r", "w1": "a", "w2": "b", "w3": "c"} for n in range(200)
     ]
@@ -283,14 +285,20 @@ def test_a_right_answer_that_always_stands_first_is_moved(task_over: Any, tmp_pa
             '{"question": {"0": "Q", "1": "R"}, "target": {"0": "x", "1": "y"}}',
             {},
         ),
-        ("x.json", '{"77": {"question": "Q", "target": "x"}, "5": {"question": "R", "target": "y"}}', {}),
-        ("x.json", '{"version": 1, "data": [{"question": "Q", "target": "x"}, {"question": "R", "target": "y"}]}', {}),
-        ("x.json", '{"train": [], "test": [{"question": "Q", "target": "x"}, {"question": "R", "target": "y"}]}', {"under": "{split}"}),
+        ("x.json", '{"77": {"question": "Q", "target": "x"}, "5": {"question": "R", "target": "y"}}', {}),  # noqa: E501
+        ("x.json", (
+            '{"version": 1, "data": [{"question": "Q", "target": "x"}, {"question": "R", '
+            '"target": "y"}]}'
+            ), {}),
+        ("x.json", (
+            '{"train": [], "test": [{"question": "Q", "target": "x"}, {"question": "R", "target": '
+            '"y"}]}'
+            ), {"under": "{split}"}),
         ("x.tsv", "question\ttarget\nQ\tx\nR\ty\n", {}),
         ("x.tsv", "Q\tx\nR\ty\n", {"header": ["question", "target"]}),
         ("x.csv", "question;target\nQ;x\nR;y\n", {"delimiter": ";"}),
         ("x.txt", "Q@x\r\n\r\nR@y\r\n", {"header": ["question", "target"], "delimiter": "@"}),
-        ("x.csv", "question,target\n\u2019".replace("\u2019", "Q,x\nR,y\n"), {"encoding": "cp1252"}),
+        ("x.csv", "question,target\n\u2019".replace("\u2019", "Q,x\nR,y\n"), {"encoding": "cp1252"}),  # noqa: E501
     ],
 )  # fmt: skip
 def test_rows_are_found_in_every_layout(
@@ -310,7 +318,9 @@ def test_rows_are_found_in_every_layout(
 def test_a_text_file_splits_from_the_end_in_its_own_encoding(
     task_over: Any, tmp_path: Path
 ) -> None:
-    """A sentence may hold the mark that stands before its label, and letters of another encoding."""
+    """A sentence may hold the mark that stands before its label,
+    and letters of another encoding.
+    """
     content = "Pay @ 5 \u20ac or m\u00e4h@positive\n".encode("cp1252")
     options = {"header": ["question", "target"], "delimiter": "@", "encoding": "cp1252"}
     task = task_over("table", "x.txt", content, options=options, labels=("positive", "negative"))
@@ -333,7 +343,7 @@ def test_nested_columns_of_parquet_are_read(
     """As the hub keeps them: lists in objects, letters that only some rows have, groups of rows."""
     rows = [
         {"question": "Q", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "B"},
-        {"question": "R", "choices": {"text": ["c", "d", "e"], "label": ["1", "2", "3"]}, "answerKey": "1"},
+        {"question": "R", "choices": {"text": ["c", "d", "e"], "label": ["1", "2", "3"]}, "answerKey": "1"},  # noqa: E501
     ]  # fmt: skip
     buffer = io.BytesIO()
     table = pyarrow.Table.from_pylist(rows)

@@ -65,7 +65,9 @@ def glue_task(task_over, name: str, content: str):
 
 @pytest.mark.parametrize("name", GLUE_FILES)
 def test_glue_files_are_read_as_published(name: str, task_over, tmp_path: Path) -> None:
-    """Headers, codes and words as each of the eight files has them; a quote is an ordinary letter."""
+    """Headers, codes and words as each of the eight files has them;
+    a quote is an ordinary letter.
+    """
     content, labels, questions = GLUE_FILES[name]
 
     items = load_instances(glue_task(task_over, name, content), tmp_path)
@@ -121,7 +123,9 @@ def test_glue_without_labels_is_refused(
 
 
 def test_squad_without_answer_wants_the_word(task_over, tmp_path: Path) -> None:
-    """Answers are told apart and counted once; an impossible question has the reference unanswerable."""
+    """Answers are told apart and counted once; an impossible question has the reference
+    unanswerable.
+    """
     questions = [
         {
             "id": "1",
@@ -236,7 +240,9 @@ def test_translation_pairs_can_be_picked(task_over, tmp_path: Path) -> None:
 
 
 def test_iwslt_xml_files_pair_up(task_over, tmp_path: Path) -> None:
-    """The target file lies beside the source file; entities are resolved, bare ampersands survive."""
+    """The target file lies beside the source file;
+    entities are resolved, bare ampersands survive.
+    """
     name = "IWSLT17.TED.tst2015.en-de.{}.xml"
     (tmp_path / name.format("de")).write_text(
         '<doc><seg id="1"> Ja &amp; nein </seg><seg id="2">A & B</seg></doc>'

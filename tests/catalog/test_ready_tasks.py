@@ -1,4 +1,6 @@
-"""Every ready task over a published table reads its layout, as upstream and as on the hub; the rows are ours."""
+"""Every ready task over a published table reads its layout, as upstream and as on the hub;
+the rows are ours.
+"""
 
 from __future__ import annotations
 
@@ -55,28 +57,28 @@ def tabs(rows: Rows) -> bytes:
 
 FOUR = ["one", "two, or so", "None", "-4"]
 LETTERS = {"text": FOUR[:3], "label": ["1", "2", "3"]}
-UPSTREAM: dict[str, tuple[Callable[[Rows], bytes], Rows, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+UPSTREAM: dict[str, tuple[Callable[[Rows], bytes], Rows, tuple[tuple[str, ...], tuple[str, ...]]]] = {  # noqa: E501
     "mmlu_pro/math": (lines, [
-        {"question_id": 7, "question": UGLY, "options": [*FOUR, "six"], "answer": "E", "answer_index": 4, "cot_content": "", "category": "math", "src": "x"},
-        {"question_id": 8, "question": "Q", "options": FOUR, "answer": "A", "answer_index": 0, "cot_content": "", "category": "law", "src": "x"},
+        {"question_id": 7, "question": UGLY, "options": [*FOUR, "six"], "answer": "E", "answer_index": 4, "cot_content": "", "category": "math", "src": "x"},  # noqa: E501
+        {"question_id": 8, "question": "Q", "options": FOUR, "answer": "A", "answer_index": 0, "cot_content": "", "category": "law", "src": "x"},  # noqa: E501
     ], ((*FOUR, "six"), ("six",))),
     "arc/challenge": (lines, [
-        {"id": "M_1", "question": {"stem": UGLY, "choices": [{"text": text, "label": mark} for text, mark in zip(FOUR, "ABCD", strict=True)]}, "answerKey": "C"},
+        {"id": "M_1", "question": {"stem": UGLY, "choices": [{"text": text, "label": mark} for text, mark in zip(FOUR, "ABCD", strict=True)]}, "answerKey": "C"},  # noqa: E501
     ], (tuple(FOUR), ("None",))),
     "gpqa/diamond": (commas, [
-        {"Record ID": "r1", "Question": UGLY, "Correct Answer": "5 \u00b5m", "Incorrect Answer 1": "a", "Incorrect Answer 2": "b", "Incorrect Answer 3": "c", "Subdomain": "x"},
+        {"Record ID": "r1", "Question": UGLY, "Correct Answer": "5 \u00b5m", "Incorrect Answer 1": "a", "Incorrect Answer 2": "b", "Incorrect Answer 3": "c", "Subdomain": "x"},  # noqa: E501
     ], (("5 \u00b5m", "a", "b", "c"), ("5 \u00b5m",))),
     "truthfulqa/mc1": (lines, [
-        {"question": UGLY, "mc1_targets": {"choices": FOUR, "labels": [1, 0, 0, 0]}, "mc2_targets": {"choices": FOUR, "labels": [1, 1, 0, 0]}},
+        {"question": UGLY, "mc1_targets": {"choices": FOUR, "labels": [1, 0, 0, 0]}, "mc2_targets": {"choices": FOUR, "labels": [1, 1, 0, 0]}},  # noqa: E501
     ], (tuple(FOUR), ("one",))),
     "gsm8k/gsm8k": (lines, [
         {"question": UGLY, "answer": "It is <<4*3=12>>12.\nThen 1,200.\n#### 1,200"},
     ], ((), ("1,200",))),
     "hellaswag/hellaswag": (lines, [
-        {"ind": 3, "activity_label": "Baking", "ctx_a": "A", "ctx_b": "b", "ctx": UGLY, "split": "val", "split_type": "indomain", "endings": FOUR, "label": 1, "source_id": "s"},
+        {"ind": 3, "activity_label": "Baking", "ctx_a": "A", "ctx_b": "b", "ctx": UGLY, "split": "val", "split_type": "indomain", "endings": FOUR, "label": 1, "source_id": "s"},  # noqa: E501
     ], (tuple(FOUR), ("two, or so",))),
     "winogrande/winogrande": (lines, [
-        {"qID": "q", "sentence": "Ann thanked Bo because _ helped.", "option1": "Ann", "option2": "Bo", "answer": "2"},
+        {"qID": "q", "sentence": "Ann thanked Bo because _ helped.", "option1": "Ann", "option2": "Bo", "answer": "2"},  # noqa: E501
     ], (("Ann", "Bo"), ("Bo",))),
     "boolq/boolq": (lines, [
         {"question": "is it so", "title": "T", "answer": False, "passage": UGLY},
@@ -88,16 +90,16 @@ UPSTREAM: dict[str, tuple[Callable[[Rows], bytes], Rows, tuple[tuple[str, ...], 
         {"premise": UGLY, "hypothesis": "He left.", "label": "neutral", "idx": 0},
     ], (("entailment", "contradiction", "neutral"), ("neutral",))),
     "superglue/copa": (lines, [
-        {"premise": "The jug broke.", "choice1": "It fell.", "choice2": "It was full.", "question": "cause", "label": 0, "idx": 0},
+        {"premise": "The jug broke.", "choice1": "It fell.", "choice2": "It was full.", "question": "cause", "label": 0, "idx": 0},  # noqa: E501
     ], (("It fell.", "It was full."), ("It fell.",))),
     "superglue/wic": (lines, [
-        {"word": "bank", "sentence1": "The bank closed.", "sentence2": "We sat on the bank.", "idx": 0, "label": False, "start1": 4, "end1": 8, "start2": 14, "end2": 18, "version": 1.1},
+        {"word": "bank", "sentence1": "The bank closed.", "sentence2": "We sat on the bank.", "idx": 0, "label": False, "start1": 4, "end1": 8, "start2": 14, "end2": 18, "version": 1.1},  # noqa: E501
     ], (("yes", "no"), ("no",))),
     "bbq/age": (lines, [
-        {"example_id": 0, "question_index": "1", "question_polarity": "neg", "context_condition": "ambig", "category": "Age", "answer_info": {"ans0": ["x", "old"], "ans1": ["y", "nonOld"], "ans2": ["z", "unknown"]}, "additional_metadata": {"stereotyped_groups": ["old"]}, "context": UGLY, "question": "Who?", "ans0": "The one", "ans1": "The other", "ans2": "Unknown", "label": 2},
+        {"example_id": 0, "question_index": "1", "question_polarity": "neg", "context_condition": "ambig", "category": "Age", "answer_info": {"ans0": ["x", "old"], "ans1": ["y", "nonOld"], "ans2": ["z", "unknown"]}, "additional_metadata": {"stereotyped_groups": ["old"]}, "context": UGLY, "question": "Who?", "ans0": "The one", "ans1": "The other", "ans2": "Unknown", "label": 2},  # noqa: E501
     ], (("The one", "The other", "Unknown"), ("Unknown",))),
     "medqa/us4": (lines, [
-        {"question": UGLY, "answer": "None", "options": dict(zip("ABCD", FOUR, strict=True)), "meta_info": "step1", "answer_idx": "C", "metamap_phrases": ["x"]},
+        {"question": UGLY, "answer": "None", "options": dict(zip("ABCD", FOUR, strict=True)), "meta_info": "step1", "answer_idx": "C", "metamap_phrases": ["x"]},  # noqa: E501
     ], (tuple(FOUR), ("None",))),
     "cuad/audit_rights": (tabs, [
         {"answer": "No", "index": "0", "text": UGLY, "document_name": "a.pdf"},
@@ -106,7 +108,7 @@ UPSTREAM: dict[str, tuple[Callable[[Rows], bytes], Rows, tuple[tuple[str, ...], 
 """Task -> how upstream writes it, rows of ours, and the choices and answers that must come out."""
 HUB: dict[str, tuple[Callable[[Rows], bytes], Rows]] = {
     "mmlu_pro/math": (packed, UPSTREAM["mmlu_pro/math"][1]),
-    "arc/challenge": (packed, [{"id": "M_1", "question": UGLY, "choices": {"text": FOUR, "label": list("ABCD")}, "answerKey": "C"}]),
+    "arc/challenge": (packed, [{"id": "M_1", "question": UGLY, "choices": {"text": FOUR, "label": list("ABCD")}, "answerKey": "C"}]),  # noqa: E501
     "gpqa/diamond": (commas, UPSTREAM["gpqa/diamond"][1]),
     "truthfulqa/mc1": (packed, UPSTREAM["truthfulqa/mc1"][1]),
     "gsm8k/gsm8k": (packed, UPSTREAM["gsm8k/gsm8k"][1]),
@@ -256,7 +258,7 @@ def test_kinds_of_context_stand_beside_the_answers(tmp_path: Path) -> None:
         ("boolq/boolq", {"answer": None}, "answer '' has no name"),
         ("superglue/cb", {"label": -1}, "answer '-1' has no name"),
         ("gsm8k/gsm8k", {"answer": "It is 12."}, "has no '####'"),
-        ("truthfulqa/mc1", {"mc1_targets": {"choices": FOUR, "labels": [0, 0, 0, 0]}}, "is no list of one 1"),
+        ("truthfulqa/mc1", {"mc1_targets": {"choices": FOUR, "labels": [0, 0, 0, 0]}}, "is no list of one 1"),  # noqa: E501
         ("medqa/us4", {"answer_idx": "F"}, "names none of 4 choices"),
         ("arc/challenge", {"answerKey": "E"}, "names none of 4 choices"),
         ("bbq/age", {"ans1": ["x"]}, "column 'ans1' holds list"),
@@ -277,7 +279,9 @@ def test_a_row_without_its_answer_is_named(
 
 @pytest.mark.parametrize("name", sorted(UPSTREAM))
 def test_every_phrasing_shows_the_whole_instance(name: str, tmp_path: Path) -> None:
-    """Question and every choice stand in the prompt, and nothing of the answer's column beside them."""
+    """Question and every choice stand in the prompt,
+    and nothing of the answer's column beside them.
+    """
     written, rows, _ = UPSTREAM[name]
     task = loose(name)
     placed(task, tmp_path, hub=False, content=written(rows))

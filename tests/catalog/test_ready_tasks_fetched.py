@@ -1,4 +1,6 @@
-"""Ready tasks whose files live on a hub, fetched from a small hub on this machine; the rows are ours."""
+"""Ready tasks whose files live on a hub, fetched from a small hub on this machine;
+the rows are ours.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.data
 
 @pytest.mark.parametrize("benchmark", ["mmlu", "bbh", "superni", "bigbench"])
 def test_every_task_whose_data_is_here_loads(benchmark: str, data_dir: Path) -> None:
-    """With the published number of instances, unique ids, and a target or reference each (checked on load)."""
+    """With the published number of instances, unique ids,
+    and a target or reference each (checked on load).
+    """
     present, _ = available_tasks(list_tasks([benchmark]), data_dir)
 
     sizes = {task.id: len(load_instances(task, data_dir)) for task in present}

@@ -1,4 +1,6 @@
-"""The JSON Schemas that ship: current, true of every shipped file, and strict where the readers are."""
+"""The JSON Schemas that ship: current, true of every shipped file,
+and strict where the readers are.
+"""
 
 from __future__ import annotations
 

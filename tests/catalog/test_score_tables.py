@@ -11,8 +11,8 @@ from evalkit.catalog.reference_pairs import read_pairs
 from evalkit.catalog.score_tables import read_for_audit, read_score_table
 from evalkit.errors import TableError
 
-CELLS = "model,task,phrasing_id,instance_id,score,seen,prediction\nm,t,001,i,1,true,yes\nm,t,002,i,,FALSE,\nm,t,003,i,0.5,,no\n"
-AGGREGATED = "model,task,phrasing_id,score,n_instances,layout\nm,t,a,0.480,14042,lettered\nm,t,b,0.47,,inline\n"
+CELLS = "model,task,phrasing_id,instance_id,score,seen,prediction\nm,t,001,i,1,true,yes\nm,t,002,i,,FALSE,\nm,t,003,i,0.5,,no\n"  # noqa: E501
+AGGREGATED = "model,task,phrasing_id,score,n_instances,layout\nm,t,a,0.480,14042,lettered\nm,t,b,0.47,,inline\n"  # noqa: E501
 
 
 def written(path: Path, text: str) -> Path:
@@ -24,7 +24,9 @@ def written(path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
 def test_cells_read_the_same_from_every_format(tmp_path, name):
-    """CSV, gzipped CSV and Parquet give the same rows; ids keep their zeros, truth values become seen and unseen."""
+    """CSV, gzipped CSV and Parquet give the same rows;
+    ids keep their zeros, truth values become seen and unseen.
+    """
     if name.endswith("parquet"):
         plain = pd.read_csv(
             written(tmp_path / "x.csv", CELLS),
@@ -133,7 +135,9 @@ def test_unknown_suffix_and_absent_file_are_named(tmp_path):
 
 
 def test_instructioneval_layout_is_recognised(tmp_path):
-    """The lead paper's columns become ours: unobserved is unseen, shots become part of the task, excluded rows go."""
+    """The lead paper's columns become ours: unobserved is unseen, shots become part of the task,
+    excluded rows go.
+    """
     text = (
         "Model,Dataset,Collection,Type,ID,Shots,Performance,Metric,Include?\n"
         "m,MMLU_General,NIV2,QA,1,0,0.480516621,Logits,True\n"
@@ -154,7 +158,9 @@ LEAD = "Model,Dataset,Collection,Type,ID,Shots,Performance,Metric,Include?\n"
 
 
 def test_instructioneval_arms_kinds_and_groups(tmp_path):
-    """The authors' own prompt is not seen, controls are kinds and not seen either, data sets have the paper's groups."""
+    """The authors' own prompt is not seen, controls are kinds and not seen either, data sets
+    have the paper's groups.
+    """
     rows = [
         ("Winowhy", "NIV2,BC", "seen", "correct", "BBL-BC"),
         ("Winowhy", "BBL,Default", "unseen", "correct", "BBL-BC"),
@@ -175,7 +181,9 @@ def test_instructioneval_arms_kinds_and_groups(tmp_path):
 
 
 def test_instructioneval_cells_without_a_number_and_stated_twice(tmp_path):
-    """PD is missing, a row that stands twice counts once, and two scores of one phrasing leave both out; each is said."""
+    """PD is missing, a row that stands twice counts once,
+    and two scores of one phrasing leave both out; each is said.
+    """
     text = (
         "m,Winowhy,BBL,Unobserved,1,0,PD,Logits,True\n"
         "m,Winowhy,BBL,Unobserved,2,0,0.25,Logits,True\n"

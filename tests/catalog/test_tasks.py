@@ -11,23 +11,27 @@ from evalkit.catalog import list_suites, list_tasks, load_suite, load_task, task
 from evalkit.errors import CatalogError
 
 SUPERNI_CATEGORIES = {
-    "Textual Entailment": 24, "Title Generation": 18, "Coreference Resolution": 14, "Answerability Classification": 13,
-    "Question Rewriting": 11, "Data to Text": 9, "Word Analogy": 8, "Cause Effect Classification": 7,
-    "Dialogue Act Recognition": 7, "Keyword Tagging": 5, "Overlap Extraction": 2, "Grammar Error Correction": 1,
+    "Textual Entailment": 24, "Title Generation": 18, "Coreference Resolution": 14, "Answerability Classification": 13,  # noqa: E501
+    "Question Rewriting": 11, "Data to Text": 9, "Word Analogy": 8, "Cause Effect Classification": 7,  # noqa: E501
+    "Dialogue Act Recognition": 7, "Keyword Tagging": 5, "Overlap Extraction": 2, "Grammar Error Correction": 1,  # noqa: E501
 }  # fmt: skip
 
 
 def test_every_published_task_has_a_file() -> None:
-    """57 MMLU subjects, 27 BBH subtasks, 119 SuperNI test tasks, the PromptBench set and six BIG-bench tasks."""
+    """57 MMLU subjects, 27 BBH subtasks, 119 SuperNI test tasks, the PromptBench set and six
+    BIG-bench tasks.
+    """
     counts = Counter(task_id.partition("/")[0] for task_id in task_ids())
 
-    assert {name: counts[name] for name in ("mmlu", "bbh", "superni", "promptbench", "bigbench")} == {
+    assert {name: counts[name] for name in ("mmlu", "bbh", "superni", "promptbench", "bigbench")} == {  # noqa: E501
         "mmlu": 57, "bbh": 27, "superni": 119, "promptbench": 16, "bigbench": 20,
     }  # fmt: skip
 
 
 def test_published_counts_add_up() -> None:
-    """MMLU's test split has 14,042 questions (57 subjects) and BBH 6,511 (27 subtasks), as published."""
+    """MMLU's test split has 14,042 questions (57 subjects) and BBH 6,511 (27 subtasks),
+    as published.
+    """
     assert [
         sum(task.n_instances or 0 for task in list_tasks([name])) for name in ("mmlu", "bbh")
     ] == [14_042, 6_511]
@@ -117,7 +121,8 @@ def test_a_task_file_of_the_user_is_read_by_its_path(tmp_path: Path) -> None:
     """A data file beside the task file is found there."""
     (tmp_path / "rows.csv").write_text("question,target\nx,y\n")
     (tmp_path / "mine.yaml").write_text(
-        "name: own\nbenchmark: mine\nreader: table\nkind: generate\nmetric: exact_match\nsource: {local: rows.csv}\n"
+        "name: own\nbenchmark: mine\nreader: table\nkind: generate\nmetric: exact_match\nsource: "
+        "{local: rows.csv}\n"
     )
 
     task = load_task(str(tmp_path / "mine.yaml"))
@@ -135,7 +140,9 @@ def test_a_missing_task_file_is_one_message(tmp_path: Path) -> None:
 
 
 def test_every_suite_names_tasks_that_exist() -> None:
-    """Each shipped suite resolves to at least one task, and says what it measures and after whom."""
+    """Each shipped suite resolves to at least one task,
+    and says what it measures and after whom.
+    """
     suites = list_suites()
 
     assert len(suites) >= 9
@@ -152,7 +159,7 @@ def test_an_unknown_suite_gets_the_closest_name() -> None:
     """All known suites are listed."""
     with pytest.raises(
         CatalogError,
-        match=r"suite 'robustnes' is not known; did you mean 'robustness'\? Known: bbh, bias, bigbench",
+        match=r"suite 'robustnes' is not known; did you mean 'robustness'\? Known: bbh, bias, bigbench",  # noqa: E501
     ):
         load_suite("robustnes")
 

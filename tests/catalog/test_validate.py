@@ -18,7 +18,8 @@ def problems_of(kind: type, text: str) -> list[str]:
 def test_a_task_file_becomes_a_task() -> None:
     """Lists become tuples and nested mappings records."""
     file = parse_yaml(
-        "name: a\nbenchmark: b\nreader: table\nlabels: [yes, no]\nsource: {local: x.csv}\nchance: 0.5\n",
+        "name: a\nbenchmark: b\nreader: table\nlabels: [yes, no]\nsource: {local: x.csv}\nchance: "
+        "0.5\n",
         "f",
     )
     task, problems = record(Task, file.value, file=file)
@@ -36,15 +37,18 @@ def test_a_task_file_becomes_a_task() -> None:
 
 def test_all_mistakes_of_a_task_come_together() -> None:
     """Unknown keys, wrong types and wrong values are found in one reading, each on its line."""
-    text = "name: my task\nbenchmark: m\nreader: tabel\nmetric: exactmatch\nknd: choice\nchance: 2\nsource:\n  locl: x\nmax_tokens: '12'\nlabels: [yes]\n"
+    text = (
+        "name: my task\nbenchmark: m\nreader: tabel\nmetric: exactmatch\nknd: choice\nchance: "
+        "2\nsource:\n  locl: x\nmax_tokens: '12'\nlabels: [yes]\n"
+    )
 
     found = problems_of(Task, text)
 
     assert sorted(int(problem.split(":")[1]) for problem in found) == [1, 3, 4, 5, 6, 8, 9, 10]
     assert (
-        "f:4: metric 'exactmatch' is not known; did you mean 'exact_match'? Run 'evalkit ls metrics' for all."
-        in found
-    )
+        "f:4: metric 'exactmatch' is not known; did you mean 'exact_match'? "
+        "Run 'evalkit ls metrics' for all."
+    ) in found
     assert any("key 'knd' is not known; did you mean 'kind'?" in problem for problem in found)
     assert any("key 'locl' is not known; did you mean 'local'?" in problem for problem in found)
 

@@ -109,7 +109,9 @@ def test_reference_and_pairs_give_drop_rates(tmp_path):
 
 
 def test_drop_rates_per_factor_level_use_the_reference_outside_it(tmp_path):
-    """Clean 0.75; word attack 0.5; sentence attack 0.25: each kind of attack has its own drop rate, the clean level none."""
+    """Clean 0.75; word attack 0.5; sentence attack 0.25:
+    each kind of attack has its own drop rate, the clean level none.
+    """
     table = cells([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]], attack=["clean", "word", "sentence"])
     table.to_csv(tmp_path / "t.csv", index=False)
     rows = analyse(tmp_path / "t.csv", "--reference", "p0", "--factor", "attack")
@@ -129,7 +131,9 @@ def test_drop_rates_per_factor_level_use_the_reference_outside_it(tmp_path):
 
 
 def test_tests_of_models_are_printed_and_written(tmp_path):
-    """Two models, one phrasing, 6 lost and none gained: p = 2 / 2^6; aggregated tables are refused."""
+    """Two models, one phrasing, 6 lost and none gained: p = 2 / 2^6;
+    aggregated tables are refused.
+    """
     both = pd.concat([cells([[1] * 8]), cells([[1, 1] + [0] * 6]).assign(model="n")])
     both.to_csv(tmp_path / "t.csv", index=False)
     result = CliRunner().invoke(
@@ -162,7 +166,9 @@ def test_tests_of_models_are_printed_and_written(tmp_path):
 
 
 def test_chance_and_reference_give_normalised_scores_and_effects(tmp_path):
-    """0.625 on four choices is half way; clean 0.75 and attacked 0.5: h = 2 (asin sqrt 0.5 - asin sqrt 0.75) / pi = -1/6."""
+    """0.625 on four choices is half way; clean 0.75 and attacked 0.5:
+    h = 2 (asin sqrt 0.5 - asin sqrt 0.75) / pi = -1/6.
+    """
     table = cells([[1, 1, 1, 0], [1, 1, 0, 0]])
     table.to_csv(tmp_path / "t.csv", index=False)
     found = {
@@ -271,7 +277,9 @@ def test_options_that_cannot_be_honoured_are_refused(tmp_path, options, message)
     ],
 )
 def test_what_cannot_be_computed_is_printed_with_its_reason(tmp_path, frame, line):
-    """One phrasing, one instance, one arm, no predictions: a dash in the table and a line that says why."""
+    """One phrasing, one instance, one arm, no predictions:
+    a dash in the table and a line that says why.
+    """
     frame.to_csv(tmp_path / "t.csv", index=False)
     result = CliRunner().invoke(command, [str(tmp_path / "t.csv")], catch_exceptions=False)
 
@@ -280,7 +288,9 @@ def test_what_cannot_be_computed_is_printed_with_its_reason(tmp_path, frame, lin
 
 
 def test_aggregated_tables_give_what_can_be_said_without_instances(tmp_path):
-    """Phrasings at 0.6, 0.5 and 0.4 seen, 0.3, 0.4 and 0.5 unseen: gap 0.1; consistency is absent with its reason."""
+    """Phrasings at 0.6, 0.5 and 0.4 seen, 0.3, 0.4 and 0.5 unseen: gap 0.1;
+    consistency is absent with its reason.
+    """
     rows = [("a", 0.6), ("b", 0.5), ("e", 0.4), ("c", 0.3), ("f", 0.4), ("d", 0.5)]
     lines = [
         f"m,t,{name},{score},{'seen' if place < 3 else 'unseen'}"
@@ -371,14 +381,18 @@ def test_lead_papers_mmlu_row():
 
 
 def answers(labels: list[str]) -> pd.DataFrame:
-    """Return a per-instance table of predictions, one text of letters per phrasing, without scores."""
+    """Return a per-instance table of predictions, one text of letters per phrasing,
+    without scores.
+    """
     frame = cells(np.zeros((len(labels), len(labels[0]))))
     return frame.drop(columns="score").assign(prediction=list("".join(labels)))
 
 
 @pytest.mark.parametrize("scores", ["absent", "empty", "zero"])
 def test_agreement_needs_no_scores(tmp_path, scores):
-    """Two wordings agree on 3 of 4 instances whether the table has no scores, empty ones or zeros."""
+    """Two wordings agree on 3 of 4 instances whether the table has no scores, empty ones or
+    zeros.
+    """
     frame = answers(["ABAB", "ABAA"])
     if scores != "absent":
         frame["score"] = "" if scores == "empty" else 0
@@ -400,7 +414,9 @@ def test_unparsed_and_absent_answers_are_told_apart_without_scores(tmp_path):
 
 
 def test_pairs_print_the_drop_rates_asked_for(tmp_path):
-    """--reference prints the drop of every perturbation with its interval, not only estimates.csv."""
+    """--reference prints the drop of every perturbation with its interval,
+    not only estimates.csv.
+    """
     rng = np.random.default_rng(0)
     scores = [rng.random(80) < share for share in (0.9, 0.6, 0.6, 0.3)]
     edits = ["", "typos", "typos", "noise"]
@@ -442,7 +458,9 @@ def test_a_sensitivity_of_a_mean_of_nothing_says_so(tmp_path, whole):
 
 
 def test_means_over_benchmarks_count_every_benchmark_once(tmp_path):
-    """Two tasks of one benchmark at 20 and 40 points and one of another at 90: 60 by benchmark, 50 by task; all lines printed."""
+    """Two tasks of one benchmark at 20 and 40 points and one of another at 90:
+    60 by benchmark, 50 by task; all lines printed.
+    """
     rows = [("x/1", 0.2), ("x/2", 0.4), ("y/1", 0.9)]
     frame = pd.DataFrame(
         [
@@ -488,7 +506,9 @@ def test_controls_of_an_aggregated_table_stay_out_of_the_mean(tmp_path):
 
 
 def test_one_phrasing_has_no_spread_to_print(tmp_path):
-    """Its spread is 0 whatever the model does, so a dash column is left out; the file keeps the number."""
+    """Its spread is 0 whatever the model does, so a dash column is left out;
+    the file keeps the number.
+    """
     cells([[1, 0, 1, 1]]).to_csv(tmp_path / "t.csv", index=False)
     printed = CliRunner().invoke(command, [str(tmp_path / "t.csv")]).output
     heading = next(line for line in printed.splitlines() if line.startswith("task"))
@@ -497,7 +517,9 @@ def test_one_phrasing_has_no_spread_to_print(tmp_path):
 
 
 def test_tests_hold_differences_with_intervals_and_the_gap(tmp_path):
-    """Two models and both arms: a paired interval for each difference, and the gap of each model with its sign flip."""
+    """Two models and both arms: a paired interval for each difference,
+    and the gap of each model with its sign flip.
+    """
     rng = np.random.default_rng(2)
     arms = ["seen"] * 3 + ["unseen"] * 3
     parts = [

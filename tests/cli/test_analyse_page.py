@@ -1,4 +1,6 @@
-"""A table made elsewhere gets pages and figures that say what the table says, and nothing it does not."""
+"""A table made elsewhere gets pages and figures that say what the table says,
+and nothing it does not.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def analyse(tmp_path: Path, rows: Iterator[list[object]], *words: str) -> Path:
 
 
 def test_one_model_gets_a_page_with_its_numbers_and_figures_in_three_forms(tmp_path: Path) -> None:
-    """The first sentence, the mean and the arms of the table; what it does not say is not claimed."""
+    """The first sentence, the mean and the arms of the table;
+    what it does not say is not claimed.
+    """
     out = analyse(tmp_path, cells())
     page = (out / "report.html").read_text(encoding="utf-8")
 

@@ -1,4 +1,6 @@
-"""A fixed list of bad inputs: each gets at most three lines (what, where, how to mend), the right exit code, no traceback."""
+"""A fixed list of bad inputs: each gets at most three lines (what,
+where, how to mend), the right exit code, no traceback.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +193,9 @@ def test_a_bad_input_gets_one_clear_message(
 def test_a_path_that_is_no_run_is_a_slip_of_the_command_line(
     line: str, place: str, places: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2 whatever the command, and the path in the message; 4 is for what the machine lacks."""
+    """Exit code 2 whatever the command, and the path in the message;
+    4 is for what the machine lacks.
+    """
     path = places.get(place, place)
 
     assert invoke([path if word == "RUN" else word for word in line.split()]) == 2
@@ -229,7 +233,9 @@ def test_an_error_of_a_secret_does_not_show_it(
 def test_a_slip_in_the_name_of_a_tuning_collection_is_noticed(
     places: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """'flann' would make every phrasing unseen without a word; names of the user's own and of known collections pass in silence."""
+    """'flann' would make every phrasing unseen without a word;
+    names of the user's own and of known collections pass in silence.
+    """
     words = [places.get(word, word) for word in RUN]
     found = [
         invoke([*words, "--fresh", "--tuned-on", name])

@@ -161,7 +161,8 @@ def test_listing_tasks_imports_nothing_heavy() -> None:
     """Neither torch, transformers, pandas, matplotlib, datasets, huggingface_hub nor jinja2."""
     program = (
         "import sys; from evalkit.cli.main import invoke; invoke(['ls', 'tasks']); "
-        "print([n for n in ('torch', 'transformers', 'pandas', 'matplotlib', 'datasets', 'huggingface_hub', 'jinja2', 'numpy') if n in sys.modules])"
+        "print([n for n in ('torch', 'transformers', 'pandas', 'matplotlib', 'datasets', "
+        "'huggingface_hub', 'jinja2', 'numpy') if n in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

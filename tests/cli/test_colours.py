@@ -56,7 +56,9 @@ def shown(lines: str, **environment: str) -> str:
 
 
 def test_a_terminal_shows_outcomes_in_colour(lines: str) -> None:
-    """Regression and worse are red, pass and better green, not enough evidence yellow; nothing else is."""
+    """Regression and worse are red, pass and better green, not enough evidence yellow;
+    nothing else is.
+    """
     text = shown(lines)
 
     assert f"{RED}gate: regression (exit code 1)" in text

@@ -15,7 +15,9 @@ from evalkit.errors import UsageError
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Return the project's folder, which is the current one, and the user's configuration folder."""
+    """Return the project's folder, which is the current one,
+    and the user's configuration folder.
+    """
     project, user = tmp_path / "project", tmp_path / "user"
     project.mkdir()
     user.mkdir()
@@ -26,7 +28,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def value(name: str, *words: str) -> object:
-    """Return what an option of ``run`` is after the command line, environment and files were read."""
+    """Return what an option of ``run`` is after the command line, environment and files were
+    read.
+    """
     command = cli.get_command(click.Context(cli), "run")
     assert command is not None
     context = command.make_context(
@@ -116,7 +120,9 @@ def test_values_are_listed_with_their_file(folders):
     ],
 )
 def test_a_project_file_may_not_lift_a_guard(folders, text, what):
-    """It may have come with the directory; the user's own file may, and a guard that is not lifted is no matter."""
+    """It may have come with the directory; the user's own file may,
+    and a guard that is not lifted is no matter.
+    """
     project, user = folders
     (project / "mine.yaml").write_text(
         "backend: hf\nname: someone/model\noptions: {trust_remote_code: true}\n"
@@ -131,7 +137,8 @@ def test_a_project_file_may_not_lift_a_guard(folders, text, what):
     with pytest.raises(UsageError) as caught:
         config.default_map()
     assert str(caught.value) == (
-        f"evalkit.toml: [run] {what}, which counts only on the command line. Take it out and type it there."
+        f"evalkit.toml: [run] {what}, which counts only on the command line. "
+        "Take it out and type it there."
     )
 
 
@@ -174,7 +181,9 @@ def test_a_value_that_an_option_cannot_take_is_one_message(folders, capsys, text
     ],
 )
 def test_the_file_of_the_current_directory_lifts_no_guard(folders, capsys, line):
-    """It may have come with somebody else's files; the user's own file and the command line count."""
+    """It may have come with somebody else's files;
+    the user's own file and the command line count.
+    """
     project, user = folders
     (project / "m.yaml").write_text("backend: hf\nname: ./m\noptions: {trust_remote_code: true}\n")
     (project / "served.yaml").write_text("backend: openai\nname: m@http://10.0.0.1/v1\n")
@@ -239,7 +248,9 @@ def test_fresh_counts_in_no_file(folders, place):
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
 def test_what_is_no_file_is_not_taken_for_no_defaults(folders, kind):
-    """A folder, a pipe or a broken link called evalkit.toml is named; nothing waits for the pipe."""
+    """A folder, a pipe or a broken link called evalkit.toml is named;
+    nothing waits for the pipe.
+    """
     place = folders[0] / "evalkit.toml"
     if kind == "folder":
         place.mkdir()

@@ -43,7 +43,9 @@ def on_terminal(folder: Path, *words: str) -> tuple[int, bytes]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a model, a task, phrasings and data that hold control sequences, and a run of them."""
+    """Return a folder with a model, a task, phrasings and data that hold control sequences,
+    and a run of them.
+    """
     root = tmp_path_factory.mktemp("escapes")
     (root / "m.yaml").write_text(
         f"backend: scripted\nname: noise\nlabel: {json.dumps('l' + BAD)}\n"
@@ -57,14 +59,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"max_tokens: 4\nsource: {{local: d.jsonl}}\nnotes: {json.dumps(BAD)}\n"
     )
     phrasings = [
-        {"id": f"p{n}", "text": f"Say {n} {BAD}", "source": f"s{BAD}", "author": BAD, "tasks": ["own/odd"]}
+        {"id": f"p{n}", "text": f"Say {n} {BAD}", "source": f"s{BAD}", "author": BAD, "tasks": ["own/odd"]}  # noqa: E501
         for n in range(2)
     ]  # fmt: skip
     (root / "p.yaml").write_text(json.dumps(phrasings))
     return root
 
 
-RUN = ["run", "--model", "m.yaml", "--tasks", "t.yaml", "--phrasing-file", "p.yaml", "--resamples", "100", "--no-report", "--out", "run"]  # fmt: skip
+RUN = [
+    "run",
+    "--model",
+    "m.yaml",
+    "--tasks",
+    "t.yaml",
+    "--phrasing-file",
+    "p.yaml",
+    "--resamples",
+    "100",
+    "--no-report",
+    "--out",
+    "run",
+]
 
 
 def test_no_command_lets_a_terminal_obey_what_files_hold(folder: Path) -> None:
@@ -112,7 +127,19 @@ def test_everything_is_printed_through_one_function() -> None:
     assert writers == {"report/terminal.py"}
 
 
-@pytest.mark.parametrize("letter", [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u2028", "\u202e", "\ufeff", "\ud800", "\U000e0001"])  # fmt: skip
+@pytest.mark.parametrize(
+    "letter",
+    [
+        *map(chr, range(32)),
+        "\x7f",
+        *map(chr, range(0x80, 0xA0)),
+        "\u2028",
+        "\u202e",
+        "\ufeff",
+        "\ud800",
+        "\U000e0001",
+    ],
+)
 def test_every_control_letter_is_spelt_out(letter: str) -> None:
     """In text and in JSON, whose value stays the same."""
     text = json.dumps([f"a{letter}b"], ensure_ascii=False)

@@ -1,4 +1,6 @@
-"""Help: every command explains itself with an example, the pages are stable, and the page of the docs is made from them."""
+"""Help: every command explains itself with an example, the pages are stable,
+and the page of the docs is made from them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tables for LaTeX: every line of output is a table or a comment, and text from outside is no command."""
+"""Tables for LaTeX: every line of output is a table or a comment,
+and text from outside is no command.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,15 @@ from evalkit.report.escaping import latex, latex_table
 def test_text_from_outside_is_no_command() -> None:
     """Every letter that means something to LaTeX is spelt, a minus becomes one."""
     assert latex(r"\input{/etc/passwd} 5% $x$ a_b #1 ~^&") == (
-        r"\textbackslash{}input\{/etc/passwd\} 5\% \$x\$ a\_b \#1 \textasciitilde{}\textasciicircum{}\&"
+        r"\textbackslash{}input\{/etc/passwd\} 5\% \$x\$ a\_b \#1 \textasciitilde{}\textasciicircum{}\&"  # noqa: E501
     )
     assert latex("−1.5") == "$-$1.5"
 
 
 def test_a_table_has_rules_a_caption_and_columns_set_right() -> None:
-    """Three rules of booktabs; a row that begins with a bracket is no argument of the line before."""
+    """Three rules of booktabs; a row that begins with a bracket is no argument of the line
+    before.
+    """
     made = latex_table(["a", "n"], [["[x]", "1"]], title="T_1", right=[False, True]).split("\n")
 
     assert made[0] == r"\begin{table}"
@@ -32,7 +36,9 @@ def test_a_table_has_rules_a_caption_and_columns_set_right() -> None:
 def test_all_that_is_no_table_is_a_comment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of analyse, compare and leaderboard each line outside of tables begins with %, and without --latex none does."""
+    """Of analyse, compare and leaderboard each line outside of tables begins with %,
+    and without --latex none does.
+    """
     table = tmp_path / "scores.csv"
     lines = ["model,task,phrasing_id,instance_id,score"]
     for model in ("m_1", "m2"):

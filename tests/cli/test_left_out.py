@@ -12,7 +12,9 @@ from evalkit.cli.main import invoke
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a data directory with BBH's snarks as published: 178 examples, number 89 with one option."""
+    """Return a data directory with BBH's snarks as published:
+    178 examples, number 89 with one option.
+    """
     monkeypatch.setenv("EVALKIT_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     examples = [

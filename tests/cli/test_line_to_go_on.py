@@ -37,7 +37,9 @@ ASK = "--tasks procedural/boolean --limit 8 --phrasings 4 --resamples 100 --no-c
 def test_the_line_ends_what_it_goes_on_with(
     more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Typed into a shell after a stop, with a variable around that looks like a secret: what was answered is there, the run completes."""
+    """Typed into a shell after a stop, with a variable around that looks like a secret:
+    what was answered is there, the run completes.
+    """
     monkeypatch.chdir(tmp_path)
     Path("my $HOME note.txt").write_text("Be careful.\n")
     monkeypatch.setenv("KEYBOARD", "procedural")
@@ -89,7 +91,9 @@ def test_a_secret_stands_there_as_its_variable_and_the_shell_gives_it_back() -> 
 def test_after_a_failure_fresh_is_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """'The same command again' would wipe what was answered, so the line without --fresh is named."""
+    """'The same command again' would wipe what was answered,
+    so the line without --fresh is named.
+    """
     words = ["run", "--model", "scripted:noise", *ASK.split(), "--fresh", "--out", "run"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evalkit", *words])
@@ -101,6 +105,6 @@ def test_after_a_failure_fresh_is_warned_of(
 
     assert invoke(words) == 4
     assert (
-        "--fresh again would forget what is stored. To go on, type:\n  evalkit run --model scripted:noise"
-        in capsys.readouterr().err
-    )
+        "--fresh again would forget what is stored. "
+        "To go on, type:\n  evalkit run --model scripted:noise"
+    ) in capsys.readouterr().err

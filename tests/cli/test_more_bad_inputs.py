@@ -1,4 +1,6 @@
-"""Thirty-odd things people get wrong, each answered in at most three lines with the right exit code."""
+"""Thirty-odd things people get wrong, each answered in at most three lines with the right exit
+code.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A task of one's own in one command: what is written runs, and what stands in the way is said in a line."""
+"""A task of one's own in one command: what is written runs,
+and what stands in the way is said in a line.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,9 @@ def test_a_file_in_the_wrong_place_is_told_in_a_line(
 def test_a_file_that_names_another_task_is_named(
     named: bool, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A slip in 'tasks' of the phrasing file leaves the task without wordings: file and slip are said."""
+    """A slip in 'tasks' of the phrasing file leaves the task without wordings:
+    file and slip are said.
+    """
     invoke(["tasks", "new", "tickets", "--quiet"])
     path = here / "tickets_phrasings.yaml"
     path.write_text(path.read_text("utf-8").replace('"mine/tickets"', '"mine/ticket"'), "utf-8")

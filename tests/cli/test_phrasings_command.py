@@ -9,7 +9,11 @@ import pytest
 from evalkit.catalog.phrasings import read_phrasing_file
 from evalkit.cli.main import invoke
 
-SET = 'tasks: [bbh/navigate]\ndefaults: {source: evalkit, author: us, licence: CC-BY-4.0}\nphrasings:\n  - {id: a, text: "Say whether the walk ends where it began, Yes or No.", layout: original, label_space: text}\n'
+SET = (
+    "tasks: [bbh/navigate]\ndefaults: {source: evalkit, author: us, licence: "
+    'CC-BY-4.0}\nphrasings:\n  - {id: a, text: "Say whether the walk ends where it began, '
+    'Yes or No.", layout: original, label_space: text}\n'
+)
 
 
 @pytest.fixture
@@ -45,7 +49,9 @@ def test_import_writes_a_file_that_lints(tmp_path, capsys):
 
 
 def test_perturb_writes_copies_and_names_refusals(phrasings, tmp_path, capsys):
-    """Label words of the file's tasks are protected, and the meaning check is recorded when asked for."""
+    """Label words of the file's tasks are protected,
+    and the meaning check is recorded when asked for.
+    """
     out = tmp_path / "out.yaml"
     code = invoke(
         [
@@ -70,7 +76,9 @@ def test_perturb_writes_copies_and_names_refusals(phrasings, tmp_path, capsys):
 
 
 def test_six_rewordings_that_read_0_are_refused_by_name(phrasings, tmp_path, capsys):
-    """No copy, no file, exit 2; what was wrong with them stands above the error that points there."""
+    """No copy, no file, exit 2; what was wrong with them stands above the error that points
+    there.
+    """
     table = tmp_path / "zeros.csv"
     table.write_text(
         "of,text\n" + "".join(f"a,{zero}\n" for zero in ["0", "0.", "00", "0!", "(0)", "0"])
@@ -185,7 +193,9 @@ def test_new_writes_a_file_and_shows_its_prompts(tmp_path, capsys):
 
 
 def test_new_names_slots_and_label_words(tmp_path):
-    """A task with fixed labels has them in the comments and in the wording, and lists no choices."""
+    """A task with fixed labels has them in the comments and in the wording,
+    and lists no choices.
+    """
     out = tmp_path / "mine.yaml"
     invoke(["phrasings", "new", "bbh/navigate", "--out", str(out), "--source", "ours", "--quiet"])
     (made,) = read_phrasing_file(out)

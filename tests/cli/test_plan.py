@@ -75,7 +75,9 @@ def test_it_counts_what_a_run_then_asks(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_it_says_what_is_stored_and_where(capsys: pytest.CaptureFixture[str]) -> None:
-    """A finished run has nothing to ask; a larger one elsewhere asks only for what the cache lacks where it is wanted; --fresh asks for all."""
+    """A finished run has nothing to ask; a larger one elsewhere asks only for what the cache
+    lacks where it is wanted; --fresh asks for all.
+    """
     run("--limit", "4", "--out", "a", "--cache")
     same = plan(capsys, "--model", "scripted:noise", *WORDS, "--limit", "4", "--out", "a")["plan"]
     larger = plan(
@@ -163,7 +165,9 @@ def test_tokens_are_counted_without_reading_weights(
 def test_time_follows_from_the_speed_of_an_earlier_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """50 of 100 requests with 2,000 prompt tokens were asked in 10 s: 0.01 s a token; attempts that asked nothing do not count."""
+    """50 of 100 requests with 2,000 prompt tokens were asked in 10 s: 0.01 s a token;
+    attempts that asked nothing do not count.
+    """
     run("--limit", "2", "--out", "runs/a")
     manifest = read_manifest(tmp_path / "runs" / "a")
     changed = replace(
@@ -189,7 +193,9 @@ def test_time_follows_from_the_speed_of_an_earlier_run(
 def test_a_served_model_with_prices_has_a_cost_and_is_not_asked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No connection is made (there is no server), and the cost is an upper bound from tokens and prices."""
+    """No connection is made (there is no server),
+    and the cost is an upper bound from tokens and prices.
+    """
     name = "openai:m@http://127.0.0.1:9/v1,price_in=2,price_out=8"
     found = plan(capsys, "--model", name, *WORDS, "--limit", "2")["plan"]
     answers = found["total"]["answer_tokens"] + 16 * found["pending"]
@@ -200,7 +206,9 @@ def test_a_served_model_with_prices_has_a_cost_and_is_not_asked(
 def test_stated_components_give_the_designs_of_the_formula(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Variances 0.0004, 0.15, 0.05 and a gap of 5 points: 7 phrasings per arm at 100 instances, 5 at 1,000 (doctest of `stats.designs`)."""
+    """Variances 0.0004, 0.15, 0.05 and a gap of 5 points:
+    7 phrasings per arm at 100 instances, 5 at 1,000 (doctest of `stats.designs`).
+    """
     (scope,) = plan(capsys, "--components", "0.0004,0.15,0.05", "--difference", "5")["sizing"][
         "scopes"
     ]
@@ -213,7 +221,9 @@ def test_stated_components_give_the_designs_of_the_formula(
 def test_a_pilot_is_sized_for_one_task_and_for_their_mean(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The mean over two tasks needs no more phrasings than one task; the table names the cheapest."""
+    """The mean over two tasks needs no more phrasings than one task;
+    the table names the cheapest.
+    """
     run("--limit", "20", "--out", "pilot")
     one, mean = plan(capsys, "--pilot", "pilot", "--difference", "10")["sizing"]["scopes"]
     code = invoke(["plan", "--pilot", "pilot", "--difference", "10"])

@@ -1,4 +1,6 @@
-"""``report`` makes the page of another harness's log as it does of a run, and says what it cannot read."""
+"""``report`` makes the page of another harness's log as it does of a run,
+and says what it cannot read.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def test_several_logs_have_a_page_each(tmp_path: Path, capsys: pytest.CaptureFix
 def test_of_several_models_one_may_be_meant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """LOG::MODEL has one page; the log has one per model and the comparison; an absent model is named."""
+    """LOG::MODEL has one page; the log has one per model and the comparison;
+    an absent model is named.
+    """
     log = promptfoo(tmp_path / "a.json", 0.9, provider="a")
     both = json.loads(log.read_text(encoding="utf-8"))
     rows = both["results"]["results"]

@@ -1,4 +1,6 @@
-"""Closed and full standard streams, --debug, and what --out may write: the work is done and exit codes keep their meaning."""
+"""Closed and full standard streams, --debug, and what --out may write:
+the work is done and exit codes keep their meaning.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def shell(words: str, folder: Path) -> int:
     ],
 )
 def test_a_run_is_whole_whatever_its_streams(streams: str, code: int, tmp_path: Path) -> None:
-    """Nobody's run ends because a log is full; output that is lost is never a success, and never a regression."""
+    """Nobody's run ends because a log is full; output that is lost is never a success,
+    and never a regression.
+    """
     assert shell(f"run {' '.join(ASK)} --out run {streams}", tmp_path) == code
     assert read_manifest(tmp_path / "run").state == "complete"
 

@@ -1,4 +1,6 @@
-"""Odd terminals, closed pipes, dry runs: no traceback, nothing lost, nothing left behind, JSON that is JSON."""
+"""Odd terminals, closed pipes, dry runs: no traceback, nothing lost, nothing left behind, JSON
+that is JSON.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
-    """``evalkit run ... | head -n 0``: standard output is closed before anything is printed; the run is whole."""
+    """``evalkit run ... | head -n 0``: standard output is closed before anything is printed;
+    the run is whole.
+    """
     command = [sys.executable, "-m", "evalkit", *RUN, "--out", str(tmp_path / "run")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -44,7 +48,10 @@ def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
 
 def test_a_dumb_narrow_terminal_in_another_encoding_is_served(tmp_path: Path) -> None:
     """Twenty columns, no colours, ASCII: the commands of a day, in one process."""
-    script = "import sys\nfrom evalkit.cli.main import invoke\nfor words in sys.argv[1].split(';'):\n    print('CODE', invoke(words.split()))"
+    script = (
+        "import sys\nfrom evalkit.cli.main import invoke\nfor words in sys.argv[1].split(';'):\n  "
+        "  print('CODE', invoke(words.split()))"
+    )
     words = ";".join(
         [
             " ".join([*RUN, "--out", str(tmp_path / "run")]),
@@ -89,7 +96,9 @@ def _tree(folder: Path) -> dict[str, bytes]:
 def test_looking_leaves_no_trace(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dry runs, lists and checks change no file, in the current folder, the run or the home of evalkit."""
+    """Dry runs, lists and checks change no file,
+    in the current folder, the run or the home of evalkit.
+    """
     monkeypatch.chdir(tmp_path)
     before, run = _tree(tmp_path), _tree(finished)
     commands = [

@@ -1,7 +1,9 @@
-"""The fault campaign: disturb a run in every way we know, resume it, and compare with an undisturbed one.
+"""The fault campaign: disturb a run in every way we know, resume it,
+and compare with an undisturbed one.
 
-``python tests/faults/campaign.py --kills 200`` is the long form (``nox -s faults``); the tests run a short form. Every fault prints what
-was expected and what was observed; the exit code is 1 when they differ.
+``python tests/faults/campaign.py --kills 200`` is the long form (``nox -s faults``); the tests run
+a short form. Every fault prints what was expected and what was observed; the exit code is 1 when
+they differ.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ def run(self, asks):
 ScriptedBackend.run = run
 main()
 """
-"""A command line of evalkit that writes down how many requests its model answered, stored or not."""
+"""A command line of evalkit that writes down how many requests its model answered, stored or
+not.
+"""
 
 
 @dataclass
@@ -139,12 +143,14 @@ class KillReport:
 def kill_until_complete(
     folder: Path, *, kills: int, seed: int, most_seconds: float = 4.0, limit: int = 12
 ) -> KillReport:
-    """Kill runs at random moments until `kills` kills are done; every run is resumed until it is complete.
+    """Kill runs at random moments until `kills` kills are done;
+    every run is resumed until it is complete.
 
     Returns
     -------
     KillReport
-        Acknowledged responses that were lost or changed, and result files that differ from the undisturbed run.
+        Acknowledged responses that were lost or changed, and result files that differ from the
+        undisturbed run.
     """
     rng = random.Random(seed)
     whole = Run(folder / "whole", folder / "home-whole", limit=limit)
@@ -210,13 +216,22 @@ def fault_kill(kills: int) -> Fault:
 
     def inject(folder: Path) -> tuple[str, str, bool]:
         report = kill_until_complete(folder, kills=kills, seed=20261121, limit=60)
-        observed = f"{report.kills} kills, {report.resumes} resumes, {report.lost} lost, {report.changed} changed, {len(report.differing)} files differ, "
-        observed += f"{report.inside} kills while asking, {report.redone} answers redone, at most {report.most_redone:g} per kill in a run"
+        observed = (
+            f"{report.kills} kills, {report.resumes} resumes, {report.lost} lost, "
+            f"{report.changed} changed, {len(report.differing)} files differ, "
+        )
+        observed += (
+            f"{report.inside} kills while asking, {report.redone} answers redone, "
+            f"at most {report.most_redone:g} per kill in a run"
+        )
         fine = (
             not (report.lost or report.changed or report.differing) and report.most_redone <= BATCH
         )
         return (
-            f"nothing lost or changed, results byte-identical, at most a batch ({BATCH}) redone per kill",
+            (
+                f"nothing lost or changed, results byte-identical, at most a batch ({BATCH}) "
+                "redone per kill"
+            ),
             observed,
             fine,
         )
@@ -419,7 +434,10 @@ def fault_readers(folder: Path) -> tuple[str, str, bool]:
         reader.close()
     return (
         "writer finishes, readers see every row",
-        f"exit {process.returncode}, {min(counts)}..{max(counts)} then {min(later)}..{max(later)} rows",
+        (
+            f"exit {process.returncode}, {min(counts)}..{max(counts)} then "
+            f"{min(later)}..{max(later)} rows"
+        ),
         (process.returncode == 0 and min(later) == max(later)),
     )
 
@@ -521,7 +539,8 @@ def main() -> int:
             expected, observed, good = fault(Path(folder))
         bad += not good
         print(
-            f"| {(fault.__doc__ or '').rstrip('.')} | {expected} | {observed} | {'yes' if good else 'NO'} |",
+            f"| {(fault.__doc__ or '').rstrip('.')} | {expected} | {observed} | "
+            f"{'yes' if good else 'NO'} |",
             flush=True,
         )
     return 1 if bad else 0

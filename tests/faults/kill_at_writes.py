@@ -1,7 +1,9 @@
-"""Kill a command at its k-th write, before or after the file is moved into place, for every k; run by `test_interrupted_writes.py`.
+"""Kill a command at its k-th write, before or after the file is moved into place, for every k;
+run by `test_interrupted_writes.py`.
 
-``python tests/faults/kill_at_writes.py`` prints one JSON line per command: writes, kills, what was found wrong. The command runs in a
-forked child whose `os.replace` ends the process at once, as kill -9 would.
+``python tests/faults/kill_at_writes.py`` prints one JSON line per command: writes, kills, what was
+found wrong. The command runs in a forked child whose `os.replace` ends the process at once, as kill
+-9 would.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ Replace = Callable[[Path | str, Path | str], None]
 
 
 def child(words: list[str], folder: Path, replace: Replace = os.replace) -> int:
-    """Run a command in a child in a folder, with another `os.replace` if one is given; return the exit code."""
+    """Run a command in a child in a folder, with another `os.replace` if one is given;
+    return the exit code.
+    """
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,10 +1,11 @@
 """Kill -9 at random moments in the commands that make something, then type the line that goes on.
 
-``python tests/faults/kills.py --kills 200`` is the long form (``nox -s kills``); the tests run one kill of each. A command runs in a forked
-child that has everything imported already, so that kills fall into its work and not into the start of Python.
+``python tests/faults/kills.py --kills 200`` is the long form (``nox -s kills``); the tests run one
+kill of each. A command runs in a forked child that has everything imported already, so that kills
+fall into its work and not into the start of Python.
 
-Nothing acknowledged may be lost, nothing that says it is finished may differ from what an undisturbed command makes, and nothing
-temporary may stay behind once the command was typed again.
+Nothing acknowledged may be lost, nothing that says it is finished may differ from what an
+undisturbed command makes, and nothing temporary may stay behind once the command was typed again.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ FILES = 6
 READ = ("said", "-shm", "-wal", ".pyc")
 """What is left by this program, which looks into the store."""
 LOADED = (
-    "matplotlib.figure pandas peft pyarrow.parquet safetensors.torch scipy.stats torch transformers "
-    "transformers.models.llama.modeling_llama evalkit.cli.align evalkit.cli.merge evalkit.runs.execute "
-    "evalkit.runs.finish evalkit.tuning.alignment evalkit.tuning.weights"
+    "matplotlib.figure pandas peft pyarrow.parquet safetensors.torch scipy.stats torch "
+    "transformers transformers.models.llama.modeling_llama evalkit.cli.align evalkit.cli.merge "
+    "evalkit.runs.execute evalkit.runs.finish evalkit.tuning.alignment evalkit.tuning.weights"
 )
 """Modules that every child would load by itself."""
 
@@ -137,7 +138,9 @@ def stored(folder: Path) -> dict[bytes, bytes]:
 
 
 def line_to_go_on(scene: Scene, folder: Path) -> str:
-    """Return what a person types next: the line that a run prints and its manifest keeps, else the same line again."""
+    """Return what a person types next: the line that a run prints and its manifest keeps,
+    else the same line again.
+    """
     if scene.name.startswith("run") and (folder / "run" / "manifest.json").is_file():
         return read_manifest(folder / "run").command.removeprefix("evalkit ")
     return scene.words
@@ -164,7 +167,9 @@ def run_finished(folder: Path, wanted: dict[str, str]) -> list[str]:
 
 
 def models_finished(folder: Path, wanted: dict[str, str]) -> list[str]:
-    """A model directory is not there at all, or whole; a trained one counts once its record is there."""
+    """A model directory is not there at all, or whole;
+    a trained one counts once its record is there.
+    """
     wrong = []
     places = {str(Path(name).parent) for name in wanted}
     for place in sorted(places):
@@ -224,8 +229,8 @@ SCENES = (
     ),
     Scene(
         name="align",
-        words="align --method lora --model base --tasks procedural/boolean --instances 8 --steps 12 --validate-every 2 --probe 4 "
-        "--batch-size 2 --out tuned-here",
+        words="align --method lora --model base --tasks procedural/boolean --instances 8 --steps 12 "  # noqa: E501
+        "--validate-every 2 --probe 4 --batch-size 2 --out tuned-here",
         made=("tuned-here/*.safetensors", "tuned-here/adapter_config.json"),
         finished=models_finished,
     ),
@@ -251,14 +256,18 @@ def materials(folder: Path) -> None:
     (folder / "data").mkdir()
     for number in range(FILES):
         (folder / "tasks" / f"t{number}.yaml").write_text(
-            f"name: t{number}\nbenchmark: mine\nreader: table\nkind: generate\nmetric: exact_match\n"
-            f"source: {{local: repo/f{number}.jsonl, options: {{github: o/r, github_revision: {COMMIT}, "
+            f"name: t{number}\nbenchmark: mine\nreader: table\nkind: generate\nmetric: "
+            "exact_match\n"
+            f"source: {{local: repo/f{number}.jsonl, options: {{github: o/r, github_revision: "
+            f"{COMMIT}, "
             "columns: {id: id, question: q, target: a}}}\n"
         )
 
 
 def _moved(path: Path) -> None:
-    """Change the weights of a file a little, in a child so that no thread of the engine starts here."""
+    """Change the weights of a file a little, in a child so that no thread of the engine starts
+    here.
+    """
     pid = os.fork()
     if not pid:
         from safetensors.torch import load_file, save_file
@@ -305,7 +314,8 @@ def served() -> Iterator[None]:
 
 
 def campaign(scene: Scene, folder: Path, *, kills: int, seed: int) -> Report:
-    """Kill a command until it was killed so often, going on each time until it is done; then from the start again.
+    """Kill a command until it was killed so often, going on each time until it is done;
+    then from the start again.
 
     Parameters
     ----------
@@ -350,7 +360,9 @@ def _one(
     moment: Callable[[], float],
     kills: int,
 ) -> None:
-    """Kill one command again and again until it comes to its end, or was killed often enough, and look at everything."""
+    """Kill one command again and again until it comes to its end,
+    or was killed often enough, and look at everything.
+    """
     words, rows = scene.words, stored(place)
     for _ in range(3):
         if report.kills >= kills:

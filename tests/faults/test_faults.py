@@ -36,7 +36,9 @@ def test_killed_runs_lose_nothing_and_end_equal_to_an_undisturbed_one(tmp_path: 
 
 @pytest.mark.slow
 def test_a_command_killed_once_is_ended_by_the_line_that_goes_on() -> None:
-    """One kill at a random moment in every command that makes something; nothing lost, wrong, called finished too early or left behind."""
+    """One kill at a random moment in every command that makes something;
+    nothing lost, wrong, called finished too early or left behind.
+    """
     script = Path(__file__).parent / "kills.py"
     done = subprocess.run(
         [sys.executable, str(script), "--kills", "9", "--seed", "3"], capture_output=True, text=True

@@ -1,4 +1,6 @@
-"""Killed while files are written: each is the old one or the whole new one, and the next try leaves no trace of it."""
+"""Killed while files are written: each is the old one or the whole new one,
+and the next try leaves no trace of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Faults that can be injected without a process of their own: full disk, vanished folder, stale lock, clock, moved cache."""
+"""Faults that can be injected without a process of their own:
+full disk, vanished folder, stale lock, clock, moved cache.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ def settings(out: Path, *, cache: bool = False) -> Settings:
 
 
 def test_a_full_disk_under_the_store_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    """SQLite meets its limit of pages as it would meet the end of the disk; later there is room again."""
+    """SQLite meets its limit of pages as it would meet the end of the disk;
+    later there is room again.
+    """
     answers = [
         Response(key=f"k{index}", text="x" * 500, finish_reason="stop") for index in range(2000)
     ]
@@ -143,9 +147,14 @@ def test_a_folder_that_vanishes_is_said_and_the_next_run_starts_afresh(tmp_path:
 
 
 def test_what_a_dead_process_left_half_written_is_removed(tmp_path: Path) -> None:
-    """The temporary file of a killed process goes when a file beside it is written next; that of a living one stays."""
+    """The temporary file of a killed process goes when a file beside it is written next;
+    that of a living one stays.
+    """
     target = tmp_path / "x.csv"
-    script = "import sys, os, pathlib; from evalkit.store.atomic import part_path; part_path(pathlib.Path(sys.argv[1])).write_text('half'); os._exit(9)"
+    script = (
+        "import sys, os, pathlib; from evalkit.store.atomic import part_path; "
+        "part_path(pathlib.Path(sys.argv[1])).write_text('half'); os._exit(9)"
+    )
     subprocess.run([sys.executable, "-c", script, str(target)])
     write_atomic(tmp_path / "other.csv", "x")
     before = len(list(tmp_path.glob(".x.csv.*.part")))
@@ -169,8 +178,13 @@ def test_what_a_dead_process_left_half_written_is_removed(tmp_path: Path) -> Non
 
 
 def test_a_lock_of_a_dead_process_is_no_lock_even_if_its_pid_lives(tmp_path: Path) -> None:
-    """The lock is the system's and dies with its owner; the text in the file, here with the number of a living process, decides nothing."""
-    script = "import sys, time, pathlib; from evalkit.store.directory import RunDir; RunDir(pathlib.Path(sys.argv[1])).acquire(); print(1, flush=True); time.sleep(60)"
+    """The lock is the system's and dies with its owner;
+    the text in the file, here with the number of a living process, decides nothing.
+    """
+    script = (
+        "import sys, time, pathlib; from evalkit.store.directory import RunDir; "
+        "RunDir(pathlib.Path(sys.argv[1])).acquire(); print(1, flush=True); time.sleep(60)"
+    )
     owner = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE
     )
@@ -334,7 +348,7 @@ def test_a_manifest_of_another_run_is_noticed(tmp_path: Path) -> None:
 
     with pytest.raises(
         StoreError,
-        match=r"holds another run \(different seed: 9 then, 0 now, suite.phrasings: 3 then, 4 now\)",
+        match=r"holds another run \(different seed: 9 then, 0 now, suite.phrasings: 3 then, 4 now\)",  # noqa: E501
     ):
         run(settings(tmp_path / "one"), Watching())
     with pytest.raises(
@@ -385,7 +399,9 @@ def test_nothing_is_written_into_the_installed_package() -> None:
 
 @pytest.mark.slow
 def test_a_model_that_hangs_ends_the_run_resumably_when_asked_to(tmp_path: Path) -> None:
-    """--stall-timeout: stacks in the run directory, the line to go on, exit 4; what was answered before is stored and not asked again."""
+    """--stall-timeout: stacks in the run directory, the line to go on, exit 4;
+    what was answered before is stored and not asked again.
+    """
     words = [
         *"--tasks procedural/boolean --limit 6 --phrasings 4 --no-cache --resamples 100".split(),
         "--quiet",
@@ -421,7 +437,8 @@ def test_a_model_that_hangs_ends_the_run_resumably_when_asked_to(tmp_path: Path)
 def test_memory_limited_by_the_system_ends_with_one_message_and_loses_nothing(
     tmp_path: Path,
 ) -> None:
-    """RLIMIT_AS, from so little that nothing starts to enough: exit 4 with one message, or 0, never a traceback; then the run completes.
+    """RLIMIT_AS, from so little that nothing starts to enough: exit 4 with one message,
+    or 0, never a traceback; then the run completes.
 
     Below what the libraries take the command is refused at once: OpenBLAS tries for ever, or ends
     the process with exit 1, when it gets no memory for its buffers.
@@ -457,7 +474,9 @@ def test_memory_limited_by_the_system_ends_with_one_message_and_loses_nothing(
 
 @pytest.mark.slow
 def test_no_inodes_left_is_said_and_the_run_goes_on_when_there_are(tmp_path: Path) -> None:
-    """A tmpfs with few inodes: exit 4 and one message; with more of them the same line completes."""
+    """A tmpfs with few inodes: exit 4 and one message;
+    with more of them the same line completes.
+    """
     place = tmp_path / "small"
     place.mkdir()
     if subprocess.run(

@@ -19,7 +19,9 @@ Scores = dict[str, np.ndarray]
 
 
 def right(share: float, *, n: int = 200, n_phrasings: int = 4, seed: int = 0) -> np.ndarray:
-    """Return 0/1 scores of a model that gets a share of the instances right, whatever the wording."""
+    """Return 0/1 scores of a model that gets a share of the instances right, whatever the
+    wording.
+    """
     difficulty = np.random.default_rng(seed).permutation(n) / n
     return np.tile((difficulty < share).astype(float), (n_phrasings, 1))
 

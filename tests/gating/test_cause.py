@@ -20,7 +20,9 @@ CHOICE, TEXT = ("t/choice", "t/more"), ("t/text", "t/other")
 
 
 def run(seed: int, plant: Plant | None = None) -> tuple[ScoreTable, dict[str, Any]]:
-    """Return scores and stored answers of a model that knows 70 % of the instances and flips 4 % of the cells."""
+    """Return scores and stored answers of a model that knows 70 % of the instances and flips 4 %
+    of the cells.
+    """
     import pandas as pd
 
     rng = np.random.default_rng(seed)
@@ -177,7 +179,9 @@ def test_where_the_loss_lies_is_named_first(plant: Plant, name: str, word: str) 
 
 
 def test_nothing_is_named_between_twins() -> None:
-    """Twelve releases in which only flips differ: at most 5 % may name anything, that is 3 of 12 with probability 2 %."""
+    """Twelve releases in which only flips differ:
+    at most 5 % may name anything, that is 3 of 12 with probability 2 %.
+    """
     hits = sum(bool(found(None, seed).named) for seed in range(1, 13))
 
     assert hits <= 2

@@ -77,12 +77,16 @@ def judged(*measured: Measured, **policy: object) -> Decision:
     ],
 )
 def test_one_check(value: float, error: float, outcome: str) -> None:
-    """Regression: p of no harm below 5% and estimate beyond the margin. Pass: bound below the margin, and power."""
+    """Regression: p of no harm below 5% and estimate beyond the margin. Pass:
+    bound below the margin, and power.
+    """
     assert judged(one(value, error)).outcome == outcome
 
 
 def test_two_checks_share_the_chance_of_a_false_alarm() -> None:
-    """With p = 0.03 twice, Holm doubles the smaller one to 0.06, so neither is a regression; alone it is one."""
+    """With p = 0.03 twice, Holm doubles the smaller one to 0.06, so neither is a regression;
+    alone it is one.
+    """
     weak = one(0.03, 0.016, p_none=0.03)
     other = one(0.03, 0.016, metric="unseen_mean", p_none=0.03)
 
@@ -119,7 +123,9 @@ def test_a_rule_may_say_otherwise_than_its_policy() -> None:
 
 
 def test_informational_rules_decide_nothing_and_cost_nothing() -> None:
-    """A disaster in an informational rule passes, and does not loosen the correction of the others."""
+    """A disaster in an informational rule passes,
+    and does not loosen the correction of the others.
+    """
     weak = one(0.03, 0.016, p_none=0.03)
     shown = one(0.5, 0.01, metric="spread", informational=True)
 
@@ -182,7 +188,9 @@ def test_an_unneeded_waiver_is_named() -> None:
 
 
 def test_how_much_more_would_decide() -> None:
-    """Harm 0, error 0.02 on 1,000 instances: 0.02 = (1.645 + 0.842) x 0.02 x sqrt(1000 / n), n = 6,184."""
+    """Harm 0, error 0.02 on 1,000 instances: 0.02 = (1.645 + 0.842) x 0.02 x sqrt(1000 / n), n =
+    6,184.
+    """
     check = judged(one(0.0, 0.02)).checks[0]
 
     assert check.instances_needed == pytest.approx(6184, abs=3)
@@ -193,7 +201,9 @@ def test_how_much_more_would_decide() -> None:
 
 
 def test_more_phrasings_help_where_they_carry_the_error() -> None:
-    """Error 0.010 of which half is phrasings: factor (2.487 x 0.010 / 0.02)^2 = 1.546; 10 x 0.5 / (1 / 1.546 - 0.5) = 34.1."""
+    """Error 0.010 of which half is phrasings: factor (2.487 x 0.010 / 0.02)^2 = 1.546;
+    10 x 0.5 / (1 / 1.546 - 0.5) = 34.1.
+    """
     check = judged(one(0.0, 0.010), min_power=0.7).checks[0]
 
     assert (check.outcome, check.phrasings_needed) == ("inconclusive", 35)

@@ -18,7 +18,10 @@ from evalkit.records.policy import Policy, Rule, Waiver
 from evalkit.report.gate_ci import gate_github, gate_junit, gate_sarif
 from evalkit.report.gate_formats import gate_json, gate_markdown, gate_text
 
-HOSTILE = "<script>x</script>|**b** [l](http://e.vil) @team `c`\n::set-output name=a::b\n##[error]x \x1b[31m=1+1 ]]>&"
+HOSTILE = (
+    "<script>x</script>|**b** [l](http://e.vil) @team `c`\n::set-output name=a::b\n##[error]x "
+    "\x1b[31m=1+1 ]]>&"
+)
 POLICY = Policy(
     name=HOSTILE,
     rules=(

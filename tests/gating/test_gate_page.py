@@ -54,7 +54,9 @@ def test_names_and_answers_of_models_are_text(toy: Any) -> None:
 
 
 def test_losses_bounds_and_margins_stand_on_one_scale(toy: Any) -> None:
-    """Places in the figure are those of the numbers: differences of places go as differences of values."""
+    """Places in the figure are those of the numbers:
+    differences of places go as differences of values.
+    """
     new, old = toy.run("new", toy.scores(0.5)), toy.run("old", toy.scores(0.7))
     policy = Policy(
         name="p",
@@ -89,7 +91,9 @@ def test_no_change_and_no_number_are_drawn(toy: Any) -> None:
 def test_the_command_writes_it_and_an_error_leaves_no_older_one(
     toy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit codes are those without it; several baselines stand on one page; a run's file is not replaced."""
+    """Exit codes are those without it; several baselines stand on one page;
+    a run's file is not replaced.
+    """
     old, same, worse = (
         str(toy.run(name, toy.scores(share, n=500)))
         for name, share in (("old", 0.7), ("same", 0.7), ("worse", 0.5))

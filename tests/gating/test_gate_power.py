@@ -23,7 +23,8 @@ def _benchmark() -> ModuleType:
 
 @pytest.mark.slow
 def test_error_rates_hold_and_losses_are_noticed() -> None:
-    """25 releases: at most 5% false alarms and 5% passes at the margin, plus three standard errors; twice the margin is noticed.
+    """25 releases: at most 5% false alarms and 5% passes at the margin, plus three standard errors;
+    twice the margin is noticed.
 
     `benchmarks/gate_power.py` simulates hundreds of every regime.
     """
@@ -47,7 +48,9 @@ def test_error_rates_hold_and_losses_are_noticed() -> None:
 
 @pytest.mark.slow
 def test_losses_that_add_up_are_seen_against_the_first_release() -> None:
-    """Three chains of five releases that lose a point each: none passes against the first, with one baseline or two."""
+    """Three chains of five releases that lose a point each: none passes against the first,
+    with one baseline or two.
+    """
     power = _benchmark()
     policy = power.deciding(power.read_policy_file(power.default_policy_path()))
 

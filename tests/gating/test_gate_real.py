@@ -27,7 +27,9 @@ def real(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def rows(score: float, groups: bool) -> pd.DataFrame:
-    """Return the cells of a model that scores the same everywhere: 2 tasks, 3 wordings, 8 instances."""
+    """Return the cells of a model that scores the same everywhere:
+    2 tasks, 3 wordings, 8 instances.
+    """
     found = pd.DataFrame(
         [
             {"model": "m", "task": f"b/{task}", "phrasing_id": f"p{p}", "instance_id": f"i{one}"}
@@ -42,7 +44,9 @@ def rows(score: float, groups: bool) -> pd.DataFrame:
 
 @pytest.mark.parametrize("groups", [False, True])
 def test_a_coin_decides_for_all_wordings_of_an_instance(real: ModuleType, groups: bool) -> None:
-    """Each cell is old in one checkpoint and new in the other, wordings and groups together, and both happen."""
+    """Each cell is old in one checkpoint and new in the other, wordings and groups together,
+    and both happen.
+    """
     frames = [real.ScoreTable.from_frame(rows(score, groups)).frame for score in (0.0, 1.0)]
     pair = real.both(*frames)
     old, new = real.tossed(pair, 1.0, np.random.default_rng(0))

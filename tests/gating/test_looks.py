@@ -1,4 +1,6 @@
-"""Several looks at one candidate, margins relative to the baseline, and bounds that hold their estimate."""
+"""Several looks at one candidate, margins relative to the baseline,
+and bounds that hold their estimate.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def first(block: Block, n: int) -> Block:
 
 
 def outcomes(harm: float, *, releases: int, seed: int) -> dict[bool, list[set[str]]]:
-    """Return what the gate said in any look at each release, worse by `harm`; with the rule of looks and without."""
+    """Return what the gate said in any look at each release, worse by `harm`;
+    with the rule of looks and without.
+    """
     policy = Policy(name="p", rules=(Rule(metric="mean", margin=0.05),), min_power=0.0)
     rng = np.random.default_rng(seed)
     found: dict[bool, list[set[str]]] = {True: [], False: []}
@@ -75,7 +79,9 @@ def outcomes(harm: float, *, releases: int, seed: int) -> dict[bool, list[set[st
 
 @pytest.mark.slow
 def test_all_looks_together_keep_the_level() -> None:
-    """A loss of the margin passes in no look of more than 5 % of releases; without the rule in twice as many."""
+    """A loss of the margin passes in no look of more than 5 % of releases;
+    without the rule in twice as many.
+    """
     shares = {
         looks: np.mean(["pass" in said for said in found])
         for looks, found in outcomes(0.0527, releases=100, seed=4).items()
@@ -124,7 +130,9 @@ def test_a_share_of_nothing_is_no_margin() -> None:
 
 @pytest.mark.parametrize("metric", sorted(CONVEX))
 def test_at_most_is_never_below_its_estimate(metric: str) -> None:
-    """Bounds take off the bias of few noisy phrasings; what is said of a harm holds the harm that is shown."""
+    """Bounds take off the bias of few noisy phrasings;
+    what is said of a harm holds the harm that is shown.
+    """
     rng = np.random.default_rng(2)
     policy = Policy(name="p", rules=(Rule(metric=metric, margin=0.05),))
     for _ in range(20):

@@ -1,4 +1,6 @@
-"""Calibration error, score above chance, labels and pass@k as a gate measures them, worked by hand."""
+"""Calibration error, score above chance, labels and pass@k as a gate measures them, worked by
+hand.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def block(
     form: str | None = None,
     repeats: int = 1,
 ) -> Block:
-    """Return the block of phrasings by instances; every repeat of a cell in its own list, where there are several."""
+    """Return the block of phrasings by instances; every repeat of a cell in its own list,
+    where there are several.
+    """
     rows = []
     for p, line in enumerate(scores):
         for i, value in enumerate(line):
@@ -38,7 +42,9 @@ def block(
 
 
 def test_calibration_error_is_the_mean_over_cells() -> None:
-    """Sure by 0.9 of three in four: 0.15; by 0.7 of as many: 0.05, so the candidate is worse by 0.1."""
+    """Sure by 0.9 of three in four: 0.15; by 0.7 of as many: 0.05,
+    so the candidate is worse by 0.1.
+    """
     scores = [[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]]
     found = LINEAR["ece"](block(scores, sure=0.7), block(scores, sure=0.9))
     assert found.old == pytest.approx(0.05)

@@ -1,4 +1,6 @@
-"""Defects planted into a candidate: each is stopped by the default policy, by the check that is about it."""
+"""Defects planted into a candidate: each is stopped by the default policy, by the check that is
+about it.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +164,9 @@ def test_a_clean_twin_passes() -> None:
 
 
 def test_nothing_that_was_once_let_through_passes() -> None:
-    """Every defect of the table in docs/gate.md is a regression; the same cells pass; its rows stand there."""
+    """Every defect of the table in docs/gate.md is a regression; the same cells pass;
+    its rows stand there.
+    """
     path = Path(__file__).parents[2] / "benchmarks" / "gate_planted.py"
     spec = importlib.util.spec_from_file_location("gate_planted", path)
     assert spec is not None

@@ -271,7 +271,9 @@ def test_rows_taken_out_of_the_table_are_noticed_by_count(toy: Any) -> None:
 
 
 def test_a_gap_that_no_instance_moved_still_has_a_bound_above_zero(toy: Any) -> None:
-    """600 instances without a change: a loss of two gap points in one instance of 200 could have been missed."""
+    """600 instances without a change: a loss of two gap points in one instance of 200 could have
+    been missed.
+    """
     decision, _ = gate_runs(
         toy.run("new", toy.scores(0.7)), toy.run("old", toy.scores(0.7)), policy=POLICY, today=DAY
     )

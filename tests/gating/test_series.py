@@ -1,4 +1,6 @@
-"""A series of checkpoints: known growth, plateau, forgetting and first regression are found, and nothing else."""
+"""A series of checkpoints: known growth, plateau, forgetting and first regression are found,
+and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def share(value: float, n: int = 100) -> np.ndarray:
 
 
 def test_growth_and_forgetting_are_those_by_hand() -> None:
-    """Task a goes 20, 40, 60 per cent: 2 points per unit, nothing lost; b goes 80, 90, 50: 40 points lost at the end."""
+    """Task a goes 20, 40, 60 per cent: 2 points per unit, nothing lost; b goes 80, 90, 50:
+    40 points lost at the end.
+    """
     found = made(
         [{"t/a": share(0.2 * (k + 1)), "t/b": share(b)} for k, b in enumerate((0.8, 0.9, 0.5))]
     )
@@ -84,7 +88,9 @@ def test_the_step_that_fell_is_named_and_no_other() -> None:
 
 
 def test_small_losses_add_up() -> None:
-    """One point a step stays below the margin of two between neighbours, and is seen against the first steps."""
+    """One point a step stays below the margin of two between neighbours,
+    and is seen against the first steps.
+    """
     values = [0.6 - 0.01 * k for k in range(8)]
     found = made([{"t/a": share(value, n=1000)} for value in values])
 
@@ -94,7 +100,9 @@ def test_small_losses_add_up() -> None:
 
 
 def test_a_series_that_only_flips_does_not_regress() -> None:
-    """Sixty series of six equal models whose answers flip at random: at most 5 % may regress, that is 8 of 60 with probability below 1 %."""
+    """Sixty series of six equal models whose answers flip at random:
+    at most 5 % may regress, that is 8 of 60 with probability below 1 %.
+    """
     rng = np.random.default_rng(5)
     hits = 0
     for _ in range(60):

@@ -13,7 +13,9 @@ from evalkit.cli.main import invoke
 def test_small_losses_are_seen_against_the_first(
     toy: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One point less than the last release passes, six less than the first do not; the worst outcome is the exit code."""
+    """One point less than the last release passes, six less than the first do not;
+    the worst outcome is the exit code.
+    """
     first, last, new = (
         str(toy.run(name, toy.scores(share)))
         for name, share in (("a", 0.7), ("b", 0.65), ("c", 0.64))

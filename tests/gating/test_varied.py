@@ -1,4 +1,6 @@
-"""Rules on what a suite measures or varies: a scripted model that fails each, and a clean twin that passes."""
+"""Rules on what a suite measures or varies: a scripted model that fails each,
+and a clean twin that passes.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def decided(folder: Path, baseline: Path, candidate: Path, rules: str) -> Decisi
 def test_a_measure_that_worsens_stops_the_release_and_its_twin_passes(
     metric: str, runs: Path, tmp_path: Path
 ) -> None:
-    """In the direction that is harm: attacks obeyed rise, parts, rules and passages followed fall."""
+    """In the direction that is harm: attacks obeyed rise, parts, rules and passages followed
+    fall.
+    """
     asked, clean, faulty = CASES[metric]
     old = ran(runs, asked, clean, "old")
     twin = ran(runs, asked, clean, "twin")
@@ -89,7 +93,9 @@ def test_every_such_metric_has_a_model_that_fails_it() -> None:
 
 
 def test_a_rule_may_be_limited_to_a_level_of_a_factor(runs: Path, tmp_path: Path) -> None:
-    """Clean utility stands while attacks succeed: the score without an attack passes, the one under it falls."""
+    """Clean utility stands while attacks succeed:
+    the score without an attack passes, the one under it falls.
+    """
     old = ran(runs, "injected", "scripted:perfect", "old")
     new = ran(runs, "injected", "scripted:lured", "new")
 
@@ -129,7 +135,9 @@ def test_what_no_task_has_is_short_evidence_never_a_pass(
 
 
 def test_a_form_that_gains_less_stops_the_release(runs: Path, tmp_path: Path) -> None:
-    """Always the first answer is right more often in true or false than in labels; a perfect model gains nothing."""
+    """Always the first answer is right more often in true or false than in labels;
+    a perfect model gains nothing.
+    """
     ASKED["forms"] = {"tasks": "recast/recast_calendar", "limit": 60}
     old = ran(runs, "forms", "scripted:first", "old")
     twin = ran(runs, "forms", "scripted:first", "twin")

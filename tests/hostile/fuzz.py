@@ -1,6 +1,7 @@
 """Coverage-guided fuzzing of every reader and parser with atheris: ``nox -s fuzz -- --seconds 60``.
 
-Each target runs in a process of its own for its share of the time; a crash prints the input and ends with code 1.
+Each target runs in a process of its own for its share of the time; a crash prints the input and
+ends with code 1.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def main() -> int:
         )
         bad += done.returncode != 0
         print(
-            f"| {target} | {cases} | {'clean' if done.returncode == 0 else 'CRASH: ' + done.stderr[-400:]} |",
+            f"| {target} | {cases} | "
+            f"{'clean' if done.returncode == 0 else 'CRASH: ' + done.stderr[-400:]} |",
             flush=True,
         )
     return 1 if bad else 0

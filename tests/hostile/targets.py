@@ -1,6 +1,8 @@
-"""What untrusted bytes reach: one function per reader or parser; each may only return or raise one of evalkit's own errors.
+"""What untrusted bytes reach: one function per reader or parser;
+each may only return or raise one of evalkit's own errors.
 
-Used by the property tests (`test_hostile.py`) and by the coverage-guided fuzzer (``nox -s fuzz``, ``fuzz.py``).
+Used by the property tests (`test_hostile.py`) and by the coverage-guided fuzzer (``nox -s fuzz``,
+``fuzz.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Hostile text goes through the whole corridor: asked, stored, scored, exported, printed; never obeyed, never changed."""
+"""Hostile text goes through the whole corridor: asked, stored, scored, exported, printed;
+never obeyed, never changed.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +153,9 @@ def _cells(path: Path) -> list[str]:
 
 
 def test_no_cell_of_any_csv_is_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Model names, tasks and answers that begin like one: text gets an apostrophe, numbers stay numbers."""
+    """Model names, tasks and answers that begin like one:
+    text gets an apostrophe, numbers stay numbers.
+    """
     monkeypatch.chdir(tmp_path)
     lines = ["model,task,phrasing_id,instance_id,score"]
     for model in ("=1+1", "+x", "-x", "@x", "ok"):
@@ -292,7 +296,9 @@ def test_a_model_with_a_path_for_a_name_writes_nothing_elsewhere(
 def test_a_link_out_of_the_run_folder_is_replaced_and_not_followed(
     hostile_run: Path, tmp_path: Path
 ) -> None:
-    """A file of the run that somebody made a link is written anew beside it; what it pointed to stays as it was."""
+    """A file of the run that somebody made a link is written anew beside it;
+    what it pointed to stays as it was.
+    """
     victim = tmp_path / "victim.txt"
     victim.write_text("mine", encoding="utf-8")
     (hostile_run / "estimates.csv").unlink()

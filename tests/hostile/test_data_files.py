@@ -1,4 +1,5 @@
-"""A campaign against data files: every reader, every format, every kind of value, read or refused by name.
+"""A campaign against data files: every reader, every format, every kind of value, read or refused
+by name.
 
 Nothing here may end in another error than evalkit's own, and what `evalkit check` says of a task is
 what a run would say before its first request.
@@ -71,8 +72,8 @@ SHAPES: list[Any] = [
     {"Instances": [{"input": "x", "output": [5]}]}, {"Instances": [{"input": "x", "output": [""]}]},
     {"Instances": [{"input": "", "output": ["y"]}]}, {"data": 5}, {"data": [5]},
     {"data": [{"paragraphs": 5}]}, {"data": [{"paragraphs": [{"context": "c", "qas": [5]}]}]},
-    {"data": [{"paragraphs": [{"context": 5, "qas": [{"id": "a", "question": "q", "answers": []}]}]}]},
-    {"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "", "question": "q", "answers": []}]}]}]},
+    {"data": [{"paragraphs": [{"context": 5, "qas": [{"id": "a", "question": "q", "answers": []}]}]}]},  # noqa: E501
+    {"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "", "question": "q", "answers": []}]}]}]},  # noqa: E501
     {"en-fr": 5}, {"en-fr": [5]}, {"en-fr": [{"en": "x"}]}, {"en-fr": [{"en": "", "fr": ""}]},
     {"xx-yy": [{"xx": "a", "yy": "b"}]}, {"-": [{"": "a"}]}, {"en": []},
 ]  # fmt: skip
@@ -107,7 +108,10 @@ BYTES = {
 }
 
 
-@pytest.mark.parametrize("suffix", ["json", "jsonl", "csv", "tsv", "parquet", "xml", "txt", "gz", "json.gz", "jsonl.zst", "zip"])  # fmt: skip
+@pytest.mark.parametrize(
+    "suffix",
+    ["json", "jsonl", "csv", "tsv", "parquet", "xml", "txt", "gz", "json.gz", "jsonl.zst", "zip"],
+)
 @pytest.mark.parametrize("content", BYTES.values(), ids=list(BYTES))
 def test_bytes_that_are_no_data_are_refused_by_every_reader(
     content: bytes, suffix: str, tmp_path: Path
@@ -140,7 +144,11 @@ def test_a_cell_without_text_is_named_with_file_and_line(
 
 
 @pytest.mark.parametrize("target_is", ["letter", "index", "number", "text"])
-@pytest.mark.parametrize("value", [*UNSEEN, *NO_TEXT, "²", "٣", "9" * 5000, "C", -1, 2.5, "1e0"], ids=lambda v: repr(v)[:12])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [*UNSEEN, *NO_TEXT, "²", "٣", "9" * 5000, "C", -1, 2.5, "1e0"],
+    ids=lambda v: repr(v)[:12],
+)
 def test_a_target_that_names_no_choice_is_named_with_file_and_line(
     value: Any, target_is: str, tmp_path: Path
 ) -> None:
@@ -191,7 +199,7 @@ def test_an_empty_choice_cell_is_no_choice(cells: str, expected: Any, tmp_path: 
     ("text", "message"),
     [
         ("id,question,target\n", "no instances were read"),
-        ("id,question,target\n1,x,y\n1,z,y\n", "x.csv:3: own/t: instance '1' stands twice, first in"),
+        ("id,question,target\n1,x,y\n1,z,y\n", "x.csv:3: own/t: instance '1' stands twice, first in"),  # noqa: E501
         ("id,question,target\n1,x,y,z\n", "x.csv:2: has 4 cells, the header has 3"),
         ("id,question,target\n1,x\n", "x.csv:2: has 2 cells, the header has 3"),
         ("id,id,target\n1,2,3\n", "names a column twice"),

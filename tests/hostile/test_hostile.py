@@ -1,4 +1,6 @@
-"""Untrusted input is read or refused with one of evalkit's own errors: never a crash, never code run."""
+"""Untrusted input is read or refused with one of evalkit's own errors:
+never a crash, never code run.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ ATTACKS = [
     "{{ choices|map(attribute='__class__')|list }}",
     "{% for a in range(10**9) %}x{% endfor %}",
     "{{ 'a' * 2**31 }}",
-    "{% for a in choices %}{% for b in choices %}{% for c in choices %}x{% endfor %}{% endfor %}{% endfor %}",
+    (
+        "{% for a in choices %}{% for b in choices %}{% for c in choices %}x{% endfor %}{% endfor "
+        "%}{% endfor %}"
+    ),
     "{% set x = [] %}{{ x.append(1) }}",
     "{{ cycler.__init__.__globals__.os.system('id') }}",
     "{% import 'os' as os %}",
@@ -48,7 +53,7 @@ ODD = [
 SEEDS = {
     "mmlu": b'Q?,a,b,c,d,A\n"multi\nline",None,b,c,d,B\n',
     "bbh": b'{"canary":"x","examples":[{"input":"Q\\nOptions:\\n(A) x\\n(B) y","target":"(A)"}]}',
-    "superni": b'{"Definition":["Do it."],"Categories":["X"],"Instances":[{"id":"1","input":"a","output":["b"]}]}',
+    "superni": b'{"Definition":["Do it."],"Categories":["X"],"Instances":[{"id":"1","input":"a","output":["b"]}]}',  # noqa: E501
     "bigbench": b'{"examples":[{"input":"a","target_scores":{"x":1,"y":0}}]}',
     "csv table": b"model,task,phrasing_id,instance_id,score\nm,t,p,i,1\n",
 }

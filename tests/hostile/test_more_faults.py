@@ -1,4 +1,5 @@
-"""A second campaign: servers, chat templates, tokenizers and data files that go wrong in further ways.
+"""A second campaign: servers, chat templates, tokenizers and data files that go wrong in further
+ways.
 
 A fault may leave a cell missing, be refused by name, or be put right; it never becomes an answer
 that nobody gave. ``pytest -v tests/hostile/test_more_faults.py`` lists them.

@@ -1,4 +1,5 @@
-"""A third campaign: what says two things at once, what loses letters or digits on the way, and tables and servers beyond measure.
+"""A third campaign: what says two things at once, what loses letters or digits on the way,
+and tables and servers beyond measure.
 
 Every fault is named by its test's id; what held already stands beside what was found.
 """
@@ -99,10 +100,10 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a filler of Hangul for an answer": ("x.jsonl", LINE.replace('"A"', '"\u3164"'), "empty"),
     "a blank of Braille for a question": ("x.jsonl", LINE.replace("Which?", "\u2800"), "empty"),
     "an open quote over the last rows": ("x.csv", 'question,target\n"a,b\nc,d\n', "end of data"),
-    "bytes for a text": ("x.parquet", parquet(pa.table({**{"question": [b"q"]}, "target": ["A"]})), "bytes"),
+    "bytes for a text": ("x.parquet", parquet(pa.table({**{"question": [b"q"]}, "target": ["A"]})), "bytes"),  # noqa: E501
     "two rows in a line": ("x.jsonl", LINE + LINE, "Extra data"),
     "packed twice": ("x.jsonl.gz", gzip.compress(gzip.compress(LINE.encode())), "not UTF-8"),
-    "packed with something behind": ("x.jsonl.gz", gzip.compress(LINE.encode()) + b"!", "cut short"),
+    "packed with something behind": ("x.jsonl.gz", gzip.compress(LINE.encode()) + b"!", "cut short"),  # noqa: E501
     "a list in a list for an answer": ("x.jsonl", LINE.replace('"A"', '[["A"]]'), "a list holds"),
 }  # fmt: skip
 
@@ -119,7 +120,7 @@ def test_rows_that_say_two_things_or_nothing_are_refused(tmp_path: Path, fault: 
 
 @pytest.mark.parametrize(
     ("number", "reference"),
-    [("12345678901234567890.5", "12345678901234567890.5"), ("9007199254740993.0", "9007199254740993.0"), ("1e20", "100000000000000000000"), ("0.1", "0.1"), ("2.50", "2.5")],
+    [("12345678901234567890.5", "12345678901234567890.5"), ("9007199254740993.0", "9007199254740993.0"), ("1e20", "100000000000000000000"), ("0.1", "0.1"), ("2.50", "2.5")],  # noqa: E501
 )  # fmt: skip
 def test_a_number_that_would_lose_digits_keeps_its_text(
     tmp_path: Path, number: str, reference: str
@@ -151,13 +152,13 @@ def csv(**changed: list[Any]) -> bytes:
 
 WIDE = ",".join([*CELLS, *(f"c{n}" for n in range(2000))]).encode() + b"\n"
 TABLES: dict[str, tuple[str, bytes, str]] = {
-    "a blank behind a phrasing": ("x.csv", csv(phrasing_id=["p0", "p0 ", "p1", "p1"]), "cannot be seen"),
-    "an unseen letter in an instance": ("x.csv", csv(instance_id=["i0", "i1", "i\u200b0", "i1"]), "cannot be seen"),
-    "a name composed in two ways": ("x.csv", csv(task=["\u00e9", "e\u0301", "\u00e9", "\u00e9"]), "cannot be seen"),
+    "a blank behind a phrasing": ("x.csv", csv(phrasing_id=["p0", "p0 ", "p1", "p1"]), "cannot be seen"),  # noqa: E501
+    "an unseen letter in an instance": ("x.csv", csv(instance_id=["i0", "i1", "i\u200b0", "i1"]), "cannot be seen"),  # noqa: E501
+    "a name composed in two ways": ("x.csv", csv(task=["\u00e9", "e\u0301", "\u00e9", "\u00e9"]), "cannot be seen"),  # noqa: E501
     "a column per instance": ("x.csv", WIDE, "has 2005 columns"),
-    "lists for ids": ("x.parquet", parquet(pa.table({**CELLS, "instance_id": [["a"]] * 4})), "lists or objects"),
-    "objects for tasks": ("x.parquet", parquet(pa.table({**CELLS, "task": [{"a": 1}] * 4})), "lists or objects"),
-    "a column twice": ("x.parquet", parquet(pa.table(CELLS).append_column("score", pa.array([0.0] * 4))), "twice"),
+    "lists for ids": ("x.parquet", parquet(pa.table({**CELLS, "instance_id": [["a"]] * 4})), "lists or objects"),  # noqa: E501
+    "objects for tasks": ("x.parquet", parquet(pa.table({**CELLS, "task": [{"a": 1}] * 4})), "lists or objects"),  # noqa: E501
+    "a column twice": ("x.parquet", parquet(pa.table(CELLS).append_column("score", pa.array([0.0] * 4))), "twice"),  # noqa: E501
     "a number with an underscore": ("x.csv", csv(score=["1_0", 0, 0, 1]), "no number"),
     "a number in other digits": ("x.csv", csv(score=["١", 0, 0, 1]), "no number"),
     "a number beyond measure": ("x.csv", csv(score=["1e400", 0, 0, 1]), "outside"),
@@ -166,7 +167,9 @@ TABLES: dict[str, tuple[str, bytes, str]] = {
 
 @pytest.mark.parametrize("fault", TABLES, ids=str)
 def test_a_score_table_that_would_be_read_as_another_is_refused(tmp_path: Path, fault: str) -> None:
-    """Two spellings of one phrasing are no two phrasings, and no table takes minutes to be refused."""
+    """Two spellings of one phrasing are no two phrasings,
+    and no table takes minutes to be refused.
+    """
     from evalkit.scoring.table import ScoreTable
 
     name, content, said = TABLES[fault]
@@ -207,7 +210,9 @@ def test_a_table_with_other_names_is_read_as_carefully(
         read_score_table(tmp_path / name, MAPPED)
 
 
-@pytest.mark.parametrize("content", [b"attacked_id,reference_id\n\xe9,b\n", b'attacked_id,reference_id\n"a,b\n'])  # fmt: skip
+@pytest.mark.parametrize(
+    "content", [b"attacked_id,reference_id\n\xe9,b\n", b'attacked_id,reference_id\n"a,b\n']
+)
 def test_pairs_in_no_utf_8_or_cut_short_are_refused(tmp_path: Path, content: bytes) -> None:
     """One message with the file."""
     (tmp_path / "pairs.csv").write_bytes(content)
@@ -257,7 +262,7 @@ READ = {
     "the second choice at the front": body(
         {"model": "m", "choices": [{"index": 1, "message": {"content": "London"}}, FIRST]}
     ),
-    "more digits than Python converts": raw(WHOLE.replace(b'"prompt_tokens": 7', b'"prompt_tokens": ' + b"7" * 5000)),
+    "more digits than Python converts": raw(WHOLE.replace(b'"prompt_tokens": 7', b'"prompt_tokens": ' + b"7" * 5000)),  # noqa: E501
 }  # fmt: skip
 
 
@@ -281,7 +286,9 @@ def test_a_text_that_a_firewall_refuses_ends_no_run(
     open_backend: Any,  # noqa: F811
     status: int,
 ) -> None:
-    """Where a short known prompt is answered, the refusal lies in the text; that cell is missing."""
+    """Where a short known prompt is answered, the refusal lies in the text;
+    that cell is missing.
+    """
     backend = open_backend(tries=1)
 
     def picky(handler: Handler, sent: dict[str, Any]) -> None:
@@ -324,7 +331,9 @@ def test_a_label_that_is_not_listed_never_ties_with_one_that_is(
     assert math.exp(found.logprobs[0]) <= 1.0 - math.fsum(map(math.exp, known)) + 1e-9
 
 
-@pytest.mark.parametrize("pairs", [[("A", -0.01), ("B", -0.02)], [("A", -0.5), ("B", -0.4), ("x", -0.3)]])  # fmt: skip
+@pytest.mark.parametrize(
+    "pairs", [[("A", -0.01), ("B", -0.02)], [("A", -0.5), ("B", -0.4), ("x", -0.3)]]
+)
 def test_alternatives_of_more_than_certainty_are_no_log_probabilities(
     server: Any,  # noqa: F811
     open_backend: Any,  # noqa: F811
@@ -341,7 +350,7 @@ def test_alternatives_of_more_than_certainty_are_no_log_probabilities(
 
 
 @pytest.mark.parametrize(
-    "part", ["sk-abcdefgh12345678", "hf_abcdefgh12345678", "AIzaSyA1234567890abc", "eyJhbGciOiJIUzI1NiJ9.e30.x", "%73k-abcdefgh12345678"]
+    "part", ["sk-abcdefgh12345678", "hf_abcdefgh12345678", "AIzaSyA1234567890abc", "eyJhbGciOiJIUzI1NiJ9.e30.x", "%73k-abcdefgh12345678"]  # noqa: E501
 )  # fmt: skip
 def test_a_key_in_the_path_of_an_address_is_refused_unseen(part: str) -> None:
     """It would stand in messages and in the manifest."""
@@ -351,7 +360,15 @@ def test_a_key_in_the_path_of_an_address_is_refused_unseen(part: str) -> None:
     assert part not in str(refused.value)
 
 
-@pytest.mark.parametrize("path", ["v1", "api/v1/ske-model", "serving-endpoints/x", "v1/0123456789abcdef0123456789abcdef/gateway/openai"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "v1",
+        "api/v1/ske-model",
+        "serving-endpoints/x",
+        "v1/0123456789abcdef0123456789abcdef/gateway/openai",
+    ],
+)
 def test_ordinary_paths_are_no_keys(path: str) -> None:
     """Names of deployments and account numbers stay possible."""
     url = f"https://host/{path}"

@@ -24,7 +24,7 @@ DIMENSIONS = frozenset(
         "polite", "informal", "formal", "urgent",
         "role", "teacher", "expert", "first-person", "third-person", "scenario", "goal",
         "plain", "jargon", "scientific", "code", "non-native",
-        "definition", "criteria", "procedure", "warning", "prohibition", "format-demand", "structured",
+        "definition", "criteria", "procedure", "warning", "prohibition", "format-demand", "structured",  # noqa: E501
         "subject-aware", "position-after", "inline", "control",
     }
 )  # fmt: skip
@@ -70,7 +70,9 @@ LIMIT = 0.7
 
 
 def rouge_l(left: tuple[str, ...], right: tuple[str, ...]) -> float:
-    """Return ROUGE-L F1 of two word sequences: 2 LCS / (len left + len right); Lin 2004, equal weight on both."""
+    """Return ROUGE-L F1 of two word sequences: 2 LCS / (len left + len right);
+    Lin 2004, equal weight on both.
+    """
     row = [0] * (len(right) + 1)
     for word in left:
         diagonal = 0
@@ -280,7 +282,9 @@ def test_dimensions_come_from_the_vocabulary():
 
 
 def test_dimensions_agree_with_the_fields():
-    """``position-after``, ``inline`` and ``subject-aware`` are said exactly when the fields and the text say so."""
+    """``position-after``, ``inline`` and ``subject-aware`` are said exactly when the fields and
+    the text say so.
+    """
     wrong = []
     for phrasing in ours():
         dimensions = set(phrasing["dimensions"])
@@ -366,7 +370,9 @@ def test_mmlu_has_controls():
 
 @pytest.mark.parametrize("benchmark", sorted(MINIMUM))
 def test_each_benchmark_is_varied(benchmark):
-    """Every benchmark shows at least fifteen dimensions, and no single one marks more than half of its phrasings."""
+    """Every benchmark shows at least fifteen dimensions,
+    and no single one marks more than half of its phrasings.
+    """
     phrasings = [p for name in library() if name.startswith(f"{benchmark}/") for p in correct(name)]
     counts = Counter(d for p in phrasings for d in p["dimensions"])
 
@@ -375,7 +381,9 @@ def test_each_benchmark_is_varied(benchmark):
 
 
 def test_label_words_are_named_as_the_task_writes_them():
-    """A correct phrasing that asks for the text of a fixed label, and lists no choices, names every label of its task."""
+    """A correct phrasing that asks for the text of a fixed label,
+    and lists no choices, names every label of its task.
+    """
     wrong = []
     for task in our_tasks():
         for phrasing in load_phrasings(task):
@@ -426,7 +434,9 @@ def test_manner_of_writing_is_said_of_correct_phrasings_and_of_no_control():
 
 
 def test_every_set_has_plain_templates():
-    """Sets of the four benchmarks and procedural have eight plain phrasings, five of them inline."""
+    """Sets of the four benchmarks and procedural have eight plain phrasings, five of them
+    inline.
+    """
     names = [
         name
         for name in library()

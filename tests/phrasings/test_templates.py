@@ -149,7 +149,7 @@ def test_check_decides_every_text(text: str) -> None:
         ("{% for c in choices %}{% endfor %}" * 21, "holds more than 20 loops"),
         ("{{ choices[" + "7" * 4400 + "] }}", "a number of too many digits"),
         ("{{ " + "7" * 4400 + " }}", "a number of too many digits"),
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "a loop may only run over"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "a loop may only run over"),  # noqa: E501
         ("{{ self }}", "'self' is no slot"),
     ],
 )  # fmt: skip

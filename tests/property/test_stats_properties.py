@@ -42,7 +42,9 @@ OF_LABELS = [stats.consistency, stats.flip_rate, stats.krippendorff_alpha, stats
 
 
 def close(a: float, b: float) -> bool:
-    """Equal to rounding; two undefined values are equal. Square roots of rounding noise are allowed for."""
+    """Equal to rounding; two undefined values are equal.
+    Square roots of rounding noise are allowed for.
+    """
     return bool(np.isclose(a, b, atol=1e-6, equal_nan=True))
 
 
@@ -61,7 +63,9 @@ def test_order_of_instances_and_phrasings_does_not_matter(metric, scores, data):
 @given(labels=LABELS, data=st.data())
 @FEW
 def test_names_of_labels_do_not_matter(metric, labels, data):
-    """Renaming the labels, with unparsed kept unparsed, and shuffling rows and columns changes nothing."""
+    """Renaming the labels, with unparsed kept unparsed,
+    and shuffling rows and columns changes nothing.
+    """
     names = np.array([*data.draw(st.permutations([7, 100, 12345678901, 3])), -1])
     rows = data.draw(st.permutations(range(labels.shape[0])))
 
@@ -122,7 +126,9 @@ def test_robust_drop_is_the_drop_rate_of_the_worst_case(scores, reference):
 @given(labels=arrays(np.int64, SHAPES, elements=st.integers(0, 3)))
 @FEW
 def test_alpha_is_one_minus_disagreement_over_expected(labels):
-    """Nothing missing: Do is the flip rate, so alpha = 1 - (1 - consistency) / De with De the chance of unlike labels."""
+    """Nothing missing: Do is the flip rate, so alpha = 1 - (1 - consistency) / De with De the
+    chance of unlike labels.
+    """
     n = labels.size
     totals = np.unique(labels, return_counts=True)[1]
     expected = (n**2 - (totals**2).sum()) / (n * (n - 1))
@@ -156,7 +162,9 @@ def test_copies_of_instances_change_no_mean(scores, k):
 @given(scores=FRACTIONS)
 @FEW
 def test_copies_of_phrasings_do_not_make_the_fixed_interval_narrower(scores):
-    """Ten phrasings of one question are one question: duplicating every phrasing keeps the interval over instances."""
+    """Ten phrasings of one question are one question:
+    duplicating every phrasing keeps the interval over instances.
+    """
     assume(0 < scores.mean() < 1)
     one, ten = (stats.mean_interval(np.tile(scores, (k, 1)), question="fixed") for k in (1, 10))
 

@@ -1,4 +1,6 @@
-"""A statistic is one entry: rows, tables, gates and the page of the docs are queries over the entries."""
+"""A statistic is one entry: rows, tables, gates and the page of the docs are queries over the
+entries.
+"""
 
 from __future__ import annotations
 

@@ -129,7 +129,9 @@ def _job(name: str, text: str) -> tuple[Job, list[Score], dict[str, Response]]:
 
 @pytest.fixture(scope="session")
 def make_run() -> Callable[..., RunView]:
-    """Return a function that makes a run, with a text put into everything that comes from outside."""
+    """Return a function that makes a run, with a text put into everything that comes from
+    outside.
+    """
 
     def make(text: str = "plain", **changes: Any) -> RunView:
         parts = [_job(name, text) for name in ("first", "second")]
@@ -151,7 +153,9 @@ def make_run() -> Callable[..., RunView]:
 
 
 def _steady(row: Estimate) -> Estimate:
-    """Return an estimate with an interval of five points on either side: what is tested here is how intervals are shown."""
+    """Return an estimate with an interval of five points on either side:
+    what is tested here is how intervals are shown.
+    """
     return (
         row
         if math.isnan(row.value)
@@ -219,7 +223,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     )
     if driver is None or binary is None:
         pytest.skip(
-            "no chromium and chromedriver on this machine (Debian: apt-get install chromium chromium-driver)"
+            "no chromium and chromedriver on this machine (Debian: apt-get install chromium "
+            "chromium-driver)"
         )
     started = _driver().Browser(driver, binary, tmp_path_factory.mktemp("profile"))
     yield started

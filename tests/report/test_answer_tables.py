@@ -1,4 +1,6 @@
-"""Refusals, form and calibration stand in the report, of every task that has them and of no other."""
+"""Refusals, form and calibration stand in the report, of every task that has them and of no
+other.
+"""
 
 from __future__ import annotations
 

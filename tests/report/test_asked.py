@@ -1,4 +1,6 @@
-"""What an interval is for stands beside it: in every table of the page, of its Markdown, of the leaderboard and of a comparison."""
+"""What an interval is for stands beside it: in every table of the page, of its Markdown, of the
+leaderboard and of a comparison.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def test_every_table_of_the_page_says_what_its_intervals_are_for(run_view: RunVi
 
 
 def test_every_table_of_the_markdown_says_so_above_it(run_view: RunView) -> None:
-    """The paragraph before a table with brackets names a question; the first one says it in its cells."""
+    """The paragraph before a table with brackets names a question;
+    the first one says it in its cells.
+    """
     blocks = [one for one in re.split(r"\n\n+", render_markdown(run_view)) if one.strip()]
     with_brackets = [
         (before, block)
@@ -109,7 +113,9 @@ def scored(model: str, share: float) -> ScoreTable:
 
 
 def test_a_leaderboard_says_so_in_every_form(run_view: RunView) -> None:
-    """Page, Markdown and the column ``questions`` name what each interval is for; another question has a star."""
+    """Page, Markdown and the column ``questions`` name what each interval is for;
+    another question has a star.
+    """
     order = standings([("a", scored("a", 0.9)), ("b", scored("b", 0.5))], question="these")
     rows_of = {"mean": "these", "gap": "normal"}
     whole = [

@@ -1,4 +1,6 @@
-"""The page in a real browser: what the script does, on a screen, on a phone, by keyboard, without script, in print."""
+"""The page in a real browser: what the script does, on a screen, on a phone, by keyboard,
+without script, in print.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from evalkit.report.page import render_page
 from evalkit.report.run_view import RunView
 
 pytestmark = pytest.mark.browser
-HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\u202egnp.exe\x00"
+HOSTILE = (
+    "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = "
+    "2'>\u202egnp.exe\x00"
+)
 FIRST = "document.querySelector('#phrasing-table tbody tr')"
 
 
@@ -45,12 +50,15 @@ def test_page_runs_without_a_word_from_the_console(browser: Any, page: Path) -> 
 def test_hostile_text_runs_nothing(
     browser: Any, make_run: Callable[..., RunView], tmp_path: Path
 ) -> None:
-    """No script of the attack ran, also not after its text was filtered, sorted and shown as a flip."""
+    """No script of the attack ran, also not after its text was filtered, sorted and shown as a
+    flip.
+    """
     path = tmp_path / "report.html"
     path.write_text(render_page(make_run(HOSTILE, notes=[HOSTILE])), encoding="utf-8")
     browser.open(path)
     browser.ask(
-        "document.querySelector('[data-key=text] button').click(); document.getElementById('flip-on').click()"
+        "document.querySelector('[data-key=text] button').click(); "
+        "document.getElementById('flip-on').click()"
     )
 
     assert browser.ask(
@@ -61,7 +69,9 @@ def test_hostile_text_runs_nothing(
 
 
 def test_table_is_sorted_by_a_key_press_on_its_heading(browser: Any, page: Path) -> None:
-    """Enter on the heading puts the lowest score first, again the highest; the order is told to screen readers."""
+    """Enter on the heading puts the lowest score first, again the highest;
+    the order is told to screen readers.
+    """
     browser.open(page)
     browser.ask("document.querySelector('[data-key=score] button').focus()")
     found = []
@@ -69,7 +79,8 @@ def test_table_is_sorted_by_a_key_press_on_its_heading(browser: Any, page: Path)
         browser.press("Enter")
         found.append(
             browser.ask(
-                f"return [{FIRST}.cells[1].firstChild.data, document.querySelector('[data-key=score]').ariaSort]"
+                f"return [{FIRST}.cells[1].firstChild.data, "
+                "document.querySelector('[data-key=score]').ariaSort]"
             )
         )
 
@@ -77,7 +88,9 @@ def test_table_is_sorted_by_a_key_press_on_its_heading(browser: Any, page: Path)
 
 
 def test_filters_keep_what_was_asked_for(browser: Any, page: Path) -> None:
-    """Four of the eight phrasings are seen; one wording of two tasks; four without doubtful ones among the unseen minus two."""
+    """Four of the eight phrasings are seen; one wording of two tasks;
+    four without doubtful ones among the unseen minus two.
+    """
     browser.open(page)
     script = """
       const form = document.getElementById('filters');
@@ -90,7 +103,7 @@ def test_filters_keep_what_was_asked_for(browser: Any, page: Path) -> None:
         return document.querySelectorAll('#phrasing-table tbody tr').length;
       };
       return [count({}), count({seen: 'seen'}), count({task: 'toy/first'}), count({text: 'WORDING P1'}), count({doubtful: true}), count({format: true})];
-    """
+    """  # noqa: E501
 
     assert browser.ask(script) == [8, 4, 4, 2, 6, 2]
 
@@ -129,7 +142,8 @@ def test_first_screen_holds_the_three_answers(browser: Any, page: Path, pictures
     """All three stand in the first 900 pixels, and the figure begins there."""
     browser.open(page)
     bottoms = browser.ask(
-        "return [...document.querySelectorAll('.answer'), document.querySelector('.strips')].map(e => e.getBoundingClientRect())"
+        "return [...document.querySelectorAll('.answer'), "
+        "document.querySelector('.strips')].map(e => e.getBoundingClientRect())"
     )
 
     assert [box["bottom"] < 900 for box in bottoms[:3]] == [True, True, True]
@@ -140,7 +154,9 @@ def test_first_screen_holds_the_three_answers(browser: Any, page: Path, pictures
 def test_marks_say_what_they_are_under_the_pointer_and_by_keyboard(
     browser: Any, page: Path, pictures: Path
 ) -> None:
-    """Focus shows score, instances and wording; an arrow goes to the next mark; a strip is one stop of the tab key."""
+    """Focus shows score, instances and wording; an arrow goes to the next mark;
+    a strip is one stop of the tab key.
+    """
     browser.open(page)
     browser.ask("document.querySelector('a.mark').focus()")
     first = browser.ask("return document.getElementById('tip').textContent")
@@ -158,7 +174,9 @@ def test_marks_say_what_they_are_under_the_pointer_and_by_keyboard(
 
 
 def test_cells_are_unpacked_filtered_and_opened(browser: Any, page: Path, pictures: Path) -> None:
-    """The address says task, state and flips; rows are those cells, a button shows the prompt that was sent."""
+    """The address says task, state and flips; rows are those cells, a button shows the prompt
+    that was sent.
+    """
     browser.open(page)
     browser.ask("location.hash = '#cells?task=toy/second&state=wrong'")
     rows = "document.querySelectorAll('#cell-table tbody tr:not(.detail)')"
@@ -168,7 +186,9 @@ def test_cells_are_unpacked_filtered_and_opened(browser: Any, page: Path, pictur
     detail = browser.ask("return document.querySelector('tr.detail').textContent")
     browser.picture(pictures / "cells.png")
     browser.ask(
-        "const form = document.getElementById('cell-filters'); form.elements.state.value = ''; form.elements.flip.checked = true; form.elements.flip.dispatchEvent(new Event('input', {bubbles: true}))"
+        "const form = document.getElementById('cell-filters'); form.elements.state.value = ''; "
+        "form.elements.flip.checked = true; form.elements.flip.dispatchEvent(new Event('input', "
+        "{bubbles: true}))"
     )
     assert browser.until(
         "return location.hash.includes('flip=1') && location.hash.includes('toy%2Fsecond')"
@@ -183,10 +203,13 @@ def test_cells_are_unpacked_filtered_and_opened(browser: Any, page: Path, pictur
 
 
 def test_a_mark_leads_to_its_cells(browser: Any, page: Path) -> None:
-    """Whoever follows a mark sees the answers under that wording, and the address can be sent on."""
+    """Whoever follows a mark sees the answers under that wording,
+    and the address can be sent on.
+    """
     browser.open(page)
     browser.ask(
-        "document.querySelector('a.mark').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))"
+        "document.querySelector('a.mark').dispatchEvent(new MouseEvent('click', {bubbles: true, "
+        "cancelable: true}))"
     )
     assert browser.until("return document.querySelectorAll('#cell-table tbody tr').length === 6")
     assert browser.ask("return location.hash") == "#cells?task=toy/first&phrasing=p4"
@@ -251,7 +274,9 @@ def test_page_follows_the_readers_colours(
     )
     browser.open(page)
     found = browser.ask(
-        "const text = document.querySelector('.drawing text'); return [getComputedStyle(document.body).backgroundColor, getComputedStyle(text).fill === getComputedStyle(document.body).color]"
+        "const text = document.querySelector('.drawing text'); return "
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(text).fill === "
+        "getComputedStyle(document.body).color]"
     )
     browser.tell("Emulation.setEmulatedMedia", features=[])
 
@@ -263,7 +288,8 @@ def test_print_leaves_out_what_only_a_screen_needs(browser: Any, page: Path) -> 
     browser.tell("Emulation.setEmulatedMedia", media="print")
     browser.open(page)
     found = browser.ask(
-        "return ['nav', '#filters', '#flip-on'].map(name => document.querySelector(name).offsetParent)"
+        "return ['nav', '#filters', '#flip-on'].map(name => "
+        "document.querySelector(name).offsetParent)"
     )
     browser.tell("Emulation.setEmulatedMedia", media="")
 
@@ -278,6 +304,9 @@ def test_axe_finds_nothing(browser: Any, page: Path, width: int) -> None:
         pytest.skip("EVALKIT_AXE names no axe.min.js; 'nox -s browser' gets it from npm")
     browser.open(page, width=width)
     browser.ask(Path(source).read_text(encoding="utf-8"))
-    run = "const done = arguments[0]; axe.run(document).then(found => done(found.violations.map(one => [one.id, one.nodes[0].html])))"
+    run = (
+        "const done = arguments[0]; axe.run(document).then(found => done(found.violations.map(one "
+        "=> [one.id, one.nodes[0].html])))"
+    )
 
     assert browser.call("POST", "/execute/async", {"script": run, "args": []}) == []

@@ -1,4 +1,6 @@
-"""Every cell can be looked at in the page: what is packed is what the run holds, and its size follows the cells."""
+"""Every cell can be looked at in the page: what is packed is what the run holds,
+and its size follows the cells.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from evalkit.scoring import ScoreTable
 
 
 def test_what_is_packed_is_what_the_run_holds(run_view: RunView) -> None:
-    """Scores, states, answers and targets of all 24 cells of a task, and prompts with the instance in them."""
+    """Scores, states, answers and targets of all 24 cells of a task,
+    and prompts with the instance in them.
+    """
     packed = packed_cells(run_view.evidence)
     found = unpacked(packed[0]["packed"])
     view = run_view.evidence.tasks[0]
@@ -36,7 +40,9 @@ def test_what_is_packed_is_what_the_run_holds(run_view: RunView) -> None:
 
 
 def test_hostile_text_stays_packed(make_run: Callable[..., RunView]) -> None:
-    """Nothing of an attack is in the page's markup by way of the cells, and hidden characters are spelt out."""
+    """Nothing of an attack is in the page's markup by way of the cells,
+    and hidden characters are spelt out.
+    """
     page = render_page(make_run("</script><script>window.hacked = 1</script>\u202e"))
     scripts = re.findall(r'<script type="application/gzip"[^>]*>([^<]*)</script>', page)
 

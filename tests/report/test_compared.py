@@ -1,4 +1,6 @@
-"""Two runs line by line: the verdict goes by the interval and the direction of harm, tasks by Holm; the same on page and terminal."""
+"""Two runs line by line: the verdict goes by the interval and the direction of harm, tasks by
+Holm; the same on page and terminal.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_the_verdict_knows_the_direction_of_harm() -> None:
-    """Higher is better for a mean and worse for a spread; without an interval there is no verdict."""
+    """Higher is better for a mean and worse for a spread;
+    without an interval there is no verdict.
+    """
     assert verdict_of("consistency", 0.1, 0.2) == "better"
     assert verdict_of("unparsed_rate", -0.2, -0.1) == "better"
     assert verdict_of("gap", 0.1, 0.2) == "worse"
@@ -85,7 +89,9 @@ def test_lines_hold_both_values_and_their_difference(folders: list[Path]) -> Non
 def test_page_terminal_and_leaderboard_say_the_same(
     folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One computation: ranks, ties and W of the page are those of the leaderboard, sentences those of the terminal."""
+    """One computation: ranks, ties and W of the page are those of the leaderboard, sentences
+    those of the terminal.
+    """
     runs, names, order, compared = several(folders)
     again = standings(list(zip(names, map(read_table, folders), strict=True)))
     assert invoke(["report", *map(str, folders), "--out", str(tmp_path)]) == 0
@@ -107,7 +113,9 @@ def test_page_terminal_and_leaderboard_say_the_same(
 
 
 def test_what_became_more_robust_is_said_though_the_mean_did_not() -> None:
-    """A better consistency and worst phrasing are named with their intervals, an unclear gap is not."""
+    """A better consistency and worst phrasing are named with their intervals, an unclear gap is
+    not.
+    """
 
     def row(metric: str, value: float, low: float, high: float) -> Estimate:
         return Estimate(
@@ -129,8 +137,8 @@ def test_what_became_more_robust_is_said_though_the_mean_did_not() -> None:
     ]
 
     assert robustness(rows) == (
-        "more robust in std over phrasings −8.0 [−14.0, −2.0], same answer, two phrasings +14.0 [8.0, 20.0]; "
-        "less robust in unparsed answers +10.0 [5.0, 15.0]"
+        "more robust in std over phrasings −8.0 [−14.0, −2.0], same answer, "
+        "two phrasings +14.0 [8.0, 20.0]; less robust in unparsed answers +10.0 [5.0, 15.0]"
     )
     assert (
         robustness([row("mean", 0.1, 0.05, 0.2)]) == "no clear difference in robustness to wording"
@@ -156,7 +164,9 @@ def test_a_mitigated_run_carries_its_mitigation_in_its_name(tmp_path: Path) -> N
 def test_two_models_are_run_and_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each has its folder, the page is written, and what is worse is said; other commands refuse a second model."""
+    """Each has its folder, the page is written, and what is worse is said;
+    other commands refuse a second model.
+    """
     words = ["--tasks", "procedural/boolean", "--limit", "6", "--phrasings", "4", "--no-cache"]
     models = ["--model", "scripted:perfect", "--model", "scripted:knows,accuracy=0.2"]
     assert invoke(["run", *models, *words, "--out", str(tmp_path / "both")]) == 0

@@ -71,7 +71,9 @@ def labels(ax) -> list[str]:
 
 
 def test_scores_stand_at_their_percentage_points_by_relation() -> None:
-    """One mark per phrasing with a score: 25 seen, 75 unseen, 50 unknown, and 100 in the second row."""
+    """One mark per phrasing with a score: 25 seen, 75 unseen, 50 unknown,
+    and 100 in the second row.
+    """
     ax = plot_scores(ROWS)
     found = {
         one.get_label(): list(one.get_xdata()) for one in ax.lines if one.get_label() in COLOURS

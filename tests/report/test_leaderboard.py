@@ -34,7 +34,9 @@ HOSTILE = "=cmd|'/c calc'!A0 <script>x</script> @team [l](http://e.vil)"
 def table(
     model: str, share: float, *, n: int = 300, tasks: int = 2, flat: bool = True
 ) -> ScoreTable:
-    """Return cells of a model that gets a share of the instances right; not flat: less under later phrasings."""
+    """Return cells of a model that gets a share of the instances right; not flat:
+    less under later phrasings.
+    """
     rows = []
     for task in range(tasks):
         order = np.random.default_rng(task).permutation(n) / n
@@ -81,7 +83,9 @@ def test_models_that_cannot_be_told_apart_share_a_rank() -> None:
 def test_kendall_w_is_one_when_every_wording_gives_the_same_order_and_low_when_they_disagree() -> (
     None
 ):
-    """Two flat models agree always. One that falls with the phrasing crosses a flat one in the middle: two wordings each way."""
+    """Two flat models agree always. One that falls with the phrasing crosses a flat one in the
+    middle: two wordings each way.
+    """
     same = standings([("a", table("a", 0.9)), ("b", table("b", 0.5))])
     crossed = standings([("a", table("a", 0.6)), ("b", table("b", 0.6, flat=False))])
 
@@ -197,7 +201,9 @@ def run(tmp_path: Path, name: str, model: str, *options: str) -> str:
 def test_the_command_ranks_runs_and_refuses_another_suite(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From run directories to CSV, page, Markdown and JSON; a run of more instances is refused by name."""
+    """From run directories to CSV, page, Markdown and JSON;
+    a run of more instances is refused by name.
+    """
     runs = [run(tmp_path, "low", "knows,accuracy=0.2"), run(tmp_path, "high", "perfect")]
     other = run(tmp_path, "other", "perfect", "--limit", "20")
     files = [tmp_path / name for name in ("l.csv", "l.html", "l.md")]

@@ -1,4 +1,6 @@
-"""The page as text: what it says, what it lets nobody do, and that it can be read without a mouse, a script or colours."""
+"""The page as text: what it says, what it lets nobody do,
+and that it can be read without a mouse, a script or colours.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ from evalkit.report.page import render_markdown, render_page, template_text
 from evalkit.report.run_view import RunView, side_by_side
 from evalkit.report.sections import answers, looks_text, provenance
 
-HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\u202egnp.exe\x00{{ 7 * 7 }}"
+HOSTILE = (
+    "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = "
+    "2'>\u202egnp.exe\x00{{ 7 * 7 }}"
+)
 VOID = {"meta", "input", "br", "link", "img", "hr", "wbr"}
 
 
@@ -121,7 +126,9 @@ def test_text_from_outside_is_no_template(hostile: str) -> None:
 
 
 def test_policy_allows_the_pages_own_style_and_script_only(tree: Tree) -> None:
-    """Hashes in the policy are those of the one style and the one script; nothing may be loaded or sent."""
+    """Hashes in the policy are those of the one style and the one script;
+    nothing may be loaded or sent.
+    """
     policy = next(
         one["attributes"]["content"]
         for one in tree.all("meta")
@@ -147,7 +154,9 @@ def test_policy_allows_the_pages_own_style_and_script_only(tree: Tree) -> None:
 
 
 def test_page_has_nothing_the_policy_would_refuse(tree: Tree) -> None:
-    """No style attribute, no event attribute, no address but the name of the SVG language and places in the page."""
+    """No style attribute, no event attribute, no address but the name of the SVG language and
+    places in the page.
+    """
     names = {name for element in tree.elements for name in element["attributes"]}
     addresses = {
         element["attributes"][name]
@@ -178,7 +187,9 @@ def test_first_screen_answers_three_questions(tree: Tree) -> None:
 
 
 def test_what_the_numbers_answer_and_prove_stands_beside_them(run_view: RunView) -> None:
-    """The question of the intervals, what the worst of four phrasings proves, and that two carry each arm."""
+    """The question of the intervals, what the worst of four phrasings proves,
+    and that two carry each arm.
+    """
     words = "for these tasks under new phrasings, whatever the effects of wording are"
     for text in (render_page(run_view), render_markdown(run_view)):
         assert words in text
@@ -231,7 +242,9 @@ def test_what_to_look_at_first_tells_format_from_knowledge(run_view: RunView) ->
 
 
 def test_damaged_and_misleading_wording_has_its_own_table(run_view: RunView) -> None:
-    """Drop rate and reliance stand on the page when the run has them, and no empty table stands there otherwise."""
+    """Drop rate and reliance stand on the page when the run has them,
+    and no empty table stands there otherwise.
+    """
     plain = next(
         row
         for row in run_view.estimates
@@ -317,7 +330,9 @@ def test_page_has_landmarks_language_and_title(tree: Tree) -> None:
 
 
 def test_tables_controls_and_figures_have_names(tree: Tree) -> None:
-    """A caption per table, a scope per heading, a label per control, a name per figure; what scrolls can be reached by key."""
+    """A caption per table, a scope per heading, a label per control, a name per figure;
+    what scrolls can be reached by key.
+    """
     assert len(tree.all("caption")) == len(tree.all("table")) > 0
     assert [
         element
@@ -397,7 +412,9 @@ def test_text_colours_have_the_contrast_of_wcag_aa(name: str, place: int) -> Non
 
 
 def test_data_for_the_script_hold_every_phrasing_and_flip(tree: Tree) -> None:
-    """Eight rows of as many columns as are named; four of six instances change in each of two tasks."""
+    """Eight rows of as many columns as are named;
+    four of six instances change in each of two tasks.
+    """
     data = json.loads(
         next(
             one["text"]
@@ -412,7 +429,9 @@ def test_data_for_the_script_hold_every_phrasing_and_flip(tree: Tree) -> None:
 
 
 def test_figures_without_data_say_why(tree: Tree) -> None:
-    """No perturbed phrasing, no log-probabilities, no representations: three sentences instead of three figures."""
+    """No perturbed phrasing, no log-probabilities, no representations:
+    three sentences instead of three figures.
+    """
     text = next(one["text"] for one in tree.all("ul") if one["attributes"].get("class") == "absent")
 
     assert "No phrasing of this run is perturbed" in text
@@ -446,7 +465,9 @@ def test_one_task_and_one_phrasing_make_a_page(make_run: Callable[..., RunView])
 
 
 def test_metrics_stand_in_the_provenance_with_their_versions(run_view: RunView) -> None:
-    """What a score counts is said, also for a metric of one's own; a dash where a run of old did not note it."""
+    """What a score counts is said, also for a metric of one's own;
+    a dash where a run of old did not note it.
+    """
     manifest = run_view.manifest
     counts = replace(manifest.totals, metrics={"exact_match": 1, "vowels": 2})
 
@@ -458,7 +479,9 @@ def test_metrics_stand_in_the_provenance_with_their_versions(run_view: RunView) 
 
 
 def test_page_is_as_stored(golden: Callable[[str, str], str], page: str) -> None:
-    """The golden page, without figures, script, style and their hashes; rewritten by --update-golden."""
+    """The golden page, without figures, script, style and their hashes;
+    rewritten by --update-golden.
+    """
     bare = re.sub(r"<svg xmlns.*?</svg>", "(figure)", page, flags=re.DOTALL)
     bare = re.sub(r"<style>.*?</style>", "(style)", bare, flags=re.DOTALL)
     bare = re.sub(r"<script>.*?</script>", "(script)", bare, flags=re.DOTALL)

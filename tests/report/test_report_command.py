@@ -1,4 +1,6 @@
-"""The command that makes page, tables and figures from what is stored, and the same in a notebook."""
+"""The command that makes page, tables and figures from what is stored,
+and the same in a notebook.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_run_ends_with_a_report(runs: list[Path]) -> None:
-    """Page, Markdown and leaderboard lie in the run directory, and no file of the database is left behind."""
+    """Page, Markdown and leaderboard lie in the run directory,
+    and no file of the database is left behind.
+    """
     names = {path.name for path in runs[0].iterdir()}
 
     assert {"report.html", "report.md", "leaderboard.csv"} <= names

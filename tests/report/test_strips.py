@@ -1,4 +1,6 @@
-"""The main figure of the page: every wording has a mark of its own, in the order of spread, with words of its own."""
+"""The main figure of the page: every wording has a mark of its own, in the order of spread,
+with words of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from evalkit.report.strips import APART, strips
 
 
 def test_no_two_marks_of_a_lane_are_closer_than_a_mark() -> None:
-    """Hundreds of equal and near scores: within a lane all are apart, and nothing is without a lane."""
+    """Hundreds of equal and near scores: within a lane all are apart,
+    and nothing is without a lane.
+    """
     values = [round(0.5 + 0.01 * (n % 7), 2) for n in range(200)] + [0.0, 1.0, math.nan]
     lanes = stacked(values, apart=0.028)
     places = [(lane, value) for lane, value in zip(lanes, values, strict=True) if value == value]

@@ -13,7 +13,9 @@ from evalkit.report.text import markdown_cell, points, script_json, share, signe
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_nothing_hidden_is_left_in_visible_text(text: str) -> None:
-    """Control, direction and surrogate characters are spelled out; only tab, line feed and the two joiners stay."""
+    """Control, direction and surrogate characters are spelled out;
+    only tab, line feed and the two joiners stay.
+    """
     left = {
         char
         for char in visible(text)
@@ -37,7 +39,9 @@ def test_direction_override_is_shown_by_its_number() -> None:
     )
 )
 def test_script_json_reads_back_and_can_end_no_element(value: object) -> None:
-    """What is embedded is the value itself, without a character that HTML or a line of script gives a meaning to."""
+    """What is embedded is the value itself, without a character that HTML or a line of script
+    gives a meaning to.
+    """
     text = script_json(value)
 
     assert json.loads(text) == value
@@ -46,7 +50,9 @@ def test_script_json_reads_back_and_can_end_no_element(value: object) -> None:
 
 @given(st.text())
 def test_markdown_cell_is_one_line_without_markup(text: str) -> None:
-    """Neither a table nor a line is broken by what a cell holds, and no tag can be written in it."""
+    """Neither a table nor a line is broken by what a cell holds,
+    and no tag can be written in it.
+    """
     cell = markdown_cell(text)
 
     assert "\n" not in cell

@@ -1,4 +1,6 @@
-"""A run is handed to the clients of W&B and MLflow, and laid out for the hub, without inventing or leaking anything."""
+"""A run is handed to the clients of W&B and MLflow, and laid out for the hub,
+without inventing or leaking anything.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ class Kept:
 
 
 def test_values_are_the_estimates_and_what_is_undefined_is_left_out(run: Path) -> None:
-    """Means equal those of estimates.csv; no NaN is among the values, and no interval where there is none."""
+    """Means equal those of estimates.csv; no NaN is among the values,
+    and no interval where there is none.
+    """
     estimates = read_own_estimates(run)
     values = values_of(estimates)
     frame = evalkit.load_run(run).estimates
@@ -156,7 +160,9 @@ def test_what_does_not_go_together_is_refused(
 def test_the_hub_folder_is_read_by_the_hubs_own_client_and_by_us(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Cards load, every data file that is named is there, and the cells give the same mean again."""
+    """Cards load, every data file that is named is there,
+    and the cells give the same mean again.
+    """
     hub = pytest.importorskip("huggingface_hub")
     out = tmp_path / "hub"
 

@@ -20,7 +20,7 @@ kind: choice
 choices_shown: true
 metric: METRIC
 source: {local: rows.csv, options: {columns: {id: id, question: q, choices: all, target: a}, target_is: text, separator: "|"}}
-"""
+"""  # noqa: E501
 WORDS = """tasks: ["mine/*"]
 defaults: {source: mine, layout: bulleted, label_space: text}
 phrasings:
@@ -30,7 +30,9 @@ phrasings:
 
 
 def asked(folder: Path, logprobs: tuple[float, ...], metric: str = "choice_accuracy") -> Any:
-    """Ask two rows whose choices step, step aside and wait have the same log-probabilities always."""
+    """Ask two rows whose choices step, step aside and wait have the same log-probabilities
+    always.
+    """
     (folder / "rows.csv").write_text(
         "id,q,all,a\n1,Which?,step|step aside|wait,step aside\n2,What?,step|step aside|wait,step\n"
     )

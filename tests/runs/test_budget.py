@@ -1,4 +1,6 @@
-"""Budgeted runs end to end: which cells are asked, that a kill changes nothing, and what is said of cells not asked."""
+"""Budgeted runs end to end: which cells are asked, that a kill changes nothing,
+and what is said of cells not asked.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def bytes_of(path: Path) -> list[bytes]:
 
 
 def test_a_small_budget_asks_every_phrasing_on_different_instances(tmp_path: Path) -> None:
-    """A quarter of 8 x 20 cells: 40, five per phrasing, two per instance; the others are not asked, neither missing nor 0."""
+    """A quarter of 8 x 20 cells: 40, five per phrasing, two per instance;
+    the others are not asked, neither missing nor 0.
+    """
     progress = Silent()
     manifest = run(settings("noise", tmp_path / "run", suite=SPARSE), progress).manifest
     block = ScoreTable.read_parquet(tmp_path / "run" / "scores.parquet").block("toy", TASK)
@@ -107,7 +111,9 @@ def test_estimates_of_a_sparse_run_are_those_of_the_posterior(tmp_path: Path) ->
 def test_a_killed_run_asks_the_same_cells_and_gives_the_same_bytes(
     suite: Suite, tmp_path: Path
 ) -> None:
-    """Stopped after every batch until complete: nothing asked twice, and 'evalkit score' needs no model to say it again."""
+    """Stopped after every batch until complete: nothing asked twice,
+    and 'evalkit score' needs no model to say it again.
+    """
     whole = Silent()
     run(settings("noise,batch=8", tmp_path / "whole", suite=suite), whole)
     asked = 0
@@ -146,7 +152,9 @@ def test_a_killed_run_asks_the_same_cells_and_gives_the_same_bytes(
 def test_a_budget_that_was_cut_short_stays_partial_everywhere(
     changes: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Stopped between two rounds, where no answer is missing: score, check and report say so, and the line they name ends it."""
+    """Stopped between two rounds, where no answer is missing:
+    score, check and report say so, and the line they name ends it.
+    """
     wanted = settings("noise,batch=8", tmp_path / "run", suite=replace(SPARSE, **changes))
     with pytest.raises(Interrupted):
         run(wanted, Silent(stop_after=1))
@@ -185,7 +193,9 @@ def _design_of_what_is_answered(store: Store) -> None:
 
 
 def test_a_run_stops_when_the_interval_is_narrow_enough(tmp_path: Path) -> None:
-    """Asked for a wide interval, an eighth of the cells is enough; asked for none, all are spent."""
+    """Asked for a wide interval, an eighth of the cells is enough;
+    asked for none, all are spent.
+    """
     easy = replace(WHOLE, half_width=("mean", 0.3))
     counts = run(settings("noise", tmp_path / "run", suite=easy), Silent()).manifest.totals
     found = rows_of(tmp_path / "run")["mean"]
@@ -195,7 +205,9 @@ def test_a_run_stops_when_the_interval_is_narrow_enough(tmp_path: Path) -> None:
 
 
 def test_a_search_names_a_phrasing_and_the_cells_it_took(tmp_path: Path) -> None:
-    """A model that knows seen wording only: the worst phrasing found is an unseen one, within the budget."""
+    """A model that knows seen wording only: the worst phrasing found is an unseen one, within
+    the budget.
+    """
     suite = replace(WHOLE, budget=0.5, find="worst")
     manifest = run(settings("seen_only", tmp_path / "run", suite=suite), Silent()).manifest
     block = ScoreTable.read_parquet(tmp_path / "run" / "scores.parquet").block("toy", TASK)
@@ -263,7 +275,9 @@ def test_sparse_runs_are_compared_with_nothing_and_gate_nothing(tmp_path: Path) 
 def test_plan_shows_the_cells_and_the_page_says_that_the_run_is_sparse(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The plan counts what the run then asks; the page and the summary name both numbers, and the half-width of parts is drawn."""
+    """The plan counts what the run then asks; the page and the summary name both numbers,
+    and the half-width of parts is drawn.
+    """
     words = [
         "--model",
         "scripted:noise",

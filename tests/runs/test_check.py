@@ -121,7 +121,9 @@ def test_damage_is_found_and_named(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whatever was changed by hand or by the disk: exit 4, the file by name, and nothing is written."""
+    """Whatever was changed by hand or by the disk: exit 4, the file by name,
+    and nothing is written.
+    """
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     spoil(run)
@@ -255,7 +257,9 @@ def test_a_log_that_was_cut_is_said(finished: Path, tmp_path: Path) -> None:
 def test_a_copy_without_its_lock_says_that_answers_may_be_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only store and manifest of a stopped run were copied: `check` and the next run say so, once."""
+    """Only store and manifest of a stopped run were copied:
+    `check` and the next run say so, once.
+    """
     from evalkit.runs.progress import ShownProgress
 
     run, copy = tmp_path / "run", tmp_path / "copy"

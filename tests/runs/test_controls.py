@@ -1,4 +1,6 @@
-"""Controls of a run: none that was asked for is missing, borrowed words keep their label, a deaf model has no reliance."""
+"""Controls of a run: none that was asked for is missing, borrowed words keep their label, a deaf
+model has no reliance.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def settings(tmp_path, kinds, *, model="scripted:deaf", tasks=None, **fields) ->
 
 
 def test_a_wrong_control_has_the_label_of_the_words_it_borrows(tmp_path):
-    """Words of the library are seen by a model that was tuned on it; other derived controls are not."""
+    """Words of the library are seen by a model that was tuned on it;
+    other derived controls are not.
+    """
     jobs, _ = choose(settings(tmp_path, ["wrong", "null"], limit=1, phrasings=2))
 
     for job in jobs:
@@ -53,7 +57,9 @@ def test_wrong_can_be_made_for_one_task_alone(tmp_path):
 
 
 def test_written_opposites_go_before_derived_ones(tmp_path):
-    """Where people wrote an opposite no other is made; where nobody did, every phrasing gets one."""
+    """Where people wrote an opposite no other is made;
+    where nobody did, every phrasing gets one.
+    """
     (job,), _ = choose(settings(tmp_path, ["opposite"], tasks=["procedural/regex"], limit=1))
     opposites = [one for one in job.phrasings if one.kind == "opposite"]
 
@@ -72,13 +78,15 @@ def test_a_kind_that_cannot_be_made_is_an_error_that_names_the_tasks(tmp_path):
     given = settings(tmp_path, ["null"], tasks=["procedural/sorting"], limit=1)
     with pytest.raises(
         UsageError,
-        match=r"--kinds null: cannot be made for procedural/sorting \(.*Jinja tags.*\)\. Leave the kind out",
+        match=r"--kinds null: cannot be made for procedural/sorting \(.*Jinja tags.*\)\. Leave the kind out",  # noqa: E501
     ):
         choose(Settings(model=given.model, suite=given.suite, out=given.out, phrasings=(tagged,)))
 
 
 def test_a_model_that_does_not_read_its_instruction_has_no_reliance(tmp_path):
-    """Whatever the control, a deaf model scores as under the correct wordings, quoted slots included."""
+    """Whatever the control, a deaf model scores as under the correct wordings, quoted slots
+    included.
+    """
     found = evalkit.run(
         "scripted:deaf",
         tasks=[f"procedural/{name}" for name in FAMILIES],
@@ -96,7 +104,9 @@ def test_a_model_that_does_not_read_its_instruction_has_no_reliance(tmp_path):
 
 
 def test_superni_tasks_get_the_controls_nobody_wrote():
-    """Every correct phrasing of a SuperNI task, which has no written control, gets an opposite and a negated one."""
+    """Every correct phrasing of a SuperNI task,
+    which has no written control, gets an opposite and a negated one.
+    """
     task = load_task("superni/task391_causal_relationship")
     own = load_phrasings(task)
     made, refused = controls(task, own, [], seed=0, kinds=["opposite", "negated"])

@@ -1,4 +1,6 @@
-"""Suites that vary something beside the wording, on scripted models whose answer is known on paper."""
+"""Suites that vary something beside the wording, on scripted models whose answer is known on
+paper.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def values(path, model, suite, **options):
 
 @pytest.mark.parametrize(("model", "rate", "change"), [("lured", 1.0, -1.0), ("perfect", 0.0, 0.0)])
 def test_injection(tmp_path, model, rate, change):
-    """A model that obeys its data is caught by every attack and is right when clean; a perfect one never."""
+    """A model that obeys its data is caught by every attack and is right when clean;
+    a perfect one never.
+    """
     found = values(tmp_path / "run", model, "injection", limit=2, phrasings=2)
 
     assert found["attack_success", ""].value == rate
@@ -40,7 +44,9 @@ def test_composition(tmp_path):
 
 
 def test_wrappers(tmp_path):
-    """A copy is seen where its phrasing is: a model that knows seen wording only has gap 1 in every wrapper, and no change."""
+    """A copy is seen where its phrasing is: a model that knows seen wording only has gap 1 in
+    every wrapper, and no change.
+    """
     kinds = ("alpaca", "nlu", "role", "system", "vicuna")
     found = values(
         tmp_path / "run",
@@ -73,7 +79,9 @@ def test_shots(tmp_path):
 
 @pytest.mark.parametrize(("model", "follows"), [("lured", 1.0), ("perfect", 0.0)])
 def test_context(tmp_path, model, follows):
-    """A model that believes what it reads loses exactly where a passage contradicts what it knew."""
+    """A model that believes what it reads loses exactly where a passage contradicts what it
+    knew.
+    """
     found = values(tmp_path / "run", model, "context", limit=3, phrasings=3)
 
     assert found["follows_passage", "passages=contradicting"].value == follows

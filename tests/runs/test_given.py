@@ -1,4 +1,6 @@
-"""What is run may be given as text or as objects; both come to the same settings, and mistakes are told in the caller's words."""
+"""What is run may be given as text or as objects; both come to the same settings,
+and mistakes are told in the caller's words.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ def test_options_of_a_model_hold_for_a_record_too() -> None:
 
 
 def test_phrasings_given_are_asked_in_place_of_all_others() -> None:
-    """Records and texts; a text gets an id made of it, so that the same text is the same phrasing."""
+    """Records and texts; a text gets an id made of it,
+    so that the same text is the same phrasing.
+    """
     own = Phrasing(id="mine", text="{{ question }}", source="own")
     given = {"model": MODEL, "tasks": TASK, "phrasings": [own, "Well: {{ question }}"]}
     ((job,), _) = choose(settings_of(given))
@@ -172,7 +176,9 @@ def test_a_phrasing_with_a_slot_the_task_lacks_is_refused() -> None:
 
 
 def test_what_a_record_holds_is_part_of_the_runs_identity() -> None:
-    """Two tasks of one name, or two phrasings of one id, make two runs; without records nothing is added."""
+    """Two tasks of one name, or two phrasings of one id, make two runs;
+    without records nothing is added.
+    """
     plain = identity(settings_of({"model": MODEL, "tasks": TASK}))
     marks = [
         identity(settings_of({"model": MODEL, "tasks": TASK, "phrasings": [phrasing]}))
@@ -218,7 +224,9 @@ def test_a_function_is_asked_and_its_text_is_read_as_a_choice(tmp_path: Path) ->
 
 
 def test_answers_of_a_function_are_never_taken_for_those_of_another_run(tmp_path: Path) -> None:
-    """Nobody can tell whether it computes the same as before: its own run alone, and a second one is refused in its place."""
+    """Nobody can tell whether it computes the same as before: its own run alone,
+    and a second one is refused in its place.
+    """
     settings = settings_of({"model": first, **LIMITED, "out": tmp_path / "run"})
     again = settings_of({"model": first, **LIMITED})
 
@@ -432,7 +440,9 @@ def test_the_environment_names_the_data_directory(
 
 
 def test_allow_unknown_is_an_option_of_models_with_a_tokenizer_here() -> None:
-    """It goes into the model's options, and with them into identity and fingerprint; elsewhere it is refused."""
+    """It goes into the model's options, and with them into identity and fingerprint;
+    elsewhere it is refused.
+    """
     given = {"model": "demo", "suite": "quickstart", "allow_unknown": True}
     assert settings_of(given).model.options["allow_unknown"] is True
     assert "allow_unknown" not in settings_of({**given, "allow_unknown": False}).model.options

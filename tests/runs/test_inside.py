@@ -1,4 +1,6 @@
-"""Inside a model: attribution against finite differences, layers of both kinds of model, a changed layer that patching finds."""
+"""Inside a model: attribution against finite differences, layers of both kinds of model, a
+changed layer that patching finds.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,9 @@ def test_attribution_is_the_slope_along_every_embedding(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shares_similarity_and_drift_are_told(small_model: Callable[..., Path], kind: str) -> None:
-    """Shares lie in 0 to 1, one instance is held against itself and others, every generated token has a share."""
+    """Shares lie in 0 to 1, one instance is held against itself and others, every generated
+    token has a share.
+    """
     seen = look(spec(small_model(kind)), ITEMS, generate=3)
     assert all(0 < row["share"] < 1 and 0 < row["tokens"] < 1 for row in seen.shares)
     assert [row["layer"] for row in seen.layers] == list(KINDS[kind])

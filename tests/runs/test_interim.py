@@ -110,7 +110,9 @@ def test_it_looks_while_the_writer_writes(tmp_path: Path) -> None:
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:
-    """No file appears or changes beside a stopped run, nor beside the log of one that was killed."""
+    """No file appears or changes beside a stopped run, nor beside the log of one that was
+    killed.
+    """
     start(tmp_path / "run", 2)
     before = {
         path.name: (path.stat().st_size, path.stat().st_mtime_ns)
@@ -145,7 +147,9 @@ def test_it_ends_by_itself_when_the_run_is_complete(
 def test_phrasings_of_a_task_are_shown_on_demand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By default those of tasks under way, with --task those of that task; a task that is not there is refused."""
+    """By default those of tasks under way, with --task those of that task;
+    a task that is not there is refused.
+    """
     start(tmp_path / "run", 3)
     invoke(["watch", str(tmp_path / "run"), "--once"])
     default = capsys.readouterr().out

@@ -89,7 +89,9 @@ def test_a_judge_that_takes_what_stands_first_is_found_out(
 def test_nonsense_is_counted_and_never_a_zero(
     run: Path, capsys: pytest.CaptureFixture[str], judge: str
 ) -> None:
-    """Refusals and empty texts are no verdicts: the rate is undefined, the table has no such column."""
+    """Refusals and empty texts are no verdicts:
+    the rate is undefined, the table has no such column.
+    """
     found = judged(run, judge, capsys)
     assert found["unread"] == found["n_questions"] == 160
     assert found["tasks"][-1]["judged"]["value"] is None
@@ -273,7 +275,9 @@ def test_a_gate_looks_at_a_judge_only_where_the_policy_says_so(
 def test_compare_shows_what_one_judge_says_of_both_and_never_two_judges(
     run: Path, runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A perfect judge's difference is the metric's; of two judges there is a note and no difference."""
+    """A perfect judge's difference is the metric's;
+    of two judges there is a note and no difference.
+    """
     other = Path(shutil.copytree(runs[1], tmp_path / "other"))
     judged(run, "scripted:perfect", capsys)
     judged(other, "scripted:perfect", capsys)

@@ -37,7 +37,9 @@ def rows(tmp_path: Path, request: pytest.FixtureRequest) -> list[dict[str, str]]
 
 @pytest.mark.parametrize("rows", ["perfect"], indirect=True)
 def test_a_perfect_model_stays_perfect(rows):
-    """Twelve cells, all right; predictions are the task's labels, and the column says whose words were asked for."""
+    """Twelve cells, all right; predictions are the task's labels,
+    and the column says whose words were asked for.
+    """
     assert len(rows) == 12
     assert {row["score"] for row in rows} == {"1.0"}
     assert {row["prediction"] for row in rows} == {"True", "False"}

@@ -60,7 +60,9 @@ def answered(progress: ShownProgress, clock: list[float]) -> None:
 def test_text_says_rates_savings_and_time_left(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """30 requests and 2,800 prompt tokens in 20 s; 800 tokens computed where 28 x (4 x 100 + 6) would be; 30 requests left."""
+    """30 requests and 2,800 prompt tokens in 20 s;
+    800 tokens computed where 28 x (4 x 100 + 6) would be; 30 requests left.
+    """
     answered(ShownProgress(quiet=False, label="toy"), clock)
     first, second = capsys.readouterr().err.splitlines()
 
@@ -71,7 +73,9 @@ def test_text_says_rates_savings_and_time_left(
 
 
 def test_json_lines_say_the_same(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    """One object a line on standard error, the first before anything is known; the last when it is over, once."""
+    """One object a line on standard error, the first before anything is known;
+    the last when it is over, once.
+    """
     progress = ShownProgress(quiet=False, label="toy", as_json=True)
     progress.note("a note")
     answered(progress, clock)
@@ -108,7 +112,9 @@ def test_json_lines_say_the_same(clock: list[float], capsys: pytest.CaptureFixtu
 def test_what_comes_once_is_no_part_of_the_time_left(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """10 of 40 requests in 12 s, of which a start-up proof took 10: the other 30 take 6 s, not 36."""
+    """10 of 40 requests in 12 s, of which a start-up proof took 10: the other 30 take 6 s,
+    not 36.
+    """
     progress = ShownProgress(quiet=False, label="toy")
     spent = {"proving": 0.0}
     progress.watch(lambda: {"seconds": dict(spent)})
@@ -125,7 +131,9 @@ def test_what_comes_once_is_no_part_of_the_time_left(
 
 
 def test_time_left_goes_by_letters(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    """Long prompts come first: 5 of 20 took 10 s with 5,000 of 6,500 letters, so the other 15 take 3 s, not 30."""
+    """Long prompts come first: 5 of 20 took 10 s with 5,000 of 6,500 letters,
+    so the other 15 take 3 s, not 30.
+    """
     progress = ShownProgress(quiet=False, label="toy")
     long, short = (
         [Request(kind="generate", text=letter * n, max_tokens=0) for n in sizes]
@@ -171,7 +179,9 @@ def load(progress: ShownProgress, swallowed: int) -> None:
 def test_one_stop_ends_the_loading_of_a_model_also_where_a_library_swallows_it(
     swallowed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What breaks in comes again until loading ends; a stop swallowed at its very end still counts."""
+    """What breaks in comes again until loading ends;
+    a stop swallowed at its very end still counts.
+    """
     monkeypatch.setattr(module, "AGAIN", 0.02)
     progress = ShownProgress(quiet=True, label="toy")
 

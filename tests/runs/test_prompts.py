@@ -1,4 +1,6 @@
-"""Prompts are shown as they are sent: the same text and ids that the engine is fed, in the table of responses too."""
+"""Prompts are shown as they are sent: the same text and ids that the engine is fed,
+in the table of responses too.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ from evalkit.runs.prompts import shown_prompts
 
 __all__ = ["small_model"]
 
-TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+TEMPLATE = (
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}{% if "
+    "add_generation_prompt %}<assistant>{% endif %}"
+)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
@@ -37,7 +42,9 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any
 def test_shown_is_what_the_engine_is_fed(
     template: str, small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Ids of prompt and choices equal those of the loaded backend, with a chat template and without."""
+    """Ids of prompt and choices equal those of the loaded backend,
+    with a chat template and without.
+    """
     pytest.importorskip("torch")
     from evalkit.backends.hf.backend import HFBackend
 
@@ -120,7 +127,9 @@ def test_plan_shows_prompts_above_the_table(capsys: pytest.CaptureFixture[str]) 
 def test_responses_are_exported_with_their_prompts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every row has the text that was asked and the choices behind it, and equals what is shown before the run."""
+    """Every row has the text that was asked and the choices behind it,
+    and equals what is shown before the run.
+    """
     settings = toy_settings("noise", tmp_path / "run")
     run(settings, Silent())
     out = tmp_path / "r.jsonl"

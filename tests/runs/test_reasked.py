@@ -36,7 +36,9 @@ def told(candidate: Path, baseline: Path, out: Path, capsys: pytest.CaptureFixtu
 def test_what_was_forgotten_stays_lost_in_every_wording(
     baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Instances that are gone whatever the wording are no longer known; those that lost nothing are."""
+    """Instances that are gone whatever the wording are no longer known;
+    those that lost nothing are.
+    """
     candidate = stored("forgot,strength=0.2,accuracy=1,flips=0", tmp_path / "new")
     line = told(candidate, baseline, tmp_path / "again", capsys)
     assert "0% are right in both" in line

@@ -1,4 +1,6 @@
-"""``--repeats``, ``--temperature``, ``--top-p`` and ``--max-tokens``: several answers per cell, and their variance."""
+"""``--repeats``, ``--temperature``, ``--top-p`` and ``--max-tokens``:
+several answers per cell, and their variance.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def ran(out: Path, **changes: Any) -> Any:
 def test_every_repeat_is_another_answer_and_their_variance_stands_beside_the_others(
     tmp_path: Path,
 ) -> None:
-    """Answers right with chance 0.6 vary by 0.24 between repeats of a cell; choices are asked once."""
+    """Answers right with chance 0.6 vary by 0.24 between repeats of a cell;
+    choices are asked once.
+    """
     ran(tmp_path / "run")
     estimates = pd.read_csv(tmp_path / "run" / "estimates.csv")
     rows = pd.read_parquet(tmp_path / "run" / "scores.parquet")

@@ -1,4 +1,6 @@
-"""The corridor end to end on scripted models: every metric has a model that trips it, and nothing is asked twice."""
+"""The corridor end to end on scripted models: every metric has a model that trips it,
+and nothing is asked twice.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ def test_a_run_that_is_complete_asks_nothing_again(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on_and_equals_an_undisturbed_one(tmp_path: Path) -> None:
-    """Stopped after every second batch until complete: byte-identical results, nothing asked twice."""
+    """Stopped after every second batch until complete:
+    byte-identical results, nothing asked twice.
+    """
     undisturbed = Silent()
     run(settings("noise,batch=16", tmp_path / "whole"), undisturbed)
     asked = 0
@@ -138,7 +142,9 @@ def test_batch_size_changes_no_byte(tmp_path: Path) -> None:
 
 
 def test_failures_are_missing_counted_and_asked_again(tmp_path: Path) -> None:
-    """A NaN is no answer: the cell is missing, the exit code says incomplete, the next run asks only for it."""
+    """A NaN is no answer: the cell is missing, the exit code says incomplete, the next run asks
+    only for it.
+    """
     outcome = run(settings("nan,rate=0.2", tmp_path / "run"), Silent())
     missing = outcome.manifest.totals.missing
     again = Silent()
@@ -178,7 +184,10 @@ def test_a_model_that_changed_between_resumes_is_refused_with_both_fingerprints(
 def test_a_changed_phrasing_is_asked_anew_and_nothing_else(tmp_path: Path) -> None:
     """Only what changed is computed."""
     file = tmp_path / "mine.yaml"
-    body = "- {id: mine-1, source: me, text: 'First of mine.'}\n- {id: mine-2, source: me, text: 'Second of mine.'}\n"
+    body = (
+        "- {id: mine-1, source: me, text: 'First of mine.'}\n- {id: mine-2, source: me, text: "
+        "'Second of mine.'}\n"
+    )
     file.write_text(body, encoding="utf-8")
     suite = replace(SUITE, tasks=("procedural/comparison",))
     given = replace(settings("noise", tmp_path / "run", suite=suite), phrasing_files=(file,))
@@ -204,7 +213,9 @@ def test_responses_are_shared_between_runs_through_the_cache(tmp_path: Path) -> 
 def test_scores_are_recomputed_without_model_and_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Finishing from the stored responses gives the same bytes, with catalog and backends out of reach."""
+    """Finishing from the stored responses gives the same bytes,
+    with catalog and backends out of reach.
+    """
     run(settings("noise", tmp_path / "run"), Silent())
     before = (tmp_path / "run" / "estimates.csv").read_bytes()
     (tmp_path / "run" / "estimates.csv").unlink()
@@ -317,14 +328,18 @@ def test_seen_is_unknown_when_nothing_is_said_of_the_tuning(tmp_path: Path) -> N
 
 
 class Close(ScriptedBackend):
-    """Says which precision its weights have, and answers some requests so closely that rounding decides."""
+    """Says which precision its weights have, and answers some requests so closely that rounding
+    decides.
+    """
 
     def fingerprint(self) -> dict[str, str]:
         """Return the fingerprint with a precision."""
         return {**super().fingerprint(), "dtype": "bfloat16"}
 
     def run(self, asks: Sequence[Ask]) -> Iterator[list[Response]]:
-        """Answer half of the requests with margins of a tenth of a nat, the others with two nats."""
+        """Answer half of the requests with margins of a tenth of a nat, the others with two
+        nats.
+        """
         for batch in super().run(asks):
             close = {response.key: response.key[0] < "8" for response in batch}
             yield [
@@ -354,7 +369,9 @@ class Cut(ScriptedBackend):
 def test_answers_cut_by_the_limit_are_counted_beside_the_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They stand in the manifest, the summary and the report; a run without any says nothing of them."""
+    """They stand in the manifest, the summary and the report;
+    a run without any says nothing of them.
+    """
     whole = run(settings("perfect", tmp_path / "whole"), Silent()).manifest
     monkeypatch.setattr("evalkit.backends.scripted.ScriptedBackend", Cut)
     outcome = run(replace(settings("perfect", tmp_path / "cut"), report=True), Silent())
@@ -372,7 +389,9 @@ def test_answers_cut_by_the_limit_are_counted_beside_the_score(
 def test_decisions_within_rounding_are_counted_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Cells whose best two choices lie closer than the precision resolves stand in the manifest, the summary and the report."""
+    """Cells whose best two choices lie closer than the precision resolves stand in the manifest,
+    the summary and the report.
+    """
     plain = run(settings("noise", tmp_path / "plain"), Silent())
     monkeypatch.setattr("evalkit.backends.scripted.ScriptedBackend", Close)
     close = run(
@@ -395,12 +414,15 @@ def test_decisions_within_rounding_are_counted_and_said(
 
 
 def test_limit_that_the_suite_sets_itself_is_no_limited_run(tmp_path: Path) -> None:
-    """A suite of three instances stands for itself; fewer than it asks for, by an option, are a part of it."""
+    """A suite of three instances stands for itself;
+    fewer than it asks for, by an option, are a part of it.
+    """
     import evalkit
 
     path = tmp_path / "small.yaml"
     path.write_text(
-        "name: small\ndescription: Three instances.\ntasks: [procedural/boolean]\nphrasings: 2\nlimit: 3\n",
+        "name: small\ndescription: Three instances.\ntasks: [procedural/boolean]\nphrasings: "
+        "2\nlimit: 3\n",
         encoding="utf-8",
     )
     whole = evalkit.run(

@@ -74,7 +74,9 @@ def test_uncertainty_is_the_change_of_the_own_answers_probability(tmp_path):
 
 
 def test_calibration_of_written_answers_stands_beside_what_they_state(tmp_path):
-    """By hand: three tokens of p .8, all wrong: c - y is .8, its square .64; stated 60 % gives .6."""
+    """By hand: three tokens of p .8, all wrong: c - y is .8, its square .64;
+    stated 60 % gives .6.
+    """
 
     def answer(request):
         if request.kind == "generate":
@@ -91,7 +93,9 @@ def test_calibration_of_written_answers_stands_beside_what_they_state(tmp_path):
 
 
 def test_scores_stand_beside_the_right_instances(tmp_path):
-    """Two of many instances are picked; the surer one is right: overconfidence .5 - .5 and aurc of it."""
+    """Two of many instances are picked; the surer one is right:
+    overconfidence .5 - .5 and aurc of it.
+    """
     import evalkit.runs.said_again as module
     from evalkit.analysis.from_answers import said_statistics
 

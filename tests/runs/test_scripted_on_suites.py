@@ -1,4 +1,6 @@
-"""What scripted models must score on every suite and benchmark, by the command that prints the tables of docs/scripted.md."""
+"""What scripted models must score on every suite and benchmark, by the command that prints the
+tables of docs/scripted.md.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ FIRST = {
     **{"fpb": 33.3, "gsm8k": 0.0, "hellaswag": 25.0, "medqa": 25.0, "multiwoz": 0.0, "pawsx": 50.0},
     **{"pubmedqa": 33.3, "relations": 50.0, "winogrande": 50.0, "xcopa": 50.0, "xnli": 33.3},
 }
-"""Benchmark -> percent of made rows whose right choice is the first, counted by hand: BBQ's ambiguous
-half never, the other half every second time; texts never."""
+"""Benchmark -> percent of made rows whose right choice is the first, counted by hand:
+BBQ's ambiguous half never, the other half every second time; texts never."""
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ def tool(monkeypatch: pytest.MonkeyPatch):
 def test_perfect_obedient_and_deaf_models_score_what_they_must(
     tool, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
-    """Means of 100; a reliance on null of 0 for the perfect and the deaf, of 100 for the obedient one; a suite without data is named."""
+    """Means of 100; a reliance on null of 0 for the perfect and the deaf, of 100 for the
+    obedient one; a suite without data is named.
+    """
     tool.main(
         ["--suites", "probes,bias", "--limit", "1", "--phrasings", "1", "--data", str(tmp_path)]
     )
@@ -60,7 +64,9 @@ def test_who_is_wrong_scores_nothing_and_the_first_choice_what_is_counted(
 
 
 def test_every_task_that_reads_a_file_has_made_rows(tool, tmp_path: Path):
-    """All are read; a task that ships without rows in its layout would be missing from the table."""
+    """All are read; a task that ships without rows in its layout would be missing from the
+    table.
+    """
     files = tool.made_rows.write(tmp_path, data_root("tasks"))
     tasks = list_tasks(map(str, files))
 

@@ -1,4 +1,6 @@
-"""Runs of served models: resumed on another port, shared by version, compared only with their like."""
+"""Runs of served models: resumed on another port, shared by version, compared only with their
+like.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ def test_a_run_by_text_is_told_and_not_compared_with_one_by_log_probabilities(
 def test_one_signal_ends_a_run_whose_server_is_silent(
     server: Server, number: int, code: int, ignored: bool, tmp_path: Path
 ) -> None:
-    """The line to go on is printed, and the exit code is that of the signal, also where a shell started it with SIGINT ignored."""
+    """The line to go on is printed, and the exit code is that of the signal, also where a shell
+    started it with SIGINT ignored.
+    """
     asked: list[bool] = []
 
     def silent(handler: Handler, sent: dict[str, Any]) -> None:

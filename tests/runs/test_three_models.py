@@ -24,7 +24,9 @@ REWRITINGS = [
     "word:rate=0.2,data=none",
     "wrapper",
 ]
-"""Rewritings of the request alone: what is asked for stays, so who always knows it is always right."""
+"""Rewritings of the request alone: what is asked for stays,
+so who always knows it is always right.
+"""
 OFFLINE = ("quickstart", "procedural")
 WITH_DATA = ("bbh", "bigbench", "mmlu", "superni", "robustness", "ladder")
 
@@ -61,7 +63,9 @@ def check(out: Path, **given: object) -> None:
 
 @pytest.mark.parametrize("metric", ["exact_match", "rouge_l"])
 def test_free_text_with_any_metric(tmp_path: Path, metric: str) -> None:
-    """What an obedient model writes under a control shares no word with the answer, so overlap gives it nothing."""
+    """What an obedient model writes under a control shares no word with the answer,
+    so overlap gives it nothing.
+    """
     rows = [
         {"question": f"Name thing {n}.", "target": f"the not so big thing {n}"} for n in range(3)
     ]
@@ -109,7 +113,9 @@ def test_suites_of_published_data(tmp_path: Path, suite: str) -> None:
 def test_a_perfect_model_stays_perfect_under_every_rewriting_of_the_request(
     tmp_path: Path, tasks: list[str], rewritings: list[str]
 ) -> None:
-    """Whatever happens to the words of the request, its answer is read and right, in every family; moved choices where there are any."""
+    """Whatever happens to the words of the request, its answer is read and right,
+    in every family; moved choices where there are any.
+    """
     run = evalkit.run(
         "scripted:perfect",
         tasks=tasks,

@@ -1,4 +1,6 @@
-"""A finished run asked for again shows what it came to and loads nothing; whatever changed, it is run."""
+"""A finished run asked for again shows what it came to and loads nothing;
+whatever changed, it is run.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Loads(Exception):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a model, a phrasing file and a finished run of them, read-only by custom."""
+    """Return a folder with a model, a phrasing file and a finished run of them, read-only by
+    custom.
+    """
     folder = tmp_path_factory.mktemp("finished")
     build(folder / "model", "causal", 1)
     (folder / "mine.yaml").write_text(WORDINGS, encoding="utf-8")

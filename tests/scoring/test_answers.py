@@ -1,4 +1,6 @@
-"""Estimates from stored answers, end to end: recomputed by hand from the store, and without a model by 'evalkit score'."""
+"""Estimates from stored answers, end to end: recomputed by hand from the store,
+and without a model by 'evalkit score'.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,9 @@ def test_representations_need_a_backend_that_has_them(tmp_path: Path) -> None:
 def test_distances_are_stored_so_that_score_needs_no_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The demo model represents its phrasings once; the second run asks nothing, and 'evalkit score' gives the same bytes."""
+    """The demo model represents its phrasings once; the second run asks nothing,
+    and 'evalkit score' gives the same bytes.
+    """
     pytest.importorskip("torch")
     words = [
         *"--model demo --tasks procedural/boolean --limit 4 --resamples 100 --no-cache".split(),

@@ -80,7 +80,9 @@ def test_a_group_that_fits_none_or_both_of_the_answers_has_no_bias_score(
 
 
 def test_the_score_is_the_papers(task: Task, tmp_path: Path) -> None:
-    """Told: of 3 that name somebody 2 biased, 2 * 2/3 - 1. Open: 2 of 4 decided, both biased: (1 - .5) * 1."""
+    """Told: of 3 that name somebody 2 biased, 2 * 2/3 - 1. Open: 2 of 4 decided, both biased:
+    (1 - .5) * 1.
+    """
     found = load_instances(task, tmp_path)
     expected = [item.fields["stereotyped"] for item in found]
     other = {"The old one": "The young one", "The young one": "The old one"}

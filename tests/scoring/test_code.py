@@ -32,7 +32,7 @@ ANSWERS = {
     "fenced, never closed": f"```\ndef area(r):\n{BODY}",
     "second of two blocks": f"First\n```\npip install x\n```\nthen\n```py\ndef area(r):\n{BODY}```",
     "fence holds the rest": f"```python\n{BODY}```",
-    "words before and after": f"Sure, here you are.\n\ndef area(r):\n{BODY}\nThat is all there is to it.",
+    "words before and after": f"Sure, here you are.\n\ndef area(r):\n{BODY}\nThat is all there is to it.",  # noqa: E501
     "thoughts before": f"<think>r squared?</think>def area(r):\n{BODY}",
 }
 
@@ -58,7 +58,9 @@ def test_a_program_is_found_however_it_is_written(name: str) -> None:
     "text", ["", "  \n ", "I cannot help with that.", "x" * (3 * MAX_TEXT), "`" * 99]
 )
 def test_an_answer_of_any_kind_is_read_in_bounds(text: str) -> None:
-    """Nothing, a refusal, three megabytes and a row of marks give few readings of bounded length."""
+    """Nothing, a refusal, three megabytes and a row of marks give few readings of bounded
+    length.
+    """
     found = programs_in(text, INSTANCE)
 
     assert len(found) <= 4

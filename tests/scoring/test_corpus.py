@@ -88,7 +88,9 @@ def test_instances_of_one_group_are_drawn_together() -> None:
 
 
 def test_the_interval_holds_the_score_of_the_population() -> None:
-    """60 corpora of 40 sentences drawn of 1,000: 95 % intervals hold the whole one's chrF in 85 % or more."""
+    """60 corpora of 40 sentences drawn of 1,000:
+    95 % intervals hold the whole one's chrF in 85 % or more.
+    """
     rng = np.random.default_rng(3)
     words = np.array(
         [

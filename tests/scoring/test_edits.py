@@ -36,7 +36,9 @@ def sentences(tmp_path: Path, text: str) -> list[Instance]:
 
 
 def test_f05_by_hand() -> None:
-    """Two of three edits made are wanted, four are wanted: P 2/3, R 1/2, F0.5 = 1.25 PR / (.25 P + R) = .625."""
+    """Two of three edits made are wanted, four are wanted:
+    P 2/3, R 1/2, F0.5 = 1.25 PR / (.25 P + R) = .625.
+    """
     found = Matched(both=2, made=3, wanted=4)
 
     assert (found.precision, found.recall) == (pytest.approx(2 / 3), 0.5)
@@ -69,7 +71,9 @@ def test_the_best_annotator_counts(tmp_path: Path, text: str, score: float) -> N
 
 
 def test_leaving_a_right_sentence_alone_is_right(tmp_path: Path) -> None:
-    """No edit made, none wanted: precision and recall 1. An empty answer is unparsed, no text missing."""
+    """No edit made, none wanted: precision and recall 1.
+    An empty answer is unparsed, no text missing.
+    """
     _, second = sentences(tmp_path, M2)
 
     assert edit_f05(answered(second, "Fine as it is .")).score == 1.0
@@ -141,7 +145,9 @@ def test_chrf_is_sacrebleus() -> None:
 
 
 def test_parts_of_an_edit_score_are_measured() -> None:
-    """One of two edits made is wanted, of one wanted: precision .5, recall 1; six tokens as 2 x 3."""
+    """One of two edits made is wanted, of one wanted: precision .5, recall 1;
+    six tokens as 2 x 3.
+    """
     from evalkit.records import Source, Task
     from evalkit.scoring.cell import verdict_of
     from evalkit.scoring.measures import measured

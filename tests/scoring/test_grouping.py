@@ -76,7 +76,9 @@ def test_a_group_that_no_instance_has_is_refused(tmp_path):
     ],
 )
 def test_shipped_tasks_know_what_their_instances_share(task, inputs, shared):
-    """A passage, a conversation, a story or a sentence, up to where the question begins; where it does not, nothing."""
+    """A passage, a conversation, a story or a sentence, up to where the question begins;
+    where it does not, nothing.
+    """
     found = load_task(task)
     fields = [{"question": text, "input": text} for text in inputs]
     instances = [Instance(id=str(n), fields=one) for n, one in enumerate(fields)]
@@ -108,7 +110,9 @@ def test_groups_are_no_content_of_a_task():
 
 
 def test_a_run_counts_its_groups(tmp_path):
-    """From the task file to the estimate: 4 instances in 3 groups, and the same when scored again."""
+    """From the task file to the estimate: 4 instances in 3 groups,
+    and the same when scored again.
+    """
     task_of(tmp_path, "passage")
     wordings = [
         evalkit.Phrasing(id=f"w{n}", text="Answer. {{ question }}" + n * "!", source="own")
@@ -140,7 +144,9 @@ def test_a_run_counts_its_groups(tmp_path):
     ("task", "n", "groups"), [("strange_stories", 174, 63), ("winowhy", 2865, 271)]
 )
 def test_published_files_hold_groups(task, n, groups):
-    """The 174 questions are about 63 stories, the 2,865 reasons about 271 sentences: neither is as many draws as it has rows."""
+    """The 174 questions are about 63 stories, the 2,865 reasons about 271 sentences:
+    neither is as many draws as it has rows.
+    """
     found = load_task(f"bigbench/{task}")
     names = groups_of(found, load_instances(found, Path(os.environ["EVALKIT_DATA"])))
 

@@ -1,4 +1,5 @@
-"""Programs without bubblewrap, with limits alone, by a user who is not root: what comes of harmless ones.
+"""Programs without bubblewrap, with limits alone, by a user who is not root:
+what comes of harmless ones.
 
 Root runs them as the user nobody, in a process of its own. Hostile programs are not among them:
 they would reach this machine.
@@ -61,11 +62,15 @@ NAMESPACE = (
     *("bwrap", "--dev-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent"),
     *("--proc", "/proc", "--uid", "65534", "--gid", "65534"),
 )
-"""The user nobody in a name space of its own: it may read what root keeps to itself, and stops no process of others."""
+"""The user nobody in a name space of its own: it may read what root keeps to itself,
+and stops no process of others.
+"""
 
 
 def ways() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Yield how a program can be started by a user who is not root: words before it, options of Popen."""
+    """Yield how a program can be started by a user who is not root:
+    words before it, options of Popen.
+    """
     if os.getuid() != 0:
         yield (), {}
         return
@@ -76,7 +81,9 @@ def ways() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
 
 
 def started(script: str, given: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Return what a script prints where bubblewrap is not to be found, by a user who is not root."""
+    """Return what a script prints where bubblewrap is not to be found, by a user who is not
+    root.
+    """
     environment = {"PATH": str(home), "PYTHONPATH": str(ROOT), "HOME": str(home)}
     common: dict[str, Any] = {"env": {**environment, "TMPDIR": str(home)}, "cwd": home}
     common |= {"capture_output": True, "text": True, "check": False, "timeout": 300}
@@ -95,7 +102,9 @@ def started(script: str, given: str, home: Path) -> subprocess.CompletedProcess[
 
 
 def test_limits_alone_give_harmless_programs_their_classes() -> None:
-    """Ten programs come out as they do within bubblewrap, and the notice says what is not contained."""
+    """Ten programs come out as they do within bubblewrap,
+    and the notice says what is not contained.
+    """
     home = Path(os.path.realpath(tempfile.mkdtemp(prefix="evalkit-limits-")))
     os.chmod(home, 0o777)  # of the one who runs the tests, for the one who runs the programs
     programs = {name: text for name, (text, _) in PROGRAMS.items()}

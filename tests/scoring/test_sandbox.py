@@ -178,8 +178,8 @@ HOSTILE = {
         "nested more than 200 deep",
     ),
     "a length that is a lie": (
-        "import os\ndef f(x):\n for n in range(3, 30):\n  try: os.write(n, (2**62).to_bytes(8, 'big'))\n"
-        "  except OSError: pass\n import time; time.sleep(9)",
+        "import os\ndef f(x):\n for n in range(3, 30):\n  try: os.write(n, (2**62).to_bytes(8, "
+        "'big'))\n  except OSError: pass\n import time; time.sleep(9)",
         "exception",
         "at most",
     ),
@@ -216,7 +216,9 @@ for text in ("def f(x): return 4", fills, unshares):
 
 @contained
 def test_a_user_who_is_not_root_is_not_less_contained() -> None:
-    """To such a user's program the devices' folder belongs, and namespaces are open; neither helps it."""
+    """To such a user's program the devices' folder belongs, and namespaces are open;
+    neither helps it.
+    """
     line = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--unshare-pid", "--proc", "/proc"]
     line += ["--die-with-parent", "--uid", "65534", "--gid", "65534", sys.executable, "-c"]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -230,7 +232,9 @@ def test_a_user_who_is_not_root_is_not_less_contained() -> None:
 
 
 def test_the_filter_knows_its_machines() -> None:
-    """Eight bytes an instruction, the same ones for two machines; none for a machine that is not known."""
+    """Eight bytes an instruction, the same ones for two machines;
+    none for a machine that is not known.
+    """
     x86, arm = calls_filter("x86_64"), calls_filter("aarch64")
 
     assert x86 is not None
@@ -252,8 +256,8 @@ TRICKS = {
     "def f(x): return 0",
     "raises an AssertionError": "def f(x): raise AssertionError('passed')",
     "prints that it passed": 'print(\'["passed", ""]\')\ndef f(x): return 0',
-    "writes an answer of its own": "import os\nfor n in range(3, 20):\n try: os.write(n, b'passed')\n"
-    " except OSError: pass\ndef f(x): return 0",
+    "writes an answer of its own": "import os\nfor n in range(3, 20):\n try: os.write(n, b'passed')\n except OSError: "  # noqa: E501
+    "pass\ndef f(x): return 0",
     "an end by a signal": "import os\ndef f(x): os.kill(os.getpid(), 15)",
 }
 
@@ -270,10 +274,9 @@ def test_nothing_is_left_running() -> None:
     """A child that leaves its group and is adopted ends with its program."""
     word = f"evalkit-left-{os.getpid()}"
     text = (
-        "import os, sys\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n"
-        f"  os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(60)', '{word}'])\n"
-        " os._exit(0)\n"
-        "def f(x): return x * x"
+        "import os, sys\nif os.fork() == 0:\n os.setsid()\n if os.fork() "
+        "== 0:\n  os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(60)', "
+        f"'{word}'])\n os._exit(0)\ndef f(x): return x * x"
     )
     found = outcome(text)
     lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.is_file()]
@@ -286,14 +289,19 @@ def test_nothing_is_left_running() -> None:
 def test_values_of_plain_types_come_back_as_they_are() -> None:
     """Nested values, bytes, large integers and None are handed over unchanged."""
     text = "def f(x): return {'a': [1, (2.5, None)], 3: {4}, 'b': b'\\x00', 'n': 10 ** 40, 'x': x}"
-    tests = "assert f({1: 'ü'}) == {'a': [1, (2.5, None)], 3: {4}, 'b': b'\\x00', 'n': 10 ** 40, 'x': {1: 'ü'}}"
+    tests = (
+        "assert f({1: 'ü'}) == {'a': [1, (2.5, None)], 3: {4}, 'b': b'\\x00', 'n': 10 ** 40, 'x': "
+        "{1: 'ü'}}"
+    )
 
     assert outcome(text, tests) == Outcome(kind="passed")
 
 
 @contained
 def test_tests_may_expect_an_error_and_hand_over_objects_of_the_setup() -> None:
-    """An error of the program reaches the tests as what it is; classes of the setup are known to both."""
+    """An error of the program reaches the tests as what it is;
+    classes of the setup are known to both.
+    """
     setup = "class Pair:\n def __init__(self, a, b): self.a, self.b = a, b"
     text = "def f(p):\n if p.a > p.b: raise ValueError('order')\n return p.a + p.b"
     tests = (

@@ -54,7 +54,9 @@ def test_log_probabilities_by_hand() -> None:
 
 
 def test_a_choice_that_begins_another_by_hand() -> None:
-    """p(1) = .9 holds p(10) = .8, which holds p(100) = .1: what is left is .1, .7, .1 and 10 wins."""
+    """p(1) = .9 holds p(10) = .8, which holds p(100) = .1:
+    what is left is .1, .7, .1 and 10 wins.
+    """
     labels = ("1", "10", "100", "2")
     item = Instance(id="1", fields={}, choices=labels, target=1, references=("10",))
     response = Response(
@@ -203,14 +205,18 @@ def test_stored_answers_are_scored_by_all_rules(
 
 
 def test_first_token_only_where_a_label_is_one() -> None:
-    """Labels of one token are scored; where one has four, or nothing is known, there is no score."""
+    """Labels of one token are scored; where one has four,
+    or nothing is known, there is no score.
+    """
     assert chosen("first", tokens=(1, 1)) == 1.0
     assert chosen("first", tokens=(1, 4)) is None
     assert chosen("first", tokens=()) is None
 
 
 def test_label_and_written_answer_are_compared_cell_by_cell() -> None:
-    """Of four cells two name the same choice, one text another, one none; a missing cell is left out."""
+    """Of four cells two name the same choice, one text another, one none;
+    a missing cell is left out.
+    """
     by_label = ["A", "B", "A", "B", "A"]
     written = ["A", "B", "B", None, "A"]
     tables = {
@@ -240,7 +246,9 @@ def _said(predictions: list[str | None], *, missing: int | None = None) -> Score
 def test_a_table_made_elsewhere_is_scored_by_other_rules(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By hand: exact 1 of 3, contains 2 of 3; the missing cell stays missing; no texts is refused."""
+    """By hand: exact 1 of 3, contains 2 of 3; the missing cell stays missing;
+    no texts is refused.
+    """
     path = tmp_path / "table.csv"
     path.write_text(
         "model,task,phrasing_id,instance_id,score,prediction,target\n"

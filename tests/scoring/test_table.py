@@ -40,14 +40,19 @@ def frame_of(rows: list[tuple]) -> pd.DataFrame:
 
 def test_columns_follow_the_contract():
     """The columns of scores.parquet come first and in the documented order."""
-    expected = "model benchmark task phrasing_id phrasing_source seen layout label_space perturbation instance_id score status prediction target"
+    expected = (
+        "model benchmark task phrasing_id phrasing_source seen layout label_space perturbation "
+        "instance_id score status prediction target"
+    )
 
     assert list(COLUMNS[:14]) == expected.split()
     assert list(ScoreTable.from_scores([make_score()]).frame.columns) == list(COLUMNS)
 
 
 def test_block_places_every_cell_and_leaves_absent_ones_missing():
-    """A block has one row per phrasing and one column per instance, sorted, with NaN where no cell is."""
+    """A block has one row per phrasing and one column per instance, sorted,
+    with NaN where no cell is.
+    """
     table = ScoreTable.from_scores(
         [
             make_score(phrasing_id="p2", instance_id="i2", score=0.0, prediction="no"),
@@ -170,7 +175,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         ([], "the table has no rows"),
         (
             [("m", "t", "p", "i", 48.1)],
-            r"1 of 1 values lie outside \[0, 1\], first 48\.1 in row 1; scores are fractions\. Divide percentages by 100",
+            r"1 of 1 values lie outside \[0, 1\], first 48\.1 in row 1; scores are fractions\. Divide percentages by 100",  # noqa: E501
         ),
         ([("m", "t", "p", "i", -0.1)], r"outside \[0, 1\], first -0\.1"),
         ([("m", "t", "p", "i", float("inf"))], r"outside \[0, 1\], first inf"),
@@ -243,7 +248,9 @@ def test_repeats_are_averaged_and_told_apart():
 
 
 def test_numeric_ids_and_lone_surrogates_become_text(tmp_path):
-    """Ids read as numbers are spelled without a fraction, and a broken character does not stop the file."""
+    """Ids read as numbers are spelled without a fraction,
+    and a broken character does not stop the file.
+    """
     odd = pd.Series(["a\ud800"], dtype=object)
     frame = pd.DataFrame(
         {"model": ["m"], "task": ["t"], "phrasing_id": [3.0], "instance_id": odd, "score": [1]}
@@ -256,7 +263,9 @@ def test_numeric_ids_and_lone_surrogates_become_text(tmp_path):
 
 
 def test_score_with_a_lone_surrogate_is_kept():
-    """A prediction that is no valid text is spelled with a backslash instead of stopping the run."""
+    """A prediction that is no valid text is spelled with a backslash instead of stopping the
+    run.
+    """
     block = ScoreTable.from_scores([make_score(prediction="\udc80x")]).block("m", "b/t")
 
     assert block.label_names == ("\\udc80x",)

@@ -16,7 +16,9 @@ def broken(rng: np.random.Generator, size: int) -> np.ndarray:
 
 @pytest.mark.parametrize("p", [4, 6, 10, 20, 60])
 def test_a_wording_that_was_not_drawn_is_inside(p):
-    """One in ten broken: the mean of all lies inside in at least 95 of 100 samples, where Student's does not."""
+    """One in ten broken: the mean of all lies inside in at least 95 of 100 samples,
+    where Student's does not.
+    """
     rng = np.random.default_rng(p)
     truth = 0.9 * 0.85 + 0.1 * 0.1
     held, student = 0, 0
@@ -36,7 +38,9 @@ def test_a_wording_that_was_not_drawn_is_inside(p):
     level=st.sampled_from([0.5, 0.8, 0.95, 0.99]),
 )
 def test_ends_hold_the_value_and_stay_within_scores(a, level):
-    """Whatever the scores are: 0 <= low <= value <= high <= 1, and turned round the ends change places."""
+    """Whatever the scores are: 0 <= low <= value <= high <= 1,
+    and turned round the ends change places.
+    """
     x = np.array(a)
     found, turned = (bounded_mean_of_phrasings(y, level=level) for y in (x, 1 - x))
 
@@ -54,7 +58,9 @@ def test_equal_phrasings_leave_what_was_not_seen():
 
 
 def test_many_phrasings_go_on_where_few_end(monkeypatch):
-    """Two hundred phrasings with draws and without: the same ends; a hundred thousand need no memory for draws."""
+    """Two hundred phrasings with draws and without: the same ends;
+    a hundred thousand need no memory for draws.
+    """
     a = broken(np.random.default_rng(7), 200)
     drawn = bounded_mean_of_phrasings(a)
     monkeypatch.setattr("evalkit.stats.intervals.bounded.MOST_DRAWN", 1)
@@ -66,7 +72,9 @@ def test_many_phrasings_go_on_where_few_end(monkeypatch):
 
 
 def test_new_instances_widen_it():
-    """Sixty phrasings that agree on ten instances know little of others; on a thousand they know much."""
+    """Sixty phrasings that agree on ten instances know little of others;
+    on a thousand they know much.
+    """
     rng = np.random.default_rng(1)
     few, many = (
         stats.bounded_mean_interval(np.tile((rng.random(n) < 0.5).astype(float), (60, 1)))
@@ -79,7 +87,9 @@ def test_new_instances_widen_it():
 
 
 def test_all_right_is_not_certain():
-    """Sixty phrasings right on ten instances each: others may have been missed, and other instances be wrong."""
+    """Sixty phrasings right on ten instances each: others may have been missed,
+    and other instances be wrong.
+    """
     found = stats.bounded_mean_interval(np.ones((60, 10)))
 
     assert (found.value, found.high) == (1.0, 1.0)
@@ -96,7 +106,9 @@ def test_median_reaches_from_one_order_statistic_to_another():
 
 
 def test_a_phrasing_that_answers_other_instances_right_does_not_narrow_the_median():
-    """Eleven phrasings alike and one that is right where they are wrong: instances count as they do for the eleven."""
+    """Eleven phrasings alike and one that is right where they are wrong:
+    instances count as they do for the eleven.
+    """
     alike = np.tile(np.random.default_rng(3).random(80) < 0.75, (12, 1)).astype(float)
     reversed_one = alike.copy()
     reversed_one[0] = 1 - alike[0]

@@ -37,7 +37,9 @@ def rasch() -> ModuleType:
 
 
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the mean absolute difference of the order statistics of two sets of as many numbers."""
+    """Return the mean absolute difference of the order statistics of two sets of as many
+    numbers.
+    """
     return float(np.abs(np.sort(one) - np.sort(other)).mean())
 
 
@@ -54,7 +56,9 @@ def part(scores: np.ndarray, budget: int, seed: int = 1) -> np.ndarray:
     p=st.integers(1, 12), n=st.integers(1, 15), share=st.floats(0.1, 0.5), seed=st.integers(0, 99)
 )
 def test_balanced_design_spends_the_budget_evenly(p, n, share, seed):
-    """Exactly the budget, counts per phrasing within one of each other, and nothing scored twice."""
+    """Exactly the budget, counts per phrasing within one of each other,
+    and nothing scored twice.
+    """
     budget = max(1, int(share * p * n))
     design = balanced_design(p, n, budget=budget, rng=np.random.default_rng(seed))
 
@@ -114,7 +118,9 @@ def test_complete_matrix_is_returned_exactly():
 
 
 def test_distribution_beats_averages_and_plain_rasch(rasch):
-    """A tenth of the cells: closer to the truth than averages and than the plain fit, on the average of three matrices."""
+    """A tenth of the cells: closer to the truth than averages and than the plain fit, on the
+    average of three matrices.
+    """
     errors = []
     for seed in range(3):
         y = matrix(seed, p=60, n=100)
@@ -130,7 +136,9 @@ def test_distribution_beats_averages_and_plain_rasch(rasch):
 
 
 def test_spread_is_not_that_of_the_noise():
-    """Phrasings that hardly differ, eight cells each: averages spread far more than the truth, the estimate does not."""
+    """Phrasings that hardly differ, eight cells each:
+    averages spread far more than the truth, the estimate does not.
+    """
     y = matrix(5, p=60, n=300, tau=0.02)
     known = part(y, 480)
     found = estimate_distribution(known, rng=np.random.default_rng(0), n_resamples=150).found[
@@ -145,7 +153,9 @@ def test_spread_is_not_that_of_the_noise():
 
 @pytest.mark.slow
 def test_intervals_cover_under_the_model():
-    """Over 12 matrices the 95 % intervals of the order statistics hold the truth as often as they say; `benchmarks/budget.py` has more."""
+    """Over 12 matrices the 95 % intervals of the order statistics hold the truth as often as
+    they say; `benchmarks/budget.py` has more.
+    """
     inside = []
     for seed in range(12):
         y = matrix(100 + seed, p=50, n=120)
@@ -159,7 +169,9 @@ def test_intervals_cover_under_the_model():
 
 
 def test_graded_scores_are_accepted():
-    """Scores between 0 and 1 give an estimate near their mean, with less noise than 0/1 scores would leave."""
+    """Scores between 0 and 1 give an estimate near their mean,
+    with less noise than 0/1 scores would leave.
+    """
     rng = np.random.default_rng(0)
     y = np.clip(0.6 + rng.normal(0, 0.05, (20, 1)) + rng.normal(0, 0.1, (20, 60)), 0, 1)
     found = estimate_distribution(part(y, 200), rng=rng, n_resamples=100)
@@ -169,7 +181,9 @@ def test_graded_scores_are_accepted():
 
 
 def test_features_of_phrasings_are_used():
-    """A feature that explains the phrasings brings scores of barely scored ones closer to the truth."""
+    """A feature that explains the phrasings brings scores of barely scored ones closer to the
+    truth.
+    """
     rng = np.random.default_rng(2)
     feature = rng.normal(0, 1, 50)
     y = (rng.random((50, 150)) < expit(rng.normal(0, 1.5, 150) + 0.8 * feature[:, None])).astype(
@@ -208,7 +222,9 @@ def test_nothing_scored_is_refused():
 
 
 def test_next_cells_are_new_and_go_where_least_is_known():
-    """Chosen cells are unscored and distinct, and the phrasing with the fewest cells gets more than its share."""
+    """Chosen cells are unscored and distinct, and the phrasing with the fewest cells gets more
+    than its share.
+    """
     y = matrix(4, p=10, n=60)
     known = part(y, 200)
     known[0, :] = np.nan
@@ -304,7 +320,9 @@ def test_search_needs_a_cell_per_phrasing():
 
 
 def test_a_design_is_spread_over_groups():
-    """Ten passages of twenty, sixty cells: six from each; groups of unequal size get cells by their size."""
+    """Ten passages of twenty, sixty cells: six from each;
+    groups of unequal size get cells by their size.
+    """
     even, uneven = np.repeat(np.arange(10), 20), np.repeat([0, 1], [30, 90])
     rng = np.random.default_rng(0)
     first = balanced_design(15, 200, budget=60, rng=rng, groups=even)

@@ -24,7 +24,9 @@ def test_half_unit_follows_the_printed_decimals(text, expected):
 
 
 def test_worked_example_of_the_grim_test():
-    """A mean of 3.45 cannot come from 17 whole numbers: 58/17 = 3.41, 59/17 = 3.47 (Brown and Heathers 2017, scaled by 10)."""
+    """A mean of 3.45 cannot come from 17 whole numbers:
+    58/17 = 3.41, 59/17 = 3.47 (Brown and Heathers 2017, scaled by 10).
+    """
     assert not fits(np.array([0.345 * 10]), np.array([0.005]), 17)[0]
     assert fits(np.array([0.345 * 10]), np.array([0.005]), 20)[0]
 

@@ -19,7 +19,9 @@ def passages(
 
 @given(seed=st.integers(0, 500), missing=st.floats(0.0, 0.3))
 def test_groups_keep_the_phrasing_scores_and_have_the_cluster_robust_covariance(seed, missing):
-    """Means are those of the instances; their covariance is G / (G - 1) sum of H H', worked out by hand."""
+    """Means are those of the instances; their covariance is G / (G - 1) sum of H H', worked out
+    by hand.
+    """
     rng = np.random.default_rng(seed)
     scores, codes = passages(rng, groups=6, size=4, p=3)
     scores[rng.random(scores.shape) < missing] = np.nan
@@ -62,7 +64,9 @@ def test_ten_copies_of_a_question_are_one_question():
 @pytest.mark.parametrize("unequal", [False, True])
 @pytest.mark.parametrize("question", ["fixed", "random"])
 def test_ten_groups_of_twenty_hold_their_level(question, unequal):
-    """Mean and gap of 200 instances in ten groups: at least 93% of 600 draws, where single instances hold four in five."""
+    """Mean and gap of 200 instances in ten groups: at least 93% of 600 draws,
+    where single instances hold four in five.
+    """
     rng = np.random.default_rng(20261130)
     seen, truth, held, naive = np.arange(8) < 4, 0.5, {"mean": 0, "gap": 0}, 0
     draws = 600

@@ -37,7 +37,9 @@ def test_error_without_a_loss_is_that_of_losing_with_the_probability_of_the_marg
     [(1, 0, 200, 0.02), (3, 2, 60, 0.1), (5, 9, 150, 0.03), (0, 4, 80, 0.05)],
 )
 def test_error_with_one_phrasing_is_tangos(lost: int, gained: int, n: int, margin: float) -> None:
-    """Tango 1998, equation 4: n var = 2 q + m (1 - m), q the restricted chance of a gain, root of a quadratic."""
+    """Tango 1998, equation 4: n var = 2 q + m (1 - m), q the restricted chance of a gain, root
+    of a quadratic.
+    """
     a, b, c = (
         2 * n,
         -lost - gained + (2 * n - lost + gained) * margin,
@@ -53,7 +55,9 @@ def test_error_with_one_phrasing_is_tangos(lost: int, gained: int, n: int, margi
 
 @pytest.mark.parametrize("margin", [0.01, 0.02, 0.05, 0.1])
 def test_a_rare_total_loss_of_the_margin_is_passed_in_at_most_six_percent(margin: float) -> None:
-    """Exact size over the binomial number of lost instances; the sample variance alone would pass up to 26%."""
+    """Exact size over the binomial number of lost instances;
+    the sample variance alone would pass up to 26%.
+    """
     sizes = []
     for n in (40, 60, 100, 140, 200, 300, 600):
         passed = 0.0
@@ -67,7 +71,9 @@ def test_a_rare_total_loss_of_the_margin_is_passed_in_at_most_six_percent(margin
 
 
 def test_p_of_no_harm_is_that_of_an_exact_sign_test_or_students() -> None:
-    """Six losses, no gain: signs give 2^-6 = 0.0156; Student's on 50 instances is smaller, so the exact one stands."""
+    """Six losses, no gain: signs give 2^-6 = 0.0156; Student's on 50 instances is smaller,
+    so the exact one stands.
+    """
     found = linear_harm(np.r_[np.ones(6), np.zeros(44)], even(50), margin=0.3, rng=rng())
 
     assert found.value == pytest.approx(0.12)
@@ -167,7 +173,9 @@ def test_std_without_noise_is_zero_when_only_chance_separates_phrasings() -> Non
 
 
 def test_a_phrasing_that_breaks_raises_the_std() -> None:
-    """Eight phrasings alike; one falls from 0.8 to 0.4: std rises from 0 to 0.4 / sqrt(8) = 0.141."""
+    """Eight phrasings alike; one falls from 0.8 to 0.4:
+    std rises from 0 to 0.4 / sqrt(8) = 0.141.
+    """
     source = np.random.default_rng(3)
     difficulty = source.random(2000)
     old = np.tile(difficulty < 0.8, (8, 1)).astype(float)

@@ -1,4 +1,6 @@
-"""Every metric of the list has a pure function whose docstring says formula, edge cases, source and a worked example."""
+"""Every metric of the list has a pure function whose docstring says formula, edge cases, source
+and a worked example.
+"""
 
 import inspect
 
@@ -56,7 +58,9 @@ METRICS = (
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_metric_is_documented(metric):
-    """Notes, References and Examples are there, and the docstring says when the value is undefined."""
+    """Notes, References and Examples are there,
+    and the docstring says when the value is undefined.
+    """
     text = inspect.getdoc(getattr(stats, metric)) or ""
 
     assert [

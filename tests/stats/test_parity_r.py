@@ -71,7 +71,9 @@ def test_the_error_of_a_mean_is_that_of_lme4s_intercept(name):
 
 @pytest.mark.parametrize("name", SETS)
 def test_coefficients_are_those_of_a_decision_study(name):
-    """Generalizability and dependability from our components are gtheory's; ours is what is not wording in a cell."""
+    """Generalizability and dependability from our components are gtheory's;
+    ours is what is not wording in a cell.
+    """
     found, known = stats.components(data(name)), stored()[name]
     n = SETS[name][1]
     relative = found.phrasing / (found.phrasing + found.interaction / n)

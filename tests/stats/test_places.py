@@ -43,7 +43,9 @@ def test_regret_by_hand() -> None:
 
 
 def test_the_front_holds_who_is_beaten_by_nobody() -> None:
-    """Equal models stand on it together; one that is worse in one and better in nothing does not."""
+    """Equal models stand on it together; one that is worse in one and better in nothing does
+    not.
+    """
     mean, spread = np.array([0.8, 0.8, 0.7, 0.8, nan]), np.array([0.2, 0.2, 0.1, 0.3, 0.0])
 
     assert not_dominated(mean, spread).tolist() == [True, True, True, False, False]

@@ -1,4 +1,6 @@
-"""Intervals hold their level, power is what the formula says: small simulations; the whole grid is benchmarks/coverage.py."""
+"""Intervals hold their level, power is what the formula says: small simulations;
+the whole grid is benchmarks/coverage.py.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ BAND = (0.915, 0.985)  # 93% to 97% and 1.4 errors of 400 draws on either side
 
 
 def normal(rng: np.random.Generator, *, p: int, n: int) -> np.ndarray:
-    """Scores of deviation 0.2 around 0.5, a tenth of the variance from wording, three tenths from difficulty."""
+    """Scores of deviation 0.2 around 0.5, a tenth of the variance from wording, three tenths
+    from difficulty.
+    """
     parts = (
         rng.normal(size=(p, 1)) * np.sqrt(0.1)
         + rng.normal(size=n) * np.sqrt(0.3)
@@ -23,7 +27,9 @@ def normal(rng: np.random.Generator, *, p: int, n: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("p", "n"), [(5, 200), (10, 50)])
 def test_intervals_over_new_phrasings_hold_their_level(p, n):
-    """mean, gap of arms of five, std, std_excess, spread and min; the last two against the mean of their values over all draws."""
+    """mean, gap of arms of five, std, std_excess, spread and min;
+    the last two against the mean of their values over all draws.
+    """
     rng = np.random.default_rng(20261121)
     seen = np.arange(p) < p // 2
     truths = {
@@ -93,7 +99,9 @@ def test_prediction_interval_holds_a_new_phrasing():
 
 
 def test_naive_percentile_intervals_of_the_std_do_not_cover():
-    """Why the bootstrap is not what tables show: noise counted twice puts the interval above the truth."""
+    """Why the bootstrap is not what tables show:
+    noise counted twice puts the interval above the truth.
+    """
     rng = np.random.default_rng(20261121)
     hits = 0
     for _ in range(200):
@@ -126,7 +134,9 @@ def test_power_of_the_gap_is_what_the_formula_says(n_seen, n_unseen, n):
 
 @pytest.mark.parametrize(("wording", "difficulty"), [(0.01, 0.40), (0.10, 0.0)])
 def test_upper_order_statistics_of_few_instances_hold_their_level(wording, difficulty):
-    """30 phrasings, 50 instances, 0/1 scores: a draw of easy instances raises the mean and shrinks its noise; before that was in the model max held 88%."""
+    """30 phrasings, 50 instances, 0/1 scores: a draw of easy instances raises the mean and
+    shrinks its noise; before that was in the model max held 88%.
+    """
     rng = np.random.default_rng(20261127)
     names = ("min", "max", "q75", "q95", "spread", "saturation", "sensitivity")
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
@@ -155,7 +165,9 @@ def test_upper_order_statistics_of_few_instances_hold_their_level(wording, diffi
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("wording", [0.0, 0.05])
 def test_means_over_tasks_hold_their_level(own, wording):
-    """Six tasks of 40 instances and very different level, eight phrasings shared or their own: mean and gap, both questions."""
+    """Six tasks of 40 instances and very different level, eight phrasings shared or their own:
+    mean and gap, both questions.
+    """
     rng = np.random.default_rng(20261129)
     level = np.linspace(0.3, 0.7, 6)
     seen = np.arange(8) < 4
@@ -194,7 +206,9 @@ def test_means_over_tasks_hold_their_level(own, wording):
 
 @pytest.mark.parametrize(("n_seen", "n_unseen"), [(7, 3), (3, 7), (5, 5)])
 def test_gap_holds_where_the_arms_differ_in_spread(n_seen, n_unseen):
-    """Seen wordings hardly differ and unseen ones do: the variances are not pooled, so the small arm keeps its own."""
+    """Seen wordings hardly differ and unseen ones do: the variances are not pooled,
+    so the small arm keeps its own.
+    """
     rng = np.random.default_rng(20261129)
     seen = np.arange(n_seen + n_unseen) < n_seen
     held = 0

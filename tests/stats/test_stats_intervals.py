@@ -1,4 +1,6 @@
-"""Intervals: which question they answer, what they refuse, that seeds count, and what they must not do."""
+"""Intervals: which question they answer, what they refuse, that seeds count,
+and what they must not do.
+"""
 
 import math
 
@@ -63,7 +65,9 @@ def test_every_resample_asked_for_is_drawn(scores):
 
 
 def test_resampled_means_are_means_of_whole_instances(scores):
-    """Two equal phrasings stay equal in every resample, which single-cell resampling would not keep."""
+    """Two equal phrasings stay equal in every resample,
+    which single-cell resampling would not keep.
+    """
     twins = np.vstack([scores[0], scores[0]])
     drawn = stats.resampled_means(twins, rng=np.random.default_rng(2), n_resamples=100)
 
@@ -83,7 +87,9 @@ def test_new_phrasings_make_the_interval_of_the_mean_wider_when_wording_matters(
 
 
 def test_ten_phrasings_of_one_question_are_not_ten_questions(scores):
-    """Copying all phrasings ten times leaves the interval alone; treating cells as independent would cut it by sqrt 10."""
+    """Copying all phrasings ten times leaves the interval alone;
+    treating cells as independent would cut it by sqrt 10.
+    """
     once, copied = (stats.mean_interval(np.tile(scores, (k, 1)), question="fixed") for k in (1, 10))
     naive = 1.96 * math.sqrt(0.24 / (10 * scores.size))
 
@@ -92,7 +98,9 @@ def test_ten_phrasings_of_one_question_are_not_ten_questions(scores):
 
 
 def test_every_estimate_has_an_interval_or_a_reason(scores):
-    """NaN ends come with a kind that starts with none and says why; offered intervals are ordered."""
+    """NaN ends come with a kind that starts with none and says why;
+    offered intervals are ordered.
+    """
     for question in ("fixed", "random"):
         rng = np.random.default_rng(0)
         found = stats.score_intervals(scores, rng=rng, question=question)
@@ -122,7 +130,9 @@ def test_one_phrasing_or_one_instance_has_reasons_not_numbers(scores, words):
 
 
 def test_all_right_does_not_claim_certainty():
-    """20 instances all right under 3 phrasings: Wilson's lower end for 20 of 20, not a width of 0."""
+    """20 instances all right under 3 phrasings: Wilson's lower end for 20 of 20,
+    not a width of 0.
+    """
     found = stats.mean_interval(np.ones((3, 20)))
 
     assert found.low == pytest.approx(
@@ -132,7 +142,9 @@ def test_all_right_does_not_claim_certainty():
 
 @pytest.mark.parametrize("question", ["fixed", "random"])
 def test_where_all_instances_are_alike_no_interval_is_a_point(question):
-    """50 of 50 alike leave room for .0714 of others (Wilson, z^2 / (50 + z^2)), to the ends of the scale."""
+    """50 of 50 alike leave room for .0714 of others (Wilson, z^2 / (50 + z^2)), to the ends of
+    the scale.
+    """
     alike, seen = np.full((6, 50), 0.25), np.arange(6) < 3
     unlike = 1.96**2 / (50 + 1.96**2)
     masks = {"seen": seen, "unseen": ~seen}
@@ -172,7 +184,9 @@ def test_small_arms_get_no_interval_for_their_worst_phrasing(scores):
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_what_needs_normal_wording_is_never_offered_because_a_sample_looks_normal(broken):
-    """Thirty phrasings, with and without one that broke: only the third quartile has an interval for new ones."""
+    """Thirty phrasings, with and without one that broke:
+    only the third quartile has an interval for new ones.
+    """
     rng = np.random.default_rng(4)
     scores = crossed(rng, shape=(30, 400), wording=0.01)
     if broken:
@@ -187,13 +201,17 @@ def test_what_needs_normal_wording_is_never_offered_because_a_sample_looks_norma
 
 
 def test_ten_phrasings_prove_three_quarters_of_others():
-    """0.05^(1 / P): were fewer than 74% as good, ten draws would hardly all be; 59 prove 95%, none proves nothing."""
+    """0.05^(1 / P): were fewer than 74% as good, ten draws would hardly all be;
+    59 prove 95%, none proves nothing.
+    """
     assert [round(stats.proven_share(p), 2) for p in (10, 30, 59)] == [0.74, 0.9, 0.95]
     assert math.isnan(stats.proven_share(0))
 
 
 def test_the_proven_share_holds_whatever_the_distribution():
-    """Of 4,000 samples of ten from a skewed law, and from one with one in ten broken, at most 5% claim too much."""
+    """Of 4,000 samples of ten from a skewed law,
+    and from one with one in ten broken, at most 5% claim too much.
+    """
     rng = np.random.default_rng(20261130)
     for draws in (
         rng.exponential(size=(4000, 10)),
@@ -207,7 +225,9 @@ def test_the_proven_share_holds_whatever_the_distribution():
 
 
 def test_pairing_on_instances_is_used(scores):
-    """A constant improvement of one in twenty-five cells is clear when paired and invisible to an unpaired test."""
+    """A constant improvement of one in twenty-five cells is clear when paired and invisible to
+    an unpaired test.
+    """
     rng = np.random.default_rng(5)
     new = np.where(rng.random(scores.shape) < 0.04, 1.0, scores)
     paired = stats.sign_flip((new - scores).sum(axis=0), rng=rng)
@@ -273,7 +293,9 @@ def part_of(scores: np.ndarray, prefix: str = "") -> stats.Part:
 
 
 def test_shared_phrasings_do_not_make_tasks_independent():
-    """A phrasing that is bad everywhere: 20 tasks leave the wording uncertainty of one, unless each has its own."""
+    """A phrasing that is bad everywhere: 20 tasks leave the wording uncertainty of one, unless
+    each has its own.
+    """
     rng = np.random.default_rng(7)
     wording = 0.1 * rng.normal(size=(6, 1))
     tasks = [0.5 + wording + 0.1 * rng.normal(size=(6, 200)) for _ in range(20)]
@@ -346,7 +368,9 @@ def test_a_hundred_thousand_phrasings_do_not_exhaust_memory():
 
 
 def test_gap_is_resampled_within_its_arms(scores):
-    """Phrasings of one arm never stand in for the other: arms that differ by exactly 1 keep a gap of exactly 1."""
+    """Phrasings of one arm never stand in for the other:
+    arms that differ by exactly 1 keep a gap of exactly 1.
+    """
     split = np.repeat(np.where(HALVES, 1.0, 0.0)[:, None], 30, axis=1)
     for method in ("percentile", "bca"):
         found = stats.bootstrap(
@@ -356,7 +380,9 @@ def test_gap_is_resampled_within_its_arms(scores):
 
 
 def test_bca_of_the_gap_is_near_its_student_interval():
-    """Four phrasings against four with 400 instances, fixed question: two good methods agree to a tenth of the width."""
+    """Four phrasings against four with 400 instances, fixed question:
+    two good methods agree to a tenth of the width.
+    """
     scores = crossed(np.random.default_rng(11), shape=(8, 400))
     arms = {"seen": HALVES, "unseen": ~HALVES}
     ours = stats.gap_interval(scores, question="fixed", **arms)
@@ -428,7 +454,9 @@ def test_consistency_of_right_and_wrong_has_the_interval_of_pss_turned_round(
 
 
 def test_disagreement_with_unparsed_answers_may_reach_one():
-    """Unparsed answers agree with nothing, so the interval is not held below 1 - 1 / number of labels."""
+    """Unparsed answers agree with nothing, so the interval is not held below 1 - 1 / number of
+    labels.
+    """
     labels = np.full((30, 20), -1)
     labels[:2] = 0
     found = consistency_interval(labels, question="random")
@@ -438,7 +466,9 @@ def test_disagreement_with_unparsed_answers_may_reach_one():
 
 
 def test_graded_differences_have_an_interval_for_these_phrasings_only():
-    """On the coverage grid pss of fractions for new phrasings fell below the band, so it is not offered."""
+    """On the coverage grid pss of fractions for new phrasings fell below the band,
+    so it is not offered.
+    """
     scores = np.clip(0.5 + 0.1 * np.random.default_rng(0).normal(size=(30, 50)), 0, 1)
     found = pss_interval(scores, question="fixed")
 
@@ -448,7 +478,9 @@ def test_graded_differences_have_an_interval_for_these_phrasings_only():
 
 @pytest.mark.parametrize("question", ["fixed", "random"])
 def test_equal_phrasing_means_do_not_claim_certainty(question):
-    """Two phrasings, each right on 30 of 40 instances but not on the same ones: the mean is not known exactly, and their deviation has no interval."""
+    """Two phrasings, each right on 30 of 40 instances but not on the same ones:
+    the mean is not known exactly, and their deviation has no interval.
+    """
     scores = np.ones((2, 40))
     scores[0, :10], scores[1, 5:15] = 0.0, 0.0
     found = stats.score_intervals(scores, rng=np.random.default_rng(0), question=question)
@@ -472,7 +504,9 @@ def test_interval_of_the_deviation_holds_its_estimate(seed):
 
 
 def test_ratio_of_paired_deviations_is_that_of_pitman_and_morgan():
-    """The 95% range of the drawn ratio is the exact interval, which inverts the t test of the correlation of sums and differences."""
+    """The 95% range of the drawn ratio is the exact interval,
+    which inverts the t test of the correlation of sums and differences.
+    """
     from scipy import stats as distributions
 
     from evalkit.stats.comparing.compare import _deviations
@@ -491,7 +525,9 @@ def test_ratio_of_paired_deviations_is_that_of_pitman_and_morgan():
 
 
 def test_difference_of_wording_variance_leaves_out_the_noise_of_instances():
-    """Two runs whose phrasings differ equally, one on noisier answers: std differs, std_excess need not."""
+    """Two runs whose phrasings differ equally, one on noisier answers:
+    std differs, std_excess need not.
+    """
     rng = np.random.default_rng(4)
     effects, instances = 0.05 * rng.normal(size=(40, 1)), 0.1 * rng.normal(size=60)
     old, new = (

@@ -84,7 +84,9 @@ def test_clustered_mcnemar_equals_enumeration_of_all_sign_flips(rng):
 
 
 def test_sign_flip_of_fractions_agrees_with_scipy_permutation_test(rng):
-    """Random flips of non-integer differences against scipy's paired permutation test, exact for 12 instances."""
+    """Random flips of non-integer differences against scipy's paired permutation test, exact for
+    12 instances.
+    """
     steps = rng.normal(0.3, 1.0, size=12)
     exact = scipy_stats.permutation_test(
         (steps, -steps),
@@ -116,7 +118,9 @@ def test_missing_tests_stay_missing_and_do_not_count():
 
 
 def test_benjamini_hochberg_is_not_thrown_by_unsorted_input():
-    """A known mistake uses argsort as ranks; for p = (0.04, 0.01, 0.02) the right values are (0.04, 0.03, 0.03)."""
+    """A known mistake uses argsort as ranks; for p = (0.04, 0.01, 0.02) the right values are
+    (0.04, 0.03, 0.03).
+    """
     assert stats.benjamini_hochberg(np.array([0.04, 0.01, 0.02])) == pytest.approx(
         [0.04, 0.03, 0.03]
     )
@@ -150,7 +154,9 @@ def test_components_equal_the_anova_of_statsmodels(rng):
 
 
 def test_components_are_unbiased_with_missing_cells(rng):
-    """Mean of 2,000 estimates with three in ten cells missing within four standard errors of the truth (0.09, 1, 0.25)."""
+    """Mean of 2,000 estimates with three in ten cells missing within four standard errors of the
+    truth (0.09, 1, 0.25).
+    """
     found = []
     for _ in range(2000):
         scores = (
@@ -167,7 +173,9 @@ def test_components_are_unbiased_with_missing_cells(rng):
 
 
 def test_repeat_variance_is_taken_out_of_the_interaction(rng):
-    """True interaction 0.25 and repeat 1 with three repeats: estimates near both, where cell means alone would give 0.58."""
+    """True interaction 0.25 and repeat 1 with three repeats: estimates near both,
+    where cell means alone would give 0.58.
+    """
     shape = (8, 200, 3)
     scores = (
         rng.normal(size=(8, 1, 1))
@@ -277,7 +285,9 @@ def test_wilson_interval_equals_scipy():
 @pytest.mark.parametrize("n", [50, 200, 1000])
 @pytest.mark.parametrize("expected_misses", [0.1, 0.5])
 def test_rates_next_to_one_are_held_where_wilson_lets_go(n, expected_misses):
-    """Exact coverage by summing the binomial: Wilson holds a tenth of a miss in n with 90.5%, the modified interval with 98% or more."""
+    """Exact coverage by summing the binomial: Wilson holds a tenth of a miss in n with 90.5%,
+    the modified interval with 98% or more.
+    """
     true = 1 - expected_misses / n
     hits = np.arange(max(0, n - 15), n + 1)
     chance = scipy_stats.binom.pmf(hits, n, true)
@@ -293,7 +303,9 @@ def test_rates_next_to_one_are_held_where_wilson_lets_go(n, expected_misses):
 
 
 def test_noncentral_interval_reduces_to_the_exact_one_for_two_phrasings(rng):
-    """P = 2 far apart: the interval of the std is that of the paired difference divided by sqrt 2."""
+    """P = 2 far apart: the interval of the std is that of the paired difference divided by sqrt
+    2.
+    """
     scores = rng.normal(size=(2, 400)) + np.array([[0.0], [1.0]])
     difference = scores[1] - scores[0]
     half = 1.96 * difference.std(ddof=1) / 20

@@ -1,4 +1,6 @@
-"""Worked examples small enough for paper, arithmetic in the docstrings, and the edges of every metric."""
+"""Worked examples small enough for paper, arithmetic in the docstrings,
+and the edges of every metric.
+"""
 
 import math
 
@@ -33,7 +35,9 @@ def test_two_phrasings_at_six_and_four_tenths(metric, expected):
 
 
 def test_model_right_on_seen_wording_only():
-    """Two seen phrasings always right, two unseen never: gap 1 - 0, every instance has a wrong and a right phrasing."""
+    """Two seen phrasings always right, two unseen never:
+    gap 1 - 0, every instance has a wrong and a right phrasing.
+    """
     scores = np.repeat([[1.0], [1.0], [0.0], [0.0]], 3, axis=1)
 
     assert stats.gap(scores, seen=SEEN, unseen=~SEEN) == 1.0
@@ -46,7 +50,9 @@ def test_drop_rate_of_clean_eight_and_attacked_six_tenths():
 
 
 def test_drop_rate_leaves_out_a_reference_of_zero():
-    """A pair without a score to lose is undefined: the mean is over the other pair, and NaN when it is the only one."""
+    """A pair without a score to lose is undefined: the mean is over the other pair,
+    and NaN when it is the only one.
+    """
     assert stats.pdr(np.array([0.6, 0.0]), np.array([0.8, 0.0])) == pytest.approx(0.25)
     assert math.isnan(stats.pdr(np.array([0.0]), np.array([0.0])))
 
@@ -127,7 +133,9 @@ def test_gap_without_an_arm_is_nan():
 
 
 def test_gap_stands_on_the_instances_both_arms_were_scored_on():
-    """The hard instance was scored under seen wording only; with it the gap would be 0.5 - 1, without it 1 - 1."""
+    """The hard instance was scored under seen wording only;
+    with it the gap would be 0.5 - 1, without it 1 - 1.
+    """
     scores = np.array([[1.0, 0.0], [1.0, np.nan]])
 
     assert stats.gap(scores, seen=np.array([True, False]), unseen=np.array([False, True])) == 0.0
@@ -150,7 +158,9 @@ def test_unparsed_answers_agree_with_nothing():
 
 
 def test_expected_minimum_over_subsets_matches_enumeration():
-    """gap_worst compares at the same number of phrasings: the mean over all pairs of the three unseen minima."""
+    """gap_worst compares at the same number of phrasings:
+    the mean over all pairs of the three unseen minima.
+    """
     scores = np.array([[0.9], [0.8], [0.7], [0.5], [0.1]])
     seen = np.array([True, True, False, False, False])
     by_hand = 0.8 - (0.5 + 0.1 + 0.1) / 3
@@ -172,7 +182,9 @@ def test_an_empty_answer_makes_posix_undefined():
 
 
 def test_posix_divides_by_the_answer_not_by_the_allowed_length():
-    """Answers of 2 and 1 tokens, differences 2 and 2 nats: (2 / 2 + 2 / 1) / 2 = 1.5; by 64 allowed tokens it would be 0.03."""
+    """Answers of 2 and 1 tokens, differences 2 and 2 nats: (2 / 2 + 2 / 1) / 2 = 1.5;
+    by 64 allowed tokens it would be 0.03.
+    """
     assert stats.posix_of_set(np.array([[-1.0, -3.0], [-4.0, -2.0]]), np.array([2, 1])) == 1.5
 
 
@@ -189,14 +201,18 @@ def test_hedges_g_of_equal_scores_around_different_means_is_one():
     ],
 )
 def test_hedges_g_is_that_of_unitxt(groups, published):
-    """Two published answers of IBM/unitxt:prepare/metrics/grouped_instance_metrics.py, means over three groups, one original each."""
+    """Two published answers of IBM/unitxt:prepare/metrics/grouped_instance_metrics.py, means
+    over three groups, one original each.
+    """
     each = [stats.hedges_g(np.array(a, float), np.array(b, float)) for a, b in groups]
     assert round(float(np.mean(each)), 2) == published
 
 
 @pytest.mark.parametrize(("n", "factor"), [(49, 46 / 46.75 * np.sqrt(47 / 49)), (50, 1.0)])
 def test_hedges_g_is_corrected_below_fifty_scores_only(n, factor):
-    """The factor of unitxt ends at 50 scores: with one original of 0 and k others, half of them 1."""
+    """The factor of unitxt ends at 50 scores: with one original of 0 and k others, half of them
+    1.
+    """
     others = np.arange(n - 1) % 2.0
     plain = others.mean() / np.sqrt(((others - others.mean()) ** 2).sum() / (n - 2))
     assert stats.hedges_g(np.zeros(1), others) == pytest.approx(factor * plain / 5)
@@ -220,7 +236,9 @@ def test_quantile_refuses_a_percentage():
 
 
 def test_required_phrasings_says_when_no_number_is_enough():
-    """With 10 instances the difficulty of instances alone leaves more than one point: None, not a large number."""
+    """With 10 instances the difficulty of instances alone leaves more than one point: None,
+    not a large number.
+    """
     pilot = stats.Components(0.0025, 0.15, 0.05, n_phrasings=10, n_instances=10)
 
     assert stats.required_phrasings(pilot, half=0.01, n_instances=10) is None

@@ -40,7 +40,9 @@ def test_it_agrees_with_sets_on_distinct_keys(wanted: list[bytes], data: st.Data
 
 @given(st.lists(st.integers(0, 3)))
 def test_first_places_are_those_where_a_key_is_new(numbers: list[int]) -> None:
-    """Against a set that remembers what was there; keys that share their first half are told apart."""
+    """Against a set that remembers what was there;
+    keys that share their first half are told apart.
+    """
     keys = [b"sharedby" + bytes([number]) * 8 for number in numbers]
     expected = [place for place, key in enumerate(keys) if key not in keys[:place]]
 

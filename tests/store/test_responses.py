@@ -128,7 +128,9 @@ def test_records_come_back_in_order_and_replace_their_kind(tmp_path: Path) -> No
 
 
 def test_a_reader_that_a_writer_overtook_does_not_speak_of_damage(tmp_path: Path) -> None:
-    """Opened while nobody wrote; then a run appends a hundred times what was there: that is said, not "damaged"."""
+    """Opened while nobody wrote; then a run appends a hundred times what was there:
+    that is said, not "damaged".
+    """
     path = tmp_path / "r.sqlite"
     with Store(path) as store:
         store.put("fp", [response(f"k{i}") for i in range(2000)])
@@ -209,7 +211,9 @@ def test_a_damaged_row_is_kept_aside_for_inspection(tmp_path: Path) -> None:
 
 
 def test_a_key_of_any_text_is_sixteen_bytes() -> None:
-    """Hex digests are taken as they are; upper case, blanks and other texts are never mistaken for one."""
+    """Hex digests are taken as they are; upper case, blanks and other texts are never mistaken
+    for one.
+    """
     name = digest("x")
     texts = [name, name.upper(), f" {name[1:]}", "k", "\ud800", "é" * 16]
 
@@ -309,8 +313,9 @@ def test_a_version_that_nothing_leads_from_is_refused(tmp_path: Path) -> None:
     ("statement", "what"),
     [
         (
-            "ALTER TABLE responses RENAME TO r; CREATE VIEW responses AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) "
-            "SELECT x AS id, 1 AS model, x'00' AS key, x'00' AS payload, x'00' AS checksum FROM c",
+            "ALTER TABLE responses RENAME TO r; CREATE VIEW responses AS WITH RECURSIVE c(x) "
+            "AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT x AS id, 1 AS model, x'00' AS key, "
+            "x'00' AS payload, x'00' AS checksum FROM c",
             "view 'responses'",
         ),
         (
@@ -337,7 +342,9 @@ def test_what_evalkit_does_not_make_is_refused(statement: str, what: str, tmp_pa
 def test_without_shared_memory_the_rollback_journal_keeps_what_was_put(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on some network mounts: a store with a log is taken over, a second reader is not locked out, and the log comes back where it can."""
+    """As on some network mounts: a store with a log is taken over, a second reader is not locked
+    out, and the log comes back where it can.
+    """
     path = tmp_path / "r.sqlite"
     with Store(path) as store:
         store.put("fp", [response("a")])
@@ -366,7 +373,9 @@ def test_without_shared_memory_the_rollback_journal_keeps_what_was_put(
     ],
 )
 def test_an_accident_is_not_called_damage(name: str, said: str, tmp_path: Path) -> None:
-    """Only what SQLite itself finds damaged is; everything else is of the disk, and what was acknowledged is kept."""
+    """Only what SQLite itself finds damaged is; everything else is of the disk,
+    and what was acknowledged is kept.
+    """
 
     class Accident(sqlite3.DatabaseError):
         sqlite_errorname = name
@@ -383,7 +392,9 @@ def test_an_accident_is_not_called_damage(name: str, said: str, tmp_path: Path) 
 def test_the_reason_of_a_failed_write_is_found_by_trying(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite says that a write failed; a write beside it says that the quota is used up, and leaves nothing."""
+    """SQLite says that a write failed; a write beside it says that the quota is used up,
+    and leaves nothing.
+    """
 
     class Accident(sqlite3.DatabaseError):
         sqlite_errorname = "SQLITE_IOERR_WRITE"

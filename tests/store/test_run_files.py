@@ -1,4 +1,6 @@
-"""Every file of a run, one after the other, on a disk that takes no more: exit 4, one message, nothing half-written, and the same command completes."""
+"""Every file of a run, one after the other, on a disk that takes no more:
+exit 4, one message, nothing half-written, and the same command completes.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ ACCIDENTS = {
 
 
 class Disk:
-    """A disk that fails one file: when it is written, when it is made safe, or when it is moved into place."""
+    """A disk that fails one file: when it is written, when it is made safe,
+    or when it is moved into place.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.name, self.moment, self.code = "", "", 0
@@ -88,7 +92,9 @@ def test_a_file_that_cannot_be_written_ends_with_4_and_the_same_command_complete
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whatever the file, whatever the accident, at every moment: it is named, and no part of it stays."""
+    """Whatever the file, whatever the accident, at every moment: it is named,
+    and no part of it stays.
+    """
     out = tmp_path / "run"
     words = ["run", "--model", "scripted:noise", *ASK, "--out", str(out)]
     if not file.startswith("report."):

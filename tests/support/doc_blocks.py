@@ -47,7 +47,9 @@ def blocks(page: Path) -> list[Block]:
 
 
 def walked(page: Path) -> tuple[int, str]:
-    """Run the `>>>` lines of a page in order; return how many there are, and what came out otherwise than it says."""
+    """Run the `>>>` lines of a page in order; return how many there are,
+    and what came out otherwise than it says.
+    """
     text = "\n".join(block.text for block in blocks(page) if block.language == "pycon")
     walk = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     said: list[str] = []
@@ -56,7 +58,8 @@ def walked(page: Path) -> tuple[int, str]:
 
 
 def shell_lines(text: str) -> list[list[str]]:
-    r"""Return the words of every command of a shell block; ``&&`` joins two, ``\\`` at the end goes on, comments are dropped.
+    r"""Return the words of every command of a shell block;
+    ``&&`` joins two, ``\\`` at the end goes on, comments are dropped.
 
     >>> shell_lines("a b && c  # why")
     [['a', 'b'], ['c']]
@@ -74,7 +77,9 @@ def shell_lines(text: str) -> list[list[str]]:
 
 
 def command_lines(page: Path) -> list[tuple[str, list[str]]]:
-    """Return (where, words after ``evalkit``) of every command line in fenced or indented blocks of a page."""
+    """Return (where, words after ``evalkit``) of every command line in fenced or indented blocks
+    of a page.
+    """
     found = []
     for block in blocks(page):
         if block.language in ("sh", "console", ""):

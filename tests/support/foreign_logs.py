@@ -60,7 +60,9 @@ def inspect_log(
     model: str = "x/y",
     status: str = "success",
 ) -> Path:
-    """An .eval file: a zip with a head and a file per sample; of 9 samples, where it was not ended well."""
+    """An .eval file: a zip with a head and a file per sample; of 9 samples,
+    where it was not ended well.
+    """
     ended = status == "success"
     head = {
         "version": 2,
@@ -87,7 +89,9 @@ def inspect_log(
 
 
 def packed_with_zstandard(path: Path, *, claims: int = 0, crc: int = 0) -> Path:
-    """Pack a log again as Inspect 0.3.285 does; `claims` and `crc` are added to what the archive says."""
+    """Pack a log again as Inspect 0.3.285 does;
+    `claims` and `crc` are added to what the archive says.
+    """
     pa = pytest.importorskip("pyarrow")
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}

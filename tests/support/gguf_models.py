@@ -1,4 +1,6 @@
-"""GGUF files made on the spot: heads without a model, and a small Llama model written out of its directory."""
+"""GGUF files made on the spot: heads without a model,
+and a small Llama model written out of its directory.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor 
 
 
 def head(path: Path, architecture: str, *, kind: str = "model", raw: Any = None) -> Path:
-    """Write a file that says what it is and holds one tensor, of the quantisation `raw` where given."""
+    """Write a file that says what it is and holds one tensor, of the quantisation `raw` where
+    given.
+    """
     import gguf
 
     writer = gguf.GGUFWriter(path, architecture)
@@ -34,7 +38,9 @@ def _written(writer: Any, path: Path) -> Path:
 
 
 def llama(directory: Path, path: Path, *, template: str = "") -> Path:
-    """Write the Llama model of a Transformers directory, float32, byte-level vocabulary, as llama.cpp's converter does."""
+    """Write the Llama model of a Transformers directory, float32, byte-level vocabulary,
+    as llama.cpp's converter does.
+    """
     import gguf
     from transformers import AutoModelForCausalLM
 

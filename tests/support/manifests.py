@@ -1,4 +1,6 @@
-"""Manifests as files: read and changed behind evalkit's back, with the digest that fits; and made by hand."""
+"""Manifests as files: read and changed behind evalkit's back, with the digest that fits;
+and made by hand.
+"""
 
 from __future__ import annotations
 

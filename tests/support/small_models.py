@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 TEXT = (
-    "Say whether the statement is true. Give the one correct reply. Is it so? Which word stands first? Answer: True False yes no A B C. "
-    "Evaluate the expression ( not True and False ) or True. Every count has a number: 1 2 3 4 5 6 7 8 9 0."
+    "Say whether the statement is true. Give the one correct reply. Is it so? "
+    "Which word stands first? Answer: True False yes no A B C. "
+    "Evaluate the expression ( not True and False ) or True. "
+    "Every count has a number: 1 2 3 4 5 6 7 8 9 0."
 )
 
 

@@ -51,7 +51,9 @@ class Killed(BaseException):
 def test_a_training_killed_between_its_moves_is_forgotten_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
 ) -> None:
-    """Whatever was in its place already has a digest, so that nothing of it stays and a file of the user does."""
+    """Whatever was in its place already has a digest,
+    so that nothing of it stays and a file of the user does.
+    """
     (tmp_path / "training.pt").write_text("state")
     (tmp_path / "notes.txt").write_text("mine")
     replace, done = folder.os.replace, []
@@ -77,7 +79,9 @@ def test_a_training_killed_between_its_moves_is_forgotten_whole(
 def test_checkpoints_that_were_kept_are_forgotten_and_their_users_files_are_not(
     tmp_path: Path,
 ) -> None:
-    """Begun again, a training is not refused for its own checkpoints; one that somebody put a file into stays with it."""
+    """Begun again, a training is not refused for its own checkpoints;
+    one that somebody put a file into stays with it.
+    """
     for step in (5, 10):
         folder.keep(save, tmp_path, step)
     (tmp_path / "checkpoint-10" / "notes.txt").write_text("mine")

@@ -43,7 +43,9 @@ def spoilt(path: Path, out: Path, size: float, seed: int) -> Path:
 
 
 def test_a_spoilt_checkpoint_stays_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two copies of the demo model with opposite noise are the model again together; a third would ruin the mean."""
+    """Two copies of the demo model with opposite noise are the model again together;
+    a third would ruin the mean.
+    """
     from evalkit import catalog
     from evalkit.backends.hf.files import locate
 

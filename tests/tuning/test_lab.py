@@ -29,7 +29,9 @@ def test_every_method_has_a_learning_rate() -> None:
 def test_a_lab_trains_asks_and_compares_every_arm(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Held-out phrasings only, seeds beside phrasings, an arm that cannot be trained told; the second call trains nothing."""
+    """Held-out phrasings only, seeds beside phrasings, an arm that cannot be trained told;
+    the second call trains nothing.
+    """
     words = ["align", "--arms", "last-quarter,bias", "--seeds", "2", *SMALL, *HELD]
     given = [*words, "--test-instances", "4", "--out", str(tmp_path / "lab")]
 
@@ -58,7 +60,9 @@ def test_a_lab_trains_asks_and_compares_every_arm(
 def test_the_suggested_command_runs_as_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A suite of held-out phrasings is written beside the result; a training that changed nothing says so."""
+    """A suite of held-out phrasings is written beside the result;
+    a training that changed nothing says so.
+    """
     out = tmp_path / "my lora"
     given = ["align", "--method", "lora", *SMALL, *HELD, "--learning-rate", "1e-30"]
 
@@ -98,7 +102,9 @@ def test_where_nothing_is_held_out_the_trained_phrasings_are_shown_as_seen(
 def test_a_training_keeps_its_number_format(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``--dtype`` is the model's, stands in the record and in the command that is suggested; a lab in another one does not take the training for its own."""
+    """``--dtype`` is the model's, stands in the record and in the command that is suggested;
+    a lab in another one does not take the training for its own.
+    """
     monkeypatch.setattr("evalkit.backends.hf.loading.refuse_slow", lambda *_: None)
     place = tmp_path / "lab" / "lora-seed0"
     half = ["--dtype", "bfloat16"]
@@ -115,7 +121,9 @@ def test_a_training_keeps_its_number_format(
 def test_held_tasks_and_untrained_arms_stand_beside_the_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An objective is part of an arm's name; tasks that no arm saw have their own column and rows."""
+    """An objective is part of an arm's name; tasks that no arm saw have their own column and
+    rows.
+    """
     words = ["align", "--arms", "lora/response", "--mitigation", "ensemble:m=2", "--seeds", "1"]
     more = ["--held-tasks", "procedural/regex", "--test-instances", "3", "--test-phrasings", "2"]
     assert invoke([*words, *more, *SMALL, *HELD, "--out", str(tmp_path / "lab")]) == 0
@@ -157,7 +165,9 @@ def test_what_cannot_be_compared_is_refused(
 def test_how_far_weights_moved_is_a_norm_and_correlated_over_trainings(
     tmp_path: Path,
 ) -> None:
-    """All tensors together: a change of 3 and 4 beside weights of norm 10 is a half; ranks agree where both rise."""
+    """All tensors together: a change of 3 and 4 beside weights of norm 10 is a half;
+    ranks agree where both rise.
+    """
     import math
     from dataclasses import replace
 

@@ -57,8 +57,8 @@ MERGEKIT = {
 }
 """What mergekit 0.1.5 makes of `example`: base 0, others 1, 2, 3 with weight 1 each.
 
-ties: density 0.5, lambda 0.75, normalised, majority by sum; task-vector: task arithmetic, lambda 0.5, not
-normalised; model-stock: per tensor.
+ties: density 0.5, lambda 0.75, normalised, majority by sum; task-vector: task arithmetic, lambda
+0.5, not normalised; model-stock: per tensor.
 """
 SETTINGS = {
     "ties": {"density": 0.5, "scale": 0.75},
@@ -78,7 +78,9 @@ def test_methods_that_mergekit_has_agree_with_it(method: str) -> None:
 
 
 def test_bitdelta_keeps_signs_and_one_size() -> None:
-    """The changes 1 and -3 become 2 and -2; 0 counts as above 0; what is no projection is as tuned."""
+    """The changes 1 and -3 become 2 and -2; 0 counts as above 0;
+    what is no projection is as tuned.
+    """
     base, tuned = tensor([0.0, 0.0]), tensor([1.0, -3.0])
 
     assert merging.bitdelta("layers.0.mlp.up_proj.weight", [base, tuned], {}).tolist() == [[2, -2]]
@@ -88,7 +90,9 @@ def test_bitdelta_keeps_signs_and_one_size() -> None:
 
 
 def test_an_instruction_change_on_the_base_itself_is_the_instruct_model() -> None:
-    """Bit for bit, also where the sizes lie so far apart that the difference loses the small one."""
+    """Bit for bit, also where the sizes lie so far apart that the difference loses the small
+    one.
+    """
     import torch
 
     base, tuned = torch.tensor([1e10, 0.1, -3.0]), torch.tensor([1e-10, 0.3, 7.0])
@@ -109,7 +113,9 @@ def test_a_change_taken_away_and_added_is_none() -> None:
 
 
 def test_a_change_of_a_rank_survives_its_truncation() -> None:
-    """A rank-one change is kept at rank 1, a rank-two one loses its smaller part; full rank is the tuned model bit for bit."""
+    """A rank-one change is kept at rank 1, a rank-two one loses its smaller part;
+    full rank is the tuned model bit for bit.
+    """
     import torch
 
     base = torch.zeros(4, 3, dtype=torch.float64)
@@ -133,7 +139,9 @@ def test_sparse_keeps_the_largest_changes() -> None:
 
 
 def test_dare_keeps_its_share_and_the_expected_change() -> None:
-    """About a quarter of the changes stays, four times as large; the same seed keeps the same ones."""
+    """About a quarter of the changes stays, four times as large;
+    the same seed keeps the same ones.
+    """
     import torch
 
     base, tuned = torch.zeros(10_000), torch.ones(10_000)
@@ -308,7 +316,9 @@ def test_a_base_stands_where_the_formula_has_one(tmp_path: Path) -> None:
 def test_a_sweep_makes_a_model_per_number_and_keeps_those_there(
     small_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One command writes all; the same again writes none; another model in their place is refused."""
+    """One command writes all; the same again writes none;
+    another model in their place is refused.
+    """
     given = ["merge", "interpolate", "--base", str(small_model(seed=1)), "--alpha", "0:1:0.5"]
     out = ["--out", str(tmp_path / "sweep")]
 

@@ -1,4 +1,6 @@
-"""What each objective makes small, held against numbers computed here, and what each parametrisation trains."""
+"""What each objective makes small, held against numbers computed here,
+and what each parametrisation trains.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +126,9 @@ def test_objectives_are_the_numbers_they_say(small_model: Callable[..., Path]) -
 
 
 def test_coin_adds_both_losses_and_caps_the_contrast(small_model: Callable[..., Path]) -> None:
-    """States are those of the last token of prompt and answer; the weighted term stops at the generation loss."""
+    """States are those of the last token of prompt and answer;
+    the weighted term stops at the generation loss.
+    """
     import torch
 
     loaded = model(small_model("causal"))
@@ -154,7 +158,9 @@ def test_coin_adds_both_losses_and_caps_the_contrast(small_model: Callable[..., 
 def test_masking_hides_what_is_fed_back_and_keeps_the_targets(
     small_model: Callable[..., Path],
 ) -> None:
-    """Next to nothing hidden is the plain loss; nearly all hidden changes the tokens after the first only."""
+    """Next to nothing hidden is the plain loss;
+    nearly all hidden changes the tokens after the first only.
+    """
     loaded = model(small_model("causal"))
     told = [(pair.paraphrase, pair.answer) for pair in PAIRS]
     plain = mean(tokens_nll(loaded, told))
@@ -226,7 +232,9 @@ def encoded(request: Request) -> Any:
 def test_a_parametrisation_is_trained_saved_and_applied(
     small_model: Callable[..., Path], tmp_path: Path, method: str
 ) -> None:
-    """The model with the saved adapter answers as the model that was trained; a base without it does not."""
+    """The model with the saved adapter answers as the model that was trained;
+    a base without it does not.
+    """
     base = small_model("causal")
     spec = ModelSpec(backend="hf", name=str(base), device="cpu")
     ask = Ask(
@@ -317,7 +325,9 @@ def test_pseudo_labels_without_answers_are_refused() -> None:
 def test_the_preset_has_the_published_numbers_and_gives_way_to_what_is_typed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Rank 16, alpha 16, dropout 0.05, rate 1e-4, one epoch of 64, q, k, v and o, T 0.05, weight 1000."""
+    """Rank 16, alpha 16, dropout 0.05, rate 1e-4, one epoch of 64, q, k, v and o, T 0.05, weight
+    1000.
+    """
     from evalkit.cli import align as command
     from evalkit.cli.main import invoke
     from evalkit.cli.training_options import recipe_of

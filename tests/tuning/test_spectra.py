@@ -39,7 +39,9 @@ def test_equal_matrices_have_no_change_and_no_intruder() -> None:
 
 
 def test_a_large_fresh_direction_is_one_intruder() -> None:
-    """A direction that the base does not hold, larger than all of its own, is new; a small one and an old one are not."""
+    """A direction that the base does not hold, larger than all of its own, is new;
+    a small one and an old one are not.
+    """
     import torch
 
     base = torch.zeros(12, 9, dtype=torch.float64)
@@ -101,7 +103,9 @@ def test_the_barrier_lies_above_the_line_between_the_ends() -> None:
 def test_the_command_names_the_layer_that_was_changed(
     small_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One direction planted in layer 1's value projection: that matrix and no other, rank 1; table, file and figures say so."""
+    """One direction planted in layer 1's value projection: that matrix and no other, rank 1;
+    table, file and figures say so.
+    """
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -130,7 +134,9 @@ def test_the_command_names_the_layer_that_was_changed(
 def test_the_path_is_measured_on_prompts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The ends are the losses of the two models, and the folder of the points is gone afterwards."""
+    """The ends are the losses of the two models,
+    and the folder of the points is gone afterwards.
+    """
     from safetensors.torch import load_file, save_file
 
     from evalkit import catalog

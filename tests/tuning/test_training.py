@@ -32,7 +32,9 @@ KINDS = ("causal", "encoder-decoder")
 KILLED = 77
 """Exit code of a process that was ended in the middle of its work."""
 MARGIN = 0.02
-"""Most nats per token that cross-entropy on training pairs may rise: none is expected, float noise is allowed."""
+"""Most nats per token that cross-entropy on training pairs may rise:
+none is expected, float noise is allowed.
+"""
 
 
 def task() -> Task:
@@ -172,7 +174,9 @@ def with_peft(base: Path, adapter: Path, request: Request) -> list[float]:
 def test_a_saved_adapter_is_loaded_by_plain_peft_and_gives_the_same_numbers(
     small_model: Callable[..., Path], tmp_path: Path, kind: str, method: str
 ) -> None:
-    """What evalkit trains, PEFT loads; what evalkit computes on its fast path, PEFT computes too."""
+    """What evalkit trains, PEFT loads; what evalkit computes on its fast path, PEFT computes
+    too.
+    """
     base, out = small_model(kind), tmp_path / "out"
     trained(base, out, recipe(method))
     spec = ModelSpec(backend="hf", name=str(base), device="cpu")
@@ -194,7 +198,9 @@ def test_a_saved_adapter_is_loaded_by_plain_peft_and_gives_the_same_numbers(
 def test_generation_behind_virtual_tokens_is_that_of_plain_peft(
     small_model: Callable[..., Path], tmp_path: Path, method: str
 ) -> None:
-    """Token by token the likeliest continuation under PEFT alone, with several requests of different lengths in one batch."""
+    """Token by token the likeliest continuation under PEFT alone,
+    with several requests of different lengths in one batch.
+    """
     import peft
     import torch
     import transformers as tf
@@ -235,7 +241,9 @@ def test_generation_behind_virtual_tokens_is_that_of_plain_peft(
 def test_a_prefix_that_would_not_be_what_peft_computes_is_refused(
     small_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keys put in without the rotation undone are noticed before the model answers; so are prefixes of decoders."""
+    """Keys put in without the rotation undone are noticed before the model answers;
+    so are prefixes of decoders.
+    """
     out = tmp_path / "out"
     trained(small_model(), out, recipe("prefix", steps=5))
     spec = ModelSpec(backend="hf", name=str(small_model()), device="cpu")
@@ -259,7 +267,9 @@ def test_a_prefix_that_would_not_be_what_peft_computes_is_refused(
 def test_kl_falls_on_training_pairs_and_cross_entropy_does_not_rise(
     small_model: Callable[..., Path], tmp_path: Path, kind: str
 ) -> None:
-    """Alignment brings paraphrases nearer to their reference, and answers get no less likely (margin 0.02 nat per token)."""
+    """Alignment brings paraphrases nearer to their reference,
+    and answers get no less likely (margin 0.02 nat per token).
+    """
     record = trained(
         small_model(kind),
         tmp_path / "out",
@@ -275,7 +285,9 @@ def test_kl_falls_on_training_pairs_and_cross_entropy_does_not_rise(
 def test_frozen_weights_keep_their_hash(
     small_model: Callable[..., Path], tmp_path: Path, method: str
 ) -> None:
-    """The model's own weights are bit for bit what they were, and only the adapter's are trained."""
+    """The model's own weights are bit for bit what they were,
+    and only the adapter's are trained.
+    """
     import transformers as tf
 
     record = trained(small_model(), tmp_path / "out", recipe(method, steps=5))
@@ -291,7 +303,9 @@ def test_frozen_weights_keep_their_hash(
 def test_full_tuning_saves_a_model_of_its_own(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """The ablation without a soft prompt is an ordinary checkpoint, better on what it was trained on."""
+    """The ablation without a soft prompt is an ordinary checkpoint, better on what it was
+    trained on.
+    """
     record = trained(small_model(), tmp_path / "out", recipe("full", learning_rate=0.003))
     backend = opened(ModelSpec(backend="hf", name=str(tmp_path / "out"), device="cpu"), ())
     (found,) = next(iter(backend.run([Ask(probe())])))
@@ -321,7 +335,9 @@ def test_the_last_quarter_and_the_biases_are_what_they_say(
 def test_every_validation_can_be_kept_as_a_checkpoint(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Four models of steps 5 to 20; the best of them is the result, and a method without whole models has none."""
+    """Four models of steps 5 to 20; the best of them is the result,
+    and a method without whole models has none.
+    """
     from safetensors.torch import load_file
 
     backend = opened(ModelSpec(backend="hf", name=str(small_model()), device="cpu"), ())
@@ -370,7 +386,9 @@ def test_without_the_kl_term_only_cross_entropy_is_trained(
 def test_an_interrupted_training_ends_with_the_same_weights(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Stopped after its second checkpoint and begun again, training gives bit for bit the adapter of a training that ran through."""
+    """Stopped after its second checkpoint and begun again, training gives bit for bit the
+    adapter of a training that ran through.
+    """
     lines: list[str] = []
 
     def stop(line: str) -> None:
@@ -417,7 +435,9 @@ ARGUMENTS += ["--validate-every", "2", "--batch-size", "4", "--patience", "99", 
 
 
 def killed_at_a_checkpoint(command: list[str]) -> None:
-    """Run a command in a forked child that ends at once, as kill -9 ends it, when a checkpoint is in place."""
+    """Run a command in a forked child that ends at once,
+    as kill -9 ends it, when a checkpoint is in place.
+    """
     pid = os.fork()
     if pid:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == KILLED
@@ -443,7 +463,9 @@ def test_a_killed_training_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """After a kill the same command goes on from the last checkpoint and ends with the weights of a training that ran through."""
+    """After a kill the same command goes on from the last checkpoint and ends with the weights
+    of a training that ran through.
+    """
     import torch
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -472,7 +494,9 @@ def test_a_killed_training_goes_on(
 def test_a_training_that_breaks_down_says_so(
     small_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float
 ) -> None:
-    """A loss that is no number, and one that runs away, end with the learning rate to change; nothing is saved as a result."""
+    """A loss that is no number, and one that runs away, end with the learning rate to change;
+    nothing is saved as a result.
+    """
     if math.isnan(rate):
         original = OBJECTIVES["alignment"]
         broken = {"alignment": lambda *given: original(*given) * math.nan}
@@ -510,7 +534,9 @@ def test_adapters_of_another_model_or_tokenizer_are_refused(
 def test_phrasings_trained_on_are_refused_in_an_evaluation(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Training and validation phrasings are no held-out ones; with overlap=allow they may be asked and count as seen."""
+    """Training and validation phrasings are no held-out ones;
+    with overlap=allow they may be asked and count as seen.
+    """
     record = trained(small_model(), tmp_path / "out", recipe(steps=5))
     text = f"adapter:path={tmp_path / 'out'}"
 
@@ -544,7 +570,9 @@ def test_what_has_no_meaning_together_is_refused(
 def test_a_soft_prompt_can_be_decoded_instructively(
     small_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Composition that has a meaning: both branches bear the soft prompt, and each prompt costs its tokens."""
+    """Composition that has a meaning: both branches bear the soft prompt,
+    and each prompt costs its tokens.
+    """
     trained(small_model(), tmp_path / "out", recipe(steps=5))
     spec = ModelSpec(backend="hf", name=str(small_model()), device="cpu")
     request = replace(probe(), body=(9, 25))
@@ -578,7 +606,9 @@ def test_training_and_validation_phrasings_do_not_overlap(share: float) -> None:
 
 
 def test_paraphrases_are_paired_with_the_phrasing_they_were_made_from() -> None:
-    """Only their own originals are references; paraphrases alone are divided; what no pair uses is left out."""
+    """Only their own originals are references; paraphrases alone are divided;
+    what no pair uses is left out.
+    """
     originals = phrasings(3)
     made = [
         replace(p, id=f"{p.id}-{k}", of=p.id, text=f"{p.text} {k}")
@@ -600,7 +630,9 @@ def test_paraphrases_are_paired_with_the_phrasing_they_were_made_from() -> None:
 
 
 def test_a_paraphrase_that_wants_another_form_of_answer_is_no_pair() -> None:
-    """Letters are not compared with label words: such a phrasing counts as an original of its own."""
+    """Letters are not compared with label words:
+    such a phrasing counts as an original of its own.
+    """
     originals = phrasings(3)
     other = [
         replace(
@@ -618,7 +650,9 @@ def test_a_paraphrase_that_wants_another_form_of_answer_is_no_pair() -> None:
 
 
 def test_info_nce_of_a_worked_example() -> None:
-    """Two orthogonal pairs at temperature 1: scores 1 on the diagonal and 0 off it, so -log(e / (e + 1)) both ways; one pair alone gives 0."""
+    """Two orthogonal pairs at temperature 1: scores 1 on the diagonal and 0 off it,
+    so -log(e / (e + 1)) both ways; one pair alone gives 0.
+    """
     import torch
 
     states = torch.eye(2)
@@ -663,7 +697,9 @@ def test_the_contrastive_term_never_exceeds_the_generation_loss(
 def test_the_command_trains_and_refuses_leakage(
     small_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``evalkit align`` writes what ``--mitigation adapter`` takes; the scored split and a finished --out are refused."""
+    """``evalkit align`` writes what ``--mitigation adapter`` takes;
+    the scored split and a finished --out are refused.
+    """
     command = [
         "align",
         "--model",

@@ -66,7 +66,9 @@ def test_the_ratio_of_two_models_is_that_of_the_paper(cosine: float, expected: f
 
 @pytest.mark.parametrize("angle", [0.0, 60.0, 90.0])
 def test_stock_goes_the_ratio_of_the_way_to_the_mean(angle: float) -> None:
-    """Two moves of length 1 at angles 0, 60 and 90 degrees: cosines 1, 0.5, 0, so t = 1, 2/3, 0 of the way from the base to their mean."""
+    """Two moves of length 1 at angles 0, 60 and 90 degrees: cosines 1, 0.5, 0,
+    so t = 1, 2/3, 0 of the way from the base to their mean.
+    """
     import torch
 
     base = torch.tensor([3.0, -2.0])
@@ -128,7 +130,9 @@ def test_checkpoints_of_different_kinds_are_refused(
 
 
 def test_what_means_nothing_is_refused(small_model: Callable[..., Path], tmp_path: Path) -> None:
-    """Alpha outside [0, 1], one tuned model, a folder in use, and a model made behind a loaded one."""
+    """Alpha outside [0, 1], one tuned model, a folder in use,
+    and a model made behind a loaded one.
+    """
     model = spec(small_model())
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").write_text("x")

@@ -10,7 +10,9 @@ __all__ = ["HFBackend"]
 
 
 def __getattr__(name: str) -> Any:
-    """Give `HFBackend`, which stood in a module of this name in version 0.1.0, when it is asked for."""
+    """Give `HFBackend`, which stood in a module of this name in version 0.1.0, when it is asked
+    for.
+    """
     if name == "HFBackend":
         from evalkit.backends.hf.backend import HFBackend
 

@@ -61,8 +61,8 @@ class HFBackend:
         What to load and how. Options: ``max_length`` (most tokens), ``token_budget`` (tokens of a
         batch), ``path`` (``auto`` or ``plain``: one row per choice), ``attention`` (implementation
         name), ``compile`` (compiler for scoring: true or its name), ``device_map``,
-        ``proof`` (``auto`` or ``always``: also where one is remembered), ``allow_pickle``, ``trust_remote_code``, ``allow_unknown`` (ask what the tokenizer has no
-        token for).
+        ``proof`` (``auto`` or ``always``: also where one is remembered), ``allow_pickle``,
+        ``trust_remote_code``, ``allow_unknown`` (ask what the tokenizer has no token for).
 
     Raises
     ------
@@ -100,7 +100,9 @@ class HFBackend:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do; ``logits`` stands for `loaded`, `encode`, `stops`, `adapt` and `files`."""
+        """Return what it can do; ``logits`` stands for `loaded`, `encode`, `stops`, `adapt` and
+        `files`.
+        """
         return frozenset(
             {"choice", "embed", "generate", "logits"}
             | ({"chat"} if self._encoder.template else set())
@@ -146,7 +148,9 @@ class HFBackend:
 
     @property
     def opening(self) -> str:
-        """Return what a user should know before the first prompt, one line: precision, threads, chat template."""
+        """Return what a user should know before the first prompt, one line:
+        precision, threads, chat template.
+        """
         parts = [self._dtype, *([self.loaded.threads] if self.loaded.threads else [])]
         if not self._encoder.template:
             return ", ".join([*parts, "no chat template"])

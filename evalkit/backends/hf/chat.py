@@ -1,4 +1,5 @@
-"""Chat templates: a prompt as a conversation, checked to be whole, the clock pinned, the end of a turn found.
+"""Chat templates: a prompt as a conversation, checked to be whole, the clock pinned, the end of a
+turn found.
 
 What is sent is what was meant: a template that refuses or leaves out the system message gets it at
 the top of the user's, and one that leaves out a part of that is not used. Not handled here: tools,
@@ -115,7 +116,8 @@ def refuse_growth(template: str) -> None:
 
 
 def whole(rendered: str, system: str, text: str) -> bool:
-    r"""Return whether a rendered conversation holds both messages, but for white space at their ends.
+    r"""Return whether a rendered conversation holds both messages,
+    but for white space at their ends.
 
     Examples
     --------
@@ -183,7 +185,8 @@ class Chat:
         )
 
     def render(self, system: str, text: str) -> str | None:
-        """Return what is sent for a prompt, ending where the answer begins; None when no way of sending keeps it whole.
+        """Return what is sent for a prompt, ending where the answer begins;
+        None when no way of sending keeps it whole.
 
         A template that refuses a system message, or leaves it out, gets it at the top of the
         user's.
@@ -209,7 +212,9 @@ class Chat:
         )
 
     def _sent(self, messages: list[dict[str, str]]) -> list[dict[str, Any]]:
-        """Messages in the form that the template reads: their text, or parts of which one is text."""
+        """Messages in the form that the template reads: their text,
+        or parts of which one is text.
+        """
         if not self._in_parts:
             return [dict(message) for message in messages]
         return [
@@ -219,7 +224,9 @@ class Chat:
 
     @property
     def notices(self) -> list[str]:
-        """Return what a reader of the numbers must know of it: its variables, where choices stand."""
+        """Return what a reader of the numbers must know of it: its variables,
+        where choices stand.
+        """
         told = given_to(self._variables)
         read = "Texts are kept with their thoughts and read behind them."
         if self.before_answers:
@@ -248,7 +255,9 @@ class Chat:
         return found
 
     def probe(self) -> tuple[str, list[int]]:
-        """Return a small conversation as text, and the ids that the tokenizer's own encoding gives it."""
+        """Return a small conversation as text, and the ids that the tokenizer's own encoding
+        gives it.
+        """
         messages = [{"role": "user", "content": _USER}]
         ids = self._tokenizer.apply_chat_template(
             self._sent(messages),
@@ -280,12 +289,15 @@ class Chat:
 
     @cached_property
     def opening(self) -> str:
-        """Return the mark with which the template opens the thoughts of an answer; empty for none."""
+        """Return the mark with which the template opens the thoughts of an answer;
+        empty for none.
+        """
         return opened_by(self._apply([{"role": "user", "content": _USER}]))
 
     @cached_property
     def before_answers(self) -> str:
-        r"""Return the marks that the template puts before an answer without thoughts; empty for none.
+        r"""Return the marks that the template puts before an answer without thoughts;
+        empty for none.
 
         What stands between a prompt and an answer in a conversation that holds both, such as
         ``<think>\n\n</think>\n\n``: there a choice belongs, and not where thoughts would begin.
@@ -302,7 +314,9 @@ class Chat:
 
     @cached_property
     def turn_end(self) -> int | None:
-        """Return the special token that stands behind an answer in the template; None without one."""
+        """Return the special token that stands behind an answer in the template;
+        None without one.
+        """
         messages = [
             {"role": "user", "content": _USER},
             {"role": "assistant", "content": _ASSISTANT},

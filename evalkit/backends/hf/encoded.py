@@ -60,7 +60,9 @@ class Encoded:
 
     @property
     def bounded(self) -> Request:
-        """Return the request with no more tokens to generate than there are positions, and room for thoughts."""
+        """Return the request with no more tokens to generate than there are positions,
+        and room for thoughts.
+        """
         request = self.request
         if self.thoughts:
             given = {item.name: getattr(request, item.name) for item in fields(request)}
@@ -97,7 +99,8 @@ class Encoded:
 def portions(
     values: Sequence[T], sizes: Iterable[int], *, characters: int, items: int
 ) -> Iterator[Sequence[T]]:
-    """Yield runs of `values` of at most `items` each and, but for single ones, at most `characters` by their `sizes`.
+    """Yield runs of `values` of at most `items` each and,
+    but for single ones, at most `characters` by their `sizes`.
 
     Examples
     --------

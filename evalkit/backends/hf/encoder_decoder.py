@@ -1,4 +1,5 @@
-"""Encoder-decoder models: the encoder runs once per prompt, all continuations share one decoder row.
+"""Encoder-decoder models: the encoder runs once per prompt, all continuations share one decoder
+row.
 
 The row is the start token with the continuations as branches behind it, as behind the last token of
 a decoder-only model's prompt. Relative positions are set by `t5_attention`, absolute ones through a
@@ -66,7 +67,9 @@ class EncoderDecoderScorer:
 
     @contextmanager
     def _placed(self, positions: torch.Tensor, mask: torch.Tensor) -> Iterator[None]:
-        """While inside, decoder positions are `positions`, shape (row, length), and prompts padded as `mask` says."""
+        """While inside, decoder positions are `positions`, shape (row, length),
+        and prompts padded as `mask` says.
+        """
         self._positions = positions
         try:
             with self._relative.placed(positions, mask):

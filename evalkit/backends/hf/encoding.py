@@ -10,9 +10,9 @@ EleutherAI/lm-evaluation-harness:lm_eval/api/model.py, `TemplateLM._encode_pair`
 `TemplateLM.loglikelihood`.
 
 Behind a chat template the ids are those of the tokenizer's own `apply_chat_template`: nothing is
-added to them and no white space moves. What a tokenizer puts behind a text of a decoder-only model is taken off, because an
-answer follows. Not handled here: which conversation is rendered (`chat`), which letters a tokenizer
-changes.
+added to them and no white space moves. What a tokenizer puts behind a text of a decoder-only model
+is taken off, because an answer follows. Not handled here: which conversation is rendered (`chat`),
+which letters a tokenizer changes.
 """
 
 from __future__ import annotations
@@ -147,7 +147,9 @@ class Encoder:
 
     @property
     def opening(self) -> str:
-        """Return the mark with which the chat template opens an answer's thoughts; empty for none."""
+        """Return the mark with which the chat template opens an answer's thoughts;
+        empty for none.
+        """
         return self._chat.opening if self._chat is not None else ""
 
     @property
@@ -212,7 +214,8 @@ class Encoder:
         return ids
 
     def render(self, request: Request, text: str) -> str | None:
-        """Return the text sent for `request` when its prompt reads `text`; None when the chat template leaves out a part.
+        """Return the text sent for `request` when its prompt reads `text`;
+        None when the chat template leaves out a part.
 
         A choice stands where the template has an answer, behind its marks of thoughts.
         Without a chat template a system message stands before the prompt, one empty line between.
@@ -349,7 +352,9 @@ class Encoder:
         return ""
 
     def _room(self, request: Request, encoded: Encoded) -> int:
-        """Most tokens of prompt the model has room for, the last token of a continuation not being fed."""
+        """Most tokens of prompt the model has room for, the last token of a continuation not
+        being fed.
+        """
         longest = self._limits.prompt
         if self._encoder_decoder:
             return longest

@@ -112,7 +112,9 @@ class Engine:
     """What was computed."""
 
     def score(self, items: Sequence[Encoded]) -> Iterator[list[tuple[Encoded, list[float] | str]]]:
-        """Yield per batch each request with the log-probabilities of its continuations, or why there are none."""
+        """Yield per batch each request with the log-probabilities of its continuations,
+        or why there are none.
+        """
         for item in items:
             self._count_naive(item)
         scorer = self.path.scorer
@@ -149,7 +151,9 @@ class Engine:
     def _generated(
         self, units: Sequence[_Unit], bank: Bank | None
     ) -> Iterator[list[tuple[Encoded, list[int] | str]]]:
-        """Generate a batch and hand rows on as they end; what is left, in halves when memory runs out."""
+        """Generate a batch and hand rows on as they end; what is left,
+        in halves when memory runs out.
+        """
         works = [unit.work for unit in units]
         rows = self.greedy.run(works, [unit.encoded.bounded for unit in units], bank)
         left = dict(enumerate(units))
@@ -198,7 +202,9 @@ class Engine:
     def _waves(
         self, items: Sequence[Encoded], *, shares: bool
     ) -> Iterator[tuple[Bank | None, list[_Unit]]]:
-        """Stored prefixes with the prompts behind them, wave by wave, and last the prompts that share none."""
+        """Stored prefixes with the prompts behind them, wave by wave,
+        and last the prompts that share none.
+        """
         alone = set(range(len(items)))
         groups = prefix_groups([item.context for item in items], self.costs) if shares else []
         for wave in self._pack(groups):
@@ -226,7 +232,9 @@ class Engine:
             )
 
     def _pack(self, groups: Sequence[PrefixGroup]) -> Iterator[list[PrefixGroup]]:
-        """Groups whose prefixes fit into the bank together, alike in length so that little is padded."""
+        """Groups whose prefixes fit into the bank together, alike in length so that little is
+        padded.
+        """
         stored = self.budget.stored
         for batch in batches([group.length for group in groups], budget=stored, launch=stored):
             yield [groups[i] for i in batch]

@@ -93,7 +93,8 @@ class ModelFiles:
 
 
 def locate(spec: ModelSpec, *, offline: bool = False) -> ModelFiles:
-    """Return the files of the model that `spec` names, downloading them from the hub when it is no directory.
+    """Return the files of the model that `spec` names, downloading them from the hub when it is no
+    directory.
 
     Parameters
     ----------
@@ -355,7 +356,8 @@ def _weights(root: Path, files: Iterable[Path], spec: ModelSpec) -> tuple[Path, 
 
 
 def read_template(choice: str) -> str | None:
-    """Return the text of the chat template file named by `choice`; None for ``auto``, ``none`` and no choice.
+    """Return the text of the chat template file named by `choice`;
+    None for ``auto``, ``none`` and no choice.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Generation: prompts right-padded behind a stored prefix, finished rows dropped at every step.
 
 `Greedy` runs the loop; a session holds the states of one batch. Not handled here: models whose
-fast path does not prove right or whose settings ask for more than the likeliest token (`library_loop`),
-beams.
+fast path does not prove right or whose settings ask for more than the likeliest token
+(`library_loop`), beams.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Session(Protocol):
     """States of a batch of rows that generate in step."""
 
     def first(self, parts: Sequence[Sequence[int]]) -> list[int]:
-        """Feed the prompts in `parts` and return the first token of every row, -1 where the logits are not finite."""
+        """Feed the prompts in `parts` and return the first token of every row, -1 where the
+        logits are not finite.
+        """
         ...
 
     def step(self, tokens: Sequence[int]) -> list[int]:
@@ -127,7 +129,9 @@ class Greedy:
 
 
 def _growing_layer() -> Any:
-    """Return a cache layer class that appends in place instead of copying all states at every step."""
+    """Return a cache layer class that appends in place instead of copying all states at every
+    step.
+    """
     from transformers import cache_utils
 
     base: Any = cache_utils.DynamicLayer
@@ -242,7 +246,9 @@ class CausalSession:
     def _feed(
         self, part: Sequence[int]
     ) -> tuple[Any, NDArray[np.int64], NDArray[np.bool_], list[int]]:
-        """Feed some prompts: states, positions of their keys, which of them are real, and the first tokens."""
+        """Feed some prompts: states, positions of their keys, which of them are real,
+        and the first tokens.
+        """
         import torch
         from transformers import DynamicCache
 

@@ -24,7 +24,8 @@ _OTHER = {"mistral3": "mistral"}
 
 
 def gguf_in(path: Path) -> Path | None:
-    """Return the GGUF file that a path names: itself, or the only one of a directory without ``config.json``.
+    """Return the GGUF file that a path names: itself,
+    or the only one of a directory without ``config.json``.
 
     Raises
     ------
@@ -45,7 +46,8 @@ def gguf_in(path: Path) -> Path | None:
 
 
 def read_gguf(path: Path) -> Mapping[str, Any]:
-    """Return what the head of a GGUF file says, in the words of a Transformers configuration, once it is known to be usable.
+    """Return what the head of a GGUF file says, in the words of a Transformers configuration, once
+    it is known to be usable.
 
     Parameters
     ----------

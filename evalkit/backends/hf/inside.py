@@ -1,6 +1,8 @@
-"""What happens inside a model on a prompt: what an answer leans on, states per layer, states put into another checkpoint.
+"""What happens inside a model on a prompt: what an answer leans on, states per layer, states put
+into another checkpoint.
 
-For causal and encoder-decoder models of Transformers, by hooks on their layers; nothing of the fast path is used.
+For causal and encoder-decoder models of Transformers, by hooks on their layers; nothing of the fast
+path is used.
 One prompt at a time and no padding, so that a state depends on its own prompt only.
 Not handled here: which prompts (`evalkit.runs.inside`).
 """
@@ -38,7 +40,8 @@ Floats = NDArray[np.float64]
 
 
 def layers_of(model: Any) -> dict[str, Any]:
-    """Return the layers of a model in the order of computing: ``0``, ``1``, ...; of an encoder-decoder ``encoder 0`` ... ``decoder 0`` ...
+    """Return the layers of a model in the order of computing: ``0``, ``1``, ...;
+    of an encoder-decoder ``encoder 0`` ... ``decoder 0`` ...
 
     Raises
     ------
@@ -67,7 +70,8 @@ def layers_of(model: Any) -> dict[str, Any]:
 
 
 def token_spans(loaded: Loaded, encoded: Encoded, spans: Sequence[tuple[int, int]]) -> list[bool]:
-    """Return for every token of a prompt whether it touches one of some spans of the request's text.
+    """Return for every token of a prompt whether it touches one of some spans of the request's
+    text.
 
     Parameters
     ----------
@@ -109,7 +113,8 @@ def token_spans(loaded: Loaded, encoded: Encoded, spans: Sequence[tuple[int, int
 def answer_logs(
     loaded: Loaded, context: Ids, answer: Ids, embedded: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return log-probabilities of every token where each answer token stands, shape (answer token, vocabulary).
+    """Return log-probabilities of every token where each answer token stands, shape (answer token,
+    vocabulary).
 
     Parameters
     ----------
@@ -157,7 +162,8 @@ def answer_logprob(loaded: Loaded, context: Ids, answer: Ids) -> float:
 
 
 def attribution(loaded: Loaded, context: Ids, answer: Ids, *, each: bool = False) -> Floats:
-    """Return how much an answer leans on every prompt token: |gradient x input|, shares that add up to 1.
+    """Return how much an answer leans on every prompt token:
+    |gradient x input|, shares that add up to 1.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Which kind of model the files of a directory hold, and by which class of the library it is loaded."""
+"""Which kind of model the files of a directory hold,
+and by which class of the library it is loaded.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def is_encoder_decoder(files: ModelFiles) -> bool:
 
 
 def _with_pictures(files: ModelFiles) -> bool:
-    """Whether Transformers lists a decoder among models of text and pictures alone; it is asked in text."""
+    """Whether Transformers lists a decoder among models of text and pictures alone;
+    it is asked in text.
+    """
     from transformers.models.auto import modeling_auto
 
     kind = str(files.config.get("model_type") or "")

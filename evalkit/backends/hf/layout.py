@@ -96,7 +96,8 @@ class MaskForm:
 def batches(
     lengths: Sequence[int], *, budget: int, rows: int | None = None, launch: int = 32
 ) -> list[list[int]]:
-    """Return batches of indices, longest first, none padded beyond `budget` tokens unless it is a single row.
+    """Return batches of indices, longest first, none padded beyond `budget` tokens unless it is a
+    single row.
 
     Parameters
     ----------
@@ -160,7 +161,8 @@ def grid(works: Sequence[Work]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def visible(
     works: Sequence[Work], positions: NDArray[np.int64], prefixes: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Return what each position may see, shape (row, query, key), and the positions of the keys, shape (row, key).
+    """Return what each position may see, shape (row, query, key),
+    and the positions of the keys, shape (row, key).
 
     Parameters
     ----------

@@ -67,7 +67,8 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 
 
 def unusual_settings(config: Mapping[str, Any]) -> list[str]:
-    """Return the generation settings under which a greedy answer is not made of the likeliest tokens.
+    """Return the generation settings under which a greedy answer is not made of the likeliest
+    tokens.
 
     Parameters
     ----------
@@ -90,7 +91,8 @@ def stop_strings(config: Any) -> list[str]:
 
 
 class LibraryGreedy:
-    """Greedy decoding by the library's own loop, over prompts of equal length so that nothing is padded.
+    """Greedy decoding by the library's own loop, over prompts of equal length so that nothing is
+    padded.
 
     Parameters
     ----------
@@ -110,7 +112,8 @@ class LibraryGreedy:
     def run(
         self, works: Sequence[Work], requests: Sequence[Request], bank: Bank | None = None
     ) -> Iterator[list[Ended]]:
-        """Yield the rows that ended, about once a second, length after length, each row once; `bank` must be None.
+        """Yield the rows that ended, about once a second, length after length, each row once;
+        `bank` must be None.
 
         Nothing may have ended in a second.
         """
@@ -129,7 +132,9 @@ class LibraryGreedy:
                 yield [(rows[place], ids) for place, ids in found]
 
     def _told(self, works: Sequence[Work], requests: Sequence[Request]) -> Iterator[list[Ended]]:
-        """Yield the rows of one length as they end; the library's loop runs in a thread and ends when nobody listens."""
+        """Yield the rows of one length as they end;
+        the library's loop runs in a thread and ends when nobody listens.
+        """
         ended: SimpleQueue[Ended] = SimpleQueue()
         halt = Event()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="evalkit-generate") as pool:

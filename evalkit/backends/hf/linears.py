@@ -106,12 +106,15 @@ class _Arranged:
 
 
 def _state(weight: torch.Tensor) -> tuple[int, int]:
-    """What tells whether a weight was changed or put elsewhere; tensors of inference count no changes."""
+    """What tells whether a weight was changed or put elsewhere;
+    tensors of inference count no changes.
+    """
     return weight.data_ptr(), -1 if weight.is_inference() else weight._version
 
 
 def arrange(model: Any) -> int:
-    """Keep the weights of what `use_onednn` took in oneDNN's order too, and return the bytes that takes.
+    """Keep the weights of what `use_onednn` took in oneDNN's order too,
+    and return the bytes that takes.
 
     Called when a model's weights are what they will be: changes that torch does not count, such as
     those through ``weight.data``, are not seen. Products of few rows gain most, by half and more.

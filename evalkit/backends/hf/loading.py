@@ -1,6 +1,7 @@
 """Weights in memory: loading, precision, device.
 
-Not handled here: which tokens are fed (`packed`, `encoder_decoder`, `rows`, `generation`), adapters.
+Not handled here: which tokens are fed (`packed`, `encoder_decoder`, `rows`, `generation`),
+adapters.
 """
 
 from __future__ import annotations
@@ -112,7 +113,9 @@ class Loaded:
 
     @property
     def state_bytes(self) -> int:
-        """Return the bytes of key and value states per token, 2 x layers x heads x width x bytes of a number."""
+        """Return the bytes of key and value states per token, 2 x layers x heads x width x bytes
+        of a number.
+        """
         config = self.model.config.get_text_config()
         layers = [config] * (getattr(config, "num_hidden_layers", None) or 32)
         if getattr(config, "is_heterogeneous", False):
@@ -129,7 +132,9 @@ def _state_numbers(layer: Any) -> int:
 
 
 def positions(part: Any) -> int | None:
-    """Return how many positions a model, an encoder or a decoder has learned; None where positions are not looked up."""
+    """Return how many positions a model, an encoder or a decoder has learned;
+    None where positions are not looked up.
+    """
     # a tower for pictures has positions of its own
     text = part.get_decoder() if hasattr(part.config, "text_config") else part
     for name, module in text.named_modules():
@@ -259,7 +264,9 @@ def _weights_of(
 
 
 def _complete(name: str, report: Mapping[str, Any]) -> None:
-    """Refuse a model some of whose weights were not in the files and would be random, or whose layers are left out."""
+    """Refuse a model some of whose weights were not in the files and would be random,
+    or whose layers are left out.
+    """
     for key, what in (("missing_keys", "is missing"), ("mismatched_keys", "has another shape")):
         found = sorted(map(str, report.get(key) or ()))
         if found:

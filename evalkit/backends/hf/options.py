@@ -58,7 +58,8 @@ def check_options(spec: ModelSpec) -> None:
 
 
 def thoughts_of(spec: ModelSpec) -> int:
-    """Return the tokens granted to a model's thoughts beside its answer's own (option ``reasoning_tokens``).
+    """Return the tokens granted to a model's thoughts beside its answer's own (option
+    ``reasoning_tokens``).
 
     Raises
     ------
@@ -74,7 +75,9 @@ def thoughts_of(spec: ModelSpec) -> int:
 
 
 def allowance(tokens: int) -> list[str]:
-    """Return the notice that thoughts do not count; none where the model is given no room for them."""
+    """Return the notice that thoughts do not count;
+    none where the model is given no room for them.
+    """
     if not tokens:
         return []
     return [

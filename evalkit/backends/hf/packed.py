@@ -48,7 +48,9 @@ class Bank:
 
     @classmethod
     def join(cls, banks: Sequence[Bank], order: Sequence[int]) -> Bank:
-        """Return one bank over several, its slots in the order that `order` gives their running number."""
+        """Return one bank over several, its slots in the order that `order` gives their running
+        number.
+        """
         import torch
 
         if len(banks) == 1 and list(order) == sorted(order):

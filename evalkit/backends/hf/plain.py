@@ -1,4 +1,5 @@
-"""From a prompt to a log-probability in the plainest code there can be: what everything here must equal.
+"""From a prompt to a log-probability in the plainest code there can be:
+what everything here must equal.
 
 One prompt, one continuation, one row, logits everywhere, as the model's authors run it. Not handled
 here: chat templates, over-long prompts, batches, shared work, generation.
@@ -30,7 +31,9 @@ def ids_of(
 
 
 def behind(model: Any, context: Sequence[int], fed: Sequence[int]) -> torch.Tensor:
-    """Return the log-probabilities behind the prompt and behind each of `fed`, shape (fed + 1, vocabulary)."""
+    """Return the log-probabilities behind the prompt and behind each of `fed`, shape (fed + 1,
+    vocabulary).
+    """
     import torch
 
     rows = {"input_ids": [*context, *fed]}
@@ -44,6 +47,8 @@ def behind(model: Any, context: Sequence[int], fed: Sequence[int]) -> torch.Tens
 
 
 def log_probability(model: Any, context: Sequence[int], tail: Sequence[int]) -> float:
-    """Return the log-probability of the continuation `tail`, nats: its first token is read behind the prompt."""
+    """Return the log-probability of the continuation `tail`, nats:
+    its first token is read behind the prompt.
+    """
     logprobs = behind(model, context, tail[:-1])
     return sum(float(logprobs[place, token]) for place, token in enumerate(tail))

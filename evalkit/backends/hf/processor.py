@@ -84,7 +84,9 @@ def _said(count: int, why: str) -> str:
 
 
 def _largest(model: Any) -> Any:
-    """Largest weight matrix of the layers; the vocabulary's own aside, since it runs at few positions."""
+    """Largest weight matrix of the layers; the vocabulary's own aside, since it runs at few
+    positions.
+    """
     import torch
 
     head = model.get_output_embeddings()

@@ -66,8 +66,8 @@ VERIFIED = frozenset(
         "umt5",
     }
 )
-"""Model types whose fast path is tested against one row per choice on every change. Any other is taken
-as fast where it proves to be right on the samples, of which one is then the longest."""
+"""Model types whose fast path is tested against one row per choice on every change. Any other is
+taken as fast where it proves to be right on the samples, of which one is then the longest."""
 
 _LARGE = 100.0
 _LOOKS_AHEAD = 0.05
@@ -166,7 +166,8 @@ def largest_difference(
 
 
 def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Path:
-    """Return the fastest way of scoring that is about as exact as the plain one on a few of `works`.
+    """Return the fastest way of scoring that is about as exact as the plain one on a few of
+    `works`.
 
     Parameters
     ----------
@@ -268,7 +269,9 @@ def compiled(loaded: Loaded, path: Path, how: str) -> Path:
 
 
 def _refuse_looking_ahead(loaded: Loaded, work: Work) -> None:
-    """Raise BackendError when what a model expects behind a prompt depends on what follows there."""
+    """Raise BackendError when what a model expects behind a prompt depends on what follows
+    there.
+    """
     if loaded.encoder_decoder or not loaded.head.available:
         return
     model, context = loaded.model, work.context
@@ -286,7 +289,9 @@ def _refuse_looking_ahead(loaded: Loaded, work: Work) -> None:
 
 
 def _tested(config: Any) -> bool:
-    """Whether the fast path of a type is tested on every change; any other is proved on a long prompt as well."""
+    """Whether the fast path of a type is tested on every change;
+    any other is proved on a long prompt as well.
+    """
     return bool({config.get_text_config().model_type, config.model_type} & VERIFIED)
 
 
@@ -320,7 +325,9 @@ def fast_scorers(loaded: Loaded) -> list[tuple[str, Scorer]]:
 
 
 def trial(scorer: Scorer, proof: Proof) -> float:
-    """Return the error of a scorer on a proof's samples, behind stored prefixes too where it takes them."""
+    """Return the error of a scorer on a proof's samples, behind stored prefixes too where it
+    takes them.
+    """
     samples, expected = proof.samples, proof.expected
     try:
         worst = largest_difference(scorer.score(samples), expected)
@@ -344,7 +351,8 @@ def trial(scorer: Scorer, proof: Proof) -> float:
 
 
 def measured_costs(scorer: TreeScorer, work: Work) -> Costs:
-    """Return what stored prefixes cost on this machine, from timing a few small forwards over one real prompt.
+    """Return what stored prefixes cost on this machine, from timing a few small forwards over one
+    real prompt.
 
     Notes
     -----

@@ -52,7 +52,8 @@ _VARIABLES = ("ATEN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "OMP_", "ONEDNN_", "OPE
 def proven(
     loaded: Loaded, spec: ModelSpec, works: Sequence[Work], model: Mapping[str, str]
 ) -> Path:
-    """Return the way of scoring: one that was proven before, or the one that `proof.choose` proves now.
+    """Return the way of scoring: one that was proven before,
+    or the one that `proof.choose` proves now.
 
     See `circumstances` for the parameters.
     """
@@ -114,7 +115,8 @@ def circumstances(
 
 
 def recall(loaded: Loaded, works: Sequence[Work], key: Mapping[str, Any]) -> Path | None:
-    """Return the path that was proven under the same circumstances; None where the proof is to be done.
+    """Return the path that was proven under the same circumstances;
+    None where the proof is to be done.
 
     Parameters
     ----------
@@ -187,7 +189,9 @@ def _read(place: File, key: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _checked(loaded: Loaded, works: Sequence[Work], scorer: Any) -> float:
-    """Difference of the fast and the plain way on one prompt, nats: the shortest sample whose choices branch, if any do."""
+    """Difference of the fast and the plain way on one prompt, nats:
+    the shortest sample whose choices branch, if any do.
+    """
     sample = min(
         samples_for(loaded, works),
         key=lambda work: (max(map(len, work.tails)) == 1, len(work.context)),

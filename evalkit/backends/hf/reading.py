@@ -1,4 +1,5 @@
-"""Values at answer positions only: which rows the vocabulary head sees, and the sum over a choice's tokens.
+"""Values at answer positions only: which rows the vocabulary head sees,
+and the sum over a choice's tokens.
 
 Logits are turned into log-probabilities in float32 whatever the weights, and summed in float64. No
 array of batch x length x vocabulary exists. Not handled here: models that bypass their output
@@ -126,7 +127,9 @@ class AnswerHead:
 
 
 def _last_parts(model: Any) -> list[Any]:
-    """Return what the last layer of a decoder-only model computes position by position, keys and values aside, where it has its usual name."""
+    """Return what the last layer of a decoder-only model computes position by position, keys and
+    values aside, where it has its usual name.
+    """
     if model.config.is_encoder_decoder:
         return []
     base = model.base_model
@@ -147,7 +150,8 @@ def _last_parts(model: Any) -> list[Any]:
 
 
 def logprobs_of(logits: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Return the log-probability of `tokens` in the distributions `rows` of `logits`, in float32 whatever the weights.
+    """Return the log-probability of `tokens` in the distributions `rows` of `logits`,
+    in float32 whatever the weights.
 
     Parameters
     ----------

@@ -49,7 +49,9 @@ def in_float64(loaded: Loaded) -> Iterator[None]:
 
 @contextmanager
 def _plain_experts(model: Any) -> Iterator[None]:
-    """Run experts one after the other within the context: kernels for all at once know no float64."""
+    """Run experts one after the other within the context:
+    kernels for all at once know no float64.
+    """
     change = getattr(model, "set_experts_implementation", None)
     if change is None or not model._can_set_experts_implementation():
         yield

@@ -23,8 +23,9 @@ LETTERS = 10**7
 def bounded(call: Callable[[], str]) -> str:
     """Return the text of a rendering; refuse one without an end, or of texts without measure.
 
-    The call runs in a thread. One that is not done in time is told to end, which it does at its next
-    step of Python, as a loop has many of; a single long product of numbers ends when it is made.
+    The call runs in a thread. One that is not done in time is told to end, which it does at its
+    next step of Python, as a loop has many of; a single long product of numbers ends when it is
+    made.
     """
     found: list[str] = []
     failed: list[BaseException] = []
@@ -67,7 +68,9 @@ def bounded(call: Callable[[], str]) -> str:
 
 @contextmanager
 def _little_memory() -> Iterator[None]:
-    """While inside, the process gets no more than `MEMORY` beyond what it has, where the system can say so."""
+    """While inside, the process gets no more than `MEMORY` beyond what it has,
+    where the system can say so.
+    """
     try:
         import resource
 

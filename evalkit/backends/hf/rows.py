@@ -1,7 +1,7 @@
 """One row per distinct continuation, masks and positions the model's own; and one row at a time.
 
-The way for architectures whose fast path does not prove right. Not handled here: anything shared between
-prompts.
+The way for architectures whose fast path does not prove right. Not handled here: anything shared
+between prompts.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class RowScorer:
 
 
 class SingleScorer:
-    """Scores one distinct continuation at a time, as `plain` does: the reference of the start-up proof.
+    """Scores one distinct continuation at a time, as `plain` does:
+    the reference of the start-up proof.
 
     Parameters
     ----------

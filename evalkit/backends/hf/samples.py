@@ -31,7 +31,9 @@ def samples_of(works: Sequence[Work], *, longest: bool = False) -> list[Work]:
 
 
 def treats_by_length(config: Any) -> bool:
-    """Whether a model may treat long prompts otherwise than short ones, so that the proof needs a long one: windows, scaled positions."""
+    """Whether a model may treat long prompts otherwise than short ones,
+    so that the proof needs a long one: windows, scaled positions.
+    """
     text = config.get_text_config()
     rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
     scaled = rope.get("rope_type", rope.get("type", "default")) != "default" or any(

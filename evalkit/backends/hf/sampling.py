@@ -40,7 +40,9 @@ class Picker:
         }
 
     def pick(self, logits: torch.Tensor, rows: Sequence[int]) -> list[int]:
-        """Return a token for each of `rows`, whose logits have shape (row, vocabulary); `BROKEN` where a row holds NaN or infinity at its top."""
+        """Return a token for each of `rows`, whose logits have shape (row, vocabulary);
+        `BROKEN` where a row holds NaN or infinity at its top.
+        """
         import torch
 
         best, ids = logits.float().max(dim=-1)

@@ -108,7 +108,9 @@ class Stops:
         )
 
     def _spent(self, ids: Sequence[int], request: Request) -> bool:
-        """Whether the tokens are used up: those of the answer, or those that its thoughts may have."""
+        """Whether the tokens are used up: those of the answer,
+        or those that its thoughts may have.
+        """
         thoughts = request.thoughts if isinstance(request, Thinking) else 0
         most = request.max_tokens - thoughts
         if len(ids) < most or len(ids) >= request.max_tokens:
@@ -118,7 +120,9 @@ class Stops:
         return len(ids) - self._thought(ids) >= most
 
     def _thought(self, ids: Sequence[int]) -> int:
-        """Fewest tokens behind which the thoughts are over, where they are at the end; 0 where there were none."""
+        """Fewest tokens behind which the thoughts are over, where they are at the end;
+        0 where there were none.
+        """
         return bisect_left(range(len(ids)), True, key=lambda n: not thinking(self._text(ids[:n])))
 
     def granted(self, ids: Sequence[int], request: Request) -> list[int]:

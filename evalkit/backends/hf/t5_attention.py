@@ -8,8 +8,8 @@ nothing of their own, and continuations get the bias of their own positions, so 
 branches of one row. Where few decoder positions read a long prompt, the products are taken in
 another order, so that the prompt's keys and values are never computed.
 
-Not handled here: what is fed (`encoder_decoder`). While nothing is placed, everything is the library's
-own.
+Not handled here: what is fed (`encoder_decoder`). While nothing is placed, everything is the
+library's own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class T5Attention:
 
     @contextmanager
     def placed(self, positions: torch.Tensor, mask: torch.Tensor) -> Iterator[None]:
-        """While inside, the decoder's rows are at `positions` and the prompts padded as `mask` says.
+        """While inside, the decoder's rows are at `positions` and the prompts padded as `mask`
+        says.
 
         Parameters
         ----------
@@ -68,7 +69,9 @@ class T5Attention:
             self._positions = self._hidden = None
 
     def _masked(self, original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        """Bias of the encoder, (row, head, query, key), the lowest number where a key is padding."""
+        """Bias of the encoder, (row, head, query, key), the lowest number where a key is
+        padding.
+        """
 
         def bias(*args: Any, **kwargs: Any) -> torch.Tensor:
             import torch
@@ -130,7 +133,8 @@ def _plain(module: Any) -> bool:
 
 
 def _pays(module: Any, queries: int, states: torch.Tensor) -> bool:
-    """Whether weighing the prompt's states themselves is clearly less arithmetic than making keys and values of them.
+    """Whether weighing the prompt's states themselves is clearly less arithmetic than making keys
+    and values of them.
 
     Notes
     -----
@@ -144,7 +148,8 @@ def _pays(module: Any, queries: int, states: torch.Tensor) -> bool:
 def _attended(
     module: Any, hidden: torch.Tensor, states: torch.Tensor, padding: torch.Tensor
 ) -> torch.Tensor:
-    """Return what every decoder position takes from the prompt, (row, query, heads x width), before the output product.
+    """Return what every decoder position takes from the prompt, (row, query, heads x width), before
+    the output product.
 
     Notes
     -----

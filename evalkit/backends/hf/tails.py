@@ -1,4 +1,5 @@
-"""Tokens of a continuation behind a prompt, by the tail of the joint encoding, without encoding prompts again.
+"""Tokens of a continuation behind a prompt, by the tail of the joint encoding,
+without encoding prompts again.
 
 lm-eval encodes prompt + continuation whole for every continuation. With tokenizers in use the tail
 depends on the last words of the prompt only. Here the last words are encoded with the continuation,
@@ -44,7 +45,9 @@ class Tails:
         self.local = True
 
     def encode(self, items: Sequence[Item]) -> list[Found]:
-        """Return per (prompt, its ids, continuations) the tails, and whether the prompt's ids were no beginning of one."""
+        """Return per (prompt, its ids, continuations) the tails,
+        and whether the prompt's ids were no beginning of one.
+        """
         if not self.local:
             return self._whole(items)
         if len(self._known) > _REMEMBERED:
@@ -75,7 +78,9 @@ class Tails:
         self._known.update(zip(new, map(tuple, self._encode(new)), strict=True))
 
     def _agrees(self, end: str, ids: Ids) -> bool:
-        """Whether a prompt's ids end with the ids of its last words, but for those of the letter before them."""
+        """Whether a prompt's ids end with the ids of its last words,
+        but for those of the letter before them.
+        """
         if not end:
             return False
         alone = self._known[end]
@@ -103,7 +108,8 @@ def _cut(context: Ids, joint: Sequence[Ids]) -> Found:
 
 
 def _end(context: str) -> str:
-    r"""Return the last line of a prompt, or its last two words, with the line end or space and the letter before it.
+    r"""Return the last line of a prompt, or its last two words,
+    with the line end or space and the letter before it.
 
     Examples
     --------

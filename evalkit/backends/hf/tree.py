@@ -85,7 +85,8 @@ def branches(tails: tuple[Ids, ...]) -> Branches:
 def chains(
     tails: tuple[Ids, ...],
 ) -> tuple[tuple[Ids, ...], tuple[tuple[tuple[int, int, int], ...], ...]]:
-    """Return the fewest separate chains that predict every continuation, and where each token is read.
+    """Return the fewest separate chains that predict every continuation,
+    and where each token is read.
 
     Returns
     -------
@@ -182,7 +183,9 @@ def _shared(first: Sequence[int], second: Sequence[int]) -> int:
 
 
 def _best_spans(shared: Sequence[int], costs: Costs) -> list[tuple[int, int, int]]:
-    """Best disjoint runs (low, high, length) over sorted prompts, from the shared lengths of neighbours."""
+    """Best disjoint runs (low, high, length) over sorted prompts, from the shared lengths of
+    neighbours.
+    """
     # subtle: a Cartesian tree over `shared`, built and solved with one stack; an entry is
     # (shared length, first prompt, saving of the children so far, their spans).
     stack: list[tuple[int, int, float, list[tuple[int, int, int]]]] = []

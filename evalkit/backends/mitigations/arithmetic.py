@@ -31,7 +31,8 @@ __all__ = ["arithmetic", "contrast", "router"]
 
 
 def arithmetic(backend: Backend, options: str) -> Backend:
-    """Return large + scale (tuned - base) (``--mitigation arithmetic:tuned=DIR,base=DIR,scale=1``); three forwards per prompt.
+    """Return large + scale (tuned - base) (``--mitigation arithmetic:tuned=DIR,base=DIR,scale=1``);
+    three forwards per prompt.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def contrast(backend: Backend, options: str) -> Backend:
 
 
 def router(backend: Backend, options: str) -> Backend:
-    """Return the backend that asks two models for every token and takes the surer one's distribution (``--mitigation router:with=DIR``).
+    """Return the backend that asks two models for every token and takes the surer one's
+    distribution (``--mitigation router:with=DIR``).
 
     Two forwards per prompt.
     """

@@ -1,12 +1,13 @@
-"""One fixed block of worked instances of other tasks, put before every prompt, and what is left of it when a part is spoilt.
+"""One fixed block of worked instances of other tasks, put before every prompt,
+and what is left of it when a part is spoilt.
 
 References
 ----------
 Ye, Hwang, Yang, Yun, Kim, Seo, "Investigating the Effectiveness of Task-Agnostic Prefix Prompt for
-Instruction Following", arXiv 2302.14691, and its ablations: instructions, inputs or outputs drawn at
-random, number and order of the demonstrations. Theirs are eight of SuperNI's classification tasks; ours
-are drawn by seed from any tasks, and a spoilt part is that of the next demonstration, so that the words
-of a block stay what they were.
+Instruction Following", arXiv 2302.14691, and its ablations: instructions, inputs or outputs drawn
+at random, number and order of the demonstrations. Theirs are eight of SuperNI's classification
+tasks; ours are drawn by seed from any tasks, and a spoilt part is that of the next demonstration,
+so that the words of a block stay what they were.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Demonstration:
 
 
 def drawn(pattern: str, n: int, *, seed: int) -> list[Demonstration]:
-    """Return one demonstration each of `n` tasks, in their first plain wording, from instances that are never scored.
+    """Return one demonstration each of `n` tasks, in their first plain wording, from instances that
+    are never scored.
 
     Raises
     ------
@@ -86,7 +88,10 @@ def _answer(continuations: Sequence[str], instance: Instance) -> str:
 def block(shown: Sequence[Demonstration], *, spoilt: str, order: str, seed: int) -> str:
     r"""Return the text of a block.
 
-    >>> made = [Demonstration("Count.\n", "a b", "\nAnswer:", " 2"), Demonstration("Sort.\n", "d c", "\nAnswer:", " c d")]
+    >>> made = [
+    ...     Demonstration("Count.\n", "a b", "\nAnswer:", " 2"),
+    ...     Demonstration("Sort.\n", "d c", "\nAnswer:", " c d"),
+    ... ]
     >>> print(block(made, spoilt="output", order="reversed", seed=0))
     Sort.
     d c

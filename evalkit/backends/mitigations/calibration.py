@@ -53,7 +53,12 @@ def calibrated(logprobs: Sequence[float], priors: Sequence[Sequence[float]]) -> 
 
     Examples
     --------
-    >>> [round(value, 3) for value in calibrated((math.log(0.6), math.log(0.4)), [(math.log(0.75), math.log(0.25))])]
+    >>> [
+    ...     round(value, 3)
+    ...     for value in calibrated(
+    ...         (math.log(0.6), math.log(0.4)), [(math.log(0.75), math.log(0.25))]
+    ...     )
+    ... ]
     [-1.099, -0.405]
     """
     mean = [

@@ -24,7 +24,8 @@ __all__ = ["ensemble", "mean_logprobs", "voted"]
 
 
 def mean_logprobs(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """Return the mean over members of each choice's log-probability, normalised over the choices per member first.
+    """Return the mean over members of each choice's log-probability, normalised over the choices
+    per member first.
 
     Notes
     -----

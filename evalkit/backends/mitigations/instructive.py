@@ -139,7 +139,8 @@ def noisy(request: Request, noise: str, seed: int = 0) -> Request:
 
 
 def instructive(backend: Backend, options: str) -> Backend:
-    """Return the backend decoding against a noisy instruction (``--mitigation instructive:eps=0.3,noise=null``); two prompts per request.
+    """Return the backend decoding against a noisy instruction (``--mitigation
+    instructive:eps=0.3,noise=null``); two prompts per request.
 
     ``seed`` draws the words of noises ``shuffled`` and ``random``.
 

@@ -205,7 +205,9 @@ class MixingBackend:
     def _combined(
         self, found: Mapping[int, torch.Tensor], before: Sequence[Sequence[int]]
     ) -> torch.Tensor:
-        """Return one distribution per row out of those of all branches, given the answer tokens before it."""
+        """Return one distribution per row out of those of all branches, given the answer tokens
+        before it.
+        """
         parts = [found[place] for place in range(len(self._branches))]
         if self._rule is not None:
             return self._rule(parts, before)
@@ -306,7 +308,9 @@ class MixingBackend:
 
 
 def _reads(plans: Sequence[Any]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-    """Return the logit row, token and (request, choice) of every read, prompts and chains in the order fed."""
+    """Return the logit row, token and (request, choice) of every read, prompts and chains in the
+    order fed.
+    """
     rows, tokens, owners = [], [], []
     base = 0
     for number, (kept, reads) in enumerate(plans):

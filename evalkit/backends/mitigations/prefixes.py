@@ -30,7 +30,8 @@ __all__ = ["apply_prefix", "extend_embedding"]
 
 
 def extend_embedding(loaded: Loaded, vectors: torch.Tensor) -> Any:
-    """Make the input embedding understand ids beyond its rows, without touching its weights or the output head; return the new embedding.
+    """Make the input embedding understand ids beyond its rows,
+    without touching its weights or the output head; return the new embedding.
 
     Its ``places`` are the ids of the running forward counted from the first one beyond the
     vocabulary: below 0 for ordinary tokens.
@@ -131,7 +132,9 @@ def apply_prefix(
 
 
 def _unrotated(model: Any, layer: Any, keys: torch.Tensor) -> torch.Tensor:
-    """Return keys (head, N, width) such that the model's rotation at positions 0 to N - 1 gives `keys`; themselves where it rotates nothing."""
+    """Return keys (head, N, width) such that the model's rotation at positions 0 to N - 1 gives
+    `keys`; themselves where it rotates nothing.
+    """
     import torch
 
     rotate = getattr(sys.modules[type(layer).__module__], "apply_rotary_pos_emb", None)

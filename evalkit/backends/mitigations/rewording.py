@@ -49,11 +49,12 @@ def _prepended(request: Request, text: str) -> Request:
 
 
 def prefix(backend: Backend, options: str) -> Backend:
-    """Return the backend with one fixed text before every prompt (``--mitigation prefix``, ``prefix:file=FILE`` or ``prefix:demos=8,from=superni/*``).
+    """Return the backend with one fixed text before every prompt (``--mitigation prefix``,
+    ``prefix:file=FILE`` or ``prefix:demos=8,from=superni/*``).
 
     ``demos`` shows worked instances of that many tasks of ``from``, drawn by ``seed``;
-    ``random=instruction``, ``input`` or ``output`` exchanges that part among them, ``order=reversed``
-    or ``shuffled`` their order.
+    ``random=instruction``, ``input`` or ``output`` exchanges that part among them,
+    ``order=reversed`` or ``shuffled`` their order.
 
     Raises
     ------
@@ -97,9 +98,12 @@ _LETTER = re.compile(r"^\s*\(?[A-Z0-9]{1,2}\)?$")
 
 
 def recast_request(request: Request) -> Request:
-    r"""Return a choice request over label words as one over letters, the words listed before the cue; others come back unchanged.
+    r"""Return a choice request over label words as one over letters, the words listed before the
+    cue; others come back unchanged.
 
-    >>> made = recast_request(Request(kind="choice", text="Is it?\nAnswer:", continuations=(" yes", " no")))
+    >>> made = recast_request(
+    ...     Request(kind="choice", text="Is it?\nAnswer:", continuations=(" yes", " no"))
+    ... )
     >>> print(made.text, made.continuations)
     Is it?
     A. yes
@@ -134,7 +138,8 @@ def recast(backend: Backend, options: str) -> Backend:
 
 
 def conjugate(backend: Backend, options: str) -> Backend:
-    """Return the backend asking the question in another form (``--mitigation conjugate:form=pig-latin`` or ``leet``); generated text is carried back.
+    """Return the backend asking the question in another form (``--mitigation
+    conjugate:form=pig-latin`` or ``leet``); generated text is carried back.
 
     Numbers and whatever could not be read back stay as they are, in the question and in the answer.
     Instruction, listed choices and labels stay as they are, so that choices are scored as before.

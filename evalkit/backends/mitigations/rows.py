@@ -40,7 +40,8 @@ def padded(
 
 
 def answer_logits(loaded: Loaded, rows: Sequence[tuple[Ids, Ids]]) -> torch.Tensor:
-    """Return the logits that predict the tokens behind each context, shape (sum over rows of chain length + 1, vocabulary).
+    """Return the logits that predict the tokens behind each context, shape (sum over rows of chain
+    length + 1, vocabulary).
 
     Parameters
     ----------
@@ -108,7 +109,9 @@ class Rows:
         self._placed = "position_ids" in inspect.signature(loaded.model.forward).parameters
 
     def next(self, tokens: Sequence[int] | None) -> torch.Tensor:
-        """Feed one token per row (nothing the first time) and return the next logits, shape (row, vocabulary)."""
+        """Feed one token per row (nothing the first time) and return the next logits, shape
+        (row, vocabulary).
+        """
         import torch
 
         fed = (

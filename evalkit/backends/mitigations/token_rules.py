@@ -1,15 +1,16 @@
-"""Rules that make one distribution of the next token out of those of several models, or bend that of one.
+"""Rules that make one distribution of the next token out of those of several models,
+or bend that of one.
 
 References
 ----------
-Mask: Li and others, "Contrastive Decoding", arXiv 2210.15097: tokens that the first model gives less
-than a share of its best one's probability are out. Router: after Jin and others, "Collaborative
-decoding of critical tokens", arXiv 2402.17982; they train a classifier, we take the model that is surer,
-which trains nothing. Rules: Hewitt and others, "Instruction Following without Instruction Tuning",
-arXiv 2409.14254, a product of a base model with three rules; shifts, ramp and penalty are those of
-their code (john-hewitt/implicit-ins, ``open_instruct/combined_model.py`` at bc261e5). Theirs also
-counts the tokens of the request as said already, stops the ramp at its end, and begins every answer
-with one word; ours does none of these.
+Mask: Li and others, "Contrastive Decoding", arXiv 2210.15097: tokens that the first model gives
+less than a share of its best one's probability are out. Router: after Jin and others,
+"Collaborative decoding of critical tokens", arXiv 2402.17982; they train a classifier, we take the
+model that is surer, which trains nothing. Rules: Hewitt and others, "Instruction Following without
+Instruction Tuning", arXiv 2409.14254, a product of a base model with three rules; shifts, ramp and
+penalty are those of their code (john-hewitt/implicit-ins, ``open_instruct/combined_model.py`` at
+bc261e5). Theirs also counts the tokens of the request as said already, stops the ramp at its end,
+and begins every answer with one word; ours does none of these.
 """
 
 from __future__ import annotations
@@ -30,9 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["Rule", "expert", "masked", "routed", "rules"]
 
 Rule = Callable[["list[torch.Tensor]", Sequence[Sequence[int]]], "torch.Tensor"]
-"""Logits of every branch, shape (row, vocabulary), and the answer tokens before each row -> logits."""
+"""Logits of every branch, shape (row, vocabulary),
+and the answer tokens before each row -> logits.
+"""
 FAR = 1e4
-"""Taken from the logits of a token that is out: no chance beside one that is in, and still a number."""
+"""Taken from the logits of a token that is out: no chance beside one that is in,
+and still a number.
+"""
 SHIFTS = {
     **{"<": -4.0, " <": -4.0, "|": -4.0, "I": -5.0, " I": -5.0, "We": -3.0, "What": -5.0},
     **{
@@ -54,7 +59,8 @@ REPEATED = -1.5
 
 
 def masked(weight: float, share: float) -> Rule:
-    """Return the rule (1 + weight) log p - weight log p of the other, among tokens of at least a share of the first's best.
+    """Return the rule (1 + weight) log p - weight log p of the other, among tokens of at least a
+    share of the first's best.
 
     Tokens that are out keep their order among themselves, far below the others.
     """
@@ -73,7 +79,9 @@ def masked(weight: float, share: float) -> Rule:
 
 
 def routed(parts: list[torch.Tensor], _before: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Return for every row the logits of the model whose likeliest token is more probable; of the first where both are alike."""
+    """Return for every row the logits of the model whose likeliest token is more probable;
+    of the first where both are alike.
+    """
     import torch
 
     logs = [torch.log_softmax(part.to(parts[0].device), -1) for part in parts]
@@ -82,7 +90,9 @@ def routed(parts: list[torch.Tensor], _before: Sequence[Sequence[int]]) -> torch
 
 
 def expert(engine: HFBackend, scale: float) -> Rule:
-    """Return the rule log p + scale (end ramp + penalty of repetition + shifts of fifteen words)."""
+    """Return the rule log p + scale (end ramp + penalty of repetition + shifts of fifteen
+    words).
+    """
     shifts = _shifts(engine.loaded.tokenizer)
     end = engine.loaded.tokenizer.eos_token_id
 
@@ -113,7 +123,8 @@ def _shifts(tokenizer: Any) -> dict[int, float]:
 
 
 def rules(backend: Backend, options: str) -> Backend:
-    """Return the backend with three rules beside its model (``--mitigation rules:scale=1``): nothing is trained, one forward per prompt.
+    """Return the backend with three rules beside its model (``--mitigation rules:scale=1``):
+    nothing is trained, one forward per prompt.
 
     Raises
     ------

@@ -52,7 +52,8 @@ def letters_only(labels: Sequence[str]) -> bool:
 
 
 def top_scores(choice: Mapping[str, Any], labels: Sequence[str]) -> TopScores | None:
-    """Return the labels' log-probabilities from the first token's alternatives, or None when they do not settle it.
+    """Return the labels' log-probabilities from the first token's alternatives,
+    or None when they do not settle it.
 
     Alternatives that differ in white space alone are added up.
     """
@@ -87,7 +88,8 @@ def _summed(values: Sequence[float]) -> float:
 
 
 def listed(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Return token and log-probability of the first position's alternatives; empty when there are none.
+    """Return token and log-probability of the first position's alternatives;
+    empty when there are none.
 
     Three forms are read, whichever API was asked: ``content[0].top_logprobs`` (chat, and the
     completions of llama.cpp), ``top_logprobs[0]`` as a table, and as a list.

@@ -154,7 +154,8 @@ def body_for(
 
 
 def yielded(mode: Mode, body: Mapping[str, Any], said: str) -> Mode | None:
-    """Return the mode without the seed or the stop texts of a body that a refusal names; None where it names neither.
+    """Return the mode without the seed or the stop texts of a body that a refusal names;
+    None where it names neither.
 
     Parameters
     ----------

@@ -116,7 +116,9 @@ class OpenAIBackend:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Return what it can do; ``unversioned`` unless the server tells versions of its model apart and all answers came from one."""
+        """Return what it can do; ``unversioned`` unless the server tells versions of its model
+        apart and all answers came from one.
+        """
         version = self._mode.version
         versioned = bool(version) and not set(self._versions) - {version}
         return frozenset(
@@ -135,11 +137,11 @@ class OpenAIBackend:
         """Return what was sent, spent and lost so far.
 
         ``attempts``, ``retries``, ``rate_limited``, ``waited`` (seconds), ``prompt_tokens``,
-        ``generated_tokens``, ``seeds`` (answers drawn with a seed, ``sent``, and without one because
-        the server takes none, ``refused``), ``cost`` where prices are known; ``scored_by_text`` counts choices
-        answered by text, ``bounded`` those where a label's probability is a bound, ``thin`` those
-        whose labels hold less than half of the probability; ``versions`` counts answers by the
-        version of the model that they name.
+        ``generated_tokens``, ``seeds`` (answers drawn with a seed, ``sent``, and without one
+        because the server takes none, ``refused``), ``cost`` where prices are known;
+        ``scored_by_text`` counts choices answered by text, ``bounded`` those where a label's
+        probability is a bound, ``thin`` those whose labels hold less than half of the probability;
+        ``versions`` counts answers by the version of the model that they name.
         """
         return {
             **self._seen,
@@ -215,7 +217,9 @@ class OpenAIBackend:
         return response
 
     async def _excuse(self, request: Request, fault: Rejected) -> Refused:
-        """Tell a bad request from a bad server: by a short known question, asked once per kind of refusal."""
+        """Tell a bad request from a bad server:
+        by a short known question, asked once per kind of refusal.
+        """
         if fault.certain:
             return fault.for_one(fault.detail)
         kind = f"{request.kind} {fault.status} {re.sub('[0-9]+', '#', fault.detail)[:80]}"

@@ -249,7 +249,9 @@ class Client:
             return answer.status_code, answer.headers, whole.decode("utf-8", "replace")
 
     async def _turn(self, size: int) -> None:
-        """Wait until the server's wish to be left alone and the rate limits allow the next request."""
+        """Wait until the server's wish to be left alone and the rate limits allow the next
+        request.
+        """
         settings = self._settings
         spacing = 60.0 / settings.rpm if settings.rpm else 0.0
         if settings.tpm:

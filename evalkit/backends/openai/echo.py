@@ -29,7 +29,8 @@ _ONE_BYTE = re.compile(r"<0x([0-9a-fA-F]{2})>")
 
 
 def echo_score(choice: Mapping[str, Any], sent: str, continuation: str) -> tuple[float, int, bool]:
-    """Return log-probability (nats) and token count of a continuation, and whether a token crossed the boundary.
+    """Return log-probability (nats) and token count of a continuation,
+    and whether a token crossed the boundary.
 
     A token that also holds the end of the prompt counts whole.
 
@@ -142,7 +143,9 @@ def _byte_letters() -> dict[str, int]:
 def _places(
     pieces: Sequence[str], data: bytes, cut: int, *, lossy: bool
 ) -> list[tuple[int, int, bool]]:
-    """Every (begin, end, crossed) at which the pieces spell `data` and then its part from `cut` on."""
+    """Every (begin, end, crossed) at which the pieces spell `data` and then its part from `cut`
+    on.
+    """
     reached: list[set[int]] = [{0}]
     for piece in pieces:
         reached.append({end for at in reached[-1] for end in _ends(piece, data, at, lossy=lossy)})
@@ -223,7 +226,9 @@ def _ends(piece: str, data: bytes, at: int, *, lossy: bool) -> set[int]:
 
 
 def _broken(piece: bytes) -> bool:
-    """Whether bytes are no whole characters: a decoder that gives U+FFFD did not have all of one."""
+    """Whether bytes are no whole characters: a decoder that gives U+FFFD did not have all of
+    one.
+    """
     try:
         piece.decode()
     except UnicodeDecodeError:

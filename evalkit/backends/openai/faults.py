@@ -12,7 +12,7 @@ It may pass, this request is lost, or the run must stop. Pure.
 ===============  ===================================================================================
 
 ``docs/http_backend.md`` has the whole table.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -131,7 +131,9 @@ class Rejected(BackendError):
 def too_long(message: str) -> bool:
     """Return whether a refusal says that the prompt is too long for the model.
 
-    >>> too_long("The input token count (4390) exceeds the maximum number of tokens allowed (4096).")
+    >>> too_long(
+    ...     "The input token count (4390) exceeds the maximum number of tokens allowed (4096)."
+    ... )
     True
     >>> too_long("unknown field 'seed'"), too_long("top_logprobs: 20 is larger than the limit of 5")
     (False, False)
@@ -185,7 +187,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
     A date in the past is 0; what cannot be read is None.
 
-    >>> retry_after({"retry-after": "Sat, 21 Nov 2026 10:00:30 GMT"}, datetime(2026, 11, 21, 10, tzinfo=UTC))
+    >>> retry_after(
+    ...     {"retry-after": "Sat, 21 Nov 2026 10:00:30 GMT"}, datetime(2026, 11, 21, 10, tzinfo=UTC)
+    ... )
     30.0
     >>> retry_after({"retry-after": "soon"}, datetime(2026, 11, 21, 10, tzinfo=UTC)) is None
     True

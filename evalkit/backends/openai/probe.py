@@ -165,7 +165,9 @@ async def _generating(client: Client, mode: Mode, settings: HttpSettings) -> Mod
 async def _listing(
     client: Client, mode: Mode, settings: HttpSettings
 ) -> tuple[Mapping[str, Any], int, Mode]:
-    """Answer with as many alternatives as the server gives, their number, and the mode that got it."""
+    """Answer with as many alternatives as the server gives, their number,
+    and the mode that got it.
+    """
     tried = list(_ALTERNATIVES)
     while tried:
         number = tried.pop(0)
@@ -225,7 +227,9 @@ def _whole(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _relented(mode: Mode, refusal: Rejected) -> Mode:
-    """Return the mode without the setting that a refusal names; the same mode when it names none."""
+    """Return the mode without the setting that a refusal names;
+    the same mode when it names none.
+    """
     said = refusal.detail.lower()
     if mode.limit_name == "max_tokens" and "max_completion_tokens" in said:
         return replace(mode, limit_name="max_completion_tokens")

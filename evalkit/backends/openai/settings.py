@@ -37,7 +37,9 @@ _CHANGING = (
     NAME,
     "reasoning_effort",
 )
-"""Options that can change an answer; the others say where the server is and how hard it is asked."""
+"""Options that can change an answer; the others say where the server is and how hard it is
+asked.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,9 @@ class HttpSettings:
     chat_template_kwargs: str = ""
     """Variables of the server's chat template, a JSON object; they ask for the chat API."""
     reasoning_effort: str = ""
-    """How much a model that thinks is to think, in the server's words; empty: as the server likes."""
+    """How much a model that thinks is to think, in the server's words; empty:
+    as the server likes.
+    """
     api_version: str = ""
     """Version of Azure's interface; when given, the address takes Azure's form."""
     key_header: str = ""
@@ -103,7 +107,9 @@ class HttpSettings:
         return bool(self.api_version) or host.endswith(".azure.com")
 
     def address(self, path: str) -> str:
-        """Return the address of an end such as ``chat/completions``, or ``/tokenize`` at the root."""
+        """Return the address of an end such as ``chat/completions``,
+        or ``/tokenize`` at the root.
+        """
         if path.startswith("/"):
             return self.url.removesuffix("/v1") + path
         query = f"?{urlencode({'api-version': self.api_version})}" if self.api_version else ""
@@ -146,7 +152,8 @@ def read_settings(spec: ModelSpec) -> HttpSettings:
 
 
 def changing_answers(spec: ModelSpec) -> tuple[str, dict[str, str]]:
-    """Return model and options of a specification that can change an answer, without where the server is.
+    """Return model and options of a specification that can change an answer,
+    without where the server is.
 
     >>> changing_answers(ModelSpec(backend="openai", name="m@http://127.0.0.1:81/v1,scoring=top"))
     ('m', {'scoring': 'top'})

@@ -102,7 +102,9 @@ class ByTokens:
         )
 
     async def _values(self, prompt: Ids, choices: Sequence[Ids]) -> dict[Ids, dict[int, float]]:
-        """What is wanted at every node; the root first, so that the others find the prompt cached."""
+        """What is wanted at every node; the root first,
+        so that the others find the prompt cached.
+        """
         nodes = wanted(choices)
         first = await self.behind(prompt, nodes[()])
         later = [node for node in nodes if node]
@@ -112,7 +114,9 @@ class ByTokens:
         return {(): first, **dict(zip(later, found, strict=True))}
 
     async def rendered(self, request: Request) -> str:
-        """Return the text that a prompt becomes; the system message moves where the template drops it."""
+        """Return the text that a prompt becomes;
+        the system message moves where the template drops it.
+        """
         joined = f"{request.system}\n\n{request.text}" if request.system else request.text
         if not self._chat:
             return joined

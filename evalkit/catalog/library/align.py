@@ -78,7 +78,9 @@ class Aligner:
         return steps
 
     def _meant(self, word: str) -> tuple[int, ...]:
-        """Return the numbers of pattern words that `word` may be a misspelling of (at most two, itself left out)."""
+        """Return the numbers of pattern words that `word` may be a misspelling of (at most two,
+        itself left out).
+        """
         found = self._memo.get(word)
         if found is None:
             near: dict[str, None] = {}
@@ -100,7 +102,9 @@ class Aligner:
         )
 
     def bound(self, number: int, row: tuple[frozenset[int], frozenset[int]]) -> float:
-        """Return a likeness that pattern `number` cannot exceed in a row, from the words the row lacks, wherever they stand."""
+        """Return a likeness that pattern `number` cannot exceed in a row, from the words the row
+        lacks, wherever they stand.
+        """
         held, meant = row
         lost = sum(
             weight if wanted not in meant else _TYPO * weight

@@ -1,4 +1,6 @@
-"""Writes what the seen detector found as a collection file, which `evalkit.catalog.collections` reads back."""
+"""Writes what the seen detector found as a collection file,
+which `evalkit.catalog.collections` reads back.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How different the phrasings of a set are, and which few stand for all of them.
 
-Numbers over words need nothing; with embeddings the distance is that of meanings, and the Vendi score
-says how many wholly different phrasings a set is worth.
+Numbers over words need nothing; with embeddings the distance is that of meanings, and the Vendi
+score says how many wholly different phrasings a set is worth.
 
 References
 ----------
@@ -54,14 +54,16 @@ def _words(phrasing: Phrasing) -> list[str]:
 
 
 def distances(phrasings: Sequence[Phrasing], rows: Floats | None = None) -> Floats:
-    """Return how far apart phrasings are, in [0, 1] over words and [0, 2] over embeddings, shape (phrasing, phrasing).
+    """Return how far apart phrasings are, in [0, 1] over words and [0, 2] over embeddings, shape
+    (phrasing, phrasing).
 
     Parameters
     ----------
     phrasings
         At least one.
     rows
-        Unit embeddings, shape (phrasing, dimension): one minus their cosine; None: one minus ROUGE-L.
+        Unit embeddings, shape (phrasing, dimension): one minus their cosine; None: one minus
+        ROUGE-L.
     """
     if rows is not None:
         return np.asarray(1.0 - rows @ rows.T, dtype=np.float64)
@@ -165,7 +167,9 @@ def choose_k(apart: Floats, k: int, *, how: How = "k-center") -> list[int]:
 
 
 def _facility(apart: Floats, k: int) -> list[int]:
-    """Greedy facility location: each choice lowers the sum of distances to the nearest chosen one most."""
+    """Greedy facility location: each choice lowers the sum of distances to the nearest chosen
+    one most.
+    """
     nearest = np.full(len(apart), apart.max() + 1.0)
     chosen: list[int] = []
     while len(chosen) < k:

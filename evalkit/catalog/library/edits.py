@@ -1,7 +1,9 @@
-"""What was edited between two wordings: words put in, taken out and exchanged, and edits of small words alone.
+"""What was edited between two wordings: words put in, taken out and exchanged,
+and edits of small words alone.
 
-A careful rewording exchanges content words for their like; an edit that touches no content word is a
-slip of grammar or turns the sense (``and`` to ``or``), and one that only adds words adds a demand.
+A careful rewording exchanges content words for their like; an edit that touches no content word is
+a slip of grammar or turns the sense (``and`` to ``or``), and one that only adds words adds a
+demand.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def words_of(text: str) -> list[str]:
 
 
 def is_small(word: str) -> bool:
-    """Return whether a word carries no sense of its own: a function word that neither denies, counts nor conditions."""
+    """Return whether a word carries no sense of its own:
+    a function word that neither denies, counts nor conditions.
+    """
     return word in FUNCTION_WORDS and word not in _STEERING
 
 
@@ -78,7 +82,9 @@ class Edited:
         return _without_counterpart(self.second, self.first)
 
     def most_content(self, kind: str) -> int:
-        """Return the most content words in a stretch that was put in (``insert``) or taken out (``delete``)."""
+        """Return the most content words in a stretch that was put in (``insert``) or taken out
+        (``delete``).
+        """
         found = [
             [*self.first[start:end], *self.second[from_:to]]
             for tag, start, end, from_, to in self.edits
@@ -99,7 +105,9 @@ def _without_counterpart(words: Sequence[str], others: Sequence[str]) -> list[in
 
 
 def edit_signals(original: str, candidate: str) -> dict[str, float]:
-    """Return the signs of `EDIT_SIGNALS`, each at most 4, and each times the square of how near the texts are."""
+    """Return the signs of `EDIT_SIGNALS`, each at most 4,
+    and each times the square of how near the texts are.
+    """
     pair = Edited(words_of(original), words_of(candidate))
     alone = bool(pair.edits) and not pair.lost and not pair.new
     counts = (

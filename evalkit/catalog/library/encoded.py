@@ -1,4 +1,5 @@
-"""What a sentence encoder says against a changed wording: whole texts, single words, clauses, and the other wordings of the task.
+"""What a sentence encoder says against a changed wording: whole texts, single words, clauses,
+and the other wordings of the task.
 
 The other wordings say what belongs to a task: a text that drifts off is farther from most of them
 than the original is, whatever it shares with the original.
@@ -37,7 +38,8 @@ _SMALL = 0.25
 def encoded_signals(
     encoder: TextEncoder, original: str, candidate: str, *, others: Sequence[str] = ()
 ) -> dict[str, float]:
-    """Return how far apart an encoder holds two texts, and how much farther from the task's other wordings the changed one is.
+    """Return how far apart an encoder holds two texts,
+    and how much farther from the task's other wordings the changed one is.
 
     Each counts again in proportion to how near the texts are. A new word is held against the words
     it stands for, or against all words of the original where it stands for none.
@@ -70,14 +72,18 @@ def encoded_signals(
 
 
 def _words_apart(rows: Any, new: Any) -> float:
-    """Return one minus the mean cosine of every new word with the word of the original that is most like it."""
+    """Return one minus the mean cosine of every new word with the word of the original that is
+    most like it.
+    """
     if not len(rows) or not len(new):
         return 0.0
     return max(0.0, 1.0 - float((new @ rows.T).max(axis=1).mean()))
 
 
 def _wordings_apart(encoder: TextEncoder, known: Sequence[str], first: Any, second: Any) -> float:
-    """Return how much less like its nearest other wordings the changed text is, on average; 0 without others."""
+    """Return how much less like its nearest other wordings the changed text is, on average;
+    0 without others.
+    """
     import numpy as np
 
     if len(known) < _NEAREST:
@@ -88,7 +94,9 @@ def _wordings_apart(encoder: TextEncoder, known: Sequence[str], first: Any, seco
 
 
 def _one_exchange(encoder: TextEncoder, pair: Edited) -> float:
-    """Return one minus the cosine of a word, out of context, with its like where one stretch gave way to another and all else stayed."""
+    """Return one minus the cosine of a word, out of context,
+    with its like where one stretch gave way to another and all else stayed.
+    """
     if len(pair.edits) != 1:
         return 0.0
     _, start, end, from_, to = pair.edits[0]
@@ -102,7 +110,9 @@ def _one_exchange(encoder: TextEncoder, pair: Edited) -> float:
 def _held_against_task(
     encoder: TextEncoder, pair: Edited, rows: Any, new: Any, known: Sequence[str]
 ) -> dict[str, float]:
-    """Return how much farther the words are from those of the task's other wordings, and how far the farthest word is that none of them uses; 0 without others."""
+    """Return how much farther the words are from those of the task's other wordings,
+    and how far the farthest word is that none of them uses; 0 without others.
+    """
     import numpy as np
 
     read = [encoder.words(text) for text in sorted(known)[:_READ]]
@@ -125,7 +135,9 @@ def _held_against_task(
 def _clauses_apart(
     encoder: TextEncoder, one: str, two: str, known: Sequence[str]
 ) -> dict[str, float]:
-    """Return one minus the cosine of the clause lost, and of the one new to the task, that is least like any other."""
+    """Return one minus the cosine of the clause lost,
+    and of the one new to the task, that is least like any other.
+    """
     import numpy as np
 
     ours, new = encoder(list(_clauses(one))), encoder(list(_clauses(two)))

@@ -1,8 +1,8 @@
 """How probable it is that a changed wording still asks the same: the signals, weighed.
 
-A logistic combination whose weights were fitted on labelled pairs (benchmarks/meaning.py; error rates
-in docs/meaning.md). No weight may speak for a text, only against it, so a near copy is never refused
-for being near. Without an encoder it needs nothing but the texts.
+A logistic combination whose weights were fitted on labelled pairs (benchmarks/meaning.py; error
+rates in docs/meaning.md). No weight may speak for a text, only against it, so a near copy is never
+refused for being near. Without an encoder it needs nothing but the texts.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["CLASSES", "GOALS", "Fit", "classified", "features", "fit_named", "probability"]
 
 GOALS = ("few refused", "balanced", "few passed")
-"""What a threshold is chosen for: few good texts refused, equal error rates, few bad ones passed; few
-is 3 % of pairs that the weights were not fitted to, so that 5 % hold on wordings that nobody has seen yet."""
+"""What a threshold is chosen for: few good texts refused, equal error rates, few bad ones passed;
+few is 3 % of pairs that the weights were not fitted to, so that 5 % hold on wordings that nobody
+has seen yet."""
 Class = Literal["kept", "look", "changed"]
 CLASSES: tuple[Class, ...] = ("kept", "look", "changed")
-"""What a text is called: at least the threshold of ``few passed``, below that of ``few refused``, or between."""
+"""What a text is called: at least the threshold of ``few passed``, below that of ``few
+refused``, or between.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,9 @@ def _fits() -> dict[str, Fit]:
 
 
 def fit_named(name: str) -> Fit:
-    """Return the combination ``rules`` (texts only), ``encoder`` (rules and all-MiniLM-L6-v2) or ``model`` (these and a language model)."""
+    """Return the combination ``rules`` (texts only), ``encoder`` (rules and all-MiniLM-L6-v2) or
+    ``model`` (these and a language model).
+    """
     return _fits()[name]
 
 
@@ -76,7 +81,9 @@ def features(
     encoder: TextEncoder | None = None,
     likelihood: Likelihood | None = None,
 ) -> dict[str, float]:
-    """Return all signals of a pair, those of the encoder and of the language model included where there is one."""
+    """Return all signals of a pair, those of the encoder and of the language model included
+    where there is one.
+    """
     found = read_pair(original, candidate, labels, others=others)
     found |= edit_signals(original, candidate)
     if encoder is not None:

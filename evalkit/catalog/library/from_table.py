@@ -1,14 +1,16 @@
-"""A task file from a table: which column is asked, which holds the answer, and what the answers are.
+"""A task file from a table: which column is asked, which holds the answer,
+and what the answers are.
 
 Columns are told by their names and by what stands in them; every guess is said, and the file is a
-proposal for a person to read. Objects inside a row are columns by their dotted paths; choices may be
-a list, a list of objects, texts beside labels, or an object from letter to text; answers may be a mask
-of 0 and 1 beside them. Not handled: several tables, languages other than by their content, programs.
+proposal for a person to read. Objects inside a row are columns by their dotted paths; choices may
+be a list, a list of objects, texts beside labels, or an object from letter to text; answers may be
+a mask of 0 and 1 beside them. Not handled: several tables, languages other than by their content,
+programs.
 
 References
 ----------
-Yin et al. Dynosaur: a dynamic growth paradigm for instruction-tuning data curation, EMNLP 2023 (tasks
-from the metadata of a table; the rules here are ours).
+Yin et al. Dynosaur: a dynamic growth paradigm for instruction-tuning data curation, EMNLP 2023
+(tasks from the metadata of a table; the rules here are ours).
 """
 
 from __future__ import annotations
@@ -265,7 +267,9 @@ def _task(
 
 
 def _fields(rows: Rows, columns: Sequence[str]) -> dict[str, str]:
-    """Field of the task -> column; the question is the one of that name, else that of the longest texts."""
+    """Field of the task -> column; the question is the one of that name,
+    else that of the longest texts.
+    """
     main = next((one for one in columns if is_question(one)), "") or max(
         columns, key=lambda column: sum(len(as_text(row.get(column))) for row in rows)
     )

@@ -1,7 +1,8 @@
 """Slips of English that no careful writer makes, by small rules over neighbouring words.
 
-`slips` counts broken rules; `unheard` compares neighbours with those of the shipped library, frequent
-words as themselves and others by their ending (``bigrams.txt``, written by benchmarks/meaning.py).
+`slips` counts broken rules; `unheard` compares neighbours with those of the shipped library,
+frequent words as themselves and others by their ending (``bigrams.txt``, written by
+benchmarks/meaning.py).
 No parser: a rule fires on words that cannot follow each other (``the of``, ``to writing``, ``these
 sentence``). It misses most slips of one word and is blind to style; made for texts that a program
 changed, where words land in the wrong place or form.
@@ -120,7 +121,9 @@ def slips(text: str) -> int:
 _PARTS = re.compile(r"[.!?;:\n,()]+")
 _ENDINGS = ("ing", "ed", "ly")
 _USUAL = 4
-"""Two kinds of word must be this frequent, as a product, before it means something that they never met."""
+"""Two kinds of word must be this frequent, as a product, before it means something that they
+never met.
+"""
 
 
 def kind_of(word: str, frequent: frozenset[str]) -> str:
@@ -136,7 +139,9 @@ def kind_of(word: str, frequent: frozenset[str]) -> str:
 
 
 def neighbours(text: str, frequent: frozenset[str]) -> Counter[tuple[str, str]]:
-    """Return how often kinds of words stand side by side; ``<`` and ``>`` are the edges of a clause."""
+    """Return how often kinds of words stand side by side;
+    ``<`` and ``>`` are the edges of a clause.
+    """
     found: Counter[tuple[str, str]] = Counter()
     for part in _PARTS.split(_SLOT.sub(" slotx ", text).replace("n't", " not")):
         words = normalised_words(part)

@@ -1,4 +1,5 @@
-"""What a language model says against a changed wording: how improbable it is by itself, and given the original, both ways.
+"""What a language model says against a changed wording: how improbable it is by itself,
+and given the original, both ways.
 
 A slip of grammar costs a text likelihood that its original has; a text that asks something else is
 improbable as a second wording of the original, and as a further wording of the task. Only totals of
@@ -46,7 +47,9 @@ SHOWN = 8
 def nats(
     ask: Likelihood, original: str, candidate: str, others: Sequence[str] = ()
 ) -> tuple[float, float, float, float, float]:
-    """Return minus log-probabilities: original and candidate alone, candidate after original, original after candidate, candidate after the task's wordings."""
+    """Return minus log-probabilities: original and candidate alone, candidate after original,
+    original after candidate, candidate after the task's wordings.
+    """
     one, two = _plain(original), _plain(candidate)
     alone = ask(ALONE, [one, two])
     known = _nearest(one, two, others)
@@ -62,7 +65,8 @@ def nats(
 def likelihood_signals(
     costs: tuple[float, float, float, float, float], original: str, candidate: str
 ) -> dict[str, float]:
-    """Return the signs of a pair from what `nats` returns; each counts again in proportion to how near the texts are.
+    """Return the signs of a pair from what `nats` returns;
+    each counts again in proportion to how near the texts are.
 
     All but the first are per word, two words added to either text.
     """
@@ -93,7 +97,9 @@ def _plain(text: str) -> str:
 
 
 def _nearest(one: str, two: str, others: Sequence[str]) -> list[str]:
-    """Return the other wordings that share most content words with the original, the nearest last."""
+    """Return the other wordings that share most content words with the original, the nearest
+    last.
+    """
     mine = _content(one)
     texts = [text for text in map(_plain, others) if text not in (one, two)]
 

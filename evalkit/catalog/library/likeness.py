@@ -1,4 +1,6 @@
-"""How alike texts are by ROUGE-L, and which of many may be near duplicates, without comparing all pairs."""
+"""How alike texts are by ROUGE-L, and which of many may be near duplicates,
+without comparing all pairs.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def rouge_l(first: Sequence[str], second: Sequence[str]) -> float:
 def close_pairs(texts: Sequence[list[str]], likeness: float) -> Iterator[tuple[int, list[int]]]:
     """Yield each text's number with the earlier ones that may be as alike as that.
 
-    Prefix filter: for an F of t (`likeness`), a text of n words keeps more than n t / (2 - t) of them, so its n
+    Prefix filter: for an F of t (`likeness`), a text of n words keeps more than n t / (2 - t) of
+    them, so its n
     - n t / (2 - t) + 1 rarest words and those of the other, in one common order, share a word.
     Nothing is missed; rare words make it fast.
     """

@@ -65,7 +65,9 @@ class _Item:
 
 @lru_cache(maxsize=1024)
 def _tasks(patterns: tuple[str, ...]) -> tuple[Task, ...]:
-    """Return the shipped tasks that patterns name, one of each kind of fields, labels and listing."""
+    """Return the shipped tasks that patterns name, one of each kind of fields, labels and
+    listing.
+    """
     found: dict[Any, Task] = {}
     for name in task_ids():
         if any(fnmatchcase(name, pattern) for pattern in patterns):
@@ -161,7 +163,8 @@ def _paraphrases(items: Sequence[_Item]) -> Iterator[Finding]:
 
 
 def _duplicates(items: Sequence[_Item]) -> Iterator[Finding]:
-    """Yield phrasings with the words of another one, and near duplicates among phrasings of the same tasks.
+    """Yield phrasings with the words of another one,
+    and near duplicates among phrasings of the same tasks.
 
     Texts shared by phrasings that differ in layout, position, wrapper or kind on purpose are none;
     nor are perturbed ones.
@@ -262,7 +265,9 @@ def _from_message(path: Path, problem: str) -> Finding:
 
 
 def lint_files(paths: Iterable[Path]) -> list[Finding]:
-    """Return everything lint objects to in phrasing files, sorted by file and line, near duplicates across files included."""
+    """Return everything lint objects to in phrasing files, sorted by file and line, near
+    duplicates across files included.
+    """
     items: list[_Item] = []
     found: list[Finding] = []
     for path in paths:

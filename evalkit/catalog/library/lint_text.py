@@ -88,7 +88,9 @@ def _invisible(character: str) -> bool:
 
 
 def entries(file: YamlFile) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield the entries of a phrasing file that are mappings with a text, and the line of the text."""
+    """Yield the entries of a phrasing file that are mappings with a text,
+    and the line of the text.
+    """
     value = file.value
     base: tuple[str | int, ...] = ()
     if isinstance(value, dict):

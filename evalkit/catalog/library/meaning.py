@@ -1,9 +1,10 @@
-"""Does a paraphrase still ask what the original asks? Validators with a score, a threshold and a verdict.
+"""Does a paraphrase still ask what the original asks? Validators with a score, a threshold and a
+verdict.
 
 A validator is a function (original, candidate, label words) -> `Verdict`; a paraphrase passes when
 all do. The four here need no model: slots, label words, negation, length. They catch what breaks a
-task mechanically and little else. `evalkit.catalog.library.validators` has the fitted combination of
-many signs, and those that ask an encoder, an NLI model or a language model. Error rates are in
+task mechanically and little else. `evalkit.catalog.library.validators` has the fitted combination
+of many signs, and those that ask an encoder, an NLI model or a language model. Error rates are in
 docs/meaning.md; `calibrate` measures any validator on hand-made pairs.
 """
 
@@ -186,7 +187,9 @@ def negation_kept(original: Phrasing, candidate: Phrasing, labels: Sequence[str]
 def length_ratio(
     original: Phrasing, candidate: Phrasing, labels: Sequence[str], *, threshold: float = 0.25
 ) -> Verdict:
-    """Return the shorter over the longer number of words (both plus 2, so that terse instructions may differ); 1/4 is needed."""
+    """Return the shorter over the longer number of words (both plus 2,
+    so that terse instructions may differ); 1/4 is needed.
+    """
     first, second = len(_words(original)) + 2, len(_words(candidate)) + 2
     if second == 2:
         return Verdict(validator="length", score=0.0, threshold=threshold, note="no words are left")

@@ -98,7 +98,8 @@ class Index:
         return _code(ids[:-1], ids[1:], len(self.vocabulary))
 
     def fit(self, sample: Chunk, *, n_rows: int) -> None:
-        """Choose the word pairs that are looked up, from how common they are in a sample of `n_rows` rows.
+        """Choose the word pairs that are looked up, from how common they are in a sample of
+        `n_rows` rows.
 
         Each pattern keeps the pairs that are not hot, and at least the 2E + 1 rarest. It is a
         candidate for a row that has at least (kept - 2E) of the kept ones, and no fewer than one.
@@ -134,7 +135,9 @@ class Index:
         )
 
     def candidates(self, chunk: Chunk) -> tuple[Ints, Ints]:
-        """Return (row, pattern number) of every pair that shows enough of the pattern's word pairs, sorted by row."""
+        """Return (row, pattern number) of every pair that shows enough of the pattern's word
+        pairs, sorted by row.
+        """
         empty = np.zeros(0, dtype=np.int64)
         if not len(self._codes) or not len(chunk.codes):
             return empty, empty

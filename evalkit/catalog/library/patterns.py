@@ -62,7 +62,9 @@ def pieces_of(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What is looked for on behalf of one or more phrasings that differ in case, punctuation or layout only."""
+    """What is looked for on behalf of one or more phrasings that differ in case, punctuation or
+    layout only.
+    """
 
     phrasing_ids: tuple[str, ...]
     """Phrasings with these words."""

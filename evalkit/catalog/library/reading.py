@@ -83,7 +83,9 @@ class Reading:
 
     @cached_property
     def named(self) -> frozenset[str]:
-        """Answers the text names: label words, quoted words, letters, words in capitals, answer words, and what is listed beside one."""
+        """Answers the text names: label words, quoted words, letters, words in capitals, answer
+        words, and what is listed beside one.
+        """
         folded = f" {' '.join(normalised_words(self.text))} "
         found = {
             " ".join(normalised_words(label))

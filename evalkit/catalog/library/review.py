@@ -1,8 +1,9 @@
-"""Which wordings a person has to look at: every phrasing held against the one it was made from, in three classes.
+"""Which wordings a person has to look at: every phrasing held against the one it was made from,
+in three classes.
 
-A phrasing that names no origin is held against the wording of its task that is most like it, of those
-with the same slots where there are any. It may differ in approach and be right, so it is never called
-changed: a person looks at it. Not handled: phrasings whose task has no other wording.
+A phrasing that names no origin is held against the wording of its task that is most like it, of
+those with the same slots where there are any. It may differ in approach and be right, so it is
+never called changed: a person looks at it. Not handled: phrasings whose task has no other wording.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Review:
     called: Class
     """Class."""
     chance: float
-    """Probability that the meaning was kept, 0 where slots, labels or length alone say that it was not."""
+    """Probability that the meaning was kept, 0 where slots, labels or length alone say that it
+    was not.
+    """
     why: str
     """What speaks against it most; empty when nothing does."""
     text: str
@@ -111,7 +114,9 @@ def _said(phrasing: Phrasing, of: str, called: Class, chance: float, why: str) -
 def _pool(
     patterns: Sequence[str], mine: Sequence[Phrasing]
 ) -> tuple[list[Phrasing], tuple[str, ...]]:
-    """Return the correct wordings of the tasks that patterns name, these among them, and the tasks' labels."""
+    """Return the correct wordings of the tasks that patterns name, these among them,
+    and the tasks' labels.
+    """
     tasks = [task for pattern in patterns for task in _tasks(pattern)]
     shipped = load_phrasings(tasks[0]) if tasks else []
     known = {one.id: one for one in shipped if one.kind == "correct"}

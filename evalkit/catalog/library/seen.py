@@ -185,7 +185,9 @@ def _in_order(text: str, parts: Iterable[str]) -> bool:
 
 
 def _stands_alone(text: str, pattern: Pattern) -> bool:
-    """Return whether the words stand as a sentence, clause or line of their own, not inside a longer one."""
+    """Return whether the words stand as a sentence, clause or line of their own,
+    not inside a longer one.
+    """
     gap = r"(?:[\W_]+(?:.{0,2000}?[\W_])?)"
     body = gap.join(r"[\W_]+".join(map(re.escape, piece)) for piece in pattern.pieces)
     start = r"(?<!\w)" if pattern.open_start else r"(?:\A|[\n.:;!?\"'“‘(\[>*#-]\s*)"

@@ -1,9 +1,9 @@
 """Signs that a changed wording asks something else: small rules over words, each with a count.
 
-Every signal is a number of suspicious things, 0 when there are none, and is read from the two texts,
-the task's label words and other wordings of the task alone. `evalkit.catalog.library.fitted` weighs
-them; none decides alone. Not handled: anything that needs knowledge of the world, and languages
-other than English.
+Every signal is a number of suspicious things, 0 when there are none, and is read from the two
+texts, the task's label words and other wordings of the task alone. `evalkit.catalog.library.fitted`
+weighs them; none decides alone. Not handled: anything that needs knowledge of the world, and
+languages other than English.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def _answers_new(pair: _Pair) -> float:
 
 
 def _numbers(pair: _Pair) -> float:
-    """Numbers, in digits or words, that one text has and the other lacks; one and first do not count."""
+    """Numbers, in digits or words, that one text has and the other lacks;
+    one and first do not count.
+    """
 
     def values(reading: Reading) -> set[int]:
         found = {NUMBERS[word] for word in reading.words if word in NUMBERS}
@@ -303,7 +305,9 @@ def _unheard(pair: _Pair) -> float:
 
 
 def _strange(pair: _Pair) -> float:
-    """Share of the new content words that no other wording of the task uses; 0 when there is none."""
+    """Share of the new content words that no other wording of the task uses;
+    0 when there is none.
+    """
     new = pair.second.content - pair.first.content
     if not new or not pair.usual:
         return 0.0
@@ -311,7 +315,9 @@ def _strange(pair: _Pair) -> float:
 
 
 def _usual_lost(pair: _Pair) -> float:
-    """Content words of the original that are gone, each as the share of the task's other wordings that use it."""
+    """Content words of the original that are gone, each as the share of the task's other
+    wordings that use it.
+    """
     return sum(
         pair.usual.get(word, 0.0)
         for word in pair.first.content - pair.second.content

@@ -19,7 +19,8 @@ _READ_FIRST = frozenset(
 def starting_file(
     task: Task, *, source: str, instance: Instance | None = None, further: bool = False
 ) -> str:
-    """Return the text of a phrasing file for a task: its slots and labels as comments, one wording of its description.
+    """Return the text of a phrasing file for a task:
+    its slots and labels as comments, one wording of its description.
 
     Parameters
     ----------
@@ -28,7 +29,8 @@ def starting_file(
     source
         Collection the wordings will belong to.
     instance
-        One of its instances: slots whose content the question holds already are not repeated, and none is where no instance is known.
+        One of its instances: slots whose content the question holds already are not repeated, and
+        none is where no instance is known.
     further
         Add three wordings that differ in approach, so that there is a spread to look at.
     """

@@ -94,7 +94,9 @@ def is_question(column: str) -> bool:
 
 
 def unasked(columns: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the columns that tell the way to an answer, and the notes about a row beside a question."""
+    """Return the columns that tell the way to an answer,
+    and the notes about a row beside a question.
+    """
     telling = [one for one in columns if _TELLS.match(_end(one))]
     asked = any(is_question(one) for one in columns)
     notes = [
@@ -168,7 +170,9 @@ def _filled_anywhere(rows: Rows, column: str) -> bool:
 
 
 def same_answers(path: Path, rows: Rows, names: Sequence[str], key: str, target: str) -> list[str]:
-    """Return the columns that name one and the same choice in every row; none where they disagree."""
+    """Return the columns that name one and the same choice in every row;
+    none where they disagree.
+    """
     found = _candidates(rows, names, key)
     found = [target, *found] if target and target not in found else found
     told = {one: _named_by(path, rows, names, one, key) for one in found}
@@ -179,7 +183,8 @@ def same_answers(path: Path, rows: Rows, names: Sequence[str], key: str, target:
 
 
 def target_of(path: Path, rows: Rows, names: Sequence[str], key: str, same: Sequence[str]) -> str:
-    """Return the column of the answers: the first of those that say the same, else the only one so called.
+    """Return the column of the answers: the first of those that say the same,
+    else the only one so called.
 
     Raises
     ------
@@ -200,7 +205,9 @@ def target_of(path: Path, rows: Rows, names: Sequence[str], key: str, same: Sequ
 
 
 def _named_by(path: Path, rows: Rows, names: Sequence[str], answers: str, key: str) -> list[int]:
-    """Return which choice every row's answer names when a column holds the answers; empty where it names none."""
+    """Return which choice every row's answer names when a column holds the answers;
+    empty where it names none.
+    """
     listed, single = choice_columns(rows, names, answers, key)
     if not (listed or single):
         return []
@@ -259,7 +266,9 @@ def separator_of(rows: Rows, column: str) -> str:
 def choices_of(
     row: Mapping[str, Any], listed: Sequence[str], single: str, separator: str
 ) -> Listed:
-    """Return the texts of a row's choices and the labels that it gives them; none where it has none."""
+    """Return the texts of a row's choices and the labels that it gives them;
+    none where it has none.
+    """
     if listed:
         return tuple(as_text(row.get(column)).strip() for column in listed), ()
     value = row.get(single)
@@ -274,7 +283,8 @@ def choices_of(
 def target_is(
     values: Sequence[Any], choices: Sequence[Listed], path: Path
 ) -> tuple[str, list[int]]:
-    """How the answers name their choice, the one reading that fits every row, and which choices they are.
+    """How the answers name their choice, the one reading that fits every row,
+    and which choices they are.
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""Validators that weigh many signs or ask a model: fitted, encoder, NLI, and a language model both ways.
+"""Validators that weigh many signs or ask a model: fitted, encoder, NLI,
+and a language model both ways.
 
 Each makes a `evalkit.catalog.library.meaning.Validator`. Their error rates on labelled pairs are in
 docs/meaning.md; one whose rates are not there must be measured before it is trusted.
@@ -193,10 +194,11 @@ def _backend(kind: str, name: str) -> Any:
 
 
 def asked_validator(model: str, *, threshold: float = 0.5) -> Validator:
-    """Return a validator that asks a language model whether the texts ask the same, both ways round.
+    """Return a validator that asks a language model whether the texts ask the same, both ways
+    round.
 
-    The score is the smaller of the two probabilities of ``yes`` against ``no``, so that a text which
-    asks more, or less, fails in one of the directions.
+    The score is the smaller of the two probabilities of ``yes`` against ``no``, so that a text
+    which asks more, or less, fails in one of the directions.
 
     Parameters
     ----------
@@ -259,7 +261,8 @@ def validators_for(
     model: str | None = None,
     others: Sequence[str] = (),
 ) -> list[Validator]:
-    """Return what a candidate has to pass: slots, labels, length, the fitted rules, and the models named.
+    """Return what a candidate has to pass: slots, labels, length, the fitted rules,
+    and the models named.
 
     Typos, ciphers, noise and layout are not held against the fitted rules, which know good English.
 
@@ -268,8 +271,8 @@ def validators_for(
     candidate
         What is checked.
     encoder, nli, model
-        Names of models, see `encoder_validator`, `nli_validator`, `asked_validator`; ``minilm`` joins
-        the fitted rules instead of standing beside them.
+        Names of models, see `encoder_validator`, `nli_validator`, `asked_validator`; ``minilm``
+        joins the fitted rules instead of standing beside them.
     likelihood
         ``BACKEND:NAME`` of a language model that joins them too; needs ``minilm``.
     others

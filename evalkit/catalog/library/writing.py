@@ -20,7 +20,9 @@ _WIDTH = 140
 
 
 def as_entry(phrasing: Phrasing) -> dict[str, Any]:
-    """Return the fields of a phrasing that differ from their defaults, in the order of the record."""
+    """Return the fields of a phrasing that differ from their defaults,
+    in the order of the record.
+    """
     entry: dict[str, Any] = {}
     for item in dataclasses.fields(Phrasing):
         value = getattr(phrasing, item.name)

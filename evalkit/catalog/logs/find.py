@@ -89,7 +89,8 @@ def _form_of_lines(file: Path) -> str:
 def read_log(
     path: Path, *, form: str | None = None, asked: Asked | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
-    """Return the answers of a log, or of all logs of one format in a folder, what was assumed, and what was not ended.
+    """Return the answers of a log, or of all logs of one format in a folder, what was assumed,
+    and what was not ended.
 
     Parameters
     ----------

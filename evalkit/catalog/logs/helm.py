@@ -1,4 +1,5 @@
-"""Runs of HELM: a folder with ``per_instance_stats.json``, ``run_spec.json`` and ``scenario_state.json``.
+"""Runs of HELM: a folder with ``per_instance_stats.json``, ``run_spec.json`` and
+``scenario_state.json``.
 
 References
 ----------

@@ -2,9 +2,9 @@
 
 References
 ----------
-UKGovernmentBEIS/inspect_ai, log format version 2: ``header.json`` and ``samples/ID_epoch_N.json`` in
-the zip, the same as one object in JSON; `value_to_float` of `inspect_ai.scorer` gives letters their
-numbers. Members are packed with Deflate or Zstandard (method 93 of PKWARE's APPNOTE 4.4.5).
+UKGovernmentBEIS/inspect_ai, log format version 2: ``header.json`` and ``samples/ID_epoch_N.json``
+in the zip, the same as one object in JSON; `value_to_float` of `inspect_ai.scorer` gives letters
+their numbers. Members are packed with Deflate or Zstandard (method 93 of PKWARE's APPNOTE 4.4.5).
 """
 
 from __future__ import annotations

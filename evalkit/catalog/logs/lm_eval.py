@@ -28,7 +28,9 @@ TEMPLATE = ("description", "doc_to_text", "fewshot_delimiter", "target_delimiter
 
 
 def read(files: Sequence[Path], asked: Asked) -> Iterator[LogRow]:
-    """Yield the rows of sample files; of a task that was run several times in one folder, the newest."""
+    """Yield the rows of sample files; of a task that was run several times in one folder, the
+    newest.
+    """
     newest: dict[tuple[Path, str], Path] = {}
     for file in sorted(files, key=lambda one: one.name):
         newest[file.parent, _task(file)] = file

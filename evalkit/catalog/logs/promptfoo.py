@@ -1,9 +1,11 @@
-"""Outputs of promptfoo: ``promptfoo eval --output FILE.json`` or ``.jsonl``; a prompt is a phrasing, a test an instance.
+"""Outputs of promptfoo: ``promptfoo eval --output FILE.json`` or ``.jsonl``;
+a prompt is a phrasing, a test an instance.
 
 References
 ----------
-promptfoo/promptfoo, `src/types/index.ts`: `OutputFile` with ``results.results``, an `EvaluateResult`
-has ``promptIdx, testIdx, provider, prompt, vars, success, score, namedScores, failureReason``.
+promptfoo/promptfoo, `src/types/index.ts`: `OutputFile` with ``results.results``, an
+`EvaluateResult` has ``promptIdx, testIdx, provider, prompt, vars, success, score, namedScores,
+failureReason``.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ def _row(one: Mapping[str, Any], task: str, where: str, asked: Asked) -> LogRow:
 
 
 def _phrasing(one: Mapping[str, Any]) -> str:
-    """A prompt's label where it is short, else its number with a digest of what it says before variables are filled in."""
+    """A prompt's label where it is short, else its number with a digest of what it says before
+    variables are filled in.
+    """
     label = str((one.get("prompt") or {}).get("label") or "")
     if label and len(label) <= LONGEST and "\n" not in label:
         return label

@@ -1,4 +1,6 @@
-"""One answer of a foreign log, and what readers share: names of wordings, fields by path, scores."""
+"""One answer of a foreign log, and what readers share:
+names of wordings, fields by path, scores.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,8 @@ def one_text(value: Any) -> str:
 
 
 def picked(there: Mapping[str, Any], asked: Asked, known: Sequence[str], *, where: Path) -> str:
-    """Return the name of the score that is read: the one asked for, else the first known one, else the first.
+    """Return the name of the score that is read: the one asked for, else the first known one,
+    else the first.
 
     Raises
     ------

@@ -22,7 +22,8 @@ KINDS = ("agreement", "doubled", "letters")
 
 
 def correction(draws: Draws) -> Draft:
-    """Return a sentence with one mistake or two of different kinds, or in one of six with none, and its correction.
+    """Return a sentence with one mistake or two of different kinds, or in one of six with none,
+    and its correction.
 
     Examples
     --------

@@ -91,7 +91,8 @@ def _instance(family: Family, draft: Draft) -> Instance:
 def stream(
     family: str, split: str, *, seed: int = 0, knobs: Mapping[str, int] | None = None
 ) -> Iterator[Instance]:
-    """Yield different instances of a split, balanced over fixed labels, until none is found any more.
+    """Yield different instances of a split, balanced over fixed labels, until none is found any
+    more.
 
     Parameters
     ----------
@@ -183,7 +184,8 @@ def by_rules(
     seed: int = 0,
     knobs: Mapping[str, int] | None = None,
 ) -> list[Instance]:
-    """Return instances of a fixed number of rules, a fixed number of each; the rule is their factor.
+    """Return instances of a fixed number of rules, a fixed number of each;
+    the rule is their factor.
 
     Parameters
     ----------
@@ -195,8 +197,8 @@ def by_rules(
         Share of a rule's instances to which it does not apply: a string without a match stays as it
         is, one outside the language is answered with no. Rounded to whole instances.
     skew
-        Exponent a: the r-th rule has a share of the I x S instances that is proportional to r^-a, at
-        least one; 0 gives every rule S.
+        Exponent a: the r-th rule has a share of the I x S instances that is proportional to r^-a,
+        at least one; 0 gives every rule S.
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""Small problems in six languages, the same under the same name in each: days of the week, and what somebody did.
+"""Small problems in six languages, the same under the same name in each: days of the week,
+and what somebody did.
 
 The words are ours. Sentences are built so that no inflection depends on the names.
 """
@@ -139,7 +140,8 @@ _WHAT: Mapping[str, str] = MappingProxyType(
 
 
 def weekday(language: str, draws: Draws) -> Draft:
-    """Return a question for the day some days after or before another, with the seven days as choices.
+    """Return a question for the day some days after or before another,
+    with the seven days as choices.
 
     Examples
     --------

@@ -25,7 +25,9 @@ Part = tuple[tuple[str, ...], str, str]
 
 
 def matches(parts: Sequence[Part], string: str) -> bool:
-    """Return whether the whole `string` is in the language, by following the set of reachable positions."""
+    """Return whether the whole `string` is in the language, by following the set of reachable
+    positions.
+    """
     reached = {0}
     for alternatives, repeat, _ in parts:
         closure = set(reached) if repeat == "*" else set()

@@ -1,9 +1,12 @@
-"""Probes of one ability each: objects in boxes, an instruction against a pattern, facts that nobody can know.
+"""Probes of one ability each: objects in boxes, an instruction against a pattern, facts that nobody
+can know.
 
 References
 ----------
-N. Kim, S. Schuster, "Entity Tracking in Language Models", ACL 2023 (boxes and operations on them). S.
-Kotha, J. Springer, A. Raghunathan, arXiv 2309.10105 (instruction and examples that disagree). E. Wu, K.
+N. Kim, S. Schuster, "Entity Tracking in Language Models", ACL 2023 (boxes and operations on them).
+S.
+Kotha, J. Springer, A. Raghunathan, arXiv 2309.10105 (instruction and examples that disagree). E.
+Wu, K.
 Wu, J. Zou, "FineTuneBench", 2024 (new facts asked as told, rephrased, about a secondary detail,
 compared, re-dated). Texts and generators are ours.
 """
@@ -65,7 +68,9 @@ PLANTS = ("oak", "fig", "ivy", "rye", "yew", "elm", "ash", "pea", "fir", "hop")
 
 
 def _draw_conflict(draws: Draws, knobs: Knobs) -> Draft:
-    """Examples that give the first or the last word; the rule says which, and may contradict them."""
+    """Examples that give the first or the last word; the rule says which,
+    and may contradict them.
+    """
     first = draws.chance(0.5)
     agree = draws.chance(0.5)
     shown = first if agree else not first

@@ -1,8 +1,10 @@
-"""Relations between two entities: TACRED's names with statements and types of ours, and sentences made here.
+"""Relations between two entities: TACRED's names with statements and types of ours,
+and sentences made here.
 
-The names, and which entity types occur together, are those of TACRED's annotation (Zhang and others,
-"Position-aware Attention and Supervised Data Improve Slot Filling", EMNLP 2017, in the terms of TAC
-KBP's slots); statements and sentences are our own words. Invented people and firms, so that nothing can be remembered.
+The names, and which entity types occur together, are those of TACRED's annotation (Zhang and
+others, "Position-aware Attention and Supervised Data Improve Slot Filling", EMNLP 2017, in the
+terms of TAC KBP's slots); statements and sentences are our own words. Invented people and firms, so
+that nothing can be remembered.
 """
 
 from __future__ import annotations

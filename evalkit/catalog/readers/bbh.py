@@ -66,7 +66,9 @@ def _examples(path: Path) -> list[tuple[int, Any]]:
 
 
 def _instance(task: Task, text: str, target: str, *, name: str, where: str) -> Instance:
-    """Return one example; one that lists no two options or whose target is none of them has a flaw."""
+    """Return one example; one that lists no two options or whose target is none of them has a
+    flaw.
+    """
     question, options, choices = parse_options(text)
     if task.kind == "generate":
         return Instance(

@@ -1,8 +1,9 @@
 """BBQ: a table of questions, each with the answer that the stereotype it is about expects.
 
 In a question of negative polarity that is the answer on the stereotyped group, else the one on the
-other group (Parrish et al., Findings of ACL 2022, section 4). Upstream's rows name the group; a row in
-which it fits none of the two answers, or both, as for groups crossed with another trait, has none.
+other group (Parrish et al., Findings of ACL 2022, section 4). Upstream's rows name the group; a row
+in which it fits none of the two answers, or both, as for groups crossed with another trait, has
+none.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _UNKNOWN = "unknown"
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return one instance per row, with fields ``stereotyped`` and ``undecided``: texts of two choices.
+    """Return one instance per row, with fields ``stereotyped`` and ``undecided``:
+    texts of two choices.
 
     Raises
     ------
@@ -46,7 +48,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
 
 
 def _told(row: Mapping[str, Any], where: str) -> dict[str, str]:
-    """Return the texts of the choice that the stereotype expects and of the one that leaves it open."""
+    """Return the texts of the choice that the stereotype expects and of the one that leaves it
+    open.
+    """
     groups = {_folded(one) for one in at(row, "additional_metadata.stereotyped_groups", where)}
     polarity = at(row, "question_polarity", where)
     if polarity not in ("neg", "nonneg"):

@@ -45,7 +45,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
 
 
 def _examples(path: Path) -> Iterator[tuple[Path, Mapping[str, Any], int, Mapping[str, Any]]]:
-    """Yield ``(file, its content, position, example)`` of a task file, or of the files of its subtasks."""
+    """Yield ``(file, its content, position, example)`` of a task file,
+    or of the files of its subtasks.
+    """
     content = load_json(path)
     if not isinstance(content, dict):
         raise CatalogError(

@@ -1,7 +1,8 @@
-"""Programming problems of our own, made from a seed: a function that applies a few steps to a list or a text.
+"""Programming problems of our own, made from a seed:
+a function that applies a few steps to a list or a text.
 
-Every problem is told in three ways: a sentence (``question``, ``prompt``), notes (``..._notes``) and
-numbered steps (``..._steps``), so that the wording of a docstring is an axis too.
+Every problem is told in three ways: a sentence (``question``, ``prompt``), notes (``..._notes``)
+and numbered steps (``..._steps``), so that the wording of a docstring is an axis too.
 
 The expected values are computed by the steps themselves, which are functions here; nothing of a
 file is run.

@@ -1,15 +1,17 @@
-"""Several instructions in one prompt: a numbered list of them, or a chain in which each takes the last one's result.
+"""Several instructions in one prompt: a numbered list of them,
+or a chain in which each takes the last one's result.
 
-``form: list`` puts k instances of other tasks one under the other, each in a wording of its own, and
-may add an instruction about the instructions (backwards, without one of them, answers in marks).
+``form: list`` puts k instances of other tasks one under the other, each in a wording of its own,
+and may add an instruction about the instructions (backwards, without one of them, answers in
+marks).
 ``form: chain`` asks for every intermediate result of f_k(...f_1(x)), the steps in their order or
 shuffled under their numbers. The first k items of an origin are the same for every k.
 
 References
 ----------
-M. Li and others, "Mosaic-IT", 2024 (several instructions in one sample, with instructions about order
-and form). S. Hayati and others, "Chain-of-Instructions", 2024. H. Hu and others, "Fine-tuning Large
-Language Models with Sequential Instructions", 2024. Texts and steps are ours.
+M. Li and others, "Mosaic-IT", 2024 (several instructions in one sample, with instructions about
+order and form). S. Hayati and others, "Chain-of-Instructions", 2024. H. Hu and others, "Fine-tuning
+Large Language Models with Sequential Instructions", 2024. Texts and steps are ours.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        Its ``source.options`` hold ``form`` and, for a list, ``of`` (ids of tasks with short answers).
+        Its ``source.options`` hold ``form`` and, for a list, ``of`` (ids of tasks with short
+        answers).
         They may hold ``sizes``, ``metas`` (list), ``orders`` and ``chains`` (chain; each a list of
         step names), ``instances`` (origins) and ``seed``.
     data_dir, split

@@ -1,10 +1,11 @@
-"""Questions with passages: none, useful, irrelevant, contradicting or mixed ones; at the start, the middle or the end.
+"""Questions with passages: none, useful, irrelevant, contradicting or mixed ones;
+at the start, the middle or the end.
 
 Without a file the questions are about capitals and the passages are made here, so nothing is
-downloaded; the contradicting passage names another city of the country. With ``source.local`` a file
-of open questions with retrieved passages is read, one JSON object a line: ``question``, ``answers``,
-``ctxs: [{title, text, hasanswer}]``, as DPR writes them; there the contradicting passage is a useful
-one in which the answer was replaced by that of another question.
+downloaded; the contradicting passage names another city of the country. With ``source.local`` a
+file of open questions with retrieved passages is read, one JSON object a line: ``question``,
+``answers``, ``ctxs: [{title, text, hasanswer}]``, as DPR writes them; there the contradicting
+passage is a useful one in which the answer was replaced by that of another question.
 
 The question without a passage comes first of its origin: what a model answers then is what it
 remembers.

@@ -1,9 +1,9 @@
 """Benchmarks that ask the same in several languages, as published: XNLI, PAWS-X, XCOPA, Belebele.
 
 One task is one input language, the first of its ``languages``; in which language it is asked is a
-matter of the phrasing. What stands around the parts of an instance ("Premise:") is in the language of
-the input. It is known for the languages of `HEADS`; for others ``source.options.heads`` names it, in
-the same order.
+matter of the phrasing. What stands around the parts of an instance ("Premise:") is in the language
+of the input. It is known for the languages of `HEADS`; for others ``source.options.heads`` names
+it, in the same order.
 
 ============ ===================================================================================
 reader       file
@@ -83,7 +83,8 @@ _PLACEHOLDER = "NS"
 
 
 def read_xnli(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return the pairs of one language; ``labels`` are entailment, neutral and contradiction in the task's words.
+    """Return the pairs of one language; ``labels`` are entailment, neutral and contradiction in the
+    task's words.
 
     Raises
     ------

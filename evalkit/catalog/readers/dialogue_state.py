@@ -1,4 +1,5 @@
-"""What a user wants so far, from dialogues in the layout of MultiWOZ 2.2 and of schema-guided dialogue.
+"""What a user wants so far, from dialogues in the layout of MultiWOZ 2.2 and of schema-guided
+dialogue.
 
 A file is a list of dialogues ``{dialogue_id, turns: [{speaker, utterance, frames: [{service, state:
 {slot_values: {slot: [value, ...]}}}]}]}``; of several values of a slot each is right.
@@ -28,11 +29,12 @@ Turn = tuple[str, str, State]
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return an instance per dialogue, or with ``turns: all`` per turn of the user in which something is wanted.
+    """Return an instance per dialogue, or with ``turns:
+    all`` per turn of the user in which something is wanted.
 
-    Fields are ``question``, ``dialogue`` (the turns so far), ``slots`` (the names an answer may use)
-    and ``of_dialogue`` (its id). The reference is a line ``slot = value`` per slot, several right
-    values parted by ``|``.
+    Fields are ``question``, ``dialogue`` (the turns so far), ``slots`` (the names an answer may
+    use) and ``of_dialogue`` (its id). The reference is a line ``slot = value`` per slot, several
+    right values parted by ``|``.
 
     Raises
     ------

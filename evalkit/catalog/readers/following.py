@@ -6,8 +6,9 @@ put together from blocks, so that every instance is known to be possible.
 
 References
 ----------
-Zhou et al. 2023, "Instruction-Following Evaluation for Large Language Models" (arXiv 2311.07911), for
-the idea of instructions that a program can verify. Topics, rules, their words and texts are ours.
+Zhou et al. 2023, "Instruction-Following Evaluation for Large Language Models" (arXiv 2311.07911),
+for the idea of instructions that a program can verify. Topics, rules, their words and texts are
+ours.
 """
 
 from __future__ import annotations
@@ -160,7 +161,9 @@ APART = (
     {"layout", "frame"},
     {"case", "keyword"},
 )
-"""Kinds that get in each other's way: sentences in bullets, an ending in capitals, a title as a sentence."""
+"""Kinds that get in each other's way: sentences in bullets, an ending in capitals, a title as a
+sentence.
+"""
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:

@@ -1,4 +1,5 @@
-"""IFEval as published (``input_data.jsonl``: key, prompt, instruction_id_list, kwargs) -> instances with rules of ours.
+"""IFEval as published (``input_data.jsonl``: key, prompt, instruction_id_list, kwargs) -> instances
+with rules of ours.
 
 An instance keeps its rules as JSON in the field ``constraints``. Sentences are counted by
 punctuation and languages by lingua here, by other libraries upstream, so single verdicts can
@@ -99,7 +100,9 @@ KNOWN: Mapping[str, Callable[[Told], list[Rule]]] = {
     "change_case:english_lowercase": lambda t: [{"rule": "lower"}],
     "punctuation:no_comma": lambda t: [{"rule": "excludes", "text": ","}],
 }
-"""Upstream's kind of instruction -> rules of ours; several words of one instruction are one rule."""
+"""Upstream's kind of instruction -> rules of ours;
+several words of one instruction are one rule.
+"""
 
 
 def rule_of(kind: str, told: Told) -> list[Rule]:

@@ -10,9 +10,9 @@ but for the marks of the Alpaca form, which a completion has to imitate.
 
 References
 ----------
-S. Chen, J. Piet, C. Sitawarin, D. Wagner, "StruQ: Defending Against Prompt Injection with Structured
-Queries", 2024 (arXiv 2402.06363). Liu and others, "Formalizing and Benchmarking Prompt Injection
-Attacks and Defenses", 2024.
+S. Chen, J. Piet, C. Sitawarin, D. Wagner, "StruQ: Defending Against Prompt Injection with
+Structured Queries", 2024 (arXiv 2402.06363). Liu and others, "Formalizing and Benchmarking Prompt
+Injection Attacks and Defenses", 2024.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def _join(text: str, hidden: str, place: str) -> str:
 
 
 def _completion(marks: tuple[str, str]) -> Callable[[Draws, str], str]:
-    """Return an attack that closes the task with a made-up reply and opens a new one between marks."""
+    """Return an attack that closes the task with a made-up reply and opens a new one between
+    marks.
+    """
     instruction, reply = marks
 
     def attack(draws: Draws, order: str) -> str:
@@ -111,8 +113,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        Its ``source.options`` hold ``of`` (ids of tasks), and may hold ``attacks`` (all), ``places``
-        (all), ``instances`` (origins, all) and ``seed``.
+        Its ``source.options`` hold ``of`` (ids of tasks), and may hold ``attacks`` (all),
+        ``places`` (all), ``instances`` (origins, all) and ``seed``.
     data_dir, split
         As for the base. Other splits than the scored one are clean: they serve as shots.
 

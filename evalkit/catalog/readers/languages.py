@@ -1,4 +1,6 @@
-"""Reader of problems made here in several languages; nothing is read, and ids are the same in every language."""
+"""Reader of problems made here in several languages; nothing is read,
+and ids are the same in every language.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ __all__ = ["read"]
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return one instance per sentence: fields ``question`` and ``source``, and ``edits`` for the metric ``edit_f05``.
+    """Return one instance per sentence: fields ``question`` and ``source``,
+    and ``edits`` for the metric ``edit_f05``.
 
     References are the sentence as each annotator corrects it.
 

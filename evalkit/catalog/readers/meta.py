@@ -1,8 +1,9 @@
-"""Questions about instructions: which one belongs to this input and output, and does this output follow it?
+"""Questions about instructions: which one belongs to this input and output,
+and does this output follow it?
 
 Made of any tasks. ``form: select`` lists instructions of different tasks and "none of the above",
-which is right for a tenth of the origins, where the fitting one is not listed. ``form: verify`` asks
-about every origin twice, once with its own output and once with that of another instance.
+which is right for a tenth of the origins, where the fitting one is not listed. ``form: verify``
+asks about every origin twice, once with its own output and once with that of another instance.
 
 References
 ----------

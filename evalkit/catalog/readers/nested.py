@@ -1,4 +1,6 @@
-"""Values inside a row: dotted paths, choices in every shape that published files keep them in, lists written as text."""
+"""Values inside a row: dotted paths, choices in every shape that published files keep them in,
+lists written as text.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,9 @@ def several(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
 
 
 def _written(text: str, where: str) -> Any:
-    """Return the list or object that a text writes; None where an object's brace begins a plain text."""
+    """Return the list or object that a text writes;
+    None where an object's brace begins a plain text.
+    """
     try:
         return parse_json(text)
     except NamedTwice as error:
@@ -149,7 +153,9 @@ def _written(text: str, where: str) -> Any:
 
 
 def _python(text: str) -> Any:
-    """Return what a Python literal means; texts side by side, as numpy prints an array, are refused."""
+    """Return what a Python literal means; texts side by side,
+    as numpy prints an array, are refused.
+    """
     if len(text) > _LONGEST_LIST:
         raise ValueError(f"it has more than {_LONGEST_LIST} characters")
     before = 0

@@ -26,8 +26,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     task
         Its ``source.options`` hold ``family`` and ``instances``, and may hold ``seed`` (0 without)
         and ``knobs``; or, in place of ``instances``, ``rules`` and ``samples`` of each, with
-        ``noop`` and ``skew`` (see `evalkit.catalog.procedural.generate.by_rules`). Splits other than the one that is scored give at most 50 instances: they
-        serve as shots.
+        ``noop`` and ``skew`` (see `evalkit.catalog.procedural.generate.by_rules`). Splits other
+        than the one that is scored give at most 50 instances: they serve as shots.
     data_dir
         Not looked at.
     split

@@ -1,13 +1,14 @@
-"""Instances of another task asked for the answer alone, with room to reason, and behind worked reasoning.
+"""Instances of another task asked for the answer alone, with room to reason,
+and behind worked reasoning.
 
-``reasoning: none`` asks for the answer at once, ``cue`` to think first, ``demos`` puts a file of worked
-questions with their reasoning before it, as BIG-Bench Hard publishes one for each subtask, and asks
-in that file's own form. All three end with "the answer is", which is read from the text.
+``reasoning: none`` asks for the answer at once, ``cue`` to think first, ``demos`` puts a file of
+worked questions with their reasoning before it, as BIG-Bench Hard publishes one for each subtask,
+and asks in that file's own form. All three end with "the answer is", which is read from the text.
 
 References
 ----------
-J. Wei and others, "Chain-of-Thought Prompting", 2022. T. Kojima and others, "Large Language Models are
-Zero-Shot Reasoners", 2022 (the cue). M. Suzgun and others, arXiv 2210.09261 (the files).
+J. Wei and others, "Chain-of-Thought Prompting", 2022. T. Kojima and others, "Large Language Models
+are Zero-Shot Reasoners", 2022 (the cue). M. Suzgun and others, arXiv 2210.09261 (the files).
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        Its ``source.options`` hold ``of`` (ids of tasks), and may hold ``kinds``, ``prompts`` (folder
-        of files of worked reasoning below the data directory, one named like each base),
+        Its ``source.options`` hold ``of`` (ids of tasks), and may hold ``kinds``, ``prompts``
+        (folder of files of worked reasoning below the data directory, one named like each base),
         ``instances`` (origins) and ``seed``.
     data_dir, split
         As for the base.
@@ -75,7 +76,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
 
 
 def demonstrated(base: Task, folder: str, data_dir: Path | None) -> str:
-    """Return the worked questions that stand in the file of a task, without the notice above its rule.
+    """Return the worked questions that stand in the file of a task,
+    without the notice above its rule.
 
     Raises
     ------

@@ -11,9 +11,9 @@ form           what is asked                                          for tasks 
 ``edits``      list the changes, each as "wrong -> right"             correct a text
 ============== ====================================================== =============================
 
-The form is a factor of the instances, so its gain is paired on item and wording. What the instruction
-asks for and how the answer is to look stand in the fields ``ask`` and ``reply``, which the wordings
-hold as slots: an instruction never contradicts its form.
+The form is a factor of the instances, so its gain is paired on item and wording. What the
+instruction asks for and how the answer is to look stand in the fields ``ask`` and ``reply``, which
+the wordings hold as slots: an instruction never contradicts its form.
 
 A statement comes from the base's field ``statements`` (a JSON list, one per choice; the reader
 ``relation`` gives it), or from ``source.options.statement``, a text with the slot ``{choice}``.
@@ -21,8 +21,8 @@ A statement comes from the base's field ``statements`` (a JSON list, one per cho
 References
 ----------
 K. Zhang and others, "Aligning Instruction Tasks Unlocks Large Language Models as Zero-Shot Relation
-Extractors", 2023 (arXiv 2305.11159): statements with letters against label words. J. Wei and others,
-FLAN, 2022, and InstructDial, 2022, recast their tasks likewise.
+Extractors", 2023 (arXiv 2305.11159): statements with letters against label words. J. Wei and
+others, FLAN, 2022, and InstructDial, 2022, recast their tasks likewise.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def _statements(task: Task, one: Instance, pattern: str) -> list[str]:
 
 
 def _told(one: Instance, form: str, sought: str) -> Instance:
-    """Return an instance with what the instruction asks for in a form, and how the answer is to look."""
+    """Return an instance with what the instruction asks for in a form,
+    and how the answer is to look.
+    """
     ask, reply = ASKS[form]
     return replace(
         one, fields={**one.fields, "ask": ask.replace("{sought}", sought), "reply": reply}

@@ -1,4 +1,5 @@
-"""RegSet: a regular expression is the instruction, a string the instance; ``{"context": "EXPRESSION STRING", "answer": "True"}``.
+"""RegSet: a regular expression is the instruction, a string the instance; ``{"context":
+"EXPRESSION STRING", "answer": "True"}``.
 
 The expression is the factor ``rule``, so that a run says which share of expressions is solved. What
 the paper finds hard stands beside it: how deeply operators are nested (``depth``), how many strings
@@ -66,7 +67,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
 
 
 def _some(instances: list[Instance], most: int | None) -> list[Instance]:
-    """Return at most so many instances of a rule, spread over the file's order, which has answers in blocks."""
+    """Return at most so many instances of a rule, spread over the file's order,
+    which has answers in blocks.
+    """
     if most is None or len(instances) <= most:
         return instances
     return [instances[place * len(instances) // most] for place in range(most)]

@@ -1,9 +1,9 @@
 """Relation between two marked entities: files as TACRED writes them, or sentences made here.
 
 A file is a JSON list of objects with ``token``, ``subj_start``, ``subj_end``, ``obj_start``,
-``obj_end`` (last tokens included), ``subj_type``, ``obj_type`` and ``relation``. TACREV and Re-TACRED
-have the same layout. The choices of an instance are the relations that can hold between entities of
-its types and "no relation"; the statement of each stands in the field ``statements``.
+``obj_end`` (last tokens included), ``subj_type``, ``obj_type`` and ``relation``. TACREV and
+Re-TACRED have the same layout. The choices of an instance are the relations that can hold between
+entities of its types and "no relation"; the statement of each stands in the field ``statements``.
 
 References
 ----------

@@ -80,7 +80,9 @@ def as_text(value: Any) -> str:
 
 
 def cell_text(value: Any, where: str) -> str:
-    """Return a cell as text, as `as_text`; raise CatalogError for one that holds a list, an object or bytes."""
+    """Return a cell as text, as `as_text`; raise CatalogError for one that holds a list, an
+    object or bytes.
+    """
     if value is None or isinstance(value, str | int | float | Decimal | date):
         return as_text(value)
     raise CatalogError(
@@ -107,7 +109,8 @@ def table_rows(path: Path, layout: Layout | None = None) -> Iterator[tuple[int, 
 
 
 def _table_rows(path: Path, layout: Layout) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield ``(line, row)`` of a CSV, TSV, text, JSON Lines, JSON or Parquet file, told by its ending.
+    """Yield ``(line, row)`` of a CSV, TSV, text, JSON Lines, JSON or Parquet file, told by its
+    ending.
 
     Lines count from 1; for Parquet and JSON they are positions.
     """
@@ -133,7 +136,9 @@ def _table_rows(path: Path, layout: Layout) -> Iterator[tuple[int, Mapping[str, 
 
 
 def _is_lines(path: Path) -> bool:
-    """Whether a file called .json holds JSON Lines: its first line is an object, and more follows."""
+    """Whether a file called .json holds JSON Lines: its first line is an object,
+    and more follows.
+    """
     found = (line.strip() for _, line in lines_of(path, longest=1 << 30, most=None))
     filled = (line for line in found if line)
     first = next(filled, b"").removeprefix(b"\xef\xbb\xbf")

@@ -1,4 +1,5 @@
-"""Super-NaturalInstructions task files as published (allenai/natural-instructions), current and old schema.
+"""Super-NaturalInstructions task files as published (allenai/natural-instructions), current and old
+schema.
 
 The standard evaluation takes the first 100 instances of a test task
 (yizhongw/Tk-Instruct:src/ni_dataset.py); so does this reader, unless ``source.options.limit`` says
@@ -25,7 +26,9 @@ SHOTS = "positive_examples"
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return the first 100 instances of a SuperNI task, or its worked instances for split ``positive_examples``."""
+    """Return the first 100 instances of a SuperNI task,
+    or its worked instances for split ``positive_examples``.
+    """
     path, content = _load(task, data_dir)
     key = "Positive Examples" if split == SHOTS else "Instances"
     rows = content.get(key)
@@ -52,7 +55,9 @@ def _load(task: Task, data_dir: Path | None) -> tuple[Path, Mapping[str, Any]]:
 
 
 def _instance(path: Path, row: Any, *, position: int, split: str) -> Instance:
-    """Return one instance; `output` is a text in old files and a list of up to 25 references in new ones."""
+    """Return one instance; `output` is a text in old files and a list of up to 25 references in
+    new ones.
+    """
     where = f"{path}:1: {split} {position + 1}"
     if not isinstance(row, dict) or not isinstance(row.get("input"), str):
         raise CatalogError(

@@ -1,4 +1,5 @@
-"""Any CSV, TSV, text, JSON Lines, JSON or Parquet file with a row per instance, by a column mapping in the task file.
+"""Any CSV, TSV, text, JSON Lines, JSON or Parquet file with a row per instance, by a column mapping
+in the task file.
 
 ::
 
@@ -11,9 +12,9 @@
         separator: "|"           # when one column holds all choices or references as text
 
 A column may be a dotted path (``choices.text``), and that of a field a template of columns
-(``"{{ premise }} So {{ claim }}?"``). A field without an entry under `columns` comes from the column
-of its own name. In place of ``local``, ``options`` may hold the ``rows`` themselves: a list of
-mappings, or split -> such a list.
+(``"{{ premise }} So {{ claim }}?"``). A field without an entry under `columns` comes from the
+column of its own name. In place of ``local``, ``options`` may hold the ``rows`` themselves: a list
+of mappings, or split -> such a list.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class _Mapping:
     factors: Mapping[str, str]
     """Factor -> column."""
     shuffle: bool
-    """Whether choices are put in an order drawn from the row, because upstream's tells the answer."""
+    """Whether choices are put in an order drawn from the row, because upstream's tells the
+    answer.
+    """
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
@@ -168,7 +171,9 @@ def _plain(row: Mapping[str, Any], column: str, where: str) -> str:
 
 
 def _choices(task: Task, mapping: _Mapping, row: Mapping[str, Any], where: str) -> Listed:
-    """Return the texts of the choices, an empty one where the row does not have it, and their labels."""
+    """Return the texts of the choices, an empty one where the row does not have it,
+    and their labels.
+    """
     columns = mapping.columns.get("choices")
     if columns is None:
         return task.labels, ()

@@ -1,4 +1,6 @@
-"""Which choice a published answer names: by letter, place, text, label, a mask, or by being the first."""
+"""Which choice a published answer names: by letter, place, text, label, a mask,
+or by being the first.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def named_target(
 
 
 def _same(text: str, among: Sequence[str]) -> int:
-    """Return where a text stands, whatever its case where only one is alike; -1 where it does not."""
+    """Return where a text stands, whatever its case where only one is alike;
+    -1 where it does not.
+    """
     for place, other in enumerate(among):
         if other.strip() == text:
             return place

@@ -44,7 +44,8 @@ _Pair = tuple[str, str, str, str, str]
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
-    """Return sentence pairs; fields are ``question`` (the sentence), ``source_language`` and ``target_language``.
+    """Return sentence pairs; fields are ``question`` (the sentence), ``source_language`` and
+    ``target_language``.
 
     Parameters
     ----------
@@ -141,7 +142,9 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[_Pair]:
 
 
 def _xml(path: Path) -> Iterator[_Pair]:
-    """Yield the pairs of one IWSLT XML file of source sentences and the file of targets beside it."""
+    """Yield the pairs of one IWSLT XML file of source sentences and the file of targets beside
+    it.
+    """
     name = _XML_NAME.search(path.name)
     if name is None:
         raise CatalogError(

@@ -1,4 +1,6 @@
-"""Specifications x phrasings -> perturbed phrasings with an identity, and what could not be done."""
+"""Specifications x phrasings -> perturbed phrasings with an identity,
+and what could not be done.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class Refusal:
 
 
 def generator(*parts: Any) -> np.random.Generator:
-    """Return a random generator seeded by the digest of `parts`, so that results do not depend on the order of work."""
+    """Return a random generator seeded by the digest of `parts`,
+    so that results do not depend on the order of work.
+    """
     import numpy as np
 
     return np.random.default_rng(int(digest(list(parts), length=32), 16))

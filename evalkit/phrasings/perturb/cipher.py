@@ -122,9 +122,11 @@ CIPHERS = tuple(_CIPHERS)
 
 
 def encode(text: str, cipher: str) -> str:
-    """Return `text` with every word in a cipher that `decode` is sure to read back; others stay as they are.
+    """Return `text` with every word in a cipher that `decode` is sure to read back;
+    others stay as they are.
 
-    Numbers, words with digits or hyphens, and words whose cipher looks like a number are left alone.
+    Numbers, words with digits or hyphens, and words whose cipher looks like a number are left
+    alone.
 
     >>> encode("Sort the 12 words a10 by age", "leet"), encode("Sort 12 words", "pig-latin")
     ('S0r7 7h3 12 w0rd5 a10 by 4g3', 'Ort-say 12 ords-way')

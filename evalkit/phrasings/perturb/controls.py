@@ -1,9 +1,9 @@
 """Controls: instructions that a model which reads them cannot profit from. They feed `reliance`.
 
 ``wrong`` (another task's instruction), ``null`` (none), ``random`` (unrelated words), ``shuffled``
-(its own words in random order), and, where no person has written one, ``opposite`` (a line that asks
-for the opposite) and ``negated`` (a line that forbids it). All keep every slot, so a model that does
-not read its instruction sees the same instance.
+(its own words in random order), and, where no person has written one, ``opposite`` (a line that
+asks for the opposite) and ``negated`` (a line that forbids it). All keep every slot, so a model
+that does not read its instruction sees the same instance.
 
 References
 ----------
@@ -45,7 +45,9 @@ Rank = Callable[[Phrasing, Phrasing], int]
 
 
 def null(phrasing: Phrasing) -> Phrasing | Impossible:
-    """Return the phrasing without its words: nothing, or its slots, one a line, however they are quoted."""
+    """Return the phrasing without its words: nothing,
+    or its slots, one a line, however they are quoted.
+    """
     if "{%" in phrasing.text:
         return Impossible("its text holds Jinja tags, which words cannot be taken out of")
     return replace(phrasing, text="\n".join(SLOT.findall(phrasing.text)))
@@ -57,7 +59,9 @@ def _has_words(text: str) -> bool:
 
 
 def same_form(phrasing: Phrasing, other: Phrasing) -> int:
-    """Return 0 when both want an answer in the same form (letter, number or text, listed or not), else 1."""
+    """Return 0 when both want an answer in the same form (letter, number or text, listed or
+    not), else 1.
+    """
     return int(
         (phrasing.label_space, phrasing.layout == "none")
         != (other.label_space, other.layout == "none")

@@ -2,8 +2,8 @@
 
 ``reminder``: a line behind the data. ``sandwich``: the instruction again behind the data.
 ``instructional``: a warning beside the instruction. ``isolation``: the data between marks.
-``incontext``: a made-up item whose hidden instruction is not obeyed. ``reserved``: every part behind
-a mark of its own that is taken out of the data, again and again until none is left.
+``incontext``: a made-up item whose hidden instruction is not obeyed. ``reserved``: every part
+behind a mark of its own that is taken out of the data, again and again until none is left.
 
 References
 ----------
@@ -77,7 +77,9 @@ def defence(
 
 
 def _frame(kind: str, draw: int, *, after: bool) -> str:
-    """Return the frame of a defence in its n-th wording; `after`: the instruction follows the data."""
+    """Return the frame of a defence in its n-th wording; `after`:
+    the instruction follows the data.
+    """
     ask, data = "{{ instruction }}", _KEPT
     if kind == "isolation":
         left, right = _FENCES[draw]

@@ -93,7 +93,9 @@ class TextEncoder:
         return np.stack([self._read(text)[0] for text in texts])
 
     def words(self, text: str) -> tuple[list[str], np.ndarray[Any, Any]]:
-        """Return the words of a text, in lower case, and a unit row each, shape (word, dimension)."""
+        """Return the words of a text, in lower case,
+        and a unit row each, shape (word, dimension).
+        """
         return self._read(text)[1:]
 
     def _reading(self, text: str) -> tuple[Any, list[str], Any]:

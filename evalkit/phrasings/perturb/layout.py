@@ -46,7 +46,9 @@ _NAMES_LABELS = re.compile(
 def _redraw(
     phrasing: Phrasing, rewrite: Callable[[str, str], str], words: tuple[str, ...]
 ) -> Phrasing:
-    """Return the phrasing with `rewrite` (descriptor, separator) applied to every descriptor and the cue."""
+    """Return the phrasing with `rewrite` (descriptor, separator) applied to every descriptor and
+    the cue.
+    """
     kept = protected_spans(phrasing.text, words)
 
     def edit(match: re.Match[str]) -> str:

@@ -44,7 +44,9 @@ def _blank(text: str, words: list[Word]) -> str:
 
 
 def drop(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phrasing | Impossible:
-    """Return the phrasing without a share `rate` of its words (at least one, and one word stays)."""
+    """Return the phrasing without a share `rate` of its words (at least one,
+    and one word stays).
+    """
     words = free_words(phrasing.text, options["protected_words"])
     if len(words) < 2:
         return Impossible(f"has {len(words)} editable words; dropping needs at least 2")
@@ -82,7 +84,9 @@ def shuffle(
 def random_words(
     phrasing: Phrasing, rng: np.random.Generator, options: Options
 ) -> Phrasing | Impossible:
-    """Return the phrasing with a share `rate` of its words replaced by unrelated nouns, capitals kept."""
+    """Return the phrasing with a share `rate` of its words replaced by unrelated nouns, capitals
+    kept.
+    """
     words = free_words(phrasing.text, options["protected_words"])
     if not words:
         return Impossible("has no editable word outside slots and label words")

@@ -130,7 +130,8 @@ def permute_choices(
 def permute_labels(
     instance: Instance, rng: np.random.Generator, options: Options
 ) -> tuple[Instance, tuple[int, ...]] | Impossible:
-    """Return the instance with its labels moved among choices that stay, and which label each choice bears.
+    """Return the instance with its labels moved among choices that stay,
+    and which label each choice bears.
 
     The second value holds, per choice, the index of its label (1 for ``B``): a listing with order
     (1, 0) reads ``B. x`` then ``A. y``. Instances whose labels upstream did not name bear the
@@ -155,7 +156,9 @@ _SPEAKS = re.compile(
     r"|else)\b[^.;?!]*\b(?:choose|pick|write|enter|answer|reply|say|give|mark|it is|select"
     rf"|respond|return)\s+{_LETTER}|{_LETTER}\s+(?:otherwise|if not|or else)",
 )
-"""A wording that gives letters a meaning of their own (``Choose A if it matches, and B otherwise``)."""
+"""A wording that gives letters a meaning of their own (``Choose A if it matches,
+and B otherwise``).
+"""
 
 
 def _mark(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phrasing | Impossible:

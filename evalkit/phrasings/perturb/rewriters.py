@@ -1,4 +1,6 @@
-"""Functions from texts to texts by models: any evalkit backend, or a Transformers encoder-decoder."""
+"""Functions from texts to texts by models: any evalkit backend,
+or a Transformers encoder-decoder.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ def _backend(kind: str, name: str) -> Any:
 
 
 def backend_paraphraser(model: ModelSpec, *, max_tokens: int = 256) -> Rewriter:
-    """Return a function that sends prompts to any evalkit backend and returns what it wrote (greedy, one line or more).
+    """Return a function that sends prompts to any evalkit backend and returns what it wrote
+    (greedy, one line or more).
 
     Raises
     ------

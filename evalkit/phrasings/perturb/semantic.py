@@ -1,9 +1,9 @@
 """Another wording of the same instruction: paraphrase, or translation there and back.
 
-Both are made by a model, or read from a file that holds what others made. A model here is a function
-from texts to texts. `evalkit.phrasings.perturb.rewriters` makes one from any evalkit backend or
-Transformers encoder-decoder. Slots and label words travel as numbered marks; a result that lost one
-is refused, never repaired. Not handled: whether the new wording means the same (see
+Both are made by a model, or read from a file that holds what others made. A model here is a
+function from texts to texts. `evalkit.phrasings.perturb.rewriters` makes one from any evalkit
+backend or Transformers encoder-decoder. Slots and label words travel as numbered marks; a result
+that lost one is refused, never repaired. Not handled: whether the new wording means the same (see
 `evalkit.catalog.library.meaning`).
 """
 
@@ -63,7 +63,9 @@ _TALK = re.compile(
 
 
 def mask(text: str, words: Sequence[str] = ()) -> tuple[str, list[str]]:
-    """Return `text` with its protected parts written as ``[[0]]``, ``[[1]]``, ..., and those parts in order."""
+    """Return `text` with its protected parts written as ``[[0]]``, ``[[1]]``, ...,
+    and those parts in order.
+    """
     parts: list[str] = []
     kept: list[str] = []
     position = 0
@@ -143,7 +145,9 @@ def _rewritten(
 def _accepted(
     phrasing: Phrasing, text: str | None, answer: str, *, masked: str, marks: int, who: str
 ) -> Phrasing | Impossible:
-    """Return the phrasing with another text, or why that is none; `answer` and `masked` are the new and the old one with marks."""
+    """Return the phrasing with another text, or why that is none;
+    `answer` and `masked` are the new and the old one with marks.
+    """
     if text is None:
         return Impossible(
             f"{who} lost or repeated one of {marks} slots and label words: {answer[:80]!r}"

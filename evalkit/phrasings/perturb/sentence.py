@@ -53,7 +53,9 @@ def _noise(kind: str, rng: np.random.Generator) -> str:
 
 
 def _places(text: str, words: tuple[str, ...]) -> list[int]:
-    """Positions outside protected parts after a sentence, and the end of a text that has none or ends freely."""
+    """Positions outside protected parts after a sentence,
+    and the end of a text that has none or ends freely.
+    """
     kept = protected_spans(text, words)
     ends = {match.start() for match in _SENTENCE_END.finditer(text)}
     end = len(text.rstrip())
@@ -65,7 +67,8 @@ def _places(text: str, words: tuple[str, ...]) -> list[int]:
 def sentence(
     phrasing: Phrasing, rng: np.random.Generator, options: Options
 ) -> Phrasing | Impossible:
-    """Return the phrasing with `count` handles, addresses or tautologies, each after one of its sentences.
+    """Return the phrasing with `count` handles, addresses or tautologies, each after one of its
+    sentences.
 
     A text with no sentence end outside slots and a colon or slot at its end has no such place.
     """

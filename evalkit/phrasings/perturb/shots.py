@@ -5,10 +5,10 @@ task's instances. Copies of one specification (``n``) differ in the draw, or in 
 
 References
 ----------
-Lu and others, "Fantastically Ordered Prompts", ACL 2022 (order). Min and others, "Rethinking the Role
-of Demonstrations", EMNLP 2022 (answers shuffled). Robertson, Zaragoza, "The Probabilistic Relevance
-Framework: BM25 and Beyond", 2009. Zhang, Wang, Charton, "Instruction Diversity Drives Generalization
-To Unseen Tasks", 2024 (how many rules are shown).
+Lu and others, "Fantastically Ordered Prompts", ACL 2022 (order). Min and others, "Rethinking the
+Role of Demonstrations", EMNLP 2022 (answers shuffled). Robertson, Zaragoza, "The Probabilistic
+Relevance Framework: BM25 and Beyond", 2009. Zhang, Wang, Charton, "Instruction Diversity Drives
+Generalization To Unseen Tasks", 2024 (how many rules are shown).
 """
 
 from __future__ import annotations

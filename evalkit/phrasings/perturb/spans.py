@@ -50,7 +50,9 @@ class Word:
 
 @lru_cache(maxsize=256)
 def _labels(words: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Pattern of label words: single letters by case (``A`` is a label, ``a`` an article), longer ones by any case."""
+    """Pattern of label words: single letters by case (``A`` is a label, ``a`` an article),
+    longer ones by any case.
+    """
     parts = []
     for word in sorted(
         {word.strip() for word in words if word.strip()}, key=lambda word: (-len(word), word)
@@ -91,7 +93,9 @@ def protected_spans(text: str, words: Iterable[str] = ()) -> list[tuple[int, int
 
 
 def free_words(text: str, words: Iterable[str] = (), *, least: int = 1) -> list[Word]:
-    """Return the words of `text` outside protected parts that have at least `least` letters, in order."""
+    """Return the words of `text` outside protected parts that have at least `least` letters,
+    in order.
+    """
     kept = protected_spans(text, words)
     return [
         Word(match.group(), match.start())

@@ -1,4 +1,6 @@
-"""Rewordings made elsewhere, by people or by a system that evalkit does not run, read from a table."""
+"""Rewordings made elsewhere, by people or by a system that evalkit does not run, read from a
+table.
+"""
 
 from __future__ import annotations
 

@@ -280,7 +280,8 @@ def _table() -> tuple[dict[str, tuple[str, ...]], re.Pattern[str]]:
 
 
 def interchangeable(text: str) -> list[tuple[int, str, tuple[str, ...]]]:
-    """Return (start, words, what may stand for them) for every entry found in a text, left to right.
+    """Return (start, words, what may stand for them) for every entry found in a text, left to
+    right.
 
     >>> interchangeable("Work out the sum.")
     [(0, 'Work out', ('figure out',))]

@@ -1,4 +1,5 @@
-"""Synonyms: words that instructions use alike, and WordNet's where a word has one sense, in the same form.
+"""Synonyms: words that instructions use alike, and WordNet's where a word has one sense,
+in the same form.
 
 Optionally kept close by a sentence encoder.
 
@@ -84,7 +85,9 @@ def _candidates(wordnet: WordNet, words: list[str], index: int, *, senses: int) 
 
 
 def _able(text: str, words: list[Word], options: Options) -> list[tuple[Word, list[str]]]:
-    """Return what may be replaced by what: entries of the thesaurus, then other words WordNet is sure of."""
+    """Return what may be replaced by what: entries of the thesaurus,
+    then other words WordNet is sure of.
+    """
     free = {word.start: word for word in words}
     able: list[tuple[Word, list[str]]] = []
     taken: set[int] = set()
@@ -110,7 +113,9 @@ def _able(text: str, words: list[Word], options: Options) -> list[tuple[Word, li
 
 
 def _with_article(text: str, word: Word, new: str) -> dict[Word, str]:
-    """Return the edit of a word, and of the ``a`` or ``an`` before it when the sound at its start changes."""
+    """Return the edit of a word, and of the ``a`` or ``an`` before it when the sound at its
+    start changes.
+    """
     edits = {word: new}
     before = re.search(r"(?<!\w)(an?)[ \t]+$", text[: word.start], re.IGNORECASE)
     if before and (new[0].lower() in "aeiou") != (word.text[0].lower() in "aeiou"):

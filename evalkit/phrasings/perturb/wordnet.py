@@ -111,7 +111,9 @@ class WordNet:
             )
 
         class Reader(WordNetCorpusReader):  # type: ignore[misc]  # nltk ships no types
-            """Nltk's reader for folders without ``lexnames`` (Debian leaves it out) and without the multilingual data."""
+            """Nltk's reader for folders without ``lexnames`` (Debian leaves it out) and without
+            the multilingual data.
+            """
 
             def open(self, file: str) -> Any:
                 if file == "lexnames":
@@ -146,7 +148,9 @@ class WordNet:
             return frozenset(lemma for line in lines for lemma in line.split()[1:])
 
     def lemma(self, word: str, pos: str) -> str | None:
-        """Return the base form of `word` as this part of speech (``n v a r``), or None when there is none."""
+        """Return the base form of `word` as this part of speech (``n v a r``),
+        or None when there is none.
+        """
         found = self._reader.morphy(word.lower(), pos)
         return None if found is None else str(found)
 
@@ -155,7 +159,9 @@ class WordNet:
         return lemma in self._irregular.get(pos, frozenset())
 
     def count(self, lemma: str, pos: str) -> int:
-        """Return how often the lemma's senses were tagged in WordNet's corpus (0 where no counts are shipped)."""
+        """Return how often the lemma's senses were tagged in WordNet's corpus (0 where no counts
+        are shipped).
+        """
         return (
             sum(int(entry.count()) for entry in self._reader.lemmas(lemma, pos))
             if self._counted
@@ -163,11 +169,14 @@ class WordNet:
         )
 
     def senses(self, lemma: str, pos: str) -> int:
-        """Return how many senses a lemma has as any part of speech; a word of one sense cannot be mistaken."""
+        """Return how many senses a lemma has as any part of speech;
+        a word of one sense cannot be mistaken.
+        """
         return sum(len(self._reader.synsets(lemma, other)) for other in "nvar")
 
     def synonyms(self, lemma: str, pos: str, *, senses: int) -> list[str]:
-        """Return single-word synonyms of the first `senses` senses, most usual sense first, without `lemma` itself.
+        """Return single-word synonyms of the first `senses` senses, most usual sense first,
+        without `lemma` itself.
 
         The shared sense must be among the first `senses` of the synonym too, and where WordNet's
         corpus counts are there the synonym must have been met in it: this keeps out words that
@@ -189,7 +198,8 @@ class WordNet:
         return list(found)
 
     def part_of_speech(self, words: Sequence[str], index: int) -> str | None:
-        """Return ``n``, ``v``, ``a`` or ``r`` for ``words[index]`` in its sentence, or None when WordNet lacks it.
+        """Return ``n``, ``v``, ``a`` or ``r`` for ``words[index]`` in its sentence,
+        or None when WordNet lacks it.
 
         Rules, first that fits: the only part of speech there is; a verb after ``to``, ``please``, a
         modal and the like, or before a determiner or question word and not after one; a noun before
@@ -232,7 +242,9 @@ def open_wordnet(data: str = "") -> WordNet:
 
 
 def _doubled(lemma: str) -> str:
-    """Return a short lemma with its last consonant doubled (``stop`` -> ``stopp``), others as they are."""
+    """Return a short lemma with its last consonant doubled (``stop`` -> ``stopp``), others as
+    they are.
+    """
     short = (
         len(lemma) <= 4
         and lemma[-1] not in "aeiouwxy"
@@ -254,7 +266,12 @@ def inflect(lemma: str, form: str) -> str:
 
     Examples
     --------
-    >>> [inflect("classify", "s"), inflect("choose", "ing"), inflect("pick", "ed"), inflect("match", "s")]
+    >>> [
+    ...     inflect("classify", "s"),
+    ...     inflect("choose", "ing"),
+    ...     inflect("pick", "ed"),
+    ...     inflect("match", "s"),
+    ... ]
     ['classifies', 'choosing', 'picked', 'matches']
     """
     after_consonant = len(lemma) > 1 and lemma[-1] == "y" and lemma[-2] not in _VOWELS

@@ -2,9 +2,9 @@
 
 References
 ----------
-Y. Wang and others, "On the Loss of Context-awareness in General Instruction Fine-tuning", 2024: what
-a chat template alone does. K. Wang and others, "RNR: Teaching Large Language Models to Follow Roles
-and Rules", 2024: rules in the system message.
+Y. Wang and others, "On the Loss of Context-awareness in General Instruction Fine-tuning", 2024:
+what a chat template alone does. K. Wang and others, "RNR: Teaching Large Language Models to Follow
+Roles and Rules", 2024: rules in the system message.
 """
 
 from __future__ import annotations

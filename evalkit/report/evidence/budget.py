@@ -22,7 +22,8 @@ LINES = ("fewer instances", "fewer phrasings")
 
 
 def budget_steps(table: ScoreTable, *, level: float) -> tuple[BudgetStep, ...]:
-    """Return half-widths for parts of the instances under all phrasings, and for parts of the phrasings on all instances.
+    """Return half-widths for parts of the instances under all phrasings,
+    and for parts of the phrasings on all instances.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""The cells of one task as the explorer shows them: scores, states and answers of all, prompts of some."""
+"""The cells of one task as the explorer shows them:
+scores, states and answers of all, prompts of some.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Instances whose score depends on the wording, under the phrasings that serve them best and worst."""
+"""Instances whose score depends on the wording, under the phrasings that serve them best and
+worst.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def flips_of(
     answers: Answers,
     limit: int,
 ) -> tuple[Flip, ...]:
-    """Return the instances whose score differs most between two headline phrasings, at most `limit`.
+    """Return the instances whose score differs most between two headline phrasings, at most
+    `limit`.
 
     Parameters
     ----------

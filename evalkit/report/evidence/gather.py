@@ -122,7 +122,9 @@ def _programs(block: Block) -> dict[str, float]:
 
 
 def _sure(table: ScoreTable, model: str) -> dict[str, tuple[Floats, Floats]]:
-    """Confidence and score of the headline cells of all tasks in one list, by relation to the model."""
+    """Confidence and score of the headline cells of all tasks in one list, by relation to the
+    model.
+    """
     cells: dict[str, list[tuple[Floats, Floats]]] = {}
     for task in table.tasks(model):
         block = table.block(model, task)

@@ -1,4 +1,6 @@
-"""What to look at first: the phrasings that hold most of the spread, features that go with low scores."""
+"""What to look at first: the phrasings that hold most of the spread, features that go with low
+scores.
+"""
 
 from __future__ import annotations
 

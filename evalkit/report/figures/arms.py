@@ -34,7 +34,8 @@ class ArmsRow:
 
 
 def plot_arms(rows: Sequence[ArmsRow], *, ax: Axes | None = None) -> Axes:
-    """Draw per model and arm the range of scores thin, their middle half thick, their median as a mark.
+    """Draw per model and arm the range of scores thin, their middle half thick, their median as a
+    mark.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""How good against how dependent on the wording, a dot per model, with the front that none is better than in both."""
+"""How good against how dependent on the wording, a dot per model,
+with the front that none is better than in both.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class FrontPoint:
 
 
 def plot_front(points: Sequence[FrontPoint], *, ax: Axes | None = None) -> Axes:
-    """Draw models by mean and spread; steadier is lower, better is further right, the front is joined.
+    """Draw models by mean and spread; steadier is lower, better is further right, the front is
+    joined.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ class LadderLine:
 
 
 def plot_ladder(rungs: Sequence[LadderLine], *, ax: Axes | None = None) -> Axes:
-    """Draw every perturbation's score with its interval, joined to the score of the same phrasings unperturbed.
+    """Draw every perturbation's score with its interval, joined to the score of the same phrasings
+    unperturbed.
 
     Parameters
     ----------

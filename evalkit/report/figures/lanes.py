@@ -1,4 +1,6 @@
-"""Marks beside each other: seen wordings above a line, the others below it, none on top of another."""
+"""Marks beside each other: seen wordings above a line, the others below it, none on top of
+another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Reliability: how often answers are right that the model is so sure of, under seen and unseen wording."""
+"""Reliability: how often answers are right that the model is so sure of, under seen and unseen
+wording.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ SMALLEST = 3
 def plot_reliability(
     arms: Mapping[str, Sequence[tuple[float, float, float]]], *, ax: Axes | None = None
 ) -> Axes:
-    """Draw mean score against mean confidence of each bin, a line per relation; dots grow with the cells of a bin.
+    """Draw mean score against mean confidence of each bin, a line per relation;
+    dots grow with the cells of a bin.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Risk and coverage: how often answers are wrong when only those that the model is surest of are kept."""
+"""Risk and coverage: how often answers are wrong when only those that the model is surest of are
+kept.
+"""
 
 from __future__ import annotations
 

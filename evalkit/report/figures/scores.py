@@ -67,7 +67,8 @@ class ScoreRow:
 
 
 def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
-    """Draw a dot per phrasing, the interval of the mean thick, the interval for a new phrasing thin, the chance level dashed.
+    """Draw a dot per phrasing, the interval of the mean thick, the interval for a new phrasing
+    thin, the chance level dashed.
 
     Parameters
     ----------

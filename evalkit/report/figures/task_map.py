@@ -1,4 +1,6 @@
-"""Task map: how sure the model is of its own answers against how much they depend on the wording."""
+"""Task map: how sure the model is of its own answers against how much they depend on the
+wording.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,10 @@ def _overlaps(box: Bbox, others: Sequence[Bbox]) -> int:
     """Return how many boxes one box touches.
 
     >>> from matplotlib.transforms import Bbox
-    >>> _overlaps(Bbox.from_bounds(0, 0, 2, 2), [Bbox.from_bounds(1, 1, 2, 2), Bbox.from_bounds(5, 5, 1, 1)])
+    >>> _overlaps(
+    ...     Bbox.from_bounds(0, 0, 2, 2),
+    ...     [Bbox.from_bounds(1, 1, 2, 2), Bbox.from_bounds(5, 5, 1, 1)],
+    ... )
     1
     """
     return sum(bool(box.overlaps(other)) for other in others)

@@ -57,7 +57,8 @@ def plot_layer_map(data: LayerMap, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_spectra(lines: Mapping[str, Sequence[float]], *, ax: Axes | None = None) -> Axes:
-    """Draw falling singular values of the change, each line divided by its first, one line per module.
+    """Draw falling singular values of the change, each line divided by its first, one line per
+    module.
 
     Parameters
     ----------

@@ -111,7 +111,9 @@ def _texted(label: Label) -> set[str]:
 
 
 def _marked(text: str, labels: tuple[Label, ...]) -> tuple[int | None, bool]:
-    """Label in the last final mark that holds one, and whether a mark stands there that holds none."""
+    """Label in the last final mark that holds one,
+    and whether a mark stands there that holds none.
+    """
     found = sorted(
         (match.start(), match.group(1)) for mark in _MARKS.values() for match in mark.finditer(text)
     )
@@ -220,7 +222,9 @@ def _bare(line: str, labels: tuple[Label, ...]) -> int | None:
 
 
 def _opening(text: str, found: Sequence[Mention], everything: Sequence[Mention]) -> int | None:
-    """Label that a text begins with, where no further line begins with another and no list goes on."""
+    """Label that a text begins with, where no further line begins with another and no list goes
+    on.
+    """
     if not found or text[: found[0].start].strip(" \"'([{<"):
         return None
     first = found[0]

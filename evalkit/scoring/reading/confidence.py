@@ -19,7 +19,8 @@ _SAID = (
 def stated_confidence(text: str) -> float | None:
     """Return the confidence that a text states last, in [0, 1]; None where it states none.
 
-    A number without a sign counts as a fraction up to 1 and as per cent above; out of range is none.
+    A number without a sign counts as a fraction up to 1 and as per cent above; out of range is
+    none.
 
     Examples
     --------

@@ -13,13 +13,15 @@ from evalkit.scoring.reading.plain import plain
 __all__ = ["Label", "Mention", "labels_of", "leads_to", "mentions", "squeezed", "stated_rest"]
 
 _WORD = r"0-9A-Za-z_\u00aa\u00b5\u00ba\u00c0-\u024f\u0370-\u1fff"
-"""Characters that a word of an alphabet goes on with; those of Chinese, Japanese and Korean are not."""
+"""Characters that a word of an alphabet goes on with;
+those of Chinese, Japanese and Korean are not.
+"""
 _BEFORE, _AFTER = rf"(?<![{_WORD}])", rf"(?![{_WORD}])"
 _LEFT, _RIGHT = 120, 80
 """Characters looked at on either side of a label."""
 _FAR, _VERDICT = 2000, 200
-"""Characters behind a label in which the end of its sentence, and a verdict, are looked for; else an
-answer of one repeated letter would be looked through once per letter."""
+"""Characters behind a label in which the end of its sentence, and a verdict, are looked for;
+else an answer of one repeated letter would be looked through once per letter."""
 _HEAD, _TAIL = 200, 800
 """Letters and numbers at the beginning and the end that are asked whether they are labels."""
 _ENDS = re.compile(
@@ -46,7 +48,9 @@ class Label:
 
     @property
     def short(self) -> bool:
-        """Return whether the label is a letter or a number, which stand in texts for other reasons, too."""
+        """Return whether the label is a letter or a number,
+        which stand in texts for other reasons, too.
+        """
         return self.name.isascii() and (len(self.name) == 1 or self.name.isdigit())
 
 
@@ -144,7 +148,8 @@ def leads_to(text: str, place: int) -> bool:
 
 
 def stated_rest(line: str) -> str:
-    """Return what stands behind the last words of a line that say outright that the answer follows; empty without such words.
+    """Return what stands behind the last words of a line that say outright that the answer follows;
+    empty without such words.
 
     >>> stated_rest("So the answer is 5:30 PM."), stated_rest("5:30 PM")
     ('5:30 PM.', '')
@@ -239,7 +244,9 @@ def _is_label(text: str, match: re.Match[str], label: Label) -> bool:
 
 
 def _apart(text: str, found: Sequence[Mention]) -> list[Mention]:
-    """Mentions without the choice text that follows its own or another letter: the letter counts."""
+    """Mentions without the choice text that follows its own or another letter:
+    the letter counts.
+    """
     kept: list[Mention] = []
     for mention in found:
         between = text[kept[-1].end : mention.start] if kept else None

@@ -67,7 +67,8 @@ def _folded(text: str) -> str:
 
 
 def read_number(text: str) -> Number | None:
-    """Return the number that a text answers with; None when there is none, or several stand in a list.
+    """Return the number that a text answers with; None when there is none,
+    or several stand in a list.
 
     >>> [str(read_number(text).value) for text in ("2 + 3 = 5", ".5", "1e3", "x = 12 cm", "-1 1/2")]
     ['5', '1/2', '1000', '12', '-3/2']
@@ -91,7 +92,9 @@ def final_marks(text: str) -> list[str]:
 
 
 def as_number(text: str) -> Number | None:
-    """Return the number that a text is as a whole, with a unit at most; None when it is anything else."""
+    """Return the number that a text is as a whole, with a unit at most;
+    None when it is anything else.
+    """
     words = plain(_folded(text)).strip().removesuffix(".").strip()
     found = _NUMBER.search(words)
     if found is None or words[: found.start()].strip():
@@ -116,7 +119,9 @@ def _chosen(text: str) -> Number | None:
 
 
 def _alone(text: str, match: re.Match[str], found: Sequence[re.Match[str]]) -> Number | None:
-    """Value of a number; None where it stands in a list, is a term, or a longer one cannot be read."""
+    """Value of a number; None where it stands in a list, is a term,
+    or a longer one cannot be read.
+    """
     place = list(found).index(match)
     for left, right in ((place - 1, place), (place, place + 1)):
         if left >= 0 and right < len(found):

@@ -34,7 +34,8 @@ _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), new) for pattern, new in 
 
 
 def within_reach(text: str) -> str:
-    """Return a text, or the beginning and the end of one that is too long for an answer to be looked for in all of it.
+    """Return a text, or the beginning and the end of one that is too long for an answer to be
+    looked for in all of it.
 
     >>> within_reach("A"), len(within_reach("A" * 1_000_000))
     ('A', 20001)

@@ -184,7 +184,7 @@ REJECTS: Mapping[str, str] = {
     + _TO_BE
     + (
         r"(?:wrong|incorrect|false|no\b|out\b|impossible|ruled out|eliminated|excluded|rejected"
-        r"|invalid|unlikely|unsuitable|a distractor|✗|✘|❌|✖|×|错|錯|不对|不正确|falsch|faux|incorrecta?\b"
+        r"|invalid|unlikely|unsuitable|a distractor|✗|✘|❌|✖|×|错|錯|不对|不正确|falsch|faux|incorrecta?\b"  # noqa: E501
         r"|falso|неверно)"
     ),
 }
@@ -195,7 +195,7 @@ ASSERTS: Mapping[str, str] = {
     + _TO_BE
     + (
         r"(?:right\b|correct\b|true\b|yes\b|best\b|better\b|valid\b|answer\b|correct answer"
-        r"|right answer|only one|only option|one that|it\b|✓|✔|✅|☑|对|對|正确|正確|richtig|correcte?\b"
+        r"|right answer|only one|only option|one that|it\b|✓|✔|✅|☑|对|對|正确|正確|richtig|correcte?\b"  # noqa: E501
         r"|correcta\b|corretta\b|верно)"
     ),
     "fits": r"^[\"'’)\]}]*\s+(?:fits|matches|works|holds|applies|wins|it is|it must be)\b",

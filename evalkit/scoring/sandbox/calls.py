@@ -1,8 +1,10 @@
-"""Which calls of the system a program may not make: a filter that the kernel keeps (seccomp, filter mode).
+"""Which calls of the system a program may not make:
+a filter that the kernel keeps (seccomp, filter mode).
 
-Namespaces and limits do not count memory that no process has mapped (memfd, System V segments, message
-queues), and a new user namespace would hand a program rights over mounts. Nothing that a solution of a
-problem needs is among these calls. Numbers: the kernel's tables ``syscall_64.tbl`` and ``asm-generic/unistd.h``;
+Namespaces and limits do not count memory that no process has mapped (memfd, System V segments,
+message queues), and a new user namespace would hand a program rights over mounts. Nothing that a
+solution of a problem needs is among these calls. Numbers: the kernel's tables ``syscall_64.tbl``
+and ``asm-generic/unistd.h``;
 layout of the filter: ``linux/filter.h``, ``linux/seccomp.h``.
 """
 
@@ -38,13 +40,16 @@ _DENIED = {
 _MACHINES = {"x86_64": (0, 0xC000003E, 56), "aarch64": (1, 0xC00000B7, 220)}
 """Machine -> column above, what the kernel calls it, number of ``clone``."""
 _CLONE3 = 435
-"""Its flags stand in memory, where a filter cannot look; told that it is not there, C libraries take ``clone``."""
+"""Its flags stand in memory, where a filter cannot look;
+told that it is not there, C libraries take ``clone``.
+"""
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 
 
 def calls_filter(machine: str | None = None) -> bytes | None:
-    """Return the filter as the kernel takes it, eight bytes an instruction; None for a machine whose calls are not known here.
+    """Return the filter as the kernel takes it, eight bytes an instruction;
+    None for a machine whose calls are not known here.
 
     Parameters
     ----------

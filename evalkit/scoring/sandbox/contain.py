@@ -128,7 +128,9 @@ def limits_of(kind: Wall, limits: Limits) -> dict[str, int]:
 
 
 def _others(kind: Wall) -> int:
-    """Processes of this user that count against the limit: none in bubblewrap, where programs have a number or a name space of their own."""
+    """Processes of this user that count against the limit: none in bubblewrap,
+    where programs have a number or a name space of their own.
+    """
     if kind == "bubblewrap":
         return 0
     mine = os.getuid()

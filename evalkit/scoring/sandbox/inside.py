@@ -1,9 +1,9 @@
 """What runs inside the sandbox, started as ``python -I -S -c <this text> tests|program|try``.
 
 Two processes that share no memory. *tests* holds the benchmark's tests and says whether they pass.
-*program* holds what the model wrote, and answers calls: arguments go in pickled, results come out as
-values of plain types. So a program cannot end the tests with ``sys.exit(0)``, replace ``assert``,
-return an object that equals everything, or read what is expected of it.
+*program* holds what the model wrote, and answers calls: arguments go in pickled, results come out
+as values of plain types. So a program cannot end the tests with ``sys.exit(0)``, replace
+``assert``, return an object that equals everything, or read what is expected of it.
 
 Nothing of evalkit is imported here, since evalkit is not there.
 """
@@ -275,7 +275,9 @@ def limit(job: dict[str, Any]) -> None:
 
 
 def forbid(calls: bytes) -> bool:
-    """Have the kernel refuse calls to this process and all that it starts; False where it takes no filter."""
+    """Have the kernel refuse calls to this process and all that it starts;
+    False where it takes no filter.
+    """
 
     class Filter(ctypes.Structure):
         _fields_ = (("steps", ctypes.c_ushort), ("first", ctypes.c_char_p))

@@ -1,4 +1,6 @@
-"""One program from its start to its outcome: started, watched, and killed with everything it started."""
+"""One program from its start to its outcome: started, watched,
+and killed with everything it started.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ def _environment(home: Path) -> Mapping[str, str]:
 def _followed(
     process: subprocess.Popen[bytes], job: bytes, limits: Limits
 ) -> tuple[Outcome | None, bytes]:
-    """Feed and read a process until it ends or meets a limit; return which one, and what it told."""
+    """Feed and read a process until it ends or meets a limit; return which one,
+    and what it told.
+    """
     assert process.stdin is not None
     outputs: list[Any] = [process.stdout, process.stderr]
     end, look, printed, told = time.monotonic() + limits.seconds, 0.0, 0, b""
@@ -181,7 +185,9 @@ def _below(pid: int) -> tuple[list[int], int]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process with everything below it and its group; in bubblewrap its name space goes with it."""
+    """Kill a process with everything below it and its group;
+    in bubblewrap its name space goes with it.
+    """
     below, _ = _below(process.pid)
     for pid in (*below, process.pid):
         _signal(os.kill, pid)

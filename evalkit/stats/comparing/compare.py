@@ -49,7 +49,9 @@ normal themselves."""
 
 
 def on_shared_cells(old: Scores, new: Scores) -> tuple[Kept, Kept]:
-    """Return both matrices with every cell missing that is missing in either, empty phrasings and instances dropped."""
+    """Return both matrices with every cell missing that is missing in either, empty phrasings
+    and instances dropped.
+    """
     gone = np.isnan(old) | np.isnan(new)
     rows, columns = ~gone.all(axis=1), ~gone.all(axis=0)
     kept = [np.where(gone, np.nan, scores)[rows][:, columns] for scores in (old, new)]
@@ -98,7 +100,9 @@ def _deviations(
 
 
 def _excess(std: Draws, noise: MeanNoise, *, rng: np.random.Generator) -> Draws:
-    """Draws of var_phrasing: the variance of a[p] less the noise of N instances in it, which is drawn too, cut at 0."""
+    """Draws of var_phrasing: the variance of a[p] less the noise of N instances in it,
+    which is drawn too, cut at 0.
+    """
     return np.asarray(
         np.maximum(std**2 - noise.contrast * noise_draws(noise, n_resamples=std.size, rng=rng), 0.0)
     )
@@ -107,7 +111,9 @@ def _excess(std: Draws, noise: MeanNoise, *, rng: np.random.Generator) -> Draws:
 def pivot_differences(
     old: Scores, new: Scores, *, rng: np.random.Generator, n_resamples: int, level: float
 ) -> dict[str, Interval]:
-    """Return differences of the statistics of a[p] for new phrasings whose effects are normal, from dependent pivots of the two runs."""
+    """Return differences of the statistics of a[p] for new phrasings whose effects are normal,
+    from dependent pivots of the two runs.
+    """
     a = [phrasing_scores(scores) for scores in (old, new)]
     n_phrasings, n_instances = old.shape
     values = _changes(old, new)

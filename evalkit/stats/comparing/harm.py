@@ -1,9 +1,11 @@
-"""Is a new run worse than an old one, and by less than a margin? One-sided tests that instances, not cells, carry.
+"""Is a new run worse than an old one, and by less than a margin? One-sided tests that instances,
+not cells, carry.
 
 *Harm* is counted so that more is worse. Two hypotheses are tested, each from one side:
 
 - no harm: the harm is 0 or less. Rejecting it shows a loss.
-- harm of the margin or more. Rejecting it shows that the loss, if any, is smaller than the margin (non-inferiority).
+- harm of the margin or more. Rejecting it shows that the loss, if any, is smaller than the margin
+  (non-inferiority).
 
 Linear statistics are a weighted mean of one number per instance. Convex ones (worst phrasing,
 spread, std over phrasings) are not: noise pushes them up, so they get resampled errors and a guard
@@ -196,7 +198,9 @@ def linear_harm(
 
     Examples
     --------
-    >>> found = linear_harm(np.zeros(100), np.full(100, 0.01), margin=0.05, rng=np.random.default_rng(0))
+    >>> found = linear_harm(
+    ...     np.zeros(100), np.full(100, 0.01), margin=0.05, rng=np.random.default_rng(0)
+    ... )
     >>> round(found.p_margin, 4), round(found.high, 4)
     (0.0119, 0.0268)
     """
@@ -268,7 +272,9 @@ def ratio_harm(
 
     Examples
     --------
-    >>> found = ratio_harm(np.r_[np.ones(2), np.zeros(98)], np.ones(100), np.full(100, 0.01), margin=0.1)
+    >>> found = ratio_harm(
+    ...     np.r_[np.ones(2), np.zeros(98)], np.ones(100), np.full(100, 0.01), margin=0.1
+    ... )
     >>> round(found.value, 3), round(found.p_margin, 4), round(found.high, 3)
     (0.02, 0.0045, 0.059)
     """

@@ -61,7 +61,9 @@ def convex_harm(
     Examples
     --------
     >>> y = np.tile([[1.0, 0.0], [1.0, 1.0]], (1, 100))
-    >>> convex_harm([(y, y)], lambda a: -a.min(axis=-1), margin=0.05, rng=np.random.default_rng(0)).value
+    >>> convex_harm(
+    ...     [(y, y)], lambda a: -a.min(axis=-1), margin=0.05, rng=np.random.default_rng(0)
+    ... ).value
     0.0
     """
     from scipy import stats as distributions
@@ -104,7 +106,8 @@ def swapped_p(
     rng: np.random.Generator,
     n_resamples: int = 2000,
 ) -> float:
-    """Return the one-sided p of "old and new are exchangeable", for new - old of a statistic of phrasing scores.
+    """Return the one-sided p of "old and new are exchangeable",
+    for new - old of a statistic of phrasing scores.
 
     Notes
     -----
@@ -140,7 +143,9 @@ def swapped_p(
 def _swapped_steps(
     old: Scores, new: Scores, *, rng: np.random.Generator, n_resamples: int
 ) -> Float[np.ndarray, "draw phrasing"]:
-    """What swapping a random half of the instances moves from new to old, per draw and phrasing score."""
+    """What swapping a random half of the instances moves from new to old, per draw and phrasing
+    score.
+    """
     difference = new - old
     there = ~np.isnan(difference)
     count = np.maximum(there.sum(axis=1), 1)

@@ -1,4 +1,6 @@
-"""Has the standard deviation over phrasings risen? On the scale of variances, where the noise of instances can be taken off."""
+"""Has the standard deviation over phrasings risen? On the scale of variances,
+where the noise of instances can be taken off.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +19,17 @@ Units = Float[np.ndarray, " instance"]
 
 
 def _variance(scores: Scores) -> tuple[float, Units]:
-    """Variance of phrasing scores without the noise of the instances, and what each instance adds to it."""
+    """Variance of phrasing scores without the noise of the instances,
+    and what each instance adds to it.
+    """
     a = np.nanmean(scores, axis=1)
     units = 2 / (a.size - 1) * (a - a.mean()) @ influence(scores)
     return float(a.var(ddof=1)) - mean_noise(scores).contrast, units
 
 
 def std_without_noise(matrices: Sequence[Scores]) -> float:
-    """Return the standard deviation over phrasings with endless instances, root mean square over tasks; at least 0.
+    """Return the standard deviation over phrasings with endless instances, root mean square over
+    tasks; at least 0.
 
     Parameters
     ----------

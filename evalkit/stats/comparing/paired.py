@@ -142,7 +142,8 @@ def mcnemar_mid(lost: int, gained: int) -> float:
 
 
 def mcnemar_chi2(lost: int, gained: int) -> float:
-    """Return the p of McNemar's chi-square test with continuity correction, as older tables print it.
+    """Return the p of McNemar's chi-square test with continuity correction,
+    as older tables print it.
 
     Notes
     -----
@@ -167,7 +168,9 @@ def mcnemar_chi2(lost: int, gained: int) -> float:
 
 
 def _exact_sign_flip(steps: Float[np.ndarray, " instance"]) -> float:
-    """Exact two-sided p of a sum of whole numbers whose signs are exchangeable, through its characteristic function."""
+    """Exact two-sided p of a sum of whole numbers whose signs are exchangeable, through its
+    characteristic function.
+    """
     sizes, counts = np.unique(np.abs(steps[steps != 0]).astype(np.int64), return_counts=True)
     top = int((sizes * counts).sum())
     if top == 0:
@@ -192,7 +195,8 @@ def sign_flip(
     rng: np.random.Generator,
     n_resamples: int = 9999,
 ) -> float:
-    """Return the two-sided paired permutation p of the sum of per-instance differences, signs flipped per instance.
+    """Return the two-sided paired permutation p of the sum of per-instance differences, signs
+    flipped per instance.
 
     Parameters
     ----------
@@ -286,7 +290,9 @@ def wilcoxon_over_tasks(old: Float[np.ndarray, " task"], new: Float[np.ndarray, 
 
     Examples
     --------
-    >>> wilcoxon_over_tasks(np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([0.2, 0.4, 0.6, 0.8, 1.0]))
+    >>> wilcoxon_over_tasks(
+    ...     np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([0.2, 0.4, 0.6, 0.8, 1.0])
+    ... )
     0.0625
     """
     from scipy import stats as distributions
@@ -350,7 +356,8 @@ def non_inferiority(
 
 
 def two_sided(value: float, variance: float, df: float) -> float:
-    """Return the p of no difference from a value, its variance and degrees of freedom; NaN without a variance.
+    """Return the p of no difference from a value, its variance and degrees of freedom;
+    NaN without a variance.
 
     Examples
     --------
@@ -369,7 +376,8 @@ def two_sided(value: float, variance: float, df: float) -> float:
 def not_worse(
     value: float, variance: float, df: float, *, margin: float | int, level: float
 ) -> NonInferiority:
-    """Return whether a difference lies above minus the margin, from its variance and degrees of freedom.
+    """Return whether a difference lies above minus the margin, from its variance and degrees of
+    freedom.
 
     Examples
     --------

@@ -29,7 +29,8 @@ def competition_rank(scores: Float[np.ndarray, " model"]) -> Int[np.ndarray, " m
 
 
 def kendall_w(scores: Float[np.ndarray, "phrasing model"]) -> float:
-    """Return Kendall's W: agreement of phrasings on the order of models, 0 for none, 1 for the same order always.
+    """Return Kendall's W: agreement of phrasings on the order of models, 0 for none, 1 for the same
+    order always.
 
     Notes
     -----

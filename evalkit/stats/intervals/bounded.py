@@ -36,7 +36,9 @@ ANY = f"{ANY_PHRASINGS}+instances"
 """The same and new instances."""
 DRAWS = 10_000
 MOST_DRAWN = 200
-"""Most phrasings whose spacings are drawn; of more the mean is nearly normal, with a little skewness."""
+"""Most phrasings whose spacings are drawn; of more the mean is nearly normal,
+with a little skewness.
+"""
 FEW = "fewer than two phrasings"
 FEW_INSTANCES = "fewer than two instances"
 OUTSIDE = "scores outside 0 to 1 have no bounds that would hold an interval for new phrasings"
@@ -44,7 +46,9 @@ OUTSIDE = "scores outside 0 to 1 have no bounds that would hold an interval for 
 
 @lru_cache(maxsize=16)
 def _spacings(n: int) -> Float[np.ndarray, "draw spacing"]:
-    """Lengths of the n + 1 pieces that n uniform points cut [0, 1] into; the same on every machine."""
+    """Lengths of the n + 1 pieces that n uniform points cut [0, 1] into;
+    the same on every machine.
+    """
     lengths = np.random.default_rng(20260211).standard_exponential((DRAWS, n + 1))
     return np.asarray(lengths / lengths.sum(axis=1, keepdims=True))
 
@@ -62,7 +66,9 @@ def _ends(a: Means, level: float) -> tuple[float, float]:
 
 
 def _expanded(x: Means, share: float) -> float:
-    """Quantile of sum over i of D[i] x[i], D the spacings, by Cornish and Fisher from its three moments."""
+    """Quantile of sum over i of D[i] x[i], D the spacings, by Cornish and Fisher from its three
+    moments.
+    """
     n, centred, z = x.size, x - x.mean(), float(ndtri(share))
     deviation = float(np.sqrt((centred**2).sum() / (n * (n + 1))))
     if deviation == 0:
@@ -83,11 +89,11 @@ def bounded_mean_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
 
     Notes
     -----
-    The lower end is the tail quantile of sum over i of D[i] a[i], D the spacings of P uniform points
-    and the lowest of them given to the score 0; the upper end likewise with the score 1. It is never
-    above the exact bounds that the empirical distribution gives, and has held in every distribution
-    that was tried. Quantiles from 10,000 draws, always the same ones; above `MOST_DRAWN` phrasings
-    by the three moments of that sum.
+    The lower end is the tail quantile of sum over i of D[i] a[i], D the spacings of P uniform
+    points and the lowest of them given to the score 0; the upper end likewise with the score 1. It
+    is never above the exact bounds that the empirical distribution gives, and has held in every
+    distribution that was tried. Quantiles from 10,000 draws, always the same ones; above
+    `MOST_DRAWN` phrasings by the three moments of that sum.
 
     References
     ----------
@@ -113,7 +119,8 @@ def bounded_mean_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
 
 
 def bounded_mean_interval(scores: Scores, *, level: float = 0.95) -> Interval:
-    """Return the mean over phrasings with an interval for new phrasings and instances that needs no law of wording.
+    """Return the mean over phrasings with an interval for new phrasings and instances that needs no
+    law of wording.
 
     Parameters
     ----------
@@ -196,7 +203,8 @@ def _reaching(found: Interval, half: float) -> Interval:
 
 
 def median_interval(scores: Scores, *, level: float = 0.95) -> Interval:
-    """Return the median of phrasing scores with an interval for the median of all phrasings like these.
+    """Return the median of phrasing scores with an interval for the median of all phrasings like
+    these.
 
     Parameters
     ----------

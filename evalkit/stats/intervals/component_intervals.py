@@ -1,4 +1,5 @@
-"""Intervals for var_instance and var_interaction, and for means over phrasing pairs (consistency, pss).
+"""Intervals for var_instance and var_interaction, and for means over phrasing pairs (consistency,
+pss).
 
 Each of these is a mean over cells of a term that the cell contributes, so the crossed Student
 interval of `evalkit.stats.intervals.crossed` serves them all, normal scores or not.
@@ -52,7 +53,9 @@ def _cube_root(
     level: float,
     wider: float = 1.0,
 ) -> Interval:
-    """Student interval of a variance on the cube-root scale (Wilson and Hilferty), where it is less skewed; cut at 0."""
+    """Student interval of a variance on the cube-root scale (Wilson and Hilferty),
+    where it is less skewed; cut at 0.
+    """
     variance, df = crossed_variance(terms, degree=degree, question=question)
     plain = student(
         value, variance=variance, df=df, level=level, over=OVER[question], method="t-cube-root"
@@ -68,12 +71,16 @@ def _cube_root(
 
 
 def _few(n: int) -> float:
-    """Return the factor on a deviation by which few terms say too little about the tails of what they are drawn from (Bonett 2006)."""
+    """Return the factor on a deviation by which few terms say too little about the tails of what
+    they are drawn from (Bonett 2006).
+    """
     return n / (n - 1.96) if n > 3 else 1.0
 
 
 def _arcsine(value: float, *, variance: float, df: float, bound: float, level: float) -> Interval:
-    """Student interval of a value in [0, bound] on the scale asin sqrt(value / bound), as concave in the chances behind it as near 0."""
+    """Student interval of a value in [0, bound] on the scale asin sqrt(value / bound),
+    as concave in the chances behind it as near 0.
+    """
     inner = min(value, bound * (1 - 1e-9))
     if not inner > 0 or np.isnan(variance):
         return student(

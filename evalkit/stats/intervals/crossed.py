@@ -27,8 +27,8 @@ Scores = Float[np.ndarray, "phrasing instance"]
 Mask = Bool[np.ndarray, " phrasing"]
 
 LEAST_IN_ARM = 3
-"""Fewest phrasings in an arm for a gap under new phrasings. With two, Welch's interval holds 88 % where
-the arms differ in spread, and pooling both variances 60 %."""
+"""Fewest phrasings in an arm for a gap under new phrasings. With two, Welch's interval holds 88 %
+where the arms differ in spread, and pooling both variances 60 %."""
 
 
 def student(
@@ -53,7 +53,8 @@ def student(
 
 
 def unvaried(value: float, n: int, *, level: float, ends: tuple[float, float]) -> Interval:
-    """Return the interval of a mean of n units that are all alike; a width of 0 would claim certainty.
+    """Return the interval of a mean of n units that are all alike;
+    a width of 0 would claim certainty.
 
     At most a share u of other units is unlike them, by Wilson's upper end for 0 of n, and those
     reach no further than the `ends` of the scale.
@@ -70,7 +71,8 @@ def unvaried(value: float, n: int, *, level: float, ends: tuple[float, float]) -
 
 
 def crossed_variance(terms: Scores, *, degree: int = 1, question: Question) -> tuple[float, float]:
-    """Return the variance of the mean of `terms` over phrasings and instances, and its degrees of freedom.
+    """Return the variance of the mean of `terms` over phrasings and instances,
+    and its degrees of freedom.
 
     Parameters
     ----------
@@ -150,8 +152,8 @@ def mean_interval(
     1)), V = A = MSp / (P N) with P - 1 degrees of freedom. Else these are Satterthwaite's: V^2 /
     (A^2 / (P - 1) + Vi^2 / (N - 1) + B^2 / ((P - 1)(N - 1))). Scores in [0, 1] get the interval on
     the probit scale, where the mean of few and unequal phrasings is less skewed. All instances
-    alike: Wilson's interval for that many (`unvaried`), since a width of 0 would claim certainty. Ten
-    phrasings of one question are not ten questions: the instances enter once, whatever P is.
+    alike: Wilson's interval for that many (`unvaried`), since a width of 0 would claim certainty.
+    Ten phrasings of one question are not ten questions: the instances enter once, whatever P is.
     Offered from 2 instances on, ``random`` from 2 phrasings on; see the coverage table for small P.
 
     References
@@ -207,7 +209,9 @@ def mean_difference_interval(
 
 
 def probit(value: float, *, variance: float, df: float | int, level: float, over: str) -> Interval:
-    """Return the Student interval on the probit scale (delta method), for a mean that lies in [0, 1]."""
+    """Return the Student interval on the probit scale (delta method),
+    for a mean that lies in [0, 1].
+    """
     if variance == 0 or not 0 < value < 1:
         return Interval(value, value, value, level, "t-probit", over)
     h = float(ndtri(value))

@@ -49,7 +49,8 @@ FEW = "fewer than two instances"
 def mean_of_instances(
     values: Float[np.ndarray, " instance"], *, value: float | None = None, level: float = 0.95
 ) -> Interval:
-    """Return the mean of one number per instance with its Student interval, Wilson's for 0 and 1; NaN are left out.
+    """Return the mean of one number per instance with its Student interval, Wilson's for 0 and 1;
+    NaN are left out.
 
     Examples
     --------
@@ -76,14 +77,15 @@ def mean_of_instances(
 def change_of_instances(
     changes: Float[np.ndarray, " instance"], *, value: float, level: float = 0.95
 ) -> Interval:
-    """Return the mean change of one number per instance, with the interval of paired shares where it is -1, 0 or 1.
+    """Return the mean change of one number per instance,
+    with the interval of paired shares where it is -1, 0 or 1.
 
     Notes
     -----
-    Of n instances, l changed to 0 and g to 1: centre d = (g - l) / (n + 2), error sqrt((p + q - (p -
-    q)^2) / (n + 2)) with p = (l + 1) / (n + 2), q = (g + 1) / (n + 2). Student's interval holds 74 %
-    where few of 50 instances change, since it takes what did not happen as impossible. Anything
-    else gets Student's.
+    Of n instances, l changed to 0 and g to 1: centre d = (g - l) / (n + 2), error sqrt((p + q - (p
+    - q)^2) / (n + 2)) with p = (l + 1) / (n + 2), q = (g + 1) / (n + 2). Student's interval holds
+    74 % where few of 50 instances change, since it takes what did not happen as impossible.
+    Anything else gets Student's.
 
     References
     ----------
@@ -138,7 +140,8 @@ def entropy_interval(
 
 
 def robust_drop_interval(scores: Scores, *, reference: int, level: float = 0.95) -> Interval:
-    """Return robust_drop with its interval over new instances, by linearising the ratio (delta method).
+    """Return robust_drop with its interval over new instances, by linearising the ratio (delta
+    method).
 
     Notes
     -----
@@ -160,7 +163,8 @@ def robust_drop_interval(scores: Scores, *, reference: int, level: float = 0.95)
 def pdr_interval(
     scores: Scores, *, pairs: Int[np.ndarray, "pair 2"], level: float = 0.95
 ) -> Interval:
-    """Return pdr over (attacked row, reference row) pairs with its interval over new instances (delta method).
+    """Return pdr over (attacked row, reference row) pairs with its interval over new instances
+    (delta method).
 
     Examples
     --------
@@ -192,7 +196,8 @@ def pdr_interval(
 
 
 def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Interval]:
-    """Return std, std0, std_excess and var_phrasing of these phrasings with intervals over new instances.
+    """Return std, std0, std_excess and var_phrasing of these phrasings with intervals over new
+    instances.
 
     Notes
     -----
@@ -265,7 +270,9 @@ def noncentral_interval(scores: Scores, *, level: float = 0.95) -> dict[str, Int
 def _without_noise(
     noise: MeanNoise, *, raw: float, spare: int, level: float
 ) -> tuple[float, float]:
-    """Ends of the interval of the variance of these phrasings with endless instances; `raw` is the observed one."""
+    """Ends of the interval of the variance of these phrasings with endless instances;
+    `raw` is the observed one.
+    """
     if not noise.contrast > 0:
         return raw, raw
     scale, df = _matched_chi_square(noise, raw=raw, spare=spare)
@@ -278,7 +285,9 @@ def _without_noise(
 
 
 def _matched_chi_square(noise: MeanNoise, *, raw: float, spare: int) -> tuple[float, float]:
-    """Scale g and degrees of freedom f of the non-central chi-square that has the mean and variance of Q."""
+    """Scale g and degrees of freedom f of the non-central chi-square that has the mean and
+    variance of Q.
+    """
     trace = noise.contrast * spare
     signal = max(raw * spare - trace, 0.0)
     variance = 2 * noise.square + 4 * max(noise.along - noise.square, 0.0)

@@ -48,9 +48,9 @@ def by_group(scores: Scores, codes: Codes) -> Float[np.ndarray, "phrasing group"
     -----
     The mean over g is a[p], whatever the sizes of the groups, and the covariance of these means is
     G / (G - 1) sum over g of H_g H_g', H_g the influence of a group: the cluster-robust covariance
-    with the factor G / (G - 1) (CR1 without covariates), to be used with G - 1 degrees of freedom. A
-    group without a score is NaN, a phrasing without one too. Groups of one instance each: the scores
-    themselves. Values may lie outside [0, 1] where groups are unequal.
+    with the factor G / (G - 1) (CR1 without covariates), to be used with G - 1 degrees of freedom.
+    A group without a score is NaN, a phrasing without one too. Groups of one instance each: the
+    scores themselves. Values may lie outside [0, 1] where groups are unequal.
 
     References
     ----------
@@ -75,7 +75,8 @@ def by_group(scores: Scores, codes: Codes) -> Float[np.ndarray, "phrasing group"
 
 
 def design_effect(scores: Scores, codes: Codes) -> float:
-    """Return how much larger the variance of the mean is than if instances were independent; NaN where that is 0.
+    """Return how much larger the variance of the mean is than if instances were independent;
+    NaN where that is 0.
 
     References
     ----------

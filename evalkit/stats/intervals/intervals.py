@@ -1,4 +1,5 @@
-"""The door of the room: every estimate of one (model, task) matrix with the interval that was shown to cover.
+"""The door of the room: every estimate of one (model, task) matrix with the interval that was shown
+to cover.
 
 Question ``fixed``: these phrasings, new instances. Question ``random``: new phrasings, new
 instances. An estimate for which no method covers under the question asked comes back with NaN ends
@@ -52,7 +53,9 @@ def robust_only(found: dict[str, Interval], names: tuple[str, ...] = ROBUST) -> 
 
     Examples
     --------
-    >>> robust_only({"min": Interval(0.5, 0.4, 0.6, 0.95, "pivot", "phrasings+instances")})["min"].high
+    >>> robust_only({"min": Interval(0.5, 0.4, 0.6, 0.95, "pivot", "phrasings+instances")})[
+    ...     "min"
+    ... ].high
     nan
     """
     return {
@@ -116,7 +119,7 @@ def score_intervals(
     gap                                  Student, paired            Student, Welch and Satterthwaite
     gap_worst, gap_std                   none                       none: need normal effects
     ==================================== ========================== ================================
-    """
+    """  # noqa: E501
     result: dict[str, Interval] = {}
     if question == "fixed":
         a = phrasing_scores(scores)

@@ -34,7 +34,9 @@ def influence(scores: Scores) -> Float[np.ndarray, "phrasing instance"]:
 
 @dataclass(frozen=True, slots=True)
 class MeanNoise:
-    """How new instances would move a[p], split into what is common to all phrasings and what is not."""
+    """How new instances would move a[p], split into what is common to all phrasings and what is
+    not.
+    """
 
     common: float
     """Variance of mean over p of a[p] under new instances."""

@@ -1,4 +1,6 @@
-"""What order statistics of n normal draws expect, also after a monotone transformation, by quadrature."""
+"""What order statistics of n normal draws expect, also after a monotone transformation, by
+quadrature.
+"""
 
 from functools import lru_cache
 
@@ -25,7 +27,9 @@ def _grid(n: int) -> Float[np.ndarray, " grid"]:
 
 @lru_cache(maxsize=32)
 def _densities(n: int) -> Float[np.ndarray, "item grid"]:
-    """Quadrature weights on the grid of the density of each order statistic of `n` normal draws, smallest first."""
+    """Quadrature weights on the grid of the density of each order statistic of `n` normal draws,
+    smallest first.
+    """
     grid = _grid(n)
     r = np.arange(1, n + 1, dtype=np.float64)[:, None]
     log_factor = gammaln(n + 1) - gammaln(r) - gammaln(n - r + 1)

@@ -70,7 +70,9 @@ def scale_draws(
 def _points(
     arm: Arm, mu: Draws, s: Draws, z: Float[np.ndarray, " point"], skew: Draws
 ) -> Float[np.ndarray, "draw point"]:
-    """Scores at the standard normal points `z` for each draw of (mu, s), with a little skewness (Cornish and Fisher)."""
+    """Scores at the standard normal points `z` for each draw of (mu, s),
+    with a little skewness (Cornish and Fisher).
+    """
     return arm.back(mu[:, None] + s[:, None] * (z + skew[:, None] / 6 * (z**2 - 1)))
 
 
@@ -111,7 +113,8 @@ def noise_share(scores: Scores, arm: Arm, noise: MeanNoise) -> float:
 
 
 def with_binomial_noise(arm: Arm, mu: Draws, s: Draws, share: float) -> tuple[Draws, Draws]:
-    """Return s at `mu`, and the skewness left on the probit scale, when a `share` of var(a) is the noise of 0/1 scores.
+    """Return s at `mu`, and the skewness left on the probit scale, when a `share` of var(a) is the
+    noise of 0/1 scores.
 
     Notes
     -----

@@ -38,7 +38,8 @@ def mean_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
 
 
 def std_of_phrasings(a: Means, *, level: float = 0.95) -> Interval:
-    """Return the sample standard deviation of phrasing scores with the chi-square interval of normal scores.
+    """Return the sample standard deviation of phrasing scores with the chi-square interval of
+    normal scores.
 
     Notes
     -----

@@ -76,7 +76,8 @@ SCALE_NAMES = ("std", "std0", "var_phrasing", "std_excess", "g_coefficient")
 """Statistics whose interval needs the variance of a[p] only."""
 PIVOTAL_NAMES = ORDER_NAMES + SCALE_NAMES
 ROBUST = ("q75",)
-"""Those that hold where wording effects are heavy-tailed or one in ten is broken (docs/coverage.md);
+"""Those that hold where wording effects are heavy-tailed or one in ten is broken
+(docs/coverage.md);
 with 20 and 30 phrasings the median fell to 81 to 89%, cps to 84%, spread and sensitivity to 15% and
 35%, std to 42%, min to 58%."""
 ROBUST_DIFFERENCES = ("median", "q75")
@@ -162,7 +163,8 @@ def _variance_draws(
 def pivots(
     scores: Scores, *, rng: np.random.Generator, n_resamples: int = 4000, level: float = 0.95
 ) -> dict[str, Interval]:
-    """Return the interval of every statistic named in `PIVOTAL_NAMES`, phrasings and instances random.
+    """Return the interval of every statistic named in `PIVOTAL_NAMES`, phrasings and instances
+    random.
 
     Notes
     -----
@@ -170,8 +172,8 @@ def pivots(
     drawn too, cut at 0. g_coefficient: the other two components, chi-square, over themselves plus
     var_phrasing*. The rest: expectation of the order statistics at (mu*, s*), by quadrature. For
     0/1 scores these are wider by `ZERO_ONE_WIDER`. NaN with the reason below two phrasings or two
-    instances. Phrasing scores are taken as normal, whatever they look like: a sample that happens to
-    look normal is no evidence. Where they are not, only those in `ROBUST` hold, and
+    instances. Phrasing scores are taken as normal, whatever they look like: a sample that happens
+    to look normal is no evidence. Where they are not, only those in `ROBUST` hold, and
     `evalkit.stats.score_intervals` offers no other.
 
     References
@@ -244,7 +246,8 @@ def gap_pivots(
     n_resamples: int = 4000,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Return the intervals of gap_worst and gap_std with phrasings of both arms and instances random.
+    """Return the intervals of gap_worst and gap_std with phrasings of both arms and instances
+    random.
 
     Notes
     -----

@@ -2,8 +2,8 @@
 
 References
 ----------
-A. Angelopoulos and others, "Prediction-Powered Inference", 2023 (arXiv 2301.09633); A. Angelopoulos,
-J. Duchi and T. Zrnic, "PPI++", 2023 (arXiv 2311.01453), which gives the weight.
+A. Angelopoulos and others, "Prediction-Powered Inference", 2023 (arXiv 2301.09633); A.
+Angelopoulos, J. Duchi and T. Zrnic, "PPI++", 2023 (arXiv 2311.01453), which gives the weight.
 """
 
 import math
@@ -42,12 +42,13 @@ def corrected_mean(
 
     Notes
     -----
-    With n labelled items L and N others U: w mean_U(judged) + mean_L(label - w judged), w = cov_L(label,
-    judged) / ((1 + n / N) var(judged)) within 0 and 1. The error sums what every group adds to both
-    means; two residuals of one point are added to the labelled ones, since a judge that erred on none
-    of 20 may err on the next, and Student's quantile has one degree less than there are labelled
-    groups. Simulated with errors of 2 to 30 % and true rates of .5 to .95, 20 to 100 labels: 94 to
-    100 % of 95 % intervals hold the rate, without the two residuals as few as 59 %.
+    With n labelled items L and N others U: w mean_U(judged) + mean_L(label - w judged), w =
+    cov_L(label, judged) / ((1 + n / N) var(judged)) within 0 and 1. The error sums what every group
+    adds to both means; two residuals of one point are added to the labelled ones, since a judge
+    that erred on none of 20 may err on the next, and Student's quantile has one degree less than
+    there are labelled groups. Simulated with errors of 2 to 30 % and true rates of .5 to .95, 20 to
+    100 labels: 94 to 100 % of 95 % intervals hold the rate, without the two residuals as few as 59
+    %.
 
     Examples
     --------

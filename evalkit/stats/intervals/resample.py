@@ -67,7 +67,9 @@ class Interval:
 
     @property
     def name(self) -> str:
-        """Method and what is random, such as ``t/phrasings+instances``; ``none`` without an interval."""
+        """Method and what is random, such as ``t/phrasings+instances``;
+        ``none`` without an interval.
+        """
         return "none" if self.reason else f"{self.method}/{self.over}"
 
 
@@ -191,7 +193,9 @@ def bca(
 
 
 def _influence(values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " kept_unit"]:
-    """Delete-one values, centred and turned round, on the scale n - 1 that makes two factors comparable."""
+    """Delete-one values, centred and turned round, on the scale n - 1 that makes two factors
+    comparable.
+    """
     n = values.size
     return (
         (np.nanmean(values) - values) * (n - 1) / n
@@ -270,7 +274,8 @@ def bootstrap(
     n_resamples: int = 1000,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Return the bootstrap interval of every statistic of a[p], and of every gap when the arms are given.
+    """Return the bootstrap interval of every statistic of a[p],
+    and of every gap when the arms are given.
 
     Parameters
     ----------

@@ -56,7 +56,9 @@ class _Arm:
     least: int
     """Fewest phrasings of a task."""
     noise: tuple[tuple[float, float], ...]
-    """Per task: what the noise of its instances puts into `variance`, and the degrees of freedom."""
+    """Per task: what the noise of its instances puts into `variance`,
+    and the degrees of freedom.
+    """
 
 
 def _kept(part: Part) -> Part:
@@ -68,8 +70,10 @@ def _kept(part: Part) -> Part:
 def _arm(parts: Sequence[Part]) -> _Arm:
     """Variance that new phrasings bring.
 
-    What phrasing p adds to the mean over tasks is c[p] = sum over its tasks of sqrt(P / (P - 1)) (a[p]
-    - mean) / (P T), and the variance is the sum of c[p]^2: var(a) / P for one task, var of the means
+    What phrasing p adds to the mean over tasks is c[p] = sum over its tasks of sqrt(P / (P - 1))
+    (a[p]
+    - mean) / (P T), and the variance is the sum of c[p]^2: var(a) / P for one task, var of the
+      means
     over tasks where all share their phrasings, the sum of the tasks' variances where none does.
     """
     moved: dict[str, float] = {}
@@ -193,7 +197,8 @@ def interval_of(
     n_instances: Sequence[int],
     ends: tuple[float, float] | None = None,
 ) -> Interval:
-    """Return the Student interval of a mean over tasks; on the probit scale where scores are `bounded`.
+    """Return the Student interval of a mean over tasks;
+    on the probit scale where scores are `bounded`.
 
     All instances alike: the interval of `unvaried` between the `ends` of the scale (0 and 1 where
     `bounded`; a width of 0 where none are given), for as many instances as the tasks have together
@@ -233,10 +238,10 @@ def independent(
 
     Notes
     -----
-    The distances to the ends add in squares, each side by itself: low = mean - sqrt(sum over t, u of
-    shared_tu (value_t - low_t) (value_u - low_u)) / T. What two tasks share is taken to move both
-    alike, the most it can; where all share everything it is the mean of the ends. A task without
-    an interval leaves the mean without one, with the reason.
+    The distances to the ends add in squares, each side by itself: low = mean - sqrt(sum over t, u
+    of shared_tu (value_t - low_t) (value_u - low_u)) / T. What two tasks share is taken to move
+    both alike, the most it can; where all share everything it is the mean of the ends. A task
+    without an interval leaves the mean without one, with the reason.
 
     References
     ----------

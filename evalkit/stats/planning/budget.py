@@ -1,4 +1,6 @@
-"""Budgeted estimation: the whole distribution of phrasing scores, its best and its worst, from a part of the cells."""
+"""Budgeted estimation: the whole distribution of phrasing scores, its best and its worst, from a
+part of the cells.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,7 +119,8 @@ def estimate_distribution(
 def central(
     draws: Float[np.ndarray, "draw *what"], *, level: float, wider: float = WIDER
 ) -> tuple[Float[np.ndarray, "*what"], Float[np.ndarray, "*what"]]:
-    """Return the ends of the central part of draws, each `wider` times as far from the median as it is.
+    """Return the ends of the central part of draws, each `wider` times as far from the median as it
+    is.
 
     Examples
     --------

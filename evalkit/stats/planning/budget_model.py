@@ -173,7 +173,9 @@ class _Chain:
             self.step_slope *= np.exp(0.1 * (taken - 0.4))
 
     def _scale(self) -> None:
-        """Draw sigma twice: given the effects, and with the effects scaled along, so that a small sigma cannot get stuck."""
+        """Draw sigma twice: given the effects, and with the effects scaled along,
+        so that a small sigma cannot get stuck.
+        """
         effect = (self.theta - self.x @ self.gamma)[~self.broken]
         squares, n = float((self.precision[~self.broken] * effect**2).sum()), effect.size
         for _ in range(2):
@@ -195,7 +197,9 @@ class _Chain:
                 self.theta, self.current, self.sigma = theta, likelihood, float(proposed)
 
     def _kinds(self) -> None:
-        """Draw which phrasings are broken, their share, and the precision of each Student effect."""
+        """Draw which phrasings are broken, their share,
+        and the precision of each Student effect.
+        """
         effect = (self.theta - self.x @ self.gamma) / self.sigma
         student = gammaln((FREEDOM + 1) / 2) - gammaln(FREEDOM / 2) - 0.5 * np.log(FREEDOM * np.pi)
         whole = (

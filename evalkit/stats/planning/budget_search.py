@@ -121,7 +121,9 @@ def _halving(n: int) -> list[int]:
 
 
 def _cost(alive: int, plan: list[int], method: str) -> int:
-    """Cells that one new instance in this round costs, times the rounds that share the budget equally."""
+    """Cells that one new instance in this round costs, times the rounds that share the budget
+    equally.
+    """
     if method == "halving":
         return alive * len(plan)
     return sum([alive, *plan[:-1]])

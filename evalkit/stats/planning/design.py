@@ -16,7 +16,8 @@ MOST = 100_000
 def half_width(
     found: Components, *, n_phrasings: int, n_instances: float | int, level: float = 0.95
 ) -> float:
-    """Return the expected half-width of the interval of the mean over new phrasings and new instances.
+    """Return the expected half-width of the interval of the mean over new phrasings and new
+    instances.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ def required_phrasings(
     n_instances: float | int = float("inf"),
     level: float = 0.95,
 ) -> int | None:
-    """Return the smallest number of phrasings with an expected half-width of the mean of at most `half`.
+    """Return the smallest number of phrasings with an expected half-width of the mean of at most
+    `half`.
 
     Parameters
     ----------
@@ -206,7 +208,8 @@ def designs(
     var_gap_instance: float = 0.0,
     level: float = 0.95,
 ) -> list[Design]:
-    """Return for each number of instances the fewest phrasings per arm that show a gap with the power asked for.
+    """Return for each number of instances the fewest phrasings per arm that show a gap with the
+    power asked for.
 
     Notes
     -----

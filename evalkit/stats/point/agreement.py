@@ -140,7 +140,9 @@ def flip_rate(labels: Labels, *, missing: Missing = None) -> float:
 def alpha_terms(
     labels: Labels,
 ) -> tuple[Float[np.ndarray, " instance"], Float[np.ndarray, "instance label"]]:
-    """Return per instance its observed disagreement and its label counts, both 0 below two labels."""
+    """Return per instance its observed disagreement and its label counts, both 0 below two
+    labels.
+    """
     counts = label_counts(labels).astype(np.float64)
     m = counts.sum(axis=1)
     counts[m < 2] = 0
@@ -232,7 +234,8 @@ def entropy_per_instance(labels: Labels) -> Float[np.ndarray, " instance"]:
 
 
 def label_entropy(labels: Labels, n_labels: int) -> float:
-    """Return the mean over instances of the entropy of the labels over phrasings, divided by log(n_labels).
+    """Return the mean over instances of the entropy of the labels over phrasings, divided by
+    log(n_labels).
 
     Parameters
     ----------

@@ -12,7 +12,8 @@ __all__ = ["distance_rho", "distance_to_seen"]
 def distance_to_seen(
     vectors: Float[np.ndarray, "phrasing width"], seen: Bool[np.ndarray, " phrasing"]
 ) -> Float[np.ndarray, " phrasing"]:
-    """Return the mean Euclidean distance of each phrasing's representation to those of the seen phrasings, itself left out.
+    """Return the mean Euclidean distance of each phrasing's representation to those of the seen
+    phrasings, itself left out.
 
     Parameters
     ----------
@@ -27,7 +28,9 @@ def distance_to_seen(
 
     Examples
     --------
-    >>> distance_to_seen(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), np.array([True, True, False])).tolist()
+    >>> distance_to_seen(
+    ...     np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), np.array([True, True, False])
+    ... ).tolist()
     [5.0, 5.0, 7.5]
     """
     known = seen & ~np.isnan(vectors).any(axis=1)
@@ -72,7 +75,9 @@ def distance_rho(
 
     Examples
     --------
-    >>> rho, p = distance_rho(np.arange(6.0), -np.arange(6.0), rng=np.random.default_rng(0), n_resamples=999)
+    >>> rho, p = distance_rho(
+    ...     np.arange(6.0), -np.arange(6.0), rng=np.random.default_rng(0), n_resamples=999
+    ... )
     >>> rho, p < 0.02
     (-1.0, True)
     """

@@ -35,7 +35,8 @@ def _kept(confidence: Cells, scores: Cells) -> tuple[Cells, Cells]:
 def reliability_bins(
     confidence: Cells, scores: Cells, *, bins: int = 10
 ) -> Float[np.ndarray, "bin 3"]:
-    """Return mean confidence, mean score and number of cells of every bin of equal width that holds any.
+    """Return mean confidence, mean score and number of cells of every bin of equal width that holds
+    any.
 
     Notes
     -----
@@ -63,10 +64,10 @@ def ece_equal_mass(confidence: Cells, scores: Cells, *, bins: int = 10) -> float
 
     Notes
     -----
-    sum_b n_b / n abs(mean score in b - mean confidence in b), where the cells, sorted by confidence,
-    are cut into min(bins, n) runs whose sizes differ by one at most. Cells of equal confidence stay
-    in one bin: a cut that would part them moves behind them. Bins of equal width are nearly empty
-    where a model is always sure; these are not.
+    sum_b n_b / n abs(mean score in b - mean confidence in b), where the cells, sorted by
+    confidence, are cut into min(bins, n) runs whose sizes differ by one at most. Cells of equal
+    confidence stay in one bin: a cut that would part them moves behind them. Bins of equal width
+    are nearly empty where a model is always sure; these are not.
 
     References
     ----------
@@ -75,7 +76,9 @@ def ece_equal_mass(confidence: Cells, scores: Cells, *, bins: int = 10) -> float
 
     Examples
     --------
-    >>> ece_equal_mass(np.array([0.9, 0.9, 0.5, 0.5]), np.array([1.0, 0.0, 1.0, 0.0]), bins=2)  # (0.4 + 0) / 2
+    >>> ece_equal_mass(
+    ...     np.array([0.9, 0.9, 0.5, 0.5]), np.array([1.0, 0.0, 1.0, 0.0]), bins=2
+    ... )  # (0.4 + 0) / 2
     0.2
     """
     p, y = _kept(confidence, scores)
@@ -170,7 +173,8 @@ def overconfidence(confidence: Cells, scores: Cells) -> float:
 def sure_errors(
     confidence: Float[np.ndarray, "..."], scores: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "..."]:
-    """Return of every cell how wrong it is where its confidence is 0.99 or more, and 0 where it is less.
+    """Return of every cell how wrong it is where its confidence is 0.99 or more,
+    and 0 where it is less.
 
     Notes
     -----
@@ -232,7 +236,10 @@ def aurc(confidence: Cells, scores: Cells) -> float:
 
     Examples
     --------
-    >>> aurc(np.array([0.9, 0.5]), np.array([1.0, 0.0])), aurc(np.array([0.5, 0.9]), np.array([1.0, 0.0]))
+    >>> (
+    ...     aurc(np.array([0.9, 0.5]), np.array([1.0, 0.0])),
+    ...     aurc(np.array([0.5, 0.9]), np.array([1.0, 0.0])),
+    ... )
     (0.25, 0.75)
     """
     curve = risk_coverage(confidence, scores)
@@ -245,8 +252,8 @@ def average_precision(confidence: Cells, scores: Cells) -> float:
     Notes
     -----
     sum over distinct confidences, from high to low, of (recall gained there) x (precision of all
-    cells at least that sure), a cell counting as right by its score. NaN without a right cell. It is
-    the share of right cells where confidence says nothing.
+    cells at least that sure), a cell counting as right by its score. NaN without a right cell. It
+    is the share of right cells where confidence says nothing.
 
     References
     ----------
@@ -254,7 +261,9 @@ def average_precision(confidence: Cells, scores: Cells) -> float:
 
     Examples
     --------
-    >>> round(average_precision(np.array([0.9, 0.8, 0.7]), np.array([1.0, 0.0, 1.0])), 4)  # (1 + 2/3) / 2
+    >>> round(
+    ...     average_precision(np.array([0.9, 0.8, 0.7]), np.array([1.0, 0.0, 1.0])), 4
+    ... )  # (1 + 2/3) / 2
     0.8333
     """
     p, y = _kept(confidence, scores)

@@ -68,14 +68,19 @@ def gap(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
 
     Examples
     --------
-    >>> gap(np.array([[1.0], [1.0], [0.0], [0.0]]), seen=np.array([1, 1, 0, 0], bool), unseen=np.array([0, 0, 1, 1], bool))
+    >>> gap(
+    ...     np.array([[1.0], [1.0], [0.0], [0.0]]),
+    ...     seen=np.array([1, 1, 0, 0], bool),
+    ...     unseen=np.array([0, 0, 1, 1], bool),
+    ... )
     1.0
     """
     return _gap_of("gap", scores, seen, unseen)
 
 
 def gap_worst(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
-    """Return the expected worst seen minus the expected worst unseen phrasing, at the same number of phrasings.
+    """Return the expected worst seen minus the expected worst unseen phrasing, at the same number
+    of phrasings.
 
     Notes
     -----
@@ -88,7 +93,9 @@ def gap_worst(scores: Scores, *, seen: Mask, unseen: Mask) -> float:
 
     Examples
     --------
-    >>> a = np.array([[0.5], [0.25], [0.75]])  # seen 0.5; unseen 0.25 and 0.75, on average 0.5 at m = 1
+    >>> a = np.array(
+    ...     [[0.5], [0.25], [0.75]]
+    ... )  # seen 0.5; unseen 0.25 and 0.75, on average 0.5 at m = 1
     >>> gap_worst(a, seen=np.array([True, False, False]), unseen=np.array([False, True, True]))
     0.0
     """
@@ -162,7 +169,8 @@ def pdr(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pai
 
 
 def pdr_std(attacked: Float[np.ndarray, " pair"], reference: Float[np.ndarray, " pair"]) -> float:
-    """Return the population standard deviation over pairs of the drop rate, as PromptBench prints it.
+    """Return the population standard deviation over pairs of the drop rate,
+    as PromptBench prints it.
 
     Notes
     -----
@@ -197,7 +205,11 @@ def reliance(scores: Scores, *, correct: Mask, wrong: Mask) -> float:
 
     Examples
     --------
-    >>> reliance(np.array([[0.75], [0.25]]), correct=np.array([True, False]), wrong=np.array([False, True]))
+    >>> reliance(
+    ...     np.array([[0.75], [0.25]]),
+    ...     correct=np.array([True, False]),
+    ...     wrong=np.array([False, True]),
+    ... )
     0.5
     """
     return _gap_of("gap", scores, correct, wrong)

@@ -35,7 +35,8 @@ class Fit:
 
 
 def half_unit(text: str) -> float:
-    """Return half a unit in the last printed decimal of a number, at least the rounding of double precision.
+    """Return half a unit in the last printed decimal of a number, at least the rounding of double
+    precision.
 
     Notes
     -----
@@ -107,9 +108,9 @@ def find_counts(
     A wrong n fits a row with chance min(1, 2 h n). The n with the largest sum of -log(that chance)
     over the rows it fits is tried first; multiples of the true n fit as well but are less
     surprising. A number is accepted when, by the binomial tail, fewer than
-    0.01 numbers up to `n_max` are expected to fit as many rows by accident. Means are granted the rounding of
-    single precision, since many evaluators average in it. Rows printed too coarsely to tell are
-    never explained.
+    0.01 numbers up to `n_max` are expected to fit as many rows by accident. Means are granted the
+    rounding of single precision, since many evaluators average in it. Rows printed too coarsely to
+    tell are never explained.
     """
     width = np.maximum(half, SINGLE * np.abs(means))
     results: list[Fit] = []
@@ -132,7 +133,9 @@ def _best(
     *,
     n_max: int,
 ) -> tuple[int, Int[np.ndarray, " fitting"], float] | None:
-    """Return (n, rows it fits, expected equals by accident) of the most likely n, or None when accident would do as well."""
+    """Return (n, rows it fits, expected equals by accident) of the most likely n,
+    or None when accident would do as well.
+    """
     from scipy.stats import binom
 
     probe = rest if rest.size <= 300 else rest[:: rest.size // 300 + 1]

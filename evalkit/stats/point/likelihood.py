@@ -54,7 +54,9 @@ def posix_of_set(
 
     Examples
     --------
-    >>> posix_of_set(np.array([[-1.0, -3.0], [-4.0, -2.0]]), np.array([2, 1]))  # (2 / 2 + 2 / 1) / 2
+    >>> posix_of_set(
+    ...     np.array([[-1.0, -3.0], [-4.0, -2.0]]), np.array([2, 1])
+    ... )  # (2 / 2 + 2 / 1) / 2
     1.5
     """
     n = lengths.size
@@ -83,7 +85,12 @@ def posix(sets: list[tuple[Float[np.ndarray, "_ _"], Int[np.ndarray, " _"]]]) ->
 
     Examples
     --------
-    >>> posix([(np.zeros((2, 2)), np.array([1, 1])), (np.array([[0.0, -1.0], [-1.0, 0.0]]), np.array([1, 1]))])
+    >>> posix(
+    ...     [
+    ...         (np.zeros((2, 2)), np.array([1, 1])),
+    ...         (np.array([[0.0, -1.0], [-1.0, 0.0]]), np.array([1, 1])),
+    ...     ]
+    ... )
     0.5
     """
     return float(
@@ -122,9 +129,13 @@ def posix_per_instance(
 
     Examples
     --------
-    >>> logprobs = np.array([[[-1.0, -4.0]], [[-3.0, -2.0]]])  # two phrasings, one instance, two choices; picked 0 and 1
+    >>> logprobs = np.array(
+    ...     [[[-1.0, -4.0]], [[-3.0, -2.0]]]
+    ... )  # two phrasings, one instance, two choices; picked 0 and 1
     >>> alike, tokens = np.zeros((2, 1), dtype=int), np.array([[[2, 1]], [[2, 1]]])
-    >>> posix_per_instance(logprobs, tokens, picked=np.array([[0], [1]]), form=alike).tolist()  # as in posix_of_set
+    >>> posix_per_instance(
+    ...     logprobs, tokens, picked=np.array([[0], [1]]), form=alike
+    ... ).tolist()  # as in posix_of_set
     [1.5]
     """
     total, count = np.zeros(picked.shape[1]), np.zeros(picked.shape[1])
@@ -143,7 +154,9 @@ def posix_per_instance(
 def _alike(
     form: Cells, picked: Cells, *, n_choices: int
 ) -> Iterator[tuple[Bool[np.ndarray, "phrasing instance"], int]]:
-    """Yield every way of writing the answers as the cells that use it, with each choice that some cell picks."""
+    """Yield every way of writing the answers as the cells that use it,
+    with each choice that some cell picks.
+    """
     for number in np.unique(form[form >= 0]):
         kept = form == number
         yield from ((kept, mine) for mine in range(n_choices) if (kept & (picked == mine)).any())
@@ -155,7 +168,8 @@ def _add_pairs(
     values: Float[np.ndarray, "phrasing instance"],
     weights: Float[np.ndarray, "phrasing instance"],
 ) -> None:
-    """Add, per instance, the sum over q and p != q of weights[q] abs(values[p] - values[q]), and how many such pairs have weights[q] > 0.
+    """Add, per instance, the sum over q and p != q of weights[q] abs(values[p] - values[q]),
+    and how many such pairs have weights[q] > 0.
 
     Sorted, a pair i < j adds (values[j] - values[i]) (weights[i] + weights[j]), so running sums
     replace the P^2 pairs. Values count from the least one, so that equal ones add exactly 0. NaN
@@ -207,7 +221,9 @@ def uncertainty_per_instance(
     --------
     >>> logprobs = np.log(np.array([[[0.75, 0.25]], [[0.5, 0.5]]]))
     >>> pair, alike = np.array([[False, True], [False, False]]), np.zeros((2, 1), dtype=int)
-    >>> found = uncertainty_per_instance(logprobs, np.ones((2, 1, 2), dtype=int), picked=alike, form=alike, others=pair)
+    >>> found = uncertainty_per_instance(
+    ...     logprobs, np.ones((2, 1, 2), dtype=int), picked=alike, form=alike, others=pair
+    ... )
     >>> found.round(6).tolist()
     [0.25]
     """
@@ -254,7 +270,9 @@ def answer_confidence(
 
     Examples
     --------
-    >>> answer_confidence(np.log(np.array([[[0.25, 0.5]]])), np.array([[[2, 1]]]), picked=np.array([[0]])).tolist()
+    >>> answer_confidence(
+    ...     np.log(np.array([[[0.25, 0.5]]])), np.array([[[2, 1]]]), picked=np.array([[0]])
+    ... ).tolist()
     [[0.5]]
     """
     place = np.maximum(picked, 0)[:, :, None]

@@ -29,7 +29,9 @@ Values = Float[np.ndarray, "*batch"]
 
 
 def quantile_of(a: Means, q: float) -> Values:
-    """Return the `q` quantile over phrasings, linear between order statistics (Hyndman and Fan type 7)."""
+    """Return the `q` quantile over phrasings, linear between order statistics (Hyndman and Fan
+    type 7).
+    """
     rows, count = ordered(a)
     place = q * (count - 1)
     below = np.asarray(np.floor(place)).astype(np.int64)
@@ -68,7 +70,8 @@ def _subset_weights(n: int, m: int) -> Float[np.ndarray, " item"]:
 
 
 def lowest_expected(a: Means, m: int) -> Values:
-    """Return the expected minimum of `m` phrasings drawn without replacement from those of `a`, exactly.
+    """Return the expected minimum of `m` phrasings drawn without replacement from those of `a`,
+    exactly.
 
     The r-th smallest of P is the minimum of a random subset of m with chance C(P - r, m - 1) / C(P,
     m). NaN when fewer than `m` phrasings have a score.
@@ -83,7 +86,9 @@ def lowest_expected(a: Means, m: int) -> Values:
 
 
 def spread_of(a: Means, *, at: int | None = None) -> Values:
-    """Return max - min over phrasings, or its exact expectation over random subsets of `at` phrasings."""
+    """Return max - min over phrasings, or its exact expectation over random subsets of `at`
+    phrasings.
+    """
     if at is not None:
         return np.asarray(-lowest_expected(-a, at) - lowest_expected(a, at))
     rows, count = ordered(a)

@@ -1,4 +1,6 @@
-"""What an order of models is worth: agreement of two orders, regret of a choice, who is beaten on both counts."""
+"""What an order of models is worth: agreement of two orders, regret of a choice, who is beaten
+on both counts.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -7,7 +9,8 @@ __all__ = ["not_dominated", "pairwise_tau", "percent_of", "regret_at_k"]
 
 
 def percent_of(value: float, reference: float, chance: float = 0.0) -> float:
-    """Return (value - chance) / (reference - chance), a fraction; NaN for a reference no better than chance.
+    """Return (value - chance) / (reference - chance), a fraction;
+    NaN for a reference no better than chance.
 
     Examples
     --------
@@ -25,7 +28,9 @@ def pairwise_tau(scores: Float[np.ndarray, "phrasing model"]) -> Float[np.ndarra
 
     Examples
     --------
-    >>> pairwise_tau(np.array([[0.1, 0.5, 0.9], [0.2, 0.4, 0.6], [0.9, 0.5, 0.1]])).round(2).tolist()
+    >>> pairwise_tau(np.array([[0.1, 0.5, 0.9], [0.2, 0.4, 0.6], [0.9, 0.5, 0.1]])).round(
+    ...     2
+    ... ).tolist()
     [1.0, -1.0, -1.0]
     """
     n = len(scores)
@@ -75,7 +80,8 @@ def regret_at_k(
 def not_dominated(
     mean: Float[np.ndarray, " model"], spread: Float[np.ndarray, " model"]
 ) -> Bool[np.ndarray, " model"]:
-    """Return which models no other beats in mean without being worse in spread, or the other way about.
+    """Return which models no other beats in mean without being worse in spread,
+    or the other way about.
 
     A model with a missing value is not on the front.
 

@@ -72,7 +72,9 @@ def _sums(
     Float[np.ndarray, "kept_phrasing kept_instance"],
     Float[np.ndarray, "kept_phrasing kept_instance"],
 ]:
-    """Scores centred on their mean with 0 for missing, and the mask of scored cells, empty rows and columns dropped."""
+    """Scores centred on their mean with 0 for missing,
+    and the mask of scored cells, empty rows and columns dropped.
+    """
     there = ~np.isnan(scores)
     if there.all() and scores.size:
         return scores - scores.mean(), np.ones(scores.shape)
@@ -163,7 +165,8 @@ def components(scores: Scores) -> Components:
 
 
 def repeated_components(scores: Float[np.ndarray, "phrasing instance repeat"]) -> Components:
-    """Return the components with the variance between repeats of a cell taken out of the interaction.
+    """Return the components with the variance between repeats of a cell taken out of the
+    interaction.
 
     Notes
     -----

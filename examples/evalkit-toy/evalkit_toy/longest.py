@@ -1,4 +1,6 @@
-"""A model that reads nothing: it prefers the longest choice, and writes the longest word of the prompt."""
+"""A model that reads nothing: it prefers the longest choice,
+and writes the longest word of the prompt.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class LongestBackend:
         self.stats = {"answered": 0}
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Return everything that can change a response; a change of the rule below must raise the version."""
+        """Return everything that can change a response;
+        a change of the rule below must raise the version.
+        """
         return {"backend": "longest", "unit": self.unit, "version": "1"}
 
     def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:

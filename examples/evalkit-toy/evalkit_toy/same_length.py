@@ -8,7 +8,9 @@ __all__ = ["same_length"]
 
 
 def same_length(answered: Answered) -> Verdict:
-    """Return 1 when the answer is as long as some reference, else 0; an empty answer is unparsed."""
+    """Return 1 when the answer is as long as some reference, else 0;
+    an empty answer is unparsed.
+    """
     text = answered.response.text
     if text is None:
         return Verdict(score=None, prediction=None, status="missing")

@@ -1,4 +1,6 @@
-"""Every architecture family: the fast path gives what the model's own forward and `generate` give."""
+"""Every architecture family: the fast path gives what the model's own forward and `generate`
+give.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ CHOICES = (
 
 
 def choice_requests() -> list[Request]:
-    """Instruction-first and instance-first prompts longer than a window of 16, several kinds of continuation."""
+    """Instruction-first and instance-first prompts longer than a window of 16, several kinds of
+    continuation.
+    """
     texts = [f"{i}\n\n{q}\nAnswer:" for i in INSTRUCTIONS for q in QUESTIONS] + [
         f"{q}\n\n{i}\nAnswer:" for q in QUESTIONS for i in INSTRUCTIONS
     ]
@@ -67,7 +71,9 @@ def answers(
 
 
 def one_by_one(directory: Path, requests: Sequence[Request]) -> list[list[float]]:
-    """Log-likelihoods from full logits of one unpadded row per continuation, by the library alone."""
+    """Log-likelihoods from full logits of one unpadded row per continuation, by the library
+    alone.
+    """
     import transformers as tf
 
     config = tf.AutoConfig.from_pretrained(directory)
@@ -103,7 +109,9 @@ def one_by_one(directory: Path, requests: Sequence[Request]) -> list[list[float]
 def test_log_likelihoods_equal_those_of_one_row_per_choice(
     model_dir: Callable[..., Path], kind: str
 ) -> None:
-    """Fast or fallen back, every log-likelihood is within 1e-4 nat of the library's and no decision changes."""
+    """Fast or fallen back, every log-likelihood is within 1e-4 nat of the library's and no
+    decision changes.
+    """
     encoder_decoder = kind in ENCODER_DECODER + MORE_ENCODER_DECODER
     pieces = "end" if encoder_decoder else "bytes"
     directory = model_dir(kind, pieces)
@@ -122,7 +130,9 @@ def test_log_likelihoods_equal_those_of_one_row_per_choice(
 
 @pytest.mark.parametrize("kind", FAST)
 def test_shared_prefixes_are_used(model_dir: Callable[..., Path], kind: str) -> None:
-    """Where the fast path runs, prompt tokens are answered from stored prefixes and fewer are computed than naively."""
+    """Where the fast path runs, prompt tokens are answered from stored prefixes and fewer are
+    computed than naively.
+    """
     _, stats = answers(model_dir(kind), choice_requests())
 
     assert stats["reused"] > 0
@@ -130,7 +140,9 @@ def test_shared_prefixes_are_used(model_dir: Callable[..., Path], kind: str) -> 
 
 
 def library_texts(directory: Path, requests: Sequence[Request]) -> list[str]:
-    """Greedy texts by the library's `generate`, one unpadded prompt at a time, cut at the first stop."""
+    """Greedy texts by the library's `generate`, one unpadded prompt at a time, cut at the first
+    stop.
+    """
     import transformers as tf
 
     config = tf.AutoConfig.from_pretrained(directory)
@@ -157,7 +169,9 @@ def library_texts(directory: Path, requests: Sequence[Request]) -> list[str]:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_generation_equals_the_librarys(model_dir: Callable[..., Path], kind: str) -> None:
-    """Batched generation behind shared prefixes writes the same text as the library, prompt by prompt."""
+    """Batched generation behind shared prefixes writes the same text as the library, prompt by
+    prompt.
+    """
     directory = model_dir(
         kind, "end" if kind in ENCODER_DECODER + MORE_ENCODER_DECODER else "bytes"
     )
@@ -178,7 +192,9 @@ def test_generation_equals_the_librarys(model_dir: Callable[..., Path], kind: st
 def test_a_type_that_is_not_listed_is_fast_where_it_proves_right(
     model_dir: Callable[..., Path], kind: str
 ) -> None:
-    """A mixture of experts, heads that differ between layers, and a model that sees pictures too, whose tower's four positions say nothing of texts."""
+    """A mixture of experts, heads that differ between layers,
+    and a model that sees pictures too, whose tower's four positions say nothing of texts.
+    """
     directory, requests = model_dir(kind), choice_requests()[::4]
     found, stats = answers(directory, requests)
 
@@ -189,13 +205,17 @@ def test_a_type_that_is_not_listed_is_fast_where_it_proves_right(
 
 
 def test_a_model_that_fills_gaps_is_refused(model_dir: Callable[..., Path]) -> None:
-    """It sees the answer that it is asked for, so its log-probabilities would be no measure of anything."""
+    """It sees the answer that it is asked for, so its log-probabilities would be no measure of
+    anything.
+    """
     with pytest.raises(BackendError, match=r"depends on what follows there.*model type 'bert'"):
         answers(model_dir("bert"), choice_requests()[:2])
 
 
 def test_every_verified_type_is_tested_here(model_dir: Callable[..., Path]) -> None:
-    """A model type enters the list of those that need no long prompt in their proof together with its test."""
+    """A model type enters the list of those that need no long prompt in their proof together
+    with its test.
+    """
     from evalkit.backends.hf.proof import VERIFIED
 
     aliases = {"gemma3": "gemma3_text"}

@@ -55,7 +55,9 @@ def long_request(words: int, **fields: Any) -> Request:
 def test_a_prompt_that_is_too_long_loses_the_middle_of_its_body(
     model_dir: Callable[..., Path],
 ) -> None:
-    """Instruction, choices and cue stay whole, the body keeps both ends, and the response says so."""
+    """Instruction, choices and cue stay whole, the body keeps both ends,
+    and the response says so.
+    """
     request = long_request(400)
     (response,) = run(spec_of(model_dir("llama"), options={"max_length": 128}), [request])
 
@@ -67,7 +69,9 @@ def test_a_prompt_that_is_too_long_loses_the_middle_of_its_body(
 
 
 def test_a_prompt_that_fits_exactly_is_left_whole(model_dir: Callable[..., Path]) -> None:
-    """The last token of a continuation is not fed, so a prompt may fill the model with a one-token continuation."""
+    """The last token of a continuation is not fed,
+    so a prompt may fill the model with a one-token continuation.
+    """
     request = replace(long_request(20), continuations=(" A",))
     (free,) = run(spec_of(model_dir("llama")), [request])
     (exact,) = run(
@@ -105,7 +109,9 @@ TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[
 def test_a_chat_template_wraps_the_prompt_and_is_kept_as_sent(
     model_dir: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """System message and prompt go through the template, and a continuation loses its own leading space."""
+    """System message and prompt go through the template,
+    and a continuation loses its own leading space.
+    """
     path = tmp_path / "chat.jinja"
     path.write_text(TEMPLATE)
     request = replace(ASK, system="Be brief.")
@@ -127,7 +133,8 @@ def test_a_template_that_refuses_a_system_message_gets_it_in_the_users(
     """No instruction is lost to a template without a system role."""
     path = tmp_path / "chat.jinja"
     path.write_text(
-        "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}U:{{ messages[0].content }}\nM:"
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') "
+        "}}{% endif %}U:{{ messages[0].content }}\nM:"
     )
     (response,) = run(
         spec_of(model_dir("llama"), chat_template=str(path)), [replace(ASK, system="Be brief.")]
@@ -171,7 +178,9 @@ def requests_of(n: int) -> list[Request]:
 def test_batches_are_halved_when_memory_runs_out_and_nothing_is_lost(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With room for three rows at a time every request still gets the numbers of an undisturbed run."""
+    """With room for three rows at a time every request still gets the numbers of an undisturbed
+    run.
+    """
     from evalkit.backends.hf import packed
 
     expected = run(spec_of(model_dir("llama")), requests_of(24))
@@ -201,7 +210,8 @@ def test_a_single_row_that_does_not_fit_is_an_oom_error(
     def cramped(self: Any, works: Any, bank: Any = None) -> Any:
         if max(len(work.context) + work.prefix for work in works) > 60:
             raise RuntimeError(
-                "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+                "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: "
+                "you tried to allocate 9 bytes"
             )
         return score(self, works, bank)
 
@@ -228,7 +238,9 @@ def test_batch_size_does_not_change_the_numbers(model_dir: Callable[..., Path]) 
 
 
 def test_half_precision_scores_stay_near_full_precision(model_dir: Callable[..., Path]) -> None:
-    """bfloat16 weights take the fast path, and sums stay within the stated tolerance of the plain path's."""
+    """bfloat16 weights take the fast path, and sums stay within the stated tolerance of the
+    plain path's.
+    """
     from evalkit.backends.hf.backend import HFBackend
     from evalkit.backends.precision import noise
 
@@ -249,7 +261,9 @@ def test_half_precision_scores_stay_near_full_precision(model_dir: Callable[...,
 def test_a_model_spread_by_a_device_map_gives_the_same_answers(
     model_dir: Callable[..., Path],
 ) -> None:
-    """Layers placed one by one (all on the CPU here; several GPUs elsewhere) score and generate as in one piece."""
+    """Layers placed one by one (all on the CPU here;
+    several GPUs elsewhere) score and generate as in one piece.
+    """
     requests = [*requests_of(6), Request(kind="generate", text="The red fox", max_tokens=5)]
     places = {"model.embed_tokens": "cpu", **{f"model.layers.{n}": "cpu" for n in range(3)}}
     places |= {"model.norm": "cpu", "model.rotary_emb": "cpu", "lm_head": "cpu"}
@@ -276,7 +290,9 @@ def test_generation_ends_at_the_first_stop_or_at_the_limit(model_dir: Callable[.
 
 
 def test_a_request_without_anything_to_do_is_an_error(model_dir: Callable[..., Path]) -> None:
-    """No continuations, an empty continuation and no room to generate are told apart from an answer."""
+    """No continuations, an empty continuation and no room to generate are told apart from an
+    answer.
+    """
     odd = [
         replace(ASK, continuations=()),
         replace(ASK, continuations=(" A", "")),
@@ -312,7 +328,9 @@ def test_choosing_a_plain_path_is_noticed_once(
 def test_margins_within_the_noise_are_counted(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two continuations within the noise, here a wide one, are a decision that rounding may turn; two equal ones are no decision."""
+    """Two continuations within the noise, here a wide one, are a decision that rounding may
+    turn; two equal ones are no decision.
+    """
     from evalkit.backends.hf import backend as hf
 
     monkeypatch.setattr(hf, "noise", lambda dtype, tokens, measured: 1e3)
@@ -367,7 +385,10 @@ def test_a_setting_that_cannot_be_honoured_is_one_clear_line(
 
 def test_importing_the_backend_imports_no_engine() -> None:
     """Neither torch nor Transformers is imported before the constructor runs."""
-    code = "import sys, evalkit.backends.hf.backend; print(sorted({'torch', 'transformers', 'lm_eval'} & set(sys.modules)))"
+    code = (
+        "import sys, evalkit.backends.hf.backend; print(sorted({'torch', 'transformers', "
+        "'lm_eval'} & set(sys.modules)))"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "[]"
@@ -388,7 +409,9 @@ def test_loading_and_scoring_print_nothing(
 def test_a_representation_is_the_last_hidden_state_behind_the_prompt(
     model_dir: Callable[..., Path], kind: str, pieces: str
 ) -> None:
-    """In a padded batch as alone: the last prompt token of a causal model, the decoder's start of an encoder-decoder."""
+    """In a padded batch as alone: the last prompt token of a causal model, the decoder's start
+    of an encoder-decoder.
+    """
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(spec_of(model_dir(kind, pieces)))

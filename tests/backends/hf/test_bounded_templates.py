@@ -47,7 +47,9 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("fault", BEYOND, ids=str)
 def test_a_template_that_makes_texts_beyond_measure_is_refused(fault: str) -> None:
-    """It neither fills the memory nor takes the process with it, and the limit is gone afterwards."""
+    """It neither fills the memory nor takes the process with it,
+    and the limit is gone afterwards.
+    """
     before = resource.getrlimit(resource.RLIMIT_AS)
 
     with pytest.raises(BackendError, match=r"beyond measure|is not done"):

@@ -16,9 +16,9 @@ from evalkit.records import Ask, ModelSpec, Request
 
 pytest.importorskip("torch")
 WITH_DEFAULT = (
-    "{% if messages[0]['role'] != 'system' %}<s>[Be kind.]{% endif %}"
-    "{% for m in messages %}{% if m['role'] == 'system' %}<s>[{{ m['content'] }}]{% else %}"
-    "({{ m['role'] }}) {{ m['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}(assistant){% endif %}"
+    "{% if messages[0]['role'] != 'system' %}<s>[Be kind.]{% endif %}{% for m in messages %}{% if "
+    "m['role'] == 'system' %}<s>[{{ m['content'] }}]{% else %}({{ m['role'] }}) "
+    "{{ m['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}(assistant){% endif %}"
 )
 
 

@@ -142,7 +142,9 @@ def set_config(root: Path, **changes: Any) -> None:
 def test_a_damaged_directory_is_one_clear_line(
     copy: Path, damage: Callable[[Path], Any], message: str
 ) -> None:
-    """What is missing or refused is named together with the directory, before any weight is read."""
+    """What is missing or refused is named together with the directory, before any weight is
+    read.
+    """
     damage(copy)
     with pytest.raises(BackendError) as caught:
         locate(spec_of(copy))
@@ -265,7 +267,9 @@ def test_settings_that_change_responses_change_the_fingerprint(copy: Path, tmp_p
 
 @pytest.mark.parametrize("layers", [0, 1, -1])
 def test_layers_that_the_configuration_leaves_out_are_not_left_out(copy: Path, layers: int) -> None:
-    """A model without some of its layers is another one; the library would load it with a warning."""
+    """A model without some of its layers is another one;
+    the library would load it with a warning.
+    """
     from evalkit.backends.hf.backend import HFBackend
 
     config = json.loads((copy / "config.json").read_text())

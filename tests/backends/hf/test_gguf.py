@@ -1,4 +1,6 @@
-"""Models from GGUF files: the same numbers as from a directory, and one clear line where it cannot be."""
+"""Models from GGUF files: the same numbers as from a directory,
+and one clear line where it cannot be.
+"""
 
 from __future__ import annotations
 

@@ -120,7 +120,9 @@ def test_an_adapter_that_is_turned_off_is_another_model(small_model: Callable[..
 
 
 def test_settings_of_the_pair_enter(small_model: Callable[..., Path], tmp_path: Path) -> None:
-    """Generation settings, the tokenizer and the chat template change the fingerprint, batch size does not."""
+    """Generation settings, the tokenizer and the chat template change the fingerprint, batch
+    size does not.
+    """
     model, tokenizer = pair(small_model())
     plain = HeldModel(model, tokenizer).fingerprint()
     (tmp_path / "t.jinja").write_text("{{ messages[0]['content'] }}!")

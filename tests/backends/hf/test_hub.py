@@ -29,7 +29,7 @@ else:
     ask = Request(kind="choice", text="Two dogs", continuations=(" follow", " A"))
     (response,) = [r for batch in backend.run([Ask(ask)]) for r in batch]
     print(json.dumps({"logprobs": response.logprobs, **backend.fingerprint()}))
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -107,7 +107,9 @@ def ask(endpoint: str, home: Path, name: str, revision: str, **settings: str) ->
 def test_a_hub_model_is_fetched_at_its_revision_and_scored(
     hub: Any, model_dir: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """A branch is resolved to its commit, weights equal those of the directory, and offline the cache is enough."""
+    """A branch is resolved to its commit, weights equal those of the directory,
+    and offline the cache is enough.
+    """
     endpoint = hub.url_for("").rstrip("/")
     fetched = ask(endpoint, tmp_path, "evalkit/tiny", "main")
     cached = ask("http://127.0.0.1:9", tmp_path, "evalkit/tiny", COMMIT, HF_HUB_OFFLINE="1")

@@ -95,7 +95,9 @@ def test_every_way_of_scoring_equals_the_plain_one(
 def test_the_whole_backend_equals_the_plain_way(
     model_dir: Callable[..., Path], kind: str, pieces: str
 ) -> None:
-    """From text to log-probability and from text to generated ids, whatever way the engine takes."""
+    """From text to log-probability and from text to generated ids, whatever way the engine
+    takes.
+    """
     backend = HFBackend(
         ModelSpec(
             backend="hf",

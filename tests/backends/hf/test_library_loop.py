@@ -1,4 +1,6 @@
-"""Rows of the library's own loop are handed on as they end, and the loop ends when nobody listens."""
+"""Rows of the library's own loop are handed on as they end,
+and the loop ends when nobody listens.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ REQUEST = Request(kind="generate", text="Which?", max_tokens=200)
 
 
 def greedy(step: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> LibraryGreedy:
-    """Return the loop over a model whose library gives `step(n)` as the n-th tokens, until told to stop."""
+    """Return the loop over a model whose library gives `step(n)` as the n-th tokens, until told
+    to stop.
+    """
     monkeypatch.setattr(library_loop, "_TOLD_EVERY", 0.01)
 
     def generate(prompts: Any, **options: Any) -> Any:

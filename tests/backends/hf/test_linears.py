@@ -1,4 +1,6 @@
-"""Linear layers by oneDNN: the same numbers as torch's own, few shapes, nothing in the way of training."""
+"""Linear layers by oneDNN: the same numbers as torch's own, few shapes, nothing in the way of
+training.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ phrasings:
   - {id: three, text: "Which one is right?", layout: parenthesized, position: after}
   - {id: four, text: "You read {{ question }} and choose among {{ choices }}", position: inline, layout: inline, label_space: text, cue: "So:"}
   - {id: five, text: "Answer as asked.", wrapper: chat, layout: parenthesized, label_space: numbers}
-"""
+"""  # noqa: E501
 
 
 def write_files(
@@ -55,7 +55,10 @@ def write_files(
             for row in rows[:3]
         )
     )
-    text = "name: planets\nbenchmark: mine\nreader: table\nsource: {local: 'mine/{split}.jsonl', options: {columns: {choices: choices}}}\n"
+    text = (
+        "name: planets\nbenchmark: mine\nreader: table\nsource: {local: 'mine/{split}.jsonl', "
+        "options: {columns: {choices: choices}}}\n"
+    )
     text += f"kind: {kind}\nmetric: {metric}\nmax_tokens: 4\n" + (
         "shot_split: train\n" if shots else ""
     )
@@ -124,7 +127,9 @@ def test_lm_eval_measures_what_we_measured(
     theirs: str,
     shots: int,
 ) -> None:
-    """On a random small model every accuracy of every phrasing is the same number, with and without shots, and not all are equal."""
+    """On a random small model every accuracy of every phrasing is the same number,
+    with and without shots, and not all are equal.
+    """
     directory = model_dir("llama", "bytes")
     words = [
         *write_files(tmp_path, metric=metric, shots=bool(shots)),
@@ -152,7 +157,9 @@ def test_lm_eval_measures_what_we_measured(
 def test_generation_tasks_are_exported_with_limit_and_first_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """lm-eval's dummy says "lol" to everything: right where that is the reference, in both programs."""
+    """lm-eval's dummy says "lol" to everything: right where that is the reference,
+    in both programs.
+    """
     from lm_eval.models.dummy import DummyLM
 
     monkeypatch.setattr(
@@ -217,7 +224,9 @@ def test_a_metric_lm_eval_does_not_have_is_not_faked(tmp_path: Path) -> None:
 def test_prompts_that_cannot_be_made_again_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the way prompts are put together changed, an export of other prompts than were asked would prove nothing."""
+    """When the way prompts are put together changed, an export of other prompts than were asked
+    would prove nothing.
+    """
     from dataclasses import replace
 
     import evalkit.report.lm_eval_export as module

@@ -52,7 +52,9 @@ def lm_eval_scores(directory: Path) -> list[list[float]]:
 def test_log_likelihoods_equal_those_of_lm_eval(
     model_dir: Callable[..., Path], kind: str, pieces: str, path: str
 ) -> None:
-    """Every continuation gets lm-eval's log-likelihood to 1e-4 nat, on the fast and on the plain path."""
+    """Every continuation gets lm-eval's log-likelihood to 1e-4 nat, on the fast and on the plain
+    path.
+    """
     from evalkit.backends.hf.backend import HFBackend
 
     directory = model_dir(kind, pieces)

@@ -1,4 +1,6 @@
-"""What is sent is what was meant: every way in which a model can read or say something else is put right, or named before a number comes of it."""
+"""What is sent is what was meant: every way in which a model can read or say something else is
+put right, or named before a number comes of it.
+"""
 
 from __future__ import annotations
 
@@ -71,8 +73,14 @@ def choice(**fields: Any) -> Request:
     return Request(kind="choice", **{"text": TEXT, "continuations": CHOICES, **fields})
 
 
-USERS_ONLY = "{% for m in messages %}{% if m['role'] == 'user' %}Q: {{ m['content'] }} {% endif %}{% endfor %}A:"
-SECOND_ONLY = "{% for m in messages[1:] %}[{{ m['content'] | trim }}]{% endfor %}{% if messages | length == 1 %}[{{ messages[0]['content'] }}]{% endif %}"
+USERS_ONLY = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}Q: {{ m['content'] }} {% endif %}{% "
+    "endfor %}A:"
+)
+SECOND_ONLY = (
+    "{% for m in messages[1:] %}[{{ m['content'] | trim }}]{% endfor %}{% if messages | length == "
+    "1 %}[{{ messages[0]['content'] }}]{% endif %}"
+)
 
 
 @pytest.mark.parametrize("jinja", [USERS_ONLY, SECOND_ONLY])
@@ -99,7 +107,9 @@ def test_a_template_that_drops_the_whole_prompt_is_refused_at_once(
 
 
 def test_a_prompt_that_a_template_cuts_is_missing_and_named(changed: Callable[..., Path]) -> None:
-    """A template that keeps the first thirty letters answers short prompts, and no number comes of the others."""
+    """A template that keeps the first thirty letters answers short prompts,
+    and no number comes of the others.
+    """
     folder = changed()
     path = template(folder, "{% for m in messages %}U: {{ m['content'][:30] }}{% endfor %} A:")
     long, short = ask(folder, choice(), choice(text="Is it so?"), chat_template=path)
@@ -133,7 +143,9 @@ def test_ids_behind_a_template_are_the_tokenizers_own(changed: Callable[..., Pat
 def test_what_a_tokenizer_puts_behind_a_text_does_not_stand_before_the_answer(
     changed: Callable[..., Path], model_dir: Callable[..., Path]
 ) -> None:
-    """With two end tokens appended the values are those of the plain tokenizer, and the fingerprint says so."""
+    """With two end tokens appended the values are those of the plain tokenizer,
+    and the fingerprint says so.
+    """
     from tokenizers.processors import TemplateProcessing
 
     def change(tokenizer: Any) -> None:
@@ -192,7 +204,9 @@ def test_two_choices_that_become_the_same_tokens_are_missing_and_named(
 def test_letters_that_a_tokenizer_drops_are_named(
     changed: Callable[..., Path], fields: dict[str, Any], error: str
 ) -> None:
-    """A sum whose digits do not reach the model gets no number, unless the option allow_unknown asks for it."""
+    """A sum whose digits do not reach the model gets no number, unless the option allow_unknown
+    asks for it.
+    """
     from tokenizers import Regex, normalizers
 
     def change(tokenizer: Any) -> None:
@@ -208,7 +222,9 @@ def test_letters_that_a_tokenizer_drops_are_named(
 
 
 def words_only(*, unknown: str) -> Any:
-    """Return a tokenizer that knows whole words and no letters, with its start token before a text."""
+    """Return a tokenizer that knows whole words and no letters,
+    with its start token before a text.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -229,7 +245,9 @@ def words_only(*, unknown: str) -> Any:
 def test_words_that_a_tokenizer_does_not_know_are_named_and_known_ones_are_not(
     unknown: str,
 ) -> None:
-    """Also where letters alone mean nothing to it, and where its start token stands for what it does not know."""
+    """Also where letters alone mean nothing to it,
+    and where its start token stands for what it does not know.
+    """
     from evalkit.backends.hf.encoded import Limits
     from evalkit.backends.hf.encoding import Encoder
 
@@ -243,7 +261,9 @@ def test_words_that_a_tokenizer_does_not_know_are_named_and_known_ones_are_not(
 def test_the_clock_of_a_template_stands_still(
     changed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Time zone and day change nothing, format codes are those of strftime, and the fingerprint names the moment."""
+    """Time zone and day change nothing, format codes are those of strftime,
+    and the fingerprint names the moment.
+    """
     from datetime import UTC, datetime
 
     from evalkit.backends.hf.chat import _CODES
@@ -367,7 +387,9 @@ def chain(folder: Path, steps: dict[str, str]) -> None:
 
 @pytest.fixture
 def talker(changed: Callable[..., Path]) -> Path:
-    """Return a model that answers ``C`` and ends its turn with a token that is not its end token, and then goes on."""
+    """Return a model that answers ``C`` and ends its turn with a token that is not its end
+    token, and then goes on.
+    """
 
     def change(tokenizer: Any) -> None:
         tokenizer.add_special_tokens({"additional_special_tokens": ["<|turn|>", "<|bot|>"]})
@@ -382,7 +404,9 @@ def talker(changed: Callable[..., Path]) -> Path:
 
 
 def test_the_token_that_ends_a_turn_ends_the_answer(talker: Path) -> None:
-    """It is found in the template, though neither tokenizer nor settings name it, and stands in the fingerprint."""
+    """It is found in the template, though neither tokenizer nor settings name it,
+    and stands in the fingerprint.
+    """
     request = Request(kind="generate", text=TEXT, max_tokens=12)
     (found,) = ask(talker, request, chat_template="auto")
 

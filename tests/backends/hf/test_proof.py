@@ -65,7 +65,9 @@ def grid_of(
 def test_a_fast_path_that_is_wrong_is_not_taken(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    """A mask that hides nothing, or positions that are off, are found at the start; the numbers come out right anyway."""
+    """A mask that hides nothing, or positions that are off, are found at the start;
+    the numbers come out right anyway.
+    """
     from evalkit.backends.hf import packed
     from evalkit.backends.hf.backend import HFBackend
 
@@ -121,7 +123,9 @@ def test_an_encoder_decoder_path_that_is_wrong_is_not_taken(
 def test_computed_tokens_are_those_of_the_formula(
     model_dir: Callable[..., Path], letters: bool, first: str
 ) -> None:
-    """Prefixes once, the rest of every prompt, k - 1 tokens per continuation: within 3 % of that, padding included."""
+    """Prefixes once, the rest of every prompt, k - 1 tokens per continuation:
+    within 3 % of that, padding included.
+    """
     import transformers as tf
 
     from evalkit.backends.hf.backend import HFBackend
@@ -150,7 +154,9 @@ def test_computed_tokens_are_those_of_the_formula(
 
 
 def test_the_vocabulary_head_runs_at_answer_positions_only(model_dir: Callable[..., Path]) -> None:
-    """That is one position per distinct beginning of a continuation, whatever the length of the prompt."""
+    """That is one position per distinct beginning of a continuation, whatever the length of the
+    prompt.
+    """
     import transformers as tf
 
     from evalkit.backends.hf.backend import HFBackend
@@ -204,7 +210,9 @@ def test_costs_are_measured_when_there_is_enough_to_do(model_dir: Callable[..., 
 def test_rounding_of_large_log_probabilities_does_not_end_the_fast_path(
     model_dir: Callable[..., Path],
 ) -> None:
-    """Sums of several hundred nat differ in the fourth place by float32 alone; the tolerance grows with them."""
+    """Sums of several hundred nat differ in the fourth place by float32 alone;
+    the tolerance grows with them.
+    """
     from evalkit.backends.hf.backend import HFBackend
 
     backend = HFBackend(spec_of(model_dir("t5_large_logits", "end")))
@@ -217,7 +225,9 @@ def test_rounding_of_large_log_probabilities_does_not_end_the_fast_path(
 
 
 def test_differences_are_relative_beyond_a_hundred_nat() -> None:
-    """0.004 at -400 nat counts as 0.001, at -40 nat as 0.004; a number beside NaN is infinitely far."""
+    """0.004 at -400 nat counts as 0.001, at -40 nat as 0.004;
+    a number beside NaN is infinitely far.
+    """
     from evalkit.backends.hf.proof import largest_difference
 
     assert largest_difference([[-400.004]], [[-400.0]]) == pytest.approx(0.001)
@@ -229,7 +239,9 @@ def test_differences_are_relative_beyond_a_hundred_nat() -> None:
 def test_an_encoder_reads_every_prompt_once_and_a_decoder_every_beginning_once(
     model_dir: Callable[..., Path], letters: bool
 ) -> None:
-    """Prompt tokens, one start token, and one position per different beginning of the choices: within 3 % of that."""
+    """Prompt tokens, one start token, and one position per different beginning of the choices:
+    within 3 % of that.
+    """
     import transformers as tf
 
     from evalkit.backends.hf.backend import HFBackend
@@ -254,7 +266,9 @@ def test_an_encoder_reads_every_prompt_once_and_a_decoder_every_beginning_once(
 def test_a_compiled_model_scores_the_same_and_generates_as_before(
     model_dir: Callable[..., Path],
 ) -> None:
-    """The option traces the model; log-probabilities and texts do not move. What the compiler does to it is the compiler's."""
+    """The option traces the model; log-probabilities and texts do not move.
+    What the compiler does to it is the compiler's.
+    """
     from evalkit.backends.hf.backend import HFBackend
 
     requests = [
@@ -306,7 +320,9 @@ def test_a_compiler_that_fails_is_left_out_and_named(model_dir: Callable[..., Pa
 def test_the_longest_prompt_is_in_the_proof_where_length_could_matter(
     model_dir: Callable[..., Path], family: str, changes: dict[str, Any], needs: bool
 ) -> None:
-    """Sliding windows and scaled positions show on long prompts only; elsewhere the longest one would cost most and show nothing."""
+    """Sliding windows and scaled positions show on long prompts only;
+    elsewhere the longest one would cost most and show nothing.
+    """
     from transformers import AutoConfig
 
     from evalkit.backends.hf.layout import Work
@@ -325,7 +341,9 @@ def test_the_longest_prompt_is_in_the_proof_where_length_could_matter(
 def test_small_windows_and_tokenizer_calls_change_no_answer(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Prompts that are tokenised, sorted and grouped a few at a time, or one by one when they are long, score the same, each once."""
+    """Prompts that are tokenised, sorted and grouped a few at a time,
+    or one by one when they are long, score the same, each once.
+    """
     from evalkit.backends.hf import backend as hf
     from evalkit.backends.hf import encoding
 

@@ -1,4 +1,6 @@
-"""A remembered proof spares the next process its own, and never lets a way through that was not proven."""
+"""A remembered proof spares the next process its own,
+and never lets a way through that was not proven.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def kept() -> list[Path]:
 def test_the_second_process_proves_nothing_and_says_so(
     model_dir: Callable[..., Path], proofs: list[str]
 ) -> None:
-    """Same model, same shape of prompts, other words: the path, its errors and the answers are the same."""
+    """Same model, same shape of prompts, other words:
+    the path, its errors and the answers are the same.
+    """
     first, second = opened(model_dir("llama")), opened(model_dir("llama"))
     expected = answered(first, asks())
     answered(second, asks(words="red fox"))
@@ -86,7 +90,9 @@ def test_the_second_process_proves_nothing_and_says_so(
 def test_what_could_change_the_outcome_is_proven_anew(
     model_dir: Callable[..., Path], proofs: list[str], monkeypatch: pytest.MonkeyPatch, other: str
 ) -> None:
-    """Another option, shape of prompts, setting of the processor's libraries, version, code or model."""
+    """Another option, shape of prompts, setting of the processor's libraries, version, code or
+    model.
+    """
     import torch
 
     from evalkit.backends.hf import proven
@@ -204,7 +210,9 @@ def test_a_cache_that_cannot_be_used_costs_a_proof_only(
 def test_a_way_that_is_wrong_now_is_not_taken_on_the_word_of_a_file(
     model_dir: Callable[..., Path], proofs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A library that computes otherwise than when the proof was made is found on a prompt of the run."""
+    """A library that computes otherwise than when the proof was made is found on a prompt of the
+    run.
+    """
     from evalkit.backends.hf import layout, packed
 
     answered(opened(model_dir("llama")), asks(LONG))

@@ -54,7 +54,9 @@ def works(number: int = 24) -> list[Any]:
 def test_the_fast_path_is_taken_however_deep_the_model(
     dtype: str, layers: int, spread: float
 ) -> None:
-    """Rounding grows with layers and weights on both ways alike, so depth alone is no reason against the fast one."""
+    """Rounding grows with layers and weights on both ways alike,
+    so depth alone is no reason against the fast one.
+    """
     from evalkit.backends.hf.proof import choose
 
     path = choose(deep(layers, dtype, spread=spread), works())
@@ -68,7 +70,9 @@ def test_the_fast_path_is_taken_however_deep_the_model(
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 def test_the_measured_noise_covers_what_the_two_ways_differ_by(dtype: str, family: str) -> None:
-    """Over prompts that were not sampled, no log-probability differs by more than what is counted as rounding."""
+    """Over prompts that were not sampled, no log-probability differs by more than what is
+    counted as rounding.
+    """
     from evalkit.backends.hf.proof import choose, largest_difference
     from evalkit.backends.hf.rows import SingleScorer
 
@@ -82,7 +86,9 @@ def test_the_measured_noise_covers_what_the_two_ways_differ_by(dtype: str, famil
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_reference_is_the_model_converted_as_a_whole(dtype: str) -> None:
-    """Module by module and all at once give the same numbers, where nothing inside the model casts to float32."""
+    """Module by module and all at once give the same numbers,
+    where nothing inside the model casts to float32.
+    """
     from evalkit.backends.hf.reference import in_float64
     from evalkit.backends.hf.rows import SingleScorer
 
@@ -120,7 +126,9 @@ def test_weights_come_back_bit_for_bit(dtype: str, family: str) -> None:
 def test_without_float64_the_plain_path_and_the_fixed_tolerance_judge(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A device without float64 keeps the rule of fixed numbers, and the noise is said to be unknown."""
+    """A device without float64 keeps the rule of fixed numbers,
+    and the noise is said to be unknown.
+    """
     from evalkit.backends.hf import proof
 
     def refuses(loaded: Any) -> Any:
@@ -137,7 +145,9 @@ def test_without_float64_the_plain_path_and_the_fixed_tolerance_judge(
 def test_a_path_beyond_the_plain_ones_error_is_refused_with_the_numbers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A mistake of 1e-3 nat, far below the old fixed tolerance of bfloat16, is found in float32 and told with what was allowed."""
+    """A mistake of 1e-3 nat, far below the old fixed tolerance of bfloat16, is found in float32
+    and told with what was allowed.
+    """
     from evalkit.backends.hf import proof
 
     original = proof.TreeScorer.score

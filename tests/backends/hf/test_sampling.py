@@ -28,7 +28,9 @@ def drawn(request: Request, logits: list[float], n: int) -> Counter[int]:
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_tokens_are_drawn_with_their_probabilities(temperature: float) -> None:
-    """Frequencies of 4,000 draws lie within four standard errors of the softmax at this temperature."""
+    """Frequencies of 4,000 draws lie within four standard errors of the softmax at this
+    temperature.
+    """
     logits, n = [1.0, 0.0, -1.0, 2.0], 4000
     found = drawn(replace(ASKED, temperature=temperature), logits, n)
     expected = (torch.tensor(logits) / temperature).softmax(-1).tolist()

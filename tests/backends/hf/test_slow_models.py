@@ -1,4 +1,6 @@
-"""Models that take long: rows are handed on as they end, a stop breaks in, threads and formats are chosen."""
+"""Models that take long: rows are handed on as they end, a stop breaks in, threads and formats
+are chosen.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def spec_of(directory: Path, **fields: Any) -> ModelSpec:
 def test_a_row_that_ends_early_does_not_wait_for_its_batch(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no second to wait, short answers come before the long one of the same batch, each once."""
+    """With no second to wait, short answers come before the long one of the same batch, each
+    once.
+    """
     from evalkit.backends.hf import generation
     from evalkit.backends.hf.backend import HFBackend
 
@@ -49,7 +53,9 @@ def test_a_row_that_ends_early_does_not_wait_for_its_batch(
 def test_rows_left_when_memory_runs_out_are_generated_in_halves(
     model_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was handed on is not generated again, and the texts are those of an undisturbed batch."""
+    """What was handed on is not generated again,
+    and the texts are those of an undisturbed batch.
+    """
     from evalkit.backends.hf import generation
     from evalkit.backends.hf.backend import HFBackend
 

@@ -1,4 +1,6 @@
-"""Less arithmetic in T5-like attention: what is left out, and that the numbers stay the library's."""
+"""Less arithmetic in T5-like attention: what is left out,
+and that the numbers stay the library's.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def products_of_the_prompt(loaded: Loaded, works: list[Work]) -> int:
 def test_scores_are_those_of_one_unpadded_row_per_choice(
     model_dir: Callable[..., Path], kind: str, tails: Any
 ) -> None:
-    """Joined biases, branches behind one start token and reordered products change no log-likelihood by 1e-4 nat."""
+    """Joined biases, branches behind one start token and reordered products change no
+    log-likelihood by 1e-4 nat.
+    """
     loaded = loaded_of(model_dir(kind, "end"))
     expected = SingleScorer(loaded).score(prompts(tails))
     found = EncoderDecoderScorer(loaded).score(prompts(tails))
@@ -64,7 +68,9 @@ def test_scores_are_those_of_one_unpadded_row_per_choice(
 def test_letters_are_read_without_keys_and_values_of_the_prompt(
     model_dir: Callable[..., Path],
 ) -> None:
-    """One decoder position per prompt weighs the encoder's states themselves; a short prompt is not worth it."""
+    """One decoder position per prompt weighs the encoder's states themselves;
+    a short prompt is not worth it.
+    """
     loaded = loaded_of(model_dir("t5", "end"))
     short = [Work((10, 11), LONG)]
 

@@ -57,7 +57,10 @@ def items_of(
 ) -> list[tuple[str, tuple[int, ...], tuple[str, ...]]]:
     """Prompts of changing bodies and cues."""
     texts = [
-        f"Which of {i} words is the {i * 7919 % 1013}th one?\n{'x' * (i % 5)} fox, {i}\n{CUES[i % len(CUES)]}".rstrip()
+        (
+            f"Which of {i} words is the {i * 7919 % 1013}th one?\n{'x' * (i % 5)} fox, "
+            f"{i}\n{CUES[i % len(CUES)]}"
+        ).rstrip()
         for i in range(n)
     ]
     return [(text, tuple(encode([text])[0]), CHOICES) for text in texts]
@@ -67,7 +70,9 @@ def items_of(
 def test_tails_equal_those_of_the_joint_encoding(
     model_dir: Callable[..., Path], pieces: str
 ) -> None:
-    """Byte-level and word-piece tokenizers: the same tails and the same boundary flags as encoding everything whole."""
+    """Byte-level and word-piece tokenizers: the same tails and the same boundary flags as
+    encoding everything whole.
+    """
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir("llama", pieces))
 
     def encode(texts: list[str]) -> list[list[int]]:
@@ -107,7 +112,9 @@ def test_prompts_are_not_encoded_again_for_their_continuations() -> None:
 
 
 def test_a_tokenizer_that_looks_far_back_is_found_out() -> None:
-    """When the last tokens depend on the beginning of the text, everything is encoded whole and comes out right."""
+    """When the last tokens depend on the beginning of the text, everything is encoded whole and
+    comes out right.
+    """
 
     def encode(texts: Any) -> list[list[int]]:
         return [
@@ -127,7 +134,9 @@ def test_a_tokenizer_that_looks_far_back_is_found_out() -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["gpt2_hf", "mistral_v1", "sentencepiece_1k"])
 def test_tails_of_published_tokenizers_equal_those_of_the_joint_encoding(name: str) -> None:
-    """GPT-2's byte-level BPE and SentencePiece models with a dummy space in front: the same tails and boundary flags."""
+    """GPT-2's byte-level BPE and SentencePiece models with a dummy space in front:
+    the same tails and boundary flags.
+    """
     data = os.environ.get("EVALKIT_DATA")
     if not data or not (Path(data) / "tokenizers" / name).is_dir():
         pytest.skip(f"EVALKIT_DATA names no directory with tokenizers/{name}")

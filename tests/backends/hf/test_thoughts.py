@@ -1,4 +1,6 @@
-"""Thoughts of local models: kept in the text, never read as the answer, never ended by its stop texts."""
+"""Thoughts of local models: kept in the text, never read as the answer, never ended by its stop
+texts.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ HYBRID = (
     "{{ m['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}[assistant]{% endif %}"
 )
-"""A template in the manner of models that think if they are let: an answer stands behind empty thoughts."""
+"""A template in the manner of models that think if they are let:
+an answer stands behind empty thoughts.
+"""
 IN_PARTS = (
     "{% for m in messages %}[{{ m['role'] }}]{% for part in m['content'] %}"
     "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endfor %}"
@@ -77,7 +81,9 @@ def request(*stop: str, most: int = 20) -> Request:
 
 @pytest.mark.parametrize("special", [(2,), (0, 1, 2)], ids=["plain marks", "special marks"])
 def test_a_stop_text_in_thoughts_ends_nothing_and_the_marks_stay(special: tuple[int, ...]) -> None:
-    """The blank line in the thoughts is passed, the one in the answer ends it; special marks are not dropped."""
+    """The blank line in the thoughts is passed, the one in the answer ends it;
+    special marks are not dropped.
+    """
     stops = Stops(Words(*special), frozenset({2}))
     found, why = written(stops, [0, 3, 5, 3, 1, 6, 5, 7, 2], request("\n\n"))
 
@@ -85,7 +91,9 @@ def test_a_stop_text_in_thoughts_ends_nothing_and_the_marks_stay(special: tuple[
 
 
 def test_thoughts_that_the_template_opened_are_told_from_an_answer() -> None:
-    """Without the opening mark in the text, thoughts that were cut would be taken for the answer."""
+    """Without the opening mark in the text, thoughts that were cut would be taken for the
+    answer.
+    """
     opened = Stops(Words(0, 1, 2), frozenset({2}), opening="<think>")
     cut, why = written(opened, [3, 4, 3], request(most=3))
     whole, _ = written(opened, [3, 1, 6, 2], request(most=9))
@@ -136,7 +144,9 @@ def test_a_limit_counts_the_answer_and_thoughts_have_their_own(
 def test_a_whole_answer_is_cut_where_a_growing_one_ends(
     ids: list[int], thoughts: int, answer: int
 ) -> None:
-    """What an engine wrote under one limit over both is read as the loop that stops by itself has it."""
+    """What an engine wrote under one limit over both is read as the loop that stops by itself
+    has it.
+    """
     stops = Stops(Words(0, 1, 2), frozenset({2}))
     asked = granted(answer, thoughts)
     whole = stops.granted(ids[: asked.max_tokens], asked)
@@ -184,7 +194,9 @@ def test_marks_are_found_in_templates_prompts_and_vocabularies() -> None:
 def test_vllm_keeps_thoughts_and_looks_for_stop_texts_behind_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the template speaks of thoughts the engine is given no stop texts, and the answer is cut here."""
+    """Where the template speaks of thoughts the engine is given no stop texts,
+    and the answer is cut here.
+    """
     found, given = served_by_vllm(
         monkeypatch, [3, 5, 3, 1, 6, 5, 7, 2], Encoded(request("\n\n"), (1,))
     )
@@ -195,7 +207,9 @@ def test_vllm_keeps_thoughts_and_looks_for_stop_texts_behind_them(
 
 
 def test_vllm_grants_thoughts_tokens_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine is asked for both together; behind three tokens of thoughts the answer still has two."""
+    """The engine is asked for both together; behind three tokens of thoughts the answer still
+    has two.
+    """
     item = Encoded(request(most=2), (1,), thoughts=5)
     found, given = served_by_vllm(monkeypatch, [3, 4, 3, 1, 6, 7, 6], item)
 
@@ -207,7 +221,9 @@ def test_vllm_grants_thoughts_tokens_of_their_own(monkeypatch: pytest.MonkeyPatc
 def served_by_vllm(
     monkeypatch: pytest.MonkeyPatch, ids: list[int], item: Encoded
 ) -> tuple[Response, dict[str, Any]]:
-    """What the backend makes of ids that an engine wrote, and what it asked for; the template opens thoughts."""
+    """What the backend makes of ids that an engine wrote, and what it asked for;
+    the template opens thoughts.
+    """
     from evalkit.backends.vllm_engine import VLLMBackend
 
     given: list[dict[str, Any]] = []
@@ -259,7 +275,9 @@ class Rendering(Words):
 
 
 def test_choices_stand_where_an_answer_without_thoughts_begins() -> None:
-    """The marks come from the template's own answered conversation; without thoughts there are none."""
+    """The marks come from the template's own answered conversation;
+    without thoughts there are none.
+    """
     plain = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
 
     assert Chat(Rendering(), HYBRID).before_answers == "<think>-</think>"

@@ -73,7 +73,9 @@ def test_chains_spell_every_continuation(tails: tuple[tuple[int, ...], ...]) -> 
 def test_batches_hold_every_row_once_within_the_budget(
     lengths: list[int], budget: int, rows: int | None
 ) -> None:
-    """Padding included, only a row that is too long by itself exceeds the budget; longest rows come first."""
+    """Padding included, only a row that is too long by itself exceeds the budget;
+    longest rows come first.
+    """
     found = batches(lengths, budget=budget, rows=rows)
 
     assert sorted(i for batch in found for i in batch) == list(range(len(lengths)))
@@ -116,7 +118,9 @@ PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8).map(tuple
 def test_groups_share_what_they_say_and_save_something(
     prompts: list[tuple[int, ...]], copy: float, launch: float
 ) -> None:
-    """Members begin alike, keep a token of their own, belong to one group, and sharing costs less than it saves."""
+    """Members begin alike, keep a token of their own, belong to one group,
+    and sharing costs less than it saves.
+    """
     costs = Costs(copy=copy, launch=launch)
     groups = prefix_groups(prompts, costs)
     members = [i for group in groups for i in group.members]
@@ -130,7 +134,9 @@ def test_groups_share_what_they_say_and_save_something(
 
 
 def test_instruction_first_prompts_are_grouped_by_phrasing() -> None:
-    """Two phrasings of 10 tokens over three instances of 5: two groups of three, 2 x (2 x 10) = 40 tokens saved."""
+    """Two phrasings of 10 tokens over three instances of 5:
+    two groups of three, 2 x (2 x 10) = 40 tokens saved.
+    """
     prompts = [
         tuple(range(100 * p, 100 * p + 10)) + tuple(range(1000 * n, 1000 * n + 5))
         for p in (1, 2)
@@ -144,7 +150,9 @@ def test_instruction_first_prompts_are_grouped_by_phrasing() -> None:
 
 
 def test_instance_first_prompts_are_grouped_by_instance() -> None:
-    """The longer shared part decides: two phrasings behind each of three instances give three groups of two."""
+    """The longer shared part decides: two phrasings behind each of three instances give three
+    groups of two.
+    """
     prompts = [
         tuple(range(1000 * n, 1000 * n + 30)) + tuple(range(100 * p, 100 * p + 5))
         for p in (1, 2)

@@ -116,7 +116,9 @@ def test_a_tuned_small_model_equal_to_the_large_one_counts_twice_less_its_base(
 
 
 def reference(directory: Path, request: Request, eps: float, noise: str) -> list[float]:
-    """Return choice log-probabilities of instructive decoding by one unpadded forward per choice and branch."""
+    """Return choice log-probabilities of instructive decoding by one unpadded forward per choice
+    and branch.
+    """
     import torch
     import transformers as tf
 
@@ -154,7 +156,9 @@ def test_choices_are_scored_by_the_renormalised_difference(
 def test_generation_takes_the_likeliest_token_of_the_difference(
     small_model: Callable[..., Path],
 ) -> None:
-    """Generation in a batch, with padding and states kept, is the step-by-step argmax without either."""
+    """Generation in a batch, with padding and states kept, is the step-by-step argmax without
+    either.
+    """
     import torch
     import transformers as tf
 
@@ -208,7 +212,9 @@ def test_noise_touches_the_instruction_and_nothing_else() -> None:
 def test_the_fingerprint_names_the_mitigation_and_the_other_weights(
     small_model: Callable[..., Path],
 ) -> None:
-    """Nothing is mixed in the store: strength, noise and the other model's weights all change the fingerprint."""
+    """Nothing is mixed in the store: strength, noise and the other model's weights all change
+    the fingerprint.
+    """
     specs = ["instructive", "instructive:eps=0.2", "instructive:noise=random"]
     specs += [f"contrast:with={small_model(seed=seed)}" for seed in (2, 3)]
     seen = []

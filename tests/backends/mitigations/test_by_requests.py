@@ -1,4 +1,6 @@
-"""Mitigations that ask other requests: exact where they must be, refused where they have no meaning, shown in the fingerprint."""
+"""Mitigations that ask other requests: exact where they must be, refused where they have no
+meaning, shown in the fingerprint.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Fake:
         return {"backend": "fake"}
 
     def run(self, asks: Sequence[Ask]) -> Iterator[list[Response]]:
-        """Yield one response at a time: log-probabilities from the length of the text, text in upper case."""
+        """Yield one response at a time: log-probabilities from the length of the text, text in
+        upper case.
+        """
         for request in (ask.request for ask in asks):
             self.asked.append(request)
             if request.kind == "generate":
@@ -136,7 +140,9 @@ def test_an_ensemble_inside_another_mitigation_gets_its_alternates_changed_alike
 
 
 def test_controls_are_not_outvoted_by_correct_instructions(tmp_path: Path) -> None:
-    """A reader that obeys scores the same on its negated control with and without an ensemble, while correct phrasings cost three requests."""
+    """A reader that obeys scores the same on its negated control with and without an ensemble,
+    while correct phrasings cost three requests.
+    """
     suite = Suite(
         name="s", tasks=("procedural/boolean",), phrasings=3, kinds=("correct", "negated"), limit=4
     )
@@ -262,7 +268,9 @@ def test_a_wrong_option_is_one_message(make: object, options: str, message: str)
 
 
 def test_an_ensemble_of_noisy_wordings_is_better_than_one(tmp_path: Path) -> None:
-    """Right with probability 0.6 under each wording: a majority of 15 is right far more often, through the whole corridor."""
+    """Right with probability 0.6 under each wording:
+    a majority of 15 is right far more often, through the whole corridor.
+    """
     from evalkit import catalog
     from evalkit.records import Suite
     from evalkit.runs.execute import run

@@ -1,4 +1,6 @@
-"""A model that is always right stays right under every mitigation that only rewrites what is asked."""
+"""A model that is always right stays right under every mitigation that only rewrites what is
+asked.
+"""
 
 from __future__ import annotations
 

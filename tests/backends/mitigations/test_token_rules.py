@@ -1,4 +1,6 @@
-"""Masked contrast, router and rule expert: worked by hand on logits, and what turning them off gives."""
+"""Masked contrast, router and rule expert: worked by hand on logits,
+and what turning them off gives.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def logits(*probabilities: float) -> object:
 
 
 def test_the_mask_keeps_what_the_model_itself_finds_likely() -> None:
-    """Of .6 .3 .1 a mask of .4 keeps the first two: .6^2/.5 and .3^2/.1; the third is out, whatever the other model says."""
+    """Of .6 .3 .1 a mask of .4 keeps the first two: .6^2/.5 and .3^2/.1;
+    the third is out, whatever the other model says.
+    """
     import torch
 
     own, other = logits(0.6, 0.3, 0.1), logits(0.5, 0.1, 0.4)
@@ -103,7 +107,9 @@ def test_the_rules_are_a_product_with_ramp_penalty_and_shifts() -> None:
 def test_turned_off_or_routed_to_itself_they_give_the_plain_answers(
     small_model: Callable[..., Path], kind: str
 ) -> None:
-    """A scale of 0 bit for bit; a router between equal models, and a contrast with itself, to float precision."""
+    """A scale of 0 bit for bit; a router between equal models,
+    and a contrast with itself, to float precision.
+    """
     base = small_model(kind)
     plain = answers(base)
     assert answers(base, "rules:scale=0") == plain

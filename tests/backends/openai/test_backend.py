@@ -102,7 +102,9 @@ def test_an_answer_that_drips_for_ever_times_out(
 def test_what_cannot_heal_stops_the_run_at_once(
     server: Server, open_backend: Callable[..., OpenAIBackend], code: int, named: str, asked: int
 ) -> None:
-    """Exit code 4 and a message that names the cause; where the prompt may be at fault, a short known one is tried first."""
+    """Exit code 4 and a message that names the cause;
+    where the prompt may be at fault, a short known one is tried first.
+    """
     backend = open_backend()
     server.seen.clear()
     server.standing = status(code, location="http://127.0.0.1:9/")
@@ -191,7 +193,9 @@ def test_text_ends_at_a_stop_text_the_server_ignored(
 def test_the_servers_wish_to_wait_is_followed_up_to_the_cap(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """Seconds and dates ask for hours here; the account shows a wait of the cap and jitter, not of the backoff."""
+    """Seconds and dates ask for hours here; the account shows a wait of the cap and jitter,
+    not of the backoff.
+    """
     backend = open_backend(longest_wait=0.3, backoff=0.01)
     server.script = [
         status(429, retry_after="3600"),
@@ -238,7 +242,9 @@ def questions(number: int) -> list[Request]:
 def test_the_circuit_opens_after_failures_in_a_row(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """After three lost requests in a row nothing more is sent; an answer in between starts the count anew."""
+    """After three lost requests in a row nothing more is sent;
+    an answer in between starts the count anew.
+    """
     backend = open_backend(tries=1, circuit=3)
     server.seen.clear()
     server.script = [status(500), status(500), good("Paris")]
@@ -254,7 +260,9 @@ def test_the_circuit_opens_after_failures_in_a_row(
 def test_a_storm_loses_and_doubles_nothing(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """Under random faults on a third of all exchanges every request is answered exactly once, with its own answer."""
+    """Under random faults on a third of all exchanges every request is answered exactly once,
+    with its own answer.
+    """
     backend = open_backend(concurrency=8, tries=12)
     rng = random.Random(5)
     faults = [
@@ -307,7 +315,9 @@ def test_no_more_requests_run_at_once_than_allowed(
 def test_the_rate_limit_spaces_requests(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """At 3,000 a minute 11 requests span about ten times 20 ms or more; arrivals on a busy machine jitter, so seven tenths are asked."""
+    """At 3,000 a minute 11 requests span about ten times 20 ms or more;
+    arrivals on a busy machine jitter, so seven tenths are asked.
+    """
     backend = open_backend(rpm=3000, concurrency=8)
     server.seen.clear()
     answers(backend, *questions(11))
@@ -319,7 +329,9 @@ def test_the_rate_limit_spaces_requests(
 def test_the_spending_ceiling_ends_the_asking(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """Each answer costs 7 x 1 + 2 x 2 = 11 millionths; with a ceiling of 30 the fourth is never sent, and says why."""
+    """Each answer costs 7 x 1 + 2 x 2 = 11 millionths;
+    with a ceiling of 30 the fourth is never sent, and says why.
+    """
     backend = open_backend(price_in=1.0, price_out=2.0, max_cost=30e-6)
     found = answers(backend, *questions(5))
 

@@ -135,7 +135,9 @@ def test_what_is_no_log_probability_is_no_value(value: Any) -> None:
 
 
 def test_offsets_settle_what_texts_cannot() -> None:
-    """An unknown letter in the prompt is lost in the texts; offsets that agree with the returned text prove the end."""
+    """An unknown letter in the prompt is lost in the texts;
+    offsets that agree with the returned text prove the end.
+    """
     choice = echoed(
         ["Say ", "<unk>", " A", "\n"], [None, -5.0, -1.0, -2.0], text_offset=[0, 4, 5, 7]
     )
@@ -169,7 +171,9 @@ pieces = st.lists(st.text(alphabet="ab é日\n", min_size=1, max_size=3), min_si
 def test_any_split_of_any_text_gives_the_sum_of_its_own_tokens(
     prompt: list[str], generated: list[str], data: st.DataObject
 ) -> None:
-    """With tokens that are whole texts the place is always found, and generated tokens never count."""
+    """With tokens that are whole texts the place is always found,
+    and generated tokens never count.
+    """
     cut = data.draw(st.integers(1, len(prompt) - 1))
     values = [-float(place + 1) for place in range(len(prompt) + len(generated))]
     found = echo_score(echoed(prompt + generated, values), "".join(prompt), "".join(prompt[cut:]))

@@ -58,7 +58,9 @@ def openai(path: str, body: dict[str, Any]) -> Answer:
 
 
 def azure(path: str, body: dict[str, Any]) -> Answer:
-    """Azure: the same with its filters' results, under the deployment's address; another model name."""
+    """Azure: the same with its filters' results, under the deployment's address;
+    another model name.
+    """
     status, told = openai(path, body)
     told["choices"][0]["content_filter_results"] = {"hate": {"filtered": False}}
     return status, told | {"model": "gpt-4o-2024-11-20", "prompt_filter_results": []}
@@ -189,7 +191,7 @@ def opened(
     backend = OpenAIBackend(
         ModelSpec(
             backend="openai",
-            name=f"{provider.model}@{server.url.removesuffix('/v1') if provider.header == 'api-key' else server.url}",
+            name=f"{provider.model}@{server.url.removesuffix('/v1') if provider.header == 'api-key' else server.url}",  # noqa: E501
             chat_template=provider.template,
             options={"tries": 2, "backoff": 0.01, "timeout": 5, **provider.options},
         )
@@ -201,7 +203,9 @@ def opened(
 def test_a_choice_and_a_text_are_answered_in_every_providers_form(
     opened: tuple[Provider, OpenAIBackend], server: Server
 ) -> None:
-    """Log-probabilities where the provider gives them, else text; the key goes where the provider looks for it."""
+    """Log-probabilities where the provider gives them, else text;
+    the key goes where the provider looks for it.
+    """
     provider, backend = opened
     choice, text = answers(backend, CHOICE, TEXT)
     headers = {name.lower(): value for name, value in server.seen[-1][2].items()}
@@ -248,7 +252,9 @@ def test_stop_texts_that_a_server_refuses_are_looked_for_in_the_answer(
 
 
 def test_azures_address_names_deployment_and_version(server: Server, monkeypatch: Any) -> None:
-    """``/openai/deployments/NAME/chat/completions?api-version=...``, the key in ``api-key`` alone."""
+    """``/openai/deployments/NAME/chat/completions?api-version=...``, the key in ``api-key``
+    alone.
+    """
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
     server.standing = lambda handler, body: handler.send(200, json.dumps(azure("", body)[1]))
     name = f"my-deployment@{server.url.removesuffix('/v1')},api_version=2024-10-21"
@@ -260,7 +266,9 @@ def test_azures_address_names_deployment_and_version(server: Server, monkeypatch
 
 
 def test_the_page_has_a_line_for_every_provider() -> None:
-    """Each tested provider, and llama.cpp and SGLang (tested in test_tokens.py), with a command that can be read."""
+    """Each tested provider, and llama.cpp and SGLang (tested in test_tokens.py),
+    with a command that can be read.
+    """
     from evalkit.backends.openai.settings import read_settings
 
     text = PAGE.read_text(encoding="utf-8")

@@ -68,7 +68,9 @@ def toy(handler: Handler, sent: dict[str, Any]) -> None:
 def test_choices_are_scored_by_echo_where_the_server_echoes(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """Sums over exactly the continuation's tokens: " the red one" is -4/8 - 4/8 - 4/8, " Mars" is -5/8; the prompt has 4 tokens."""
+    """Sums over exactly the continuation's tokens:
+    " the red one" is -4/8 - 4/8 - 4/8, " Mars" is -5/8; the prompt has 4 tokens.
+    """
     server.standing = toy
     backend = open_backend(api="auto", scoring="auto")
     (response,) = answers(
@@ -126,7 +128,9 @@ def tops(text: str, *listed: tuple[str, float]) -> Behaviour:
 def test_letters_are_scored_by_the_first_tokens_alternatives(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """Spellings that differ in white space add up; a letter that is not listed gets the lowest listed value, and that is counted."""
+    """Spellings that differ in white space add up;
+    a letter that is not listed gets the lowest listed value, and that is counted.
+    """
     server.standing = tops("A", ("A", -1.0), (" A", -1.0), ("B", -2.0), ("The", -3.0))
     backend = open_backend(scoring="auto")
     (response,) = answers(
@@ -142,7 +146,9 @@ def test_letters_are_scored_by_the_first_tokens_alternatives(
 def test_words_are_scored_by_alternatives_only_when_all_are_listed(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """With "yes" and "no" listed the choice is scored; with "maybe" not listed its text is the answer."""
+    """With "yes" and "no" listed the choice is scored;
+    with "maybe" not listed its text is the answer.
+    """
     server.standing = tops("Yes, it is", ("yes", -0.2), ("no", -2.0))
     backend = open_backend(scoring="auto")
     both, text = answers(
@@ -170,7 +176,9 @@ def test_letters_of_which_none_is_listed_are_asked_for_as_text(
 def test_a_server_without_completions_is_asked_by_chat(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """Completions answers 404, alternatives are refused with 400: chat with text is what is left."""
+    """Completions answers 404, alternatives are refused with 400:
+    chat with text is what is left.
+    """
 
     def plain(handler: Handler, sent: dict[str, Any]) -> None:
         if not handler.path.endswith("chat/completions"):
@@ -233,7 +241,9 @@ def test_the_key_is_sent_and_told_nobody(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A server that repeats the key in every answer and error does not get it into any file, message or table."""
+    """A server that repeats the key in every answer and error does not get it into any file,
+    message or table.
+    """
     from evalkit.cli.main import invoke
 
     monkeypatch.setenv("MY_KEY", CANARY)

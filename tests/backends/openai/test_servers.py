@@ -1,4 +1,6 @@
-"""Servers of many kinds: what they refuse, how they think, what they call too long, where they stand."""
+"""Servers of many kinds: what they refuse, how they think, what they call too long,
+where they stand.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def refusing(wanted: Callable[[dict[str, Any]], str], then: Behaviour) -> Behavi
 def test_a_prompt_that_is_refused_is_missing_and_the_others_are_answered(
     server: Server, open_backend: Callable[..., OpenAIBackend], code: int, said: str
 ) -> None:
-    """Whatever words a server has for it; that a short known prompt is answered tells the row from the server."""
+    """Whatever words a server has for it; that a short known prompt is answered tells the row
+    from the server.
+    """
     backend = open_backend()
     fault = status(code, said)
     server.standing = lambda handler, sent: (
@@ -176,7 +180,9 @@ def test_labels_with_less_than_half_of_the_probability_are_counted(
 def test_what_a_hosted_reasoning_model_refuses_is_left_out_and_said(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """max_tokens, temperature and logprobs are refused one after the other; each notice is a sentence."""
+    """max_tokens, temperature and logprobs are refused one after the other;
+    each notice is a sentence.
+    """
 
     def wanted(sent: dict[str, Any]) -> str:
         if "max_tokens" in sent:
@@ -248,14 +254,19 @@ def test_logprobs_that_a_key_may_not_ask_for_mean_text_and_no_wrong_key(
 
     assert backend.mode.scoring == "text"
     assert backend.notices == [
-        "Choices are scored by the text of the answers, because the server gives no log-probabilities; scores cannot be compared with those by log-probabilities."
+        (
+            "Choices are scored by the text of the answers, because the server gives no "
+            "log-probabilities; scores cannot be compared with those by log-probabilities."
+        )
     ]
 
 
 def test_thoughts_are_kept_beside_the_answer(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """In a field of their own or in the text, they come before the answer in <think> marks; stops cut the answer alone."""
+    """In a field of their own or in the text, they come before the answer in <think> marks;
+    stops cut the answer alone.
+    """
     content = chat_body("B\nEND more")
     content["choices"][0]["message"]["reasoning_content"] = "A or B? END"
     server.standing = body(content)
@@ -286,7 +297,9 @@ def test_thoughts_without_an_answer_are_an_empty_answer(
 def test_answers_are_shared_only_where_versions_can_be_told_apart(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """A system_fingerprint of the model does; that of a server program does not; another one later ends it."""
+    """A system_fingerprint of the model does; that of a server program does not;
+    another one later ends it.
+    """
     server.standing = good("B")
     without = open_backend()
     server.standing = body({**chat_body("B"), "system_fingerprint": "b4321-0abc12"})
@@ -316,7 +329,9 @@ def test_a_fingerprint_names_the_model_and_not_its_place(
 def test_azure_has_its_own_address_and_header(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Deployment in the path, version in the query, key in ``api-key``; the name it answers with is the model's."""
+    """Deployment in the path, version in the query, key in ``api-key``;
+    the name it answers with is the model's.
+    """
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
     server.standing = body({**chat_body("B"), "model": "gpt-x-2024-08-06"})
     base = server.url.removesuffix("/v1")
@@ -353,7 +368,8 @@ def test_a_key_in_any_spelling_is_taken_out(
 ) -> None:
     """In the name of a model, in a text and in an error body."""
     server.standing = body(
-        f'{{"model": "{spelled}", "choices": [{{"message": {{"content": "{spelled}"}}, "finish_reason": "stop"}}]}}'
+        f'{{"model": "{spelled}", "choices": [{{"message": {{"content": "{spelled}"}}, '
+        f'"finish_reason": "stop"}}]}}'
     )
     backend = open_backend(any_model=True)
     (response,) = answers(backend, Request(kind="generate", text="?", max_tokens=8))
@@ -374,7 +390,9 @@ def test_a_key_in_any_spelling_is_taken_out(
 def test_variables_of_the_chat_template_are_sent_with_every_request(
     server: Server, open_backend: Callable[..., OpenAIBackend]
 ) -> None:
-    """In the field that vLLM, SGLang and llama.cpp read, by the chat API; they are part of the fingerprint."""
+    """In the field that vLLM, SGLang and llama.cpp read, by the chat API;
+    they are part of the fingerprint.
+    """
     variables = '{"enable_thinking": false}'
     backend = open_backend(chat_template_kwargs=variables, reasoning_effort="low", api="auto")
     bodies: list[dict[str, Any]] = []

@@ -15,7 +15,9 @@ def settings(name: str, **options: object):
 
 
 def test_name_address_and_options_are_told_apart():
-    """A model name may hold slashes, colons and an at sign; options stand behind commas or in the model file."""
+    """A model name may hold slashes, colons and an at sign;
+    options stand behind commas or in the model file.
+    """
     found = settings("org/m:7b@v1@https://host:8000/v1/,rpm=60,any_model=true", tries="3")
 
     assert (found.model, found.url, found.rpm, found.any_model, found.tries) == (

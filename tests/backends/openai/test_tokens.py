@@ -1,4 +1,6 @@
-"""Scoring by token ids against stand-ins of llama.cpp's and SGLang's servers that answer from one small table."""
+"""Scoring by token ids against stand-ins of llama.cpp's and SGLang's servers that answer from
+one small table.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def ids_of(text: str) -> list[int]:
 
 
 def behind(ids: list[int]) -> list[float]:
-    """Log-probabilities of all tokens behind ids: some fixed distribution that depends on all of them."""
+    """Log-probabilities of all tokens behind ids:
+    some fixed distribution that depends on all of them.
+    """
     seed = sum((place + 1) * token for place, token in enumerate(ids))
     raw = [math.sin(seed * 0.7 + token * 1.3) * 3 for token in range(SIZE)]
     total = math.log(math.fsum(map(math.exp, raw)))
@@ -155,7 +159,9 @@ def test_the_trie_of_choices_needs_each_place_once() -> None:
 def test_choices_of_several_tokens_have_exact_values(
     native: Native, opened: Callable[..., OpenAIBackend]
 ) -> None:
-    """Without a chat template: white space that ends the prompt goes to the choice, as by the library."""
+    """Without a chat template: white space that ends the prompt goes to the choice,
+    as by the library.
+    """
     backend = opened()
     (found,) = answers(backend, LONG)
 
@@ -170,7 +176,9 @@ def test_choices_of_several_tokens_have_exact_values(
 def test_llama_cpps_own_chat_template_is_used(
     native: Native, opened: Callable[..., OpenAIBackend]
 ) -> None:
-    """Prompts go through the server's template, choices lose their first space; SGLang, which renders none, is asked by text."""
+    """Prompts go through the server's template, choices lose their first space; SGLang,
+    which renders none, is asked by text.
+    """
     backend = opened("auto")
     request = Request(kind="choice", text="Which", system="Be brief", continuations=(" A", " (B)"))
     (found,) = answers(backend, request)
@@ -187,7 +195,9 @@ def test_llama_cpps_own_chat_template_is_used(
 def test_a_template_that_drops_the_system_message_gets_it_in_the_users(
     native: Native, opened: Callable[..., OpenAIBackend]
 ) -> None:
-    """Nothing of the prompt is lost; a template that drops the user's message leaves the cell missing."""
+    """Nothing of the prompt is lost; a template that drops the user's message leaves the cell
+    missing.
+    """
     backend = opened("auto")
     request = Request(kind="choice", text="Which", system="Be brief", continuations=(" A", " B"))
     native.lie["/apply-template"] = lambda told: {
@@ -217,7 +227,9 @@ def test_choices_that_are_the_same_tokens_are_refused(
 def test_a_server_whose_ids_do_not_add_up_is_asked_in_the_ordinary_way(
     native: Native, opened: Callable[..., OpenAIBackend]
 ) -> None:
-    """Ids must be as many as the server itself counts; else the interface is not used, or refused where asked for."""
+    """Ids must be as many as the server itself counts; else the interface is not used,
+    or refused where asked for.
+    """
     native.lie["/v1/completions"] = lambda told: told | {"usage": {"prompt_tokens": 3}}
 
     assert opened().mode.scoring == "text"

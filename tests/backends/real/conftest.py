@@ -1,4 +1,6 @@
-"""One real model on every engine that reads it: the same tasks, phrasings and instances, run once each."""
+"""One real model on every engine that reads it:
+the same tasks, phrasings and instances, run once each.
+"""
 
 from __future__ import annotations
 

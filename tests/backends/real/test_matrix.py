@@ -1,7 +1,7 @@
 """The same number on every engine: one model, the same tasks, phrasings and instances.
 
-Largest differences of log-probabilities and numbers of changed answers are printed (``pytest -rP``),
-so that a change shows even where it stays within what is allowed.
+Largest differences of log-probabilities and numbers of changed answers are printed (``pytest
+-rP``), so that a change shows even where it stays within what is allowed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def apart(one: Any, other: Any) -> tuple[float, list[Any]]:
 
 
 def test_the_real_model_takes_the_fast_path(ran: Callable[..., Any], file: Path) -> None:
-    """Thirty layers, judged against float64; the chat template of the file is in use and its system text said."""
+    """Thirty layers, judged against float64; the chat template of the file is in use and its
+    system text said.
+    """
     engine = ran(str(file), dtype="float32").manifest.attempts[-1].engine
 
     assert (engine["path"], engine["notice"]) == ("tree", "")
@@ -59,7 +61,8 @@ def test_a_gguf_file_and_its_dequantised_directory_agree(
 def test_lm_eval_gives_the_same_answers(
     ran: Callable[..., Any], file: Path, directory: Path
 ) -> None:
-    """lm-eval's own hf model over the directory: no changed answer, and each number apart by one token that lm-eval counts.
+    """lm-eval's own hf model over the directory: no changed answer,
+    and each number apart by one token that lm-eval counts.
 
     lm-eval moves white space that ends a prompt to the choice, so it also counts the line break
     that the chat template puts before the answer. Its log-probability, asked for by itself, is the
@@ -103,7 +106,8 @@ def line_breaks(file: Path, prompts: list[str]) -> dict[str, float]:
 def test_llama_cpp_gives_the_same_numbers(
     ran: Callable[..., Any], file: Path, request: pytest.FixtureRequest, weights: str, bound: float
 ) -> None:
-    """By token ids: the dequantised weights within rounding, the 4-bit file within what its integer kernels round; no changed answer.
+    """By token ids: the dequantised weights within rounding, the 4-bit file within what its integer
+    kernels round; no changed answer.
 
     Measured: 0.0005 nat in float32 (0.010 with llama.cpp's half-precision attention), 0.23 nat
     with 4-bit weights, whose products llama.cpp takes with activations rounded to 8 bits.
@@ -126,7 +130,8 @@ def test_llama_cpp_gives_the_same_numbers(
 def test_llama_cpp_writes_the_same_texts(
     ran: Callable[..., Any], file: Path, exact_server: str
 ) -> None:
-    """Answers by text differ from answers by log-probability because another question is asked: the engine writes what ours writes.
+    """Answers by text differ from answers by log-probability because another question is asked:
+    the engine writes what ours writes.
 
     Every text of llama.cpp over float32 weights is the text that our engine writes behind the same
     prompt; what says no choice is unparsed, never a wrong choice.

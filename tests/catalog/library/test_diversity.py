@@ -55,7 +55,9 @@ def test_the_farthest_is_chosen_next():
 
 
 def test_facility_location_takes_what_stands_for_many_first():
-    """A crowd at 0, a pair at 5 and one far away: the crowd, the pair, the odd one; k-center takes the odd one second."""
+    """A crowd at 0, a pair at 5 and one far away: the crowd, the pair, the odd one;
+    k-center takes the odd one second.
+    """
     places = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 5.0, 5.1, 9.0])
     apart = np.abs(places[:, None] - places)
     chosen = [places[place] for place in choose_k(apart, 3, how="facility")]

@@ -1,4 +1,6 @@
-"""A task file from a table: what stands in the columns decides, every reading is checked on every row, guesses are refused."""
+"""A task file from a table: what stands in the columns decides, every reading is checked on
+every row, guesses are refused.
+"""
 
 import csv
 import json
@@ -82,7 +84,9 @@ def test_numbers_count_from_where_the_rows_say(tmp_path: Path, first: int, kind:
 
 
 def test_numbers_that_could_be_either_are_refused(tmp_path: Path):
-    """Only 1 and 2 of four choices: from 0 or from 1 cannot be told, and a wrong guess would be a wrong score."""
+    """Only 1 and 2 of four choices: from 0 or from 1 cannot be told,
+    and a wrong guess would be a wrong score.
+    """
     rows = [{"question": f"q{n}", "choices": list("wxyz"), "label": n % 2 + 1} for n in range(6)]
 
     with pytest.raises(UsageError, match="from 0 or from 1 cannot be told"):
@@ -116,7 +120,9 @@ def test_what_cannot_be_told_is_refused(tmp_path: Path, rows: list, given: dict,
 
 
 def test_the_command_goes_from_a_table_to_prompts(tmp_path: Path, capsys: pytest.CaptureFixture):
-    """The two commands that are told, typed one after the other, end in a prompt and no objection."""
+    """The two commands that are told, typed one after the other, end in a prompt and no
+    objection.
+    """
     path = table(tmp_path / "tickets.csv", TICKETS)
 
     assert invoke(["tasks", "from-table", str(path)]) == 0
@@ -142,7 +148,9 @@ FOUR = ["red", "green", "blue", "grey"]
 
 
 def shaped(kind: str, number: int) -> dict:
-    """Return a row whose choices stand in one of the shapes that people have; the answer is number % 4."""
+    """Return a row whose choices stand in one of the shapes that people have;
+    the answer is number % 4.
+    """
     right = number % 4
     listed = [{"text": text, "label": mark} for text, mark in zip(FOUR, "ABCD", strict=True)]
     row: dict = {"question": f"Which is {number}?"}
@@ -161,7 +169,9 @@ def shaped(kind: str, number: int) -> dict:
 
 @pytest.mark.parametrize("kind", ["objects", "labels", "letters", "mask"])
 def test_nested_choices_are_told(kind: str, tmp_path: Path):
-    """Objects with a text and a label, texts beside labels, letter to text, a mask; read as they mean."""
+    """Objects with a text and a label, texts beside labels, letter to text, a mask;
+    read as they mean.
+    """
     rows = [shaped(kind, number) for number in range(8)]
 
     task, instances = made(table(tmp_path / "x.jsonl", rows))

@@ -1,4 +1,6 @@
-"""Tables as others publish them: what tells the answer is not asked, letters that choices carry are taken off, odd files are read by trying."""
+"""Tables as others publish them: what tells the answer is not asked, letters that choices carry
+are taken off, odd files are read by trying.
+"""
 
 import json
 from pathlib import Path
@@ -40,7 +42,9 @@ def quiz(number: int, **more) -> dict:
 
 
 def test_what_tells_the_way_to_the_answer_is_not_asked(tmp_path: Path):
-    """Solutions, rationales, equations and gold plans stay out of the prompt, inside objects too, and are named."""
+    """Solutions, rationales, equations and gold plans stay out of the prompt, inside objects
+    too, and are named.
+    """
     rows = [
         quiz(n, other={"solution": "So it is."}, rationale="Because.", Equation="1", gold_plan="x")
         for n in range(6)
@@ -189,11 +193,13 @@ def test_the_answer_behind_a_mark_is_found(tmp_path: Path):
     [
         ("x.csv", "question;answer\n" + "".join(f"q{n};{'ab'[n % 2]}\n" for n in range(8))),
         ("x.tsv", "question\tanswer\n" + "".join(f'"q{n}" is\t{"ab"[n % 2]}\n' for n in range(8))),
-        ("x.json", json.dumps({"note": 1, "examples": [{"question": f"q{n}", "answer": "ab"[n % 2]} for n in range(8)]})),
+        ("x.json", json.dumps({"note": 1, "examples": [{"question": f"q{n}", "answer": "ab"[n % 2]} for n in range(8)]})),  # noqa: E501
     ],
 )  # fmt: skip
 def test_odd_files_are_read_by_trying(name: str, text: str, tmp_path: Path):
-    """Semicolons, quotes that are letters, rows under some key; what it took is in the task file."""
+    """Semicolons, quotes that are letters, rows under some key;
+    what it took is in the task file.
+    """
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
 

@@ -70,7 +70,7 @@ templates:
   t5: !Template
     jinja: 'no bars'
     name: broken
-"""
+"""  # noqa: E501
 
 ADVERSARIAL = """# t5_zeroshot
 
@@ -106,7 +106,9 @@ def write(path, text):
 
 
 def test_flan_modules_are_read_and_never_run(tmp_path, monkeypatch):
-    """Literal patterns become phrasings; computed, leaking and inverted ones are named with their line; nothing is executed."""
+    """Literal patterns become phrasings; computed, leaking and inverted ones are named with
+    their line; nothing is executed.
+    """
     monkeypatch.chdir(tmp_path)
     found = import_flan(write(tmp_path / "templates.py", FLAN), options("flan", commit="abc123"))
 
@@ -132,7 +134,9 @@ def test_flan_modules_are_read_and_never_run(tmp_path, monkeypatch):
 
 
 def test_the_answer_slot_is_the_one_most_targets_show(tmp_path):
-    """A summary is the answer of a summarising task; writing the text from it is an inverted pattern."""
+    """A summary is the answer of a summarising task;
+    writing the text from it is an inverted pattern.
+    """
     text = """P = {"xsum": [
         ("Sum up: {text}", "{summary}"),
         ("{text}\\nIn short?", "So: {summary}"),
@@ -158,7 +162,7 @@ def test_few_shot_patterns_are_read_from_their_calls(tmp_path):
         Shots(inputs="Tell: {question}", targets="{answer}", inputs_prefix="Q: ", targets_prefix="A: ", x_y_delimiter="\\n"),
         Shots(inputs=make(), targets="{answer}"),
     ]}
-    """
+    """  # noqa: E501
     found = import_flan(write(tmp_path / "t.py", text), options())
 
     assert [(item.text, item.cue) for item in found.phrasings] == [
@@ -170,7 +174,9 @@ def test_few_shot_patterns_are_read_from_their_calls(tmp_path):
 
 
 def test_flan_phrasings_record_where_they_come_from(tmp_path):
-    """Collection, licence, file, line, commit and digest are there, and the choices are listed as FLAN lists them."""
+    """Collection, licence, file, line, commit and digest are there,
+    and the choices are listed as FLAN lists them.
+    """
     found = import_flan(
         write(tmp_path / "templates.py", FLAN),
         options("flan", commit="abc123", tasks=("promptbench/rte",)),
@@ -206,7 +212,9 @@ def test_files_that_are_no_flan_module_are_refused(tmp_path, text):
 
 
 def test_promptsource_templates_become_phrasings(tmp_path):
-    """Fixed answer words are written out, listed choices become a slot, and what leaks or computes is named."""
+    """Fixed answer words are written out, listed choices become a slot,
+    and what leaks or computes is named.
+    """
     found = import_promptsource(write(tmp_path / "templates.yaml", PROMPTSOURCE), options("p3"))
 
     assert [(item.text, item.layout) for item in found.phrasings] == [
@@ -282,7 +290,8 @@ def test_superni_rewrites_are_read_from_csv(tmp_path):
     """The column of rewrites comes before the original instruction."""
     path = write(
         tmp_path / "new.csv",
-        'Write your instruction,Original Instruction,name\n"Do, please.",Do.,task1_a\n,Do.,task2_b\n',
+        'Write your instruction,Original Instruction,name\n"Do, '
+        'please.",Do.,task1_a\n,Do.,task2_b\n',
     )
     found = import_superni(path, options("para"))
 
@@ -306,7 +315,9 @@ def test_files_that_are_no_superni_are_refused(tmp_path, name, text):
 
 
 def test_promptbench_adversarial_prompts_keep_their_accuracies(tmp_path):
-    """Clean, attacked and translated prompts carry the published accuracy, the attack, and what they were made from."""
+    """Clean, attacked and translated prompts carry the published accuracy, the attack,
+    and what they were made from.
+    """
     found = import_promptbench(write(tmp_path / "t5_zeroshot.md", ADVERSARIAL), options())
     clean, attacked, translated = found.phrasings
 
@@ -335,7 +346,10 @@ def test_promptbench_adversarial_prompts_keep_their_accuracies(tmp_path):
         ("p.yaml", 'cola:\n  - "Fine? {content}"\n  - "Fine for {}?"\n'),
         (
             "q.yaml",
-            '# upstream keeps Python under this name\nprompts = {"cola": ["Fine? {content}", "Fine for {}?"]}\n',
+            (
+                '# upstream keeps Python under this name\nprompts = {"cola": ["Fine? '
+                '{content}", "Fine for {}?"]}\n'
+            ),
         ),
     ],
 )
@@ -362,7 +376,8 @@ def test_prompteval_templates_marked_wrong_are_doubtful(tmp_path):
     """Upstream's own judgement is kept, and its slots become ours."""
     path = write(
         tmp_path / "anatomy.csv",
-        'prompt idx,prompt template,correct\n1,"On {topic}:\n{question}\n{choices}\nAnswer:",1\n2,Just {x y},1\n3,Say {question},0\n',
+        'prompt idx,prompt template,correct\n1,"On '
+        '{topic}:\n{question}\n{choices}\nAnswer:",1\n2,Just {x y},1\n3,Say {question},0\n',
     )
     found = import_prompteval(path, options())
 
@@ -398,7 +413,10 @@ def test_tables_are_read_with_a_mapping(tmp_path, name):
         ("Never mind {{ question }}", "negated", None),
     ]
     assert [line.rsplit(": ", 1)[1] for line in found.skipped] == [
-        "kind 'evil' is not accepted; correct, negated, null, opposite, random, shuffled, wrong are",
+        (
+            "kind 'evil' is not accepted; correct, negated, null, opposite, random, shuffled, "
+            "wrong are"
+        ),
         "published '50' is not accepted; a fraction from 0 to 1 is",
     ]
 
@@ -483,7 +501,9 @@ def test_format_strings_become_templates_that_render_to_them(text):
 
 @pytest.mark.parametrize("text", ["{}", "{0}", "{x.y}", "{x!r}", "{x:>9999999999}"])
 def test_slots_that_are_no_plain_name_are_refused(text):
-    """Positions, attributes, conversions and widths of format strings have no place in a phrasing."""
+    """Positions, attributes, conversions and widths of format strings have no place in a
+    phrasing.
+    """
     with pytest.raises(CatalogError, match="is not a plain name"):
         from_format_string(text, {})
 

@@ -1,4 +1,6 @@
-"""Borrowed templates keep their own answer words: each stands for the label it stood for upstream."""
+"""Borrowed templates keep their own answer words:
+each stands for the label it stood for upstream.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,9 @@ def test_yes_or_no_is_asked_and_scored_as_such(tmp_path):
 def test_words_that_cannot_be_placed_leave_the_template_out(
     tmp_path, capsys, answers, text, target, why
 ):
-    """A template that does not show its words, turns them round, or has too many is named with the reason."""
+    """A template that does not show its words, turns them round,
+    or has too many is named with the reason.
+    """
     found = imported(
         tmp_path, "super_glue/rte", entry("a", answers, text, target), tasks="promptbench/rte"
     )

@@ -1,4 +1,6 @@
-"""Borrowed templates on another benchmark's slots: what fits becomes a phrasing with its source, what does not is named."""
+"""Borrowed templates on another benchmark's slots:
+what fits becomes a phrasing with its source, what does not is named.
+"""
 
 import json
 from pathlib import Path
@@ -28,7 +30,7 @@ PATTERNS = {
     "xsum": [("In short, please: {text}", "{summary}")],
     "nq": [("{question}", "{answer}")],
 }
-"""
+"""  # noqa: E501
 QUIZ = """
 dataset: ai2_arc
 templates:
@@ -67,8 +69,11 @@ templates:
     metadata: !TemplateMetadata
       original_task: true
     name: mixed
-"""
-DEFINITION = "Here is a question on anatomy with four answer options. Reply with the letter of the right one."
+"""  # noqa: E501
+DEFINITION = (
+    "Here is a question on anatomy with four answer options. "
+    "Reply with the letter of the right one."
+)
 
 
 def imported(tmp_path: Path, *words: str) -> tuple[list, int]:
@@ -80,7 +85,9 @@ def imported(tmp_path: Path, *words: str) -> tuple[list, int]:
 
 @pytest.fixture
 def quiz(tmp_path: Path) -> Path:
-    """A folder in promptsource's layout, with a data set of another type and a broken file beside the quiz."""
+    """A folder in promptsource's layout, with a data set of another type and a broken file
+    beside the quiz.
+    """
     for name, text in (
         ("ai2_arc/Easy", QUIZ),
         ("imdb", QUIZ.replace("ai2_arc", "imdb")),
@@ -95,7 +102,9 @@ def quiz(tmp_path: Path) -> Path:
 def test_a_folder_of_promptsource_becomes_quiz_phrasings(
     quiz: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
-    """Loops, guards and shuffles that list all choices are one slot; another type of task is passed over, a broken file named."""
+    """Loops, guards and shuffles that list all choices are one slot;
+    another type of task is passed over, a broken file named.
+    """
     found, code = imported(
         tmp_path, "promptsource", str(quiz), "--as", "qa", "--tasks", "mmlu/*,bbh/*"
     )
@@ -132,7 +141,9 @@ def test_wordings_that_count_four_choices_stay_with_tasks_that_have_four(
 
 
 def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture):
-    """What needs a slot more, shows no choices or asks for a question is left out; other keys are passed over."""
+    """What needs a slot more, shows no choices or asks for a question is left out;
+    other keys are passed over.
+    """
     (tmp_path / "templates.py").write_text(FLAN, encoding="utf-8")
     found, _ = imported(tmp_path, "flan", str(tmp_path), "--as", "qa", "--tasks", "mmlu/*")
     told = capsys.readouterr().err
@@ -167,7 +178,9 @@ def test_flan_keys_of_the_type_are_taken(tmp_path: Path, capsys: pytest.CaptureF
 def test_every_type_names_the_fields_of_the_task_it_is_asked_on(
     tmp_path: Path, kind: str, task: str, text: str
 ):
-    """The two texts of RTE are called otherwise than those of MNLI; a wording without labels or choices is left out."""
+    """The two texts of RTE are called otherwise than those of MNLI;
+    a wording without labels or choices is left out.
+    """
     (tmp_path / "templates.py").write_text(FLAN, encoding="utf-8")
     found, code = imported(tmp_path, "flan", str(tmp_path), "--as", kind, "--tasks", task)
 
@@ -177,7 +190,9 @@ def test_every_type_names_the_fields_of_the_task_it_is_asked_on(
 
 
 def test_several_types_go_each_to_its_tasks(tmp_path: Path):
-    """One command for a family: no wording for pairs that entail is asked on pairs that are equivalent."""
+    """One command for a family: no wording for pairs that entail is asked on pairs that are
+    equivalent.
+    """
     (tmp_path / "templates.py").write_text(FLAN, encoding="utf-8")
     found, _ = imported(
         tmp_path, "flan", str(tmp_path), "--as", "nli,paraphrase,qa", "--tasks", "promptbench/*"
@@ -195,7 +210,9 @@ def test_several_types_go_each_to_its_tasks(tmp_path: Path):
 
 
 def test_a_definition_on_one_subject_is_for_that_subject(tmp_path: Path):
-    """SuperNI's anatomy task is asked on MMLU's anatomy alone, with letters in brackets as it says."""
+    """SuperNI's anatomy task is asked on MMLU's anatomy alone,
+    with letters in brackets as it says.
+    """
     path = tmp_path / "tasks" / "task001_mmmlu_answer_generation_anatomy.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"Definition": DEFINITION, "Instances": []}), encoding="utf-8")

@@ -1,4 +1,6 @@
-"""Lint: every code fires on a file that deserves it, with file and line, and the shipped library is clean."""
+"""Lint: every code fires on a file that deserves it, with file and line,
+and the shipped library is clean.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from evalkit.catalog.library.lint_text import CODES
 from evalkit.catalog.paths import data_root
 from evalkit.errors import CatalogError
 
-HEAD = "tasks: [mmlu/anatomy]\ndefaults: {source: evalkit, author: us, licence: CC-BY-4.0}\nphrasings:\n"
+HEAD = (
+    "tasks: [mmlu/anatomy]\ndefaults: {source: evalkit, author: us, licence: "
+    "CC-BY-4.0}\nphrasings:\n"
+)
 CLEAN = '  - id: fine\n    text: "Give the letter of the choice that is right."\n'
 
 
@@ -42,7 +47,10 @@ def test_a_fine_file_has_no_findings(tmp_path):
         ('  - id: a\n    text: "Give the letter."\n    layout: none\n', [(5, "choices")]),
         ('  - id: a\n    text: "Give the letter. Answer: B"\n    cue: ""\n', [(5, "leak")]),
         (
-            '  - id: a\n    text: "Pick {{ question }} {{ choices }} {{ answer }}"\n    position: inline\n',
+            (
+                '  - id: a\n    text: "Pick {{ question }} {{ choices }} {{ answer }}"\n    '
+                "position: inline\n"
+            ),
             [(5, "leak")],
         ),
         ('  - id: a\n    text: "Pick {{ question"\n', [(5, "template"), (5, "template")]),
@@ -66,9 +74,9 @@ def test_every_mistake_is_found_at_its_line(tmp_path, body, expected):
 
 def test_all_mistakes_of_a_file_are_found_together(tmp_path):
     """Lint does not stop at the first finding."""
-    body = (
-        CLEAN
-        + '  - id: a\n    text: "Give the letter of the choice that is right!"\n  - id: b\n    text: "Choose {{ oops }}"\n'
+    body = CLEAN + (
+        '  - id: a\n    text: "Give the letter of the choice that is right!"\n  - id: '
+        'b\n    text: "Choose {{ oops }}"\n'
     )
 
     assert findings(tmp_path, body) == [(7, "near-duplicate"), (9, "slot")]
@@ -83,7 +91,10 @@ def test_mixed_line_ends_and_raw_invisible_characters_are_found(tmp_path):
 
 def test_a_paraphrase_that_changes_the_answers_is_found(tmp_path):
     """Quoted answers of the original must stand in the paraphrase."""
-    body = "  - id: a\n    text: \"Say 'yes' or 'no'.\"\n  - id: b\n    of: a\n    text: \"Reply with 'true' or 'false'.\"\n"
+    body = (
+        "  - id: a\n    text: \"Say 'yes' or 'no'.\"\n  - id: b\n    of: a\n    text: "
+        "\"Reply with 'true' or 'false'.\"\n"
+    )
 
     assert findings(tmp_path, body) == [(8, "labels")]
 
@@ -91,7 +102,10 @@ def test_a_paraphrase_that_changes_the_answers_is_found(tmp_path):
 def test_quoted_answers_that_are_not_the_tasks_are_found(tmp_path):
     """A task answered with Yes and No is not asked for true and false."""
     head = HEAD.replace("mmlu/anatomy", "bbh/navigate")
-    body = "  - id: a\n    layout: original\n    label_space: text\n    text: \"Are you back? 'true' or 'false'\"\n"
+    body = (
+        '  - id: a\n    layout: original\n    label_space: text\n    text: "Are you back? '
+        "'true' or 'false'\"\n"
+    )
 
     assert findings(tmp_path, body, head) == [(7, "labels")]
 

@@ -1,4 +1,6 @@
-"""The meaning check: what each validator catches, what is recorded, and the measured error rates."""
+"""The meaning check: what each validator catches, what is recorded,
+and the measured error rates.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def test_a_lost_or_added_answer_fails():
     ],
 )
 def test_negation_must_be_kept(first, second, kept):
-    """Negating words are counted by parity, contractions included; paired answer words do not count."""
+    """Negating words are counted by parity, contractions included;
+    paired answer words do not count.
+    """
     assert verdict(negation_kept, first, second)[0] is kept
 
 
@@ -122,7 +126,9 @@ def test_a_named_encoder_needs_the_optional_part(monkeypatch):
 
 
 def test_there_are_pairs_enough_of_both_kinds():
-    """At least sixty good and sixty bad paraphrases, no pair twice, every bad one with its fault."""
+    """At least sixty good and sixty bad paraphrases, no pair twice, every bad one with its
+    fault.
+    """
     pairs = calibration_pairs()
 
     assert sum(pair.same for pair in pairs) >= 60

@@ -23,14 +23,18 @@ def imported(importer, paths):
 
 
 def test_promptsource_gives_most_of_its_templates(data_dir):
-    """Of 195 published templates 168 become phrasings; each of the others is named with its reason."""
+    """Of 195 published templates 168 become phrasings;
+    each of the others is named with its reason.
+    """
     found = imported("promptsource", (data_dir / "promptsource").rglob("templates.yaml"))
 
     assert (len(found.phrasings), len(found.skipped)) == (168, 27)
 
 
 def test_promptbench_adversarial_files_are_read_to_the_last_line(data_dir):
-    """No line is left unread but two stray letters; every prompt has its accuracy; every attack its origin."""
+    """No line is left unread but two stray letters; every prompt has its accuracy;
+    every attack its origin.
+    """
     found = imported(
         "promptbench", (data_dir / "promptbench" / "prompts" / "adv_prompts").glob("*_*shot.md")
     )
@@ -67,7 +71,9 @@ def test_promptbench_sets_are_read(data_dir):
 
 
 def test_prompteval_templates_are_read(data_dir):
-    """Thousands of templates, of which only those with slots that are no names are left out besides repeats."""
+    """Thousands of templates, of which only those with slots that are no names are left out
+    besides repeats.
+    """
     found = imported("prompteval", (data_dir / "prompteval" / "templates").glob("*/*.csv"))
 
     assert len(found.phrasings) > 6000

@@ -1,4 +1,6 @@
-"""Wordings in three classes: what is held against what, who is called changed, and what the command prints."""
+"""Wordings in three classes: what is held against what, who is called changed,
+and what the command prints.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from evalkit.records import Phrasing
 TEXTS = {
     "one": "Trace the walk and say whether it ends where it began. Reply Yes or No.",
     "near": "Trace the walk and state whether it ends where it began. Reply Yes or No.",
-    "other": "Trace the walk and say whether it turns where it began. Explain why. Reply True or False.",
+    "other": "Trace the walk and say whether it turns where it began. Explain why. Reply True or False.",  # noqa: E501
 }
 
 
@@ -46,7 +48,9 @@ def test_three_classes_by_two_thresholds():
 
 
 def test_every_combination_says_how_often_its_classes_are_right():
-    """Rates are of pairs kept for judging; of what is decided about one in twenty is wrong, and what was not measured is said."""
+    """Rates are of pairs kept for judging; of what is decided about one in twenty is wrong,
+    and what was not measured is said.
+    """
     counted = {"rules": (114, 166), "encoder": (114, 166), "model": (71, 97)}
     for name, (good, bad) in counted.items():
         rates = fitted.fit_named(name).rates
@@ -105,7 +109,9 @@ def cost(context: str, texts: list[str]) -> list[float]:
 
 
 def test_likelihoods_are_asked_alone_and_both_ways():
-    """Five numbers: both texts alone, each after the other, the changed one after the task's wordings."""
+    """Five numbers: both texts alone, each after the other, the changed one after the task's
+    wordings.
+    """
     found = nats(cost, "Pick one {{ word }}.", "Take one {{ word }}.", ["Take it."])
 
     assert found == (9.0, 9.0, 5.0, 5.0, 3.0)

@@ -8,8 +8,14 @@ from evalkit.catalog.library.seen import label_phrasings
 from evalkit.errors import UsageError
 from evalkit.records import Phrasing
 
-LONG = "Read the paragraph twice and then decide which of the four listed continuations fits its tone best."
-INLINE = "Given the premise {{ premise }}, is it certain that {{ hypothesis }} holds as well? Reply briefly."
+LONG = (
+    "Read the paragraph twice and then decide which of the four listed continuations fits its "
+    "tone best."
+)
+INLINE = (
+    "Given the premise {{ premise }}, is it certain that {{ hypothesis }} holds as well? "
+    "Reply briefly."
+)
 
 
 def phrasing(name: str, text: str) -> Phrasing:
@@ -44,7 +50,9 @@ def labels(texts: dict[str, str], rows: list[str], **given: float) -> dict[str, 
     ],
 )
 def test_copies_are_told_from_decoys(row, label, match):
-    """Verbatim and embedded copies are exact; case, breaks and invisible letters normalised; few edits near; other texts unseen."""
+    """Verbatim and embedded copies are exact; case, breaks and invisible letters normalised;
+    few edits near; other texts unseen.
+    """
     (finding,), count = label_phrasings([phrasing("p", LONG)], [("f:1", row)])
 
     assert count == 1
@@ -73,12 +81,16 @@ def test_copies_are_told_from_decoys(row, label, match):
     ],
 )
 def test_slots_match_anything_in_order(row, label):
-    """Filled slots, slots of other template languages and no punctuation still match; the wrong order does not."""
+    """Filled slots, slots of other template languages and no punctuation still match;
+    the wrong order does not.
+    """
     assert labels({"p": INLINE}, [row]) == {"p": label}
 
 
 def test_a_short_phrasing_must_stand_alone():
-    """Four words inside a longer sentence are another instruction; as a line or sentence they are a copy."""
+    """Four words inside a longer sentence are another instruction;
+    as a line or sentence they are a copy.
+    """
     texts = {"p": "Pick the right option."}
 
     assert labels(texts, ["Pick the right option and explain in French why."]) == {"p": "unseen"}

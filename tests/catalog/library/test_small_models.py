@@ -1,4 +1,6 @@
-"""Back-translation and NLI with tiny random models made on the spot: loading, batching and label lookup."""
+"""Back-translation and NLI with tiny random models made on the spot:
+loading, batching and label lookup.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def test_any_seq2seq_model_translates(tmp_path, tokenizer):
     "labels", [{0: "CONTRADICTION", 1: "NEUTRAL", 2: "ENTAILMENT"}, {0: "no", 1: "yes"}]
 )
 def test_entailment_is_found_by_its_label(tmp_path, tokenizer, labels):
-    """The probability of the label called entailment is the score; a model without one is refused by name."""
+    """The probability of the label called entailment is the score;
+    a model without one is refused by name.
+    """
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 

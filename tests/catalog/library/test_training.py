@@ -110,7 +110,7 @@ def test_an_unknown_field_names_those_there(tmp_path):
     path = write(tmp_path / "a.jsonl", ROWS)
     with pytest.raises(
         UsageError,
-        match=r"none of 2 rows has field promt; fields there: instruction, output. Name one of them",
+        match=r"none of 2 rows has field promt; fields there: instruction, output. Name one of them",  # noqa: E501
     ):
         list(training_rows(str(path), fields=["promt"]))
 

@@ -58,7 +58,9 @@ def passed(first: str, second: str, labels=(), **options) -> bool:
 
 
 def test_the_pairs_are_many_and_have_a_verdict_each():
-    """At least 600 pairs over 60 wordings, every verdict among them, no text twice for one wording."""
+    """At least 600 pairs over 60 wordings, every verdict among them, no text twice for one
+    wording.
+    """
     pairs = [one for group in groups() for one in group["changed"]]
 
     assert len(pairs) >= 600
@@ -108,7 +110,9 @@ def test_the_documented_rates_are_the_measured_ones():
 
 
 def test_no_sign_speaks_for_a_text():
-    """All weights are positive, name a signal, and thresholds rise from few refused to few passed."""
+    """All weights are positive, name a signal, and thresholds rise from few refused to few
+    passed.
+    """
     names = set(read_pair("a", "a")) | set(edit_signals("a", "a"))
     of_encoder = (
         "whole apart|word apart|words apart|wordings apart|clause lost|clause new"
@@ -169,7 +173,9 @@ def test_each_sign_sees_its_own_fault(first, second, labels, sign):
     ],
 )
 def test_edits_are_told_by_what_they_touch(second, sign):
-    """Small words alone, words put in, words taken out, a denial; and an unchanged text has none."""
+    """Small words alone, words put in, words taken out, a denial;
+    and an unchanged text has none.
+    """
     assert edit_signals("Give the name and the date.", second)[sign] > 0
     assert set(edit_signals(second, second).values()) == {0.0}
 
@@ -302,7 +308,9 @@ class Rows:
 
 
 def test_an_encoder_holds_a_text_against_the_other_wordings_too():
-    """A text that drifts from what all wordings of the task say is farther from them; without others nothing is said."""
+    """A text that drifts from what all wordings of the task say is farther from them;
+    without others nothing is said.
+    """
     one, drifted = "Pick the right option.", "Pick the fuzzy box."
     others = [
         "Pick a right option.",
@@ -321,7 +329,9 @@ def test_an_encoder_holds_a_text_against_the_other_wordings_too():
 
 
 def test_one_word_for_another_counts_where_nothing_else_changed():
-    """The farther the words are, out of context, the more; a second edit, or none, and it says nothing."""
+    """The farther the words are, out of context, the more; a second edit, or none,
+    and it says nothing.
+    """
     near = encoded_signals(Rows(), "Pick the stone.", "Pick the tones.")["one exchange"]
     far = encoded_signals(Rows(), "Pick the stone.", "Pick the fuzzy.")["one exchange"]
     two = encoded_signals(Rows(), "Pick the stone now.", "Take the fuzzy now.")["one exchange"]

@@ -63,7 +63,9 @@ def test_the_card_names_the_hash_of_the_weights(folder: Path) -> None:
 
 
 def test_demo_is_a_model_like_any_other(folder: Path) -> None:
-    """``--model demo`` and the folder's path give the same specification: Transformers, tuned on the tuning half."""
+    """``--model demo`` and the folder's path give the same specification:
+    Transformers, tuned on the tuning half.
+    """
     named, by_path = load_model("demo"), load_model(str(folder))
 
     assert named == by_path
@@ -107,7 +109,9 @@ def answered(model: Any, tokenizer: Any, prompt: Prompt) -> str:
 
 
 def seen_score(family: str, model: Any, tokenizer: Any) -> float:
-    """Return the share of sixty held-out instances answered correctly, each in one of the tuning phrasings."""
+    """Return the share of sixty held-out instances answered correctly, each in one of the tuning
+    phrasings.
+    """
     import torch
 
     task = load_task(f"procedural/{family}")

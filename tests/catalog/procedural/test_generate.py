@@ -28,7 +28,9 @@ def questions(family: str, split: str, *, seed: int = 0) -> set[str]:
 
 
 def test_draws_are_the_same_on_every_machine() -> None:
-    """The values of a seed are written down here, so that another Python cannot change a benchmark unnoticed."""
+    """The values of a seed are written down here,
+    so that another Python cannot change a benchmark unnoticed.
+    """
     draws = Draws("evalkit")
 
     assert (
@@ -61,7 +63,9 @@ def test_fewer_instances_are_the_first_of_more(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_splits_share_no_question_whatever_the_seeds(family: str) -> None:
-    """No question of one split appears in another, also when the splits are made from different seeds."""
+    """No question of one split appears in another, also when the splits are made from different
+    seeds.
+    """
     splits = SPLITS if FAMILIES[family].has_rules else SPLITS[:-1]
     found = {split: questions(family, split, seed=seed) for seed, split in enumerate(splits)}
 
@@ -88,7 +92,9 @@ def test_held_out_rules_are_in_no_other_split(family: str) -> None:
 
 
 def test_held_out_boolean_forms_are_never_trained_on() -> None:
-    """The form of an expression, constants blanked, is in the training or in the held-out set, never both."""
+    """The form of an expression, constants blanked, is in the training or in the held-out set,
+    never both.
+    """
     forms = {
         split: {
             instance.fields["question"].replace("True", "_").replace("False", "_")
@@ -105,7 +111,9 @@ def test_held_out_boolean_forms_are_never_trained_on() -> None:
 
 @pytest.mark.parametrize("family", WITH_RULES)
 def test_about_a_quarter_of_the_rules_is_held_out(family: str) -> None:
-    """Between one tenth and one half of the drawn rules are held out, so neither side is starved."""
+    """Between one tenth and one half of the drawn rules are held out,
+    so neither side is starved.
+    """
     draws = Draws("rules")
     rules = {FAMILIES[family].draw(draws, FAMILIES[family].knobs).rule for _ in range(3000)}
     share = sum(held_out(family, rule) for rule in rules) / len(rules)
@@ -130,7 +138,9 @@ def test_instances_are_different_and_complete(family: str) -> None:
 
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.labels])
 def test_fixed_labels_are_balanced(family: str) -> None:
-    """Half of the instances have each label, so that always giving one label scores exactly chance."""
+    """Half of the instances have each label, so that always giving one label scores exactly
+    chance.
+    """
     targets = [instance.target for instance in generate(family, "test_instance", 250)]
 
     assert [targets.count(label) for label in range(2)] == [125, 125]
@@ -219,7 +229,9 @@ def test_unusable_knobs_are_refused(knobs: dict[str, int]) -> None:
 
 
 def test_stream_ends_when_nothing_new_is_found() -> None:
-    """A family with few items yields them all and stops: 7 days x 2 shifts of one day, split by content."""
+    """A family with few items yields them all and stops:
+    7 days x 2 shifts of one day, split by content.
+    """
     found = [
         len(list(stream("calendar", split, knobs={"max_days": 1, "max_shifts": 1})))
         for split in SPLITS

@@ -22,7 +22,9 @@ def items(family: str) -> Iterator[Instance]:
 
 
 def test_rewrite_equals_str_replace_with_count_one() -> None:
-    """The answer is str.replace(left, right, 1), which leaves a string without a match alone; both cases occur."""
+    """The answer is str.replace(left, right, 1), which leaves a string without a match alone;
+    both cases occur.
+    """
     unchanged = 0
     for instance in items("rewrite"):
         fields = instance.fields
@@ -35,7 +37,9 @@ def test_rewrite_equals_str_replace_with_count_one() -> None:
 
 
 def normal_form(program: str, string: str) -> str:
-    """Return the final string of a Markov program by regular expressions, one recursion per rewrite."""
+    """Return the final string of a Markov program by regular expressions, one recursion per
+    rewrite.
+    """
     for rule in program.split("; "):
         left, right = rule.split(" -> ")
         rewritten, n = re.subn(re.escape(left), right, string, count=1)
@@ -45,7 +49,9 @@ def normal_form(program: str, string: str) -> str:
 
 
 def test_markov_programs_end_where_a_recursive_interpreter_ends() -> None:
-    """An interpreter written with re.subn and recursion agrees; some programs take several steps."""
+    """An interpreter written with re.subn and recursion agrees;
+    some programs take several steps.
+    """
     for instance in items("markov"):
         assert instance.references == (
             normal_form(instance.fields["program"], instance.fields["string"]),
@@ -140,7 +146,9 @@ def test_navigation_walks_back_on_the_complex_plane() -> None:
 
 
 def test_tracking_follows_the_sentences() -> None:
-    """Reading the story sentence by sentence into a dictionary gives the object of the person asked about."""
+    """Reading the story sentence by sentence into a dictionary gives the object of the person
+    asked about.
+    """
     for instance in items("tracking"):
         holds: dict[str, str] = {}
         for sentence in instance.fields["story"].rstrip(".").split(". "):

@@ -21,7 +21,9 @@ def with_options(**options: Any) -> Task:
 
 
 def test_every_family_has_its_tasks() -> None:
-    """Each family has a task of held-out instances and, where it has rules, one of held-out rules."""
+    """Each family has a task of held-out instances and,
+    where it has rules, one of held-out rules.
+    """
     expected = {f"procedural/{name}" for name in FAMILIES} | {
         f"procedural/{name}_heldout" for name, family in FAMILIES.items() if family.has_rules
     }
@@ -31,7 +33,9 @@ def test_every_family_has_its_tasks() -> None:
 
 @pytest.mark.parametrize("task", list_tasks(["procedural/*"]), ids=lambda task: str(task.id))
 def test_shipped_tasks_agree_with_their_family(task: Task) -> None:
-    """Kind, fields and labels of the file are those of the generator, and it gives the 250 instances promised."""
+    """Kind, fields and labels of the file are those of the generator,
+    and it gives the 250 instances promised.
+    """
     family = FAMILIES[task.source.options["family"]]
 
     assert (task.kind, task.fields, task.labels) == (
@@ -69,7 +73,10 @@ def test_shots_come_from_the_validation_split() -> None:
     [
         (
             {"instances": 5},
-            "task 'procedural/rewrite': source option 'family' is None; the name of a family is accepted.",
+            (
+                "task 'procedural/rewrite': source option 'family' is None; "
+                "the name of a family is accepted."
+            ),
         ),
         (
             {"family": "rewrite"},
@@ -89,7 +96,10 @@ def test_shots_come_from_the_validation_split() -> None:
         ),
         (
             {"family": "rewrite", "instances": 5, "speed": 1},
-            "source option 'speed' is not known; known are family, instances, knobs, noop, rules, samples, seed, skew.",
+            (
+                "source option 'speed' is not known; known are family, instances, knobs, noop, "
+                "rules, samples, seed, skew."
+            ),
         ),
         (
             {"family": "chess", "instances": 5},

@@ -17,7 +17,7 @@ from evalkit.catalog.tasks import load_task
 
 TOOL = Path(__file__).parents[3] / "tools" / "train_demo.py"
 SMALL = [
-    "--steps", "6", "--log-every", "3", "--batch-size", "4", "--instances", "30", "--width", "32", "--heads", "2", "--layers", "1",
+    "--steps", "6", "--log-every", "3", "--batch-size", "4", "--instances", "30", "--width", "32", "--heads", "2", "--layers", "1",  # noqa: E501
     "--vocabulary", "400", "--no-bf16",
 ]  # fmt: skip
 
@@ -58,7 +58,9 @@ def train(
 
 
 def test_only_training_data_in_tuning_words_is_trained_on(tool: ModuleType) -> None:
-    """No phrasing of another source, no control, and no question of a test split is in the training pools."""
+    """No phrasing of another source, no control,
+    and no question of a test split is in the training pools.
+    """
     for pool in tool.build_pools(200, 5):
         family = pool.task.name
         allowed = {
@@ -82,7 +84,9 @@ def test_only_training_data_in_tuning_words_is_trained_on(tool: ModuleType) -> N
 
 
 def test_digits_and_lone_capitals_are_tokens_of_their_own(tool: ModuleType) -> None:
-    """A string, a list and a letter label are cut symbol by symbol, before an answer as inside a question."""
+    """A string, a list and a letter label are cut symbol by symbol, before an answer as inside a
+    question.
+    """
     tokenizer = tool.build_tokenizer(tool.build_pools(30, 5), 400)
     text = "String: PQQ 407\nAnswer: PQ"
     tokens = tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
@@ -94,7 +98,9 @@ def test_digits_and_lone_capitals_are_tokens_of_their_own(tool: ModuleType) -> N
 def test_an_interrupted_training_ends_with_the_same_weights(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Stopping right after the first checkpoint and starting again gives the file an undisturbed run gives."""
+    """Stopping right after the first checkpoint and starting again gives the file an undisturbed
+    run gives.
+    """
     undisturbed = train(tool, monkeypatch, tmp_path / "whole")
     save = tool.save_checkpoint
 
@@ -138,7 +144,9 @@ def test_seeds_give_different_weights(
 def test_an_encoder_decoder_is_trained_and_loads(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, architecture: str
 ) -> None:
-    """The other architectures end in a folder that Transformers opens as a sequence-to-sequence model."""
+    """The other architectures end in a folder that Transformers opens as a sequence-to-sequence
+    model.
+    """
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     train(tool, monkeypatch, tmp_path, "--architecture", architecture)
@@ -156,7 +164,9 @@ def test_training_lowers_the_loss(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of ninety steps the last thirty have at most two thirds of the mean loss of the first thirty."""
+    """Of ninety steps the last thirty have at most two thirds of the mean loss of the first
+    thirty.
+    """
     train(
         tool,
         monkeypatch,
@@ -183,7 +193,9 @@ def test_training_lowers_the_loss(
 def test_a_second_stage_starts_from_the_first(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With no steps to take, ``--start`` gives back the weights and the tokenizer it started from."""
+    """With no steps to take, ``--start`` gives back the weights and the tokenizer it started
+    from.
+    """
     first = train(tool, monkeypatch, tmp_path / "first")
     second = train(
         tool,

@@ -87,7 +87,9 @@ def paraphrases(family: str) -> tuple[Phrasing, ...]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_has_eight_paraphrases_of_tuning_phrasings(family: str) -> None:
-    """Each is of another tuning phrasing and asks for the same form of answer in the same place; only the words differ."""
+    """Each is of another tuning phrasing and asks for the same form of answer in the same place;
+    only the words differ.
+    """
     known = {item.id: item for item in phrasings(family)}
     found = paraphrases(family)
     shared = ("position", "layout", "label_space", "cue", "kind", "tasks", "wrapper", "language")
@@ -102,7 +104,9 @@ def test_each_family_has_eight_paraphrases_of_tuning_phrasings(family: str) -> N
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_paraphrases_are_no_rewordings_of_any_other_phrasing(family: str) -> None:
-    """ROUGE-L to every phrasing and control stays below 0.7, and no opening is shared: what is held out stays held out."""
+    """ROUGE-L to every phrasing and control stays below 0.7, and no opening is shared:
+    what is held out stays held out.
+    """
     everything = load_phrasings(load_task(f"procedural/{family}"), sources=[PARAPHRASES])
     texts = {item.id: words(item.text) for item in everything}
     openings = [opening(item.text) for item in (*phrasings(family), *paraphrases(family))]
@@ -117,7 +121,9 @@ def test_paraphrases_are_no_rewordings_of_any_other_phrasing(family: str) -> Non
 
 
 def test_paraphrases_are_used_only_where_their_source_is_named() -> None:
-    """No task meets them by itself, so that suites stay what they are; held-out rules share those of their family."""
+    """No task meets them by itself, so that suites stay what they are;
+    held-out rules share those of their family.
+    """
     for task in list_tasks(["procedural/*"]):
         assert PARAPHRASES not in {item.source for item in load_phrasings(task)}
         assert (
@@ -148,7 +154,9 @@ def test_ids_do_not_tell_the_half() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_common_layout_is_in_both_halves(family: str) -> None:
-    """A layout with several phrasings is in both halves, so that the halves differ in wording and not in layout."""
+    """A layout with several phrasings is in both halves,
+    so that the halves differ in wording and not in layout.
+    """
     found = phrasings(family)
     for layout in {item.layout for item in found}:
         halves = [item.source for item in found if item.layout == layout]
@@ -178,7 +186,9 @@ def test_every_phrasing_was_read_again() -> None:
 
 @pytest.mark.parametrize("task", list_tasks(["procedural/*"]), ids=lambda task: str(task.id))
 def test_every_phrasing_asks_every_task(task: Task) -> None:
-    """Each prompt holds every part of its question, offers all answers, and ends before the answer."""
+    """Each prompt holds every part of its question, offers all answers,
+    and ends before the answer.
+    """
     instance = load_instances(task)[0]
     for phrasing in load_phrasings(task, sources=[PARAPHRASES]):
         prompt = render_prompt(task, phrasing, instance)

@@ -1,4 +1,6 @@
-"""Writes a dictionary of a few words in WordNet's file format, so that tests need neither a download nor a package."""
+"""Writes a dictionary of a few words in WordNet's file format,
+so that tests need neither a download nor a package.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +43,19 @@ def write_wordnet(folder: Path, *, counts: bool = True) -> Path:
             offsets.append(len(data))
             members = " ".join(f"{word} 0" for word in words)
             frames = " 00" if pos == "verb" else ""
-            data += f"{offsets[-1]:08d} 00 {LETTER[pos]} {len(words):02x} {members} 000{frames} | gloss  \n"
+            data += (
+                f"{offsets[-1]:08d} 00 {LETTER[pos]} {len(words):02x} {members} 000{frames} | "
+                "gloss  \n"
+            )
         index: dict[str, list[int]] = {}
         for (words, _), offset in zip(synsets, offsets, strict=True):
             for word in words:
                 index.setdefault(word, []).append(offset)
         lines = [
-            f"{word} {LETTER[pos]} {len(places)} 0 {len(places)} {len(places)} {' '.join(f'{place:08d}' for place in places)}  \n"
+            (
+                f"{word} {LETTER[pos]} {len(places)} 0 {len(places)} {len(places)} "
+                f"{' '.join(f'{place:08d}' for place in places)}  \n"
+            )
             for word, places in sorted(index.items())
         ]
         (folder / f"data.{pos}").write_text(data)

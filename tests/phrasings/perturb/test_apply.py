@@ -13,7 +13,10 @@ from evalkit.phrasings.perturb.spec import PerturbationSpec
 from evalkit.phrasings.templates import check, slots
 from evalkit.records import Phrasing
 
-TEXT = "Read the short sentence below and decide whether it answers {{ question }} with 'yes' or 'no'. Choose `A` then."
+TEXT = (
+    "Read the short sentence below and decide whether it answers {{ question }} with 'yes' or "
+    "'no'. Choose `A` then."
+)
 SPECS = [
     "character",
     "sentence",
@@ -74,7 +77,9 @@ def test_more_copies_begin_with_the_fewer():
 
 
 def test_a_specification_named_twice_makes_its_copies_once():
-    """A suite's own level asked for again on the command line; the larger number of copies holds."""
+    """A suite's own level asked for again on the command line;
+    the larger number of copies holds.
+    """
     once, _ = apply([phrasing()], ["character:rate=0.3,n=3", "drop"], seed=0)
     twice, _ = apply(
         [phrasing()], ["character:rate=0.3", "drop", "character:rate=0.3,n=3", "drop"], seed=0
@@ -125,9 +130,9 @@ def test_fewer_copies_than_asked_for_are_said():
     copies, refused = apply([phrasing("Read this.")], ["pig_latin:n=3"], seed=0)
 
     assert len(copies) == 1
-    assert (
-        str(refused[0])
-        == "phrasing 'p1': perturbation 'pig_latin' made 1 of 3: 30 tries gave no further different text."
+    assert str(refused[0]) == (
+        "phrasing 'p1': perturbation 'pig_latin' made 1 of 3: 30 tries gave no further "
+        "different text."
     )
 
 
@@ -187,7 +192,9 @@ def test_a_spec_object_with_options_is_taken_as_it_is():
     st.integers(min_value=0, max_value=5),
 )
 def test_copies_are_valid_templates_with_the_same_slots_and_never_the_same_text(words, spec, seed):
-    """Whatever the text, a copy is a template evalkit accepts, keeps its slots and differs from the original."""
+    """Whatever the text, a copy is a template evalkit accepts, keeps its slots and differs from
+    the original.
+    """
     original = phrasing(" ".join(words))
     copies, refused = apply([original], [spec], seed=seed)
 

@@ -104,7 +104,10 @@ def test_a_kind_that_is_none_is_named():
     """The accepted kinds are listed."""
     with pytest.raises(
         UsageError,
-        match="control kind 'correct': cannot be derived; accepted: wrong, null, random, shuffled, opposite, negated",
+        match=(
+            "control kind 'correct': cannot be derived; accepted: wrong, null, random, shuffled, "
+            "opposite, negated"
+        ),
     ):
         controls(TASK, OWN, OTHERS, seed=0, kinds=["correct"])
 

@@ -72,7 +72,8 @@ def test_swap_needs_two_different_letters():
     made = character(phrasing("aaaa"), rng(), options("character", kind="swap"))
 
     assert made == Impossible(
-        "no word of at least 4 letters outside slots and label words can take an edit of kind 'swap'"
+        "no word of at least 4 letters outside slots and label words can take an edit of kind "
+        "'swap'"
     )
 
 

@@ -37,7 +37,9 @@ def rng(seed: int = 0) -> np.random.Generator:
     st.integers(0, 9),
 )
 def test_the_target_text_stays_the_target(choices, target, kind, seed):
-    """However choices move, the correct one is still correct, and the order leads back to upstream's index."""
+    """However choices move, the correct one is still correct,
+    and the order leads back to upstream's index.
+    """
     original = instance(*choices, target=target % len(choices))
     moved, order = permute_choices(original, rng(seed), {"kind": kind})
 
@@ -99,7 +101,9 @@ def test_labels_move_while_choices_stay():
 
 
 def test_the_order_of_a_cell_is_the_same_in_every_run():
-    """Order depends on the ids of phrasing and instance, and differs between copies of a phrasing."""
+    """Order depends on the ids of phrasing and instance,
+    and differs between copies of a phrasing.
+    """
     phrasing = Phrasing(id="p", text="Pick.", source="evalkit")
     copies, refused = apply([phrasing], ["order:n=6"], seed=0)
     case = instance("a", "b", "c", "d", "e")

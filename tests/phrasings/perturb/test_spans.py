@@ -24,7 +24,9 @@ from evalkit.phrasings.perturb.spans import free_words, protected_spans, rewrite
     ],
 )
 def test_slots_tags_code_and_quoted_words_are_protected(text, kept):
-    """Template parts of any kind, code, addresses and quoted answers are found; apostrophes are no quotes."""
+    """Template parts of any kind, code, addresses and quoted answers are found;
+    apostrophes are no quotes.
+    """
     assert [text[start:end] for start, end in protected_spans(text)] == kept
 
 

@@ -30,23 +30,38 @@ def test_label_sorts_options_and_leaves_out_the_copies():
     [
         (
             "character:rate=2",
-            "perturbation 'character:rate=2': rate: '2' is not accepted; a number from 0 to 1 is. Correct it.",
+            (
+                "perturbation 'character:rate=2': rate: '2' is not accepted; "
+                "a number from 0 to 1 is. Correct it."
+            ),
         ),
         (
             "character:least=x",
-            "perturbation 'character:least=x': least: 'x' is not accepted; a whole number from 2 to 20 is. Correct it.",
+            (
+                "perturbation 'character:least=x': least: 'x' is not accepted; "
+                "a whole number from 2 to 20 is. Correct it."
+            ),
         ),
         (
             "character:kind=flip",
-            "perturbation 'character:kind=flip': kind: 'flip' is not known; accepted: any, insert, delete, swap, keyboard, homoglyph. Choose one of them.",
+            (
+                "perturbation 'character:kind=flip': kind: 'flip' is not known; accepted: any, "
+                "insert, delete, swap, keyboard, homoglyph. Choose one of them."
+            ),
         ),
         (
             "drop:speed=1",
-            "perturbation 'drop:speed=1': option 'speed' is not known; accepted: n, rate. Correct it.",
+            (
+                "perturbation 'drop:speed=1': option 'speed' is not known; accepted: n, rate. "
+                "Correct it."
+            ),
         ),
         (
             "drop:rate",
-            "perturbation 'drop:rate': 'rate' is not accepted; key=value is. Write it as drop:rate=0.1,n=5.",
+            (
+                "perturbation 'drop:rate': 'rate' is not accepted; key=value is. "
+                "Write it as drop:rate=0.1,n=5."
+            ),
         ),
         (
             "drop:rate=0.1,rate=0.2",
@@ -54,11 +69,17 @@ def test_label_sorts_options_and_leaves_out_the_copies():
         ),
         (
             "drop:n=0",
-            "perturbation 'drop:n=0': n: '0' is not accepted; a whole number from 1 to 1000 is. Correct it.",
+            (
+                "perturbation 'drop:n=0': n: '0' is not accepted; a whole number from 1 to 1000 "
+                "is. Correct it."
+            ),
         ),
         (
             "drop:rate=nan",
-            "perturbation 'drop:rate=nan': rate: 'nan' is not accepted; a number from 0 to 1 is. Correct it.",
+            (
+                "perturbation 'drop:rate=nan': rate: 'nan' is not accepted; "
+                "a number from 0 to 1 is. Correct it."
+            ),
         ),
     ],
 )

@@ -58,7 +58,9 @@ def made_of(file: str, n: int = 1, name: str = "back_translation"):
     ids=["csv", "csv with a mark at its start", "tsv", "jsonl", "by text", "with marks"],
 )
 def test_a_row_becomes_a_copy_of_its_phrasing(tmp_path, name, ending, content):
-    """Whatever the form of the table, the copy has the row's text and names its origin and the file."""
+    """Whatever the form of the table, the copy has the row's text and names its origin and the
+    file.
+    """
     file = written(tmp_path, f"rows{ending}", content)
 
     (copy,), refused = made_of(file, name=name)

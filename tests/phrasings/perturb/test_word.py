@@ -1,4 +1,6 @@
-"""Synonyms from a tiny dictionary in WordNet's own format, and from Debian's WordNet where it is installed."""
+"""Synonyms from a tiny dictionary in WordNet's own format,
+and from Debian's WordNet where it is installed.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def test_phrases_that_instructions_use_alike_need_no_dictionary():
 
 
 def test_names_code_and_labels_are_no_words():
-    """Words with an underscore, before a bracket, in the midst of a capitalised name, or protected stay."""
+    """Words with an underscore, before a bracket, in the midst of a capitalised name,
+    or protected stay.
+    """
     text = "Reply with movie_name, mistake(x), the Passage or a mistake."
 
     assert made(text, "none", protected_words=("reply",)) == text.replace("a mistake.", "an error.")
@@ -106,7 +110,9 @@ def test_without_counts_synonyms_are_still_found(tmp_path, make_wordnet):
     ],
 )
 def test_part_of_speech_follows_the_neighbours(tmp_path, make_wordnet, words, index, expected):
-    """The word answer is a verb before a determiner and a noun after one; an unknown word has no part of speech."""
+    """The word answer is a verb before a determiner and a noun after one;
+    an unknown word has no part of speech.
+    """
     folder = make_wordnet(tmp_path / "both")
     with (folder / "index.verb").open("a") as file:
         file.write("answer v 1 0 1 1 00000017  \n")
@@ -161,7 +167,7 @@ def test_absent_wordnet_says_how_to_get_it(monkeypatch):
     )
     with pytest.raises(
         DataMissingError,
-        match=r"apt-get install wordnet-base \| python -m nltk.downloader wordnet \| export EVALKIT_WORDNET=FOLDER",
+        match=r"apt-get install wordnet-base \| python -m nltk.downloader wordnet \| export EVALKIT_WORDNET=FOLDER",  # noqa: E501
     ):
         find_wordnet()
 

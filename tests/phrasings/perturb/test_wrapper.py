@@ -60,7 +60,9 @@ def test_shots_stand_in_the_data_of_a_frame():
 
 
 def test_a_frame_of_the_users_own_is_read_and_checked(tmp_path):
-    """A file with both slots is used; one without the data, or with a slot it has not, is refused."""
+    """A file with both slots is used; one without the data,
+    or with a slot it has not, is refused.
+    """
     good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
     good.write_text("<<{{ instruction }}|{{ data }}|{{ cue }}>>\n")
     bad.write_text("{{ instruction }} {{ name }}")

@@ -78,7 +78,9 @@ def evidence(
     flips=None,
     **changes,
 ) -> Evidence:
-    """Return the evidence of scores written as digits per phrasing; ``x`` is missing, ``u`` unparsed."""
+    """Return the evidence of scores written as digits per phrasing;
+    ``x`` is missing, ``u`` unparsed.
+    """
     scores = []
     for name, marks in rows.items():
         for k, mark in enumerate(marks):
@@ -101,7 +103,9 @@ def evidence(
 
 
 def test_phrasings_come_lowest_first_with_their_deviation_from_the_mean_of_the_task():
-    """Scores 1, 0.5, 0: mean 0.5, deviations 0.5, 0, -0.5; the two ends hold half of the squares each."""
+    """Scores 1, 0.5, 0: mean 0.5, deviations 0.5, 0, -0.5;
+    the two ends hold half of the squares each.
+    """
     found = evidence({"p": "1111", "q": "1100", "r": "0000"}).tasks[0].phrasings
 
     assert [(row.phrasing_id, row.score, row.deviation, row.share) for row in found] == [
@@ -137,7 +141,9 @@ def test_low_phrasing_fails_by_format_when_its_readable_answers_are_right():
 
 
 def test_first_look_names_the_fewest_phrasings_that_hold_most_of_the_spread():
-    """Deviations of a = 1, 1, 1, 1, 0: 0.2 four times and -0.8; the last holds 0.64 / 0.8 = 80 per cent alone."""
+    """Deviations of a = 1, 1, 1, 1, 0: 0.2 four times and -0.8;
+    the last holds 0.64 / 0.8 = 80 per cent alone.
+    """
     looks = evidence({"p": "1", "q": "1", "r": "1", "s": "1", "t": "0"}).looks
 
     assert [row.phrasing_id for row in looks.most] == ["t"]

@@ -51,7 +51,9 @@ def test_there_are_enough_answers_of_every_family(parsing: ModuleType) -> None:
 
 
 def test_the_parser_reads_as_well_as_the_page_says(parsing: ModuleType) -> None:
-    """The table of docs/parsing.md is that of the command; a rule that makes anything worse shows here."""
+    """The table of docs/parsing.md is that of the command;
+    a rule that makes anything worse shows here.
+    """
     assert parsing.table() in parsing.PAGE.read_text(encoding="utf-8")
 
 
@@ -106,7 +108,9 @@ def test_each_rule_is_named_with_what_it_reads(
 def test_turns_that_take_back_tick_or_weigh(
     text: str, labels: tuple[str, ...], expected: str | None
 ) -> None:
-    """Self-corrections in other words, ticked boxes, verdicts behind a colon, two answers weighed."""
+    """Self-corrections in other words, ticked boxes, verdicts behind a colon, two answers
+    weighed.
+    """
     found = read_answer(text, labels)
 
     assert (labels[found.label] if found else None) == expected
@@ -135,7 +139,9 @@ def test_thoughts_never_decide(thought: str, said: str) -> None:
 
 @given(st.text(alphabet="ab <>/\n", max_size=20), st.text(alphabet="ab \n", max_size=20))
 def test_joined_thoughts_come_apart_again(thoughts: str, answer: str) -> None:
-    """What a server gives in two fields is found again in two parts, white space at the ends apart."""
+    """What a server gives in two fields is found again in two parts, white space at the ends
+    apart.
+    """
     told, said = split_reasoning(joined_reasoning(thoughts, answer))
 
     assert said.strip() == answer.strip()
@@ -149,7 +155,9 @@ def test_names_of_labels_keep_their_inner_marks() -> None:
 
 @pytest.mark.parametrize("piece", [" ", "\n", " \n", "A", "the answer is ", "- [ ] ", "\\boxed{"])
 def test_of_an_endless_text_beginning_and_end_are_read(piece: str) -> None:
-    """A megabyte of one piece ends the parser with nothing, and with the answer that stands last."""
+    """A megabyte of one piece ends the parser with nothing,
+    and with the answer that stands last.
+    """
     text = piece * (1_000_000 // len(piece))
 
     assert read_answer(f"{text}\n\nThe answer is C.", LETTERS) is not None
@@ -162,7 +170,9 @@ def test_of_an_endless_text_beginning_and_end_are_read(piece: str) -> None:
 def test_an_answer_of_one_repeated_word_is_not_looked_through_once_per_word(
     unit: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of thousands of letters those at the ends are looked at, behind the last eight corrections alone."""
+    """Of thousands of letters those at the ends are looked at, behind the last eight corrections
+    alone.
+    """
     looked: list[int] = []
 
     def counted(text: str, match: re.Match[str], label: mentions.Label) -> bool:

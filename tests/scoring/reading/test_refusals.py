@@ -1,4 +1,6 @@
-"""The detectors of refusals do on labelled texts what the page says, and nothing ugly stops them."""
+"""The detectors of refusals do on labelled texts what the page says,
+and nothing ugly stops them.
+"""
 
 from __future__ import annotations
 
@@ -44,5 +46,7 @@ def test_no_innocent_text_is_taken_for_a_refusal_among_those_the_rules_were_made
     "text", ["", " ", "\x00", "a" * 1_000_000, "I cannot " * 100_000, "。" * 9]
 )
 def test_ugly_texts_are_read_in_no_time(text: str) -> None:
-    """An answer of a megabyte, or of one repeated character, is looked at from its beginning only."""
+    """An answer of a megabyte, or of one repeated character, is looked at from its beginning
+    only.
+    """
     assert refusal_of(text) == ""

@@ -1,4 +1,5 @@
-"""What the label numbers of published data sets mean, and a template's words for them in a task's order.
+"""What the label numbers of published data sets mean,
+and a template's words for them in a task's order.
 
 Orders as the data sets' own cards on the Hugging Face hub give them (``glue``, ``super_glue``,
 ``anli``, ``snli``, ``paws``, ``imdb``, ``rotten_tomatoes``).
@@ -33,7 +34,8 @@ _SAME_AS = {"duplicate": "equivalent", "paraphrase": "equivalent", "paraphrases"
 
 
 def answers_on(task: Task, upstream: str, words: Sequence[str]) -> tuple[str, ...]:
-    """Return a template's answer words in the order of a task's labels; empty where the classes differ.
+    """Return a template's answer words in the order of a task's labels;
+    empty where the classes differ.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""FLAN template modules: Python files that assign dictionaries of patterns, read as syntax and never executed.
+"""FLAN template modules: Python files that assign dictionaries of patterns, read as syntax and
+never executed.
 
 What is looked for: module-level assignments (plain or annotated) of a dictionary literal, task name
 -> list or tuple of patterns. A pattern is a pair (input, target) of texts, one text, or a call with

@@ -69,7 +69,9 @@ class ImportOptions:
     author: str = ""
     """Who wrote the texts; the collection's authors when empty."""
     borrowed: bool = False
-    """Whether they are for other tasks than upstream's: a listing of upstream's answers is a slot then."""
+    """Whether they are for other tasks than upstream's:
+    a listing of upstream's answers is a slot then.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,9 @@ def from_format_string(text: str, rename: Mapping[str, str]) -> str:
 
 
 def position_of(text: str) -> Position:
-    """Return ``inline`` for a template that holds the instance itself, ``before`` for an instruction alone."""
+    """Return ``inline`` for a template that holds the instance itself, ``before`` for an
+    instruction alone.
+    """
     try:
         return "inline" if slots(text) - {"subject", "category"} else "before"
     except CatalogError:
@@ -249,7 +253,9 @@ def wanted(name: str, options: ImportOptions) -> bool:
 
 
 def joined(results: Iterable[Imported]) -> Imported:
-    """Return several results as one; what stands twice, by id or as the same wording for the same tasks, is kept once."""
+    """Return several results as one; what stands twice, by id or as the same wording for the
+    same tasks, is kept once.
+    """
     whole = Imported()
     known: set[tuple[object, ...]] = set()
     for result in results:

@@ -1,4 +1,5 @@
-"""PromptBench: its prompt sets (JSON, YAML or the Python literals upstream keeps) and its adversarial prompts in Markdown.
+"""PromptBench: its prompt sets (JSON, YAML or the Python literals upstream keeps) and its
+adversarial prompts in Markdown.
 
 Adversarial files hold, per task, clean prompts with the accuracy they got and attacked ones with
 accuracy before and after; both go into `Phrasing.published`. Files of shots are refused: they hold

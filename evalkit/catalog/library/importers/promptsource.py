@@ -82,7 +82,8 @@ def _inside(template: str) -> str:
 
 
 def _plainly(text: str) -> tuple[str, bool]:
-    """Return the input with every listing of all choices as a ``choices`` slot, and whether letters were listed.
+    """Return the input with every listing of all choices as a ``choices`` slot,
+    and whether letters were listed.
 
     A draw of the order of choices goes: which order is shown is no part of the wording.
     """
@@ -122,7 +123,8 @@ def _fixed(choices: Any) -> tuple[str, ...]:
 
 
 def _spelt(text: str, choices: tuple[str, ...], *, borrowed: bool = False) -> tuple[str, Layout]:
-    """Return the input with its answer words written out or as a ``choices`` slot, and how they are listed.
+    """Return the input with its answer words written out or as a ``choices`` slot,
+    and how they are listed.
 
     A borrowed text lists the answers of the task it is asked on.
     """

@@ -1,9 +1,10 @@
-"""Borrowed templates on another benchmark's slots: which upstream tasks ask the same kind of question, and what their slots are there.
+"""Borrowed templates on another benchmark's slots:
+which upstream tasks ask the same kind of question, and what their slots are there.
 
-A template written for one multiple-choice data set asks nothing that only that data set has, as soon
-as its slots are the question and its choices. So its wording can be asked on MMLU and BBH, where it
-counts as seen for the models that were tuned on it. What needs more than the target has (a passage, a
-hint), shows no choices, or is about one subject, is left out and named.
+A template written for one multiple-choice data set asks nothing that only that data set has, as
+soon as its slots are the question and its choices. So its wording can be asked on MMLU and BBH,
+where it counts as seen for the models that were tuned on it. What needs more than the target has (a
+passage, a hint), shows no choices, or is about one subject, is left out and named.
 """
 
 from __future__ import annotations
@@ -149,7 +150,9 @@ TYPES: Mapping[str, TaskType] = {
     ),
     "unanswerable": TaskType(upstream=("squad_v2*",), theirs=_READ, ours=_READING, answers=None),
 }
-"""Name after ``--as`` -> type. Data sets by the names that promptsource, FLAN and SuperNI give them."""
+"""Name after ``--as`` -> type. Data sets by the names that promptsource, FLAN and SuperNI give
+them.
+"""
 _SUBJECT = re.compile(r"task\d+_mmmlu_answer_generation_(\w+)\Z")
 _TASK_NAMED = re.compile(r": task '([^']+)'")
 _COUNTED = re.compile(
@@ -282,7 +285,9 @@ def as_types(
 def _on(
     phrasing: Phrasing, target: Target, name: str, patterns: Sequence[str]
 ) -> Iterator[Phrasing]:
-    """Yield a phrasing on a target's slots, once for each set of answer words, or raise CatalogError."""
+    """Yield a phrasing on a target's slots, once for each set of answer words,
+    or raise CatalogError.
+    """
     if phrasing.meaning.status == "doubtful":
         raise CatalogError(phrasing.meaning.note)
     names = slots(phrasing.text)
@@ -318,7 +323,9 @@ def _on(
 
 
 def _own_answers(phrasing: Phrasing, task: Task, upstream: str) -> tuple[str, ...]:
-    """Return a template's own words in the order of a task's labels; empty without others than these."""
+    """Return a template's own words in the order of a task's labels;
+    empty without others than these.
+    """
     if not phrasing.answers or task.kind != "choice":
         return ()
     folded = f" {' '.join(normalised_words(phrasing.text))} "
