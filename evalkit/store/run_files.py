@@ -28,6 +28,7 @@ _FIGURES = (
     "ladder",
     "budget",
     "reliability",
+    "risk",
     "task_map",
     "distance*",
 )

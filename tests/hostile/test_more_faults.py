@@ -240,10 +240,10 @@ def test_a_template_sends_the_whole_prompt_or_none(
     words: Any, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """What comes out holds system text and question to the letter, or nothing is sent."""
-    from evalkit.backends.hf import chat
+    from evalkit.backends.hf import chat, rendering
 
     if fault == "loops without end":
-        monkeypatch.setattr(chat, "SECONDS", 0.5)
+        monkeypatch.setattr(rendering, "SECONDS", 0.5)
     template, expected = TEMPLATES[fault]
     try:
         sent = chat.Chat(words, template).render(SYSTEM, ASKING)
