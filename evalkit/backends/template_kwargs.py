@@ -87,7 +87,7 @@ def as_json(variables: Mapping[str, Any]) -> str:
         return ""
     try:
         return json.dumps(variables, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise BackendError(f"{NAME}: {error}. Write it as JSON.") from error
 
 
