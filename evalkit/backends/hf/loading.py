@@ -135,11 +135,14 @@ def positions(part: Any) -> int | None:
     """Return how many positions a model, an encoder or a decoder has learned;
     None where positions are not looked up.
     """
-    # a tower for pictures has positions of its own
-    text = part.get_decoder() if hasattr(part.config, "text_config") else part
-    for name, module in text.named_modules():
+    table = part.get_input_embeddings()
+    modules = list(part.named_modules(remove_duplicate=False))
+    # those beside the words' own table: a tower for pictures has positions of its own
+    beside = {name.rpartition(".")[0] for name, module in modules if module is table}
+    for name, module in modules:
+        parent, _, last = name.rpartition(".")
         weight = getattr(module, "weight", None)
-        if name.rpartition(".")[2] in _POSITIONS and weight is not None and weight.dim() == 2:
+        if parent in beside and last in _POSITIONS and weight is not None and weight.dim() == 2:
             return int(weight.shape[0]) - int(getattr(module, "offset", 0) or 0)
     return None
 

@@ -70,7 +70,7 @@ VERIFIED = frozenset(
 taken as fast where it proves to be right on the samples, of which one is then the longest."""
 
 _LARGE = 100.0
-_LOOKS_AHEAD = 0.05
+_LOOKS_AHEAD = 0.02
 """Change of a log-probability, nat, by which a model has seen what it should not: rounding is far
 below in any precision, because both rows have one shape."""
 
