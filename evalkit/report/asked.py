@@ -17,16 +17,8 @@ def most_asked(rows: Iterable[Estimate | None]) -> str:
 
     Examples
     --------
-    >>> row = Estimate(
-    ...     model="m",
-    ...     benchmark="b",
-    ...     task="t",
-    ...     metric="std",
-    ...     value=0.5,
-    ...     low=0.4,
-    ...     high=0.6,
-    ...     question="q",
-    ... )
+    >>> of = {"model": "m", "benchmark": "b", "task": "t"}
+    >>> row = Estimate(**of, metric="std", value=0.5, low=0.4, high=0.6, question="q")
     >>> most_asked([row, None]), most_asked([])
     ('q', '')
     """
@@ -47,26 +39,9 @@ def about(rows: Iterable[Estimate | None], question: str = "") -> str:
 
     Examples
     --------
-    >>> mean = Estimate(
-    ...     model="m",
-    ...     benchmark="b",
-    ...     task="t",
-    ...     metric="mean",
-    ...     value=0.5,
-    ...     low=0.4,
-    ...     high=0.6,
-    ...     question="q",
-    ... )
-    >>> std = Estimate(
-    ...     model="m",
-    ...     benchmark="b",
-    ...     task="t",
-    ...     metric="std",
-    ...     value=0.5,
-    ...     low=0.4,
-    ...     high=0.6,
-    ...     question="another",
-    ... )
+    >>> of = {"model": "m", "benchmark": "b", "task": "t"}
+    >>> mean = Estimate(**of, metric="mean", value=0.5, low=0.4, high=0.6, question="q")
+    >>> std = Estimate(**of, metric="std", value=0.5, low=0.4, high=0.6, question="another")
     >>> about([mean, std, None])
     '95% intervals for q; * std: interval for another'
     """

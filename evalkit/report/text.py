@@ -197,16 +197,8 @@ def with_interval(row: Estimate | None, question: str) -> str:
 
     Examples
     --------
-    >>> row = Estimate(
-    ...     model="m",
-    ...     benchmark="b",
-    ...     task="t",
-    ...     metric="mean",
-    ...     value=0.5,
-    ...     low=0.4,
-    ...     high=0.6,
-    ...     question="q",
-    ... )
+    >>> of = {"model": "m", "benchmark": "b", "task": "t"}
+    >>> row = Estimate(**of, metric="mean", value=0.5, low=0.4, high=0.6, question="q")
     >>> with_interval(row, "q"), with_interval(row, "another"), with_interval(None, "q")
     ('50.0 [40.0, 60.0]', '50.0 [40.0, 60.0]*', '-')
     """
@@ -248,16 +240,8 @@ def starred(rows: Iterable[Estimate], question: str, *, named: bool = True) -> l
 
     Examples
     --------
-    >>> row = Estimate(
-    ...     model="m",
-    ...     benchmark="b",
-    ...     task="t",
-    ...     metric="std",
-    ...     value=0.5,
-    ...     low=0.4,
-    ...     high=0.6,
-    ...     question="q",
-    ... )
+    >>> of = {"model": "m", "benchmark": "b", "task": "t"}
+    >>> row = Estimate(**of, metric="std", value=0.5, low=0.4, high=0.6, question="q")
     >>> starred([row], "another")
     ['* std: interval for q']
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from statistics import median
 from time import perf_counter
@@ -71,8 +72,8 @@ taken as fast where it proves to be right on the samples, of which one is then t
 
 _LARGE = 100.0
 _LOOKS_AHEAD = 0.02
-"""Change of a log-probability, nat, by which a model has seen what it should not: rounding is far
-below in any precision, because both rows have one shape."""
+"""Change of a log-probability, nat, by which a model has seen what it should not; in float64, where
+no rounding comes near it."""
 
 
 class Scorer(Protocol):
@@ -180,7 +181,7 @@ def choose(loaded: Loaded, works: Sequence[Work], *, forced: str = "auto") -> Pa
     """
     reference = SingleScorer(loaded)
     proof = _begun(loaded, reference, samples_for(loaded, works))
-    _refuse_looking_ahead(loaded, proof.samples[0])
+    _refuse_looking_ahead(loaded, proof)
     reason = untried(loaded, works) if forced == "auto" else "the option 'path' asks for it"
     if not reason:
         worst = math.inf
@@ -268,18 +269,22 @@ def compiled(loaded: Loaded, path: Path, how: str) -> Path:
     return replace(path, notice=f"{path.notice} Not compiled, because {why}.".strip())
 
 
-def _refuse_looking_ahead(loaded: Loaded, work: Work) -> None:
+def _refuse_looking_ahead(loaded: Loaded, proof: Proof) -> None:
     """Raise BackendError when what a model expects behind a prompt depends on what follows
     there.
     """
     if loaded.encoder_decoder or not loaded.head.available:
         return
-    model, context = loaded.model, work.context
+    work, model = proof.samples[0], loaded.model
+    context, exact = work.context[:16], proof.reference == "float64"
     first, *others = dict.fromkeys((*work.tails[0], *context))
     if not others:
         return
-    one, two = (behind(model, context, [token])[0] for token in (first, others[-1]))
-    if float((one - two).abs().max()) > _LOOKS_AHEAD:
+    with in_float64(loaded) if exact else nullcontext():
+        one, two = (behind(model, context, [token])[0] for token in (first, others[-1]))
+    # experts may round a token otherwise beside another one, all the more in half precision
+    most = _LOOKS_AHEAD if exact else max(_LOOKS_AHEAD, TIMES * proof.allowed)
+    if float((one - two).abs().max()) > most:
         raise BackendError(
             f"{loaded.model.name_or_path}: what it expects behind a prompt depends on what follows "
             f"there, as in models trained to fill gaps (model type {model.config.model_type!r}), "
