@@ -75,3 +75,25 @@ def test_the_batch_size_of_a_real_model_changes_no_byte(tmp_path: Path) -> None:
     found = [[(tmp_path / size / file).read_bytes() for file in RESULTS] for size in ("1", "auto")]
 
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_every_test_has_the_same_name_at_any_second(request: pytest.FixtureRequest) -> None:
+    """Workers that collect at different times, with other hashes, agree on the list of tests."""
+    collect = (
+        "import sys, time; later = time.time() + 1_000_000; time.time = lambda: later\n"
+        "import pytest; sys.exit(pytest.main([*sys.argv[1:], '-p', 'no:cacheprovider']))"
+    )
+    here = [item.nodeid for item in request.session.items]
+    files = sorted({name.partition("::")[0] for name in here})
+    done = subprocess.run(
+        [sys.executable, "-c", collect, "--collect-only", "-q", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=request.config.rootpath,
+        env=os.environ | {"PYTHONHASHSEED": "4242", "TZ": "Asia/Kathmandu"},
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
+    assert set(here) <= set(done.stdout.splitlines())
