@@ -248,7 +248,7 @@ MITIGATIONS = Registry(
         "prefix": "evalkit.backends.mitigations.rewording:prefix",
         "recast": "evalkit.backends.mitigations.rewording:recast",
         "router": "evalkit.backends.mitigations.arithmetic:router",
-        "rules": "evalkit.backends.mitigations.token_rules:rules",
+        "rules": "evalkit.backends.mitigations.arithmetic:rules",
     },
 )
 PERTURBATIONS = Registry(

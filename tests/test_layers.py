@@ -5,6 +5,7 @@ tree.
 from __future__ import annotations
 
 import ast
+import graphlib
 from functools import cache
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def room(path: Path) -> str:
 
 @cache
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """Return (module, at module level) of every import of a file;
+    """Return (what is imported, at module level) of every import of a file;
     those for type checkers count too.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -71,11 +72,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
         if isinstance(node, ast.Import):
             found += [(name.name, id(node) not in inside) for name in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = (
-                [f"evalkit.{name.name}" for name in node.names]
-                if node.module == "evalkit"
-                else [node.module]
-            )
+            names = [f"{node.module}.{name.name}" for name in node.names]
             found += [(name, id(node) not in inside) for name in names]
     return found
 
@@ -102,6 +99,21 @@ def test_a_room_imports_only_from_the_rooms_above_it() -> None:
         wrong |= {str(path): others - allowed} if others - allowed else {}
 
     assert wrong == {}
+
+
+def test_no_file_imports_itself_over_others() -> None:
+    """Inside a room too, no file needs one that needs it, not even for types."""
+    dotted = (".".join(path.relative_to(ROOT.parent).with_suffix("").parts) for path in FILES)
+    known = {name.removesuffix(".__init__"): path for name, path in zip(dotted, FILES, strict=True)}
+    needs = {}
+    for mine, path in known.items():
+        if room(path) not in ON_TOP:
+            named = {
+                name if name in known else name.rpartition(".")[0] for name, _ in imports(path)
+            }
+            needs[mine] = named & known.keys() - {mine}
+
+    graphlib.TopologicalSorter(needs).prepare()  # raises CycleError, which names the circle
 
 
 def test_heavy_packages_are_imported_inside_functions() -> None:

@@ -78,7 +78,9 @@ def examples(command: click.Command) -> list[str]:
 
 def section(words: str, command: click.Command) -> list[str]:
     """Return the lines of one command."""
-    context = click.Context(command, info_name=f"evalkit {words}")
+    # with the settings of the whole: click keeps the names of the help option that it meets first
+    above = click.Context(cli, info_name="evalkit", **cli.context_settings)
+    context = click.Context(command, parent=above, info_name=words)
     level = "#" * len(words.split())
     usage = " ".join(
         [

@@ -25,7 +25,7 @@ from evalkit.catalog.files import hub_folder, place_of
 from evalkit.catalog.instances import MADE
 from evalkit.catalog.opening import parse_json, read_bytes
 from evalkit.catalog.paths import inside
-from evalkit.catalog.readers.derived import bases_of
+from evalkit.catalog.tasks import bases_of
 from evalkit.errors import (
     CatalogError,
     DataMissingError,

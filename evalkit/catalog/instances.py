@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalkit.catalog.files import data_directory, locate
-from evalkit.catalog.readers.derived import DERIVED, bases_of
+from evalkit.catalog.tasks import DERIVED, bases_of
 from evalkit.errors import CatalogError, DataMissingError
 from evalkit.records import Instance, Phrasing, Task
 from evalkit.registry import READERS

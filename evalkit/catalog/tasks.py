@@ -18,6 +18,8 @@ from evalkit.records import Suite, Task
 from evalkit.registry import unknown
 
 __all__ = [
+    "DERIVED",
+    "bases_of",
     "beside",
     "list_suites",
     "list_tasks",
@@ -27,6 +29,9 @@ __all__ = [
     "read_task_file",
     "task_ids",
 ]
+
+DERIVED = ("composition", "injection", "meta", "reasoning", "recast")
+"""Readers whose instances are made of another task's."""
 
 
 @lru_cache(maxsize=4)
@@ -267,3 +272,30 @@ def load_suite(name: str) -> Suite:
 def list_suites() -> list[Suite]:
     """Return all shipped suites, sorted by name."""
     return [read_suite_file(path) for path in _suite_files().values()]
+
+
+def bases_of(task: Task) -> list[Task]:
+    """Return the tasks that a task is made of; none for one with instances of its own.
+
+    Raises
+    ------
+    CatalogError
+        When ``source.options.of`` names no task, or one that is made of tasks itself.
+    """
+    named = task.source.options.get("of", [])
+    patterns = [named] if isinstance(named, str) else named
+    texts = isinstance(patterns, list) and all(isinstance(one, str) for one in patterns)
+    if task.reader not in DERIVED or not patterns:
+        return []
+    if not texts:
+        raise CatalogError(
+            f"task {task.id!r}: source option 'of' is {named!r}; ids or patterns of tasks are "
+            "accepted."
+        )
+    found = list_tasks(patterns)
+    if nested := [base.id for base in found if base.reader in DERIVED]:
+        raise CatalogError(
+            f"task {task.id!r}: is made of {nested[0]}, which is made of tasks itself. "
+            "Name its own tasks."
+        )
+    return found

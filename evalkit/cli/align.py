@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import GroupedCommand, output_options, print_json
-from evalkit.cli.training_options import MERGES, preset, recipe_of, training_options
+from evalkit.cli.training import trained
+from evalkit.cli.training_options import MERGES, preset, training_options
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.records import ModelSpec
 
-__all__ = ["UNTRAINED", "command", "trained"]
+__all__ = ["UNTRAINED", "command"]
 
 UNTRAINED = (
     "Training changed nothing: no validation was better than the start, so the weights that were "
@@ -82,34 +83,6 @@ def _merged(method: str, spec: ModelSpec, given: dict[str, Any]) -> dict[str, An
             f"--method interpolate: {len(others)} other models; name exactly one with --with."
         )
     return write_interpolated((spec, others[0]), given["alpha"], given["out"])
-
-
-def trained(method: str, spec: ModelSpec, given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """Train one method as the options of the command say,
-    and return what was saved beside the weights.
-    """
-    from evalkit.backends.mitigations.applying import opened
-    from evalkit.cli.materials import materials_of
-    from evalkit.runs.own_answers import relabelled
-    from evalkit.tuning.alignment import align
-
-    materials = materials_of(given)
-    backend = opened(spec, ())
-    try:
-        materials, own = relabelled(backend, materials, given["objective"])
-        if own and not quiet:
-            told = ", ".join(f"{task} {count}" for task, count in own.items())
-            say(f"instances that bear an answer of the model itself: {told}", err=True)
-        return align(
-            backend,
-            materials,
-            recipe_of(method, given),
-            out=given["out"],
-            said=lambda line: None if quiet else say(line, err=True),
-            keep=given["keep"],
-        )
-    finally:
-        backend.close()
 
 
 def _show(method: str, report: dict[str, Any], given: dict[str, Any]) -> None:

@@ -183,9 +183,10 @@ def _judge(
 ) -> tuple[Pass | None, Judgement | None]:
     """Ask the judge and write the run's tables anew; None where the user stopped it."""
     from evalkit.errors import Interrupted
+    from evalkit.runs.finish import with_judged
     from evalkit.runs.judge import judge
     from evalkit.runs.judge_labels import read_sheet
-    from evalkit.runs.judged import judgement_of, with_judged
+    from evalkit.runs.judged import judgement_of
     from evalkit.runs.progress import ShownProgress, interruptible
     from evalkit.store.directory import RunDir
     from evalkit.store.judgements import judge_path, put_labels

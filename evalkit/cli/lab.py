@@ -158,7 +158,7 @@ def _asked(
 
 def _trained(bench: _Bench, arm: str, seed: int) -> Trial:
     """Train an arm with a seed, where that is not done yet, and ask it."""
-    from evalkit.cli.align import trained
+    from evalkit.cli.training import trained
     from evalkit.tuning.folder import forget
     from evalkit.tuning.parametrisations import WHOLE
 
@@ -193,7 +193,7 @@ def _finished(bench: _Bench, method: str, asked: dict[str, Any]) -> dict[str, An
     UsageError
         When it was trained otherwise than is asked now.
     """
-    from evalkit.cli.training_options import recipe_of
+    from evalkit.cli.training import recipe_of
     from evalkit.tuning.adapters import RECORD, read_record
     from evalkit.tuning.alignment import settled
     from evalkit.tuning.folder import refuse_other

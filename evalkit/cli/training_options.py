@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from evalkit.cli.options import data_dir_option, option, phrasing_file_option
 
-if TYPE_CHECKING:
-    from evalkit.tuning.training import Recipe
-
-__all__ = ["MERGES", "OBJECTIVES", "PRESETS", "RATES", "preset", "recipe_of", "training_options"]
+__all__ = ["MERGES", "OBJECTIVES", "PRESETS", "RATES", "preset", "training_options"]
 
 _WHAT = "What is trained"
 _DATA = "What it is trained on"
@@ -329,23 +326,3 @@ def preset(name: str | None, given: dict[str, Any]) -> dict[str, Any]:
         if context.get_parameter_source(option) is typed
     }
     return {**given, **chosen}
-
-
-def recipe_of(method: str, given: dict[str, Any]) -> Recipe:
-    """Return how a method is trained, as options say."""
-    from evalkit.tuning.training import Recipe
-
-    rate = given["learning_rate"]
-    names = (
-        *("n_tokens", "kl_weight", "steps", "batch_size", "validate_every", "patience", "probe"),
-        *("rank", "seed", "objective", "lora_alpha", "lora_dropout", "contrast_weight"),
-        *("temperature", "mask_share"),
-    )
-    return Recipe(
-        method=method,
-        learning_rate=RATES[method] if rate is None else rate,
-        target_modules=tuple(
-            part.strip() for part in (given["target_modules"] or "").split(",") if part.strip()
-        ),
-        **{name: given[name] for name in names},
-    )

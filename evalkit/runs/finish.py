@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from evalkit.scoring import ScoreTable
     from evalkit.scoring.answers import Answers
 
-__all__ = ["Read", "estimated", "evidence_of", "finish", "read"]
+__all__ = ["Read", "estimated", "evidence_of", "finish", "read", "with_judged"]
 
 Distances: TypeAlias = Mapping[str, Mapping[str, float]]
 """Task id -> phrasing id -> distance to the seen phrasings."""
@@ -347,3 +347,19 @@ def _report(
     judges = judgements(directory.path, level=evidence.level)
     view = RunView(manifest=manifest, evidence=evidence, estimates=estimates, judges=judges)
     write_report(directory.path, view)
+
+
+def with_judged(directory: RunDir, manifest: Manifest, *, report: bool) -> Manifest:
+    """Write the tables of a run anew, with what judges said; return the manifest.
+
+    Parameters
+    ----------
+    directory
+        Owned by this process.
+    manifest
+        Of the run.
+    report
+        Write the page too.
+    """
+    intervals = manifest.intervals or Intervals(level=0.95, resamples=1000)
+    return finish(directory, manifest, intervals, report=report)

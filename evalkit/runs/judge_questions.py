@@ -25,8 +25,8 @@ from evalkit.records import Ask, Hint, Job, Phrasing, Response
 from evalkit.records.manifest import Manifest
 from evalkit.runs.ask import prompt_of
 from evalkit.runs.pick import pick_instances
-from evalkit.scoring.cell import Answered
 from evalkit.scoring.code import CODE, learn
+from evalkit.scoring.metric import Answered
 from evalkit.scoring.states import asked_form
 from evalkit.scoring.stored import scored
 from evalkit.scoring.verdicts import JudgedCell, JudgeVerdict, read_pair, read_verdict

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.analysis.judged import Judgement, judgement
-from evalkit.records.manifest import Intervals, Manifest
+from evalkit.records.manifest import Manifest
 from evalkit.runs.judge_questions import Cell, cell_of
 from evalkit.store.blocks import stored_jobs
-from evalkit.store.directory import RunDir
 from evalkit.store.judgements import ALONE, Pass, get_labels, get_passes, get_rows, judge_path
 from evalkit.store.responses import Store
 
 if TYPE_CHECKING:
     from evalkit.scoring import ScoreTable
 
-__all__ = ["judged_values", "judgement_of", "judgements", "of_one_judge", "with_judged"]
+__all__ = ["judged_values", "judgement_of", "judgements", "of_one_judge"]
 
 TWO_JUDGES = (
     "{} judged {} and {} judged {}, or one of them in other wordings or with other limits, so what "
@@ -114,21 +113,3 @@ def judged_values(store: Store, manifest: Manifest) -> Mapping[Cell, float]:
         if one.value is not None and keys.get(cell) == one.key:
             found[cell] = one.value
     return found
-
-
-def with_judged(directory: RunDir, manifest: Manifest, *, report: bool) -> Manifest:
-    """Write the tables of a run anew, with what judges said; return the manifest.
-
-    Parameters
-    ----------
-    directory
-        Owned by this process.
-    manifest
-        Of the run.
-    report
-        Write the page too.
-    """
-    from evalkit.runs.finish import finish
-
-    intervals = manifest.intervals or Intervals(level=0.95, resamples=1000)
-    return finish(directory, manifest, intervals, report=report)

@@ -17,7 +17,8 @@ from evalkit.backends.base import Backend
 from evalkit.errors import UsageError
 from evalkit.phrasings.prompts import render_prompt, request_of
 from evalkit.records import Ask, Instance, Prompt, Response, Task
-from evalkit.scoring.cell import Answered, verdict_of
+from evalkit.scoring.cell import verdict_of
+from evalkit.scoring.metric import Answered
 from evalkit.tuning.pairs import Material, couples
 
 __all__ = ["RELABELLING", "relabelled"]

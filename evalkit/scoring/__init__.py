@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from evalkit.scoring.answer_block import AnswerBlock
 from evalkit.scoring.block import FIRST_OF_REPEATS, Block
-from evalkit.scoring.cell import Answered, Verdict, verdict_of
+from evalkit.scoring.cell import verdict_of
+from evalkit.scoring.metric import Answered, Verdict
 from evalkit.scoring.rows import COLUMNS, FORMS, KEY, STATES, STATUSES
 from evalkit.scoring.table import ScoreTable
 

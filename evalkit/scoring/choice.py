@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from evalkit.records import Instance, Task
-from evalkit.scoring.cell import MISSING, Answered, Verdict
+from evalkit.scoring.metric import MISSING, Answered, Verdict
 from evalkit.scoring.text import find_label
 
 __all__ = ["choice_accuracy", "choice_accuracy_apart", "choice_accuracy_norm", "guess_of"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from evalkit.records import Instance, digest
-from evalkit.scoring.cell import MISSING, Answered, Verdict
+from evalkit.scoring.metric import MISSING, Answered, Verdict
 from evalkit.scoring.sandbox.limits import CLASSES, Program
 
 __all__ = ["CODE", "RULES", "learn", "program_of", "programs_in", "unit_tests"]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evalkit.records import Phrasing, Score, Seen, Task
-from evalkit.scoring.cell import Verdict
+from evalkit.scoring.metric import Verdict
 
 __all__ = ["Cells", "cells_frame"]
 

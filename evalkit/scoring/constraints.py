@@ -23,7 +23,7 @@ from typing import Any
 from evalkit.errors import ExtraMissingError, ScoringError
 from evalkit.records.constraints import Constraint, constraint_problem
 from evalkit.records.extraction import compiled
-from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.metric import Answered, Verdict
 
 __all__ = [
     "follows",

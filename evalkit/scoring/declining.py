@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.metric import Answered, Verdict
 from evalkit.scoring.reading.refusals import refusal_of
 from evalkit.scoring.text import holds, normalise
 

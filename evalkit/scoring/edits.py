@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from evalkit.phrasings.edit_lists import Edit, applied, edits_between
-from evalkit.scoring.cell import MISSING, Answered, Verdict
+from evalkit.scoring.metric import MISSING, Answered, Verdict
 
 __all__ = [
     "Edit",

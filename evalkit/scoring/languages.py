@@ -13,7 +13,7 @@ from math import nan
 from typing import Any
 
 from evalkit.errors import ExtraMissingError
-from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.metric import Answered, Verdict
 
 __all__ = ["OFFERED", "language", "language_of"]
 

@@ -14,8 +14,8 @@ from typing import Any
 from evalkit.errors import ScoringError
 from evalkit.records import Task
 from evalkit.registry import MEASURES
-from evalkit.scoring.cell import Answered, Verdict
 from evalkit.scoring.constraints import verdicts_of
+from evalkit.scoring.metric import Answered, Verdict
 from evalkit.scoring.parts import numbered
 from evalkit.scoring.text import holds, normalise
 

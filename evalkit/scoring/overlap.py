@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from evalkit.errors import ExtraMissingError
 from evalkit.phrasings.subsequence import lcs_length
-from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.metric import Answered, Verdict
 from evalkit.scoring.text import normalise
 
 __all__ = [

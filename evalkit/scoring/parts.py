@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.metric import Answered, Verdict
 from evalkit.scoring.text import normalise
 
 __all__ = ["all_parts", "numbered"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import nan
 
 from evalkit.catalog.procedural.relations import NO_RELATION
-from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.metric import Answered, Verdict
 
 __all__ = ["relation"]
 

@@ -18,9 +18,10 @@ import pandas as pd
 
 from evalkit.errors import UsageError
 from evalkit.records import Instance, Job, Response
-from evalkit.scoring.cell import MISSING, Answered, Verdict, target_text, verdict_of
+from evalkit.scoring.cell import target_text, verdict_of
 from evalkit.scoring.choice import choice_accuracy, choice_accuracy_apart, choice_accuracy_norm
 from evalkit.scoring.columns import Cells
+from evalkit.scoring.metric import MISSING, Answered, Verdict
 from evalkit.scoring.overlap import rouge_l, token_f1
 from evalkit.scoring.reading.mentions import stated_rest
 from evalkit.scoring.reading.numbers import final_marks

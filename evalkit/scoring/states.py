@@ -17,16 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from evalkit.records import Instance, State, Status, Task
+from evalkit.scoring.metric import Answered, Verdict
 from evalkit.scoring.reading.mentions import stated_rest
 from evalkit.scoring.reading.numbers import as_number, final_marks, read_number
 from evalkit.scoring.reading.plain import plain
 from evalkit.scoring.reading.refusals import refusal_of
-
-if TYPE_CHECKING:
-    from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.text import find_label, normalise
 
 __all__ = [
     "FREE",
@@ -107,8 +106,6 @@ def asked_form(task: Task, instances: Sequence[Instance]) -> Form:
     A short answer may have half as many words (at least 4) more than the longest reference has,
     and twice its characters and 20.
     """
-    from evalkit.scoring.text import normalise
-
     if task.kind == "choice" or task.labels or task.metric == "label_match":
         return Form("label", labels=frozenset(map(normalise, task.labels)))
     references = [text for one in instances for text in one.references if text.strip()]
@@ -138,8 +135,6 @@ def form_of(answered: Answered, form: Form) -> Literal["whole", "line", "other"]
     -----
     ``whole``: the text is an answer and nothing else. ``line``: its first line is one.
     """
-    from evalkit.scoring.text import normalise
-
     text = answered.text
     if form.kind == "free" or text is None or answered.response.logprobs:
         return None
@@ -166,8 +161,6 @@ def label_meant(answered: Answered, form: Form) -> bool | None:
         return None
     if form_of(answered, form) != "other":
         return True
-    from evalkit.scoring.text import find_label, normalise
-
     labels = tuple(answered.labels) or tuple(form.labels)
     texts = tuple(
         answered.instance.choices[answered.choice_index(at)] for at in range(len(answered.labels))
@@ -269,8 +262,6 @@ def usable(text: str, form: Form, references: Sequence[str] = ()) -> bool:
         Right answers: a text whose first line is none of them while a later line is one holds its
         answer in another form.
     """
-    from evalkit.scoring.text import normalise
-
     lines = text.strip().split("\n")
     first = lines[0].strip()
     if not first:

@@ -21,11 +21,12 @@ from evalkit.phrasings.prompts import answer_labels, worded
 from evalkit.records import Instance, Job, Phrasing, Response, Task
 from evalkit.records.manifest import Counts, Manifest, ModelRecord
 from evalkit.scoring import Answered, Verdict
-from evalkit.scoring.cell import MISSING, NOT_ASKED, VERSIONS, target_text, verdict_of
+from evalkit.scoring.cell import VERSIONS, target_text, verdict_of
 from evalkit.scoring.choice import choice_accuracy_apart
 from evalkit.scoring.code import CODE, learn
 from evalkit.scoring.columns import Cells
 from evalkit.scoring.grouping import groups_of
+from evalkit.scoring.metric import MISSING, NOT_ASKED
 from evalkit.scoring.reading.rules import VERSION as PARSER
 from evalkit.scoring.states import FREE, Form, asked_form
 from evalkit.store.blocks import stored_jobs

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from evalkit.scoring.cell import Answered, Verdict
+from evalkit.scoring.metric import Answered, Verdict
 from evalkit.scoring.reading.answer import read_answer
 from evalkit.scoring.reading.mentions import stated_rest
 from evalkit.scoring.reading.numbers import as_number, final_marks, read_number

@@ -26,7 +26,8 @@ from evalkit.tuning.folder import keep as keep_step
 from evalkit.tuning.losses import OBJECTIVES
 from evalkit.tuning.pairs import Material, Sampler, summary
 from evalkit.tuning.parametrisations import METHODS, VIRTUAL, WHOLE, trainable_model
-from evalkit.tuning.training import Recipe, Said, train
+from evalkit.tuning.recipe import Recipe
+from evalkit.tuning.training import Said, train
 
 if TYPE_CHECKING:
     import torch

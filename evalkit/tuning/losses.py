@@ -40,7 +40,7 @@ from evalkit.tuning.pairs import Pair, Sampler
 if TYPE_CHECKING:
     import torch
 
-    from evalkit.tuning.training import Recipe
+    from evalkit.tuning.recipe import Recipe
 
 __all__ = ["OBJECTIVES", "kl_share"]
 

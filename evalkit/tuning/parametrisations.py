@@ -9,7 +9,7 @@ from evalkit.tuning.bottleneck import insert
 from evalkit.tuning.spectra import place_of
 
 if TYPE_CHECKING:
-    from evalkit.tuning.training import Recipe
+    from evalkit.tuning.recipe import Recipe
 
 __all__ = ["METHODS", "VIRTUAL", "WHOLE", "trainable_model"]
 

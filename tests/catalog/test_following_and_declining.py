@@ -14,10 +14,11 @@ from evalkit.catalog.readers import declining, following
 from evalkit.cli.main import invoke
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Response, Source, Task
-from evalkit.scoring.cell import Answered, verdict_of
+from evalkit.scoring.cell import verdict_of
 from evalkit.scoring.constraints import follows
 from evalkit.scoring.declining import declines
 from evalkit.scoring.measures import measured
+from evalkit.scoring.metric import Answered
 
 
 def task(reader: str, **options: object) -> Task:

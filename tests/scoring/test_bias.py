@@ -10,8 +10,8 @@ import pytest
 
 from evalkit.catalog import load_instances
 from evalkit.records import Response, Task
-from evalkit.scoring.cell import Answered, Verdict
 from evalkit.scoring.measures import bias
+from evalkit.scoring.metric import Answered, Verdict
 from tests.catalog.test_ready_tasks import loose
 
 GROUPS = {"ans0": ["grandson", "nonOld"], "ans1": ["grandmother", "old"]}

@@ -9,8 +9,9 @@ import pytest
 
 from evalkit.records import Instance, Response, Source, Task
 from evalkit.scoring.answers import Answers
-from evalkit.scoring.cell import Answered, verdict_of
+from evalkit.scoring.cell import verdict_of
 from evalkit.scoring.corpus import corpus_scores, resampled_scores
+from evalkit.scoring.metric import Answered
 
 sacrebleu = pytest.importorskip("sacrebleu")
 TEXTS = ["the cat sat on the mat", "a dog barks"]

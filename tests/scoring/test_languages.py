@@ -12,8 +12,8 @@ from evalkit.errors import ExtraMissingError
 from evalkit.records import Instance, Response, Task
 from evalkit.runs import needs
 from evalkit.scoring import Answered
-from evalkit.scoring.cell import Verdict
 from evalkit.scoring.languages import OFFERED, language, language_of
+from evalkit.scoring.metric import Verdict
 
 pytest.importorskip("lingua")
 SAID = Verdict(score=1.0, prediction="x")

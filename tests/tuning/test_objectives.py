@@ -22,7 +22,7 @@ from evalkit.tuning.alignment import align
 from evalkit.tuning.losses import OBJECTIVES
 from evalkit.tuning.objectives import info_nce
 from evalkit.tuning.pairs import Material, Pair, Sampler, divided
-from evalkit.tuning.training import Recipe
+from evalkit.tuning.recipe import Recipe
 
 PEFT_OLD = "ignore:.*(past_key_values|is_gradient_checkpointing). is deprecated:FutureWarning"
 WORDS = ("Say whether it is so.", "Is it True or False?", "Evaluate it.", "Give one reply.")
@@ -330,7 +330,7 @@ def test_the_preset_has_the_published_numbers_and_gives_way_to_what_is_typed(
     """
     from evalkit.cli import align as command
     from evalkit.cli.main import invoke
-    from evalkit.cli.training_options import recipe_of
+    from evalkit.cli.training import recipe_of
 
     seen: list[dict[str, Any]] = []
     monkeypatch.setattr(command, "trained", lambda m, s, given, quiet: seen.append(given) or {})

@@ -24,7 +24,7 @@ from evalkit.tuning.losses import OBJECTIVES
 from evalkit.tuning.objectives import capped, contrastive_terms, info_nce
 from evalkit.tuning.pairs import Material, Sampler, couples, divided
 from evalkit.tuning.parametrisations import VIRTUAL, trainable_model
-from evalkit.tuning.training import Recipe
+from evalkit.tuning.recipe import Recipe
 
 PEFT_OLD = "ignore:.*(past_key_values|is_gradient_checkpointing). is deprecated:FutureWarning"
 """What PEFT 0.21 makes Transformers 5.24 say."""

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.hf.encoded import Limits
 from evalkit.backends.hf.files import ModelFiles
+from evalkit.backends.hf.head import AnswerHead
 from evalkit.backends.hf.kinds import auto_class, is_encoder_decoder
 from evalkit.backends.hf.linears import use_onednn, worth_it
 from evalkit.backends.hf.processor import choose_threads, refuse_slow
-from evalkit.backends.hf.reading import AnswerHead
 from evalkit.errors import BackendError, ExtraMissingError
 from evalkit.records import ModelSpec
 

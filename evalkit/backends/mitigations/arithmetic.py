@@ -19,7 +19,7 @@ from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import inner_workings
 from evalkit.backends.mitigations.mixing import Branch, MixingBackend
 from evalkit.backends.mitigations.options import read_options, shown
-from evalkit.backends.mitigations.token_rules import masked, routed
+from evalkit.backends.mitigations.token_rules import expert, masked, routed
 from evalkit.errors import BackendError, UsageError
 from evalkit.records import ModelSpec, digest
 from evalkit.registry import BACKENDS
@@ -27,7 +27,7 @@ from evalkit.registry import BACKENDS
 if TYPE_CHECKING:
     from evalkit.backends.hf.backend import HFBackend
 
-__all__ = ["arithmetic", "contrast", "router"]
+__all__ = ["arithmetic", "contrast", "router", "rules"]
 
 
 def arithmetic(backend: Backend, options: str) -> Backend:
@@ -94,6 +94,27 @@ def router(backend: Backend, options: str) -> Backend:
     other = _other(inner, given["with"], "router: with")
     sides = [Branch(backend=one, weight=1.0) for one in (inner, other)]
     return MixingBackend(sides, shown("router", {"with": _mark(other)}), rule=routed)
+
+
+def rules(backend: Backend, options: str) -> Backend:
+    """Return the backend with three rules beside its model (``--mitigation rules:scale=1``):
+    nothing is trained, one forward per prompt.
+
+    Raises
+    ------
+    UsageError
+        When the scale is below 0.
+    BackendError
+        When the backend gives no logits.
+    """
+    given = read_options("rules", options, {"scale": 1.0})
+    if given["scale"] < 0:
+        raise UsageError(
+            f"--mitigation rules: scale={given['scale']}; a number from 0 is accepted."
+        )
+    inner = inner_workings(backend, "rules")
+    rule = expert(inner, given["scale"]) if given["scale"] else None
+    return MixingBackend([Branch(backend=inner, weight=1.0)], shown("rules", given), rule=rule)
 
 
 def _mark(backend: HFBackend) -> str:

@@ -18,17 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.backends.base import Backend
-from evalkit.backends.mitigations.applying import inner_workings
-from evalkit.backends.mitigations.options import read_options, shown
-from evalkit.errors import UsageError
-
 if TYPE_CHECKING:
     import torch
 
     from evalkit.backends.hf.backend import HFBackend
 
-__all__ = ["Rule", "expert", "masked", "routed", "rules"]
+__all__ = ["Rule", "expert", "masked", "routed"]
 
 Rule = Callable[["list[torch.Tensor]", Sequence[Sequence[int]]], "torch.Tensor"]
 """Logits of every branch, shape (row, vocabulary),
@@ -120,26 +115,3 @@ def _shifts(tokenizer: Any) -> dict[int, float]:
         if len(ids) == 1:
             found[int(ids[0])] = value
     return found
-
-
-def rules(backend: Backend, options: str) -> Backend:
-    """Return the backend with three rules beside its model (``--mitigation rules:scale=1``):
-    nothing is trained, one forward per prompt.
-
-    Raises
-    ------
-    UsageError
-        When the scale is below 0.
-    BackendError
-        When the backend gives no logits.
-    """
-    from evalkit.backends.mitigations.mixing import Branch, MixingBackend
-
-    given = read_options("rules", options, {"scale": 1.0})
-    if given["scale"] < 0:
-        raise UsageError(
-            f"--mitigation rules: scale={given['scale']}; a number from 0 is accepted."
-        )
-    inner = inner_workings(backend, "rules")
-    rule = expert(inner, given["scale"]) if given["scale"] else None
-    return MixingBackend([Branch(backend=inner, weight=1.0)], shown("rules", given), rule=rule)

@@ -6,42 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.catalog.instances import load_instances
+from evalkit.catalog.tasks import bases_of
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Phrasing, Task
 
-__all__ = ["DERIVED", "base_instances", "bases_of", "checked_options", "chosen", "plain_wordings"]
-
-DERIVED = ("composition", "injection", "meta", "reasoning", "recast")
-"""Readers whose instances are made of another task's."""
-
-
-def bases_of(task: Task) -> list[Task]:
-    """Return the tasks that a task is made of; none for one with instances of its own.
-
-    Raises
-    ------
-    CatalogError
-        When ``source.options.of`` names no task, or one that is made of tasks itself.
-    """
-    from evalkit.catalog.tasks import list_tasks
-
-    named = task.source.options.get("of", [])
-    patterns = [named] if isinstance(named, str) else named
-    texts = isinstance(patterns, list) and all(isinstance(one, str) for one in patterns)
-    if task.reader not in DERIVED or not patterns:
-        return []
-    if not texts:
-        raise CatalogError(
-            f"task {task.id!r}: source option 'of' is {named!r}; ids or patterns of tasks are "
-            "accepted."
-        )
-    found = list_tasks(patterns)
-    if nested := [base.id for base in found if base.reader in DERIVED]:
-        raise CatalogError(
-            f"task {task.id!r}: is made of {nested[0]}, which is made of tasks itself. "
-            "Name its own tasks."
-        )
-    return found
+__all__ = ["base_instances", "checked_options", "chosen", "plain_wordings"]
 
 
 def base_instances(task: Task, data_dir: Path | None, split: str) -> list[tuple[Task, Instance]]:
@@ -62,8 +32,6 @@ def base_instances(task: Task, data_dir: Path | None, split: str) -> list[tuple[
     CatalogError
         When it names no task.
     """
-    from evalkit.catalog.instances import load_instances
-
     bases = bases_of(task)
     if not bases:
         raise CatalogError(

@@ -4,47 +4,18 @@ scores, states and answers of all, prompts of some.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
-
 from evalkit.errors import CatalogError
 from evalkit.phrasings.prompts import render_prompt
 from evalkit.records import Instance, Job
 from evalkit.report.evidence.flips import Answers, shown_target
+from evalkit.report.evidence.views import TaskCells
 from evalkit.scoring import Block
 
-__all__ = ["PROMPTS", "TaskCells", "cells_of"]
+__all__ = ["PROMPTS", "cells_of"]
 
 PROMPTS = 3000
 """Cells of a whole run whose prompt and raw answer stand in the page; all others show those of an
 instance that has them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCells:
-    """Axes are phrasing (P) and instance (N)."""
-
-    phrasing_ids: tuple[str, ...]
-    """P ids."""
-    instance_ids: tuple[str, ...]
-    """N ids."""
-    questions: tuple[str, ...]
-    """N texts of the instances."""
-    targets: tuple[str, ...]
-    """N correct answers."""
-    values: npt.NDArray[np.float64]
-    """(P, N) scores; NaN where there is none."""
-    state: npt.NDArray[np.int8]
-    """(P, N) codes into `evalkit.scoring.STATES`."""
-    labels: npt.NDArray[np.int32]
-    """(P, N) codes into `label_names`; -1 for no answer."""
-    label_names: tuple[str, ...]
-    """Answers."""
-    prompts: Mapping[tuple[int, int], tuple[str, str]]
-    """(phrasing, instance) -> prompt as it was sent and raw answer; empty for choices."""
 
 
 def cells_of(block: Block, job: Job, answers: Answers, *, prompts: int) -> TaskCells:

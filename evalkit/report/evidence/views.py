@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from evalkit.analysis import Costs
 from evalkit.records import Task
-
-if TYPE_CHECKING:
-    from evalkit.report.evidence.cells import TaskCells
 from evalkit.records.manifest import Wordings
 
 __all__ = [
@@ -26,6 +25,7 @@ __all__ = [
     "Looks",
     "PhrasingView",
     "Side",
+    "TaskCells",
     "TaskView",
 ]
 
@@ -137,6 +137,30 @@ class Flip:
     """Under the phrasing that serves it best."""
     worst: Side
     """Under the phrasing that serves it worst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCells:
+    """Axes are phrasing (P) and instance (N)."""
+
+    phrasing_ids: tuple[str, ...]
+    """P ids."""
+    instance_ids: tuple[str, ...]
+    """N ids."""
+    questions: tuple[str, ...]
+    """N texts of the instances."""
+    targets: tuple[str, ...]
+    """N correct answers."""
+    values: npt.NDArray[np.float64]
+    """(P, N) scores; NaN where there is none."""
+    state: npt.NDArray[np.int8]
+    """(P, N) codes into `evalkit.scoring.STATES`."""
+    labels: npt.NDArray[np.int32]
+    """(P, N) codes into `label_names`; -1 for no answer."""
+    label_names: tuple[str, ...]
+    """Answers."""
+    prompts: Mapping[tuple[int, int], tuple[str, str]]
+    """(phrasing, instance) -> prompt as it was sent and raw answer; empty for choices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

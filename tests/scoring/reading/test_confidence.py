@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evalkit.records import Instance, Response, Source, Task
-from evalkit.scoring.cell import Answered, verdict_of
+from evalkit.scoring.cell import verdict_of
+from evalkit.scoring.metric import Answered
 from evalkit.scoring.reading.confidence import stated_confidence
 
 
