@@ -247,7 +247,7 @@ def _write(out: Path, seen: Mapping[str, Seen]) -> None:
 
 def _drawings(seen: Mapping[str, Seen]) -> list[Drawing]:
     from evalkit.report.drawing import Drawing
-    from evalkit.report.figures.inside import plot_layers
+    from evalkit.report.figures.lines import plot_layers
 
     words = {
         "same_instance": "one instance, two wordings",
@@ -261,9 +261,5 @@ def _drawings(seen: Mapping[str, Seen]) -> list[Drawing]:
         if one.layers and part in one.layers[0]
     }
     layers = [row["layer"] for row in next(iter(seen.values())).layers]
-    draw = partial(_on, plot_layers, layers, lines)
+    draw = partial(plot_layers, layers, lines)
     return [Drawing(name="layers", title="states by layer", draw=draw)]
-
-
-def _on(plot: Any, layers: Any, lines: Any, ax: Any) -> Any:
-    return plot(layers, lines, ax=ax)

@@ -340,7 +340,8 @@ def _show(found: Series, given: dict[str, Any]) -> None:
 def _write(out: Path, found: Series, x: str) -> None:
     from evalkit.records.statistics import statistic
     from evalkit.report.drawing import Drawing
-    from evalkit.report.figures.series import Band, StepMap, plot_bands, plot_step_map
+    from evalkit.report.figures.lines import Band, plot_bands
+    from evalkit.report.figures.maps import Grid, plot_step_map
     from evalkit.report.writing import write_figures
     from evalkit.store.atomic import write_atomic
     from evalkit.store.csv_file import csv_of
@@ -370,16 +371,16 @@ def _write(out: Path, found: Series, x: str) -> None:
     ]
     worst = found.first_regression
     lines = partial(plot_bands, found.xs, bands, x_label=x, marked=worst.x if worst else None)
-    data = StepMap(
-        tasks=[one.task for one in found.growth],
-        xs=[f"{place:g}" for place in found.xs],
+    data = Grid(
+        rows=[one.task for one in found.growth],
+        columns=[f"{place:g}" for place in found.xs],
         values=[one.forgetting for one in found.growth],
-        x_label=x,
+        column_label=x,
     )
     write_figures(
         out,
         [
-            Drawing(name="series", title="series", draw=lambda ax: lines(ax=ax)),
-            Drawing(name="forgetting", title="lost", draw=lambda ax: plot_step_map(data, ax=ax)),
+            Drawing(name="series", title="series", draw=lines),
+            Drawing(name="forgetting", title="lost", draw=partial(plot_step_map, data)),
         ],
     )

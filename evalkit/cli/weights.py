@@ -220,7 +220,8 @@ def _write(out: Path, found: Sequence[Change], path: dict[str, Any]) -> None:
 
 def _drawings(found: Sequence[Change], path: dict[str, Any]) -> list[Drawing]:
     from evalkit.report.drawing import Drawing
-    from evalkit.report.figures.weights import LayerMap, plot_barrier, plot_layer_map, plot_spectra
+    from evalkit.report.figures.lines import plot_barrier, plot_spectra
+    from evalkit.report.figures.maps import Grid, plot_layer_map
 
     groups = _by_module(found)
     layered = {
@@ -241,21 +242,18 @@ def _drawings(found: Sequence[Change], path: dict[str, Any]) -> list[Drawing]:
             [getattr(members.get(layer), name, float("nan")) for layer in layers]
             for members in layered.values()
         ]
-        data = LayerMap(modules=tuple(layered), layers=layers, values=values, label=label)
-        draw = partial(_on, plot_layer_map, data) if layers else None
+        names = [str(layer) for layer in layers]
+        data = Grid(rows=tuple(layered), columns=names, values=values, column_label="layer")
+        draw = partial(plot_layer_map, data, label=label) if layers else None
         made.append(Drawing(name=name, title=label, draw=draw, why="No tensor has a layer."))
     lines = {
         module: max(members, key=lambda change: change.relative).spectrum
         for module, members in groups.items()
         if any(change.relative for change in members)
     }
-    draw = partial(_on, plot_spectra, lines) if lines else None
+    draw = partial(plot_spectra, lines) if lines else None
     made.append(Drawing(name="spectra", title="spectra", draw=draw, why="Nothing changed."))
     if path:
-        draw = partial(_on, partial(plot_barrier, path["alphas"]), path["losses"])
+        draw = partial(plot_barrier, path["alphas"], path["losses"])
         made.append(Drawing(name="path", title="loss on the path", draw=draw))
     return made
-
-
-def _on(plot: Any, data: Any, ax: Any) -> Any:
-    return plot(data, ax=ax)
