@@ -171,7 +171,8 @@ def _alike(found: Sequence[Material], others: Sequence[Material]) -> dict[str, f
     """Return the mean over tasks of the rank correlation of every signal between two models."""
     import numpy as np
 
-    from evalkit.analysis.value_signals import SIGNALS, spearman
+    from evalkit.analysis.value_signals import SIGNALS
+    from evalkit.stats.point.association import spearman
 
     by_task = {one.task: one for one in others}
     ranks: dict[str, float] = {}
