@@ -16,7 +16,6 @@ from evalkit.report.drawing import Drawing, names_of, value_at
 from evalkit.report.evidence import OF_THIS_RUN, Evidence
 from evalkit.report.figures.lines import (
     Band,
-    BudgetPoint,
     plot_bands,
     plot_budget,
     plot_reliability,
@@ -154,11 +153,7 @@ def diversity_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | Non
 def budget_drawing(evidence: Evidence, foot: str) -> Drawing:
     """Return what a part of the cells would have told."""
     title = "What fewer cells would have told"
-    points = [
-        BudgetPoint(line=step.line, cells=step.cells, half_width=step.half_width)
-        for step in evidence.budget
-    ]
-    if not points:
+    if not evidence.budget:
         return Drawing(
             name="budget",
             title=title,
@@ -171,7 +166,7 @@ def budget_drawing(evidence: Evidence, foot: str) -> Drawing:
         name="budget",
         title=title,
         caption=f"{_budget_words(evidence)} {foot}",
-        draw=partial(plot_budget, points),
+        draw=partial(plot_budget, evidence.budget),
     )
 
 

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+from evalkit.records.manifest import CurveStep
 from evalkit.report.figures.canvas import COLOURS, figure_bytes
-from evalkit.report.figures.lines import BudgetPoint, plot_budget
+from evalkit.report.figures.lines import plot_budget
 from evalkit.report.figures.maps import Grid, plot_heatmap
 from evalkit.report.figures.points import DistancePoint, TaskPoint, plot_distance, plot_task_map
 from evalkit.report.figures.rows import (
@@ -153,8 +154,8 @@ def test_budget_has_a_line_per_design() -> None:
     """Cells to half-width in percentage points."""
     ax = plot_budget(
         [
-            BudgetPoint(line="a", cells=100, half_width=0.1),
-            BudgetPoint(line="a", cells=400, half_width=0.05),
+            CurveStep(line="a", cells=100, half_width=0.1),
+            CurveStep(line="a", cells=400, half_width=0.05),
         ]
     )
 

@@ -21,9 +21,10 @@ from evalkit.report.figures.canvas import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from evalkit.records.manifest import CurveStep
+
 __all__ = [
     "Band",
-    "BudgetPoint",
     "plot_bands",
     "plot_barrier",
     "plot_budget",
@@ -110,19 +111,7 @@ def plot_bands(
         return ax
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetPoint:
-    """One design."""
-
-    line: str
-    """Line it belongs to, such as ``instances of all phrasings``."""
-    cells: float
-    """Cells asked."""
-    half_width: float
-    """Half-width of the interval of the mean, a fraction."""
-
-
-def plot_budget(points: Sequence[BudgetPoint], *, ax: Axes | None = None) -> Axes:
+def plot_budget(points: Sequence[CurveStep], *, ax: Axes | None = None) -> Axes:
     """Draw half-width against cells, the latter on a logarithmic axis, a line per design.
 
     Lines keep the order in which they first occur; points of a line are joined in theirs.
