@@ -80,7 +80,7 @@ NOT_ASKED = Verdict(score=None, prediction=None, status="not_asked", state="not_
 VERSIONS = {
     "exact_match": 2,
     "label_match": 2,
-    "math_match": 2,
+    "math_match": 3,
     "rouge_l": 3,
     "token_f1": 3,
     "squad_v2": 3,
