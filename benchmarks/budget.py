@@ -130,7 +130,7 @@ def regret(scores: Floats, budget: int, rng: np.random.Generator, method: str) -
     if method == "uniform":
         known = np.where(balanced_design(*scores.shape, budget=budget, rng=rng), scores, np.nan)
         return float(truth.max() - truth[int(np.nanargmax(np.nanmean(known, axis=1)))])
-    found = find_phrasing(answering(scores), scores.shape, budget=budget, rng=rng, method=method)  # type: ignore[arg-type]
+    found = find_phrasing(answering(scores), scores.shape, budget=budget, rng=rng)
     return float(truth.max() - truth[found.phrasing])
 
 
@@ -220,7 +220,6 @@ def choosing(repeats: int, seed: int) -> None:
             "W1 balanced, 800",
             "regret uniform, 1600",
             "regret halving",
-            "regret rejects",
         ],
         heads=True,
     )
@@ -236,7 +235,7 @@ def choosing(repeats: int, seed: int) -> None:
         ]
         many = [
             np.mean([regret(y, 1600, rng, method) for y, rng in pairs for _ in range(10)])
-            for method in ("uniform", "halving", "rejects")
+            for method in ("uniform", "halving")
         ]
         line([regime, *(f"{value:.3f}" for value in (*error, *many))])
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from evalkit.catalog.library.diversity import choose_k, distances
-from evalkit.report.figures.canvas import axes_for, figure_bytes, house_style
+from evalkit.report.figures.canvas import axes, figure_bytes
 from evalkit.scoring.table import ScoreTable
 from evalkit.store.blocks import stored_jobs
 from evalkit.store.directory import RunDir, read_manifest
@@ -92,14 +92,13 @@ def main() -> None:
     (ROOT / "docs" / "choose_k.csv").write_text("\n".join(["chosen,k,error_of_gap", *lines]) + "\n")
     print(f"{len(tasks)} tasks")
     print("\n".join(lines))
-    with house_style():
-        axes = axes_for(None, height=3.2)
+    with axes(None, height=3.2) as ax:
         for way, style in zip(WAYS, ("-", "--", ":"), strict=True):
             mine = [(k, value * 100) for name, k, value in rows if name == way]
-            axes.plot(*zip(*mine, strict=True), style, label=way)
-        axes.set(xlabel="phrasings per arm", ylabel="error of the gap, points", ylim=(0, None))
-        axes.legend()
-    (ROOT / "docs" / "figures" / "choose_k.svg").write_bytes(figure_bytes(axes))
+            ax.plot(*zip(*mine, strict=True), style, label=way)
+        ax.set(xlabel="phrasings per arm", ylabel="error of the gap, points", ylim=(0, None))
+        ax.legend()
+    (ROOT / "docs" / "figures" / "choose_k.svg").write_bytes(figure_bytes(ax))
 
 
 if __name__ == "__main__":

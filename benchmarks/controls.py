@@ -20,6 +20,7 @@ from pathlib import Path
 
 import made_rows
 import numpy as np
+from rewritings import REWRITINGS
 
 import evalkit
 from evalkit.catalog import list_tasks, load_instances
@@ -29,19 +30,6 @@ from evalkit.errors import EvalkitError
 from evalkit.scoring import ScoreTable
 
 MODELS = ("perfect", "obeys", "deaf")
-REWRITINGS = (
-    "character:rate=0.2",
-    "drop:rate=0.2",
-    "layout",
-    "leet",
-    "pig_latin",
-    "random",
-    "sentence",
-    "shuffle",
-    "word:rate=0.2,data=none",
-    "wrapper",
-)
-"""What changes the words of the request and asks for the same answers."""
 ON_ROWS = ("wrong", "first")
 
 

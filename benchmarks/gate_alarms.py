@@ -7,6 +7,9 @@ guessing, ten repeats.
 Old and new are swapped at random per instance, with all of an instance's cells, so that nothing
 changed.
 
+`SUITES` adds suites of other shapes: one task, many wordings, scores near 100 or near chance, few
+instances, scores of texts between 0 and 1.
+
 With ``--without states confidence repeats controls`` the data lack what is named.
 
 Run: ``python benchmarks/gate_alarms.py --releases 100``; prints the table of the docs.
@@ -22,7 +25,7 @@ from datetime import date
 
 import numpy as np
 import numpy.typing as npt
-from gate_power import POPULATION, REGIMES, SEEN, Population, Regime, block, deciding
+from gate_power import POPULATION, REGIMES, Population, Regime, block, deciding
 from scipy.stats import norm
 
 from evalkit.catalog.policies import default_policy_path, read_policy_file
@@ -31,13 +34,48 @@ from evalkit.records.policy import Policy
 from evalkit.scoring import FORMS, STATES, STATUSES, Block
 
 Floats = npt.NDArray[np.float64]
-N_TASKS, REPEATS, CHANCE = 4, 10, 0.25
+REPEATS, CHANCE = 10, 0.25
 OTHERS = {"refused": -1.9, "cut": -2.1, "unusable": -1.9}
 """State -> latent level at which an answer takes it; each is of 3 to 5 per cent of the cells."""
 CONTROLS = 2
 """Control phrasings behind the others, under which a right answer is 1.5 standard deviations
 rarer.
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What is gated."""
+
+    regime: Regime
+    """How scores vary."""
+    tasks: int = 4
+    """Tasks."""
+    wordings: int = 12
+    """Phrasings, half of them seen."""
+    texts: bool = False
+    """Whether scores lie between 0 and 1, as those of texts that are compared with references."""
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Relation of the phrasings."""
+        half = self.wordings // 2
+        return ("seen",) * half + ("unseen",) * (self.wordings - half)
+
+
+SUITES = (
+    *(Suite(regime=regime) for regime in REGIMES),
+    Suite(regime=Regime(name="one task", n_instances=200), tasks=1),
+    Suite(regime=Regime(name="two tasks, few instances", n_instances=60), tasks=2),
+    Suite(regime=Regime(name="forty wordings", n_instances=60), tasks=2, wordings=40),
+    Suite(regime=Regime(name="two wordings", n_instances=200), wordings=2),
+    Suite(regime=Regime(name="near 100", n_instances=200, ability=3.0)),
+    Suite(regime=Regime(name="near 100, few instances", n_instances=60, ability=3.0)),
+    Suite(regime=Regime(name="near chance", n_instances=200, ability=-0.8, instance=0.1)),
+    Suite(regime=Regime(name="very few instances", n_instances=20)),
+    Suite(regime=Regime(name="texts", n_instances=200), texts=True),
+    Suite(regime=Regime(name="texts, few instances", n_instances=60), texts=True),
+)
 
 
 @dataclass
@@ -52,19 +90,20 @@ class Model:
 
 
 def models(
-    regime: Regime, rng: np.random.Generator, *, sure: float, without: Collection[str] = ()
+    suite: Suite, rng: np.random.Generator, *, sure: float, without: Collection[str] = ()
 ) -> list[Model]:
     """Return two models of one task; `sure` stretches how sure they are, 1 is calibrated.
 
     `without` names what the data lack: ``states``, ``confidence``, ``repeats``.
     """
     repeats = 1 if "repeats" in without else REPEATS
-    one = Population(regime, rng)
-    shape = (len(SEEN) + CONTROLS, POPULATION)
+    one = Population(suite.regime, rng, wordings=suite.wordings)
+    controls = min(CONTROLS, suite.wordings)
+    shape = (suite.wordings + controls, POPULATION)
     kept = {name: rng.standard_normal(shape[1]) for name in (*OTHERS, "form")}
     found = []
     for latent in one.latent:
-        control = latent[:CONTROLS] - 1.5
+        control = latent[:controls] - 1.5
         logit = np.vstack([latent, control])
         chances = norm.cdf(logit / 0.7)  # of being right in one of the repeats
         right = rng.binomial(repeats, chances) / repeats
@@ -82,8 +121,12 @@ def models(
         )
         form[lost] = FORMS.index("other")
         labels = np.where(
-            lost, -1, np.where(right >= 0.5, 0, np.vstack([one.wrong, one.wrong[:CONTROLS]]))
+            lost, -1, np.where(right >= 0.5, 0, np.vstack([one.wrong, one.wrong[:controls]]))
         )
+        if suite.texts:  # no label, no probability
+            right = np.clip(chances + 0.1 * rng.standard_normal(shape), 0.0, 1.0)
+            state[~lost] = STATES.index("partial")
+            labels = np.where(lost, -1, 1)
         found.append(
             Model(
                 values=np.where(lost, 0.0, right),
@@ -92,7 +135,7 @@ def models(
                 if "states" in without
                 else form.astype(np.int8),
                 confidence=np.full(shape, np.nan)
-                if "confidence" in without
+                if "confidence" in without or suite.texts
                 else np.clip(0.5 + sure * (chances - 0.5), 0.001, 0.999),
                 labels=labels.astype(np.int32),
             )
@@ -100,14 +143,17 @@ def models(
     return found
 
 
-def blocks(cells: Model, task: str, base: Block, *, repeats: int) -> tuple[Block, Block]:
+def blocks(
+    cells: Model, task: str, suite: Suite, base: Block, *, repeats: int
+) -> tuple[Block, Block]:
     """Return the block of the correct phrasings, and the one with controls."""
     lost = cells.labels < 0
+    controls = len(lost) - suite.wordings
     n = cells.values.shape[1]
     whole = replace(
         base,
         task=task,
-        phrasing_ids=(*base.phrasing_ids, *(f"q{k}" for k in range(CONTROLS))),
+        phrasing_ids=tuple(f"p{k:02d}" for k in range(len(lost))),
         instance_ids=tuple(f"i{k:05d}" for k in range(n)),
         values=cells.values,
         labels=cells.labels,
@@ -116,15 +162,15 @@ def blocks(cells: Model, task: str, base: Block, *, repeats: int) -> tuple[Block
         form=cells.form,
         confidence=cells.confidence,
         targets=np.zeros(n, dtype=np.int32),
-        seen=(*SEEN, *("unknown",) * CONTROLS),
-        kinds=(*base.kinds, *("wrong",) * CONTROLS),
-        sources=("x",) * (len(SEEN) + CONTROLS),
-        perturbations=("",) * (len(SEEN) + CONTROLS),
+        seen=(*suite.seen, *("unknown",) * controls),
+        kinds=(*("correct",) * suite.wordings, *("wrong",) * controls),
+        sources=("x",) * len(lost),
+        perturbations=("",) * len(lost),
         repeats=repeats,
-        chance=CHANCE,
-        labelled=True,
+        chance=0.0 if suite.texts else CHANCE,
+        labelled=not suite.texts,
     )
-    rows = slice(0, len(SEEN))
+    rows = slice(0, suite.wordings)
     arrays = ("values", "labels", "status", "state", "form", "confidence")
     headline = replace(
         whole,
@@ -139,16 +185,17 @@ def blocks(cells: Model, task: str, base: Block, *, repeats: int) -> tuple[Block
 
 def release(
     tasks: list[list[Model]],
+    suite: Suite,
     base: Block,
     *,
-    n: int,
     policy: Policy,
     rng: np.random.Generator,
     without: Collection[str] = (),
 ) -> Decision:
     """Draw instances, swap old and new at random, and decide."""
     pairs, whole = [], []
-    repeats = 1 if "repeats" in without else REPEATS
+    n = suite.regime.n_instances
+    repeats = 1 if "repeats" in without or suite.texts else REPEATS
     for number, pair in enumerate(tasks):
         columns = rng.integers(0, POPULATION, size=n)
         swap = rng.random(n) < 0.5
@@ -160,7 +207,7 @@ def release(
                 )
                 for name in Model.__annotations__
             }
-            sides.append(blocks(Model(**cells), f"t{number}", base, repeats=repeats))
+            sides.append(blocks(Model(**cells), f"t{number}", suite, base, repeats=repeats))
         pairs.append((sides[0][0], sides[1][0]))
         kept = 0 if "controls" in without else 1
         whole.append((sides[0][kept], sides[1][kept]))
@@ -194,18 +241,21 @@ def main() -> None:
         "uncorrected p < .05, most often | false alarms by |"
     )
     print("|---|---:|---:|---:|---:|---:|---|---|", flush=True)
-    for regime in REGIMES:
+    for place, suite in enumerate(SUITES):
+        regime = suite.regime
         if given.regimes and regime.name not in given.regimes:
             continue
         for sure in given.sure:
-            rng = np.random.default_rng([given.seed, given.first, REGIMES.index(regime)])
-            tasks = [models(regime, rng, sure=sure, without=given.without) for _ in range(N_TASKS)]
+            rng = np.random.default_rng([given.seed, given.first, place])
+            tasks = [
+                models(suite, rng, sure=sure, without=given.without) for _ in range(suite.tasks)
+            ]
             base = block(Population(regime, rng).old().take(np.arange(2)), "t")
             found = [
                 release(
                     tasks,
+                    suite,
                     base,
-                    n=regime.n_instances,
                     policy=policy,
                     rng=rng,
                     without=given.without,

@@ -102,8 +102,15 @@ class Side:
 class Population:
     """Instances of one task with the latent values of two models, or of a chain of them."""
 
-    def __init__(self, regime: Regime, rng: np.random.Generator, *, models: int = 2) -> None:
-        shape = (len(SEEN), POPULATION)
+    def __init__(
+        self,
+        regime: Regime,
+        rng: np.random.Generator,
+        *,
+        models: int = 2,
+        wordings: int = len(SEEN),
+    ) -> None:
+        shape = (wordings, POPULATION)
         self.effects = (
             np.sort(rng.standard_normal(shape[0]))[rng.permutation(shape[0])] * regime.phrasing
         )

@@ -291,7 +291,7 @@ def curve_rows(held: Sequence[Pair], name: str) -> list[tuple[str, float, float,
 
 def write_curve(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
     """Write the curve as a table and as a figure."""
-    from evalkit.report.figures.canvas import axes_for, figure_bytes, house_style
+    from evalkit.report.figures.canvas import axes, figure_bytes
 
     rows = [row for name in kinds for row in curve_rows(pairs, name)]
     lines = [
@@ -299,10 +299,9 @@ def write_curve(pairs: Sequence[Pair], kinds: Sequence[str]) -> None:
     ]
     head = "combination,threshold,good_refused,bad_passed"
     (ROOT / "docs" / "meaning_curve.csv").write_text("\n".join([head, *lines]) + "\n", "utf-8")
-    with house_style():
-        axes = axes_for(None, height=3.4)
-        _draw_curve(axes, rows)
-    (ROOT / "docs" / "figures" / "meaning_curve.svg").write_bytes(figure_bytes(axes))
+    with axes(None, height=3.4) as ax:
+        _draw_curve(ax, rows)
+    (ROOT / "docs" / "figures" / "meaning_curve.svg").write_bytes(figure_bytes(ax))
 
 
 def _draw_curve(axes: Any, rows: Sequence[tuple[str, float, float, float]]) -> None:

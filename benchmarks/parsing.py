@@ -4,20 +4,24 @@
 ``python benchmarks/parsing.py`` prints the table of docs/parsing.md; ``--write`` writes it there;
 ``--misses`` shows what the tuning half gets wrong. Rules are made by looking at that half alone. Of
 the held-out half, those in ``after`` were written when the rules stood already. Those in ``later``
-were written after version 2 of the rules, which version 3 was made on; those in ``last`` and
-``unseen`` after it.
+were written after version 2 of the rules, which version 3 was made on; those in ``last``,
+``unseen`` and ``modern`` after it, and version 4 was made on them; those in ``fresh`` after that.
+Numbers stand in ``numbers.yaml``.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from evalkit.scoring.reading import VERSION, read_answer
+from evalkit.records import Instance, Response
+from evalkit.scoring.cell import Answered
+from evalkit.scoring.reading import VERSION, read_answer, read_number
+from evalkit.scoring.text import math_match
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWERS = ROOT / "tests" / "scoring" / "answers"
@@ -33,7 +37,7 @@ class Case:
     """File it stands in."""
     part: str
     """``tuning``, ``held_out``, ``after`` (held out, written after the rules), ``later``,
-    ``last``, ``unseen``.
+    ``last``, ``unseen``, ``modern``, ``fresh``.
     """
     labels: tuple[str, ...]
     """Labels asked for."""
@@ -65,7 +69,38 @@ def cases() -> Iterator[Case]:
             )
 
 
-def rates(some: list[Case]) -> tuple[int, float, float]:
+@dataclass(frozen=True)
+class NumberCase:
+    """One labelled answer with a number."""
+
+    part: str
+    """``modern`` or ``fresh``."""
+    text: str
+    """What was answered."""
+    right: str | None
+    """Number it answers with; None for none."""
+
+    def read(self) -> str | None:
+        """Return the number that is read: `right` where the metric of numbers accepts it."""
+        found = read_number(self.text)
+        if self.right is not None and told(self.text, self.right):
+            return self.right
+        return None if found is None else found.shown
+
+
+def told(text: str, reference: str) -> bool:
+    """Return whether the metric of numbers calls a text right."""
+    asked = Instance(id="i", fields={}, references=(reference,))
+    return math_match(Answered(instance=asked, response=Response(key="k", text=text))).score == 1
+
+
+def number_cases() -> list[NumberCase]:
+    """Return all labelled answers with numbers."""
+    parts = yaml.safe_load((ANSWERS / "numbers.yaml").read_text(encoding="utf-8"))
+    return [NumberCase(part, *row) for part, rows in parts.items() for row in rows]
+
+
+def rates(some: Sequence[Case | NumberCase]) -> tuple[int, float, float]:
     """Return the number of answers, precision (right among those read) and recall (read right
     among those with a label).
     """
@@ -88,25 +123,23 @@ def table() -> str:
         "",
         (
             "| family | tuning: answers | precision | recall | held out: "
-            "answers | precision | recall | unseen: answers | precision | recall |"
+            "answers | precision | recall | fresh: answers | precision | recall |"
         ),
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     families = sorted({case.family for case in everything})
     for family in [*families, "all"]:
         mine = [case for case in everything if family in {case.family, "all"}]
-        parts = [_cells(mine, some) for some in ({"tuning"}, {"held_out", "after"}, {"unseen"})]
+        parts = [_cells(mine, some) for some in ({"tuning"}, {"held_out", "after"}, {"fresh"})]
         lines.append(f"| {family} | {' | '.join(parts)} |")
-    for name, part in (
-        ("all, written after the rules", "after"),
-        ("all, later", "later"),
-        ("all, last", "last"),
-    ):
-        lines.append(f"| {name} | - | - | - | {_cells(everything, {part})} | - | - | - |")
+    for part in ("after", "later", "last", "unseen", "modern"):
+        lines.append(f"| all, {part} | - | - | - | {_cells(everything, {part})} | - | - | - |")
+    numbers = [_cells(number_cases(), {part}) for part in ("modern", "fresh")]
+    lines.append(f"| numbers, modern and fresh | - | - | - | {' | '.join(numbers)} |")
     return "\n".join(lines)
 
 
-def _cells(some: list[Case], parts: set[str]) -> str:
+def _cells(some: Sequence[Case | NumberCase], parts: set[str]) -> str:
     number, precision, recall = rates([case for case in some if case.part in parts])
     shown = ["-" if x != x else f"{x:.1%}" for x in (precision, recall)]
     return " | ".join([str(number), *shown])
@@ -122,7 +155,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.misses:
         for case in cases():
-            if case.part == "tuning" and (got := case.read()) != case.right:
+            if case.part in {"tuning", "modern"} and (got := case.read()) != case.right:
                 print(f"{case.family}: {case.text!r}: read {got!r}, right {case.right!r}")
         return
     if options.write:

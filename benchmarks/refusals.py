@@ -57,7 +57,12 @@ def table() -> str:
         "| texts | kind | there | found | right | precision | recall |",
         "|---|---|---|---|---|---|---|",
     ]
-    for part, name in (("tuning", "the rules were made on"), ("after", "written afterwards")):
+    for part, name in (
+        ("tuning", "the rules were made on"),
+        ("after", "written afterwards"),
+        ("modern", "version 3 was made on"),
+        ("fresh", "written after version 3"),
+    ):
         some = [case for case in everything if case[0] == part]
         for kind in ("refused", "abstained", "either"):
             there, found, both = rates(some, kind)

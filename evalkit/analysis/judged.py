@@ -19,6 +19,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.scoring.verdicts import JudgedCell, JudgeVerdict
 from evalkit.stats.intervals.fixed_intervals import mean_of_instances
+from evalkit.stats.point.association import spearman
 
 __all__ = ["JudgedTask", "Judgement", "judgement"]
 
@@ -129,7 +130,7 @@ def judgement(
         length_slope=_slope(cells, value, score, units, level),
         longer=_longer(cells, units, level),
         kappa=_kappa(value, _decided(score, pairs)),
-        spearman=_spearman(value, score),
+        spearman=spearman(value, score),
         corrected=stats.corrected_mean(value, told, units, level=level),
         n_labels=int(both.sum()),
         label_agreement=_same_side(value[both], told[both]),
@@ -350,13 +351,3 @@ def _kappa(value: Floats, score: Floats) -> float:
     )
     same = float((one == other).mean())
     return (same - by_chance) / (1 - by_chance) if by_chance < 1 else math.nan
-
-
-def _spearman(value: Floats, score: Floats) -> float:
-    from scipy.stats import rankdata
-
-    there = ~(np.isnan(value) | np.isnan(score))
-    ranks = [rankdata(values[there]) for values in (value, score)]
-    if there.sum() < 3 or any(np.ptp(one) == 0 for one in ranks):
-        return math.nan
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

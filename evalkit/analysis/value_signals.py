@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from evalkit.scoring import Block, ScoreTable
 
-__all__ = ["SIGNALS", "Material", "Worth", "materials", "signals_of", "spearman", "worth"]
+__all__ = ["SIGNALS", "Material", "Worth", "materials", "signals_of", "worth"]
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 2000
@@ -309,21 +309,3 @@ def worth(found: Sequence[Material], signal: str, k: int, *, seed: int = 0) -> W
     chance = np.mean(drawn, axis=0)
     p = (1 + int((chance >= mean - 1e-12).sum())) / (DRAWS + 1)
     return Worth(signal=signal, chosen=mean, random=float(np.mean(every)), p=p, n_tasks=tasks)
-
-
-def spearman(first: Floats, second: Floats) -> float:
-    """Return Spearman's rank correlation over what both know, ties by average rank;
-    NaN below three or without spread.
-
-    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0]))
-    0.5
-    """
-    from scipy.stats import rankdata
-
-    known = ~(np.isnan(first) | np.isnan(second))
-    if known.sum() < 3:
-        return math.nan
-    one, two = (rankdata(values[known]) for values in (first, second))
-    if np.ptp(one) == 0 or np.ptp(two) == 0:
-        return math.nan
-    return float(np.corrcoef(one, two)[0, 1])

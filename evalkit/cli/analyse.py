@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from evalkit.cli.analyse_tables import (
 )
 from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
+    in_output,
     interval_options,
     no_report_option,
     option,
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-GROUP = "What is computed"
+in_computed = partial(option, group="What is computed")
 
 
 @click.command(
@@ -46,55 +49,48 @@ GROUP = "What is computed"
     short_help="Compute the statistics of a score table made elsewhere.",
     epilog="Example: evalkit analyse scores.csv --out analysis --factor layout",
 )
-@click.argument("table", type=click.Path(path_type=Path))
-@option(
+@click.argument("table", type=PATH)
+@in_output(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group="Output",
     help="Write estimates.csv, pages and figures into this directory.",
 )
 @no_report_option
-@option(
+@in_computed(
     "--factor",
     "factors",
     multiple=True,
     metavar="NAME",
-    group=GROUP,
     help="Column to group by; every level is analysed too. Repeatable.",
 )
-@option("--reference", metavar="ID", group=GROUP, help="Clean phrasing for drop rates.")
-@option(
+@in_computed("--reference", metavar="ID", help="Clean phrasing for drop rates.")
+@in_computed(
     "--pairs",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
-    group=GROUP,
     help="CSV attacked_id,reference_id: each attack's own clean phrasing.",
 )
-@option(
+@in_computed(
     "--chance",
     "chances",
     multiple=True,
     metavar="F|TASK=F",
-    group=GROUP,
     help="Score of guessing, of all tasks or one: accuracy_norm. Repeatable.",
 )
 @log_options()
-@interval_options(GROUP, both=True)
-@option(
+@interval_options(in_computed, both=True)
+@in_computed(
     "--tests",
     is_flag=True,
-    group=GROUP,
     help=(
         "Also test every pair of models, every attacked phrasing against its reference, "
         "and every gap, paired on instances, with intervals: tests.csv."
     ),
 )
-@option(
+@in_computed(
     "--score-by",
     metavar="all|A,B",
-    default=None,
-    group=GROUP,
     help=(
         "Only this: the rows scored by other rules, from prediction and target (own, exact, "
         "prefix, read, contains, f1, rouge_l), or a run as 'evalkit score' does."
@@ -113,8 +109,8 @@ def command(table: Path, **settings: Any) -> None:
     empty score is missing. What cannot be computed is absent with the reason.
     """
     from evalkit.analysis.score_files import TableSettings, chances, estimates_of, tests_of
-    from evalkit.catalog.reference_pairs import read_pairs
     from evalkit.catalog.score_tables import read_score_table
+    from evalkit.catalog.two_columns import read_pairs
     from evalkit.store.directory import refuse_own
 
     if settings["out"]:

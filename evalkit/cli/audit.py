@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
     option,
     output_options,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+in_checked = partial(option, group="What is checked")
+
 
 @click.command(
     "audit",
@@ -32,21 +36,15 @@ __all__ = ["command"]
     short_help="Check a published result table for consistency.",
     epilog="Example: evalkit audit results.csv --n 14042",
 )
-@click.argument("table", type=click.Path(path_type=Path))
-@option(
+@click.argument("table", type=PATH)
+@in_checked(
     "--n",
     "declared",
     multiple=True,
     metavar="N|TASK=N",
-    group="What is checked",
     help="Instances the table claims, for all tasks or one. Repeatable.",
 )
-@option(
-    "--strict",
-    is_flag=True,
-    group="What is checked",
-    help="Exit with 1 when there is an error among the findings.",
-)
+@in_checked("--strict", is_flag=True, help="Exit with 1 when there is an error among the findings.")
 @table_options()
 @output_options
 def command(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import GroupedCommand, option, output_options, print_json
+from evalkit.cli.options import PATH, GroupedCommand, option, output_options, print_json
 from evalkit.report.terminal import counted, say
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ _MANY = {"known models": "known models", "policy": "policies", "unknown": "unkno
     cls=GroupedCommand,
     epilog="Example: evalkit check tasks/mine.yaml paraphrases/ reports/runs/demo",
 )
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[PATH]...")
 @option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Where the instances of tasks lie; EVALKIT_DATA, then evalkit's cache folder, without it.",
 )
 @output_options

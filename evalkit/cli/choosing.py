@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evalkit.cli.options import option
+from evalkit.cli.options import PATH, option, together
 from evalkit.runs.options import OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -32,19 +32,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def choosing_options(*names: str) -> Callable[[F], F]:
     """Return what adds the options that say what is run: those named, or all without names."""
-
-    def add(function: F) -> F:
-        for one in reversed(OPTIONS):
-            if not names or one.name in names:
-                function = _as_click(one)(function)
-        return function
-
-    return add
+    return together(*(_as_click(one) for one in OPTIONS if not names or one.name in names))
 
 
 def _as_click(one: Option) -> Callable[[F], F]:
     """Return one option of the table as click's."""
-    kind: Any = {Path: click.Path(path_type=Path), bool: bool, object: str}.get(one.kind, one.kind)
+    kind: Any = {Path: PATH, bool: bool, object: str}.get(one.kind, one.kind)
     kind = click.Choice(one.accepted) if one.accepted else kind
     kind = kind if one.least is None else click.IntRange(min=one.least)
     flag = f"{one.flag}/--no-{one.name}" if one.kind is bool and one.default is None else one.flag

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ import click
 from evalkit.cli.compare_many import cost_of, cost_text, manifest_of, show_many
 from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
+    in_output,
     interval_options,
     number,
     option,
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-GROUP = "What is compared"
+in_compared = partial(option, group="What is compared")
 MOST_NAMED = 10
 """Phrasings and instances that are named."""
 FOR_THESE = (
@@ -58,26 +61,22 @@ _VERDICTS = {None: "-", True: "yes", False: "no"}
     short_help="Compare runs of the same suite, paired.",
     epilog="Example: evalkit compare runs/base runs/tuned --margin 0.01",
 )
-@click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument(
-    "runs_b", metavar="RUN_B...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
-@option(
+@click.argument("run_a", type=PATH)
+@click.argument("runs_b", metavar="RUN_B...", nargs=-1, required=True, type=PATH)
+@in_compared(
     "--margin",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="FRACTION",
-    group=GROUP,
     help="Also test that RUN_B is at most this much worse (0.01 is one point).",
 )
-@option("--model-a", metavar="NAME", group=GROUP, help="Model of RUN_A, when it holds several.")
-@option("--model-b", metavar="NAME", group=GROUP, help="Model of RUN_B, when it holds several.")
+@in_compared("--model-a", metavar="NAME", help="Model of RUN_A, when it holds several.")
+@in_compared("--model-b", metavar="NAME", help="Model of RUN_B, when it holds several.")
 @log_options()
-@interval_options(GROUP)
-@option(
+@interval_options(in_compared)
+@in_output(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group="Output",
     help="Write estimates.csv of the differences into this directory.",
 )
 @table_options()

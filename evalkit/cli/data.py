@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
     debug_option,
     json_option,
@@ -23,7 +24,7 @@ __all__ = ["command"]
 
 _data_dir = option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Data directory; EVALKIT_DATA, then evalkit's cache folder, without it.",
 )
 

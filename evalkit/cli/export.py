@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_option
+from evalkit.cli.options import PATH, GroupedCommand, debug_option, option, quiet_option
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
 
@@ -21,7 +21,7 @@ __all__ = ["command"]
     cls=GroupedCommand,
     epilog="Example: evalkit export RUN --what responses --format jsonl --out responses.jsonl",
 )
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @option(
     "--what",
     type=click.Choice(["responses", "scores", "lm-eval", "every-eval-ever"]),
@@ -32,13 +32,11 @@ __all__ = ["command"]
     "--format",
     "form",
     type=click.Choice(["jsonl", "csv", "parquet"]),
-    default=None,
     help="Format; default: by the name of --out, else jsonl.",
 )
 @option(
     "--to",
     type=click.Choice(["hub-folder", "mlflow", "wandb"]),
-    default=None,
     help="Hand the run to a tracker's client, or lay it out for the hub; in place of --what.",
 )
 @option(
@@ -50,7 +48,7 @@ __all__ = ["command"]
 @option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="File to write, or directory for lm-eval, every-eval-ever and hub-folder.",
 )
 @quiet_option

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from evalkit.cli.log_options import LOGS, log_options, told_of
-from evalkit.cli.options import GroupedCommand, option, output_options
+from evalkit.cli.options import PATH, GroupedCommand, in_output, option, output_options
 from evalkit.errors import StoreError, UsageError
 from evalkit.report.terminal import say
 
@@ -33,6 +34,8 @@ SEVERITY = (1, 3, 0)
 NAMED = 10
 """Phrasings and instances that ``--explain`` names."""
 
+in_decision = partial(option, group="Decision")
+
 
 @click.command(
     "gate",
@@ -43,88 +46,71 @@ NAMED = 10
         "--explain"
     ),
 )
-@click.argument("candidate", type=click.Path(path_type=Path))
-@option(
+@click.argument("candidate", type=PATH)
+@in_decision(
     "--baseline",
     "baselines",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     multiple=True,
     metavar="RUN",
-    group="Decision",
     help="Run directory of the last release. Repeatable: an earlier one shows losses that add up.",
 )
-@option(
+@in_decision(
     "--policy",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
-    group="Decision",
     help="Policy file, or one that ships: default, or quick for a first gate.",
 )
-@option(
+@in_decision(
     "--look",
     type=click.IntRange(min=1),
     metavar="K",
-    group="Decision",
     help=(
         "The K-th look at this candidate, each with more instances: all together keep the "
         "policy's level."
     ),
 )
-@option(
+@in_output(
     "--format",
     "forms",
     type=click.Choice((*FORMATS, *LOGS)),
     default=("text",),
     multiple=True,
-    group="Output",
     help=(
         "What is printed; or the harness that wrote a log, told from its content where it is not "
         "named."
     ),
 )
-@option(
+@in_output(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group="Output",
     help=(
         f"Also write {', '.join(FILES.values())} there. Earlier ones are removed first, so that "
         "none outlives an error."
     ),
 )
-@option(
+@in_output(
     "--html",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
-    group="Output",
     help=(
         "Also write a page, with what moved most. An earlier FILE is removed first, so that none "
         "outlives an error."
     ),
 )
-@option(
-    "--explain",
-    is_flag=True,
-    group="Output",
-    help="Name the phrasings and instances that moved most.",
-)
-@option(
+@in_output("--explain", is_flag=True, help="Name the phrasings and instances that moved most.")
+@in_output(
     "--reask",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group="Output",
     help=(
         "Ask the candidate its instances again in two wordings that neither run has, into DIR: "
         "are lost answers no longer known, or wordings no longer followed? Needs its engine."
     ),
 )
-@option(
-    "--exit-zero",
-    is_flag=True,
-    group="Output",
-    help="Exit 0 whatever the outcome; errors keep their code.",
-)
+@in_output("--exit-zero", is_flag=True, help="Exit 0 whatever the outcome; errors keep their code.")
 @log_options(named=False)
 @output_options
 def command(

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
     data_dir_option,
+    in_output,
     option,
     output_options,
     phrasing_file_option,
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_WHAT = "What is asked"
-_HOW = "What is looked at"
+in_asked = partial(option, group="What is asked")
+in_looked_at = partial(option, group="What is looked at")
 SHARES = ("model", "task", "phrasing", "instance", "share", "tokens", "logprob")
 DRIFT = ("model", "task", "phrasing", "instance", "token", "share")
 LAYERS = ("model", "layer", "same_instance", "same_wording", "recovered", "gained", "n")
@@ -41,52 +43,30 @@ LAYERS = ("model", "layer", "same_instance", "same_wording", "recovered", "gaine
     " or: evalkit inside BASE --against TUNED --tasks 'procedural/*' --out inside",
 )
 @click.argument("model")
-@option("--tasks", required=True, metavar="A,B", group=_WHAT, help="Task ids or patterns.")
-@option(
-    "--phrasings",
-    type=click.IntRange(min=1),
-    default=4,
-    group=_WHAT,
-    help="Correct phrasings per task.",
-)
-@option(
-    "--limit",
-    "-L",
-    type=click.IntRange(min=1),
-    default=8,
-    group=_WHAT,
-    help="Instances per task.",
-)
-@phrasing_file_option(_WHAT)
-@data_dir_option(_WHAT)
-@option("--seed", type=int, default=0, group=_WHAT, help="Of the choice.")
-@option(
+@in_asked("--tasks", required=True, metavar="A,B", help="Task ids or patterns.")
+@in_asked("--phrasings", type=click.IntRange(min=1), default=4, help="Correct phrasings per task.")
+@in_asked("--limit", "-L", type=click.IntRange(min=1), default=8, help="Instances per task.")
+@phrasing_file_option(in_asked)
+@data_dir_option(in_asked)
+@in_asked("--seed", type=int, default=0, help="Of the choice.")
+@in_looked_at(
     "--against",
     metavar="MODEL",
-    group=_HOW,
     help="A checkpoint of the same shape, whose states are put into MODEL layer by layer.",
 )
-@option(
+@in_looked_at(
     "--generate",
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    group=_HOW,
     help="Tokens that are generated to see whether the instruction is leant on less and less.",
 )
-@option("--plan", is_flag=True, group=_HOW, help="Only say how many passes it takes.")
-@option(
-    "--device",
-    default="auto",
-    metavar="auto|cpu|cuda[:i]",
-    group=_HOW,
-    help="Where.",
-)
-@option(
+@in_looked_at("--plan", is_flag=True, help="Only say how many passes it takes.")
+@in_looked_at("--device", default="auto", metavar="auto|cpu|cuda[:i]", help="Where.")
+@in_output(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group="Output",
     help="Folder for shares.csv, drift.csv, layers.csv and figures; default: only print.",
 )
 @output_options
@@ -247,7 +227,7 @@ def _write(out: Path, seen: Mapping[str, Seen]) -> None:
 
 def _drawings(seen: Mapping[str, Seen]) -> list[Drawing]:
     from evalkit.report.drawing import Drawing
-    from evalkit.report.figures.inside import plot_layers
+    from evalkit.report.figures.lines import plot_layers
 
     words = {
         "same_instance": "one instance, two wordings",
@@ -261,9 +241,5 @@ def _drawings(seen: Mapping[str, Seen]) -> list[Drawing]:
         if one.layers and part in one.layers[0]
     }
     layers = [row["layer"] for row in next(iter(seen.values())).layers]
-    draw = partial(_on, plot_layers, layers, lines)
+    draw = partial(plot_layers, layers, lines)
     return [Drawing(name="layers", title="states by layer", draw=draw)]
-
-
-def _on(plot: Any, layers: Any, lines: Any, ax: Any) -> Any:
-    return plot(layers, lines, ax=ax)

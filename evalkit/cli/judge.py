@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
     no_report_option,
     option,
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
+in_asked = partial(option, group="What it is asked")
+in_labels = partial(option, group="Human labels")
 
 
 @click.command(
@@ -37,78 +40,65 @@ JUDGE, ASKED, LABELS = "The judge", "What it is asked", "Human labels"
     cls=GroupedCommand,
     epilog="Example: evalkit judge reports/runs/demo_quickstart_1f2e3d4c --judge openai:NAME -L 50",
 )
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @option(
     "--judge",
     "model",
     metavar="MODEL",
-    default=None,
-    group=JUDGE,
+    group="The judge",
     help="The judge, as after --model of 'evalkit run'; a model file holds its options.",
 )
-@option(
+@in_asked(
     "--against",
     "other",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
-    default=None,
-    group=ASKED,
     help="Which is better, RUN's answer or this run's to the same prompt? Without: is it right?",
 )
-@option(
+@in_asked(
     "--limit",
     "-L",
     type=click.IntRange(min=1),
-    default=None,
     metavar="N",
-    group=ASKED,
     help="Instances per task; default: all. Smaller numbers are part of larger ones.",
 )
-@option(
+@in_asked(
     "--wordings",
     type=click.IntRange(min=1),
     default=2,
     metavar="K",
-    group=ASKED,
     help="Wordings the judge is asked in, each in both orders.",
 )
-@option(
+@in_asked(
     "--max-tokens",
     type=click.IntRange(min=1),
     default=32,
     metavar="N",
-    group=ASKED,
     help="Most tokens of a verdict; a judge that thinks first needs more.",
 )
-@option(
+@in_asked(
     "--dry-run",
     is_flag=True,
-    group=ASKED,
     help="Say how many questions there are, load no model and write nothing.",
 )
-@option(
+@in_labels(
     "--sheet",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    default=None,
-    group=LABELS,
     help="Write a CSV of answers drawn at random for people to label, and end.",
 )
-@option(
+@in_labels(
     "-n",
     "number",
     type=click.IntRange(min=1),
     default=100,
     metavar="N",
-    group=LABELS,
     help="Answers in the sheet.",
 )
-@option(
+@in_labels(
     "--labels",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
-    default=None,
-    group=LABELS,
     help="The sheet filled in: corrects the judge's rate. It is kept with the run.",
 )
 @no_report_option

@@ -128,7 +128,7 @@ def _by_weights(trials: Sequence[Trial]) -> str:
     """
     import numpy as np
 
-    from evalkit.analysis.value_signals import spearman
+    from evalkit.stats.point.association import spearman
 
     known = [trial for trial in trials if not math.isnan(trial.moved) and trial.changes]
     if len(known) < FEWEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import click
 
 from evalkit.cli.log_options import log_options, told_of
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
+    in_output,
     interval_options,
     option,
     output_options,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-GROUP = "Statistics"
+in_statistics = partial(option, group="Statistics")
 
 
 @click.command(
@@ -42,45 +45,23 @@ GROUP = "Statistics"
     epilog="Example: evalkit leaderboard reports/runs/* --out leaderboard.csv "
     "--html leaderboard.html",
 )
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    group="Output",
-    help="Write the leaderboard as CSV.",
-)
-@option(
-    "--html",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    group="Output",
-    help="Write it as a page.",
-)
-@option(
-    "--markdown",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    group="Output",
-    help="Write it as a Markdown table.",
-)
-@option(
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@in_output("--out", type=PATH, metavar="FILE", help="Write the leaderboard as CSV.")
+@in_output("--html", type=PATH, metavar="FILE", help="Write it as a page.")
+@in_output("--markdown", type=PATH, metavar="FILE", help="Write it as a Markdown table.")
+@in_statistics(
     "--reference",
-    default=None,
     metavar="MODEL",
-    group=GROUP,
     help="Also show every model's score above chance as a percentage of this model's.",
 )
-@option(
+@in_statistics(
     "--base",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    default=None,
     metavar="FILE",
-    group=GROUP,
     help="CSV of model and score, such as its base model's with examples: how they go with ours.",
 )
 @log_options()
-@interval_options(GROUP, resamples=2000, least_level=0.5)
+@interval_options(in_statistics, resamples=2000, least_level=0.5)
 @table_options("csv", "latex")
 @output_options
 def command(
@@ -100,7 +81,7 @@ def command(
     """
     from evalkit.analysis.places import goes_with, places
     from evalkit.analysis.standings import standings
-    from evalkit.catalog.base_scores import read_base
+    from evalkit.catalog.two_columns import read_base
     from evalkit.report.leaderboard import (
         leaderboard_csv,
         leaderboard_html,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evalkit.cli.options import option
+from evalkit.cli.options import option, together
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,43 +30,34 @@ def log_options(*, named: bool = True) -> Callable[[F], F]:
     named
         Whether ``--format`` is among them.
     """
-    group = "Tables and logs made elsewhere"
-
-    def add(function: F) -> F:
-        function = option(
+    under = partial(option, group="Tables and logs made elsewhere")
+    added = [
+        under(
+            "--phrasing",
+            metavar="FIELD",
+            help="Field of a log that is the phrasing, such as metadata.prompt; 'task': "
+            "the task's name is.",
+        ),
+        under(
+            "--metric",
+            metavar="NAME",
+            help="Score of a log that is read; default: the first one known.",
+        ),
+        under(
             "--map",
             "mapped",
             multiple=True,
             metavar="OURS=THEIRS",
-            group=group,
             help="Column of a table under another name, or 'a value' for all rows. Repeatable.",
-        )(function)
-        function = option(
-            "--metric",
-            metavar="NAME",
-            group=group,
-            help="Score of a log that is read; default: the first one known.",
-        )(function)
-        function = option(
-            "--phrasing",
-            metavar="FIELD",
-            group=group,
-            help=(
-                "Field of a log that is the phrasing, such as metadata.prompt; 'task': "
-                "the task's name is."
-            ),
-        )(function)
-        if named:
-            function = option(
-                "--format",
-                "form",
-                type=click.Choice(LOGS),
-                group=group,
-                help="Harness that wrote a log; default: told from its content.",
-            )(function)
-        return function
-
-    return add
+        ),
+    ]
+    form = under(
+        "--format",
+        "form",
+        type=click.Choice(LOGS),
+        help="Harness that wrote a log; default: told from its content.",
+    )
+    return together(form, *added) if named else together(*added)
 
 
 def told_of(given: dict[str, Any]) -> Told:

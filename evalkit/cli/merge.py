@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, data_dir_option, option, output_options, print_json
+from evalkit.cli.options import (
+    PATH,
+    GroupedCommand,
+    data_dir_option,
+    option,
+    output_options,
+    print_json,
+)
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -18,9 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "NUMBERS", "command", "values"]
 
-_WHICH = "Checkpoints"
-_HOW = "Numbers (one may be a list 0,0.5,1 or a range START:END:STEP: a checkpoint each)"
-_GREEDY = "Greedy soup"
+in_checkpoints = partial(option, group="Checkpoints")
+in_numbers = partial(
+    option, group="Numbers (one may be a list 0,0.5,1 or a range START:END:STEP: a checkpoint each)"
+)
+in_greedy = partial(option, group="Greedy soup")
 NUMBERS = ("alpha", "scale", "density", "rank", "decay", "seed")
 METHODS = (
     "interpolate",
@@ -48,62 +58,45 @@ a test holds both together.
     "adapted",
 )
 @click.argument("method", type=click.Choice(METHODS), metavar="METHOD")
-@option("--base", metavar="MODEL", group=_WHICH, help="What the others were tuned from.")
-@option("--tuned", multiple=True, required=True, metavar="MODEL", group=_WHICH, help="Repeatable.")
-@option(
-    "--onto", metavar="MODEL", group=_WHICH, help="task-vector: what takes it; default: --base."
-)
-@option(
+@in_checkpoints("--base", metavar="MODEL", help="What the others were tuned from.")
+@in_checkpoints("--tuned", multiple=True, required=True, metavar="MODEL", help="Repeatable.")
+@in_checkpoints("--onto", metavar="MODEL", help="task-vector: what takes it; default: --base.")
+@in_checkpoints(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group=_WHICH,
     help="Model directory that is made; of several, the folder that takes them.",
 )
-@option(
-    "--alpha",
-    metavar="X",
-    group=_HOW,
-    help="interpolate: share of the tuned model. [default: 0.5]",
-)
-@option(
+@in_numbers("--alpha", metavar="X", help="interpolate: share of the tuned model. [default: 0.5]")
+@in_numbers(
     "--scale",
     metavar="X",
-    group=_HOW,
     help="task-vector, ties, dare, sparse: factor of the change; below 0 takes away. [default: 1]",
 )
-@option(
+@in_numbers(
     "--density",
     metavar="X",
-    group=_HOW,
     help="ties, dare, sparse, graft: share of the change that stays. [default: 0.2; graft 0.01]",
 )
-@option(
+@in_numbers(
     "--rank",
     metavar="X",
-    group=_HOW,
     help="svd, task-vector, sparse: rank of the change. [default: svd 8, else the whole change]",
 )
-@option("--decay", metavar="X", group=_HOW, help="ema: weight of what came before. [default: 0.9]")
-@option("--seed", metavar="X", group=_HOW, help="dare: which part stays. [default: 0]")
-@option(
+@in_numbers("--decay", metavar="X", help="ema: weight of what came before. [default: 0.9]")
+@in_numbers("--seed", metavar="X", help="dare: which part stays. [default: 0]")
+@in_greedy(
     "--greedy",
     is_flag=True,
-    group=_GREEDY,
     help="soup: take checkpoints in one by one, best first, while the loss does not rise.",
 )
-@option("--tasks", metavar="A,B", group=_GREEDY, help="Tasks whose right answers are predicted.")
-@option(
-    "--sources", metavar="A,B", group=_GREEDY, help="Only phrasings of these sources; default: all."
+@in_greedy("--tasks", metavar="A,B", help="Tasks whose right answers are predicted.")
+@in_greedy("--sources", metavar="A,B", help="Only phrasings of these sources; default: all.")
+@in_greedy(
+    "--split", default="validation", help="Split of the instances; one that nothing was trained on."
 )
-@option(
-    "--split",
-    default="validation",
-    group=_GREEDY,
-    help="Split of the instances; one that nothing was trained on.",
-)
-@data_dir_option(_GREEDY)
+@data_dir_option(in_greedy)
 @output_options
 def command(method: str, out: Path, as_json: bool, quiet: bool, **given: Any) -> int:
     """Make checkpoints of checkpoints.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,12 +14,15 @@ import click
 from evalkit.records.questions import NAMES
 from evalkit.report.escaping import table_in
 from evalkit.report.terminal import AS_TABLE, json_shown, say, say_table, shown, table_form
+from evalkit.report.text import finite_json
 
 __all__ = [
+    "PATH",
     "GroupedCommand",
     "GroupedOption",
     "data_dir_option",
     "debug_option",
+    "in_output",
     "interval_options",
     "json_option",
     "no_report_option",
@@ -31,11 +35,14 @@ __all__ = [
     "print_table",
     "quiet_option",
     "table_options",
+    "together",
 ]
 
 READABLE = 12
 """Characters of a text column that a narrow terminal leaves."""
 F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+"""A file or a folder, there or not."""
 
 
 class GroupedOption(click.Option):
@@ -86,38 +93,34 @@ def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[F], 
     return click.option(*names, cls=GroupedOption, group=group, **kwargs)
 
 
-def quiet_option(function: F) -> F:
-    """Add ``--quiet``."""
-    return option(
-        "--quiet",
-        "-q",
-        is_flag=True,
-        group="Output",
-        help="Print only errors and what was asked for.",
-    )(function)
+in_output = partial(option, group="Output")
+"""An option under the heading of what is printed and written."""
 
 
-def debug_option(function: F) -> F:
-    """Add ``--debug``."""
-    return option(
-        "--debug",
-        is_flag=True,
-        expose_value=False,
-        group="Output",
-        help="Show the traceback of an error.",
-    )(function)
+def together(*added: Callable[[F], F]) -> Callable[[F], F]:
+    """Return what adds several options to a command, in the order of its help."""
+
+    def add(function: F) -> F:
+        for one in reversed(added):
+            function = one(function)
+        return function
+
+    return add
 
 
-def no_report_option(function: F) -> F:
-    """Add ``--no-report``."""
-    return option(
-        "--no-report",
-        is_flag=True,
-        group="Output",
-        help="Write no page and no figures; 'evalkit report' makes them later.",
-    )(function)
-
-
+json_option = in_output("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+quiet_option = in_output(
+    "--quiet", "-q", is_flag=True, help="Print only errors and what was asked for."
+)
+debug_option = in_output(
+    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
+)
+output_options = together(json_option, quiet_option, debug_option)
+no_report_option = in_output(
+    "--no-report",
+    is_flag=True,
+    help="Write no page and no figures; 'evalkit report' makes them later.",
+)
 FORMS = {
     "csv": "Print tables as CSV, everything else as comments (#).",
     "markdown": "Print tables as Markdown.",
@@ -139,59 +142,36 @@ def table_options(*forms: str) -> Callable[[F], F]:
             )
         context.meta[AS_TABLE] = parameter.name
 
-    def add(function: F) -> F:
-        for name in forms or FORMS:
-            function = option(
-                f"--{name}",
-                is_flag=True,
-                expose_value=False,
-                callback=keep,
-                group="Output",
-                help=FORMS[name],
-            )(function)
-        return function
-
-    return add
-
-
-def json_option(function: F) -> F:
-    """Add ``--json``."""
-    return option(
-        "--json", "as_json", is_flag=True, group="Output", help="Print JSON instead of a table."
-    )(function)
-
-
-def output_options(function: F) -> F:
-    """Add ``--json``, ``--quiet`` and ``--debug``."""
-    return json_option(quiet_option(debug_option(function)))
-
-
-def data_dir_option(group: str) -> Callable[[F], F]:
-    """Return ``--data-dir``, under a heading."""
-    return option(
-        "--data-dir",
-        type=click.Path(path_type=Path),
-        envvar="EVALKIT_DATA",
-        metavar="DIR",
-        group=group,
-        help="[env: EVALKIT_DATA]",
+    return together(
+        *(
+            in_output(
+                f"--{name}", is_flag=True, expose_value=False, callback=keep, help=FORMS[name]
+            )
+            for name in reversed(forms or tuple(FORMS))
+        )
     )
 
 
-def phrasing_file_option(group: str) -> Callable[[F], F]:
-    """Return ``--phrasing-file``, under a heading."""
-    return option(
+def data_dir_option(under: Callable[..., Callable[[F], F]]) -> Callable[[F], F]:
+    """Return ``--data-dir``, as `under` makes options of a heading."""
+    return under(
+        "--data-dir", type=PATH, envvar="EVALKIT_DATA", metavar="DIR", help="[env: EVALKIT_DATA]"
+    )
+
+
+def phrasing_file_option(under: Callable[..., Callable[[F], F]]) -> Callable[[F], F]:
+    """Return ``--phrasing-file``, as `under` makes options of a heading."""
+    return under(
         "--phrasing-file",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="FILE",
-        group=group,
         help="Your own phrasings. Repeatable.",
     )
 
 
 def interval_options(
-    group: str,
+    under: Callable[..., Callable[[F], F]],
     *,
     both: bool = False,
     resamples: int = 4000,
@@ -202,8 +182,8 @@ def interval_options(
 
     Parameters
     ----------
-    group
-        Heading in ``--help``.
+    under
+        Makes options of their heading, as ``partial(option, group=...)`` does.
     both
         Whether ``--question both`` is accepted: these phrasings and new ones.
     resamples
@@ -219,34 +199,22 @@ def interval_options(
         + ("; or both of the first." if both else ".")
     )
     questions = (*NAMES, *(("both",) if both else ()))
-    blocks: list[tuple[str, Any, Any, str]] = [
-        ("--level", level, 0.95, "Level of intervals."),
-        ("--resamples", click.IntRange(min=100), resamples, "Draws of intervals that need draws."),
-        ("--question", click.Choice(questions), questions[0], asked),
-        ("--seed", int, 0, "Seed of the draws."),
-    ]
-
-    def add(function: F) -> F:
-        for name, kind, default, words in reversed(blocks):
-            function = option(name, type=kind, default=default, group=group, help=words)(function)
-        return function
-
-    return add
+    return together(
+        under("--level", type=level, default=0.95, help="Level of intervals."),
+        under(
+            "--resamples",
+            type=click.IntRange(min=100),
+            default=resamples,
+            help="Draws of intervals that need draws.",
+        ),
+        under("--question", type=click.Choice(questions), default=questions[0], help=asked),
+        under("--seed", type=int, default=0, help="Seed of the draws."),
+    )
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; a number that does not exist is null."""
-    say(json_shown(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False)))
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, float) and value != value:
-        return None
-    if isinstance(value, dict):
-        return {str(key): _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return value
+    say(json_shown(json.dumps(finite_json(value), indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def number(value: float | None, *, digits: int = 1, scale: float = 100.0) -> str:

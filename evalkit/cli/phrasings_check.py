@@ -7,16 +7,25 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
 
-from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
-from evalkit.cli.phrasings_files import PATHS
+from evalkit.cli.options import (
+    PATH,
+    GroupedCommand,
+    option,
+    output_options,
+    print_json,
+    print_table,
+)
 from evalkit.report.terminal import counted, say
 
 __all__ = ["command"]
 WORDS = {"kept": "kept", "look": "look at it", "changed": "changed"}
+
+in_models = partial(option, group="Models")
 
 
 @click.command(
@@ -24,17 +33,15 @@ WORDS = {"kept": "kept", "look": "look at it", "changed": "changed"}
     cls=GroupedCommand,
     epilog="Example: evalkit phrasings check mine.yaml --encoder minilm",
 )
-@click.argument("paths", nargs=-1, required=True, type=PATHS, metavar="FILE...")
-@option(
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@in_models(
     "--encoder",
     type=click.Choice(["minilm"]),
-    group="Models",
     help="Sentence encoder that the rules are weighed with; errs less.",
 )
-@option(
+@in_models(
     "--likelihood",
     metavar="BACKEND:NAME",
-    group="Models",
     help="Language model that is weighed with both; errs least. Needs --encoder minilm.",
 )
 @output_options

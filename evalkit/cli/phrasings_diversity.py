@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
-from evalkit.cli.phrasings_files import PATHS
+from evalkit.cli.options import (
+    PATH,
+    GroupedCommand,
+    option,
+    output_options,
+    print_json,
+    print_table,
+)
 from evalkit.errors import UsageError
 from evalkit.report.terminal import counted, say
 
@@ -29,19 +35,14 @@ _NEAREST = 5
     cls=GroupedCommand,
     epilog="Example: evalkit phrasings diversity --task bbh/navigate --pick 5",
 )
-@click.argument("paths", nargs=-1, type=PATHS, metavar="[FILE]...")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[FILE]...")
 @option("--task", "task_id", metavar="TASK", help="Look at the phrasings of a task, not of files.")
 @option(
     "--encoder",
     metavar="NAME",
     help="Measure distance by a sentence encoder: minilm, or any folder or hub id.",
 )
-@option(
-    "--pick",
-    type=int,
-    metavar="K",
-    help="Name K phrasings that cover all.",
-)
+@option("--pick", type=int, metavar="K", help="Name K phrasings that cover all.")
 @option(
     "--how",
     type=click.Choice(["k-center", "facility"]),

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
-from evalkit.cli.options import option
+from evalkit.cli.options import PATH, in_output
 from evalkit.report.terminal import say
 
-__all__ = ["PATHS", "out_option", "overwrite_option", "print_notes", "written"]
+__all__ = ["out_option", "overwrite_option", "print_notes", "written"]
 
-PATHS = click.Path(path_type=Path)
 MOST_SHOWN = 20
 """Lines on standard error before the rest is counted."""
-out_option = option(
-    "--out",
-    type=PATHS,
-    group="Output",
-    help="File to write; without it the result is only counted.",
+out_option = in_output(
+    "--out", type=PATH, help="File to write; without it the result is only counted."
 )
-overwrite_option = option(
-    "--overwrite", is_flag=True, group="Output", help="Replace the file when it is there already."
+overwrite_option = in_output(
+    "--overwrite", is_flag=True, help="Replace the file when it is there already."
 )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, option, output_options, print_json
-from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
+from evalkit.cli.options import PATH, GroupedCommand, option, output_options, print_json
+from evalkit.cli.phrasings_files import out_option, overwrite_option, print_notes, written
 from evalkit.errors import CatalogError, UsageError
 from evalkit.report.terminal import counted, say
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+in_provenance = partial(option, group="Provenance")
+
 
 @click.command(
     "import",
@@ -34,7 +37,7 @@ __all__ = ["command"]
     ),
 )
 @click.argument("importer", metavar="FORMAT")
-@click.argument("paths", nargs=-1, required=True, type=PATHS, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH...")
 @option(
     "--collection",
     help=(
@@ -66,20 +69,12 @@ __all__ = ["command"]
     metavar="OURS=THEIRS",
     help="Slot or column: question=premise, text=prompt. Repeatable.",
 )
-@option(
-    "--commit", default="", group="Provenance", help="Commit of the repository the files come from."
+@in_provenance("--commit", default="", help="Commit of the repository the files come from.")
+@in_provenance(
+    "--licence", default="", help="Licence of the texts; the collection's own without it."
 )
-@option(
-    "--licence",
-    default="",
-    group="Provenance",
-    help="Licence of the texts; the collection's own without it.",
-)
-@option(
-    "--author",
-    default="",
-    group="Provenance",
-    help="Who wrote the texts; the collection's authors without it.",
+@in_provenance(
+    "--author", default="", help="Who wrote the texts; the collection's authors without it."
 )
 @out_option
 @overwrite_option

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import GroupedCommand, output_options, print_json
-from evalkit.cli.phrasings_files import PATHS
+from evalkit.cli.options import PATH, GroupedCommand, output_options, print_json
 from evalkit.report.terminal import say
 
 __all__ = ["command"]
 
 
 @click.command("lint", cls=GroupedCommand, epilog="Example: evalkit phrasings lint paraphrases/")
-@click.argument("paths", nargs=-1, type=PATHS, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[PATH]...")
 @output_options
 def command(paths: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
     """Say what a reader would object to in phrasing files: each finding with file, line and code.

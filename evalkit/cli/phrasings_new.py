@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_option
-from evalkit.cli.phrasings_files import PATHS
+from evalkit.cli.options import PATH, GroupedCommand, debug_option, in_output, option, quiet_option
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -23,17 +22,16 @@ __all__ = ["command"]
     "new", cls=GroupedCommand, epilog="Example: evalkit phrasings new bbh/navigate --out mine.yaml"
 )
 @click.argument("task_id", metavar="TASK")
-@option(
+@in_output(
     "--out",
-    type=PATHS,
+    type=PATH,
     required=True,
-    group="Output",
     help="File to write; when it is there already it is kept, shown and linted.",
 )
 @option("--source", default="mine", help="Collection your wordings will belong to.")
 @option(
     "--data-dir",
-    type=PATHS,
+    type=PATH,
     envvar="EVALKIT_DATA",
     show_envvar=True,
     help="Where benchmark data lie, for an instance to show.",

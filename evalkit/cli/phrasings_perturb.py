@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
-from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, print_notes, written
+from evalkit.cli.options import (
+    PATH,
+    GroupedCommand,
+    option,
+    output_options,
+    print_json,
+    print_table,
+)
+from evalkit.cli.phrasings_files import out_option, overwrite_option, print_notes, written
 from evalkit.errors import UsageError
 from evalkit.report.terminal import counted, say
 
@@ -18,6 +26,8 @@ if TYPE_CHECKING:
     from evalkit.records import Phrasing
 
 __all__ = ["command"]
+
+in_meaning = partial(option, group="Meaning")
 
 
 @click.command(
@@ -28,7 +38,7 @@ __all__ = ["command"]
         "derived.yaml"
     ),
 )
-@click.argument("paths", nargs=-1, type=PATHS, metavar="[FILE]...")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[FILE]...")
 @option(
     "--task",
     "task_id",
@@ -54,37 +64,32 @@ __all__ = ["command"]
     help="Label word that no edit may touch. Repeatable.",
 )
 @option("--seed", type=int, default=0, help="Equal seeds give equal copies.")
-@option(
+@in_meaning(
     "--check",
     is_flag=True,
-    group="Meaning",
     help="Record whether the meaning was kept, by rules; docs/meaning.md says how often they err.",
 )
-@option(
+@in_meaning(
     "--encoder",
     metavar="NAME",
-    group="Meaning",
     help=(
         "Also ask a sentence encoder: minilm, for which the rules are weighed, "
         "or any folder or hub id."
     ),
 )
-@option(
+@in_meaning(
     "--likelihood",
     metavar="BACKEND:NAME",
-    group="Meaning",
     help="Also weigh the likelihoods of a language model; needs --encoder minilm.",
 )
-@option(
+@in_meaning(
     "--nli",
     metavar="NAME",
-    group="Meaning",
     help="Also record entailment both ways by a sequence-classification model.",
 )
-@option(
+@in_meaning(
     "--ask-model",
     metavar="BACKEND:NAME",
-    group="Meaning",
     help="Also ask a language model, both ways round, whether the two texts ask the same.",
 )
 @out_option

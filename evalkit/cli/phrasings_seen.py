@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import GroupedCommand, option, output_options, print_json, print_table
-from evalkit.cli.phrasings_files import PATHS, out_option, overwrite_option, written
+from evalkit.cli.options import (
+    PATH,
+    GroupedCommand,
+    option,
+    output_options,
+    print_json,
+    print_table,
+)
+from evalkit.cli.phrasings_files import out_option, overwrite_option, written
 from evalkit.report.terminal import say
 
 if TYPE_CHECKING:
@@ -17,13 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+in_matching = partial(option, group="Matching")
+
 
 @click.command(
     "seen",
     cls=GroupedCommand,
     epilog="Example: evalkit phrasings seen --training sft.jsonl --out tuning.yaml",
 )
-@click.argument("paths", nargs=-1, type=PATHS, metavar="[FILE]...")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[FILE]...")
 @option(
     "--training",
     multiple=True,
@@ -40,28 +50,11 @@ __all__ = ["command"]
 )
 @option("--split", default="train", help="Split of a hub data set.")
 @option("--name", metavar="NAME", help="Name of the collection; the stem of --out without it.")
-@option(
-    "--near",
-    type=float,
-    default=0.8,
-    group="Matching",
-    help="Least likeness of a near copy.",
+@in_matching("--near", type=float, default=0.8, help="Least likeness of a near copy.")
+@in_matching(
+    "--evidence", "keep", type=click.IntRange(1, 100), default=3, help="Rows kept per phrasing."
 )
-@option(
-    "--evidence",
-    "keep",
-    type=click.IntRange(1, 100),
-    default=3,
-    group="Matching",
-    help="Rows kept per phrasing.",
-)
-@option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    default=1,
-    group="Matching",
-    help="Processes that look.",
-)
+@in_matching("--workers", type=click.IntRange(1, 64), default=1, help="Processes that look.")
 @out_option
 @overwrite_option
 @output_options

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
     number,
     option,
@@ -37,15 +38,8 @@ ALIKE = 0.7
     cls=GroupedCommand,
     epilog="Example: evalkit phrasings suggest reports/runs/my-run -n 3 --out to-train.yaml",
 )
-@click.argument("run", type=click.Path(path_type=Path))
-@option(
-    "-n",
-    "--number",
-    "k",
-    type=click.IntRange(min=1),
-    default=3,
-    help="Wordings per task.",
-)
+@click.argument("run", type=PATH)
+@option("-n", "--number", "k", type=click.IntRange(min=1), default=3, help="Wordings per task.")
 @option(
     "--by",
     type=click.Choice(
@@ -60,33 +54,31 @@ ALIKE = 0.7
 @option(
     "--larger",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     help="The same suite by a larger model: do both rank wordings alike? Repeatable.",
 )
 @option(
     "--trained",
     nargs=2,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="SOME ALL",
     help="The same suite after some and all of a training; for 'learning'.",
 )
 @option(
     "--shot",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     help="The same suite with a worked instance before; for 'golden' and 'utility'.",
 )
 @option(
     "--phrasing-file",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Your own phrasings, for their texts. Repeatable.",
 )
-@option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Phrasing file that takes them."
-)
+@option("--out", type=PATH, metavar="FILE", help="Phrasing file that takes them.")
 @output_options
 def command(run: Path, *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Say which wordings of a run a training would gain most from.
@@ -171,7 +163,8 @@ def _alike(found: Sequence[Material], others: Sequence[Material]) -> dict[str, f
     """Return the mean over tasks of the rank correlation of every signal between two models."""
     import numpy as np
 
-    from evalkit.analysis.value_signals import SIGNALS, spearman
+    from evalkit.analysis.value_signals import SIGNALS
+    from evalkit.stats.point.association import spearman
 
     by_task = {one.task: one for one in others}
     ranks: dict[str, float] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ import click
 
 from evalkit.cli.choosing import at_most_one_model, choosing_options, settings_from
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
+    in_output,
     number,
     option,
     output_options,
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_SIZE = "How much is enough"
+in_size = partial(option, group="How much is enough")
 _FEW = 3
 """Tasks left out that are each named."""
 
@@ -46,42 +49,32 @@ _FEW = 3
     ),
 )
 @choosing_options()
-@option(
+@in_size(
     "--pilot",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
-    group=_SIZE,
     help="Finished run whose scores tell how much wording and instances vary.",
 )
-@option(
+@in_size(
     "--components",
     metavar="P,I,E",
-    group=_SIZE,
     help=(
         "The same, stated: variances of phrasings, instances and interaction, "
         "such as 0.0004,0.15,0.05."
     ),
 )
-@option(
+@in_size(
     "--difference",
     type=float,
     metavar="POINTS",
-    group=_SIZE,
     help="Gap between seen and unseen wording that must not be missed.",
 )
-@option(
-    "--power",
-    type=click.FloatRange(0.05, 0.999),
-    default=0.8,
-    group=_SIZE,
-    help="Chance of showing it.",
-)
-@option(
+@in_size("--power", type=click.FloatRange(0.05, 0.999), default=0.8, help="Chance of showing it.")
+@in_output(
     "--show",
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    group="Output",
     help="Also print N prompts exactly as they are sent, tasks and phrasings in turn.",
 )
 @table_options()

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from evalkit.cli.log_options import log_options, told_of
-from evalkit.cli.options import GroupedCommand, no_report_option, option, output_options, print_json
+from evalkit.cli.options import (
+    PATH,
+    GroupedCommand,
+    in_output,
+    no_report_option,
+    option,
+    output_options,
+    print_json,
+)
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
 
@@ -21,40 +30,29 @@ __all__ = ["command"]
 RUN_MARKS = ("manifest.json", "responses.sqlite", "run.lock")
 """A folder with one of these was meant to be a run."""
 
+in_what = partial(option, group="What")
+
 
 @click.command(
     "report",
     cls=GroupedCommand,
     epilog="Example: evalkit report reports/runs/demo_quickstart_1f2e3d4c --figures",
 )
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@option(
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@in_what(
     "--figures",
     is_flag=True,
-    group="What",
     help="Write every figure alone too, as SVG, PNG and PDF, into figures/.",
 )
-@option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    group="What",
-    help="Run to compare with; for one RUN.",
-)
-@option(
+@in_what("--baseline", type=PATH, metavar="RUN", help="Run to compare with; for one RUN.")
+@in_what(
     "--flips",
     type=click.IntRange(0, 1000),
     metavar="N",
-    group="What",
     help="Instances per task shown side by side; default: 3 to 25.",
 )
-@option(
-    "--out",
-    "-o",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    group="Output",
-    help="Where it goes; default: the run directory.",
+@in_output(
+    "--out", "-o", type=PATH, metavar="DIR", help="Where it goes; default: the run directory."
 )
 @log_options()
 @no_report_option

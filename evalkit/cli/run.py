@@ -30,7 +30,6 @@ __all__ = ["command"]
 @option(
     "--stall-timeout",
     type=click.FloatRange(min=0, min_open=True),
-    default=None,
     metavar="SECONDS",
     group="How the model is loaded",
     help=(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
     no_report_option,
     option,
@@ -28,41 +30,28 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+in_statistics = partial(option, group="Statistics")
+
 
 @click.command(
     "score",
     cls=GroupedCommand,
     epilog="Example: evalkit score reports/runs/demo_quickstart_1f2e3d4c",
 )
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
-@option(
-    "--level",
-    type=float,
-    default=None,
-    group="Statistics",
-    help="Level of intervals; default: the run's.",
-)
-@option(
-    "--resamples",
-    type=int,
-    default=None,
-    group="Statistics",
-    help="Resamples per interval; default: the run's.",
-)
-@option(
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@in_statistics("--level", type=float, help="Level of intervals; default: the run's.")
+@in_statistics("--resamples", type=int, help="Resamples per interval; default: the run's.")
+@in_statistics(
     "--score-by",
     metavar="all|A,B",
-    default=None,
-    group="Statistics",
     help=(
         "Score the stored answers by other rules too, side by side (own, sum, token, byte, read, "
         "exact, ...); changes no file. Several runs are ranked under each."
     ),
 )
-@option(
+@in_statistics(
     "--allow-code-execution",
     is_flag=True,
-    group="Statistics",
     help="Run the programs that the model wrote and that were not run yet, in a sandbox.",
 )
 @no_report_option

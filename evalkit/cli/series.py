@@ -13,7 +13,9 @@ import click
 
 from evalkit.cli.choosing import choosing_options, settings_from
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
+    in_output,
     number,
     option,
     output_options,
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_WHERE = "Where a checkpoint stands"
-_RULE = "What is told"
+in_places = partial(option, group="Where a checkpoint stands")
+in_told = partial(option, group="What is told")
 ASKING = (
     *("suite", "tasks", "limit", "phrasings", "phrasing_file", "kinds", "perturb", "shots"),
     *("tuned_on", "mitigation", "seed", "batch_size", "device", "dtype", "chat_template"),
@@ -52,71 +54,53 @@ METRICS = "mean,unseen_mean,min"
     " or: evalkit series sweep/alpha-* --x alpha --suite quickstart --out sweep-series",
 )
 @click.argument("places", nargs=-1, metavar="RUN|MODEL...")
-@option(
+@in_places(
     "--model",
     "models",
     multiple=True,
     metavar="MODEL",
-    group=_WHERE,
     help="Checkpoint, or a pattern such as 'sft/checkpoint-*'. Repeatable.",
 )
-@option(
+@in_places(
     "--x",
     default="step",
     metavar="WORD",
-    group=_WHERE,
     help=(
         "What orders them: step, tokens, fraction, date, alpha, ...; the number beside this word "
         "in their names."
     ),
 )
-@option(
-    "--x-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    group=_WHERE,
-    help="CSV with columns run and x, in place of names.",
+@in_places(
+    "--x-file", type=PATH, metavar="FILE", help="CSV with columns run and x, in place of names."
 )
-@option(
-    "--metrics",
-    default=METRICS,
-    metavar="A,B",
-    group=_RULE,
-    help="Statistics with their bands and plateaus.",
+@in_told(
+    "--metrics", default=METRICS, metavar="A,B", help="Statistics with their bands and plateaus."
 )
-@option(
-    "--tested",
-    default="mean",
-    metavar="METRIC",
-    group=_RULE,
-    help="What the first regression is found on.",
+@in_told(
+    "--tested", default="mean", metavar="METRIC", help="What the first regression is found on."
 )
-@option(
+@in_told(
     "--margin",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.02,
-    group=_RULE,
     help="Fall from which a step may regress, a fraction.",
 )
-@option(
+@in_told(
     "--tolerance",
     type=click.FloatRange(0, 1),
     default=0.01,
-    group=_RULE,
     help="Gain that counts as none for a plateau, a fraction.",
 )
-@option(
+@in_told(
     "--level",
     type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
     default=0.95,
-    group=_RULE,
     help="Level of intervals, and of the rule over all steps together.",
 )
-@option(
+@in_output(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group="Output",
     help="Folder for series.csv, tasks.csv, figures, and the runs of models.",
 )
 @choosing_options(*ASKING)
@@ -340,7 +324,8 @@ def _show(found: Series, given: dict[str, Any]) -> None:
 def _write(out: Path, found: Series, x: str) -> None:
     from evalkit.records.statistics import statistic
     from evalkit.report.drawing import Drawing
-    from evalkit.report.figures.series import Band, StepMap, plot_bands, plot_step_map
+    from evalkit.report.figures.lines import Band, plot_bands
+    from evalkit.report.figures.maps import Grid, plot_step_map
     from evalkit.report.writing import write_figures
     from evalkit.store.atomic import write_atomic
     from evalkit.store.csv_file import csv_of
@@ -370,16 +355,16 @@ def _write(out: Path, found: Series, x: str) -> None:
     ]
     worst = found.first_regression
     lines = partial(plot_bands, found.xs, bands, x_label=x, marked=worst.x if worst else None)
-    data = StepMap(
-        tasks=[one.task for one in found.growth],
-        xs=[f"{place:g}" for place in found.xs],
+    data = Grid(
+        rows=[one.task for one in found.growth],
+        columns=[f"{place:g}" for place in found.xs],
         values=[one.forgetting for one in found.growth],
-        x_label=x,
+        column_label=x,
     )
     write_figures(
         out,
         [
-            Drawing(name="series", title="series", draw=lambda ax: lines(ax=ax)),
-            Drawing(name="forgetting", title="lost", draw=lambda ax: plot_step_map(data, ax=ax)),
+            Drawing(name="series", title="series", draw=lines),
+            Drawing(name="forgetting", title="lost", draw=partial(plot_step_map, data)),
         ],
     )

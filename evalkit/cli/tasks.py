@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.options import GroupedCommand, debug_option, option, quiet_option
-from evalkit.cli.phrasings_files import PATHS
+from evalkit.cli.options import PATH, GroupedCommand, debug_option, in_output, option, quiet_option
 from evalkit.report.terminal import counted, say
 
 __all__ = ["command"]
@@ -22,18 +21,17 @@ def command() -> None:
 @click.argument("name", metavar="NAME")
 @option(
     "--table",
-    type=PATHS,
+    type=PATH,
     metavar="FILE",
     help="Table of yours with a row per instance; without it a table of examples is written.",
 )
 @option("--target", default="", metavar="COLUMN", help="Column of the right answers.")
-@option(
+@in_output(
     "--out",
-    type=PATHS,
+    type=PATH,
     default=Path(),
     metavar="FOLDER",
     help="Folder for the files (default: this one, or the table's).",
-    group="Output",
 )
 @quiet_option
 @debug_option
@@ -63,12 +61,9 @@ def new(name: str, *, table: Path | None, target: str, out: Path, quiet: bool) -
     cls=GroupedCommand,
     epilog="Example: evalkit tasks from-table tickets.csv --out tickets.yaml",
 )
-@click.argument("table", metavar="FILE", type=PATHS)
-@option(
-    "--out",
-    type=PATHS,
-    help="Task file to write, beside the table (default: its name with .yaml).",
-    group="Output",
+@click.argument("table", metavar="FILE", type=PATH)
+@in_output(
+    "--out", type=PATH, help="Task file to write, beside the table (default: its name with .yaml)."
 )
 @option("--name", default="", help="Name of the task (default: that of the table).")
 @option("--target", default="", metavar="COLUMN", help="Column of the right answers.")

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
-    _clean,
     debug_option,
+    in_output,
     number,
     option,
     print_table,
     quiet_option,
 )
 from evalkit.report.terminal import json_shown, say
+from evalkit.report.text import finite_json
 
 if TYPE_CHECKING:
     from evalkit.runs.interim import Interim
@@ -35,7 +37,7 @@ __all__ = ["command"]
     short_help="Show a running evaluation from another terminal.",
     epilog="Example: evalkit watch reports/runs/demo_quickstart_1f2e3d4c --every 10",
 )
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @option("--once", is_flag=True, help="Show it once and end.")
 @option(
     "--every",
@@ -47,7 +49,6 @@ __all__ = ["command"]
 @option(
     "--task",
     metavar="ID",
-    default=None,
     help="Show the phrasings of this task; default: of every task under way.",
 )
 @option(
@@ -56,7 +57,7 @@ __all__ = ["command"]
     default=0.95,
     help="Level of intervals.",
 )
-@option("--json", "as_json", is_flag=True, group="Output", help="Print one line of JSON per look.")
+@in_output("--json", "as_json", is_flag=True, help="Print one line of JSON per look.")
 @quiet_option
 @debug_option
 def command(
@@ -73,7 +74,11 @@ def command(
     while True:
         found = look(run, level=level)
         if as_json:
-            say(json_shown(json.dumps(_clean(asdict(found)), ensure_ascii=False, allow_nan=False)))
+            say(
+                json_shown(
+                    json.dumps(finite_json(asdict(found)), ensure_ascii=False, allow_nan=False)
+                )
+            )
         else:
             if not once and sys.stdout.isatty():
                 click.clear()

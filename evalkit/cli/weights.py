@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import (
+    PATH,
     GroupedCommand,
     data_dir_option,
+    in_output,
     option,
     output_options,
     print_json,
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_WHAT = "What counts"
-_PATH = "Loss on the straight path"
+in_counted = partial(option, group="What counts")
+in_path = partial(option, group="Loss on the straight path")
 PAUSE = 5.0
 """Seconds between two lines of progress."""
 COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "intruders")
@@ -44,45 +46,35 @@ COLUMNS = ("tensor", "layer", "module", "rows", "columns", "relative", "rank", "
 )
 @click.argument("base")
 @click.argument("tuned")
-@option(
-    "--energy",
-    type=float,
-    default=0.9,
-    group=_WHAT,
-    help="Share of the squared change that the rank must hold.",
+@in_counted(
+    "--energy", type=float, default=0.9, help="Share of the squared change that the rank must hold."
 )
-@option(
+@in_counted(
     "--top",
     type=int,
     default=10,
-    group=_WHAT,
     help="First singular vectors of the tuned matrix that may be intruders.",
 )
-@option(
+@in_counted(
     "--cosine",
     type=float,
     default=0.5,
-    group=_WHAT,
     help="Best cosine with the base's vectors below which one is an intruder.",
 )
-@option(
+@in_path(
     "--barrier",
     type=click.IntRange(3, 101),
     metavar="N",
-    group=_PATH,
     help="Measure the loss at N points from BASE to TUNED; needs --tasks.",
 )
-@option("--tasks", metavar="A,B", group=_PATH, help="Tasks whose right answers are predicted.")
-@option(
-    "--sources", metavar="A,B", group=_PATH, help="Only phrasings of these sources; default: all."
-)
-@option("--split", default="train", group=_PATH, help="Split of the instances.")
-@data_dir_option(_PATH)
-@option(
+@in_path("--tasks", metavar="A,B", help="Tasks whose right answers are predicted.")
+@in_path("--sources", metavar="A,B", help="Only phrasings of these sources; default: all.")
+@in_path("--split", default="train", help="Split of the instances.")
+@data_dir_option(in_path)
+@in_output(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
-    group="Output",
     help="Folder for weights.csv and the figures; default: only print.",
 )
 @table_options()
@@ -220,7 +212,8 @@ def _write(out: Path, found: Sequence[Change], path: dict[str, Any]) -> None:
 
 def _drawings(found: Sequence[Change], path: dict[str, Any]) -> list[Drawing]:
     from evalkit.report.drawing import Drawing
-    from evalkit.report.figures.weights import LayerMap, plot_barrier, plot_layer_map, plot_spectra
+    from evalkit.report.figures.lines import plot_barrier, plot_spectra
+    from evalkit.report.figures.maps import Grid, plot_layer_map
 
     groups = _by_module(found)
     layered = {
@@ -241,21 +234,18 @@ def _drawings(found: Sequence[Change], path: dict[str, Any]) -> list[Drawing]:
             [getattr(members.get(layer), name, float("nan")) for layer in layers]
             for members in layered.values()
         ]
-        data = LayerMap(modules=tuple(layered), layers=layers, values=values, label=label)
-        draw = partial(_on, plot_layer_map, data) if layers else None
+        names = [str(layer) for layer in layers]
+        data = Grid(rows=tuple(layered), columns=names, values=values, column_label="layer")
+        draw = partial(plot_layer_map, data, label=label) if layers else None
         made.append(Drawing(name=name, title=label, draw=draw, why="No tensor has a layer."))
     lines = {
         module: max(members, key=lambda change: change.relative).spectrum
         for module, members in groups.items()
         if any(change.relative for change in members)
     }
-    draw = partial(_on, plot_spectra, lines) if lines else None
+    draw = partial(plot_spectra, lines) if lines else None
     made.append(Drawing(name="spectra", title="spectra", draw=draw, why="Nothing changed."))
     if path:
-        draw = partial(_on, partial(plot_barrier, path["alphas"]), path["losses"])
+        draw = partial(plot_barrier, path["alphas"], path["losses"])
         made.append(Drawing(name="path", title="loss on the path", draw=draw))
     return made
-
-
-def _on(plot: Any, data: Any, ax: Any) -> Any:
-    return plot(data, ax=ax)

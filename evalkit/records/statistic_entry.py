@@ -13,6 +13,7 @@ __all__ = [
     "WIDEST",
     "Statistic",
     "Table",
+    "difference",
     "fraction",
     "plain",
     "positive",
@@ -85,6 +86,11 @@ class Statistic:
 def fraction(name: str, means: str, **more: Any) -> Statistic:
     """Return an entry of a statistic that lies in [0, 1]."""
     return replace(Statistic(name=name, means=means, low=0.0, high=1.0), **more)
+
+
+def difference(name: str, means: str, **more: Any) -> Statistic:
+    """Return an entry of a statistic that lies in [-1, 1]."""
+    return replace(Statistic(name=name, means=means, low=-1.0, high=1.0), **more)
 
 
 def positive(name: str, means: str, **more: Any) -> Statistic:

@@ -10,6 +10,7 @@ from evalkit.records.statistic_entry import (
     NEVER,
     WIDEST,
     Statistic,
+    difference,
     fraction,
     plain,
     positive,
@@ -36,29 +37,23 @@ def _of_seen() -> Iterator[Statistic]:
             gate=f"mean over {arm} phrasings",
         )
         yield positive(f"{arm}_std", f"std over {arm} phrasings", high=WIDEST)
-    yield plain(
+    yield difference(
         "gap",
         "seen mean - unseen mean, paired on instances; positive: unseen wording is worse",
         words="gap (seen - unseen)",
-        low=-1.0,
-        high=1.0,
         harm="rises",
         shown=("summary", "analyse", "comparison", "candidates"),
         gate="seen mean minus unseen mean",
     )
-    yield plain(
+    yield difference(
         "gap_matched",
         "gap over as many seen as unseen phrasings of every form (layout, label space, position, "
         "wrapper, stratum), for these phrasings; only where the arms differ in one of them",
         words="gap, forms matched",
-        low=-1.0,
-        high=1.0,
     )
-    yield plain(
+    yield difference(
         "gap_worst",
         "the same for the worst phrasing, at the smaller number of phrasings of the two arms",
-        low=-1.0,
-        high=1.0,
     )
     yield plain("gap_std", "std of seen - std of unseen phrasings")
 
@@ -82,14 +77,12 @@ def _of_controls() -> Iterator[Statistic]:
         words="obeying a control is right by accident",
         needs="controls",
     )
-    yield plain(
+    yield difference(
         "seen_wrong",
         "mean of wrong controls in words that the model has seen - mean of unseen correct "
         "phrasings; above 0: familiar words beat the right ones",
         words="seen but wrong - unseen but right",
         needs="controls",
-        low=-1.0,
-        high=1.0,
     )
     yield fraction(
         "seen_wrong_p",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from evalkit.records.statistic_entry import NO_INTERVAL, WHOLE, Statistic, fraction, plain
+from evalkit.records.statistic_entry import (
+    NO_INTERVAL,
+    WHOLE,
+    Statistic,
+    difference,
+    fraction,
+    plain,
+)
 
 __all__ = ["of_dimensions"]
 
@@ -26,13 +33,11 @@ def _of_changes() -> Iterator[Statistic]:
     """Yield what compares a level or a language with its reference,
     and what is told of relations.
     """
-    yield plain(
+    yield difference(
         "delta",
         "mean change of y against the reference of a factor (none, given, labels, text) "
         "or the unperturbed phrasing, paired on phrasing and origin; also delta_MEASURE",
         words="change against the reference",
-        low=-1.0,
-        high=1.0,
         harm="falls",
         needs="cells",
         sparse=WHOLE,
@@ -55,13 +60,11 @@ def _of_changes() -> Iterator[Statistic]:
         needs="answers",
         sparse=WHOLE,
     )
-    yield plain(
+    yield difference(
         "against_english",
         "mean y under phrasings in another language - mean y under English ones, paired on "
         "instances",
         words="change against English",
-        low=-1.0,
-        high=1.0,
         harm="falls",
         needs="cells",
         sparse=WHOLE,
@@ -71,12 +74,10 @@ def _of_changes() -> Iterator[Statistic]:
 
 def _of_copies_and_rules() -> Iterator[Statistic]:
     """Yield what is told of perturbed copies and of rules."""
-    yield plain(
+    yield difference(
         "gap_change",
         "gap under a perturbation - gap of the same phrasings without it",
         words="change of the gap",
-        low=-1.0,
-        high=1.0,
         needs="cells",
         sparse=WHOLE,
     )
@@ -249,12 +250,10 @@ def _of_bias() -> Iterator[Statistic]:
             "bias, text tells it",
         ),
     ):
-        yield plain(
+        yield difference(
             name,
             means,
             words=words,
-            low=-1.0,
-            high=1.0,
             needs="answers",
             measure=True,
             sparse=WHOLE,

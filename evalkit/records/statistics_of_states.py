@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.records.statistic_entry import Statistic, fraction, plain
+from evalkit.records.statistic_entry import Statistic, difference, fraction
 
 __all__ = ["of_states", "of_states_pooled"]
 
@@ -107,11 +107,9 @@ def _of_confidence() -> Iterator[Statistic]:
     yield fraction("brier_reliability", "its part that is miscalibration", needs="answers")
     yield fraction("brier_resolution", "its part that tells right from wrong", needs="answers")
     yield fraction("brier_uncertainty", "mean y x (1 - mean y)", needs="answers")
-    yield plain(
+    yield difference(
         "overconfidence",
         "mean over cells of c - y",
-        low=-1.0,
-        high=1.0,
         harm="rises",
         needs="answers",
         gate="mean probability of the given answer minus mean score",
@@ -141,8 +139,6 @@ def _of_tokens() -> Iterator[Statistic]:
     c = "c exp of the mean log-probability of a written answer's tokens"
     yield fraction("ece_tokens", f"as ece, {c}", needs="answers")
     yield fraction("brier_tokens", f"as brier_answer, {c}", needs="answers")
-    yield plain(
-        "overconfidence_tokens", f"as overconfidence, {c}", low=-1.0, high=1.0, needs="answers"
-    )
+    yield difference("overconfidence_tokens", f"as overconfidence, {c}", needs="answers")
     yield fraction("aurc_tokens", f"as aurc, {c}", needs="answers")
     yield fraction("average_precision_tokens", f"as average_precision, {c}", needs="answers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,13 @@ from evalkit.report.compared import (
 from evalkit.report.drawing import Drawing, by_task, value_of
 from evalkit.report.evidence import Evidence
 from evalkit.report.evidence.across import phrasing_means
-from evalkit.report.figures import (
+from evalkit.report.figures.points import FrontPoint, plot_front
+from evalkit.report.figures.rows import (
     ArmsRow,
     ChangeRow,
-    FrontPoint,
     IntervalRow,
-    RankRow,
     plot_arms,
     plot_change,
-    plot_front,
     plot_gap,
     plot_ranks,
 )
@@ -195,7 +194,7 @@ def _front(names: Sequence[str], values: Sequence[Mapping[str, Estimate]]) -> Dr
             "without a wider spread, or steadier without a lower mean. Spread grows with the "
             "number of wordings, which is the same for all."
         ),
-        draw=lambda ax: plot_front(points, ax=ax),
+        draw=partial(plot_front, points),
     )
 
 
@@ -233,7 +232,7 @@ def comparison_drawings(
             "out. Thin line: from the worst to the best wording; thick: the middle half; tick: "
             "the median; cross: the model's mean."
         ),
-        draw=lambda ax: plot_arms(rows, ax=ax),
+        draw=partial(plot_arms, rows),
     )
     yield _front(shown, values)
     yield _gaps(shown, values)
@@ -263,7 +262,7 @@ def _gaps(names: Sequence[str], values: Sequence[Mapping[str, Estimate]]) -> Dra
         name="gaps",
         title=title,
         caption="Right of 0: unseen wording is worse. Line: interval" + _for(gap) + ".",
-        draw=lambda ax: plot_gap(known, ax=ax),
+        draw=partial(plot_gap, known),
     )
 
 
@@ -274,7 +273,7 @@ def _for(question: str) -> str:
 
 def _ranks(order: Standings) -> Drawing:
     rows = [
-        RankRow(label=row.model, rank=row.rank, low=row.rank_low, high=row.rank_high)
+        IntervalRow(label=row.model, value=row.rank, low=row.rank_low, high=row.rank_high)
         for row in order.rows
     ]
     w = order.kendall_w
@@ -288,7 +287,7 @@ def _ranks(order: Standings) -> Drawing:
             f"Line: {order.level:.0%} interval of the rank, for "
             f"{WORDS[order.question]}.{agreement}"
         ),
-        draw=lambda ax: plot_ranks(rows, ax=ax),
+        draw=partial(plot_ranks, rows),
     )
 
 
@@ -309,7 +308,7 @@ def _change(runs: Sequence[RunView], names: Sequence[str]) -> Drawing:
             f"Open: {names[0]}. Filled: {names[1]}. "
             f"The {min(24, len(rows))} tasks that change most."
         ),
-        draw=lambda ax: plot_change(rows[:24], ax=ax),
+        draw=partial(plot_change, rows[:24]),
     )
 
 

@@ -28,8 +28,8 @@ class Drawing:
     """What it shows, in words."""
     caption: str = ""
     """How to read it, with interval, numbers, shares."""
-    draw: Callable[[Axes | None], Axes] | None = None
-    """Draws it on the given Axes or on new ones; None when there is no data for it."""
+    draw: Callable[..., Axes] | None = None
+    """Draws it on new Axes, or on those given as `ax`; None when there is no data for it."""
     why: str = ""
     """Why there is none."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts
@@ -22,22 +22,11 @@ from evalkit.report.drawings_of_some import (
     task_map_drawing,
 )
 from evalkit.report.evidence import Evidence, TaskView
-from evalkit.report.figures import (
-    Dot,
-    HeatMap,
-    IntervalRow,
-    ScoreRow,
-    VarianceRow,
-    plot_gap,
-    plot_heatmap,
-    plot_scores,
-    plot_variance,
-)
+from evalkit.report.figures.maps import Grid, plot_heatmap
+from evalkit.report.figures.rows import IntervalRow, VarianceRow, plot_gap, plot_variance
+from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
 from evalkit.report.terminal import counted
 from evalkit.report.text import share
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["MOST_ROWS", "drawings"]
 
@@ -144,7 +133,7 @@ def _scores(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], fo
             "thin line: where the score under one new phrasing would lie; dashed: "
             f"guessing.{sparse}{said} {foot}"
         ),
-        draw=lambda ax: plot_scores(rows, ax=ax),
+        draw=partial(plot_scores, rows),
     )
 
 
@@ -180,7 +169,7 @@ def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot:
             "Right of 0: unseen wording is worse. "
             f"Orange and blue: the interval{asked} leaves out 0.{said} {foot}"
         ),
-        draw=lambda ax: plot_gap(rows, ax=ax),
+        draw=partial(plot_gap, rows),
     )
 
 
@@ -233,7 +222,7 @@ def _variance(
             "A large first part: wording moves the score as a whole. "
             f"A large last part: wording decides which instances are right.{said} {foot}"
         ),
-        draw=lambda ax: plot_variance(rows, ax=ax),
+        draw=partial(plot_variance, rows),
     )
 
 
@@ -261,12 +250,10 @@ def _heatmap(evidence: Evidence, foot: str) -> Drawing:
             for view in views
         ]
         columns = "each task's own phrasings, lowest score first"
+    data = Grid(rows=[names[view.task.id] for view in views], values=grid, column_label=columns)
     return Drawing(
         name="heatmap",
         title=title,
         caption=f"{columns.capitalize()}. {foot}",
-        draw=lambda ax: plot_heatmap(
-            HeatMap(tasks=[names[view.task.id] for view in views], values=grid, columns=columns),
-            ax=ax,
-        ),
+        draw=partial(plot_heatmap, data),
     )

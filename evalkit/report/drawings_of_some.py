@@ -6,29 +6,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from evalkit.catalog.procedural.languages import LANGUAGES
 from evalkit.records import Estimate
 from evalkit.records.questions import WORDS
 from evalkit.report.drawing import Drawing, names_of, value_at
 from evalkit.report.evidence import OF_THIS_RUN, Evidence
-from evalkit.report.figures import (
-    BudgetPoint,
-    DistancePoint,
-    LadderLine,
-    Matrix,
-    TaskPoint,
+from evalkit.report.figures.lines import (
+    Band,
+    plot_bands,
     plot_budget,
-    plot_distance,
-    plot_ladder,
-    plot_matrix,
     plot_reliability,
     plot_risk,
-    plot_task_map,
 )
-from evalkit.report.figures.series import Band, plot_bands
+from evalkit.report.figures.maps import Grid, plot_matrix
+from evalkit.report.figures.points import DistancePoint, TaskPoint, plot_distance, plot_task_map
+from evalkit.report.figures.rows import ChangeRow, plot_change
 
 __all__ = [
     "budget_drawing",
@@ -45,9 +40,6 @@ __all__ = [
 _SHOWN_RULES = re.compile(r"perturbation=shots:(?:.*,)?rules=(\d+)\b")
 MOST_TASKS = 4
 """Most tasks with a figure of their own where tasks must not be pooled."""
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
@@ -77,12 +69,10 @@ def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
             why="No phrasing of this run is perturbed; add --perturb to a run.",
         )
     rungs = [
-        LadderLine(
+        ChangeRow(
             label=name,
-            score=sum(one for one, _ in found) / len(found),
-            low=math.nan,
-            high=math.nan,
-            clean=sum(other for _, other in found) / len(found),
+            before=sum(clean for _, clean in found) / len(found),
+            after=sum(score for score, _ in found) / len(found),
         )
         for name, found in sorted(pairs.items())
     ]
@@ -90,10 +80,10 @@ def ladder_drawing(evidence: Evidence, foot: str) -> Drawing:
         name="ladder",
         title=title,
         caption=(
-            "Means over tasks and phrasings; the dotted line joins a perturbation to the same "
+            "Means over tasks and phrasings; the line joins a perturbation to the same "
             f"phrasings unperturbed. {foot}"
         ),
-        draw=lambda ax: plot_ladder(rungs, ax=ax),
+        draw=partial(plot_change, rungs, names=("clean", "perturbed")),
     )
 
 
@@ -110,7 +100,7 @@ def language_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None
     if not found:
         return None
     inputs, told = (sorted({key[side] for key in found}) for side in (0, 1))
-    data = Matrix(
+    data = Grid(
         rows=[LANGUAGES.get(name, name) for name in inputs],
         columns=[LANGUAGES.get(name, name) for name in told],
         values=[[found.get((one, other), math.nan) for other in told] for one in inputs],
@@ -125,7 +115,7 @@ def language_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | None
             "the instruction in the language of the input. Intervals, and differences to English "
             f"instructions, stand in the tables beside the wording. {foot}"
         ),
-        draw=lambda ax: plot_matrix(data, ax=ax),
+        draw=partial(plot_matrix, data),
     )
 
 
@@ -156,18 +146,14 @@ def diversity_drawing(estimates: Sequence[Estimate], foot: str) -> Drawing | Non
             "equally many worked instances of so many different rules. A curve that rises says "
             f"that more rules help, not more instances. {foot}"
         ),
-        draw=lambda ax: plot_bands(xs, [band], x_label="different rules shown", ax=ax),
+        draw=partial(plot_bands, xs, [band], x_label="different rules shown"),
     )
 
 
 def budget_drawing(evidence: Evidence, foot: str) -> Drawing:
     """Return what a part of the cells would have told."""
     title = "What fewer cells would have told"
-    points = [
-        BudgetPoint(line=step.line, cells=step.cells, half_width=step.half_width)
-        for step in evidence.budget
-    ]
-    if not points:
+    if not evidence.budget:
         return Drawing(
             name="budget",
             title=title,
@@ -180,7 +166,7 @@ def budget_drawing(evidence: Evidence, foot: str) -> Drawing:
         name="budget",
         title=title,
         caption=f"{_budget_words(evidence)} {foot}",
-        draw=lambda ax: plot_budget(points, ax=ax),
+        draw=partial(plot_budget, evidence.budget),
     )
 
 
@@ -223,7 +209,7 @@ def reliability_drawing(evidence: Evidence, foot: str) -> Drawing:
             "Ten bins of the probability of the given answer; larger marks hold more cells. Below "
             f"the dashed line the model is surer than it is right. {foot}"
         ),
-        draw=lambda ax: plot_reliability(arms, ax=ax),
+        draw=partial(plot_reliability, arms),
     )
 
 
@@ -241,7 +227,7 @@ def risk_drawings(evidence: Evidence, foot: str) -> Iterator[Drawing]:
                 "are kept. A line that does not fall to the left says that how sure the model is "
                 f"tells nothing of how right it is. {foot}"
             ),
-            draw=lambda ax: plot_risk(arms, ax=ax),
+            draw=partial(plot_risk, arms),
         )
 
 
@@ -277,13 +263,8 @@ def task_map_drawing(
             "Right: answers depend on the wording (ambiguous). Upper left: easy. "
             f"Lower left: difficult. {foot}"
         ),
-        draw=lambda ax: plot_task_map(known, ax=ax),
+        draw=partial(plot_task_map, known),
     )
-
-
-def _distance(points: Sequence[DistancePoint]) -> Callable[[Axes | None], Axes]:
-    """Return what draws one task's points."""
-    return lambda ax: plot_distance(points, ax=ax)
 
 
 def distance_drawings(
@@ -340,5 +321,5 @@ def distance_drawings(
                 "the seen phrasings. Below the line: worse than the mean of the seen ones. "
                 f"{told} Tasks are never pooled.{more} {foot}"
             ),
-            draw=_distance(points),
+            draw=partial(plot_distance, points),
         )

@@ -15,6 +15,7 @@ from evalkit.gating import Check, Decision, Explanation, Mover
 from evalkit.report.escaping import markdown, plain
 from evalkit.report.gate_causes import cause_lines
 from evalkit.report.terminal import counted as in_words
+from evalkit.report.text import finite_json
 
 __all__ = [
     "COLUMNS",
@@ -70,17 +71,7 @@ def gate_json(decision: Decision, explanation: Explanation | None = None) -> str
     }
     if explanation is not None:
         body["explanation"] = asdict(explanation)
-    return json.dumps(_clean(body), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return value
+    return json.dumps(finite_json(body), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def points(value: float, *, sign: bool = False, digits: int = 1) -> str:

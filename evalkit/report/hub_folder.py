@@ -104,7 +104,7 @@ def _figure(run: RunView) -> bytes | None:
 
     found = drawings(run.evidence, run.estimates, counts=run.manifest.totals)
     draw = next((one.draw for one in found if one.name == "scores"), None)
-    return None if draw is None else figure_bytes(draw(None), form="png")
+    return None if draw is None else figure_bytes(draw(), form="png")
 
 
 def _refuse_others(out: Path, files: Iterable[str]) -> None:

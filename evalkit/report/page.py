@@ -123,7 +123,7 @@ def drawn(drawing: Drawing) -> str:
     from evalkit.report.svg import inline_svg
 
     return inline_svg(
-        figure_bytes(drawing.draw(None), form="text-svg"),
+        figure_bytes(drawing.draw(), form="text-svg"),
         name=drawing.name,
         label=escape(visible(drawing.title)),
     )

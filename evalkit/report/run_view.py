@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalkit.analysis.compare import FlipCount
 from evalkit.analysis.judged import Judgement
 from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
@@ -15,7 +16,7 @@ from evalkit.report.evidence import Evidence
 from evalkit.report.summary import reference_sentence
 from evalkit.store.judgements import Pass
 
-__all__ = ["Changed", "Comparison", "ComparisonRow", "RunView", "side_by_side"]
+__all__ = ["Comparison", "ComparisonRow", "RunView", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,24 +52,6 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """One phrasing under which answers changed."""
-
-    task: str
-    """Task id."""
-    text: str
-    """Text of the phrasing, or its id when it was not stored."""
-    lost: int
-    """Instances right in the baseline and wrong now."""
-    gained: int
-    """Instances wrong in the baseline and right now."""
-    n: int
-    """Instances with a score in both."""
-    p: float
-    """Exact McNemar p, adjusted over all phrasings by Holm."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A run against a baseline."""
 
@@ -82,8 +65,8 @@ class Comparison:
     """Cells right in the baseline and wrong now; 0 when cells were not paired."""
     gained: int = 0
     """Cells wrong in the baseline and right now."""
-    changed: Sequence[Changed] = ()
-    """Phrasings that lost most, worst first."""
+    changed: Sequence[tuple[FlipCount, str]] = ()
+    """Phrasings that lost most, worst first, with their texts."""
 
 
 def side_by_side(

@@ -19,6 +19,7 @@ __all__ = [
     "carried",
     "estimate_text",
     "finite",
+    "finite_json",
     "grouped",
     "markdown_cell",
     "p_shown",
@@ -73,6 +74,21 @@ def script_json(value: Any) -> str:
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
+
+
+def finite_json(value: Any) -> Any:
+    """Return a value as JSON can hold it: what is no finite number is None.
+
+    >>> finite_json({"a": (1.5, float("nan"))})
+    {'a': [1.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(item) for item in value]
+    return value
 
 
 def finite(value: float | None, *, digits: int = 4) -> float | None:

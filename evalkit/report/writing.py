@@ -96,7 +96,7 @@ def write_figures(path: Path, found: Iterable[Drawing]) -> tuple[list[Path], dic
         if drawing.draw is None:
             absent[drawing.name] = drawing.why
             continue
-        ax = drawing.draw(None)
+        ax = drawing.draw()
         for form in FORMS:
             write_atomic(path / f"{drawing.name}.{form}", figure_bytes(ax, form=form))
             written.append(path / f"{drawing.name}.{form}")

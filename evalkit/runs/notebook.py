@@ -170,7 +170,7 @@ class Run:
         drawing = self._drawings[name]
         if drawing.draw is None:
             raise UsageError(f"figure {name!r}: cannot be drawn from this run. {drawing.why}")
-        axes: Axes = drawing.draw(ax)
+        axes: Axes = drawing.draw(ax=ax)
         if ax is None:
             shown_below(axes.figure)
         return axes

@@ -129,7 +129,7 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
     from dataclasses import replace
 
     from evalkit.analysis.compare import Settings, compare_tables
-    from evalkit.report.run_view import Changed, side_by_side
+    from evalkit.report.run_view import side_by_side
     from evalkit.runs.judged import of_one_judge
 
     manifest = finished(baseline)
@@ -153,14 +153,7 @@ def against(path: Path, run: RunView, baseline: Path) -> Comparison:
         lost=sum(row.lost for row in found.by_phrasing),
         gained=sum(row.gained for row in found.by_phrasing),
         changed=tuple(
-            Changed(
-                task=row.task,
-                text=texts.get((row.task, row.phrasing_id)) or row.phrasing_id,
-                lost=row.lost,
-                gained=row.gained,
-                n=row.n,
-                p=row.p_holm,
-            )
+            (row, texts.get((row.task, row.phrasing_id)) or row.phrasing_id)
             for row in worst
             if row.lost > row.gained
         ),

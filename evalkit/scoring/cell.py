@@ -26,7 +26,7 @@ __all__ = ["VERSIONS", "target_text", "verdict_of"]
 VERSIONS = {
     "exact_match": 2,
     "label_match": 2,
-    "math_match": 2,
+    "math_match": 3,
     "rouge_l": 3,
     "token_f1": 3,
     "squad_v2": 3,

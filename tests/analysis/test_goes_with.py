@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.analysis.places import Place, goes_with
-from evalkit.catalog.base_scores import read_base
+from evalkit.catalog.two_columns import read_base
 from evalkit.errors import EvalkitError
 
 
@@ -59,7 +59,7 @@ def test_file_of_scores(tmp_path: Path) -> None:
     for text, said in (
         ("model,score\na,high\n", ":2: score 'high'"),
         ("model,score\na,1\na,2\n", ":3: model 'a' is named twice"),
-        ("name,score\na,1\n", "columns model and score"),
+        ("name,score\na,1\n", "columns name, score; model and score are needed"),
     ):
         file.write_text(text)
         with pytest.raises(EvalkitError, match=said):

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evalkit.analysis.value_signals import Material, signals_of, spearman, worth
+from evalkit.analysis.value_signals import Material, signals_of, worth
+from evalkit.stats.point.association import spearman
 
 
 def made(scores: object, **more: object) -> Material:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from evalkit.catalog.reference_pairs import read_pairs
 from evalkit.catalog.score_tables import read_for_audit, read_score_table
+from evalkit.catalog.two_columns import read_pairs
 from evalkit.errors import TableError
 
 CELLS = "model,task,phrasing_id,instance_id,score,seen,prediction\nm,t,001,i,1,true,yes\nm,t,002,i,,FALSE,\nm,t,003,i,0.5,,no\n"  # noqa: E501

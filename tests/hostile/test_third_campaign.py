@@ -32,9 +32,9 @@ from evalkit.backends.openai.settings import read_settings
 from evalkit.catalog.checking import check_paths
 from evalkit.catalog.instances import read_instances
 from evalkit.catalog.opening import parse_json
-from evalkit.catalog.reference_pairs import read_pairs
 from evalkit.catalog.score_tables import Told, read_score_table
 from evalkit.catalog.tasks import read_task_file
+from evalkit.catalog.two_columns import read_pairs
 from evalkit.errors import BackendError, EvalkitError, TableError
 from evalkit.records import Instance, ModelSpec, Request
 

@@ -21,7 +21,7 @@ def test_the_curve_has_a_point_for_every_number_in_order_of_size() -> None:
 
     drawing = diversity_drawing(rows, "foot")
     assert drawing is not None
-    (line,) = drawing.draw(None).get_lines()
+    (line,) = drawing.draw().get_lines()
 
     assert line.get_xydata().tolist() == [[1.0, 20.0], [2.0, 40.0], [16.0, 70.0]]
 

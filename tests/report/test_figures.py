@@ -7,30 +7,21 @@ import re
 
 import pytest
 
-from evalkit.report.figures import (
-    BudgetPoint,
+from evalkit.records.manifest import CurveStep
+from evalkit.report.figures.canvas import COLOURS, figure_bytes
+from evalkit.report.figures.lines import plot_budget
+from evalkit.report.figures.maps import Grid, plot_heatmap
+from evalkit.report.figures.points import DistancePoint, TaskPoint, plot_distance, plot_task_map
+from evalkit.report.figures.rows import (
     ChangeRow,
-    DistancePoint,
-    Dot,
-    HeatMap,
     IntervalRow,
-    LadderLine,
-    RankRow,
-    ScoreRow,
-    TaskPoint,
     VarianceRow,
-    plot_budget,
     plot_change,
-    plot_distance,
     plot_gap,
-    plot_heatmap,
-    plot_ladder,
     plot_ranks,
-    plot_scores,
-    plot_task_map,
     plot_variance,
 )
-from evalkit.report.figures.canvas import COLOURS, figure_bytes
+from evalkit.report.figures.scores import Dot, ScoreRow, plot_scores
 from evalkit.report.svg import inline_svg
 
 ROWS = [
@@ -138,7 +129,7 @@ def test_variance_bars_fill_the_row() -> None:
 def test_heat_map_holds_the_scores_and_leaves_out_what_is_not_there() -> None:
     """Rows and columns as given, in percentage points; NaN is no colour."""
     ax = plot_heatmap(
-        HeatMap(tasks=["a", "b"], values=[[0.1, 0.2], [0.3, math.nan]], columns="phrasings")
+        Grid(rows=["a", "b"], values=[[0.1, 0.2], [0.3, math.nan]], column_label="phrasings")
     )
     shown = ax.images[0].get_array()
 
@@ -146,24 +137,12 @@ def test_heat_map_holds_the_scores_and_leaves_out_what_is_not_there() -> None:
     assert ax.images[0].get_clim() == (0, 100)
 
 
-def test_ladder_joins_perturbed_and_clean() -> None:
-    """80 clean, 60 perturbed."""
-    ax = plot_ladder([LadderLine(label="word", score=0.6, low=math.nan, high=math.nan, clean=0.8)])
-    found = {
-        one.get_label(): list(one.get_xdata())
-        for one in ax.lines
-        if one.get_label() in {"clean", "perturbed"}
-    }
-
-    assert found == {"clean": [80.0], "perturbed": [60.0]}
-
-
 def test_ranks_show_rank_and_interval() -> None:
     """Rank 1, between 1 and 2."""
     ax = plot_ranks(
         [
-            RankRow(label="m", rank=1, low=1, high=2),
-            RankRow(label="n", rank=2, low=1, high=2),
+            IntervalRow(label="m", value=1, low=1, high=2),
+            IntervalRow(label="n", value=2, low=1, high=2),
         ]
     )
 
@@ -175,8 +154,8 @@ def test_budget_has_a_line_per_design() -> None:
     """Cells to half-width in percentage points."""
     ax = plot_budget(
         [
-            BudgetPoint(line="a", cells=100, half_width=0.1),
-            BudgetPoint(line="a", cells=400, half_width=0.05),
+            CurveStep(line="a", cells=100, half_width=0.1),
+            CurveStep(line="a", cells=400, half_width=0.05),
         ]
     )
 
@@ -218,14 +197,14 @@ def test_distance_draws_changes_in_points() -> None:
     assert found == [([2.0], [-5.0])]
 
 
-def test_change_shows_before_and_after() -> None:
-    """From 50 to 60."""
-    found = {
-        one.get_label(): list(one.get_xdata())
-        for one in plot_change([ChangeRow(label="t", before=0.5, after=0.6)]).lines
-    }
+def test_change_shows_before_and_after_by_their_names() -> None:
+    """From 50 to 60; of a perturbation, from clean to perturbed."""
+    rows = [ChangeRow(label="t", before=0.5, after=0.6)]
+    for names in (("before", "after"), ("clean", "perturbed")):
+        ax = plot_change(rows, names=names)
+        found = {one.get_label(): list(one.get_xdata()) for one in ax.lines}
 
-    assert (found["before"], found["after"]) == ([50.0], [60.0])
+        assert [found[name] for name in names] == [[50.0], [60.0]]
 
 
 def test_a_figure_can_be_drawn_on_the_axes_of_the_caller() -> None:

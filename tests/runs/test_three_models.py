@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 from pathlib import Path
 
 import pytest
@@ -12,21 +13,8 @@ from evalkit.records import Source, Task
 from evalkit.scoring import ScoreTable
 
 KINDS = ["correct", "wrong", "null", "opposite", "negated"]
-REWRITINGS = [
-    "character:rate=0.2",
-    "drop:rate=0.2",
-    "layout",
-    "leet",
-    "pig_latin",
-    "random",
-    "sentence",
-    "shuffle",
-    "word:rate=0.2,data=none",
-    "wrapper",
-]
-"""Rewritings of the request alone: what is asked for stays,
-so who always knows it is always right.
-"""
+ROOT = Path(__file__).parents[2]
+REWRITINGS = list(runpy.run_path(str(ROOT / "benchmarks" / "rewritings.py"))["REWRITINGS"])
 OFFLINE = ("quickstart", "procedural")
 WITH_DATA = ("bbh", "bigbench", "mmlu", "superni", "robustness", "ladder")
 

@@ -25,7 +25,7 @@ ITEM = Instance(id="1", fields={"question": "?"}, references=("7",))
         ("last_line", "first\n\n 7 \n\n", "7"),
         ("last_line", " \n", None),
         ("number", "3 and 4 make 7", "7"),
-        ("number", "seven", None),
+        ("number", "seven", "7"),
         ("letter", "The answer is (C).", "C"),
         ({"after": "####"}, "3\n#### 5\nno\n#### 7\nrest", "7"),
         ({"after": "####", "select": "first"}, "3\n#### 5\nno\n#### 7", "5"),

@@ -11,29 +11,18 @@ tokens, and inputs are put in place of the question only, so that listed choices
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from evalkit.backends.base import Backend
-from evalkit.backends.mitigations.expanding import ExpandingBackend, Expansion
+from evalkit.backends.mitigations.expanding import ExpandingBackend, with_body
 from evalkit.backends.mitigations.options import read_options, shown
 from evalkit.records import Request, Response
 
-__all__ = ["CONTENT_FREE", "calibrate", "calibrated", "content_free"]
+__all__ = ["CONTENT_FREE", "calibrate", "calibrated"]
 
 CONTENT_FREE = ("N/A", "", "[MASK]")
 """Content-free inputs, those of the paper."""
-
-
-def content_free(request: Request, filler: str) -> Request:
-    """Return the request with the question replaced by a filler."""
-    start, end = request.body
-    return replace(
-        request,
-        text=request.text[:start] + filler + request.text[end:],
-        body=(start, start + len(filler)),
-    )
 
 
 def calibrated(logprobs: Sequence[float], priors: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -61,25 +50,11 @@ def calibrated(logprobs: Sequence[float], priors: Sequence[Sequence[float]]) -> 
     ... ]
     [-1.099, -0.405]
     """
-    mean = [
-        sum(column) / len(priors)
-        for column in zip(*(_softmax(prior) for prior in priors), strict=True)
-    ]
-    scaled = [
-        value - math.log(max(share, 1e-300)) for value, share in zip(logprobs, mean, strict=True)
-    ]
-    total = _log_sum(scaled)
-    return tuple(value - total for value in scaled)
+    import numpy as np
+    from scipy.special import log_softmax, softmax
 
-
-def _log_sum(values: Sequence[float]) -> float:
-    top = max(values)
-    return top + math.log(sum(math.exp(value - top) for value in values))
-
-
-def _softmax(values: Sequence[float]) -> list[float]:
-    total = _log_sum(values)
-    return [math.exp(value - total) for value in values]
+    share = softmax(np.array(priors), axis=1).mean(axis=0)
+    return tuple(log_softmax(np.array(logprobs) - np.log(np.maximum(share, 1e-300))).tolist())
 
 
 def calibrate(backend: Backend, options: str) -> Backend:
@@ -92,7 +67,7 @@ def calibrate(backend: Backend, options: str) -> Backend:
     def expand(request: Request, alternates: Sequence[Request]) -> list[Request]:
         if request.kind != "choice" or request.body == (0, 0):
             return [request]
-        return [request, *(content_free(request, filler) for filler in CONTENT_FREE)]
+        return [request, *(with_body(request, filler) for filler in CONTENT_FREE)]
 
     def combine(request: Request, responses: Sequence[Response]) -> Response:
         first, *priors = responses
@@ -103,11 +78,5 @@ def calibrate(backend: Backend, options: str) -> Backend:
         )
 
     return ExpandingBackend(
-        backend,
-        Expansion(
-            label=shown("calibrate", {}),
-            needs=frozenset({"choice"}),
-            expand=expand,
-            combine=combine,
-        ),
+        backend, shown("calibrate", {}), expand, combine, needs=frozenset({"choice"})
     )

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from evalkit.backends.base import Backend
-from evalkit.backends.mitigations.expanding import ExpandingBackend, Expansion
+from evalkit.backends.mitigations.expanding import ExpandingBackend
 from evalkit.backends.mitigations.options import read_options, shown
 from evalkit.errors import UsageError
 from evalkit.records import Request, Response
@@ -32,12 +32,10 @@ def mean_logprobs(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
     l[c] = (1/m) sum over members of log softmax(z_m)[c]: the logarithm of the geometric mean. One
     member gives its own ranking.
     """
-    normalised = []
-    for row in rows:
-        top = max(row)
-        total = top + math.log(sum(math.exp(value - top) for value in row))
-        normalised.append([value - total for value in row])
-    return tuple(sum(column) / len(normalised) for column in zip(*normalised, strict=True))
+    import numpy as np
+    from scipy.special import log_softmax
+
+    return tuple(log_softmax(np.array(rows), axis=1).mean(axis=0).tolist())
 
 
 def voted(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -100,11 +98,6 @@ def ensemble(backend: Backend, options: str) -> Backend:
         )
         return replace(first, text=chosen)
 
-    expansion = Expansion(
-        label=shown("ensemble", given),
-        needs=frozenset(),
-        expand=expand,
-        combine=combine,
-        alternates=given["m"] - 1,
+    return ExpandingBackend(
+        backend, shown("ensemble", given), expand, combine, alternates=given["m"] - 1
     )
-    return ExpandingBackend(backend, expansion)

@@ -1,39 +1,38 @@
 """A backend that asks other requests in place of each request, and puts their responses together.
 
 `ExpandingBackend` is the one worker behind every mitigation that needs no look inside the engine:
-the two functions `Expansion` holds say what is asked and how the answers combine. Inner requests
-are unique and go to the engine together, so that it can share work between them.
+two functions say what is asked and how the answers combine. Inner requests are unique and go to the
+engine together, so that it can share work between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
 from evalkit.backends.base import Backend
+from evalkit.backends.mitigations.options import under
 from evalkit.errors import BackendError
 from evalkit.records import Alternates, Ask, Request, Response
 
-__all__ = ["ExpandingBackend", "Expansion"]
+__all__ = ["ExpandingBackend", "with_body"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expansion:
-    """What a mitigation does to requests."""
+def first(request: Request, responses: Sequence[Response]) -> Response:
+    """Return the only response, for what is asked in place of a request once."""
+    return responses[0]
 
-    label: str
-    """Name and options in one form; enters the fingerprint."""
-    needs: frozenset[str]
-    """Capabilities of the inner backend it cannot do without."""
-    expand: Callable[[Request, Sequence[Request]], Sequence[Request]]
-    """(request, alternates) -> what is asked in its place; alternates are the same instance in
-    other words."""
-    combine: Callable[[Request, Sequence[Response]], Response]
-    """(request, responses in the order asked) -> the response."""
-    alternates: int = 0
-    """How many alternates `expand` wants."""
+
+def with_body(request: Request, text: str) -> Request:
+    """Return the request with another text in place of the question."""
+    start, end = request.body
+    return replace(
+        request,
+        text=request.text[:start] + text + request.text[end:],
+        body=(start, start + len(text)),
+    )
 
 
 class ExpandingBackend:
@@ -43,8 +42,17 @@ class ExpandingBackend:
     ----------
     inner
         The backend.
-    expansion
-        What is done.
+    label
+        Name and options in one form; enters the fingerprint.
+    expand
+        (request, alternates) -> what is asked in its place; alternates are the same instance in
+        other words.
+    combine
+        (request, responses in the order asked) -> the response.
+    needs
+        Capabilities of the inner backend it cannot do without.
+    alternates
+        How many alternates `expand` wants.
 
     Raises
     ------
@@ -52,16 +60,26 @@ class ExpandingBackend:
         When the inner backend lacks what the mitigation needs.
     """
 
-    def __init__(self, inner: Backend, expansion: Expansion) -> None:
-        lacking = expansion.needs - inner.capabilities
+    def __init__(
+        self,
+        inner: Backend,
+        label: str,
+        expand: Callable[[Request, Sequence[Request]], Sequence[Request]],
+        combine: Callable[[Request, Sequence[Response]], Response] = first,
+        *,
+        needs: frozenset[str] = frozenset(),
+        alternates: int = 0,
+    ) -> None:
+        lacking = needs - inner.capabilities
         if lacking:
             raise BackendError(
-                f"--mitigation {expansion.label}: the backend cannot "
+                f"--mitigation {label}: the backend cannot "
                 f"{' and '.join(sorted(lacking))}, which it needs. "
                 "Use another backend or leave the mitigation out."
             )
         self._inner = inner
-        self._expansion = expansion
+        self._label, self._expand, self._combine = label, expand, combine
+        self._alternates = alternates
         self._asked = self._answered = 0
 
     @property
@@ -77,9 +95,7 @@ class ExpandingBackend:
         """
         return {
             **self._inner.stats,
-            f"cost of {self._expansion.label}": self._asked / self._answered
-            if self._answered
-            else None,
+            f"cost of {self._label}": self._asked / self._answered if self._answered else None,
         }
 
     @property
@@ -94,14 +110,7 @@ class ExpandingBackend:
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return the inner fingerprint and the mitigation; several stand in order."""
-        inner = dict(self._inner.fingerprint())
-        before = inner.pop("mitigations", "")
-        return {
-            **inner,
-            "mitigations": f"{before} | {self._expansion.label}"
-            if before
-            else self._expansion.label,
-        }
+        return under(self._inner.fingerprint(), self._label)
 
     def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield combined responses as soon as all parts of them are there."""
@@ -136,9 +145,9 @@ class ExpandingBackend:
         A part is about the cell of its request, or of the alternate it is; the inner backend gets
         the same part of the alternates beside it.
         """
-        others = ask.alternates[: self._expansion.alternates]
+        others = ask.alternates[: self._alternates]
         hints = {other.request.key: other.hint for other in others}
-        asked = self._expansion.expand(ask.request, [other.request for other in others])
+        asked = self._expand(ask.request, [other.request for other in others])
 
         def alike() -> list[list[Ask]]:
             found = [self._parts(other) for other in ask.alternates]
@@ -154,7 +163,7 @@ class ExpandingBackend:
         failed = next((response for response in responses if response.error), None)
         if failed is not None:
             return Response(key=request.key, finish_reason="error", error=failed.error)
-        combined = self._expansion.combine(request, responses)
+        combined = self._combine(request, responses)
         tokens = sum(response.prompt_tokens for response in responses)
         return replace(
             combined,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.backends.hf.encoded import Encoded
 from evalkit.backends.hf.layout import batches
 from evalkit.backends.hf.tree import chains
+from evalkit.backends.mitigations.options import under
 from evalkit.backends.mitigations.rows import Rows, answer_logits
 from evalkit.backends.mitigations.token_rules import Rule
 from evalkit.errors import BackendError
@@ -106,9 +107,7 @@ class MixingBackend:
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return the fingerprint of the first model, and the mitigation."""
-        inner = dict(self._inner.fingerprint())
-        before = inner.pop("mitigations", "")
-        return {**inner, "mitigations": f"{before} | {self._label}" if before else self._label}
+        return under(self._inner.fingerprint(), self._label)
 
     def run(self, asks: Sequence[Ask]) -> Iterator[Sequence[Response]]:
         """Yield responses batch by batch, in any order, each request exactly once."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.errors import UsageError
 
-__all__ = ["read_options", "shown"]
+__all__ = ["read_options", "shown", "under"]
 
 
 def read_options(name: str, text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,3 +66,13 @@ def shown(name: str, options: Mapping[str, Any]) -> str:
     return name + (
         ":" + ",".join(f"{key}={options[key]}" for key in sorted(options)) if options else ""
     )
+
+
+def under(fingerprint: Mapping[str, str], label: str) -> dict[str, str]:
+    """Return the fingerprint of a backend with a mitigation around it; several stand in order.
+
+    >>> under({"mitigations": "recast"}, "calibrate")
+    {'mitigations': 'recast | calibrate'}
+    """
+    before = fingerprint.get("mitigations", "")
+    return {**fingerprint, "mitigations": f"{before} | {label}" if before else label}

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.blocks import ORDERS, PARTS, block, drawn
-from evalkit.backends.mitigations.expanding import ExpandingBackend, Expansion
+from evalkit.backends.mitigations.expanding import ExpandingBackend, with_body
 from evalkit.backends.mitigations.options import read_options, shown
 from evalkit.errors import UsageError
 from evalkit.phrasings.perturb.cipher import CIPHERS, decode, encode
@@ -36,10 +36,6 @@ PREFIX = (
     "Then give that answer and nothing else.\n\n"
 )
 """The default prefix; the same for every task."""
-
-
-def _same(request: Request, responses: Sequence[Response]) -> Response:
-    return responses[0]
 
 
 def _prepended(request: Request, text: str) -> Request:
@@ -83,15 +79,7 @@ def prefix(backend: Backend, options: str) -> Backend:
                 "Name a UTF-8 text file."
             ) from error
     label = shown("prefix", {"text": digest(text, length=12)})
-    return ExpandingBackend(
-        backend,
-        Expansion(
-            label=label,
-            needs=frozenset(),
-            expand=lambda request, _: [_prepended(request, text)],
-            combine=_same,
-        ),
-    )
+    return ExpandingBackend(backend, label, lambda request, _: [_prepended(request, text)])
 
 
 _LETTER = re.compile(r"^\s*\(?[A-Z0-9]{1,2}\)?$")
@@ -128,13 +116,12 @@ def recast_request(request: Request) -> Request:
 def recast(backend: Backend, options: str) -> Backend:
     """Return the backend asking label words as lettered choices (``--mitigation recast``)."""
     read_options("recast", options, {})
-    expansion = Expansion(
-        label="recast",
+    return ExpandingBackend(
+        backend,
+        "recast",
+        lambda request, _: [recast_request(request)],
         needs=frozenset({"choice"}),
-        expand=lambda request, _: [recast_request(request)],
-        combine=_same,
     )
-    return ExpandingBackend(backend, expansion)
 
 
 def conjugate(backend: Backend, options: str) -> Backend:
@@ -153,14 +140,7 @@ def conjugate(backend: Backend, options: str) -> Backend:
 
     def expand(request: Request, alternates: Sequence[Request]) -> list[Request]:
         start, end = request.body
-        carried = encode(request.text[start:end], form)
-        return [
-            replace(
-                request,
-                text=request.text[:start] + carried + request.text[end:],
-                body=(start, start + len(carried)),
-            )
-        ]
+        return [with_body(request, encode(request.text[start:end], form))]
 
     def combine(request: Request, responses: Sequence[Response]) -> Response:
         first = responses[0]
@@ -169,9 +149,4 @@ def conjugate(backend: Backend, options: str) -> Backend:
         start, end = request.body
         return replace(first, text=decode(first.text, form, source=request.text[start:end]))
 
-    return ExpandingBackend(
-        backend,
-        Expansion(
-            label=shown("conjugate", given), needs=frozenset(), expand=expand, combine=combine
-        ),
-    )
+    return ExpandingBackend(backend, shown("conjugate", given), expand, combine)

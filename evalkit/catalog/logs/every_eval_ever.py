@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evalkit.catalog.logs.files import lines_of
-from evalkit.catalog.logs.rows import ONLY, Asked, LogRow, field_at, number, one_text
+from evalkit.catalog.logs.rows import ONLY, Asked, LogRow, number, one_text
 
 __all__ = ["read"]
 
@@ -25,16 +25,13 @@ def read(files: Sequence[Path], asked: Asked) -> Iterator[LogRow]:
             about = row.get("metadata") or {}
             phrasing = str(about.get("phrasing_id") or ONLY)
             task = str(about.get("task") or row["evaluation_name"])
-            if asked.phrasing == "task":
-                phrasing = task
-            elif asked.phrasing is not None:
-                phrasing = field_at(row, asked.phrasing, where=where)
+            known = task if asked.phrasing == "task" else phrasing
             answers = row.get("answer_attribution") or [{}]
             said = answers[-1].get("extracted_value")
             yield LogRow(
                 model=str(row["model_id"]),
                 task=task,
-                phrasing_id=phrasing,
+                phrasing_id=asked.wording(known, row, where=where),
                 instance_id=str(row["sample_id"]),
                 score=None
                 if row.get("error")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.logs.files import json_of
-from evalkit.catalog.logs.rows import Asked, LogRow, field_at, number, one_text, picked, wording_id
+from evalkit.catalog.logs.rows import Asked, LogRow, number, one_text, picked, wording_id
 
 __all__ = ["read"]
 
@@ -41,7 +41,7 @@ def _rows(file: Path, asked: Asked) -> Iterator[LogRow]:
     spec, state = (_there(file.parent / name) for name in ("run_spec.json", "scenario_state.json"))
     adapter = spec.get("adapter_spec") or state.get("adapter_spec") or {}
     name = str(spec.get("name") or file.parent.name)
-    model = str(adapter.get("model") or _from_name(name, "model") or "unknown")
+    model = str(adapter.get("model") or _model_in(name) or "unknown")
     task = re.sub(r"[,:-]?model(?:_deployment)?=[^,]*", "", name).rstrip(",:")
     wording = task if asked.phrasing == "task" else wording_id(*(adapter.get(k) for k in TEMPLATE))
     if asked.phrasing == "task":
@@ -59,11 +59,7 @@ def _rows(file: Path, asked: Asked) -> Iterator[LogRow]:
         changed = str((row.get("perturbation") or {}).get("name") or "")
         key = (str(row.get("instance_id")), changed, row.get("train_trial_index", 0))
         prediction, target, whole = answers.get(key, (None, "", {}))
-        phrasing = wording
-        if asked.phrasing not in (None, "task"):
-            phrasing = field_at(
-                {"adapter_spec": adapter, **whole}, str(asked.phrasing), where=where
-            )
+        phrasing = asked.wording(wording, {"adapter_spec": adapter, **whole}, where=where)
         yield LogRow(
             model=model,
             task=task,
@@ -77,8 +73,8 @@ def _rows(file: Path, asked: Asked) -> Iterator[LogRow]:
         )
 
 
-def _from_name(name: str, key: str) -> str:
-    found = re.search(rf"{key}=([^,]+)", name)
+def _model_in(name: str) -> str:
+    found = re.search("model=([^,]+)", name)
     return found[1] if found else ""
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.logs.files import MOST_BYTES, json_of
-from evalkit.catalog.logs.rows import Asked, LogRow, field_at, number, one_text, picked, wording_id
+from evalkit.catalog.logs.rows import Asked, LogRow, number, one_text, picked, wording_id
 from evalkit.errors import TableError
 
 __all__ = ["read", "unfinished"]
@@ -129,13 +129,10 @@ def _rows(head: Any, samples: Any, file: Path, asked: Asked) -> Iterator[LogRow]
         else:
             scorer = scorer or picked(scores, asked, (), where=file)
             value = scores.get(scorer) or {}
-        phrasing = wording
-        if asked.phrasing not in (None, "task"):
-            phrasing = field_at({**sample, "eval": told}, str(asked.phrasing), where=where)
         yield LogRow(
             model=str(told.get("model")),
             task=task,
-            phrasing_id=phrasing,
+            phrasing_id=asked.wording(wording, {**sample, "eval": told}, where=where),
             instance_id=str(sample.get("id")),
             score=_score(value.get("value"), where),
             prediction=None if value.get("answer") is None else str(value["answer"]),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.logs.files import json_of, lines_of
-from evalkit.catalog.logs.rows import Asked, LogRow, field_at, number, one_text, picked, wording_id
+from evalkit.catalog.logs.rows import Asked, LogRow, number, one_text, picked, wording_id
 
 __all__ = ["NAME", "read"]
 
@@ -77,13 +77,10 @@ def _rows(
             continue
         scores = {name: row[name] for name in row.get("metrics") or () if name in row}
         metric = metric or picked(scores, asked, KNOWN, where=file)
-        phrasing = wording
-        if asked.phrasing not in (None, "task"):
-            phrasing = field_at(row, str(asked.phrasing), where=where)
         yield LogRow(
             model=_model(told, file.parent),
             task=base,
-            phrasing_id=phrasing,
+            phrasing_id=asked.wording(wording, row, where=where),
             instance_id=str(row.get("doc_id")),
             score=number(scores.get(metric), where=where),
             prediction=_answer(row.get("filtered_resps")),

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.logs.files import json_of, lines_of
-from evalkit.catalog.logs.rows import Asked, LogRow, field_at, number, one_text
-from evalkit.errors import TableError
+from evalkit.catalog.logs.rows import Asked, LogRow, number, one_text, picked
 from evalkit.records import digest
 
 __all__ = ["read"]
@@ -43,16 +42,13 @@ def _row(one: Mapping[str, Any], task: str, where: str, asked: Asked) -> LogRow:
     provider = one.get("provider")
     if isinstance(provider, Mapping):
         provider = provider.get("label") or provider.get("id")
-    phrasing = _phrasing(one)
-    if asked.phrasing not in (None, "task"):
-        phrasing = field_at(one, str(asked.phrasing), where=where)
     failed = one.get("failureReason") == ERROR or (one.get("error") and not one.get("response"))
     variables = one.get("vars") or {}
     answer = (one.get("response") or {}).get("output")
     return LogRow(
         model=str(provider),
         task=task,
-        phrasing_id=phrasing,
+        phrasing_id=asked.wording(_phrasing(one), one, where=where),
         instance_id=f"test-{one['testIdx']}" if "testIdx" in one else digest(variables, length=12),
         score=None if failed else _score(one, where, asked),
         prediction=None if answer is None else str(answer),
@@ -74,10 +70,5 @@ def _phrasing(one: Mapping[str, Any]) -> str:
 def _score(one: Mapping[str, Any], where: str, asked: Asked) -> float | None:
     named = one.get("namedScores") or {}
     if asked.metric is not None:
-        if asked.metric not in named:
-            raise TableError(
-                f"{where}: --metric {asked.metric}: there is {', '.join(named) or 'none'}. "
-                "Name one of them."
-            )
-        return number(named[asked.metric], where=where)
+        return number(named[picked(named, asked, (), where=where)], where=where)
     return number(one.get("score", one.get("success")), where=where)

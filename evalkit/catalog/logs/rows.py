@@ -29,6 +29,12 @@ class Asked:
     metric: str | None = None
     """Name of the score that is read; None: the first of those that the format knows."""
 
+    def wording(self, known: str, record: Any, *, where: str) -> str:
+        """Return the field of a record that was named as the phrasing, or what is known of it."""
+        if self.phrasing in (None, "task"):
+            return known
+        return field_at(record, str(self.phrasing), where=where)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRow:
@@ -112,7 +118,9 @@ def one_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def picked(there: Mapping[str, Any], asked: Asked, known: Sequence[str], *, where: Path) -> str:
+def picked(
+    there: Mapping[str, Any], asked: Asked, known: Sequence[str], *, where: Path | str
+) -> str:
     """Return the name of the score that is read: the one asked for, else the first known one,
     else the first.
 

@@ -2,7 +2,8 @@
 
 Written by hand for `evalkit.phrasings.perturb.word`: a dictionary knows senses and no contexts, and
 instructions use few words in few senses. A line holds words or short phrases of one sense and form;
-where a word has several uses only phrases that fix one are listed. English only.
+where a word has several uses only phrases that fix one are listed. ``a = b``: b may stand for a;
+``a <> b``: either for the other. English only.
 """
 
 from __future__ import annotations
@@ -72,15 +73,12 @@ verify = check
 check whether = verify whether
 check if = verify if
 rewrite = reword
-reword = rephrase
-rephrase = reword
+reword <> rephrase
 arrange = order
 alphabetise = put in alphabetical order
 combine = join
-keep in mind = bear in mind
-bear in mind = keep in mind
-take care = be careful
-be careful = take care
+keep in mind <> bear in mind
+take care <> be careful
 needs to = has to
 want to = would like to
 would like = want
@@ -92,37 +90,29 @@ remove = delete
 swap = exchange
 swaps = exchanges
 swapped = exchanged
-at the start = at the beginning
-at the beginning = at the start
+at the start <> at the beginning
 first of all = to begin with
 at once = immediately
-again = once more
-once more = again
+again <> once more
 often = frequently
 usually = normally = generally
 normally = usually
 perhaps = maybe
 probably = presumably
-exactly = precisely
-precisely = exactly
+exactly <> precisely
 carefully = attentively
 closely = carefully
 briefly = in brief
 quickly = fast
 simply = just
-entirely = completely
-completely = entirely
-nearly = almost
-almost = nearly
+entirely <> completely
+nearly <> almost
 kindly = please
-for example = for instance
-for instance = for example
+for example <> for instance
 in other words = put differently
 according to = going by
-on the basis of = based on
-based on = on the basis of
-with the help of = by means of
-by means of = with the help of
+on the basis of <> based on
+with the help of <> by means of
 in place of = instead of
 rather than = instead of
 as well as = and also
@@ -133,75 +123,54 @@ regardless of = irrespective of
 in addition = moreover
 whenever = every time
 everything else = all else
-nothing else = nothing more
-nothing more = nothing else
+nothing else <> nothing more
 and nothing else = and nothing more
 anything else = anything more
 anyone = anybody
-somebody = someone
-someone = somebody
+somebody <> someone
 everyone = everybody
 nobody = no one
-several = a number of
-a number of = several
+several <> a number of
 various = different
 a lot of = plenty of
 lots of = plenty of
 enough = sufficient
 the entire = the whole
 entire = whole
-complete sentence = full sentence
-full sentence = complete sentence
-complete sentences = full sentences
-full sentences = complete sentences
+complete sentence <> full sentence
+complete sentences <> full sentences
 brief = short
 short answer = brief answer
 short title = brief title
 large = big
 difficult = hard
 strange = odd
-funny = amusing
-amusing = funny
+funny <> amusing
 clever = smart
-suitable = fitting = appropriate
-appropriate = suitable = fitting
-fitting = suitable = appropriate
+suitable <> fitting <> appropriate
 believable = credible
 obvious = evident
 well-formed = correctly formed
 necessary = required
 famous = well-known
-error = mistake
-errors = mistakes
-mistake = error
-mistakes = errors
-kind of = type of = sort of
-type of = kind of = sort of
-sort of = kind of = type of
-kinds of = types of
-types of = kinds of
+error <> mistake
+errors <> mistakes
+kind of <> type of <> sort of
+kinds of <> types of
 topic = theme
-the aim = the goal
-the goal = the aim
-remark = comment
-remarks = comments
-comment = remark
-comments = remarks
+the aim <> the goal
+remark <> comment
+remarks <> comments
 passage = excerpt
 passages = excerpts
-film = movie
-films = movies
-movie = film
-movies = films
-conversation = dialogue
-dialogue = conversation
-author = writer
-writer = author
+film <> movie
+films <> movies
+conversation <> dialogue
+author <> writer
 person = individual
 household = home
 shop = store
-puzzle = riddle
-riddle = puzzle
+puzzle <> riddle
 expert = specialist
 pupil = student
 pupils = students
@@ -213,50 +182,38 @@ meaning of = sense of
 in square brackets = within square brackets
 below you find = below you see = below there is
 you are given = you get = you receive
-you get = you receive
-you receive = you get
+you get <> you receive
 is given = is provided
 are given = are provided
-given below = shown below
-shown below = given below
+given below <> shown below
 listed below = given below
 listed above = given above
 read the = go over the
 read this = go over this
 study the = examine the
-think about = consider
-consider = think about
+think about <> consider
 imagine that = suppose that
-imagine = suppose
-suppose = imagine
+imagine <> suppose
 suppose that = assume that = imagine that
 assume that = suppose that
 agree with each other = agree with one another
-each other = one another
-one another = each other
+each other <> one another
 correct answer = right answer
 the right answer = the correct answer
-correct option = right option
-right option = correct option
-the correct one = the right one
-the right one = the correct one
+correct option <> right option
+the correct one <> the right one
 correct choice = right choice
 true or not = true or untrue
-word for word = verbatim
-verbatim = word for word
-one word = a single word
-a single word = one word
+word for word <> verbatim
+one word <> a single word
 a single sentence = one sentence
 one line = a single line
-only one = just one
-just one = only one
-only the = just the
-just the = only the
+only one <> just one
+only the <> just the
 is allowed = is permitted
 are allowed = are permitted
 allowed = permitted
-speaks of = talks about
-talks about = speaks of
+speaks of <> talks about
 deals with = is about
 refers to = points to
 refer to = point to
@@ -272,8 +229,10 @@ def _table() -> tuple[dict[str, tuple[str, ...]], re.Pattern[str]]:
     """Return what may stand for each entry, and a pattern that finds the longest entry anywhere."""
     found: dict[str, tuple[str, ...]] = {}
     for line in _LINES.strip().splitlines():
-        first, *others = [part.strip() for part in line.split("=")]
-        found[first] = (*found.get(first, ()), *others)
+        either = "<>" in line
+        entries = [part.strip() for part in line.split("<>" if either else "=")]
+        for first in entries if either else entries[:1]:
+            found[first] = (*found.get(first, ()), *(one for one in entries if one != first))
     longest = sorted(found, key=lambda entry: (-len(entry), entry))
     words = "|".join(re.escape(entry) for entry in longest)
     return found, re.compile(rf"(?<![\w'’.-])(?:{words})(?![\w'’(-])", re.IGNORECASE)

@@ -9,7 +9,7 @@ import numpy as np
 
 from evalkit import stats
 from evalkit.analysis import headline_phrasings
-from evalkit.report.evidence.views import BudgetStep
+from evalkit.records.manifest import CurveStep
 from evalkit.scoring import ScoreTable
 
 __all__ = ["SHARES", "budget_steps"]
@@ -21,7 +21,7 @@ WIDEST = 0.5
 LINES = ("fewer instances", "fewer phrasings")
 
 
-def budget_steps(table: ScoreTable, *, level: float) -> tuple[BudgetStep, ...]:
+def budget_steps(table: ScoreTable, *, level: float) -> tuple[CurveStep, ...]:
     """Return half-widths for parts of the instances under all phrasings,
     and for parts of the phrasings on all instances.
 
@@ -45,7 +45,7 @@ def budget_steps(table: ScoreTable, *, level: float) -> tuple[BudgetStep, ...]:
         scores = block.values[headline_phrasings(block)]
         if min(scores.shape) > 1:
             found.append((stats.components(scores), scores.shape))
-    steps: list[BudgetStep] = []
+    steps: list[CurveStep] = []
     for line in LINES:
         table_of_line = [
             [_step(one, shape, line, share, level) for share in SHARES] for one, shape in found
@@ -72,11 +72,11 @@ def _step(
     return n_phrasings * n_instances, half
 
 
-def _line(name: str, rows: Sequence[Sequence[tuple[int, float]]]) -> list[BudgetStep]:
-    steps: list[BudgetStep] = []
+def _line(name: str, rows: Sequence[Sequence[tuple[int, float]]]) -> list[CurveStep]:
+    steps: list[CurveStep] = []
     for column in zip(*rows, strict=True):
         cells = sum(size for size, _ in column)
         half_width = float(np.mean([half for _, half in column]))
         if half_width <= WIDEST and (not steps or steps[-1].cells < cells):
-            steps.append(BudgetStep(line=name, cells=cells, half_width=half_width))
+            steps.append(CurveStep(line=name, cells=cells, half_width=half_width))
     return steps

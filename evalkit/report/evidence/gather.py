@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from typing import TypeAlias
 
@@ -28,7 +28,7 @@ from evalkit.report.evidence.budget import budget_steps
 from evalkit.report.evidence.cells import PROMPTS, cells_of
 from evalkit.report.evidence.flips import Answers, flips_of
 from evalkit.report.evidence.looks import looks_of
-from evalkit.report.evidence.views import BudgetStep, Evidence, PhrasingView, TaskView
+from evalkit.report.evidence.views import Evidence, PhrasingView, TaskView
 from evalkit.scoring import Block, ScoreTable
 from evalkit.scoring.choice import guess_of
 from evalkit.scoring.code import CODE
@@ -103,8 +103,7 @@ def gather(
         tasks=tuple(views),
         looks=looks_of(views),
         costs=costs_of(scored(views), sparse=bool(curve)),
-        budget=tuple(BudgetStep(**asdict(step)) for step in curve)
-        or budget_steps(table, level=level),
+        budget=tuple(curve) or budget_steps(table, level=level),
         wordings=wordings_of(table),
         reliability=_reliability(sure),
         risk=_risk(sure),

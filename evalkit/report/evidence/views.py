@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from evalkit.analysis import Costs
 from evalkit.records import Task
-from evalkit.records.manifest import Wordings
+from evalkit.records.manifest import CurveStep, Wordings
 
 __all__ = [
     "OF_THIS_RUN",
-    "BudgetStep",
     "Evidence",
     "Feature",
     "Flip",
@@ -238,18 +237,6 @@ OF_THIS_RUN = "cells of this run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetStep:
-    """How precise a part of the run would have been."""
-
-    line: str
-    """What is cut: instances or phrasings."""
-    cells: int
-    """Cells asked."""
-    half_width: float
-    """Half-width of the interval of a task's mean, mean over tasks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything of one run that is shown beside its estimates."""
 
@@ -263,7 +250,7 @@ class Evidence:
     """What to look at first."""
     costs: Costs | None
     """What wordings cost; None where no task has two of them."""
-    budget: tuple[BudgetStep, ...]
+    budget: tuple[CurveStep, ...]
     """Precision that parts of the run would have had; empty when components of variance are
     unknown."""
     wordings: Wordings

@@ -18,13 +18,12 @@ __all__ = [
     "MARKERS",
     "POINTS",
     "WIDTH",
-    "axes_for",
-    "colour_rows",
+    "axes",
     "figure_bytes",
     "house_style",
     "label_columns",
     "label_rows",
-    "points_axis",
+    "legend_above",
     "short",
 ]
 
@@ -53,15 +52,21 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def axes_for(ax: Axes | None, *, height: float, width: float = WIDTH) -> Axes:
-    """Return `ax`, or a new one on a figure of its own; height and width in inches."""
-    if ax is not None:
-        return ax
+@contextmanager
+def axes(ax: Axes | None, *, height: float) -> Iterator[Axes]:
+    """Give `ax`, or a new one on a figure of its own, to draw on in house style.
+
+    Parameters
+    ----------
+    ax
+        Axes of the caller; None for new ones.
+    height
+        Of a new figure, inches.
+    """
     from matplotlib.figure import Figure
 
-    figure: Any = Figure(figsize=(width, height))
-    new: Axes = figure.add_subplot()
-    return new
+    with house_style():
+        yield Figure(figsize=(WIDTH, height)).add_subplot() if ax is None else ax
 
 
 def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "pdf", "text-svg"] = "svg") -> bytes:
@@ -101,52 +106,15 @@ def figure_bytes(ax: Axes, *, form: Literal["svg", "png", "pdf", "text-svg"] = "
     return out.getvalue()
 
 
-def points_axis(ax: Axes, label: str, *, chance: float | None = None) -> None:
-    """Give an Axes the x axis of scores.
-
-    0 to 100 percentage points, with the chance level where there is one for all rows.
-    """
-    ax.set_xlim(-2, 102)
-    ax.set_xticks([0, 20, 40, 60, 80, 100])
-    ax.set_xlabel(label)
-    ax.xaxis.grid(True)
-    if chance is not None and chance == chance:
-        ax.axvline(
-            chance * POINTS,
-            color=INK,
-            linewidth=0.8,
-            linestyle=(0, (2, 2)),
-            label="chance",
-            zorder=1,
-        )
-
-
 def label_rows(ax: Axes, labels: Sequence[str]) -> None:
     """Name the rows of a horizontal figure, first one on top."""
     ax.set_yticks(range(len(labels)), [short(label) for label in labels])
     ax.set_ylim(len(labels) - 0.4, -0.6)
 
 
-def colour_rows(ax: Axes, names: Sequence[str], values: Any, *, label: str, **scale: Any) -> None:
-    """Draw a row of coloured cells per name, first one on top, with the scale beside.
-
-    Parameters
-    ----------
-    ax
-        Axes to draw on.
-    names, values
-        Names of the rows, and numbers of shape (row, column).
-    label
-        What the numbers are, with unit.
-    **scale
-        Ends and colours, as ``imshow`` takes them.
-    """
-    image = ax.imshow(values, aspect="auto", interpolation="nearest", **scale)
-    label_rows(ax, names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.set_label(label)
+def legend_above(ax: Axes) -> None:
+    """Set the legend in one line on top of a figure."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
 
 
 def label_columns(ax: Axes, labels: Sequence[str], what: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.report.figures.canvas import (
     COLOURS,
@@ -13,10 +13,8 @@ from evalkit.report.figures.canvas import (
     LIGHT,
     MARKERS,
     POINTS,
-    axes_for,
-    house_style,
+    axes,
     label_rows,
-    points_axis,
 )
 from evalkit.report.figures.lanes import mirrored
 
@@ -82,31 +80,28 @@ def plot_scores(rows: Sequence[ScoreRow], *, ax: Axes | None = None) -> Axes:
     Seen and unknown wordings lie above the interval, unseen ones below it, each in lanes, so that
     none hides another.
     """
-    with house_style():
-        ax = axes_for(ax, height=0.75 + 0.34 * len(rows))
+    with axes(ax, height=0.75 + 0.34 * len(rows)) as ax:
+        guessing: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (2, 2))}
         chances = {row.chance for row in rows if not math.isnan(row.chance)}
-        points_axis(
-            ax, "score, percentage points", chance=chances.pop() if len(chances) == 1 else None
-        )
+        ax.set_xlim(-2, 102)
+        ax.set_xticks([0, 20, 40, 60, 80, 100])
+        ax.set_xlabel("score, percentage points")
+        ax.xaxis.grid(True)
+        if len(chances) == 1:
+            ax.axvline(chances.pop() * POINTS, label="chance", zorder=1, **guessing)
         crowded = max((len(row.dots) for row in rows), default=0) > CROWD
         _marks(ax, rows, crowded=crowded)
         for place, row in enumerate(rows):
             _interval(ax, place, row)
             if len(chances) and not math.isnan(row.chance):
-                ax.plot(
-                    [row.chance * POINTS] * 2,
-                    [place - 0.4, place + 0.4],
-                    color=INK,
-                    linewidth=0.8,
-                    linestyle=(0, (2, 2)),
-                )
+                ax.plot([row.chance * POINTS] * 2, [place - 0.4, place + 0.4], **guessing)
         label_rows(ax, [row.label for row in rows])
         long = len(rows) > LONG
         ax.tick_params(axis="x", labeltop=long)
         ax.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=2.2 if long else 0.2
         )
-    return ax
+        return ax
 
 
 def _marks(ax: Axes, rows: Sequence[ScoreRow], *, crowded: bool) -> None:

@@ -74,9 +74,12 @@ def read_answer(text: str, labels: Sequence[str], *, texts: Sequence[str] = ()) 
     """
     answer = within_reach(split_reasoning(text)[1])
     known = labels_of(tuple(labels), tuple(texts))
-    marked, held = _marked(answer, known)
-    if marked is not None or held:
-        return None if marked is None else Reading(marked, "marked")
+    marked, end = _marked(answer, known)
+    if marked is not None:
+        return Reading(marked, "marked")
+    if end:  # a mark without a label: what is said outright behind it counts
+        last = _by_mentions(plain(answer[end:]), known)
+        return last if last is not None and last.rule == "stated" else None
     words = plain(answer)
     for rule, find in (("whole", _whole), ("corrected", _corrected)):
         if (place := find(words, known)) is not None:
@@ -110,21 +113,23 @@ def _texted(label: Label) -> set[str]:
     return {text, bare, name + text, text + name} if text else set()
 
 
-def _marked(text: str, labels: tuple[Label, ...]) -> tuple[int | None, bool]:
-    """Label in the last final mark that holds one,
-    and whether a mark stands there that holds none.
+def _marked(text: str, labels: tuple[Label, ...]) -> tuple[int | None, int]:
+    """Label in the last final mark that holds one, and the end of the last mark that is not
+    empty, 0 without one.
     """
     found = sorted(
-        (match.start(), match.group(1)) for mark in _MARKS.values() for match in mark.finditer(text)
+        (match.start(), match.end(), match.group(1))
+        for mark in _MARKS.values()
+        for match in mark.finditer(text)
     )
-    for _, content in reversed(found):
+    for _, end, content in reversed(found):
         words = plain(content)
         place = _whole(words, labels)
         if place is None and (reading := _by_mentions(words, labels)) is not None:
             place = reading.label
         if place is not None:
-            return place, True
-    return None, any(content.strip() for _, content in found)
+            return place, end
+    return None, max((end for _, end, content in found if content.strip()), default=0)
 
 
 def _corrected(text: str, labels: tuple[Label, ...]) -> int | None:
@@ -155,6 +160,8 @@ def _by_mentions(text: str, labels: tuple[Label, ...]) -> Reading | None:
     """Reading by where labels stand and what is said of them."""
     everything = mentions(text, labels)
     found = _kept(everything, labels)
+    if _only_labels(text, found):
+        return None
     strong = [mention for mention in found if mention.strong]
     if strong:
         return _reading(_last_group(_with_list(strong[-1], found)), "stated")
@@ -169,6 +176,15 @@ def _by_mentions(text: str, labels: tuple[Label, ...]) -> Reading | None:
     if weak:
         return _reading(_last_group(_with_list(weak[-1], found)), "concluded")
     return _reading(_one([mention.label for mention in found]), "only")
+
+
+def _only_labels(text: str, found: Sequence[Mention]) -> bool:
+    """Whether a text is several labels and nothing else."""
+    left = list(text)
+    for mention in found:
+        left[mention.start : mention.end] = " " * (mention.end - mention.start)
+    several = len({mention.label for mention in found}) > 1 and not found[-1].weak
+    return several and not re.search(r"[^\W_]|[>→⇒✓✔✅☑✗✘❌✖×]", "".join(left))
 
 
 def _reading(place: int | None, rule: str) -> Reading | None:
@@ -197,9 +213,10 @@ def _kept(found: Sequence[Mention], labels: tuple[Label, ...]) -> list[Mention]:
         if mention.asked:
             continue
         if mention.negated:
-            opposite = f"not{names[mention.label]}"
-            if opposite in names:
-                kept.append(replace(mention, label=names.index(opposite), negated=False))
+            opposites = {f"{prefix}{names[mention.label]}" for prefix in rules.OPPOSED}
+            place = next((k for k, name in enumerate(names) if name in opposites), None)
+            if place is not None:
+                kept.append(replace(mention, label=place, negated=False))
             continue
         kept.append(mention)
     return kept
@@ -221,6 +238,14 @@ def _bare(line: str, labels: tuple[Label, ...]) -> int | None:
     return hits[0] if len(hits) == 1 and squeezed(line) else None
 
 
+def _opens(text: str, mention: Mention) -> bool:
+    """Whether a label opens a line, or a sentence in which a colon follows it."""
+    before = text[: mention.start].rstrip(" \"'([{<")
+    return before[-1:] in {"", "\n"} or (
+        before[-1] in ".;!?" and text[mention.end :][:1] in {":", ")"}
+    )
+
+
 def _opening(text: str, found: Sequence[Mention], everything: Sequence[Mention]) -> int | None:
     """Label that a text begins with, where no further line begins with another and no list goes
     on.
@@ -231,11 +256,7 @@ def _opening(text: str, found: Sequence[Mention], everything: Sequence[Mention])
     follows = text[first.end :].lstrip("\"')]}> ")
     if not re.match(r"$|[.,:;!\n–—-]|because\b|since\b|as\b|for\b|it\b|is\b|,", follows):
         return None
-    others = {
-        mention.label
-        for mention in everything
-        if mention.start and not text[: mention.start].rpartition("\n")[2].strip(" \"'([{<")
-    }
+    others = {mention.label for mention in everything if mention.start and _opens(text, mention)}
     sentence = re.split(r"[.!?\n;](?:\s|$)", text[first.end :], maxsplit=1)[0]
     if re.match(r"\s*[,–—-]?\s*(?:because|since|as)\b", sentence):
         sentence = ""

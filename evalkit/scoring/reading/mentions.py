@@ -12,11 +12,14 @@ from evalkit.scoring.reading.plain import plain
 
 __all__ = ["Label", "Mention", "labels_of", "leads_to", "mentions", "squeezed", "stated_rest"]
 
-_WORD = r"0-9A-Za-z_\u00aa\u00b5\u00ba\u00c0-\u024f\u0370-\u1fff"
+WORD = (
+    r"0-9A-Za-z_\u00aa\u00b5\u00ba\u00c0-\u024f\u0370-\u060b\u060d-\u061a\u061c-\u061e"
+    r"\u0620-\u0963\u0966-\u1fff"
+)
 """Characters that a word of an alphabet goes on with;
-those of Chinese, Japanese and Korean are not.
+those of Chinese, Japanese and Korean are not, nor are the stops of Arabic and Hindi.
 """
-_BEFORE, _AFTER = rf"(?<![{_WORD}])", rf"(?![{_WORD}])"
+_BEFORE, _AFTER = rf"(?<![{WORD}])", rf"(?![{WORD}])"
 _LEFT, _RIGHT = 120, 80
 """Characters looked at on either side of a label."""
 _FAR, _VERDICT = 2000, 200
@@ -25,11 +28,15 @@ else an answer of one repeated letter would be looked through once per letter.""
 _HEAD, _TAIL = 200, 800
 """Letters and numbers at the beginning and the end that are asked whether they are labels."""
 _ENDS = re.compile(
-    r"\s*(?:$|[.,;:!?)\]}\"'>\n–—-]|(?:because|since|as|for|and|or|but|not|rather|here|indeed|is"
-    r"|are|was|it|so|which|that|can|could|may|might|must|should|would|will|seems|looks"
-    r"|fits)\b|[^\x00-\u1fff])"
+    r"\s*(?:$|[.,;:!?()\]}\"'>\n–—-]|(?:because|since|as|for|and|or|but|not|rather|here|indeed|is"
+    r"|are|was|it|so|after|based|given|which|that|can|could|may|might|must|should|would|will|seems"
+    r"|looks|fits)\b|[^\x00-\u1fff])"
 )
 """What may follow a letter, a digit or a short word that is a label and not part of a phrase."""
+_BREAKS_OFF = re.compile(
+    r"\s*(?:is|are|was|were|seems|would|could|can|has|does|because|since|which)\s*\Z"
+)
+"""What behind a label says that the text ends before anything is said of it."""
 _OPENS_SENTENCE = re.compile(
     r"\s+(?:it|he|she|they|we|i|you|this|that|these|those|there|the|a|an|because|since|as|in|but"
     r"|\w+n't|is|does)\b",
@@ -73,7 +80,7 @@ class Mention:
     negated: bool = False
     """Whether it is called wrong."""
     asked: bool = False
-    """Whether it stands in a question."""
+    """Whether it stands in a question, in a condition, or before the text breaks off."""
     group: int = 0
     """Number of the list it stands in; lists of one have a number too."""
 
@@ -113,7 +120,18 @@ _NEGATES, _REJECTS_BEFORE = _any(rules.NEGATES), _any(rules.REJECTS_BEFORE)
 _ASSERTS_BEFORE = _any(rules.ASSERTS_BEFORE)
 _REJECTS, _ASSERTS = _any(rules.REJECTS, ahead=True), _any(rules.ASSERTS, ahead=True)
 _NOT_LABELS = re.compile(rules.NOT_LABELS, re.IGNORECASE)
+_ELSEWHERE = re.compile(rules.LEADS_ELSEWHERE, re.IGNORECASE)
+_WOULD_BE, _IF = (re.compile(pattern, re.IGNORECASE) for pattern in rules.HYPOTHESES)
+_DESCRIBES = re.compile(rules.DESCRIBES, re.IGNORECASE)
+_ORDINAL = re.compile(
+    rf"\bthe ({'|'.join(rules.ORDINALS)}) (?:one|option|choice|alternative)\b", re.IGNORECASE
+)
+_SCALE = re.compile(r"\d\s*(?:/|out of)\s*$")
+_OF_SCALE = re.compile(r"\s*(?:/|out of\b)\s*\d")
+_GLOSSED = re.compile(r"\s*[-–—:(]\s*[^\W\d]{2}")
+"""A rating with its largest one before or behind it, or with its meaning behind it."""
 _JOINS = re.compile(rules.JOINS, re.IGNORECASE)
+_LISTED = re.compile(rf"(?<![{WORD}])[A-Z](?:{rules.JOINS})$")
 _SENTENCE = re.compile(r"[.!?。！？;\n]+(?=\s|$|[^\x00-\u1fff])|\n")
 
 
@@ -130,6 +148,12 @@ def _words(labels: tuple[Label, ...]) -> tuple[re.Pattern[str] | None, dict[str,
     if not owners:
         return None, owners
     forms = {form for label in labels for form in (label.name, label.text)}
+    for place, label in enumerate(labels):
+        key = squeezed(label.name)
+        non = (f"non{label.name[4:]}",) if label.name.lower().startswith("not ") else ()
+        for form in (*rules.INFLECTED.get(key, ()), *non):
+            if owners.setdefault(squeezed(form), place) == place:
+                forms.add(form)
     kept = sorted((form for form in forms if squeezed(form) in owners), key=len, reverse=True)
     return re.compile("|".join(map(_form, kept)), re.IGNORECASE), owners
 
@@ -137,14 +161,21 @@ def _words(labels: tuple[Label, ...]) -> tuple[re.Pattern[str] | None, dict[str,
 def _form(form: str) -> str:
     """Pattern of one form; words of an alphabet have bounds, others have none."""
     body = r"[\s_-]*".join(re.escape(word) for word in re.split(r"[\s_-]+", form))
-    before = _BEFORE if re.match(rf"[{_WORD}]", form) else ""
-    after = _AFTER if re.match(rf"[{_WORD}]", form[-1]) else ""
+    before = _BEFORE if re.match(rf"[{WORD}]", form) else ""
+    after = _AFTER if re.match(rf"[{WORD}]", form[-1]) else ""
     return f"{before}{body}{after}"
+
+
+def _counts(labels: Sequence[Label]) -> bool:
+    """Whether the labels are the letters from A or the numbers from 1 on."""
+    names = [label.name.upper() for label in labels]
+    return any(names == [chr(ord(first) + k) for k in range(len(names))] for first in ("A", "1"))
 
 
 def leads_to(text: str, place: int) -> bool:
     """Return whether what stands before a place of a text says outright that the answer follows."""
-    return _STRONG.search(text[max(0, place - _LEFT) : place]) is not None
+    left = text[max(0, place - _LEFT) : place]
+    return _STRONG.search(left) is not None and _ELSEWHERE.search(left) is None
 
 
 def stated_rest(line: str) -> str:
@@ -190,7 +221,14 @@ def _found(text: str, labels: tuple[Label, ...]) -> Iterator[Mention]:
     shorts = {label.name.upper(): place for place, label in enumerate(labels) if label.short}
     if not shorts:
         return
-    alone = list(re.finditer(rf"(?<![{_WORD}.,'])(?:[A-Za-z]|\d+){_AFTER}(?!'|[.,]\d)", text))
+    for match in _ORDINAL.finditer(text) if _counts(labels) else ():
+        place = rules.ORDINALS.index(match[1].lower())
+        if place < len(labels):
+            taken.append(match.span())
+            yield Mention(place, *match.span())
+    alone = list(
+        re.finditer(rf"(?<![{WORD}.,])(?<!\w')(?:[A-Za-z]|\d+){_AFTER}(?!'\w|[.,]\d)", text)
+    )
     for match in alone if len(alone) <= _HEAD + _TAIL else (*alone[:_HEAD], *alone[-_TAIL:]):
         shown = shorts.get(match.group().upper())
         inside = any(start <= match.start() < end for start, end in taken)
@@ -222,22 +260,32 @@ def _is_label(text: str, match: re.Match[str], label: Label) -> bool:
     marks = re.compile(r"\s?[✗✘❌✖×✓✔✅☑]")
     if in_brackets or marked or marks.match(right) or re.search(r"[✗✘❌✖×✓✔✅☑]\s?$", left):
         return True
+    if match.group().isupper() and _LISTED.search(left) and right[:1] == " ":
+        return True
     ends = _ENDS.match(right) is not None
     article = match.group() in {"a", "A", "i", "I"}
     verdict = _REJECTS.match(right) or _ASSERTS.match(right)
-    if _STRONG.search(left) or left.rstrip().endswith(("option", "choice")):
+    if _STRONG.search(left) or left.rstrip().lower().endswith(rules.COUNTED):
         return ends or bool(verdict) or not (article or match.group().islower())
     if match.group().isupper() and verdict and not (article and right[:1] != " "):
         return True
-    if match.group().isdigit() and ends and _WEAK.search(left):
+    if match.group().isdigit() and _SCALE.search(left):
+        return False
+    if match.group().isdigit() and (
+        _OF_SCALE.match(right)
+        or (not left and _GLOSSED.match(right))
+        or (ends and _WEAK.search(left))
+    ):
         return True
     if match.group().isdigit() and verdict and not re.match(r"\s*(?:are|were)\b", right):
         return True
     if match.group().isdigit() or match.group().islower():
         return line_start and right[:1] in {")", "."} and match.group().islower()
     if article:
+        if not right and left and not (_WEAK.search(left) or line_start):
+            return False  # the text was cut off before a noun
         return (
-            re.match(r"\s*(?:[.,;:!?)\]–—]|$|\n|and\b|or\b|but\b|nor\b|rather\b|[/&])", right)
+            re.match(r"\s*(?:[.,;:!?)\]–—]|$|\n|and\b|or\b|but\b|nor\b|as\b|rather\b|[/&])", right)
             is not None
         )
     return ends or right[:1] == "/" or left[-1:] == "/"
@@ -276,14 +324,20 @@ def _judged(text: str, mention: Mention, labels: tuple[Label, ...]) -> Mention:
     rejects = None if rejects and _last_word(rejects.group()) in words else rejects
     asserts = None if asserts and _last_word(asserts.group()) in words else asserts
     before = wide.split("\n")[-1]
+    counted = wide.rstrip().lower().endswith(rules.COUNTED)
+    told = counted and not asserts and _DESCRIBES.match(right) is not None
     negated = bool(_NEGATES.search(near) or _REJECTS_BEFORE.search(before) or rejects)
     return replace(
         mention,
-        strong=bool(_STRONG.search(wide)),
-        weak=bool(_WEAK.search(wide)),
+        strong=not told and leads_to(text, mention.start),
+        weak=not told and bool(_WEAK.search(wide)),
         asserted=bool((asserts and not rejects) or _ASSERTS_BEFORE.search(before)),
         negated=negated,
-        asked=bool(end and "?" in end.group()) and bool(rest.strip() or wide.strip()),
+        asked=bool(
+            (end and "?" in end.group() and (rest.strip() or wide.strip()))
+            or _BREAKS_OFF.match(text, mention.end)
+            or (_WOULD_BE.search(near) and _IF.match(right))
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from evalkit.scoring.reading import rules
-from evalkit.scoring.reading.mentions import leads_to
+from evalkit.scoring.reading.mentions import WORD, leads_to, stated_rest
 from evalkit.scoring.reading.plain import plain, within_reach
 
 __all__ = ["Number", "as_number", "final_marks", "read_number"]
@@ -31,17 +31,40 @@ _UNITS = (
     r"(?:%|°[CF]?|cm|mm|km|nm|m|kg|mg|g|lbs?|oz|ft|in|mi|mph|kmh|km/h|m/s|ml|l|hz|khz|mhz|ghz|kb"
     r"|mb|gb|tb|kw|kwh|w|v|ms|s|sec|min|h|hrs?|days?|years?|yrs?|usd|eur|cents?|th|st|nd|rd)"
 )
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+_DIGITS = r"(?:\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+|(?:'\d{3})+)(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+_SCALES = {
+    "thousand": 3, "million": 6, "billion": 9, "trillion": 12,
+    "千": 3, "万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8,
+}  # fmt: skip
+"""Words behind a number -> powers of ten."""
 _NUMBER = re.compile(
-    rf"(?<![\w.^])(?<!\*\*)(?<!\w[-/])(?<!\d:)(?P<sign>[-+](?=[\d.$€£]))?[$€£]?(?P<whole>{_DIGITS})"
+    rf"(?<![{WORD}.^√])(?<!\*\*)(?<!\w[-/])(?<!\d:)(?P<sign>[-+](?=[\d.$€£]))?[$€£]?(?P<whole>{_DIGITS})"
     r"(?:[eE](?P<power>[-+]?\d+)|\s?(?:×|x|\*|\\times|\\cdot)\s?10\s?(?:\^"
     r"|\*\*)\s?\{?(?P<ten>[-+]?\d+)\}?)?"
+    rf"(?:\s?(?P<scale>{'|'.join(_SCALES)}))?"
     rf"(?:\s?/\s?(?P<under>{_DIGITS})|\s(?P<top>\d+)/(?P<bottom>\d+))?"
-    rf"(?:{_UNITS}(?!\w))?(?![\w:]|\.\d|,\d|\s?(?:\*\*|\^|\*)\s?[\w(])",
+    rf"(?:{_UNITS}(?!\w))?(?![{WORD}:√]|\.\d|,\d|\s?(?:\*\*|\^|\*)\s?[\w(])",
     re.IGNORECASE,
 )
-_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]+)\}|(\d))\s*(?:\{([^{}]+)\}|(\d))")
-_LIST = re.compile(r"\s*(?:,\s*(?:and|or)?|;|\band\b|\bor\b|&)\s*")
+_EUROPEAN = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+),(\d{1,2})(?!\d)")
+_FRACTION = re.compile(
+    r"((?<![\w)}])-\s*)?\\[dt]?frac\s*(?:\{([^{}]+)\}|(\d))\s*(?:\{([^{}]+)\}|(\d))"
+)
+_ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
+    *("eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_WORDS = re.compile(
+    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[ -](?P<unit>{'|'.join(_ONES[1:10])}))?"
+    rf"|(?P<ones>{'|'.join(_ONES)}))\b",
+    re.IGNORECASE,
+)
+_SPELLED = 12
+"""Words of a text up to which its one number may be spelled out."""
+_LEADS = re.compile(r"(?:[=≈]|\b(?:so|thus|hence|therefore)\b(?: [^\W\d]+){0,4})\s*[$€£]?$")
+_LIST = re.compile(r"\s*(?:,\s*(?:and|or)?|;|\band\b|\bor\b(?:\s*\w\s*=)?|&)\s*")
 _TERMS = re.compile(r"\s*[-+*/^×÷]\s*")
 
 
@@ -62,8 +85,12 @@ def _folded(text: str) -> str:
         told = unicodedata.decomposition(char)
         spelled.append(f" {unicodedata.normalize('NFKC', char)}" if "<fraction>" in told else char)
     folded = unicodedata.normalize("NFKC", "".join(spelled)).replace("⁄", "/").replace("−", "-")
+    folded = re.sub(r"\\sqrt\s*\{?", "√", folded)
+    folded = _EUROPEAN.sub(lambda found: f"{found[1].replace('.', '')}.{found[2]}", folded)
     folded = re.sub(r"\\[,!;: ]|(?<=\d)\{,\}(?=\d)|\\(?=[%$])", "", folded)
-    return _FRACTION.sub(lambda found: f" {found[1] or found[2]}/{found[3] or found[4]} ", folded)
+    return _FRACTION.sub(
+        lambda found: f" {found[1] or ''}{found[2] or found[3]}/{found[4] or found[5]} ", folded
+    )
 
 
 def read_number(text: str) -> Number | None:
@@ -78,7 +105,22 @@ def read_number(text: str) -> Number | None:
     text = within_reach(text)
     if marked := final_marks(text):
         return as_number(marked[-1]) or _chosen(plain(_folded(marked[-1])))
-    return _chosen(plain(_folded(text)))
+    words = plain(_folded(text))
+    return _chosen(words) if any(map(str.isdecimal, words)) else _in_words(words)
+
+
+def _in_words(text: str) -> Number | None:
+    """The number that a text without digits is, or states, in English words up to 99."""
+    said = stated_rest(text) or text
+    values = set()
+    for found in _WORDS.finditer(said) if len(said.split()) <= _SPELLED else ():
+        tens, ones = (
+            (found["tens"] or "").lower(),
+            (found["unit"] or found["ones"] or "zero").lower(),
+        )
+        if tens or ones != "one" or found.group() == said.strip(" ."):
+            values.add(10 * (_TENS.index(tens) + 2 if tens else 0) + _ONES.index(ones))
+    return Number(Fraction(value := values.pop()), str(value)) if len(values) == 1 else None
 
 
 def final_marks(text: str) -> list[str]:
@@ -113,7 +155,7 @@ def _chosen(text: str) -> Number | None:
     filling = [number for number in lines if number is not None]
     if len({number.value for number in filling}) == 1:
         return filling[0]
-    equal = [match for match in found if re.search(r"[=≈]\s*[$€£]?$", text[: match.start()])]
+    equal = [match for match in found if _LEADS.search(text[: match.start()])]
     chosen = equal or found
     return _alone(text, chosen[-1], found) if chosen else None
 
@@ -128,19 +170,20 @@ def _alone(text: str, match: re.Match[str], found: Sequence[re.Match[str]]) -> N
             between = text[found[left].end() : found[right].start()]
             if _LIST.fullmatch(between) or _TERMS.fullmatch(between):
                 return None
-    behind = re.match(r"\s*(?:,|and\b|or\b)\s*[-+]?\d", text[match.end() :])
+    behind = re.match(r"\s*(?:,|and\b|or\b|to\b|[-–—])\s*[-+]?\d", text[match.end() :])
     return None if behind else _value(match)
 
 
 def _value(found: re.Match[str]) -> Number | None:
     try:
-        value = Fraction(Decimal(found["whole"].replace(",", "")))
+        value = Fraction(Decimal(re.sub("[, ']", "", found["whole"])))
         power = int((found["power"] or found["ten"] or "0")[:12])
+        power += _SCALES.get((found["scale"] or "").lower(), 0)
         if abs(power) > _LARGEST_EXPONENT:
             return None
         value *= Fraction(10) ** power
         if found["under"]:
-            value /= Fraction(Decimal(found["under"].replace(",", "")))
+            value /= Fraction(Decimal(re.sub("[, ']", "", found["under"])))
         if found["top"]:
             value += Fraction(Decimal(found["top"])) / Fraction(Decimal(found["bottom"]))
     except (InvalidOperation, ZeroDivisionError, ValueError):

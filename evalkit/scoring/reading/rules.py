@@ -12,11 +12,18 @@ __all__ = [
     "ASSERTS",
     "ASSERTS_BEFORE",
     "CORRECTIONS",
+    "COUNTED",
+    "DESCRIBES",
     "FINAL_MARKS",
+    "HYPOTHESES",
     "IDIOMS",
+    "INFLECTED",
     "JOINS",
+    "LEADS_ELSEWHERE",
     "NEGATES",
     "NOT_LABELS",
+    "OPPOSED",
+    "ORDINALS",
     "REJECTS",
     "REJECTS_BEFORE",
     "STRONG",
@@ -24,12 +31,13 @@ __all__ = [
     "WEAK",
 ]
 
-VERSION = 3
+VERSION = 4
 """Version of the parser; raised whenever a rule changes what is read."""
 
 FINAL_MARKS: Mapping[str, str] = {
     "boxed": r"\\(?:boxed|fbox)\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}",
     "tag": r"<(?:final_)?(?:answer|label|choice|option)>\s*([^<]*?)\s*(?:</[^>]*>|\Z)",
+    "box marks": r"<\|begin_of_box\|>\s*([^<]*?)\s*(?:<\|end_of_box\|>|\Z)",
     "double brackets": r"\[\[\s*([^\[\]]+?)\s*\]\]",
     "four hashes": r"(?m)^####[ \t]+([^\n]+)$",
     "field": (
@@ -41,7 +49,8 @@ FINAL_MARKS: Mapping[str, str] = {
 
 _KIND = (
     r"(?:answer|choice|option|label|solution|response|verdict|classification|class|category"
-    r"|sentiment|relation(?:ship)?|output|pick|result|letter|conclusion|decision|prediction|one)"
+    r"|sentiment|relation(?:ship)?|output|pick|result|letter|key|conclusion|decision|prediction"
+    r"|one)"
 )
 _WHICH = (
     r"(?:(?:my|the|your|final|correct|right|best|proper|appropriate|most likely|overall|only|first"
@@ -62,7 +71,7 @@ STRONG: Mapping[str, str] = {
         rf"\b{_WHICH}{_KIND}(?:\s+(?:here|in this case|(?:to|of|for"
         rf"|between)\s[^.:;\n]{{1,40}}?))?{_IS}{_INTO}"
     ),
-    "answer": r"\b(?:answer|option|choice|letter|alternative)\s",
+    "answer": r"(?<!\bto )\b(?:answer|option|choice|letter|alternative)\s",
     "correct": r"(?:^|\n|[.;]\s)\s*(?:correct|right|true|yes)\s*:",
     "I choose": (
         r"\b(?:i|we)(?:\s*['’](?:d|ll))?(?:\s+(?:would|will|shall|have to|must|can|do|just"
@@ -122,24 +131,43 @@ STRONG: Mapping[str, str] = {
 }
 """What says outright that an answer follows."""
 
+LEADS_ELSEWHERE = (
+    r"\b(?:each|every|all(?: the)?|chaque|cada|jede[rs]?|second|third|fourth|other)\s+\w+"
+    r"\s*(?::|\bis)?\s*$"
+)
+"""What looks like such words and opens a list of all answers, or names another one."""
+
+HYPOTHESES = (
+    r"\b(?:would|could|might)\s+(?:only\s+)?(?:be|have\s+been)(?:\s+an?)?\s*$",
+    r"\s*(?:only\s+)?(?:if|unless)\b",
+)
+"""What stands before and behind a label that would be the answer in another case."""
+
+DESCRIBES = r"\s*(?:is|are|was|were|has|refers|describes|says|talks|mentions)\b"
+"""What behind an option tells about it and does not choose it."""
+
 WEAK: Mapping[str, str] = {
     "it is": (
         r"\b(?:it|this|that|these|they|which|he|she)(?:\s*['’]s|\s+(?:is|are|was|must be|should be"
         r"|would be|has to be))(?:\s+(?:a|an|the|clearly|definitely|obviously|certainly|indeed"
         r"|therefore|option))*"
     ),
+    "makes": r"\bmak(?:es|ing) (?:it|this|that|the \w+)(?: an?)?",
+    "the oldest is": (
+        r"\bthe (?:\w+est|best|most \w+|only \w+)(?: \w+)? (?:is|was)(?: (?:an?|the))?"
+    ),
     "so": (
         r"(?:\b(?:so|hence|therefore|thus|ergo|consequently|finally|overall|in conclusion|in short"
         r"|definitely|certainly|clearly|obviously|probably|surely|in the end|ultimately|after all"
-        r"|leaves|leaving|means|namely|it must be|must be|only)\b\s*[,:]?|[:=]|->|→|⇒)(?:\s+(?:a"
-        r"|an|the|option|choice|only))*"
+        r"|leaves|leaving|left with|means|namely|it must be|must be|only)\b\s*[,:]?|[:=]|->|→"
+        r"|⇒)(?:\s+(?:a|an|the|option|choice|only))*"
     ),
 }
 """What may lead to an answer, and counts where nothing is said outright."""
 
 NEGATES: Mapping[str, str] = {
     "not": (
-        r"(?:\b(?:not|never|no|nor|neither|hardly|scarcely|barely|cannot be|can not be)"
+        r"(?:\b(?:not|never|no|nor|neither|nothing|hardly|scarcely|barely|cannot be|can not be)"
         r"|n['’]t(?:\s+be)?)(?:\s+(?:be|been|an?|the|option|choice|answer|letter|label|simply|just"
         r"|really|exactly|even|actually|considered|necessarily|entirely|quite|strictly|fully|truly"
         r"|called|labell?ed(?: as)?|(?:classed|classified|counted|described|read|seen|taken"
@@ -151,6 +179,8 @@ NEGATES: Mapping[str, str] = {
         r"|give|show|imply|support|constitute|amount to|mean|count as|follow|establish"
         r"|see)\b(?:\s+[\w']+){0,4}?\s+"
     ),
+    "no way": r"\bno way\s[^.,;:!?\n]{0,40}?",
+    "not so": r"\bnot (?:the case|true|correct|right) that\s[^.,;:!?\n]{0,40}?",
     "instead of": (
         r"\b(?:rather than|instead of|as opposed to|unlike|far from|anything but|everything but"
         r"|by no means|in no way|without|against|except for the wrong|eliminate|eliminates"
@@ -161,7 +191,12 @@ NEGATES: Mapping[str, str] = {
 """What turns the label behind it into what the answer is not."""
 
 REJECTS_BEFORE: Mapping[str, str] = {
-    "wrong:": r"(?:\b(?:incorrect|wrong|false|eliminated|ruled out|not correct)\s*:|[✗✘❌✖×])"
+    "wrong:": r"(?:\b(?:incorrect|wrong|false|eliminated|ruled out|not correct)\s*:|[✗✘❌✖×])",
+    "so is": (
+        r"\b(?:incorrect|wrong|false|out|not \w+),?\s(?:and )?(?:so|neither|nor) (?:is|are|does)"
+    ),
+    "or possibly": r"\(\s*or(?:\s+(?:possibly|maybe|perhaps|even))?",
+    "a hint of": r"\b(?:hint|touch|bit|trace|tinge|undertone|note|dash|element)s? of(?: an?)?",
 }
 ASSERTS_BEFORE: Mapping[str, str] = {"check": r"[✓✔✅☑]"}
 """Verdicts that stand before a label."""
@@ -169,8 +204,9 @@ ASSERTS_BEFORE: Mapping[str, str] = {"check": r"[✓✔✅☑]"}
 _SEP = r"^[\"'’)\]}]*\s*[(\[]?(?:[:=,–—-]|->|→)?\s*"
 _TO_BE = (
     r"(?:(?:is|are|was|were|seems?|appears?|looks?|would be|must be|should be|has to be|can be"
-    r"|could be|being)\s+)?(?:(?:the|a|an|clearly|definitely|obviously|certainly|indeed|simply"
-    r"|also|therefore|thus|thus|then|most likely|likely|probably|just|all|both|each|most)\s+)*"
+    r"|could be|being)\s+)?(?:(?:the|my|a|an|clearly|definitely|obviously|certainly|indeed|simply"
+    r"|also|therefore|thus|thus|then|most likely|likely|probably|just|all|both|each|most|slightly"
+    r"|somewhat|much)\s+)*"
 )
 
 REJECTS: Mapping[str, str] = {
@@ -180,11 +216,14 @@ REJECTS: Mapping[str, str] = {
     r"|:\s*(?:is|does|did|can|could|would|will|has)\s*(?:not\b|n['’]t\b)"
     r"|[=–—-]\s*(?:does not|doesn['’]t)\s+(?:fit|match|apply|work|hold|qualify|answer|satisfy"
     r"|meet)\b)",
+    "a sentence of its own": (
+        r"^\s*\.\s*(?:incorrect|wrong|false|no|not (?:correct|right|true))\s*(?:[.!]|$)"
+    ),
     "wrong": _SEP
     + _TO_BE
     + (
-        r"(?:wrong|incorrect|false|no\b|out\b|impossible|ruled out|eliminated|excluded|rejected"
-        r"|invalid|unlikely|unsuitable|a distractor|✗|✘|❌|✖|×|错|錯|不对|不正确|falsch|faux|incorrecta?\b"  # noqa: E501
+        r"(?:wrong|incorrect|false|no\b|out\b(?! of \d)|impossible|ruled out|eliminated|excluded"
+        r"|rejected|invalid|unlikely|unsuitable|a distractor|✗|✘|❌|✖|×|错|錯|不对|不正确|falsch|faux|incorrecta?\b"  # noqa: E501
         r"|falso|неверно)"
     ),
 }
@@ -198,45 +237,51 @@ ASSERTS: Mapping[str, str] = {
         r"|right answer|only one|only option|one that|it\b|✓|✔|✅|☑|对|對|正确|正確|richtig|correcte?\b"  # noqa: E501
         r"|correcta\b|corretta\b|верно)"
     ),
-    "fits": r"^[\"'’)\]}]*\s+(?:fits|matches|works|holds|applies|wins|it is|it must be)\b",
+    "a sentence of its own": r"^\.?\s*\.\s*(?:correct|right|true|yes)\s*(?:[.!]|$)",
+    "fits": (
+        r"^[\"'’)\]}]*\s+(?:(?:fits|matches|works|holds|applies|wins|passes|satisfies|qualifies"
+        r"|it is|it must be)\b|(?:remains|survives|is left)(?=\s*(?:[.,;!]|$)))"
+    ),
     "fits behind a mark": (
-        r"^[\"'’)\]}]*\s*[:=–—-]\s*(?:this (?:one )?|it )?(?:fits|matches|applies|wins)\b"
+        r"^[\"'’)\]}]*\s*[:=–—-]\s*(?:[^\n]{0,60}?[.!]\s*this (?:one )?|this (?:one )?|it )?"
+        r"(?:fits|matches|applies|wins)\b"
     ),
 }
 """What says behind a label that it is the answer."""
 
 CORRECTIONS: Mapping[str, str] = {
     "wait": (
-        r"\b(?:wait|actually|scratch that|correction|on second thoughts?|on reflection"
-        r"|let me (?:reconsider|re-?check|double-?check|correct)|i (?:mean|meant)"
-        r"|i stand corrected|sorry|oops|hmm|edit|or rather|after a second look|my mistake"
-        r"|strike that|i take (?:that|it) back|thinking about it (?:more|again)"
+        r"\b(?:wait|actually|scratch that|correction|on (?:a )?second (?:thoughts?|reading|look)"
+        r"|on re-?reading|after (?:reconsidering|re-?\w+ing|double-?checking|checking again"
+        r"|another look)|on reflection|let me (?:reconsider|re-?\w+|double-?check|correct)"
+        r"|i (?:mean|meant)|i stand corrected|sorry|oops|hmm|edit|or rather|after a second look"
+        r"|my mistake|strike that|i take (?:that|it) back|thinking about it (?:more|again)"
         r"|looking (?:at it )?again|on closer (?:look|inspection)|hold on|never ?mind|my bad"
         r"|(?<=[.…—–-] )oh|i (?:misread|misspoke|overlooked|miscounted|mixed up|was (?:wrong"
         r"|mistaken)))\b"
     ),
     "change to": (
-        r"\b(?:change|revise|correct|switch|amend)(?:d|ed)?\s+(?:it|that|this|my (?:final )?"
-        r"(?:answer|choice|mind|guess))\s+to\b"
+        r"\b(?:change|revise|correct|switch|amend)(?:d|ed)?\s+(?:(?:it|that|this"
+        r"|my (?:final )?(?:answer|choice|mind|guess))\s+)?to\b"
     ),
     "at first": (
         r"\b(?:at first(?: glance| sight)?|initially|on the surface|my (?:initial|first) \w+"
-        r"|i (?:first thought|was (?:going|about|tempted) to say|would have said"
+        r"|i (?:first thought|was (?:going|about|tempted) to \w+|would have said"
         r"|wanted to say))\b[^.!?\n]{0,120}?\bbut\b"
     ),
-    "no": r"(?:^|[.?!…,;-]\s*|\.\.\.\s*)no\s*,",
+    "no": r"(?:^|[.?!…,;-]\s*|\.\.\.\s*)no\s*[,:]",
 }
 """What takes back what was said before it."""
 
 JOINS = (
-    r"[\"'’)\]}.]*\s*(?:,?\s*(?:and also|and|or|nor|as well as|&|und|oder|et|ou|y|o|和|或"
+    r"[\"'’)\]}.]*\s*(?:,?\s*(?:and also|and|or|nor|as well as(?: for)?|&|und|oder|et|ou|y|o|和|或"
     r"|与)\s+(?:also\s+|option\s+)?|[,/&、]\s*|\s+vs\.?\s+)[\"'‘(\[{]*(?:(?:a|an|the)\s+)?"
 )
 """What joins two labels into one list."""
 
 IDIOMS: Mapping[str, str] = {
     "no idea": (
-        r"\bno (?:idea|doubt|one|longer|matter|problem|way|more|further|reason|evidence|need"
+        r"\bno (?:idea|doubt|one|longer|matter|problem|more|further|reason|evidence|need"
         r"|wonder|clue)\b"
     ),
     "unsure": (
@@ -251,6 +296,30 @@ IDIOMS: Mapping[str, str] = {
     ),
 }
 """Turns of speech whose words are no answer; taken out before labels are looked for."""
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
+"""Words that name an option by its place."""
+
+COUNTED = ("option", "choice", "sentence", "statement", "ending", "hypothesis", "candidate")
+"""Words behind which a letter or a number is a label."""
+
+INFLECTED: Mapping[str, tuple[str, ...]] = {
+    "entailment": ("entail", "entails", "entailed"),
+    "contradiction": ("contradict", "contradicts", "contradicted", "contradictory"),
+    "duplicate": ("duplicates",),
+    "paraphrase": ("paraphrases",),
+    "supports": ("support", "supported"),
+    "supported": ("support", "supports"),
+    "refutes": ("refute", "refuted"),
+    "refuted": ("refute", "refutes"),
+    "notenoughinfo": ("not enough information",),
+    "favor": ("favour",),
+    "infavor": ("in favour",),
+}
+"""Label without spaces -> its other forms."""
+
+OPPOSED = ("not", "un", "in", "im", "il", "ir", "dis")
+"""What makes a label its opposite."""
 
 NOT_LABELS = (
     r"\b(?:vitamin|plan|hepatitis|type|grade|class|group|part|section|table|figure|fig\.|step"

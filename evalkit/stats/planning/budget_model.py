@@ -5,7 +5,7 @@ P(y[p, i] = 1) = sigmoid(s[p] b[i] + theta[p])
 theta[p]  ease of phrasing p: X gamma + a Student effect of scale sigma (8 degrees of freedom), or,
           for a share pi of broken phrasings, normal around -1.5 with deviation 1.5; pi is 0 with
           chance 0.8, else Beta(1, 19);
-s[p]      slope, log-normal around 1 with deviation `SLOPE`; 1 for the one-parameter model;
+s[p]      slope, log-normal around 1 with deviation `SLOPE`;
 b[i]      ease of instance i: Z delta + a draw from an unknown distribution on a grid of -7 ... 7
           logits, which has a Dirichlet prior around a normal (deviation 2.5), so instances that
           everything gets right are no surprise;
@@ -73,10 +73,8 @@ class Posterior:
 class _Chain:
     """State of the sampler; every step leaves the posterior invariant."""
 
-    def __init__(
-        self, scores: Scores, covariates: Covariates, rng: np.random.Generator, *, slopes: bool
-    ) -> None:
-        self.scores, self.rng, self.slopes = scores, rng, slopes
+    def __init__(self, scores: Scores, covariates: Covariates, rng: np.random.Generator) -> None:
+        self.scores, self.rng = scores, rng
         self.n_phrasings, self.n_instances = scores.shape
         self.rows, columns = np.nonzero(~np.isnan(scores))
         order = np.argsort(columns, kind="stable")
@@ -120,8 +118,7 @@ class _Chain:
         self.current = self._log_likelihood(self.theta, self.log_slope, self._ease())
         for _ in range(3):
             self._phrasings(tuning=tuning)
-        if self.slopes:
-            self._slopes(tuning=tuning)
+        self._slopes(tuning=tuning)
         self._scale()
         self._kinds()
         if self.x.shape[1]:
@@ -292,7 +289,6 @@ def sample_posterior(
     *,
     rng: np.random.Generator,
     covariates: Covariates | None = None,
-    slopes: bool = True,
     n_resamples: int = 300,
     n_tuning: int = 200,
 ) -> Posterior:
@@ -306,8 +302,6 @@ def sample_posterior(
         Source of all draws.
     covariates
         Features of phrasings and instances.
-    slopes
-        Two-parameter model; False for the one-parameter (Rasch) model.
     n_resamples
         Draws kept, every second step.
     n_tuning
@@ -326,7 +320,7 @@ def sample_posterior(
     """
     if np.isnan(scores).all():
         raise ValueError("sample_posterior: no cell is scored; at least one is needed.")
-    chain = _Chain(scores, covariates or Covariates(), rng, slopes=slopes)
+    chain = _Chain(scores, covariates or Covariates(), rng)
     kept, sigma, theta = [], [], []
     mean = np.zeros(scores.shape)
     for step in range(n_tuning + 2 * n_resamples):

@@ -40,7 +40,6 @@ def find_phrasing(
     budget: int,
     rng: np.random.Generator,
     want: Literal["best", "worst"] = "best",
-    method: Literal["halving", "rejects"] = "halving",
 ) -> Search:
     """Return the phrasing with the highest (or lowest) score, found within a budget.
 
@@ -56,21 +55,18 @@ def find_phrasing(
         Order of the instances.
     want
         ``best`` or ``worst``.
-    method
-        ``halving``: log2 P rounds of equal cost, the worse half goes. ``rejects``: P - 1 rounds,
-        one goes in each.
 
     Notes
     -----
-    In every round all survivors answer the same new instances, so they are compared on exactly the
-    same cells throughout: what instances differ in cancels. Survivors that have answered every
-    instance are known exactly and cost nothing more.
+    Log2 P rounds of equal cost; the worse half goes in each. In every round all survivors answer
+    the same new instances, so they are compared on exactly the same cells throughout: what
+    instances differ in cancels. Survivors that have answered every instance are known exactly and
+    cost nothing more.
 
     References
     ----------
-    Audibert, Bubeck and Munos 2010, "Best Arm Identification in Multi-Armed Bandits" (successive
-    rejects). Karnin, Koren and Somekh 2013, "Almost Optimal Exploration in Multi-Armed Bandits"
-    (sequential halving). Shi et al. 2024, "Efficient Prompt Optimization Through the Lens of Best
+    Karnin, Koren and Somekh 2013, "Almost Optimal Exploration in Multi-Armed Bandits" (sequential
+    halving). Shi et al. 2024, "Efficient Prompt Optimization Through the Lens of Best
     Arm Identification" (arXiv 2402.09723), for the use on prompts.
 
     Raises
@@ -88,9 +84,9 @@ def find_phrasing(
     scores = np.full(shape, np.nan)
     instances = rng.permutation(n_instances)
     alive, rejected, used, spent = np.arange(n_phrasings), [], 0, 0
-    plan = _halving(n_phrasings) if method == "halving" else list(range(n_phrasings - 1, 0, -1))
+    plan = _halving(n_phrasings)
     for round_number, survivors in enumerate(plan):
-        share = (budget - spent) // max(1, _cost(alive.size, plan[round_number:], method))
+        share = (budget - spent) // (alive.size * (len(plan) - round_number))
         until = min(n_instances, max(used + share, 1 if used == 0 else used))
         until = min(until, used + (budget - spent) // alive.size)
         if until > used:
@@ -118,12 +114,3 @@ def _halving(n: int) -> list[int]:
         n = (n + 1) // 2
         sizes.append(n)
     return sizes or [1]
-
-
-def _cost(alive: int, plan: list[int], method: str) -> int:
-    """Cells that one new instance in this round costs, times the rounds that share the budget
-    equally.
-    """
-    if method == "halving":
-        return alive * len(plan)
-    return sum([alive, *plan[:-1]])

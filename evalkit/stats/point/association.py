@@ -1,12 +1,28 @@
-"""Does distance from seen wording go with lower scores.
-
-Distances, rank correlation within a task, permutation test.
-"""
+"""Rank correlation, and whether distance from seen wording goes with lower scores."""
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-__all__ = ["distance_rho", "distance_to_seen"]
+__all__ = ["distance_rho", "distance_to_seen", "spearman"]
+
+
+def spearman(first: Float[np.ndarray, " item"], second: Float[np.ndarray, " item"]) -> float:
+    """Return Spearman's rank correlation over what both know, ties by average rank.
+
+    NaN below three items, or where either has no spread.
+
+    Examples
+    --------
+    >>> round(spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0])), 4)
+    0.5
+    """
+    from scipy.stats import spearmanr
+
+    known = ~(np.isnan(first) | np.isnan(second))
+    one, two = first[known], second[known]
+    if known.sum() < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        return float("nan")
+    return float(spearmanr(one, two).statistic)
 
 
 def distance_to_seen(

@@ -33,8 +33,10 @@ def parsing() -> ModuleType:
 
 
 def test_there_are_enough_answers_of_every_family(parsing: ModuleType) -> None:
-    """Twelve families, no answer in both halves, at least 25 of each in each half."""
-    found = list(parsing.cases())
+    """Twelve families, no answer in both halves, at least 25 of each in each half; three of
+    benchmarks, which have no tuning half.
+    """
+    found = [c for c in parsing.cases() if c.family not in {"bbh", "mmlu", "superni"}]
     halves = [
         {(c.labels, c.text) for c in found if (c.part == "tuning") is tuning}
         for tuning in (True, False)
@@ -47,7 +49,8 @@ def test_there_are_enough_answers_of_every_family(parsing: ModuleType) -> None:
 
     assert len({family for family, _ in sizes}) == 12
     assert min(sizes.values()) >= 25
-    assert len(halves[0] & halves[1]) <= 8  # short answers such as "B" are written by everyone
+    twice = halves[0] & halves[1]  # short answers such as "B" are written by everyone
+    assert len(twice) <= 0.02 * len(halves[1])
 
 
 def test_the_parser_reads_as_well_as_the_page_says(parsing: ModuleType) -> None:
@@ -103,6 +106,15 @@ def test_each_rule_is_named_with_what_it_reads(
         ("It could be B, but D would also fit.", LETTERS, None),
         ("This cannot be labelled entailment.", ("entailment", "not_entailment"), "not_entailment"),
         ("This cannot be called positive.", ("positive", "negative"), None),
+        ("This is not acceptable.", ("acceptable", "unacceptable"), "unacceptable"),
+        ("The premise entails it.", ("entailment", "contradiction"), "entailment"),
+        ("The second option.", LETTERS, "B"),
+        ("I would give it 4 out of 5.", ("1", "2", "3", "4", "5"), "4"),
+        ("It would be B only if it rained.", LETTERS, None),
+        ("Option A lies north. Option D is", LETTERS, None),
+        ("A; C", LETTERS, None),
+        ("\\boxed{x = 14}\n\nAnswer: C", LETTERS, "C"),
+        ("نعم، هذا صحيح", ("نعم", "لا"), "نعم"),
     ],
 )
 def test_turns_that_take_back_tick_or_weigh(
