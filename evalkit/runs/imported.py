@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from evalkit import __version__
 from evalkit.catalog.paths import cache_dir
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from evalkit.catalog.score_columns import ScoreFile
 
-__all__ = ["file_of", "manifest_of_table", "run_of", "table_at"]
+__all__ = ["file_of", "imported_manifest", "manifest_of_table", "run_of", "table_at"]
 
 AT = "::"
 """Stands between a log and the model of it that is meant."""
@@ -155,11 +155,28 @@ def manifest_of_table(table: ScoreTable, file: ScoreFile, intervals: Intervals) 
     """
     (model,) = table.models
     blocks = [table.block(model, task) for task in table.tasks(model)]
+    suite = _suite(table, blocks, Path(file.origin))
+    manifest = imported_manifest(model, suite, file, intervals, _counts(blocks))
+    record = replace(
+        manifest.model,
+        fingerprint={"log": digest([file.origin, _rows(table)])},
+        fingerprint_digest=digest(_rows(table)),
+    )
+    state: Literal["partial", "complete"] = "partial" if file.unfinished else "complete"
+    return replace(manifest, command="; ".join(file.unfinished), model=record, state=state)
+
+
+def imported_manifest(
+    model: str, suite: SuiteRecord, file: ScoreFile, intervals: Intervals, counts: Counts
+) -> Manifest:
+    """Return what every manifest says of scores of a model that were made elsewhere; its
+    fingerprint is the digest of the suite.
+    """
     return Manifest(
         evalkit=__version__,
-        command="; ".join(file.unfinished),
+        command="",
         identity={"suite": {"limit": None, "budget": None}},
-        suite=_suite(table, blocks, Path(file.origin)),
+        suite=suite,
         limited=False,
         left_out={},
         model=ModelRecord(
@@ -170,17 +187,17 @@ def manifest_of_table(table: ScoreTable, file: ScoreFile, intervals: Intervals) 
             dtype="",
             chat_template="",
             tuned_on=None,
-            fingerprint={"log": digest([file.origin, _rows(table)])},
-            fingerprint_digest=digest(_rows(table)),
+            fingerprint={"log": suite.digest},
+            fingerprint_digest=suite.digest,
         ),
         mitigations=(),
         notes=file.notes,
         seed=0,
         device="",
         attempts=(),
-        state="partial" if file.unfinished else "complete",
+        state="complete",
         intervals=intervals,
-        counts=_counts(blocks),
+        counts=counts,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -322,30 +322,12 @@ def judged_of(one: Judged, asking: Asking, answers: Mapping[str, Response]) -> J
 
 def cell_of(row: Sequence[Any]) -> JudgedCell:
     """Return a stored row as what it was made of."""
-    task, phrasing, instance, key, words, score, other_words, other_score, verdicts = row
-    return JudgedCell(
-        task=task,
-        phrasing_id=phrasing,
-        instance_id=instance,
-        key=key,
-        words=words,
-        score=score,
-        other_words=other_words,
-        other_score=other_score,
-        verdicts=tuple(JudgeVerdict(*one) for one in verdicts),
-    )
+    *told, verdicts = row
+    names = [field.name for field in fields(JudgedCell)]
+    found = [*told, tuple(JudgeVerdict(*one) for one in verdicts)]
+    return JudgedCell(**dict(zip(names, found, strict=True)))
 
 
 def row_of(cell: JudgedCell) -> list[object]:
-    """Return a judged answer or pair as JSON can hold it."""
-    return [
-        cell.task,
-        cell.phrasing_id,
-        cell.instance_id,
-        cell.key,
-        cell.words,
-        cell.score,
-        cell.other_words,
-        cell.other_score,
-        [[one.wording, one.swapped, one.value] for one in cell.verdicts],
-    ]
+    """Return a judged answer or pair as JSON can hold it: its fields in order."""
+    return list(astuple(cell))

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -17,7 +16,7 @@ from evalkit.runs.given import settings_of
 from evalkit.runs.notebook_line import shown_below
 from evalkit.runs.options import OPTIONS
 from evalkit.runs.read import answers_of, read_own_estimates, read_run
-from evalkit.runs.results import Compared, Gated, Place, compare, gate
+from evalkit.runs.results import Compared, Gated, Place, compare, frame, gate
 from evalkit.runs.shown import shown
 from evalkit.runs.spoken import spoken
 from evalkit.scoring.table import read_table
@@ -113,9 +112,7 @@ class Run:
     @cached_property
     def estimates(self) -> pd.DataFrame:
         """One row per statistic, columns as in ``estimates.csv``; fractions."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in read_own_estimates(self.path)])
+        return frame(read_own_estimates(self.path))
 
     @cached_property
     def view(self) -> RunView:
@@ -128,11 +125,7 @@ class Run:
 
         Text, source, relation, score with interval, share of the spread, unparsed share.
         """
-        import pandas as pd
-
-        return pd.DataFrame(
-            [asdict(row) for task in self.view.evidence.tasks for row in task.phrasings]
-        )
+        return frame(row for task in self.view.evidence.tasks for row in task.phrasings)
 
     @cached_property
     def figures(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evalkit.records import Estimate
     from evalkit.records.policy import Policy
 
-__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "gate"]
+__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "frame", "gate"]
 
 NAMED = 10
 """Phrasings and instances named in the explanation of a gate."""
@@ -50,7 +50,8 @@ def _path(place: Place) -> Path:
     return Path(place) if isinstance(place, str | Path) else place.path
 
 
-def _frame(rows: Iterable[Any]) -> pd.DataFrame:
+def frame(rows: Iterable[Any]) -> pd.DataFrame:
+    """Return one row per record."""
     import pandas as pd
 
     return pd.DataFrame([asdict(row) for row in rows])
@@ -68,27 +69,27 @@ class Compared:
     @property
     def headline(self) -> pd.DataFrame:
         """Return the differences over all tasks, one row per statistic, with intervals."""
-        return _frame(self.found.overall)
+        return frame(self.found.overall)
 
     @property
     def estimates(self) -> pd.DataFrame:
         """Return every difference: per task, per benchmark and over all tasks."""
-        return _frame(self.found.estimates)
+        return frame(self.found.estimates)
 
     @property
     def tests(self) -> pd.DataFrame:
         """Return one test per task, then of all tasks together."""
-        return _frame(self.found.tests)
+        return frame(self.found.tests)
 
     @property
     def phrasings(self) -> pd.DataFrame:
         """Return the flips of every phrasing."""
-        return _frame(self.found.by_phrasing)
+        return frame(self.found.by_phrasing)
 
     @property
     def instances(self) -> pd.DataFrame:
         """Return the instances with a flip, most first."""
-        return _frame(self.found.by_instance)
+        return frame(self.found.by_instance)
 
     def __repr__(self) -> str:
         return f"Compared({self.found.new!r} minus {self.found.old!r})"
@@ -175,7 +176,7 @@ class Gated:
     @property
     def checks(self) -> pd.DataFrame:
         """Return one row per rule and scope, in the order of the policy."""
-        return _frame(self.decision.checks)
+        return frame(self.decision.checks)
 
     def __repr__(self) -> str:
         return f"Gated({self.outcome!r}, {self.decision.why!r})"
@@ -273,12 +274,12 @@ class Analysed:
     @property
     def estimates(self) -> pd.DataFrame:
         """Return one row per statistic, columns as in ``estimates.csv``."""
-        return _frame(self.rows)
+        return frame(self.rows)
 
     @property
     def tests(self) -> pd.DataFrame:
         """Return the paired tests; empty when none were asked for."""
-        return _frame(self.pairs)
+        return frame(self.pairs)
 
     @property
     def phrasings(self) -> pd.DataFrame:

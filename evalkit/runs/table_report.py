@@ -24,7 +24,7 @@ from evalkit.report.evidence.gather import scored, with_shares
 from evalkit.report.evidence.looks import looks_of
 from evalkit.report.run_view import RunView
 from evalkit.report.writing import write_comparison, write_figures, write_report
-from evalkit.runs.imported import file_of, manifest_of_table, table_at
+from evalkit.runs.imported import file_of, imported_manifest, manifest_of_table, table_at
 from evalkit.runs.read import each_against_first
 from evalkit.scoring import STATES, Block, ScoreTable
 from evalkit.store.atomic import slug
@@ -293,27 +293,12 @@ def _phrasings(rows: pd.DataFrame, task: str) -> tuple[PhrasingView, ...]:
         PhrasingView(
             task=task,
             phrasing_id=str(row["phrasing_id"]),
-            text="",
             source=str(row.get("phrasing_source") or ""),
             seen=_seen(row.get("seen")),
-            kind="correct",
-            layout="",
-            label_space="",
-            perturbation="",
-            dimensions=(),
-            meaning="unchecked",
-            meaning_note="",
             headline=True,
             score=float(row["score"]),
-            low=math.nan,
-            high=math.nan,
             n=_n(row),
-            unparsed=math.nan,
-            truncated=0.0,
-            missing=0.0,
             deviation=float(row["score"]) - mean,
-            share=0.0,
-            by_format=False,
             states=_NO_STATES,
         )
         for row in rows.to_dict("records")
@@ -331,9 +316,6 @@ def _n(row: Mapping[Any, Any]) -> int:
 
 
 def _manifest_of_means(file: ScoreFile, evidence: Evidence, intervals: Intervals) -> Manifest:
-    from evalkit import __version__
-    from evalkit.records.manifest import ModelRecord
-
     tasks = {
         view.task.id: TaskRecord(
             benchmark=view.task.benchmark,
@@ -344,33 +326,13 @@ def _manifest_of_means(file: ScoreFile, evidence: Evidence, intervals: Intervals
         )
         for view in evidence.tasks
     }
-    told = digest([file.origin, evidence.model])
-    return Manifest(
-        evalkit=__version__,
-        command="",
-        identity={"suite": {"limit": None, "budget": None}},
-        suite=SuiteRecord(
-            name=Path(file.origin).stem, version=1, digest=told, limit=None, shots=0, tasks=tasks
-        ),
-        limited=False,
-        left_out={},
-        model=ModelRecord(
-            label=evidence.model,
-            backend="imported",
-            name=evidence.model,
-            revision=None,
-            dtype="",
-            chat_template="",
-            tuned_on=None,
-            fingerprint={"log": told},
-            fingerprint_digest=told,
-        ),
-        mitigations=(),
-        notes=file.notes,
-        seed=0,
-        device="",
-        attempts=(),
-        state="complete",
-        intervals=intervals,
-        counts=Counts(cells=sum(row.n for view in evidence.tasks for row in view.phrasings)),
+    suite = SuiteRecord(
+        name=Path(file.origin).stem,
+        version=1,
+        digest=digest([file.origin, evidence.model]),
+        limit=None,
+        shots=0,
+        tasks=tasks,
     )
+    counts = Counts(cells=sum(row.n for view in evidence.tasks for row in view.phrasings))
+    return imported_manifest(evidence.model, suite, file, intervals, counts)

@@ -134,7 +134,7 @@ def test_belebele_counts_answers_from_one(tmp_path):
         (("xcopa", "zh", "c.jsonl"), "c.jsonl:1: question is 'why'; accepted: cause, effect"),
         (("belebele", "fr", "b.jsonl"), "b.jsonl:1: correct_answer_num is '5'"),
         (("belebele", "fr", "n.jsonl"), "n.jsonl:1: has no column 'flores_passage'"),
-        (("belebele", "fr", "l.jsonl"), "l.jsonl:1: holds no object"),
+        (("belebele", "fr", "l.jsonl"), "l.jsonl:1: holds list, an object with named columns"),
     ],
 )
 def test_mistakes_are_named_with_their_line(tmp_path, what, words):

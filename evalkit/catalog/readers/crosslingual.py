@@ -29,8 +29,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from evalkit.catalog.files import csv_rows, json_lines, locate
-from evalkit.catalog.readers.rows import cell_text
+from evalkit.catalog.files import locate
+from evalkit.catalog.readers.rows import Layout, cell_text, table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -255,27 +255,8 @@ def _rows(task: Task, data_dir: Path | None, split: str) -> Iterator[tuple[str, 
             f"{task.id}: has {len(task.labels)} labels; reader {task.reader!r} expects {labels}."
         )
     for path in locate(task, data_dir, split).paths:
-        if path.suffix == ".tsv":
-            yield from _tsv(path)
-            continue
-        for line, row in json_lines(path):
-            if not isinstance(row, dict):
-                raise CatalogError(f"{path}:{line}: holds no object with named columns.")
+        for line, row in table_rows(path, Layout(quoted=False)):
             yield f"{path}:{line}", row
-
-
-def _tsv(path: Path) -> Iterator[tuple[str, Row]]:
-    header: list[str] = []
-    for line, cells in csv_rows(path, delimiter="\t", quoted=False):
-        if not header:
-            header = cells
-        elif len(cells) != len(header):
-            raise CatalogError(
-                f"{path}:{line}: has {len(cells)} cells, the header has {len(header)}. "
-                "The file may be cut short; get it again."
-            )
-        else:
-            yield f"{path}:{line}", dict(zip(header, cells, strict=True))
 
 
 def _text(row: Row, name: str, where: str) -> str:

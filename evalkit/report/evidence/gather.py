@@ -271,7 +271,6 @@ def _phrasings(
                 truncated=float(shares["truncated"][number]),
                 missing=float(shares["missing"][number]),
                 deviation=float(a[number]) - mean,
-                share=0.0,
                 by_format=lost_by_format(
                     float(a[number]), mean, of_state["cut"] + of_state["unusable"]
                 ),

@@ -37,47 +37,47 @@ class PhrasingView:
     """Task id."""
     phrasing_id: str
     """Phrasing id."""
-    text: str
+    text: str = ""
     """Its text, as written; empty when it was not stored."""
-    source: str
+    source: str = ""
     """Collection it comes from."""
     seen: str
     """seen, unseen or unknown."""
-    kind: str
+    kind: str = "correct"
     """``correct`` or the kind of control."""
-    layout: str
+    layout: str = ""
     """Choice layout."""
-    label_space: str
+    label_space: str = ""
     """What the model is asked to answer with."""
-    perturbation: str
+    perturbation: str = ""
     """Perturbation that made it; empty for none."""
-    dimensions: tuple[str, ...]
+    dimensions: tuple[str, ...] = ()
     """Kinds of variety it shows."""
-    meaning: str
+    meaning: str = "unchecked"
     """Result of the check of its meaning: checked, doubtful or unchecked."""
-    meaning_note: str
+    meaning_note: str = ""
     """Why it is doubtful."""
     headline: bool
     """Whether headline statistics are over it (correct and unperturbed)."""
     score: float
     """Mean over instances; in a sparse run its posterior mean."""
-    low: float
+    low: float = math.nan
     """Lower end of its interval: this phrasing, new instances; in a sparse run, these instances."""
-    high: float
+    high: float = math.nan
     """Upper end of its interval."""
     n: int
     """Instances scored."""
-    unparsed: float
+    unparsed: float = math.nan
     """Share of cells whose answer could not be used."""
-    truncated: float
+    truncated: float = 0.0
     """Share of cells whose prompt was cut."""
-    missing: float
+    missing: float = 0.0
     """Share of cells without an answer by our fault."""
     deviation: float
     """Score minus the mean over the headline phrasings of the task."""
-    share: float
+    share: float = 0.0
     """Share of all squared deviations of the suite; 0 outside the headline."""
-    by_format: bool
+    by_format: bool = False
     """Whether it is low because answers were cut or in another form: without them it would make up
     half of its deviation or more."""
     by_refusal: bool = False

@@ -17,7 +17,6 @@ from evalkit.phrasings.templates import MAX_TEXT, check, slots
 from evalkit.records import Phrasing, Position, digest
 
 __all__ = [
-    "MAX_CELL",
     "MAX_FILE",
     "UPSTREAM_ANSWERS",
     "ImportOptions",
@@ -33,8 +32,6 @@ __all__ = [
 
 MAX_FILE = 256 * 1024 * 1024
 """Largest file an importer reads, bytes."""
-MAX_CELL = 16 * 1024 * 1024
-"""Longest cell of a table, characters."""
 UPSTREAM_ANSWERS = "upstream's answers: "
 """How the note of a phrasing begins that says which answers its template fixes."""
 COMMON_NAMES = {

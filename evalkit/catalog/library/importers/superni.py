@@ -11,13 +11,10 @@ Rewrites: Gu et al. Robustness of learning from task instructions, 2022
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 
 from evalkit.catalog.library.importers.imported import (
-    MAX_CELL,
     Imported,
     ImportOptions,
     SourceFile,
@@ -25,6 +22,7 @@ from evalkit.catalog.library.importers.imported import (
     read_source,
     wanted,
 )
+from evalkit.catalog.readers.rows import table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Phrasing
 
@@ -91,32 +89,17 @@ def _task(source: SourceFile, options: ImportOptions) -> Imported:
 def _table(source: SourceFile, options: ImportOptions) -> Imported:
     """Rewrites or definitions of a CSV."""
     found = Imported()
-    csv.field_size_limit(MAX_CELL)
-    reader = csv.DictReader(io.StringIO(source.text, newline=""))
-    try:
-        columns = reader.fieldnames or []
-        column = _REWRITE if _REWRITE in columns else _DEFINITION
-        if column not in columns or "name" not in columns:
+    for line, row in table_rows(source.path):
+        column = _REWRITE if _REWRITE in row else _DEFINITION
+        if column not in row or "name" not in row:
             raise CatalogError(
-                f"{source.path}:1: has columns {', '.join(columns[:6])}; 'name' and "
+                f"{source.path}:1: has columns {', '.join(list(row)[:6])}; 'name' and "
                 f"{_DEFINITION!r} or {_REWRITE!r} are accepted. "
                 "Use the importer 'table' with a mapping for other tables."
             )
-        for row in reader:
-            name = str(row.get("name") or "")
-            if wanted(name, options):
-                add(
-                    found,
-                    _phrasing(row.get(column) or "", options),
-                    name=name,
-                    source=source,
-                    line=reader.line_num,
-                    options=options,
-                )
-    except csv.Error as error:
-        raise CatalogError(
-            f"{source.path}:{reader.line_num}: is not CSV: {error}. Check the file."
-        ) from error
+        if wanted(row["name"], options):
+            phrasing = _phrasing(row[column], options)
+            add(found, phrasing, name=row["name"], source=source, line=line, options=options)
     return found
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evalkit.catalog.files import json_lines, load_json
 from evalkit.catalog.library.importers.imported import (
-    MAX_CELL,
     Imported,
     ImportOptions,
     SourceFile,
@@ -22,6 +19,7 @@ from evalkit.catalog.library.importers.imported import (
     rename_slots,
     wanted,
 )
+from evalkit.catalog.readers.rows import table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Meaning, Phrasing
 
@@ -50,54 +48,22 @@ _CHOICES = {
 
 
 def _rows(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield (line, row) of a JSONL, CSV or TSV file, or of a JSON list of objects or of texts."""
-    if source.path.suffix.lower() in {".csv", ".tsv"}:
-        csv.field_size_limit(MAX_CELL)
-        reader = csv.DictReader(
-            io.StringIO(source.text, newline=""),
-            delimiter="\t" if source.path.suffix.lower() == ".tsv" else ",",
-        )
-        try:
-            for row in reader:
-                yield reader.line_num, row
-        except csv.Error as error:
-            raise CatalogError(
-                f"{source.path}:{reader.line_num}: is not CSV: {error}. Check the file."
-            ) from error
+    """Yield (line, row) of a JSONL, CSV or TSV file, or (position, row) of a JSON list of objects
+    or of texts; a text is a row that holds it as its text.
+    """
+    path = source.path
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        yield from table_rows(path)
         return
-    if source.text.lstrip().startswith("["):
-        yield from _listed(source)
-        return
-    for number, line in enumerate(source.text.split("\n"), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise CatalogError(
-                    f"{source.path}:{number}: is not JSON: {error}. "
-                    "One object per line is accepted."
-                ) from error
-            if not isinstance(row, dict):
-                raise CatalogError(
-                    f"{source.path}:{number}: is a {type(row).__name__}; one object per line is "
-                    "accepted."
-                )
-            yield number, row
-
-
-def _listed(source: SourceFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield (position, row) of a JSON list; a text is a row that holds it as its text."""
-    try:
-        found = json.loads(source.text)
-    except (ValueError, RecursionError) as error:
-        raise CatalogError(f"{source.path}:1: is not JSON: {error}. Check the file.") from error
-    for place, row in enumerate(found, start=1):
-        if isinstance(row, str):
+    listed = source.text.lstrip().startswith("[")
+    for place, row in enumerate(load_json(path), start=1) if listed else json_lines(path):
+        if listed and isinstance(row, str):
             row = {"text": row, _PROMPTEVAL_TEXT: row}
         if not isinstance(row, dict):
+            where = f"{path}:1: item {place}" if listed else f"{path}:{place}:"
             raise CatalogError(
-                f"{source.path}:1: item {place} is a {type(row).__name__}; objects or texts are "
-                "accepted."
+                f"{where} is a {type(row).__name__}; "
+                f"{'objects or texts are' if listed else 'one object per line is'} accepted."
             )
         yield place, row
 
