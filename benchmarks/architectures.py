@@ -28,65 +28,154 @@ from typing import Any
 
 SECONDS = 120
 MEMORY = 6 * 2**30
-MOST_PARAMETERS = 20_000_000
-WIDTH, HEADS = 48, 4
+MOST_PARAMETERS = 100_000_000
+WIDTH, HEADS, INSIDE = 48, 4, 12
 SIZES: dict[str, Any] = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "word_embed_proj_dim"), WIDTH),
-    **dict.fromkeys(("lru_width", "attention_hidden_size", "embedding_size"), WIDTH),
+    **dict.fromkeys(("lru_width", "attention_hidden_size", "embedding_size", "emb_dim"), WIDTH),
+    **dict.fromkeys(("embed_dim", "embedding_dim", "projection_dim", "out_hidden_size"), WIDTH),
+    **dict.fromkeys(("encoder_hidden_size", "backbone_hidden_size", "hidden_size_global"), WIDTH),
+    **dict.fromkeys(
+        ("text_hidden_size", "output_dim", "vision_output_dim", "ple_embed_dim"), WIDTH
+    ),
+    **dict.fromkeys(("projector_input_dim", "projector_output_dim", "input_embedding_size"), WIDTH),
     **dict.fromkeys(("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "d_ff"), 96),
-    **dict.fromkeys(("block_ff_dim", "shared_expert_intermediate_size"), 96),
-    **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers"), 3),
+    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim", "dim_ff", "dff", "d_inner"), 96),
+    **dict.fromkeys(("block_ff_dim", "shared_expert_intermediate_size", "mlp_dim"), 96),
+    **dict.fromkeys(("shared_intermediate_size", "intermediate_size_mlp", "feed_forward_size"), 96),
+    **dict.fromkeys(("dense_intermediate_size", "moe_shared_expert_intermediate_size"), 96),
+    **dict.fromkeys(("shared_experts_intermediate_size", "prefix_dense_intermediate_size"), 96),
+    **{"mamba_d_ssm": 96, "encoder_hash_byte_group_vocab": 500, "ngram_vocab_size_base": 500},
+    **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers", "layers"), 3),
+    **dict.fromkeys(("encoder_layers", "decoder_layers", "num_decoder_layers", "depth"), 3),
+    **dict.fromkeys(("num_encoder_layers", "num_blocks"), 3),
+    **dict.fromkeys(("n_input_layers", "n_recurrent_layers", "n_output_layers"), 1),
     **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), HEADS),
-    **dict.fromkeys(("num_key_value_heads", "num_kv_heads"), 2),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), HEADS),
+    **dict.fromkeys(("attention_heads", "swa_num_attention_heads", "linear_num_heads"), HEADS),
+    **dict.fromkeys(("num_encoder_attention_heads", "num_decoder_attention_heads"), HEADS),
+    **dict.fromkeys(("num_key_value_heads", "num_kv_heads", "swa_num_key_value_heads"), 2),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "seq_length"), 512),
-    **dict.fromkeys(("max_seq_len", "max_sequence_length"), 512),
+    **dict.fromkeys(("max_seq_len", "max_sequence_length", "max_target_positions"), 512),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
     **dict.fromkeys(("moe_num_experts", "num_experts_per_layer"), 4),
     **dict.fromkeys(("num_experts_per_tok", "moe_k", "moe_topk", "top_k_experts"), 2),
     **dict.fromkeys(("moe_intermediate_size", "moe_ffn_hidden_size", "expert_ffn_size"), 32),
+    **dict.fromkeys(("expert_ffn_hidden_size", "moe_hidden_size", "zero_expert_num"), 32),
     **dict.fromkeys(("n_group", "topk_group", "n_groups", "mamba_n_groups"), 1),
-    **dict.fromkeys(("q_lora_rank", "kv_lora_rank"), 16),
-    **{"qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 12, "first_k_dense_replace": 1},
-    **{"rotary_dim": 12, "query_pre_attn_scalar": 12, "sliding_window": 16, "head_dim": 12},
+    **{"n_shared_experts": 1},
+    **dict.fromkeys(("q_lora_rank", "kv_lora_rank", "o_lora_rank", "adapter_rank"), 16),
+    **{"qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": INSIDE},
+    **dict.fromkeys(("head_dim", "rotary_dim", "query_pre_attn_scalar", "swa_head_dim"), INSIDE),
+    **dict.fromkeys(("d_kv", "d_head", "dim_head", "kv_channels", "linear_head_dim"), INSIDE),
+    **{"sliding_window": 16, "first_k_dense_replace": 1, "qk_head_dim": INSIDE},
     **{"mamba_n_heads": 4, "mamba_d_head": 24, "mamba_d_state": 8, "mamba_expand": 2},
     **{"mamba_num_heads": 4, "mamba_head_dim": 24, "ssm_state_size": 8, "state_size": 8},
+    **{"mamba_dt_rank": 3, "time_step_rank": 3, "mamba_headdim": 24, "n_mamba_heads": 4},
+    **{"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2},
     **{"linear_num_key_heads": 2, "linear_num_value_heads": 4},
     **{"linear_key_head_dim": 12, "linear_value_head_dim": 12},
     **{"altup_num_inputs": 2, "laurel_rank": 8, "num_kv_shared_layers": 0},
     **{"hidden_size_per_layer_input": 16, "conv_L_cache": 3, "attention_window_size": 16},
     **{"index_topk": 64, "index_n_heads": 2, "index_head_dim": 12},
     **{"image_size": 28, "patch_size": 14, "mm_tokens_per_image": 4},
-    **{"initializer_range": 0.15, "init_std": 0.15},
+    **{"initializer_range": 0.15, "init_std": 0.15, "initializer_factor": 1.0},
 }
 """Names of sizes in configurations -> small values."""
+_ROTARY = {"rope_theta": 10000.0, "rope_type": "default"}
+_IMAGES = {"vocabulary_map": {"<image>": 20, "<|extra_200|>": 21}}
+_INDEXED = {
+    **{"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 12},
+    **{"indexer_budget": 64, "indexer_compress_ratio": 4},
+}
+OWN: dict[str, dict[str, Any]] = {
+    "gpt_neo": {"num_layers": 4, "attention_types": [[["global", "local"], 2]], "window_size": 16},
+    "granitemoehybrid": {
+        "num_hidden_layers": 3,
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    },
+    "lfm2_moe": {"num_hidden_layers": 3, "layer_types": ["conv", "full_attention", "conv"]},
+    "dbrx": {"attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 10000.0}},
+    "mamba2": {"num_heads": 4, "head_dim": 24},
+    "zaya": {"num_experts_per_tok": 1},
+    "zamba": {
+        "num_hidden_layers": 4,
+        "layer_types": ["linear_attention", "hybrid", "linear_attention", "hybrid"],
+    },
+    "qwen4_exp_text": _INDEXED,
+    "qwen4_exp": {"text_config": _INDEXED},
+    "reformer": {
+        **{"is_decoder": True, "axial_pos_embds": False, "attn_layers": ["local", "lsh", "local"]},
+        **{"num_buckets": 4, "lsh_attn_chunk_length": 64, "attention_head_size": 12},
+    },
+    "cohere_compass_text": {"rope_parameters": {"full_attention": _ROTARY}},
+    "cohere_compass": {"text_config": {"rope_parameters": {"full_attention": _ROTARY}}},
+    "emu3": {**_IMAGES, "vq_config": {"base_channels": 32}},
+    "chameleon": _IMAGES,
+    "ernie4_5_vl_moe": {
+        "text_config": {"rope_parameters": {**_ROTARY, "mrope_section": [2, 2, 2]}}
+    },
+    "cosmos3_edge": {"text_config": {"rope_parameters": {**_ROTARY, "mrope_section": [2, 2, 2]}}},
+    "hy_v4_vl": {"text_config": {"rope_parameters": {**_ROTARY, "mrope_section": [1, 1, 0]}}},
+    "deepseek_ocr2": {"text_config": {"mlp_layer_types": ["dense", "sparse", "sparse"]}},
+    "molmo2": {"adapter_config": {"vision_feature_layer": [1, 2]}},
+    "nemotron_h_omni": {"vision_config": {"video_temporal_patch_size": 2}},
+}
+"""What a type needs beside small sizes."""
 
 
-def small(base: Any, words: int) -> dict[str, Any]:
-    """Return what to change of a configuration so that its model is small; parts of it likewise."""
+def small(base: Any, words: int, own: dict[str, Any], *, filled: bool = False) -> dict[str, Any]:
+    """Return what to change of a configuration so that its model is small; parts of it likewise.
+
+    `own` is what counts whatever its name says; `filled` gives sizes, too, that the configuration
+    leaves open.
+    """
     changes: dict[str, Any] = {}
     for name, value in SIZES.items():
         now = _value(base, name)
-        if isinstance(now, int | float) and not isinstance(now, bool):
+        open_one = filled and now is None and name in vars(base)
+        if open_one or (isinstance(now, int | float) and not isinstance(now, bool)):
             changes[name] = value
     if "qk_rope_head_dim" in changes:
         changes.pop("head_dim", None)
         changes["num_key_value_heads"] = HEADS
-    kinds = list(dict.fromkeys(getattr(base, "layer_types", None) or ()))
-    if kinds and "num_hidden_layers" in changes:
-        layers = changes["num_hidden_layers"] = max(3, len(kinds))
-        changes["layer_types"] = [kinds[i % len(kinds)] for i in range(layers)]
     for name, value in {"num_experts_per_tok": 2, "attn_layer_indices": [1]}.items():
         if hasattr(base, name) and name not in changes:
             changes[name] = value
+    changes |= _per_layer(base, changes)
     if hasattr(base, "vocab_size"):
         changes |= {"vocab_size": words, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 3}
-    if hasattr(base, "vocab_size_per_layer_input"):
-        changes["vocab_size_per_layer_input"] = words
-    for name in getattr(base, "sub_configs", {}):
-        part = getattr(base, name, None)
+    for name in ("vocab_size_per_layer_input", "unpadded_vocab_size", "decoder_vocab_size"):
+        if _value(base, name):
+            changes[name] = words
+    parts = {name: getattr(base, name, None) for name in getattr(base, "sub_configs", {})}
+    for name, part in parts.items():
         if part is not None:
-            changes[name] = type(part)(**_settable(type(part), small(part, words))).to_dict()
-    return changes
+            inner = small(part, words, own.get(name, {}), filled=filled)
+            changes[name] = type(part)(**inner).to_dict()
+    return {**_settable(type(base), changes), **{n: v for n, v in own.items() if n not in parts}}
+
+
+def _per_layer(base: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Lists that hold something for every layer, as long as there are layers; every kind of layer
+    has its turn.
+    """
+    name = next((n for n in ("num_hidden_layers", "num_layers") if n in changes), None)
+    if name is None:
+        return {}
+    lists = {
+        key: value
+        for key, value in vars(base).items()
+        if isinstance(value, list | tuple) and len(value) == _value(base, name) > 3
+    }
+    if getattr(base, "layer_types", None):
+        lists["layer_types"] = base.layer_types
+    kinds = list(dict.fromkeys(lists.get("layer_types", ())))
+    layers = max(3, len(kinds))
+    found = {key: list(value[:layers]) for key, value in lists.items()}
+    if kinds:
+        found["layer_types"] = [kinds[i % len(kinds)] for i in range(layers)]
+    return {**found, name: layers}
 
 
 def _value(base: Any, name: str) -> Any:
@@ -124,8 +213,7 @@ def made(kind: str, directory: Path) -> int:
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=_byte_level(), pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     )
-    config_class = CONFIG_MAPPING[kind]
-    config = config_class(**_settable(config_class, small(config_class(), len(tokenizer))))
+    config = _small_config(kind, CONFIG_MAPPING[kind], len(tokenizer))
     with torch.device("meta"):
         model = _auto(kind).from_config(config)
     number = sum(part.numel() for part in model.parameters())
@@ -138,14 +226,43 @@ def made(kind: str, directory: Path) -> int:
     return number
 
 
+def _small_config(kind: str, config_class: Any, words: int) -> Any:
+    """A configuration of which the library makes a model; sizes that it leaves open are given where
+    nothing can be made without them.
+    """
+    import torch
+
+    first = None
+    for filled in (False, True):
+        try:
+            own = OWN.get(kind, {})
+            config = config_class(**small(config_class(), words, own, filled=filled))
+            with torch.device("meta"):
+                _auto(kind).from_config(config)
+        except Exception as error:  # noqa: BLE001 - whatever the library does with a configuration
+            first = first or error
+        else:
+            return config
+    raise first or ValueError(kind)
+
+
 def _auto(kind: str) -> Any:
     """Class that loads a type; those of text and pictures are asked in text."""
     import transformers
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as NAMES
+    from transformers.models.auto import modeling_auto
 
-    if kind in NAMES:
-        return transformers.AutoModelForCausalLM
-    return transformers.AutoModelForImageTextToText
+    if kind in both(modeling_auto):
+        return transformers.AutoModelForSeq2SeqLM
+    if kind in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        return transformers.AutoModelForImageTextToText
+    return transformers.AutoModelForCausalLM
+
+
+def both(auto: Any) -> list[str]:
+    """Types that the library lists as sequence to sequence: encoder-decoder ones, and decoders of
+    sound.
+    """
+    return list(auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES)
 
 
 def _byte_level() -> Any:
@@ -233,11 +350,20 @@ def judged(kind: str, directory: Path) -> dict[str, Any]:
 
 
 def _scores(model: Any, tokenizer: Any, request: Any) -> list[float]:
-    """Log-probabilities by the model's forward, one unpadded row a continuation."""
+    """Log-probabilities by the model's forward, one unpadded row a continuation; from the library's
+    own loss where an encoder reads the prompt.
+    """
     import torch
 
     found = []
     for choice in request.continuations:
+        if model.config.is_encoder_decoder:
+            prompt = tokenizer(request.text, return_tensors="pt").input_ids
+            labels = tokenizer(choice, add_special_tokens=False, return_tensors="pt").input_ids
+            with torch.no_grad():
+                loss = model(input_ids=prompt, labels=labels).loss
+            found.append(-float(loss) * labels.shape[1])
+            continue
         n = len(tokenizer(request.text).input_ids)
         whole = tokenizer(request.text + choice, return_tensors="pt").input_ids
         with torch.no_grad():
@@ -259,7 +385,8 @@ def _written(model: Any, tokenizer: Any, request: Any) -> str:
             max_new_tokens=request.max_tokens,
             do_sample=False,
         )
-    return str(tokenizer.decode(all_ids[0, ids.shape[1] :], skip_special_tokens=True))
+    new = all_ids[0] if model.config.is_encoder_decoder else all_ids[0, ids.shape[1] :]
+    return str(tokenizer.decode(new, skip_special_tokens=True))
 
 
 def in_a_process(kind: str) -> dict[str, Any]:
@@ -312,10 +439,10 @@ def rows(kinds: list[str], out: Path) -> Iterator[dict[str, Any]]:
 
 
 def all_types(auto: Any) -> list[str]:
-    """Types that write text from left to right, those of text and pictures last."""
+    """Types that write text: decoders, those of text and pictures, then `both`."""
     text = list(auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
-    both = set(auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES) - set(text)
-    return [*text, *sorted(both - set(auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES))]
+    pictures = sorted(auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
+    return list(dict.fromkeys([*text, *pictures, *both(auto)]))
 
 
 def main() -> None:

@@ -20,19 +20,29 @@ def auto_class(files: ModelFiles) -> str:
     BackendError
         When it writes no text.
     """
+    from transformers.models.auto import modeling_auto
+
     if is_encoder_decoder(files):
         return "AutoModelForSeq2SeqLM"
+    kind = files.config.get("model_type")
+    listed = modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+    if kind in listed and kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "AutoModelForSeq2SeqLM"  # a decoder behind an encoder of sound; it is asked in text
     return "AutoModelForImageTextToText" if _with_pictures(files) else "AutoModelForCausalLM"
 
 
 def is_encoder_decoder(files: ModelFiles) -> bool:
     """Whether the configuration is one of an encoder-decoder model."""
+    from transformers import CONFIG_MAPPING
     from transformers.models.auto import modeling_auto
 
     kind = files.config.get("model_type")
+    causal = kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
-        return True
-    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        # the library lists decoders of sound among them; of some types there are both
+        usual = bool(CONFIG_MAPPING[kind]().is_encoder_decoder)
+        return bool(files.config.get("is_encoder_decoder", usual)) if causal else usual
+    if causal:
         return False
     if "auto_map" in files.config:
         return "AutoModelForSeq2SeqLM" in files.config["auto_map"]

@@ -1,7 +1,8 @@
 """Greedy decoding by the library's own loop, for models that need more than the likeliest token.
 
-Prompts of equal length go together, so that nothing is padded. The loop runs in a thread, so that
-rows are handed on while others are still written. Not handled here: stored prefixes.
+Prompts of equal length go together, so that nothing is padded, unless the library writes rows side
+by side otherwise than alone (RWKV). The loop runs in a thread, so that rows are handed on while
+others are still written. Not handled here: stored prefixes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from evalkit.backends.hf.generation import Ended
 from evalkit.backends.hf.layout import Work
-from evalkit.backends.hf.loading import Loaded, quiet
+from evalkit.backends.hf.loading import Loaded, is_out_of_memory, quiet
 from evalkit.backends.hf.packed import Bank
 from evalkit.backends.hf.stops import Stops
 from evalkit.errors import BackendError
@@ -25,6 +26,8 @@ __all__ = ["LibraryGreedy", "stop_strings", "unusual_settings"]
 
 _TOLD_EVERY = 1.0
 """Seconds between two looks at what has ended."""
+_SHIFTED = 0.1
+"""Share of the probability of a next token by which no rounding moves it."""
 _LEFT_OUT = {
     "do_sample": False,
     "num_beams": 1,
@@ -105,6 +108,7 @@ class LibraryGreedy:
     def __init__(self, loaded: Loaded, stops: Stops) -> None:
         self._loaded = loaded
         self._stops = stops
+        self._together: bool | None = None
         # subtle: what is None in a call is taken from the model's own settings, so they are changed
         for name, value in _LEFT_OUT.items():
             setattr(loaded.model.generation_config, name, value)
@@ -128,8 +132,40 @@ class LibraryGreedy:
         order = sorted(range(len(works)), key=lambda i: (len(works[i].context), i))
         for _, group in groupby(order, key=lambda i: len(works[i].context)):
             rows = list(group)
-            for found in self._told([works[i] for i in rows], [requests[i] for i in rows]):
-                yield [(rows[place], ids) for place, ids in found]
+            together = len(rows) == 1 or self._side_by_side([works[i].context for i in rows[:2]])
+            for part in [rows] if together else [[row] for row in rows]:
+                for found in self._told([works[i] for i in part], [requests[i] for i in part]):
+                    yield [(part[place], ids) for place, ids in found]
+
+    def _side_by_side(self, contexts: Sequence[Sequence[int]]) -> bool:
+        """Whether the library writes two rows together as it writes them alone; asked once."""
+        import torch
+
+        if self._together is None:
+            prompts = torch.tensor(contexts, device=self._loaded.device)
+            try:
+                both = self._expected(prompts)
+                alone = torch.cat([self._expected(row[None]) for row in prompts])
+                shifted = float((both - alone).abs().sum(dim=-1).max()) / 2
+            except Exception as error:  # whatever a batch does to a type of model, rows alone remain
+                if is_out_of_memory(error):
+                    raise
+                shifted = 1.0
+            self._together = shifted <= _SHIFTED
+        return self._together
+
+    def _expected(self, prompts: Any) -> Any:
+        """Probabilities of the second token behind each prompt, shape (prompt, vocabulary)."""
+        import torch
+
+        with torch.inference_mode():
+            scores = self._loaded.model.generate(
+                prompts,
+                attention_mask=torch.ones_like(prompts),
+                **{"min_new_tokens": 2, "max_new_tokens": 2},
+                **{"output_scores": True, "return_dict_in_generate": True},
+            ).scores
+        return torch.softmax(scores[1].float(), dim=-1)
 
     def _told(self, works: Sequence[Work], requests: Sequence[Request]) -> Iterator[list[Ended]]:
         """Yield the rows of one length as they end;

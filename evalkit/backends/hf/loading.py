@@ -383,7 +383,7 @@ def max_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
     for owner in (text, config):
         for key in _LENGTH_KEYS:
             value = getattr(owner, key, None)
-            if isinstance(value, int):
+            if isinstance(value, int) and value > 1:  # some say -1 for no limit
                 return value
     length = getattr(tokenizer, "model_max_length", None)
     known = isinstance(length, int | float) and 1 < length < _LONGEST_UNSET

@@ -29,6 +29,8 @@ def greedy(step: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(library_loop, "_TOLD_EVERY", 0.01)
 
     def generate(prompts: Any, **options: Any) -> Any:
+        if "stopping_criteria" not in options:  # asked whether rows together are as alone
+            return SimpleNamespace(scores=[torch.zeros(len(prompts), 10)] * 2)
         ids, ended = prompts, torch.zeros(len(prompts), dtype=torch.bool)
         for n in range(options["max_new_tokens"]):
             new = torch.tensor(step(n)).masked_fill(ended, 0)
@@ -96,3 +98,28 @@ def test_what_the_library_raises_comes_behind_the_rows_that_ended(monkeypatch) -
         found.extend(row for batch in rows for row in batch)
 
     assert found == [(0, [END])]
+
+
+@pytest.mark.parametrize("mixes", [True, False], ids=["rows mix", "rows do not mix"])
+def test_rows_go_alone_where_the_library_mixes_them(
+    mixes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A type whose rows change beside each other is generated row by row, and is right."""
+    sizes = []
+
+    def generate(prompts: Any, **options: Any) -> Any:
+        scores = torch.nn.functional.one_hot(prompts[:, -1], 10) * 9.0
+        if mixes:
+            scores = scores.mean(dim=0).expand(len(prompts), -1)
+        if "stopping_criteria" not in options:
+            return SimpleNamespace(scores=[scores, scores])
+        sizes.append(len(prompts))
+        return SimpleNamespace(sequences=torch.cat([prompts, scores.argmax(-1)[:, None]], dim=1))
+
+    loop = greedy(lambda n: [], monkeypatch)
+    loop._loaded.model.generate = generate
+    works = [Work((1, 2), ()), Work((3, 4), ()), Work((1, 4), ()), Work((7,), ())]
+    found = [row for batch in loop.run(works, [REQUEST] * 4) for row in batch]
+
+    assert sorted(found) == [(0, [2]), (1, [4]), (2, [4]), (3, [7])]
+    assert sizes == ([1, 1, 1, 1] if mixes else [1, 3])
