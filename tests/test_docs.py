@@ -109,7 +109,7 @@ def test_shell_blocks_with_the_demo_model_run(tmp_path, monkeypatch):
     assert len(ended) == 1
     assert len(list(Path("reports/runs").glob("*/report.html"))) == 1
     shown, page = numbers(outcomes[-1][2]), numbers((ROOT / "docs" / "first_steps.md").read_text())
-    assert len(page) == 9  # those with an interval
+    assert len(page) == 10  # those with an interval
     assert {name: shown[name] for name in page if abs(shown[name] - page[name]) > 1.0} == {}, (
         "first_steps.md shows other numbers than come out"
     )

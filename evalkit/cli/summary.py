@@ -26,7 +26,6 @@ from evalkit.report.text import (
     proven,
     starred,
     state_counts,
-    with_interval,
 )
 from evalkit.report.wordings import familiar, of_repeats, population, unlike, without_doubtful
 
@@ -178,10 +177,9 @@ def _say_wordings(manifest: Manifest, estimates: Sequence[Estimate], question: s
         None,
     )
     told = manifest.wordings
-    gap = "" if matched is None else with_interval(matched, matched.question)
     for line in (
         without_doubtful(told),
-        unlike(told, gap),
+        unlike(told, matched),
         familiar(estimates),
         of_repeats(estimates),
         population(told),

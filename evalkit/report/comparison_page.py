@@ -245,12 +245,13 @@ def _gaps(names: Sequence[str], values: Sequence[Mapping[str, Estimate]]) -> Dra
     """Return the gap of every model, or why there is none."""
     rows = [
         IntervalRow(
-            label=name,
-            value=value_of(found, "gap"),
-            low=value_of(found, "gap", "low"),
-            high=value_of(found, "gap", "high"),
+            label=f"{name}{more}",
+            value=value_of(found, metric),
+            low=value_of(found, metric, "low"),
+            high=value_of(found, metric, "high"),
         )
         for name, found in zip(names, values, strict=True)
+        for metric, more in (("gap", ""), ("gap_matched", ", like forms"))
     ]
     known = [row for row in rows if row.value == row.value]
     gap = next((one["gap"].question for one in values if "gap" in one and one["gap"].question), "")
@@ -258,10 +259,16 @@ def _gaps(names: Sequence[str], values: Sequence[Mapping[str, Estimate]]) -> Dra
     if not known:
         why = "No run has tasks with seen and unseen phrasings."
         return Drawing(name="gaps", title=title, why=why)
+    like = (
+        " Like forms: over as many of every form on both arms, where the arms differ in more than "
+        "words; for these phrasings."
+        if any(row.label.endswith(", like forms") for row in known)
+        else ""
+    )
     return Drawing(
         name="gaps",
         title=title,
-        caption="Right of 0: unseen wording is worse. Line: interval" + _for(gap) + ".",
+        caption="Right of 0: unseen wording is worse. Line: interval" + _for(gap) + "." + like,
         draw=partial(plot_gap, known),
     )
 

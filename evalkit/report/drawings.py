@@ -161,6 +161,9 @@ def _gap(evidence: Evidence, values: Mapping[str, Mapping[str, Estimate]], foot:
     rows.sort(key=lambda row: -row.value)
     if len(evidence.tasks) > 1:
         rows.append(_interval_row(values, "all", "gap", "all tasks", total=True))
+    if not math.isnan(value_at(values, "all", "gap_matched")):
+        label = "like forms (gap_matched)"
+        rows.append(_interval_row(values, "all", "gap_matched", label, total=True))
     asked = _for(values, "gap")
     return Drawing(
         name="gap",

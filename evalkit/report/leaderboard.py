@@ -12,6 +12,7 @@ from evalkit.records.questions import WORDS
 from evalkit.records.statistics import LEADERBOARD, statistic
 from evalkit.report.escaping import markdown
 from evalkit.report.text import state_counts
+from evalkit.report.wordings import unlike
 from evalkit.store.csv_file import csv_of
 
 __all__ = [
@@ -104,6 +105,7 @@ def leaderboard_row(manifest: Manifest, estimates: Sequence[Estimate]) -> dict[s
             for state in STATE_COUNTS
         },
         limited=manifest.limited,
+        unlike=unlike(manifest.wordings, values.get("gap_matched")),
         letters="",
         schema=SCHEMA,
     )
@@ -275,6 +277,8 @@ def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> li
             notes.append(
                 f"Of {row['n_cells']:,} answers of {row['model']}: {state_counts(unused)}."
             )
+        if row.get("unlike"):
+            notes.append(f"{row['model']}: {row['unlike'][0].lower()}{row['unlike'][1:]}")
     if any(standing.tied_with for standing in order.rows):
         notes.append("Models that share a letter under group cannot be told apart.")
     if any(row["p_best"] is not None for row in rows):

@@ -11,7 +11,7 @@ from evalkit.catalog.instances import LEFT_OUT
 from evalkit.records import Estimate
 from evalkit.records.manifest import Counts, Manifest, Wordings
 from evalkit.report.terminal import counted
-from evalkit.report.text import share, with_interval
+from evalkit.report.text import share
 from evalkit.report.wordings import familiar, of_repeats, population, unlike, without_doubtful
 
 __all__ = ["Limit", "counted", "limits", "limits_of_wordings", "or_none"]
@@ -79,9 +79,7 @@ def limits_of_wordings(
     """
     told = {
         "Doubtful phrasings": without_doubtful(wordings),
-        "The arms differ in more than words": unlike(
-            wordings, "" if matched is None else with_interval(matched, matched.question)
-        ),
+        "The arms differ in more than words": unlike(wordings, matched),
         "Seen but wrong": familiar(estimates),
         "Repeats": of_repeats(estimates),
         "Which wordings": population(wordings),

@@ -16,6 +16,7 @@ from evalkit.report.evidence import Evidence, Looks
 from evalkit.report.limits import or_none
 from evalkit.report.terminal import counted
 from evalkit.report.text import bracket, points, share, signed
+from evalkit.report.wordings import unseen_verdict
 
 __all__ = [
     "Answer",
@@ -157,15 +158,7 @@ def _how_unseen(values: Mapping[str, Estimate]) -> Answer:
         )
     detail = f"Seen {points(seen)}, unseen {points(unseen)}; seen minus unseen."
     detail += _asked(values, "gap")
-    if math.isnan(low):
-        row = values["gap"]
-        verdict, tone = f"No interval: {row.note}." if row.note else "No interval.", "open"
-    elif low > 0:
-        verdict, tone = f"Yes: {points(value)} points lower on unseen wording.", "bad"
-    elif high < 0:
-        verdict, tone = f"No: {points(-value)} points higher on unseen wording.", "good"
-    else:
-        verdict, tone = "No clear difference: the interval includes 0.", "plain"
+    verdict, tone = unseen_verdict(values)
     return Answer(
         question=question,
         value=signed(value),

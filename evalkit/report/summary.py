@@ -13,9 +13,17 @@ from evalkit.report.text import asked_of, with_interval
 
 __all__ = ["IF_ANY", "cost_sentence", "over_all_tasks", "reference_sentence", "summary_rows"]
 
-ASKED_FOR = ("accuracy_norm", "pdr", "reliance", "accident", "seen_wrong", "judged_mean")
-"""Rows that stand there only when guessing scores something, when the run holds perturbed phrasings
-or controls, or was judged."""
+ASKED_FOR = (
+    "gap_matched",
+    "accuracy_norm",
+    "pdr",
+    "reliance",
+    "accident",
+    "seen_wrong",
+    "judged_mean",
+)
+"""Rows that stand there only when the arms differ in form, guessing scores something, the run
+holds perturbed phrasings or controls, or was judged."""
 IF_ANY = ("refusal_rate", "cut_rate", "unusable_rate")
 """Rows that stand there only when there are such answers;
 the mean of answers given follows them.

@@ -4,15 +4,24 @@ which are left out, how the arms differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from evalkit.records import Estimate
 from evalkit.records.manifest import Wordings
-from evalkit.report.text import signed
+from evalkit.report.text import bracket, estimate_text, points, signed
 
-__all__ = ["WORDS", "familiar", "of_repeats", "population", "unlike", "without_doubtful"]
+__all__ = [
+    "WORDS",
+    "familiar",
+    "of_repeats",
+    "population",
+    "unlike",
+    "unseen_verdict",
+    "without_doubtful",
+]
 
 WORDS = {"mean": "mean", "min": "worst phrasing", "gap": "gap"}
 """Statistics whose change is told."""
@@ -80,7 +89,53 @@ def without_doubtful(wordings: Wordings | None) -> str:
     return " ".join(parts)
 
 
-def unlike(wordings: Wordings | None, matched: str = "") -> str:
+def _sign(row: Estimate) -> int:
+    """1 where the interval of a gap lies above 0, -1 below, 0 where it holds 0 or is none."""
+    return (row.low > 0) - (row.high < 0)
+
+
+def unseen_verdict(values: Mapping[str, Estimate]) -> tuple[str, str]:
+    """Return whether unseen wording is worse, in words, and their tone.
+
+    Where the arms differ in more than words, the gap between like forms decides: a gap of which
+    that leaves nothing is no answer about wording.
+
+    Parameters
+    ----------
+    values
+        Metric -> estimate over a run, with a ``gap``.
+
+    Examples
+    --------
+    >>> of = {"model": "m", "benchmark": "all", "task": "all"}
+    >>> gap = Estimate(**of, metric="gap", value=0.089, low=0.04, high=0.13)
+    >>> unseen_verdict({"gap": gap})
+    ('Yes: 8.9 points lower on unseen wording.', 'bad')
+    >>> like = Estimate(**of, metric="gap_matched", value=0.033, low=-0.008, high=0.075)
+    >>> unseen_verdict({"gap": gap, "gap_matched": like})
+    ('Not shown: 8.9 points lower, but the arms differ in form; between like forms 3.3 [−0.8, 7.5].', 'open')
+    """  # noqa: E501
+    gap, like = values["gap"], values.get("gap_matched")
+    side = _sign(gap)
+    if math.isnan(gap.low):
+        return (f"No interval: {gap.note}." if gap.note else "No interval."), "open"
+    said = f"{points(abs(gap.value))} points {'lower' if gap.value > 0 else 'higher'}"
+    if like is None or (side == 0 and _sign(like) == 0):
+        if side == 0:
+            return "No clear difference: the interval includes 0.", "plain"
+        word, tone = ("Yes", "bad") if side > 0 else ("No", "good")
+        return f"{word}: {said} on unseen wording.", tone
+    if math.isnan(like.low):
+        return f"Not shown: {said}, but no form of wording is on both arms.", "open"
+    part = "" if like.n_tasks == gap.n_tasks else f" in {like.n_tasks} of {gap.n_tasks} tasks"
+    found = f"between like forms{part} {points(like.value)} {bracket(like.low, like.high)}"
+    if _sign(like) == 0:
+        return f"Not shown: {said}, but the arms differ in form; {found}.", "open"
+    word, tone = ("Yes", "bad") if _sign(like) > 0 else ("No", "good")
+    return f"{word}: {found}; {said} over all wordings.", tone
+
+
+def unlike(wordings: Wordings | None, matched: Estimate | None = None) -> str:
     """Return in what seen and unseen phrasings differ beside words; empty where they do not.
 
     Parameters
@@ -88,12 +143,14 @@ def unlike(wordings: Wordings | None, matched: str = "") -> str:
     wordings
         Of the run.
     matched
-        The gap between matched forms, as it is shown; empty where there is none.
+        The gap between matched forms; None where there is none.
 
     Examples
     --------
-    >>> unlike(Wordings(differ={"label_space": 3}), "1.0 [0.2, 1.8]")
-    'Seen and unseen phrasings differ in label space (3 tasks), so the gap is not of wording alone; over as many of every form on both arms it is 1.0 [0.2, 1.8], interval for these phrasings (gap_matched).'
+    >>> of = {"model": "m", "benchmark": "all", "task": "all"}
+    >>> like = Estimate(**of, metric="gap_matched", value=0.01, low=-0.002, high=0.018)
+    >>> unlike(Wordings(differ={"label_space": 3}), like)
+    'Seen and unseen phrasings differ in label space (3 tasks), so the gap is not of wording alone; over as many of every form on both arms it is 1.0 [−0.2, 1.8], interval for these phrasings (gap_matched), which includes 0.'
     """  # noqa: E501
     if wordings is None or not wordings.differ:
         return ""
@@ -103,10 +160,11 @@ def unlike(wordings: Wordings | None, matched: str = "") -> str:
     )
     rest = (
         (
-            f"; over as many of every form on both arms it is {matched}, "
-            "interval for these phrasings (gap_matched)."
+            f"; over as many of every form on both arms it is {estimate_text(matched)}, "
+            "interval for these phrasings (gap_matched)"
+            + (", which includes 0." if matched.low <= 0 <= matched.high else ".")
         )
-        if matched and matched != "-"
+        if matched is not None and matched.value == matched.value
         else "; no form is on both arms in as many phrasings, so no matched gap can be given."
     )
     return f"Seen and unseen phrasings differ in {parts}, so the gap is not of wording alone{rest}"

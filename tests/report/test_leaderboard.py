@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import combinations
 from pathlib import Path
@@ -17,13 +18,14 @@ from manifests import made
 from evalkit.analysis.standings import letters, standings
 from evalkit.cli.main import invoke
 from evalkit.errors import ComparisonError
-from evalkit.records import Score
-from evalkit.records.manifest import Manifest
+from evalkit.records import Estimate, Score
+from evalkit.records.manifest import Manifest, Wordings
 from evalkit.report.leaderboard import (
     COLUMNS,
     leaderboard_csv,
     leaderboard_html,
     leaderboard_markdown,
+    leaderboard_notes,
     leaderboard_rows,
 )
 from evalkit.scoring import ScoreTable
@@ -121,6 +123,28 @@ def test_order_of_runs_changes_nothing() -> None:
     assert [(row.model, row.rank, row.tied_with) for row in one.rows] == [
         (row.model, row.rank, tuple(reversed(row.tied_with))) for row in other.rows
     ]
+
+
+def test_a_gap_that_is_not_of_wording_alone_is_said_under_the_table() -> None:
+    """With the gap between like forms."""
+    order = standings([("a", table("a", 0.7)), ("b", table("b", 0.4))])
+    like = Estimate(
+        model="a",
+        benchmark="all",
+        task="all",
+        metric="gap_matched",
+        value=0.03,
+        low=-0.01,
+        high=0.07,
+    )
+    told = replace(manifest("a"), wordings=Wordings(differ={"layout": 2}))
+    rows = leaderboard_rows([("a", told, [like]), ("b", manifest("b"), [])], order)
+
+    said = [note for note in leaderboard_notes(rows, order) if "not of wording alone" in note]
+
+    assert len(said) == 1
+    assert said[0].startswith("a: seen and unseen phrasings differ in layout")
+    assert "3.0 [−1.0, 7.0]" in said[0]
 
 
 def test_one_phrasing_answers_for_these_phrasings_and_says_so() -> None:
