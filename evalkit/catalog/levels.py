@@ -49,7 +49,9 @@ LEVELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """Collection -> level -> tasks; the first level that names a task holds."""
 
 
-def level_of(task_id: str, tuned_on: Sequence[str] | None) -> str:
+def level_of(
+    task_id: str, tuned_on: Sequence[str] | None, said: Mapping[str, Sequence[str]] | None = None
+) -> str:
     """Return the level of generalisation of a task for a model; empty when nothing is known.
 
     Of several collections the nearest level holds: what one held out another may have trained on.
@@ -60,6 +62,9 @@ def level_of(task_id: str, tuned_on: Sequence[str] | None) -> str:
         Task.
     tuned_on
         Collections the model was tuned on, as in `evalkit.records.ModelSpec`.
+    said
+        Level -> tasks, as the model's own file says; it goes before what is known of collections,
+        and of two patterns that name the task the longer one holds.
 
     Examples
     --------
@@ -67,7 +72,17 @@ def level_of(task_id: str, tuned_on: Sequence[str] | None) -> str:
     'task'
     >>> level_of("superni/task1344_glue_entailment_classification", ["niv2@!superni/*"])
     'category'
+    >>> level_of("mine/new", ["flan"], said={"instance": ["mine/*"], "category": ["mine/new"]})
+    'category'
     """
+    named = [
+        (len(pattern), level)
+        for level, patterns in (said or {}).items()
+        for pattern in patterns
+        if fnmatchcase(task_id, pattern)
+    ]
+    if named:
+        return max(named)[1]
     found = set()
     for entry in tuned_on or ():
         collection, scope = tuned_on_collection(entry)

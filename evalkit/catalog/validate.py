@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -342,6 +343,14 @@ def _check_model(model: ModelSpec) -> Iterator[tuple[Where, str]]:
             ("batch_size",),
             f"batch_size is {model.batch_size}; accepted: 1 and up, or leave it out for automatic.",
         )
+    placed = [(one, level) for level, patterns in model.levels.items() for one in patterns]
+    for pattern, count in Counter(one for one, _ in placed).items():
+        if count > 1:
+            found = " and ".join(level for one, level in placed if one == pattern)
+            yield (
+                ("levels",),
+                f"{pattern!r} stands under {found}; accepted: one level. Leave it under one.",
+            )
 
 
 _PLACEHOLDERS: dict[type, dict[str, Any]] = {

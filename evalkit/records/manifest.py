@@ -172,6 +172,8 @@ class ModelRecord:
     """What decides its answers: weights, tokenizer, chat template, number format, ..."""
     fingerprint_digest: str
     """Digest of `fingerprint`, under which its responses are stored."""
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What tuning held out of tasks, as its file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

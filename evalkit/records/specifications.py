@@ -254,6 +254,11 @@ class ModelSpec:
     tuned_on: tuple[str, ...] | None = None
     """Collections the model was instruction-tuned on; None when nothing is known, empty for
     none."""
+    levels: Mapping[Literal["instance", "task", "category"], tuple[str, ...]] = field(
+        default_factory=dict
+    )
+    """What tuning held out of tasks -> their ids or patterns: ``instance`` (it saw the tasks),
+    ``task`` (it saw tasks of their kind) or ``category`` (it saw none of their kind)."""
     chat_template: str = ""
     """``auto`` (the tokenizer's own), ``none``, or the path of a template file; empty: the
     tokenizer's own where it has one, and what the server does where there is no tokenizer."""

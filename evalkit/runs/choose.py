@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from evalkit import catalog
@@ -82,6 +83,7 @@ def choose(
             *drawn,
             *_gathered([note for job in jobs for note in job.notes]),
             *_unmet_collections(settings.model, jobs),
+            *_unmet_levels(settings.model, present),
         ):
             progress.note(note)
     return jobs, {task.id: reason for task, reason in absent}
@@ -182,6 +184,13 @@ def _unmet_collections(model: ModelSpec, jobs: Sequence[Job]) -> list[str]:
         for name, found in close.items()
         if found
     ]
+
+
+def _unmet_levels(model: ModelSpec, tasks: Sequence[Task]) -> list[str]:
+    """Say of every pattern under ``levels`` that it names no task of the run."""
+    patterns = [one for listed in model.levels.values() for one in listed]
+    unmet = [one for one in patterns if not any(fnmatchcase(task.id, one) for task in tasks)]
+    return [f"levels of the model: no task here is {', '.join(unmet)}"] if unmet else []
 
 
 def _tasks(settings: Settings) -> list[Task]:

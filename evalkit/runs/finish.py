@@ -196,7 +196,8 @@ def read(store: Store, manifest: Manifest) -> Read:
             if (said := stored_said(store, task, table.block(table.models[0], task).instance_ids))
         },
         levels={
-            task: level_of(task, manifest.model.tuned_on) for task in table.tasks(table.models[0])
+            task: level_of(task, manifest.model.tuned_on, said=manifest.model.levels)
+            for task in table.tasks(table.models[0])
         },
         inputs=_inputs(store, manifest),
         ended=not manifest.suite.sparse or rounds_ended(store, early=manifest.state == "complete"),

@@ -59,7 +59,7 @@ def run_directory(settings: Settings) -> Path:
 def identity(settings: Settings) -> dict[str, Any]:
     """Return what makes two runs the same run: everything asked for that changes cells."""
     model = asdict(settings.model)
-    for irrelevant in ("batch_size", "device", "label", "tuned_on"):
+    for irrelevant in ("batch_size", "device", "label", "tuned_on", "levels"):
         model.pop(irrelevant)
     suite = asdict(settings.suite)
     for name in ("description", "measures", "citation"):
@@ -278,6 +278,7 @@ def manifest_of(
             dtype=model.dtype,
             chat_template=_template_in_use(model, fingerprint),
             tuned_on=model.tuned_on,
+            levels=model.levels,
             fingerprint=fingerprint,
             fingerprint_digest=digest(fingerprint),
         ),

@@ -73,6 +73,7 @@ def _same_ask(
         and manifest.suite.digest == suite_record(settings, jobs).digest
         and manifest.model.label == settings.label
         and manifest.model.tuned_on == settings.model.tuned_on
+        and dict(manifest.model.levels) == dict(settings.model.levels)
         and manifest.intervals == Intervals(level=settings.level, resamples=settings.resamples)
         and dict(manifest.left_out) == dict(left_out)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+import evalkit
 from evalkit.analysis.levels import level_rows
 from evalkit.catalog.levels import level_of
 from evalkit.scoring import ScoreTable
@@ -89,3 +90,44 @@ def test_one_level_is_no_table():
 def test_a_level_is_a_relation_of_task_and_model(task, tuned_on, level):
     """The nearest of what the model's collections say; nothing where none speaks of it."""
     assert level_of(task, tuned_on) == level
+
+
+@pytest.mark.parametrize(
+    ("task", "level"),
+    [
+        ("procedural/regex", "instance"),
+        ("procedural/regex_heldout", "task"),
+        ("mine/claims", "category"),
+        ("bbh/navigate", "category"),
+        ("other/task", ""),
+    ],
+)
+def test_the_file_of_a_model_goes_before_what_is_known_of_collections(task, level):
+    """The longer of two patterns holds in any order; tasks it does not name are looked up."""
+    said = {"category": ["mine/*"], "instance": ["procedural/*"], "task": ["procedural/*_heldout"]}
+    assert level_of(task, ["flan"], said=said) == level
+    assert level_of(task, ["flan"], said=dict(reversed(said.items()))) == level
+
+
+def test_levels_of_a_model_file_reach_the_estimates(tmp_path, capsys):
+    """A run has a row per level that the file names, and tells of a pattern that names no task;
+    with another relation the same answers are put into other rows.
+    """
+    model = tmp_path / "model.yaml"
+
+    def asked(levels: str) -> set[str]:
+        model.write_text(f"backend: scripted\nname: seen_only\nlevels: {levels}\n")
+        run = evalkit.run(
+            str(model),
+            tasks=["procedural/boolean", "procedural/boolean_heldout"],
+            limit=2,
+            phrasings=2,
+            no_report=True,
+            out=tmp_path / "run",
+        )
+        return {one for one in run.estimates["group"].dropna() if one.startswith("level=")}
+
+    assert asked("{instance: [procedural/*], task: [mine/*]}") == set()
+    assert "levels of the model: no task here is mine/*" in capsys.readouterr().err
+    found = asked("{instance: [procedural/*], task: [procedural/*_heldout]}")
+    assert found == {"level=instance", "level=task"}

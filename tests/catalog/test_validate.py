@@ -93,6 +93,16 @@ def test_all_mistakes_of_a_task_come_together() -> None:
         (ModelSpec, "backend: hf\nname: x\ndtype: fp16\n", "f:3: dtype 'fp16' is not known"),
         (ModelSpec, "backend: hf\nname: x\ndevice: gpu\n", "f:3: device 'gpu' is not known"),
         (ModelSpec, "backend: hf\nname: x\ntuned_on: p3\n", "f:3: 'tuned_on' is \"p3\""),
+        (
+            ModelSpec,
+            "backend: hf\nname: x\nlevels: {tasks: [a/b]}\n",
+            "f:3: 'levels.tasks.[key]' is \"tasks\"; accepted: 'instance', 'task' or 'category'",
+        ),
+        (
+            ModelSpec,
+            "backend: hf\nname: x\nlevels: {task: [a/*], category: [a/*]}\n",
+            "f:3: 'a/*' stands under task and category; accepted: one level.",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_file_and_line(kind: type, text: str, message: str) -> None:
