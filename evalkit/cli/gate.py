@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from evalkit.cli.log_options import LOGS, log_options, told_of
-from evalkit.cli.options import PATH, GroupedCommand, in_output, option, output_options
+from evalkit.cli.options import PATH, GroupedCommand, in_output, option, output_options, print_table
 from evalkit.errors import StoreError, UsageError
 from evalkit.report.terminal import say
 
@@ -54,7 +55,10 @@ in_decision = partial(option, group="Decision")
     required=True,
     multiple=True,
     metavar="RUN",
-    help="Run directory of the last release. Repeatable: an earlier one shows losses that add up.",
+    help=(
+        "Run directory of the last release. Repeatable, or a pattern such as 'runs/v*': earlier "
+        "ones show losses that add up."
+    ),
 )
 @in_decision(
     "--policy",
@@ -136,6 +140,7 @@ def command(
     form = next((one for one in reversed(forms) if one in FORMATS), "text")
     form = "json" if flags["as_json"] else form
     told = _told(forms, flags)
+    baselines = _matched(baselines, candidate)
     several = len(baselines) > 1
     places = _places(out, baselines)
     if flags["html"] is not None:
@@ -168,6 +173,7 @@ def command(
         say("".join(documents), nl=False)
     code = min(codes, key=SEVERITY.index)
     if several and form == "text":
+        _say_history([decision for decision, _ in pages])
         say(
             f"gate: exit code {code} over {len(baselines)} baselines, each at level {rules.level:g}"
         )
@@ -178,6 +184,35 @@ def command(
         say(f"exit code 0 in place of {code}: --exit-zero is set", err=True)
         return 0
     return code
+
+
+def _matched(named: Sequence[Path], candidate: Path) -> tuple[Path, ...]:
+    """Return the baselines with patterns replaced by the runs they match, the candidate left
+    out.
+    """
+    from evalkit.store.directory import is_run_dir
+
+    found: list[Path] = []
+    for path in named:
+        if not glob.has_magic(str(path)) or path.exists():
+            found.append(path)
+            continue
+        runs = [one for one in map(Path, sorted(glob.glob(str(path)))) if is_run_dir(one)]
+        runs = [one for one in runs if one.resolve() != candidate.resolve()]
+        if not runs:
+            raise UsageError(f"--baseline {path}: matches no other run. Check the pattern.")
+        found += runs
+    return tuple(found)
+
+
+def _say_history(decisions: Sequence[Decision]) -> None:
+    """Print a line per baseline, and since when losses have added up."""
+    from evalkit.report.gate_history import HISTORY, history_rows, slow_loss
+
+    say()
+    print_table(HISTORY, history_rows(decisions))
+    if said := slow_loss(decisions):
+        say(said)
 
 
 def _places(out: Path | None, baselines: Sequence[Path]) -> list[Path | None]:

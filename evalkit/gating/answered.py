@@ -39,6 +39,10 @@ class Answered:
     """Runs of three words at the end of each line of an answer but the first line."""
     choices: int
     """Choices offered at most."""
+    words: Floats
+    """Words of the prompt."""
+    factors: Mapping[str, tuple[str, ...]]
+    """Factor -> its level of every instance, empty where it has none."""
 
 
 def by_task(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[tuple[str, str], Any]]:
@@ -50,6 +54,8 @@ def by_task(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[tuple[str, str]
             "logprobs": row["logprobs"],
             "text": row["text"],
             "last": words[-1] if words else None,
+            "words": len(words),
+            "factors": row.get("factors") or "",
         }
     return found
 
@@ -57,7 +63,7 @@ def by_task(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[tuple[str, str]
 def answered_of(block: Block, rows: Rows) -> Answered:
     """Return the answers of a block's cells."""
     shape = (len(block.phrasing_ids), len(block.instance_ids))
-    columns = {name: np.full(shape, np.nan) for name in ("picked", "copied")}
+    columns = {name: np.full(shape, np.nan) for name in ("picked", "copied", "words")}
     phrases: list[tuple[frozenset[str], ...]] = []
     most = 0
     for p, phrasing in enumerate(block.phrasing_ids):
@@ -67,12 +73,23 @@ def answered_of(block: Block, rows: Rows) -> Answered:
             scores, text = row.get("logprobs") or (), row.get("text")
             most = max(most, len(scores))
             line.append(_phrases(text))
+            columns["words"][p, i] = row.get("words") or math.nan
             if len(scores) > 1 and all(map(math.isfinite, scores)):
                 columns["picked"][p, i] = int(np.argmax(scores))
             elif text is not None:
                 columns["copied"][p, i] = text.strip() == row["last"]
         phrases.append(tuple(line))
-    return Answered(**columns, phrases=tuple(phrases), choices=most)
+    return Answered(**columns, phrases=tuple(phrases), choices=most, factors=_factors(block, rows))
+
+
+def _factors(block: Block, rows: Rows) -> dict[str, tuple[str, ...]]:
+    told = {instance: row.get("factors") or "" for (_, instance), row in rows.items()}
+    levels = [
+        dict(part.split("=", 1) for part in told.get(instance, "").split("; ") if part)
+        for instance in block.instance_ids
+    ]
+    names = {name for one in levels for name in one}
+    return {name: tuple(one.get(name, "") for one in levels) for name in names}
 
 
 def _phrases(text: str | None) -> frozenset[str]:

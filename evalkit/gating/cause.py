@@ -19,6 +19,7 @@ import numpy as np
 
 from evalkit.analysis.from_states import share_cells
 from evalkit.gating.answered import Answered, Rows, answered_of
+from evalkit.gating.cuts import cut_signals
 from evalkit.gating.measures import Pair
 from evalkit.gating.parts import Parts, parts_of
 from evalkit.gating.signals import Changes, Floats, Signal, mean_of, per_instance, signal
@@ -116,7 +117,8 @@ def causes(
         )
         for old, new in pairs
     ]
-    signals = [*_how(pairs, controls, [one for one in cells if one]), *_where(pairs)]
+    told = [one for one in cells if one]
+    signals = [*_how(pairs, controls, told), *_where(pairs, told)]
     raw = np.array([one.p for one in signals])
     corrected = holm(raw) if raw.size else raw
     found = [
@@ -287,13 +289,19 @@ def _holding(one: Answered, phrase: str) -> Floats:
     return np.array([[phrase in phrases for phrases in line] for line in one.phrases], dtype=float)
 
 
-def _where(pairs: Sequence[Pair]) -> Iterator[Signal]:
+def _where(pairs: Sequence[Pair], cells: Sequence[Answers]) -> Iterator[Signal]:
     losses = [(pair, pair[0].values - pair[1].values) for pair in pairs]
     yield from _unseen(losses)
     yield from _one_task(losses)
     yield from _wordings(losses)
     forgot = [(pair, _forgotten(pair)) for pair in pairs if len(pair[0].phrasing_ids) > 2]
     yield from signal("instances", "instances lost under every wording", False, forgot)
+    old = [one for one, _ in cells]
+    places = [
+        _targets(pair, one) if one.choices > 2 else np.full(pair[0].values.shape[1], np.nan)
+        for pair, one in zip(pairs, old, strict=False)
+    ]
+    yield from cut_signals(losses, old, places)
 
 
 def _unseen(losses: Changes) -> Iterator[Signal]:

@@ -30,7 +30,7 @@ from evalkit.records import digest
 from evalkit.records.policy import Policy, Rule
 from evalkit.scoring import Block
 from evalkit.stats.comparing.harm import Harm, linear_harm, ratio_harm
-from evalkit.stats.comparing.harm_convex import convex_harm
+from evalkit.stats.comparing.harm_convex import above_lowest, convex_harm, minus_lowest
 from evalkit.stats.comparing.harm_std import std_harm, std_without_noise
 
 __all__ = ["Measured", "Pair", "measure"]
@@ -261,7 +261,7 @@ def _convex(
             rule=rule, scope=scope, absent=f"no task with {least} phrasings and two instances"
         )
     cells_of = [cells for _, cells in used]
-    if rule.metric == "std":
+    if statistic is None:
         found = std_harm(cells_of, margin=rule.margin, level=policy.level, rng=rng)
         values = np.array(
             [std_without_noise([cells[side] for cells in cells_of]) for side in (0, 1)]
@@ -270,7 +270,7 @@ def _convex(
         found = convex_harm(cells_of, statistic, margin=rule.margin, level=policy.level, rng=rng)
         values = np.array(
             [
-                [float(statistic(np.nanmean(scores, axis=1))) for scores in cells]
+                [float(statistic(means, means)) for means in (np.nanmean(s, axis=1) for s in cells)]
                 for cells in cells_of
             ]
         ).mean(axis=0)
@@ -313,9 +313,10 @@ def _weights(sizes: Sequence[int]) -> Floats:
     return np.concatenate([np.full(size, 1 / (len(sizes) * size)) for size in sizes])
 
 
-CONVEX: Mapping[str, tuple[Callable[[Floats], Floats], int]] = {
-    "worst_phrasing": (lambda a: -np.nanmin(a, axis=-1), 1),
-    "spread": (lambda a: np.nanmax(a, axis=-1) - np.nanmin(a, axis=-1), 2),
-    "std": (lambda a: np.nanvar(a, axis=-1, ddof=1), 2),
+CONVEX: Mapping[str, tuple[Callable[[Floats, Floats], Floats] | None, int]] = {
+    "worst_phrasing": (minus_lowest, 1),
+    "spread": (above_lowest, 2),
+    "std": (None, 2),
 }
-"""Metrics of phrasing scores that noise pushes up, as harm, and the fewest phrasings they need."""
+"""Metrics of phrasing scores that noise pushes up, as harm, and the fewest phrasings they need;
+the standard deviation has its own test."""

@@ -269,6 +269,7 @@ def _shown(path: Path, manifest: Manifest) -> dict[str, Any]:
     return {
         "run": str(path),
         "model": model.label,
+        "started": manifest.attempts[0].started if manifest.attempts else "",
         "fingerprint": model.fingerprint_digest,
         "tuned_on": None if model.tuned_on is None else list(model.tuned_on),
         "evalkit": manifest.evalkit,

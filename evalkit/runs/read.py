@@ -309,7 +309,8 @@ def answers_of(path: Path) -> Iterator[dict[str, Any]]:
     came back.
 
     ``prompt`` is the text sent, chat template included; it is made again from what the run keeps,
-    and None where this evalkit would send another text than the one that was asked.
+    and None where this evalkit would send another text than the one that was asked. ``factors`` is
+    what is varied about the instance, such as ``attack=naive``.
 
     Raises
     ------
@@ -337,6 +338,7 @@ def answers_of(path: Path) -> Iterator[dict[str, Any]]:
                         "task": job.task.id,
                         "phrasing_id": block.phrasing_id,
                         "instance_id": instance.id,
+                        "factors": "; ".join(map("=".join, instance.factors.items())),
                         "request": key,
                         "prompt": sent or (asked.text if same else None),
                         "system": asked.system if same else None,

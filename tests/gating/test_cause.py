@@ -26,7 +26,8 @@ def run(seed: int, plant: Plant | None = None) -> tuple[ScoreTable, dict[str, An
     import pandas as pd
 
     rng = np.random.default_rng(seed)
-    rows, answers = [], {}
+    rows: list[dict[str, Any]] = []
+    answers: dict[str, Any] = {}
     for task in (*CHOICE, *TEXT):
         known = np.random.default_rng(len(task)).random(N) < 0.7
         for p in range(P):
@@ -51,6 +52,8 @@ def run(seed: int, plant: Plant | None = None) -> tuple[ScoreTable, dict[str, An
                     "logprobs": scores if task in CHOICE else [],
                     "text": None if task in CHOICE else cell["text"],
                     "last": "there",
+                    "words": 40 + 5 * (i % 12) + p,
+                    "factors": f"attack={'naive' if i % 7 == 0 else 'none'}",
                 }
                 rows.append(
                     {
@@ -62,6 +65,8 @@ def run(seed: int, plant: Plant | None = None) -> tuple[ScoreTable, dict[str, An
                         "state": cell["state"] or ("right" if cell["right"] else "wrong"),
                         "probability": cell["sure"] if task in CHOICE else np.nan,
                         "seen": "seen" if p < P // 2 else "unseen",
+                        "language": "de" if p in (1, 4) else "en",
+                        "stratum": "styled" if p in (0, 5) else "plain",
                     }
                 )
     return ScoreTable.from_frame(pd.DataFrame(rows)), answers
@@ -142,6 +147,41 @@ def forgotten(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) 
         cell["right"] = False
 
 
+def third_lost(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) -> None:
+    """One in four of the choices that stand third is lost to some other."""
+    if cell["target"] == 2 and rng.random() < 0.25:
+        cell["picked"] = int(rng.choice([0, 1, 3]))
+
+
+def lose(cell: Cells) -> None:
+    """Make an answer wrong, a choice or a text."""
+    cell.update(right=False, picked=(cell["target"] + 1 + cell["target"] % 3) % 4)
+
+
+def german_lost(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) -> None:
+    """One answer in eight is lost under instructions in German, seen and unseen ones."""
+    if p in (1, 4) and rng.random() < 0.125:
+        lose(cell)
+
+
+def styled_lost(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) -> None:
+    """One answer in eight is lost under styled wordings."""
+    if p in (0, 5) and rng.random() < 0.125:
+        lose(cell)
+
+
+def long_lost(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) -> None:
+    """One answer in eight is lost where the prompt has 85 words or more."""
+    if 40 + 5 * (i % 12) + p >= 85 and rng.random() < 0.125:
+        lose(cell)
+
+
+def attacked_lost(task: str, p: int, i: int, cell: Cells, rng: np.random.Generator) -> None:
+    """One answer in five is lost on instances with an attack."""
+    if i % 7 == 0 and rng.random() < 0.2:
+        lose(cell)
+
+
 @pytest.mark.parametrize(
     ("plant", "name"),
     [
@@ -168,6 +208,11 @@ def test_what_the_answers_do_is_named_alone(plant: Plant, name: str) -> None:
         (unseen_lost, "unseen", "unseen wording"),
         (wording_lost, "phrasing", "p2"),
         (forgotten, "instances", "every wording"),
+        (third_lost, "place", "number 3"),
+        (german_lost, "language", "instructions in de"),
+        (styled_lost, "stratum", "styled wordings"),
+        (long_lost, "length", "longest quarter"),
+        (attacked_lost, "attack", "attack naive"),
     ],
 )
 def test_where_the_loss_lies_is_named_first(plant: Plant, name: str, word: str) -> None:

@@ -27,6 +27,43 @@ def test_small_losses_are_seen_against_the_first(
     assert "exit code 1 over 2 baselines, each at level 0.975" in told
 
 
+def test_a_pattern_names_a_history_and_the_end_says_since_when_losses_add_up(
+    toy: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More than three points are lost against v1 and one against v2: v1 is named; the candidate
+    and what is no run are left out of the pattern.
+    """
+    for number, share in enumerate((0.685, 0.66, 0.65), 1):
+        moment = f"2026-01-0{number}T00:00:00Z"
+        attempts = [{"started": moment, "seconds": 1.0}]
+        toy.run(f"v{number}", toy.scores(share, n=600), overrides={"attempts": attempts})
+    (tmp_path / "v4.txt").write_text("no run")
+    words = ["gate", str(tmp_path / "v3"), "--baseline", str(tmp_path / "v[0-9]*")]
+
+    assert invoke(words) == 1
+    told = capsys.readouterr().out
+    assert "Slow loss since v1: a regression against v1, none against v2." in told
+    assert [line.split()[:2] for line in told.splitlines() if line.startswith("v")] == [
+        ["v1", "regression"],
+        ["v2", "pass"],
+    ]
+    assert invoke(["gate", str(tmp_path / "v3"), "--baseline", str(tmp_path / "w*")]) == 2
+    assert "matches no other run" in capsys.readouterr().err
+
+
+def test_a_loss_since_the_last_release_is_no_slow_one(
+    toy: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the latest baseline shows at once has not added up."""
+    for number, share in enumerate((0.65, 0.7, 0.65), 1):
+        moment = f"2026-01-0{number}T00:00:00Z"
+        attempts = [{"started": moment, "seconds": 1.0}]
+        toy.run(f"v{number}", toy.scores(share, n=600), overrides={"attempts": attempts})
+
+    assert invoke(["gate", str(tmp_path / "v3"), "--baseline", str(tmp_path / "v*")]) == 1
+    assert "Slow loss" not in capsys.readouterr().out
+
+
 def test_every_baseline_has_its_own_files(
     toy: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

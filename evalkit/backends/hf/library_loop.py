@@ -147,7 +147,9 @@ class LibraryGreedy:
                 both = self._expected(prompts)
                 alone = torch.cat([self._expected(row[None]) for row in prompts])
                 shifted = float((both - alone).abs().sum(dim=-1).max()) / 2
-            except Exception as error:  # whatever a batch does to a type of model, rows alone remain
+            except (
+                Exception
+            ) as error:  # whatever a batch does to a type of model, rows alone remain
                 if is_out_of_memory(error):
                     raise
                 shifted = 1.0
