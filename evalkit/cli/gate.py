@@ -13,7 +13,14 @@ import click
 from click.core import ParameterSource
 
 from evalkit.cli.log_options import LOGS, log_options, told_of
-from evalkit.cli.options import PATH, GroupedCommand, in_output, option, output_options, print_table
+from evalkit.cli.options import (
+    PATH,
+    GroupedCommand,
+    in_output,
+    option,
+    output_options,
+    print_table,
+)
 from evalkit.errors import StoreError, UsageError
 from evalkit.report.terminal import say
 
