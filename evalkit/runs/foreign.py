@@ -106,8 +106,8 @@ class Foreign:
         """Return how foreign phrasings are ranked for a task: those of its language first that
         cannot ask the same, then seen ones, then those of the same output form.
 
-        An instruction of whose words three in ten stand in the task's own wordings, or in any, may be
-        right by accident: "Which of these is correct?" fits every list of choices.
+        An instruction of whose words three in ten stand in the task's own wordings, or in any, may
+        be right by accident: "Which of these is correct?" fits every list of choices.
         """
         known = _common().union(*(_content(one.text) for one in self._own[task.id]))
 
