@@ -12,7 +12,7 @@ import pytest
 
 from evalkit import records
 from evalkit.catalog import paths
-from evalkit.catalog.phrasings import load_phrasings
+from evalkit.catalog.phrasings import load_phrasings, read_phrasing_file
 from evalkit.catalog.tasks import list_tasks
 from evalkit.catalog.yaml_file import load_yaml
 from evalkit.records import Task
@@ -191,6 +191,31 @@ def test_every_task_has_eight_plain_templates():
     }
 
     assert {name: n for name, n in plain.items() if n < 8} == {}
+
+
+def test_a_set_names_the_tasks_that_use_it_and_no_others():
+    """What `tasks` of a set names is what the tasks themselves say: else a check reads the wording
+    beside the labels and slots of a task that is never asked with it.
+    """
+    used: dict[str, set[str]] = {}
+    for task in list_tasks():
+        for phrasing in load_phrasings(task):
+            used.setdefault(phrasing.id, set()).add(task.id)
+    named = {
+        p.id: {task.id for task in list_tasks(list(p.tasks))}
+        for path in paths.data_root("paraphrases").rglob("*.yaml")
+        for p in read_phrasing_file(path)
+        if p.id in used
+    }
+
+    assert {key: tasks - used[key] for key, tasks in named.items() if tasks - used[key]} == {}
+
+
+def test_no_article_stands_before_a_slot_whose_sound_is_unknown():
+    """A slot may begin with a vowel ("a {{ subject }} paper" with algebra); weekdays do not."""
+    assert [
+        p["id"] for p in everything() if re.search(r"\b[Aa]n? \{\{ (?!start )", p["text"])
+    ] == []
 
 
 def test_ids_are_unique_over_all_files():

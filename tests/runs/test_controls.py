@@ -14,6 +14,7 @@ from evalkit.errors import UsageError
 from evalkit.phrasings.perturb.controls import controls
 from evalkit.records import ModelSpec, Phrasing, Suite
 from evalkit.runs.choose import choose
+from evalkit.runs.foreign import Foreign
 from evalkit.runs.settings import Settings
 
 FAMILIES = ("boolean", "counting", "navigation", "regex", "sorting", "tracking")
@@ -54,6 +55,30 @@ def test_wrong_can_be_made_for_one_task_alone(tmp_path):
     assert borrowed
     assert not {one.text for one in borrowed} & own
     assert not [one.origin for one in borrowed if one.origin.startswith("procedural-sorting")]
+
+
+def test_wrong_words_do_not_ask_the_same_by_accident():
+    """Behind all others stand instructions whose words the task's own wordings use, and those in
+    another language; those that share a label word are left out, whatever their case.
+    """
+    task = load_task("mmlu/anatomy")
+    own = load_phrasings(task)
+    model = ModelSpec(backend="scripted", name="x")
+    foreign = Foreign(model, {task.id: own}, [task])
+    others = {one.id: one for one in foreign.of(task)}
+    place = foreign.rank(task)
+    fit, same, arabic = (
+        place(own[0], others[name])
+        for name in ("bbh-geometric-shapes-006", "promptbench-mmlu-002", "xcopa-ar-03")
+    )
+
+    assert fit < 4 <= min(same, arabic)
+
+    yes_or_no = load_task("bbh/navigate")
+    foreign = Foreign(model, {yes_or_no.id: load_phrasings(yes_or_no)}, [yes_or_no])
+    names = {one.id for one in foreign.of(yes_or_no)}
+    assert "boolq-005" not in names
+    assert "promptbench-cola-001" in names
 
 
 def test_written_opposites_go_before_derived_ones(tmp_path):
