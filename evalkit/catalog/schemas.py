@@ -55,22 +55,25 @@ def schema_of(kind: str) -> dict[str, Any]:
         _with_shares(parts)
     if kind != "phrasings":
         return {**head, **{k: v for k, v in made.items() if k != "title"}, "$defs": parts}
+    required = made.pop("required")
     parts["Phrasing"] = made
-    entry = {"$ref": "#/$defs/Phrasing"}
-    loose = {key: value for key, value in made.items() if key != "required"}
+    fields = {"$ref": "#/$defs/Phrasing"}
     whole = {
         "type": "object",
         "additionalProperties": False,
         "required": ["phrasings"],
         "properties": {
             "tasks": {"type": "array", "items": {"type": "string"}},
-            "defaults": loose,
-            "phrasings": {"type": "array", "minItems": 1, "items": {**loose, "required": ["id"]}},
+            "defaults": fields,
+            "phrasings": {"type": "array", "minItems": 1, "items": {**fields, "required": ["id"]}},
         },
     }
     return {
         **head,
-        "anyOf": [{"type": "array", "minItems": 1, "items": entry}, whole],
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": {**fields, "required": required}},
+            whole,
+        ],
         "$defs": parts,
     }
 

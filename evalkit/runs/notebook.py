@@ -16,8 +16,8 @@ from evalkit.runs.given import settings_of
 from evalkit.runs.notebook_line import shown_below
 from evalkit.runs.options import OPTIONS
 from evalkit.runs.read import answers_of, read_own_estimates, read_run
-from evalkit.runs.results import Compared, Gated, Place, compare, frame, gate
-from evalkit.runs.shown import shown
+from evalkit.runs.results import Compared, Gated, Place, compare, gate
+from evalkit.runs.shown import frame, shown
 from evalkit.runs.spoken import spoken
 from evalkit.scoring.table import read_table
 

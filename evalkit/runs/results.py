@@ -5,16 +5,16 @@ Frames hold fractions at full precision; what a notebook shows is in percentage 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from evalkit.errors import UsageError
 from evalkit.records.questions import NAMES, Named
 from evalkit.records.statistics import shown_in
-from evalkit.runs.shown import shown
+from evalkit.runs.shown import frame, shown
 from evalkit.runs.spoken import spoken
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evalkit.records import Estimate
     from evalkit.records.policy import Policy
 
-__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "frame", "gate"]
+__all__ = ["Analysed", "Compared", "Gated", "HasPath", "analyse", "compare", "gate"]
 
 NAMED = 10
 """Phrasings and instances named in the explanation of a gate."""
@@ -48,13 +48,6 @@ Place: TypeAlias = "str | Path | HasPath"
 
 def _path(place: Place) -> Path:
     return Path(place) if isinstance(place, str | Path) else place.path
-
-
-def frame(rows: Iterable[Any]) -> pd.DataFrame:
-    """Return one row per record."""
-    import pandas as pd
-
-    return pd.DataFrame([asdict(row) for row in rows])
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -1,15 +1,25 @@
-"""What a notebook shows of a result, as HTML; numbers in percentage points."""
+"""What a notebook shows of a result: as a frame of fractions, or as HTML in percentage points."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from evalkit.records import Estimate
 
-__all__ = ["shown"]
+__all__ = ["frame", "shown"]
+
+
+def frame(rows: Iterable[Any]) -> pd.DataFrame:
+    """Return one row per record."""
+    import pandas as pd
+
+    return pd.DataFrame([asdict(row) for row in rows])
 
 
 def shown(title: str, lines: Sequence[str], rows: Iterable[tuple[str, Estimate]]) -> str:

@@ -66,6 +66,8 @@ def test_every_shipped_file_is_valid() -> None:
         ("task", {**TASK, "source": {"lokal": "x.csv"}}, "lokal"),
         ("phrasings", [{**WORDING, "layout": "fancy"}], "fancy"),
         ("phrasings", {"defaults": {"sourcee": "m"}, "phrasings": [WORDING]}, "sourcee"),
+        ("phrasings", [{"id": "a", "text": "b"}], "'source' is a required"),
+        ("phrasings", {"defaults": WORDING, "phrasings": [{"text": "b"}]}, "'id' is a required"),
         ("phrasings", [], "should be non-empty"),
         ("suite", {"name": "s", "tasks": "mmlu/*"}, "is not of type"),
         ("model", {"backend": "hf", "nam": "x"}, "nam"),
