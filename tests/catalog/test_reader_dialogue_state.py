@@ -137,5 +137,5 @@ def test_shipped_phrasings_show_dialogue_and_slots(tmp_path: Path) -> None:
 
     prompts = [render_prompt(task, one, item).text for one in load_phrasings(task)]
 
-    assert len(prompts) == 10
+    assert len(prompts) >= 10
     assert all("\u201ctop\u201d stars." in text and "hotel-stars" in text for text in prompts)
