@@ -42,13 +42,10 @@ def calibrated(logprobs: Sequence[float], priors: Sequence[Sequence[float]]) -> 
 
     Examples
     --------
-    >>> [
-    ...     round(value, 3)
-    ...     for value in calibrated(
-    ...         (math.log(0.6), math.log(0.4)), [(math.log(0.75), math.log(0.25))]
-    ...     )
-    ... ]
-    [-1.099, -0.405]
+    >>> from math import exp, log
+    >>> found = calibrated((log(0.6), log(0.4)), [(log(0.75), log(0.25))])
+    >>> [round(exp(value), 3) for value in found]
+    [0.333, 0.667]
     """
     import numpy as np
     from scipy.special import log_softmax, softmax
