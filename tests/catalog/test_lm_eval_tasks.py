@@ -226,7 +226,7 @@ def test_filters_and_settings_of_generation_are_taken_over(
 
 
 def test_tasks_with_a_strict_form_are_asked_for_it(tmp_path: Path) -> None:
-    """By all its phrasings, ten or more; lm-eval's cue to think, which ours replace, is left out."""
+    """By all its phrasings, ten or more; lm-eval's cue to think is left out: ours replace it."""
     rows = [{"query": "How much", "worked": "12\n#### 12"}]
     thinking = WORKED.replace("Answer:", "Answer: Let's think step by step.")
     assert thinking != WORKED
