@@ -43,6 +43,7 @@ __all__ = [
     "StoreError",
     "TableError",
     "UsageError",
+    "first_line",
 ]
 
 
@@ -102,6 +103,14 @@ class EnvironmentFault(EvalkitError):
     """The machine lacks something: an engine, weights, data, disk space or the network."""
 
     exit_code = 4
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message without its closing stop, of one without a
+    message its kind.
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".")[:300] if lines else type(error).__name__
 
 
 class BackendError(EnvironmentFault):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.backends.hf.chat import refuse_chance, refuse_growth, whole_conversation
-from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.errors import BackendError, ExtraMissingError, first_line
 from evalkit.records import Ask, ModelSpec, Request, Response, digest
 
 __all__ = ["LMEvalBackend"]
@@ -82,11 +82,11 @@ class LMEvalBackend:
         except ValueError as error:
             raise BackendError(
                 f"lm-eval: model type {self._type!r} is not known to lm-eval "
-                f"{version('lm_eval')}. {_first_line(error)}"
+                f"{version('lm_eval')}. {first_line(error)}"
             ) from error
         except ImportError as error:
             raise BackendError(
-                f"lm-eval:{self._type}: cannot be imported: {_first_line(error)}. "
+                f"lm-eval:{self._type}: cannot be imported: {first_line(error)}. "
                 "Install what it needs."
             ) from error
         self._model = self._made()
@@ -102,7 +102,7 @@ class LMEvalBackend:
         # foreign code: whatever it raises is told, with the traceback under --debug
         except Exception as error:
             raise BackendError(
-                f"lm-eval:{self._type}: cannot be made: {_first_line(error)}. Check its arguments."
+                f"lm-eval:{self._type}: cannot be made: {first_line(error)}. Check its arguments."
             ) from error
 
     def _chat_template(self, wanted: str) -> str | None:
@@ -118,7 +118,7 @@ class LMEvalBackend:
             text = str(self._model.chat_template(True) or "")
         except Exception as error:  # foreign code, as above
             raise BackendError(
-                f"lm-eval:{self._type}: has no chat template ({_first_line(error)}). "
+                f"lm-eval:{self._type}: has no chat template ({first_line(error)}). "
                 "Use --chat-template none."
             ) from error
         refuse_chance(text)
@@ -231,7 +231,7 @@ class LMEvalBackend:
         # foreign code: whatever it raises ends the run, with the traceback under --debug
         except Exception as error:
             raise BackendError(
-                f"lm-eval:{self._type}: {method} failed: {_first_line(error)}. "
+                f"lm-eval:{self._type}: {method} failed: {first_line(error)}. "
                 "What was answered is stored; type the same command again."
             ) from error
         if len(found) != len(asked):
@@ -370,9 +370,3 @@ def _content(value: Any, revision: Any) -> str:
     except HFValidationError:
         return ""
     return Path(known).parent.name if isinstance(known, str) else ""
-
-
-def _first_line(error: BaseException) -> str:
-    """First line of an exception's message without its closing stop."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".")[:300] if lines else type(error).__name__

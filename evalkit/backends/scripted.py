@@ -210,14 +210,7 @@ class ScriptedBackend:
 
     def _uniform(self, *parts: str) -> float:
         """Return a number in [0, 1) that depends on the seed and the parts only."""
-        text = "\x1f".join((str(int(self.options["seed"])), self.behaviour, *parts))
-        return (
-            int.from_bytes(
-                hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(),
-                "big",
-            )
-            / 2**64
-        )
+        return self._draw(str(int(self.options["seed"])), self.behaviour, *parts)
 
     def _answer(self, request: Request, hint: Hint | None) -> Response:
         key = request.key

@@ -29,7 +29,7 @@ from evalkit.backends.hf.options import thoughts_of
 from evalkit.backends.hf.sampling import seed_of
 from evalkit.backends.hf.stops import Stops, stop_tokens
 from evalkit.backends.template_kwargs import NAME, template_kwargs
-from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.errors import BackendError, ExtraMissingError, first_line
 from evalkit.records import Ask, ModelSpec, Request, Response
 from evalkit.records.reasoning import has_marks
 
@@ -131,9 +131,8 @@ class VLLMBackend:
                 **given,
             )
         except (RuntimeError, ValueError, OSError, TypeError, NotImplementedError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BackendError(
-                f"{self._spec.name}: vLLM does not start: {first} Check device, "
+                f"{self._spec.name}: vLLM does not start: {first_line(error)}. Check device, "
                 "memory and options; --debug shows more."
             ) from error
 
@@ -239,10 +238,9 @@ class VLLMBackend:
                 use_tqdm=False,
             )
         except (RuntimeError, ValueError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BackendError(
-                f"{self._spec.name}: vLLM failed: {first} What was answered is stored; "
-                "type the same command again."
+                f"{self._spec.name}: vLLM failed: {first_line(error)}. "
+                "What was answered is stored; type the same command again."
             ) from error
         return list(outputs)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.catalog.readers.rows import as_text, derived_id
-from evalkit.errors import CatalogError, DataMissingError, ExtraMissingError
+from evalkit.errors import CatalogError, DataMissingError, ExtraMissingError, first_line
 from evalkit.records import Instance, Source, Task
 from evalkit.records.extraction import compiled
 
@@ -119,7 +119,7 @@ def _loaded(pattern: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = manager.load([name])["tasks"]
     except (OSError, ConnectionError) as error:
         raise DataMissingError(
-            f"{pattern}: lm-eval cannot load its documents: {_first_line(error)}. "
+            f"{pattern}: lm-eval cannot load its documents: {first_line(error)}. "
             "Connect to the network, or unset HF_HUB_OFFLINE."
         ) from error
     # foreign code reading a foreign file: whatever it raises is told, with the traceback under
@@ -127,14 +127,9 @@ def _loaded(pattern: str) -> Mapping[str, Any]:
     except Exception as error:
         raise CatalogError(
             f"{pattern}: lm-eval cannot load the task: {type(error).__name__}: "
-            f"{_first_line(error)}. Check its file."
+            f"{first_line(error)}. Check its file."
         ) from error
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".")[:300] if lines else type(error).__name__
 
 
 def _refusal(config: Any, task: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from evalkit.cli.options import number, p_value, print_table
+from evalkit.cli.options import p_value, print_table
 from evalkit.records import Estimate
 from evalkit.records.statistics import STATISTICS, shown_in
 from evalkit.report.terminal import say
@@ -14,6 +14,7 @@ from evalkit.report.text import (
     asked_of,
     bracket,
     carried,
+    number,
     proven,
     says_something,
     starred,

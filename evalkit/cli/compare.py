@@ -17,7 +17,6 @@ from evalkit.cli.options import (
     GroupedCommand,
     in_output,
     interval_options,
-    number,
     option,
     output_options,
     p_value,
@@ -36,7 +35,7 @@ from evalkit.report.compared import (
     reasons,
 )
 from evalkit.report.terminal import say
-from evalkit.report.text import grouped
+from evalkit.report.text import grouped, number
 
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparison

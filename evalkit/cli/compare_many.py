@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.options import number, print_json, print_table
+from evalkit.cli.options import print_json, print_table
 from evalkit.records.questions import WORDS, asked, of_differences
 from evalkit.records.statistics import shown_in
 from evalkit.report.compared import robustness
 from evalkit.report.terminal import say
-from evalkit.report.text import starred, with_interval
+from evalkit.report.text import number, starred, with_interval
 
 if TYPE_CHECKING:
     from evalkit.analysis.candidates import Candidate, Cost, Suggestion

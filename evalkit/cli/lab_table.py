@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.options import number, print_table
+from evalkit.cli.options import print_table
 from evalkit.report.terminal import say
+from evalkit.report.text import number
 
 if TYPE_CHECKING:
     from evalkit.records import Estimate

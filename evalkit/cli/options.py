@@ -26,7 +26,6 @@ __all__ = [
     "interval_options",
     "json_option",
     "no_report_option",
-    "number",
     "option",
     "output_options",
     "p_value",
@@ -215,17 +214,6 @@ def interval_options(
 def print_json(value: Any) -> None:
     """Print a value as JSON; a number that does not exist is null."""
     say(json_shown(json.dumps(finite_json(value), indent=2, ensure_ascii=False, allow_nan=False)))
-
-
-def number(value: float | None, *, digits: int = 1, scale: float = 100.0) -> str:
-    """Return a fraction in percentage points for a table; a dash when it does not exist.
-
-    >>> number(0.4567)
-    '45.7'
-    >>> number(None)
-    '-'
-    """
-    return "-" if value is None or value != value else f"{value * scale:.{digits}f}"
 
 
 def p_value(value: float) -> str:

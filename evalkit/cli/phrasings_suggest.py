@@ -14,7 +14,6 @@ import click
 from evalkit.cli.options import (
     PATH,
     GroupedCommand,
-    number,
     option,
     output_options,
     p_value,
@@ -22,6 +21,7 @@ from evalkit.cli.options import (
     print_table,
 )
 from evalkit.report.terminal import say
+from evalkit.report.text import number
 
 if TYPE_CHECKING:
     from evalkit.analysis.value_signals import Material, Worth

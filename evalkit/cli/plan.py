@@ -16,7 +16,6 @@ from evalkit.cli.options import (
     PATH,
     GroupedCommand,
     in_output,
-    number,
     option,
     output_options,
     print_json,
@@ -26,6 +25,7 @@ from evalkit.cli.options import (
 from evalkit.cli.prompts import print_prompts, prompts_json
 from evalkit.errors import UsageError
 from evalkit.report.terminal import counted, say
+from evalkit.report.text import number
 
 if TYPE_CHECKING:
     from evalkit.analysis.sizing import Sizing

@@ -16,7 +16,6 @@ from evalkit.cli.options import (
     PATH,
     GroupedCommand,
     in_output,
-    number,
     option,
     output_options,
     p_value,
@@ -26,6 +25,7 @@ from evalkit.cli.options import (
 )
 from evalkit.errors import UsageError
 from evalkit.report.terminal import say
+from evalkit.report.text import number
 
 if TYPE_CHECKING:
     from evalkit.gating.series import Point, Series

@@ -16,13 +16,12 @@ from evalkit.cli.options import (
     GroupedCommand,
     debug_option,
     in_output,
-    number,
     option,
     print_table,
     quiet_option,
 )
 from evalkit.report.terminal import json_shown, say
-from evalkit.report.text import finite_json
+from evalkit.report.text import finite_json, number
 
 if TYPE_CHECKING:
     from evalkit.runs.interim import Interim

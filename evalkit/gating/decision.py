@@ -20,14 +20,18 @@ from fnmatch import fnmatchcase
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
+
 from evalkit.gating.checks import CEILINGS, Check, Decision, OfCheck, Outcome
-from evalkit.gating.families import corrected_p, families_of, weights_of
 from evalkit.gating.measures import Measured
 from evalkit.records.policy import Policy, Waiver
+from evalkit.stats import benjamini_hochberg, holm
 from evalkit.stats.comparing.harm import Harm
 
 __all__ = ["decide"]
 
+INFORMATIONAL = "informational"
+"""Family of the checks that decide nothing."""
 HOPELESS = 1000
 """Times the present instances from which a number is no advice any more."""
 
@@ -57,12 +61,12 @@ def decide(
     notes
         From `admit`.
     """
-    corrected = corrected_p(measured, policy)
-    families = families_of(measured, policy)
+    corrected = _corrected_p(measured, policy)
+    families = _families_of(measured, policy)
     sizes = Counter(
         family for one, family in zip(measured, families, strict=True) if one.harm is not None
     )
-    weights = weights_of(families)
+    weights = _weights_of(families)
     checks = [
         _check(
             one,
@@ -322,3 +326,38 @@ def _named(checks: Sequence[Check]) -> str:
         for check in checks
     ]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _families_of(measured: Sequence[Measured], policy: Policy) -> list[str]:
+    """Return in which family each check is corrected.
+
+    Checks that must be shown to hold are one, alarms (short evidence lets them pass) another, so
+    that an alarm per task costs the first no power; informational ones stand apart.
+    """
+    return [
+        INFORMATIONAL
+        if one.rule.informational
+        else "alarms"
+        if (one.rule.inconclusive or policy.inconclusive) == "pass"
+        else "shown"
+        for one in measured
+    ]
+
+
+def _weights_of(families: Sequence[str]) -> dict[str, float]:
+    """Return each family's part of the chance of a false alarm;
+    alarms get a tenth where there are others.
+    """
+    both = {"shown", "alarms"} <= set(families)
+    return {INFORMATIONAL: 1.0, "shown": 0.9 if both else 1.0, "alarms": 0.1 if both else 1.0}
+
+
+def _corrected_p(measured: Sequence[Measured], policy: Policy) -> list[float]:
+    """Return the p of no harm, corrected within each family, and over the families that decide."""
+    p = np.array([math.nan if one.harm is None else one.harm.p_none for one in measured])
+    families = np.array(_families_of(measured, policy), dtype=object)
+    if policy.correction != "none":
+        correct = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}[policy.correction]
+        for name, weight in _weights_of(list(families)).items():
+            p[families == name] = np.minimum(1.0, correct(p[families == name]) / weight)
+    return [float(x) for x in p]

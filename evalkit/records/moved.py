@@ -102,7 +102,7 @@ _FILES = {
     "stats.contrast": "stats.point.contrast",
     "stats.crossed": "stats.intervals.crossed",
     "stats.design": "stats.planning.design",
-    "stats.effect": "stats.point.effect",
+    "stats.effect": "stats.point.contrast",
     "stats.fixed_intervals": "stats.intervals.fixed_intervals",
     "stats.granularity": "stats.point.granularity",
     "stats.harm": "stats.comparing.harm",

@@ -23,7 +23,6 @@ from evalkit.records.statistic_entry import (
 from evalkit.records.statistics_of_arms import of_arms, of_drops
 from evalkit.records.statistics_of_cells import PASS_AT, RELIABLE_AT, of_answers, of_cells
 from evalkit.records.statistics_of_dimensions import of_dimensions
-from evalkit.records.statistics_of_several import of_many_tasks, of_models
 from evalkit.records.statistics_of_states import of_states, of_states_pooled
 
 __all__ = [
@@ -116,13 +115,53 @@ def _of_runs() -> Iterator[Statistic]:
     )
 
 
+def _of_models() -> Iterator[Statistic]:
+    """Yield what places several models."""
+    over = "of the mean over tasks"
+    yield plain("rank", "place by mean, ties share the average", needs="models", pooled=over)
+    yield plain("rank_max", "place by max", needs="models", pooled=over)
+    yield plain("rank_cps", "place by cps", needs="models", pooled=over)
+    yield plain(
+        "competition_rank", "place by mean, ties share the best", needs="models", pooled=over
+    )
+    yield plain("rank_low", "best place of the interval", needs="models", pooled=over)
+    yield plain("rank_high", "worst place of the interval", needs="models", pooled=over)
+    yield plain("p_best", "share of resamples in which it is first", needs="models", pooled=over)
+    yield plain("kendall_w", "agreement of phrasings on the order of models", needs="models")
+
+
+def _of_many_tasks() -> Iterator[Statistic]:
+    """Yield the readings of several tasks that stand in rows over tasks only."""
+    readings = {
+        "mean_pooled": "mean of one list of all a[p] of all tasks",
+        "std_pooled": "sample deviation of one list of all a[p] of all tasks",
+        "std0_pooled": "population deviation of the same",
+        "std_rms": "root mean square of the tasks' std",
+        "std0_rms": "root mean square of the tasks' std0",
+        "std_within": "the same weighted by degrees of freedom",
+        "std_of_means": "std over phrasings of their mean over tasks",
+        "std0_of_means": "std0 of the same",
+    }
+    for arm in ("", "seen_", "unseen_"):
+        for name, means in readings.items():
+            of_arm = f", {arm[:-1]} phrasings" if arm else ""
+            yield plain(f"{arm}{name}", means + of_arm, pooled="only over tasks")
+    for name in ("mean", "std", "seen_mean", "seen_std", "unseen_mean", "unseen_std", "gap"):
+        means = (
+            f"mean over benchmarks of the mean over tasks of {name}; every benchmark counts once"
+        )
+        yield plain(f"{name}_by_benchmark", means, pooled="only over tasks")
+    yield plain("pdr_pooled", "mean drop rate of all pairs of all tasks", pooled="only over tasks")
+    yield plain("pdr_std_pooled", "population deviation of the same", pooled="only over tasks")
+
+
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {
         entry.name: entry
         for family in (
             *(_of_most_tables, _of_phrasing_scores, of_arms, of_drops),
             *(of_cells, of_answers, of_states),
-            *(of_models, of_many_tasks, of_states_pooled, _of_runs, of_dimensions),
+            *(_of_models, _of_many_tasks, of_states_pooled, _of_runs, of_dimensions),
         )
         for entry in family()
     }

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from typing import Any
 
 from evalkit.gating import Check, Decision, Explanation, Mover
-from evalkit.report.escaping import markdown, plain
+from evalkit.report.escaping import markdown, markdown_table, plain
 from evalkit.report.gate_causes import cause_lines
 from evalkit.report.terminal import counted as in_words
-from evalkit.report.text import finite_json
+from evalkit.report.text import finite_json, number
 
 __all__ = [
     "COLUMNS",
@@ -74,15 +74,6 @@ def gate_json(decision: Decision, explanation: Explanation | None = None) -> str
     return json.dumps(finite_json(body), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def points(value: float, *, sign: bool = False, digits: int = 1) -> str:
-    """Return a fraction in percentage points; a dash where it does not exist.
-
-    >>> points(0.0123), points(-0.5, sign=True), points(float("nan"))
-    ('1.2', '-50.0', '-')
-    """
-    return "-" if math.isnan(value) else f"{100 * value:{'+' if sign else ''}.{digits}f}"
-
-
 def told(check: Check) -> str:
     """Return the outcome of a check in words, with what keeps it from deciding."""
     word = HEADLINES.get(check.outcome, check.outcome)
@@ -104,11 +95,11 @@ def check_row(check: Check) -> list[str]:
     """Return a check as the cells of `COLUMNS`."""
     return [
         _name(check),
-        points(check.old),
-        points(check.new),
-        points(check.harm, sign=True),
-        points(check.high, sign=True),
-        points(check.margin),
+        number(check.old),
+        number(check.new),
+        number(check.harm, sign=True),
+        number(check.high, sign=True),
+        number(check.margin),
         told(check),
     ]
 
@@ -160,7 +151,7 @@ def needed(decision: Decision) -> Iterator[str]:
         )
         why = check.why.removeprefix(f"{check.metric} is ").removeprefix(f"{check.metric} ")
         yield (
-            f"{_name(check)}: {why}. {advice}; a change of {points(check.detectable)} points "
+            f"{_name(check)}: {why}. {advice}; a change of {number(check.detectable)} points "
             f"would be noticed with {decision.policy.power:.0%} chance."
         )
     if quiet := [check for check in short if check.alarm]:
@@ -230,12 +221,12 @@ def mover_row(mover: Mover) -> list[str]:
     """Return what moved as the cells of `MOVERS`."""
     return [
         f"{mover.task} {mover.name}",
-        points(mover.old),
-        points(mover.new),
+        number(mover.old),
+        number(mover.new),
         str(mover.lost),
         str(mover.gained),
         str(mover.n),
-        points(mover.share, digits=3),
+        number(mover.share, digits=3),
     ]
 
 
@@ -285,7 +276,7 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
         "",
         markdown(decision.why, limit=1000),
         "",
-        *_markdown_table(COLUMNS, [check_row(check) for check in checks]),
+        _markdown_table(COLUMNS, [check_row(check) for check in checks]),
         "",
         (
             f"{POINTS} Policy {markdown(decision.policy.name)}, one-sided level "
@@ -326,18 +317,13 @@ def gate_markdown(decision: Decision, explanation: Explanation | None = None) ->
     return "\n".join(lines) + "\n"
 
 
-def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    rule = ["---", *("---:" for _ in columns[1:])]
-    return [
-        f"| {' | '.join(columns)} |",
-        f"|{'|'.join(rule)}|",
-        *(f"| {' | '.join(markdown(cell) for cell in row)} |" for row in rows),
-    ]
+def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown_table(columns, rows, title="", right=[bool(n) for n in range(len(columns))])
 
 
 def _explained_markdown(explanation: Explanation) -> list[str]:
     lines = []
-    for title, movers, number in (
+    for title, movers, total in (
         ("Phrasings", explanation.phrasings, explanation.n_phrasings),
         ("Instances", explanation.instances, explanation.n_instances),
     ):
@@ -345,11 +331,11 @@ def _explained_markdown(explanation: Explanation) -> list[str]:
             "",
             (
                 f"<details><summary>{title} that pull the mean down most ({len(movers)} of "
-                f"{number} that got worse)</summary>"
+                f"{total} that got worse)</summary>"
             ),
             "",
         ]
-        lines += _markdown_table(MOVERS, [mover_row(mover) for mover in movers])
+        lines.append(_markdown_table(MOVERS, [mover_row(mover) for mover in movers]))
         answers = [
             (
                 f"- {markdown(mover.task)} {markdown(mover.name)}: "

@@ -10,8 +10,8 @@ from evalkit.records import Estimate
 from evalkit.records.manifest import Manifest
 from evalkit.records.questions import WORDS
 from evalkit.records.statistics import LEADERBOARD, statistic
-from evalkit.report.escaping import markdown
-from evalkit.report.text import state_counts
+from evalkit.report.escaping import markdown, markdown_table
+from evalkit.report.text import number, state_counts
 from evalkit.report.wordings import unlike
 from evalkit.store.csv_file import csv_of
 
@@ -171,26 +171,10 @@ def leaderboard_markdown(rows: Sequence[Mapping[str, Any]], order: Standings) ->
         The standings they were made of.
     """
     heads, about = [head for head, _ in SHOWN], WORDS[order.question]
-    lines = [
-        f"| {' | '.join(heads)} |",
-        f"|{'|'.join(['---:', '---', *('---:' for _ in heads[2:])])}|",
-    ]
-    lines += [
-        f"| {' | '.join(markdown(cell) for cell in shown_cells(row, about))} |" for row in rows
-    ]
-    return (
-        "\n".join(
-            [
-                *lines,
-                "",
-                *(
-                    f"{markdown(sentence, limit=600)}  "
-                    for sentence in leaderboard_notes(rows, order)
-                ),
-            ]
-        )
-        + "\n"
-    )
+    right = [head != "model" for head in heads]
+    table = markdown_table(heads, [shown_cells(row, about) for row in rows], title="", right=right)
+    notes = [f"{markdown(said, limit=600)}  " for said in leaderboard_notes(rows, order)]
+    return "\n".join([table, "", *notes]) + "\n"
 
 
 SHOWN: tuple[tuple[str, str], ...] = (
@@ -229,21 +213,16 @@ def shown_cells(row: Mapping[str, Any], asked: str) -> list[str]:
             cells.append(str(row[column]))
         elif column == "p_best":
             cells.append(
-                _points(row["p_best"], digits=0) + ("%" if row["p_best"] is not None else "")
+                number(row["p_best"], digits=0) + ("%" if row["p_best"] is not None else "")
             )
         else:
             low, high = row[f"{column}_low"], row[f"{column}_high"]
             known = low is not None and low == low
             star = "" if row.get("questions", {}).get(column, asked) == asked else "*"
             cells.append(
-                _points(row[column])
-                + (f" [{_points(low)}, {_points(high)}]{star}" if known else "")
+                number(row[column]) + (f" [{number(low)}, {number(high)}]{star}" if known else "")
             )
     return cells
-
-
-def _points(value: float | None, *, digits: int = 1) -> str:
-    return "-" if value is None or value != value else f"{100 * value:.{digits}f}"
 
 
 def leaderboard_notes(rows: Sequence[Mapping[str, Any]], order: Standings) -> list[str]:
@@ -345,7 +324,7 @@ def _strip(row: Mapping[str, Any]) -> dict[str, str]:
         "rank": str(row["rank"]),
         "letters": row["letters"],
         "mean": place("mean"),
-        "points": _points(row["mean"]),
+        "points": number(row["mean"]),
         "low": low if high else "",
         "high": high if low else "",
         "worst": place("worst_phrasing"),

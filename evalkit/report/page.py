@@ -14,14 +14,13 @@ from evalkit.catalog.paths import data_root
 from evalkit.records.questions import WORDS
 from evalkit.report.answer_tables import answer_tables
 from evalkit.report.asked import about, most_asked
-from evalkit.report.cells import packed_cells
 from evalkit.report.compared import reasons
 from evalkit.report.dimensions import dimension_tables, largest_change
 from evalkit.report.drawing import Drawing, by_task
 from evalkit.report.drawings import drawings
 from evalkit.report.judges import judge_views
 from evalkit.report.limits import limits, limits_of_wordings
-from evalkit.report.page_data import page_data
+from evalkit.report.page_data import packed_cells, page_data
 from evalkit.report.page_tables import (
     benchmark_rows,
     flip_view,

@@ -22,6 +22,7 @@ __all__ = [
     "finite_json",
     "grouped",
     "markdown_cell",
+    "number",
     "p_shown",
     "points",
     "proven",
@@ -94,6 +95,19 @@ def finite_json(value: Any) -> Any:
 def finite(value: float | None, *, digits: int = 4) -> float | None:
     """Return a rounded number for JSON; None where it does not exist."""
     return None if value is None or value != value else round(float(value), digits)
+
+
+def number(
+    value: float | None, *, digits: int = 1, scale: float = 100.0, sign: bool = False
+) -> str:
+    """Return a fraction in percentage points, in ASCII alone; a dash where it does not exist.
+
+    >>> number(0.4567), number(None), number(0.5, sign=True)
+    ('45.7', '-', '+50.0')
+    """
+    if value is None or value != value:
+        return "-"
+    return f"{value * scale:{'+' if sign else ''}.{digits}f}"
 
 
 def points(value: float | None, *, digits: int = 1) -> str:

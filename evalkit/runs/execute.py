@@ -15,14 +15,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import opened
 from evalkit.catalog.paths import cache_dir
-from evalkit.errors import BackendError, IncompleteError
-from evalkit.records import Job, Response, digest
+from evalkit.errors import BackendError, ExtraMissingError, IncompleteError
+from evalkit.records import Job, Response, Task, digest
 from evalkit.records.manifest import Attempt, Intervals, Manifest
 from evalkit.runs.ask import Progress
 from evalkit.runs.choose import choose
@@ -34,7 +36,6 @@ from evalkit.runs.identity import (
     run_directory,
     suite_record,
 )
-from evalkit.runs.needs import refuse_lacking
 from evalkit.runs.said_again import refuse_silent, said_again
 from evalkit.runs.settings import Settings
 from evalkit.runs.unchanged import unchanged
@@ -45,6 +46,15 @@ from evalkit.store.shared_cache import SharedCache
 from evalkit.tuning.adapters import refuse_overlap
 
 __all__ = ["Outcome", "open_backend", "run"]
+
+_NEEDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "metric 'chrf'": ("sacrebleu", "hf"),
+        "metric 'sentence_bleu'": ("sacrebleu", "hf"),
+        "measure 'language'": ("lingua", "rules"),
+    }
+)
+"""What scores -> the package it uses, and the extra that brings it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +102,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     from evalkit.runs.finish import finish
     from evalkit.runs.programs import refuse_code, run_programs
 
-    refuse_lacking([job.task for job in jobs])
+    _refuse_lacking([job.task for job in jobs])
     refuse_overlap(
         settings.mitigations, [phrasing.id for job in jobs for phrasing in job.phrasings]
     )
@@ -336,3 +346,18 @@ def _collect(
         if cache is not None:
             cache.close()
     return asker.reasons()
+
+
+def _refuse_lacking(tasks: Sequence[Task]) -> None:
+    """Raise when the answers of a task could not be scored here.
+
+    Raises
+    ------
+    ExtraMissingError
+        With the command that installs what is missing.
+    """
+    for task in tasks:
+        for what in (f"metric {task.metric!r}", *(f"measure {one!r}" for one in task.measures)):
+            package, extra = _NEEDS.get(what, ("", ""))
+            if package and find_spec(package) is None:
+                raise ExtraMissingError(f"{task.id}: {what}", extra)

@@ -98,18 +98,21 @@ from evalkit.stats.point.calibration import (
 )
 from evalkit.stats.point.contrast import (
     accuracy_norm,
+    cohen_h,
     drop_rates,
     gap,
     gap_std,
     gap_worst,
+    hedges_g,
     on_shared_instances,
     pdr,
     pdr_std,
     reliance,
 )
-from evalkit.stats.point.effect import cohen_h, hedges_g
 from evalkit.stats.point.instances import (
     best_instance,
+    pass_at_k,
+    pass_at_k_cells,
     pss,
     pss_per_instance,
     reliable_at_k,
@@ -138,7 +141,6 @@ from evalkit.stats.point.location import (
     quantile,
     worst_k,
 )
-from evalkit.stats.point.passing import pass_at_k, pass_at_k_cells
 from evalkit.stats.point.phrasing_means import FROM_MEANS, GAPS_FROM_MEANS
 from evalkit.stats.point.places import not_dominated, pairwise_tau, percent_of, regret_at_k
 from evalkit.stats.point.rates import rare_rate_interval, rate, rate_interval, rate_per_phrasing

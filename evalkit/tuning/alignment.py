@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.backends.base import Backend
 from evalkit.backends.mitigations.applying import inner_workings
-from evalkit.errors import BackendError, UsageError
+from evalkit.errors import BackendError, UsageError, first_line
 from evalkit.tuning.adapters import RECORD, base_marks
 from evalkit.tuning.bottleneck import save as save_bottleneck
 from evalkit.tuning.folder import CHECKPOINT, finish, make_ready
@@ -260,7 +260,7 @@ def _clear_errors(name: str, method: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BackendError(
-            f"{name}: cannot be trained with --method {method}: {lines[0]}. Use another method."
+            f"{name}: cannot be trained with --method {method}: {first_line(error)}. "
+            "Use another method."
         ) from error

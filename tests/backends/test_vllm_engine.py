@@ -354,7 +354,7 @@ def test_an_engine_that_dies_ends_the_run(
         lambda *_, **__: (_ for _ in ()).throw(RuntimeError("EngineCore died\nsecond line")),
     )
     with pytest.raises(
-        BackendError, match="vLLM failed: EngineCore died What was answered is stored"
+        BackendError, match=r"vLLM failed: EngineCore died\. What was answered is stored"
     ) as caught:
         by_key(backend, CHOICES)
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from evalkit.records import Score
-from evalkit.report.cells import packed_cells, unpacked
 from evalkit.report.evidence import gather
 from evalkit.report.page import render_page
+from evalkit.report.page_data import packed_cells, unpacked
 from evalkit.report.run_view import RunView
 from evalkit.scoring import ScoreTable
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.backends.hf.gguf_file import gguf_in, read_gguf
-from evalkit.errors import BackendError, ExtraMissingError
+from evalkit.errors import BackendError, ExtraMissingError, first_line
 from evalkit.records import ModelSpec
 
 __all__ = ["ModelFiles", "locate", "read_template"]
@@ -163,16 +163,10 @@ def _download(spec: ModelSpec, *, offline: bool) -> tuple[Path, str]:
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise BackendError(
-            f"{where}: cannot be fetched from the hub: {_first_line(error)}. "
+            f"{where}: cannot be fetched from the hub: {first_line(error)}. "
             "Check the name, the revision, the network and HF_ENDPOINT."
         ) from error
     return root, root.name
-
-
-def _first_line(error: BaseException) -> str:
-    """First line of an exception's message without its closing stop."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _check(root: Path, *, revision: str, spec: ModelSpec) -> ModelFiles:
@@ -295,7 +289,7 @@ def read_json(path: Path) -> Any:
     except (OSError, ValueError, RecursionError) as error:
         refuse_pointer(path)
         raise BackendError(
-            f"{path}: cannot be read as JSON: {_first_line(error)}. Fetch the model again."
+            f"{path}: cannot be read as JSON: {first_line(error)}. Fetch the model again."
         ) from error
 
 
@@ -370,6 +364,6 @@ def read_template(choice: str) -> str | None:
         return Path(choice).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BackendError(
-            f"chat template {choice!r}: cannot be read: {_first_line(error)}; 'auto', "
+            f"chat template {choice!r}: cannot be read: {first_line(error)}; 'auto', "
             "'none' or the path of a Jinja file is accepted."
         ) from error

@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.catalog.files import json_lines, locate
+from evalkit.catalog.files import locate
 from evalkit.catalog.procedural.capitals import CAPITALS, PASSAGES, QUESTIONS
 from evalkit.catalog.procedural.draft import Draws
 from evalkit.catalog.readers.derived import checked_options, chosen
+from evalkit.catalog.readers.rows import table_rows
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -181,18 +182,18 @@ def _capitals(seed: int) -> list[_Origin]:
 
 def _of_file(task: Task, data_dir: Path | None, split: str) -> list[_Origin]:
     """Return the questions of a file as DPR writes it."""
-    rows: list[tuple[str, Mapping[str, Any]]] = []
-    for path in locate(task, data_dir, split).paths:
-        rows += [(f"{path}:{line}", row) for line, row in json_lines(path)]
+    rows = [
+        (f"{path}:{line}", row)
+        for path in locate(task, data_dir, split).paths
+        for line, row in table_rows(path)
+    ]
     read_rows = [_row(where, row) for where, row in rows]
-    return [_origin(number, read_rows, rows[number][0]) for number in range(len(read_rows))]
+    return [_origin(number, read_rows, where) for number, (where, _) in enumerate(rows)]
 
 
-def _row(where: str, row: Any) -> tuple[str, tuple[str, ...], list[tuple[str, bool]]]:
+def _row(where: str, row: Mapping[str, Any]) -> tuple[str, tuple[str, ...], list[tuple[str, bool]]]:
     """Return question, answers and (passage, has the answer) of one row."""
-    question = row.get("question") if isinstance(row, dict) else None
-    answers = row.get("answers") if isinstance(row, dict) else None
-    contexts = row.get("ctxs") if isinstance(row, dict) else None
+    question, answers, contexts = (row.get(name) for name in ("question", "answers", "ctxs"))
     if not isinstance(question, str) or not question.strip():
         raise CatalogError(f"{where}: has no text 'question'. Fill it in.")
     texts = (

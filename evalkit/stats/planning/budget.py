@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from evalkit.stats.intervals.resample import Interval, undefined
-from evalkit.stats.planning.budget_design import balanced_design, scored_cells
+from evalkit.stats.planning.budget_design import balanced_design
 from evalkit.stats.planning.budget_model import Covariates, Posterior, sample_posterior
 from evalkit.stats.point.phrasing_means import FROM_MEANS
 
@@ -249,7 +249,7 @@ def gather_cells(
         else:
             groups = None if covariates is None else covariates.groups
             design = balanced_design(*shape, budget=int(look), rng=rng, scored=tried, groups=groups)
-            cells = scored_cells(design & ~tried)
+            cells = np.argwhere(design & ~tried)
         scores[cells[:, 0], cells[:, 1]] = ask(cells)
         tried[cells[:, 0], cells[:, 1]] = True
         last = look == looks[-1]

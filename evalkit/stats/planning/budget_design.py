@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-__all__ = ["balanced_design", "scored_cells"]
+__all__ = ["balanced_design"]
 
 Design = Bool[np.ndarray, "phrasing instance"]
 
@@ -59,14 +59,3 @@ def balanced_design(
                 least = least[share[codes[least]] == share[codes[least]].min()]
             design[row, rng.choice(least)] = True
     return design
-
-
-def scored_cells(design: Design) -> Int[np.ndarray, "cell 2"]:
-    """Return the (phrasing, instance) indices of a design, row by row.
-
-    Examples
-    --------
-    >>> scored_cells(np.array([[False, True], [True, False]])).tolist()
-    [[0, 1], [1, 0]]
-    """
-    return np.argwhere(design)
