@@ -15,7 +15,15 @@ from evalkit.analysis.estimating import headline_phrasings
 from evalkit.records import digest
 from evalkit.scoring import ScoreTable
 
-__all__ = ["Made", "Mismatch", "ScorerRow", "made_by_scorer", "mismatches", "scorer_rows"]
+__all__ = [
+    "Made",
+    "Mismatch",
+    "ScorerRow",
+    "made_by_scorer",
+    "mismatches",
+    "ranked",
+    "scorer_rows",
+]
 
 Key = tuple[str, str, str, str]
 
@@ -78,7 +86,11 @@ def scorer_rows(tables: Mapping[Key, ScoreTable]) -> list[ScorerRow]:
         (run, model, kind of answers, rule) -> cells; the rules of one model and kind have the same
         tasks, phrasings and instances.
     """
-    rows = [_row(key, table) for key, table in tables.items()]
+    return ranked([_row(key, table) for key, table in tables.items()])
+
+
+def ranked(rows: Sequence[ScorerRow]) -> list[ScorerRow]:
+    """Return rows with the place of each among those of the same cells under the same rule."""
     placed = []
     for row in rows:
         rivals = [

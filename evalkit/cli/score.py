@@ -21,11 +21,11 @@ from evalkit.cli.options import (
     table_options,
 )
 from evalkit.errors import UsageError
-from evalkit.report.terminal import counted, say
-from evalkit.report.text import points, share, signed
+from evalkit.report.terminal import say
+from evalkit.report.text import share
 
 if TYPE_CHECKING:
-    from evalkit.analysis.by_scorer import Key, ScorerRow
+    from evalkit.analysis.by_scorer import Key
     from evalkit.scoring import ScoreTable
 
 __all__ = ["command"]
@@ -129,6 +129,7 @@ def show_scorers(tables: Mapping[Key, ScoreTable], score_by: str, *, as_json: bo
     and how far ways of asking agree.
     """
     from evalkit.analysis.by_scorer import made_by_scorer, mismatches, scorer_rows
+    from evalkit.report.scorers import made_sentences, scorer_tables
 
     if not tables:
         raise UsageError(
@@ -146,15 +147,11 @@ def show_scorers(tables: Mapping[Key, ScoreTable], score_by: str, *, as_json: bo
             }
         )
         return 0
-    for kind in dict.fromkeys(row.answers for row in rows):
-        _print_kind(kind, [row for row in rows if row.answers == kind])
-    for found in made:
-        say(
-            f"{points(found.share)} of {points(found.most.spread)} points of this spread are made "
-            f"by the scorer ({found.model}, {counted(found.most.n_tasks, 'task')}): "
-            f"{points(found.most.spread)} under {_named(found.most)}, "
-            f"{points(found.least.spread)} under {_named(found.least)}."
-        )
+    for table in scorer_tables(rows):
+        title = f"Answers by {table.answers}, percentage points, means over tasks"
+        print_table(table.heads, table.rows, title=title)
+    for sentence in made_sentences(rows):
+        say(sentence)
     for one in apart:
         say(
             f"{one.model}: the label of highest probability (rule {one.by}) and the written answer "
@@ -162,42 +159,6 @@ def show_scorers(tables: Mapping[Key, ScoreTable], score_by: str, *, as_json: bo
             f"{share(one.unread)} of the texts name none."
         )
     return 0
-
-
-def _named(row: ScorerRow) -> str:
-    return f"{row.scorer} ({row.answers}, {Path(row.run).name})"
-
-
-def _print_kind(kind: str, rows: Sequence[ScorerRow]) -> None:
-    ranked = any(row.rank == row.rank for row in rows)
-    several = len({row.run for row in rows}) > 1
-    heads = [
-        *(["run"] * several),
-        "model",
-        "scorer",
-        "tasks",
-        "mean",
-        "spread",
-        "std",
-        "gap",
-        *(["rank"] * ranked),
-    ]
-    print_table(
-        heads,
-        [
-            [
-                *([Path(row.run).name] * several),
-                row.model,
-                row.scorer,
-                str(row.n_tasks),
-                *(points(number) for number in (row.mean, row.spread, row.std)),
-                signed(row.gap),
-                *([f"{row.rank:g}"] * ranked),
-            ]
-            for row in rows
-        ],
-        title=f"Answers by {kind}, percentage points, means over tasks",
-    )
 
 
 def _programs(allowed: bool, *, quiet: bool) -> Any:

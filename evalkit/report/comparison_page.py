@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from evalkit import stats
+from evalkit.analysis.by_scorer import ranked
 from evalkit.analysis.compare import Comparison, FlipCount
 from evalkit.analysis.standings import Standings
 from evalkit.errors import ComparisonError
@@ -40,6 +41,7 @@ from evalkit.report.limits import Limit, limits
 from evalkit.report.page import drawn, environment, policy, template_text
 from evalkit.report.page_tables import COLUMNS
 from evalkit.report.run_view import RunView
+from evalkit.report.scorers import scorer_tables
 from evalkit.report.text import asked_of
 
 __all__ = [
@@ -367,6 +369,9 @@ def render_comparison(
                 {"name": name, "run": run, "values": found.get("all", {})}
                 for name, run, found in models
             ],
+            scorers=scorer_tables(
+                ranked([replace(row, run=name) for name, run, _ in models for row in run.scorers])
+            ),
             limits=_shared_limits(models),
             standings={row.model: row for row in order.rows},
             order=order,

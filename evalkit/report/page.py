@@ -29,6 +29,7 @@ from evalkit.report.page_tables import (
     unused_rows,
 )
 from evalkit.report.run_view import Comparison, RunView
+from evalkit.report.scorers import scorer_tables
 from evalkit.report.sections import answers, controls, looks_text, metric_name, provenance
 from evalkit.report.strips import strips
 from evalkit.report.summary import cost_sentence
@@ -160,6 +161,7 @@ def context(run: RunView, *, comparison: Comparison | None = None) -> dict[str, 
         "dimensions": (tables := dimension_tables(run.estimates)),
         "largest_change": largest_change(tables),
         "of_answers": answer_tables(values, [view.task.id for view in run.evidence.tasks]),
+        "scorers": scorer_tables(run.scorers),
         "judges": judge_views(run.judges),
         "classes": task_classes(run.estimates),
         "benchmarks": benchmark_rows(values),

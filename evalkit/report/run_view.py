@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalkit.analysis.by_scorer import ScorerRow
 from evalkit.analysis.compare import FlipCount
 from evalkit.analysis.judged import Judgement
 from evalkit.records import Estimate
@@ -31,6 +32,8 @@ class RunView:
     """Its estimates."""
     judges: Sequence[tuple[Pass, Judgement]] = ()
     """What judges said of its answers."""
+    scorers: Sequence[ScorerRow] = ()
+    """Its stored answers under other rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

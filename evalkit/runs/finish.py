@@ -332,6 +332,7 @@ def _report(
     """Write what a person looks at, the fourth step."""
     from evalkit.report.run_view import RunView
     from evalkit.report.writing import write_leaderboard, write_report
+    from evalkit.runs.by_scorer import rows_of_run
     from evalkit.runs.judged import judgements
 
     if not page:
@@ -346,7 +347,13 @@ def _report(
         distances=found.distances,
     )
     judges = judgements(directory.path, level=evidence.level)
-    view = RunView(manifest=manifest, evidence=evidence, estimates=estimates, judges=judges)
+    view = RunView(
+        manifest=manifest,
+        evidence=evidence,
+        estimates=estimates,
+        judges=judges,
+        scorers=rows_of_run(directory.path, manifest),
+    )
     write_report(directory.path, view)
 
 

@@ -94,6 +94,7 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
         When it is no run, was never finished, or a file of it is damaged.
     """
     from evalkit.report.run_view import RunView
+    from evalkit.runs.by_scorer import rows_of_run
     from evalkit.runs.finish import evidence_of
     from evalkit.runs.judged import judgements
 
@@ -106,7 +107,13 @@ def read_run(path: Path, *, flips: int | None = None, table: ScoreTable | None =
     with Store(RunDir(path).store_path, read_only=read_only) as store:
         evidence = evidence_of(store, manifest, table, level=level, flips=flips)
     judges = judgements(path, level=level)
-    return RunView(manifest=manifest, evidence=evidence, estimates=estimates, judges=judges)
+    return RunView(
+        manifest=manifest,
+        evidence=evidence,
+        estimates=estimates,
+        judges=judges,
+        scorers=rows_of_run(path, manifest),
+    )
 
 
 def against(path: Path, run: RunView, baseline: Path) -> Comparison:
