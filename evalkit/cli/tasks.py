@@ -102,9 +102,14 @@ def from_table(
     from evalkit.catalog.library.from_table import propose
     from evalkit.catalog.library.writing import write_new
     from evalkit.catalog.tasks import load_task
-    from evalkit.errors import UsageError
+    from evalkit.errors import EvalkitError, UsageError
 
     path = out or table.with_suffix(".yaml")
+    if path.suffix not in {".yaml", ".yml"}:
+        raise UsageError(
+            f"--out: {path} is not the name of a task file, which ends in .yaml. "
+            f"Name it {path.with_name(path.name + '.yaml')}."
+        )
     if path.resolve().parent != table.resolve().parent:
         raise UsageError(
             f"--out: {path} does not lie beside {table}, where the task looks for its rows. "
@@ -116,8 +121,11 @@ def from_table(
     )
     proposal = propose(table, name=name, target=target, columns=chosen, header=named)
     write_new(path, proposal.text)
-    task = load_task(str(path))
-    instances = load_instances(task, None)
+    try:
+        instances = load_instances(load_task(str(path)), None)
+    except EvalkitError:
+        path.unlink()  # what cannot be read is mended in the table, and the command typed again
+        raise
     if quiet:
         return 0
     for line in proposal.told:

@@ -158,7 +158,7 @@ def _read(path: Path, header: Sequence[str]) -> tuple[list[dict[str, Any]], dict
             continue
         if rows and len(rows[0]) > 1:
             return rows, told
-        narrow = narrow or (rows, told)
+        narrow = narrow or (None if first else (rows, told))
     if narrow:
         return narrow
     raise first or UsageError(f"{path}: has no rows.")
@@ -261,7 +261,7 @@ def _task(
             task["metric"] = "rouge_l"
             told.append("the answers have several lines: compared by ROUGE-L")
         told.append(f"free text: {len(set(values)):,} different answers in {len(values):,} rows")
-    what = "the right choice" if task["kind"] == "choice" else f"the {answers.replace('_', ' ')}"
+    what = "the right choice" if task["kind"] == "choice" else _spoken([answers])
     task["description"] = f"Give {what} for {_spoken(fields)}."
     return task, told
 

@@ -196,7 +196,7 @@ def _plain(word: str) -> bool:
 def leet(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phrasing | Impossible:
     """Return the phrasing in leetspeak, slots and label words as they are.
 
-    Refused when it holds digits of its own.
+    Refused when it holds digits of its own, or when a word would look like a label.
     """
     text = rewrite_free(phrasing.text, to_leet, options["protected_words"])
     if text == phrasing.text:
@@ -206,6 +206,8 @@ def leet(phrasing: Phrasing, rng: np.random.Generator, options: Options) -> Phra
             sorted(set(_outside(phrasing.text, options["protected_words"])) & set("431057"))
         )
         return Impossible(f"cannot be read back: it already holds the digits {digits}")
+    if rewrite_free(text, from_leet, options["protected_words"]) != phrasing.text:
+        return Impossible("cannot be read back: a word would be taken for a label, as a for 4")
     return replace(phrasing, text=text)
 
 

@@ -15,6 +15,11 @@ __all__ = ["SLOT", "Word", "free_words", "protected_spans", "rewrite_free", "sub
 _QUOTED_VALUE = r"""(?:"[^"]*"|'[^']*'|[^"'])"""
 SLOT = re.compile(rf"\{{\{{{_QUOTED_VALUE}*?\}}\}}", re.DOTALL)
 """A slot, wherever it stands: a quotation around it makes no difference."""
+_UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Scripts in which the words before and after a label may touch it."""
+_LEFT = rf"(?<![^\W{_UNSPACED}])"
+_RIGHT = rf"(?![^\W{_UNSPACED}])"
+"""Where a label may begin and end: not inside a word."""
 _KEPT = re.compile(
     rf"\{{\{{{_QUOTED_VALUE}*?\}}\}}"
     rf"|\{{%{_QUOTED_VALUE}*?%\}}"
@@ -27,9 +32,10 @@ _KEPT = re.compile(
     r"|(?<!\w)'[^'\n]{1,40}'(?!\w)"
     r'|"[^"\n]{1,40}"'
     r"|[‘“][^’”\n]{1,40}[’”](?!\w)"
-    r"|(?<![\w'’])(?:[B-F]|A(?=[,.;)\]?!]|\s+(?:or|and)\b))(?![\w'’])",
+    rf"|{_LEFT}(?<!['’])(?:[B-F]|A(?=[,.;)\]?!、，{_UNSPACED}]|\s+(?:or|and)\b)){_RIGHT}(?!['’])",
     re.DOTALL,
 )
+_TOUCHED = re.compile(f"[{_UNSPACED}]")
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 
 
@@ -58,8 +64,8 @@ def _labels(words: tuple[str, ...]) -> re.Pattern[str] | None:
         {word.strip() for word in words if word.strip()}, key=lambda word: (-len(word), word)
     ):
         body = r"\s+".join(re.escape(piece) for piece in word.split())
-        left = r"(?<!\w)" if word[0].isalnum() else ""
-        right = r"(?!\w)" if word[-1].isalnum() else ""
+        left = _LEFT if word[0].isalnum() and not _TOUCHED.match(word[0]) else ""
+        right = _RIGHT if word[-1].isalnum() and not _TOUCHED.match(word[-1]) else ""
         parts.append(f"{left}(?:{body}){right}" if len(word) == 1 else f"(?i:{left}{body}{right})")
     return re.compile("|".join(parts)) if parts else None
 

@@ -4,6 +4,7 @@ every row, guesses are refused.
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,35 @@ def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture)
 
 
 FOUR = ["red", "green", "blue", "grey"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("text,text,label\na,b,yes\nc,d,no\n", "names a column twice"),
+        ("text,label\nhello,yes\nbye\n", "t.csv:3: has 1 cells, the header has 2"),
+        ("text,label\ngood,yes\nbad,\nmeh,no\n", "t.csv:3: .*empty accepted answer"),
+    ],
+)
+def test_a_table_at_fault_is_named_by_its_line_and_leaves_no_task(
+    tmp_path: Path, capsys: pytest.CaptureFixture, text: str, message: str
+):
+    """Another mark between cells is not blamed, and the command can be typed again."""
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+
+    assert invoke(["tasks", "from-table", str(tmp_path / "t.csv")]) != 0
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "t.yaml").exists()
+
+
+def test_a_task_file_has_the_ending_of_one(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Else its name would be taken for the id of a task."""
+    (tmp_path / "t.csv").write_text("text,label\nhello,yes\nbye,no\n", encoding="utf-8")
+
+    code = invoke(["tasks", "from-table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "t")])
+
+    assert code != 0
+    assert "t is not the name of a task file, which ends in .yaml" in capsys.readouterr().err
 
 
 def shaped(kind: str, number: int) -> dict:

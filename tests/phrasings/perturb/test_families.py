@@ -170,6 +170,17 @@ def test_leet_refuses_a_text_with_digits():
     )
 
 
+def test_leet_refuses_a_word_that_would_look_like_a_label():
+    """With labels 1 to 4, "a" would become the label 4; other labels are no hindrance."""
+    numbers = phrasing("Give a number: 1, 2 or 4")
+
+    assert leet(numbers, rng(), options("leet", protected_words=("1", "2", "4"))) == Impossible(
+        "cannot be read back: a word would be taken for a label, as a for 4"
+    )
+    made = leet(phrasing("Is it 1 or 10?"), rng(), options("leet", protected_words=("1", "10")))
+    assert made.text == "I5 17 1 0r 10?"
+
+
 @pytest.mark.parametrize("kind", ["separator", "casing", "spacing"])
 def test_layout_changes_no_word(kind):
     """Whatever the layout, the letters in order are the same but for case."""

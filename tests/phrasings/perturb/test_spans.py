@@ -21,6 +21,7 @@ from evalkit.phrasings.perturb.spans import free_words, protected_spans, rewrite
         ("fill {slot} in", ["{slot}"]),
         ("A reply: A, B or (C)", ["A", "B", "C"]),
         ("Q: A: I", []),
+        ("选A还是B？", ["A", "B"]),
     ],
 )
 def test_slots_tags_code_and_quoted_words_are_protected(text, kept):
@@ -37,6 +38,20 @@ def test_label_words_are_protected_by_word_and_single_letters_by_case():
     assert [
         text[start:end] for start, end in protected_spans(text, ["A", "yes", "not entailment"])
     ] == ["A", "Yes", "not entailment"]
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "free"),
+    [
+        ("判断情感，回答正面、负面或中性。", ["正面", "负面", "中性"], ["判断情感"]),
+        ("答えは正または誤です、正確に。", ["正", "誤"], []),
+        ("选择yes或no，请写出。", ["yes", "no"], ["请写出"]),
+        ("Say yes, yesterday", ["yes"], ["Say", "yesterday"]),
+    ],
+)
+def test_labels_are_found_where_no_blank_parts_words(text, labels, free):
+    """A stretch without blanks that holds a label is left alone, and so the label is."""
+    assert [word.text for word in free_words(text, labels)] == free
 
 
 def test_free_words_leave_out_everything_protected():
