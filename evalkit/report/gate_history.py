@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.gating import Decision
-from evalkit.report.gate_formats import HEADLINES, points
+from evalkit.report.gate_formats import HEADLINES
+from evalkit.report.text import number
 
 __all__ = ["HISTORY", "history_rows", "slow_loss"]
 
@@ -19,7 +20,7 @@ def history_rows(decisions: Sequence[Decision]) -> list[list[str]]:
     rows = []
     for one in decisions:
         mean = next((c for c in one.checks if (c.metric, c.scope) == ("mean", "suite")), None)
-        sizes = ["-", "-"] if mean is None else [points(mean.harm, sign=True), points(mean.high)]
+        sizes = ["-", "-"] if mean is None else [number(mean.harm, sign=True), number(mean.high)]
         failed = Counter(check.metric for check in one.of("regression"))
         fails = ", ".join(name if n == 1 else f"{name} ({n})" for name, n in failed.items())
         rows.append([_name(one), HEADLINES[one.outcome], *sizes, fails or "-"])

@@ -59,13 +59,22 @@ def test_shots_are_no_test_instances() -> None:
     assert len({one.id for one in scored} & {one.id for one in shots}) <= 2
 
 
-@pytest.mark.parametrize("options", [{}, {"instances": 0}, {"instances": 5, "colour": "red"}])
-def test_wrong_options_are_refused(options: dict[str, object]) -> None:
-    """One message says what is accepted."""
-    with pytest.raises(CatalogError, match="are not accepted"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"instances": 0}, "'instances' is 0; 1 to 10000 is accepted"),
+        ({"instances": "5"}, "'instances' is '5'; a whole number is accepted"),
+        ({"instances": 5, "colour": "red"}, "'colour' is not known"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, object], said: str) -> None:
+    """The message says what is accepted."""
+    with pytest.raises(CatalogError, match=said):
         following.read(task("following", **options), None, "test")
-    with pytest.raises(CatalogError, match="are not accepted"):
+    with pytest.raises(CatalogError, match=said):
         declining.read(task("declining", form="requests", **options), None, "test")
+    with pytest.raises(CatalogError, match="accepted: unanswerable, requests"):
+        declining.read(task("declining"), None, "test")
 
 
 def test_versions_of_a_request_differ_in_one_thing() -> None:

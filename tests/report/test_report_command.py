@@ -148,10 +148,9 @@ def test_runs_of_different_suites_are_not_put_on_one_page(
     ).path
 
     assert invoke(["report", str(runs[0]), str(other), "--out", str(tmp_path / "page")]) == 2
-    assert (
-        "tasks, phrasings or instances of 2 tasks differ (procedural/boolean)"
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert f"{other} (new) cannot stand beside {runs[0]} (old)" in said
+    assert "instances of procedural/boolean" in said
     assert not (tmp_path / "page").exists()
 
 
@@ -191,7 +190,7 @@ def test_loaded_run_draws_on_axes(runs: list[Path]) -> None:
     """A figure by name; an unknown one and one without data are told apart."""
     run = evalkit.load_run(str(runs[0]))
 
-    assert [label.get_text() for label in run.plot("gap").get_yticklabels()][-1] == "all tasks"
+    assert "all tasks" in [label.get_text() for label in run.plot("gap").get_yticklabels()]
     assert run.figures == DRAWN
     with pytest.raises(UsageError, match="figure 'score': is not known; known: scores, gap"):
         run.plot("score")

@@ -40,7 +40,7 @@ def is_encoder_decoder(files: ModelFiles) -> bool:
     causal = kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     if kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         # the library lists decoders of sound among them; of some types there are both
-        usual = bool(CONFIG_MAPPING[kind]().is_encoder_decoder)
+        usual = bool(CONFIG_MAPPING[str(kind)]().is_encoder_decoder)
         return bool(files.config.get("is_encoder_decoder", usual)) if causal else usual
     if causal:
         return False

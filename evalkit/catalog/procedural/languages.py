@@ -6,12 +6,12 @@ The words are ours. Sentences are built so that no inflection depends on the nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from evalkit.catalog.procedural.draft import Draft, Draws
 
-__all__ = ["FAMILIES", "LANGUAGES", "errand", "weekday"]
+__all__ = ["FAMILIES", "LANGUAGES"]
 
 LANGUAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -24,7 +24,6 @@ LANGUAGES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Codes and names of the languages."""
-FAMILIES = ("errands", "weekdays")
 MOST_DAYS = 20
 """Most days that are counted."""
 
@@ -195,3 +194,8 @@ def _told(language: str, when: str, sentence: str) -> str:
         who, verb, rest = sentence.split(" ", 2)
         return f"{when} {verb} {who} {rest}"
     return f"{when}{'' if language == 'zh' else ' ' if language == 'ar' else ', '}{sentence}"
+
+
+FAMILIES: Mapping[str, Callable[[str, Draws], Draft]] = MappingProxyType(
+    {"errands": errand, "weekdays": weekday}
+)

@@ -27,14 +27,9 @@ from evalkit.catalog.procedural.chains import (
     start_of,
 )
 from evalkit.catalog.procedural.draft import Draws
-from evalkit.catalog.readers.derived import (
-    base_instances,
-    checked_options,
-    chosen,
-    plain_wordings,
-)
+from evalkit.catalog.readers.derived import checked_options, chosen, wordings_and_instances
 from evalkit.errors import CatalogError
-from evalkit.records import Instance, Phrasing, Task
+from evalkit.records import Instance, Task
 
 __all__ = ["FORMS", "METAS", "ORDERS", "read"]
 
@@ -104,7 +99,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             for made in _chained(number, Draws(f"{name}/{number}"), chains, sizes, orders)
         ]
     metas = chosen(task, "metas", options["metas"], METAS)
-    pool = _pool(task, data_dir, split)
+    pool = wordings_and_instances(task, data_dir, split)
     return [
         made
         for number in range(options["instances"])
@@ -112,23 +107,10 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     ]
 
 
-def _pool(
-    task: Task, data_dir: Path | None, split: str
-) -> dict[str, tuple[list[Phrasing], list[Instance]]]:
-    """Base id -> wordings that can stand in a list, and instances."""
-    found: dict[str, tuple[list[Phrasing], list[Instance]]] = {}
-    for base, one in base_instances(task, data_dir, split):
-        if base.id not in found:
-            fitting = plain_wordings(task, base)
-            found[base.id] = (fitting, [])
-        found[base.id][1].append(one)
-    return found
-
-
 def _listed(
     number: int,
     draws: Draws,
-    pool: Mapping[str, tuple[list[Phrasing], list[Instance]]],
+    pool: Mapping[str, tuple[list[str], list[Instance]]],
     sizes: Sequence[int],
     metas: Sequence[str],
 ) -> Iterator[Instance]:
@@ -137,9 +119,9 @@ def _listed(
     for place in range(max(sizes)):
         if place % len(names) == 0:
             order = draws.shuffled(names)
-        phrasings, instances = pool[order[place % len(names)]]
+        wordings, instances = pool[order[place % len(names)]]
         one = draws.pick(instances)
-        items.append((draws.pick(phrasings).text, one.fields["question"], one.references[0]))
+        items.append((draws.pick(wordings), one.fields["question"], one.references[0]))
     for size in sizes:
         for meta in metas:
             if size > 1 or meta in ("none", "wrap"):

@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalkit.catalog.procedural.corrections import correction
-from evalkit.catalog.procedural.draft import Draft, Draws
-from evalkit.catalog.readers.derived import checked_options
-from evalkit.errors import CatalogError
+from evalkit.catalog.procedural.draft import Draws
+from evalkit.catalog.readers.derived import checked_options, distinct
 from evalkit.records import Instance, Task
 
 __all__ = ["read"]
 
-MOST = 2000
-"""Most sentences of a task."""
 SHOTS = 50
 
 
@@ -36,16 +33,10 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     """
     options = checked_options(task, {"instances": 100, "seed": 0})
     size = options["instances"]
-    if not 1 <= size <= MOST:
-        raise CatalogError(
-            f"task {task.id!r}: source option 'instances' is {size!r}; 1 to {MOST} is accepted."
-        )
     draws = Draws(f"evalkit/corrections/{options['seed']}")
-    met: dict[str, Draft] = {}
-    while len(met) < size + SHOTS:
-        draft = correction(draws)
-        met.setdefault(draft.question, draft)
-    drafts = list(met.values())
+    drafts = distinct(
+        task, size, lambda: correction(draws), lambda draft: draft.question, more=SHOTS
+    )
     chosen, name = (drafts[:size], "sentence") if split == task.split else (drafts[size:], "shot")
     return [
         Instance(

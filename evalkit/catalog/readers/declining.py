@@ -23,15 +23,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evalkit.catalog.procedural.draft import Draws
-from evalkit.errors import CatalogError
+from evalkit.catalog.readers.derived import checked_options, chosen, distinct
 from evalkit.records import Instance, Task, digest
 
 __all__ = ["DECLINED", "FORMS", "read"]
 
 DECLINED = "unanswerable"
 """Reference where declining is right."""
-MOST = 2000
-"""Origins that can be asked for."""
+SHOTS = 20
+"""Origins of a split that is not scored."""
 PEOPLE = (
     *("Arlen Voss", "Mira Talbek", "Jonas Pryde", "Edda Kornell", "Silvan Roux"),
     *("Petra Lindgate", "Omar Halloway", "Tessa Brunn", "Nils Averton", "Carla Sefton"),
@@ -172,7 +172,8 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        Its ``source.options`` hold ``form`` and ``instances`` (origins), and may hold ``seed``.
+        Its ``source.options`` hold ``form``, and may hold ``instances`` (origins, 100 without) and
+        ``seed``.
     data_dir
         Not looked at.
     split
@@ -183,23 +184,9 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     CatalogError
         When an option is wrong.
     """
-    options = task.source.options
-    form, number, seed = options.get("form"), options.get("instances"), options.get("seed", 0)
-    strange = set(options) - {"form", "instances", "seed"}
-    if (
-        strange
-        or form not in FORMS
-        or type(number) is not int
-        or not 1 <= number <= MOST
-        or type(seed) is not int
-    ):
-        raise CatalogError(
-            f"task {task.id!r}: source options {dict(options)!r} are not accepted; form "
-            f"({' or '.join(FORMS)}), instances (1 to {MOST}) and seed (a whole number) are."
-        )
-    draws = Draws(f"evalkit/{form}/{split}/{seed}")
-    found: dict[str, list[Instance]] = {}
-    while len(found) < (number if split == task.split else 20):
-        made = FORMS[form](draws)
-        found.setdefault(made[0].id, made)
-    return [one for made in found.values() for one in made]
+    options = checked_options(task, {"form": "", "instances": 100, "seed": 0})
+    (form,) = chosen(task, "form", [options["form"]], tuple(FORMS))
+    draws = Draws(f"evalkit/{form}/{split}/{options['seed']}")
+    size = options["instances"]
+    origins = distinct(task, size, lambda: FORMS[form](draws), lambda made: made[0].id, more=SHOTS)
+    return [one for made in origins[: size if split == task.split else SHOTS] for one in made]

@@ -1,17 +1,25 @@
-"""What readers of tasks made of tasks share: their options, and the tasks they are made of."""
+"""What readers of made instances share: their options, how many they draw,
+and the tasks that tasks are made of.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from evalkit.catalog.instances import load_instances
 from evalkit.catalog.tasks import bases_of
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Phrasing, Task
 
-__all__ = ["base_instances", "checked_options", "chosen", "plain_wordings"]
+__all__ = ["base_instances", "checked_options", "chosen", "distinct", "wordings_and_instances"]
+
+Made = TypeVar("Made")
+MOST = 10_000
+"""Instances that can be asked for."""
+TRIES = 40
+"""Draws that one instance may take until it is a new one."""
 
 
 def base_instances(task: Task, data_dir: Path | None, split: str) -> list[tuple[Task, Instance]]:
@@ -90,16 +98,53 @@ def chosen(task: Task, name: str, values: Sequence[Any], known: Sequence[Any]) -
     return list(dict.fromkeys(values))
 
 
-def plain_wordings(task: Task, base: Task) -> list[Phrasing]:
-    """Return the phrasings of a base that can stand as an instruction among others.
-
-    Plain ones before the data, answered in words, without slots and without listed choices.
+def distinct(
+    task: Task,
+    size: int,
+    make: Callable[[], Made],
+    key: Callable[[Made], Hashable],
+    *,
+    more: int = 0,
+) -> list[Made]:
+    """Return the first `size` different things that are drawn, and `more` behind them.
 
     Raises
     ------
     CatalogError
-        When the base has none.
+        When `size`, the option ``instances`` of the source, is out of range.
     """
+    found: dict[Hashable, Made] = {}
+    for _ in range(TRIES * (size + more) if 1 <= size <= MOST else 0):
+        made = make()
+        found.setdefault(key(made), made)
+        if len(found) == size + more:
+            return list(found.values())
+    most = max(len(found) - more, 1) if found else MOST
+    raise CatalogError(
+        f"task {task.id!r}: source option 'instances' is {size}; 1 to {most} is accepted."
+    )
+
+
+def wordings_and_instances(
+    task: Task, data_dir: Path | None, split: str
+) -> dict[str, tuple[list[str], list[Instance]]]:
+    """Return base id -> its plain wordings, and its instances.
+
+    Raises
+    ------
+    CatalogError
+        When a base has no wording that can stand as an instruction among others.
+    """
+    found: dict[str, tuple[list[str], list[Instance]]] = {}
+    for base, one in base_instances(task, data_dir, split):
+        if base.id not in found:
+            found[base.id] = ([phrasing.text for phrasing in _plain_wordings(task, base)], [])
+        found[base.id][1].append(one)
+    return found
+
+
+def _plain_wordings(task: Task, base: Task) -> list[Phrasing]:
+    """Plain phrasings before the data, answered in words, without slots and listed choices."""
     from evalkit.catalog.phrasings import load_phrasings
 
     found = [phrasing for phrasing in load_phrasings(base) if _stands_alone(base, phrasing)]

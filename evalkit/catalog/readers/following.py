@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from evalkit.catalog.procedural.draft import Draws
-from evalkit.errors import CatalogError
+from evalkit.catalog.readers.derived import checked_options, distinct
 from evalkit.records import Instance, Task, digest
 
 __all__ = ["read"]
 
 Rule: TypeAlias = dict[str, Any]
-MOST = 2000
-"""Instances that can be asked for."""
+SHOTS = 20
+"""Instances of a split that is not scored."""
 TOPICS = (
     *("a lighthouse in winter", "a bakery before dawn", "the first day of a new job"),
     *("a village bridge", "how to look after a bicycle", "why gardens need worms"),
@@ -172,7 +172,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     Parameters
     ----------
     task
-        Its ``source.options`` hold ``instances``, and may hold ``seed`` (0 without).
+        Its ``source.options`` may hold ``instances`` (100) and ``seed``.
     data_dir
         Not looked at.
     split
@@ -183,20 +183,10 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
     CatalogError
         When an option is wrong.
     """
-    options = task.source.options
-    number, seed = options.get("instances"), options.get("seed", 0)
-    strange = sorted(set(options) - {"instances", "seed"})
-    if strange or type(number) is not int or not 1 <= number <= MOST or type(seed) is not int:
-        raise CatalogError(
-            f"task {task.id!r}: source options {dict(options)!r} are not accepted; "
-            f"instances (1 to {MOST}) and seed (a whole number) are."
-        )
-    draws = Draws(f"evalkit/following/{split}/{seed}")
-    found: dict[str, Instance] = {}
-    while len(found) < (number if split == task.split else 20):
-        one = _instance(draws)
-        found.setdefault(one.id, one)
-    return list(found.values())
+    options = checked_options(task, {"instances": 100, "seed": 0})
+    draws, size = Draws(f"evalkit/following/{split}/{options['seed']}"), options["instances"]
+    found = distinct(task, size, lambda: _instance(draws), lambda one: one.id, more=SHOTS)
+    return found[: size if split == task.split else SHOTS]
 
 
 def _instance(draws: Draws) -> Instance:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalkit.catalog.procedural.draft import Draft, Draws
-from evalkit.catalog.procedural.languages import FAMILIES, LANGUAGES, errand, weekday
-from evalkit.catalog.readers.derived import checked_options
+from evalkit.catalog.procedural.draft import Draws
+from evalkit.catalog.procedural.languages import FAMILIES, LANGUAGES
+from evalkit.catalog.readers.derived import checked_options, distinct
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -16,8 +16,6 @@ __all__ = ["read"]
 
 SHOTS = 50
 """Most instances of a split that is not scored."""
-TRIES = 40
-"""Draws an instance may take until it is a new one."""
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
@@ -50,14 +48,12 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             f"task {task.id!r}: languages is {list(task.languages)!r}; one of "
             f"{', '.join(LANGUAGES)} is accepted."
         )
-    if size < 1:
-        raise CatalogError(
-            f"task {task.id!r}: source option 'instances' is {size!r}; a whole number from 1 is "
-            "accepted."
-        )
     scored = split == task.split
     count = size if scored else min(size, SHOTS)
-    drafts = _drafts(task, family, size + SHOTS, seed)
+    make, draws = FAMILIES[family], Draws(f"evalkit/languages/{family}/{seed}")
+    drafts = distinct(
+        task, size, lambda: make(task.languages[0], draws), lambda draft: draft.question, more=SHOTS
+    )
     chosen = drafts[:count] if scored else drafts[size : size + count]
     first = 1 if scored else size + 1
     return [
@@ -70,20 +66,3 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
         )
         for number, draft in enumerate(chosen)
     ]
-
-
-def _drafts(task: Task, family: str, size: int, seed: int) -> list[Draft]:
-    """Return different problems; which ones does not depend on the language."""
-    make = {"errands": errand, "weekdays": weekday}[family]
-    draws, met, found = Draws(f"evalkit/languages/{family}/{seed}"), set(), []
-    for _ in range(TRIES * size):
-        draft = make(task.languages[0], draws)
-        if draft.question not in met:
-            met.add(draft.question)
-            found.append(draft)
-        if len(found) == size:
-            return found
-    raise CatalogError(
-        f"task {task.id!r}: family {family!r} has fewer than {size} different problems. "
-        "Lower source.options.instances."
-    )

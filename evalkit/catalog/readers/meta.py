@@ -17,12 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from evalkit.catalog.procedural.draft import Draws
-from evalkit.catalog.readers.derived import (
-    base_instances,
-    checked_options,
-    chosen,
-    plain_wordings,
-)
+from evalkit.catalog.readers.derived import checked_options, chosen, wordings_and_instances
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -66,7 +61,7 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
             f"task {task.id!r}: source option 'none_of_above' is {options['none_of_above']}; "
             "a share from 0 to below 1 is accepted."
         )
-    pool = _pool(task, data_dir, split)
+    pool = wordings_and_instances(task, data_dir, split)
     if options["form"] == "select" and not 2 <= options["listed"] <= len(pool):
         raise CatalogError(
             f"task {task.id!r}: source option 'listed' is {options['listed']}; "
@@ -89,16 +84,6 @@ def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
 
 
 Pool = Mapping[str, tuple[list[str], list[Instance]]]
-
-
-def _pool(task: Task, data_dir: Path | None, split: str) -> Pool:
-    """Base id -> wordings, and instances."""
-    found: dict[str, tuple[list[str], list[Instance]]] = {}
-    for base, one in base_instances(task, data_dir, split):
-        if base.id not in found:
-            found[base.id] = ([phrasing.text for phrasing in plain_wordings(task, base)], [])
-        found[base.id][1].append(one)
-    return found
 
 
 def _answer(one: Instance) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 from evalkit.catalog.files import load_json, locate
 from evalkit.catalog.procedural.draft import Draws
 from evalkit.catalog.procedural.relations import NO_RELATION, RELATIONS, Made, Relation, made
-from evalkit.catalog.readers.derived import checked_options
+from evalkit.catalog.readers.derived import checked_options, distinct
 from evalkit.errors import CatalogError
 from evalkit.records import Instance, Task
 
@@ -32,7 +32,6 @@ __all__ = ["read"]
 
 _SPANS = ("subj_start", "subj_end", "obj_start", "obj_end")
 _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "``": '"', "''": '"'}
-TRIES = 40
 
 
 def read(task: Task, data_dir: Path | None, split: str) -> list[Instance]:
@@ -92,19 +91,8 @@ def _table(task: Task, given: Mapping[str, Any]) -> Mapping[str, Relation]:
 def _made(task: Task, split: str, size: int, seed: int) -> list[tuple[str, str, Made]]:
     scored = split == task.split
     draws = Draws(f"evalkit/relations/{seed}")
-    met: dict[tuple[str, ...], Made] = {}
-    wanted = size + 50
-    for _ in range(TRIES * wanted):
-        one = made(draws)
-        met.setdefault(one.tokens, one)
-        if len(met) == wanted:
-            break
-    if len(met) < wanted or size < 1:
-        raise CatalogError(
-            f"task {task.id!r}: source option 'instances' is {size!r}; 1 to "
-            f"{max(len(met) - 50, 1)} is accepted."
-        )
-    chosen = list(met.values())[:size] if scored else list(met.values())[size:]
+    drawn = distinct(task, size, lambda: made(draws), lambda one: one.tokens, more=50)
+    chosen = drawn[:size] if scored else drawn[size:]
     name = "relation" if scored else "shot"
     return [(f"{name}-{number:04d}", "", one) for number, one in enumerate(chosen, 1)]
 
